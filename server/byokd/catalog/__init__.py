@@ -1,0 +1,1 @@
+"""The facts: one record per provider, and the types that hold them."""

@@ -1,0 +1,113 @@
+"""What goes into a dialect and what comes out of it: plain values.
+
+Knows the two ends of the pure part of a chat. Must not know any wire format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from byokd.catalog.record import HealthClass, Provider
+from byokd.protocol.base import Json
+from byokd.protocol.chat import SendParams
+from byokd.protocol.errors import Kind
+from byokd.protocol.events import Event, FinishReason, Warn
+from byokd.protocol.parts import Message
+from byokd.protocol.usage import Usage
+from byokd.wire import HttpHead, HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One chat to be encoded.
+
+    Attributes:
+        provider: the record whose quirks apply.
+        base_url: where to, without a trailing slash and with its templates filled.
+        params: what the client asked.
+        fields: the key's plain (not secret) fields, such as a region.
+    """
+
+    provider: Provider
+    base_url: str
+    params: SendParams
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request without its credential, and what could not be sent as asked."""
+
+    request: HttpRequest
+    warnings: tuple[Warn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a provider's error means, before anybody adds who asked."""
+
+    kind: Kind
+    health: HealthClass
+    message: str
+    retryable: bool = False
+    retry_after_ms: int | None = None
+    http_status: int | None = None
+    provider_code: str | None = None
+    provider_type: str | None = None
+    provider_message: str | None = None
+    provider_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Everything an answer said.
+
+    `fault` is set where the answer is or became an error; `message` and `usage` then hold what
+    came before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text,
+    set where the provider names its price in the answer.
+    """
+
+    message: Message
+    finish_reason: FinishReason | None
+    usage: Usage | None
+    cost: str | None = None
+    model: str | None = None
+    response_id: str | None = None
+    fault: Fault | None = None
+    warnings: tuple[Warn, ...] = ()
+
+
+class Decoder(Protocol):
+    """Turns the body of one answer into events.
+
+    `feed` takes bytes as they come, cut anywhere. `close` is called once, at the end of the body
+    or when it breaks; it closes open blocks where the answer is whole, and leaves them open where
+    it is not. After a fault or the terminal marker, `done` is true and further bytes are ignored.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows can matter."""
+        ...
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+        ...
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply."""
+        ...
+
+
+class Dialect(Protocol):
+    """One wire format: a module of functions, named in `DIALECTS`."""
+
+    def encode(self, call: Call, now_ms: int) -> Encoded:
+        """Return the request for a call; raises `Unsupported` for what cannot be said."""
+        ...
+
+    def decoder(self, call: Call, head: HttpHead) -> Decoder:
+        """Return a decoder for the answer with this head (any status, streamed or whole)."""
+        ...

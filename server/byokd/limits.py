@@ -1,0 +1,163 @@
+"""Every bound in the program, each with a sentence why.
+
+Knows numbers. Must not know who enforces them: each is tested at the limit and one past it, beside
+the code that does. Units come last in the names.
+"""
+
+from typing import Final
+
+MIB: Final = 1024 * 1024
+
+# --- what a client may send ------------------------------------------------------------------------
+
+HEADER_LINE_MAX_BYTES: Final = 4096
+"""`Content-Length: 67108864` needs 24; four KiB is room for any header an editor has been seen to add."""
+
+HEADER_LINES_MAX: Final = 16
+"""LSP defines two headers; sixteen allows proxies that add their own."""
+
+HEADER_LENGTH_MAX_DIGITS: Final = 10
+"""Ten digits hold any length we could skip; more digits are an attack on integer parsing."""
+
+MESSAGE_MAX_BYTES: Final = 64 * MIB
+"""A chat with several base64 images and PDFs fits; a runaway client does not."""
+
+MESSAGE_MAX_VALUES: Final = 262_144
+"""JSON of 4 MB can unfold to 230 MB of objects; counting values bounds what one message can cost."""
+
+MESSAGE_MAX_DEPTH: Final = 64
+"""Tool schemas nest to about 20; recursion past 64 is never a person's data."""
+
+REQUEST_ID_MAX_CHARS: Final = 128
+"""Editors use integers or UUIDs; a longer id is only ever echoed back."""
+
+REQUESTS_IN_FLIGHT_MAX: Final = 256
+"""Above this the client is told to slow down instead of being queued without end."""
+
+STREAMS_MAX: Final = 64
+"""Chats answered at once; an editor with a dozen agents stays far below."""
+
+STDIN_READ_BYTES: Final = 256 * 1024
+"""One read from stdin; large enough that a 64 MiB message takes 256 turns of the loop, not 16,384."""
+
+# --- what a slow client may cost -------------------------------------------------------------------
+
+OUTBOX_MAX_BYTES: Final = 32 * MIB
+"""Unwritten output held for a client that does not read; upstream reads pause before it is reached."""
+
+OUTBOX_STREAM_MAX_BYTES: Final = 256 * 1024
+"""Unwritten output of one chat at which its upstream read pauses; 64 streams stay within 16 MiB."""
+
+OUTBOX_WRITE_BYTES: Final = 64 * 1024
+"""One write to stdout: the size of a Linux pipe, so that a write rarely ends half way."""
+
+# --- what a provider may send ----------------------------------------------------------------------
+
+RESPONSE_HEADERS_MAX_BYTES: Final = 64 * 1024
+"""Providers send 2 to 6 KiB of headers; this is the HTTP stack's own bound, set by name."""
+
+RESPONSE_BODY_MAX_BYTES: Final = 64 * MIB
+"""A whole (not streamed) answer or a model list; OpenRouter's list is under 2 MiB."""
+
+ERROR_BODY_MAX_BYTES: Final = 64 * 1024
+"""The part of an error body that is read; the rest says nothing more."""
+
+STREAM_MAX_BYTES: Final = 256 * MIB
+"""One streamed answer; a million output tokens at 250 bytes a chunk."""
+
+SSE_LINE_MAX_BYTES: Final = 8 * MIB
+"""One line of an event stream: images and encrypted reasoning come as a single line."""
+
+SSE_EVENT_MAX_BYTES: Final = 16 * MIB
+"""One event of several lines."""
+
+JSON_MAX_DEPTH: Final = 64
+"""Nesting of provider JSON; deeper is hostile."""
+
+TOOL_CALLS_MAX: Final = 512
+"""Tool calls in one answer; a model in a loop was seen to make dozens."""
+
+BLOCKS_MAX: Final = 4096
+"""Content blocks in one answer."""
+
+PROVIDER_MESSAGE_MAX_BYTES: Final = 2048
+"""How much of a provider's own words travels in an error."""
+
+# --- time ------------------------------------------------------------------------------------------
+
+CONNECT_TIMEOUT_MS: Final = 10_000
+"""TCP and TLS; a slow VPN needs five seconds."""
+
+FIRST_BYTE_TIMEOUT_MS: Final = 60_000
+"""Headers of the answer; queued requests at providers have taken half a minute."""
+
+FIRST_CONTENT_TIMEOUT_MS: Final = 300_000
+"""From headers to the first content: reasoning models think in silence for minutes."""
+
+CONTENT_IDLE_TIMEOUT_MS: Final = 120_000
+"""Between two pieces of content; keep-alive comments do not count as content."""
+
+STREAM_TOTAL_TIMEOUT_MS: Final = 3_600_000
+"""One whole answer; after an hour nobody is waiting."""
+
+PROBE_TIMEOUT_MS: Final = 15_000
+"""A whole probe, connection included; a person is looking at a dialog."""
+
+CANCEL_CLOSE_TIMEOUT_MS: Final = 250
+"""From the cancel to the closed upstream socket."""
+
+RETRY_ATTEMPTS_MAX: Final = 3
+"""Tries of one request, the first included."""
+
+RETRY_DELAY_MAX_MS: Final = 30_000
+"""The longest wait before a retry; a longer Retry-After is the client's decision, so we answer."""
+
+KEYRING_TIMEOUT_MS: Final = 5_000
+"""How long the OS keyring may take; a locked one can hang for ever."""
+
+KEYRING_INTERACTIVE_TIMEOUT_MS: Final = 30_000
+"""The same when the person just asked for it and may be typing a password."""
+
+STORE_BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a write waits for another process's transaction."""
+
+STORE_POLL_MS: Final = 500
+"""How often another process's change is looked for."""
+
+PARENT_POLL_MS: Final = 1_000
+"""How often the client's process id is checked; the daemon must be gone within two seconds."""
+
+SHUTDOWN_TIMEOUT_MS: Final = 1_500
+"""From end of input to exit, with usage and audit written."""
+
+# --- keys and the store ----------------------------------------------------------------------------
+
+KEY_MIN_CHARS: Final = 8
+"""The shortest key of any provider is 16; local servers take shorter made-up ones."""
+
+KEY_MAX_CHARS: Final = 512
+"""JWT-shaped keys reach 400; AWS session tokens have a bound of their own."""
+
+KEY_FIELD_MAX_CHARS: Final = 4096
+"""One field of a multi-field key; AWS session tokens reach about 2 KiB."""
+
+LABEL_MAX_CHARS: Final = 128
+"""A label is read in a list."""
+
+KEYS_PER_ACCOUNT_MAX: Final = 1_000
+"""Keys of one account; a list stays one page of work."""
+
+PAGE_DEFAULT_ITEMS: Final = 100
+"""Items of a list when the client does not say."""
+
+PAGE_MAX_ITEMS: Final = 1_000
+"""Items of a list at the most."""
+
+MODELS_MAX: Final = 10_000
+"""Models one provider may list; the longest list seen has some 3,000."""
+
+MODEL_PAGES_MAX: Final = 50
+"""Pages of a model list that are followed."""
+
+MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
+"""Age up to which a fetched model list is served again."""

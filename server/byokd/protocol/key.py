@@ -1,0 +1,207 @@
+"""`key/…`: a person's keys, write-only.
+
+Knows what is told about a key. No type here can carry a stored secret out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, StringConstraints, model_validator
+
+from byokd.limits import KEY_FIELD_MAX_CHARS, LABEL_MAX_CHARS
+from byokd.protocol.base import (
+    AtMs,
+    JsonObject,
+    KeyId,
+    PageParams,
+    Params,
+    ProviderId,
+    Result,
+    Value,
+)
+
+Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_MAX_CHARS)]
+ProbePolicy: TypeAlias = Literal["require", "warn", "skip"]
+KeyState: TypeAlias = Literal["active", "suspect", "softDisabled", "userDisabled"]
+Verdict: TypeAlias = Literal[
+    "valid",
+    "validRestricted",
+    "noFunds",
+    "rateLimited",
+    "invalid",
+    "wrongProvider",
+    "wrongRegion",
+    "unreachable",
+    "unknown",
+]
+
+
+class SecretInput(Value):
+    """A secret on its way in: sealed to the daemon's key, or plain from a client that cannot seal.
+
+    `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
+    """
+
+    sealed: str | None = Field(default=None, max_length=4 * KEY_FIELD_MAX_CHARS)
+    plain: str | None = Field(default=None, max_length=KEY_FIELD_MAX_CHARS, repr=False)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> SecretInput:
+        if (self.sealed is None) == (self.plain is None):
+            raise ValueError("give either sealed or plain")
+        return self
+
+
+FieldInput: TypeAlias = (
+    SecretInput | Annotated[str, StringConstraints(max_length=KEY_FIELD_MAX_CHARS)]
+)
+Fields: TypeAlias = dict[Annotated[str, StringConstraints(max_length=64)], FieldInput]
+
+
+class KeyInfo(Value):
+    """What is told about a stored key."""
+
+    key_id: str
+    provider: str
+    label: str | None
+    is_default: bool
+    origin: str
+    base_url: str | None
+    allow_insecure_origin: bool
+    last4: str | None
+    fingerprint: str
+    fields: dict[str, str | None]
+    state: KeyState
+    reason: str | None
+    version: int
+    created_at: AtMs
+    rotated_at: AtMs | None
+    last_used_at: AtMs | None
+    disabled_at: AtMs | None
+
+
+class ProbeResult(Value):
+    """What asking the provider about a key told."""
+
+    verdict: Verdict
+    http_status: int | None
+    message: str
+    models_seen: int | None
+    details: JsonObject
+    checked_at: AtMs
+    duration_ms: int
+
+
+class KeyStoreParams(Params):
+    """Store a new key. Field names come from `provider/list`; secret ones are `SecretInput`."""
+
+    provider: ProviderId
+    label: Label | None = None
+    fields: Fields = Field(default_factory=dict)
+    base_url: str | None = None
+    allow_insecure_origin: bool = False
+    probe: ProbePolicy = "require"
+    make_default: bool = False
+
+
+class KeyStoreResult(Result):
+    """The stored key and what its probe said; `notes` names what was cleaned from the input."""
+
+    key: KeyInfo
+    probe: ProbeResult | None
+    notes: tuple[str, ...]
+
+
+class KeyRotateParams(Params):
+    """Replace the secret of a key; its id, label and origin stay."""
+
+    key_id: KeyId
+    fields: Fields
+    probe: ProbePolicy = "require"
+
+
+class KeyListParams(PageParams):
+    """List keys, of one provider or of all."""
+
+    provider: ProviderId | None = None
+
+
+class KeyListResult(Result):
+    """A page of keys."""
+
+    items: tuple[KeyInfo, ...]
+    next_cursor: str | None
+
+
+class KeyProbeParams(Params):
+    """Probe a stored key (`key_id`), or a candidate that is not stored (the other fields)."""
+
+    key_id: KeyId | None = None
+    provider: ProviderId | None = None
+    fields: Fields = Field(default_factory=dict)
+    base_url: str | None = None
+    allow_insecure_origin: bool = False
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> KeyProbeParams:
+        if (self.key_id is None) == (self.provider is None):
+            raise ValueError("give either keyId or provider with fields")
+        return self
+
+
+class KeyProbeResult(Result):
+    """What the provider said."""
+
+    probe: ProbeResult
+
+
+class KeyIdParams(Params):
+    """Name one key."""
+
+    key_id: KeyId
+
+
+class KeyResult(Result):
+    """The key as it is now."""
+
+    key: KeyInfo
+
+
+class KeyEnableParams(Params):
+    """Use a disabled key again, after a probe when `probe` is set."""
+
+    key_id: KeyId
+    probe: bool = False
+
+
+class KeyEnableResult(Result):
+    """The key as it is now, and what its probe said when one was asked for."""
+
+    key: KeyInfo
+    probe: ProbeResult | None
+
+
+class KeyDeleteResult(Result):
+    """The key is gone."""
+
+    key_id: str
+
+
+class KeyChanged(Params):
+    """`key/changed`: something happened to a key of this account."""
+
+    key_id: str
+    provider: str
+    change: Literal[
+        "stored",
+        "rotated",
+        "suspect",
+        "softDisabled",
+        "userDisabled",
+        "enabled",
+        "deleted",
+        "defaultSet",
+    ]
+    state: KeyState | None
+    reason: str | None

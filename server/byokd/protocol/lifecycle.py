@@ -1,0 +1,109 @@
+"""`initialize` and what it tells: ours inside the Language Server Protocol's.
+
+Knows what travels in `initializationOptions.byokd` and `capabilities.experimental.byokd`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import ConfigDict, Field
+
+from byokd.limits import MESSAGE_MAX_BYTES, STREAMS_MAX
+from byokd.protocol.base import AccountId, JsonObject, Params, Result, Value
+from byokd.protocol.vault import VaultInfo
+
+PROTOCOL_VERSION: Final = 1
+DEFAULT_ACCOUNT: Final = "default"
+SEALING_SUITE: Final = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM"
+
+
+class ClientInfo(Value):
+    """Who asks, for the audit trail."""
+
+    name: str = Field(max_length=128)
+    version: str | None = Field(default=None, max_length=64)
+
+
+class ClientCapabilities(Value):
+    """What the client can do for the daemon: `prompt` is `window/showMessageRequest`."""
+
+    prompt: bool = False
+
+
+class Features(Value):
+    """Switches; the client can only narrow what the configuration allows."""
+
+    multi_field_providers: bool = True
+    shared_pool: bool = False
+
+
+class ClientOptions(Value):
+    """`initializationOptions.byokd`; unknown fields are ignored, so that newer clients can attach."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    protocol_version: int = PROTOCOL_VERSION
+    client_info: ClientInfo | None = None
+    account: AccountId = DEFAULT_ACCOUNT
+    capabilities: ClientCapabilities = ClientCapabilities()
+    opt_out_notifications: tuple[str, ...] = ()
+    features: Features = Features()
+
+
+class Sealing(Value):
+    """How to seal a secret to this process. `public_key` is base64 of 32 bytes."""
+
+    suite: str = SEALING_SUITE
+    public_key: str
+    key_id: str
+
+
+class ServerLimits(Value):
+    """Bounds a client can plan with."""
+
+    max_message_bytes: int = MESSAGE_MAX_BYTES
+    max_concurrent_streams: int = STREAMS_MAX
+
+
+class ServerOptions(Result):
+    """`capabilities.experimental.byokd`."""
+
+    protocol_version: int
+    schema_hash: str
+    account: str
+    sealing: Sealing
+    features: Features
+    limits: ServerLimits
+    vault: VaultInfo
+
+
+class InitializeParams(Params):
+    """LSP's `InitializeParams`, of which only these are read; others are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    process_id: int | None = None
+    client_info: ClientInfo | None = None
+    initialization_options: JsonObject | None = None
+
+
+class MessageAction(Value):
+    """LSP's `MessageActionItem`."""
+
+    title: str
+
+
+class ShowMessageRequest(Params):
+    """`window/showMessageRequest`: the prompt when a key is disabled. `type` 2 is a warning."""
+
+    type: int
+    message: str
+    actions: tuple[MessageAction, ...]
+
+
+class LogMessage(Params):
+    """`window/logMessage`. `type`: 1 error, 2 warning, 3 info, 4 log."""
+
+    type: int
+    message: str

@@ -1,0 +1,55 @@
+"""`provider/list`: who can be asked, and what each needs.
+
+Knows what a client shows before there is any key. Must not know how a request is made.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from byokd.protocol.base import PageParams, Result, Value
+
+
+class FieldInfo(Value):
+    """One input of the key form. A secret field travels sealed and is never shown again."""
+
+    name: str
+    label: str
+    secret: bool
+    required: bool
+    pattern: str | None
+    hint: str | None
+
+
+class ProviderInfo(Value):
+    """One provider, as a person reads it."""
+
+    id: str
+    name: str
+    kind: Literal["managed", "singleField", "multiField", "custom"]
+    stage: Literal["stable", "preview"]
+    dialect: str
+    base_url: str | None
+    base_url_required: bool
+    base_url_hint: str | None
+    fields: tuple[FieldInfo, ...]
+    keyless: bool
+    key_url: str | None
+    key_prefix_hint: str | None
+    docs_url: str | None
+    tool_calling: str
+    pricing: str
+    tags: tuple[str, ...]
+    notes: tuple[str, ...]
+    chat_available: bool
+
+
+class ProviderListParams(PageParams):
+    """List the providers."""
+
+
+class ProviderListResult(Result):
+    """A page of providers."""
+
+    items: tuple[ProviderInfo, ...]
+    next_cursor: str | None

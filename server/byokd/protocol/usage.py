@@ -1,0 +1,48 @@
+"""How much was used and what it costs.
+
+Knows the five disjoint token buckets and money as decimal text. Must not know prices or where a
+provider puts its counts. Nothing is ever counted twice: the input of a call is the sum of the
+three input buckets, its output the sum of the two output buckets.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from byokd.protocol.base import JsonObject, Value
+
+
+class Usage(Value):
+    """Tokens of one call, in disjoint buckets; `raw` is the provider's own object."""
+
+    input_fresh: int = 0
+    input_cache_read: int = 0
+    input_cache_write: int = 0
+    output_text: int = 0
+    output_reasoning: int = 0
+    searches: int = 0
+    raw: JsonObject | None = None
+
+
+class CostParts(Value):
+    """Where the money went; decimal text, null where it is not known."""
+
+    input: str | None = None
+    cache_read: str | None = None
+    cache_write: str | None = None
+    output: str | None = None
+    searches: str | None = None
+
+
+class Cost(Value):
+    """Money for one call. An unknown amount is null, never zero.
+
+    `source` tells who says so: the provider in its answer, the bundled catalog, the user's own
+    price list, or nobody. `as_of` is the date of the price, as `YYYY-MM-DD`.
+    """
+
+    amount: str | None = None
+    currency: str = "USD"
+    source: Literal["provider", "catalog", "user", "unknown"] = "unknown"
+    as_of: str | None = None
+    parts: CostParts | None = None

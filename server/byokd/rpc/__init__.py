@@ -1,0 +1,1 @@
+"""The door: JSON-RPC in, events out."""

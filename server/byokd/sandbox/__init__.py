@@ -1,0 +1,1 @@
+"""A provider simulator on loopback, over real HTTP."""

@@ -1,0 +1,100 @@
+"""The word that dialects and the transport share: an HTTP exchange as plain values.
+
+Knows what a request and a response are made of. Must not know who sends it, over what, or what the
+bytes mean. Reprs show names and sizes, never header values or bodies: a header value may be a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+
+class Headers:
+    """Header pairs in order, found by name without regard to case."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._pairs = tuple((name.lower(), value) for name, value in pairs)
+
+    def get(self, name: str) -> str | None:
+        """Return the first value under `name`, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self._pairs if key == wanted), None)
+
+    def with_pair(self, name: str, value: str) -> Headers:
+        """Return these headers with one more, replacing any of that name."""
+        wanted = name.lower()
+        kept = [pair for pair in self._pairs if pair[0] != wanted]
+        return Headers([*kept, (wanted, value)])
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._pairs == other._pairs
+
+    def __hash__(self) -> int:
+        return hash(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"Headers({', '.join(name for name, _ in self._pairs)})"
+
+
+_NO_HEADERS = Headers()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HttpRequest:
+    """One request, ready to send.
+
+    Attributes:
+        method: `GET` or `POST`.
+        url: absolute, without credentials.
+        headers: names in lower case.
+        body: the exact bytes.
+    """
+
+    method: str
+    url: str
+    headers: Headers = _NO_HEADERS
+    body: bytes = b""
+
+    def with_header(self, name: str, value: str) -> HttpRequest:
+        """Return this request with one header set."""
+        return replace(self, headers=self.headers.with_pair(name, value))
+
+    def __repr__(self) -> str:
+        split = urlsplit(self.url)
+        where = f"{split.scheme}://{split.netloc}{split.path}"
+        return f"HttpRequest({self.method} {where}, {self.headers!r}, {len(self.body)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHead:
+    """What is known of a response before its body."""
+
+    status: int
+    headers: Headers = _NO_HEADERS
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HttpResponse:
+    """One whole response, its body within the cap it was read under."""
+
+    status: int
+    headers: Headers = _NO_HEADERS
+    body: bytes = b""
+
+    @property
+    def head(self) -> HttpHead:
+        """The response without its body."""
+        return HttpHead(self.status, self.headers)
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.status}, {self.headers!r}, {len(self.body)} bytes)"
