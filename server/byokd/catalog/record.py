@@ -6,11 +6,25 @@ and strings; the moment a difference needs logic it is a dialect.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field as Default, StringConstraints
 
+from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import Kind
+
+Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
+"""A JSON pointer (RFC 6901); the empty one is the whole body."""
+
+Day: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+"""A calendar day, `YYYY-MM-DD`."""
+
+Origin: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.{}A-Z-]+$")]
+"""An https origin, which may hold `{field}` templates."""
+
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
+"""How much a client asks a model to think."""
 
 HealthClass: TypeAlias = Literal[
     "authOk", "authInvalid", "authDead", "forbiddenScope", "notFromProvider", "neutral"
@@ -24,56 +38,67 @@ Verdict: TypeAlias = Literal[
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Built once, from the top, when the first record is validated: a class that is never validated
+    # on its own would otherwise pay for a schema of its own at import.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Field(_Record):
-    """One input of the key form."""
+    """One input of the key form. `env` names the variables that an import reads it from."""
 
-    name: str
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,63}$")]
     label: str
     secret: bool = True
     required: bool = True
     pattern: str | None = None
     hint: str | None = None
+    env: tuple[str, ...] = ()
 
 
 class Auth(_Record):
     """How a credential goes on a request.
 
     `bearer`: `Authorization: Bearer <field>`; `header`: `<header>: <field>`; `sigv4`: AWS signing;
-    `none`: nothing. An optional field that is empty puts nothing on the request.
+    `none`: nothing. An optional field that is empty puts nothing on the request, or what
+    `otherwise` says. `sigv4` reads the fields `accessKeyId`, `secretAccessKey`, `sessionToken`
+    and `region`.
     """
 
     scheme: Literal["bearer", "header", "sigv4", "none"] = "bearer"
     field: str = "apiKey"
     header: str = "authorization"
     signing_name: str | None = None
+    otherwise: Auth | None = None
 
 
 class Condition(_Record):
     """When a row applies: all that is given must hold.
 
-    `code` and `type` are compared, as lower-case text, with the body's error code and type;
-    `message` is a regular expression searched in the error's text without regard to case;
-    `pointer` is a JSON pointer into the body, compared with `equals` as JSON.
+    `code` and `type` are compared, as lower-case text, with the error's code and type, wherever
+    the answer names them (in the body, or in a header such as `x-amzn-errortype`); `message` is a
+    regular expression searched in the error's text without regard to case; `pointer` is a JSON
+    pointer into the body, compared with `equals` as JSON.
     """
 
     status: tuple[int, ...] = ()
     code: tuple[str, ...] = ()
     type: tuple[str, ...] = ()
     message: str | None = None
-    pointer: str | None = None
+    pointer: Pointer | None = None
     equals: str | int | bool | None = None
 
 
 class ErrorRow(_Record):
-    """One line of the classifier: what an error body means. The first row that applies wins."""
+    """One line of the classifier: what an error body means. The first row that applies wins.
+
+    `hint` is a sentence for the person: lower case, no full stop, says what to do.
+    """
 
     when: Condition
     kind: Kind
     health: HealthClass | None = None
     retryable: bool | None = None
+    hint: str | None = None
     source: str = ""
 
 
@@ -86,49 +111,104 @@ class VerdictRow(_Record):
 
 
 class Probe(_Record):
-    """The cheapest authenticated question. `path` is under the key's base URL; `url` is absolute,
-    on a companion origin, and used only while the key's origin is the record's default.
+    """The cheapest authenticated question.
+
+    `path` is under the key's base URL. `url` is absolute, may hold `{field}` templates, is on the
+    provider's own or a companion origin, and is asked only while the key's origin is the record's
+    default; with another origin `path` is asked, and without one there is no probe. The first of
+    `verdicts` that applies wins over the general reading, also on a 200. `fallback` is asked when
+    the verdict is `unknown`. `details` names pointers into the answer that are worth reporting.
     """
 
     method: Literal["GET", "POST"] = "GET"
     path: str | None = None
     url: str | None = None
     body: str | None = None
-    models_pointer: str | None = None
-    details: dict[str, str] = {}
+    models_pointer: Pointer | None = None
+    details: dict[str, Pointer] = {}
     verdicts: tuple[VerdictRow, ...] = ()
+    fallback: Probe | None = None
+
+
+class LivePrice(_Record):
+    """Where a model list states prices: pointers inside an item, to a number or decimal text.
+
+    A price times `per_million` is money per million tokens.
+    """
+
+    input: Pointer
+    output: Pointer
+    cache_read: Pointer | None = None
+    cache_write: Pointer | None = None
+    per_million: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?$")] = "1"
+    currency: str = "USD"
 
 
 class Models(_Record):
     """How the live list is read.
 
     `items`: JSON pointer to the array ("" when the body is the array). The other fields are
-    pointers inside an item; `context` and `output` may name several, the first number wins.
-    `id_prefix` is cut off an id. `next_pointer` and `next_query` follow pages.
+    pointers inside an item; where several are named, the first that holds a value wins.
+    `path` and `url` are chosen as in `Probe`. `id_prefix` is cut off an id.
+
+    `tools`, `reasoning` and `deprecated` point at a flag, or at a list of feature names that is
+    searched for `tool`, `reasoning` or `deprecat`; for `deprecated` any date or text counts too.
+    `kind` points at a word, a list of words or a flag (read as `true` or `false`): the model
+    chats if one of them is in `chat_kinds`. `non_chat_pattern` is searched in the id.
+
+    The page after this one is the same request with `next_query` set to what `next_pointer`
+    holds, as long as that is not empty and `more_pointer`, if given, is not false. `also` are
+    further lists of the same provider. `static` ids are listed when no list can be read.
     """
 
     path: str | None = None
     url: str | None = None
-    items: str = "/data"
-    id: str = "/id"
+    items: Pointer = "/data"
+    id: Pointer = "/id"
     id_prefix: str = ""
-    name: tuple[str, ...] = ()
-    context: tuple[str, ...] = ()
-    output: tuple[str, ...] = ()
-    modalities: str | None = None
-    tools: str | None = None
-    kind: str | None = None
+    name: tuple[Pointer, ...] = ()
+    context: tuple[Pointer, ...] = ()
+    output: tuple[Pointer, ...] = ()
+    modalities: Pointer | None = None
+    tools: Pointer | None = None
+    reasoning: Pointer | None = None
+    deprecated: Pointer | None = None
+    price: LivePrice | None = None
+    kind: Pointer | None = None
     chat_kinds: tuple[str, ...] = ()
     non_chat_pattern: str | None = None
-    next_pointer: str | None = None
+    next_pointer: Pointer | None = None
     next_query: str | None = None
+    more_pointer: Pointer | None = None
+    also: tuple[Models, ...] = ()
     static: tuple[str, ...] = ()
 
 
 class Quirks(_Record):
     """What a provider wants to be *sent* differently. What it sends is accepted in any spelling.
 
-    Each flag has its evidence in the records that set it.
+    Each flag has its evidence in the records that set it. Read them through
+    `Provider.quirks_for(model)`, which adds what holds for some models only.
+
+    Output cap: `max_tokens_default` is sent where the client names none.
+    Reasoning: `reasoning_models` is searched in the model id; where it fits, the output cap goes
+    by `reasoning_max_tokens_field` and `reasoning_drops` (names on the wire) are left out; where
+    it is set and does not fit, no effort is sent.
+    Effort: `effort_words` translates the client's word; a word that is not there goes as it is,
+    and one translated to "" cannot be said (dropped with a warning). `reasoning_effort` sends the
+    word; `reasoning` sends `{"effort": word}`; `enable_thinking` sends whether the word is other
+    than `none`; `thinking` sends `{"type": "disabled"}` for `none` and else `{"type": "enabled"}`,
+    with `reasoning_effort` beside it where `effort_words` has the word.
+    Echo: earlier reasoning goes back in this form, for models that `reasoning_echo_models` fits;
+    `reasoning_echo_always` sends the field empty on assistant messages that had none;
+    `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
+    Tools: `tool_choice_required` is the word for `required`, and is `auto` where it cannot be
+    said; `parallel_tool_calls` is sent beside tools unless None.
+    Parameters: `unsupported` (names on the wire) are dropped with a warning; `always_stream` asks
+    for a stream also where the client wants one answer; `extra_body` is merged before the
+    client's own options.
+    Cost: `cost_pointer` leads from the body (on a stream: a chunk) to money in USD times
+    `cost_divisor`; what `cost_extra_pointer` holds is added where `cost_extra_when` is true.
     """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens", "max_output_tokens"] = (
@@ -139,6 +219,8 @@ class Quirks(_Record):
     reasoning_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     reasoning_drops: tuple[str, ...] = ()
     stream_usage: bool = True
+    always_stream: bool = False
+    seed_field: str = "seed"
     unsupported: tuple[str, ...] = ()
     tool_choice_required: str = "required"
     tool_choice_named: bool = True
@@ -152,11 +234,17 @@ class Quirks(_Record):
     effort_field: Literal[
         "reasoning_effort", "reasoning", "thinking", "enable_thinking", "none"
     ] = "none"
-    effort_words: dict[str, str] = {}
+    effort_words: dict[Effort, str] = {}
     reasoning_echo: Literal[
-        "reasoning_content", "reasoning", "reasoning_details", "think_tags", "none"
+        "reasoning_content",
+        "reasoning",
+        "reasoning_details",
+        "think_tags",
+        "thinking_parts",
+        "none",
     ] = "none"
     reasoning_echo_models: str | None = None
+    reasoning_echo_always: bool = False
     think_tags: bool = False
     system_role: Literal["system", "developer"] = "system"
     strict_alternation: bool = False
@@ -165,19 +253,28 @@ class Quirks(_Record):
     cache_control: bool = False
     reasoning_in_completion: bool = True
     cache_in_prompt: bool = True
-    cost_pointer: str | None = None
+    cost_pointer: Pointer | None = None
     cost_divisor: int = 1
+    cost_extra_pointer: Pointer | None = None
+    cost_extra_when: Pointer | None = None
     cost_header: str | None = None
     temperature_min_exclusive: bool = False
     temperature_max: float | None = None
     extra_body: dict[str, str | int | bool] = {}
 
 
+class Variant(_Record):
+    """Quirks that hold only for models whose id `models`, a regular expression, is found in."""
+
+    models: str
+    quirks: Quirks
+
+
 class Source(_Record):
     """Where a fact was read, and when."""
 
     url: str
-    checked: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    checked: Day
     what: str = ""
 
 
@@ -186,9 +283,11 @@ class Provider(_Record):
 
     `base_url` may hold `{field}` templates filled from the key's plain fields. `chat_path` is
     joined to it by the dialect. `companion_origins` are https templates for probe and model calls.
+    `one_of` lists sets of fields of which at least one set must be complete. Of `variants`, all
+    that fit a model apply, later ones over earlier ones.
     """
 
-    id: str
+    id: ProviderId
     name: str
     kind: Literal["managed", "singleField", "multiField", "custom"]
     stage: Literal["stable", "preview"] = "stable"
@@ -198,11 +297,11 @@ class Provider(_Record):
     base_url_hint: str | None = None
     keyless: bool = False
     fields: tuple[Field, ...]
+    one_of: tuple[tuple[str, ...], ...] = ()
     auth: Auth = Auth()
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
-    companion_origins: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
+    companion_origins: tuple[Origin, ...] = ()
     key_url: str | None = None
     key_prefix_hint: str | None = None
     docs_url: str | None = None
@@ -213,9 +312,21 @@ class Provider(_Record):
     probe: Probe
     models: Models
     quirks: Quirks = Quirks()
+    variants: tuple[Variant, ...] = ()
     errors: tuple[ErrorRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)
 
     def field(self, name: str) -> Field | None:
         """Return the field of that name, or None."""
         return next((field for field in self.fields if field.name == name), None)
+
+    def quirks_for(self, model: str) -> Quirks:
+        """Return the quirks that hold for this model."""
+        quirks = self.quirks
+        for variant in self.variants:
+            if re.search(variant.models, model):
+                own = variant.quirks
+                quirks = quirks.model_copy(
+                    update={name: getattr(own, name) for name in own.model_fields_set}
+                )
+        return quirks
