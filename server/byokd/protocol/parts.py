@@ -12,6 +12,8 @@ from pydantic import Field
 
 from byokd.protocol.base import Json, JsonObject, Value
 
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+
 
 class _Part(Value):
     provider_state: JsonObject | None = None
@@ -107,7 +109,7 @@ Part: TypeAlias = Annotated[
 class Message(Value):
     """One turn. A plain string stands for one text part."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Role
     content: str | tuple[Part, ...]
     provider_state: JsonObject | None = None
 

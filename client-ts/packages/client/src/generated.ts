@@ -1,0 +1,1191 @@
+// Generated from the daemon's types. Do not edit: tests/protocol/test_schema.py renews it.
+
+/** Any JSON value. */
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+
+/** Any JSON object. */
+export interface JsonObject {
+  readonly [name: string]: Json;
+}
+
+/** An enum that may grow inside a major version: have a default for what you do not know. */
+export type Open<T extends string> = T | (string & {});
+
+/** An event of a newer daemon. Ignore it. */
+export interface UnknownEvent {
+  type: string;
+  [name: string]: unknown;
+}
+
+/** What every call takes beside its params. */
+export interface CallOptions {
+  /** Cancels the call: the daemon is told and answers at once. */
+  signal?: AbortSignal;
+}
+
+export const PROTOCOL_VERSION = 1;
+export const SCHEMA_HASH = "sha256:bb5ece39677386b1f2642465854463d25ea0c46eb89983dc9acd71e3e4b72634";
+export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
+
+/** The events this file knows. */
+export const CHAT_EVENT_TYPES = [
+  "start",
+  "textStart",
+  "textDelta",
+  "textEnd",
+  "reasoningStart",
+  "reasoningDelta",
+  "reasoningEnd",
+  "toolCallStart",
+  "toolCallDelta",
+  "toolCallEnd",
+  "citation",
+  "usage",
+  "retry",
+  "raw",
+  "finish",
+] as const;
+
+/** The error kinds this file knows. */
+export const ERROR_KINDS = [
+  "parse",
+  "invalidRequest",
+  "methodNotFound",
+  "invalidParams",
+  "internal",
+  "notInitialized",
+  "overloaded",
+  "cancelled",
+  "vaultLocked",
+  "vaultUnavailable",
+  "vaultCorrupt",
+  "storeBusy",
+  "storeFailed",
+  "vaultUninitialized",
+  "keyMissing",
+  "keyInvalid",
+  "keyForbidden",
+  "keyDisabled",
+  "insufficientFunds",
+  "rateLimited",
+  "providerOverloaded",
+  "providerError",
+  "timeout",
+  "network",
+  "streamInterrupted",
+  "providerRedirect",
+  "modelNotFound",
+  "contextOverflow",
+  "contentFiltered",
+  "unsupported",
+  "badRequest",
+  "budgetExceeded",
+  "sharedQuotaExceeded",
+  "conflict",
+  "notFound",
+] as const;
+
+/**
+ * The one thing that would help, for a button.
+ *
+ * `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
+ * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`.
+ */
+export interface Action {
+  type: string;
+  url: string | null;
+  choices: readonly string[] | null;
+  details: JsonObject | null;
+}
+
+/** One event. Order is `seq`; `at` is the wall clock, for people. */
+export interface AuditEntry {
+  seq: number;
+  at: number;
+  event: string;
+  provider: string | null;
+  keyId: string | null;
+  actor: string;
+  details: JsonObject;
+}
+
+export type AuditFault =
+  | "mac"
+  | "gap"
+  | "order"
+  | "truncated"
+  | "foreignStore"
+  | "tables";
+
+/** List this account's entries, newest first. */
+export interface AuditListParams {
+  _meta?: JsonObject | null;
+  cursor?: string | null;
+  limit?: number;
+  keyId?: string | null;
+}
+
+/** A page of entries. */
+export interface AuditListResult {
+  items: readonly AuditEntry[];
+  nextCursor: string | null;
+}
+
+/** Check the whole chain and the tables against it. */
+export interface AuditVerifyParams {
+  _meta?: JsonObject | null;
+}
+
+/** Whether the record is whole; where it is not, the first bad entry and how. */
+export interface AuditVerifyResult {
+  ok: boolean;
+  entries: number;
+  firstBadSeq: number | null;
+  fault: Open<AuditFault> | null;
+  message: string;
+}
+
+export type ChatEvent =
+  | StartEvent
+  | TextStartEvent
+  | TextDeltaEvent
+  | TextEndEvent
+  | ReasoningStartEvent
+  | ReasoningDeltaEvent
+  | ReasoningEndEvent
+  | ToolCallStartEvent
+  | ToolCallDeltaEvent
+  | ToolCallEndEvent
+  | CitationEvent
+  | UsageEvent
+  | RetryEvent
+  | RawEvent
+  | FinishEvent;
+
+/** `chat/events`: `seq` is the number of the first event here, counted without gaps from 0. */
+export interface ChatEvents {
+  _meta?: JsonObject | null;
+  streamId: string;
+  seq: number;
+  events: readonly (ChatEvent | UnknownEvent)[];
+}
+
+/** A source for what was said. */
+export interface CitationEvent {
+  type: "citation";
+  source: Source;
+  span: Span | null;
+}
+
+/** A source for what was said. */
+export interface CitationPart {
+  type: "citation";
+  providerState: JsonObject | null;
+  source: Source;
+  span: Span | null;
+}
+
+/** A source for what was said. */
+export interface CitationPartInput {
+  type: "citation";
+  providerState?: JsonObject | null;
+  source: SourceInput;
+  span?: SpanInput | null;
+}
+
+/** What the client can do for the daemon: `prompt` is `window/showMessageRequest`. */
+export interface ClientCapabilities {
+  prompt?: boolean;
+}
+
+/** Who asks, for the audit trail. */
+export interface ClientInfo {
+  name: string;
+  version?: string | null;
+}
+
+/** `initializationOptions.byokd`; unknown fields are ignored, so that newer clients can attach. */
+export interface ClientOptions {
+  protocolVersion?: number;
+  clientInfo?: ClientInfo | null;
+  account?: string;
+  capabilities?: ClientCapabilities;
+  optOutNotifications?: readonly string[];
+  features?: FeaturesInput;
+}
+
+/**
+ * Money for one call. An unknown amount is null, never zero.
+ *
+ * `source` tells who says so: the provider in its answer, the bundled catalog, the user's own
+ * price list, or nobody. `asOf` is the date of the price, as `YYYY-MM-DD`.
+ */
+export interface Cost {
+  amount: string | null;
+  currency: string;
+  source: Open<"provider" | "catalog" | "user" | "unknown">;
+  asOf: string | null;
+  parts: CostParts | null;
+}
+
+/** Where the money went; decimal text, null where it is not known. */
+export interface CostParts {
+  input: string | null;
+  cacheRead: string | null;
+  cacheWrite: string | null;
+  output: string | null;
+  searches: string | null;
+}
+
+export type Effort =
+  | "none"
+  | "minimal"
+  | "low"
+  | "medium"
+  | "high"
+  | "max";
+
+/** `error.data` of every error answer. Clients branch on `kind`. */
+export interface ErrorData {
+  kind: Open<ErrorKind>;
+  errorId: string;
+  retryable: boolean;
+  retryAfterMs: number | null;
+  provider: string | null;
+  model: string | null;
+  keyId: string | null;
+  httpStatus: number | null;
+  providerCode: string | null;
+  providerMessage: string | null;
+  providerRequestId: string | null;
+  userMessage: string;
+  action: Action | null;
+  partial: JsonObject | null;
+  details: Json;
+}
+
+export type ErrorKind =
+  | "parse"
+  | "invalidRequest"
+  | "methodNotFound"
+  | "invalidParams"
+  | "internal"
+  | "notInitialized"
+  | "overloaded"
+  | "cancelled"
+  | "vaultLocked"
+  | "vaultUnavailable"
+  | "vaultCorrupt"
+  | "storeBusy"
+  | "storeFailed"
+  | "vaultUninitialized"
+  | "keyMissing"
+  | "keyInvalid"
+  | "keyForbidden"
+  | "keyDisabled"
+  | "insufficientFunds"
+  | "rateLimited"
+  | "providerOverloaded"
+  | "providerError"
+  | "timeout"
+  | "network"
+  | "streamInterrupted"
+  | "providerRedirect"
+  | "modelNotFound"
+  | "contextOverflow"
+  | "contentFiltered"
+  | "unsupported"
+  | "badRequest"
+  | "budgetExceeded"
+  | "sharedQuotaExceeded"
+  | "conflict"
+  | "notFound";
+
+/** Switches; the client can only narrow what the configuration allows. */
+export interface Features {
+  multiFieldProviders: boolean;
+  sharedPool: boolean;
+}
+
+/** Switches; the client can only narrow what the configuration allows. */
+export interface FeaturesInput {
+  multiFieldProviders?: boolean;
+  sharedPool?: boolean;
+}
+
+/** One input of the key form. A secret field travels sealed and is never shown again. */
+export interface FieldInfo {
+  name: string;
+  label: string;
+  secret: boolean;
+  required: boolean;
+  pattern: string | null;
+  hint: string | null;
+}
+
+/** A document: `data` (base64, with `mediaType`) or `url`, exactly one. */
+export interface FilePart {
+  type: "file";
+  providerState: JsonObject | null;
+  mediaType: string;
+  data: string | null;
+  url: string | null;
+  name: string | null;
+}
+
+/** A document: `data` (base64, with `mediaType`) or `url`, exactly one. */
+export interface FilePartInput {
+  type: "file";
+  providerState?: JsonObject | null;
+  mediaType: string;
+  data?: string | null;
+  url?: string | null;
+  name?: string | null;
+}
+
+/** The answer is whole; sent only when the call succeeds. */
+export interface FinishEvent {
+  type: "finish";
+  finishReason: FinishReason;
+  usage: Usage | null;
+  cost: Cost;
+}
+
+/** Why the answer ended: one of ours, beside the provider's own word. */
+export interface FinishReason {
+  unified: UnifiedReason;
+  raw: string | null;
+}
+
+/** An image: `data` (base64, with `mediaType`) or `url`, exactly one. */
+export interface ImagePart {
+  type: "image";
+  providerState: JsonObject | null;
+  mediaType: string | null;
+  data: string | null;
+  url: string | null;
+}
+
+/** An image: `data` (base64, with `mediaType`) or `url`, exactly one. */
+export interface ImagePartInput {
+  type: "image";
+  providerState?: JsonObject | null;
+  mediaType?: string | null;
+  data?: string | null;
+  url?: string | null;
+}
+
+/** LSP's `InitializeParams`, of which only these are read; others are ignored. */
+export interface InitializeParams {
+  _meta?: JsonObject | null;
+  processId?: number | null;
+  clientInfo?: ClientInfo | null;
+  initializationOptions?: JsonObject | null;
+}
+
+/** `key/changed`: something happened to a key of this account. */
+export interface KeyChanged {
+  _meta?: JsonObject | null;
+  keyId: string;
+  provider: string;
+  change: Open<"stored" | "rotated" | "suspect" | "softDisabled" | "userDisabled" | "enabled" | "deleted" | "defaultSet">;
+  state: KeyState | null;
+  reason: string | null;
+}
+
+/** The key is gone. */
+export interface KeyDeleteResult {
+  keyId: string;
+}
+
+/** Use a disabled key again, after a probe when `probe` is set. */
+export interface KeyEnableParams {
+  _meta?: JsonObject | null;
+  keyId: string;
+  probe?: boolean;
+}
+
+/** The key as it is now, and what its probe said when one was asked for. */
+export interface KeyEnableResult {
+  key: KeyInfo;
+  probe: ProbeResult | null;
+}
+
+/** Name one key. */
+export interface KeyIdParams {
+  _meta?: JsonObject | null;
+  keyId: string;
+}
+
+/** What is told about a stored key. */
+export interface KeyInfo {
+  keyId: string;
+  provider: string;
+  label: string | null;
+  isDefault: boolean;
+  origin: string;
+  baseUrl: string | null;
+  allowInsecureOrigin: boolean;
+  last4: string | null;
+  fingerprint: string;
+  fields: { readonly [name: string]: string | null };
+  state: KeyState;
+  reason: string | null;
+  version: number;
+  createdAt: number;
+  rotatedAt: number | null;
+  lastUsedAt: number | null;
+  disabledAt: number | null;
+}
+
+/** List keys, of one provider or of all. */
+export interface KeyListParams {
+  _meta?: JsonObject | null;
+  cursor?: string | null;
+  limit?: number;
+  provider?: string | null;
+}
+
+/** A page of keys. */
+export interface KeyListResult {
+  items: readonly KeyInfo[];
+  nextCursor: string | null;
+}
+
+/** Probe a stored key (`keyId`), or a candidate that is not stored (the other fields). */
+export interface KeyProbeParams {
+  _meta?: JsonObject | null;
+  keyId?: string | null;
+  provider?: string | null;
+  fields?: { readonly [name: string]: SecretInput | string };
+  baseUrl?: string | null;
+  allowInsecureOrigin?: boolean;
+}
+
+/** What the provider said. */
+export interface KeyProbeResult {
+  probe: ProbeResult;
+}
+
+/** The key as it is now. */
+export interface KeyResult {
+  key: KeyInfo;
+}
+
+/** Replace the secret of a key; its id, label and origin stay. */
+export interface KeyRotateParams {
+  _meta?: JsonObject | null;
+  keyId: string;
+  fields: { readonly [name: string]: SecretInput | string };
+  probe?: ProbePolicy;
+}
+
+export type KeyState =
+  | "active"
+  | "suspect"
+  | "softDisabled"
+  | "userDisabled";
+
+/** Store a new key. Field names come from `provider/list`; secret ones are `SecretInput`. */
+export interface KeyStoreParams {
+  _meta?: JsonObject | null;
+  provider: string;
+  label?: string | null;
+  fields?: { readonly [name: string]: SecretInput | string };
+  baseUrl?: string | null;
+  allowInsecureOrigin?: boolean;
+  probe?: ProbePolicy;
+  makeDefault?: boolean;
+}
+
+/** The stored key and what its probe said; `notes` names what was cleaned from the input. */
+export interface KeyStoreResult {
+  key: KeyInfo;
+  probe: ProbeResult | null;
+  notes: readonly string[];
+}
+
+/** `window/logMessage`. `type`: 1 error, 2 warning, 3 info, 4 log. */
+export interface LogMessage {
+  _meta?: JsonObject | null;
+  type: number;
+  message: string;
+}
+
+/** One turn. A plain string stands for one text part. */
+export interface Message {
+  role: Role;
+  content: string | readonly Part[];
+  providerState: JsonObject | null;
+}
+
+/** LSP's `MessageActionItem`. */
+export interface MessageAction {
+  title: string;
+}
+
+/** LSP's `MessageActionItem`. */
+export interface MessageActionInput {
+  title: string;
+}
+
+/** One turn. A plain string stands for one text part. */
+export interface MessageInput {
+  role: Role;
+  content: string | readonly PartInput[];
+  providerState?: JsonObject | null;
+}
+
+/** One model. A fact that nobody states is null. */
+export interface ModelInfo {
+  provider: string;
+  id: string;
+  name: string | null;
+  source: Open<"live" | "catalog" | "user">;
+  seenAt: number | null;
+  chat: boolean | null;
+  contextTokens: number | null;
+  outputTokens: number | null;
+  inputModalities: readonly string[] | null;
+  tools: boolean | null;
+  reasoning: boolean | null;
+  price: ModelPrice | null;
+  deprecated: boolean | null;
+}
+
+/** Why a provider's live list could not be had; what was known before is still listed. */
+export interface ModelListFailure {
+  provider: string;
+  kind: string;
+  message: string;
+}
+
+/** List models of one provider, or of all that have a key; `refresh` asks the provider now. */
+export interface ModelListParams {
+  _meta?: JsonObject | null;
+  cursor?: string | null;
+  limit?: number;
+  provider?: string | null;
+  keyId?: string | null;
+  refresh?: boolean;
+}
+
+/** A page of models; `stale` when any list here is older than asked for. */
+export interface ModelListResult {
+  items: readonly ModelInfo[];
+  nextCursor: string | null;
+  stale: boolean;
+  failures: readonly ModelListFailure[];
+}
+
+/** Money per million tokens, as decimal text; null where unknown. */
+export interface ModelPrice {
+  currency: string;
+  input: string | null;
+  output: string | null;
+  cacheRead: string | null;
+  cacheWrite: string | null;
+  asOf: string | null;
+}
+
+export type Part =
+  | TextPart
+  | ImagePart
+  | FilePart
+  | ReasoningPart
+  | ToolCallPart
+  | ToolResultPart
+  | CitationPart;
+
+export type PartInput =
+  | TextPartInput
+  | ImagePartInput
+  | FilePartInput
+  | ReasoningPartInput
+  | ToolCallPartInput
+  | ToolResultPartInput
+  | CitationPartInput;
+
+export type ProbePolicy =
+  | "require"
+  | "warn"
+  | "skip";
+
+/** What asking the provider about a key told. */
+export interface ProbeResult {
+  verdict: Open<Verdict>;
+  httpStatus: number | null;
+  message: string;
+  modelsSeen: number | null;
+  details: JsonObject;
+  checkedAt: number;
+  durationMs: number;
+}
+
+export type Protection =
+  | "osKeyring"
+  | "passphrase"
+  | "keyFile"
+  | "memory";
+
+/** One provider, as a person reads it. */
+export interface ProviderInfo {
+  id: string;
+  name: string;
+  kind: Open<"managed" | "singleField" | "multiField" | "custom">;
+  stage: Open<"stable" | "preview">;
+  dialect: string;
+  baseUrl: string | null;
+  baseUrlRequired: boolean;
+  baseUrlHint: string | null;
+  fields: readonly FieldInfo[];
+  keyless: boolean;
+  keyUrl: string | null;
+  keyPrefixHint: string | null;
+  docsUrl: string | null;
+  toolCalling: string;
+  pricing: string;
+  tags: readonly string[];
+  notes: readonly string[];
+  chatAvailable: boolean;
+}
+
+/** List the providers. */
+export interface ProviderListParams {
+  _meta?: JsonObject | null;
+  cursor?: string | null;
+  limit?: number;
+}
+
+/** A page of providers. */
+export interface ProviderListResult {
+  items: readonly ProviderInfo[];
+  nextCursor: string | null;
+}
+
+/** The provider's own chunk, when asked for. */
+export interface RawEvent {
+  type: "raw";
+  chunk: Json;
+}
+
+/** How much to think, on one scale for every provider. */
+export interface Reasoning {
+  effort: Effort;
+}
+
+/** More reasoning for a block. */
+export interface ReasoningDeltaEvent {
+  type: "reasoningDelta";
+  blockId: string;
+  delta: string;
+}
+
+/** A block of reasoning is whole; its opaque state must be echoed back. */
+export interface ReasoningEndEvent {
+  type: "reasoningEnd";
+  blockId: string;
+  kind: Open<ReasoningKind>;
+  providerState: JsonObject | null;
+}
+
+export type ReasoningKind =
+  | "raw"
+  | "summary"
+  | "redacted";
+
+/** What the model thought: its own words, a summary of them, or nothing readable. */
+export interface ReasoningPart {
+  type: "reasoning";
+  providerState: JsonObject | null;
+  text: string;
+  kind: Open<ReasoningKind>;
+}
+
+/** What the model thought: its own words, a summary of them, or nothing readable. */
+export interface ReasoningPartInput {
+  type: "reasoning";
+  providerState?: JsonObject | null;
+  text: string;
+  kind?: ReasoningKind;
+}
+
+/** A block of reasoning opens. */
+export interface ReasoningStartEvent {
+  type: "reasoningStart";
+  blockId: string;
+  kind: Open<ReasoningKind>;
+}
+
+/** The answer must be JSON, of this schema where one is given. */
+export interface ResponseFormat {
+  type?: "json";
+  schema?: JsonObject | null;
+  name?: string | null;
+}
+
+/** The request is tried again; only ever before the first content. */
+export interface RetryEvent {
+  type: "retry";
+  attempt: number;
+  kind: string;
+  delayMs: number;
+}
+
+export type Role =
+  | "system"
+  | "user"
+  | "assistant"
+  | "tool";
+
+/** Who really answered, and how many tries it took. `keyId` is null without a stored key. */
+export interface Route {
+  provider: string;
+  model: string;
+  keyId: string | null;
+  attempts: number;
+}
+
+/** How to seal a secret to this process. `publicKey` is base64 of 32 bytes. */
+export interface Sealing {
+  suite: string;
+  publicKey: string;
+  keyId: string;
+}
+
+/**
+ * A secret on its way in: sealed to the daemon's key, or plain from a client that cannot seal.
+ *
+ * `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
+ */
+export interface SecretInput {
+  sealed?: string | null;
+  plain?: string | null;
+}
+
+/**
+ * Ask a model.
+ *
+ * `streamId` is the client's and unique per connection, so that events can be routed before any
+ * response. A parameter that cannot be sent is dropped with a warning, or refused when `strict`.
+ * `providerOptions` are raw fields for that provider, merged last.
+ */
+export interface SendParams {
+  _meta?: JsonObject | null;
+  streamId: string;
+  stream?: boolean;
+  provider: string;
+  model: string;
+  keyId?: string | null;
+  route?: "byok" | "shared" | "auto";
+  messages: readonly MessageInput[];
+  tools?: readonly Tool[];
+  toolChoice?: "auto" | "none" | "required" | ToolChoice | null;
+  maxOutputTokens?: number | null;
+  temperature?: number | null;
+  topP?: number | null;
+  stop?: readonly string[];
+  seed?: number | null;
+  reasoning?: Reasoning | null;
+  responseFormat?: ResponseFormat | null;
+  cache?: "auto" | "off";
+  providerOptions?: JsonObject | null;
+  strict?: boolean;
+  includeRaw?: boolean;
+}
+
+/** The authoritative answer; a client that ignores events still has everything. */
+export interface SendResult {
+  message: Message;
+  finishReason: FinishReason;
+  usage: Usage | null;
+  cost: Cost;
+  route: Route;
+  warnings: readonly Warn[];
+  providerRequestId: string | null;
+}
+
+/** Bounds a client can plan with. */
+export interface ServerLimits {
+  maxMessageBytes: number;
+  maxConcurrentStreams: number;
+}
+
+/** `capabilities.experimental.byokd`. */
+export interface ServerOptions {
+  protocolVersion: number;
+  schemaHash: string;
+  account: string;
+  sealing: Sealing;
+  features: Features;
+  limits: ServerLimits;
+  vault: VaultInfo;
+}
+
+/** `window/showMessageRequest`: the prompt when a key is disabled. `type` 2 is a warning. */
+export interface ShowMessageRequest {
+  _meta?: JsonObject | null;
+  type: number;
+  message: string;
+  actions: readonly MessageAction[];
+}
+
+/** What a citation points to. */
+export interface Source {
+  url: string | null;
+  title: string | null;
+  document: string | null;
+}
+
+/** What a citation points to. */
+export interface SourceInput {
+  url?: string | null;
+  title?: string | null;
+  document?: string | null;
+}
+
+/** A range of the text, in characters from its start; `end` is the first one past it. */
+export interface Span {
+  start: number;
+  end: number;
+}
+
+/** A range of the text, in characters from its start; `end` is the first one past it. */
+export interface SpanInput {
+  start: number;
+  end: number;
+}
+
+/** The provider has begun to answer. */
+export interface StartEvent {
+  type: "start";
+  provider: string;
+  model: string;
+  keyId: string | null;
+  warnings: readonly Warn[];
+}
+
+/** More text for a block. */
+export interface TextDeltaEvent {
+  type: "textDelta";
+  blockId: string;
+  delta: string;
+}
+
+/** A block of text is whole. */
+export interface TextEndEvent {
+  type: "textEnd";
+  blockId: string;
+  providerState: JsonObject | null;
+}
+
+/** Text, as the model wrote it. */
+export interface TextPart {
+  type: "text";
+  providerState: JsonObject | null;
+  text: string;
+}
+
+/** Text, as the model wrote it. */
+export interface TextPartInput {
+  type: "text";
+  providerState?: JsonObject | null;
+  text: string;
+}
+
+/** A block of text opens. */
+export interface TextStartEvent {
+  type: "textStart";
+  blockId: string;
+}
+
+/** A function the model may call; `inputSchema` is JSON Schema. */
+export interface Tool {
+  name: string;
+  description?: string | null;
+  inputSchema: JsonObject;
+}
+
+/** More of the arguments' JSON text. */
+export interface ToolCallDeltaEvent {
+  type: "toolCallDelta";
+  callId: string;
+  delta: string;
+}
+
+/** A tool call is whole: parsed arguments, or the reason why they do not parse. */
+export interface ToolCallEndEvent {
+  type: "toolCallEnd";
+  callId: string;
+  name: string;
+  arguments: Json;
+  parseError: string | null;
+  rawArguments: string | null;
+  providerState: JsonObject | null;
+}
+
+/**
+ * A call the client must run.
+ *
+ * `arguments` is parsed JSON; where the model's JSON is broken it is null, `parseError` says why
+ * and `rawArguments` holds what was sent.
+ */
+export interface ToolCallPart {
+  type: "toolCall";
+  providerState: JsonObject | null;
+  callId: string;
+  name: string;
+  arguments: Json;
+  parseError: string | null;
+  rawArguments: string | null;
+}
+
+/**
+ * A call the client must run.
+ *
+ * `arguments` is parsed JSON; where the model's JSON is broken it is null, `parseError` says why
+ * and `rawArguments` holds what was sent.
+ */
+export interface ToolCallPartInput {
+  type: "toolCall";
+  providerState?: JsonObject | null;
+  callId: string;
+  name: string;
+  arguments?: Json;
+  parseError?: string | null;
+  rawArguments?: string | null;
+}
+
+/** A tool call opens: its id and name are known. */
+export interface ToolCallStartEvent {
+  type: "toolCallStart";
+  callId: string;
+  name: string;
+}
+
+/** Exactly this tool must be called. */
+export interface ToolChoice {
+  name: string;
+}
+
+/** What a tool answered: text, or text and images. */
+export interface ToolResultPart {
+  type: "toolResult";
+  providerState: JsonObject | null;
+  callId: string;
+  content: string | readonly (TextPart | ImagePart)[];
+  isError: boolean;
+}
+
+/** What a tool answered: text, or text and images. */
+export interface ToolResultPartInput {
+  type: "toolResult";
+  providerState?: JsonObject | null;
+  callId: string;
+  content: string | readonly (TextPartInput | ImagePartInput)[];
+  isError?: boolean;
+}
+
+export type UnifiedReason =
+  | "stop"
+  | "length"
+  | "toolCalls"
+  | "contentFilter"
+  | "cancelled"
+  | "error"
+  | "other";
+
+/** Tokens of one call, in disjoint buckets; `raw` is the provider's own object. */
+export interface Usage {
+  inputFresh: number;
+  inputCacheRead: number;
+  inputCacheWrite: number;
+  outputText: number;
+  outputReasoning: number;
+  searches: number;
+  raw: JsonObject | null;
+}
+
+/** Usage so far, cumulative: the last one wins, they are never summed. */
+export interface UsageEvent {
+  type: "usage";
+  usage: Usage;
+}
+
+/** `vault/changed`. */
+export interface VaultChanged {
+  _meta?: JsonObject | null;
+  vault: VaultInfo;
+}
+
+/**
+ * The vault as far as it is known; `checking` until the first look at the disk is over.
+ *
+ * `backend` names the real keyring. `protectsAgainst` and `doesNotProtectAgainst` are for
+ * people. `reason` is typed, such as `noBackend`, `backendLocked`, `timeout`, `itemMissing`.
+ */
+export interface VaultInfo {
+  state: VaultState;
+  protection: Open<Protection> | null;
+  reason: string | null;
+  hint: string | null;
+  backend: string | null;
+  protectsAgainst: string | null;
+  doesNotProtectAgainst: string | null;
+  choices: readonly Open<Protection>[];
+}
+
+/**
+ * Make the vault.
+ *
+ * A protection weaker than the OS keyring needs `acceptRisk` with its own name, so that nobody
+ * gets it without having read what it means.
+ */
+export interface VaultInitializeParams {
+  _meta?: JsonObject | null;
+  protection?: "osKeyring" | "keyFile" | "memory";
+  acceptRisk?: string | null;
+}
+
+/** The vault as it is now. */
+export interface VaultResult {
+  vault: VaultInfo;
+}
+
+export type VaultState =
+  | "checking"
+  | "unlocked"
+  | "locked"
+  | "uninitialized"
+  | "unavailable";
+
+/** Ask for the vault's state. */
+export interface VaultStatusParams {
+  _meta?: JsonObject | null;
+}
+
+export type Verdict =
+  | "valid"
+  | "validRestricted"
+  | "noFunds"
+  | "rateLimited"
+  | "invalid"
+  | "wrongProvider"
+  | "wrongRegion"
+  | "unreachable"
+  | "unknown";
+
+/**
+ * Something that was not done as asked.
+ *
+ * `type` is a display value: `dropped`, `renamed`, `adjusted`, `unsupported`, `notice`.
+ */
+export interface Warn {
+  type: string;
+  parameter: string | null;
+  message: string;
+}
+
+/** What a client may ask. */
+export interface Requests {
+  "provider/list": { params: ProviderListParams; result: ProviderListResult };
+  "key/store": { params: KeyStoreParams; result: KeyStoreResult };
+  "key/rotate": { params: KeyRotateParams; result: KeyStoreResult };
+  "key/list": { params: KeyListParams; result: KeyListResult };
+  "key/probe": { params: KeyProbeParams; result: KeyProbeResult };
+  "key/disable": { params: KeyIdParams; result: KeyResult };
+  "key/enable": { params: KeyEnableParams; result: KeyEnableResult };
+  "key/delete": { params: KeyIdParams; result: KeyDeleteResult };
+  "key/setDefault": { params: KeyIdParams; result: KeyResult };
+  "vault/status": { params: VaultStatusParams; result: VaultResult };
+  "vault/initialize": { params: VaultInitializeParams; result: VaultResult };
+  "model/list": { params: ModelListParams; result: ModelListResult };
+  "chat/send": { params: SendParams; result: SendResult };
+  "audit/list": { params: AuditListParams; result: AuditListResult };
+  "audit/verify": { params: AuditVerifyParams; result: AuditVerifyResult };
+}
+
+/** What the daemon tells. */
+export interface Notifications {
+  "chat/events": ChatEvents;
+  "key/changed": KeyChanged;
+  "vault/changed": VaultChanged;
+  "window/logMessage": LogMessage;
+}
+
+/** What the daemon may ask. */
+export interface ServerRequests {
+  "window/showMessageRequest": { params: ShowMessageRequest; result: MessageActionInput | null };
+}
+
+/** Sends one request and returns its result. */
+export type Call = <M extends keyof Requests>(
+  method: M,
+  params: Requests[M]["params"],
+  options?: CallOptions,
+) => Promise<Requests[M]["result"]>;
+
+/** One typed function per method, by resource. */
+export function resources(call: Call) {
+  return {
+    provider: {
+      /** the providers, what each needs, and whether it can be called yet */
+      list: (params: ProviderListParams = {}, options?: CallOptions) =>
+        call("provider/list", params, options),
+    },
+    key: {
+      /** probe a new key and store it unless it is known bad */
+      store: (params: KeyStoreParams, options?: CallOptions) =>
+        call("key/store", params, options),
+      /** replace the secret of a key */
+      rotate: (params: KeyRotateParams, options?: CallOptions) =>
+        call("key/rotate", params, options),
+      /** the stored keys, never a secret */
+      list: (params: KeyListParams = {}, options?: CallOptions) =>
+        call("key/list", params, options),
+      /** ask the provider about a stored key or a candidate */
+      probe: (params: KeyProbeParams = {}, options?: CallOptions) =>
+        call("key/probe", params, options),
+      /** stop using a key until enabled */
+      disable: (params: KeyIdParams, options?: CallOptions) =>
+        call("key/disable", params, options),
+      /** use a disabled key again */
+      enable: (params: KeyEnableParams, options?: CallOptions) =>
+        call("key/enable", params, options),
+      /** forget a key */
+      delete: (params: KeyIdParams, options?: CallOptions) =>
+        call("key/delete", params, options),
+      /** use this key when a call names none */
+      setDefault: (params: KeyIdParams, options?: CallOptions) =>
+        call("key/setDefault", params, options),
+    },
+    vault: {
+      /** whether keys can be reached, and why not */
+      status: (params: VaultStatusParams = {}, options?: CallOptions) =>
+        call("vault/status", params, options),
+      /** make the vault with a chosen protection */
+      initialize: (params: VaultInitializeParams = {}, options?: CallOptions) =>
+        call("vault/initialize", params, options),
+    },
+    model: {
+      /** models from the provider and from the bundled catalog, each with its source */
+      list: (params: ModelListParams = {}, options?: CallOptions) =>
+        call("model/list", params, options),
+    },
+    chat: {
+      /** ask a model */
+      send: (params: SendParams, options?: CallOptions) =>
+        call("chat/send", params, options),
+    },
+    audit: {
+      /** what happened to the keys */
+      list: (params: AuditListParams = {}, options?: CallOptions) =>
+        call("audit/list", params, options),
+      /** check that the record is whole */
+      verify: (params: AuditVerifyParams = {}, options?: CallOptions) =>
+        call("audit/verify", params, options),
+    },
+  };
+}
+
+export type Resources = ReturnType<typeof resources>;
