@@ -112,6 +112,9 @@ RETRY_ATTEMPTS_MAX: Final = 3
 RETRY_DELAY_MAX_MS: Final = 30_000
 """The longest wait before a retry; a longer Retry-After is the client's decision, so we answer."""
 
+RETRY_AFTER_MAX_MS: Final = 31 * 24 * 3_600_000
+"""The longest wait that is reported; monthly allowances renew within it, the rest is nonsense."""
+
 KEYRING_TIMEOUT_MS: Final = 5_000
 """How long the OS keyring may take; a locked one can hang for ever."""
 
@@ -141,11 +144,26 @@ KEY_MAX_CHARS: Final = 512
 KEY_FIELD_MAX_CHARS: Final = 4096
 """One field of a multi-field key; AWS session tokens reach about 2 KiB."""
 
+SEALED_PLAINTEXT_MAX_BYTES: Final = 32 * 1024
+"""All fields of one key entry together; its length must fit the 16 bits of the sealed form."""
+
 LABEL_MAX_CHARS: Final = 128
 """A label is read in a list."""
 
 KEYS_PER_ACCOUNT_MAX: Final = 1_000
 """Keys of one account; a list stays one page of work."""
+
+ACCOUNT_ID_MAX_CHARS: Final = 64
+"""An account id is a name that a person types."""
+
+AUDIT_BODY_MAX_BYTES: Final = 4096
+"""The details of one audit entry; they are ids, versions and classes, never texts of others."""
+
+AUDIT_BATCH_ENTRIES: Final = 512
+"""Entries checked in one turn of the store's thread: some 10 ms, so that a chat can get its key."""
+
+LAST_USED_STEP_MS: Final = 60_000
+"""How stale `lastUsedAt` may be: a durable write for each chat would cost a disk flush each."""
 
 PAGE_DEFAULT_ITEMS: Final = 100
 """Items of a list when the client does not say."""
@@ -161,3 +179,6 @@ MODEL_PAGES_MAX: Final = 50
 
 MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
 """Age up to which a fetched model list is served again."""
+
+CONFIG_MAX_BYTES: Final = 256 * 1024
+"""The configuration file; a person wrote it."""

@@ -1,0 +1,97 @@
+"""One way to turn a list of values into bytes, so that no two lists share their bytes.
+
+Knows lengths and byte orders. Must not know what is sealed, hashed or authenticated with the result.
+
+A plain concatenation is ambiguous: `"ab" + "c"` and `"a" + "bc"` are the same bytes, and whoever
+can choose one of the values can move a boundary. Here each value is preceded by its length.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+CONTEXT: Final = "byokd/v1"
+"""First element of everything that is sealed, derived or authenticated in the store."""
+
+Element: TypeAlias = bytes | str | int
+
+_LENGTH_BYTES: Final = 4
+_INT_BYTES: Final = 8
+
+
+def pack(*elements: Element) -> bytes:
+    """Return `T(elements…)`: each one as `u32be(length) || bytes`.
+
+    Text becomes NFC UTF-8 before it is counted, an integer eight bytes big-endian. The kind of an
+    element is not written, so the kinds at each position must be fixed by what the bytes are for.
+
+    Raises:
+        ValueError: an integer is negative or needs more than 64 bits, or a text has no UTF-8 form.
+    """
+    return b"".join(_prefixed(_to_bytes(element)) for element in elements)
+
+
+def unpack(data: bytes | bytearray) -> tuple[bytes, ...]:
+    """Return the elements of `pack`, as bytes.
+
+    Raises:
+        ValueError: the data is not exactly a run of whole elements.
+    """
+    return tuple(_elements(bytes(data)))
+
+
+def pack_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Return names and values, sorted by name, as one packed list.
+
+    Values keep their exact bytes: a credential is not text that may be normalised.
+    """
+    flat = [part for name, value in sorted(pairs) for part in (name, value.encode())]
+    return pack(*flat)
+
+
+def unpack_pairs(data: bytes | bytearray) -> dict[str, str]:
+    """Return what `pack_pairs` was given.
+
+    Raises:
+        ValueError: not whole pairs, or their names are not in strictly rising order.
+    """
+    parts = unpack(data)
+    if len(parts) % 2:
+        raise ValueError("a name without a value")
+    names = [part.decode() for part in parts[::2]]
+    if any(first >= second for first, second in pairwise(names)):
+        raise ValueError("names are not in rising order")
+    return dict(zip(names, (part.decode() for part in parts[1::2]), strict=True))
+
+
+def optional(value: Element | None) -> bytes:
+    """Return an element for a value that may be absent: nothing, or the value packed once more."""
+    return b"" if value is None else pack(value)
+
+
+def _to_bytes(element: Element) -> bytes:
+    if isinstance(element, str):
+        return unicodedata.normalize("NFC", element).encode()
+    if isinstance(element, int):
+        if not 0 <= element < 1 << 8 * _INT_BYTES:
+            raise ValueError("an integer does not fit 64 bits")
+        return element.to_bytes(_INT_BYTES, "big")
+    return element
+
+
+def _prefixed(data: bytes) -> bytes:
+    return len(data).to_bytes(_LENGTH_BYTES, "big") + data
+
+
+def _elements(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        start = at + _LENGTH_BYTES
+        end = start + int.from_bytes(data[at:start], "big")
+        if start > len(data) or end > len(data):
+            raise ValueError("an element is cut")
+        yield data[start:end]
+        at = end

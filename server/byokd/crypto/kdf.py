@@ -1,0 +1,75 @@
+"""Keys from keys: what a parent key is split into, and what is authenticated with the parts.
+
+Knows HKDF-SHA-512 and HMAC-SHA-256. Must not know where a parent key comes from, or what is
+stored with a child.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from byokd.crypto.encoding import CONTEXT, Element, pack
+
+KEY_BYTES: Final = 32
+SALT_BYTES: Final = 32
+COMMITMENT_BYTES: Final = 32
+
+_FINGERPRINT_BYTES: Final = 8
+
+
+class RecordKeys(NamedTuple):
+    """The two halves derived for one record."""
+
+    key: bytes
+    commitment: bytes
+
+
+def record_keys(parent: bytes, salt: bytes, purpose: str) -> RecordKeys:
+    """Derive the key of one record, and a commitment to it.
+
+    AES-GCM does not commit to its key: one ciphertext can be made that two keys both open. The
+    second half of the output depends on every bit of the parent, so a blob that carries it can
+    only be opened under the parent that it was made with.
+    """
+    okm = _hkdf(parent, salt, pack(CONTEXT, purpose), KEY_BYTES + COMMITMENT_BYTES)
+    return RecordKeys(okm[:KEY_BYTES], okm[KEY_BYTES:])
+
+
+def subkey(parent: bytes, purpose: str, *context: Element) -> bytes:
+    """Derive the 32-byte key that `parent` uses for one purpose, such as `row-mac`."""
+    return _hkdf(parent, None, pack(CONTEXT, purpose, *context), KEY_BYTES)
+
+
+def mac(key: bytes, purpose: str, *elements: Element) -> bytes:
+    """Return HMAC-SHA-256 over the packed purpose and elements, 32 bytes."""
+    return hmac.digest(key, pack(CONTEXT, purpose, *elements), "sha256")
+
+
+def same(left: bytes, right: bytes) -> bool:
+    """Compare two authenticators in constant time."""
+    return hmac.compare_digest(left, right)
+
+
+def fingerprint(key: bytes, provider: str, secrets: Iterable[str]) -> str:
+    """Return 16 hex digits that tell two credentials apart without telling what they are.
+
+    The key belongs to one account, so that the same credential in two accounts shows two
+    fingerprints, and a stolen store cannot be matched against a list of leaked keys.
+    """
+    parts = [secret.encode() for secret in secrets]
+    return hmac.digest(key, pack(provider, *parts), "sha256")[:_FINGERPRINT_BYTES].hex()
+
+
+def digest(data: bytes) -> bytes:
+    """Return SHA-256, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def _hkdf(parent: bytes, salt: bytes | None, info: bytes, length: int) -> bytes:
+    return HKDF(algorithm=hashes.SHA512(), length=length, salt=salt, info=info).derive(parent)
