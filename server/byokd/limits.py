@@ -56,6 +56,9 @@ OUTBOX_WRITE_BYTES: Final = 64 * 1024
 RESPONSE_HEADERS_MAX_BYTES: Final = 64 * 1024
 """Providers send 2 to 6 KiB of headers; this is the HTTP stack's own bound, set by name."""
 
+RESPONSE_HEADER_FIELDS_MAX: Final = 256
+"""Fields of one response head; the busiest gateway seen sends 61."""
+
 RESPONSE_BODY_MAX_BYTES: Final = 64 * MIB
 """A whole (not streamed) answer or a model list; OpenRouter's list is under 2 MiB."""
 
@@ -91,6 +94,15 @@ CONNECT_TIMEOUT_MS: Final = 10_000
 FIRST_BYTE_TIMEOUT_MS: Final = 60_000
 """Headers of the answer; queued requests at providers have taken half a minute."""
 
+UPLOAD_SLOWEST_BYTES_PER_S: Final = 64 * 1024
+"""The slowest upload that is waited for, a phone's hotspot; it extends the wait for the first byte."""
+
+KEEP_ALIVE_MS: Final = 30_000
+"""How long an idle connection is kept: an agent's next step comes within seconds, a person's does not."""
+
+CONNECTIONS_MAX: Final = 256
+"""Sockets open at once: every request in flight has one of its own."""
+
 FIRST_CONTENT_TIMEOUT_MS: Final = 300_000
 """From headers to the first content: reasoning models think in silence for minutes."""
 
@@ -108,6 +120,9 @@ CANCEL_CLOSE_TIMEOUT_MS: Final = 250
 
 RETRY_ATTEMPTS_MAX: Final = 3
 """Tries of one request, the first included."""
+
+RETRY_DELAY_BASE_MS: Final = 500
+"""The wait before the second try, doubled before each further one; half of it is random."""
 
 RETRY_DELAY_MAX_MS: Final = 30_000
 """The longest wait before a retry; a longer Retry-After is the client's decision, so we answer."""

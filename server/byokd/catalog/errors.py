@@ -1,0 +1,22 @@
+"""The general classifier rows: what an error means at whichever provider sends it.
+
+Knows where the rows are kept. Must not know how a body is read; `dialects/errors.py` asks a
+provider's own rows first, then these, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from pydantic import TypeAdapter
+
+from byokd.catalog.record import ErrorRow
+
+
+@cache
+def load_errors() -> tuple[ErrorRow, ...]:
+    """Return the rows of `catalog/errors.toml`, read once."""
+    text = files("byokd.catalog").joinpath("errors.toml").read_text(encoding="utf-8")
+    return TypeAdapter(tuple[ErrorRow, ...]).validate_python(tomllib.loads(text)["errors"])

@@ -1,0 +1,246 @@
+"""Turns a refused answer into one of our errors and one statement about the key.
+
+Knows the order of evidence: who answered, the provider's own rows, the general rows, the status.
+Must not know any provider: what differs between them is rows of data. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from http import HTTPStatus
+from typing import Final
+
+from byokd.catalog.errors import load_errors
+from byokd.catalog.record import Condition, ErrorRow, HealthClass, Provider
+from byokd.dialects.call import Fault
+from byokd.dialects.error_body import ErrorBody, read_error_body
+from byokd.dialects.pointer import at_pointer
+from byokd.dialects.retry_after import retry_after_ms
+from byokd.dialects.scrub import scrub
+from byokd.protocol.base import Json
+from byokd.protocol.errors import BY_KIND, Kind
+from byokd.wire import HttpHead
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_REQUEST_ID_HEADERS: Final = (
+    "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
+    "mistral-correlation-id", "x-generation-id", "x-litellm-call-id", "x-groq-id", "cf-ray",
+)  # fmt: skip
+_RATE_WORDS: Final = re.compile(
+    r"rate.?limit|too many requests|per[ -]?(?:minute|second|hour|day)\b|\b[tr]p[md]\b|throttl",
+    re.IGNORECASE,
+)
+# Cloudflare's edge in front of a provider: a challenge page, or `error code: 1020`.
+_EDGE_TEXT: Final = re.compile(r"\s*error code: 1\d{3}\b|just a moment", re.IGNORECASE)
+
+_CLIENT_ERROR: Final = range(400, 500)
+_FAILED: Final = range(400, 600)
+_REDIRECT: Final = range(300, 400)
+
+_BY_STATUS: Final[dict[int, Kind]] = {
+    401: "keyInvalid",
+    402: "insufficientFunds",
+    403: "keyForbidden",
+    407: "network",
+    408: "timeout",
+    425: "providerError",
+    429: "rateLimited",
+    498: "providerError",
+    499: "providerError",
+    503: "providerOverloaded",
+    504: "timeout",
+    511: "network",
+    524: "timeout",
+    529: "providerOverloaded",
+}
+
+_BY_KIND: Final[dict[Kind, HealthClass]] = {
+    "keyInvalid": "authInvalid",
+    # A 403 without a scope, region, model or billing marker: the confirming probe decides.
+    "keyForbidden": "authInvalid",
+    "insufficientFunds": "authOk",
+    "modelNotFound": "authOk",
+    "contextOverflow": "authOk",
+    "contentFiltered": "authOk",
+    "network": "notFromProvider",
+    "providerRedirect": "notFromProvider",
+}
+
+_PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
+"""Statuses of a `badRequest` that a provider gives only after it has accepted the key. 404 and 405
+are missing: five providers resolve the path before the key (seen 2026-09)."""
+
+_SHOULD_RETRY_MATTERS: Final = frozenset(
+    {"rateLimited", "providerOverloaded", "providerError", "timeout"}
+)
+_WAITS: Final = _SHOULD_RETRY_MATTERS | {"insufficientFunds"}
+
+_SAY: Final[dict[Kind, str]] = {
+    "keyInvalid": "{name} does not accept this key: check it or store a new one",
+    "keyForbidden": "{name} knows this key but does not allow this with it: "
+    "check its permissions, region and models",
+    "insufficientFunds": "the {name} account has no money or allowance left: "
+    "top it up or raise its limit",
+    "rateLimited": "{name} asks to slow down: wait a little and try again",
+    "providerOverloaded": "{name} has no capacity just now: try again in a moment",
+    "providerError": "{name} failed to answer: try again, or try another model",
+    "timeout": "{name} took too long: try again",
+    "network": "something between here and {name} answered in its place: "
+    "check proxy, VPN and network sign-in",
+    "providerRedirect": "{name} sent us to another address, which is not followed with a key: "
+    "check the base URL",
+    "modelNotFound": "{name} does not offer this model to this key: pick another model",
+    "contextOverflow": "the conversation is longer than the model can read: "
+    "shorten it or pick a model with a larger context",
+    "contentFiltered": "{name} refused the content: rephrase it",
+    "badRequest": "{name} refused the request: see its message for what to change",
+}
+_SAY_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
+
+
+def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool = False) -> Fault:
+    """Say what an error of a provider means.
+
+    Args:
+        provider: the record whose rows are asked first.
+        head: status and headers of the answer.
+        body: its body, or the one frame of a stream that holds the error.
+        in_stream: the error came inside an answer that had begun well. It never counts against
+            the key, because the key was accepted; its kind is found the same way.
+    """
+    said = read_error_body(head, body)
+    inside = in_stream or head.status in range(200, 300)
+    status = (said.status or head.status) if inside else head.status
+    row = _row(provider, said, status)
+    foreign = _is_foreign(head, said)
+    kind = _kind(row, said, status, foreign=foreign)
+    health = _health(row, said, status, kind, foreign=foreign)
+    return Fault(
+        kind=kind,
+        health="neutral" if inside and health != "notFromProvider" else health,
+        message=_sentence(provider, kind, status),
+        retryable=_retryable(row, head, status, kind, foreign=foreign),
+        retry_after_ms=retry_after_ms(head.headers, said.document, said.message)
+        if kind in _WAITS
+        else None,
+        http_status=head.status,
+        provider_code=scrub(said.code, 128) if said.code else None,
+        provider_type=scrub(said.type, 128) if said.type else None,
+        provider_message=scrub(said.message) or None,
+        provider_request_id=_request_id(head, said),
+    )
+
+
+def _row(provider: Provider, said: ErrorBody, status: int) -> ErrorRow | None:
+    """Return the first row that applies. A web page is asked only of the provider's own rows."""
+    general = load_errors() if said.form != "html" else ()
+    rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(said.message) is not None
+    for row in (*provider.errors, *general):
+        # "tokens per minute exceeded" reads like an overflow and is not one.
+        vetoed = rated and row.kind == "contextOverflow" and row.when.message is not None
+        if not vetoed and applies(row.when, said, status):
+            return row
+    return None
+
+
+def applies(when: Condition, said: ErrorBody, status: int) -> bool:
+    """Tell whether everything that the condition names holds."""
+    return (
+        (not when.status or status in when.status)
+        and (not when.code or not said.codes.isdisjoint(word.lower() for word in when.code))
+        and (not when.type or not said.types.isdisjoint(word.lower() for word in when.type))
+        and (when.message is None or _searched(when.message, said))
+        and (when.pointer is None or _points(when, said.document))
+    )
+
+
+def _searched(pattern: str, said: ErrorBody) -> bool:
+    return _compiled(pattern).search(said.message) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _points(when: Condition, document: Json) -> bool:
+    found = at_pointer(document, when.pointer or "")
+    return found == when.equals and type(found) is type(when.equals)
+
+
+def _is_foreign(head: HttpHead, said: ErrorBody) -> bool:
+    """Tell whether something other than the provider's own service wrote this answer."""
+    return (
+        said.form == "html"
+        or head.status in {407, 511}
+        or head.headers.get("cf-mitigated") is not None
+        or head.headers.get("proxy-authenticate") is not None
+        or (said.form == "text" and _EDGE_TEXT.match(said.message) is not None)
+    )
+
+
+def _kind(row: ErrorRow | None, said: ErrorBody, status: int, *, foreign: bool) -> Kind:
+    if status in _REDIRECT:
+        return "providerRedirect"
+    if row is not None:
+        return row.kind
+    if foreign and (status not in _FAILED or status in {403, 407, 511}):
+        return "network"
+    if known := _BY_STATUS.get(status):
+        return known
+    if status == HTTPStatus.NOT_FOUND and said.form == "json" and "model" in said.message.lower():
+        return "modelNotFound"
+    return "badRequest" if status in _CLIENT_ERROR else "providerError"
+
+
+def _health(
+    row: ErrorRow | None, said: ErrorBody, status: int, kind: Kind, *, foreign: bool
+) -> HealthClass:
+    if foreign or status in _REDIRECT:
+        return "notFromProvider"
+    stated = row.health if row is not None else None
+    health = stated or _usual_health(row, status, kind)
+    if health in {"authInvalid", "authDead"}:
+        if said.form != "json":
+            return "notFromProvider"  # without the provider's envelope nothing is known of the key
+        if said.upstream:
+            return "forbiddenScope"  # a gateway took our key and passes on another's refusal
+    if health == "authOk" and said.form != "json":
+        return "neutral"
+    return health
+
+
+def _usual_health(row: ErrorRow | None, status: int, kind: Kind) -> HealthClass:
+    if kind == "badRequest":
+        return "authOk" if status in _PROVES_KEY else "neutral"
+    marked = kind == "keyForbidden" and row is not None
+    if marked or (status == HTTPStatus.FORBIDDEN and kind in {"modelNotFound", "contentFiltered"}):
+        return "forbiddenScope"
+    return _BY_KIND.get(kind, "neutral")
+
+
+def _retryable(
+    row: ErrorRow | None, head: HttpHead, status: int, kind: Kind, *, foreign: bool
+) -> bool:
+    if row is not None and row.retryable is not None:
+        return row.retryable
+    if kind not in _SHOULD_RETRY_MATTERS or status in {501, 505}:
+        return False
+    # Anthropic and OpenAI say it outright (SDKs read it since 2023).
+    should = (head.headers.get("x-should-retry") or "").lower()
+    if should in {"true", "false"}:
+        return should == "true"
+    blocked = foreign and status in _CLIENT_ERROR and kind != "rateLimited"
+    return BY_KIND[kind].retryable and not blocked
+
+
+def _sentence(provider: Provider, kind: Kind, status: int) -> str:
+    no_such_address = kind == "badRequest" and status in {404, 405}
+    text = _SAY_ADDRESS if no_such_address else _SAY.get(kind, _SAY["providerError"])
+    return text.replace("{name}", provider.name)
+
+
+def _request_id(head: HttpHead, said: ErrorBody) -> str | None:
+    candidates = (*(head.headers.get(name) for name in _REQUEST_ID_HEADERS), said.request_id)
+    return next((text for text in candidates if text and _REQUEST_ID.fullmatch(text)), None)
