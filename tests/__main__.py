@@ -1,0 +1,203 @@
+"""Every check, in one command: `python3 tests [--long] [words for pytest…]`.
+
+Knows the stages and how to count what each found. Must not import anything but the standard
+library, because it runs before anything is installed. A stage that fails does not stop the next:
+one run shows everything. The last line says how many passed, failed and were skipped.
+
+`python3 tests --relock` writes the two hash-pinned locks anew from `pyproject.toml`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+from xml.etree import ElementTree as ET  # its usual name
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIENT = ROOT / "client-ts"
+NODE_OLDEST = 20
+
+_NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Tally(NamedTuple):
+    """What one stage found, and why where it was skipped or failed as a whole."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+
+
+def main(words: list[str]) -> int:
+    """Set up, run every stage, sum up; 0 only when something ran and nothing failed."""
+    server = _bootstrap()
+    server.prepare("tests")
+    python = str(server.PYTHON)
+    if "--relock" in words:
+        return _relock(python)
+    stages: list[tuple[str, Callable[[], Tally]]] = [
+        ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
+        ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
+        ("types", lambda: _check([python, "-I", "-m", "mypy"])),
+        ("pytest", lambda: _pytest(python, words)),
+        ("typescript", lambda: _typescript(python)),
+    ]
+    tallies = [_stage(name, run) for name, run in stages]
+    passed = sum(tally.passed for tally in tallies)
+    failed = sum(tally.failed for tally in tallies)
+    skipped = sum(tally.skipped for tally in tallies)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 0 if passed and not failed else 1
+
+
+def _bootstrap() -> ModuleType:
+    """Load the server's bootstrap, which knows how to make the environment."""
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "server" / "__main__.py")
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
+
+
+def _stage(name: str, run: Callable[[], Tally]) -> Tally:
+    began = time.monotonic()
+    tally = run()
+    took = time.monotonic() - began
+    words = "failed" if tally.failed else "ok" if tally.passed else "skipped"
+    print(f"== {name:<10} {words:<8}{took:6.1f} s  {tally.note}".rstrip(), flush=True)
+    return tally
+
+
+def _check(command: list[str]) -> Tally:
+    """Run something that says nothing of use when all is well."""
+    done = _run(command)
+    if done.returncode == 0:
+        return Tally(passed=1)
+    print(done.stdout, flush=True)
+    return Tally(failed=1, note=f"ended with {done.returncode}")
+
+
+def _pytest(python: str, words: list[str]) -> Tally:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [python, "-I", "-X", "utf8", "-m", "pytest", f"--junit-xml={report}", *words]
+        done = subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL)
+        try:
+            suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314  # our own file
+        except (OSError, ET.ParseError):
+            return Tally(failed=1, note=f"ended with {done.returncode} and no report")
+    total, failed, skipped = (
+        sum(int(suite.get(key, "0")) for suite in suites for key in keys)
+        for keys in (("tests",), ("failures", "errors"), ("skipped",))
+    )
+    note = f"ended with {done.returncode}" if done.returncode else ""
+    if done.returncode and not failed:  # it stopped before it could count, or found nothing to run
+        failed, total = 1, total + 1
+    return Tally(max(total - failed - skipped, 0), failed, skipped, note)
+
+
+def _typescript(python: str) -> Tally:
+    """Build and test the client library against the daemon of this environment."""
+    if reason := _no_node():
+        return Tally(skipped=1, note=reason)
+    npm = shutil.which("npm") or "npm"
+    env = os.environ | {"BYOKD_PYTHON": python, "NO_COLOR": "1", "FORCE_COLOR": "0"}
+    steps = [["run", "build"]]
+    if not _npm_stands():
+        steps.insert(0, ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
+    for step in steps:
+        done = _run([npm, *step], cwd=CLIENT, env=env)
+        if done.returncode:
+            print(done.stdout, flush=True)
+            return Tally(failed=1, note=f"npm {step[0]} ended with {done.returncode}")
+    done = _run([npm, "test"], cwd=CLIENT, env=env)
+    counts = {"pass": 0, "fail": 0, "skipped": 0}
+    for name, number in _NODE_COUNT.findall(_COLOUR.sub("", done.stdout)):
+        counts[name] += int(number)
+    if done.returncode:
+        print(done.stdout, flush=True)
+        counts["fail"] = max(counts["fail"], 1)
+    return Tally(counts["pass"], counts["fail"], counts["skipped"])
+
+
+def _no_node() -> str:
+    """Say why the TypeScript part cannot run here; nothing when it can."""
+    if not (CLIENT / "package-lock.json").exists():
+        return "there is no client-ts here"
+    node = shutil.which("node")
+    if not node or not shutil.which("npm"):
+        return f"node and npm are not installed; version {NODE_OLDEST} or newer is needed"
+    version = _run([node, "--version"]).stdout.strip()
+    if int(version.lstrip("v").split(".")[0]) < NODE_OLDEST:
+        return f"node is {version}; version {NODE_OLDEST} or newer is needed"
+    return ""
+
+
+def _npm_stands() -> bool:
+    """Tell whether what is installed is what the lock asks for."""
+    try:
+        wanted = json.loads((CLIENT / "package-lock.json").read_text(encoding="utf-8"))
+        installed = json.loads(
+            (CLIENT / "node_modules" / ".package-lock.json").read_text(encoding="utf-8")
+        )
+    except (OSError, ValueError):
+        return False
+    places = {place for place in wanted["packages"] if place.startswith("node_modules/")}
+    have = installed["packages"]
+    return all(
+        have.get(place, {}).get("version") == wanted["packages"][place].get("version")
+        for place in places
+        if not wanted["packages"][place].get("optional")
+    )
+
+
+def _relock(python: str) -> int:
+    """Write both locks: hashes, markers for every platform, and no address of any index."""
+    base = [python, "-I", "-m", "uv", "pip", "compile", "--quiet", "--universal"]
+    base += ["--generate-hashes", "--only-binary", ":all:", "--no-emit-index-url", "--no-annotate"]
+    base += ["--python-version", "3.11", "--custom-compile-command", "python3 tests --relock"]
+    runtime, tests = "server/requirements.lock", "tests/requirements.lock"
+    for command in (
+        [*base, "--upgrade", "pyproject.toml", "-o", runtime],
+        [*base, "--upgrade", "-c", runtime, "pyproject.toml", "--group", "dev", "-o", tests],
+    ):
+        done = _run(command)
+        if done.returncode:
+            print(done.stdout)
+            return 1
+    return 0
+
+
+def _run(
+    command: list[str], cwd: Path = ROOT, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
