@@ -69,6 +69,7 @@ LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
     "httpx_aiohttp": (frozenset({"transport"}), "the only network"),
     "aiohttp": (frozenset({"transport", "sandbox"}), "the only network; the sandbox serves"),
     "truststore": (frozenset({"transport"}), "the only network"),
+    "yarl": (frozenset({"transport"}), "aiohttp's addresses, so that they are sent to the letter"),
     "ssl": (frozenset({"transport"}), "the only network"),
     "socket": (frozenset({"transport", "sandbox"}), "the only network"),
     "sqlite3": (frozenset({"store"}), "the only database"),

@@ -95,10 +95,10 @@ FIRST_BYTE_TIMEOUT_MS: Final = 60_000
 """Headers of the answer; queued requests at providers have taken half a minute."""
 
 UPLOAD_SLOWEST_BYTES_PER_S: Final = 64 * 1024
-"""The slowest upload that is waited for, a phone's hotspot; it extends the wait for the first byte."""
+"""The slowest upload waited for, a phone's hotspot; it extends the wait for the first byte."""
 
 KEEP_ALIVE_MS: Final = 30_000
-"""How long an idle connection is kept: an agent's next step comes within seconds, a person's does not."""
+"""How long an idle connection is kept: an agent's next step comes within seconds."""
 
 CONNECTIONS_MAX: Final = 256
 """Sockets open at once: every request in flight has one of its own."""

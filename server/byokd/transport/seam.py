@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from byokd.limits import (
     CONNECT_TIMEOUT_MS,
@@ -26,6 +26,9 @@ class Timeouts:
 
     connect_ms: int = CONNECT_TIMEOUT_MS
     first_byte_ms: int = FIRST_BYTE_TIMEOUT_MS
+
+
+DEFAULT_TIMEOUTS: Final = Timeouts()
 
 
 class HttpStream(Protocol):
@@ -58,7 +61,7 @@ class Transport(Protocol):
         self,
         request: HttpRequest,
         *,
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AbstractAsyncContextManager[HttpStream]:
@@ -69,7 +72,7 @@ class Transport(Protocol):
         self,
         request: HttpRequest,
         *,
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         body_max_bytes: int = RESPONSE_BODY_MAX_BYTES,
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,

@@ -1,0 +1,260 @@
+"""Every way the network fails, in our words: the one place where foreign exceptions are translated.
+
+Knows the exceptions of aiohttp, httpx, ssl and the operating system. Must not let one through: an
+aiohttp error holds the request's headers, and with them the key, so neither its text nor the error
+itself goes any further, not even as the cause of ours.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal, TypeAlias
+
+import aiohttp
+import httpx
+from aiohttp import client_exceptions, http_exceptions
+
+from byokd.protocol.errors import (
+    ByokdError,
+    Internal,
+    NetworkFailed,
+    ProviderError,
+    StreamInterrupted,
+    TimedOut,
+    Unsupported,
+)
+
+Cause: TypeAlias = Literal[
+    "dns", "refused", "proxy", "tls", "reset", "connect", "firstByte",
+    "malformed", "headers", "address", "ours",
+]  # fmt: skip
+
+FOREIGN: Final = (
+    aiohttp.ClientError,
+    http_exceptions.HttpProcessingError,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+    OSError,  # ssl, sockets, name resolution and TimeoutError
+    ValueError,  # a header or an address that cannot be written down
+    TypeError,  # aiohttp's word for a message of the wrong kind
+)
+
+CAUSES: Final[dict[type[BaseException], Cause]] = {
+    # the operating system
+    socket.gaierror: "dns",
+    ConnectionRefusedError: "refused",
+    ConnectionResetError: "reset",
+    ConnectionAbortedError: "reset",
+    BrokenPipeError: "reset",
+    ssl.SSLError: "tls",
+    TimeoutError: "connect",
+    OSError: "refused",
+    ValueError: "address",
+    TypeError: "ours",
+    # aiohttp
+    client_exceptions.ClientError: "reset",
+    client_exceptions.ClientResponseError: "malformed",
+    client_exceptions.ContentTypeError: "ours",
+    client_exceptions.WSServerHandshakeError: "ours",
+    client_exceptions.ClientHttpProxyError: "proxy",
+    client_exceptions.TooManyRedirects: "ours",
+    client_exceptions.ClientConnectionError: "reset",
+    client_exceptions.ClientConnectionResetError: "reset",
+    client_exceptions.ClientOSError: "reset",
+    client_exceptions.ClientConnectorError: "refused",
+    client_exceptions.ClientConnectorDNSError: "dns",
+    client_exceptions.ClientProxyConnectionError: "proxy",
+    client_exceptions.UnixClientConnectorError: "refused",
+    client_exceptions.ServerConnectionError: "reset",
+    client_exceptions.ServerDisconnectedError: "reset",
+    client_exceptions.ServerTimeoutError: "firstByte",
+    client_exceptions.ConnectionTimeoutError: "connect",
+    client_exceptions.SocketTimeoutError: "firstByte",
+    client_exceptions.ServerFingerprintMismatch: "tls",
+    client_exceptions.ClientPayloadError: "reset",
+    client_exceptions.UploadAbortedError: "reset",
+    client_exceptions.InvalidURL: "address",
+    client_exceptions.InvalidUrlClientError: "address",
+    client_exceptions.RedirectClientError: "ours",
+    client_exceptions.NonHttpUrlClientError: "address",
+    client_exceptions.InvalidUrlRedirectClientError: "ours",
+    client_exceptions.NonHttpUrlRedirectClientError: "ours",
+    client_exceptions.ClientSSLError: "tls",
+    client_exceptions.ClientConnectorSSLError: "tls",
+    client_exceptions.ClientConnectorCertificateError: "tls",
+    client_exceptions.WSMessageTypeError: "ours",
+    http_exceptions.HttpProcessingError: "malformed",
+    http_exceptions.BadHttpMessage: "malformed",
+    http_exceptions.HttpBadRequest: "malformed",
+    http_exceptions.PayloadEncodingError: "malformed",
+    http_exceptions.ContentEncodingError: "malformed",
+    http_exceptions.TransferEncodingError: "malformed",
+    http_exceptions.ContentLengthError: "malformed",
+    http_exceptions.DecompressSizeError: "malformed",
+    http_exceptions.LineTooLong: "headers",
+    http_exceptions.InvalidHeader: "malformed",
+    http_exceptions.BadStatusLine: "malformed",
+    http_exceptions.BadHttpMethod: "malformed",
+    http_exceptions.InvalidURLError: "malformed",
+    # httpx
+    httpx.HTTPError: "reset",
+    httpx.HTTPStatusError: "ours",
+    httpx.RequestError: "reset",
+    httpx.DecodingError: "malformed",
+    httpx.TooManyRedirects: "ours",
+    httpx.TransportError: "reset",
+    httpx.TimeoutException: "firstByte",
+    httpx.ConnectTimeout: "connect",
+    httpx.PoolTimeout: "connect",
+    httpx.ReadTimeout: "firstByte",
+    httpx.WriteTimeout: "firstByte",
+    httpx.NetworkError: "reset",
+    httpx.ConnectError: "refused",
+    httpx.ReadError: "reset",
+    httpx.WriteError: "reset",
+    httpx.CloseError: "reset",
+    httpx.ProxyError: "proxy",
+    httpx.UnsupportedProtocol: "address",
+    httpx.ProtocolError: "malformed",
+    httpx.LocalProtocolError: "address",
+    httpx.RemoteProtocolError: "malformed",
+    httpx.InvalidURL: "address",
+    httpx.CookieConflict: "ours",
+    httpx.StreamError: "ours",
+    httpx.StreamConsumed: "ours",
+    httpx.StreamClosed: "ours",
+    httpx.ResponseNotRead: "ours",
+    httpx.RequestNotRead: "ours",
+}
+"""What each foreign exception means before the head has come; a subclass without a row of its own
+means what its parent does. A test walks both libraries for classes that are missing."""
+
+_CERTIFICATE: Final = {  # OpenSSL's X509_V_ERR_* numbers
+    9: ("notYetValid", "the provider's certificate is not valid yet; check this machine's clock"),
+    10: ("expired", "the provider's certificate has expired; check this machine's clock"),
+    62: ("wrongHost", "the certificate was made for another name; check the base URL"),
+    64: ("wrongHost", "the certificate was made for another address; check the base URL"),
+}
+_UNTRUSTED = (
+    "untrusted",
+    (
+        "no authority that this machine trusts has signed the provider's certificate;"
+        " where a company inspects traffic, name its CA file in the configuration"
+    ),
+)
+
+_NETWORK: Final[dict[str, str]] = {
+    "dns": "the provider's name could not be resolved; check the network and the base URL",
+    "refused": "the provider could not be reached; check the network and the base URL",
+    "proxy": "the proxy did not connect; check the proxy in the configuration",
+    "tls": "no secure connection to the provider; check the base URL and what inspects traffic",
+    "reset": "the provider closed the connection before it answered; try again",
+}
+
+_OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
+    "connect": lambda: TimedOut(
+        "the provider could not be reached in time; check the network",
+        details={"phase": "connect"},
+    ),
+    "firstByte": lambda: TimedOut(
+        "the provider did not begin to answer in time; try again",
+        details={"phase": "firstByte"},
+    ),
+    "malformed": lambda: ProviderError(
+        "what answered does not speak HTTP; check the base URL", retryable=False
+    ),
+    "headers": lambda: ProviderError("the provider sent a longer header than is read"),
+    "address": lambda: Unsupported(
+        "this request cannot be sent; check the base URL, and the key for line breaks"
+    ),
+    "ours": lambda: Internal("the request failed inside byokd; the log names this error's id"),
+}
+
+
+@contextmanager
+def translated_head(*, proxied: bool) -> Iterator[None]:
+    """Turn what fails until the head has come into one of our errors."""
+    failure: ByokdError | None = None
+    try:
+        yield
+    except FOREIGN as exc:
+        failure = head_failure(exc, proxied=proxied)
+    if failure is not None:
+        raise failure  # out here, so that the foreign exception is not its context
+
+
+@contextmanager
+def translated_body() -> Iterator[None]:
+    """Turn what fails while a body is read into `StreamInterrupted`."""
+    broken = False
+    try:
+        yield
+    except FOREIGN:
+        broken = True
+    if broken:
+        raise StreamInterrupted("the provider's answer broke off; try again")
+
+
+def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
+    """Return our error for a foreign one that was raised before the head.
+
+    Args:
+        exc: what was raised; the exceptions that caused it are read too.
+        proxied: whether the request went through a proxy; then names are the proxy's to resolve,
+            and a name that we could not resolve was the proxy's own.
+    """
+    chain = list(_chain(exc))
+    cause = _cause(chain)
+    if proxied and cause == "dns":
+        cause = "proxy"
+    if cause == "tls":
+        return _tls_failure(chain)
+    if text := _NETWORK.get(cause):
+        return NetworkFailed(text, details={"reason": cause})
+    return _OTHER[cause]()
+
+
+def _cause(chain: list[BaseException]) -> Cause:
+    # The innermost says more where the outer ones are vague: a handshake's alert arrives as a
+    # reset of the socket, a line too long as a malformed response.
+    for inner, cause in ((ssl.SSLError, "tls"), (http_exceptions.LineTooLong, "headers")):
+        if any(isinstance(exc, inner) for exc in chain):
+            return cause  # type: ignore[return-value]  # the tuple widens the literals
+    for ancestor in type(chain[0]).__mro__:
+        if (found := CAUSES.get(ancestor)) is not None:
+            return found
+    return "ours"
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
+
+
+def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
+    code = next(
+        (exc.verify_code for exc in chain if isinstance(exc, ssl.SSLCertVerificationError)), None
+    )
+    if code is None:
+        return NetworkFailed(_NETWORK["tls"], retryable=False, details={"reason": "tls"})
+    word, text = _CERTIFICATE.get(code, _UNTRUSTED)
+    details = {"reason": "tls", "certificate": word}
+    return NetworkFailed(text, retryable=False, details=details)
+
+
+def first_byte_failure() -> ByokdError:
+    """Return the error for a head that did not come in time."""
+    return _OTHER["firstByte"]()
+
+
+def idle_failure() -> TimedOut:
+    """Return the error for a body that stopped coming without ending."""
+    return TimedOut(
+        "the provider stopped in the middle of its answer; try again", details={"phase": "idle"}
+    )

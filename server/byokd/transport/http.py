@@ -1,0 +1,193 @@
+"""The network as the rest of the house sees it: `Transport` over httpx.
+
+Knows how to send one request and hand over its raw answer, within every bound. Must not know what
+the bytes mean, nor read the environment, a cookie or a redirect's target.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+
+import anyio
+import httpx
+
+from byokd import __version__
+from byokd.limits import (
+    CONTENT_IDLE_TIMEOUT_MS,
+    ERROR_BODY_MAX_BYTES,
+    MIB,
+    RESPONSE_BODY_MAX_BYTES,
+    STREAM_MAX_BYTES,
+    UPLOAD_SLOWEST_BYTES_PER_S,
+)
+from byokd.protocol.errors import Unsupported
+from byokd.transport import failures
+from byokd.transport.network import AiohttpNetwork, is_loopback
+from byokd.transport.reading import read_head, read_whole, too_long
+from byokd.transport.seam import DEFAULT_TIMEOUTS, Timeouts
+from byokd.transport.tls import client_context
+from byokd.wire import HttpHead, HttpRequest, HttpResponse
+
+_UPLOAD_SLICE_BYTES = 64 * 1024
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+
+class HttpTransport:
+    """The one client of the daemon. Opens nothing until the first request.
+
+    Args:
+        extra_ca_file: further authorities, from the user's configuration.
+        proxy: a proxy for all but loopback origins, from the user's configuration.
+
+    Raises:
+        OSError: the extra CA file cannot be read.
+    """
+
+    def __init__(self, *, extra_ca_file: Path | None = None, proxy: str | None = None) -> None:
+        self._tls = client_context(extra_ca_file)
+        self._proxy = proxy
+        self._client = _client(self._tls, proxy, keep_alive=True)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        request: HttpRequest,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        body_max_bytes: int = STREAM_MAX_BYTES,
+        fresh: bool = False,
+    ) -> AsyncIterator[_HttpStream]:
+        """Send and give the answer once its head is there; see `Transport`."""
+        client = _client(self._tls, self._proxy, keep_alive=False) if fresh else self._client
+        try:
+            response = await self._send(client, request, timeouts)
+            try:
+                head = read_head(response.status_code, response.headers.raw)
+                yield _HttpStream(head, response, body_max_bytes)
+            finally:
+                await response.aclose()
+        finally:
+            if fresh:
+                with anyio.CancelScope(shield=True):
+                    await client.aclose()
+
+    async def send(
+        self,
+        request: HttpRequest,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        body_max_bytes: int = RESPONSE_BODY_MAX_BYTES,
+        error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
+        fresh: bool = False,
+    ) -> HttpResponse:
+        """Send and read the whole answer; see `Transport`.
+
+        Raises:
+            TimedOut: also with phase `idle`, where the body stops coming without ending.
+        """
+        async with self.stream(
+            request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
+        ) as stream:
+            return await read_whole(stream.head, _hurried(stream.chunks()), error_body_max_bytes)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def _send(
+        self, client: httpx.AsyncClient, request: HttpRequest, timeouts: Timeouts
+    ) -> httpx.Response:
+        with failures.translated_head(proxied=False):
+            outgoing = _outgoing(request, timeouts)
+        proxied = self._proxy is not None and not is_loopback(outgoing.url.host)
+        # aiohttp counts the wait for the head from the last byte sent, and anew after every 1xx.
+        # This bounds a server that stops reading our body, or sends 1xx for ever.
+        upload_s = len(request.body) / UPLOAD_SLOWEST_BYTES_PER_S
+        head_s = (timeouts.connect_ms + timeouts.first_byte_ms) / 1000
+        with failures.translated_head(proxied=proxied), anyio.move_on_after(head_s + upload_s):
+            return await client.send(outgoing, stream=True)
+        raise failures.first_byte_failure()
+
+
+class _HttpStream:
+    """An answer whose head has come."""
+
+    def __init__(self, head: HttpHead, response: httpx.Response, body_max_bytes: int) -> None:
+        self.head = head
+        self._response = response
+        self._body_max_bytes = body_max_bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives; see `HttpStream`."""
+        assert isinstance(self._response.stream, httpx.AsyncByteStream)  # noqa: S101
+        left = self._body_max_bytes
+        with failures.translated_body():
+            # `stream`, not `aiter_raw()`: the same bytes through one generator less.
+            async for chunk in self._response.stream:
+                left -= len(chunk)
+                if left < 0:
+                    raise too_long(self._body_max_bytes)
+                yield chunk
+
+
+def _client(tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=AiohttpNetwork(tls, proxy, keep_alive=keep_alive),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _outgoing(request: HttpRequest, timeouts: Timeouts) -> httpx.Request:
+    """Return the request as httpx sends it: our headers, and none of any library's own."""
+    for name, value in request.headers:
+        if not _HEADER_VALUE.fullmatch(value):
+            raise Unsupported(
+                f"the {name} header holds a character that cannot be sent;"
+                " look for a line break or a letter outside ASCII in the key",
+            )
+    headers = {
+        "user-agent": f"byokd/{__version__}",
+        "accept": "*/*",
+        **dict(request.headers),
+        "accept-encoding": "identity",
+    }
+    if request.body:
+        headers["content-length"] = str(len(request.body))
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=headers,
+        content=request.body if len(request.body) <= MIB else _slices(request.body),
+        extensions={
+            "timeout": {
+                "connect": timeouts.connect_ms / 1000,
+                "read": timeouts.first_byte_ms / 1000,
+            }
+        },
+    )
+
+
+async def _slices(body: bytes) -> AsyncIterator[bytes]:
+    """Give a large body piece by piece, so that the loop serves other streams in between."""
+    view = memoryview(body)
+    for start in range(0, len(body), _UPLOAD_SLICE_BYTES):
+        yield bytes(view[start : start + _UPLOAD_SLICE_BYTES])
+
+
+async def _hurried(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield `chunks`, none of them later than the idle bound after the one before."""
+    while True:
+        with anyio.move_on_after(CONTENT_IDLE_TIMEOUT_MS / 1000) as idle:
+            chunk = await anext(chunks, b"")
+        if idle.cancelled_caught:
+            raise failures.idle_failure()
+        if not chunk:
+            return
+        yield chunk

@@ -1,0 +1,163 @@
+"""A transport that follows a script: for the tests of whatever sends requests.
+
+Knows the seam, and applies the same rules to heads and bodies as the real transport. Must not know
+a socket. Ships with the package, so that an extension's author can test without one either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import anyio
+import anyio.lowlevel
+
+from byokd.limits import ERROR_BODY_MAX_BYTES, RESPONSE_BODY_MAX_BYTES, STREAM_MAX_BYTES
+from byokd.protocol.errors import ByokdError
+from byokd.transport.reading import read_head, read_whole, too_long
+from byokd.transport.seam import DEFAULT_TIMEOUTS, Timeouts
+from byokd.wire import Headers, HttpHead, HttpRequest, HttpResponse
+
+Piece: TypeAlias = bytes | ByokdError | anyio.Event
+"""A chunk to give, an error to break off with, or an event to wait for before going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One canned answer; `body` is given piece by piece."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: tuple[Piece, ...] = ()
+
+
+Script: TypeAlias = Answer | ByokdError
+"""What one request meets: an answer, or an error before any head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One request as it was sent. `headers` is None unless the transport was told to keep them."""
+
+    method: str
+    url: str
+    header_names: tuple[str, ...]
+    body: bytes
+    fresh: bool
+    timeouts: Timeouts
+    headers: Headers | None = None
+
+
+class ScriptedTransport:
+    """Answers request after request from a list, or each from a function.
+
+    Args:
+        script: answers in order, or a function from a request to its answer.
+        keep_headers: record header values too; they may be keys.
+
+    Attributes:
+        requests: what was sent, in order.
+        closed: how many answers were left, at their end or before it.
+        is_closed: whether `aclose` was called.
+    """
+
+    def __init__(
+        self,
+        script: Iterable[Script] | Callable[[HttpRequest], Script],
+        *,
+        keep_headers: bool = False,
+    ) -> None:
+        self._next = script if callable(script) else _in_order(script)
+        self._keep_headers = keep_headers
+        self.requests: list[Recorded] = []
+        self.closed = 0
+        self.is_closed = False
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        request: HttpRequest,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        body_max_bytes: int = STREAM_MAX_BYTES,
+        fresh: bool = False,
+    ) -> AsyncIterator[_ScriptedStream]:
+        """Record the request and give the next answer; see `Transport`."""
+        self.requests.append(
+            Recorded(
+                method=request.method,
+                url=request.url,
+                header_names=tuple(name for name, _ in request.headers),
+                body=request.body,
+                fresh=fresh,
+                timeouts=timeouts,
+                headers=request.headers if self._keep_headers else None,
+            )
+        )
+        answer = self._next(request)
+        await anyio.lowlevel.checkpoint()
+        if isinstance(answer, ByokdError):
+            raise answer
+        raw = [
+            (name.encode("latin-1"), text.encode("latin-1"))
+            for name, text in answer.headers.items()
+        ]
+        try:
+            yield _ScriptedStream(read_head(answer.status, raw), answer.body, body_max_bytes)
+        finally:
+            self.closed += 1
+
+    async def send(
+        self,
+        request: HttpRequest,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        body_max_bytes: int = RESPONSE_BODY_MAX_BYTES,
+        error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
+        fresh: bool = False,
+    ) -> HttpResponse:
+        """Record the request and give the next answer whole; see `Transport`."""
+        async with self.stream(
+            request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
+        ) as stream:
+            return await read_whole(stream.head, stream.chunks(), error_body_max_bytes)
+
+    async def aclose(self) -> None:
+        """Note that there will be no more requests."""
+        self.is_closed = True
+
+
+class _ScriptedStream:
+    def __init__(self, head: HttpHead, body: tuple[Piece, ...], body_max_bytes: int) -> None:
+        self.head = head
+        self._body = body
+        self._body_max_bytes = body_max_bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        left = self._body_max_bytes
+        for piece in self._body:
+            await anyio.lowlevel.checkpoint()
+            match piece:
+                case bytes():
+                    left -= len(piece)
+                    if left < 0:
+                        raise too_long(self._body_max_bytes)
+                    yield piece
+                case ByokdError():
+                    raise piece
+                case event:
+                    await event.wait()
+
+
+def _in_order(script: Iterable[Script]) -> Callable[[HttpRequest], Script]:
+    answers = iter(script)
+
+    def next_answer(request: HttpRequest) -> Script:
+        answer = next(answers, None)
+        if answer is None:
+            raise AssertionError(f"the script has no answer left for {request!r}")
+        return answer
+
+    return next_answer
