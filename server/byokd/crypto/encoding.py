@@ -1,6 +1,6 @@
 """One way to turn a list of values into bytes, so that no two lists share their bytes.
 
-Knows lengths and byte orders. Must not know what is sealed, hashed or authenticated with the result.
+Knows lengths and byte orders. Must not know what is sealed, hashed or authenticated with them.
 
 A plain concatenation is ambiguous: `"ab" + "c"` and `"a" + "bc"` are the same bytes, and whoever
 can choose one of the values can move a boundary. Here each value is preceded by its length.

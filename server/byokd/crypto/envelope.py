@@ -36,7 +36,7 @@ _NONCE_AT: Final = _COMMITMENT_AT + COMMITMENT_BYTES
 _CIPHERTEXT_AT: Final = _NONCE_AT + _NONCE_BYTES
 
 
-class CannotOpen(ValueError):
+class EnvelopeError(ValueError):
     """The blob was not made with this parent key, for this purpose and these associated fields.
 
     One error for a wrong key, a changed byte, a wrong length and a wrong field: which of them it
@@ -51,29 +51,29 @@ def seal(parent: bytes, purpose: str, fields: Sequence[Element], plaintext: byte
         ValueError: the plaintext is longer than `SEALED_PLAINTEXT_MAX_BYTES`.
     """
     salt, nonce = os.urandom(SALT_BYTES), os.urandom(_NONCE_BYTES)
-    return _seal_with(salt, nonce, parent, purpose, fields, plaintext)
+    return _seal_with((salt, nonce), parent, purpose, fields, plaintext)
 
 
 def open_blob(parent: bytes, purpose: str, fields: Sequence[Element], blob: bytes) -> bytearray:
     """Return what was sealed, in a buffer that the caller may wipe.
 
     Raises:
-        CannotOpen: for whatever reason.
+        EnvelopeError: for whatever reason.
     """
     body_bytes = len(blob) - _CIPHERTEXT_AT - _TAG_BYTES
     if not 0 < body_bytes <= _padded_bytes(SEALED_PLAINTEXT_MAX_BYTES) or body_bytes % _BLOCK_BYTES:
-        raise CannotOpen("wrong length")
+        raise EnvelopeError("wrong length")
     if blob[0] != _VERSION:
-        raise CannotOpen("unknown version")
+        raise EnvelopeError("unknown version")
     key, commitment = record_keys(parent, blob[_SALT_AT:_COMMITMENT_AT], purpose)
     if not same(commitment, blob[_COMMITMENT_AT:_NONCE_AT]):
-        raise CannotOpen("wrong key")
+        raise EnvelopeError("wrong key")
     padded = bytearray(body_bytes)
     nonce, sealed = blob[_NONCE_AT:_CIPHERTEXT_AT], blob[_CIPHERTEXT_AT:]
     try:
         AESGCM(key).decrypt_into(nonce, sealed, _associated(purpose, fields), padded)
     except InvalidTag:
-        raise CannotOpen("not authentic") from None
+        raise EnvelopeError("not authentic") from None
     return _unpadded(padded)
 
 
@@ -83,14 +83,14 @@ def wipe(buffer: bytearray) -> None:
 
 
 def _seal_with(
-    salt: bytes,
-    nonce: bytes,
+    drawn: tuple[bytes, bytes],
     parent: bytes,
     purpose: str,
     fields: Sequence[Element],
     plaintext: bytes,
 ) -> bytes:
-    """Seal with given randomness. Only the known-answer test may call this from outside."""
+    """Seal with a given salt and nonce. Only the known-answer test calls this from outside."""
+    salt, nonce = drawn
     key, commitment = record_keys(parent, salt, purpose)
     sealed = AESGCM(key).encrypt(nonce, _padded(plaintext), _associated(purpose, fields))
     return bytes([_VERSION]) + salt + commitment + nonce + sealed
@@ -112,7 +112,7 @@ def _unpadded(padded: bytearray) -> bytearray:
     length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
     end = _LENGTH_BYTES + length
     if _padded_bytes(length) != len(padded) or any(padded[end:]):
-        raise CannotOpen("wrong padding")
+        raise EnvelopeError("wrong padding")
     plaintext = padded[_LENGTH_BYTES:end]
     wipe(padded)
     return plaintext

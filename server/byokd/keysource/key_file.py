@@ -1,0 +1,81 @@
+"""A master key in a file of its own. Used only when somebody asked for it by name.
+
+Knows the file's name and form. Must not check modes and owners itself: the disk's own room does,
+and its functions are handed in, so that there is one place where such checks can be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from byokd.keysource.source import Item, failed, from_text, new_key, to_text
+from byokd.protocol.errors import StoreFailed
+from byokd.protocol.vault import Protection
+
+_MAX_BYTES: Final = 256
+
+
+class PrivateFiles(Protocol):
+    """What a key file needs of the disk; each raises `StoreFailed`."""
+
+    @property
+    def ensure_private_dir(self) -> Callable[[Path], None]:
+        """Make or check a folder that only its owner can enter."""
+        ...
+
+    @property
+    def create_private(self) -> Callable[[Path, bytes], None]:
+        """Write a new file that only its owner can read; refuse an existing one."""
+        ...
+
+    @property
+    def read_private(self) -> Callable[[Path, int], bytes | None]:
+        """Read such a file; refuse one that others can read, a link, or another's."""
+        ...
+
+
+class KeyFileSource:
+    """One file per item, in the state folder: a copy of the data alone does not carry it along."""
+
+    protection: Protection = "keyFile"
+    protects_against = "somebody who gets hold of the database alone, such as a synced data folder"
+    does_not_protect_against = (
+        "somebody who can read all your files: a backup of the whole home folder, malware, root"
+    )
+
+    def __init__(self, folder: Path, files: PrivateFiles) -> None:
+        self._folder = folder
+        self._files = files
+
+    @property
+    def backend(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
+        """Return the key in the file; raises `itemMissing`, `itemCorrupt`, `filePermissions`."""
+        try:
+            data = self._files.read_private(self._path(item), _MAX_BYTES)
+        except StoreFailed as error:
+            raise failed("filePermissions") from error
+        if data is None:
+            raise failed("itemMissing")
+        try:
+            return from_text(data.decode("ascii").removesuffix("\n"))
+        except UnicodeDecodeError:
+            raise failed("itemCorrupt") from None
+
+    async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
+        """Write a new key file; a disk that refuses raises its own `StoreFailed`."""
+        self._files.ensure_private_dir(self._folder)
+        self._files.create_private(self._path(item), f"{to_text(new_key())}\n".encode())
+        return await self.read(item)
+
+    async def forget(self, item: Item) -> None:
+        """Delete the file."""
+        self._path(item).unlink(missing_ok=True)
+
+    def _path(self, item: Item) -> Path:
+        return self._folder / f"{item.slot_id.hex()}.key"

@@ -1,0 +1,35 @@
+"""A master key that lives as long as the process.
+
+Knows nothing but the keys it made. Must not write anything anywhere.
+"""
+
+from __future__ import annotations
+
+from byokd.keysource.source import Item, failed, new_key
+from byokd.protocol.vault import Protection
+
+
+class MemorySource:
+    """For containers, tests and people who want nothing left behind."""
+
+    protection: Protection = "memory"
+    backend = "this process"
+    protects_against = "everybody who reads the disk: nothing is written to it"
+    does_not_protect_against = "forgetting: all keys are gone when the daemon ends"
+
+    def __init__(self) -> None:
+        self._keys: dict[Item, bytes] = {}
+
+    async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
+        """Return a key that this process made; raises `itemMissing`."""
+        if item not in self._keys:
+            raise failed("itemMissing")
+        return self._keys[item]
+
+    async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
+        """Make a key."""
+        return self._keys.setdefault(item, new_key())
+
+    async def forget(self, item: Item) -> None:
+        """Drop a key."""
+        self._keys.pop(item, None)

@@ -1,0 +1,215 @@
+"""The master key in the operating system's keyring, asked with a deadline.
+
+Knows deadlines, retries and how to make sure that a write was kept. Must not know any keyring's
+interface: `keyrings` does.
+
+A keyring may answer never, so it is asked on a daemon thread that nobody has to wait for: not the
+loop, and not the end of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+from byokd.keysource.keyrings import Backend, find_backend
+from byokd.keysource.source import Item, failed, from_text, new_key, to_text
+from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
+from byokd.protocol.errors import VaultError
+from byokd.protocol.vault import Protection
+
+T = TypeVar("T")
+Verify: TypeAlias = Callable[[Item, str, float], bool]
+
+_MISSING_DELAYS_S: Final = (0.2, 0.2, 0.2)
+"""macOS replaces an item by deleting and adding it; a reader in between finds nothing."""
+
+CHILD_VARIABLES: Final = frozenset(
+    "DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR HOME USER LOGNAME PATH LANG SYSTEMROOT USERPROFILE"
+    " APPDATA LOCALAPPDATA".split()
+)
+"""What the checking process may see of our environment: enough to find the same keyring."""
+
+_CHILD: Final = (
+    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1));"
+    " runpy.run_module('byokd.keysource.verify', run_name='__main__', alter_sys=True)"
+)
+
+
+class OsKeyring:
+    """The default: the key is protected by the person's login.
+
+    Args:
+        backend: the keyring; the platform's own when not given.
+        verify: tells whether a fresh process reads the same value.
+        timeout_ms: for one answer without a prompt.
+        interactive_timeout_ms: for one answer while a person may be typing.
+        missing_delays_s: waits before an absent item is believed to be absent.
+    """
+
+    protection: Protection = "osKeyring"
+    protects_against = "other users, a stolen disk, and copies of the data folder or of backups"
+    does_not_protect_against = "programs that run as you while you are logged in, and root"
+
+    def __init__(
+        self,
+        backend: Backend | None = None,
+        *,
+        verify: Verify | None = None,
+        timeout_ms: int = KEYRING_TIMEOUT_MS,
+        interactive_timeout_ms: int = KEYRING_INTERACTIVE_TIMEOUT_MS,
+        missing_delays_s: tuple[float, ...] = _MISSING_DELAYS_S,
+    ) -> None:
+        self._backend = backend or find_backend()
+        self._verify = verify or reads_back
+        self._timeout_ms = timeout_ms
+        self._interactive_timeout_ms = interactive_timeout_ms
+        self._missing_delays_s = missing_delays_s
+        self._asking: threading.Thread | None = None
+
+    @property
+    def backend(self) -> str:
+        """The keyring's name."""
+        return self._backend.name
+
+    async def read(self, item: Item, *, interactive: bool = False) -> bytes:
+        """Return the key of an item. Raises `failed` with any of the reasons."""
+        limit_ms, prompt_ms = self._limits(interactive=interactive)
+
+        def question() -> str:
+            for delay in (*self._missing_delays_s, None):
+                value = self._backend.get(item.service, item.user, prompt_timeout_ms=prompt_ms)
+                if value is not None:
+                    return value
+                if delay is not None:
+                    time.sleep(delay)
+            raise failed("itemMissing")
+
+        return from_text(await self._ask(question, limit_ms))
+
+    async def create(self, item: Item, *, interactive: bool = False) -> bytes:
+        """Write a new key and read it back from a fresh process, then return it.
+
+        Some keyrings report success and keep nothing; a key that only this process can see would
+        take every stored API key with it at the next start.
+        """
+        limit_ms, prompt_ms = self._limits(interactive=interactive)
+        key = new_key()
+        given_up = threading.Event()
+
+        def question() -> None:
+            value = to_text(key)
+            self._backend.set(item.service, item.user, value, prompt_timeout_ms=prompt_ms)
+            try:
+                if not self._verify(item, value, limit_ms / 1000):
+                    raise failed("itemCorrupt")
+            except VaultError:
+                self._discard(item)
+                raise
+            if given_up.is_set():  # nobody waits any more, so nobody will use this key
+                self._discard(item)
+
+        try:
+            await self._ask(question, limit_ms)
+        except BaseException:
+            given_up.set()
+            raise
+        return key
+
+    async def forget(self, item: Item) -> None:
+        """Remove an item as far as the keyring lets us."""
+        with contextlib.suppress(VaultError):
+            await self._ask(lambda: self._discard(item), self._timeout_ms)
+
+    def _discard(self, item: Item) -> None:
+        with contextlib.suppress(VaultError):
+            self._backend.delete(item.service, item.user)
+
+    def _limits(self, *, interactive: bool) -> tuple[int, int | None]:
+        if interactive:
+            return self._interactive_timeout_ms, self._interactive_timeout_ms
+        return self._timeout_ms, None
+
+    async def _ask(self, question: Callable[[], T], timeout_ms: int) -> T:
+        """Run a question on a daemon thread; raise `timeout` when the answer is late.
+
+        While an earlier question still hangs no other is asked: a keyring that never answers
+        costs one thread, not one for each try.
+        """
+        if self._asking is not None and self._asking.is_alive():
+            raise failed("timeout")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: T | None, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # T where there is no error
+
+        def run() -> None:
+            try:
+                outcome: tuple[T | None, Exception | None] = (question(), None)
+            except VaultError as error:
+                outcome = (None, error)
+            except Exception:  # noqa: BLE001  # a foreign library failed; its text stays here
+                outcome = (None, failed("noBackend"))
+            with contextlib.suppress(RuntimeError):  # the loop may be gone
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        self._asking = threading.Thread(target=run, name="byokd-keyring", daemon=True)
+        self._asking.start()
+        try:
+            return await asyncio.wait_for(future, timeout_ms / 1000)
+        except TimeoutError:
+            raise failed("timeout") from None
+
+
+def reads_back(item: Item, value: str, timeout_s: float) -> bool:
+    """Tell whether a fresh process finds `value` under the item's name.
+
+    The child gets the name in its arguments and a random salt on its input, and answers with a
+    salted hash: the value itself never travels.
+
+    Raises:
+        VaultUnavailable: `itemMissing` or `timeout`, or the reason that the child met.
+    """
+    salt = secrets.token_hex(16)
+    package_root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, package_root]
+    environment = {name: os.environ[name] for name in CHILD_VARIABLES if name in os.environ}
+    try:
+        done = subprocess.run(  # noqa: S603  # our own interpreter, our own module
+            [*command, item.service, item.user],
+            input=f"{salt}\n",
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise failed("timeout") from None
+    except OSError:
+        raise failed("noBackend") from None
+    kind, _, answer = done.stdout.strip().partition(" ")
+    if kind == "missing" or not kind:
+        raise failed("itemMissing")
+    return kind == "found" and secrets.compare_digest(answer, salted_hash(salt, value))
+
+
+def salted_hash(salt: str, value: str) -> str:
+    """Return what the checking process says of the value it found."""
+    return hashlib.sha256(f"{salt}{value}".encode()).hexdigest()

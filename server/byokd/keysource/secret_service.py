@@ -1,0 +1,102 @@
+"""GNOME Keyring, KWallet, KeePassXC: whoever serves `org.freedesktop.secrets` on Linux.
+
+Knows SecretStorage. Must not show a prompt unless it was told how long one may take.
+
+Asked directly rather than through keyring, which unlocks a locked collection without being told to
+and waits for the prompt without a limit (mitya57/secretstorage#33).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from byokd.keysource.source import failed
+from byokd.protocol.errors import VaultError
+
+if TYPE_CHECKING:
+    from secretstorage import Collection, DBusConnection
+
+_LABEL: Final = "byokd master key"
+_APPLICATION: Final = "byokd"
+
+
+class SecretService:
+    """The keyring of a Linux desktop session."""
+
+    name = "Secret Service"
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        """Return a value, or None where there is no such item."""
+        with _session() as bus:
+            collection = _default_collection(bus, may_create=False)
+            if collection is None:
+                return None
+            _unlock(collection, prompt_timeout_ms)
+            for item in collection.search_items({"service": service, "username": user}):
+                return bytes(item.get_secret()).decode("ascii", "replace")
+            return None
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        """Write a new item; the first one may make the collection, which asks for a password."""
+        with _session() as bus:
+            collection = _default_collection(bus, may_create=prompt_timeout_ms is not None)
+            if collection is None:
+                raise failed("backendLocked")
+            _unlock(collection, prompt_timeout_ms)
+            names = {"application": _APPLICATION, "service": service, "username": user}
+            collection.create_item(_LABEL, names, value.encode("ascii"), replace=False)
+
+    def delete(self, service: str, user: str) -> None:
+        """Remove an item."""
+        with _session() as bus:
+            collection = _default_collection(bus, may_create=False)
+            if collection is None or collection.is_locked():
+                return
+            for item in collection.search_items({"service": service, "username": user}):
+                item.delete()
+
+
+@contextlib.contextmanager
+def _session() -> Iterator[DBusConnection]:
+    """Connect to the session bus, and turn every foreign error into a reason."""
+    try:
+        import secretstorage as library
+    except ImportError:
+        raise failed("noBackend") from None
+    try:
+        with contextlib.closing(library.dbus_init()) as bus:
+            yield bus
+    except VaultError:
+        raise
+    except library.PromptDismissedException:
+        raise failed("promptDismissed") from None
+    except library.LockedException:
+        raise failed("backendLocked") from None
+    except TimeoutError:
+        raise failed("timeout") from None
+    except Exception:  # noqa: BLE001  # whatever D-Bus says, there is no keyring to be had
+        raise failed("noBackend") from None
+
+
+def _default_collection(bus: DBusConnection, *, may_create: bool) -> Collection | None:
+    import secretstorage as library
+
+    if not library.check_service_availability(bus):
+        raise failed("noBackend")
+    if may_create:
+        return library.get_default_collection(bus)
+    try:
+        return library.Collection(bus)
+    except library.ItemNotFoundException:
+        return None
+
+
+def _unlock(collection: Collection, prompt_timeout_ms: int | None) -> None:
+    if not collection.is_locked():
+        return
+    if prompt_timeout_ms is None:
+        raise failed("backendLocked")
+    if collection.unlock(timeout=prompt_timeout_ms / 1000):
+        raise failed("promptDismissed")

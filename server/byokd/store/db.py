@@ -1,0 +1,224 @@
+"""One SQLite file, one connection, one thread that owns it.
+
+Knows SQL, pragmas and what SQLite's errors mean. Must not know a table.
+
+Every piece of work is a function that runs on the owning thread between BEGIN and COMMIT. The loop
+only waits for it, so a slow disk never holds up a stream. A caller that is cancelled leaves no half
+transaction: work that has not begun is dropped, work that has begun is finished or rolled back by
+the thread, whoever waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, TypeVar
+
+from byokd.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.protocol.errors import StoreFailed, VaultCorrupt
+from byokd.store import connection as sqlite
+from byokd.store.connection import Connection, Row, Sql
+
+T = TypeVar("T")
+Mode: TypeAlias = Literal["DEFERRED", "IMMEDIATE", "EXCLUSIVE"]
+
+_Job: TypeAlias = Callable[[], None]
+_STOP: Final = None
+
+
+class Tx:
+    """SQL inside one transaction; refused once it has ended."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+
+    def all(self, sql: str, *values: Sql) -> list[Row]:
+        """Return every row."""
+        return self._open().query(sql, values)
+
+    def one(self, sql: str, *values: Sql) -> Row | None:
+        """Return the first row, or None."""
+        rows = self._open().query(sql, values)
+        return rows[0] if rows else None
+
+    def run(self, sql: str, *values: Sql) -> int:
+        """Change rows; return how many."""
+        return self._open().execute(sql, values)
+
+    def end(self) -> None:
+        """Refuse all further use."""
+        self._connection = None
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("this transaction is over")
+        return self._connection
+
+
+class Database:
+    """One store. `path` None keeps it in this process's memory.
+
+    Args:
+        path: the file; its folder must be private already.
+        steps: the migrations, each a tuple of statements.
+        busy_timeout_ms: how long to wait for another process's transaction.
+        max_pages: how large the file may grow, in pages of 4 KiB; a full disk for tests.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        steps: tuple[tuple[str, ...], ...],
+        *,
+        busy_timeout_ms: int = STORE_BUSY_TIMEOUT_MS,
+        max_pages: int | None = None,
+    ) -> None:
+        self._path = path
+        self._steps = steps
+        self._busy_timeout_ms = busy_timeout_ms
+        self._max_pages = max_pages
+        self._connection: Connection | None = None
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is stored outlives the process."""
+        return self._path is not None
+
+    async def open(self) -> None:
+        """Open and check the file now instead of at first use; make it where there is none.
+
+        Raises:
+            StoreFailed, StoreBusy, VaultCorrupt: as `transaction`.
+        """
+        await self._submit(lambda: self._connected().version())
+
+    async def transaction(self, work: Callable[[Tx], T], *, mode: Mode = "IMMEDIATE") -> T:
+        """Run `work` and commit; on any exception roll back and raise it.
+
+        Raises:
+            StoreBusy: another process held the store for `busy_timeout_ms`.
+            StoreFailed: `full`, `io`, `readOnly`, `permissions` or `newer`.
+            VaultCorrupt: the file is damaged or not ours; it is left as it is.
+        """
+        return await self._submit(lambda: self._transact(work, mode))
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on one consistent state of the store. Raises as `transaction`."""
+        return await self._submit(lambda: self._transact(work, "DEFERRED"))
+
+    def soon(self, work: Callable[[], object]) -> None:
+        """Run `work` on the owning thread after what was submitted, without waiting for it.
+
+        For what follows a commit and may fail without harm; its exceptions are dropped.
+        """
+
+        def job() -> None:
+            with contextlib.suppress(Exception):
+                work()
+
+        if not self._closed:
+            self._enqueue(job)
+
+    async def data_version(self) -> int:
+        """Return a number that changes when another process has committed."""
+        return await self._submit(lambda: self._connected().data_version())
+
+    async def aclose(self) -> None:
+        """Finish what was submitted, then close. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is not None:
+            ended = self._result_of(self._disconnect)
+            self._jobs.put(_STOP)
+            await ended
+
+    async def _submit(self, work: Callable[[], T]) -> T:
+        if self._closed:
+            raise StoreFailed("the store is closed", details={"reason": "io"})
+        return await self._result_of(work)
+
+    def _result_of(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: T | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # T where there is no error
+
+        def job() -> None:
+            if future.cancelled():
+                return
+            try:
+                outcome: tuple[T | None, BaseException | None] = (work(), None)
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
+                outcome = (None, error)
+            with contextlib.suppress(RuntimeError):  # the loop may be gone; the work is done
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        self._enqueue(job)
+        return future
+
+    def _enqueue(self, job: _Job) -> None:
+        self._jobs.put(job)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="byokd-store", daemon=True)
+            self._thread.start()
+
+    def _serve(self) -> None:
+        while (job := self._jobs.get()) is not _STOP:
+            job()
+
+    def _transact(self, work: Callable[[Tx], T], mode: Mode) -> T:
+        with self._translated():
+            connection = self._connected()
+            connection.begin(mode)
+            tx = Tx(connection)
+            try:
+                result = work(tx)
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+            finally:
+                tx.end()
+            return result
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            with self._translated():
+                self._connection = sqlite.connect(self._path, self._steps, self._busy_timeout_ms)
+                if self._max_pages is not None:
+                    self._connection.query(f"PRAGMA max_page_count = {self._max_pages}")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours, and distrust the connection after some of them."""
+        try:
+            yield
+        except sqlite.Error as error:
+            typed = sqlite.translate(error)
+            # After a failed write or flush nobody knows what the disk holds; what the next
+            # connection reads is the truth.
+            if isinstance(typed, StoreFailed | VaultCorrupt) and self.durable:
+                self._disconnect()
+            raise typed from None
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()

@@ -1,0 +1,261 @@
+"""Files that only their owner may read, and nobody may have prepared.
+
+Knows modes, owners, links and locks. Must not know what is in a file.
+
+Each check refuses what a hostile neighbour could set up in advance: a folder that others can write
+to, a symbolic link to another file, a second hard link, a file of another user. Windows keeps the
+profile folder to its user by access lists, so there these checks are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final, Literal, Never, TypeAlias
+
+from byokd.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.protocol.errors import Action, StoreBusy, StoreFailed
+
+Reason: TypeAlias = Literal["full", "io", "readOnly", "permissions", "newer"]
+
+POSIX: Final = os.name == "posix"
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+_FILE_MODE: Final = 0o600
+_DIR_MODE: Final = 0o700
+_LOCK_POLL_S: Final = 0.02
+
+_ACTIONS: Final[dict[Reason, str]] = {"full": "freeSpace", "permissions": "editSettings"}
+
+
+def failed(reason: Reason, message: str) -> StoreFailed:
+    """Return the error for a disk that refuses, with the button that fits."""
+    action = Action(type=_ACTIONS[reason]) if reason in _ACTIONS else None
+    return StoreFailed(message, details={"reason": reason}, action=action)
+
+
+def ensure_private_dir(path: Path) -> None:
+    """Make the folder with mode 0700, or check the one that is there.
+
+    A folder that others can enter is refused rather than changed: it may be shared on purpose, and
+    then it is the wrong place.
+
+    Raises:
+        StoreFailed: `permissions`, `readOnly`, `full` or `io`.
+    """
+    try:
+        path.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
+        found = path.lstat()
+        if POSIX and stat.S_IMODE(found.st_mode) == 0 and found.st_uid == os.geteuid():
+            path.chmod(_DIR_MODE)  # a umask of 0777 took everything from the folder just made
+            found = path.lstat()
+    except FileExistsError:
+        raise failed("permissions", f"{path} is not a folder; move it away") from None
+    except OSError as error:
+        _refuse(error, path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise failed("permissions", f"{path} is a link, not a folder; name the folder itself")
+    if POSIX:
+        _require_owner(found, path)
+        if found.st_mode & 0o077:
+            raise failed("permissions", f"{path} is open to other users; run chmod 700 on it")
+
+
+def ensure_private_file(path: Path) -> None:
+    """Make the empty file with mode 0600, or check and tighten the one that is there.
+
+    Made before SQLite opens it, because SQLite gives its journal the mode of the database.
+
+    Raises:
+        StoreFailed: `permissions`, `readOnly`, `full` or `io`.
+    """
+    try:
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        check_private_file(path)
+        return
+    try:
+        _tighten(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def check_private_file(path: Path) -> None:
+    """Check owner, links and kind of an existing file, and tighten its mode to 0600.
+
+    Raises:
+        StoreFailed: `permissions` where it is not plainly ours, else `io`.
+    """
+    descriptor = _open(path, os.O_RDONLY)
+    try:
+        _tighten(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def create_private(path: Path, data: bytes) -> None:
+    """Write a new file that must not exist yet, and flush it to the disk with its folder entry.
+
+    Raises:
+        StoreFailed: it exists, or the disk refuses.
+    """
+    try:
+        descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        raise failed("permissions", f"{path} exists already; move it away") from None
+    try:
+        _tighten(descriptor, path)
+        _write_all(descriptor, data)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        _refuse(error, path)
+    except StoreFailed:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    _sync_dir(path.parent)
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, replacing the one that is there.
+
+    Raises:
+        StoreFailed: the disk refuses; the old file stays.
+    """
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.new")
+    scratch.unlink(missing_ok=True)
+    create_private(scratch, data)
+    try:
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        _refuse(error, path)
+
+
+def read_private(path: Path, max_bytes: int) -> bytes | None:
+    """Return what a private file holds, at most `max_bytes`; None where there is no file.
+
+    Raises:
+        StoreFailed: `permissions` where others could read or have written it, else `io`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _refuse(error, path)
+    try:
+        found = os.fstat(descriptor)
+        _require_ours(found, path)
+        if POSIX and found.st_mode & 0o077:
+            raise failed("permissions", f"{path} is open to other users; run chmod 600 on it")
+        return os.read(descriptor, max_bytes)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.asynccontextmanager
+async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIterator[None]:
+    """Hold a lock file against other processes and other tasks; the system frees it at exit.
+
+    Raises:
+        StoreBusy: somebody else held it all the time.
+    """
+    ensure_private_file(path)
+    descriptor = _open(path, os.O_RDWR)
+    give_up_at = time.monotonic() + timeout_ms / 1000
+    try:
+        while not _try_lock(descriptor):
+            if time.monotonic() >= give_up_at:
+                raise StoreBusy("another process is setting up the vault; try again in a moment")
+            await asyncio.sleep(_LOCK_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags | _NOFOLLOW | _BINARY, _FILE_MODE)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        _refuse(error, path)
+
+
+def _tighten(descriptor: int, path: Path) -> None:
+    found = os.fstat(descriptor)
+    _require_ours(found, path)
+    if not POSIX or stat.S_IMODE(found.st_mode) == _FILE_MODE:
+        return
+    os.fchmod(descriptor, _FILE_MODE)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != _FILE_MODE:
+        # Some network and foreign file systems accept chmod and do nothing.
+        raise failed("permissions", f"{path} cannot be kept from other users; use another disk")
+
+
+def _require_ours(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise failed("permissions", f"{path} is not a plain file; move it away")
+    if POSIX:
+        _require_owner(found, path)
+        if found.st_nlink != 1:
+            raise failed("permissions", f"{path} has a second name; copy it and remove the links")
+
+
+def _require_owner(found: os.stat_result, path: Path) -> None:
+    if found.st_uid != os.geteuid():
+        raise failed("permissions", f"{path} belongs to another user; use a folder of your own")
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.fsync(descriptor)
+
+
+def _sync_dir(path: Path) -> None:
+    if POSIX:
+        descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if POSIX:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+    except OSError:
+        return False
+    return True
+
+
+def _refuse(error: OSError, path: Path) -> Never:
+    """Raise the typed error for what the operating system said."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            raise failed("full", "the disk is full; free some space and try again") from None
+        case errno.EROFS:
+            raise failed("readOnly", f"{path} is on a read-only disk; use another one") from None
+        case errno.ELOOP | errno.EMLINK:
+            raise failed("permissions", f"{path} is a symbolic link; remove it") from None
+        case errno.EACCES | errno.EPERM:
+            raise failed("permissions", f"{path} cannot be opened; check who may write to it")
+        case _:
+            raise failed("io", f"{path} cannot be read or written; check the disk") from None
