@@ -119,7 +119,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     return Fault(
         kind=kind,
         health="neutral" if inside and health != "notFromProvider" else health,
-        message=_sentence(provider, kind, status),
+        message=(row.hint if row is not None else None) or _sentence(provider, kind, status),
         retryable=_retryable(row, head, status, kind, foreign=foreign),
         retry_after_ms=retry_after_ms(head.headers, said.document, said.message)
         if kind in _WAITS

@@ -1,0 +1,83 @@
+"""Joins a base URL and a path the way a person means it.
+
+Knows templates, slashes and version segments. Must not know any provider's address, nor whether an
+origin is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from byokd.protocol.errors import InvalidParams
+
+_TEMPLATE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,63})\}")
+_HOST_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_VERSION_AT_END: Final = re.compile(r"/v\d{1,2}(?:(?:alpha|beta)\d{0,2})?$")
+_VERSION_AT_START: Final = re.compile(r"^/v\d{1,2}(?:(?:alpha|beta)\d{0,2})?(?=/|$)")
+
+
+def fill(template: str, fields: Mapping[str, str]) -> str:
+    """Return the URL with each `{field}` replaced by a plain field's value.
+
+    A value in the host must be one DNS label, so that no field can move the request to another
+    host; elsewhere it is percent-encoded whole.
+
+    Raises:
+        InvalidParams: a field is missing, or does not fit where it stands.
+    """
+    host_ends = _host_end(template)
+
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1)
+        text = fields.get(name, "")
+        if not text:
+            raise _refusal(name, "is needed for the address")
+        if found.start() >= host_ends:
+            return quote(text, safe="")
+        if not _HOST_LABEL.fullmatch(text):
+            raise _refusal(name, "must be letters, digits and hyphens: it is part of a host name")
+        return text
+
+    return _TEMPLATE.sub(value, template)
+
+
+def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) -> str:
+    """Return the URL of `path` under `base_url`.
+
+    Slashes are never doubled. Where the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the
+    path starts with one, the base's stays: a pasted base URL has it or not, and both must work. A
+    query or fragment of the base is left out; the path's own query is kept.
+
+    Raises:
+        InvalidParams: a template of either cannot be filled.
+    """
+    known = fields or {}
+    split = urlsplit(fill(base_url, known))
+    base = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
+    # In a path every template is past the host.
+    rest = "/" + fill("//h/" + path.lstrip("/"), known).removeprefix("//h/")
+    if _VERSION_AT_END.search(base):
+        rest = _VERSION_AT_START.sub("", rest)
+    return base + rest if rest != "/" else base
+
+
+def with_query(url: str, name: str, value: str) -> str:
+    """Return the URL with one more query parameter, replacing one of that name."""
+    address, _, query = url.partition("?")
+    pair = f"{quote(name, safe='')}={quote(value, safe='')}"
+    kept = [old for old in query.split("&") if old and old.partition("=")[0] != name]
+    return f"{address}?{'&'.join([*kept, pair])}"
+
+
+def _host_end(template: str) -> int:
+    start = template.find("://")
+    after = template.find("/", start + 3 if start >= 0 else 2)
+    return after if after >= 0 else len(template)
+
+
+def _refusal(name: str, reason: str) -> InvalidParams:
+    details = [{"pointer": f"/fields/{name}", "reason": reason}]
+    return InvalidParams(f"the field {name} {reason}", details=details)
