@@ -1,0 +1,287 @@
+"""One daemon, and one question after another: how the command line talks to byokd.
+
+Knows framing, ids and the handshake. Must not know what any method is for. The daemon runs as a
+child and is spoken to exactly as an editor speaks to it: there is one way into the house.
+
+A thread reads what the daemon says into a queue, so that waiting can have a limit and Ctrl-C
+reaches us at once; everything else happens in the calling thread, in the order of the wire.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import IO, Final, Self, TypeVar, cast
+
+from pydantic_core import from_json, to_json
+
+from byokd import __version__
+from byokd.crypto.seal import info, seal
+from byokd.protocol.base import JsonObject, PageParams, Params, Result
+from byokd.protocol.errors import ErrorData
+from byokd.protocol.key import SecretInput
+from byokd.protocol.lifecycle import (
+    DEFAULT_ACCOUNT,
+    ClientCapabilities,
+    ClientInfo,
+    ClientOptions,
+    MessageAction,
+    ServerOptions,
+    ShowMessageRequest,
+)
+from byokd.protocol.methods import BY_NAME
+
+R = TypeVar("R", bound=Result)
+Note = Callable[[str, Params], None]
+Prompt = Callable[[ShowMessageRequest], str | None]
+
+_CLOSE_TIMEOUT_S: Final = 3.0
+_STDERR_TAIL_BYTES: Final = 4096
+
+
+class DaemonError(Exception):
+    """The daemon answered with an error; `data` is what it sent along."""
+
+    def __init__(self, data: ErrorData) -> None:
+        super().__init__(data.user_message)
+        self.data = data
+
+
+class DaemonGone(Exception):
+    """The daemon ended, did not start, or was silent for too long; `said` is its last line."""
+
+    def __init__(self, text: str, said: str = "") -> None:
+        super().__init__(text)
+        self.said = said
+
+
+class Daemon:
+    """A running daemon. Leaving the `with` block ends it.
+
+    Args:
+        arguments: passed to the daemon, such as `--data-dir`.
+        module: what to run; the demo runs `byokd.testing`.
+        account: the namespace of keys.
+        on_note: called with each notification, in order.
+        on_prompt: asked when the daemon asks the person; returns the title of an action.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str] = (),
+        *,
+        module: str = "byokd",
+        account: str | None = None,
+        on_note: Note | None = None,
+        on_prompt: Prompt | None = None,
+    ) -> None:
+        self._command = [sys.executable, "-I", "-X", "utf8", "-m", module, "--stdio", *arguments]
+        self._account = account
+        self.on_note = on_note
+        self.on_prompt = on_prompt
+        self._inbox: queue.SimpleQueue[JsonObject | None] = queue.SimpleQueue()
+        self._last_id = 0
+
+    def __enter__(self) -> Self:
+        self._stderr = tempfile.TemporaryFile()  # closed with the process
+        self._process = subprocess.Popen(  # noqa: S603  # ourselves, and no shell
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        try:
+            self.options = self._initialize()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        try:
+            if value is None and self._process.poll() is None:
+                self._request("shutdown", None, timeout_s=_CLOSE_TIMEOUT_S)
+                self._send({"method": "exit"})
+        except (DaemonError, DaemonGone):
+            return  # it is going anyway, and what was asked of it has been answered
+        finally:
+            self._end()
+
+    def call(
+        self, method: str, params: Params, result: type[R], *, timeout_s: float | None = None
+    ) -> R:
+        """Ask, and return the answer. Ctrl-C cancels; a second one leaves at once.
+
+        Raises:
+            DaemonError: the daemon says no.
+            DaemonGone: it says nothing any more.
+        """
+        wire = params.model_dump(mode="json", by_alias=True)
+        return result.model_validate(self._request(method, wire, timeout_s=timeout_s))
+
+    def pages(self, method: str, params: PageParams, result: type[R]) -> Iterator[R]:
+        """Ask for page after page until there is no more."""
+        while True:
+            page = self.call(method, params, result)
+            yield page
+            cursor = getattr(page, "next_cursor")  # noqa: B009  # every page has it, no type says so
+            if cursor is None:
+                return
+            params = params.model_copy(update={"cursor": cursor})
+
+    def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Take what the daemon says of its own accord until `done`; False when time is up."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            message = self._take(deadline)
+            if message is None:
+                return False
+            self._hear(message)
+        return True
+
+    def sealed(
+        self,
+        text: str,
+        *,
+        method: str,
+        field: str,
+        provider: str | None = None,
+        key_id: str | None = None,
+        base_url: str | None = None,
+    ) -> SecretInput:
+        """Seal a secret for one field of one request to this daemon, and to nothing else."""
+        use = info(
+            method,
+            account=self.options.account,
+            provider=provider,
+            key_id=key_id,
+            base_url=base_url,
+            field=field,
+        )
+        return SecretInput(sealed=seal(self.options.sealing.public_key, text, use))
+
+    def _initialize(self) -> ServerOptions:
+        options = ClientOptions(
+            client_info=ClientInfo(name="byokd-cli", version=__version__),
+            capabilities=ClientCapabilities(prompt=self.on_prompt is not None),
+            account=self._account or DEFAULT_ACCOUNT,
+        )
+        wire = options.model_dump(mode="json", by_alias=True)
+        answer = self._request(
+            "initialize",
+            {
+                "processId": os.getpid(),
+                "rootUri": None,
+                "capabilities": {},
+                "initializationOptions": {"byokd": wire},
+            },
+        )
+        self._send({"method": "initialized", "params": {}})
+        capabilities = cast("dict[str, dict[str, JsonObject]]", answer["capabilities"])
+        return ServerOptions.model_validate(capabilities["experimental"]["byokd"])
+
+    def _request(
+        self, method: str, params: JsonObject | None, *, timeout_s: float | None = None
+    ) -> JsonObject:
+        self._last_id += 1
+        request: JsonObject = {"id": self._last_id, "method": method}
+        self._send(request if params is None else request | {"params": params})
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        cancelled = False
+        while True:
+            try:
+                message = self._take(deadline)
+            except KeyboardInterrupt:
+                if cancelled:
+                    raise
+                cancelled = True
+                self._send({"method": "$/cancelRequest", "params": {"id": self._last_id}})
+                continue
+            if message is None:
+                raise DaemonGone(f"no answer to {method} within {timeout_s:g} s")
+            if message.get("id") != self._last_id or "method" in message:
+                self._hear(message)
+            elif "error" in message:
+                raise DaemonError(_error_data(cast("JsonObject", message["error"])))
+            else:
+                return cast("JsonObject", message["result"])
+
+    def _hear(self, message: JsonObject) -> None:
+        """Handle what was not asked for: a notification, or a question to the person."""
+        name, params = str(message.get("method", "")), message.get("params")
+        if "id" in message and name:
+            answer = None
+            if name == "window/showMessageRequest" and self.on_prompt:
+                answer = self.on_prompt(ShowMessageRequest.model_validate(params))
+            reply = MessageAction(title=answer).model_dump() if answer else None
+            self._send({"id": message["id"], "result": reply})
+        elif self.on_note and (method := BY_NAME.get(name)):
+            self.on_note(name, method.params_type().model_validate(params))
+
+    def _send(self, message: JsonObject) -> None:
+        body = to_json({"jsonrpc": "2.0"} | message)
+        pipe = cast("IO[bytes]", self._process.stdin)
+        try:
+            pipe.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            pipe.flush()
+        except OSError:
+            raise self._gone() from None
+
+    def _take(self, deadline: float | None) -> JsonObject | None:
+        """Return the next message, or None when the deadline has passed."""
+        try:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0)
+            message = self._inbox.get(timeout=left)
+        except queue.Empty:
+            return None
+        if message is None:
+            self._inbox.put(None)  # whoever asks next learns it too
+            raise self._gone()
+        return message
+
+    def _read(self) -> None:
+        pipe = cast("IO[bytes]", self._process.stdout)
+        length = 0
+        for header in pipe:
+            if header.strip():
+                name, _, value = header.partition(b":")
+                length = int(value) if name.lower() == b"content-length" else length
+            else:
+                body = pipe.read(length)
+                if len(body) == length:
+                    self._inbox.put(from_json(body))
+        self._inbox.put(None)
+
+    def _gone(self) -> DaemonGone:
+        self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, self._stderr.tell() - _STDERR_TAIL_BYTES))
+        lines = self._stderr.read().decode(errors="replace").strip().splitlines()
+        return DaemonGone("the daemon ended before it answered", lines[-1] if lines else "")
+
+    def _end(self) -> None:
+        cast("IO[bytes]", self._process.stdin).close()
+        try:
+            self._process.wait(_CLOSE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._stderr.close()
+
+
+def _error_data(error: JsonObject) -> ErrorData:
+    data = error.get("data")
+    if isinstance(data, dict):
+        return ErrorData.model_validate(data)
+    return ErrorData(
+        kind="internal", error_id="", retryable=False, user_message=str(error.get("message"))
+    )

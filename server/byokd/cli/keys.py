@@ -1,0 +1,283 @@
+"""`byokd keys`: put a key in, see what there is, take it out of use.
+
+Knows what to ask for and how a key is shown. Must not know what becomes of a key: no command can
+show a stored one, because the daemon tells none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from byokd.cli import secrets, terminal
+from byokd.cli.client import Daemon
+from byokd.cli.providers import find
+from byokd.cli.start import json_option, with_daemon
+from byokd.protocol.key import (
+    FieldInput,
+    KeyDeleteResult,
+    KeyEnableParams,
+    KeyEnableResult,
+    KeyIdParams,
+    KeyInfo,
+    KeyListParams,
+    KeyListResult,
+    KeyProbeParams,
+    KeyProbeResult,
+    KeyResult,
+    KeyRotateParams,
+    KeyStoreParams,
+    KeyStoreResult,
+    ProbePolicy,
+    ProbeResult,
+)
+from byokd.protocol.provider import ProviderInfo
+
+BAD_VERDICTS = frozenset({"invalid", "wrongProvider"})
+
+field_option = click.option(
+    "--field",
+    "given",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A field that is not secret, such as a region.",
+)
+stdin_option = click.option("--stdin", "from_stdin", is_flag=True, help="Read the key from a pipe.")
+probe_option = click.option(
+    "--probe",
+    type=click.Choice(["require", "warn", "skip"]),
+    default="require",
+    show_default=True,
+    help="Ask the provider first: refuse a bad key, only warn, or do not ask.",
+)
+
+
+@click.group()
+def keys() -> None:
+    """Store, check and remove your keys."""
+
+
+@keys.command()
+@click.argument("provider")
+@click.option("--label", help="A name of your own for the key.")
+@click.option("--base-url", metavar="URL", help="Where the provider is, if not at its usual place.")
+@click.option(
+    "--allow-insecure-origin", is_flag=True, help="Allow http:// on a private network address."
+)
+@click.option("--default", "make_default", is_flag=True, help="Use it when a call names no key.")
+@field_option
+@stdin_option
+@probe_option
+@with_daemon
+def add(
+    daemon: Daemon,
+    *,
+    provider: str,
+    label: str | None,
+    base_url: str | None,
+    allow_insecure_origin: bool,
+    make_default: bool,
+    given: Sequence[str],
+    from_stdin: bool,
+    probe: ProbePolicy,
+) -> None:
+    """Store a key for PROVIDER. You are asked for it with echo off."""
+    about = find(daemon, provider)
+    if about.base_url_required and base_url is None and sys.stdin.isatty():
+        base_url = click.prompt("Base URL", err=True)
+    plain = _plain_fields(about, given, ask=True)
+    hidden = secrets.read([f for f in about.fields if f.secret], from_stdin=from_stdin)
+    sealed: dict[str, FieldInput] = {
+        name: daemon.sealed(
+            text, method="key/store", provider=provider, base_url=base_url, field=name
+        )
+        for name, text in hidden.items()
+    }
+    result = daemon.call(
+        "key/store",
+        KeyStoreParams(
+            provider=provider,
+            label=label,
+            fields=plain | sealed,
+            base_url=base_url,
+            allow_insecure_origin=allow_insecure_origin,
+            probe=probe,
+            make_default=make_default,
+        ),
+        KeyStoreResult,
+    )
+    _stored("stored", result)
+
+
+@keys.command()
+@click.argument("key")
+@field_option
+@stdin_option
+@probe_option
+@with_daemon
+def rotate(
+    daemon: Daemon, *, key: str, given: Sequence[str], from_stdin: bool, probe: ProbePolicy
+) -> None:
+    """Replace the secret of KEY; its id, label and place stay."""
+    info = resolve(daemon, key)
+    about = find(daemon, info.provider)
+    plain = _plain_fields(about, given, ask=False)
+    kept: dict[str, FieldInput] = {
+        name: value for name, value in info.fields.items() if value is not None
+    }
+    hidden = secrets.read([f for f in about.fields if f.secret], from_stdin=from_stdin)
+    sealed: dict[str, FieldInput] = {
+        name: daemon.sealed(
+            text, method="key/rotate", provider=info.provider, key_id=info.key_id, field=name
+        )
+        for name, text in hidden.items()
+    }
+    params = KeyRotateParams(key_id=info.key_id, fields=kept | plain | sealed, probe=probe)
+    _stored("rotated", daemon.call("key/rotate", params, KeyStoreResult))
+
+
+@keys.command("list")
+@click.argument("provider", required=False)
+@json_option
+@with_daemon
+def list_keys(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
+    """List the stored keys; a key itself is never shown."""
+    items = listed(daemon, provider)
+    if as_json:
+        terminal.show_json(items)
+        return
+    terminal.table(
+        ("key", "provider", "label", "ends", "state", "used"), (row(item) for item in items)
+    )
+
+
+@keys.command()
+@click.argument("key")
+@with_daemon
+def probe(daemon: Daemon, key: str) -> int:
+    """Ask the provider what it thinks of KEY; ends with 1 when it is bad."""
+    params = KeyProbeParams(key_id=resolve(daemon, key).key_id)
+    result = daemon.call("key/probe", params, KeyProbeResult).probe
+    terminal.show(verdict(result))
+    return int(result.verdict in BAD_VERDICTS)
+
+
+@keys.command()
+@click.argument("key")
+@with_daemon
+def disable(daemon: Daemon, key: str) -> None:
+    """Stop using KEY until it is enabled again."""
+    params = KeyIdParams(key_id=resolve(daemon, key).key_id)
+    daemon.call("key/disable", params, KeyResult)
+    terminal.show(f"disabled {params.key_id}")
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--probe", "ask", is_flag=True, help="Ask the provider about it first.")
+@with_daemon
+def enable(daemon: Daemon, *, key: str, ask: bool) -> None:
+    """Use a disabled KEY again."""
+    params = KeyEnableParams(key_id=resolve(daemon, key).key_id, probe=ask)
+    result = daemon.call("key/enable", params, KeyEnableResult)
+    terminal.show(f"{params.key_id} is {result.key.state}")
+    if result.probe:
+        terminal.say(verdict(result.probe))
+
+
+@keys.command()
+@click.argument("key")
+@with_daemon
+def default(daemon: Daemon, key: str) -> None:
+    """Use KEY when a call names none."""
+    params = KeyIdParams(key_id=resolve(daemon, key).key_id)
+    result = daemon.call("key/setDefault", params, KeyResult)
+    terminal.show(f"{params.key_id} is the default of {result.key.provider}")
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_daemon
+def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
+    """Forget KEY. It cannot be brought back."""
+    info = resolve(daemon, key)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("there is no terminal to ask on; say --yes")
+        named = f"{info.provider} {info.label or ''} {info.key_id}"
+        click.confirm(f"Forget {terminal.line(named)}?", abort=True, err=True)
+    daemon.call("key/delete", KeyIdParams(key_id=info.key_id), KeyDeleteResult)
+    terminal.show(f"removed {info.key_id}")
+
+
+def listed(daemon: Daemon, provider: str | None = None) -> tuple[KeyInfo, ...]:
+    """Return every stored key, of one provider or of all."""
+    pages = daemon.pages("key/list", KeyListParams(provider=provider), KeyListResult)
+    return tuple(item for page in pages for item in page.items)
+
+
+def resolve(daemon: Daemon, key: str) -> KeyInfo:
+    """Find the one key that is meant by an id, the beginning of one, a label or a provider.
+
+    Raises:
+        click.UsageError: there is none, or more than one and no default decides.
+    """
+    items = listed(daemon)
+    for group in (
+        [item for item in items if item.key_id == key],
+        [item for item in items if item.label == key],
+        [item for item in items if item.provider == key],
+        [item for item in items if item.key_id.startswith(key)],
+    ):
+        defaults = [item for item in group if item.provider == key and item.is_default]
+        fits = defaults if len(group) > 1 and defaults else group
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            ids = ", ".join(item.key_id for item in fits)
+            raise click.UsageError(f"{key!r} could be any of {ids}")
+    raise click.UsageError(f"there is no key {key!r}; see: byokd keys list")
+
+
+def row(item: KeyInfo) -> tuple[str | None, ...]:
+    """Return a key as the cells of a table."""
+    provider = f"{item.provider} *" if item.is_default else item.provider
+    state = f"{item.state}: {item.reason}" if item.reason else item.state
+    used = terminal.when(item.last_used_at)
+    return item.key_id, provider, item.label, item.last4, state, used
+
+
+def verdict(result: ProbeResult) -> str:
+    """Return what a probe said, on one line."""
+    status = f", status {result.http_status}" if result.http_status else ""
+    seen = f", {result.models_seen} models" if result.models_seen is not None else ""
+    return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{seen})"
+
+
+def _plain_fields(about: ProviderInfo, given: Sequence[str], *, ask: bool) -> dict[str, FieldInput]:
+    known = {field.name: field for field in about.fields}
+    values: dict[str, FieldInput] = {}
+    for pair in given:
+        name, found, value = pair.partition("=")
+        if not found or name not in known:
+            raise click.UsageError(f"--field takes NAME=VALUE; names are {', '.join(known)}")
+        if known[name].secret:
+            raise click.UsageError(f"{name} is secret and never goes on the command line")
+        values[name] = value
+    if ask and sys.stdin.isatty():
+        for field in about.fields:
+            if field.required and not field.secret and field.name not in values:
+                values[field.name] = click.prompt(field.label, err=True)
+    return values
+
+
+def _stored(what: str, result: KeyStoreResult) -> None:
+    terminal.show(f"{what} {result.key.key_id} for {result.key.provider}")
+    terminal.say(f"it goes only to {result.key.origin}", dim=True)
+    for note in result.notes:
+        terminal.say(f"cleaned: {note}", dim=True)
+    if result.probe:
+        terminal.say(verdict(result.probe), dim=True)

@@ -1,0 +1,105 @@
+"""The command line: which words there are, and how a failure is told.
+
+Knows the groups of commands, the exit codes, and what would help with each kind of error. Must not
+know what a command does. Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from byokd import __version__
+from byokd.cli import audit, chat, demo, keys, models, providers, schema, terminal, vault
+from byokd.cli.client import DaemonError, DaemonGone
+from byokd.cli.start import Start
+from byokd.protocol.errors import ErrorData
+
+_HINTS = {
+    "promptKey": "store one: byokd keys add {provider}",
+    "enableKey": "see why: byokd keys list; use it again: byokd keys enable KEY",
+    "initializeVault": "choose where the master key lives: byokd vault init --help",
+    "unlockVault": "unlock the keyring of this session, then try again",
+    "pickModel": "see what there is: byokd models {provider}",
+    "checkNetwork": "check the connection, a proxy in config.toml, and the base URL",
+    "freeSpace": "free some space on the disk, then try again",
+    "editSettings": "look into config.toml",
+    "wait": "wait a little, then try again",
+}
+"""What would help, by the action that the daemon proposes; `openUrl` shows its address."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="byokd")
+@click.option("--data-dir", metavar="DIR", help="Keep keys and their record here.")
+@click.option("--config", metavar="FILE", help="Read these settings.")
+@click.option("--account", metavar="NAME", help="Use the keys of this account.")
+@click.pass_context
+def byokd(
+    ctx: click.Context, data_dir: str | None, config: str | None, account: str | None
+) -> None:
+    """Keep your own LLM API keys encrypted on this machine, and lend them to every editor.
+
+    Editors start `byokd --stdio` themselves; these commands are for you.
+    """
+    ctx.obj = Start(data_dir, config, account)
+
+
+for _command in (
+    demo.demo,
+    providers.providers,
+    keys.keys,
+    vault.vault,
+    models.models,
+    chat.chat,
+    audit.audit,
+    schema.schema,
+):
+    byokd.add_command(_command)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command, return its exit code; a failure ends in words, never in a traceback."""
+    try:
+        result = byokd.main(args=list(argv), prog_name="byokd", standalone_mode=False)
+    except (click.ClickException, DaemonError, DaemonGone) as error:
+        return _tell(error)
+    except (KeyboardInterrupt, click.Abort):
+        terminal.say("interrupted")
+        return 130
+    except BrokenPipeError:  # whoever read us has seen enough
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _tell(error: click.ClickException | DaemonError | DaemonGone) -> int:
+    match error:
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "byokd"
+            terminal.fail(_lowered(error.format_message()), f"{command} --help")
+            return 2
+        case click.ClickException():
+            terminal.fail(_lowered(error.format_message()))
+        case DaemonError():
+            terminal.fail(error.data.user_message, hint(error.data))
+        case DaemonGone():
+            terminal.fail(str(error), error.said or None)
+    return 1
+
+
+def hint(data: ErrorData) -> str | None:
+    """Say what would help with an error, or None where nothing can be said."""
+    if data.provider_message:
+        return f"the provider said: {data.provider_message}"
+    if data.action is None:
+        return None
+    if data.action.url:
+        return f"see {data.action.url}"
+    text = _HINTS.get(data.action.type, "")
+    return text.replace("{provider}", data.provider or "PROVIDER") or None
+
+
+def _lowered(text: str) -> str:
+    text = " ".join(text.split()).rstrip(".")
+    return text[:1].lower() + text[1:]
