@@ -1,0 +1,17 @@
+/** The public door: everything a program needs, and nothing of how it is done. */
+
+export { Chat } from "./chat.js";
+export {
+  Client,
+  type CandidateInput,
+  type ChatParams,
+  type ConnectOptions,
+  type KeyInput,
+  type PromptHandler,
+  type RotateInput,
+  type StartOptions,
+} from "./client.js";
+export { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
+export { ByokdError, ConnectionClosed, ProtocolError } from "./errors.js";
+export { sealInfo, Sealer, type SealTarget } from "./seal.js";
+export * from "./generated.js";

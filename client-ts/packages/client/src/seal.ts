@@ -1,0 +1,80 @@
+/**
+ * Seals secrets to one daemon process, so that a trace of the pipe shows only ciphertext.
+ *
+ * HPKE base mode (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. What a secret is for is bound
+ * into `info`: a ciphertext moved to another method, provider, key, base URL or field does not open.
+ */
+
+import type { webcrypto } from "node:crypto";
+
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
+
+import { ProtocolError } from "./errors.js";
+import { SEALING_SUITE, type Sealing } from "./generated.js";
+
+/** Where a sealed secret is going. Give exactly what the request's params say. */
+export interface SealTarget {
+  method: string;
+  field: string;
+  provider?: string | null | undefined;
+  keyId?: string | null | undefined;
+  baseUrl?: string | null | undefined;
+}
+
+/** Seals for one connection: its daemon's public key and its account. */
+export class Sealer {
+  readonly #suite = new CipherSuite({
+    kem: new DhkemX25519HkdfSha256(),
+    kdf: new HkdfSha256(),
+    aead: new Aes256Gcm(),
+  });
+  readonly #publicKey: Promise<webcrypto.CryptoKey>;
+  readonly #account: string;
+
+  constructor(sealing: Sealing, account: string) {
+    if (sealing.suite !== SEALING_SUITE) {
+      throw new ProtocolError(`the daemon asks for a sealing suite not known here: ${sealing.suite}`);
+    }
+    const raw = bytes(Buffer.from(sealing.publicKey, "base64"));
+    this.#publicKey = this.#suite.kem.deserializePublicKey(raw.buffer);
+    this.#publicKey.catch(() => {}); // reported by seal(), to whoever seals
+    this.#account = account;
+  }
+
+  /** Return the wire form: base64 of `enc ‖ ct`. Two calls never give the same text. */
+  async seal(value: string, target: SealTarget): Promise<{ sealed: string }> {
+    const sender = await this.#suite.createSenderContext({
+      recipientPublicKey: await this.#publicKey,
+      info: sealInfo(this.#account, target).buffer,
+    });
+    const ciphertext = await sender.seal(utf8(value).buffer);
+    const wire = Buffer.concat([Buffer.from(sender.enc), Buffer.from(ciphertext)]);
+    return { sealed: wire.toString("base64") };
+  }
+}
+
+/** Return HPKE's `info` for a secret, as both sides compute it. */
+export function sealInfo(account: string, target: SealTarget): Uint8Array<ArrayBuffer> {
+  const { method, provider, keyId, baseUrl, field } = target;
+  return tuple("byokd/1", method, account, provider ?? "", keyId ?? "", baseUrl ?? "", field);
+}
+
+/** Each text as its length in UTF-8 bytes (u32, big endian) and those bytes: no two tuples agree. */
+function tuple(...texts: string[]): Uint8Array<ArrayBuffer> {
+  const parts = texts.flatMap((text) => {
+    const content = utf8(text.normalize("NFC"));
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(content.byteLength);
+    return [length, content];
+  });
+  return bytes(Buffer.concat(parts));
+}
+
+function utf8(text: string): Uint8Array<ArrayBuffer> {
+  return bytes(Buffer.from(text, "utf8"));
+}
+
+/** Copy out of Node's shared pool, so that `.buffer` is these bytes and no others. */
+function bytes(view: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(view);
+}

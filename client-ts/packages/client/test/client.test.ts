@@ -1,0 +1,144 @@
+/** The connection, one call, and what the daemon says unasked. */
+
+import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { test } from "node:test";
+
+import { ByokdError, Client, ConnectionClosed, ProtocolError } from "../src/index.js";
+import { cancelled, connected, failure } from "../testing/fake.js";
+
+test("initialize carries our options inside LSP's, then initialized follows", async () => {
+  const { client, seen, wire } = await connected(
+    {},
+    { clientInfo: { name: "test", version: "1" }, account: "work", optOutNotifications: ["key/changed"] },
+  );
+  assert.deepEqual(seen[0], [
+    "initialize",
+    {
+      processId: process.pid,
+      clientInfo: { name: "test", version: "1" },
+      rootUri: null,
+      capabilities: {},
+      initializationOptions: {
+        byokd: {
+          protocolVersion: 1,
+          capabilities: { prompt: true },
+          clientInfo: { name: "test", version: "1" },
+          account: "work",
+          optOutNotifications: ["key/changed"],
+        },
+      },
+    },
+  ]);
+  assert.equal(client.server.vault.state, "checking");
+  await client.close();
+  const methods = [...wire().matchAll(/"method":"(\w+)"/g)].map(([, method]) => method);
+  assert.deepEqual(methods, ["initialize", "initialized", "shutdown", "exit"]);
+});
+
+const REFUSED: [string, object, RegExp][] = [
+  ["another language server", { capabilities: {} }, /not a byokd daemon/],
+  ["a newer protocol", { capabilities: { experimental: { byokd: { protocolVersion: 2 } } } }, /protocol 2/],
+];
+for (const [name, answer, expected] of REFUSED) {
+  test(`refused: ${name}`, async () => {
+    await assert.rejects(connected({ initialize: () => answer }), (error: unknown) => {
+      assert.ok(error instanceof ProtocolError);
+      assert.match(error.message, expected);
+      return true;
+    });
+  });
+}
+
+test("params always travel as one object", async () => {
+  const empty = { items: [], nextCursor: null };
+  const { client, seen } = await connected({ "key/list": () => empty, "vault/status": () => ({}) });
+  assert.deepEqual(await client.key.list(), empty);
+  await client.key.list({ provider: "local" }, { signal: new AbortController().signal });
+  await client.vault.status();
+  assert.deepEqual(seen.slice(2), [
+    ["key/list", {}],
+    ["key/list", { provider: "local" }],
+    ["vault/status", {}],
+  ]);
+});
+
+test("an error answer is a ByokdError with its kind", async () => {
+  const { client } = await connected({ "key/delete": () => failure("keyMissing", -31010) });
+  await assert.rejects(client.key.delete({ keyId: "key_a" }), (error: unknown) => {
+    assert.ok(error instanceof ByokdError);
+    assert.equal(error.kind, "keyMissing");
+    assert.equal(error.code, -31010);
+    assert.equal(error.message, "store a key first");
+    assert.equal(error.data.errorId, "0123456789abcdef");
+    return true;
+  });
+});
+
+test("an answer without error data is a ProtocolError", async () => {
+  const { client } = await connected({});
+  await assert.rejects(client.model.list(), ProtocolError);
+});
+
+test("what is pending when the daemon goes is rejected", async () => {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const connecting = Client.connect({ input, output });
+  input.end();
+  await assert.rejects(connecting, ConnectionClosed);
+});
+
+test("calls after the end are rejected, and closing twice is fine", async () => {
+  const { client } = await connected({});
+  await Promise.all([client.close(), client.close()]);
+  await client.closed;
+  await assert.rejects(client.provider.list(), ConnectionClosed);
+});
+
+test("an aborted call is cancelled on the daemon", async () => {
+  const { client } = await connected({
+    "model/list": async (_params, token) => {
+      await cancelled(token);
+      return failure("cancelled", -32800);
+    },
+  });
+  const abort = new AbortController();
+  const call = client.model.list({ refresh: true }, { signal: abort.signal });
+  setImmediate(() => abort.abort());
+  await assert.rejects(call, (error: unknown) => error instanceof ByokdError && error.kind === "cancelled");
+});
+
+test("a call with an aborted signal is not sent", async () => {
+  const { client, seen } = await connected({ "model/list": () => ({}) });
+  await assert.rejects(client.model.list({}, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  assert.ok(!seen.some(([method]) => method === "model/list"));
+});
+
+test("listeners hear notifications until they stop listening", async () => {
+  const { client, rpc } = await connected({ "vault/status": () => ({}) });
+  const heard: string[] = [];
+  const stop = client.on("key/changed", ({ keyId, change }) => heard.push(`${keyId} ${change}`));
+  client.on("key/changed", ({ keyId }) => heard.push(`second ${keyId}`));
+  const say = (keyId: string) =>
+    rpc.sendNotification("key/changed", { keyId, provider: "p", change: "stored", state: "active", reason: null });
+  await say("key_a");
+  await client.vault.status();
+  stop();
+  await say("key_b");
+  await client.vault.status();
+  assert.deepEqual(heard, ["key_a stored", "second key_a", "second key_b"]);
+});
+
+for (const [chosen, expected] of [["Re-enable", { title: "Re-enable" }], [null, null]] as const) {
+  test(`a prompt is answered with ${chosen ?? "nothing"}`, async () => {
+    const { client, rpc } = await connected({});
+    client.onPrompt(async ({ actions }) => actions.find(({ title }) => title === chosen)?.title ?? null);
+    const request = { type: 2, message: "disabled", actions: [{ title: "Re-enable" }, { title: "Dismiss" }] };
+    assert.deepEqual(await rpc.sendRequest("window/showMessageRequest", request), expected);
+  });
+}
+
+test("without a handler a prompt is dismissed", async () => {
+  const { rpc } = await connected({});
+  const request = { type: 2, message: "disabled", actions: [] };
+  assert.equal(await rpc.sendRequest("window/showMessageRequest", request), null);
+});
