@@ -298,7 +298,7 @@ class Provider(_Record):
     keyless: bool = False
     fields: tuple[Field, ...]
     one_of: tuple[tuple[str, ...], ...] = ()
-    auth: Auth = Auth()
+    auth: Auth = Default(default_factory=Auth)
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
     companion_origins: tuple[Origin, ...] = ()
@@ -311,7 +311,7 @@ class Provider(_Record):
     notes: tuple[str, ...] = ()
     probe: Probe
     models: Models
-    quirks: Quirks = Quirks()
+    quirks: Quirks = Default(default_factory=Quirks)
     variants: tuple[Variant, ...] = ()
     errors: tuple[ErrorRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)

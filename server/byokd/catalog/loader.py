@@ -1,0 +1,136 @@
+"""The providers that ship with the package, and records that are added at run time.
+
+Knows where the records are and what makes one usable. Must not know what any of them says, nor
+the network.
+
+The records are written as TOML, one file each, for people. `load()` reads `providers.json`, which
+`snapshot.py` makes from them: `provider/list` is answered at start, and parsing a hundred
+kilobytes of TOML in pure Python costs more than all the rest of the catalog together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from byokd.catalog.record import Condition, Models, Probe, Provider
+from byokd.protocol.errors import InvalidParams
+
+
+@cache
+def load() -> Mapping[str, Provider]:
+    """Return the records of the package by id, in the order they are shown in."""
+    data = resources.files(__package__).joinpath("providers.json").read_bytes()
+    records = [Provider.model_validate(record) for record in from_json(data)]
+    return MappingProxyType({record.id: record for record in records})
+
+
+def load_text(text: str, name: str) -> Provider:
+    """Return the record that a TOML text holds.
+
+    Args:
+        text: the TOML.
+        name: what to call it in an error: a file name.
+
+    Raises:
+        InvalidParams: the text is not TOML, or a field does not fit; names file and field.
+    """
+    import tomllib
+
+    try:
+        record = Provider.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError:
+        raise _unusable(name, "", "not TOML") from None
+    except ValidationError as failure:
+        first = failure.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(step) for step in first["loc"])
+        raise _unusable(name, field, first["type"].replace("_", " ")) from None
+    for field, fault in _faults(record):
+        raise _unusable(name, field, fault)
+    return record
+
+
+def _unusable(name: str, field: str, fault: str) -> InvalidParams:
+    where = f" at {field}" if field else ""
+    return InvalidParams(
+        f"the provider record {name} cannot be used: {fault}{where}; correct it and start again",
+        details={"record": name, "field": field, "fault": fault},
+    )
+
+
+def _faults(record: Provider) -> Iterator[tuple[str, str]]:
+    """Yield what the types alone cannot refuse: (field, what is wrong)."""
+    names = [field.name for field in record.fields]
+    if len(set(names)) < len(names):
+        yield "fields", "two fields of one name"
+    if record.base_url is None and not record.base_url_required:
+        yield "base_url", "neither a default nor required"
+    plain = {field.name for field in record.fields if not field.secret}
+    for where, url in _urls(record):
+        if not set(re.findall(r"\{(\w+)\}", url)) <= plain:
+            yield where, "a template names no plain field"
+    for where, name in _named_fields(record):
+        if name not in names:
+            yield where, "no such field"
+    for where, pattern in _patterns(record):
+        try:
+            re.compile(pattern)
+        except re.error:
+            yield where, "not a regular expression"
+
+
+def _named_fields(record: Provider) -> Iterator[tuple[str, str]]:
+    auth = record.auth
+    while auth is not None:
+        if auth.scheme != "none":
+            yield "auth.field", auth.field
+        if auth.otherwise is None:
+            break
+        auth = auth.otherwise
+    for group in record.one_of:
+        yield from (("one_of", name) for name in group)
+
+
+def _urls(record: Provider) -> Iterator[tuple[str, str]]:
+    yield "base_url", record.base_url or ""
+    yield from (("companion_origins", origin) for origin in record.companion_origins)
+    yield from (("probe.url", probe.url or "") for probe in _probes(record.probe))
+    yield from (("models.url", models.url or "") for models in _lists(record.models))
+
+
+def _probes(probe: Probe) -> Iterator[Probe]:
+    yield probe
+    if probe.fallback is not None:
+        yield from _probes(probe.fallback)
+
+
+def _lists(models: Models) -> Iterator[Models]:
+    yield models
+    for more in models.also:
+        yield from _lists(more)
+
+
+def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
+    """Yield every regular expression of a record, with the field it stands in."""
+    conditions: list[tuple[str, Condition]] = [("errors", row.when) for row in record.errors]
+    for probe in _probes(record.probe):
+        conditions += [("probe.verdicts", row.when) for row in probe.verdicts]
+    found = [(f"{where}.when.message", when.message) for where, when in conditions]
+    found += [(f"fields.{field.name}.pattern", field.pattern) for field in record.fields]
+    found += [
+        ("models.non_chat_pattern", models.non_chat_pattern) for models in _lists(record.models)
+    ]
+    found += [("variants.models", variant.models) for variant in record.variants]
+    for quirks in (record.quirks, *(variant.quirks for variant in record.variants)):
+        found += [
+            ("quirks.reasoning_models", quirks.reasoning_models),
+            ("quirks.reasoning_echo_models", quirks.reasoning_echo_models),
+            ("quirks.tool_call_id_pattern", quirks.tool_call_id_pattern),
+        ]
+    yield from ((where, pattern) for where, pattern in found if pattern is not None)

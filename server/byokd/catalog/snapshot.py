@@ -1,0 +1,44 @@
+"""Make `providers.json` from the records; to be run after every change of one.
+
+    python -m byokd.catalog.snapshot
+
+Knows how the snapshot is laid out: one record a line, in the order of `order.toml`, so that a
+changed fact is a changed line. Must not know any fact. Nothing imports it at run time; a test
+compares what it would write with what is there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from pydantic_core import to_json
+
+from byokd.catalog.loader import load_text
+
+_HERE = "byokd.catalog"
+
+
+def snapshot() -> bytes:
+    """Return the snapshot that the records of the package make.
+
+    Raises:
+        InvalidParams: a record does not fit; names file and field.
+        FileNotFoundError: the order names a record that is not there.
+    """
+    package = resources.files(_HERE)
+    order: list[str] = tomllib.loads(package.joinpath("order.toml").read_text("utf-8"))["order"]
+    lines = []
+    for name in order:
+        file = f"{name}.toml"
+        text = package.joinpath("providers", file).read_text("utf-8")
+        load_text(text, file)
+        # The raw table, not the model: which quirks a variant sets is told by what is left out.
+        lines.append(to_json(tomllib.loads(text)))
+    return b"[\n" + b",\n".join(lines) + b"\n]\n"
+
+
+if __name__ == "__main__":
+    with resources.as_file(resources.files(_HERE)) as folder:
+        Path(folder, "providers.json").write_bytes(snapshot())
