@@ -8,9 +8,10 @@ classes for the schema and for writing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from byokd.protocol.base import EVENT_CONFIG, Json, JsonObject, Params, Value
 from byokd.protocol.parts import Source, Span
@@ -214,3 +215,13 @@ class ChatEvents(Params):
     stream_id: str
     seq: int
     events: tuple[Annotated[Event, Field(discriminator="type")], ...]
+
+
+def write(event: Event) -> bytes:
+    """Return one event as JSON, by its wire names."""
+    return _writer().dump_json(event, by_alias=True)
+
+
+@cache
+def _writer() -> TypeAdapter[Event]:
+    return TypeAdapter(Event)

@@ -21,6 +21,8 @@ SEALING_SUITE: Final = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM"
 class ClientInfo(Value):
     """Who asks, for the audit trail."""
 
+    model_config = ConfigDict(extra="ignore")
+
     name: str = Field(max_length=128)
     version: str | None = Field(default=None, max_length=64)
 
@@ -28,11 +30,15 @@ class ClientInfo(Value):
 class ClientCapabilities(Value):
     """What the client can do for the daemon: `prompt` is `window/showMessageRequest`."""
 
+    model_config = ConfigDict(extra="ignore")
+
     prompt: bool = False
 
 
 class Features(Value):
     """Switches; the client can only narrow what the configuration allows."""
+
+    model_config = ConfigDict(extra="ignore")
 
     multi_field_providers: bool = True
     shared_pool: bool = False

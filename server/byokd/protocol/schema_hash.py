@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:bb5ece39677386b1f2642465854463d25ea0c46eb89983dc9acd71e3e4b72634"
+SCHEMA_HASH: Final = "sha256:f3615e40ab28527e4623342ab4f95696eb0f47130d0c41267e90981f719bac4c"

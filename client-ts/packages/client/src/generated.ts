@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:bb5ece39677386b1f2642465854463d25ea0c46eb89983dc9acd71e3e4b72634";
+export const SCHEMA_HASH = "sha256:f3615e40ab28527e4623342ab4f95696eb0f47130d0c41267e90981f719bac4c";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
