@@ -37,6 +37,9 @@ REQUESTS_IN_FLIGHT_MAX: Final = 256
 STREAMS_MAX: Final = 64
 """Chats answered at once; an editor with a dozen agents stays far below."""
 
+PROMPTS_MAX: Final = 16
+"""Questions to the person that are open at once; nobody reads the seventeenth."""
+
 STDIN_READ_BYTES: Final = 256 * 1024
 """One read from stdin; large enough that a 64 MiB message takes 256 turns of the loop, not 16,384."""
 
@@ -144,6 +147,9 @@ STORE_POLL_MS: Final = 500
 
 PARENT_POLL_MS: Final = 1_000
 """How often the client's process id is checked; the daemon must be gone within two seconds."""
+
+WARM_UP_DELAY_MS: Final = 50
+"""From `initialized` to the import of what is heavy, so that the client's first lists go first."""
 
 SHUTDOWN_TIMEOUT_MS: Final = 1_500
 """From end of input to exit, with usage and audit written."""

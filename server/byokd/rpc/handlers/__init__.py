@@ -1,1 +1,29 @@
-"""One thin function per method, grouped by resource."""
+"""One thin function per method, grouped by resource: whom to ask, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from byokd.rpc.handlers import audit, chat, key, model, provider, vault
+from byokd.rpc.handlers.call import Handler
+
+HANDLERS: Final[dict[str, Handler]] = {
+    "provider/list": provider.list_,
+    "key/store": key.store,
+    "key/rotate": key.rotate,
+    "key/list": key.list_,
+    "key/probe": key.probe,
+    "key/disable": key.disable,
+    "key/enable": key.enable,
+    "key/delete": key.delete,
+    "key/setDefault": key.set_default,
+    "vault/status": vault.status,
+    "vault/initialize": vault.initialize,
+    "model/list": model.list_,
+    "chat/send": chat.send,
+    "audit/list": audit.list_,
+    "audit/verify": audit.verify,
+}
+
+KEEPS_RESULT: Final = frozenset({"chat/send"})
+"""Methods whose cancelled request still ends in a result: a partial answer is worth having."""

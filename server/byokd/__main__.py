@@ -1,0 +1,99 @@
+"""The start of the process: serve a client over stdio, or hand over to the command line.
+
+Knows the few options of the daemon, and how a process should stand that holds keys. Must not import
+anything before it knows which of the two it is: an editor waits for us.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from byokd.services.house import House
+
+_VALUES: Final = {"--data-dir": "data_dir", "--config": "config", "--log-level": "log_level"}
+_LEVELS: Final = frozenset({"debug", "info", "warning", "error"})
+_IGNORED: Final = "--clientProcessId="  # vscode-languageclient adds it; initialize tells it again
+
+
+@dataclass(slots=True)
+class Options:
+    """What the daemon can be told when it is started; paths as they were given."""
+
+    data_dir: str | None = None
+    config: str | None = None
+    log_level: str = "warning"
+
+
+def main() -> int:
+    """Run byokd; return the exit code where a person asked, and never return where a client did."""
+    arguments = sys.argv[1:]
+    options = parse(arguments)
+    if options is not None and ("--stdio" in arguments or not sys.stdin.isatty()):
+        serve(options, _open_house)
+    from byokd.cli.main import main as run_command
+
+    return run_command(arguments)
+
+
+def parse(arguments: Sequence[str]) -> Options | None:
+    """Read the daemon's options, or return None where any argument is not one of them."""
+    options = Options()
+    left = iter(arguments)
+    for argument in left:
+        name, has_value, value = argument.partition("=")
+        if name in _VALUES:
+            found = value if has_value else next(left, None)
+            if not found or (name == "--log-level" and found not in _LEVELS):
+                return None
+            setattr(options, _VALUES[name], found)
+        elif argument != "--stdio" and not argument.startswith(_IGNORED):
+            return None
+    return options
+
+
+def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
+    """Serve the client on stdin and stdout, then end the process.
+
+    The end is `os._exit`: everything that must be on disk was closed in order, and a thread that a
+    keyring or a resolver keeps waiting must not keep us.
+    """
+    gc.disable()  # imports make no garbage worth looking for; serving turns it on again
+    from byokd.rpc import logs
+    from byokd.rpc.serve import run, take_stdout
+
+    stdout_fd = take_stdout()
+    logs.set_up(options.log_level)
+    harden()
+    code = 1
+    try:
+        code = run(open_house(options), sys.stdin.fileno(), stdout_fd)
+    except BaseException as error:  # noqa: BLE001 - said in our words, then the process ends
+        sys.excepthook(type(error), error, error.__traceback__)
+    os._exit(code)
+
+
+def harden() -> None:
+    """Leave no core file, and make every file for this user only."""
+    os.umask(0o077)
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, OSError, ValueError):  # Windows, or a limit that may not be changed
+        return
+
+
+def _open_house(options: Options) -> House:
+    from byokd.app import open_house
+
+    return open_house(options.data_dir, options.config)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Bytes in, message bodies out: the Language Server Protocol's header framing, sans-I/O.
+
+Knows headers, lengths and their bounds. Must not know JSON, or where the bytes come from. Feed it
+bytes cut anywhere, then ask for what is there until it says None.
+
+A body longer than the limit is skipped without being stored. A length that cannot be read is the
+end: nobody can tell where the next message starts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from byokd.limits import (
+    HEADER_LENGTH_MAX_DIGITS,
+    HEADER_LINE_MAX_BYTES,
+    HEADER_LINES_MAX,
+    MESSAGE_MAX_BYTES,
+)
+from byokd.protocol.errors import ByokdError, InvalidRequest, ParseFailed
+
+_LENGTH: Final = re.compile(rb"[0-9]{1,%d}" % HEADER_LENGTH_MAX_DIGITS)
+_CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^\";\s]+)", re.IGNORECASE)
+_UTF8: Final = frozenset({b"utf-8", b"utf8"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A message that cannot be read. After a fatal one, nothing more can be."""
+
+    error: ByokdError
+    fatal: bool = False
+
+
+Found: TypeAlias = bytes | Fault | None
+"""A body, a fault, or None where more bytes are needed."""
+
+
+class FrameReader:
+    """Cuts a byte stream into message bodies.
+
+    Memory grows only with bytes that have arrived, never with what a header promises.
+    """
+
+    __slots__ = ("_buffer", "_dead", "_length", "_lines", "_refused", "_scanned", "_skip")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0  # bytes of the buffer known to hold no line end
+        self._lines: list[bytes] = []
+        self._length: int | None = None  # of the body that is being read
+        self._refused: Fault | None = None  # the answer to a body that is read and thrown away
+        self._skip = 0
+        self._dead = False
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes, cut anywhere."""
+        if self._skip:
+            skipped = min(self._skip, len(data))
+            self._skip -= skipped
+            data = data[skipped:]
+        if not self._dead:
+            self._buffer += data
+
+    def next(self) -> Found:
+        """Return the next body or fault, or None until more bytes come."""
+        while not self._dead:
+            if self._length is not None:
+                return self._body(self._length)
+            line = self._line()
+            if isinstance(line, Fault):
+                self._dead = True
+                return line
+            if line is None:
+                return None
+            if line:
+                self._lines.append(line)
+            elif self._lines:
+                fault = self._headers()
+                if fault is not None:
+                    return fault
+            # else: an empty line between messages, which some clients leave behind
+        return None
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held, waiting for the rest of their message."""
+        return len(self._buffer)
+
+    def _body(self, length: int) -> Found:
+        if len(self._buffer) < length:
+            return None
+        body = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        self._length = None
+        refused, self._refused = self._refused, None
+        return refused or body
+
+    def _line(self) -> bytes | Fault | None:
+        """Cut one header line off the buffer, without its line end."""
+        end = self._buffer.find(b"\n", self._scanned)
+        held = len(self._buffer) if end < 0 else end
+        if held > HEADER_LINE_MAX_BYTES + 1:  # one more, for a carriage return
+            return _fatal("a header line is too long")
+        if end < 0:
+            self._scanned = held
+            return None
+        line = bytes(self._buffer[:end]).removesuffix(b"\r")
+        if len(line) > HEADER_LINE_MAX_BYTES:
+            return _fatal("a header line is too long")
+        if len(self._lines) >= HEADER_LINES_MAX and line:
+            return _fatal("too many header lines")
+        del self._buffer[: end + 1]
+        self._scanned = 0
+        return line
+
+    def _headers(self) -> Fault | None:
+        """Read a whole header block; what follows is a body, or to be skipped."""
+        lines, self._lines = self._lines, []
+        length = _content_length(lines)
+        if isinstance(length, Fault):
+            self._dead = True
+            return length
+        if length > MESSAGE_MAX_BYTES:
+            here = min(length, len(self._buffer))
+            del self._buffer[:here]
+            self._skip = length - here
+            return Fault(InvalidRequest(f"a message may have at most {MESSAGE_MAX_BYTES} bytes"))
+        self._length = length
+        if not all(_is_utf8(line) for line in lines):
+            self._refused = Fault(ParseFailed("the only charset is utf-8"))
+        return None
+
+
+def frame(body: bytes) -> bytes:
+    """Return a body with its header."""
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+def _content_length(lines: list[bytes]) -> int | Fault:
+    lengths: set[bytes] = set()
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon:
+            return _fatal("a header must be a name, a colon and a value")
+        if name.strip().lower() == b"content-length":
+            lengths.add(value.strip())
+    if len(lengths) != 1:
+        return _fatal("each message needs one Content-Length header")
+    text = lengths.pop()
+    if not _LENGTH.fullmatch(text):
+        return _fatal("Content-Length must be a decimal number of bytes")
+    return int(text)
+
+
+def _is_utf8(line: bytes) -> bool:
+    if not line.lower().startswith(b"content-type"):
+        return True
+    named = _CHARSET.search(line)
+    return named is None or named[1].lower() in _UTF8
+
+
+def _fatal(reason: str) -> Fault:
+    return Fault(ParseFailed(f"{reason}; the connection cannot go on"), fatal=True)
