@@ -1,0 +1,402 @@
+"""Reads an OpenAI-style answer: a stream of chunks, one whole body, or an error.
+
+Knows every shape in which compatible providers have been seen to answer, and accepts all of them
+from everybody. Must not know a provider, a clock or a socket. The body's first character decides
+how it is read, because content types lie in both directions.
+
+This is the hot path: a delta costs a line split, one JSON parse and one event.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from pydantic_core import from_json
+
+from byokd.dialects.blocks import Blocks, within_depth
+from byokd.dialects.call import Call, Fault, Reply
+from byokd.dialects.errors import classify
+from byokd.dialects.framing import BOM, SseReader
+from byokd.dialects.openai_chat_delta import Delta
+from byokd.dialects.openai_chat_usage import (
+    finish_fault,
+    finish_reason,
+    header_cost,
+    read_cost,
+    read_usage,
+)
+from byokd.limits import ERROR_BODY_MAX_BYTES, JSON_MAX_DEPTH, RESPONSE_BODY_MAX_BYTES
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import ProviderError
+from byokd.protocol.events import Event, Raw, UsageSnapshot
+from byokd.protocol.parts import Message
+from byokd.protocol.usage import Usage
+from byokd.wire import HttpHead
+
+_OK: Final = range(200, 300)
+_SPACE: Final = b" \t\r\n"
+_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
+_RARE: Final = frozenset({"error", "x_groq", "citations", "search_results", "web_search"})
+_ERROR_SIGNS: Final = ("message", "detail", "errors", "code", "msg")
+
+_INTERRUPTED: Final = Fault(
+    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
+)
+_SILENT: Final = Fault(
+    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
+)
+_GARBLED: Final = Fault(
+    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
+    retryable=True,
+)  # fmt: skip
+
+
+class ChatDecoder:
+    """Decodes one answer.
+
+    The end is true where the provider says so: with a finish reason on choice 0, or with a
+    terminal marker (`[DONE]`; Hugging Face TGI sends nothing else after tool calls, recorded
+    2025). A body that stops without either was interrupted, and so was one that stops inside a
+    frame. After an error chunk only usage is still read, up to the marker or the end of the body:
+    OpenRouter bills what came before (recorded 2025).
+    """
+
+    def __init__(self, call: Call, head: HttpHead) -> None:
+        self._call = call
+        self._head = head
+        self._quirks = call.provider.quirks_for(call.params.model)
+        origin: JsonObject = {"provider": call.provider.id, "model": call.params.model}
+        self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
+        self._delta = Delta(self._blocks, think_tags=self._quirks.think_tags)
+        self._include_raw = call.params.include_raw
+        self._sse: SseReader | None = None
+        self._body = bytearray()  # what is not (yet) read as a stream
+        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._choices = False
+        self._marked = False
+        self._done = False
+        self._fault: Fault | None = None
+        self._word: str | None = None
+        self._usage: JsonObject | None = None
+        self._cost: str | None = None
+        self._model: str | None = None
+        self._id: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows can matter."""
+        return self._done
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+        if self._done:
+            return []
+        try:
+            if self._sse is None:
+                data = self._begin(data)
+            if self._sse is not None:
+                for name, frame in self._sse.feed(data):
+                    self._frame(name, frame)
+                    if self._done:
+                        break
+        except ProviderError as error:  # a bound was passed
+            self._fail(Fault(error.kind, "neutral", error.user_message))
+            self._done = True
+        return self._blocks.drain()
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply."""
+        if not self._done:
+            try:
+                self._end()
+            except ProviderError as error:
+                self._fail(Fault(error.kind, "neutral", error.user_message))
+            self._done = True
+        self._delta.close()
+        fault = self._fault or finish_fault(self._word)
+        if fault is None:
+            self._blocks.finish()
+        usage = read_usage(self._usage, self._quirks) if self._usage else None
+        if usage is not None:
+            self._blocks.events.append(UsageSnapshot(usage))
+        return self._blocks.drain(), self._reply(fault, usage)
+
+    # --- which kind of body ----------------------------------------------------------------------
+
+    def _begin(self, data: bytes) -> bytes:
+        """Hold bytes until the first that means something; return what the stream reader gets."""
+        self._body += data
+        most = RESPONSE_BODY_MAX_BYTES if self._head.status in _OK else ERROR_BODY_MAX_BYTES
+        if len(self._body) > most:
+            if self._head.status in _OK:
+                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
+            del self._body[most:]  # the rest of an error says nothing more
+            return b""
+        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
+        undecided = not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}
+        if self._head.status not in _OK or undecided:
+            return b""
+        self._sse = SseReader()
+        self._opening = bytes(self._body[:ERROR_BODY_MAX_BYTES])
+        data = bytes(self._body)
+        self._body.clear()
+        return data
+
+    def _end(self) -> None:
+        """Read what the end of the body leaves to be read, and say whether it was a true end."""
+        if self._head.status not in _OK:
+            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
+        elif self._sse is None:
+            self._whole_body(bytes(self._body))
+        else:
+            self._end_of_stream(self._sse)
+
+    def _end_of_stream(self, sse: SseReader) -> None:
+        frames, whole = sse.close()
+        for name, frame in frames:
+            whole = whole and (name == "error" or _documents(frame) is not None)
+            if whole:
+                self._frame(name, frame)
+        if sse.stray:
+            self._stray(sse.stray)
+        if self._fault is None and not self._choices and not self._marked:
+            self._fail(self._no_stream())
+        elif self._fault is None and not (whole and (self._word or self._marked)):
+            self._fail(_INTERRUPTED)
+        elif self._fault is None and not self._choices:
+            self._fail(_SILENT)
+
+    def _no_stream(self) -> Fault:
+        """Return the fault of a 200 whose body was neither a stream nor JSON."""
+        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
+            return _INTERRUPTED
+        return classify(self._call.provider, self._head, self._opening, in_stream=True)
+
+    def _stray(self, stray: bytes) -> None:
+        documents = _documents(stray)
+        if documents is None:
+            self._fail(_INTERRUPTED)
+            return
+        document = documents[0] if documents else None
+        if isinstance(document, list):
+            document = document[0] if document else None
+        if isinstance(document, dict) and _is_error(document):
+            self._fail(self._classified(stray))
+
+    def _whole_body(self, body: bytes) -> None:
+        """Read a body that is one JSON document, or JSON lines, or no JSON at all."""
+        text = body.removeprefix(BOM).strip()  # DeepSeek sends blank lines while a call is queued
+        if text.startswith(b"<"):
+            self._fail(self._classified(body))
+            return
+        for document in _documents(text) or ():
+            self._document(document, text)
+        if self._fault is None and not (self._word or self._marked):
+            interrupted = self._choices or _documents(text) in (None, [])
+            self._fail(_INTERRUPTED if interrupted else _SILENT)
+
+    def _document(self, document: Json, text: bytes) -> None:
+        if not isinstance(document, dict):
+            self._fail(self._classified(text))
+            return
+        nested = document.get("provider")  # OpenRouter has wrapped an answer in this field
+        if "choices" not in document and isinstance(nested, dict) and "choices" in nested:
+            document = nested
+        self._chunk(document, text)
+        choice = self._choice(document.get("choices"))
+        if choice is not None and isinstance(choice.get("message"), dict):
+            self._marked = True  # a document that holds a message is whole when it parses
+
+    # --- what a frame says -----------------------------------------------------------------------
+
+    def _frame(self, name: str, data: bytes) -> None:
+        try:
+            chunk = from_json(data, allow_inf_nan=False, cache_strings="none")
+        except ValueError:
+            self._odd_frame(name, data)
+            return
+        if name == "error" or not isinstance(chunk, dict):
+            if name == "error" or isinstance(chunk, list):
+                self._fail(self._classified(data))
+            return
+        # Sixty-four brackets are needed to nest too deep; few chunks have that many.
+        if data.count(b"{") + data.count(b"[") > JSON_MAX_DEPTH and not within_depth(
+            chunk, JSON_MAX_DEPTH
+        ):
+            self._fail(_GARBLED)
+            return
+        self._chunk(chunk, data)
+
+    def _odd_frame(self, name: str, data: bytes) -> None:
+        """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
+        if name == "error":
+            self._fail(self._classified(data))
+            return
+        documents = _documents(data)
+        if documents is None:
+            self._fail(_GARBLED)
+            return
+        for document in documents:
+            if isinstance(document, dict):
+                self._chunk(document, data)
+        self._marked = self._done = any(map(_is_marker, data.splitlines()))
+
+    def _chunk(self, chunk: JsonObject, data: bytes) -> None:
+        if self._include_raw:
+            self._blocks.events.append(Raw(chunk))
+        if usage := chunk.get("usage"):
+            self._take_usage(usage, chunk)
+        if self._fault is not None:
+            return
+        if self._model is None or self._id is None:
+            self._model = self._model or _text(chunk.get("model"))
+            self._id = self._id or _text(chunk.get("id"))
+        choice = self._choice(chunk.get("choices"))
+        if choice is None:
+            if _is_error(chunk):
+                self._fail(self._classified(data))
+                return
+        else:
+            if word := choice.get("finish_reason"):
+                self._word = _text(word) or self._word
+            self._delta.choice(choice)
+            if choice.get("error") or choice.get("usage"):
+                self._rare_choice(choice, chunk, data)
+        if not _RARE.isdisjoint(chunk):
+            self._rare(chunk, data)
+
+    def _choice(self, choices: Json) -> JsonObject | None:
+        """Return choice 0; with `n` above one the others are somebody else's answer."""
+        if not choices or not isinstance(choices, list):
+            return None
+        choice = choices[0]
+        if isinstance(choice, dict) and not choice.get("index"):
+            self._choices = True
+            return choice
+        for choice in choices:
+            if isinstance(choice, dict) and not choice.get("index"):
+                self._choices = True
+                return choice
+        return None
+
+    def _rare(self, chunk: JsonObject, data: bytes) -> None:
+        groq = chunk.get("x_groq")
+        if isinstance(groq, dict):
+            if groq.get("error"):
+                self._fail(self._classified(data))
+            if not chunk.get("usage"):
+                self._take_usage(groq.get("usage"), chunk)
+        self._delta.sources(chunk)
+        if chunk.get("error"):
+            self._fail(self._classified(data))
+
+    def _rare_choice(self, choice: JsonObject, chunk: JsonObject, data: bytes) -> None:
+        if choice.get("error"):
+            self._fail(self._classified(data))
+        if not chunk.get("usage"):
+            self._take_usage(choice.get("usage"), chunk)
+
+    def _take_usage(self, usage: Json, chunk: JsonObject) -> None:
+        """Keep the last usage that says anything; it is cumulative wherever it repeats."""
+        if isinstance(usage, dict) and usage:
+            self._usage = usage
+            self._cost = read_cost(chunk, self._quirks) or self._cost
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _classified(self, data: bytes) -> Fault:
+        return classify(self._call.provider, self._head, data, in_stream=True)
+
+    def _fail(self, fault: Fault) -> None:
+        self._fault = self._fault or fault
+
+    def _reply(self, fault: Fault | None, usage: Usage | None) -> Reply:
+        header = self._quirks.cost_header
+        cost = self._cost
+        if cost is None and header is not None:
+            cost = header_cost(self._head.headers.get(header))
+        reason = finish_reason(self._word, called=bool(self._blocks.calls))
+        return Reply(
+            message=Message(role="assistant", content=self._blocks.parts()),
+            finish_reason=None if fault else reason,
+            usage=usage,
+            cost=cost,
+            model=self._model,
+            response_id=self._id,
+            fault=fault,
+        )
+
+
+def _call_ids(call: Call) -> list[str]:
+    parts = (part for message in call.params.messages for part in message.parts())
+    return [part.call_id for part in parts if part.type == "toolCall"]
+
+
+def _is_error(document: JsonObject) -> bool:
+    """Tell whether a document without choices is an error, in any of the flat spellings."""
+    if (
+        document.get("error")
+        or document.get("object") == "error"
+        or document.get("type") == "error"
+    ):
+        return True
+    return "usage" not in document and any(document.get(sign) for sign in _ERROR_SIGNS)
+
+
+def _is_marker(line: bytes) -> bool:
+    return line.strip().startswith(b"[DONE]")
+
+
+def _documents(data: bytes) -> list[Json] | None:
+    """Return the JSON in some bytes, one document or one per line, or None where it is broken.
+
+    Markers and words that are no JSON, such as pings, are left out.
+    """
+    text = data.strip()
+    for pieces in ([text], text.splitlines()):
+        said = [piece for piece in pieces if piece.strip()[:1] in {b"{", b"["}]
+        try:
+            return [_parse(piece) for piece in said if not _is_marker(piece)]
+        except ValueError:
+            continue
+    return None
+
+
+def _parse(data: bytes) -> Json:
+    """Parse JSON as tolerantly as can be done without guessing.
+
+    Serving stacks in Python write NaN and Infinity, gateways in JavaScript cut a surrogate pair in
+    two, and some cut UTF-8: none of that is worth an answer. What cannot be said becomes null or
+    a replacement character.
+
+    Raises:
+        ValueError: it is not JSON, or it nests deeper than its bound.
+    """
+    parsed: Json
+    try:
+        parsed = from_json(data, allow_inf_nan=False)
+    except ValueError:
+        try:
+            loose = json.loads(data.decode("utf-8", "replace"), parse_constant=lambda _: None)
+            parsed = _sayable(loose)
+        except RecursionError:
+            raise ValueError from None
+    if not within_depth(parsed, JSON_MAX_DEPTH):
+        raise ValueError
+    return parsed
+
+
+def _sayable(value: Json) -> Json:
+    """Replace lone surrogates, which no encoder can write."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_sayable(child) for child in value]
+    if isinstance(value, dict):
+        return {str(_sayable(name)): _sayable(child) for name, child in value.items()}
+    return value
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,266 @@
+"""Reads one choice of an OpenAI-style answer, a delta or a whole message, into blocks.
+
+Knows the spellings of text, reasoning, tool calls, refusals and citations. Must not know frames,
+errors or the end of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.dialects.blocks import Blocks, Detail, ToolCall, parse_arguments
+from byokd.dialects.think_tags import ThinkTags
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.events import ReasoningKind
+from byokd.protocol.parts import Source, Span
+
+_REASONING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+"""Fields that hold reasoning as text. Where several are filled they hold the same text, so the
+first one counts (OpenRouter and several gateways send two, recorded 2025-2026)."""
+
+_DETAIL_FIELDS: Final = ("reasoning_details", "thinking_blocks")
+_DETAIL_TEXTS: Final = ("text", "summary", "thinking")
+_DETAIL_LOADS: Final = (*_DETAIL_TEXTS, "data", "signature")
+_CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "name", "arguments"})
+
+
+class Delta:
+    """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
+
+    __slots__ = ("_blocks", "_by_index", "_legacy", "_listed", "_think")
+
+    def __init__(self, blocks: Blocks, *, think_tags: bool) -> None:
+        self._blocks = blocks
+        self._think = ThinkTags() if think_tags else None
+        self._by_index: dict[int, ToolCall] = {}
+        self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
+        self._listed = 0
+
+    def choice(self, choice: JsonObject) -> None:
+        """Read a choice. A `message` beside a delta repeats everything so far and is left out."""
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            content = delta.get("content")
+            if isinstance(content, str) and (
+                len(delta) == 1 or (len(delta) == 2 and "role" in delta)  # noqa: PLR2004
+            ):
+                if content:
+                    self._text(content)
+                return
+            self._fields(delta)
+        if not delta and isinstance(message := choice.get("message"), dict) and self._blocks.empty:
+            self._fields(message)
+
+    def sources(self, chunk: JsonObject) -> None:
+        """Read the lists of sources that come beside the choices; they may grow as the chunks come.
+
+        Perplexity sends `citations` (addresses) and `search_results` (the same with titles), xAI
+        and OpenRouter `citations`, GLM `web_search`.
+        """
+        titled = [*_objects(chunk.get("search_results")), *_objects(chunk.get("web_search"))]
+        titles = {_url(entry): _text(entry.get("title")) for entry in titled}
+        cited = chunk.get("citations")
+        listed = cited if isinstance(cited, list) and cited else titled
+        for entry in listed[self._listed :]:
+            url = entry if isinstance(entry, str) else _url(entry)
+            title = titles.get(url) or (
+                _text(entry.get("title")) if isinstance(entry, dict) else None
+            )
+            self._blocks.citation(Source(url=url, title=title), None)
+        self._listed = max(self._listed, len(listed))
+
+    def close(self) -> None:
+        """Give out what was held back in case it became a tag."""
+        if self._think is not None:
+            self._split(*self._think.close())
+
+    # --- text and reasoning ----------------------------------------------------------------------
+
+    def _fields(self, delta: JsonObject) -> None:
+        """Read a delta or a message: reasoning first, because it was thought first."""
+        self._reasoning(delta)
+        content = delta.get("content")
+        if content:
+            if isinstance(content, str):
+                self._text(content)
+            else:
+                self._content(content)
+        if (refusal := delta.get("refusal")) and isinstance(refusal, str):
+            self._blocks.refusal(refusal)
+        if calls := delta.get("tool_calls"):
+            # TGI sent one call as an object where a list belongs (versions before 3).
+            for entry in _objects(calls if isinstance(calls, list) else [calls]):
+                self._tool_call(entry)
+        if isinstance(legacy := delta.get("function_call"), dict):
+            self._function_call(legacy)
+        if annotations := delta.get("annotations"):
+            for entry in _objects(annotations):
+                self._annotation(entry)
+
+    def _text(self, text: str) -> None:
+        if self._think is None:
+            self._blocks.text(text)
+        else:
+            self._split(*self._think.feed(text))
+
+    def _split(self, reasoning: str, text: str) -> None:
+        if reasoning:
+            self._blocks.reasoning(reasoning, source="think_tags")
+        if text:
+            self._blocks.text(text)
+
+    def _content(self, content: Json) -> None:
+        """Read content that is not a plain string.
+
+        Mistral sends a list of typed chunks; a JSON mode may send the object itself.
+        """
+        if not isinstance(content, list):
+            self._text(to_json(content).decode())
+            return
+        for entry in content:
+            if isinstance(entry, str):
+                self._text(entry)
+            elif isinstance(entry, dict) and "thinking" in entry:
+                thought = entry["thinking"]
+                for piece in _texts(thought if isinstance(thought, list) else [thought]):
+                    self._blocks.reasoning(piece, source="thinking_parts")
+            elif isinstance(entry, dict) and (text := _text(entry.get("text"))):
+                self._text(text)
+
+    def _reasoning(self, delta: JsonObject) -> None:
+        said = False
+        for name in _REASONING:
+            if thought := delta.get(name):
+                for piece in _texts([thought]):
+                    self._blocks.reasoning(piece, source=name)
+                    said = True
+            if said:
+                break
+        for name in _DETAIL_FIELDS:
+            if name in delta:
+                for entry in _objects(delta[name]):
+                    self._detail(name, entry, said=said)
+
+    def _detail(self, field: str, entry: JsonObject, *, said: bool) -> None:
+        if not any(entry.get(name) for name in _DETAIL_LOADS):
+            return
+        text_name = next((name for name in _DETAIL_TEXTS if isinstance(entry.get(name), str)), None)
+        text = entry.get(text_name) if text_name else None
+        if isinstance(text, str) and text and not said:
+            kind: ReasoningKind = "summary" if text_name == "summary" else "raw"
+            self._blocks.reasoning(text, kind, source=field)
+        pieces = [text] if isinstance(text, str) else []
+        self._blocks.detail(Detail(field, dict(entry), text_name, pieces))
+
+    # --- tool calls ------------------------------------------------------------------------------
+
+    def _tool_call(self, entry: JsonObject) -> None:
+        """Read a piece of a tool call, or a whole one.
+
+        Names and ids are never overwritten: continuations repeat them, empty or null.
+        """
+        inner = entry.get("function")
+        function = inner if isinstance(inner, dict) else entry
+        native_id = _text(entry.get("id")) or ""
+        name = _text(function.get("name")) or ""
+        arguments = _arguments(function.get("arguments"))
+        call = self._which(entry.get("index"), native_id, name, arguments)
+        if call is None:
+            return
+        call.native_id = call.native_id or native_id
+        call.name = call.name or name
+        call.extra |= {
+            key: value for key, value in entry.items() if key not in _CALL_FIELDS and value
+        }
+        self._blocks.arguments(call, arguments)
+
+    def _which(self, index: Json, native_id: str, name: str, arguments: str) -> ToolCall | None:
+        """Return the call that a piece belongs to, or None for a piece that says nothing.
+
+        By index where there is one (OpenRouter repeats index 0 with another id for another call,
+        recorded 2025), else by id, else a name begins a call and anything else continues the last.
+        """
+        calls = self._blocks.calls
+        if isinstance(index, int) and not isinstance(index, bool):
+            call = self._by_index.get(index)
+        elif native_id:
+            call = next((call for call in calls if call.native_id == native_id), None)
+        else:
+            call = None if name or not calls else calls[-1]
+        if call is not None and not _is_another(call, native_id, name, arguments):
+            return call
+        if call is None and not (native_id or name or arguments):
+            return None
+        call = self._blocks.tool_call(native_id)
+        if isinstance(index, int):
+            self._by_index[index] = call
+        return call
+
+    def _function_call(self, entry: JsonObject) -> None:
+        """Read the field that tool calls had before they had ids."""
+        name, arguments = _text(entry.get("name")) or "", _arguments(entry.get("arguments"))
+        if self._legacy is None:
+            if not (name or arguments):
+                return
+            self._legacy = self._blocks.tool_call("")
+        self._legacy.name = self._legacy.name or name
+        self._blocks.arguments(self._legacy, arguments)
+
+    # --- citations -------------------------------------------------------------------------------
+
+    def _annotation(self, entry: JsonObject) -> None:
+        inner = entry.get("url_citation")
+        cited = inner if isinstance(inner, dict) else entry
+        url = _url(cited)
+        if url is None:
+            return
+        start, end = cited.get("start_index"), cited.get("end_index")
+        span = None
+        if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
+            span = Span(start=start, end=end)
+        self._blocks.citation(Source(url=url, title=_text(cited.get("title"))), span)
+
+
+def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bool:
+    """Tell whether a piece at a known place begins another call."""
+    if native_id and call.native_id:
+        return native_id != call.native_id
+    if not (name and call.name and arguments) or native_id or call.native_id:
+        return False
+    # Neither has an id: a second whole call under the same index, or a name that is repeated.
+    return name != call.name or (
+        arguments.lstrip().startswith("{") and parse_arguments("".join(call.pieces))[1] is None
+    )
+
+
+def _arguments(value: Json) -> str:
+    """Return arguments as JSON text; whole calls may hold the object itself (Ollama)."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _texts(values: list[Json]) -> Iterator[str]:
+    """Yield texts from strings and from `{"text": …}` or `{"content": …}` objects."""
+    for value in values:
+        if isinstance(value, dict):
+            value = value.get("text") or value.get("content")  # noqa: PLW2901 - the same, unpacked
+        if isinstance(value, str) and value:
+            yield value
+
+
+def _url(entry: Json) -> str | None:
+    if not isinstance(entry, dict):
+        return None
+    return _text(entry.get("url")) or _text(entry.get("link"))
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None
