@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final, Literal, TypeAlias
 
 import aiohttp
@@ -34,6 +33,8 @@ Cause: TypeAlias = Literal[
 
 FOREIGN: Final = (
     aiohttp.ClientError,
+    aiohttp.EofStream,
+    aiohttp.WebSocketError,
     http_exceptions.HttpProcessingError,
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -88,6 +89,8 @@ CAUSES: Final[dict[type[BaseException], Cause]] = {
     client_exceptions.ClientConnectorSSLError: "tls",
     client_exceptions.ClientConnectorCertificateError: "tls",
     client_exceptions.WSMessageTypeError: "ours",
+    aiohttp.EofStream: "reset",
+    aiohttp.WebSocketError: "ours",
     http_exceptions.HttpProcessingError: "malformed",
     http_exceptions.BadHttpMessage: "malformed",
     http_exceptions.HttpBadRequest: "malformed",
@@ -176,32 +179,10 @@ _OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
 }
 
 
-@contextmanager
-def translated_head(*, proxied: bool) -> Iterator[None]:
-    """Turn what fails until the head has come into one of our errors."""
-    failure: ByokdError | None = None
-    try:
-        yield
-    except FOREIGN as exc:
-        failure = head_failure(exc, proxied=proxied)
-    if failure is not None:
-        raise failure  # out here, so that the foreign exception is not its context
-
-
-@contextmanager
-def translated_body() -> Iterator[None]:
-    """Turn what fails while a body is read into `StreamInterrupted`."""
-    broken = False
-    try:
-        yield
-    except FOREIGN:
-        broken = True
-    if broken:
-        raise StreamInterrupted("the provider's answer broke off; try again")
-
-
 def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
     """Return our error for a foreign one that was raised before the head.
+
+    Raise it outside the `except` block: inside, the foreign exception would become its context.
 
     Args:
         exc: what was raised; the exceptions that caused it are read too.
@@ -221,10 +202,10 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
 
 def _cause(chain: list[BaseException]) -> Cause:
     # The innermost says more where the outer ones are vague: a handshake's alert arrives as a
-    # reset of the socket, a line too long as a malformed response.
-    for inner, cause in ((ssl.SSLError, "tls"), (http_exceptions.LineTooLong, "headers")):
+    # reset of the socket, a reset in the handshake as no connection, a line too long as malformed.
+    for inner in (ssl.SSLError, http_exceptions.LineTooLong, ConnectionResetError):
         if any(isinstance(exc, inner) for exc in chain):
-            return cause  # type: ignore[return-value]  # the tuple widens the literals
+            return CAUSES[inner]
     for ancestor in type(chain[0]).__mro__:
         if (found := CAUSES.get(ancestor)) is not None:
             return found
@@ -238,14 +219,19 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
-    code = next(
-        (exc.verify_code for exc in chain if isinstance(exc, ssl.SSLCertVerificationError)), None
-    )
+    # aiohttp's own certificate error is an ssl one by inheritance, and has no code.
+    codes = [getattr(exc, "verify_code", None) for exc in chain]
+    code = next((code for code in codes if code is not None), None)
     if code is None:
         return NetworkFailed(_NETWORK["tls"], retryable=False, details={"reason": "tls"})
     word, text = _CERTIFICATE.get(code, _UNTRUSTED)
     details = {"reason": "tls", "certificate": word}
     return NetworkFailed(text, retryable=False, details=details)
+
+
+def body_failure() -> ByokdError:
+    """Return our error for anything that breaks a body; how it broke changes nothing."""
+    return StreamInterrupted("the provider's answer broke off; try again")
 
 
 def first_byte_failure() -> ByokdError:

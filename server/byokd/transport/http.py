@@ -102,16 +102,20 @@ class HttpTransport:
     async def _send(
         self, client: httpx.AsyncClient, request: HttpRequest, timeouts: Timeouts
     ) -> httpx.Response:
-        with failures.translated_head(proxied=False):
-            outgoing = _outgoing(request, timeouts)
-        proxied = self._proxy is not None and not is_loopback(outgoing.url.host)
+        proxied = False
         # aiohttp counts the wait for the head from the last byte sent, and anew after every 1xx.
         # This bounds a server that stops reading our body, or sends 1xx for ever.
         upload_s = len(request.body) / UPLOAD_SLOWEST_BYTES_PER_S
         head_s = (timeouts.connect_ms + timeouts.first_byte_ms) / 1000
-        with failures.translated_head(proxied=proxied), anyio.move_on_after(head_s + upload_s):
-            return await client.send(outgoing, stream=True)
-        raise failures.first_byte_failure()
+        try:
+            outgoing = _outgoing(request, timeouts)
+            proxied = self._proxy is not None and not is_loopback(outgoing.url.host)
+            with anyio.move_on_after(head_s + upload_s):
+                return await client.send(outgoing, stream=True)
+            failure = failures.first_byte_failure()
+        except failures.FOREIGN as exc:
+            failure = failures.head_failure(exc, proxied=proxied)
+        raise failure
 
 
 class _HttpStream:
@@ -126,13 +130,18 @@ class _HttpStream:
         """Yield the body as it arrives; see `HttpStream`."""
         assert isinstance(self._response.stream, httpx.AsyncByteStream)  # noqa: S101
         left = self._body_max_bytes
-        with failures.translated_body():
+        try:
             # `stream`, not `aiter_raw()`: the same bytes through one generator less.
             async for chunk in self._response.stream:
                 left -= len(chunk)
                 if left < 0:
                     raise too_long(self._body_max_bytes)
                 yield chunk
+        except failures.FOREIGN:
+            failure = failures.body_failure()
+        else:
+            return
+        raise failure
 
 
 def _client(tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> httpx.AsyncClient:

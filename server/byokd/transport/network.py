@@ -56,6 +56,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
             data=_body_of(request),
             allow_redirects=False,
             proxy=None if is_loopback(request.url.host) else self._proxy,
+            proxy_headers={"User-Agent": request.headers["user-agent"]},
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 connect=timeout["connect"],

@@ -1,0 +1,73 @@
+"""The way through a proxy, which only the user's configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from byokd.protocol.errors import NetworkFailed
+from byokd.transport.http import HttpTransport
+from byokd.transport.seam import Timeouts
+from byokd.wire import Headers, HttpRequest
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    Serve = Callable[..., AbstractAsyncContextManager[Any]]
+
+pytestmark = pytest.mark.anyio
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+KEY = "sk-test-canary-0123456789"
+
+
+def _request(url: str) -> HttpRequest:
+    return HttpRequest("GET", url, Headers([("authorization", f"Bearer {KEY}")]))
+
+
+async def _send(proxy: str, url: str) -> bytes:
+    transport = HttpTransport(proxy=proxy)
+    try:
+        return (await transport.send(_request(url), timeouts=Timeouts(2000, 2000))).body
+    finally:
+        await transport.aclose()
+
+
+async def test_loopback_goes_past_the_proxy(serve: Serve) -> None:
+    async with serve(OK) as proxy, serve(OK) as upstream:
+        for host in ("127.0.0.1", "localhost"):
+            url = f"http://{host}:{upstream.port}/"
+            assert await _send(f"http://127.0.0.1:{proxy.port}", url) == b"ok"
+    assert (proxy.connections, upstream.connections) == (0, 2)
+
+
+@pytest.mark.parametrize("credentials", ["", "me:pass@"])
+async def test_https_is_tunnelled(serve: Serve, credentials: str) -> None:
+    """The proxy learns the host and its own credentials, never the key."""
+    async with serve(b"HTTP/1.1 200 OK\r\n\r\n", "close") as proxy:
+        with pytest.raises(NetworkFailed):
+            await _send(f"http://{credentials}127.0.0.1:{proxy.port}", "https://a.test/v1")
+    request = proxy.requests[0]
+    assert request.startswith(b"CONNECT a.test:443 HTTP/1.1\r\n")
+    assert KEY.encode() not in request
+    assert (b"proxy-authorization: basic" in request.lower()) is bool(credentials)
+    assert b"aiohttp" not in request.lower()
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+async def test_a_refusal_is_the_proxys(serve: Serve, status: int) -> None:
+    answer = f"HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n".encode()
+    async with serve(answer) as proxy:
+        with pytest.raises(NetworkFailed) as caught:
+            await _send(f"http://127.0.0.1:{proxy.port}", "https://a.test/v1")
+    assert caught.value.data().details == {"reason": "proxy"}
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "http://nobody.invalid:3128"])
+async def test_an_absent_proxy_is_the_proxys_fault(proxy: str) -> None:
+    with pytest.raises(NetworkFailed) as caught:
+        await _send(proxy, "https://a.test/v1")
+    assert caught.value.data().details == {"reason": "proxy"}

@@ -1,0 +1,68 @@
+"""The scripted transport keeps the rules of the real one."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from byokd.protocol.errors import (
+    NetworkFailed,
+    ProviderError,
+    ProviderRedirect,
+    StreamInterrupted,
+)
+from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.seam import Transport
+from byokd.wire import Headers, HttpRequest
+
+pytestmark = pytest.mark.anyio
+REQUEST = HttpRequest("POST", "https://a.test/v1", Headers([("authorization", "Bearer x")]), b"{}")
+
+
+async def test_answers_come_in_order_and_requests_are_recorded() -> None:
+    scripted = ScriptedTransport([Answer(200, {"a": "b"}, (b"one", b"two")), Answer(401)])
+    transport: Transport = scripted
+    response = await transport.send(REQUEST, fresh=True)
+    assert (response.status, response.body, response.headers.get("a")) == (200, b"onetwo", "b")
+    assert (await transport.send(REQUEST)).status == 401
+    first, second = scripted.requests
+    assert (first.url, first.body, first.fresh, second.fresh) == (REQUEST.url, b"{}", True, False)
+    assert first.header_names == ("authorization",)
+    assert first.headers is None
+    assert "Bearer" not in repr(scripted.requests)
+    with pytest.raises(AssertionError, match="no answer left"):
+        await transport.send(REQUEST)
+    await transport.aclose()
+    assert scripted.is_closed
+
+
+async def test_headers_are_kept_when_asked() -> None:
+    transport = ScriptedTransport(lambda _: Answer(), keep_headers=True)
+    await transport.send(REQUEST)
+    assert transport.requests[0].headers == REQUEST.headers
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        (NetworkFailed("gone", details={"reason": "dns"}), NetworkFailed),
+        (Answer(302, {"location": "https://b.test"}), ProviderRedirect),
+        (Answer(200, {"content-encoding": "gzip"}), ProviderError),
+        (Answer(200, {}, (b"a", StreamInterrupted("cut"))), StreamInterrupted),
+        (Answer(200, {}, (b"12345", b"6")), ProviderError),
+    ],
+)
+async def test_failures(script: Answer, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await ScriptedTransport([script]).send(REQUEST, body_max_bytes=5)
+
+
+async def test_an_event_holds_the_stream_open() -> None:
+    never = anyio.Event()
+    transport = ScriptedTransport([Answer(200, {}, (b"a", never))])
+    seen = []
+    with anyio.move_on_after(0.05):
+        async with transport.stream(REQUEST) as stream:
+            async for chunk in stream.chunks():
+                seen.append(chunk)  # noqa: PERF401  # what came before the cancel counts
+    assert (seen, transport.closed) == ([b"a"], 1)

@@ -1,0 +1,233 @@
+"""Whom the transport believes: a throw-away authority, and everybody it should not believe."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+import byokd
+from byokd.limits import CANCEL_CLOSE_TIMEOUT_MS
+from byokd.protocol.errors import NetworkFailed
+from byokd.transport.http import HttpTransport
+from byokd.transport.seam import Timeouts
+from byokd.transport.tls import client_context
+from byokd.wire import HttpRequest
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    Serve = Callable[..., AbstractAsyncContextManager[Any]]
+
+pytestmark = pytest.mark.anyio
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+NOW = dt.datetime.now(dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+class Authority:
+    """An authority that signs what it is asked to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away")])
+        own = self._builder(self._name, self._name, self._key, NOW + DAY).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
+        self.file = folder / "authority.pem"
+        self.file.write_bytes(
+            own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
+
+    def server(
+        self,
+        address: str = "127.0.0.1",
+        until: dt.datetime = NOW + DAY,
+        *,
+        self_signed: bool = False,
+    ) -> ssl.SSLContext:
+        """Return a server's context with a certificate for an address."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        issuer = subject if self_signed else self._name
+        builder = self._builder(subject, issuer, key, until).add_extension(names, critical=False)
+        certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())
+        file = self._folder / "server.pem"
+        file.write_bytes(
+            certificate.public_bytes(serialization.Encoding.PEM)
+            + key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    @staticmethod
+    def _builder(
+        subject: x509.Name,
+        issuer: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        until: dt.datetime,
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(NOW - 10 * DAY)
+            .not_valid_after(until)
+        )
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+async def _get(transport: HttpTransport, url: str) -> bytes:
+    try:
+        return (await transport.send(HttpRequest("GET", url), timeouts=Timeouts(2000, 2000))).body
+    finally:
+        await transport.aclose()
+
+
+async def test_an_extra_authority_is_believed(serve: Serve, authority: Authority) -> None:
+    async with serve(OK, tls=authority.server()) as upstream:
+        assert await _get(HttpTransport(extra_ca_file=authority.file), upstream.url) == b"ok"
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("expired", {"until": NOW - DAY}, "expired"),
+    ("another address", {"address": "127.0.0.2"}, "wrongHost"),
+    ("self-signed", {"self_signed": True}, "untrusted"),
+]
+
+
+@pytest.mark.parametrize(("what", "certificate", "word"), REFUSED)
+async def test_a_bad_certificate_is_refused(
+    serve: Serve, authority: Authority, what: str, certificate: dict[str, Any], word: str
+) -> None:
+    async with serve(OK, tls=authority.server(**certificate)) as upstream:
+        with pytest.raises(NetworkFailed) as caught:
+            await _get(HttpTransport(extra_ca_file=authority.file), upstream.url)
+    assert caught.value.data().details == {"reason": "tls", "certificate": word}, what
+    assert upstream.requests == []
+
+
+async def test_an_unknown_authority_is_refused(serve: Serve, authority: Authority) -> None:
+    async with serve(OK, tls=authority.server()) as upstream:
+        with pytest.raises(NetworkFailed) as caught:
+            await _get(HttpTransport(), upstream.url)
+    assert caught.value.data().details == {"reason": "tls", "certificate": "untrusted"}
+
+
+async def test_an_authority_in_the_environment_is_not_believed(
+    serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    async with serve(OK, tls=authority.server()) as upstream:
+        with pytest.raises(NetworkFailed):
+            await _get(HttpTransport(), upstream.url)
+
+
+async def test_an_old_protocol_is_refused(serve: Serve, authority: Authority) -> None:
+    context = client_context()
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    old = authority.server()
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    async with serve(OK, tls=old) as upstream:
+        with pytest.raises(NetworkFailed) as caught:
+            await _get(HttpTransport(extra_ca_file=authority.file), upstream.url)
+    # asyncio's server drops the connection before its own alert is out
+    assert caught.value.data().details in ({"reason": "tls"}, {"reason": "reset"})
+
+
+async def test_plain_text_on_a_secure_port_is_refused(serve: Serve) -> None:
+    async with serve("eager", OK, "close") as upstream:
+        url = upstream.url.replace("http:", "https:")
+        with pytest.raises(NetworkFailed) as caught:
+            await _get(HttpTransport(), url)
+    assert caught.value.data().details == {"reason": "tls"}
+
+
+def test_the_systems_authorities_are_believed() -> None:
+    context = client_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        pytest.skip("this machine has no bundle of authorities")
+    assert context.cert_store_stats()["x509_ca"] > 10
+
+
+def test_a_missing_extra_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        HttpTransport(extra_ca_file=tmp_path / "none.pem")
+
+
+@pytest.mark.parametrize("steps", [("hang",), (b"HTTP/1.1 200 OK\r\n\r\nabc", "hang")])
+async def test_a_cancel_does_not_wait_for_a_goodbye(
+    serve: Serve, authority: Authority, steps: tuple[Any, ...]
+) -> None:
+    transport = HttpTransport(extra_ca_file=authority.file)
+    async with serve(*steps, tls=authority.server()) as upstream:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.send, HttpRequest("GET", upstream.url))
+            await upstream.reached.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(CANCEL_CLOSE_TIMEOUT_MS / 1000):
+            await upstream.gone.wait()
+    await transport.aclose()
+
+
+KEY_LOG = """
+import asyncio, os, sys
+from pathlib import Path
+from byokd.transport.http import HttpTransport
+from byokd.wire import HttpRequest
+
+async def main():
+    transport = HttpTransport(extra_ca_file=Path(sys.argv[1]))
+    print((await transport.send(HttpRequest("GET", sys.argv[2]))).status)
+    await transport.aclose()
+
+asyncio.run(main())
+"""
+
+
+async def test_session_keys_are_never_logged(
+    serve: Serve, authority: Authority, tmp_path: Path
+) -> None:
+    log = tmp_path / "keys.log"
+    environment = {**os.environ, "SSLKEYLOGFILE": str(log)}
+    environment["PYTHONPATH"] = str(Path(byokd.__file__).parents[1])
+    async with serve(OK, tls=authority.server()) as upstream:
+        done = await anyio.run_process(
+            [sys.executable, "-c", KEY_LOG, str(authority.file), upstream.url],
+            env=environment,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    assert done.stdout == b"200\n", done.stdout.decode()
+    assert not log.exists()
