@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import click
-from anyio.from_thread import start_blocking_portal
 from rich.text import Text
 
 from byokd.cli import terminal
@@ -44,7 +44,9 @@ from byokd.protocol.lifecycle import ShowMessageRequest
 from byokd.protocol.parts import Message, ToolCallPart, ToolResultPart
 from byokd.protocol.provider import ProviderInfo
 from byokd.protocol.vault import VaultInitializeParams, VaultResult
-from byokd.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from byokd.sandbox import Sandbox
 
 KEY = f"demo-{uuid4().hex}"
 BAD_KEY = f"demo-bad-{uuid4().hex}"
@@ -86,6 +88,10 @@ def demo() -> int:
 @contextmanager
 def _sandbox() -> Iterator[Sandbox]:
     """Run the sandbox in a thread of its own, so that the story can be told in plain order."""
+    from anyio.from_thread import start_blocking_portal
+
+    from byokd.sandbox import Sandbox
+
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as sandbox,

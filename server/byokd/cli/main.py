@@ -75,9 +75,15 @@ def main(argv: Sequence[str]) -> int:
 
 def _tell(error: click.ClickException | DaemonError | DaemonGone) -> int:
     match error:
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return 2
         case click.UsageError():
+            text = _lowered(error.format_message())
+            if "unexpected extra argument" in text:  # it would be repeated, and it may be a key
+                text = "there are more words here than this command takes; a key is never one"
             command = error.ctx.command_path if error.ctx else "byokd"
-            terminal.fail(_lowered(error.format_message()), f"{command} --help")
+            terminal.fail(text, f"{command} --help")
             return 2
         case click.ClickException():
             terminal.fail(_lowered(error.format_message()))

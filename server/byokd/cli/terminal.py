@@ -18,11 +18,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from pydantic import BaseModel
 from rich.box import Box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from byokd.protocol.base import Value
 
 # Without these two, joined scripts such as Persian and joined emoji fall apart; they move nothing.
 _KEPT = frozenset("\n\t\u200c\u200d")
@@ -84,7 +85,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
     """Print rows under their headings; what does not fit is folded, never cut."""
     drawn = Table(box=_RULE, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(Text(column), overflow="fold")
+        drawn.add_column(Text(line(column)), overflow="fold")
     for row in rows:
         drawn.add_row(*(Text(line(cell) if cell else "-") for cell in row))
     if drawn.row_count:
@@ -111,7 +112,7 @@ def when(at_ms: int | None) -> str | None:
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def show_json(items: Iterable[BaseModel]) -> None:
+def show_json(items: Iterable[Value]) -> None:
     """Print values of the contract as one JSON array, in the words of the wire."""
     values = [item.model_dump(mode="json", by_alias=True) for item in items]
     sys.stdout.write(json.dumps(values, indent=2) + "\n")

@@ -1,0 +1,223 @@
+"""Every word of the command line, and what happens to a word it does not know.
+
+No daemon is needed to refuse an argument, so none is started here.
+"""
+
+from __future__ import annotations
+
+import getpass
+import io
+import sys
+import warnings
+
+import click
+import pytest
+
+from byokd.cli import secrets
+from byokd.cli.main import byokd, hint, main
+from byokd.protocol.errors import Action, ErrorData
+from byokd.protocol.provider import FieldInfo
+
+COMMANDS = {
+    "audit list": {"--key", "--limit", "--json"},
+    "audit verify": set[str](),
+    "chat": {
+        "provider", "model", "prompt", "--system", "--key", "--effort", "--max-tokens", "--json",
+    },
+    "demo": set[str](),
+    "keys add": {
+        "provider", "--label", "--base-url", "--allow-insecure-origin", "--default", "--field",
+        "--stdin", "--probe",
+    },
+    "keys default": {"key"},
+    "keys disable": {"key"},
+    "keys enable": {"key", "--probe"},
+    "keys list": {"provider", "--json"},
+    "keys probe": {"key"},
+    "keys remove": {"key", "--yes"},
+    "keys rotate": {"key", "--field", "--stdin", "--probe"},
+    "models": {"provider", "--refresh", "--json"},
+    "providers": {"provider", "--json"},
+    "schema": {"--out"},
+    "vault init": {"--protection", "--accept-risk"},
+    "vault status": {"--json"},
+}  # fmt: skip
+
+
+def _walk(group: click.Group, prefix: str = "") -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= _walk(command, f"{prefix}{name} ")
+        else:
+            words = [p.opts[0] if p.param_type_name == "option" else p.name for p in command.params]
+            found[prefix + name] = {word for word in words if word}
+    return found
+
+
+def test_the_words_are_these() -> None:
+    """No word here can carry a key: an argument is seen by every process on the machine."""
+    assert _walk(byokd) == COMMANDS
+
+
+@pytest.mark.parametrize("words", ["", *COMMANDS, "keys", "vault", "audit"])
+def test_every_word_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Usage: byokd")
+    assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("attic", "no such command"),
+        ("keys add", "missing argument 'PROVIDER'"),
+        ("keys add x --probe maybe", "'maybe' is not one of"),
+        ("chat x", "missing argument 'MODEL'"),
+        ("chat x y z --effort huge", "'huge' is not one of"),
+        ("chat x y z --max-tokens 0", "0 is not in the range"),
+        ("audit list --limit 1001", "1001 is not in the range 1<=x<=1000"),
+        ("audit list --limit 0", "0 is not in the range"),
+        ("vault init --protection none", "'none' is not one of"),
+        ("schema", "missing option '--out'"),
+        ("providers --key sk-test-0123456789abcdef", "no such option"),
+        ("keys add x sk-test-0123456789abcdef", "a key is never one"),
+        ("audit verify sk-test-0123456789abcdef", "a key is never one"),
+    ],
+)
+def test_what_is_not_understood_ends_with_2(
+    words: str, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    first, second = said.err.splitlines()
+    assert first.startswith("error: ")
+    assert error in first
+    assert not first.endswith(".")
+    assert second.startswith("hint: byokd")
+    assert "0123456789abcdef" not in said.err
+
+
+@pytest.mark.parametrize("words", ["", "keys", "vault", "audit"])
+def test_a_word_too_few_is_met_with_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    assert capsys.readouterr().err.startswith("Usage: byokd")
+
+
+def test_a_folder_that_cannot_be_written_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", "--out", "/proc/nowhere/byokd"]) == 1
+    assert capsys.readouterr().err.startswith("error: cannot write to /proc/nowhere/byokd")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, None),
+        ({"provider_message": "Incorrect key"}, "the provider said: Incorrect key"),
+        ({"action": Action(type="openUrl", url="https://a.test/x")}, "see https://a.test/x"),
+        ({"action": Action(type="promptKey"), "provider": "p"}, "store one: byokd keys add p"),
+        ({"action": Action(type="promptKey")}, "store one: byokd keys add PROVIDER"),
+        ({"action": Action(type="somethingNew")}, None),
+    ],
+)
+def test_hints(data: dict[str, object], expected: str | None) -> None:
+    base = {"kind": "keyMissing", "error_id": "e", "retryable": False, "user_message": "m"}
+    assert hint(ErrorData.model_validate(base | data)) == expected
+
+
+# --- reading a key -------------------------------------------------------------------------------
+
+ONE = (FieldInfo(name="apiKey", label="Key", secret=True, required=True, pattern=None, hint=None),)
+TWO = (
+    *ONE,
+    FieldInfo(name="token", label="Token", secret=True, required=False, pattern=None, hint=None),
+)
+KEY = "sk-test-0123456789abcdef"
+
+
+class _Stdin(io.StringIO):
+    def __init__(self, text: str = "", *, terminal: bool = False) -> None:
+        super().__init__(text)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "expected"),
+    [
+        (ONE, KEY, {"apiKey": KEY}),
+        (ONE, f"  {KEY}\r\n", {"apiKey": KEY}),
+        (TWO, f"apiKey={KEY}\n", {"apiKey": KEY}),
+        (TWO, f"token = a=b \n\napiKey={KEY}", {"apiKey": KEY, "token": "a=b"}),
+        ((), "ignored", {}),
+    ],
+)
+def test_a_key_from_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+    fields: tuple[FieldInfo, ...],
+    text: str,
+    expected: dict[str, str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(text))
+    assert secrets.read(fields, from_stdin=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "error"),
+    [
+        (ONE, "", "nothing was given for apiKey"),
+        (ONE, "\n", "nothing was given for apiKey"),
+        (ONE, "x" * (4096 + 129), "too long"),
+        (TWO, KEY, "lines of name=value"),
+        (TWO, "other=1", "lines of name=value"),
+        (TWO, "token=1", "nothing was given for apiKey"),
+    ],
+)
+def test_a_pipe_that_holds_no_key(
+    monkeypatch: pytest.MonkeyPatch, fields: tuple[FieldInfo, ...], text: str, error: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(text))
+    with pytest.raises(click.UsageError, match=error) as caught:
+        secrets.read(fields, from_stdin=True)
+    assert KEY not in str(caught.value)
+
+
+def test_a_key_is_never_read_where_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(KEY, terminal=True))
+    with pytest.raises(click.UsageError, match="would show the key"):
+        secrets.read(ONE, from_stdin=True)
+    assert sys.stdin.read() == KEY, "nothing was read"
+
+
+def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(KEY))
+    with pytest.raises(click.UsageError, match="--stdin"):
+        secrets.read(ONE, from_stdin=False)
+
+
+def test_a_terminal_that_cannot_hide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def visible(_prompt: str) -> str:
+        warnings.warn("echo", getpass.GetPassWarning, stacklevel=1)
+        return KEY
+
+    monkeypatch.setattr(sys, "stdin", _Stdin(terminal=True))
+    monkeypatch.setattr(getpass, "getpass", visible)
+    with pytest.raises(click.UsageError, match="cannot hide"):
+        secrets.read(ONE, from_stdin=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [({"Key": KEY, "Token": ""}, {"apiKey": KEY}), ({"Key": f" {KEY} ", "Token": "t"}, None)],
+)
+def test_the_hidden_prompt(
+    monkeypatch: pytest.MonkeyPatch, typed: dict[str, str], expected: dict[str, str] | None
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(terminal=True))
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: typed[prompt.split(" (")[0]])
+    read = secrets.read(TWO, from_stdin=False)
+    assert read == (expected or {"apiKey": KEY, "token": "t"})
