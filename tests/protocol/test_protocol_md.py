@@ -1,0 +1,145 @@
+"""`protocol.md` tells the truth: its tables are the code's, and its examples are valid.
+
+An example is a fenced block of JSON under a comment that names its type.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from byokd.protocol.errors import Kind
+from byokd.protocol.events import Event
+from byokd.protocol.lifecycle import ClientOptions
+from byokd.protocol.methods import BY_NAME, METHODS
+from byokd.rpc.errors import CODES
+
+TEXT = (Path(__file__).resolve().parents[2] / "protocol.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^<!-- (\w+) -->\n```json\n(.*?)\n```$", TEXT, re.MULTILINE | re.DOTALL)
+EVENTS = {event.__dataclass_fields__["type"].default for event in get_args(Event)}
+
+HANDSHAKE_METHODS = {"initialize": "InitializeParams"}
+MODULES = sorted({method.module for method in METHODS})
+
+
+def section(title: str) -> str:
+    """Return the text under a heading of the second level."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found, title
+    return found[1]
+
+
+def rows(title: str) -> list[list[str]]:
+    """Return the body of the table in a section, cell by cell, without code marks."""
+    lines = [line for line in section(title).splitlines() if line.startswith("| ")]
+    return [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in lines[1:]]
+
+
+def model(name: str) -> type[BaseModel]:
+    """Return the class of the contract with this name."""
+    for module in (*MODULES, "errors"):
+        found = getattr(import_module(f"byokd.protocol.{module}"), name, None)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    raise AssertionError(f"protocol.md names {name}, which is no type of the contract")
+
+
+def payload(name: str, example: dict[str, Any]) -> Any:
+    """Return the part of a message that the named type describes."""
+    if "jsonrpc" not in example:
+        return example
+    assert example["jsonrpc"] == "2.0"
+    if "method" in example:
+        method = example["method"]
+        assert name == HANDSHAKE_METHODS.get(method) or name == BY_NAME[method].params
+        return example["params"]
+    if name == "ServerOptions":
+        return example["result"]["capabilities"]["experimental"]["byokd"]
+    return example["error"]["data"] if "error" in example else example["result"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), EXAMPLES, ids=[f"{i}-{name}" for i, (name, _) in enumerate(EXAMPLES)]
+)
+def test_example_is_valid(name: str, text: str) -> None:
+    value = payload(name, json.loads(text))
+    parsed = model(name).model_validate_json(json.dumps(value))
+    if not name.endswith(("Params", "Input")):  # what the daemon sends carries every field
+        full = json.loads(parsed.model_dump_json(by_alias=True))
+        assert full == {"_meta": None} | value if "_meta" in full else full == value
+
+
+def test_options_of_initialize_are_ours() -> None:
+    text = next(text for name, text in EXAMPLES if name == "InitializeParams")
+    options = json.loads(text)["params"]["initializationOptions"]["byokd"]
+    ClientOptions.model_validate_json(json.dumps(options))
+    assert set(options) <= {field.alias for field in ClientOptions.model_fields.values()}
+
+
+def test_every_json_block_is_checked() -> None:
+    assert len(EXAMPLES) == len(re.findall(r"^```json", TEXT, re.MULTILINE)) > 0
+
+
+def test_method_table_is_the_code_s() -> None:
+    table = [(m.name, m.direction, m.params, m.result or "", m.summary) for m in METHODS]
+    assert [tuple(row) for row in rows("Methods")] == table
+
+
+@pytest.mark.parametrize("name", [method.name for method in METHODS])
+def test_method_has_a_place_and_worked_examples(name: str) -> None:
+    found = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found
+    method = BY_NAME[name]
+    shown = re.findall(r"^<!-- (\w+) -->", found[1], re.MULTILINE)
+    assert method.params in shown
+    assert method.result is None or method.result in shown
+
+
+def test_no_section_is_about_a_method_that_is_not_there() -> None:
+    assert set(re.findall(r"^### (\S+)$", TEXT, re.MULTILINE)) == BY_NAME.keys()
+
+
+def test_event_table_is_the_code_s() -> None:
+    events = [event.__dataclass_fields__["type"].default for event in get_args(Event)]
+    assert [row[0] for row in rows("Chat events")] == events
+
+
+def test_every_event_is_shown() -> None:
+    shown = {
+        event["type"]
+        for name, text in EXAMPLES
+        if name == "ChatEvents"
+        for event in json.loads(text)["params"]["events"]
+    }
+    assert shown == EVENTS
+
+
+def test_events_of_the_example_are_counted_without_gaps() -> None:
+    batches = [json.loads(text)["params"] for name, text in EXAMPLES if name == "ChatEvents"]
+    expected = 0
+    for batch in batches:
+        assert batch["seq"] == expected
+        expected += len(batch["events"])
+
+
+def test_error_table_is_the_code_s() -> None:
+    table = [(int(row[0]), row[1]) for row in rows("Errors")]
+    assert table == [(CODES[kind], kind) for kind in get_args(Kind)]
+
+
+def test_sections_come_in_order() -> None:
+    assert re.findall(r"^## (.+)$", TEXT, re.MULTILINE) == [
+        "Primitives",
+        "Lifecycle",
+        "Methods",
+        "Chat events",
+        "Errors",
+        "Secrets and sealing",
+        "Compatibility",
+    ]
