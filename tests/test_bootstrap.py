@@ -1,0 +1,248 @@
+"""The two commands set themselves up: once, whole or not at all, from locks without addresses."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from house import ROOT
+
+BOOTSTRAPS = (ROOT / "server" / "__main__.py", ROOT / "tests" / "__main__.py")
+LOCKS = {name: ROOT / name / "requirements.lock" for name in ("server", "tests")}
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _normal(requirement: str) -> str:
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert found, requirement
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def _pins(text: str) -> dict[str, tuple[str, int]]:
+    """Return name to version and number of hashes."""
+    pins = {}
+    for block in re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)):
+        name, version = block.split(" ", 1)[0].strip().split("==")
+        pins[name] = (version, len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", block)))
+    return pins
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_hashes_and_no_address(name: str) -> None:
+    text = LOCKS[name].read_text(encoding="utf-8")
+    assert not re.findall(r"://|file:|--(?:extra-)?index-url|--find-links|\s@\s|(?m:^-e)", text)
+    unpinned = [pin for pin, (_, hashes) in _pins(text).items() if not hashes]
+    assert not unpinned
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("server", PYPROJECT["project"]["dependencies"]),
+        ("tests", PYPROJECT["project"]["dependencies"]),
+        ("tests", PYPROJECT["dependency-groups"]["dev"]),
+    ],
+)
+def test_a_lock_covers_what_is_asked_for(name: str, wanted: list[str]) -> None:
+    pins = _pins(LOCKS[name].read_text(encoding="utf-8"))
+    assert not {_normal(requirement) for requirement in wanted} - pins.keys()
+
+
+def test_the_tests_run_what_is_shipped() -> None:
+    shipped = _pins(LOCKS["server"].read_text(encoding="utf-8"))
+    tested = _pins(LOCKS["tests"].read_text(encoding="utf-8"))
+    assert {name: version for name, (version, _) in shipped.items()} == {
+        name: version for name, (version, _) in tested.items() if name in shipped
+    }
+    assert "pytest" not in shipped
+
+
+@pytest.mark.parametrize("path", BOOTSTRAPS, ids=lambda path: path.parent.name)
+def test_a_bootstrap_needs_nothing(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
+        elif isinstance(node, ast.ImportFrom):
+            assert str(node.module).split(".")[0] in sys.stdlib_module_names
+
+
+# --- making the environment -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path) -> Any:
+    """Load the bootstrap for a project of its own, with two empty locks."""
+    module = _load()
+    for name in ("server", "tests"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "requirements.lock").write_text("", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    module.ROOT = tmp_path
+    module.VENV = tmp_path / ".venv"
+    module.PYTHON = module.VENV / module.PYTHON.relative_to(ROOT / ".venv")
+    module.LOCKS = {
+        "runtime": tmp_path / "server" / "requirements.lock",
+        "tests": tmp_path / "tests" / "requirements.lock",
+    }
+    return module
+
+
+def _load() -> Any:
+    spec = importlib.util.spec_from_file_location("bootstrap", BOOTSTRAPS[0])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Installer:
+    """Stands in for venv and pip: leaves a Python where one is wanted, and keeps count."""
+
+    def __init__(self, bootstrap: Any) -> None:
+        self.ran: list[str] = []
+        self.fails_at: str | None = None
+        self._python: Path = bootstrap.PYTHON
+        bootstrap._run = self.run
+        bootstrap._link = lambda: self.ran.append("link")
+
+    def run(self, command: list[str]) -> None:
+        step = command[command.index("-m") + 1]
+        self.ran.append(step)
+        if step == self.fails_at:
+            raise KeyboardInterrupt
+        self._python.parent.mkdir(parents=True, exist_ok=True)
+        self._python.touch()
+
+
+def test_it_is_made_once(bootstrap: Any) -> None:
+    installer = Installer(bootstrap)
+    bootstrap.prepare("runtime")
+    assert installer.ran == ["venv", "pip", "link"]
+    bootstrap.prepare("runtime")
+    assert installer.ran == ["venv", "pip", "link"]
+
+
+def test_what_the_tests_need_is_added(bootstrap: Any) -> None:
+    installer = Installer(bootstrap)
+    bootstrap.prepare("runtime")
+    bootstrap.prepare("tests")
+    assert installer.ran == ["venv", "pip", "link", "pip", "link"]
+    bootstrap.prepare("runtime")
+    bootstrap.prepare("tests")
+    assert len(installer.ran) == 5
+
+
+def test_the_tests_environment_is_enough_to_run(bootstrap: Any) -> None:
+    installer = Installer(bootstrap)
+    bootstrap.prepare("tests")
+    bootstrap.prepare("runtime")
+    assert installer.ran == ["venv", "pip", "link"]
+
+
+@pytest.mark.parametrize(("before", "step"), [((), "venv"), ((), "pip"), (("runtime",), "pip")])
+def test_stopped_half_way_it_is_made_anew(
+    bootstrap: Any, before: tuple[str, ...], step: str
+) -> None:
+    installer = Installer(bootstrap)
+    for which in before:
+        bootstrap.prepare(which)
+    installer.fails_at = step
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.prepare("tests")
+    assert not bootstrap._stands("runtime")
+    installer.ran, installer.fails_at = [], None
+    bootstrap.prepare("tests")
+    assert installer.ran == ["venv", "pip", "link"]
+
+
+def test_another_lock_makes_another_environment(bootstrap: Any) -> None:
+    installer = Installer(bootstrap)
+    bootstrap.prepare("runtime")
+    bootstrap.LOCKS["runtime"].write_text("# changed\n", encoding="utf-8")
+    bootstrap.prepare("runtime")
+    assert installer.ran == ["venv", "pip", "link"] * 2
+
+
+def test_a_lost_python_is_noticed(bootstrap: Any) -> None:
+    installer = Installer(bootstrap)
+    bootstrap.prepare("runtime")
+    bootstrap.PYTHON.unlink()
+    bootstrap.prepare("runtime")
+    assert installer.ran == ["venv", "pip", "link"] * 2
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 15), (2, 7)])
+def test_the_wrong_python_gets_a_sentence(
+    bootstrap: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    version: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(sys, "version_info", (*version, 0))
+    with pytest.raises(SystemExit):
+        bootstrap.prepare("runtime")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == (
+        f"error: this is Python {version[0]}.{version[1]}; byokd needs 3.11, 3.12, 3.13 or 3.14"
+    )
+    assert second.startswith("hint: ")
+
+
+def test_a_python_without_venv_gets_a_sentence(
+    bootstrap: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(SystemExit):
+        bootstrap.prepare("runtime")
+    assert "apt install python3-venv" in capsys.readouterr().err
+
+
+def test_a_failing_step_shows_what_it_said(
+    bootstrap: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        bootstrap._run([sys.executable, "-I", "-c", "print('the reason'); raise SystemExit(3)"])
+    said = capsys.readouterr().err
+    assert said.startswith("the reason\n")
+    assert "ended with 3" in said
+
+
+@pytest.mark.long
+def test_two_at_once_make_one(bootstrap: Any) -> None:
+    """The real thing: two processes, one environment, and `byokd` in it."""
+    root: Path = bootstrap.ROOT
+    script = root / "server" / "__main__.py"
+    script.write_text(BOOTSTRAPS[0].read_text(encoding="utf-8"), encoding="utf-8")
+    package = root / "server" / "byokd"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("import sys, json; print(json.dumps(sys.argv[1:]))")
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-I", str(script), "a word", "--flag"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd="/",
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate() for process in both]
+    assert [json.loads(out) for out, _ in said] == [["a word", "--flag"]] * 2, said
+    assert sum("making .venv" in err for _, err in said) == 1
+    command = subprocess.run(
+        [root / ".venv" / "bin" / "byokd", "x y"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(command.stdout) == ["x y"]
