@@ -204,6 +204,7 @@ class Quirks(_Record):
     `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
     Tools: `tool_choice_required` is the word for `required`, and is `auto` where it cannot be
     said; `parallel_tool_calls` is sent beside tools unless None.
+    Messages: `text_content_as_string` sends a message of text alone as one string.
     Parameters: `unsupported` (names on the wire) are dropped with a warning; `always_stream` asks
     for a stream also where the client wants one answer; `extra_body` is merged before the
     client's own options.

@@ -1,0 +1,180 @@
+"""What is known of models without asking: sizes, capabilities and prices, as of one day.
+
+Knows how the snapshot `models.json` is read and how a model id finds its line: first exactly, then
+by the rules that the line itself carries (a dated or aliased id). Must not know any model, nor what
+a provider says today. The snapshot is generated (`tests/tools/make_models.py`), a third of a
+megabyte, and read at the first question, never at start. What nobody states is None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import TypeAlias, TypedDict
+
+from pydantic_core import from_json
+
+Tiers: TypeAlias = tuple[tuple[int, Decimal], ...]
+"""A price by the length of the prompt: (from more than so many tokens, price), rising."""
+
+Rule: TypeAlias = "list[str | list[Rule]]"
+"""`[word, text]`, or `["any" | "all", rules]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Prices that hold together.
+
+    Attributes:
+        since: the day from which they hold, `YYYY-MM-DD`; None for always.
+        utc: the hours of each day in which they hold, as (`HH:MM`, `HH:MM`); None for all.
+        input: money per million tokens, as are output, cache_read and cache_write.
+        search: money per thousand searches.
+        request: money per thousand requests, on top of the tokens.
+    """
+
+    since: str | None = None
+    utc: tuple[str, str] | None = None
+    input: Tiers | None = None
+    output: Tiers | None = None
+    cache_read: Tiers | None = None
+    cache_write: Tiers | None = None
+    search: Tiers | None = None
+    request: Tiers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """One model. `rates` are in order: of those that hold at a time, the last one counts."""
+
+    provider: str
+    id: str
+    name: str | None
+    context_tokens: int | None
+    output_tokens: int | None
+    input_modalities: tuple[str, ...] | None
+    tools: bool | None
+    reasoning: bool | None
+    deprecated: bool | None
+    rates: tuple[Rates, ...]
+    currency: str
+    as_of: str
+
+
+class _Line(TypedDict, total=False):
+    id: str
+    name: str
+    match: Rule
+    context: int
+    output: int
+    inputs: list[str]
+    tools: bool
+    reasoning: bool
+    deprecated: bool
+    rates: list[dict[str, str | list[tuple[int, str]] | list[str]]]
+
+
+class _Snapshot(TypedDict):
+    as_of: str
+    currency: str
+    fallbacks: dict[str, list[str]]
+    providers: dict[str, list[_Line]]
+
+
+def facts(provider_id: str, model_id: str) -> ModelFacts | None:
+    """Return what is known of a model, or None.
+
+    A provider that sells another's models is asked for its own line first, then for theirs.
+    """
+    asked = model_id.lower()
+    for name in (provider_id, *_snapshot()["fallbacks"].get(provider_id, ())):
+        lines = _lines(name)
+        line = lines.get(asked) or next(
+            (each for each in lines.values() if "match" in each and _fits(each["match"], asked)),
+            None,
+        )
+        if line is not None:
+            return _facts(provider_id, line)
+    return None
+
+
+def known_models(provider_id: str) -> Mapping[str, ModelFacts]:
+    """Return what is known of all models of a provider, by id."""
+    made = (_facts(provider_id, line) for line in _lines(provider_id).values())
+    return MappingProxyType({each.id: each for each in made})
+
+
+@cache
+def _snapshot() -> _Snapshot:
+    data = resources.files(__package__).joinpath("models.json").read_bytes()
+    snapshot: _Snapshot = from_json(data)
+    return snapshot
+
+
+@cache
+def _lines(provider_id: str) -> Mapping[str, _Line]:
+    lines = _snapshot()["providers"].get(provider_id, [])
+    return {line["id"].lower(): line for line in lines}
+
+
+def _fits(rule: Rule, model: str) -> bool:
+    word, operand = rule
+    if not isinstance(operand, str):
+        fits = (_fits(each, model) for each in operand if not isinstance(each, str))
+        return any(fits) if word == "any" else all(fits)
+    match word:
+        case "is":
+            return model == operand
+        case "starts":
+            return model.startswith(operand)
+        case "ends":
+            return model.endswith(operand)
+        case "has":
+            return operand in model
+    return re.search(operand, model) is not None
+
+
+def _facts(provider_id: str, line: _Line) -> ModelFacts:
+    inputs = line.get("inputs")
+    return ModelFacts(
+        provider=provider_id,
+        id=line["id"],
+        name=line.get("name"),
+        context_tokens=line.get("context"),
+        output_tokens=line.get("output"),
+        input_modalities=tuple(inputs) if inputs is not None else None,
+        tools=line.get("tools"),
+        reasoning=line.get("reasoning"),
+        deprecated=line.get("deprecated"),
+        rates=tuple(_rates(entry) for entry in line.get("rates", ())),
+        currency=_snapshot()["currency"],
+        as_of=_snapshot()["as_of"],
+    )
+
+
+def _rates(entry: Mapping[str, str | list[tuple[int, str]] | list[str]]) -> Rates:
+    utc, since = entry.get("utc"), entry.get("since")
+    return Rates(
+        since=str(since) if since is not None else None,
+        utc=(str(utc[0]), str(utc[1])) if utc is not None else None,
+        input=_tiers(entry, "input"),
+        output=_tiers(entry, "output"),
+        cache_read=_tiers(entry, "cache_read"),
+        cache_write=_tiers(entry, "cache_write"),
+        search=_tiers(entry, "search"),
+        request=_tiers(entry, "request"),
+    )
+
+
+def _tiers(entry: Mapping[str, str | list[tuple[int, str]] | list[str]], name: str) -> Tiers | None:
+    value = entry.get(name)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return ((0, Decimal(value)),)
+    return tuple((int(step[0]), Decimal(step[1])) for step in value)

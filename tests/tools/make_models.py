@@ -1,0 +1,153 @@
+"""Make `server/byokd/catalog/models.json` from the prices that `genai-prices` publishes.
+
+    uv run --with genai-prices==0.2.3 python tests/tools/make_models.py 2026-11-23
+
+The day is the one the prices are dated with. What models can do comes from `model_facts.toml`
+beside this file. Knows both formats. A development tool: the daemon never imports `genai-prices`,
+which costs a second to import.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TARGET = HERE.parent.parent / "server" / "byokd" / "catalog" / "models.json"
+
+# Ours, theirs. Providers that are not here have no public price per token, or none in the source.
+SOURCES = {
+    "anthropic": "anthropic", "openai": "openai", "google": "google", "glm": "zhipuai",
+    "openrouter": "openrouter", "mistral": "mistral", "deepseek": "deepseek", "grok": "x-ai",
+    "together": "together", "fireworks": "fireworks", "groq": "groq", "cerebras": "cerebras",
+    "perplexity": "perplexity", "azure-openai": "azure", "bedrock": "aws",
+    "cloudflare-workers-ai": "cloudflare", "cohere": "cohere",
+}  # fmt: skip
+ROUTED = ("hf-router", "huggingface_")
+"""The router's price is known only where the provider is pinned, as `model:provider`."""
+
+# A deployment's answer names its base model, which is priced as at its maker.
+FALLBACKS = {"azure-openai": ["openai"]}
+
+RATES = {
+    "input": "input_mtok", "output": "output_mtok", "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok", "search": "web_searches_kcount",
+    "request": "requests_kcount",
+}  # fmt: skip
+CLAUSES = {
+    "equals": "is", "starts_with": "starts", "ends_with": "ends", "contains": "has",
+    "regex": "like", "or_": "any", "and_": "all",
+}  # fmt: skip
+
+
+def main(day: str) -> None:
+    """Write the snapshot, one model a line."""
+    data = import_module("genai_prices.data")
+    theirs = {provider.id: provider for provider in data.providers}
+    facts = tomllib.loads((HERE / "model_facts.toml").read_text("utf-8"))["facts"]
+    made = {
+        ours: list(_models(ours, theirs[source].models, facts)) for ours, source in SOURCES.items()
+    }
+    ours, prefix = ROUTED
+    made[ours] = [
+        entry | {"id": f"{entry['id']}:{name.removeprefix(prefix)}", "match": None}
+        for name, provider in theirs.items()
+        if name.startswith(prefix)
+        for entry in _models(ours, provider.models, facts)
+    ]
+    head = {
+        "source": f"genai-prices {metadata.version('genai-prices')}",
+        "as_of": day,
+        "currency": "USD",
+        "fallbacks": FALLBACKS,
+    }
+    TARGET.write_text(_laid_out(head, made), "utf-8")
+
+
+def _laid_out(head: dict[str, Any], made: dict[str, list[dict[str, Any]]]) -> str:
+    def line(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    groups = []
+    for provider, entries in sorted(made.items()):
+        lines = [
+            line({key: value for key, value in entry.items() if value is not None})
+            for entry in entries  # in their order: of the rules that fit, the first one counts
+        ]
+        groups.append(f"{line(provider)}:[\n" + ",\n".join(lines) + "\n]")
+    return line(head)[:-1] + ',"providers":{\n' + ",\n".join(groups) + "\n}}\n"
+
+
+def _models(ours: str, theirs: list[Any], facts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for model in theirs:
+        rates = list(_rates(model.prices))
+        # Without a price for output it is an embedding, a voice or a picture: nothing to chat with.
+        if not any("output" in each for each in rates):
+            continue
+        known = _known(ours, model.id, facts)
+        yield {
+            "id": model.id,
+            "name": model.name if model.name != model.id else None,
+            "match": _match(model.match, model.id),
+            "context": model.context_window,
+            **known,
+            "deprecated": model.deprecated,
+            "rates": rates,
+        }
+
+
+def _known(ours: str, model: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for row in facts:
+        if ours in row.get("providers", [ours]) and re.search(row["models"], model, re.IGNORECASE):
+            for key in ("output", "inputs", "tools", "reasoning"):
+                if key in row:
+                    found.setdefault(key, row[key])
+    return found
+
+
+def _rates(prices: Any) -> Iterator[dict[str, Any]]:
+    """Yield prices in the order they came; of those that hold at a time, the last one wins."""
+    for each in prices if isinstance(prices, list) else [None]:
+        price = each.prices if each else prices
+        rate = {
+            ours: _amount(value)
+            for ours, theirs in RATES.items()
+            if (value := price.__dict__.get(theirs)) is not None
+        }
+        constraint: Any = each.constraint if each else None
+        if hasattr(constraint, "start_date"):
+            rate["since"] = constraint.start_date.isoformat()
+        elif constraint is not None:
+            rate["utc"] = [f"{t:%H:%M}" for t in (constraint.start_time, constraint.end_time)]
+        yield rate
+
+
+def _amount(price: Any) -> Any:
+    if not hasattr(price, "tiers"):
+        return str(price)
+    return [[0, str(price.base)], *([tier.start, str(tier.price)] for tier in price.tiers)]
+
+
+def _match(clause: Any, model: str) -> Any:
+    """Return the rule as `[word, text or rules]`, or None where the id itself says it all."""
+    rule = _rule(clause)
+    same = ["is", model.lower()]
+    return None if rule in (same, ["any", [same]]) else rule
+
+
+def _rule(clause: Any) -> list[Any]:
+    field, value = next(iter(vars(clause).items()))
+    if isinstance(value, list):
+        return [CLAUSES[field], [_rule(each) for each in value]]
+    return [CLAUSES[field], value if field == "regex" else value.lower()]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
