@@ -71,10 +71,11 @@ _PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
 """Statuses of a `badRequest` that a provider gives only after it has accepted the key. 404 and 405
 are missing: five providers resolve the path before the key (seen 2026-09)."""
 
-_SHOULD_RETRY_MATTERS: Final = frozenset(
-    {"rateLimited", "providerOverloaded", "providerError", "timeout"}
-)
-_WAITS: Final = _SHOULD_RETRY_MATTERS | {"insufficientFunds"}
+_PASSING: Final = frozenset({"rateLimited", "providerOverloaded", "providerError", "timeout"})
+"""Kinds that may be over by the next try. They say nothing about the key: a limiter or a gateway
+may have answered before anybody looked at it."""
+
+_WAITS: Final = _PASSING | {"insufficientFunds"}
 
 _SAY: Final[dict[Kind, str]] = {
     "keyInvalid": "{name} does not accept this key: check it or store a new one",
@@ -112,8 +113,8 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     said = read_error_body(head, body)
     inside = in_stream or head.status in range(200, 300)
     status = (said.status or head.status) if inside else head.status
-    row = _row(provider, said, status)
     foreign = _is_foreign(head, said)
+    row = _row(provider, said, status, foreign=foreign)
     kind = _kind(row, said, status, foreign=foreign)
     health = _health(row, said, status, kind, foreign=foreign)
     return Fault(
@@ -132,13 +133,20 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     )
 
 
-def _row(provider: Provider, said: ErrorBody, status: int) -> ErrorRow | None:
-    """Return the first row that applies. A web page is asked only of the provider's own rows."""
-    general = load_errors() if said.form != "html" else ()
+def _row(provider: Provider, said: ErrorBody, status: int, *, foreign: bool) -> ErrorRow | None:
+    """Return the first row that applies, the provider's own before the general ones.
+
+    What somebody else wrote is judged by words that the provider's record knows of, not by its
+    status. Wording such as "tokens per minute exceeded" reads like an overflow and is not one.
+    """
+    if foreign:
+        rows = tuple(row for row in provider.errors if row.when.message is not None)
+    else:
+        rows = provider.errors + load_errors()
     rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(said.message) is not None
-    for row in (*provider.errors, *general):
-        # "tokens per minute exceeded" reads like an overflow and is not one.
-        vetoed = rated and row.kind == "contextOverflow" and row.when.message is not None
+    for row in rows:
+        named = row.when.code or row.when.type
+        vetoed = rated and row.kind == "contextOverflow" and not named
         if not vetoed and applies(row.when, said, status):
             return row
     return None
@@ -199,6 +207,8 @@ def _health(
 ) -> HealthClass:
     if foreign or status in _REDIRECT:
         return "notFromProvider"
+    if kind in _PASSING:
+        return "neutral"
     stated = row.health if row is not None else None
     health = stated or _usual_health(row, status, kind)
     if health in {"authInvalid", "authDead"}:
@@ -225,7 +235,7 @@ def _retryable(
 ) -> bool:
     if row is not None and row.retryable is not None:
         return row.retryable
-    if kind not in _SHOULD_RETRY_MATTERS or status in {501, 505}:
+    if kind not in _PASSING or status in {501, 505}:
         return False
     # Anthropic and OpenAI say it outright (SDKs read it since 2023).
     should = (head.headers.get("x-should-retry") or "").lower()

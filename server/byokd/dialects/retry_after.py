@@ -21,7 +21,8 @@ _DURATION: Final = re.compile(r"(?:\d{1,10}(?:\.\d{1,12})?(?:ms|[smhd])){1,5}")
 _STEP: Final = re.compile(r"(\d{1,10}(?:\.\d{1,12})?)(ms|[smhd])")
 _WORDS: Final = re.compile(
     r"(?:try again|retry|wait|available) (?:in|after|for)? ?(?:about )?"
-    r"(\d{1,10}(?:\.\d{1,12})?) ?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b"
+    r"(\d{1,10}(?:\.\d{1,12})?) ?"
+    r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)(?![a-z])"
     r"((?:\d{1,6}(?:\.\d{1,12})?(?:ms|s|m))*)",
     re.IGNORECASE,
 )
