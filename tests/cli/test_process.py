@@ -1,0 +1,205 @@
+"""The command line with everything real: a daemon per command, one store, the sandbox as provider.
+
+Run in this process as far as the command line goes, so that what it starts can be looked at.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from byokd.cli.main import main
+from byokd.sandbox import Sandbox
+from world import BAD_KEY, GENERIC, KEY
+
+KEY_ID = r"key_[a-z2-7]{26}"
+
+
+class Byokd:
+    """Runs commands on one store and keeps what they said and started."""
+
+    def __init__(
+        self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
+    ) -> None:
+        self.folder, self._capture, self._patch = folder, capture, patch
+        self.started: list[str] = []
+        self.out = self.err = ""
+        real = subprocess.Popen
+
+        def recorded(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+            environment = how.get("env") or dict(os.environ)
+            self.started.append(f"{command} {environment}")
+            return real(command, **how)
+
+        patch.setattr(subprocess, "Popen", recorded)
+
+    def __call__(self, words: str, *, stdin: str = "", code: int = 0) -> str:
+        """Run one command and return what it wrote to stdout."""
+        self._patch.setattr(sys, "stdin", io.StringIO(stdin))
+        found = main(["--data-dir", str(self.folder), *words.split()])
+        self.out, self.err = self._capture.readouterr()
+        assert found == code, f"{words}\n{self.out}\n{self.err}"
+        return self.out
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as provider,
+    ):
+        yield provider
+
+
+@pytest.fixture
+def byokd(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Byokd:
+    monkeypatch.setenv("COLUMNS", "80")
+    run = Byokd(tmp_path, capsys, monkeypatch)
+    run("vault init --protection keyFile --accept-risk keyFile")
+    return run
+
+
+def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
+    add = f"keys add {GENERIC} --base-url {sandbox.base_url} --label mine --stdin"
+    stored = byokd(add, stdin=KEY + "\n")
+    assert stored.startswith("stored key_")
+    key_id = stored.split()[1]
+
+    table = byokd("keys list")
+    assert key_id in table
+    assert KEY[-4:] in table
+    assert max(map(len, table.splitlines())) <= 80
+    [listed] = json.loads(byokd("keys list --json"))
+    assert (listed["keyId"], listed["state"], listed["isDefault"]) == (key_id, "active", True)
+
+    assert byokd("keys probe mine").startswith("valid: ")
+    byokd(f"keys disable {key_id}")
+    byokd(f"chat {GENERIC} sandbox-echo hello", code=1)
+    assert byokd.err.splitlines()[0].startswith("error: ")
+    assert byokd.err.splitlines()[-1].startswith("hint: see why: byokd keys list")
+    assert "active" in byokd(f"keys enable {GENERIC} --probe")
+    assert byokd(f"keys rotate {key_id[:12]} --stdin", stdin=KEY).startswith("rotated key_")
+    assert byokd("keys default mine")
+    byokd("keys remove mine", code=2)
+    assert "--yes" in byokd.err
+    assert byokd("keys remove mine --yes") == f"removed {key_id}\n"
+    assert json.loads(byokd("keys list --json")) == []
+
+    trail = byokd("audit list")
+    assert max(map(len, trail.splitlines())) <= 80
+    events = [entry["event"] for entry in json.loads(byokd("audit list --json"))]
+    assert events[0] == "key.deleted"
+    assert "key.created" in events
+    assert byokd("audit verify").startswith("whole: ")
+
+
+def test_a_key_is_seen_nowhere(byokd: Byokd, sandbox: Sandbox) -> None:
+    add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
+    byokd(add, stdin=KEY)
+    said = [byokd.out, byokd.err]
+    byokd(add, stdin=BAD_KEY, code=1)
+    said += [byokd.out, byokd.err]
+    for words in ("keys list", "keys list --json", "audit list --json", "vault status"):
+        byokd(words)
+        said += [byokd.out, byokd.err]
+    for seen in [*said, *byokd.started]:
+        assert KEY not in seen
+        assert BAD_KEY not in seen
+    assert byokd.started
+    for path in byokd.folder.rglob("*"):
+        if path.is_file():
+            assert KEY.encode() not in path.read_bytes()
+
+
+def test_a_chat_gives_a_pipe_the_answer_alone(byokd: Byokd, sandbox: Sandbox) -> None:
+    byokd(f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin", stdin=KEY)
+    answer = byokd(f"chat {GENERIC} sandbox-reasoning", stdin="how far is the moon?")
+    assert answer.strip()
+    assert "tokens in" in byokd.err
+    assert "cost" in byokd.err
+    assert answer.strip() not in byokd.err
+    byokd(f"chat {GENERIC} sandbox-tools weather?")
+    [whole] = json.loads(byokd(f"chat {GENERIC} sandbox-echo hello --json"))
+    assert whole["finishReason"]["unified"] == "stop"
+    byokd(f"chat {GENERIC} sandbox-echo", code=2)
+    assert "nothing to ask" in byokd.err
+    byokd(f"chat {GENERIC} sandbox-fault-500 hello", code=1)
+    assert byokd.err.startswith(("error: ", "again in"))
+
+
+def test_lists(byokd: Byokd, sandbox: Sandbox) -> None:
+    everyone = json.loads(byokd("providers --json"))
+    assert len(everyone) == 23
+    table = byokd("providers")
+    assert max(map(len, table.splitlines())) <= 80
+    assert all(item["id"] in table for item in everyone)
+    for item in everyone:
+        if item["kind"] == "multiField":
+            one = byokd(f"providers {item['id']}")
+            assert all(field["name"] in one for field in item["fields"])
+            break
+    byokd(f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin", stdin=KEY)
+    models = json.loads(byokd(f"models {GENERIC} --json"))
+    assert models
+    assert max(map(len, byokd(f"models {GENERIC}").splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "code", "error"),
+    [
+        ("providers attic", "", 2, "there is no provider 'attic'"),
+        ("keys probe attic", "", 2, "there is no key 'attic'"),
+        ("keys add attic --stdin", KEY, 2, "there is no provider 'attic'"),
+        (f"keys add {GENERIC} --stdin", KEY, 1, "base URL"),
+        (f"keys add {GENERIC} --base-url ftp://a.test --stdin", KEY, 1, "http"),
+        (f"keys add {GENERIC} --field apiKey=x --stdin", KEY, 2, "never goes on the command line"),
+        (f"keys add {GENERIC} --field nothing=x --stdin", KEY, 2, "NAME=VALUE"),
+        ("vault init --protection memory", "", 2, "--accept-risk memory"),
+        ("vault init --protection memory --accept-risk keyFile", "", 2, "--accept-risk memory"),
+        ("chat attic model hello", "", 1, "attic"),
+    ],
+)
+def test_mistakes_end_in_words(byokd: Byokd, words: str, stdin: str, code: int, error: str) -> None:
+    byokd(words, stdin=stdin, code=code)
+    first = byokd.err.splitlines()[0]
+    assert first.startswith("error: ")
+    assert error.lower() in first.lower()
+    assert "Traceback" not in byokd.err
+
+
+def test_a_daemon_that_cannot_start_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("nonsense = [", encoding="utf-8")
+    assert main(["--data-dir", str(tmp_path), "--config", str(config), "keys", "list"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "Traceback" not in said
+
+
+def test_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", "-m", "byokd", "demo"],
+        env=os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "80"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing was left behind" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert "\x1b" not in done.stdout
