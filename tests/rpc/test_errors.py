@@ -1,0 +1,38 @@
+"""Each kind has a code of its own, and a foreign exception tells nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import get_args
+
+import pytest
+
+from byokd.protocol.errors import KeyMissing, Kind
+from byokd.rpc.errors import CODES, as_ours, describe
+
+CANARY = "sk-test-0123456789abcdef"
+
+
+def test_every_kind_has_one_code() -> None:
+    assert set(CODES) == set(get_args(Kind))
+    assert len(set(CODES.values())) == len(CODES)
+
+
+def test_ours_pass() -> None:
+    error = KeyMissing("store a key first")
+    assert as_ours(error) is error
+
+
+def test_a_foreign_exception_tells_type_and_place_only(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "byokd"):
+        try:
+            try:
+                raise KeyError(CANARY)
+            except KeyError as cause:
+                raise ValueError(f"bad {CANARY}") from cause
+        except ValueError as raised:
+            error = as_ours(raised)
+    assert error.kind == "internal"
+    assert error.error_id in caplog.text
+    assert "ValueError because of KeyError at" in caplog.text
+    assert CANARY not in caplog.text + repr(error.data()) + describe(error)

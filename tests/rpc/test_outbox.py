@@ -1,0 +1,486 @@
+"""What goes out, in which order, and who waits: over a scripted pipe, then over a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from byokd.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_WRITE_BYTES
+from byokd.protocol.errors import Conflict
+from byokd.protocol.events import (
+    ChatEvents,
+    Citation,
+    Event,
+    Finish,
+    FinishReason,
+    Raw,
+    ReasoningDelta,
+    ReasoningEnd,
+    Retry,
+    Start,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallDelta,
+    ToolCallEnd,
+    UsageSnapshot,
+    Warn,
+)
+from byokd.protocol.parts import Source, Span
+from byokd.protocol.usage import Cost, Usage
+from byokd.rpc import codec
+from byokd.rpc.events import DELTA_END, write_event
+from byokd.rpc.framing import FrameReader
+from byokd.rpc.outbox import Outbox
+from byokd.rpc.pipe import Listener, open_pipe
+
+ANSWER = codec.response(1, None)
+
+
+class SlowPipe:
+    """A pipe that completes a write when the test says so."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.chunks: list[bytes] = []
+        self.open = False  # writes complete at once
+        self.closed = False
+
+    def write(self, data: bytes) -> bool:
+        self.chunks.append(data)
+        return self.open
+
+    def close(self) -> None:
+        self.closed = True
+
+    def drain(self) -> None:
+        """Complete writes until nothing is left."""
+        self.open = True
+        self.listener.written()
+
+
+def slow() -> tuple[Outbox, SlowPipe]:
+    """Return an outbox whose first write is under way."""
+    pipes: list[SlowPipe] = []
+
+    def open_slow(listener: Listener) -> SlowPipe:
+        pipes.append(SlowPipe(listener))
+        return pipes[0]
+
+    outbox = Outbox(open_slow)
+    outbox.send(b'"first"')
+    return outbox, pipes[0]
+
+
+def messages(data: bytes) -> list[Any]:
+    """Take frames apart."""
+    reader, out = FrameReader(), []
+    reader.feed(data)
+    while (found := reader.next()) is not None:
+        assert isinstance(found, bytes)
+        out.append(json.loads(found))
+    return out
+
+
+def text_of(found: list[Any], stream_id: str) -> str:
+    """Join the deltas of a stream, checking that its events are numbered without a gap."""
+    seq, text = 0, ""
+    for message in found:
+        params = message.get("params", {}) if isinstance(message, dict) else {}
+        if params.get("streamId") == stream_id:
+            assert params["seq"] == seq
+            seq += len(params["events"])
+            text += "".join(event.get("delta", "") for event in params["events"])
+    return text
+
+
+EVENTS: list[Event] = [
+    Start("p", "m", None, (Warn(type="dropped", message="x"),)),
+    TextStart("b"),
+    TextDelta("b", 'quo"te \\ \n \u2028 😀 é \x00'),
+    TextEnd("b", {"some_thing": 1}),
+    ReasoningDelta("r", "hm"),
+    ReasoningEnd("r", "summary"),
+    ToolCallDelta("c", '{"a":'),
+    ToolCallEnd("c", "f", {"snake_case": [1, None]}),
+    Citation(Source(url="u"), Span(start=0, end=1)),
+    UsageSnapshot(Usage(input_fresh=3)),
+    Retry(1, "rateLimited", 20),
+    Raw({"any_thing": "é"}),
+    Finish(FinishReason(unified="stop"), None, Cost()),
+]
+
+
+def test_events_are_written_as_the_contract_says() -> None:
+    assert {type(event) for event in EVENTS} >= set(get_args(Event)) - {
+        one for one in get_args(Event) if one.__name__ in {"ReasoningStart", "ToolCallStart"}
+    }
+    whole = [write_event(event) for event in EVENTS]
+    bodies = [one.head + one.text + (DELTA_END if one.key else b"") for one in whole]
+    body = b'{"streamId":"s","seq":0,"events":[%b]}' % b",".join(bodies)
+    parsed = ChatEvents.model_validate_json(body, by_alias=True, by_name=False)
+    assert parsed.events == tuple(EVENTS)
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    event = write_event(TextDelta("b", "a\ud83d"))
+    assert json.loads(b'"%b"' % event.text) == "a\ufffd"
+
+
+@pytest.mark.anyio
+async def test_when_idle_a_message_is_written_at_once() -> None:
+    outbox, pipe = slow()
+    pipe.drain()
+    outbox.open("s")
+    await outbox.events("s", [TextDelta("b", "x")])
+    outbox.send(ANSWER)
+    assert len(pipe.chunks) == 3
+    assert outbox.held_bytes == 0
+
+
+@pytest.mark.anyio
+async def test_what_waits_goes_out_together_and_merged() -> None:
+    outbox, pipe = slow()
+    outbox.open("s")
+    for event in [
+        TextStart("b"),
+        TextDelta("b", "1"),
+        TextDelta("b", "2"),
+        TextDelta("c", "3"),
+        ReasoningDelta("c", "4"),
+        ReasoningDelta("c", "5"),
+        TextDelta("b", "6"),
+        TextDelta("b", ""),
+        TextEnd("b"),
+        TextDelta("b", "7"),
+    ]:
+        await outbox.events("s", [event])
+    outbox.send(ANSWER)
+    pipe.drain()
+    assert len(pipe.chunks) == 2
+    answer, events = messages(pipe.chunks[1])
+    assert answer == json.loads(ANSWER)
+    assert events["params"]["seq"] == 0
+    assert [(e["type"], e.get("delta")) for e in events["params"]["events"]] == [
+        ("textStart", None),
+        ("textDelta", "12"),
+        ("textDelta", "3"),
+        ("reasoningDelta", "45"),
+        ("textDelta", "6"),
+        ("textEnd", None),
+        ("textDelta", "7"),
+    ]
+    await outbox.events("s", [TextDelta("b", "8")])
+    assert messages(pipe.chunks[-1])[0]["params"]["seq"] == 7
+
+
+@pytest.mark.anyio
+async def test_the_answer_of_a_chat_goes_after_its_last_event_and_others_go_before() -> None:
+    outbox, pipe = slow()
+    outbox.open("s")
+    await outbox.events("s", [TextDelta("b", "x")])
+    await outbox.answer(ANSWER, "s")
+    await outbox.answer(codec.response(2, None))
+    pipe.drain()
+    found = messages(b"".join(pipe.chunks))
+    assert [m.get("id", m.get("method")) for m in found[1:]] == [2, "chat/events", 1]
+
+
+@pytest.mark.anyio
+async def test_a_stream_name_is_free_when_its_answer_has_left() -> None:
+    outbox, pipe = slow()
+    outbox.open("s")
+    with pytest.raises(Conflict):
+        outbox.open("s")
+    await outbox.events("s", [TextDelta("b", "x")])
+    await outbox.answer(ANSWER, "s")
+    with pytest.raises(Conflict):
+        outbox.open("s")
+    pipe.drain()
+    outbox.open("s")
+    await outbox.answer(ANSWER, "s")
+    outbox.open("s")
+
+
+@pytest.mark.anyio
+async def test_streams_take_turns() -> None:
+    outbox, pipe = slow()
+    size = OUTBOX_WRITE_BYTES
+    for name in "abc":
+        outbox.open(name)
+        await outbox.events(name, [TextDelta("b", name * size), TextDelta("b", "!")])
+    pipe.drain()
+    order = [m["params"]["streamId"] for m in messages(b"".join(pipe.chunks))[1:]]
+    assert order == ["a", "b", "c", "a", "b", "c"]
+    assert all(len(chunk) < 2 * OUTBOX_WRITE_BYTES for chunk in pipe.chunks)
+
+
+async def waits(work: Any) -> asyncio.Task[Any] | None:
+    """Start something; return its task if it has to wait."""
+    task = asyncio.ensure_future(work)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return None if task.done() else task
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("extra", "has_to_wait"), [(0, False), (1, True)])
+async def test_a_stream_over_its_bound_waits(extra: int, has_to_wait: bool) -> None:
+    outbox, pipe = slow()
+    outbox.open("s")
+    outbox.open("t")
+    head = len(write_event(TextDelta("b", "")).head)
+    text = "x" * (OUTBOX_STREAM_MAX_BYTES - head + extra)
+    task = await waits(outbox.events("s", [TextDelta("b", text)]))
+    assert (task is not None) == has_to_wait
+    assert await waits(outbox.events("t", [TextDelta("b", "x")])) is None
+    pipe.drain()
+    if task is not None:
+        await task
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("extra", "has_to_wait"), [(0, False), (1, True)])
+async def test_a_full_outbox_makes_answers_wait(extra: int, has_to_wait: bool) -> None:
+    outbox, pipe = slow()
+    framed = len(b"Content-Length: 33000000\r\n\r\n")
+    body = bytes(OUTBOX_MAX_BYTES - outbox.held_bytes - framed + extra)
+    task = await waits(outbox.answer(body))
+    assert (task is not None) == has_to_wait
+    assert outbox.full != has_to_wait
+    assert outbox.held_bytes <= OUTBOX_MAX_BYTES
+    pipe.drain()
+    if task is not None:
+        await task
+    assert outbox.held_bytes == 0
+
+
+@pytest.mark.anyio
+async def test_a_message_over_the_bound_goes_alone() -> None:
+    outbox, pipe = slow()
+    task = await waits(outbox.answer(bytes(OUTBOX_MAX_BYTES + 1)))
+    assert task is not None
+    pipe.drain()
+    await task
+    assert len(pipe.chunks[-1]) > OUTBOX_MAX_BYTES
+
+
+@pytest.mark.anyio
+async def test_room_is_told_once_there_is_some() -> None:
+    told: list[bool] = []
+    pipes: list[SlowPipe] = []
+    outbox = Outbox(
+        lambda who: pipes.append(SlowPipe(who)) or pipes[0],
+        on_room=lambda: told.append(outbox.full),
+    )
+    outbox.send(b'"first"')
+    outbox.send(bytes(OUTBOX_MAX_BYTES))
+    assert outbox.full
+    pipes[0].drain()
+    assert told == [False]
+
+
+@pytest.mark.anyio
+async def test_when_the_client_is_gone_nobody_waits() -> None:
+    gone: list[bool] = []
+    read_fd, write_fd = os.pipe()
+    outbox = Outbox(partial(open_pipe, write_fd), on_broken=lambda: gone.append(True))
+    outbox.open("s")
+    task = await waits(outbox.events("s", [TextDelta("b", "x" * 1_000_000)]))
+    assert task is not None
+    os.close(read_fd)
+    async with asyncio.timeout(2):
+        await task
+        await outbox.flush()
+    await outbox.events("s", [TextDelta("b", "x")])
+    await outbox.answer(ANSWER, "s")
+    outbox.send(ANSWER)
+    assert gone == [True]
+    os.close(write_fd)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_nothing_is_lost_or_reordered(seed: int) -> None:
+    asyncio.run(_shuffle(random.Random(seed)))
+
+
+async def _shuffle(rng: random.Random) -> None:
+    outbox, pipe = slow()
+    names = ["a", "b", "c"]
+    sent = dict.fromkeys(names, "")
+
+    async def stream(name: str) -> None:
+        outbox.open(name)
+        for n in range(30):
+            text = f"{n}," * rng.choice([1, 1, 5, 2000])
+            sent[name] += text
+            await outbox.events(name, [TextDelta(rng.choice("xy"), text), *EVENTS[:0]])
+            if rng.random() < 0.3:
+                await asyncio.sleep(0)
+        await outbox.answer(codec.response(name, None), name)
+
+    async def read() -> None:
+        while True:
+            await asyncio.sleep(0)
+            if pipe.chunks and rng.random() < 0.5:
+                pipe.listener.written()
+
+    reader = asyncio.create_task(read())
+    await asyncio.gather(*map(stream, names))
+    await outbox.flush()
+    reader.cancel()
+    found = messages(b"".join(pipe.chunks))
+    for name in names:
+        assert text_of(found, name) == sent[name]
+        mine = [m for m in found if isinstance(m, dict) and _belongs(m, name)]
+        assert mine[-1] == {"jsonrpc": "2.0", "id": name, "result": None}
+
+
+def _belongs(message: Any, name: str) -> bool:
+    return message.get("id") == name or message.get("params", {}).get("streamId") == name
+
+
+@pytest.mark.anyio
+async def test_a_file_is_written_by_a_thread(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    outbox = Outbox(partial(open_pipe, fd))
+    outbox.open("s")
+    for n in range(100):
+        await outbox.events("s", [TextDelta("b", f"{n},")])
+    await outbox.answer(ANSWER, "s")
+    await outbox.flush()
+    outbox.close()
+    found = messages(path.read_bytes())
+    assert text_of(found, "s") == "".join(f"{n}," for n in range(100))
+    os.close(fd)
+
+
+# --- a client that stops reading, over a real pipe -----------------------------------------------
+
+STREAMS, PAUSE_S = 32, 5.0
+
+
+@pytest.mark.anyio
+async def test_a_client_that_stops_reading_slows_only_its_streams() -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(read_fd, False)
+    outbox = Outbox(partial(open_pipe, write_fd))
+    loop = asyncio.get_running_loop()
+    reading = asyncio.Event()
+    finish = asyncio.Event()
+    sent = [0] * STREAMS
+    held, late = [0], [0.0]
+
+    async def produce(n: int) -> None:
+        """As fast as possible until told to end, then the answer."""
+        outbox.open(f"s{n}")
+        while not finish.is_set():
+            sent[n] += 1
+            await outbox.events(f"s{n}", [TextDelta("b", f"{sent[n]} of a text, with é\n" * 20)])
+            held[0] = max(held[0], outbox.held_bytes)
+            await asyncio.sleep(0)
+        await outbox.answer(codec.response(n, None), f"s{n}")
+
+    async def ping() -> None:
+        while not finish.is_set():
+            asked = loop.time()
+            await asyncio.sleep(0.005)
+            late[0] = max(late[0], loop.time() - asked - 0.005)
+
+    got: list[bytes] = []
+
+    def read() -> None:
+        try:
+            got.append(os.read(read_fd, 1 << 20))
+        except BlockingIOError:
+            return
+
+    producers = [asyncio.create_task(produce(n)) for n in range(STREAMS)]
+    pinger = asyncio.create_task(ping())
+    await asyncio.sleep(PAUSE_S / 2)
+    paused = list(sent)
+    await asyncio.sleep(PAUSE_S / 2)
+    assert sent == paused  # producers stand still, and nothing was cancelled
+    assert not any(task.done() for task in producers)
+    asked = loop.time()
+    outbox.send(codec.response("ping", None))
+    finish.set()
+    reading.set()
+    loop.add_reader(read_fd, read)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*producers, pinger)
+        await outbox.flush()
+    took = loop.time() - asked
+    await asyncio.sleep(0.05)
+    loop.remove_reader(read_fd)
+    found = messages(b"".join(got))
+    for n in range(STREAMS):
+        wanted = "".join(f"{k} of a text, with é\n" * 20 for k in range(1, sent[n] + 1))
+        assert text_of(found, f"s{n}") == wanted
+        assert sum(m.get("id") == n for m in found) == 1
+    place = next(at for at, m in enumerate(found) if m.get("id") == "ping")
+    before = sum(len(json.dumps(m)) for m in found[:place])
+    print(
+        f"\nslow client: {STREAMS} streams, unread {PAUSE_S:.0f} s; held at most "
+        f"{held[0] / 2**20:.1f} MiB, loop late by at most {late[0] * 1000:.1f} ms, "
+        f"{before / 1024:.0f} KiB before the ping, drained in {took * 1000:.0f} ms"
+    )
+    assert held[0] <= OUTBOX_MAX_BYTES
+    assert late[0] < 1
+    outbox.close()
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+def test_the_cost_of_an_event() -> None:
+    """Print what one delta costs on its way out; no bound, machines differ."""
+
+    async def measure(count: int, work: Callable[[Outbox], Any]) -> float:
+        with open(os.devnull, "wb") as sink:  # noqa: ASYNC230, PTH123 - a descriptor is what we need
+
+            class Sink:
+                def write(self, data: bytes) -> bool:
+                    return os.write(sink.fileno(), data) == len(data)
+
+                def close(self) -> None:
+                    return
+
+            outbox = Outbox(lambda _listener: Sink())
+            outbox.open("s")
+            start = time.perf_counter()
+            await work(outbox)
+            return (time.perf_counter() - start) / count * 1e6
+
+    event = TextDelta("block-1", " a word or two")
+
+    async def singly(outbox: Outbox) -> None:
+        for _ in range(20_000):
+            await outbox.events("s", [event])
+
+    async def by_ten(outbox: Outbox) -> None:
+        for _ in range(2_000):
+            await outbox.events("s", [event] * 10)
+
+    async def large(outbox: Outbox) -> None:
+        for _ in range(200):
+            await outbox.events("s", [TextDelta("b", "a longer text \n" * 4096)])
+
+    one = asyncio.run(measure(20_000, singly))
+    ten = asyncio.run(measure(20_000, by_ten))
+    big = asyncio.run(measure(200, large))
+    print(
+        f"\nwriting a delta: {one:.1f} us alone, {ten:.1f} us in tens; "
+        f"{15 * 4096 / big:.0f} MB/s of text"
+    )
