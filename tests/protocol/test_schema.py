@@ -148,6 +148,7 @@ OPENNESS = [
     ("KeyInfo", "state", False),
     ("FinishReason", "unified", False),
     ("Message", "role", False),
+    ("ReasoningPart", "kind", False),
     ("KeyStoreParams", "probe", False),
 ]
 

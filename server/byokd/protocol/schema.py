@@ -41,8 +41,10 @@ HANDSHAKE: Final[dict[str, type[BaseModel]]] = {
 }
 """The types inside LSP's `initialize`, by where they sit; LSP owns the rest, so it has no row."""
 
-CONTROL_ENUMS: Final = frozenset({"Role", "UnifiedReason", "KeyState", "VaultState"})
-"""Enums that clients branch on: complete inside a major version. All others are for display."""
+CONTROL_ENUMS: Final = frozenset(
+    {"Role", "ReasoningKind", "UnifiedReason", "KeyState", "VaultState"}
+)
+"""Enums that clients branch on or send back: complete inside a major version. Others may grow."""
 
 RENAMED: Final = {"Event": "ChatEvent", "Kind": "ErrorKind", "JsonValue": "Json"}
 """Names that are clear inside their module here, and not in one file that holds everything."""

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:f3615e40ab28527e4623342ab4f95696eb0f47130d0c41267e90981f719bac4c"
+SCHEMA_HASH: Final = "sha256:105182aeaab04037147a57e3e5f6abe7c4e66115b29ec9dbf2e84567e3c2ca98"

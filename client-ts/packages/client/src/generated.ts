@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:f3615e40ab28527e4623342ab4f95696eb0f47130d0c41267e90981f719bac4c";
+export const SCHEMA_HASH = "sha256:105182aeaab04037147a57e3e5f6abe7c4e66115b29ec9dbf2e84567e3c2ca98";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -144,6 +144,16 @@ export interface AuditVerifyResult {
   fault: Open<AuditFault> | null;
   message: string;
 }
+
+export type Change =
+  | "stored"
+  | "rotated"
+  | "suspect"
+  | "softDisabled"
+  | "userDisabled"
+  | "enabled"
+  | "deleted"
+  | "defaultSet";
 
 export type ChatEvent =
   | StartEvent
@@ -388,7 +398,7 @@ export interface KeyChanged {
   _meta?: JsonObject | null;
   keyId: string;
   provider: string;
-  change: Open<"stored" | "rotated" | "suspect" | "softDisabled" | "userDisabled" | "enabled" | "deleted" | "defaultSet">;
+  change: Open<Change>;
   state: KeyState | null;
   reason: string | null;
 }
@@ -685,7 +695,7 @@ export interface ReasoningDeltaEvent {
 export interface ReasoningEndEvent {
   type: "reasoningEnd";
   blockId: string;
-  kind: Open<ReasoningKind>;
+  kind: ReasoningKind;
   providerState: JsonObject | null;
 }
 
@@ -699,7 +709,7 @@ export interface ReasoningPart {
   type: "reasoning";
   providerState: JsonObject | null;
   text: string;
-  kind: Open<ReasoningKind>;
+  kind: ReasoningKind;
 }
 
 /** What the model thought: its own words, a summary of them, or nothing readable. */
@@ -714,7 +724,7 @@ export interface ReasoningPartInput {
 export interface ReasoningStartEvent {
   type: "reasoningStart";
   blockId: string;
-  kind: Open<ReasoningKind>;
+  kind: ReasoningKind;
 }
 
 /** The answer must be JSON, of this schema where one is given. */
