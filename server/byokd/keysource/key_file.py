@@ -6,6 +6,7 @@ and its functions are handed in, so that there is one place where such checks ca
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -57,7 +58,7 @@ class KeyFileSource:
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Return the key in the file; raises `itemMissing`, `itemCorrupt`, `filePermissions`."""
         try:
-            data = self._files.read_private(self._path(item), _MAX_BYTES)
+            data = await asyncio.to_thread(self._files.read_private, self._path(item), _MAX_BYTES)
         except StoreFailed as error:
             raise failed("filePermissions") from error
         if data is None:
@@ -69,13 +70,16 @@ class KeyFileSource:
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Write a new key file; a disk that refuses raises its own `StoreFailed`."""
-        self._files.ensure_private_dir(self._folder)
-        self._files.create_private(self._path(item), f"{to_text(new_key())}\n".encode())
+        await asyncio.to_thread(self._write, self._path(item))
         return await self.read(item)
 
     async def forget(self, item: Item) -> None:
         """Delete the file."""
         self._path(item).unlink(missing_ok=True)
+
+    def _write(self, path: Path) -> None:
+        self._files.ensure_private_dir(self._folder)
+        self._files.create_private(path, f"{to_text(new_key())}\n".encode())
 
     def _path(self, item: Item) -> Path:
         return self._folder / f"{item.slot_id.hex()}.key"

@@ -116,7 +116,8 @@ def _credential_manager() -> KeyringBackend:
     from keyring.backends.Windows import WinVaultKeyring
 
     keyring = _untouched(WinVaultKeyring)
-    keyring.persist = "local machine"  # the default roams to the user's other machines
+    # The default roams to the person's other machines.
+    setattr(keyring, "persist", "local machine")  # noqa: B010  # a descriptor without a type
     return keyring
 
 

@@ -34,9 +34,18 @@ Verify: TypeAlias = Callable[[Item, str, float], bool]
 _MISSING_DELAYS_S: Final = (0.2, 0.2, 0.2)
 """macOS replaces an item by deleting and adding it; a reader in between finds nothing."""
 
-CHILD_VARIABLES: Final = frozenset(
-    "DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR HOME USER LOGNAME PATH LANG SYSTEMROOT USERPROFILE"
-    " APPDATA LOCALAPPDATA".split()
+CHILD_VARIABLES: Final = (
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_RUNTIME_DIR",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "PATH",
+    "LANG",
+    "SYSTEMROOT",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
 )
 """What the checking process may see of our environment: enough to find the same keyring."""
 

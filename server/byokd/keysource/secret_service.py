@@ -16,7 +16,8 @@ from byokd.keysource.source import failed
 from byokd.protocol.errors import VaultError
 
 if TYPE_CHECKING:
-    from secretstorage import Collection, DBusConnection
+    from jeepney.io.blocking import DBusConnection  # type: ignore[import-untyped]
+    from secretstorage import Collection
 
 _LABEL: Final = "byokd master key"
 _APPLICATION: Final = "byokd"

@@ -57,6 +57,17 @@ class Row:
     def __init__(self, row: sqlite3.Row) -> None:
         self._row = row
 
+    def names(self) -> list[str]:
+        """Return the names of the columns, in order."""
+        return self._row.keys()
+
+    def any(self, name: str) -> Sql:
+        """Return a column of any kind but a fraction, which no table of ours holds."""
+        value = self._row[name]
+        if value is None or isinstance(value, str | int | bytes):
+            return value
+        raise _changed(name)
+
     def text(self, name: str) -> str:
         """Return a text column."""
         if isinstance(value := self._row[name], str):

@@ -130,7 +130,12 @@ class Database:
 
     async def data_version(self) -> int:
         """Return a number that changes when another process has committed."""
-        return await self._submit(lambda: self._connected().data_version())
+
+        def ask() -> int:
+            with self._translated():
+                return self._connected().data_version()
+
+        return await self._submit(ask)
 
     async def aclose(self) -> None:
         """Finish what was submitted, then close. Safe to call twice."""

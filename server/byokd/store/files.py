@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import stat
 import time
 from collections.abc import AsyncIterator
@@ -129,8 +130,7 @@ def replace_private(path: Path, data: bytes) -> None:
     Raises:
         StoreFailed: the disk refuses; the old file stays.
     """
-    scratch = path.with_name(f"{path.name}.{os.getpid()}.new")
-    scratch.unlink(missing_ok=True)
+    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     create_private(scratch, data)
     try:
         scratch.replace(path)

@@ -1,0 +1,28 @@
+"""The vault: keys go in, and come out only as secrets on their way to a request.
+
+Knows nothing by itself; it is the door to its modules:
+
+    lifecycle   Vault: status, initialize, unlock, transaction, read, changed, aclose
+    keys        functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
+    rows        KeyRow and OpenedKey, and how a row is written, checked and read
+    hierarchy   slots, the root key and the accounts' data keys
+"""
+
+from __future__ import annotations
+
+from byokd.keepers.tx import KeyFacts, VaultTx
+from byokd.keepers.vault import keys
+from byokd.keepers.vault.lifecycle import Vault, sources_of
+from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey
+
+__all__ = [
+    "KeyFacts",
+    "KeyRow",
+    "Listing",
+    "NewKey",
+    "OpenedKey",
+    "Vault",
+    "VaultTx",
+    "keys",
+    "sources_of",
+]

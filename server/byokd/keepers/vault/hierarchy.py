@@ -1,0 +1,191 @@
+"""Which key opens which: slots open the root key, the root key opens the accounts' data keys.
+
+    key source ─▶ slot ─▶ root key ─▶ data key of an account ─▶ a key of its own for each record
+
+Knows the tables `key_slot` and `account_dek`. Must not know where a slot's key comes from, nor
+what is sealed under a data key.
+
+Slots make the protection of a vault a matter of one row: another keyring, a passphrase or a
+recovery code wraps the same root key, and no stored key is sealed again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from byokd.crypto.chain import Link
+from byokd.crypto.encoding import pack
+from byokd.crypto.envelope import EnvelopeError, open_blob, seal
+from byokd.crypto.kdf import KEY_BYTES, digest, same, subkey
+from byokd.keepers.tx import Meta, RootKeys, VaultTx, write_meta
+from byokd.protocol.errors import VaultCorrupt
+from byokd.store.connection import Row
+from byokd.store.db import Tx
+
+ID_BYTES: Final = 16
+ACTIVE: Final = "active"
+
+_NO_KDF: Final = pack()  # a slot whose key is random needs no parameters
+_FIRST: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One way to open the root key. `kind` is the protection's name in the contract."""
+
+    slot_id: bytes
+    kind: str
+    kdf_params: bytes
+    rk_version: int
+    blob: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of a store before it is unlocked."""
+
+    store_id: bytes
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DataKey:
+    """The data key of one account, and what tells its credentials apart."""
+
+    version: int
+    key: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The key of the account's fingerprints."""
+        return subkey(self.key, "fingerprint")
+
+
+def find(sql: Tx) -> Stored | None:
+    """Return the store's identity and its active slots; None where there is no vault yet.
+
+    Raises:
+        VaultCorrupt: there is a vault and no slot that could open it.
+    """
+    meta = sql.one("SELECT store_id FROM meta")
+    if meta is None:
+        return None
+    rows = sql.all("SELECT * FROM key_slot WHERE state = ? ORDER BY created_at, slot_id", ACTIVE)
+    slots = tuple(_slot_of(row) for row in rows)
+    if not slots:
+        raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
+    return Stored(meta.blob("store_id"), slots)
+
+
+def create(sql: Tx, *, store_id: bytes, slot_id: bytes, kind: str, kek: bytes, at: int) -> RootKeys:
+    """Write a new root key under one slot, and the row that every change passes through."""
+    root = os.urandom(KEY_BYTES)
+    keys = RootKeys.of(store_id, _FIRST, root)
+    fields = (store_id, slot_id, kind, _NO_KDF, _FIRST)
+    blob = seal(kek, "slot", fields, root)
+    sql.run(
+        "INSERT INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob, created_at,"
+        " row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        slot_id,
+        kind,
+        _NO_KDF,
+        _FIRST,
+        ACTIVE,
+        blob,
+        at,
+        _FIRST,
+        keys.row_mac("key_slot", slot_id, kind, _NO_KDF, _FIRST, ACTIVE, digest(blob), at, _FIRST),
+    )
+    genesis = keys.chain(_FIRST).genesis()
+    write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
+    return keys
+
+
+def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+    """Return the root key that a slot wraps.
+
+    Raises:
+        VaultCorrupt: the key does not open this slot of this store.
+    """
+    fields = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
+    try:
+        root = open_blob(kek, "slot", fields, slot.blob)
+    except EnvelopeError:
+        raise VaultCorrupt(
+            "the master key does not open this store; restore the store it belongs to"
+        ) from None
+    return RootKeys.of(stored.store_id, slot.rk_version, bytes(root))
+
+
+def data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
+    """Return an account's data key, the newest or a given version; None where there is none.
+
+    Raises:
+        VaultCorrupt: the row was changed from outside.
+    """
+    if version is not None and (known := tx.data_keys.get((account, version))) is not None:
+        return DataKey(version, known)
+    row = tx.sql.one(
+        "SELECT * FROM account_dek WHERE account_id = ? AND (dek_version = ? OR ? IS NULL)"
+        " ORDER BY dek_version DESC",
+        account,
+        version,
+        version,
+    )
+    if row is None:
+        return None
+    found, blob = row.number("dek_version"), row.blob("blob")
+    columns = (account, found, row.number("rk_version"), digest(blob), row.number("created_at"))
+    expected = tx.keys.row_mac("account_dek", *columns, row.number("row_gen"))
+    if not same(expected, row.blob("row_mac")):
+        raise _changed(account)
+    try:
+        key = open_blob(tx.keys.root, "account-dek", _dek_fields(tx, account, found), blob)
+    except EnvelopeError:
+        raise _changed(account) from None
+    tx.data_keys[account, found] = bytes(key)
+    return DataKey(found, bytes(key))
+
+
+def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
+    """Return an account's data key; the first use of the account makes it."""
+    if (found := data_key(tx, account)) is not None:
+        return found
+    key = os.urandom(KEY_BYTES)
+    blob = seal(tx.keys.root, "account-dek", _dek_fields(tx, account, _FIRST), key)
+    columns = (account, _FIRST, tx.keys.version, digest(blob), at, _FIRST)
+    tx.sql.run(
+        "INSERT INTO account_dek (account_id, dek_version, rk_version, blob, created_at, row_gen,"
+        " row_mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        account,
+        _FIRST,
+        tx.keys.version,
+        blob,
+        at,
+        _FIRST,
+        tx.keys.row_mac("account_dek", *columns),
+    )
+    tx.changed = True
+    return DataKey(_FIRST, key)
+
+
+def _dek_fields(tx: VaultTx, account: str, version: int) -> tuple[bytes, str, int, int]:
+    return (tx.keys.store_id, account, version, tx.keys.version)
+
+
+def _changed(account: str) -> VaultCorrupt:
+    return VaultCorrupt(
+        f"the data key of account {account} was changed from outside; restore the store's backup"
+    )
+
+
+def _slot_of(row: Row) -> Slot:
+    return Slot(
+        slot_id=row.blob("slot_id"),
+        kind=row.text("slot_type"),
+        kdf_params=row.blob("kdf_params"),
+        rk_version=row.number("rk_version"),
+        blob=row.blob("blob"),
+    )
