@@ -43,13 +43,15 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
 )
 """Who may import what beside itself, and why. Downward is free; upward never happens."""
 
+BELOW_KEEPERS = GROUND | LAYERS[1] | LAYERS[2] | {"keepers.tx"}
+
 NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
     ("rpc", GROUND | {"services"}, "the door cannot see the vault, the store or the network"),
     ("cli", GROUND | {"crypto.seal", "sandbox"}, "the command line is a client of the daemon"),
     ("sandbox", GROUND | {"catalog"}, "what simulates a provider must not share our reading of it"),
-    ("keepers.vault", GROUND | LAYERS[1] | LAYERS[2], "keepers do not know each other"),
-    ("keepers.audit", GROUND | LAYERS[1] | LAYERS[2], "keepers do not know each other"),
-    ("keepers.ledger", GROUND | LAYERS[1] | LAYERS[2], "keepers do not know each other"),
+    ("keepers.vault", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
+    ("keepers.audit", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
+    ("keepers.ledger", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
 )
 """Who may import less than the layers allow, itself aside."""
 
@@ -116,7 +118,7 @@ IMPURE_ALLOWED: dict[str, tuple[frozenset[str], str]] = {
 }
 """The named exceptions to purity. The loader reads package data through importlib.resources."""
 
-REVEALERS = frozenset({"dialects.auth", "keepers.vault"})
+REVEALERS = frozenset({"dialects.auth", "keepers.vault.keys"})
 """The two places where a secret becomes text: on a request, and into the sealed record."""
 
 MODULE_MAX_LINES, FUNCTION_MAX_LINES = 450, 60

@@ -89,28 +89,7 @@ class Audit:
             actor=actor,
             body=_body(facts.provider if facts else provider, facts, details or {}),
         )
-        # Continues from the recorded head and not from the last row that is there: entries that
-        # somebody removed leave a gap for ever.
-        link = tx.keys.chain(tx.meta.epoch).follow(tx.meta.head, entry)
-        tx.sql.run(
-            "INSERT INTO audit (seq, epoch, ts_us, event, account_ref, key_ref, actor, body, h, m)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            entry.seq,
-            tx.meta.epoch,
-            entry.ts_us,
-            event,
-            account,
-            entry.key_ref,
-            actor,
-            entry.body,
-            link.h,
-            link.m,
-        )
-        tx.meta = replace(tx.meta, head_seq=entry.seq, head=link)
-        tx.changed = True
-        if tx.durable:
-            keys, mark = tx.keys, Anchor(tx.meta.epoch, entry.seq, link.m)
-            tx.after.append(lambda: anchor.write(self._state, keys, mark))
+        self._write(tx, entry)
         return entry.seq
 
     def page(
@@ -177,6 +156,30 @@ class Audit:
             if reached is None:
                 return checker.result()
             last = reached
+
+    def _write(self, tx: VaultTx, entry: ChainEntry) -> None:
+        # Continues from the recorded head and not from the last row that is there: entries that
+        # somebody removed leave a gap for ever.
+        epoch = tx.meta.epoch
+        link = tx.keys.chain(epoch).follow(tx.meta.head, entry)
+        tx.sql.run(
+            "INSERT INTO audit (seq, epoch, ts_us, event, account_ref, key_ref, actor, body, h, m)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            entry.seq,
+            epoch,
+            entry.ts_us,
+            entry.event,
+            entry.account_ref,
+            entry.key_ref,
+            entry.actor,
+            entry.body,
+            *link,
+        )
+        tx.meta = replace(tx.meta, head_seq=entry.seq, head=link)
+        tx.changed = True
+        if tx.durable:
+            mark = Anchor(epoch, entry.seq, link.m)
+            tx.after.append(lambda: anchor.write(self._state, tx.keys, mark))
 
     def _anchor(self, tx: VaultTx) -> Anchor | Literal["none", "changed"]:
         if not tx.durable:

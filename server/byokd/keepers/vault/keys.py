@@ -8,8 +8,8 @@ Knows the rules: one default per provider and account, versions that only rise, 
 state. Must not know providers, the network, or why a key is disabled.
 
 Every function takes the account, and another account's key is as absent as one that never was.
-A function that writes may raise `StoreBusy` and `StoreFailed`; any may raise `VaultCorrupt` with the
-id of a key whose row was changed from outside, while the other keys keep working.
+A function that writes may raise `StoreBusy` and `StoreFailed`. Any may raise `VaultCorrupt` with
+the id of a key whose row was changed from outside; the other keys keep working.
 """
 
 from __future__ import annotations
