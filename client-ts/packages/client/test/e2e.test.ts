@@ -32,17 +32,17 @@ const WEATHER = {
   inputSchema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
 };
 
-/** Run the sandbox until the test ends; returns its base URL, which it prints. */
+/** Run the sandbox until the test ends; returns its base URL. It goes when its input ends. */
 async function sandbox(t: TestContext): Promise<string> {
   const args = ["-I", "-X", "utf8", "-m", "byokd.sandbox", "--port", "0", "--key", KEY];
-  const child = spawn(PYTHON ?? "", args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(PYTHON ?? "", args, { stdio: ["pipe", "pipe", "inherit"] });
   const gone = new Promise((resolve) => child.once("close", resolve));
-  t.after(() => (child.kill(), gone));
+  t.after(() => (child.stdin.end(), gone));
   for await (const line of createInterface(child.stdout)) {
-    const url = /https?:\/\/[^\s"']+/.exec(line)?.[0];
-    if (url) return url;
+    const { baseUrl }: { baseUrl: string } = JSON.parse(line);
+    return baseUrl;
   }
-  throw new Error("the sandbox ended before it told its URL");
+  throw new Error("the sandbox ended before it was ready");
 }
 
 /** Start a daemon with an empty store that lasts as long as the test. */
@@ -173,7 +173,7 @@ test("a tool is called and its result goes back", { skip: SKIP }, async (t) => {
 test("aborting ends a long answer as a success", { skip: SKIP }, async (t) => {
   const { ask } = await ready(t);
   const abort = new AbortController();
-  const chat = ask("sandbox-burst-1000000", "go", {}, abort.signal);
+  const chat = ask("sandbox-paced-100hz-100000", "go", {}, abort.signal);
   for await (const event of chat) if (event.type === "textDelta") abort.abort();
   assert.equal((await chat.result).finishReason.unified, "cancelled");
 });
