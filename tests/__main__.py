@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "client-ts"
 NODE_OLDEST = 20
 
-_NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
+_NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -123,13 +123,13 @@ def _typescript(python: str) -> Tally:
             print(done.stdout, flush=True)
             return Tally(failed=1, note=f"npm {step[0]} ended with {done.returncode}")
     done = _run([npm, "test"], cwd=CLIENT, env=env)
-    counts = {"pass": 0, "fail": 0, "skipped": 0}
+    counts = {"pass": 0, "fail": 0, "cancelled": 0, "skipped": 0}
     for name, number in _NODE_COUNT.findall(_COLOUR.sub("", done.stdout)):
         counts[name] += int(number)
     if done.returncode:
         print(done.stdout, flush=True)
         counts["fail"] = max(counts["fail"], 1)
-    return Tally(counts["pass"], counts["fail"], counts["skipped"])
+    return Tally(counts["pass"], counts["fail"] + counts["cancelled"], counts["skipped"])
 
 
 def _no_node() -> str:

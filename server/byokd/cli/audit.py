@@ -23,7 +23,7 @@ from byokd.protocol.audit import (
 
 @click.group()
 def audit() -> None:
-    """See what happened to your keys, and check that the record is whole."""
+    """See what happened to your keys."""
 
 
 @audit.command("list")
@@ -53,7 +53,10 @@ def list_entries(daemon: Daemon, *, key: str | None, limit: int, as_json: bool) 
 @audit.command()
 @with_daemon
 def verify(daemon: Daemon) -> int:
-    """Check every entry against the one before, and the keys against the entries."""
+    """Check that the record is whole.
+
+    Every entry is checked against the one before, and the stored keys against the entries.
+    """
     result = daemon.call("audit/verify", AuditVerifyParams(), AuditVerifyResult)
     if result.ok:
         terminal.show(f"whole: {result.entries} entries")

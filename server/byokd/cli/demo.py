@@ -70,7 +70,10 @@ class Deviation(Exception):
 
 @click.command()
 def demo() -> int:
-    """Show the whole way of a key and a chat, in some ten seconds, and leave nothing behind."""
+    """Show the way of a key and a chat.
+
+    It takes some ten seconds, brings its own provider, and leaves nothing behind.
+    """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="byokd-demo-") as folder:
         try:

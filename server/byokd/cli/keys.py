@@ -120,7 +120,10 @@ def add(
 def rotate(
     daemon: Daemon, *, key: str, given: Sequence[str], from_stdin: bool, probe: ProbePolicy
 ) -> None:
-    """Replace the secret of KEY; its id, label and place stay."""
+    """Replace the secret of KEY.
+
+    Its id, label and place stay.
+    """
     info = resolve(daemon, key)
     about = find(daemon, info.provider)
     plain = _plain_fields(about, given, ask=False)
@@ -157,7 +160,10 @@ def list_keys(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
 @click.argument("key")
 @with_daemon
 def probe(daemon: Daemon, key: str) -> int:
-    """Ask the provider what it thinks of KEY; ends with 1 when it is bad."""
+    """Ask the provider about KEY.
+
+    Ends with 1 when the provider does not know it.
+    """
     params = KeyProbeParams(key_id=resolve(daemon, key).key_id)
     result = daemon.call("key/probe", params, KeyProbeResult).probe
     terminal.show(verdict(result))

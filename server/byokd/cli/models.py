@@ -21,7 +21,10 @@ _THOUSANDS_FROM = 10_000
 @json_option
 @with_daemon
 def models(daemon: Daemon, *, provider: str | None, refresh: bool, as_json: bool) -> None:
-    """List the models of PROVIDER, or of every provider that has a key."""
+    """List what can be called.
+
+    The models of PROVIDER, or of every provider that has a key.
+    """
     asked = ModelListParams(provider=provider, refresh=refresh)
     pages = list(daemon.pages("model/list", asked, ModelListResult))
     items = [item for page in pages for item in page.items]

@@ -18,7 +18,7 @@ from byokd.protocol.provider import FieldInfo, ProviderInfo, ProviderListParams,
 @json_option
 @with_daemon
 def providers(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
-    """List the providers, or show one with everything that is known about it."""
+    """List the providers, or show all about one."""
     if provider:
         found = find(daemon, provider)
         if as_json:

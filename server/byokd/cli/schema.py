@@ -21,7 +21,7 @@ from byokd.cli import terminal
     help="Where to write.",
 )
 def schema(folder: Path) -> None:
-    """Write the JSON Schema of the protocol and its TypeScript types."""
+    """Write the protocol's schema and types."""
     from byokd.protocol.schema import write
 
     try:

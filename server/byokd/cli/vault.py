@@ -30,7 +30,7 @@ _RISKS = {
 
 @click.group()
 def vault() -> None:
-    """See how your keys are protected, and choose it on a machine without a keyring."""
+    """See or choose how your keys are protected."""
 
 
 @vault.command()
@@ -58,7 +58,10 @@ def status(daemon: Daemon, *, as_json: bool) -> None:
 )
 @with_daemon
 def init(daemon: Daemon, protection: Chosen, accept_risk: str | None) -> None:
-    """Make the vault. Nothing weaker than the OS keyring is ever chosen for you."""
+    """Make the vault.
+
+    Nothing weaker than the OS keyring is ever chosen for you.
+    """
     risk = _RISKS.get(protection)
     if risk and accept_risk != protection:
         if accept_risk is not None or not sys.stdin.isatty():
