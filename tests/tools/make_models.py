@@ -35,6 +35,19 @@ ROUTED = ("hf-router", "huggingface_")
 # A deployment's answer names its base model, which is priced as at its maker.
 FALLBACKS = {"azure-openai": ["openai"]}
 
+PREFIXES = {"google": "models/"}
+"""What lists put before an id and prices leave out."""
+
+ONLY = {"google": ("gemini", "gemma")}
+"""Prices of another service of the same house are left out."""
+
+NOT_CHAT = re.compile(
+    r"embed|whisper|tts|dall-e|moderation|davinci|babbage|^ada$|^curie$|realtime|transcribe|image|"
+    r"sora|audio|-instruct-0914|flare|sunburst|voxtral|sonic|orpheus|guard|ocr|imagen|veo|-live",
+)
+NOT_CALLABLE = re.compile(r"^(regional\.|ft:|~)|\.ft-")
+"""Lines that price a family of ids and are no id themselves."""
+
 RATES = {
     "input": "input_mtok", "output": "output_mtok", "cache_read": "cache_read_mtok",
     "cache_write": "cache_write_mtok", "search": "web_searches_kcount",
@@ -66,6 +79,7 @@ def main(day: str) -> None:
         "as_of": day,
         "currency": "USD",
         "fallbacks": FALLBACKS,
+        "prefixes": PREFIXES,
     }
     TARGET.write_text(_laid_out(head, made), "utf-8")
 
@@ -88,18 +102,26 @@ def _models(ours: str, theirs: list[Any], facts: list[dict[str, Any]]) -> Iterat
     for model in theirs:
         rates = list(_rates(model.prices))
         # Without a price for output it is an embedding, a voice or a picture: nothing to chat with.
-        if not any("output" in each for each in rates):
+        if NOT_CHAT.search(model.id.lower()) or not any("output" in each for each in rates):
+            continue
+        if not model.id.startswith(ONLY.get(ours, "")):
             continue
         known = _known(ours, model.id, facts)
         yield {
             "id": model.id,
             "name": model.name if model.name != model.id else None,
             "match": _match(model.match, model.id),
+            "listed": None if _callable(model) else False,
             "context": model.context_window,
             **known,
             "deprecated": model.deprecated,
             "rates": rates,
         }
+
+
+def _callable(model: Any) -> bool:
+    """Tell whether the id may be offered to a person: some lines only price what fits them."""
+    return model.is_match(model.id) and not NOT_CALLABLE.search(model.id)
 
 
 def _known(ours: str, model: str, facts: list[dict[str, Any]]) -> dict[str, Any]:

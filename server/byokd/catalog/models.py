@@ -70,6 +70,7 @@ class _Line(TypedDict, total=False):
     id: str
     name: str
     match: Rule
+    listed: bool
     context: int
     output: int
     inputs: list[str]
@@ -83,6 +84,7 @@ class _Snapshot(TypedDict):
     as_of: str
     currency: str
     fallbacks: dict[str, list[str]]
+    prefixes: dict[str, str]
     providers: dict[str, list[_Line]]
 
 
@@ -91,8 +93,9 @@ def facts(provider_id: str, model_id: str) -> ModelFacts | None:
 
     A provider that sells another's models is asked for its own line first, then for theirs.
     """
-    asked = model_id.lower()
-    for name in (provider_id, *_snapshot()["fallbacks"].get(provider_id, ())):
+    snapshot = _snapshot()
+    asked = model_id.lower().removeprefix(snapshot["prefixes"].get(provider_id, ""))
+    for name in (provider_id, *snapshot["fallbacks"].get(provider_id, ())):
         lines = _lines(name)
         line = lines.get(asked) or next(
             (each for each in lines.values() if "match" in each and _fits(each["match"], asked)),
@@ -104,8 +107,12 @@ def facts(provider_id: str, model_id: str) -> ModelFacts | None:
 
 
 def known_models(provider_id: str) -> Mapping[str, ModelFacts]:
-    """Return what is known of all models of a provider, by id."""
-    made = (_facts(provider_id, line) for line in _lines(provider_id).values())
+    """Return what is known of the models of a provider, by id.
+
+    Lines that price a family of ids, and are no id themselves, are left out.
+    """
+    lines = _lines(provider_id).values()
+    made = (_facts(provider_id, line) for line in lines if line.get("listed", True))
     return MappingProxyType({each.id: each for each in made})
 
 

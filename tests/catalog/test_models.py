@@ -1,0 +1,80 @@
+"""How a model id finds what is known of it."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.models import facts, known_models
+
+FOUND = (
+    ("exactly", "anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5"),
+    ("with a date", "anthropic", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+    ("without regard to case", "openai", "GPT-4o", "gpt-4o"),
+    ("by an alias", "openai", "gpt-4o-2024-08-06", "gpt-4o"),
+    ("at its maker", "azure-openai", "gpt-4o-2024-08-06", "gpt-4o"),
+    ("with the prefix of lists", "google", "models/gemini-2.5-flash", "gemini-2.5-flash"),
+    ("with its vendor", "openrouter", "anthropic/claude-sonnet-4", "anthropic/claude-sonnet-4"),
+    ("with its route", "hf-router", "openai/gpt-oss-120b:groq", "openai/gpt-oss-120b:groq"),
+    ("in a region", "bedrock", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+     "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+)  # fmt: skip
+
+UNKNOWN = (
+    ("anthropic", "no-such-model"),
+    ("hf-router", "openai/gpt-oss-120b"),
+    ("ollama", "llama3.2"),
+    ("no-such-provider", "gpt-4o"),
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "expected"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND]
+)
+def test_a_model_is_found(provider: str, asked: str, expected: str) -> None:
+    found = facts(provider, asked)
+    assert found is not None
+    assert (found.provider, found.id) == (provider, expected)
+
+
+@pytest.mark.parametrize(("provider", "asked"), UNKNOWN)
+def test_what_is_not_known_is_none(provider: str, asked: str) -> None:
+    assert facts(provider, asked) is None
+
+
+def test_capabilities_are_stated_or_null() -> None:
+    opus = facts("anthropic", "claude-opus-5")
+    assert opus is not None
+    assert (opus.context_tokens, opus.output_tokens) == (1_000_000, 128_000)
+    assert (opus.tools, opus.reasoning) == (True, True)
+    assert opus.input_modalities == ("text", "image", "file")
+    sonar = facts("perplexity", "sonar-pro")
+    assert sonar is not None
+    assert (sonar.tools, sonar.output_tokens) == (False, None)
+
+
+@pytest.mark.parametrize("provider", load())
+def test_every_line_can_be_read_and_is_dated(provider: str) -> None:
+    for model, known in known_models(provider).items():
+        assert known.id == model
+        assert known.rates
+        assert known.as_of >= "2026-11-23"
+        for rates in known.rates:
+            for tiers in (rates.input, rates.output, rates.cache_read, rates.cache_write):
+                starts = [above for above, _ in tiers or ()]
+                assert starts == sorted(set(starts))
+                assert all(amount >= 0 for _, amount in tiers or ())
+
+
+def test_a_family_is_priced_and_not_offered() -> None:
+    known = known_models("bedrock")
+    assert known
+    assert not [model for model in known if model.startswith("regional.")]
+
+
+def test_the_snapshot_stays_small() -> None:
+    data = resources.files("byokd.catalog").joinpath("models.json").read_bytes()
+    assert len(data) < 400_000
+    assert max(len(line) for line in data.splitlines()) < 2_000

@@ -1,0 +1,402 @@
+"""The product table, row by row, and what must hold of every record.
+
+The table repeats the records on purpose: a base URL, a header or a field name is a promise to
+people and their scripts, and must not change by a slip in one file.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field as default
+from datetime import date
+from importlib import resources
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import Condition, Models, Probe, Provider, Quirks
+
+PROVIDERS = load()
+FOLDER = resources.files("byokd.catalog") / "providers"
+TEXTS = {name: (FOLDER / f"{name}.toml").read_text("utf-8") for name in PROVIDERS}
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the product promises of one provider.
+
+    `fields` are names: a trailing `*` marks a plain (not secret) field, a trailing `?` one that
+    may be left empty.
+    """
+
+    id: str
+    kind: Literal["managed", "singleField", "multiField", "custom"]
+    dialect: str
+    base_url: str | None
+    fields: str = "apiKey"
+    url_required: bool = False
+    chat_path: str = "/chat/completions"
+    auth: str = "bearer authorization"
+    headers: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
+    keyless: bool = False
+    probe: str = "/models"
+    pricing: str = ""
+    notes: str = ""
+    stage: Literal["stable", "preview"] = "stable"
+    facts: dict[str, object] = default(default_factory=dict)
+
+
+CHAT = "openai_chat"
+AZURE = "https://{resourceName}.openai.azure.com"
+CLOUDFLARE = "https://api.cloudflare.com/client/v4"
+
+TABLE = (
+    Row(
+        "anthropic", "managed", "anthropic_messages", "https://api.anthropic.com",
+        chat_path="/v1/messages", auth="header x-api-key", headers=("anthropic-version",),
+        probe="/v1/models?limit=1", pricing="cache reads", notes="Claude",
+        facts={"cache_in_prompt": False},
+    ),
+    Row(
+        "openai", "managed", CHAT, "https://api.openai.com/v1",
+        pricing="cached input", notes="GPT",
+        facts={"max_tokens_field": "max_completion_tokens", "effort_field": "reasoning_effort"},
+    ),
+    Row(
+        "google", "managed", "gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        chat_path="/models/{model}:streamGenerateContent?alt=sse", auth="header x-goog-api-key",
+        probe="/models?pageSize=1", pricing="free tier", notes="Gemini",
+        facts={"reasoning_in_completion": False},
+    ),
+    Row(
+        "glm", "managed", CHAT, "https://open.bigmodel.cn/api/paas/v4",
+        pricing="CNY", notes="GLM", facts={"effort_field": "thinking"},
+    ),
+    Row(
+        "openrouter", "singleField", CHAT, "https://openrouter.ai/api/v1",
+        headers=("HTTP-Referer", "X-Title", "X-OpenRouter-Title"), probe="/key",
+        pricing="per request", notes="anthropic/claude-*",
+        facts={"cost_pointer": "/usage/cost", "reasoning_echo": "reasoning_details"},
+    ),
+    Row(
+        "litellm", "singleField", CHAT, "http://localhost:4000", url_required=True,
+        chat_path="/v1/chat/completions", probe="/v1/models", pricing="header", notes="aliases",
+        facts={"cost_header": "x-litellm-response-cost"},
+    ),
+    Row(
+        "ollama", "singleField", CHAT, "http://localhost:11434/v1", fields="apiKey?", keyless=True,
+        pricing="free", notes="free and local",
+        facts={"image_data_uri_only": True, "unsupported": ("tool_choice", "parallel_tool_calls")},
+    ),
+    Row(
+        "mistral", "singleField", CHAT, "https://api.mistral.ai/v1", pricing="cached input",
+        notes="Mistral",
+        facts={
+            "tool_call_id_pattern": "^[A-Za-z0-9]{9}$", "user_after_tool_forbidden": True,
+            "stream_usage": False, "seed_field": "random_seed", "max_tokens_field": "max_tokens",
+        },
+    ),
+    Row(
+        "deepseek", "singleField", CHAT, "https://api.deepseek.com", probe="/user/balance",
+        pricing="cache-read discount", notes="DeepSeek V4",
+        facts={"reasoning_echo": "reasoning_content", "reasoning_echo_always": True},
+    ),
+    Row(
+        "qwen", "singleField", CHAT, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        pricing="per token", notes="CN region", facts={"effort_field": "enable_thinking"},
+    ),
+    Row(
+        "grok", "singleField", CHAT, "https://api.x.ai/v1", probe="/api-key",
+        pricing="live search", notes="Grok",
+        facts={"reasoning_in_completion": False, "cost_divisor": 10**10},
+    ),
+    Row(
+        "together", "singleField", CHAT, "https://api.together.xyz/v1", pricing="per token",
+        notes="open models", facts={"stream_usage": False},
+    ),
+    Row(
+        "fireworks", "singleField", CHAT, "https://api.fireworks.ai/inference/v1",
+        probe="https://api.fireworks.ai/v1/accounts/fireworks/models"
+        "?filter=supports_serverless%3Dtrue&pageSize=1",
+        pricing="per token", notes="open models", facts={"always_stream": True},
+    ),
+    Row(
+        "groq", "singleField", CHAT, "https://api.groq.com/openai/v1",
+        pricing="no prompt-cache discount", notes="low latency",
+        facts={"max_tokens_field": "max_completion_tokens"},
+    ),
+    Row(
+        "cerebras", "singleField", CHAT, "https://api.cerebras.ai/v1",
+        pricing="free tier", notes="low latency", facts={"temperature_max": 1.5},
+    ),
+    Row(
+        "perplexity", "singleField", CHAT, "https://api.perplexity.ai",
+        probe="/v1/models", pricing="search surcharge", notes="search-augmented",
+        facts={"tools_supported": False, "strict_alternation": True,
+               "cost_pointer": "/usage/cost/total_cost"},
+    ),
+    Row(
+        "hf-router", "singleField", CHAT, "https://router.huggingface.co/v1",
+        companions=("https://huggingface.co",), probe="https://huggingface.co/api/whoami-v2",
+        pricing="without markup", notes=":provider",
+    ),
+    Row(
+        "openai-compatible", "singleField", CHAT, None, fields="apiKey?", url_required=True,
+        keyless=True, pricing="unknown", notes="local",
+    ),
+    Row(
+        "azure-openai", "multiField", CHAT, f"{AZURE}/openai/v1", stage="preview",
+        fields="resourceName* deployment*? apiVersion*? apiKey", auth="header api-key",
+        probe=f"{AZURE}/openai/deployments?api-version=2023-03-15-preview",
+        pricing="uplift", notes="deployment",
+    ),
+    Row(
+        "bedrock", "multiField", "bedrock_converse", "https://bedrock-runtime.{region}.amazonaws.com",
+        stage="preview",
+        fields="region* accessKeyId? secretAccessKey? sessionToken? apiKey?",
+        chat_path="/model/{model}/converse-stream",
+        companions=("https://bedrock.{region}.amazonaws.com",),
+        probe="https://bedrock.{region}.amazonaws.com/foundation-models?byOutputModality=TEXT",
+        pricing="per region", notes="inference profile", facts={"cache_in_prompt": False},
+    ),
+    Row(
+        "cloudflare-workers-ai", "multiField", CHAT, f"{CLOUDFLARE}/accounts/{{accountId}}/ai/v1",
+        stage="preview", fields="accountId* apiToken",
+        companions=("https://api.cloudflare.com",), probe=f"{CLOUDFLARE}/user/tokens/verify",
+        pricing="neurons", notes="@cf/", facts={"max_tokens_default": 4096},
+    ),
+    Row(
+        "hf-inference-endpoints", "multiField", CHAT, None, stage="preview", url_required=True,
+        fields="apiToken", chat_path="/v1/chat/completions", probe="/v1/models",
+        pricing="per hour", notes="one model per endpoint",
+    ),
+    Row(
+        "cohere", "custom", "cohere_chat", "https://api.cohere.com", chat_path="/v2/chat",
+        probe="/v1/check-api-key", pricing="billed unit", notes="Command",
+        facts={"tool_choice_required": "REQUIRED", "tool_choice_named": False},
+    ),
+)  # fmt: skip
+
+
+def _fields(record: Provider) -> str:
+    return " ".join(
+        each.name + ("" if each.secret else "*") + ("" if each.required else "?")
+        for each in record.fields
+    )
+
+
+def test_the_table_names_every_provider_in_the_order_shown() -> None:
+    assert tuple(PROVIDERS) == tuple(row.id for row in TABLE)
+    assert len(PROVIDERS) == 23
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.id)
+def test_a_record_keeps_its_promises(row: Row) -> None:
+    record = PROVIDERS[row.id]
+    assert (record.kind, record.stage, record.dialect) == (row.kind, row.stage, row.dialect)
+    assert (record.base_url, record.base_url_required) == (row.base_url, row.url_required)
+    assert record.chat_path == row.chat_path
+    assert record.keyless is row.keyless
+    assert _fields(record) == row.fields
+    assert f"{record.auth.scheme} {record.auth.header}" == row.auth
+    assert tuple(record.headers) == row.headers
+    assert record.companion_origins == row.companions
+    assert (record.probe.url or record.probe.path) == row.probe
+    assert row.pricing in record.pricing
+    assert row.notes in " ".join(record.notes)
+    for quirk, value in row.facts.items():
+        assert getattr(record.quirks, quirk) == value, quirk
+
+
+def test_a_key_may_be_one_of_two_kinds() -> None:
+    record = PROVIDERS["bedrock"]
+    assert record.one_of == (("apiKey",), ("accessKeyId", "secretAccessKey"))
+    assert record.auth.otherwise is not None
+    assert (record.auth.otherwise.scheme, record.auth.otherwise.signing_name) == (
+        "sigv4",
+        "bedrock",
+    )
+
+
+# --- what depends on the model -------------------------------------------------------------------
+
+BY_MODEL: tuple[tuple[str, str, str, object], ...] = (
+    ("openai", "gpt-4o", "effort_words", {"max": "high"}),
+    ("openai", "gpt-5-mini", "effort_words", {"none": "minimal", "max": "high"}),
+    ("openai", "gpt-5.1-chat-latest", "effort_field", "none"),
+    ("openai", "gpt-6-astra", "effort_words", {"none": "low", "minimal": "low", "max": "high"}),
+    ("deepseek", "deepseek-v4-pro", "reasoning_echo_models", "v4"),
+    ("grok", "grok-4.20-0309-non-reasoning", "effort_field", "none"),
+    ("grok", "grok-4.3", "effort_field", "reasoning_effort"),
+    ("grok", "grok-4.3", "reasoning_in_completion", False),
+    ("groq", "openai/gpt-oss-120b", "reasoning_echo", "reasoning"),
+    ("groq", "openai/gpt-oss-120b", "response_format", "json_schema"),
+    ("groq", "llama-3.3-70b-versatile", "reasoning_echo", "none"),
+    ("groq", "qwen/qwen3-32b", "extra_body", {"reasoning_format": "parsed"}),
+    ("cerebras", "zai-glm-4.7", "reasoning_echo", "think_tags"),
+    ("cerebras", "gpt-oss-120b", "reasoning_echo", "reasoning"),
+    ("perplexity", "sonar-deep-research", "reasoning_in_completion", False),
+    ("perplexity", "sonar", "reasoning_in_completion", True),
+    ("openrouter", "anthropic/claude-opus-5", "cache_control", True),
+    ("openrouter", "openai/gpt-5.5", "cache_control", False),
+    ("mistral", "mistral-small-latest", "effort_field", "reasoning_effort"),
+    ("mistral", "mistral-large-latest", "effort_field", "none"),
+    ("glm", "glm-4.7", "effort_words", {}),
+    ("qwen", "qwen3-max", "response_format", "json_schema"),
+    ("anthropic", "claude-opus-4-8", "unsupported", ("temperature", "top_p", "top_k")),
+    ("anthropic", "claude-opus-4-5", "unsupported", ()),
+    ("anthropic", "claude-3-haiku-20240307", "max_tokens_default", 4096),
+)
+
+
+@pytest.mark.parametrize(("provider", "model", "quirk", "value"), BY_MODEL)
+def test_quirks_by_model(provider: str, model: str, quirk: str, value: object) -> None:
+    assert getattr(PROVIDERS[provider].quirks_for(model), quirk) == value
+
+
+def test_a_variant_leaves_alone_what_it_does_not_name() -> None:
+    record = PROVIDERS["groq"]
+    assert record.quirks_for("openai/gpt-oss-20b").max_tokens_field == "max_completion_tokens"
+    assert record.quirks_for("whatever") == record.quirks
+
+
+# --- every record --------------------------------------------------------------------------------
+
+EVERY = pytest.mark.parametrize("record", PROVIDERS.values(), ids=lambda record: record.id)
+
+
+def _probes(probe: Probe) -> list[Probe]:
+    return [probe, *(_probes(probe.fallback) if probe.fallback else [])]
+
+
+def _lists(models: Models) -> list[Models]:
+    return [models, *(each for more in models.also for each in _lists(more))]
+
+
+def _conditions(record: Provider) -> list[Condition]:
+    verdicts = [row.when for probe in _probes(record.probe) for row in probe.verdicts]
+    return [row.when for row in record.errors] + verdicts
+
+
+@EVERY
+def test_what_a_person_reads_is_there(record: Provider) -> None:
+    for text in (record.name, record.tool_calling, record.pricing):
+        assert text.strip()
+    assert record.tags
+    assert record.notes
+    assert record.docs_url
+    assert record.key_url or record.id == "openai-compatible"
+    assert all(each.label and each.hint for each in record.fields)
+    assert all(not note.endswith(".") for note in record.notes)
+
+
+@EVERY
+def test_sources_are_dated_and_real_addresses(record: Provider) -> None:
+    assert len(record.sources) >= 2
+    for source in record.sources:
+        assert urlsplit(source.url).scheme == "https"
+        assert date(2026, 1, 1) <= date.fromisoformat(source.checked) <= date(2026, 12, 31)
+        assert source.what
+    assert all(row.source for row in record.errors)
+
+
+@EVERY
+def test_every_rule_has_a_condition(record: Provider) -> None:
+    for when in _conditions(record):
+        assert when != Condition()
+        assert (when.pointer is None) == (when.equals is None)
+        assert all(word == word.lower() for word in (*when.code, *when.type))
+        re.compile(when.message or "")
+
+
+@EVERY
+def test_only_credential_rejections_count_against_a_key(record: Provider) -> None:
+    """Money, permissions, regions and models never cost a person their key."""
+    for row in record.errors:
+        if row.health in {"authInvalid", "authDead"}:
+            assert row.kind == "keyInvalid", row
+        if row.kind == "insufficientFunds":
+            assert (row.health, row.retryable) == ("authOk", False), row
+        if row.kind == "keyForbidden":
+            assert row.health == "forbiddenScope", row
+
+
+@EVERY
+def test_companion_origins_are_https_and_used(record: Provider) -> None:
+    addresses = [probe.url for probe in _probes(record.probe)]
+    addresses += [models.url for models in _lists(record.models)]
+    own = {_origin(record.base_url)} if record.base_url else set()
+    for address in filter(None, addresses):
+        assert _origin(address) in own | set(record.companion_origins)
+    for origin in record.companion_origins:
+        assert origin.startswith("https://")
+        assert any(address and _origin(address) == origin for address in addresses)
+
+
+def _origin(url: str) -> str:
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"
+
+
+@EVERY
+def test_pages_are_followed_whole(record: Provider) -> None:
+    for models in _lists(record.models):
+        assert (models.next_pointer is None) == (models.next_query is None)
+        assert bool(models.kind) == bool(models.chat_kinds)
+        assert models.path or models.url or models.static
+
+
+@EVERY
+def test_plain_http_only_on_this_machine(record: Provider) -> None:
+    if record.base_url and record.base_url.startswith("http://"):
+        assert urlsplit(record.base_url).hostname == "localhost"
+
+
+# --- the files themselves ------------------------------------------------------------------------
+
+TEXT = pytest.mark.parametrize("name", TEXTS)
+
+
+@TEXT
+def test_a_record_opens_with_what_was_checked_and_when(name: str) -> None:
+    first, second = TEXTS[name].splitlines()[:2]
+    assert first.startswith("# ")
+    assert re.match(r"# Checked \d{4}-\d{2}-\d{2}: \S", second)
+
+
+@TEXT
+def test_every_quirk_stands_beside_its_evidence(name: str) -> None:
+    assert not list(_bare_quirks(TEXTS[name]))
+
+
+def _bare_quirks(text: str) -> list[str]:
+    """Find lines of a quirks table that no comment precedes."""
+    bare, inside, before = [], False, ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            inside = line.strip("[]").rsplit(".", 1)[-1] == "quirks"
+        elif inside and re.match(r"\w+ = ", line) and not before.startswith("#"):
+            bare.append(line)
+        before = line
+    return bare
+
+
+def test_a_bare_quirk_is_seen() -> None:
+    assert _bare_quirks("[quirks]\n# why\na = 1\nb = 2\n[auth]\nc = 3\n") == ["b = 2"]
+
+
+@TEXT
+def test_a_quirk_that_changes_nothing_is_not_written(name: str) -> None:
+    quirks = tomllib.loads(TEXTS[name]).get("quirks", {})
+    usual, set_here = Quirks(), PROVIDERS[name].quirks
+    assert not [key for key in quirks if getattr(usual, key) == getattr(set_here, key)]
+
+
+def test_there_is_no_record_that_is_not_shown() -> None:
+    files = {file.name.removesuffix(".toml") for file in FOLDER.iterdir()}
+    assert files == set(PROVIDERS)
