@@ -1,0 +1,56 @@
+"""The sandbox as a process, for whoever tests a client in another language.
+
+Knows one line of JSON on stdout, and that it ends with its stdin or on SIGTERM: a test that
+crashes leaves no server behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+
+from pydantic_core import to_json
+
+from byokd.sandbox.server import KEY_PREFIX, Sandbox
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m byokd.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument(
+        "--key", action="append", help=f"what accepted keys start with (default {KEY_PREFIX})"
+    )
+    options = parser.parse_args()
+    asyncio.run(_serve(options.key or [KEY_PREFIX], options.port))
+
+
+async def _serve(keys: list[str], port: int) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    stdin = sys.stdin.fileno()
+    if sys.platform != "win32":  # there the process is ended without being asked
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+
+    def until_end_of_input() -> None:
+        # Not through sys.stdin: a thread that waits inside its buffer aborts the exit.
+        while os.read(stdin, 4096):
+            continue
+        with contextlib.suppress(RuntimeError):  # the loop is over already
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=until_end_of_input, daemon=True).start()
+    async with Sandbox(keys, port=port) as sandbox:
+        ready = {"baseUrl": sandbox.base_url, "keyPrefixes": keys}
+        sys.stdout.buffer.write(to_json(ready) + b"\n")
+        sys.stdout.buffer.flush()
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Recorded answers, served again from real HTTP on loopback.
+
+Knows a folder of recordings: `<provider>/<name>/request.json`, `response.json` and `body.bin`.
+Must not know what is in them. A request to `/<provider>/<name>/…` gets that recording, whatever
+follows, so that a base URL with the recorded path under it meets its own answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+from pydantic_core import from_json
+
+from byokd.sandbox.openai_chat import JsonObject
+from byokd.sandbox.server import Seen
+
+# These said how the recorded connection carried the body. Ours carries the decoded bytes its own
+# way, and repeating them would describe bytes that are not there.
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive",
+        "trailer", "upgrade", "te", "proxy-authenticate", "proxy-connection",
+    }
+)  # fmt: skip
+_STREAM_TYPES: Final = ("text/event-stream", "application/vnd.amazon.eventstream", "ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One recorded answer."""
+
+    method: str
+    path: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    chunk_sizes: tuple[int, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a recording.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError: a file is not what a recording holds.
+        """
+        request: JsonObject = from_json((folder / "request.json").read_bytes())
+        response: JsonObject = from_json((folder / "response.json").read_bytes())
+        return cls(
+            method=request["method"],
+            path=request["path"],
+            status=response["status"],
+            headers=tuple(
+                (name, value)
+                for name, value in response["headers"].items()
+                if name.lower() not in _HOP_BY_HOP
+            ),
+            body=(folder / "body.bin").read_bytes(),
+            chunk_sizes=tuple(response.get("chunk_sizes") or ()),
+        )
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer came in pieces; a whole one is sent with its length."""
+        kinds = [value for name, value in self.headers if name.lower() == "content-type"]
+        return bool(self.chunk_sizes) or any(
+            kind in value for value in kinds for kind in _STREAM_TYPES
+        )
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body in the pieces it was read in, or as one."""
+        at = 0
+        for size in self.chunk_sizes:
+            yield self.body[at : at + size]
+            at += size
+        if at < len(self.body):
+            yield self.body[at:]
+
+
+class Replay:
+    """A running server of recordings, as an async context manager.
+
+    Args:
+        root: the folder that holds `<provider>/<name>/`.
+
+    Attributes:
+        url: where it is, without a trailing slash; set once entered.
+        requests: what was asked, in order.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.url = ""
+        self.requests: list[Seen] = []
+        self._runner: web.ServerRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        server = web.Server(self._handle, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def base_url(self, provider: str, name: str, suffix: str) -> str:
+        """Return the base URL under which `suffix` meets a recording.
+
+        Args:
+            provider: folder of the provider.
+            name: folder of the recording.
+            suffix: what a client adds to its base URL, such as `/chat/completions`; the recorded
+                path before it becomes part of the base URL.
+        """
+        recorded = Recording.read(self._root / provider / name).path.partition("?")[0]
+        return f"{self.url}/{provider}/{name}{recorded.removesuffix(suffix)}"
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.content.read()
+        seen = Seen(
+            method=request.method,
+            path=request.path_qs,
+            header_names=tuple(name.lower() for name in request.headers),
+            credential=request.headers.get("authorization", "").removeprefix("Bearer "),
+            body=body,
+        )
+        self.requests.append(seen)
+        folder = self._folder(request.path)
+        if folder is None:
+            return web.Response(status=404, text="no such recording")
+        recording = await asyncio.to_thread(Recording.read, folder)
+        seen.status = recording.status
+        if not recording.streams:
+            return web.Response(
+                status=recording.status, headers=recording.headers, body=recording.body
+            )
+        response = web.StreamResponse(status=recording.status, headers=recording.headers)
+        await response.prepare(request)
+        for chunk in recording.chunks():
+            await response.write(chunk)
+            await asyncio.sleep(0)  # each piece its own packet, as far as the kernel allows
+        return response
+
+    def _folder(self, path: str) -> Path | None:
+        """Return the recording's folder, or None; the path comes from outside."""
+        match path.split("/"):
+            case ["", provider, name, *_] if {provider, name}.isdisjoint({"", ".", ".."}):
+                folder = self._root / provider / name
+                return folder if (folder / "response.json").is_file() else None
+        return None
