@@ -70,10 +70,10 @@ def test_an_empty_required_field_is_refused() -> None:
 
 
 def test_aws_signs_or_bears() -> None:
-    signed = authorize(REQUEST, AWS, AWS_KEY | {"sessionToken": Secret("tok-12345678")}, 0)
+    signed = authorize(REQUEST, AWS, {**AWS_KEY, "sessionToken": Secret("tok-12345678")}, 0)
     assert "/eu-west-1/bedrock/aws4_request" in (signed.headers.get("authorization") or "")
     assert signed.headers.get("x-amz-security-token") == "tok-12345678"
-    borne = authorize(REQUEST, AWS, AWS_KEY | {"apiKey": Secret(KEY)}, 0)
+    borne = authorize(REQUEST, AWS, {**AWS_KEY, "apiKey": Secret(KEY)}, 0)
     assert borne.headers.get("authorization") == f"Bearer {KEY}"
     assert borne.headers.get("x-amz-date") is None
     with pytest.raises(InvalidParams, match="secretAccessKey is required"):

@@ -246,9 +246,9 @@ HOSTILE = [
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 503])
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_bodies_are_read_quickly_and_never_raise(body: bytes, status: int) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     fault = classify(BARE, HttpHead(status), body)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert len((fault.provider_message or "").encode()) <= PROVIDER_MESSAGE_MAX_BYTES
     json.dumps(fault.provider_message).encode()
 

@@ -19,6 +19,7 @@ from byokd.wire import Headers, HttpHead
 
 _TEXT_MAX_CHARS: Final = 4096
 _ITEMS_MAX: Final = 16  # entries read of any list; the first says it all
+_FRAMES_MAX: Final = 64  # event-stream fields read, from the end: an error is the last thing said
 _HTML: Final = re.compile(r"\s*<(?:!doctype|html|head|body|title|\?xml)", re.IGNORECASE)
 _SSE: Final = re.compile(r"\s*(?:(?:data|event|id|error|retry):|: )")
 _STATUS: Final = range(300, 600)
@@ -138,10 +139,11 @@ def _sse_documents(text: str) -> Iterator[Json]:
     Bare: Vertex AI sends its error unframed after the frames (recorded 2025). `error:` as a field
     name: llama-box (recorded 2026).
     """
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name in {"data", "error"} and value.lstrip().startswith(("{", "[")):
-            yield _parse(value.strip())
+    fields = (line.partition(":") for line in text.splitlines())
+    values = [value.strip() for name, _, value in fields if name in {"data", "error"}]
+    for value in values[-_FRAMES_MAX:]:
+        if value.startswith(("{", "[")):
+            yield _parse(value)
     start = text.find("\n{")
     if start >= 0:
         yield _parse(text[start:].strip())

@@ -174,7 +174,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _points(when: Condition, document: Json) -> bool:
     found = at_pointer(document, when.pointer or "")
-    return found == when.equals and type(found) is type(when.equals)
+    # 0 and 0.0 are one JSON number; true is not the number 1.
+    return found == when.equals and isinstance(found, bool) == isinstance(when.equals, bool)
 
 
 def _is_foreign(head: HttpHead, said: ErrorBody) -> bool:

@@ -68,6 +68,8 @@ class ListedPrice:
     input: str | None
     output: str | None
     currency: str = "USD"
+    cache_read: str | None = None
+    cache_write: str | None = None
 
 
 def context_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
@@ -193,8 +195,8 @@ def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | Non
     `model_info.*_cost_per_token` dollars a token (LiteLLM). Checked 2026-11-23.
     """
     if place is not None:
-        sums = at_pointer(item, place.input), at_pointer(item, place.output)
-        if stated := _price(*sums, Decimal(place.per_million), place.currency):
+        stated = _recorded_price(item, place)
+        if stated is not None:
             return stated
     named = item.get("pricing")
     pricing = named if isinstance(named, dict) else {}
@@ -213,6 +215,18 @@ def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | Non
         _served_price(item),
     )
     return next(filter(None, readings), None)
+
+
+def _recorded_price(item: JsonObject, place: LivePrice) -> ListedPrice | None:
+    times = Decimal(place.per_million)
+    pointers = place.input, place.output, place.cache_read, place.cache_write
+    paid, made, read, written = (
+        _money(at_pointer(item, pointer), times) if pointer is not None else None
+        for pointer in pointers
+    )
+    if paid is None and made is None:
+        return None
+    return ListedPrice(paid, made, place.currency, read, written)
 
 
 def _price(

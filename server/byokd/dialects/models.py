@@ -81,8 +81,10 @@ def models_request(
     *,
     at_default_origin: bool = False,
     recipe: Models | None = None,
-) -> HttpRequest:
-    """Return the request for a page of the list, without its credential.
+) -> HttpRequest | None:
+    """Return the request for a page of the list without its credential, or None: there is no list.
+
+    A list that is only on a companion origin is looked for at `/models` of another base URL.
 
     Args:
         provider: the record.
@@ -98,6 +100,8 @@ def models_request(
     follow = recipe or provider.models
     if follow.url is not None and at_default_origin:
         url = fill(follow.url, fields)
+    elif follow.path is None and follow.url is None:
+        return None
     else:
         url = join_url(base_url, follow.path or "/models", fields)
     if cursor is not None and follow.next_query is not None:

@@ -22,11 +22,12 @@ from byokd.dialects.models import count_models
 from byokd.dialects.pointer import at_pointer
 from byokd.dialects.scrub import scrub
 from byokd.dialects.urls import fill, join_url
-from byokd.limits import PROVIDER_MESSAGE_MAX_BYTES
 from byokd.protocol.base import Json, JsonObject
 from byokd.wire import Headers, HttpHead, HttpRequest
 
 _OK: Final = range(200, 300)
+_DETAIL_MAX_BYTES: Final = 256
+_DETAIL_MAX_ITEMS: Final = 32
 _REGION_WORDS: Final = re.compile(r"countr(?:y|ies)|region|territor|location", re.IGNORECASE)
 
 _SAY: Final[dict[Verdict, str]] = {
@@ -143,8 +144,10 @@ def _is_answer(head: HttpHead, said: ErrorBody, document: Json) -> bool:
     """Tell a good answer from an error: xAI and gateways send errors inside a 200 (seen 2025)."""
     if head.status not in _OK:
         return False
-    named = isinstance(document, dict) and bool(document.get("error") or document.get("errors"))
-    return document is not None and not named and said.form != "html"
+    if not isinstance(document, dict):
+        return document is not None and said.form != "html"
+    named = document.get("error") or document.get("errors")
+    return not named and document.get("success") is not False
 
 
 def _row_verdict(probe: Probe, said: ErrorBody, status: int) -> Verdict | None:
@@ -152,7 +155,10 @@ def _row_verdict(probe: Probe, said: ErrorBody, status: int) -> Verdict | None:
 
 
 def _fault_verdict(fault: Fault) -> Verdict:
-    if fault.health in {"authInvalid", "authDead"}:
+    # A probe is a question about the key, so a refusal inside a 200 answers it; the health class
+    # stays neutral, because the same shape in a chat is no proof.
+    refused = fault.kind == "keyInvalid" and fault.http_status in _OK
+    if refused or fault.health in {"authInvalid", "authDead"}:
         return "invalid"
     if fault.kind in {"network", "providerRedirect"}:
         return "unreachable"
@@ -174,10 +180,15 @@ def _sentence(provider: Provider, verdict: Verdict, fault: Fault | None) -> str:
 
 
 def _details(probe: Probe, document: Json) -> JsonObject:
-    """Return the facts that the record points at; only short scalars, scrubbed."""
+    """Return the facts that the record points at: short scalars, and lists of short texts."""
     found = ((name, at_pointer(document, to)) for name, to in probe.details.items())
-    return {name: _short(value) for name, value in found if isinstance(value, str | int | float)}
+    return {name: short for name, value in found if (short := _short(value)) is not None}
 
 
-def _short(value: str | float | bool) -> Json:  # noqa: FBT001  # JSON's own scalars
-    return scrub(value, PROVIDER_MESSAGE_MAX_BYTES // 8) if isinstance(value, str) else value
+def _short(value: Json) -> Json:
+    if isinstance(value, str):
+        return scrub(value, _DETAIL_MAX_BYTES)
+    if isinstance(value, list):
+        texts = [entry for entry in value[:_DETAIL_MAX_ITEMS] if isinstance(entry, str)]
+        return [scrub(text, _DETAIL_MAX_BYTES) for text in texts] or None
+    return None if isinstance(value, dict) else value
