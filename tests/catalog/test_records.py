@@ -327,6 +327,16 @@ def test_only_credential_rejections_count_against_a_key(record: Provider) -> Non
 
 
 @EVERY
+def test_a_verdict_on_the_key_needs_the_providers_own_words(record: Provider) -> None:
+    """A bare status may come from a proxy or a hotel; 498 is nobody else's."""
+    for probe in _probes(record.probe):
+        for row in probe.verdicts:
+            words = (row.when.code, row.when.type, row.when.message, row.when.pointer)
+            if row.verdict not in {"unknown", "unreachable"} and row.when.status != (498,):
+                assert any(words), row
+
+
+@EVERY
 def test_companion_origins_are_https_and_used(record: Provider) -> None:
     addresses = [probe.url for probe in _probes(record.probe)]
     addresses += [models.url for models in _lists(record.models)]
