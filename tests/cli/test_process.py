@@ -101,7 +101,7 @@ def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
     events = [entry["event"] for entry in json.loads(byokd("audit list --json"))]
     assert events[0] == "key.deleted"
     assert "key.created" in events
-    assert byokd("audit verify").startswith("whole: ")
+    assert byokd("audit verify").startswith("whole; entries: ")
 
 
 def test_a_key_is_seen_nowhere(byokd: Byokd, sandbox: Sandbox) -> None:

@@ -59,7 +59,7 @@ def verify(daemon: Daemon) -> int:
     """
     result = daemon.call("audit/verify", AuditVerifyParams(), AuditVerifyResult)
     if result.ok:
-        terminal.show(f"whole: {result.entries} entries")
+        terminal.show(f"whole; entries: {result.entries}")
         return 0
     where = f" at entry {result.first_bad_seq}" if result.first_bad_seq is not None else ""
     terminal.fail(f"the record is not whole{where}: {result.message}", "keep a copy of the store")

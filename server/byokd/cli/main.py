@@ -29,6 +29,13 @@ _HINTS = {
 }
 """What would help, by the action that the daemon proposes; `openUrl` shows its address."""
 
+_HINTS_BY_KIND = {
+    "vaultUnavailable": "see why: byokd vault status; what else there is: byokd vault init --help",
+    "keyDisabled": _HINTS["enableKey"],
+    "invalidParams": "see what is needed: byokd providers {provider}",
+}
+"""What would help where the daemon proposes nothing."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="byokd")
@@ -98,12 +105,10 @@ def hint(data: ErrorData) -> str | None:
     """Say what would help with an error, or None where nothing can be said."""
     if data.provider_message:
         return f"the provider said: {data.provider_message}"
-    if data.action is None:
-        return None
-    if data.action.url:
+    if data.action and data.action.url:
         return f"see {data.action.url}"
-    text = _HINTS.get(data.action.type, "")
-    return text.replace("{provider}", data.provider or "PROVIDER") or None
+    text = _HINTS.get(data.action.type) if data.action else _HINTS_BY_KIND.get(data.kind)
+    return (text or "").replace("{provider}", data.provider or "PROVIDER") or None
 
 
 def _lowered(text: str) -> str:

@@ -36,7 +36,7 @@ def providers(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
             (
                 item.id,
                 item.name,
-                item.kind if item.stage == "stable" else f"{item.kind}, {item.stage}",
+                item.kind,
                 _needs(item),
                 "yes" if item.chat_available else "not yet",
             )

@@ -27,6 +27,7 @@ from byokd.protocol.base import Value
 
 # Without these two, joined scripts such as Persian and joined emoji fall apart; they move nothing.
 _KEPT = frozenset("\n\t\u200c\u200d")
+_LONGEST_ID = 30
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
@@ -83,15 +84,24 @@ def fail(error: str, hint: str | None = None) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
     """Print rows under their headings; what does not fit is folded, never cut."""
-    drawn = Table(box=_RULE, pad_edge=False, show_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(Text(line(column)), overflow="fold")
+    rows = tuple(rows)
+    drawn = Table(
+        box=_RULE, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
+    )
+    for number, column in enumerate(columns):
+        # The first column is what a person copies: it stays in one piece where that fits.
+        whole = number == 0 and _widest(rows, number) <= _LONGEST_ID
+        drawn.add_column(Text(line(column)), overflow="fold", no_wrap=whole)
     for row in rows:
         drawn.add_row(*(Text(line(cell) if cell else "-") for cell in row))
     if drawn.row_count:
         out().print(drawn)
     else:
         say("nothing to list", dim=True)
+
+
+def _widest(rows: Sequence[Sequence[str | None]], column: int) -> int:
+    return max((len(line(row[column] or "")) for row in rows), default=0)
 
 
 def facts(pairs: Iterable[tuple[str, str | None]]) -> None:
