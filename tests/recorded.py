@@ -32,7 +32,7 @@ BARE = Provider(
     tool_calling="",
     pricing="",
     probe=Probe(path="/models"),
-    models=Models(),
+    models=Models(path="/models"),
     sources=(Source(url="https://example.org", checked="2026-11-23"),),
 )
 """A provider without rows or recipes of its own: what it shows is the general reading."""

@@ -11,7 +11,7 @@ from byokd.catalog.record import LivePrice, Models, Provider
 from byokd.dialects.model_facts import ListedPrice
 from byokd.dialects.models import ListedModel, count_models, models_request, read_models
 from byokd.limits import MODELS_MAX
-from byokd.protocol.errors import ProviderError
+from byokd.protocol.errors import ProviderError, Unsupported
 from recorded import BARE, NO_RECORDINGS, Recording, record, recordings
 
 RECORDED = recordings("models_count")
@@ -323,16 +323,19 @@ BASE = "https://a.example/v1"
         ({"path": "/m", "url": "https://b.example/{acct}/m"}, True, "https://b.example/x/m"),
         ({"path": "/m", "url": "https://b.example/{acct}/m"}, False, f"{BASE}/m"),
         ({"url": "https://b.example/m"}, False, f"{BASE}/models"),
-        ({"static": ["m"]}, True, None),
     ],
 )
-def test_request(recipe: dict[str, Any], at_default: bool, url: str | None) -> None:  # noqa: FBT001  # a column of the table
+def test_request(recipe: dict[str, Any], at_default: bool, url: str) -> None:  # noqa: FBT001  # a column of the table
     provider = _with(next_query="after", **recipe).model_copy(update={"headers": {"X-A": "b"}})
     fields = {"acct": "x"}
     request = models_request(provider, BASE, fields, at_default_origin=at_default)
-    assert (request.url if request else None) == url
-    if request is not None:
-        assert request.headers.get("x-a") == "b"
-        second = models_request(provider, BASE, fields, "c d", at_default_origin=at_default)
-        assert second is not None
-        assert second.url.endswith("after=c%20d")
+    assert request.url == url
+    assert request.headers.get("x-a") == "b"
+    second = models_request(provider, BASE, fields, "c d", at_default_origin=at_default)
+    assert second.url.endswith("after=c%20d")
+
+
+def test_a_provider_without_a_list_says_so() -> None:
+    with pytest.raises(Unsupported, match="does not list its models"):
+        models_request(_with(static=["m"]), BASE, {}, at_default_origin=True)
+    assert models_request(BARE, BASE, {}, recipe=Models(path="/also")).url == f"{BASE}/also"

@@ -22,7 +22,7 @@ from byokd.dialects.scrub import scrub
 from byokd.dialects.urls import fill, join_url, with_query
 from byokd.limits import LABEL_MAX_CHARS, MODELS_MAX
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.errors import ProviderError
+from byokd.protocol.errors import ProviderError, Unsupported
 from byokd.wire import Headers, HttpRequest
 
 _ITEM_PLACES: Final = (
@@ -81,8 +81,8 @@ def models_request(
     *,
     at_default_origin: bool = False,
     recipe: Models | None = None,
-) -> HttpRequest | None:
-    """Return the request for a page of the list without its credential, or None: there is no list.
+) -> HttpRequest:
+    """Return the request for a page of the list, without its credential.
 
     A list that is only on a companion origin is looked for at `/models` of another base URL.
 
@@ -96,12 +96,13 @@ def models_request(
 
     Raises:
         InvalidParams: a template cannot be filled.
+        Unsupported: the recipe names no list; what it says is `static`.
     """
     follow = recipe or provider.models
     if follow.url is not None and at_default_origin:
         url = fill(follow.url, fields)
     elif follow.path is None and follow.url is None:
-        return None
+        raise Unsupported(f"{provider.name} does not list its models: name the one you want")
     else:
         url = join_url(base_url, follow.path or "/models", fields)
     if cursor is not None and follow.next_query is not None:

@@ -6,6 +6,7 @@ Knows how a pointer walks. Must not know what is looked for; records name the pl
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from byokd.protocol.base import Json
@@ -16,12 +17,17 @@ _INDEX: Final = re.compile(r"[0-9]{1,6}")
 def at_pointer(document: Json, pointer: str) -> Json:
     """Return the value at a JSON pointer, or None where there is nothing; "" is the whole."""
     value = document
-    for raw in pointer.split("/")[1:]:
-        step = raw.replace("~1", "/").replace("~0", "~")
+    for step, index in _steps(pointer):
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list) and _INDEX.fullmatch(step):
-            value = value[int(step)] if int(step) < len(value) else None
+        elif isinstance(value, list) and index is not None:
+            value = value[index] if index < len(value) else None
         else:
             return None
     return value
+
+
+@cache  # the pointers are those of the records and a few of ours, asked of every model of a list
+def _steps(pointer: str) -> tuple[tuple[str, int | None], ...]:
+    parts = (raw.replace("~1", "/").replace("~0", "~") for raw in pointer.split("/")[1:])
+    return tuple((part, int(part) if _INDEX.fullmatch(part) else None) for part in parts)
