@@ -55,7 +55,7 @@ class SealingKey:
         from byokd.protocol.errors import InvalidParams
 
         try:
-            wire = base64.b64decode(sealed_b64, validate=True)
+            wire = binascii.a2b_base64(sealed_b64, strict_mode=True)
             return Secret(_suite().decrypt(wire, self._private, info).decode())
         except (binascii.Error, ValueError, InvalidTag):
             raise InvalidParams(

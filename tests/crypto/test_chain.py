@@ -1,0 +1,69 @@
+"""Audit links: each binds every field of its entry and everything before it.
+
+Knows the formula of the specification, and computes it a second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import replace
+
+import pytest
+
+from byokd.crypto.chain import Chain, ChainEntry, chain_of
+from byokd.crypto.encoding import CONTEXT, pack
+
+_STORE = bytes(range(16))
+_CHAIN = chain_of(bytes(32), _STORE, 1)
+_ENTRY = ChainEntry(1, 5_000, "key.created", "default", "key_a", "test", b"{}")
+
+
+def test_link_is_the_written_formula() -> None:
+    start = _CHAIN.genesis()
+    link = _CHAIN.follow(start, _ENTRY)
+    fields = (_STORE, 1, 1, 5_000, "key.created", "default", "key_a", "test", b"{}", start.h)
+    h = hashlib.sha256(pack(CONTEXT, "audit-h", *fields)).digest()
+    m = hmac.digest(_CHAIN.key, pack(CONTEXT, "audit-m", h, start.m), "sha256")
+    assert link == (h, m)
+    assert start.h == hashlib.sha256(pack(CONTEXT, "audit-genesis", _STORE, 1, b"")).digest()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seq": 2},
+        {"ts_us": 5_001},
+        {"event": "key.deleted"},
+        {"account_ref": "other"},
+        {"key_ref": ""},
+        {"actor": "somebody"},
+        {"body": b"{ }"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_field_binds(change: dict[str, object]) -> None:
+    start = _CHAIN.genesis()
+    changed = _CHAIN.follow(start, replace(_ENTRY, **change))  # type: ignore[arg-type]
+    honest = _CHAIN.follow(start, _ENTRY)
+    assert changed.h != honest.h
+    assert changed.m != honest.m
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        chain_of(bytes(32), bytes(16), 1),
+        chain_of(bytes(32), _STORE, 2),
+        chain_of(b"1" * 32, _STORE, 1),
+    ],
+    ids=["store", "epoch", "root"],
+)
+def test_store_epoch_and_root_bind(other: Chain) -> None:
+    assert other.genesis().m != _CHAIN.genesis().m
+    start = _CHAIN.genesis()
+    assert other.follow(start, _ENTRY).m != _CHAIN.follow(start, _ENTRY).m
+
+
+def test_an_epoch_continues_the_one_before() -> None:
+    assert _CHAIN.genesis(b"head of the one before") != _CHAIN.genesis()
