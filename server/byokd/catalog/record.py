@@ -39,7 +39,8 @@ Verdict: TypeAlias = Literal[
 
 class _Record(BaseModel):
     # Built once, from the top, when the first record is validated: a class that is never validated
-    # on its own would otherwise pay for a schema of its own at import.
+    # on its own would otherwise pay for a schema of its own at import. For the same reason the
+    # defaults below are validated tables and not made instances.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
@@ -299,7 +300,7 @@ class Provider(_Record):
     keyless: bool = False
     fields: tuple[Field, ...]
     one_of: tuple[tuple[str, ...], ...] = ()
-    auth: Auth = Default(default_factory=Auth)
+    auth: Auth = Default(default={}, validate_default=True)
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
     companion_origins: tuple[Origin, ...] = ()
@@ -312,7 +313,7 @@ class Provider(_Record):
     notes: tuple[str, ...] = ()
     probe: Probe
     models: Models
-    quirks: Quirks = Default(default_factory=Quirks)
+    quirks: Quirks = Default(default={}, validate_default=True)
     variants: tuple[Variant, ...] = ()
     errors: tuple[ErrorRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)
