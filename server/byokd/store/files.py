@@ -51,17 +51,15 @@ def ensure_private_dir(path: Path) -> None:
         StoreFailed: `permissions`, `readOnly`, `full` or `io`.
     """
     try:
-        path.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=_DIR_MODE)
+            path.chmod(_DIR_MODE)  # a umask can only take away, and may have
         found = path.lstat()
-        if POSIX and stat.S_IMODE(found.st_mode) == 0 and found.st_uid == os.geteuid():
-            path.chmod(_DIR_MODE)  # a umask of 0777 took everything from the folder just made
-            found = path.lstat()
-    except FileExistsError:
-        raise failed("permissions", f"{path} is not a folder; move it away") from None
     except OSError as error:
         _refuse(error, path)
     if not stat.S_ISDIR(found.st_mode):
-        raise failed("permissions", f"{path} is a link, not a folder; name the folder itself")
+        raise failed("permissions", f"{path} is a link or a file, not a folder; move it away")
     if POSIX:
         _require_owner(found, path)
         if found.st_mode & 0o077:

@@ -1,0 +1,26 @@
+"""Where files belong. Knows the names; opens nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from byokd.store.paths import places
+
+
+def test_a_data_dir_holds_data_and_state_apart(tmp_path: Path) -> None:
+    found = places(tmp_path)
+    assert found.vault_db == tmp_path / "data" / "vault.db"
+    assert found.ledger_db.parent == found.init_lock.parent == found.data
+    assert found.state == tmp_path / "state"
+    assert tmp_path not in found.config_file.parents
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_platforms_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    found = places()
+    assert len({found.config, found.data, found.state}) == 3
+    assert found.config_file == tmp_path / "xdg_config_home" / "byokd" / "config.toml"
