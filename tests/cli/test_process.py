@@ -11,12 +11,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from byokd.cli import start
+from byokd.cli.client import Daemon
 from byokd.cli.main import main
 from byokd.sandbox import Sandbox
 from world import BAD_KEY, GENERIC, KEY
@@ -25,7 +28,10 @@ KEY_ID = r"key_[a-z2-7]{26}"
 
 
 class Byokd:
-    """Runs commands on one store and keeps what they said and started."""
+    """Runs commands on one store and keeps what they said and started.
+
+    The daemon outlives the command, to save its start; `restart()` is where persistence is proved.
+    """
 
     def __init__(
         self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
@@ -33,6 +39,7 @@ class Byokd:
         self.folder, self._capture, self._patch = folder, capture, patch
         self.started: list[str] = []
         self.out = self.err = ""
+        self._daemon: Daemon | None = None
         real = subprocess.Popen
 
         def recorded(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
@@ -41,6 +48,7 @@ class Byokd:
             return real(command, **how)
 
         patch.setattr(subprocess, "Popen", recorded)
+        patch.setattr(start, "Daemon", self._running)
 
     def __call__(self, words: str, *, stdin: str = "", code: int = 0) -> str:
         """Run one command and return what it wrote to stdout."""
@@ -49,6 +57,17 @@ class Byokd:
         self.out, self.err = self._capture.readouterr()
         assert found == code, f"{words}\n{self.out}\n{self.err}"
         return self.out
+
+    def restart(self) -> None:
+        """End the daemon; the next command starts another."""
+        if self._daemon:
+            self._daemon.__exit__(None, None, None)
+            self._daemon = None
+
+    def _running(self, arguments: list[str], *, account: str | None) -> nullcontext[Daemon]:
+        assert account is None
+        self._daemon = self._daemon or Daemon(arguments).__enter__()
+        return nullcontext(self._daemon)
 
 
 @pytest.fixture
@@ -63,11 +82,12 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def byokd(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Byokd:
+) -> Iterator[Byokd]:
     monkeypatch.setenv("COLUMNS", "80")
     run = Byokd(tmp_path, capsys, monkeypatch)
     run("vault init --protection keyFile --accept-risk keyFile")
-    return run
+    yield run
+    run.restart()
 
 
 def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
@@ -76,6 +96,7 @@ def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
     assert stored.startswith("stored key_")
     key_id = stored.split()[1]
 
+    byokd.restart()
     table = byokd("keys list")
     assert key_id in table
     assert KEY[-4:] in table
@@ -90,6 +111,7 @@ def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
     assert byokd.err.splitlines()[-1].startswith("hint: see why: byokd keys list")
     assert "active" in byokd(f"keys enable {GENERIC} --probe")
     assert byokd(f"keys rotate {key_id[:12]} --stdin", stdin=KEY).startswith("rotated key_")
+    byokd.restart()
     assert byokd("keys default mine")
     byokd("keys remove mine", code=2)
     assert "--yes" in byokd.err
@@ -155,27 +177,29 @@ def test_lists(byokd: Byokd, sandbox: Sandbox) -> None:
     assert max(map(len, byokd(f"models {GENERIC}").splitlines())) <= 80
 
 
-@pytest.mark.parametrize(
-    ("words", "stdin", "code", "error"),
-    [
-        ("providers attic", "", 2, "there is no provider 'attic'"),
-        ("keys probe attic", "", 2, "there is no key 'attic'"),
-        ("keys add attic --stdin", KEY, 2, "there is no provider 'attic'"),
-        (f"keys add {GENERIC} --stdin", KEY, 1, "base URL"),
-        (f"keys add {GENERIC} --base-url ftp://a.test --stdin", KEY, 1, "http"),
-        (f"keys add {GENERIC} --field apiKey=x --stdin", KEY, 2, "never goes on the command line"),
-        (f"keys add {GENERIC} --field nothing=x --stdin", KEY, 2, "NAME=VALUE"),
-        ("vault init --protection memory", "", 2, "--accept-risk memory"),
-        ("vault init --protection memory --accept-risk keyFile", "", 2, "--accept-risk memory"),
-        ("chat attic model hello", "", 1, "attic"),
-    ],
-)
-def test_mistakes_end_in_words(byokd: Byokd, words: str, stdin: str, code: int, error: str) -> None:
-    byokd(words, stdin=stdin, code=code)
-    first = byokd.err.splitlines()[0]
-    assert first.startswith("error: ")
-    assert error.lower() in first.lower()
-    assert "Traceback" not in byokd.err
+MISTAKES = [
+    ("providers attic", "", 2, "there is no provider 'attic'"),
+    ("keys probe attic", "", 2, "there is no key 'attic'"),
+    ("keys add attic --stdin", KEY, 2, "there is no provider 'attic'"),
+    (f"keys add {GENERIC} --stdin", KEY, 1, "base URL"),
+    (f"keys add {GENERIC} --base-url ftp://a.test --stdin", KEY, 1, "http"),
+    (f"keys add {GENERIC} --field apiKey=x --stdin", KEY, 2, "never goes on the command line"),
+    (f"keys add {GENERIC} --field nothing=x --stdin", KEY, 2, "NAME=VALUE"),
+    (f"keys add {GENERIC}", KEY, 2, "--stdin"),
+    ("vault init --protection memory", "", 2, "--accept-risk memory"),
+    ("vault init --protection memory --accept-risk keyFile", "", 2, "--accept-risk memory"),
+    ("vault init --protection keyFile --accept-risk keyFile", "", 1, "vault"),
+    ("chat attic model hello", "", 1, "no such provider"),
+]
+
+
+def test_mistakes_end_in_words(byokd: Byokd) -> None:
+    for words, stdin, code, error in MISTAKES:
+        byokd(words, stdin=stdin, code=code)
+        first = byokd.err.splitlines()[0]
+        assert first.startswith("error: "), words
+        assert error.lower() in first.lower(), words
+        assert "Traceback" not in byokd.err, words
 
 
 def test_a_daemon_that_cannot_start_is_told(

@@ -5,6 +5,8 @@ Knows how an entry is shown. Must not know how the record is kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import click
 from pydantic_core import to_json
 
@@ -45,9 +47,7 @@ def list_entries(daemon: Daemon, *, key: str | None, limit: int, as_json: bool) 
     if as_json:
         terminal.show_json(items)
         return
-    terminal.table(
-        ("seq", "at", "event", "provider", "by", "details"), (row(item) for item in items)
-    )
+    show(items)
 
 
 @audit.command()
@@ -66,18 +66,16 @@ def verify(daemon: Daemon) -> int:
     return 1
 
 
-def row(item: AuditEntry) -> tuple[str | None, ...]:
-    """Return an entry as the cells of a table."""
+def show(items: Iterable[AuditEntry]) -> None:
+    """Print entries as a table."""
+    rows = ((str(item.seq), terminal.when(item.at), item.event, _what(item)) for item in items)
+    terminal.table(("seq", "at", "event", "what"), rows, whole=3)
+
+
+def _what(item: AuditEntry) -> str:
     details = ", ".join(
         f"{name} {value if isinstance(value, str) else to_json(value).decode()}"
         for name, value in item.details.items()
-        if value is not None
+        if value is not None and value is not False
     )
-    return (
-        str(item.seq),
-        terminal.when(item.at),
-        item.event,
-        item.provider,
-        item.actor,
-        details,
-    )
+    return f"{item.provider or 'the store'}: {details} (by {item.actor})"

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import IO, Final, Self, TypeVar, cast
 
@@ -94,7 +95,8 @@ class Daemon:
         self._process = subprocess.Popen(  # noqa: S603  # ourselves, and no shell
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         try:
             self.options = self._initialize()
         except BaseException:
@@ -269,12 +271,15 @@ class Daemon:
         return DaemonGone("the daemon ended before it answered", lines[-1] if lines else "")
 
     def _end(self) -> None:
-        cast("IO[bytes]", self._process.stdin).close()
+        with suppress(OSError):  # what it did not read before it ended
+            cast("IO[bytes]", self._process.stdin).close()
         try:
             self._process.wait(_CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()  # a process that is gone has closed its end of the pipe
+        cast("IO[bytes]", self._process.stdout).close()
         self._stderr.close()
 
 

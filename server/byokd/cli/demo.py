@@ -7,19 +7,21 @@ loopback. Everything it stores lies in a folder that is gone at the end.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import click
+from rich.padding import Padding
 from rich.text import Text
 
 from byokd.cli import terminal
-from byokd.cli.audit import row as audit_row
+from byokd.cli.audit import show as show_entries
 from byokd.cli.chat import send
 from byokd.cli.client import Daemon, DaemonError
 from byokd.cli.keys import listed as listed_keys, row as key_row, verdict
@@ -75,14 +77,17 @@ def demo() -> int:
     It takes some ten seconds, brings its own provider, and leaves nothing behind.
     """
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="byokd-demo-") as folder:
-        try:
-            with _sandbox() as sandbox:
-                Story(sandbox, Path(folder)).tell()
-        except Deviation as deviation:
-            terminal.fail(f"the demo went another way: {deviation}")
-            return 1
-    _expect(not Path(folder).exists(), "the folder of the demo is gone")
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="byokd-demo-") as folder,
+            redirect_stderr(sys.stdout),  # what a pipe would get apart is told in its place here
+            _sandbox() as sandbox,
+        ):
+            Story(sandbox, Path(folder)).tell()
+        _expect(not Path(folder).exists(), "the folder of the demo is gone")
+    except Deviation as deviation:
+        terminal.fail(f"the demo went another way: {deviation}")
+        return 1
     took = time.monotonic() - began
     terminal.show(f"\nAll of it as it should be, in {took:.1f} s. Nothing was left behind.")
     return 0
@@ -140,10 +145,12 @@ class Story:
 
     def _vault(self) -> None:
         self._title("A vault is made")
-        params = VaultInitializeParams(protection="memory", accept_risk="memory")
+        params = VaultInitializeParams(protection="keyFile", accept_risk="keyFile")
         vault = self._daemon.call("vault/initialize", params, VaultResult, timeout_s=WAIT_S).vault
         _expect(vault.state == "unlocked", "the vault is unlocked")
-        _tell("its master key is kept in memory, for this demo alone; yours goes to the OS keyring")
+        _tell("a demo must not touch your keyring, so its master key lies in the demo's own folder")
+        _tell(f"protects against: {vault.protects_against}")
+        _tell(f"but not against: {vault.does_not_protect_against}")
 
     def _refused(self) -> None:
         self._title("A bad key is refused before it is stored")
@@ -220,10 +227,7 @@ class Story:
     def _audit(self) -> None:
         self._title("Everything that happened to the key is on record, and the record is whole")
         entries = self._daemon.call("audit/list", AuditListParams(), AuditListResult).items
-        terminal.table(
-            ("seq", "at", "event", "provider", "by", "details"),
-            (audit_row(item) for item in reversed(entries)),
-        )
+        show_entries(reversed(entries))
         result = self._daemon.call("audit/verify", AuditVerifyParams(), AuditVerifyResult)
         _expect(result.ok and result.entries >= len(entries) > 0, "the record is whole")
         _tell(f"verified: {result.entries} entries, each bound to the one before")
@@ -283,7 +287,7 @@ def _last_text(messages: tuple[Message, ...]) -> str:
 
 
 def _tell(text: str) -> None:
-    terminal.out().print(Text(f"   {terminal.line(text)}"))
+    terminal.out().print(Padding(Text(terminal.line(text)), (0, 0, 0, 3)))
 
 
 def _expect(condition: object, text: str) -> None:

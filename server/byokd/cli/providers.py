@@ -38,7 +38,7 @@ def providers(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
                 item.name,
                 item.kind,
                 _needs(item),
-                "yes" if item.chat_available else "not yet",
+                "yes" if item.chat_available else "no",
             )
             for item in everyone
         ),

@@ -82,16 +82,18 @@ def fail(error: str, hint: str | None = None) -> None:
         say(f"hint: {line(hint)}")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
-    """Print rows under their headings; what does not fit is folded, never cut."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | None]], *, whole: int = 1) -> None:
+    """Print rows under their headings; what does not fit is folded, never cut.
+
+    The first `whole` columns, which a person copies or compares, stay in one piece.
+    """
     rows = tuple(rows)
     drawn = Table(
         box=_RULE, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
     )
     for number, column in enumerate(columns):
-        # The first column is what a person copies: it stays in one piece where that fits.
-        whole = number == 0 and _widest(rows, number) <= _LONGEST_ID
-        drawn.add_column(Text(line(column)), overflow="fold", no_wrap=whole)
+        fits = number < whole and _widest(rows, number) <= _LONGEST_ID
+        drawn.add_column(Text(line(column)), overflow="fold", no_wrap=fits)
     for row in rows:
         drawn.add_row(*(Text(line(cell) if cell else "-") for cell in row))
     if drawn.row_count:

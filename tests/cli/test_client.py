@@ -1,0 +1,97 @@
+"""The way from the command line to the daemon, where it is cut, slow or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from byokd.cli.client import Daemon, DaemonError, DaemonGone
+from byokd.protocol.base import JsonObject
+from byokd.protocol.chat import SendParams, SendResult
+from byokd.protocol.key import KeyListParams, KeyListResult, KeyStoreParams, KeyStoreResult
+from byokd.protocol.parts import Message
+from byokd.protocol.provider import ProviderListParams, ProviderListResult
+from byokd.protocol.vault import VaultInitializeParams, VaultResult
+from byokd.sandbox import Sandbox
+from world import GENERIC, KEY
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with Daemon(["--data-dir", str(tmp_path)], module="byokd.testing") as running:
+        yield running
+
+
+def test_what_does_not_start_says_its_last_line() -> None:
+    with pytest.raises(DaemonGone) as caught, Daemon(module="byokd.nowhere"):
+        pytest.fail("it started")
+    assert "No module named byokd.nowhere" in caught.value.said
+
+
+def test_what_dies_is_noticed(daemon: Daemon) -> None:
+    daemon._process.kill()
+    for _ in range(2):
+        with pytest.raises(DaemonGone, match="ended before it answered"):
+            daemon.call("key/list", KeyListParams(), KeyListResult)
+
+
+def test_silence_has_an_end(daemon: Daemon) -> None:
+    with pytest.raises(DaemonGone, match="no answer to provider/list within 0 s"):
+        daemon.call("provider/list", ProviderListParams(), ProviderListResult, timeout_s=0)
+    assert not daemon.wait(lambda: False, timeout_s=0)
+
+
+def test_an_error_keeps_its_data(daemon: Daemon) -> None:
+    with pytest.raises(DaemonError) as caught:
+        daemon.call("provider/list", ProviderListParams(cursor="attic"), ProviderListResult)
+    assert caught.value.data.kind == "invalidParams"
+    assert caught.value.data.error_id
+
+
+def test_pages_are_followed_to_the_end(daemon: Daemon) -> None:
+    pages = list(daemon.pages("provider/list", ProviderListParams(limit=10), ProviderListResult))
+    assert [len(page.items) for page in pages] == [10, 10, 3]
+
+
+def test_leaving_ends_the_process(tmp_path: Path) -> None:
+    with Daemon(["--data-dir", str(tmp_path)], module="byokd.testing") as running:
+        process = running._process
+    assert process.returncode == 0
+
+
+def test_ctrl_c_cancels_and_keeps_what_was_said(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as sandbox,
+    ):
+        accept = VaultInitializeParams(protection="memory", accept_risk="memory")
+        daemon.call("vault/initialize", accept, VaultResult)
+        url = sandbox.base_url
+        sealed = daemon.sealed(
+            KEY, method="key/store", provider=GENERIC, base_url=url, field="apiKey"
+        )
+        key = KeyStoreParams(provider=GENERIC, fields={"apiKey": sealed}, base_url=url)
+        daemon.call("key/store", key, KeyStoreResult)
+
+        take, interrupts = daemon._take, iter([KeyboardInterrupt])
+
+        def interrupted(deadline: float | None) -> JsonObject | None:
+            message = take(deadline)
+            if message and message.get("method") == "chat/events":
+                for interrupt in interrupts:
+                    raise interrupt
+            return message
+
+        monkeypatch.setattr(daemon, "_take", interrupted)
+        question = (Message(role="user", content="go on"),)
+        params = SendParams(
+            stream_id="s", provider=GENERIC, model="sandbox-paced-20hz-400", messages=question
+        )
+        result = daemon.call("chat/send", params, SendResult)
+    assert result.finish_reason.unified == "cancelled"
+    assert result.message.role == "assistant"
