@@ -128,7 +128,7 @@ class ScriptedHouse:
             chat=SimpleNamespace(answer=self._answer),
         )
 
-    def list(self, session: Session, params: ProviderListParams) -> ProviderListResult:
+    def list(self, _session: Session, params: ProviderListParams) -> ProviderListResult:
         self.asked.append(("provider/list", params))
         return ProviderListResult(items=(), next_cursor=None)
 
@@ -176,6 +176,8 @@ class Client:
         self._buffer = b""
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
+        self.connection: Connection
+        self.served: asyncio.Task[int]
         self._open = True
         os.set_blocking(read_fd, False)
         self.listen()
@@ -291,8 +293,8 @@ async def door(house: ScriptedHouse | None = None) -> AsyncIterator[tuple[Client
     connection = Connection(house, in_read, out_write)
     served = asyncio.create_task(connection.run())
     client = Client(in_write, out_read)
-    client.connection = connection  # type: ignore[attr-defined]
-    client.served = served  # type: ignore[attr-defined]
+    client.connection = connection
+    client.served = served
     try:
         yield client, house
     finally:
@@ -311,14 +313,17 @@ def _main() -> None:
     house = ScriptedHouse()
 
     async def leak(_session: Session, params: Any) -> Any:
-        print("a stray print")  # noqa: T201 - which is the point
-        os.system("echo a stray child")  # noqa: S605, S607 - likewise
+        print("a stray print")
+        os.system("echo a stray child")  # noqa: ASYNC221, S605, S607 - which is the point
+        raise ValueError(f"could not use {params!r}")
+
+    async def fall(_session: Session, params: Any) -> Any:
         raise ValueError(f"could not use {params!r}")
 
     async def fail(_session: Session, _params: Any) -> Any:
         raise ByokdError("said in our words")
 
-    house.does |= {"key/store": leak, "key/probe": leak, "key/list": fail}
+    house.does |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
     serve(parse(sys.argv[1:]) or Options(), lambda _options: house)
 
 

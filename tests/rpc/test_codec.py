@@ -46,7 +46,7 @@ TAKEN: list[tuple[str, bytes, object]] = [
     ),
     ("emoji by escape", R % rb'"\ud83d\ude00"', Request(1, "m", "😀")),
     ("text like JSON", R % rb'"[[{\"a\":1,\"a\":1}]],\\"', Request(1, "m", '[[{"a":1,"a":1}]],\\')),
-    ("big int in params", R % b"123456789012345678901234567890", Request(1, "m", 10**29 * 0 + 123456789012345678901234567890)),
+    ("big int in params", R % (b"1" + b"0" * 29), Request(1, "m", 10**29)),
     (
         "longest id",
         b'{"jsonrpc":"2.0","id":"%b","method":"m"}' % (b"i" * REQUEST_ID_MAX_CHARS),
@@ -72,7 +72,7 @@ def deep(levels: int) -> bytes:
 
 def many(values: int) -> bytes:
     """Return a request of so many values: the object, its four members, and an array's items."""
-    return R % (b"[" + b",".join([b"{}"] * (values - 5 + 0)) + b"]")
+    return R % (b"[" + b",".join([b"{}"] * (values - 5)) + b"]")
 
 
 # name, body, kind of the error, the id it is answered to
@@ -159,8 +159,10 @@ JSON = st.recursive(
 
 
 @settings(max_examples=100, deadline=None)
-@given(JSON, st.booleans(), st.sampled_from([None, 1]))
-def test_any_params_arrive_as_they_were(params: Any, ascii_only: bool, indent: int | None) -> None:
+@given(params=JSON, ascii_only=st.booleans(), indent=st.sampled_from([None, 1]))
+def test_any_params_arrive_as_they_were(
+    *, params: Any, ascii_only: bool, indent: int | None
+) -> None:
     message = {"params": params, "method": "m", "id": "x", "jsonrpc": "2.0"}
     body = json.dumps(message, ensure_ascii=ascii_only, indent=indent).encode()
     assert decode(body) == Request("x", "m", params)

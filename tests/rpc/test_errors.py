@@ -23,13 +23,17 @@ def test_ours_pass() -> None:
     assert as_ours(error) is error
 
 
+def fail() -> None:
+    try:
+        raise KeyError(CANARY)
+    except KeyError as cause:
+        raise ValueError(f"bad {CANARY}") from cause
+
+
 def test_a_foreign_exception_tells_type_and_place_only(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "byokd"):
         try:
-            try:
-                raise KeyError(CANARY)
-            except KeyError as cause:
-                raise ValueError(f"bad {CANARY}") from cause
+            fail()
         except ValueError as raised:
             error = as_ours(raised)
     assert error.kind == "internal"

@@ -79,6 +79,6 @@ def test_faults(wanted: type[Any], params: Any, pointers: list[str]) -> None:
     assert all(one.startswith(start) for one, start in zip(found, pointers, strict=True))
     assert all(
         fault["reason"] == fault["reason"][:1].lower() + fault["reason"][1:] for fault in details
-    )  # noqa: E501
+    )
     said = repr(caught.value.data()).lower()
     assert CANARY not in said.replace(f"/{CANARY}", "")

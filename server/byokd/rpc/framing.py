@@ -21,6 +21,7 @@ from byokd.limits import (
 )
 from byokd.protocol.errors import ByokdError, InvalidRequest, ParseFailed
 
+_HEADER: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+:.*", re.DOTALL)
 _LENGTH: Final = re.compile(rb"[0-9]{1,%d}" % HEADER_LENGTH_MAX_DIGITS)
 _CHARSET: Final = re.compile(rb";\s*charset\s*=\s*\"?([^\";\s]+)", re.IGNORECASE)
 _UTF8: Final = frozenset({b"utf-8", b"utf8"})
@@ -112,6 +113,8 @@ class FrameReader:
             return _fatal("a header line is too long")
         if len(self._lines) >= HEADER_LINES_MAX and line:
             return _fatal("too many header lines")
+        if line and not _HEADER.fullmatch(line):
+            return _fatal("a message begins with a header such as Content-Length: 2")
         del self._buffer[: end + 1]
         self._scanned = 0
         return line
@@ -142,10 +145,8 @@ def frame(body: bytes) -> bytes:
 def _content_length(lines: list[bytes]) -> int | Fault:
     lengths: set[bytes] = set()
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon:
-            return _fatal("a header must be a name, a colon and a value")
-        if name.strip().lower() == b"content-length":
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
             lengths.add(value.strip())
     if len(lengths) != 1:
         return _fatal("each message needs one Content-Length header")

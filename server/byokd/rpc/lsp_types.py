@@ -87,18 +87,20 @@ class Promise:
 
 
 class StandIn(ModuleType):
-    """`lsprotocol.types`, as far as importing pygls needs it."""
+    """`lsprotocol.types`, as far as importing pygls needs it; afterwards, a way to the real one."""
+
+    _aside = False
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if name in CONSTANTS:
-            return CONSTANTS[name]
-        if name.isupper() and name not in _MAPS:
+        if self._aside or (name.isupper() and name not in _MAPS and name not in CONSTANTS):
             return getattr(_real(), name)
-        promise = Promise(name)
-        setattr(self, name, promise)
-        return promise
+        return CONSTANTS.get(name) or Promise(name)
+
+    def step_aside(self) -> None:
+        """Answer from the real module from now on: pygls is in, and whoever asks now means it."""
+        self._aside = True
 
 
 @contextmanager
@@ -111,6 +113,7 @@ def standing_in() -> Iterator[None]:
     try:
         yield
     finally:
+        stand_in.step_aside()
         if sys.modules.get(_NAME) is stand_in:
             del sys.modules[_NAME]
 

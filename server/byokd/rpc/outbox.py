@@ -77,8 +77,8 @@ class Outbox:
         """Send events of an open stream; wait while its unwritten bytes are over their bound."""
         stream = self._streams[stream_id]
         written = [write_event(event) for event in events]
-        size = sum(len(one.head) + len(one.text) for one in written)
-        await self._room(size)
+        if self.held_bytes:
+            await self._room(sum(len(one.head) + len(one.text) for one in written))
         if self._closed:
             return
         was_empty = not stream.batches
@@ -142,10 +142,8 @@ class Outbox:
 
     def _pump(self) -> None:
         """Write chunk after chunk until the pipe is slow or nothing is left."""
-        while not self._chunk_bytes and not self._closed:
+        while (self._control or self._ready) and not self._chunk_bytes:
             chunk = self._next_chunk()
-            if not chunk:
-                return
             self._chunk_bytes = len(chunk)
             try:
                 if not self._pipe.write(chunk):
@@ -175,7 +173,7 @@ class Outbox:
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _settle(self) -> None:
-        was_full = self.full
+        was_full = self.held_bytes >= OUTBOX_MAX_BYTES
         self.held_bytes -= self._chunk_bytes
         self._chunk_bytes = 0
         for stream, accounted in self._under_way:

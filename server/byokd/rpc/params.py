@@ -55,16 +55,16 @@ def check(params: JsonObject, wanted: type[T]) -> T:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         details: list[Json] = []
         for fault in faults[:_FAULTS_MAX]:
-            pointer = _pointer(fault["loc"], params)
+            pointer = _pointer(fault["loc"], params, missing=fault["type"] == "missing")
             details.append({"pointer": pointer, "reason": _reason(fault["type"], fault["msg"])})
     raise InvalidParams("the params do not fit; details lists where and why", details=details)
 
 
-def _pointer(loc: Iterable[int | str], params: Json) -> str:
+def _pointer(loc: Iterable[int | str], params: Json, *, missing: bool) -> str:
     """Turn pydantic's location into a JSON pointer.
 
     It names branches of unions on the way, which are not part of the params: a name that the
-    params do not have is kept only where it comes last, for a field that is missing.
+    params do not have is kept only where it is the field that is missing.
     """
     path = list(loc)
     tokens: list[int | str] = []
@@ -74,7 +74,7 @@ def _pointer(loc: Iterable[int | str], params: Json) -> str:
             here = here[str(token)]
         elif isinstance(here, list) and isinstance(token, int) and token < len(here):
             here = here[token]
-        elif place < len(path) - 1 or not isinstance(here, dict):
+        elif not missing or place < len(path) - 1:
             continue
         tokens.append(token)
     return "".join(f"/{_escape(str(token))}" for token in tokens)

@@ -101,7 +101,9 @@ class Requests:
 
     def find(self, id_: object) -> InFlight | None:
         """Return the request of this id, or None."""
-        return self._by_id.get(id_) if isinstance(id_, int | str) else None
+        if isinstance(id_, bool) or not isinstance(id_, int | str):
+            return None  # `true` would find 1
+        return self._by_id.get(id_)
 
     def all(self) -> Collection[InFlight]:
         """Return the requests under way."""

@@ -37,7 +37,7 @@ def take_stdout() -> int:
     Afterwards fd 1 is stderr: a stray `print`, here or in a C library, cannot break a frame.
     """
     taken = os.dup(1)
-    os.dup2(2, 1, inheritable=False)
+    os.dup2(2, 1)  # inheritable: children have a stdout too
     sys.stdout = sys.stderr
     return taken
 

@@ -78,6 +78,7 @@ class DoorProtocol(JsonRPCProtocol):
         self.session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
+        self._closing = False  # by force: nobody is left to read an answer
 
     # --- in ---
 
@@ -144,14 +145,16 @@ class DoorProtocol(JsonRPCProtocol):
 
     async def _outcome(self, entry: InFlight, request: Request) -> bytes:
         """Run the handler and write what became of it, which always is something."""
+        error: ByokdError
         try:
             entry.begin()
             result = await self._run(entry, request)
             return codec.response(request.id, result)
-        except asyncio.CancelledError:
-            if not entry.cancelled:
-                raise  # the process ends, and nobody is left to read an answer
-            error: ByokdError = Cancelled("the request was cancelled")
+        except asyncio.CancelledError as exc:
+            if self._closing:
+                raise
+            asked = entry.cancelled
+            error = Cancelled("the request was cancelled") if asked else as_ours(exc)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the client gets an answer
             error = as_ours(exc)
         return self._error(request.id, error)
@@ -241,6 +244,7 @@ class DoorProtocol(JsonRPCProtocol):
         for timeout in (gentle_s, hard_s):
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=timeout)
+            self._closing = True
             for task in self._tasks:
                 task.cancel()
 

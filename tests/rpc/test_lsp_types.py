@@ -1,0 +1,75 @@
+"""The stand-in says what the real module says, and steps aside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from byokd.rpc.lsp_types import CONSTANTS, Promise, StandIn
+
+SERVER = Path(__file__).resolve().parents[2] / "server"
+
+# Run in a process of its own: here, another test may have imported the real module already.
+PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from byokd.rpc import lsp_types
+
+served = {}
+ask = lsp_types.StandIn.__getattr__
+
+def record(self, name):
+    served[name] = found = ask(self, name)
+    return found
+
+lsp_types.StandIn.__getattr__ = record
+with lsp_types.standing_in():
+    import pygls.server, pygls.protocol, pygls.exceptions
+assert "lsprotocol.types" not in sys.modules, "the real module was imported"
+assert "attrs" in sys.modules, "what pygls really needs is there"
+
+import lsprotocol.types as real
+assert not isinstance(real, lsp_types.StandIn)
+served = {name: found for name, found in served.items()}
+for name, found in served.items():
+    if isinstance(found, lsp_types.Promise):
+        assert found.kept() is getattr(real, name), name
+    else:
+        assert found == getattr(real, name), name
+assert set(lsp_types.CONSTANTS) == {n for n, f in served.items() if isinstance(f, str)}
+
+error = pygls.exceptions.JsonRpcInternalError("x").to_response_error()
+assert type(error) is real.ResponseError and error.code == -32603
+assert isinstance(error, pygls.exceptions.ResponseError)
+from pygls.lsp import get_method_options_type, METHOD_TO_OPTIONS
+assert get_method_options_type("textDocument/completion") is real.CompletionOptions
+converter = pygls.protocol.default_converter()
+assert converter.unstructure(error) == {"code": -32603, "message": "x"}
+print(len(served))
+"""
+
+
+def test_the_stand_in_equals_the_real_module_where_pygls_uses_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", PROGRAM, str(SERVER)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 0, done.stderr
+    print(f"\nnames served to pygls: {done.stdout.strip()}")
+
+
+def test_a_constant_that_is_not_listed_comes_from_the_real_module() -> None:
+    assert StandIn("x").TEXT_DOCUMENT_HOVER == "textDocument/hover"
+    assert CONSTANTS["EXIT"] == StandIn("x").EXIT
+
+
+def test_a_promise_of_a_name_that_does_not_exist_cannot_be_kept() -> None:
+    with pytest.raises(AttributeError):
+        StandIn("x").NoSuchType()
+    assert isinstance(StandIn("x").PositionEncodingKind.Utf8, Promise)

@@ -1,0 +1,253 @@
+"""The daemon as a process: what it writes where, when it ends, and that it tells no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.__main__ import Options, parse
+from byokd.limits import SHUTDOWN_TIMEOUT_MS
+from byokd.rpc.framing import FrameReader, frame
+from byokd.rpc.lifecycle import is_alive
+
+pytestmark = pytest.mark.anyio
+
+DOOR = Path(__file__).resolve().parents[1] / "door.py"
+CANARY = "sk-test-0123456789abcdef"
+STORE = {"provider": "p", "fields": {"apiKey": {"plain": CANARY}}}
+
+
+def message(id_: object, method: str, params: Any = None) -> bytes:
+    body = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
+    return frame(json.dumps(body).encode())
+
+
+INITIALIZE = message(0, "initialize", {"processId": None})
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-I", "-X", "utf8", str(DOOR), "--stdio", *options]
+
+
+def answers(data: bytes) -> dict[object, Any]:
+    """Take frames apart; anything that is not a frame fails."""
+    reader, out = FrameReader(), {}
+    reader.feed(data)
+    while (found := reader.next()) is not None:
+        assert isinstance(found, bytes), data
+        parsed = json.loads(found)
+        out[parsed["id"]] = parsed
+    assert reader.pending_bytes == 0
+    return out
+
+
+@asynccontextmanager
+async def daemon(*options: str, **how: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command(*options), stdin=pipe, stdout=pipe, stderr=pipe, **how
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("level", ["debug", "warning"])
+async def test_stray_prints_break_no_frame_and_no_log_tells_a_secret(level: str) -> None:
+    said = INITIALIZE + message(1, "key/store", STORE) + message(2, "key/probe", STORE | {"x": 1})
+    said += message(3, "key/store", STORE | {"fields": CANARY}) + message(4, CANARY, CANARY)
+    said += message(5, "key/list") + message(6, "shutdown") + frame(b'{"method":"x"' + b" " * 9)
+    async with daemon("--log-level", level) as process:
+        assert process.stdin is not None
+        process.stdin.write(said)
+        found: dict[object, Any] = {}
+        data = b""
+        assert process.stdout is not None
+        while len(found) < 8:
+            data += await process.stdout.read(65536)
+            found = answers(data)
+        process.stdin.write(frame(b'{"jsonrpc":"2.0","method":"exit"}'))
+        rest, stderr = await process.communicate()
+    assert answers(rest) == {}
+    assert process.returncode == 0
+    codes = {id_: one.get("error", {}).get("code") for id_, one in found.items()}
+    assert codes == {
+        0: None,
+        1: -32603,
+        2: -32602,
+        3: -32602,
+        4: -32601,
+        5: -32603,
+        6: None,
+        None: -32700,
+    }
+    assert b"a stray print" in stderr
+    assert b"a stray child" in stderr
+    assert found[1]["error"]["data"]["errorId"].encode() in stderr
+    assert CANARY.encode() not in data + stderr
+    assert b"Traceback" not in data + stderr
+
+
+async def ended(process: asyncio.subprocess.Process) -> float:
+    """Return how long it takes the process to end, in seconds."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with asyncio.timeout(10):
+        await process.wait()
+    return loop.time() - start
+
+
+async def shaken(process: asyncio.subprocess.Process, said: bytes = INITIALIZE) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(said)
+    assert (await process.stdout.readline()).startswith(b"Content-Length")
+
+
+async def test_end_of_input_ends_the_process() -> None:
+    async with daemon() as process:
+        await shaken(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert await ended(process) < 2
+        assert process.returncode == 0
+
+
+async def test_the_death_of_the_client_ends_the_process() -> None:
+    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: ASYNC220 - killed
+    async with daemon() as process:
+        await shaken(process, message(0, "initialize", {"processId": sleeper.pid}))
+        sleeper.kill()
+        sleeper.wait()
+        took = await ended(process)
+    assert sleeper.stdin is not None
+    sleeper.stdin.close()
+    print(f"\nclient gone, ended after {took:.2f} s")
+    assert took < 2
+    assert process.returncode == 0
+
+
+async def test_a_client_that_cannot_be_seen_is_not_watched() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220 - over at once
+    gone.wait()
+    assert not is_alive(gone.pid)
+    async with daemon() as process:
+        await shaken(process, message(0, "initialize", {"processId": gone.pid}))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await process.wait()
+
+
+async def test_a_client_that_closes_stdout_ends_the_process() -> None:
+    async with daemon() as process:
+        await shaken(process)
+        process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+        assert process.stdin is not None
+        process.stdin.write(message(1, "provider/list") * 50)
+        assert await ended(process) < 2
+        assert process.returncode == 1
+
+
+async def test_a_broken_frame_is_answered_and_ends_the_process() -> None:
+    async with daemon() as process:
+        out, _ = await process.communicate(b"hello\r\n\r\n")
+        assert answers(out)[None]["error"]["code"] == -32700
+        assert process.returncode == 1
+
+
+async def test_a_signal_ends_the_process_in_order() -> None:
+    async with daemon() as process:
+        await shaken(process)
+        process.terminate()
+        assert await ended(process) < 2
+        assert process.returncode == 0
+
+
+async def test_an_unread_stderr_stops_nothing() -> None:
+    async with daemon() as process:
+        enable = {"keyId": "key_" + "a" * 26}
+        said = INITIALIZE + b"".join(message(n, "key/enable", enable) for n in range(1, 1001))
+        process._transport.get_pipe_transport(2).pause_reading()  # type: ignore[attr-defined]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(said)
+        data = b""
+        async with asyncio.timeout(15):
+            while data.count(b"Content-Length") < 1001:
+                data += await process.stdout.read(1 << 16)
+        assert data.count(b"-32603") > 200
+        process._transport.get_pipe_transport(2).resume_reading()  # type: ignore[attr-defined]
+
+
+async def test_files_and_terminals_are_served_by_threads(tmp_path: Path) -> None:
+    said = INITIALIZE + message(1, "provider/list") + message(2, "shutdown")
+    said += frame(b'{"jsonrpc":"2.0","method":"exit"}')
+    source, sink = tmp_path / "in", tmp_path / "out"
+    source.write_bytes(said)
+    with source.open("rb") as stdin, sink.open("wb") as stdout:
+        process = await asyncio.create_subprocess_exec(*command(), stdin=stdin, stdout=stdout)
+        await process.wait()
+    assert process.returncode == 0
+    assert set(answers(sink.read_bytes())) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], Options()),
+        (["--stdio"], Options()),
+        (["--stdio", "--data-dir", "d", "--config=c"], Options(data_dir="d", config="c")),
+        (["--log-level", "debug"], Options(log_level="debug")),
+        (["--stdio", "--clientProcessId=12"], Options()),
+        (["--log-level", "loud"], None),
+        (["--data-dir"], None),
+        (["--data-dir="], None),
+        (["keys"], None),
+        (["--stdio", "keys"], None),
+        (["--help"], None),
+    ],
+)
+async def test_what_is_for_the_daemon(arguments: list[str], wanted: Options | None) -> None:
+    assert parse(arguments) == wanted
+
+
+async def test_what_ends_has_time_to_end() -> None:
+    assert SHUTDOWN_TIMEOUT_MS < 2000
+
+
+def test_the_way_to_initialize_is_short() -> None:
+    """Nothing heavy is imported before the daemon serves."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import byokd.__main__, byokd.rpc.serve;"
+        "print(*sorted(sys.modules))"
+    )
+    server = str(DOOR.parents[1] / "server")
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, server], capture_output=True, text=True, check=True
+    )
+    heavy = {
+        "lsprotocol.types",
+        "httpx",
+        "aiohttp",
+        "cryptography",
+        "keyring",
+        "sqlite3",
+        "click",
+        "rich",
+        "byokd.app",
+        "byokd.cli",
+        "byokd.protocol.chat",
+        "byokd.protocol.key",
+    }
+    assert heavy.isdisjoint(done.stdout.split())
