@@ -1,0 +1,104 @@
+"""Keyrings that misbehave in every way that has been reported of a real one.
+
+Knows the interface of a backend. Must not know who asks.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from byokd.keysource.source import failed
+
+
+class Keyring:
+    """One that works; the others change one thing."""
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], str] = {}
+        self.asked: list[str] = []
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        self.asked.append("get" if prompt_timeout_ms is None else "get with prompt")
+        return self.items.get((service, user))
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        self.asked.append("set" if prompt_timeout_ms is None else "set with prompt")
+        assert (service, user) not in self.items
+        self.items[service, user] = value
+
+    def delete(self, service: str, user: str) -> None:
+        self.asked.append("delete")
+        self.items.pop((service, user), None)
+
+
+class Absent(Keyring):
+    """No keyring at all: a container, a headless machine."""
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
+        raise failed("noBackend")
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        self.get(service, user + value, prompt_timeout_ms=prompt_timeout_ms)
+
+
+class Locked(Keyring):
+    """A locked collection; asked with a prompt, the person dismisses it."""
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
+        raise failed("backendLocked" if prompt_timeout_ms is None else "promptDismissed")
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        self.get(service, user + value, prompt_timeout_ms=prompt_timeout_ms)
+
+
+class Hanging(Keyring):
+    """Never answers; `release` ends the test's threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        self.release.wait()
+        return super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        self.release.wait()
+        super().set(service, user, value, prompt_timeout_ms=prompt_timeout_ms)
+
+
+class Null(Keyring):
+    """Says yes to everything and keeps nothing; also what a phantom write looks like."""
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        super().set(service, user, value, prompt_timeout_ms=prompt_timeout_ms)
+        self.items.clear()
+
+
+class Truncating(Keyring):
+    """Keeps the first forty characters."""
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        super().set(service, user, value[:40], prompt_timeout_ms=prompt_timeout_ms)
+
+
+class Flickering(Keyring):
+    """Finds nothing for the first two times: another process is replacing an item."""
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        found = super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
+        return found if self.asked.count("get") > 2 else None
+
+
+class Raising(Keyring):
+    """Raises a foreign exception that quotes what it was given."""
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        raise OSError(f"dbus: {service} {user} {prompt_timeout_ms}")
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        raise OSError(f"dbus: {service} {user} {value} {prompt_timeout_ms}")

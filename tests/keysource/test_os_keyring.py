@@ -1,0 +1,285 @@
+"""The OS keyring: a typed reason for each way it fails, in time, and no thread left to wait for.
+
+Knows the fakes in `keyrings`. Must not know the vault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import byokd
+from byokd.keysource import os_keyring
+from byokd.keysource.os_keyring import OsKeyring, salted_hash
+from byokd.keysource.source import Item, failed, from_text, reason_of, to_text
+from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
+from byokd.protocol.errors import VaultError
+from keysource import keyrings
+from keysource.keyrings import Hanging, Keyring
+
+pytestmark = pytest.mark.anyio
+
+_ITEM = Item(b"\1" * 16, b"\2" * 16)
+_ROOT = str(Path(byokd.__file__).parents[1])
+
+
+def _source(backend: Keyring, **changes: float) -> OsKeyring:
+    def same_process(item: Item, value: str, _: float) -> bool:
+        found = backend.get(item.service, item.user, prompt_timeout_ms=None)
+        if found is None:
+            raise failed("itemMissing")
+        return found == value
+
+    return OsKeyring(
+        backend,
+        verify=same_process,
+        timeout_ms=int(changes.get("timeout_ms", 2_000)),
+        interactive_timeout_ms=2_000,
+        missing_delays_s=(0.001, 0.001, 0.001),
+    )
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    backend = Hanging()
+    yield backend
+    backend.release.set()
+
+
+async def test_a_key_that_was_created_is_read() -> None:
+    backend = Keyring()
+    source = _source(backend)
+    key = await source.create(_ITEM)
+    assert await source.read(_ITEM) == key
+    assert list(backend.items) == [(_ITEM.service, _ITEM.user)]
+    assert from_text(backend.items[_ITEM.service, _ITEM.user]) == key
+    await source.forget(_ITEM)
+    assert not backend.items
+
+
+_READ_FAILS = [
+    (keyrings.Absent, False, "noBackend"),
+    (keyrings.Locked, False, "backendLocked"),
+    (keyrings.Locked, True, "promptDismissed"),
+    (keyrings.Keyring, False, "itemMissing"),
+    (keyrings.Raising, False, "noBackend"),
+]
+
+
+@pytest.mark.parametrize(("kind", "interactive", "reason"), _READ_FAILS)
+async def test_reading_fails_with_a_reason(
+    kind: type[Keyring], *, interactive: bool, reason: str
+) -> None:
+    with pytest.raises(VaultError) as caught:
+        await _source(kind()).read(_ITEM, interactive=interactive)
+    assert reason_of(caught.value) == reason
+    assert "dbus" not in str(caught.value.data())
+
+
+_CREATE_FAILS = [
+    (keyrings.Absent, False, "noBackend"),
+    (keyrings.Locked, False, "backendLocked"),
+    (keyrings.Locked, True, "promptDismissed"),
+    (keyrings.Null, False, "itemMissing"),
+    (keyrings.Truncating, False, "itemCorrupt"),
+    (keyrings.Raising, False, "noBackend"),
+]
+
+
+@pytest.mark.parametrize(("kind", "interactive", "reason"), _CREATE_FAILS)
+async def test_creating_fails_with_a_reason_and_leaves_nothing(
+    kind: type[Keyring], *, interactive: bool, reason: str
+) -> None:
+    backend = kind()
+    with pytest.raises(VaultError) as caught:
+        await _source(backend).create(_ITEM, interactive=interactive)
+    assert reason_of(caught.value) == reason
+    assert not backend.items
+
+
+@pytest.mark.parametrize("damage", [to_text(bytes(32))[:30], "", "secret", "byokd1.x.y"])
+async def test_a_damaged_item_is_corrupt(damage: str) -> None:
+    backend = Keyring()
+    backend.items[_ITEM.service, _ITEM.user] = damage
+    with pytest.raises(VaultError) as caught:
+        await _source(backend).read(_ITEM)
+    assert reason_of(caught.value) == "itemCorrupt"
+
+
+async def test_an_item_that_is_being_replaced_is_waited_for() -> None:
+    backend = keyrings.Flickering()
+    backend.items[_ITEM.service, _ITEM.user] = to_text(bytes(32))
+    assert await _source(backend).read(_ITEM) == bytes(32)
+
+
+async def test_no_prompt_unless_a_person_asked() -> None:
+    backend = Keyring()
+    source = _source(backend)
+    await source.create(_ITEM, interactive=True)
+    await source.read(_ITEM)
+    await source.read(_ITEM, interactive=True)
+    assert backend.asked == ["set with prompt", "get", "get", "get with prompt"]
+
+
+async def test_a_keyring_that_never_answers(hanging: Hanging) -> None:
+    source = _source(hanging, timeout_ms=100)
+    turns = 0
+
+    async def turning() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.001)
+            turns += 1
+
+    loop_is_free = asyncio.create_task(turning())
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(VaultError) as caught:
+            await source.read(_ITEM)
+        assert reason_of(caught.value) == "timeout"
+    loop_is_free.cancel()
+    assert time.monotonic() - began < 0.5  # the second and third were not even asked
+    assert turns > 20
+    assert source._asking is not None
+    assert source._asking.daemon
+
+
+async def test_a_late_write_is_taken_back(hanging: Hanging) -> None:
+    source = _source(hanging, timeout_ms=50)
+    with pytest.raises(VaultError) as caught:
+        await source.create(_ITEM)
+    assert reason_of(caught.value) == "timeout"
+    hanging.release.set()
+    assert source._asking is not None
+    await asyncio.to_thread(source._asking.join)
+    assert hanging.asked[-1] == "delete"
+    assert not hanging.items
+
+
+async def test_the_deadlines_are_the_named_ones() -> None:
+    source = OsKeyring(Keyring())
+    assert source._limits(interactive=False) == (KEYRING_TIMEOUT_MS, None)
+    assert source._limits(interactive=True) == (KEYRING_INTERACTIVE_TIMEOUT_MS,) * 2
+
+
+def test_the_end_of_the_process_does_not_wait() -> None:
+    code = """
+import asyncio, sys, threading
+sys.path.insert(0, sys.argv[1])
+from byokd.keysource.os_keyring import OsKeyring
+from byokd.keysource.source import Item
+
+class Hanging:
+    name = "fake"
+    def get(self, *args, **kwargs):
+        threading.Event().wait()
+
+async def main():
+    try:
+        await OsKeyring(Hanging(), timeout_ms=50).read(Item(b"1" * 16, b"2" * 16))
+    except Exception as error:
+        print(error.data().details["reason"])
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, _ROOT], capture_output=True, text=True, timeout=10, check=True
+    )
+    assert done.stdout == "timeout\n"
+
+
+_CHILDREN = [
+    ("print('found', __import__('hashlib').sha256((input() + VALUE).encode()).hexdigest())", True),
+    ("print('found', __import__('hashlib').sha256((input() + 'x').encode()).hexdigest())", False),
+    ("print('missing')", "itemMissing"),
+    ("print('failed')", False),
+    ("raise SystemExit(3)", "itemMissing"),
+    ("__import__('time').sleep(5)", "timeout"),
+]
+
+
+@pytest.mark.parametrize(("code", "expected"), _CHILDREN)
+def test_what_the_checking_process_may_answer(
+    *, code: str, expected: bool | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = to_text(bytes(range(32)))
+    monkeypatch.setattr(os_keyring, "_CHILD", code.replace("VALUE", repr(value)))
+    timeout_s = 0.3 if expected == "timeout" else 5.0
+    if isinstance(expected, bool):
+        assert os_keyring.reads_back(_ITEM, value, timeout_s) is expected
+        return
+    with pytest.raises(VaultError) as caught:
+        os_keyring.reads_back(_ITEM, value, timeout_s)
+    assert reason_of(caught.value) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the real keyring elsewhere")
+def test_the_real_checking_process_runs_and_sees_no_value(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/nobody")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    seen: list[object] = []
+    real = subprocess.run
+
+    def watch(command: list[str], **options: object) -> object:
+        seen.append((command, options["input"], options["env"]))
+        done = real(command, **options)  # type: ignore[call-overload]
+        seen.append((done.stdout, done.stderr))
+        return done
+
+    monkeypatch.setattr(subprocess, "run", watch)
+    value = to_text(bytes(range(32)))
+    assert os_keyring.reads_back(_ITEM, value, 10) is False
+    assert seen[1] == ("failed\n", "")
+    assert value not in str(seen)
+    assert "PYTHONPATH" not in str(seen)
+    assert salted_hash("a", value) != salted_hash("b", value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux")
+@pytest.mark.parametrize(
+    "backend",
+    ["keyring.backends.null.Keyring", "keyrings.alt.file.PlaintextKeyring", "evil.Keyring"],
+)
+def test_the_environment_chooses_nothing(tmp_path: Path, backend: str) -> None:
+    config = tmp_path / "config" / "python_keyring"
+    config.mkdir(parents=True)
+    config.joinpath("keyringrc.cfg").write_text(
+        f"[backend]\ndefault-keyring={backend}\nkeyring-path={tmp_path}\n"
+    )
+    tmp_path.joinpath("evil.py").write_text("raise SystemExit('evil code ran')")
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from byokd.keysource.keyrings import find_backend
+from byokd.protocol.errors import VaultError
+backend = find_backend()
+print(backend.name, "keyring" in sys.modules)
+for ask in (backend.get, lambda *a, **k: backend.set(*a, "value", **k)):
+    try:
+        print("answered", ask("byokd/test", "kek/test", prompt_timeout_ms=None))
+    except VaultError as error:
+        print(error.data().details["reason"])
+"""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/nobody",
+        "PYTHON_KEYRING_BACKEND": backend,
+        "KEYRING_PROPERTY_KEYCHAIN": "/tmp/evil",  # noqa: S108  # a hostile value
+        "PYTHONPATH": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, _ROOT],
+        capture_output=True, text=True, timeout=10, env=environment, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["Secret Service False", "noBackend", "noBackend"]

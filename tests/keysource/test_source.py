@@ -1,0 +1,64 @@
+"""The stored form of a master key, and a typed error for every reason.
+
+Knows the one-line form. Must not know any keyring.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from byokd.keysource.source import Item, Reason, failed, from_text, new_key, reason_of, to_text
+from byokd.protocol.errors import VaultLocked, VaultUnavailable
+
+_KEY = bytes(range(32))
+_LINE = to_text(_KEY)
+
+
+def test_the_line_is_short_ascii_and_comes_back() -> None:
+    assert from_text(_LINE) == _KEY
+    assert _LINE.startswith("byokd1.")
+    assert _LINE.isascii()
+    assert len(_LINE.split()) == 1
+    assert len(_LINE) <= 80
+    assert new_key() != new_key()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "byokd1",
+        "byokd2" + _LINE[6:],
+        _LINE[:-1],
+        _LINE + "0",
+        _LINE + "\n",
+        _LINE[:10],
+        _LINE[:20] + ("A" if _LINE[20] != "A" else "B") + _LINE[21:],
+        _LINE.upper(),
+        to_text(_KEY[:31]),
+        "byokd1.é.00000000",
+    ],
+)
+def test_a_damaged_line_is_corrupt_and_not_quoted(line: str) -> None:
+    with pytest.raises(VaultUnavailable) as caught:
+        from_text(line)
+    assert reason_of(caught.value) == "itemCorrupt"
+    assert not line or line not in caught.value.user_message
+
+
+def test_item_names_are_unique_for_each_store_and_slot() -> None:
+    item = Item(b"\1" * 16, b"\2" * 16)
+    assert item.service == "byokd/" + "01" * 16
+    assert item.user == "kek/" + "02" * 16
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_every_reason_is_a_sentence_that_says_what_to_do(reason: Reason) -> None:
+    error = failed(reason)
+    assert reason_of(error) == reason
+    assert isinstance(error, VaultLocked | VaultUnavailable)
+    assert isinstance(error, VaultLocked) == (reason in {"backendLocked", "promptDismissed"})
+    assert error.user_message == error.user_message.rstrip(".")
+    assert error.data().details == {"reason": reason}
