@@ -85,6 +85,8 @@ class OsKeyring:
         self._interactive_timeout_ms = interactive_timeout_ms
         self._missing_delays_s = missing_delays_s
         self._asking: threading.Thread | None = None
+        self._answered = threading.Event()
+        self._answered.set()
 
     @property
     def backend(self) -> str:
@@ -155,8 +157,9 @@ class OsKeyring:
         While an earlier question still hangs no other is asked: a keyring that never answers
         costs one thread, not one for each try.
         """
-        if self._asking is not None and self._asking.is_alive():
+        if not self._answered.is_set():
             raise failed("timeout")
+        self._answered = answered = threading.Event()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -175,6 +178,7 @@ class OsKeyring:
                 outcome = (None, error)
             except Exception:  # noqa: BLE001  # a foreign library failed; its text stays here
                 outcome = (None, failed("noBackend"))
+            answered.set()
             with contextlib.suppress(RuntimeError):  # the loop may be gone
                 loop.call_soon_threadsafe(settle, *outcome)
 

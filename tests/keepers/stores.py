@@ -1,0 +1,102 @@
+"""Vaults for tests: real files, a real key source, a clock that counts.
+
+Knows how a service would use the keepers. Must not know what a test is about.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from byokd.keepers.audit import Audit
+from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, keys, sources_of
+from byokd.protocol.vault import Protection
+from byokd.secret import Secret
+from byokd.store.paths import Places, places
+
+ACCOUNT = "default"
+PROVIDER = "somewhere"
+ORIGIN = "https://api.somewhere.example:443"
+SECRET = "sk-test-0123456789abcdef"
+
+
+class World:
+    """One vault and its trail."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.places: Places = places(folder)
+        self._times = itertools.count(1_700_000_000_000, 1_000)
+        self.audit = Audit(self.places.state)
+        sources = options.pop("sources", None) or sources_of(self.places)
+        self.vault = Vault(self.places, sources, clock=self.now, **options)
+
+    def now(self) -> int:
+        return next(self._times)
+
+    async def initialize(self, protection: Protection = "keyFile") -> None:
+        await self.vault.initialize(
+            protection, created=lambda tx: self.note(tx, "vault.created", account="")
+        )
+
+    def note(
+        self, tx: VaultTx, event: str, key_id: str | None = None, *, account: str = ACCOUNT
+    ) -> None:
+        self.audit.append(tx, account, event, actor="test", at=self.now(), key_id=key_id)
+
+    async def put(
+        self,
+        secret: str = SECRET,
+        *,
+        account: str = ACCOUNT,
+        provider: str = PROVIDER,
+        origin: str = ORIGIN,
+        **more: Any,
+    ) -> KeyRow:
+        fields = more.pop("fields", {"apiKey": Secret(secret)})
+        new = NewKey(provider=provider, origin=origin, fields=fields, **more)
+
+        def work(tx: VaultTx) -> KeyRow:
+            row = keys.put(tx, account, new, at=self.now())
+            self.note(tx, "key.created", row.key_id, account=account)
+            return row
+
+        return await self.vault.transaction(work)
+
+    async def open(self, key_id: str, account: str = ACCOUNT) -> str:
+        opened = await self.vault.read(lambda tx: keys.open_key(tx, account, key_id))
+        value = opened.fields["apiKey"]
+        assert isinstance(value, Secret)
+        return value.reveal()
+
+    async def delete(self, key_id: str, account: str = ACCOUNT) -> None:
+        def work(tx: VaultTx) -> None:
+            keys.delete(tx, account, key_id)
+            self.note(tx, "key.deleted", key_id, account=account)
+
+        await self.vault.transaction(work)
+
+
+@asynccontextmanager
+async def world(folder: Path, **options: Any) -> AsyncIterator[World]:
+    """Open the vault in a folder, and make it where there is none."""
+    opened = World(folder, **options)
+    if (await opened.vault.unlock()).state == "uninitialized":
+        await opened.initialize()
+    try:
+        yield opened
+    finally:
+        await opened.vault.aclose()
+
+
+@contextmanager
+def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file as somebody without the key would."""
+    raw = sqlite3.connect(places(folder).vault_db)
+    raw.row_factory = sqlite3.Row
+    with raw:
+        yield raw
+    raw.close()
