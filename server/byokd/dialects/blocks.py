@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 from pydantic_core import from_json
 
 from byokd.dialects.call_ids import synthetic_id
+from byokd.dialects.loose_json import within_depth
 from byokd.limits import BLOCKS_MAX, JSON_MAX_DEPTH, TOOL_CALLS_MAX
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
@@ -326,20 +327,3 @@ def parse_arguments(raw: str) -> tuple[Json, str | None]:
     if not within_depth(parsed, JSON_MAX_DEPTH):
         return None, TOO_DEEP
     return parsed, None
-
-
-def within_depth(value: Json, most: int) -> bool:
-    """Tell whether arrays and objects nest at most `most` levels deep."""
-    level = [value]
-    for _ in range(most + 1):
-        level = [child for child in level if isinstance(child, dict | list)]
-        if not level:
-            return True
-        level = [child for parent in level for child in _children(parent)]
-    return False
-
-
-def _children(value: Json) -> list[Json]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []

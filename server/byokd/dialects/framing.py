@@ -32,7 +32,16 @@ class SseReader:
         ProviderError: a line or an event is longer than its bound.
     """
 
-    __slots__ = ("_data", "_data_bytes", "_name", "_skip_lf", "_started", "_tail", "stray")
+    __slots__ = (
+        "_at_start",
+        "_data",
+        "_data_bytes",
+        "_name",
+        "_skip_lf",
+        "_started",
+        "_tail",
+        "stray",
+    )
 
     def __init__(self) -> None:
         self._tail = bytearray()  # the line that has not ended yet
@@ -41,10 +50,26 @@ class SseReader:
         self._name = ""
         self._skip_lf = False
         self._started = False
+        self._at_start = False  # nothing is half read; false until a byte order mark is ruled out
         self.stray = b""
 
     def feed(self, data: bytes) -> list[SseEvent]:
         """Return the events that these bytes complete."""
+        end = data.find(b"\n")
+        if (
+            0 < end == len(data) - 2
+            and data.startswith(b"data: ")
+            and data.endswith(b"\n")
+            and self._at_start
+            and end <= SSE_LINE_MAX_BYTES
+            and b"\r" not in data
+        ):
+            return [("", data[6:end])]  # one whole event in one read, which is nearly all of them
+        events = self._feed(data)
+        self._at_start = not (self._tail or self._data or self._name or self._skip_lf)
+        return events
+
+    def _feed(self, data: bytes) -> list[SseEvent]:
         if self._skip_lf and data:
             # A CR ended the last line at once; the LF that follows it belongs to the same end.
             self._skip_lf = False
@@ -55,14 +80,14 @@ class SseReader:
         held = len(self._tail)
         if b"\n" not in data:
             if held + len(data) > SSE_LINE_MAX_BYTES:
-                raise _too_long("line", SSE_LINE_MAX_BYTES)
+                raise _too_long("a line", SSE_LINE_MAX_BYTES)
             self._tail += data
             return []
         lines = data.split(b"\n")
         if held:
             lines[0] = bytes(self._tail) + lines[0]
         if held + len(data) > SSE_LINE_MAX_BYTES and max(map(len, lines)) > SSE_LINE_MAX_BYTES:
-            raise _too_long("line", SSE_LINE_MAX_BYTES)
+            raise _too_long("a line", SSE_LINE_MAX_BYTES)
         self._tail[:] = lines.pop()
         return self._lines(lines)
 
@@ -105,7 +130,7 @@ class SseReader:
     def _add(self, value: bytes) -> None:
         self._data_bytes += len(value)
         if self._data_bytes > SSE_EVENT_MAX_BYTES:
-            raise _too_long("event", SSE_EVENT_MAX_BYTES)
+            raise _too_long("an event", SSE_EVENT_MAX_BYTES)
         self._data.append(value)
 
     def _keep_stray(self, line: bytes) -> None:
@@ -120,5 +145,5 @@ def _value(line: bytes) -> bytes:
 
 def _too_long(what: str, most_bytes: int) -> ProviderError:
     return ProviderError(
-        f"the provider sent a {what} of more than {most_bytes} bytes; try again or ask for less"
+        f"the provider sent {what} of more than {most_bytes} bytes; try again or ask for less"
     )

@@ -9,15 +9,15 @@ This is the hot path: a delta costs a line split, one JSON parse and one event.
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from pydantic_core import from_json
 
-from byokd.dialects.blocks import Blocks, within_depth
+from byokd.dialects.blocks import Blocks
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
+from byokd.dialects.loose_json import documents, is_marker, within_depth
 from byokd.dialects.openai_chat_delta import Delta
 from byokd.dialects.openai_chat_usage import (
     finish_fault,
@@ -26,7 +26,12 @@ from byokd.dialects.openai_chat_usage import (
     read_cost,
     read_usage,
 )
-from byokd.limits import ERROR_BODY_MAX_BYTES, JSON_MAX_DEPTH, RESPONSE_BODY_MAX_BYTES
+from byokd.limits import (
+    ERROR_BODY_MAX_BYTES,
+    JSON_MAX_DEPTH,
+    PROVIDER_MESSAGE_MAX_BYTES,
+    RESPONSE_BODY_MAX_BYTES,
+)
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
@@ -38,6 +43,7 @@ _OK: Final = range(200, 300)
 _SPACE: Final = b" \t\r\n"
 _SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
 _RARE: Final = frozenset({"error", "x_groq", "citations", "search_results", "web_search"})
+_NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
 _ERROR_SIGNS: Final = ("message", "detail", "errors", "code", "msg")
 
 _INTERRUPTED: Final = Fault(
@@ -96,6 +102,8 @@ class ChatDecoder:
             if self._sse is None:
                 data = self._begin(data)
             if self._sse is not None:
+                if not self._choices and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
+                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
                 for name, frame in self._sse.feed(data):
                     self._frame(name, frame)
                     if self._done:
@@ -113,6 +121,8 @@ class ChatDecoder:
             except ProviderError as error:
                 self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
+        if self._fault is None and not self._choices:
+            self._fail(_SILENT)
         self._delta.close()
         fault = self._fault or finish_fault(self._word)
         if fault is None:
@@ -138,7 +148,6 @@ class ChatDecoder:
         if self._head.status not in _OK or undecided:
             return b""
         self._sse = SseReader()
-        self._opening = bytes(self._body[:ERROR_BODY_MAX_BYTES])
         data = bytes(self._body)
         self._body.clear()
         return data
@@ -155,7 +164,7 @@ class ChatDecoder:
     def _end_of_stream(self, sse: SseReader) -> None:
         frames, whole = sse.close()
         for name, frame in frames:
-            whole = whole and (name == "error" or _documents(frame) is not None)
+            whole = whole and (name == "error" or documents(frame) is not None)
             if whole:
                 self._frame(name, frame)
         if sse.stray:
@@ -164,21 +173,19 @@ class ChatDecoder:
             self._fail(self._no_stream())
         elif self._fault is None and not (whole and (self._word or self._marked)):
             self._fail(_INTERRUPTED)
-        elif self._fault is None and not self._choices:
-            self._fail(_SILENT)
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
         if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
             return _INTERRUPTED
-        return classify(self._call.provider, self._head, self._opening, in_stream=True)
+        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
 
     def _stray(self, stray: bytes) -> None:
-        documents = _documents(stray)
-        if documents is None:
+        said = documents(stray)
+        if said is None:
             self._fail(_INTERRUPTED)
             return
-        document = documents[0] if documents else None
+        document = said[0] if said else None
         if isinstance(document, list):
             document = document[0] if document else None
         if isinstance(document, dict) and _is_error(document):
@@ -190,22 +197,26 @@ class ChatDecoder:
         if text.startswith(b"<"):
             self._fail(self._classified(body))
             return
-        for document in _documents(text) or ():
+        for document in documents(text) or ():
             self._document(document, text)
-        if self._fault is None and not (self._word or self._marked):
-            interrupted = self._choices or _documents(text) in (None, [])
-            self._fail(_INTERRUPTED if interrupted else _SILENT)
+        broken = documents(text) in (None, [])
+        if self._fault is None and (broken or (self._choices and not (self._word or self._marked))):
+            self._fail(_INTERRUPTED)
 
     def _document(self, document: Json, text: bytes) -> None:
         if not isinstance(document, dict):
             self._fail(self._classified(text))
             return
-        nested = document.get("provider")  # OpenRouter has wrapped an answer in this field
-        if "choices" not in document and isinstance(nested, dict) and "choices" in nested:
-            document = nested
+        # OpenRouter has wrapped an answer in `provider`; Cloudflare's own envelope is `result`.
+        for wrapper in ("provider", "result"):
+            nested = document.get(wrapper)
+            if isinstance(nested, dict) and not _NATIVE.isdisjoint(nested):
+                document = nested
         self._chunk(document, text)
         choice = self._choice(document.get("choices"))
-        if choice is not None and isinstance(choice.get("message"), dict):
+        if "response" in document or (
+            choice is not None and isinstance(choice.get("message"), dict)
+        ):
             self._marked = True  # a document that holds a message is whole when it parses
 
     # --- what a frame says -----------------------------------------------------------------------
@@ -220,12 +231,6 @@ class ChatDecoder:
             if name == "error" or isinstance(chunk, list):
                 self._fail(self._classified(data))
             return
-        # Sixty-four brackets are needed to nest too deep; few chunks have that many.
-        if data.count(b"{") + data.count(b"[") > JSON_MAX_DEPTH and not within_depth(
-            chunk, JSON_MAX_DEPTH
-        ):
-            self._fail(_GARBLED)
-            return
         self._chunk(chunk, data)
 
     def _odd_frame(self, name: str, data: bytes) -> None:
@@ -233,18 +238,19 @@ class ChatDecoder:
         if name == "error":
             self._fail(self._classified(data))
             return
-        documents = _documents(data)
-        if documents is None:
+        said = documents(data)
+        if said is None:
             self._fail(_GARBLED)
             return
-        for document in documents:
+        for document in said:
             if isinstance(document, dict):
                 self._chunk(document, data)
-        self._marked = self._done = any(map(_is_marker, data.splitlines()))
+        self._marked = self._done = any(map(is_marker, data.splitlines()))
 
     def _chunk(self, chunk: JsonObject, data: bytes) -> None:
         if self._include_raw:
-            self._blocks.events.append(Raw(chunk))
+            deep = not within_depth(chunk, JSON_MAX_DEPTH)
+            self._blocks.events.append(Raw(None if deep else chunk))
         if usage := chunk.get("usage"):
             self._take_usage(usage, chunk)
         if self._fault is not None:
@@ -254,9 +260,7 @@ class ChatDecoder:
             self._id = self._id or _text(chunk.get("id"))
         choice = self._choice(chunk.get("choices"))
         if choice is None:
-            if _is_error(chunk):
-                self._fail(self._classified(data))
-                return
+            self._no_choice(chunk, data)
         else:
             if word := choice.get("finish_reason"):
                 self._word = _text(word) or self._word
@@ -265,6 +269,13 @@ class ChatDecoder:
                 self._rare_choice(choice, chunk, data)
         if not _RARE.isdisjoint(chunk):
             self._rare(chunk, data)
+
+    def _no_choice(self, chunk: JsonObject, data: bytes) -> None:
+        if _is_error(chunk):
+            self._fail(self._classified(data))
+        elif "choices" not in chunk and not _NATIVE.isdisjoint(chunk):
+            self._choices = True
+            self._delta.native(chunk)
 
     def _choice(self, choices: Json) -> JsonObject | None:
         """Return choice 0; with `n` above one the others are somebody else's answer."""
@@ -299,7 +310,7 @@ class ChatDecoder:
 
     def _take_usage(self, usage: Json, chunk: JsonObject) -> None:
         """Keep the last usage that says anything; it is cumulative wherever it repeats."""
-        if isinstance(usage, dict) and usage:
+        if isinstance(usage, dict) and usage and within_depth(usage, JSON_MAX_DEPTH):
             self._usage = usage
             self._cost = read_cost(chunk, self._quirks) or self._cost
 
@@ -342,60 +353,6 @@ def _is_error(document: JsonObject) -> bool:
     ):
         return True
     return "usage" not in document and any(document.get(sign) for sign in _ERROR_SIGNS)
-
-
-def _is_marker(line: bytes) -> bool:
-    return line.strip().startswith(b"[DONE]")
-
-
-def _documents(data: bytes) -> list[Json] | None:
-    """Return the JSON in some bytes, one document or one per line, or None where it is broken.
-
-    Markers and words that are no JSON, such as pings, are left out.
-    """
-    text = data.strip()
-    for pieces in ([text], text.splitlines()):
-        said = [piece for piece in pieces if piece.strip()[:1] in {b"{", b"["}]
-        try:
-            return [_parse(piece) for piece in said if not _is_marker(piece)]
-        except ValueError:
-            continue
-    return None
-
-
-def _parse(data: bytes) -> Json:
-    """Parse JSON as tolerantly as can be done without guessing.
-
-    Serving stacks in Python write NaN and Infinity, gateways in JavaScript cut a surrogate pair in
-    two, and some cut UTF-8: none of that is worth an answer. What cannot be said becomes null or
-    a replacement character.
-
-    Raises:
-        ValueError: it is not JSON, or it nests deeper than its bound.
-    """
-    parsed: Json
-    try:
-        parsed = from_json(data, allow_inf_nan=False)
-    except ValueError:
-        try:
-            loose = json.loads(data.decode("utf-8", "replace"), parse_constant=lambda _: None)
-            parsed = _sayable(loose)
-        except RecursionError:
-            raise ValueError from None
-    if not within_depth(parsed, JSON_MAX_DEPTH):
-        raise ValueError
-    return parsed
-
-
-def _sayable(value: Json) -> Json:
-    """Replace lone surrogates, which no encoder can write."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_sayable(child) for child in value]
-    if isinstance(value, dict):
-        return {str(_sayable(name)): _sayable(child) for name, child in value.items()}
-    return value
 
 
 def _text(value: Json) -> str | None:

@@ -12,7 +12,9 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, ToolCall, parse_arguments
+from byokd.dialects.loose_json import within_depth
 from byokd.dialects.think_tags import ThinkTags
+from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
 from byokd.protocol.parts import Source, Span
@@ -30,11 +32,12 @@ _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "name", "arg
 class Delta:
     """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
 
-    __slots__ = ("_blocks", "_by_index", "_legacy", "_listed", "_think")
+    __slots__ = ("_blocks", "_by_index", "_legacy", "_listed", "_text", "_think")
 
     def __init__(self, blocks: Blocks, *, think_tags: bool) -> None:
         self._blocks = blocks
         self._think = ThinkTags() if think_tags else None
+        self._text = self._tagged if think_tags else blocks.text
         self._by_index: dict[int, ToolCall] = {}
         self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
         self._listed = 0
@@ -53,6 +56,10 @@ class Delta:
             self._fields(delta)
         if not delta and isinstance(message := choice.get("message"), dict) and self._blocks.empty:
             self._fields(message)
+
+    def native(self, chunk: JsonObject) -> None:
+        """Read a chunk of Cloudflare's own format, which some of its models send here (2026)."""
+        self._fields({"content": chunk.get("response"), "tool_calls": chunk.get("tool_calls")})
 
     def sources(self, chunk: JsonObject) -> None:
         """Read the lists of sources that come beside the choices; they may grow as the chunks come.
@@ -100,10 +107,8 @@ class Delta:
             for entry in _objects(annotations):
                 self._annotation(entry)
 
-    def _text(self, text: str) -> None:
-        if self._think is None:
-            self._blocks.text(text)
-        else:
+    def _tagged(self, text: str) -> None:
+        if self._think is not None:
             self._split(*self._think.feed(text))
 
     def _split(self, reasoning: str, text: str) -> None:
@@ -145,7 +150,8 @@ class Delta:
                     self._detail(name, entry, said=said)
 
     def _detail(self, field: str, entry: JsonObject, *, said: bool) -> None:
-        if not any(entry.get(name) for name in _DETAIL_LOADS):
+        loaded = any(entry.get(name) for name in _DETAIL_LOADS)
+        if not loaded or not within_depth(entry, JSON_MAX_DEPTH):
             return
         text_name = next((name for name in _DETAIL_TEXTS if isinstance(entry.get(name), str)), None)
         text = entry.get(text_name) if text_name else None
@@ -172,9 +178,11 @@ class Delta:
             return
         call.native_id = call.native_id or native_id
         call.name = call.name or name
-        call.extra |= {
+        extra: JsonObject = {
             key: value for key, value in entry.items() if key not in _CALL_FIELDS and value
         }
+        if extra and within_depth(extra, JSON_MAX_DEPTH):
+            call.extra |= extra
         self._blocks.arguments(call, arguments)
 
     def _which(self, index: Json, native_id: str, name: str, arguments: str) -> ToolCall | None:

@@ -7,10 +7,12 @@ lists providers never pays for a decoder.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from byokd.dialects.call import Dialect
 from byokd.protocol.errors import Unsupported
+
+if TYPE_CHECKING:
+    from byokd.dialects.call import Dialect
 
 DIALECTS: Final[dict[str, str]] = {
     "openai_chat": "byokd.dialects.openai_chat",

@@ -1,0 +1,40 @@
+"""A provider of no name, and calls to it, for tests of dialects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from byokd.catalog.record import Models, Probe, Provider, Quirks, Source
+from byokd.dialects.call import Call
+from byokd.protocol.chat import SendParams
+
+ID = "anyone"
+
+
+def record(**quirks: Any) -> Provider:
+    """Return a record with default quirks but these."""
+    return Provider(
+        id=ID,
+        name="Anyone",
+        kind="custom",
+        dialect="openai_chat",
+        fields=(),
+        tool_calling="yes",
+        pricing="none",
+        probe=Probe(),
+        models=Models(),
+        quirks=Quirks.model_validate(quirks),
+        sources=(Source(url="https://example.test/docs", checked="2026-11-01"),),
+    )
+
+
+def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
+    """Return a call; params are in wire form and need name only what matters."""
+    asked = {
+        "streamId": "stream-1",
+        "provider": ID,
+        "model": "any-model",
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    sent = SendParams.model_validate(asked | (params or {}))
+    return Call(record(**quirks), "https://host.test/v1", sent)

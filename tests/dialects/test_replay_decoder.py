@@ -1,0 +1,76 @@
+"""Every recorded OpenAI-style answer, through the decoder alone and however it is cut.
+
+One neutral record reads them all: what providers send needs no quirk.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+import cutting
+import replay
+from byokd.dialects.openai_chat import decoder
+from dialects import records
+
+_ALL = replay.load()
+_HERE = [recording for recording in _ALL if not replay.not_applicable(recording)]
+_QUICK_MAX_BYTES = 2048
+_GROUPS = sorted({recording.provider for recording in _HERE})
+_CALL = records.call()
+_END = re.compile(rb'"finish_reason": ?"[a-z_]+".*\}\r?$|\[DONE\]', re.MULTILINE)
+
+
+def test_there_are_recordings() -> None:
+    if not _ALL:
+        print(replay.absent())
+        pytest.skip(replay.absent())
+    others = [recording for recording in _ALL if replay.not_applicable(recording)]
+    for recording in others:
+        print(f"not replayed here: {recording.id}: {replay.not_applicable(recording)}")
+    print(f"{len(_HERE)} replayed, {len(others)} for other dialects, {len(_ALL)} in all")
+    assert _HERE
+
+
+@pytest.mark.parametrize("recording", _HERE, ids=lambda recording: recording.id)
+def test_agrees_however_it_is_cut(recording: replay.Recording) -> None:
+    body = recording.body
+    whole = cutting.run(decoder(_CALL, recording.head), [body])
+    assert replay.differences(recording, replay.from_reply(whole[1])) == []
+    for pieces in (cutting.one_by_one(body), cutting.in_sizes(body, recording.chunk_sizes)):
+        assert cutting.run(decoder(_CALL, recording.head), pieces) == whole
+
+
+@pytest.mark.parametrize("provider", _GROUPS)
+def test_cut_short_is_never_taken_for_whole(provider: str) -> None:
+    _cut_short(provider, _QUICK_MAX_BYTES)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("provider", _GROUPS)
+def test_cut_short_at_every_byte(provider: str) -> None:
+    _cut_short(provider, cutting.WHOLE_CUTS_MAX_BYTES)
+
+
+def _cut_short(provider: str, whole_max_bytes: int) -> None:
+    for recording in (one for one in _HERE if one.provider == provider):
+        body = recording.body
+        lengths = cutting.cuts(body, recording.id, whole_max_bytes)
+        start = decoder(_CALL, recording.head)
+        for length, reply in cutting.short_replies(start, body, lengths):
+            assert (reply.fault is None) == (reply.finish_reason is not None)
+            assert reply.fault is not None or _ended(body[:length]), (recording.id, length)
+
+
+def _ended(body: bytes) -> bool:
+    """Tell, by other means than the decoder's, whether a body has said its end."""
+    try:
+        json.loads(body)
+    except ValueError:
+        last = body.rstrip().splitlines()[-1]
+        complete = last.endswith((b"}", b"[DONE]")) or last.startswith(b":")
+        return complete and _END.search(body) is not None
+    return True

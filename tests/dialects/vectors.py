@@ -1,0 +1,118 @@
+"""Vectors of our own: a body, and what a decoder must make of it.
+
+`<name>.body` holds the bytes. `<name>.json` says what they are about and under which status,
+headers, quirks and params they come, and expects: `events` (adjacent deltas merged), `reply`, and
+`wholeFrom`, the shortest length at which the body may be taken for a whole answer (null: never).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+import cutting
+from byokd.dialects.call import Call, Decoder, Fault, Reply
+from byokd.dialects.registry import find
+from byokd.protocol.events import Event
+from byokd.wire import Headers, HttpHead
+from dialects import records
+
+FOLDER = Path(__file__).resolve().parent.parent / "vectors"
+_EVENTS = TypeAdapter(list[Event])
+_GIVEN = ("about", "status", "headers", "quirks", "params")
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One body, what is given with it, and what is expected of it."""
+
+    name: str
+    body: bytes
+    given: dict[str, Any]
+    expected: dict[str, Any]
+
+    @property
+    def call(self) -> Call:
+        return records.call(self.given.get("params"), **self.given.get("quirks", {}))
+
+    @property
+    def head(self) -> HttpHead:
+        headers = self.given.get("headers", {})
+        return HttpHead(self.given.get("status", 200), Headers(headers.items()))
+
+    def decoder(self) -> Decoder:
+        """Return a new decoder for this body."""
+        return find("openai_chat").decoder(self.call, self.head)
+
+
+def load(dialect: str) -> list[Vector]:
+    """Return all vectors of a dialect."""
+    return list(_read(FOLDER / dialect))
+
+
+def _read(folder: Path) -> Iterator[Vector]:
+    for path in sorted(folder.glob("*.json")):
+        read = json.loads(path.read_text("utf-8"))
+        given = {name: value for name, value in read.items() if name in _GIVEN}
+        expected = {name: value for name, value in read.items() if name not in _GIVEN}
+        yield Vector(path.stem, path.with_suffix(".body").read_bytes(), given, expected)
+
+
+def observe(vector: Vector) -> dict[str, Any]:
+    """Return what a decoder makes of a body, in the form of the expectations."""
+    events, reply = cutting.run(vector.decoder(), [vector.body])
+    return plain(events, reply) | {"wholeFrom": whole_from(vector)}
+
+
+def plain(events: list[Event], reply: Reply) -> dict[str, Any]:
+    """Return events and reply as JSON; what is null or usual is left out."""
+    told = {
+        "message": reply.message.model_dump(mode="json", by_alias=True)["content"],
+        "finishReason": reply.finish_reason and reply.finish_reason.model_dump(mode="json"),
+        "usage": reply.usage and reply.usage.model_dump(mode="json", by_alias=True),
+        "cost": reply.cost,
+        "model": reply.model,
+        "responseId": reply.response_id,
+        "fault": reply.fault and _fault(reply.fault),
+    }
+    seen = list(_EVENTS.dump_python(events, mode="json", by_alias=True))
+    return {
+        "events": [_short(event) for event in seen],
+        "reply": {name: _short(value) for name, value in told.items() if value is not None},
+    }
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    values = {field.name: getattr(fault, field.name) for field in fields(fault)}
+    return {name: value for name, value in values.items() if name != "message" and value}
+
+
+def _short(value: Any) -> Any:
+    """Leave out null fields, zero buckets, the origin of states and the provider's raw usage."""
+    if isinstance(value, list):
+        return [_short(child) for child in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") in {"usage", "raw"}:
+        return {"type": value["type"]}
+    if value.get("type") in {"toolCall", "toolCallEnd"}:
+        arguments = value.pop("arguments")
+        return {**_short(value | {"type": ""}), "type": value["type"], "arguments": arguments}
+    if "inputFresh" in value:
+        value = {name: count for name, count in value.items() if count and name != "raw"}
+    kept = {name: child for name, child in value.items() if child is not None}
+    if kept.get("provider") == records.ID:
+        del kept["provider"], kept["model"]
+    return {name: _short(child) for name, child in kept.items() if child != {}}
+
+
+def whole_from(vector: Vector) -> int | None:
+    """Return the shortest length at which the body is taken for a whole answer."""
+    lengths = range(len(vector.body) + 1)
+    short = cutting.short_replies(vector.decoder(), vector.body, list(lengths))
+    return next((length for length, reply in short if reply.fault is None), None)
