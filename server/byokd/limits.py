@@ -198,6 +198,9 @@ MODELS_MAX: Final = 10_000
 MODEL_PAGES_MAX: Final = 50
 """Pages of a model list that are followed."""
 
+MODEL_LIST_TIMEOUT_MS: Final = 30_000
+"""All pages of one provider's list; a person is looking at a picker."""
+
 MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
 """Age up to which a fetched model list is served again."""
 

@@ -41,6 +41,10 @@ class Secret:
         """Return the last four characters, or None where the key has fewer than 20."""
         return self._text[-4:] if len(self._text) >= _LAST4_FROM else None
 
+    def cleaned(self) -> tuple[Secret, tuple[str, ...]]:
+        """Return the secret without what was pasted around it; see `clean`."""
+        return clean(self._text)
+
     def hide_in(self, text: str) -> str:
         """Return `text` with every occurrence of the secret masked."""
         return text.replace(self._text, MASK) if self._text else text

@@ -24,6 +24,16 @@ from byokd.protocol.base import (
 Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_MAX_CHARS)]
 ProbePolicy: TypeAlias = Literal["require", "warn", "skip"]
 KeyState: TypeAlias = Literal["active", "suspect", "softDisabled", "userDisabled"]
+Change: TypeAlias = Literal[
+    "stored",
+    "rotated",
+    "suspect",
+    "softDisabled",
+    "userDisabled",
+    "enabled",
+    "deleted",
+    "defaultSet",
+]
 Verdict: TypeAlias = Literal[
     "valid",
     "validRestricted",
@@ -114,10 +124,16 @@ class KeyStoreResult(Result):
 
 
 class KeyRotateParams(Params):
-    """Replace the secret of a key; its id, label and origin stay."""
+    """Replace the secret of a key; its id and origin stay.
+
+    `provider` and `base_url` need not be sent; where they are, they must be the key's own.
+    """
 
     key_id: KeyId
+    provider: ProviderId | None = None
+    label: Label | None = None
     fields: Fields
+    base_url: str | None = None
     probe: ProbePolicy = "require"
 
 
@@ -193,15 +209,6 @@ class KeyChanged(Params):
 
     key_id: str
     provider: str
-    change: Literal[
-        "stored",
-        "rotated",
-        "suspect",
-        "softDisabled",
-        "userDisabled",
-        "enabled",
-        "deleted",
-        "defaultSet",
-    ]
+    change: Change
     state: KeyState | None
     reason: str | None

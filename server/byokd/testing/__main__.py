@@ -1,42 +1,41 @@
-"""`python -m byokd.testing`: the real daemon with a health policy that tests can wait for.
+"""The daemon for the demo and the tests: the real one, with a health policy of milliseconds.
 
-Knows one short policy. Must not be reachable from `byokd`: a person's daemon always takes its time
-before it takes a key out of use.
+Knows what a test may shorten, and nothing that `byokd --stdio` could be told.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
 
-from byokd.__main__ import Options, parse, serve
-from byokd.settings import HealthPolicy
+from byokd.__main__ import Options as Started, serve
+from byokd.app import Options
+from byokd.settings import HealthPolicy, Settings
+from byokd.testing.loop_watch import WatchedApp
 
-if TYPE_CHECKING:
-    from byokd.services.house import House
-
-SHORT: Final = HealthPolicy(
+POLICY = HealthPolicy(
     gap_min_ms=0,
-    grace_ms=0,
-    probe_delay_min_ms=50,
-    probe_delay_max_ms=100,
-    reprobe_delays_ms=(100, 200),
+    probe_delay_min_ms=20,
+    probe_delay_max_ms=40,
+    reprobe_delays_ms=(50, 100, 200),
 )
 
 
-def main() -> int:
-    """Serve a client over stdio, as `byokd --stdio` does; any other argument is refused."""
-    options = parse(sys.argv[1:])
-    if options is not None:
-        serve(options, _open_house)
-    sys.stderr.write("usage: python -m byokd.testing --stdio [--data-dir DIR] [--config FILE]\n")
-    return 2
-
-
-def _open_house(options: Options) -> House:
-    from byokd.app import open_house
-
-    return open_house(options.data_dir, options.config, health=SHORT)
+def main() -> None:
+    """Serve a client; does not return."""
+    parser = argparse.ArgumentParser(prog="byokd.testing")
+    parser.add_argument("--stdio", action="store_true")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--log-level", default="warning")
+    parser.add_argument("--store-max-pages", type=int)
+    arguments = parser.parse_args()
+    options = Options(
+        data_dir=arguments.data_dir,
+        settings=Settings(health=POLICY),
+        store_max_pages=arguments.store_max_pages,
+    )
+    serve(Started(log_level=arguments.log_level), lambda _started: WatchedApp(options))
 
 
 if __name__ == "__main__":

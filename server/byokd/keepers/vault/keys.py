@@ -77,9 +77,17 @@ def put(tx: VaultTx, account: str, new: NewKey, *, at: int) -> KeyRow:
 
 
 def rotate(
-    tx: VaultTx, account: str, key_id: str, fields: Mapping[str, Secret | str], *, at: int
+    tx: VaultTx,
+    account: str,
+    key_id: str,
+    fields: Mapping[str, Secret | str],
+    *,
+    at: int,
+    label: str | None = None,
 ) -> KeyRow:
     """Replace a key's fields by a new version that starts active; the old ciphertext is wiped.
+
+    The label stays unless there is a new one.
 
     Raises:
         NotFound: no such key in this account.
@@ -93,6 +101,7 @@ def rotate(
         health={},
         rotated_at=at,
         disabled_at=None,
+        label=label or row.label,
         is_default=row.is_default or _default_id(tx, account, row.provider) is None,
     )
     key = ensure_data_key(tx, account, at=at)

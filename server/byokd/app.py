@@ -1,0 +1,213 @@
+"""Builds everything, in order, and closes it in reverse: the only place that knows everyone.
+
+Knows who needs whom. Must not decide anything. What is heavy (the network stack, the store, the
+keyring) is imported in `_rooms`, after `initialize` and `provider/list` have been answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byokd.catalog.loader import load
+from byokd.crypto.seal import SealingKey
+from byokd.protocol.lifecycle import (
+    PROTOCOL_VERSION,
+    ClientOptions,
+    Features,
+    Sealing,
+    ServerLimits,
+    ServerOptions,
+)
+from byokd.protocol.schema_hash import SCHEMA_HASH
+from byokd.protocol.vault import VaultInfo
+from byokd.services.providers import Providers
+from byokd.services.session import Session
+from byokd.settings import Settings
+
+if TYPE_CHECKING:
+    from byokd.keepers.vault import Vault
+    from byokd.services.background import Background
+    from byokd.services.chat import Chat
+    from byokd.services.keys import Keys
+    from byokd.services.models import Models
+    from byokd.services.trail import Trail
+    from byokd.services.vault import VaultDesk
+    from byokd.transport.seam import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What differs between the daemon and its tests.
+
+    Attributes:
+        data_dir: where data and state go instead of the platform's folders.
+        config: the configuration file instead of the platform's.
+        settings: instead of any file.
+        store_max_pages: how large the store may grow; a full disk for tests.
+    """
+
+    data_dir: Path | None = None
+    config: Path | None = None
+    settings: Settings | None = None
+    store_max_pages: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The heavy rooms, open."""
+
+    keys: Keys
+    vault: VaultDesk
+    models: Models
+    chat: Chat
+    audit: Trail
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    rooms: Rooms
+    background: Background
+    transport: Transport
+    vault: Vault
+
+
+class App:
+    """The house: see `services/house.py`."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._settings = options.settings or _configured(options)
+        self.providers = Providers(load(), self._settings)
+        self._sealing = SealingKey()
+        self._session: Session | None = None
+        self._opening: asyncio.Task[_Opened] | None = None
+
+    def server_options(self, options: ClientOptions) -> ServerOptions:
+        """Answer `initialize`: features narrowed, the sealing key, the vault as far as known."""
+        return ServerOptions(
+            protocol_version=PROTOCOL_VERSION,
+            schema_hash=SCHEMA_HASH,
+            account=options.account,
+            sealing=Sealing(public_key=self._sealing.public_key_b64, key_id=self._sealing.key_id),
+            features=self._features(options.features),
+            limits=ServerLimits(),
+            vault=VaultInfo(state="checking"),
+        )
+
+    def attach(self, session: Session) -> None:
+        """Take note of the one client of this process."""
+        self._session = session
+
+    async def rooms(self) -> Rooms:
+        """Import and open what is heavy, once; every caller gets the same rooms."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        return (await asyncio.shield(self._opening)).rooms
+
+    async def aclose(self) -> None:
+        """Close what was opened, in reverse; safe to call when nothing was."""
+        if self._opening is None:
+            return
+        opened = await self._opening
+        await opened.background.aclose()
+        await opened.transport.aclose()
+        await opened.vault.aclose()
+
+    async def _open(self) -> _Opened:
+        # Importing takes a third of a second: in a thread the loop goes on answering.
+        await asyncio.to_thread(_import_heavy)
+        opened = self._build()
+        if self._session is not None:
+            opened.background.start(opened.rooms.vault.open_in_background(self._session))
+        return opened
+
+    def _build(self) -> _Opened:
+        from byokd.keepers.audit import Audit
+        from byokd.keepers.vault import Vault, sources_of
+        from byokd.services.access import Access
+        from byokd.services.background import Background
+        from byokd.services.chat import Chat
+        from byokd.services.clock import now_ms
+        from byokd.services.keys import Keys
+        from byokd.services.models import Models
+        from byokd.services.probe import Prober
+        from byokd.services.trail import Trail
+        from byokd.services.vault import VaultDesk
+        from byokd.services.watch import Watch
+        from byokd.store.paths import places
+        from byokd.transport.http import HttpTransport
+
+        settings = self._settings
+        where = places(self._options.data_dir)
+        ca_file = Path(settings.extra_ca_file) if settings.extra_ca_file else None
+        transport = HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy)
+        background = Background()
+        vault = Vault(
+            where, sources_of(where), clock=now_ms, max_pages=self._options.store_max_pages
+        )
+        trail = Trail(vault, Audit(where.state))
+        desk = VaultDesk(vault, trail)
+        keys = Keys(self.providers, vault, trail, desk, Prober(transport), self._sealing)
+        watch = Watch(
+            vault,
+            trail,
+            background,
+            settings.health,
+            ask=keys.ask_fresh,
+            enable=keys.re_enable,
+        )
+        access = Access(self.providers, vault, watch, settings.shared_pool)
+        rooms = Rooms(
+            keys=keys,
+            vault=desk,
+            models=Models(access, transport),
+            chat=Chat(access, transport, settings.patience),
+            audit=trail,
+        )
+        return _Opened(rooms, background, transport, vault)
+
+    def _features(self, asked: Features) -> Features:
+        allowed = self._settings.features
+        return Features(
+            multi_field_providers=allowed.multi_field_providers and asked.multi_field_providers,
+            shared_pool=allowed.shared_pool,
+        )
+
+
+def open_house(data_dir: str | None, config: str | None) -> App:
+    """Return the house of the real daemon.
+
+    Raises:
+        ConfigError: the configuration file cannot be used.
+    """
+    return App(Options(_path(data_dir), _path(config)))
+
+
+def _configured(options: Options) -> Settings:
+    path = options.config or _config_file()
+    if not path.exists():
+        return Settings()
+    from byokd.config import read_settings
+
+    return read_settings(path)
+
+
+def _config_file() -> Path:
+    from byokd.store.paths import places
+
+    return places().config_file
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
+
+
+def _import_heavy() -> None:
+    import byokd.services.chat
+    import byokd.services.keys
+    import byokd.services.models
+    import byokd.services.watch
+    import byokd.transport.http  # noqa: F401

@@ -1,0 +1,117 @@
+"""Reads the one file where a person sets things up: `config.toml`.
+
+Knows the file's form and turns it into `Settings`. Must not look anywhere else: no environment
+variable, no working directory and no request can set a proxy, a certificate or an origin.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from byokd.limits import CONFIG_MAX_BYTES
+from byokd.protocol.base import ProviderId
+from byokd.protocol.lifecycle import Features
+from byokd.secret import clean
+from byokd.settings import Patience, Settings, SharedKey
+
+_HEADER_NAME = (
+    r"^(?!(?i:authorization|x-api-key|api-key|x-goog-api-key|host|cookie)$)[A-Za-z0-9-]{1,64}$"
+)
+_HeaderName = Annotated[str, StringConstraints(pattern=_HEADER_NAME)]
+_HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{0,1024}$")]
+_Ms = Annotated[int, Field(ge=1, le=86_400_000)]
+
+
+class ConfigError(Exception):
+    """The file cannot be used; the text names the place and what to write there."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class _Network(_Table):
+    proxy: str | None = Field(default=None, pattern=r"^https?://[^/?#\s]+/?$")
+    extra_ca_file: str | None = None
+
+
+class _Switches(_Table):
+    multi_field_providers: bool = True
+
+
+class _ProviderTable(_Table):
+    headers: dict[_HeaderName, _HeaderValue] = {}
+
+
+class _Shared(_Table):
+    key_file: str
+    base_url: str | None = None
+
+
+class _Timeouts(_Table):
+    connect_ms: _Ms = Patience().connect_ms
+    first_byte_ms: _Ms = Patience().first_byte_ms
+    first_content_ms: _Ms = Patience().first_content_ms
+    idle_ms: _Ms = Patience().idle_ms
+    total_ms: _Ms = Patience().total_ms
+
+
+class _File(_Table):
+    network: _Network = _Network()
+    features: _Switches = _Switches()
+    providers: dict[ProviderId, _ProviderTable] = {}
+    shared_pool: dict[ProviderId, _Shared] = {}
+    timeouts: _Timeouts = _Timeouts()
+
+
+def read_settings(path: Path) -> Settings:
+    """Return what the file says; the defaults where there is no file.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or says something unknown.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > CONFIG_MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {CONFIG_MAX_BYTES} bytes")
+    try:
+        return _settings(_File.model_validate(tomllib.loads(data.decode())))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise ConfigError(f"{path}: is not valid TOML in UTF-8") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {where}: {first['msg'].lower()}") from None
+
+
+def _settings(file: _File) -> Settings:
+    shared = {provider: _shared_key(table) for provider, table in file.shared_pool.items()}
+    return Settings(
+        features=Features(
+            multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
+        ),
+        patience=Patience(**file.timeouts.model_dump()),
+        headers={name: dict(table.headers) for name, table in file.providers.items()},
+        proxy=file.network.proxy,
+        extra_ca_file=file.network.extra_ca_file,
+        shared_pool=shared,
+    )
+
+
+def _shared_key(table: _Shared) -> SharedKey:
+    path = Path(table.key_file).expanduser()
+    try:
+        with path.open(encoding="ascii") as file:
+            text = file.read(CONFIG_MAX_BYTES)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path}: the shared key cannot be read from this file") from None
+    return SharedKey(clean(text)[0], table.base_url)

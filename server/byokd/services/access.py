@@ -1,0 +1,232 @@
+"""Which key a call may use, and what it needs to be sent: provider, address and opened fields.
+
+Knows the route of contract `chat/send`: an own key, the shared pool, or no key where a provider
+needs none. Must not send anything. Every grant reads the store anew, so that a key disabled in one
+window is disabled in all of them at the next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from byokd.catalog.record import HealthClass, Provider
+from byokd.dialects.urls import fill
+from byokd.keepers.vault import KeyRow, OpenedKey, Vault, VaultTx, keys
+from byokd.protocol.chat import SendParams
+from byokd.protocol.errors import (
+    Action,
+    InvalidParams,
+    KeyDisabled,
+    KeyMissing,
+    Kind,
+    NotFound,
+    Unsupported,
+    VaultUninitialized,
+)
+from byokd.secret import Secret
+from byokd.services.actions import action_for
+from byokd.services.origin import BaseUrl, read_base_url
+from byokd.services.probe import Candidate, hide, plain
+from byokd.services.providers import Providers
+from byokd.services.session import Session
+from byokd.services.watch import Watch
+from byokd.settings import SharedKey
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to make one call.
+
+    Attributes:
+        record: whom to ask.
+        base_url: where, canonical, templates filled.
+        at_default_origin: whether that is where the record itself points.
+        fields: the opened key; empty where none is needed.
+        row: the stored key, or None for the shared pool and where none is needed.
+    """
+
+    record: Provider
+    base_url: str
+    at_default_origin: bool
+    fields: Mapping[str, Secret | str]
+    row: KeyRow | None = None
+
+    @property
+    def key_id(self) -> str | None:
+        """The stored key's id."""
+        return self.row.key_id if self.row else None
+
+    @property
+    def plain_fields(self) -> dict[str, str]:
+        """The fields that are not secret."""
+        return plain(self.fields)
+
+    @property
+    def candidate(self) -> Candidate:
+        """The same, for a probe."""
+        return Candidate(self.record, self.base_url, self.at_default_origin, self.fields)
+
+    def scrub(self, text: str | None) -> str | None:
+        """Return the text with the key masked: providers quote it in their errors."""
+        return None if text is None else hide(self.fields, text)
+
+    def action_for(self, kind: Kind) -> Action | None:
+        """Return what would help."""
+        return action_for(kind, self.record)
+
+
+class Access:
+    """Grants calls, and passes on what their answers said about the key."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        vault: Vault,
+        watch: Watch,
+        shared_pool: Mapping[str, SharedKey],
+    ) -> None:
+        self._providers = providers
+        self._vault = vault
+        self._watch = watch
+        self._shared_pool = shared_pool
+
+    def record(self, session: Session, provider: str) -> Provider:
+        """Return a provider's record; raises `NotFound` or `Unsupported`."""
+        return self._providers.get(provider, session)
+
+    async def grant(self, session: Session, params: SendParams) -> Grant:
+        """Return leave for a chat, by the route that was asked for.
+
+        Raises:
+            KeyMissing: no key for this provider, and none that is shared.
+            KeyDisabled: the key is out of use; nothing was decrypted.
+            NotFound: no such key for this provider.
+            VaultError: keys cannot be reached.
+        """
+        record = self.record(session, params.provider)
+        if params.route == "shared":
+            return self._shared(record)
+        shared = params.route == "auto" and params.key_id is None and record.id in self._shared_pool
+        return await self.grant_for(session, record, params.key_id, shared=shared)
+
+    async def grant_for(
+        self, session: Session, record: Provider, key_id: str | None, *, shared: bool = False
+    ) -> Grant:
+        """Return leave to use one key, or the provider's default key. Raises as `grant`."""
+        opened = await self._open(session, record, key_id)
+        if opened is not None:
+            return grant_of(record, opened)
+        if shared:
+            return self._shared(record)
+        if record.keyless and record.base_url is not None:
+            return Grant(record, read_base_url(record.base_url).url, True, {})
+        raise KeyMissing(
+            f"there is no key for {record.name}; store one first",
+            action=action_for("keyMissing", record),
+        )
+
+    async def record_of_key(self, session: Session, key_id: str) -> Provider:
+        """Return the provider that a key belongs to; raises `NotFound`."""
+        row = await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
+        return self.record(session, row.provider)
+
+    async def records_with_keys(self, session: Session) -> Sequence[Provider]:
+        """Return the providers that can be called: by a stored key, or without any."""
+        try:
+            listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
+            stored = {row.provider for row in listing.rows if row.usable}
+        except VaultUninitialized:
+            stored = set()
+        return [
+            record
+            for record in self._providers.visible(session)
+            if record.id in stored or (record.keyless and record.base_url is not None)
+        ]
+
+    async def observe(
+        self, session: Session, grant: Grant, seen: HealthClass, *, started_at: int
+    ) -> None:
+        """Pass on what an answer said about the key."""
+        if grant.row is not None:
+            await self._watch.observe(session, grant.row, seen, started_at=started_at)
+
+    async def _open(
+        self, session: Session, record: Provider, key_id: str | None
+    ) -> OpenedKey | None:
+        """Open the named or the default key in one look at the store."""
+        account = session.account
+
+        def look(tx: VaultTx) -> OpenedKey | None:
+            if key_id is not None:
+                row = keys.get(tx, account, key_id)
+                if row.provider != record.id:
+                    raise NotFound(f"this key does not belong to {record.name}", key_id=key_id)
+            else:
+                rows = keys.list_keys(tx, account, provider=record.id).rows
+                if not rows:
+                    return None
+                row = next((row for row in rows if row.is_default), rows[0])
+            if not row.usable:
+                raise _disabled(row, record)
+            return keys.open_key(tx, account, row.key_id)
+
+        try:
+            return await self._vault.read(look)
+        except VaultUninitialized:
+            if key_id is not None:
+                raise
+            return None
+
+    def _shared(self, record: Provider) -> Grant:
+        entry = self._shared_pool.get(record.id)
+        if entry is None or record.kind != "managed":
+            raise Unsupported(
+                "there is no shared key for this provider; the configuration file names them",
+                provider=record.id,
+            )
+        base = base_url_of(record, entry.base_url, {})
+        return Grant(record, base.url, entry.base_url is None, {record.auth.field: entry.secret})
+
+
+def grant_of(record: Provider, opened: OpenedKey) -> Grant:
+    """Return leave to use an opened key, at the address it was stored for."""
+    row = opened.row
+    base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
+    return Grant(record, base.url, row.base_url is None, opened.fields, row)
+
+
+def base_url_of(
+    record: Provider,
+    own: str | None,
+    fields: Mapping[str, Secret | str],
+    *,
+    allow_insecure: bool = False,
+) -> BaseUrl:
+    """Return where a key's calls go: its own base URL, or its record's with the fields filled in.
+
+    Raises:
+        InvalidParams: there is neither, or it is not one that a key may be sent to.
+    """
+    if own is not None:
+        return read_base_url(own, allow_insecure=allow_insecure)
+    if record.base_url is None or record.base_url_required:
+        raise InvalidParams(
+            f"{record.name} needs a base URL; give the address of its server",
+            details=[{"pointer": "/baseUrl", "reason": "is required"}],
+        )
+    return read_base_url(fill(record.base_url, plain(fields)))
+
+
+def _disabled(row: KeyRow, record: Provider) -> KeyDisabled:
+    if row.state == "softDisabled":
+        text = f"{record.name} kept rejecting this key, so it is out of use; update or re-enable it"
+    else:
+        text = "this key was switched off; enable it to use it"
+    return KeyDisabled(
+        text,
+        key_id=row.key_id,
+        provider=record.id,
+        action=action_for("keyDisabled", record),
+        details={"state": row.state, "reason": row.reason, "disabledAt": row.disabled_at},
+    )

@@ -1,0 +1,32 @@
+"""The one thing that would help, for each kind of failure.
+
+Knows which button fits which error. Must not know how an error came about.
+"""
+
+from __future__ import annotations
+
+from byokd.catalog.record import Provider
+from byokd.protocol.errors import Action, Kind
+
+_BY_KIND: dict[Kind, str] = {
+    "keyMissing": "promptKey",
+    "keyInvalid": "promptKey",
+    "keyDisabled": "enableKey",
+    "keyForbidden": "openUrl",
+    "insufficientFunds": "openUrl",
+    "modelNotFound": "pickModel",
+    "contextOverflow": "pickModel",
+    "rateLimited": "wait",
+    "providerOverloaded": "wait",
+    "network": "checkNetwork",
+    "timeout": "checkNetwork",
+}
+
+
+def action_for(kind: Kind, record: Provider) -> Action | None:
+    """Return the action for a failure with this provider, or None where nothing would help."""
+    type_ = _BY_KIND.get(kind)
+    if type_ is None or (type_ == "openUrl" and record.key_url is None):
+        return None
+    wants_url = type_ in {"openUrl", "promptKey"}
+    return Action(type=type_, url=record.key_url if wants_url else None)

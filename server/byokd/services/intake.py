@@ -1,0 +1,156 @@
+"""Takes a key in: what a client sent becomes checked fields and one canonical address.
+
+Knows what a form field must look like before anything is asked or stored. Must not send, store or
+show anything. A value never appears in an error: JSON pointers and reasons do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from byokd.catalog.record import Provider
+from byokd.crypto.seal import SealingKey, info
+from byokd.dialects.auth import key_problems
+from byokd.protocol.errors import InvalidParams
+from byokd.protocol.key import FieldInput, Fields
+from byokd.secret import Secret, clean
+from byokd.services.access import base_url_of
+from byokd.services.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a sealed secret says it belongs; opening fails when any of it is different.
+
+    Attributes:
+        method: of the request.
+        provider: as it was sent; None where the request names a key instead.
+        key_id: as it was sent.
+        base_url: as it was sent.
+    """
+
+    method: str
+    provider: str | None
+    key_id: str | None
+    base_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a key goes.
+
+    Attributes:
+        base_url: canonical.
+        origin: what the key is sealed to.
+        own: the base URL again where it is not the record's, else None.
+    """
+
+    base_url: str
+    origin: str
+    own: str | None
+
+
+def take_fields(
+    session: Session, record: Provider, given: Fields, sealing: SealingKey, asked: Asked
+) -> tuple[dict[str, Secret | str], tuple[str, ...]]:
+    """Open, clean and check what was sent.
+
+    Returns:
+        The fields, and what was cleaned as `<field>: <what>`.
+
+    Raises:
+        InvalidParams: with a pointer and a reason for each field that does not fit.
+    """
+    fields: dict[str, Secret | str] = {}
+    notes: list[str] = []
+    for name, value in given.items():
+        fields[name], cleaned = _field(session, record, name, value, sealing, asked)
+        notes += [f"{name}: {what}" for what in cleaned]
+    _refuse(key_problems(record, fields))
+    return fields, tuple(notes)
+
+
+def address(
+    record: Provider,
+    fields: Mapping[str, Secret | str],
+    base_url: str | None,
+    *,
+    allow_insecure: bool = False,
+) -> Address:
+    """Return where a key with these fields goes: `base_url` if given, else the record's own.
+
+    The default address typed by hand is the default address.
+
+    Raises:
+        InvalidParams: there is no address, or it is not one that a key may be sent to.
+    """
+    default = base_url_of(record, None, fields) if _has_default(record) else None
+    if base_url is None:
+        base = default or base_url_of(record, None, fields)
+    else:
+        base = base_url_of(record, base_url, fields, allow_insecure=allow_insecure)
+    return Address(base.url, base.origin, None if default == base else base.url)
+
+
+def _has_default(record: Provider) -> bool:
+    return record.base_url is not None and not record.base_url_required
+
+
+def _field(
+    session: Session,
+    record: Provider,
+    name: str,
+    value: FieldInput,
+    sealing: SealingKey,
+    asked: Asked,
+) -> tuple[Secret | str, tuple[str, ...]]:
+    known = record.field(name)
+    if isinstance(value, str):
+        if known is not None and known.secret:
+            _refuse([(f"/fields/{name}", "is secret; send it as sealed or plain")])
+        return value.strip(), ()
+    if value.sealed is not None:
+        secret, cleaned = _opened(session, record, name, value.sealed, sealing, asked).cleaned()
+    else:
+        secret, cleaned = clean(value.plain or "")
+    if known is not None and not known.secret:
+        _refuse([(f"/fields/{name}", "is not secret; send it as text")])
+    return secret, cleaned
+
+
+def _opened(
+    session: Session,
+    record: Provider,
+    name: str,
+    sealed: str,
+    sealing: SealingKey,
+    asked: Asked,
+) -> Secret:
+    """Open a sealed secret. A request that names a key may leave its provider out of the binding:
+    the key's id says more.
+    """
+    bound = partial(
+        info,
+        asked.method,
+        account=session.account,
+        key_id=asked.key_id,
+        base_url=asked.base_url,
+        field=name,
+    )
+    try:
+        return sealing.open(sealed, bound(provider=asked.provider or record.id))
+    except InvalidParams:
+        if asked.provider is not None:
+            raise
+        return sealing.open(sealed, bound(provider=None))
+
+
+def _refuse(problems: list[tuple[str, str]]) -> None:
+    if problems:
+        first = problems[0]
+        raise InvalidParams(
+            f"the field {first[0].removeprefix('/fields/')} {first[1]}",
+            details=[{"pointer": pointer, "reason": reason} for pointer, reason in problems],
+        )

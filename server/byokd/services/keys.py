@@ -1,0 +1,318 @@
+"""`key/…`: storing, probing, rotating, switching off and forgetting keys.
+
+Knows the order: check the input, look that the vault is open, ask the provider, then change vault
+and audit trail in one transaction, then tell. Must not know how a key is sealed or a question is
+put to a provider. No method returns a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Final
+
+from byokd.catalog.record import Provider
+from byokd.crypto.seal import SealingKey
+from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, keys
+from byokd.protocol.base import JsonObject
+from byokd.protocol.errors import Conflict, KeyInvalid, NotFound, Unsupported
+from byokd.protocol.key import (
+    Fields,
+    KeyDeleteResult,
+    KeyEnableParams,
+    KeyEnableResult,
+    KeyIdParams,
+    KeyInfo,
+    KeyListParams,
+    KeyListResult,
+    KeyProbeParams,
+    KeyProbeResult,
+    KeyResult,
+    KeyRotateParams,
+    KeyStoreParams,
+    KeyStoreResult,
+    ProbePolicy,
+    ProbeResult,
+)
+from byokd.services.access import grant_of
+from byokd.services.actions import action_for
+from byokd.services.clock import now_ms
+from byokd.services.health import renewed
+from byokd.services.intake import Asked, address, take_fields
+from byokd.services.paging import page
+from byokd.services.probe import Candidate, Prober
+from byokd.services.providers import Providers
+from byokd.services.session import Session
+from byokd.services.trail import Trail
+from byokd.services.vault import VaultDesk
+from byokd.services.watch import health_of, tell
+
+REFUSED: Final = frozenset({"invalid", "wrongProvider"})
+ACCEPTED: Final = frozenset({"valid", "validRestricted", "noFunds", "rateLimited"})
+
+
+class Keys:
+    """A person's keys, over the vault."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        vault: Vault,
+        trail: Trail,
+        desk: VaultDesk,
+        prober: Prober,
+        sealing: SealingKey,
+    ) -> None:
+        self._providers = providers
+        self._vault = vault
+        self._trail = trail
+        self._desk = desk
+        self._prober = prober
+        self._sealing = sealing
+
+    async def store(self, session: Session, params: KeyStoreParams) -> KeyStoreResult:
+        """Probe a new key and store it unless it is known bad.
+
+        Raises:
+            InvalidParams: the input does not fit; pointers say where.
+            KeyInvalid: `probe` is `require` and the provider does not accept the key.
+            VaultError: keys cannot be stored on this machine; nothing was asked of the provider.
+        """
+        provider = self._providers.get(params.provider, session)
+        asked = Asked("key/store", params.provider, None, params.base_url)
+        fields, notes = take_fields(session, provider, params.fields, self._sealing, asked)
+        goes = address(
+            provider, fields, params.base_url, allow_insecure=params.allow_insecure_origin
+        )
+        await self._desk.ready(session)
+        candidate = Candidate(provider, goes.base_url, goes.own is None, fields)
+        probe = await self._asked(candidate, params.probe)
+        new = NewKey(
+            provider=provider.id,
+            origin=goes.origin,
+            fields=fields,
+            label=params.label,
+            base_url=goes.own,
+            allow_insecure=params.allow_insecure_origin,
+            make_default=params.make_default,
+        )
+
+        def write(tx: VaultTx) -> KeyRow:
+            row = keys.put(tx, session.account, new, at=now_ms())
+            details: JsonObject = {"origin": row.origin, "allowInsecureOrigin": row.allow_insecure}
+            self._trail.note(tx, session, "key.created", row, details)
+            return self._probed(tx, session, row, probe, "store")
+
+        row = await self._vault.transaction(write)
+        tell(session, row, "stored", state=row.state)
+        return KeyStoreResult(key=shown(row), probe=probe, notes=notes)
+
+    async def rotate(self, session: Session, params: KeyRotateParams) -> KeyStoreResult:
+        """Replace the secret of a key; its id, label and origin stay.
+
+        Raises:
+            NotFound: no such key.
+            InvalidParams, KeyInvalid, VaultError: as `store`.
+        """
+        old = await self._row(session, params.key_id)
+        provider = self._providers.get(old.provider, session)
+        kept: Fields = {name: value for name, value in old.fields.items() if value is not None}
+        asked = Asked("key/rotate", params.provider, params.key_id, params.base_url)
+        fields, notes = take_fields(session, provider, kept | params.fields, self._sealing, asked)
+        goes = address(
+            provider, fields, params.base_url or old.base_url, allow_insecure=old.allow_insecure
+        )
+        if goes.origin != old.origin or provider.id != (params.provider or provider.id):
+            raise Conflict(
+                "this would be a key for another provider or address; store it as another key"
+            )
+        candidate = Candidate(provider, goes.base_url, goes.own is None, fields)
+        probe = await self._asked(candidate, params.probe)
+
+        def write(tx: VaultTx) -> KeyRow:
+            row = keys.rotate(tx, session.account, params.key_id, fields, at=now_ms())
+            details: JsonObject = {
+                "fingerprint": row.fingerprint,
+                "previousFingerprint": old.fingerprint,
+            }
+            self._trail.note(tx, session, "key.rotated", row, details)
+            return self._probed(tx, session, row, probe, "rotate")
+
+        row = await self._vault.transaction(write)
+        tell(session, row, "rotated", state=row.state)
+        return KeyStoreResult(key=shown(row), probe=probe, notes=notes)
+
+    async def list(self, session: Session, params: KeyListParams) -> KeyListResult:
+        """Return a page of keys, never a secret."""
+        listing = await self._vault.read(
+            lambda tx: keys.list_keys(tx, session.account, params.provider)
+        )
+        rows, next_cursor = page(listing.rows, params.cursor, params.limit)
+        return KeyListResult(items=tuple(shown(row) for row in rows), next_cursor=next_cursor)
+
+    async def probe(self, session: Session, params: KeyProbeParams) -> KeyProbeResult:
+        """Ask the provider about a stored key, whatever its state, or about a candidate."""
+        if params.key_id is not None:
+            row = await self._row(session, params.key_id)
+            probe = await self._prober.ask(await self._candidate(session, row), fresh=True)
+            await self._vault.transaction(
+                lambda tx: self._probed(tx, session, row, probe, "request")
+            )
+            return KeyProbeResult(probe=probe)
+        provider = self._providers.get(params.provider or "", session)
+        asked = Asked("key/probe", params.provider, None, params.base_url)
+        fields, _ = take_fields(session, provider, params.fields, self._sealing, asked)
+        goes = address(
+            provider, fields, params.base_url, allow_insecure=params.allow_insecure_origin
+        )
+        candidate = Candidate(provider, goes.base_url, goes.own is None, fields)
+        return KeyProbeResult(probe=await self._prober.ask(candidate, fresh=True))
+
+    async def disable(self, session: Session, params: KeyIdParams) -> KeyResult:
+        """Stop using a key until it is enabled; nothing automatic ever changes that."""
+
+        def write(tx: VaultTx) -> tuple[KeyRow, bool]:
+            row = keys.get(tx, session.account, params.key_id)
+            if row.state == "userDisabled":
+                return row, False
+            row = keys.set_state(
+                tx, session.account, params.key_id, to="userDisabled", reason="user", at=now_ms()
+            )
+            self._trail.note(tx, session, "key.user_disabled", row)
+            return row, True
+
+        row, changed = await self._vault.transaction(write)
+        if changed:
+            tell(session, row, "userDisabled", state=row.state, reason=row.reason)
+        return KeyResult(key=shown(row))
+
+    async def enable(self, session: Session, params: KeyEnableParams) -> KeyEnableResult:
+        """Use a disabled key again; with `probe`, only if the provider does not reject it.
+
+        Raises:
+            KeyInvalid: a probe was asked for and the provider does not accept the key.
+        """
+        row = await self._row(session, params.key_id)
+        probe = None
+        if params.probe:
+            probe = await self._prober.ask(await self._candidate(session, row), fresh=True)
+            if probe.verdict in REFUSED:
+                await self._vault.transaction(
+                    lambda tx: self._probed(tx, session, row, probe, "enable")
+                )
+                raise refusal(self._providers.get(row.provider, session), probe)
+        row, changed = await self._vault.transaction(
+            lambda tx: self._enabled(tx, session, params.key_id, probe)
+        )
+        if changed:
+            tell(session, row, "enabled", state=row.state)
+        return KeyEnableResult(key=shown(row), probe=probe)
+
+    async def re_enable(self, session: Session, key_id: str) -> None:
+        """Enable a key because the person said so in the prompt."""
+        await self.enable(session, KeyEnableParams(key_id=key_id))
+
+    async def delete(self, session: Session, params: KeyIdParams) -> KeyDeleteResult:
+        """Forget a key: its row is overwritten, the audit trail keeps that it was there."""
+
+        def write(tx: VaultTx) -> KeyRow:
+            row = keys.get(tx, session.account, params.key_id)
+            keys.delete(tx, session.account, params.key_id)
+            self._trail.note(tx, session, "key.deleted", row)
+            return row
+
+        row = await self._vault.transaction(write)
+        tell(session, row, "deleted", state=None)
+        return KeyDeleteResult(key_id=row.key_id)
+
+    async def set_default(self, session: Session, params: KeyIdParams) -> KeyResult:
+        """Use this key where a call names none."""
+        row = await self._vault.transaction(
+            lambda tx: keys.set_default(tx, session.account, params.key_id)
+        )
+        tell(session, row, "defaultSet", state=row.state)
+        return KeyResult(key=shown(row))
+
+    async def ask_fresh(self, session: Session, row: KeyRow) -> ProbeResult | None:
+        """Probe a stored key on a new connection; None where it is gone."""
+        try:
+            return await self._prober.ask(await self._candidate(session, row), fresh=True)
+        except (NotFound, Unsupported):
+            return None
+
+    async def _row(self, session: Session, key_id: str) -> KeyRow:
+        return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
+
+    async def _candidate(self, session: Session, row: KeyRow) -> Candidate:
+        provider = self._providers.get(row.provider, session)
+        opened = await self._vault.read(lambda tx: keys.open_key(tx, session.account, row.key_id))
+        return grant_of(provider, opened).candidate
+
+    async def _asked(self, candidate: Candidate, policy: ProbePolicy) -> ProbeResult | None:
+        """Probe as the policy says; `require` refuses a key that is known bad."""
+        if policy == "skip":
+            return None
+        probe = await self._prober.ask(candidate)
+        if policy == "require" and probe.verdict in REFUSED:
+            raise refusal(candidate.record, probe)
+        return probe
+
+    def _probed(
+        self, tx: VaultTx, session: Session, row: KeyRow, probe: ProbeResult | None, cause: str
+    ) -> KeyRow:
+        """Write what a probe said: to the audit trail, and what an acceptance ends."""
+        if probe is None:
+            return row
+        details: JsonObject = {"verdict": probe.verdict, "httpStatus": probe.http_status}
+        self._trail.note(tx, session, "key.probe", row, details | {"cause": cause})
+        if probe.verdict not in ACCEPTED:
+            return row
+        accepted = asdict(replace(health_of(row), accepted_at=now_ms(), rejections=0, probes=0))
+        keys.set_health(tx, session.account, row.key_id, version=row.version, health=accepted)
+        return keys.get(tx, session.account, row.key_id)
+
+    def _enabled(
+        self, tx: VaultTx, session: Session, key_id: str, probe: ProbeResult | None
+    ) -> tuple[KeyRow, bool]:
+        row = keys.get(tx, session.account, key_id)
+        row = self._probed(tx, session, row, probe, "enable")
+        if row.state == "active":
+            return row, False
+        was = row.state
+        fresh = asdict(renewed(now_ms()))
+        row = keys.set_state(tx, session.account, key_id, to="active", at=now_ms(), health=fresh)
+        self._trail.note(tx, session, "key.reenabled", row, {"from": was})
+        return row, True
+
+
+def refusal(provider: Provider, probe: ProbeResult) -> KeyInvalid:
+    """Return the error for a key that its provider does not accept."""
+    return KeyInvalid(
+        probe.message,
+        provider=provider.id,
+        http_status=probe.http_status,
+        action=action_for("keyInvalid", provider),
+        details={"verdict": probe.verdict},
+    )
+
+
+def shown(row: KeyRow) -> KeyInfo:
+    """Return what is told about a stored key."""
+    return KeyInfo(
+        key_id=row.key_id,
+        provider=row.provider,
+        label=row.label,
+        is_default=row.is_default,
+        origin=row.origin,
+        base_url=row.base_url,
+        allow_insecure_origin=row.allow_insecure,
+        last4=row.last4,
+        fingerprint=row.fingerprint,
+        fields=dict(row.fields),
+        state=row.state,
+        reason=row.reason,
+        version=row.version,
+        created_at=row.created_at,
+        rotated_at=row.rotated_at,
+        last_used_at=row.last_used_at,
+        disabled_at=row.disabled_at,
+    )

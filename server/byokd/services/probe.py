@@ -1,0 +1,118 @@
+"""Asks a provider about a key: the cheapest authenticated question, and what its answer means.
+
+Knows how long to wait and that every failure of the network is a verdict, not an error. Must not
+know a provider's endpoint or words (its record and the dialects do), nor store anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from byokd.catalog.record import Probe, Provider
+from byokd.dialects.auth import authorize
+from byokd.dialects.probe import probe_request, read_probe
+from byokd.limits import PROBE_TIMEOUT_MS
+from byokd.protocol.errors import ByokdError
+from byokd.protocol.key import ProbeResult
+from byokd.secret import Secret
+from byokd.services.clock import now_ms
+from byokd.transport.seam import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A key to ask about, stored or not.
+
+    Attributes:
+        record: whose key it is said to be.
+        base_url: canonical, templates filled.
+        at_default_origin: whether that is where the record itself points; only then may the
+            question go to a companion origin.
+        fields: all fields of the key.
+    """
+
+    record: Provider
+    base_url: str
+    at_default_origin: bool
+    fields: Mapping[str, Secret | str]
+
+
+class Prober:
+    """Asks, within a time limit, and never raises for what a provider or a network does."""
+
+    def __init__(self, transport: Transport, *, timeout_ms: int = PROBE_TIMEOUT_MS) -> None:
+        self._transport = transport
+        self._timeout_s = timeout_ms / 1000
+
+    async def ask(self, candidate: Candidate, *, fresh: bool = False) -> ProbeResult:
+        """Return what the provider says about a key; `fresh` asks on a new connection."""
+        began = time.monotonic()
+        result = _unreachable(
+            "the provider did not answer in time; check the network and try again"
+        )
+        with anyio.move_on_after(self._timeout_s):
+            result = await self._ask(candidate, fresh=fresh)
+        duration_ms = round((time.monotonic() - began) * 1000)
+        return result.model_copy(update={"duration_ms": duration_ms, "checked_at": now_ms()})
+
+    async def _ask(self, candidate: Candidate, *, fresh: bool) -> ProbeResult:
+        probe: Probe | None = candidate.record.probe
+        result = _unreachable("this provider has no question that could be asked about a key")
+        while probe is not None:
+            try:
+                result = await self._ask_one(candidate, probe, fresh=fresh)
+            except ByokdError as error:
+                return _unreachable(error.user_message, kind=error.kind)
+            probe = probe.fallback if result.verdict == "unknown" else None
+        return result
+
+    async def _ask_one(self, candidate: Candidate, probe: Probe, *, fresh: bool) -> ProbeResult:
+        record, fields = candidate.record, candidate.fields
+        request = probe_request(
+            record,
+            candidate.base_url,
+            plain(fields),
+            at_default_origin=candidate.at_default_origin,
+            probe=probe,
+        )
+        authorized = authorize(request, record, fields, now_ms())
+        response = await self._transport.send(authorized, fresh=fresh)
+        reading = read_probe(record, response.head, response.body, probe=probe)
+        return ProbeResult(
+            verdict=reading.verdict,
+            http_status=response.status,
+            message=hide(fields, reading.message),
+            models_seen=reading.models_seen,
+            details=reading.details,
+            checked_at=0,
+            duration_ms=0,
+        )
+
+
+def plain(fields: Mapping[str, Secret | str]) -> dict[str, str]:
+    """Return the fields that are not secret."""
+    return {name: text for name, text in fields.items() if isinstance(text, str)}
+
+
+def hide(fields: Mapping[str, Secret | str], text: str) -> str:
+    """Return the text with every secret of the key masked."""
+    for secret in fields.values():
+        if isinstance(secret, Secret):
+            text = secret.hide_in(text)
+    return text
+
+
+def _unreachable(message: str, kind: str | None = None) -> ProbeResult:
+    return ProbeResult(
+        verdict="unreachable",
+        http_status=None,
+        message=message,
+        models_seen=None,
+        details={"kind": kind} if kind else {},
+        checked_at=0,
+        duration_ms=0,
+    )

@@ -1,0 +1,104 @@
+"""`provider/list`: the catalog as a person reads it.
+
+Knows which providers this session may see. Must stay cheap: it is answered before the store, the
+keyring and the network are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from byokd.catalog.record import Provider
+from byokd.dialects.registry import DIALECTS
+from byokd.protocol.errors import NotFound, Unsupported
+from byokd.protocol.provider import (
+    FieldInfo,
+    ProviderInfo,
+    ProviderListParams,
+    ProviderListResult,
+)
+from byokd.services.paging import page
+from byokd.services.session import Session
+from byokd.settings import Settings
+
+
+class Providers:
+    """The providers that are switched on."""
+
+    def __init__(self, records: Mapping[str, Provider], settings: Settings) -> None:
+        self._records = records
+        self._multi_field = settings.features.multi_field_providers
+
+    def list(self, session: Session, params: ProviderListParams) -> ProviderListResult:
+        """Return a page of providers, in the catalog's order.
+
+        Raises:
+            InvalidParams: the cursor is not one of ours.
+        """
+        shown = self.visible(session)
+        items, next_cursor = page(shown, params.cursor, params.limit)
+        return ProviderListResult(
+            items=tuple(describe(record) for record in items), next_cursor=next_cursor
+        )
+
+    def get(self, provider: str, session: Session) -> Provider:
+        """Return the record of a provider.
+
+        Raises:
+            NotFound: there is no such provider.
+            Unsupported: it is switched off.
+        """
+        record = self._records.get(provider)
+        if record is None:
+            raise NotFound(
+                "there is no such provider; provider/list names them all",
+                details={"provider": provider[:64]},
+            )
+        if not self._visible(record, session):
+            raise Unsupported(
+                "this provider is switched off by the feature multiFieldProviders",
+                provider=record.id,
+            )
+        return record
+
+    def visible(self, session: Session) -> Sequence[Provider]:
+        """Return the records that this session may see, in the catalog's order."""
+        return [record for record in self._records.values() if self._visible(record, session)]
+
+    def _visible(self, record: Provider, session: Session) -> bool:
+        allowed = self._multi_field and session.features.multi_field_providers
+        return allowed or record.kind != "multiField"
+
+
+def describe(record: Provider) -> ProviderInfo:
+    """Return what a client shows of a provider."""
+    return ProviderInfo(
+        id=record.id,
+        name=record.name,
+        kind=record.kind,
+        stage=record.stage,
+        dialect=record.dialect,
+        base_url=record.base_url,
+        base_url_required=record.base_url_required,
+        base_url_hint=record.base_url_hint,
+        fields=tuple(
+            FieldInfo(
+                name=field.name,
+                label=field.label,
+                secret=field.secret,
+                required=field.required,
+                pattern=field.pattern,
+                hint=field.hint,
+            )
+            for field in record.fields
+        ),
+        keyless=record.keyless,
+        key_url=record.key_url,
+        key_prefix_hint=record.key_prefix_hint,
+        docs_url=record.docs_url,
+        tool_calling=record.tool_calling,
+        pricing=record.pricing,
+        tags=record.tags,
+        notes=record.notes,
+        chat_available=record.dialect in DIALECTS,
+    )

@@ -1,0 +1,85 @@
+"""What a person may set in `config.toml`, as frozen values.
+
+Knows the shape of the settings and their defaults. Must not read a file: the roof does. Nothing
+here can be set by a request, an environment variable or a folder that an editor opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from byokd.limits import (
+    CONNECT_TIMEOUT_MS,
+    CONTENT_IDLE_TIMEOUT_MS,
+    FIRST_BYTE_TIMEOUT_MS,
+    FIRST_CONTENT_TIMEOUT_MS,
+    STREAM_TOTAL_TIMEOUT_MS,
+)
+from byokd.protocol.lifecycle import Features
+from byokd.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPolicy:
+    """When a rejected key is taken out of use.
+
+    Attributes:
+        rejections: how many in a row make a key suspect enough to be asked about.
+        window_ms: the row is broken by more than this between two rejections.
+        gap_min_ms: rejections closer together than this count once: one glitch hits many calls.
+        grace_ms: after store or rotate nothing counts for so long, unless the key was accepted
+            before: a new key takes a while to reach every machine of its provider.
+        probe_delay_min_ms: the confirming probe waits at least so long.
+        probe_delay_max_ms: and at most so long.
+        reprobe_delays_ms: when the probe could not tell, it is repeated after these.
+    """
+
+    rejections: int = 3
+    window_ms: int = 15 * 60_000
+    gap_min_ms: int = 2_000
+    grace_ms: int = 120_000
+    probe_delay_min_ms: int = 20_000
+    probe_delay_max_ms: int = 40_000
+    reprobe_delays_ms: tuple[int, ...] = (120_000, 300_000, 600_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a chat waits, in milliseconds, for each thing it can wait for."""
+
+    connect_ms: int = CONNECT_TIMEOUT_MS
+    first_byte_ms: int = FIRST_BYTE_TIMEOUT_MS
+    first_content_ms: int = FIRST_CONTENT_TIMEOUT_MS
+    idle_ms: int = CONTENT_IDLE_TIMEOUT_MS
+    total_ms: int = STREAM_TOTAL_TIMEOUT_MS
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """A key that a team shares, for one managed provider, and where it may go."""
+
+    secret: Secret
+    base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a person may set.
+
+    Attributes:
+        features: switches; a client can only narrow them.
+        health: when a rejected key is taken out of use.
+        patience: how long a chat waits.
+        headers: extra or replaced request headers per provider, never a credential.
+        proxy: an http(s) proxy for every connection off this machine.
+        extra_ca_file: a PEM file of certificates trusted beside the system's.
+        shared_pool: shared keys per provider.
+    """
+
+    features: Features = field(default_factory=Features)
+    health: HealthPolicy = field(default_factory=HealthPolicy)
+    patience: Patience = field(default_factory=Patience)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    proxy: str | None = None
+    extra_ca_file: str | None = None
+    shared_pool: dict[str, SharedKey] = field(default_factory=dict)

@@ -1,0 +1,47 @@
+"""Measures how long the event loop was ever held up: the proof that nothing blocks it.
+
+Knows a ticking task and the largest delay it saw; says so on stderr at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from byokd.app import App, Options
+from byokd.services.session import Session
+
+_TICK_S: Final = 0.01
+_log = logging.getLogger(__name__)
+
+
+class WatchedApp(App):
+    """The house, with a clock on the loop it lives in."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._ticking: asyncio.Task[None] | None = None
+        self._lag_max_s = 0.0
+
+    def attach(self, session: Session) -> None:
+        """Begin to measure with the session."""
+        super().attach(session)
+        self._ticking = asyncio.get_running_loop().create_task(self._tick())
+
+    async def aclose(self) -> None:
+        """Say what was measured, then close."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        _log.info("loop lag max %d ms", round(self._lag_max_s * 1000))
+        await super().aclose()
+
+    async def _tick(self) -> None:
+        due = time.monotonic()
+        while True:
+            due += _TICK_S
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            late_s = time.monotonic() - due
+            self._lag_max_s = max(self._lag_max_s, late_s)
+            due = max(due, time.monotonic())

@@ -1,0 +1,62 @@
+"""A client that stops reading: the daemon keeps its head, bounds its memory, and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from byokd.limits import OUTBOX_MAX_BYTES
+from daemon import running
+from world import chat_params, sandbox, store_key, unlocked
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+_STREAMS = 32
+_CHUNKS = 5000
+_PAUSE_S = 5.0
+_LAG_MAX_MS = 500.0
+
+
+async def test_32_streams_with_stdout_unread_for_5_s(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    async with (
+        sandbox() as provider,
+        running("--report", str(report), data_dir=tmp_path / "data") as daemon,
+    ):
+        await unlocked(daemon)
+        key = await store_key(daemon, provider)
+        daemon.paused.clear()
+        asked = [
+            chat_params(f"sandbox-burst-{_CHUNKS}", key_id=key["keyId"]) for _ in range(_STREAMS)
+        ]
+        ids = [daemon.send("chat/send", params) for params in asked]
+        async with asyncio.timeout(_PAUSE_S + 5):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(_PAUSE_S):
+                    await daemon.answer(ids[0])
+        daemon.paused.set()
+        results = [await daemon.answer(request_id) for request_id in ids[1:]]
+        await daemon.until("unasked answer", lambda message: message["id"] == ids[0])
+        assert await daemon.close() == 0
+    for result, params in zip(results, asked[1:], strict=True):
+        assert result["finishReason"]["unified"] == "stop"
+        batches = daemon.batches[params["streamId"]]
+        events = [event for batch in batches for event in batch["events"]]
+        assert [batch["seq"] for batch in batches] == _starts(batches)
+        text = "".join(event["delta"] for event in events if event["type"] == "textDelta")
+        assert text == result["message"]["content"][0]["text"]
+        assert events[-1]["type"] == "finish"
+    measured = json.loads(report.read_text())
+    print(f"\nslow client: {measured}")
+    assert measured["outboxPeakBytes"] <= OUTBOX_MAX_BYTES
+    assert measured["loopLagMaxMs"] <= _LAG_MAX_MS
+
+
+def _starts(batches: list[dict[str, list[object]]]) -> list[int]:
+    starts, total = [], 0
+    for batch in batches:
+        starts.append(total)
+        total += len(batch["events"])
+    return starts

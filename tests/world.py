@@ -1,0 +1,75 @@
+"""The small world most end-to-end tests need: a sandbox provider, an unlocked vault, one key.
+
+Knows the calls that every client makes first. Must not know what a test is about.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from byokd.catalog.loader import load
+from byokd.sandbox import Sandbox
+from daemon import Daemon, Json
+
+KEY = "sandbox-key-0123456789abcdef"
+BAD_KEY = "sandbox-bad-0123456789abcdef"
+
+GENERIC = next(
+    record.id
+    for record in load().values()
+    if record.kind == "singleField" and record.base_url is None and record.base_url_required
+)
+"""The provider that is only a base URL: the one the sandbox is reached through."""
+
+_streams = itertools.count(1)
+
+
+@asynccontextmanager
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """Run a provider that accepts `KEY`."""
+    async with Sandbox(keys=[KEY]) as provider:
+        yield provider
+
+
+async def unlocked(daemon: Daemon, *, prompt: bool = False, **options: Any) -> Json:
+    """Shake hands and make a vault that lives in memory."""
+    info = await daemon.initialize(capabilities={"prompt": prompt}, **options)
+    await daemon.request("vault/initialize", {"protection": "memory", "acceptRisk": "memory"})
+    return info
+
+
+async def store_key(
+    daemon: Daemon, provider: Sandbox, key: str = KEY, *, probe: str = "require"
+) -> Json:
+    """Store a key for the sandbox and return what is told about it."""
+    result: Json = await daemon.request(
+        "key/store",
+        {
+            "provider": GENERIC,
+            "fields": {"apiKey": {"plain": key}},
+            "baseUrl": provider.base_url,
+            "probe": probe,
+        },
+    )
+    info: Json = result["key"]
+    return info
+
+
+def chat_params(model: str, *, key_id: str | None = None, **more: Any) -> Json:
+    """Return params of a small chat with a stream id of its own."""
+    return {
+        "streamId": f"s{next(_streams)}",
+        "provider": GENERIC,
+        "model": model,
+        "keyId": key_id,
+        "messages": [{"role": "user", "content": "hello"}],
+    } | more
+
+
+async def ask(daemon: Daemon, model: str, *, key_id: str | None = None, **more: Any) -> Json:
+    """Ask the sandbox and return the result."""
+    result: Json = await daemon.request("chat/send", chat_params(model, key_id=key_id, **more))
+    return result
