@@ -64,6 +64,8 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
     keyring or a resolver keeps waiting must not keep us.
     """
     gc.disable()  # imports make no garbage worth looking for; serving turns it on again
+    # A pydantic plugin is code from any installed package that would see every value we check.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     from byokd.rpc import logs
     from byokd.rpc.serve import run, take_stdout
 

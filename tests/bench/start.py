@@ -32,8 +32,8 @@ sys.path.insert(0, {str(ROOT / "server")!r})
 sys.argv = ["byokd", "--stdio", "--data-dir", sys.argv[1]]
 runpy.run_module("byokd", run_name="__main__", alter_sys=True)
 """
-INITIALIZE = ("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
-LIST = ("provider/list", {})
+INITIALIZE: tuple[str, Any] = ("initialize", {"processId": None, "capabilities": {}})
+LIST: tuple[str, Any] = ("provider/list", {})
 
 
 def frame(message: dict[str, Any]) -> bytes:

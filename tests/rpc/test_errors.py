@@ -23,19 +23,18 @@ def test_ours_pass() -> None:
     assert as_ours(error) is error
 
 
-def fail() -> None:
+def fail(known: dict[str, int]) -> None:
     try:
-        raise KeyError(CANARY)
+        known[CANARY] += 1
     except KeyError as cause:
         raise ValueError(f"bad {CANARY}") from cause
 
 
 def test_a_foreign_exception_tells_type_and_place_only(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "byokd"):
-        try:
-            fail()
-        except ValueError as raised:
-            error = as_ours(raised)
+        with pytest.raises(ValueError, match=CANARY) as caught:
+            fail({})
+        error = as_ours(caught.value)
     assert error.kind == "internal"
     assert error.error_id in caplog.text
     assert "ValueError because of KeyError at" in caplog.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite
 from typing import Final, TypeAlias, TypeGuard
 
@@ -21,12 +22,6 @@ from byokd.protocol.errors import ByokdError, InvalidRequest, ParseFailed
 Id: TypeAlias = int | str
 SAFE_INT_MAX: Final = 2**53 - 1  # beyond it, JavaScript and we could mean different numbers
 
-_MEMBER: Final = re.compile(
-    rb'"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?[0-9]{1,17}(?![0-9.eE]))'
-    rb'|(?P<method>"method"\s*:\s*")(?:[^"\\]|\\.)*+"'
-    rb'|"(?:[^"\\]|\\.)*+"?|(?P<open>[\[{])|(?P<close>[\]}])',
-    re.DOTALL,
-)
 _SALVAGE_TOKENS_MAX: Final = 100_000  # a request names its id long before
 _ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -217,7 +212,7 @@ def _salvage_id(body: bytes) -> Id | None:
     depth = 0
     ids: list[bytes] = []
     has_method = False
-    for found, _ in zip(_MEMBER.finditer(body), range(_SALVAGE_TOKENS_MAX), strict=False):
+    for found, _ in zip(_member().finditer(body), range(_SALVAGE_TOKENS_MAX), strict=False):
         if found["open"]:
             depth += 1
         elif found["close"]:
@@ -233,6 +228,17 @@ def _salvage_id(body: bytes) -> Id | None:
     except ValueError:
         return None
     return value if _is_id(value) else None
+
+
+@cache  # most clients never send anything that needs it
+def _member() -> re.Pattern[bytes]:
+    """Find brackets, strings, and the members that name an id or a method."""
+    return re.compile(
+        rb'"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?[0-9]{1,17}(?![0-9.eE]))'
+        rb'|(?P<method>"method"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+"'
+        rb'|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|(?P<open>[\[{])|(?P<close>[\]}])',
+        re.DOTALL,
+    )
 
 
 # --- values --------------------------------------------------------------------------------------

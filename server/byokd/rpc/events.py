@@ -6,11 +6,12 @@ Knows the wire form of an event and which of them may be merged. Must not know w
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydantic_core import to_json
 
-from byokd.protocol.events import Event, ReasoningDelta, TextDelta, ToolCallDelta, write
+if TYPE_CHECKING:
+    from byokd.protocol.events import Event
 
 DELTA_END: Final = b'"}'
 """Closes what `Written.head` and any number of `Written.text` opened."""
@@ -32,24 +33,23 @@ class Written(NamedTuple):
 
 def write_event(event: Event) -> Written:
     """Encode one event."""
-    if isinstance(event, TextDelta | ReasoningDelta):
-        return Written(
-            (event.type, event.block_id), _head(event.type, "blockId", event.block_id), _text(event)
-        )
-    if isinstance(event, ToolCallDelta):
-        return Written(
-            (event.type, event.call_id), _head(event.type, "callId", event.call_id), _text(event)
-        )
+    if event.type == "textDelta":
+        return _delta(event.type, "blockId", event.block_id, event.delta)
+    if event.type == "reasoningDelta":
+        return _delta(event.type, "blockId", event.block_id, event.delta)
+    if event.type == "toolCallDelta":
+        return _delta(event.type, "callId", event.call_id, event.delta)
+    from byokd.protocol.events import write  # built when the first chat needs it
+
     return Written(None, write(event), b"")
 
 
-def _text(event: TextDelta | ReasoningDelta | ToolCallDelta) -> bytes:
+def _delta(kind: str, id_name: str, id_: str, text: str) -> Written:
     try:
-        return to_json(event.delta)[1:-1]
+        written = to_json(text)
     except ValueError:  # half of a surrogate pair has no UTF-8 form
-        return to_json(event.delta.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))[
-            1:-1
-        ]
+        written = to_json(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return Written((kind, id_), _head(kind, id_name, id_), written[1:-1])
 
 
 @lru_cache(maxsize=256)  # a block's deltas share their head, and few blocks are open at once

@@ -13,16 +13,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
 from byokd.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_WRITE_BYTES
 from byokd.protocol.errors import Conflict
-from byokd.protocol.events import Event
 from byokd.rpc.events import DELTA_END, Written, write_event
 from byokd.rpc.framing import frame
 from byokd.rpc.pipe import Listener, Pipe
+
+if TYPE_CHECKING:
+    from byokd.protocol.events import Event
 
 _EVENTS_END: Final = b"]}}"
 
