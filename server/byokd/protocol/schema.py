@@ -46,7 +46,12 @@ CONTROL_ENUMS: Final = frozenset(
 )
 """Enums that clients branch on or send back: complete inside a major version. Others may grow."""
 
-RENAMED: Final = {"Event": "ChatEvent", "Kind": "ErrorKind", "JsonValue": "Json"}
+RENAMED: Final = {
+    "Change": "KeyChange",
+    "Event": "ChatEvent",
+    "JsonValue": "Json",
+    "Kind": "ErrorKind",
+}
 """Names that are clear inside their module here, and not in one file that holds everything."""
 
 

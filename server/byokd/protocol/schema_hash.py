@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:105182aeaab04037147a57e3e5f6abe7c4e66115b29ec9dbf2e84567e3c2ca98"
+SCHEMA_HASH: Final = "sha256:c37d78c2ccef533d465605927af81ab47c366343485abe86c940219f1003326b"

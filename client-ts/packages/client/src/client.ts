@@ -180,7 +180,7 @@ export class Client implements AsyncDisposable {
   /** `key/rotate`, with the secret fields sealed. */
   async rotateKey(input: RotateInput, options?: CallOptions): Promise<KeyStoreResult> {
     const { apiKey, fields, ...params } = input;
-    const provider = await this.#keyForm.providerOf(params.keyId);
+    const provider = params.provider ?? (await this.#keyForm.providerOf(params.keyId));
     const sealed = await this.#keyForm.seal("key/rotate", provider, params, { apiKey, fields });
     return this.key.rotate({ ...params, fields: sealed }, options);
   }

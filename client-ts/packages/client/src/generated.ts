@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:105182aeaab04037147a57e3e5f6abe7c4e66115b29ec9dbf2e84567e3c2ca98";
+export const SCHEMA_HASH = "sha256:c37d78c2ccef533d465605927af81ab47c366343485abe86c940219f1003326b";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -144,16 +144,6 @@ export interface AuditVerifyResult {
   fault: Open<AuditFault> | null;
   message: string;
 }
-
-export type Change =
-  | "stored"
-  | "rotated"
-  | "suspect"
-  | "softDisabled"
-  | "userDisabled"
-  | "enabled"
-  | "deleted"
-  | "defaultSet";
 
 export type ChatEvent =
   | StartEvent
@@ -393,12 +383,22 @@ export interface InitializeParams {
   initializationOptions?: JsonObject | null;
 }
 
+export type KeyChange =
+  | "stored"
+  | "rotated"
+  | "suspect"
+  | "softDisabled"
+  | "userDisabled"
+  | "enabled"
+  | "deleted"
+  | "defaultSet";
+
 /** `key/changed`: something happened to a key of this account. */
 export interface KeyChanged {
   _meta?: JsonObject | null;
   keyId: string;
   provider: string;
-  change: Open<Change>;
+  change: Open<KeyChange>;
   state: KeyState | null;
   reason: string | null;
 }
@@ -482,11 +482,18 @@ export interface KeyResult {
   key: KeyInfo;
 }
 
-/** Replace the secret of a key; its id, label and origin stay. */
+/**
+ * Replace the secret of a key; its id and origin stay.
+ *
+ * `provider` and `baseUrl` need not be sent; where they are, they must be the key's own.
+ */
 export interface KeyRotateParams {
   _meta?: JsonObject | null;
   keyId: string;
+  provider?: string | null;
+  label?: string | null;
   fields: { readonly [name: string]: SecretInput | string };
+  baseUrl?: string | null;
   probe?: ProbePolicy;
 }
 
