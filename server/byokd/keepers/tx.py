@@ -100,7 +100,7 @@ class VaultTx:
         owed: changes of keys that no audit entry tells of yet, by key id.
         data_keys: accounts' data keys that were opened already, by account and version.
         changed: whether anything was written, so that the generation counts it.
-        after: what to do once the commit is on the disk; it may fail without harm.
+        after: by name, what to do once the commit is on the disk; it may fail without harm.
     """
 
     sql: Tx
@@ -109,7 +109,7 @@ class VaultTx:
     meta: Meta
     trusted: bool
     owed: dict[str, KeyFacts] = field(default_factory=dict)
-    after: list[Callable[[], None]] = field(default_factory=list)
+    after: dict[str, Callable[[], None]] = field(default_factory=dict)
     data_keys: dict[tuple[str, int], bytes] = field(default_factory=dict)
     changed: bool = False
 

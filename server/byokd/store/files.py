@@ -85,6 +85,21 @@ def ensure_private_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is anything under this name, a dangling link included.
+
+    Raises:
+        StoreFailed: its folder cannot be looked into.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        _refuse(error, path)
+    return True
+
+
 def check_private_file(path: Path) -> None:
     """Check owner, links and kind of an existing file, and tighten its mode to 0600.
 

@@ -177,9 +177,24 @@ class Audit:
         )
         tx.meta = replace(tx.meta, head_seq=entry.seq, head=link)
         tx.changed = True
-        if tx.durable:
+        if tx.durable and ("anchor" in tx.after or self._follows_anchor(tx)):
             mark = Anchor(epoch, entry.seq, link.m)
-            tx.after.append(lambda: anchor.write(self._state, tx.keys, mark))
+            tx.after["anchor"] = lambda: anchor.write(self._state, tx.keys, mark)
+
+    def _follows_anchor(self, tx: VaultTx) -> bool:
+        """Tell whether this chain goes on from its anchor.
+
+        Where it does not, the store was put back to an older state; the anchor then stays as it
+        is, because it is the only thing that still knows.
+        """
+        try:
+            mark = anchor.read(self._state, tx.keys)
+        except VaultError:
+            return False
+        if mark is None:
+            return True
+        row = tx.sql.one("SELECT m FROM audit WHERE seq = ?", mark.seq)
+        return row is not None and row.blob("m") == mark.m
 
     def _anchor(self, tx: VaultTx) -> Anchor | Literal["none", "changed"]:
         if not tx.durable:

@@ -96,10 +96,11 @@ class Vault:
         """Return what is known of the vault; `checking` until the first `unlock`."""
         source = self._sources.get(self._protection) if self._protection else None
         details = self._error.fields.get("details") if self._error else None
+        reason = details.get("reason") if isinstance(details, dict) else None
         return VaultInfo(
             state=self._state,
             protection=self._protection,
-            reason=str(details["reason"]) if isinstance(details, dict) else None,
+            reason=reason if isinstance(reason, str) else None,
             hint=self._error.user_message if self._error else None,
             backend=source.backend if source else None,
             protects_against=source.protects_against if source else None,
@@ -160,7 +161,7 @@ class Vault:
             Whatever `work` raises.
         """
 
-        def run(sql: Tx, keys: RootKeys) -> tuple[T, list[Callable[[], None]]]:
+        def run(sql: Tx, keys: RootKeys) -> tuple[T, dict[str, Callable[[], None]]]:
             _require_current(sql, keys)
             tx = VaultTx.begin(sql, keys, durable=self._on_disk)
             result = work(tx)
@@ -170,7 +171,7 @@ class Vault:
         result, after = await self._with_keys(
             lambda database, keys: database.transaction(lambda sql: run(sql, keys))
         )
-        for step in after:
+        for step in after.values():
             if self._database is not None:
                 self._database.soon(step)
         return result
@@ -227,7 +228,7 @@ class Vault:
     async def _find(self) -> Stored | None:
         """Return what is on disk, without making a file where there is none."""
         if self._database is None:
-            if not self._places.vault_db.exists():
+            if not await asyncio.to_thread(files.is_there, self._places.vault_db):
                 return None
             await asyncio.to_thread(files.ensure_private_dir, self._places.data)
             self._database = self._file()
