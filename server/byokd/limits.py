@@ -174,9 +174,6 @@ LABEL_MAX_CHARS: Final = 128
 KEYS_PER_ACCOUNT_MAX: Final = 1_000
 """Keys of one account; a list stays one page of work."""
 
-ACCOUNT_ID_MAX_CHARS: Final = 64
-"""An account id is a name that a person types."""
-
 AUDIT_BODY_MAX_BYTES: Final = 4096
 """The details of one audit entry; they are ids, versions and classes, never texts of others."""
 
