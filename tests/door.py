@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
 
 from byokd.protocol.chat import Route, SendParams, SendResult
-from byokd.protocol.errors import ByokdError
+from byokd.protocol.errors import ByokdError, Unsupported
 from byokd.protocol.events import Event, FinishReason, TextDelta
 from byokd.protocol.lifecycle import ClientOptions, Sealing, ServerLimits, ServerOptions
 from byokd.protocol.parts import Message
@@ -324,7 +324,13 @@ def _main() -> None:
         raise ByokdError("said in our words")
 
     house.does |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
-    serve(parse(sys.argv[1:]) or Options(), lambda _options: house)
+
+    def open_house(options: Options) -> ScriptedHouse:
+        if options.config == "bad":
+            raise Unsupported("name a better file")
+        return house
+
+    serve(parse(sys.argv[1:]) or Options(), open_house)
 
 
 if __name__ == "__main__":

@@ -74,8 +74,13 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
     harden()
     code = 1
     try:
-        code = run(open_house(options), sys.stdin.fileno(), stdout_fd)
-    except BaseException as error:  # noqa: BLE001 - said in our words, then the process ends
+        house = open_house(options)
+    except Exception as error:  # noqa: BLE001 - said in our words, then the process ends
+        logs.say_why_not(error)
+        os._exit(code)
+    try:
+        code = run(house, sys.stdin.fileno(), stdout_fd)
+    except BaseException as error:  # noqa: BLE001 - likewise
         sys.excepthook(type(error), error, error.__traceback__)
     os._exit(code)
 

@@ -21,6 +21,7 @@ from byokd.rpc.lifecycle import is_alive
 pytestmark = pytest.mark.anyio
 
 DOOR = Path(__file__).resolve().parents[1] / "door.py"
+SERVER = DOOR.parents[1] / "server"
 CANARY = "sk-test-0123456789abcdef"
 STORE = {"provider": "p", "fields": {"apiKey": {"plain": CANARY}}}
 
@@ -202,6 +203,13 @@ async def test_files_and_terminals_are_served_by_threads(tmp_path: Path) -> None
     assert set(answers(sink.read_bytes())) == {0, 1, 2}
 
 
+async def test_why_it_cannot_start_is_told_in_words() -> None:
+    async with daemon("--config", "bad") as process:
+        out, stderr = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert b"the daemon cannot start: name a better file" in stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
@@ -232,9 +240,11 @@ def test_the_way_to_initialize_is_short() -> None:
         "import sys; sys.path.insert(0, sys.argv[1]); import byokd.__main__, byokd.rpc.serve;"
         "print(*sorted(sys.modules))"
     )
-    server = str(DOOR.parents[1] / "server")
     done = subprocess.run(
-        [sys.executable, "-I", "-c", program, server], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", program, str(SERVER)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     heavy = {
         "lsprotocol.types",

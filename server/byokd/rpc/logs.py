@@ -59,6 +59,12 @@ def set_up(level: str = "warning") -> None:
     threading.excepthook = lambda lost: _report("a thread failed", lost.exc_value)
 
 
+def say_why_not(error: Exception) -> None:
+    """Tell why the daemon cannot start: an error of ours says so itself, written for a person."""
+    ours = type(error).__module__.startswith(f"{_OURS}.")
+    _log.error("the daemon cannot start: %s", error if ours else describe(error))
+
+
 def loop_exception_handler(_loop: asyncio.AbstractEventLoop, news: dict[str, object]) -> None:
     """Log what the loop could not deliver, by type and place."""
     found = news.get("exception")

@@ -34,6 +34,7 @@ class Outbox:
 
     `held_bytes` counts what was accepted and is not yet written; it exceeds `OUTBOX_MAX_BYTES`
     only by messages sent with `send()`, whose causes the door stops reading when `full`.
+    `peak_bytes` is the most that was ever held.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Outbox:
         self._chunk_bytes = 0  # size of that chunk; 0 when idle
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
-        self.held_bytes = 0
+        self.held_bytes = self.peak_bytes = 0
         self._pipe = open_pipe(self)
 
     @property
@@ -87,7 +88,7 @@ class Outbox:
         before = stream.held_bytes
         for one in written:
             stream.add(one)
-        self.held_bytes += stream.held_bytes - before
+        self._hold(stream.held_bytes - before)
         if was_empty and stream.batches:
             self._ready.append(stream)
         self._pump()
@@ -101,7 +102,7 @@ class Outbox:
         stream = self._streams.get(stream_id) if stream_id is not None else None
         if stream is not None and stream.batches:
             stream.end(framed)  # its name is free again when this has left
-            self.held_bytes += len(framed)
+            self._hold(len(framed))
         elif not self._closed:
             if stream is not None:
                 del self._streams[stream.id]
@@ -111,6 +112,10 @@ class Outbox:
         """Wait until everything is written, or the other end is gone."""
         while self.held_bytes and not self._closed:
             await self._change()
+
+    def _hold(self, size: int) -> None:
+        self.held_bytes += size
+        self.peak_bytes = max(self.peak_bytes, self.held_bytes)
 
     def close(self) -> None:
         """Write no more, and let everybody go who waits."""
@@ -139,7 +144,7 @@ class Outbox:
 
     def _enqueue(self, framed: bytes) -> None:
         self._control.append(framed)
-        self.held_bytes += len(framed)
+        self._hold(len(framed))
         self._pump()
 
     def _pump(self) -> None:
@@ -165,7 +170,7 @@ class Outbox:
             stream = self._ready.popleft()
             framed, accounted = stream.take()
             self._under_way.append((stream, accounted))
-            self.held_bytes += len(framed) - accounted  # what framing adds is held as well
+            self._hold(len(framed) - accounted  # what framing adds is held as well)
             frames.append(framed)
             size += len(framed)
             if stream.batches:
@@ -251,13 +256,13 @@ class _Stream:
             batch.size += len(event.head) + len(event.text)
             batch.count += 1
             batch.open_key = event.key
-        self.held_bytes += batch.size - size
+        self._hold(batch.size - size)
 
     def end(self, framed: bytes) -> None:
         """Put the answer behind the last event."""
         self.ended = True
         self.batches.append(framed)
-        self.held_bytes += len(framed)
+        self._hold(len(framed))
 
     def take(self) -> tuple[bytes, int]:
         """Return the next frame, and how many of the held bytes it stands for.

@@ -92,6 +92,7 @@ class Connection:
             _log.warning("closing took too long; left as it is")
         except Exception as exc:  # noqa: BLE001 - the process ends either way
             _log.error("closing failed: %s", describe(exc))
+        _log.info("outbox peak %d bytes", self._outbox.peak_bytes)
         self._outbox.close()
         self._door.shutdown()  # type: ignore[no-untyped-call]  # pygls: its thread pool, if any
         return code
