@@ -31,7 +31,11 @@ def pack(*elements: Element) -> bytes:
     Raises:
         ValueError: an integer is negative or needs more than 64 bits, or a text has no UTF-8 form.
     """
-    return b"".join(_prefixed(_to_bytes(element)) for element in elements)
+    parts: list[bytes] = []
+    for element in elements:
+        data = element if isinstance(element, bytes) else _to_bytes(element)
+        parts += (len(data).to_bytes(_LENGTH_BYTES, "big"), data)
+    return b"".join(parts)
 
 
 def unpack(data: bytes | bytearray) -> tuple[bytes, ...]:
@@ -72,18 +76,12 @@ def optional(value: Element | None) -> bytes:
     return b"" if value is None else pack(value)
 
 
-def _to_bytes(element: Element) -> bytes:
+def _to_bytes(element: str | int) -> bytes:
     if isinstance(element, str):
-        return unicodedata.normalize("NFC", element).encode()
-    if isinstance(element, int):
-        if not 0 <= element < 1 << 8 * _INT_BYTES:
-            raise ValueError("an integer does not fit 64 bits")
-        return element.to_bytes(_INT_BYTES, "big")
-    return element
-
-
-def _prefixed(data: bytes) -> bytes:
-    return len(data).to_bytes(_LENGTH_BYTES, "big") + data
+        return (element if element.isascii() else unicodedata.normalize("NFC", element)).encode()
+    if not 0 <= element < 1 << 8 * _INT_BYTES:
+        raise ValueError("an integer does not fit 64 bits")
+    return element.to_bytes(_INT_BYTES, "big")
 
 
 def _elements(data: bytes) -> Iterator[bytes]:

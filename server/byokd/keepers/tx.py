@@ -114,25 +114,27 @@ class VaultTx:
     changed: bool = False
 
     @classmethod
-    def begin(cls, sql: Tx, keys: RootKeys, *, durable: bool) -> Self:
-        """Start work that may change things.
-
-        Raises:
-            VaultCorrupt: the `meta` row was changed by somebody without the key.
-        """
-        tx = cls.look(sql, keys, durable=durable)
-        if not tx.trusted:
-            raise VaultCorrupt("the store's first row was changed from outside; restore a backup")
-        return tx
-
-    @classmethod
-    def look(cls, sql: Tx, keys: RootKeys, *, durable: bool) -> Self:
-        """Start work that only reads; each key row that it meets is checked by itself."""
+    def on(cls, sql: Tx, keys: RootKeys, *, durable: bool) -> Self:
+        """Start work. What only reads goes on even where the one row is not trusted."""
         row = sql.one("SELECT * FROM meta")
         if row is None:
             raise VaultCorrupt("the store lost its first row; restore it from a backup")
         meta = _meta_of(row)
         return cls(sql, keys, durable, meta, trusted=same(meta.mac(keys), row.blob("row_mac")))
+
+    @property
+    def current(self) -> bool:
+        """Whether the root key at hand is the one that this store is under now."""
+        return (self.meta.store_id, self.meta.rk_version) == (self.keys.store_id, self.keys.version)
+
+    def require_trusted(self) -> None:
+        """Refuse to change a store whose one row was changed by somebody without the key.
+
+        Raises:
+            VaultCorrupt: it was.
+        """
+        if not self.trusted:
+            raise VaultCorrupt("the store's first row was changed from outside; restore a backup")
 
     def end(self) -> None:
         """Write what is due before the commit.

@@ -161,15 +161,17 @@ class Vault:
             Whatever `work` raises.
         """
 
-        def run(sql: Tx, keys: RootKeys) -> tuple[T, dict[str, Callable[[], None]]]:
-            _require_current(sql, keys)
-            tx = VaultTx.begin(sql, keys, durable=self._on_disk)
+        def run(
+            sql: Tx, database: Database, keys: RootKeys
+        ) -> tuple[T, dict[str, Callable[[], None]]]:
+            tx = _on(sql, keys, database)
+            tx.require_trusted()
             result = work(tx)
             tx.end()
             return result, tx.after
 
         result, after = await self._with_keys(
-            lambda database, keys: database.transaction(lambda sql: run(sql, keys))
+            lambda database, keys: database.transaction(lambda sql: run(sql, database, keys))
         )
         for step in after.values():
             if self._database is not None:
@@ -178,13 +180,8 @@ class Vault:
 
     async def read(self, work: Callable[[VaultTx], T]) -> T:
         """Run `work`, which must not write, on one state of the vault. Raises as `transaction`."""
-
-        def run(sql: Tx, keys: RootKeys) -> T:
-            _require_current(sql, keys)
-            return work(VaultTx.look(sql, keys, durable=self._on_disk))
-
         return await self._with_keys(
-            lambda database, keys: database.read(lambda sql: run(sql, keys))
+            lambda database, keys: database.read(lambda sql: work(_on(sql, keys, database)))
         )
 
     async def changed(self) -> bool:
@@ -205,10 +202,6 @@ class Vault:
         database, self._database, self._keys = self._database, None, None
         if database is not None:
             await database.aclose()
-
-    @property
-    def _on_disk(self) -> bool:
-        return self._database is not None and self._database.durable
 
     def _file(self) -> Database:
         return Database(self._places.vault_db, migrations.VAULT, max_pages=self._max_pages)
@@ -277,7 +270,7 @@ class Vault:
                 kek=kek,
                 at=self._clock(),
             )
-            tx = VaultTx.begin(sql, keys, durable=database.durable)
+            tx = _on(sql, keys, database)
             if created is not None:
                 created(tx)
             tx.end()
@@ -325,11 +318,11 @@ class Vault:
         )
 
 
-def _require_current(sql: Tx, keys: RootKeys) -> None:
-    row = sql.one("SELECT store_id, rk_version FROM meta")
-    found = None if row is None else (row.blob("store_id"), row.number("rk_version"))
-    if found != (keys.store_id, keys.version):
+def _on(sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
+    tx = VaultTx.on(sql, keys, durable=database.durable)
+    if not tx.current:
         raise _Stale
+    return tx
 
 
 def _exists() -> Conflict:
