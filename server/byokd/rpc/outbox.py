@@ -170,7 +170,7 @@ class Outbox:
             stream = self._ready.popleft()
             framed, accounted = stream.take()
             self._under_way.append((stream, accounted))
-            self._hold(len(framed) - accounted  # what framing adds is held as well)
+            self._hold(len(framed) - accounted)  # what framing adds is held as well
             frames.append(framed)
             size += len(framed)
             if stream.batches:
@@ -256,13 +256,13 @@ class _Stream:
             batch.size += len(event.head) + len(event.text)
             batch.count += 1
             batch.open_key = event.key
-        self._hold(batch.size - size)
+        self.held_bytes += batch.size - size
 
     def end(self, framed: bytes) -> None:
         """Put the answer behind the last event."""
         self.ended = True
         self.batches.append(framed)
-        self._hold(len(framed))
+        self.held_bytes += len(framed)
 
     def take(self) -> tuple[bytes, int]:
         """Return the next frame, and how many of the held bytes it stands for.
