@@ -67,6 +67,8 @@ def test_events(name: str, body: bytes, expected: list[SseEvent]) -> None:
         (b"error: x", True),
         (b"{\n", True),
         (b"dat", False),
+        (b"data:", False),
+        (b"data: ", False),
         (b"event: err", False),
         (b"event: error\n", False),
     ],

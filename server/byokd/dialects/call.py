@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from byokd.catalog.record import HealthClass, Provider
-from byokd.protocol.base import Json
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import Event, FinishReason, Warn
@@ -84,7 +83,11 @@ class Decoder(Protocol):
 
     `feed` takes bytes as they come, cut anywhere. `close` is called once, at the end of the body
     or when it breaks; it closes open blocks where the answer is whole, and leaves them open where
-    it is not. After a fault or the terminal marker, `done` is true and further bytes are ignored.
+    it is not. After the terminal marker or a bound that was passed, `done` is true and further
+    bytes are ignored. After an error inside the answer it is not yet: usage may still come.
+
+    A decoder gives content, usage (once, from `close`) and raw chunks. `start`, `retry` and
+    `finish` know about keys and prices and are not its business.
     """
 
     @property

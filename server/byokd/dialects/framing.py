@@ -101,6 +101,7 @@ class SseReader:
         self._tail.clear()
         events = self._lines([tail]) if tail else []
         known = not tail or bool(self.stray) or tail.startswith((b"data:", b":", b"error:"))
+        known = known and tail.strip() != b"data:"
         whole = known and (bool(self._data) or not self._name)
         return events + self._lines([b""]), whole
 

@@ -42,9 +42,11 @@ from byokd.wire import HttpHead
 _OK: Final = range(200, 300)
 _SPACE: Final = b" \t\r\n"
 _SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
-_RARE: Final = frozenset({"error", "x_groq", "citations", "search_results", "web_search"})
+_RARE: Final = frozenset(
+    {"error", "x_groq", "citations", "search_results", "search_info", "web_search"}
+)
 _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
-_ERROR_SIGNS: Final = ("message", "detail", "errors", "code", "msg")
+_ERROR_WORDS: Final = ("message", "msg", "detail")
 
 _INTERRUPTED: Final = Fault(
     "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
@@ -352,7 +354,10 @@ def _is_error(document: JsonObject) -> bool:
         or document.get("type") == "error"
     ):
         return True
-    return "usage" not in document and any(document.get(sign) for sign in _ERROR_SIGNS)
+    if "choices" in document or "usage" in document:
+        return False
+    said = any(isinstance(document.get(name), str | list) for name in _ERROR_WORDS)
+    return said or bool(document.get("errors"))
 
 
 def _text(value: Json) -> str | None:

@@ -26,13 +26,16 @@ first one counts (OpenRouter and several gateways send two, recorded 2025-2026).
 _DETAIL_FIELDS: Final = ("reasoning_details", "thinking_blocks")
 _DETAIL_TEXTS: Final = ("text", "summary", "thinking")
 _DETAIL_LOADS: Final = (*_DETAIL_TEXTS, "data", "signature")
+_NO_IDS: Final = frozenset({"null", "None"})
+"""Words that stand where an id is missing (Mistral sent "null" for every call in 2024)."""
+
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "name", "arguments"})
 
 
 class Delta:
     """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
 
-    __slots__ = ("_blocks", "_by_index", "_legacy", "_listed", "_text", "_think")
+    __slots__ = ("_annotated", "_blocks", "_by_index", "_legacy", "_listed", "_text", "_think")
 
     def __init__(self, blocks: Blocks, *, think_tags: bool) -> None:
         self._blocks = blocks
@@ -41,6 +44,7 @@ class Delta:
         self._by_index: dict[int, ToolCall] = {}
         self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
         self._listed = 0
+        self._annotated: set[str | None] = set()
 
     def choice(self, choice: JsonObject) -> None:
         """Read a choice. A `message` beside a delta repeats everything so far and is left out."""
@@ -65,18 +69,22 @@ class Delta:
         """Read the lists of sources that come beside the choices; they may grow as the chunks come.
 
         Perplexity sends `citations` (addresses) and `search_results` (the same with titles), xAI
-        and OpenRouter `citations`, GLM `web_search`.
+        and OpenRouter `citations`, GLM `web_search`, DashScope `search_info`. What an annotation
+        has named already is not named again.
         """
-        titled = [*_objects(chunk.get("search_results")), *_objects(chunk.get("web_search"))]
+        info = chunk.get("search_info")
+        found = info.get("search_results") if isinstance(info, dict) else None
+        lists = (chunk.get("search_results"), chunk.get("web_search"), found)
+        titled = [entry for entries in lists for entry in _objects(entries)]
         titles = {_url(entry): _text(entry.get("title")) for entry in titled}
         cited = chunk.get("citations")
-        listed = cited if isinstance(cited, list) and cited else titled
+        longer = isinstance(cited, list) and len(cited) >= len(titled)
+        listed: list[Json] = cited if longer and isinstance(cited, list) else [*titled]
         for entry in listed[self._listed :]:
             url = entry if isinstance(entry, str) else _url(entry)
-            title = titles.get(url) or (
-                _text(entry.get("title")) if isinstance(entry, dict) else None
-            )
-            self._blocks.citation(Source(url=url, title=title), None)
+            if url not in self._annotated:
+                own = _text(entry.get("title")) if isinstance(entry, dict) else None
+                self._blocks.citation(Source(url=url, title=titles.get(url) or own), None)
         self._listed = max(self._listed, len(listed))
 
     def close(self) -> None:
@@ -171,6 +179,8 @@ class Delta:
         inner = entry.get("function")
         function = inner if isinstance(inner, dict) else entry
         native_id = _text(entry.get("id")) or ""
+        if native_id in _NO_IDS:
+            native_id = ""
         name = _text(function.get("name")) or ""
         arguments = _arguments(function.get("arguments"))
         call = self._which(entry.get("index"), native_id, name, arguments)
@@ -229,6 +239,7 @@ class Delta:
         span = None
         if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
             span = Span(start=start, end=end)
+        self._annotated.add(url)
         self._blocks.citation(Source(url=url, title=_text(cited.get("title"))), span)
 
 
@@ -239,8 +250,11 @@ def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bo
     if not (name and call.name and arguments) or native_id or call.native_id:
         return False
     # Neither has an id: a second whole call under the same index, or a name that is repeated.
+    ended = bool(call.pieces) and call.pieces[-1].rstrip().endswith("}")
     return name != call.name or (
-        arguments.lstrip().startswith("{") and parse_arguments("".join(call.pieces))[1] is None
+        ended
+        and arguments.lstrip().startswith("{")
+        and parse_arguments("".join(call.pieces))[1] is None
     )
 
 

@@ -256,7 +256,7 @@ def _bridged(messages: list[JsonObject], notes: Notes) -> list[JsonObject]:
     for message in messages:
         if bridged and bridged[-1]["role"] == "tool" and message["role"] == "user":
             bridged.append({"role": "assistant", "content": _BRIDGE})
-            notes.adjusted("messages", "a word was put between a tool's answer and the user")
+            notes.notice("messages", "a word was put between a tool's answer and the user")
         bridged.append(message)
     return bridged
 

@@ -49,6 +49,10 @@ class Notes:
         """Note that something was said differently; raises `Unsupported` where strict."""
         self._note("adjusted", parameter, message)
 
+    def notice(self, parameter: str, message: str) -> None:
+        """Note something that loses nothing, strict or not."""
+        self._warnings.append(Warn(type="notice", parameter=parameter, message=message))
+
     def _note(self, kind: str, parameter: str, message: str) -> None:
         if self._strict:
             raise Unsupported(message, details={"parameter": parameter})

@@ -1,0 +1,23 @@
+"""Dialects are found by name, and only those that exist."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from byokd.dialects.registry import DIALECTS, find
+from byokd.protocol.errors import Unsupported
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_row_speaks(name: str) -> None:
+    dialect = find(name)
+    assert callable(dialect.encode)
+    assert callable(dialect.decoder)
+    assert sys.modules[DIALECTS[name]] is dialect
+
+
+def test_an_unknown_name_is_a_typed_error() -> None:
+    with pytest.raises(Unsupported, match="morse"):
+        find("morse")
