@@ -8,10 +8,10 @@ from typing import Final
 
 MIB: Final = 1024 * 1024
 
-# --- what a client may send ------------------------------------------------------------------------
+# --- what a client may send -----------------------------------------------------------------------
 
 HEADER_LINE_MAX_BYTES: Final = 4096
-"""`Content-Length: 67108864` needs 24; four KiB is room for any header an editor has been seen to add."""
+"""`Content-Length: 67108864` needs 24; four KiB is room for what an editor was seen to add."""
 
 HEADER_LINES_MAX: Final = 16
 """LSP defines two headers; sixteen allows proxies that add their own."""
@@ -23,7 +23,7 @@ MESSAGE_MAX_BYTES: Final = 64 * MIB
 """A chat with several base64 images and PDFs fits; a runaway client does not."""
 
 MESSAGE_MAX_VALUES: Final = 262_144
-"""JSON of 4 MB can unfold to 230 MB of objects; counting values bounds what one message can cost."""
+"""JSON of 4 MB can unfold to 230 MB of objects; counting values bounds what one can cost."""
 
 MESSAGE_MAX_DEPTH: Final = 64
 """Tool schemas nest to about 20; recursion past 64 is never a person's data."""
@@ -41,12 +41,12 @@ PROMPTS_MAX: Final = 16
 """Questions to the person that are open at once; nobody reads the seventeenth."""
 
 STDIN_READ_BYTES: Final = 256 * 1024
-"""One read from stdin; large enough that a 64 MiB message takes 256 turns of the loop, not 16,384."""
+"""One read from stdin; a 64 MiB message takes 256 turns of the loop, not 16,384."""
 
-# --- what a slow client may cost -------------------------------------------------------------------
+# --- what a slow client may cost ------------------------------------------------------------------
 
 OUTBOX_MAX_BYTES: Final = 32 * MIB
-"""Unwritten output held for a client that does not read; upstream reads pause before it is reached."""
+"""Unwritten output held for a client that does not read; upstream reads pause before that."""
 
 OUTBOX_STREAM_MAX_BYTES: Final = 256 * 1024
 """Unwritten output of one chat at which its upstream read pauses; 64 streams stay within 16 MiB."""
@@ -54,7 +54,7 @@ OUTBOX_STREAM_MAX_BYTES: Final = 256 * 1024
 OUTBOX_WRITE_BYTES: Final = 64 * 1024
 """One write to stdout: the size of a Linux pipe, so that a write rarely ends half way."""
 
-# --- what a provider may send ----------------------------------------------------------------------
+# --- what a provider may send ---------------------------------------------------------------------
 
 RESPONSE_HEADERS_MAX_BYTES: Final = 64 * 1024
 """Providers send 2 to 6 KiB of headers; this is the HTTP stack's own bound, set by name."""
@@ -89,7 +89,7 @@ BLOCKS_MAX: Final = 4096
 PROVIDER_MESSAGE_MAX_BYTES: Final = 2048
 """How much of a provider's own words travels in an error."""
 
-# --- time ------------------------------------------------------------------------------------------
+# --- time -----------------------------------------------------------------------------------------
 
 CONNECT_TIMEOUT_MS: Final = 10_000
 """TCP and TLS; a slow VPN needs five seconds."""
@@ -154,7 +154,7 @@ WARM_UP_DELAY_MS: Final = 50
 SHUTDOWN_TIMEOUT_MS: Final = 1_500
 """From end of input to exit, with usage and audit written."""
 
-# --- keys and the store ----------------------------------------------------------------------------
+# --- keys and the store ---------------------------------------------------------------------------
 
 KEY_MIN_CHARS: Final = 8
 """The shortest key of any provider is 16; local servers take shorter made-up ones."""

@@ -27,7 +27,7 @@ KeyId = Annotated[str, StringConstraints(pattern=r"^key_[a-z2-7]{26}$")]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 EVENT_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-"""For the stream events, which are plain slotted dataclasses because they are made by the million."""
+"""For the stream events, plain slotted dataclasses because they are made by the million."""
 
 
 class Value(BaseModel):

@@ -45,7 +45,7 @@ class Features(Value):
 
 
 class ClientOptions(Value):
-    """`initializationOptions.byokd`; unknown fields are ignored, so that newer clients can attach."""
+    """`initializationOptions.byokd`; unknown fields are ignored, so a newer client can attach."""
 
     model_config = ConfigDict(extra="ignore")
 

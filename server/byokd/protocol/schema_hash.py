@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:c37d78c2ccef533d465605927af81ab47c366343485abe86c940219f1003326b"
+SCHEMA_HASH: Final = "sha256:00405a7572a692fe2fd16e0f4a7a1e1097b5343de5136d04187cd345d7782043"

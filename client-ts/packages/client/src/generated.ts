@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:c37d78c2ccef533d465605927af81ab47c366343485abe86c940219f1003326b";
+export const SCHEMA_HASH = "sha256:00405a7572a692fe2fd16e0f4a7a1e1097b5343de5136d04187cd345d7782043";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -204,7 +204,7 @@ export interface ClientInfo {
   version?: string | null;
 }
 
-/** `initializationOptions.byokd`; unknown fields are ignored, so that newer clients can attach. */
+/** `initializationOptions.byokd`; unknown fields are ignored, so a newer client can attach. */
 export interface ClientOptions {
   protocolVersion?: number;
   clientInfo?: ClientInfo | null;
