@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import byokd
+from byokd.keepers.tx import RootKeys
 from byokd.keepers.vault import KeyRow, VaultTx, keys
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.memory import MemorySource
@@ -380,6 +381,19 @@ async def test_a_change_in_one_holds_in_the_other_at_once(tmp_path: Path) -> Non
         assert await two.vault.changed()
         assert not await two.vault.changed()
         assert [found.state for found in await _listing(two)] == ["userDisabled"]
+
+
+async def test_a_replaced_root_key_is_opened_anew(tmp_path: Path) -> None:
+    """As after another process gave the store a new root key."""
+    async with stores.world(tmp_path) as house:
+        row = await house.put()
+        current = house.vault._keys
+        assert current is not None
+        house.vault._keys = RootKeys.of(current.store_id, current.version + 1, bytes(32))
+        assert await house.open(row.key_id) == SECRET
+        house.vault._keys = RootKeys.of(bytes(16), current.version, bytes(32))
+        await house.put()
+        assert house.vault._keys == current
 
 
 async def test_a_vault_that_another_process_made_is_found(tmp_path: Path) -> None:

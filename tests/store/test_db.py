@@ -394,7 +394,7 @@ def _killed_round(path: Path) -> list[int]:
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 async def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    path, rounds, acknowledged = tmp_path / "vault.db", 3, 0
+    path, rounds, acknowledged = tmp_path / "vault.db", 2, 0
     for _ in range(rounds):
         seen = _killed_round(path)
         acknowledged += len(seen)
