@@ -86,7 +86,10 @@ class Daemon:
 
     async def answer(self, request_id: int) -> Any:
         """Return the result for a request that was sent."""
-        message = await self._waiting.pop(request_id)
+        try:
+            message = await self._waiting[request_id]
+        finally:
+            del self._waiting[request_id]
         if "error" in message:
             raise RpcError(message["error"])
         return message["result"]
@@ -187,7 +190,7 @@ async def running(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=_ENVIRONMENT | (environment or {}),
-        limit=64 * 1024 * 1024,
+        limit=64 * 1024,  # what a paused reader still takes in is twice this
     )
     daemon = Daemon(process)
     try:

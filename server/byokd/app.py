@@ -7,6 +7,7 @@ keyring) is imported in `_rooms`, after `initialize` and `provider/list` have be
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from byokd.services.session import Session
 from byokd.settings import Settings
 
 if TYPE_CHECKING:
+    from byokd.catalog.record import Provider
     from byokd.keepers.vault import Vault
     from byokd.services.background import Background
     from byokd.services.chat import Chat
@@ -80,7 +82,7 @@ class App:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._settings = options.settings or _configured(options)
-        self.providers = Providers(load(), self._settings)
+        self.providers = Providers(_records(self._settings), self._settings)
         self._sealing = SealingKey()
         self._session: Session | None = None
         self._opening: asyncio.Task[_Opened] | None = None
@@ -175,6 +177,18 @@ class App:
             multi_field_providers=allowed.multi_field_providers and asked.multi_field_providers,
             shared_pool=allowed.shared_pool,
         )
+
+
+def _records(settings: Settings) -> Mapping[str, Provider]:
+    """Return the catalog with the headers that the person set in place of a record's own."""
+    records = dict(load())
+    for name, headers in settings.headers.items():
+        if record := records.get(name):
+            kept = {
+                key: value for key, value in record.headers.items() if key.lower() not in headers
+            }
+            records[name] = record.model_copy(update={"headers": kept | headers})
+    return records
 
 
 def open_house(data_dir: str | None, config: str | None) -> App:

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from byokd.limits import CONFIG_MAX_BYTES
 from byokd.protocol.base import ProviderId
@@ -18,10 +18,20 @@ from byokd.protocol.lifecycle import Features
 from byokd.secret import clean
 from byokd.settings import Patience, Settings, SharedKey
 
-_HEADER_NAME = (
-    r"^(?!(?i:authorization|x-api-key|api-key|x-goog-api-key|host|cookie)$)[A-Za-z0-9-]{1,64}$"
+_CREDENTIALS = frozenset(
+    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "cookie"}
 )
-_HeaderName = Annotated[str, StringConstraints(pattern=_HEADER_NAME)]
+
+
+def _no_credential(name: str) -> str:
+    if name.lower() in _CREDENTIALS:
+        raise ValueError("a credential belongs into the vault, not into a header")
+    return name.lower()
+
+
+_HeaderName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$"), AfterValidator(_no_credential)
+]
 _HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{0,1024}$")]
 _Ms = Annotated[int, Field(ge=1, le=86_400_000)]
 

@@ -71,6 +71,9 @@ ERROR_BODY_MAX_BYTES: Final = 64 * 1024
 STREAM_MAX_BYTES: Final = 256 * MIB
 """One streamed answer; a million output tokens at 250 bytes a chunk."""
 
+FEED_BYTES: Final = 16 * 1024
+"""How much of one answer is decoded in one turn of the loop: 65 chunks, half a millisecond."""
+
 SSE_LINE_MAX_BYTES: Final = 8 * MIB
 """One line of an event stream: images and encrypted reasoning come as a single line."""
 

@@ -63,9 +63,16 @@ class _Traced:
             return None
 
     def sealed(self, method: str, key: str, *, key_id: str = "", base_url: str = "") -> Json:
-        info = seal.info(method, "default", GENERIC, key_id, base_url, "apiKey")
+        info = seal.info(
+            method,
+            account="default",
+            provider=GENERIC,
+            key_id=key_id,
+            base_url=base_url,
+            field="apiKey",
+        )
         public_key = self.daemon.info["sealing"]["publicKey"]
-        return {"apiKey": {"sealed": seal.seal(public_key, key.encode(), info)}}
+        return {"apiKey": {"sealed": seal.seal(public_key, key, info)}}
 
 
 async def _everything(client: _Traced, provider: Sandbox, key: str) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from pathlib import Path
 
 import pytest
-from byokd.limits import OUTBOX_MAX_BYTES
+from byokd.limits import MIB, OUTBOX_MAX_BYTES
 from daemon import running
 from world import chat_params, sandbox, store_key, unlocked
 
@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 _STREAMS = 32
 _CHUNKS = 5000
 _PAUSE_S = 5.0
-_LAG_MAX_MS = 500.0
+# A write that blocks would hold the loop for the whole pause; a busy machine holds it for less.
+_LAG_MAX_MS = 2000
 
 
 async def test_32_streams_with_stdout_unread_for_5_s(tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
     async with (
         sandbox() as provider,
-        running("--report", str(report), data_dir=tmp_path / "data") as daemon,
+        running("--log-level", "info", data_dir=tmp_path) as daemon,
     ):
         await unlocked(daemon)
         key = await store_key(daemon, provider)
@@ -41,17 +41,19 @@ async def test_32_streams_with_stdout_unread_for_5_s(tmp_path: Path) -> None:
         await daemon.until("unasked answer", lambda message: message["id"] == ids[0])
         assert await daemon.close() == 0
     for result, params in zip(results, asked[1:], strict=True):
-        assert result["finishReason"]["unified"] == "stop"
+        assert result["finishReason"]["unified"] in {"stop", "length"}
         batches = daemon.batches[params["streamId"]]
         events = [event for batch in batches for event in batch["events"]]
         assert [batch["seq"] for batch in batches] == _starts(batches)
         text = "".join(event["delta"] for event in events if event["type"] == "textDelta")
         assert text == result["message"]["content"][0]["text"]
         assert events[-1]["type"] == "finish"
-    measured = json.loads(report.read_text())
-    print(f"\nslow client: {measured}")
-    assert measured["outboxPeakBytes"] <= OUTBOX_MAX_BYTES
-    assert measured["loopLagMaxMs"] <= _LAG_MAX_MS
+    told = daemon.stderr.decode()
+    lag_ms = int(re.search(r"loop lag max (\d+) ms", told)[1])  # type: ignore[index]
+    peak = int(re.search(r"outbox peak (\d+) bytes", told)[1])  # type: ignore[index]
+    print(f"\nslow client: outbox peak {peak / MIB:.1f} MiB, loop lag at most {lag_ms} ms")
+    assert peak <= OUTBOX_MAX_BYTES
+    assert lag_ms <= _LAG_MAX_MS
 
 
 def _starts(batches: list[dict[str, list[object]]]) -> list[int]:

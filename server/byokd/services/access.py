@@ -120,7 +120,8 @@ class Access:
         if shared:
             return self._shared(record)
         if record.keyless and record.base_url is not None:
-            return Grant(record, read_base_url(record.base_url).url, True, {})
+            base = read_base_url(record.base_url)
+            return Grant(record, base.url, at_default_origin=True, fields={})
         raise KeyMissing(
             f"there is no key for {record.name}; store one first",
             action=action_for("keyMissing", record),
@@ -212,7 +213,7 @@ def base_url_of(
         return read_base_url(own, allow_insecure=allow_insecure)
     if record.base_url is None or record.base_url_required:
         raise InvalidParams(
-            f"{record.name} needs a base URL; give the address of its server",
+            f"give a base URL: {record.name} has no address of its own",
             details=[{"pointer": "/baseUrl", "reason": "is required"}],
         )
     return read_base_url(fill(record.base_url, plain(fields)))
@@ -220,7 +221,9 @@ def base_url_of(
 
 def _disabled(row: KeyRow, record: Provider) -> KeyDisabled:
     if row.state == "softDisabled":
-        text = f"{record.name} kept rejecting this key, so it is out of use; update or re-enable it"
+        text = (
+            f"this key is out of use after {record.name} kept rejecting it; update or re-enable it"
+        )
     else:
         text = "this key was switched off; enable it to use it"
     return KeyDisabled(

@@ -1,7 +1,7 @@
 """What one answer costs, and who says so.
 
-Knows the order of trust: the provider's own figure, then the catalog's prices. Must not guess: where
-neither knows, the cost is unknown, never zero.
+Knows the order of trust: the provider's own figure, then the catalog's prices. Must not guess:
+where neither knows, the cost is unknown, never zero.
 """
 
 from __future__ import annotations

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from random import random
 
 import anyio
+import anyio.lowlevel
 
-from byokd.dialects.call import Call, Decoder, Encoded, Fault, Reply
 from byokd.dialects.auth import authorize
+from byokd.dialects.call import Call, Decoder, Encoded, Fault, Reply
 from byokd.dialects.registry import find as find_dialect
-from byokd.limits import ERROR_BODY_MAX_BYTES
+from byokd.limits import ERROR_BODY_MAX_BYTES, FEED_BYTES
 from byokd.protocol.chat import Route, SendParams, SendResult
 from byokd.protocol.errors import BY_KIND, ByokdError, StreamInterrupted, TimedOut
 from byokd.protocol.events import (
@@ -35,8 +36,8 @@ from byokd.protocol.events import (
 )
 from byokd.protocol.parts import Message
 from byokd.services.access import Access, Grant
-from byokd.services.clock import now_ms
 from byokd.services.billing import cost_of
+from byokd.services.clock import now_ms
 from byokd.services.session import Session
 from byokd.settings import Patience
 from byokd.transport.retry import next_delay_ms
@@ -74,6 +75,7 @@ class _Attempt:
     decoder: Decoder | None = None
     failed: bool = False
     received_bytes: int = 0
+    waiting: bytes = b""
     content: bool = False
 
 
@@ -106,7 +108,7 @@ class Answer:
         if self._waiting is not None:
             self._waiting.cancel()
 
-    def __aiter__(self) -> AsyncGenerator[Sequence[Event], None]:
+    def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
         return self._events
 
     async def _run(self) -> AsyncGenerator[Sequence[Event], None]:
@@ -173,18 +175,27 @@ class Answer:
             return None
         if attempt.failed and attempt.received_bytes >= ERROR_BODY_MAX_BYTES:
             return None
+        if attempt.waiting:
+            # A burst is taken in slices: between two of them every other stream gets its turn.
+            await anyio.lowlevel.checkpoint()
+            return self._feed(attempt, decoder)
         with self._waiting_scope(attempt.clock.left_s()):
             chunk = await anext(chunks, None)
             if chunk is None:
                 return None
             attempt.received_bytes += len(chunk)
-            events = decoder.feed(chunk)
-            if attempt.clock.saw(events):
-                attempt.content = True
-            return events
+            attempt.waiting = chunk
+            return self._feed(attempt, decoder)
         if self._cancelled:
             return None
         raise attempt.clock.expired()
+
+    def _feed(self, attempt: _Attempt, decoder: Decoder) -> Sequence[Event]:
+        data, attempt.waiting = attempt.waiting[:FEED_BYTES], attempt.waiting[FEED_BYTES:]
+        events = decoder.feed(data)
+        if attempt.clock.saw(events):
+            attempt.content = True
+        return events
 
     def _waiting_scope(self, seconds: float = math.inf) -> anyio.CancelScope:
         """Return the scope that a wait runs in, so that `cancel` can end the wait."""

@@ -81,8 +81,11 @@ def observe(
 def confirm(
     health: Health, verdict: Verdict, *, now: int, policy: HealthPolicy
 ) -> tuple[Health, Step]:
-    """Return what the confirming probe changes: `cleared`, `disable`, `reprobe`
-    or `saved`."""
+    """Return what the confirming probe changes.
+
+    Returns:
+        The new memory and a step: `cleared`, `disable`, `reprobe` or `saved`.
+    """
     if verdict in {"valid", "validRestricted", "noFunds", "rateLimited", "wrongRegion"}:
         return replace(health, accepted_at=now, rejections=0, probes=0), "cleared"
     if verdict in {"invalid", "wrongProvider"}:

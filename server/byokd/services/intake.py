@@ -128,8 +128,9 @@ def _opened(
     sealing: SealingKey,
     asked: Asked,
 ) -> Secret:
-    """Open a sealed secret. A request that names a key may leave its provider out of the binding:
-    the key's id says more.
+    """Open a sealed secret.
+
+    A request that names a key may leave its provider out of the binding: the key's id says more.
     """
     bound = partial(
         info,

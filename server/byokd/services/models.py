@@ -132,10 +132,18 @@ class Models:
             at_default_origin=grant.at_default_origin,
             recipe=recipe,
         )
+        if request is None:  # the provider has no list; the record names what there is
+            return ModelPage(())
         response = await self._transport.send(authorize(request, record, grant.fields, now_ms()))
         if response.status not in _OK:
             fault = classify(record, response.head, response.body)
-            raise BY_KIND[fault.kind](fault.message, http_status=response.status)
+            raise BY_KIND[fault.kind](
+                fault.message,
+                http_status=response.status,
+                retryable=fault.retryable,
+                retry_after_ms=fault.retry_after_ms,
+                provider_request_id=fault.provider_request_id,
+            )
         return read_models(record, response.body, recipe=recipe)
 
 

@@ -1,7 +1,8 @@
 """Takes a key out of use when its provider keeps rejecting it, and asks the person what to do.
 
 Knows the store, the probe and the client; the counting itself is `services/health.py`, which is
-pure. Only the process whose call triggered it asks; the others see the new state at their next call.
+pure. Only the process whose call triggered it asks; the others see the new state at their next
+call.
 """
 
 from __future__ import annotations
@@ -138,8 +139,9 @@ class Watch:
         return await self._vault.transaction(decide)
 
     def _still(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:
-        """Return the row as it is now, or None: a late answer about a replaced version, or about a
-        key that is out of use or gone, says nothing about what is there now.
+        """Return the row as it is now, or None where the answer says nothing about it.
+
+        A late answer may be about a version that was replaced, or a key that is out of use or gone.
         """
         try:
             current = keys.get(tx, row.account, row.key_id)

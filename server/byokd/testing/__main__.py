@@ -6,8 +6,8 @@ Knows what a test may shorten, and nothing that `byokd --stdio` could be told.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+from typing import NoReturn
 
 from byokd.__main__ import Options as Started, serve
 from byokd.app import Options
@@ -22,7 +22,7 @@ POLICY = HealthPolicy(
 )
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Serve a client; does not return."""
     parser = argparse.ArgumentParser(prog="byokd.testing")
     parser.add_argument("--stdio", action="store_true")
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

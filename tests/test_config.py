@@ -1,0 +1,70 @@
+"""`config.toml`: what is read, and what is refused with a place and a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from byokd.config import ConfigError, read_settings
+from byokd.limits import CONFIG_MAX_BYTES
+from byokd.settings import Settings
+
+_WHOLE = """
+[network]
+proxy = "http://proxy.example:3128"
+extra_ca_file = "/etc/ca.pem"
+
+[features]
+multi_field_providers = false
+
+[providers.openrouter.headers]
+X-Title = "my editor"
+
+[timeouts]
+idle_ms = 5000
+"""
+
+_REFUSED = [
+    ("[network]\nproxy = 'socks5://x'", "network.proxy"),
+    ("[network]\ncolour = 1", "network.colour"),
+    ("[providers.openrouter.headers]\nAuthorization = 'Bearer x'", "vault"),
+    ("[providers.openrouter.headers]\n'X Title' = 'x'", "headers"),
+    ("[timeouts]\nidle_ms = 0", "timeouts.idle_ms"),
+    ("[shared_pool.openai]\nkey_file = '/nowhere/at/all'", "shared key"),
+    ("not toml", "TOML"),
+    ("x = '" + "x" * CONFIG_MAX_BYTES + "'", "larger"),
+]
+
+
+def test_no_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert read_settings(tmp_path / "config.toml") == Settings()
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(_WHOLE)
+    settings = read_settings(path)
+    assert settings.proxy == "http://proxy.example:3128"
+    assert settings.extra_ca_file == "/etc/ca.pem"
+    assert not settings.features.multi_field_providers
+    assert settings.headers == {"openrouter": {"x-title": "my editor"}}
+    assert settings.patience.idle_ms == 5000
+
+
+def test_a_shared_key_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text("shared-key-0123456789\n")
+    path = tmp_path / "config.toml"
+    path.write_text(f"[shared_pool.openai]\nkey_file = '{key_file}'\n")
+    settings = read_settings(path)
+    assert settings.features.shared_pool
+    assert settings.shared_pool["openai"].secret.reveal() == "shared-key-0123456789"
+    assert "0123456789" not in repr(settings)
+
+
+@pytest.mark.parametrize(("text", "says"), _REFUSED)
+def test_what_does_not_fit_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        read_settings(path)
