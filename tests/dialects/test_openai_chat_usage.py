@@ -91,7 +91,7 @@ def test_header_cost(value: str | None, expected: str | None) -> None:
     assert header_cost(value) == expected
 
 
-@pytest.mark.parametrize("count", [None, "7", True, -5, [], {}])
+@pytest.mark.parametrize("count", [None, "7", True, -5, [], {}, 1e400, 2**53])
 def test_counts_that_are_no_counts(count: Any) -> None:
     usage = read_usage({"prompt_tokens": count, "completion_tokens": 3}, Quirks())
     assert (usage.input_fresh, usage.output_text) == (0, 3)

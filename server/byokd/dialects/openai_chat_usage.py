@@ -82,11 +82,17 @@ def _reasoning_inside(
     return quirks.reasoning_in_completion
 
 
+_COUNTABLE: Final = 2**53
+"""JSON writes 1e400 and means infinity; beyond this no number is a count of tokens."""
+
+
 def _count(raw: JsonObject, places: tuple[str, ...]) -> int:
     """Return the first count that is not zero; zero says the same as nothing."""
     for place in places:
         value = at_pointer(raw, place)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 1:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if 1 <= value < _COUNTABLE:
             return int(value)
     return 0
 
