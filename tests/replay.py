@@ -23,9 +23,14 @@ _BESIDE: Final = Path(__file__).resolve().parents[2] / "shared" / "recordings"
 _FLAG_NOTICE: Final = "no recordings: set BYOKD_RECORDINGS or put them at ../shared/recordings"
 
 _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "input": (("prompt_tokens",), ("input_tokens",)),
-    "output": (("completion_tokens",), ("output_tokens",)),
-    "total": (("total_tokens",),),
+    "input": (("prompt_tokens",), ("input_tokens",), ("inputTokens",), ("promptTokenCount",)),
+    "output": (
+        ("completion_tokens",),
+        ("output_tokens",),
+        ("outputTokens",),
+        ("candidatesTokenCount",),
+    ),
+    "total": (("total_tokens",), ("totalTokens",), ("totalTokenCount",)),
     "cached": (
         ("prompt_tokens_details", "cached_tokens"),
         ("input_tokens_details", "cached_tokens"),
@@ -33,16 +38,20 @@ _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("cache_read_input_tokens",),
         ("cached_tokens",),
         ("num_cached_tokens",),
+        ("cacheReadInputTokens",),
+        ("cachedContentTokenCount",),
     ),
     "cache_write": (
         ("prompt_tokens_details", "cache_write_tokens"),
         ("prompt_tokens_details", "cache_creation_input_tokens"),
         ("cache_creation_input_tokens",),
+        ("cacheWriteInputTokens",),
     ),
     "reasoning": (
         ("completion_tokens_details", "reasoning_tokens"),
         ("output_tokens_details", "reasoning_tokens"),
         ("reasoning_tokens",),
+        ("thoughtsTokenCount",),
     ),
     "cost": (("cost",),),
 }
@@ -118,9 +127,16 @@ def _load(where: Path, entry: JsonDict) -> Recording:
     )
 
 
-def not_applicable(recording: Recording, apis: frozenset[str] = frozenset({"openai-chat"})) -> str:
-    """Return why a recording is not a call that the daemon makes, or "" where it is."""
-    if recording.api not in apis:
+DIALECTS: Final = {
+    "openai-chat": "openai_chat",
+    "google-generate": "gemini",
+}
+"""Who reads the answers of an API."""
+
+
+def not_applicable(recording: Recording) -> str:
+    """Return why no dialect reads a recording's answer, or "" where one does."""
+    if recording.api not in DIALECTS:
         return f"other API: {recording.api}"
     return ""
 
@@ -230,13 +246,15 @@ def _buckets(expect: JsonDict, usage: JsonDict) -> list[str]:
     """Check that nothing is counted twice: the buckets add up to the provider's own numbers."""
     found: list[str] = []
     cached = usage["inputCacheRead"] + usage["inputCacheWrite"]
+    # What Google's own tools read is input too, beside the prompt and inside the total.
+    tools = (usage.get("raw") or {}).get("toolUsePromptTokenCount", 0)
     if "input" in expect:
-        whole = expect["input"] + (cached if cached > expect["input"] else 0)
+        whole = expect["input"] + tools + (cached if cached > expect["input"] else 0)
         found += _same("input buckets", whole, usage["inputFresh"] + cached)
     if "output" in expect:
         got = usage["outputText"] + usage["outputReasoning"]
         beside = expect["output"] + usage["outputReasoning"]
-        apart = expect.get("total") == expect.get("input", 0) + beside
+        apart = expect.get("total") == expect.get("input", 0) + tools + beside
         found += _same("output buckets", beside if apart else expect["output"], got)
     return found
 

@@ -1,4 +1,4 @@
-"""Every recorded OpenAI-style answer, through the decoder alone and however it is cut.
+"""Every recorded answer that a dialect reads, through its decoder alone and however it is cut.
 
 One neutral record reads them all: what providers send needs no quirk.
 """
@@ -12,7 +12,8 @@ import pytest
 
 import cutting
 import replay
-from byokd.dialects.openai_chat import decoder
+from byokd.dialects.call import Decoder
+from byokd.dialects.registry import find
 from dialects import records
 
 _ALL = replay.load()
@@ -20,7 +21,13 @@ _HERE = [recording for recording in _ALL if not replay.not_applicable(recording)
 _QUICK_MAX_BYTES = 2048
 _GROUPS = sorted({recording.provider for recording in _HERE})
 _CALL = records.call()
-_END = re.compile(rb'"finish_reason": ?"[a-z_]+".*\}\r?$|\[DONE\]', re.MULTILINE)
+_END = re.compile(
+    rb'"(?:finish_reason|finishReason|blockReason)": ?"[A-Za-z_]+".*\}\r?$|\[DONE\]', re.MULTILINE
+)
+
+
+def _decoder(recording: replay.Recording) -> Decoder:
+    return find(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
 
 
 def test_there_are_recordings() -> None:
@@ -37,10 +44,10 @@ def test_there_are_recordings() -> None:
 @pytest.mark.parametrize("recording", _HERE, ids=lambda recording: recording.id)
 def test_agrees_however_it_is_cut(recording: replay.Recording) -> None:
     body = recording.body
-    whole = cutting.run(decoder(_CALL, recording.head), [body])
+    whole = cutting.run(_decoder(recording), [body])
     assert replay.differences(recording, replay.from_reply(whole[1])) == []
     for pieces in (cutting.one_by_one(body), cutting.in_sizes(body, recording.chunk_sizes)):
-        assert cutting.run(decoder(_CALL, recording.head), pieces) == whole
+        assert cutting.run(_decoder(recording), pieces) == whole
 
 
 @pytest.mark.parametrize("provider", _GROUPS)
@@ -59,8 +66,7 @@ def _cut_short(provider: str, whole_max_bytes: int) -> None:
     for recording in (one for one in _HERE if one.provider == provider):
         body = recording.body
         lengths = cutting.cuts(body, recording.id, whole_max_bytes)
-        start = decoder(_CALL, recording.head)
-        for length, reply in cutting.short_replies(start, body, lengths):
+        for length, reply in cutting.short_replies(_decoder(recording), body, lengths):
             assert (reply.fault is None) == (reply.finish_reason is not None)
             assert reply.fault is not None or _ended(body[:length]), (recording.id, length)
 

@@ -31,6 +31,7 @@ _GIVEN = ("about", "status", "headers", "quirks", "params")
 class Vector:
     """One body, what is given with it, and what is expected of it."""
 
+    dialect: str
     name: str
     body: bytes
     given: dict[str, Any]
@@ -47,7 +48,7 @@ class Vector:
 
     def decoder(self) -> Decoder:
         """Return a new decoder for this body."""
-        return find("openai_chat").decoder(self.call, self.head)
+        return find(self.dialect).decoder(self.call, self.head)
 
 
 def load(dialect: str) -> list[Vector]:
@@ -60,7 +61,9 @@ def _read(folder: Path) -> Iterator[Vector]:
         read = json.loads(path.read_text("utf-8"))
         given = {name: value for name, value in read.items() if name in _GIVEN}
         expected = {name: value for name, value in read.items() if name not in _GIVEN}
-        yield Vector(path.stem, path.with_suffix(".body").read_bytes(), given, expected)
+        yield Vector(
+            folder.name, path.stem, path.with_suffix(".body").read_bytes(), given, expected
+        )
 
 
 def observe(vector: Vector) -> dict[str, Any]:

@@ -199,16 +199,28 @@ class Quirks(_Record):
     and one translated to "" cannot be said (dropped with a warning). `reasoning_effort` sends the
     word; `reasoning` sends `{"effort": word}`; `enable_thinking` sends whether the word is other
     than `none`; `thinking` sends `{"type": "disabled"}` for `none` and else `{"type": "enabled"}`,
-    with `reasoning_effort` beside it where `effort_words` has the word.
+    with `reasoning_effort` beside it where `effort_words` has the word. Of the Converse format:
+    `thinking_budget` and `thinking_adaptive` are Claude's, by a number of tokens and by a word;
+    `max_reasoning_effort` is Nova's, `reasoning_config` Qwen's.
+    Of generateContent: `thinkingLevel` sends the word, `thinkingBudget` the word as a number.
     Echo: earlier reasoning goes back in this form, for models that `reasoning_echo_models` fits;
     `reasoning_echo_always` sends the field empty on assistant messages that had none;
     `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
+    `signature_sentinel` stands where a tool call of an earlier step has lost its signature.
     Tools: `tool_choice_required` is the word for `required`, and is `auto` where it cannot be
-    said; `parallel_tool_calls` is sent beside tools unless None.
-    Messages: `text_content_as_string` sends a message of text alone as one string.
+    said; `parallel_tool_calls` is sent beside tools unless None; without `stream_tools` an answer
+    to a question with tools is asked for whole; `tool_result_json` sends a result that is a JSON
+    object as one, `tool_result_images` and `tool_result_status` say what a result may hold;
+    `tool_schema_drops` are left out at the top of a tool's schema.
+    Messages: `text_content_as_string` sends a message of text alone as one string;
+    `cache_control` marks what repeats for the prompt cache, with `cache_tools` the tools too.
+    Without `system_instruction` the system's words open the first user's message.
+    Forms: `schema_form` says whether a schema goes as JSON Schema or in OpenAPI's subset;
+    without `response_format_with_tools` a form beside tools is asked for in words.
     Parameters: `unsupported` (names on the wire) are dropped with a warning; `always_stream` asks
     for a stream also where the client wants one answer; `extra_body` is merged before the
     client's own options.
+    Searches are billed once for a prompt where `searches_by_prompt`, else for each query.
     Cost: `cost_pointer` leads from the body (on a stream: a chunk) to money in USD times
     `cost_divisor`; what `cost_extra_pointer` holds is added where `cost_extra_when` is true.
     """
@@ -229,12 +241,29 @@ class Quirks(_Record):
     tool_call_id_pattern: str | None = None
     tools_supported: bool = True
     parallel_tool_calls: bool | None = None
+    stream_tools: bool = True
+    tool_schema_drops: tuple[str, ...] = ()
+    tool_result_json: bool = False
+    tool_result_images: bool = True
+    tool_result_status: bool = True
     response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
+    response_format_with_tools: bool = True
+    schema_form: Literal["json_schema", "openapi"] = "json_schema"
     images: bool = True
     image_data_uri_only: bool = False
     files: Literal["file", "data_without_prefix", "none"] = "none"
     effort_field: Literal[
-        "reasoning_effort", "reasoning", "thinking", "enable_thinking", "none"
+        "reasoning_effort",
+        "reasoning",
+        "thinking",
+        "enable_thinking",
+        "thinking_budget",
+        "thinking_adaptive",
+        "max_reasoning_effort",
+        "reasoning_config",
+        "thinkingLevel",
+        "thinkingBudget",
+        "none",
     ] = "none"
     effort_words: dict[Effort, str] = {}
     reasoning_echo: Literal[
@@ -248,13 +277,17 @@ class Quirks(_Record):
     reasoning_echo_models: str | None = None
     reasoning_echo_always: bool = False
     think_tags: bool = False
+    signature_sentinel: str = ""
     system_role: Literal["system", "developer"] = "system"
+    system_instruction: bool = True
     strict_alternation: bool = False
     user_after_tool_forbidden: bool = False
     text_content_as_string: bool = False
     cache_control: bool = False
+    cache_tools: bool = False
     reasoning_in_completion: bool = True
     cache_in_prompt: bool = True
+    searches_by_prompt: bool = False
     cost_pointer: Pointer | None = None
     cost_divisor: int = 1
     cost_extra_pointer: Pointer | None = None
@@ -262,6 +295,7 @@ class Quirks(_Record):
     cost_header: str | None = None
     temperature_min_exclusive: bool = False
     temperature_max: float | None = None
+    temperature_excludes_top_p: bool = False
     extra_body: dict[str, str | int | bool] = {}
 
 

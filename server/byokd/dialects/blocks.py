@@ -34,6 +34,8 @@ from byokd.protocol.events import (
 )
 from byokd.protocol.parts import (
     CitationPart,
+    FilePart,
+    ImagePart,
     Part,
     ReasoningPart,
     Source,
@@ -57,6 +59,7 @@ class Prose:
     state: JsonObject | None = None
     pieces: list[str] = field(default_factory=list)
     details: list[Detail] = field(default_factory=list)
+    sealed: bool = False  # what comes next is another block, whatever its kind
 
     def final_state(self) -> JsonObject | None:
         """Return what the client must echo back."""
@@ -71,7 +74,7 @@ class Prose:
         """Return the part of the message."""
         text = "".join(self.pieces)
         if self.kind == "text":
-            return TextPart(text=text, provider_state=self.state)
+            return TextPart(text=text, provider_state=self.final_state())
         return ReasoningPart(text=text, kind=self.kind, provider_state=self.final_state())
 
 
@@ -124,7 +127,7 @@ class ToolCall:
     end: ToolCallEnd | None = None
 
 
-_Block: TypeAlias = Prose | ToolCall | CitationPart
+_Block: TypeAlias = Prose | ToolCall | CitationPart | ImagePart | FilePart
 
 
 class Blocks:
@@ -186,7 +189,8 @@ class Blocks:
     def reasoning(self, delta: str, kind: ReasoningKind = "raw", source: str | None = None) -> None:
         """Add reasoning that is not empty; `source` is the field it came in."""
         block = self._open
-        if block is None or block.kind == "text" or (block.kind == "redacted" != kind):
+        other = block is None or block.kind == "text" or (block.kind == "redacted" != kind)
+        if block is None or other or block.sealed:
             block = self._begin_reasoning(kind, source)
         block.pieces.append(delta)
         self.events.append(ReasoningDelta(block.block_id, delta))
@@ -198,6 +202,31 @@ class Blocks:
             block = self._begin_reasoning("redacted", None)
         if not (block.details and block.details[-1].takes(detail)):
             block.details.append(detail)
+
+    def split(self) -> None:
+        """End the open block: what comes next is another part for the provider."""
+        self._end_open()
+
+    def mark(self, fields: JsonObject) -> None:
+        """Add to what the open block echoes, and let nothing more into it."""
+        block = self._open
+        if block is not None:
+            block.state = (block.state or self._origin) | fields
+            block.sealed = True
+
+    def keep(self, name: str, entry: JsonObject) -> None:
+        """Keep a part that only the provider can read, in the list `name` of what it stands behind.
+
+        It goes back as it came and where it came. What follows it is another block.
+        """
+        block = self._open or self._begin_reasoning("redacted", None)
+        block.details.append(Detail(name, entry, None, []))
+        self.mark({})
+
+    def media(self, part: ImagePart | FilePart) -> None:
+        """Add an image or a document; it has no events, and is whole in the message."""
+        self._end_open()
+        self._add(part)
 
     def tool_call(self, native_id: str) -> ToolCall:
         """Begin another tool call; it is announced when its name is known."""
@@ -270,7 +299,7 @@ class Blocks:
         if block is None:
             return
         if block.kind == "text":
-            self.events.append(TextEnd(block.block_id, block.state))
+            self.events.append(TextEnd(block.block_id, block.final_state()))
         else:
             self.events.append(ReasoningEnd(block.block_id, block.kind, block.final_state()))
 
@@ -299,7 +328,7 @@ class Blocks:
     def _part(self, block: _Block) -> Part:
         if isinstance(block, Prose):
             return block.part()
-        if isinstance(block, CitationPart):
+        if not isinstance(block, ToolCall):
             return block
         end = block.end or self._ended(block, broken=True)
         return ToolCallPart(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DIALECTS: Final[dict[str, str]] = {
     "openai_chat": "byokd.dialects.openai_chat",
+    "gemini": "byokd.dialects.gemini",
 }
 """Name, as records say it, to module."""
 
