@@ -130,6 +130,7 @@ def _load(where: Path, entry: JsonDict) -> Recording:
 DIALECTS: Final = {
     "openai-chat": "openai_chat",
     "google-generate": "gemini",
+    "bedrock-converse": "bedrock_converse",
 }
 """Who reads the answers of an API."""
 

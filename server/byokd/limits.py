@@ -80,6 +80,12 @@ SSE_LINE_MAX_BYTES: Final = 8 * MIB
 SSE_EVENT_MAX_BYTES: Final = 16 * MIB
 """One event of several lines."""
 
+EVENTSTREAM_HEADERS_MAX_BYTES: Final = 128 * 1024
+"""All headers of one frame of an AWS event stream; AWS's own bound, a hundred bytes are usual."""
+
+EVENTSTREAM_PAYLOAD_MAX_BYTES: Final = 24 * MIB
+"""The payload of one such frame; AWS's own bound."""
+
 JSON_MAX_DEPTH: Final = 64
 """Nesting of provider JSON; deeper is hostile."""
 

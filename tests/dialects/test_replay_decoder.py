@@ -15,6 +15,7 @@ import replay
 from byokd.dialects.call import Decoder
 from byokd.dialects.registry import find
 from dialects import records
+from dialects.frames import frame_ends
 
 _ALL = replay.load()
 _HERE = [recording for recording in _ALL if not replay.not_applicable(recording)]
@@ -73,6 +74,8 @@ def _cut_short(provider: str, whole_max_bytes: int) -> None:
 
 def _ended(body: bytes) -> bool:
     """Tell, by other means than the decoder's, whether a body has said its end."""
+    if body.startswith(b"\0"):
+        return b"messageStop" in body and len(body) in frame_ends(body)
     try:
         json.loads(body)
     except ValueError:

@@ -209,7 +209,8 @@ def _take(found: _Found, error: JsonObject) -> None:
 
 def _take_words(found: _Found, error: JsonObject) -> None:
     codes = _texts(error.get("code")) or _texts(error.get("statusCode"))
-    types = [word for name in _TYPE_NAMES for word in _texts(error.get(name))]
+    # AWS sets a namespace before its types: `com.amazon.coral.service#ThrottlingException`.
+    types = [word.rpartition("#")[2] for name in _TYPE_NAMES for word in _texts(error.get(name))]
     # `type: "error"` names the envelope, not the error (Anthropic, Fireworks).
     own = [word for word in types if word.lower() not in {"error", "message-end"}]
     found.codes += codes

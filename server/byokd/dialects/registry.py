@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DIALECTS: Final[dict[str, str]] = {
     "openai_chat": "byokd.dialects.openai_chat",
     "gemini": "byokd.dialects.gemini",
+    "bedrock_converse": "byokd.dialects.bedrock_converse",
 }
 """Name, as records say it, to module."""
 

@@ -1,0 +1,36 @@
+"""Calls in the Converse format, to a provider of no name or to the record that speaks it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import Provider
+from byokd.dialects.call import Call
+from byokd.protocol.chat import SendParams
+from dialects import records
+
+PATH: Final = "/model/{model}/converse-stream"
+
+RECORD: Final[Provider] = next(
+    record for record in load().values() if record.dialect == "bedrock_converse"
+)
+
+
+def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
+    """Return a call to a provider without variants."""
+    made = records.call(params, **quirks)
+    return replace(made, provider=made.provider.model_copy(update={"chat_path": PATH}))
+
+
+def real(model: str, params: dict[str, Any] | None = None) -> Call:
+    """Return a call to the record, with what its variants say of this model."""
+    asked = {
+        "streamId": "stream-1",
+        "provider": RECORD.id,
+        "model": model,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    sent = SendParams.model_validate(asked | (params or {}))
+    return Call(RECORD, "https://runtime.test", sent, {"region": "eu-west-1"})
