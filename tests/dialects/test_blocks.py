@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from byokd.dialects.blocks import CUT_OFF, NO_NAME, NOT_JSON, Blocks, Detail, parse_arguments
 from byokd.limits import BLOCKS_MAX, TOOL_CALLS_MAX
 from byokd.protocol.errors import ProviderError
-from byokd.protocol.events import Event, ToolCallEnd, ToolCallStart
-from byokd.protocol.parts import Source, ToolCallPart
+from byokd.protocol.events import Event, TextEnd, ToolCallEnd, ToolCallStart
+from byokd.protocol.parts import ImagePart, Source, ToolCallPart
 
 _EVENTS = TypeAdapter(list[Event])
 
@@ -165,6 +165,36 @@ def test_details_are_put_together() -> None:
         "model": "m",
         "d": [{"text": "ab", "index": 0}, {"text": "c", "index": 1, "signature": "s"}],
     }
+
+
+def test_what_only_the_provider_reads_stays_where_it_stood() -> None:
+    blocks = _blocks()
+    blocks.text("a")
+    blocks.keep("parts", {"x": 1})
+    blocks.keep("parts", {"x": 2})
+    blocks.text("b")
+    blocks.mark({"signature": "s"})
+    blocks.reasoning("c", "summary")
+    blocks.split()
+    blocks.mark({"signature": "nobody's"})
+    blocks.keep("parts", {"x": 3})
+    blocks.reasoning("d", "redacted")
+    blocks.media(ImagePart(media_type="image/png", data="AAAA"))
+    blocks.finish()
+    own = {"provider": "p", "model": "m"}
+    assert [(part.type, part.provider_state) for part in blocks.parts()] == [
+        ("text", own | {"parts": [{"x": 1}, {"x": 2}]}),
+        ("text", own | {"signature": "s"}),
+        ("reasoning", own),
+        ("reasoning", own | {"parts": [{"x": 3}]}),
+        ("reasoning", own),
+        ("image", None),
+    ]
+    ends = [event for event in blocks.drain() if isinstance(event, TextEnd)]
+    assert [event.provider_state for event in ends] == [
+        own | {"parts": [{"x": 1}, {"x": 2}]},
+        own | {"signature": "s"},
+    ]
 
 
 def test_bounds() -> None:

@@ -82,6 +82,7 @@ def plain(events: list[Event], reply: Reply) -> dict[str, Any]:
         "model": reply.model,
         "responseId": reply.response_id,
         "fault": reply.fault and _fault(reply.fault),
+        "warnings": [warning.message for warning in reply.warnings] or None,
     }
     seen = list(_EVENTS.dump_python(events, mode="json", by_alias=True))
     return {

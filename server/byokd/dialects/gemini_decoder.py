@@ -42,6 +42,7 @@ from byokd.wire import HttpHead
 _OK: Final = range(200, 300)
 _SPACE: Final = b" \t\r\n"
 _STARTS: Final = (b"data", b"event", b"id", b"retry", b":", b"[")
+_NATIVE: Final = frozenset({"candidates", "usageMetadata", "modelVersion", "promptFeedback"})
 _RARE: Final = frozenset({"groundingMetadata", "citationMetadata", "finishMessage"})
 
 _INTERRUPTED: Final = Fault(
@@ -205,10 +206,12 @@ class GeminiDecoder:
         for document in said:
             if isinstance(document, dict):
                 self._chunk(document, text)
-        # One document is whole when it parses; of several, the last must say that it is.
-        self._fail_unless(len(said) == 1 or (len(said) > 1 and self.ending))
-        if not (self._answered or self._blocked):
-            self._fail(self._classified(text))
+        # What was asked for whole is whole when it parses; a stream must say its end.
+        asked_whole = len(said) == 1 and not self._call.params.stream
+        if said and not (self._answered or self._blocked):
+            native = any(isinstance(one, dict) and not _NATIVE.isdisjoint(one) for one in said)
+            self._fail(_SILENT if native else self._classified(text))
+        self._fail_unless(asked_whole or self.ending)
 
     # --- what a frame says -----------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ class Grounding:
         found = [
             CitationPart(source=_source(chunk), span=spans.get(index))
             for index, chunk in enumerate(self._chunks)
+            if isinstance(chunk, dict)
         ]
         for entry in self._recited:
             if isinstance(entry, dict):
@@ -74,10 +75,9 @@ def _joined(held: list[Json], value: Json) -> list[Json]:
     return held + [entry for entry in news if entry not in held]
 
 
-def _source(chunk: Json) -> Source:
+def _source(chunk: JsonObject) -> Source:
     """Return the source in a grounding chunk, of whichever kind it is."""
-    kinds = chunk.values() if isinstance(chunk, dict) else ()
-    named = next((kind for kind in kinds if isinstance(kind, dict)), {})
+    named = next((kind for kind in chunk.values() if isinstance(kind, dict)), {})
     url = _text(named.get("uri")) or _text(named.get("sourceUri"))
     is_web = url is not None and url.startswith(("http://", "https://"))
     document = _text(named.get("documentName")) or _text(named.get("fileSearchStore"))

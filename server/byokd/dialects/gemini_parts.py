@@ -52,9 +52,9 @@ class Parts:
             self._function_call(call, part.get(SIGNATURE))
             return
         data = part.get("inlineData")
-        if isinstance(data, dict) and not part.get("thought") and self._inline(data, part):
+        if isinstance(data, dict) and self._inline(data, part):
             return
-        if part and within_depth(part, JSON_MAX_DEPTH):
+        if any(part.values()) and within_depth(part, JSON_MAX_DEPTH):
             self._blocks.keep(KEPT, part)
 
     def close(self) -> None:
@@ -75,11 +75,13 @@ class Parts:
         self._blocks.mark({SIGNATURE: part[SIGNATURE]})
 
     def _inline(self, data: JsonObject, part: JsonObject) -> bool:
-        """Add an image or a document, and tell whether it was one."""
+        """Add an image or a document, and tell whether it was one; drafts are left out."""
         content, kind = data.get("data"), data.get("mimeType")
         if not (isinstance(content, str) and isinstance(kind, str) and content):
             return False
         signature = part.get(SIGNATURE)
+        if part.get("thought") and not signature:
+            return True
         state = self._origin | {SIGNATURE: signature} if signature else self._origin
         make = ImagePart if kind.startswith("image/") else FilePart
         self._blocks.media(make(media_type=kind, data=content, provider_state=state))
