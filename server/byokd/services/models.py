@@ -99,28 +99,43 @@ class Models:
             return known, None
         try:
             with anyio.fail_after(MODEL_LIST_TIMEOUT_MS / 1000):
-                known = self._live[place] = _Live(await self._fetch(grant), now_ms())
+                models, unlisted = await self._fetch(grant)
         except ByokdError as error:
             return known, _failure(record, error)
         except TimeoutError:
             late = TimedOut("the list of models did not come in time; try again")
             return known, _failure(record, late)
-        return known, None
+        known = self._live[place] = _Live(models, now_ms())
+        return known, None if unlisted is None else _failure(record, unlisted)
 
-    async def _fetch(self, grant: Grant) -> tuple[ListedModel, ...]:
-        """Follow every list of the recipe, page by page, within the bounds."""
+    async def _fetch(self, grant: Grant) -> tuple[tuple[ListedModel, ...], ByokdError | None]:
+        """Follow every list of the recipe, and return the error of a further list that failed.
+
+        A key may be allowed to see one list and not the other (Bedrock's profiles).
+        """
         found: dict[str, ListedModel] = {}
+        unlisted: ByokdError | None = None
         recipe = grant.record.models
-        for one in (recipe, *recipe.also):
-            cursor: str | None = None
-            for _ in range(MODEL_PAGES_MAX):
-                read = await self._page(grant, one, cursor)
-                for model in read.models:
-                    found.setdefault(model.id, model)
-                cursor = read.next_cursor
-                if cursor is None or len(found) >= MODELS_MAX:
-                    break
-        return tuple(found.values())[:MODELS_MAX]
+        await self._follow(grant, recipe, found)
+        for further in recipe.also:
+            # Elsewhere a list without a path of its own would be the first list once more.
+            if grant.at_default_origin or further.path is not None:
+                try:
+                    await self._follow(grant, further, found)
+                except ByokdError as error:
+                    unlisted = unlisted or error
+        return tuple(found.values())[:MODELS_MAX], unlisted
+
+    async def _follow(self, grant: Grant, recipe: Recipe, found: dict[str, ListedModel]) -> None:
+        """Read one list page by page, within the bounds; what is known already stays."""
+        cursor: str | None = None
+        for _ in range(MODEL_PAGES_MAX):
+            read = await self._page(grant, recipe, cursor)
+            for model in read.models:
+                found.setdefault(model.id, model)
+            cursor = read.next_cursor
+            if cursor is None or len(found) >= MODELS_MAX:
+                return
 
     async def _page(self, grant: Grant, recipe: Recipe, cursor: str | None) -> ModelPage:
         record = grant.record
