@@ -15,7 +15,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, TypeAlias
 from zlib import crc32
 
@@ -25,11 +24,14 @@ from byokd.protocol.errors import ProviderError, StreamInterrupted
 HeaderValue: TypeAlias = bool | int | bytes | str
 
 Frame: TypeAlias = tuple[Mapping[str, HeaderValue], bytes]
-"""A frame's headers (read-only) and its payload."""
+"""A frame's headers, which frames share and nobody changes, and its payload."""
 
 _PRELUDE: Final = struct.Struct("!III")
 _CRC: Final = struct.Struct("!I")
 _AROUND: Final = _PRELUDE.size + _CRC.size  # what a frame is besides headers and payload
+
+_MOST_HEADERS: Final = EVENTSTREAM_HEADERS_MAX_BYTES
+_MOST: Final = EVENTSTREAM_PAYLOAD_MAX_BYTES + _AROUND  # without headers
 
 _CACHED_MAX_BYTES: Final = 256
 """Headers up to this size are remembered: a stream repeats the same few, byte for byte."""
@@ -66,7 +68,8 @@ class EventStreamReader:
             total, headers_bytes, crc = _PRELUDE.unpack_from(data, at)
             if crc32(data[at : at + 8]) != crc:
                 raise _damaged()
-            _check(total, headers_bytes)
+            if not (_AROUND <= total - headers_bytes <= _MOST and headers_bytes <= _MOST_HEADERS):
+                raise _refused(total, headers_bytes)
             if end - at < total:
                 self._wanted_bytes = total
                 break
@@ -86,19 +89,15 @@ class EventStreamReader:
         return not self._tail
 
 
-def _check(total: int, headers_bytes: int) -> None:
-    payload_bytes = total - headers_bytes - _AROUND
-    if payload_bytes < 0:
-        raise _unreadable()
-    for what, size, most in (
-        ("headers", headers_bytes, EVENTSTREAM_HEADERS_MAX_BYTES),
-        ("a payload", payload_bytes, EVENTSTREAM_PAYLOAD_MAX_BYTES),
-    ):
-        if size > most:
-            raise ProviderError(
-                f"the provider sent a frame with {what} of more than {most} bytes;"
-                " try again or ask for less"
-            )
+def _refused(total: int, headers_bytes: int) -> ProviderError:
+    if total - headers_bytes < _AROUND:
+        return _unreadable()
+    long = headers_bytes > _MOST_HEADERS
+    what, most = ("headers", _MOST_HEADERS) if long else ("a payload", _MOST - _AROUND)
+    return ProviderError(
+        f"the provider sent a frame with {what} of more than {most} bytes;"
+        " try again or ask for less"
+    )
 
 
 # --- headers --------------------------------------------------------------------------------------
@@ -136,7 +135,7 @@ def read_headers(raw: bytes) -> Mapping[str, HeaderValue]:
         raise _unreadable() from None
     if at > len(raw):
         raise _unreadable()
-    return MappingProxyType(headers)
+    return headers
 
 
 _remembered: Final = lru_cache(maxsize=64)(read_headers)
