@@ -56,15 +56,12 @@ class SseReader:
     def feed(self, data: bytes) -> list[SseEvent]:
         """Return the events that these bytes complete."""
         end = data.find(b"\n")
-        if (
-            0 < end == len(data) - 2
-            and data.startswith(b"data: ")
-            and data.endswith(b"\n")
-            and self._at_start
-            and end <= SSE_LINE_MAX_BYTES
-            and b"\r" not in data
-        ):
-            return [("", data[6:end])]  # one whole event in one read, which is nearly all of them
+        if self._at_start and data.startswith(b"data: ") and 0 < end <= SSE_LINE_MAX_BYTES:
+            # One whole event in one read, which is nearly all of them.
+            if end == len(data) - 2 and data.endswith(b"\n") and b"\r" not in data:
+                return [("", data[6:end])]
+            if data.endswith(b"\r\n\r\n") and data.find(b"\r") == end - 1 == len(data) - 4:
+                return [("", data[6 : end - 1])]
         events = self._feed(data)
         self._at_start = not (self._tail or self._data or self._name or self._skip_lf)
         return events

@@ -125,7 +125,7 @@ class GeminiDecoder:
         if self._fault is None:
             self._finish()
         usage = None
-        if self._usage:
+        if self._usage and within_depth(self._usage, JSON_MAX_DEPTH):
             usage = read_usage(self._usage, self._grounding.searches, self._quirks)
             self._blocks.events.append(UsageSnapshot(usage))
         return self._blocks.drain(), self._reply(usage)
@@ -217,7 +217,7 @@ class GeminiDecoder:
 
     def _frame(self, name: str, data: bytes) -> None:
         try:
-            chunk = from_json(data, allow_inf_nan=False, cache_strings="none")
+            chunk = from_json(data, allow_inf_nan=False, cache_strings="keys")
         except ValueError:
             self._odd_frame(name, data)
             return
@@ -250,7 +250,7 @@ class GeminiDecoder:
             chunk = wrapped  # Code Assist's envelope (gemini-cli, 2025)
         usage = chunk.get("usageMetadata")
         if isinstance(usage, dict) and counts_something(usage):
-            self._usage = usage if within_depth(usage, JSON_MAX_DEPTH) else None
+            self._usage = usage
         if chunk.get("error"):
             self._fail(self._classified(data))
         if self._fault is not None:

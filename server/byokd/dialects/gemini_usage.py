@@ -25,7 +25,7 @@ _COUNTS: Final = (
 
 def counts_something(raw: JsonObject) -> bool:
     """Tell whether usage holds a count: Vertex sends `{"trafficType": …}` alone (recorded 2026)."""
-    return any(raw.get(name) for name in _COUNTS)
+    return bool(raw.get("totalTokenCount")) or any(raw.get(name) for name in _COUNTS)
 
 
 def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:

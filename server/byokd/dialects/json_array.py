@@ -13,9 +13,11 @@ from typing import Final
 from byokd.limits import SSE_EVENT_MAX_BYTES
 from byokd.protocol.errors import ProviderError
 
-_OUTSIDE: Final = re.compile(rb'["{}\[\]]')
-_INSIDE: Final = re.compile(rb'["\\]')
-_OPENING: Final = b"{["
+# Whole strings, and all that is neither a bracket nor a quote; never tried twice.
+_BETWEEN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_INSIDE: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_OPENING: Final = frozenset({b"{", b"["})
+_CLOSING: Final = frozenset({b"}", b"]"})
 
 
 class ArrayReader:
@@ -46,41 +48,32 @@ class ArrayReader:
             if self._in_string:
                 at = self._skip_string(data, at)
                 continue
-            found = _OUTSIDE.search(data, at)
-            if found is None:
-                break
-            at = found.end()
+            at = _end(_BETWEEN, data, at) + 1
             mark = data[at - 1 : at]
-            if mark == b'"':
-                self._in_string = True
-            elif mark in _OPENING:
+            if mark in _OPENING:
                 if self._depth == 1:
                     start = at - 1
                 self._depth += 1
-            else:
+            elif mark in _CLOSING:
                 self._depth -= 1
                 if self._depth == 1:
                     self._hold(data[start:at])
                     elements.append(bytes(self._element))
                     self._element.clear()
                 self.whole = self._depth == 0
+            else:
+                self._in_string = bool(mark)  # a string that does not end here
         if self._depth > 1:
             self._hold(data[start:])
         return elements
 
     def _skip_string(self, data: bytes, at: int) -> int:
-        """Return where to go on after the next mark inside a string, or the end of the data."""
-        if self._escaped:
-            self._escaped = False
-            return at + 1
-        found = _INSIDE.search(data, at)
-        if found is None:
-            return len(data)
-        if data[found.start()] == ord('"'):
-            self._in_string = False
-        else:
-            self._escaped = True
-        return found.end()
+        """Return where to go on behind the string, or the end of the data."""
+        end = _end(_INSIDE, data, at + self._escaped)
+        mark = data[end : end + 1]
+        self._in_string = mark != b'"'
+        self._escaped = mark == b"\\"  # what it escapes has not come yet
+        return end + 1
 
     def _hold(self, piece: bytes) -> None:
         if len(self._element) + len(piece) > SSE_EVENT_MAX_BYTES:
@@ -89,3 +82,9 @@ class ArrayReader:
                 "try again or ask for less"
             )
         self._element += piece
+
+
+def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+    """Return where a pattern ends that fits everywhere, be it with nothing."""
+    found = pattern.match(data, at)
+    return at if found is None else found.end()
