@@ -430,3 +430,18 @@ def test_the_prefix_of_an_id_does_not_make_another_model() -> None:
     messages = [_HI, _model(_called("a", {}, callId="a", thoughtSignature="s"))]
     sent = _body({"messages": messages}, f"models/{_NEW}")["contents"][1]["parts"]
     assert sent == [_fc("a", {}, "s")]
+
+
+_QUIRKS = (
+    "effort_field", "effort_words", "response_format", "response_format_with_tools", "schema_form",
+    "searches_by_prompt", "signature_sentinel", "system_instruction", "temperature_max",
+    "tool_result_images", "tools_supported",
+)  # fmt: skip
+
+
+def test_the_record_sets_what_is_tried_here() -> None:
+    record = recorded.record("google")
+    assert record is not None
+    bent = set(record.quirks.model_fields_set)
+    bent |= {name for variant in record.variants for name in variant.quirks.model_fields_set}
+    assert bent - {"reasoning_in_completion"} == set(_QUIRKS)
