@@ -199,14 +199,7 @@ def _message(expect: JsonDict, message: JsonDict) -> list[str]:
     texts = [part for part in parts if part["type"] == "text"]
     refused = [part for part in texts if (part.get("providerState") or {}).get("refusal")]
     said = "".join(part["text"] for part in texts if part not in refused)
-    tagged = [
-        part for part in parts if (part.get("providerState") or {}).get("field") == "think_tags"
-    ]
-    thought = "".join(
-        part["text"] for part in parts if part["type"] == "reasoning" and part not in tagged
-    )
-    if tagged:
-        said = _retagged("".join(part["text"] for part in tagged), said, expect.get("text") or "")
+    thought = "".join(part["text"] for part in parts if part["type"] == "reasoning")
     calls = [_call(part) for part in parts if part["type"] == "toolCall"]
     found = _same("text", expect.get("text") or "", said)
     found += _same("reasoning", expect.get("reasoning") or "", thought)
@@ -217,13 +210,6 @@ def _message(expect: JsonDict, message: JsonDict) -> list[str]:
         cited = sum(part["type"] == "citation" for part in parts)
         found += _same("citations", expect["citations"], cited)
     return found
-
-
-def _retagged(thought: str, said: str, expected: str) -> str:
-    """Put reasoning back into the text, where a record says that its provider writes it there."""
-    closed = "</think>" if "</think>" in expected else ""
-    before = expected[: len(expected) - len(expected.lstrip())]
-    return f"{before}<think>{thought}{closed}{said}"
 
 
 def _call(part: JsonDict) -> JsonDict:

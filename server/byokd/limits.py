@@ -127,8 +127,8 @@ STREAM_TOTAL_TIMEOUT_MS: Final = 3_600_000
 PROBE_TIMEOUT_MS: Final = 15_000
 """A whole probe, connection included; a person is looking at a dialog."""
 
-CANCEL_CLOSE_TIMEOUT_MS: Final = 250
-"""From the cancel to the closed upstream socket."""
+ENDING_TIMEOUT_MS: Final = 5_000
+"""After the finish word or an error; usage follows at once, and some servers then never hang up."""
 
 RETRY_ATTEMPTS_MAX: Final = 3
 """Tries of one request, the first included."""
@@ -150,9 +150,6 @@ KEYRING_INTERACTIVE_TIMEOUT_MS: Final = 30_000
 
 STORE_BUSY_TIMEOUT_MS: Final = 5_000
 """How long a write waits for another process's transaction."""
-
-STORE_POLL_MS: Final = 500
-"""How often another process's change is looked for."""
 
 PARENT_POLL_MS: Final = 1_000
 """How often the client's process id is checked; the daemon must be gone within two seconds."""

@@ -430,7 +430,7 @@ def test_every_quirk_is_tried_somewhere() -> None:
     here = str(_PARAMS) + str(_MESSAGES)
     elsewhere = {
         "tool_call_id_pattern", "cache_control",  # above
-        "think_tags", "reasoning_in_completion", "cache_in_prompt", "cost_pointer", "cost_divisor",
+        "reasoning_in_completion", "cache_in_prompt", "cost_pointer", "cost_divisor",
         "cost_extra_pointer", "cost_extra_when", "cost_header",  # decoding
         "response_format",  # above
     }  # fmt: skip

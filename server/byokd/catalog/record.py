@@ -276,7 +276,6 @@ class Quirks(_Record):
     ] = "none"
     reasoning_echo_models: str | None = None
     reasoning_echo_always: bool = False
-    think_tags: bool = False
     signature_sentinel: str = ""
     system_role: Literal["system", "developer"] = "system"
     system_instruction: bool = True

@@ -95,6 +95,11 @@ class Decoder(Protocol):
         """Whether nothing that follows can matter."""
         ...
 
+    @property
+    def ending(self) -> bool:
+        """Whether the answer has said its end, by a finish or an error: little more can come."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
         ...

@@ -76,7 +76,7 @@ class ChatDecoder:
         self._quirks = call.provider.quirks_for(call.params.model)
         origin: JsonObject = {"provider": call.provider.id, "model": call.params.model}
         self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
-        self._delta = Delta(self._blocks, think_tags=self._quirks.think_tags)
+        self._delta = Delta(self._blocks)
         self._include_raw = call.params.include_raw
         self._sse: SseReader | None = None
         self._body = bytearray()  # what is not (yet) read as a stream
@@ -95,6 +95,11 @@ class ChatDecoder:
     def done(self) -> bool:
         """Whether nothing that follows can matter."""
         return self._done
+
+    @property
+    def ending(self) -> bool:
+        """Whether a finish word or an error has come: after it only usage and errors are sent."""
+        return self._word is not None or self._fault is not None
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
@@ -125,7 +130,6 @@ class ChatDecoder:
             self._done = True
         if self._fault is None and not self._choices:
             self._fail(_SILENT)
-        self._delta.close()
         fault = self._fault or finish_fault(self._word)
         if fault is None:
             self._blocks.finish()

@@ -13,7 +13,6 @@ from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, ToolCall, parse_arguments
 from byokd.dialects.loose_json import within_depth
-from byokd.dialects.think_tags import ThinkTags
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
@@ -35,12 +34,11 @@ _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "name", "arg
 class Delta:
     """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
 
-    __slots__ = ("_annotated", "_blocks", "_by_index", "_legacy", "_listed", "_text", "_think")
+    __slots__ = ("_annotated", "_blocks", "_by_index", "_legacy", "_listed", "_text")
 
-    def __init__(self, blocks: Blocks, *, think_tags: bool) -> None:
+    def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
-        self._think = ThinkTags() if think_tags else None
-        self._text = self._tagged if think_tags else blocks.text
+        self._text = blocks.text  # inline `<think>` tags stay in the text, as the provider wrote it
         self._by_index: dict[int, ToolCall] = {}
         self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
         self._listed = 0
@@ -87,11 +85,6 @@ class Delta:
                 self._blocks.citation(Source(url=url, title=titles.get(url) or own), None)
         self._listed = max(self._listed, len(listed))
 
-    def close(self) -> None:
-        """Give out what was held back in case it became a tag."""
-        if self._think is not None:
-            self._split(*self._think.close())
-
     # --- text and reasoning ----------------------------------------------------------------------
 
     def _fields(self, delta: JsonObject) -> None:
@@ -114,16 +107,6 @@ class Delta:
         if annotations := delta.get("annotations"):
             for entry in _objects(annotations):
                 self._annotation(entry)
-
-    def _tagged(self, text: str) -> None:
-        if self._think is not None:
-            self._split(*self._think.feed(text))
-
-    def _split(self, reasoning: str, text: str) -> None:
-        if reasoning:
-            self._blocks.reasoning(reasoning, source="think_tags")
-        if text:
-            self._blocks.text(text)
 
     def _content(self, content: Json) -> None:
         """Read content that is not a plain string.

@@ -22,7 +22,7 @@ import anyio.lowlevel
 from byokd.dialects.auth import authorize
 from byokd.dialects.call import Call, Decoder, Encoded, Fault, Reply
 from byokd.dialects.registry import find as find_dialect
-from byokd.limits import ERROR_BODY_MAX_BYTES, FEED_BYTES
+from byokd.limits import ENDING_TIMEOUT_MS, ERROR_BODY_MAX_BYTES, FEED_BYTES
 from byokd.protocol.chat import Route, SendParams, SendResult
 from byokd.protocol.errors import BY_KIND, ByokdError, StreamInterrupted, TimedOut
 from byokd.protocol.events import (
@@ -77,6 +77,14 @@ class _Attempt:
     received_bytes: int = 0
     waiting: bytes = b""
     content: bool = False
+    ended: tuple[Sequence[Event], Reply] | None = None
+
+    def close(self) -> tuple[Sequence[Event], Reply]:
+        """Return what the answer came to; the decoder is asked once."""
+        if self.ended is None:
+            nothing = Reply(Message(role="assistant", content=()), None, None)
+            self.ended = self.decoder.close() if self.decoder else ((), nothing)
+        return self.ended
 
 
 class Answer:
@@ -179,14 +187,14 @@ class Answer:
             # A burst is taken in slices: between two of them every other stream gets its turn.
             await anyio.lowlevel.checkpoint()
             return self._feed(attempt, decoder)
-        with self._waiting_scope(attempt.clock.left_s()):
+        with self._waiting_scope(attempt.clock.left_s(ending=decoder.ending)):
             chunk = await anext(chunks, None)
             if chunk is None:
                 return None
             attempt.received_bytes += len(chunk)
             attempt.waiting = chunk
             return self._feed(attempt, decoder)
-        if self._cancelled:
+        if self._cancelled or decoder.ending:
             return None
         raise attempt.clock.expired()
 
@@ -211,7 +219,7 @@ class Answer:
             return ()
         if attempt.decoder is None:
             raise StreamInterrupted("the provider closed the connection; try again")
-        last, reply = attempt.decoder.close()
+        last, reply = attempt.close()
         seen = reply.fault.health if reply.fault else "authOk"
         await self._chat.access.observe(
             self._session, attempt.grant, seen, started_at=attempt.started_at
@@ -245,9 +253,7 @@ class Answer:
         )
 
     def _cancelled_result(self, attempt: _Attempt) -> SendResult:
-        nothing = Reply(Message(role="assistant", content=()), None, None)
-        reply = attempt.decoder.close()[1] if attempt.decoder else nothing
-        return self._result_of(reply, attempt, FinishReason(unified="cancelled"))
+        return self._result_of(attempt.close()[1], attempt, FinishReason(unified="cancelled"))
 
     def _retry_delay_ms(self, error: ByokdError, attempt: _Attempt) -> int | None:
         if self._cancelled or attempt.content:
@@ -285,10 +291,12 @@ class _Clock:
         """Begin to count: the head of the answer is there."""
         self._began = time.monotonic()
 
-    def left_s(self) -> float:
+    def left_s(self, *, ending: bool) -> float:
+        """Return how long to wait for the next piece; not long once the answer said its end."""
         self._read_at = time.monotonic()
         total_left_ms = self._total_ms - (self._read_at - self._began) * 1000
-        return max(0.0, min(self._left_ms, total_left_ms)) / 1000
+        left_ms = min(self._left_ms, total_left_ms)
+        return max(0.0, min(left_ms, ENDING_TIMEOUT_MS) if ending else left_ms) / 1000
 
     def saw(self, events: Sequence[Event]) -> bool:
         """Start the idle wait anew if any of these is content, and tell whether one was."""
@@ -320,7 +328,7 @@ def _error(fault: Fault, reply: Reply, attempt: _Attempt) -> ByokdError:
 def _with_partial(error: ByokdError, attempt: _Attempt) -> ByokdError:
     """Add what had come before the connection failed."""
     if attempt.decoder is not None and "partial" not in error.fields:
-        error.add(partial=_partial(attempt.decoder.close()[1]))
+        error.add(partial=_partial(attempt.close()[1]))
     return error.add(key_id=attempt.grant.key_id)
 
 
