@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from byokd.config import ConfigError, read_settings
 from byokd.limits import CONFIG_MAX_BYTES
 from byokd.settings import Settings

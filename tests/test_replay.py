@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import replay
 from byokd.catalog.loader import load
 from byokd.catalog.record import Provider

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from daemon import Daemon, RpcError, running
 from world import BAD_KEY, GENERIC, KEY, ask, sandbox, store_key, unlocked
 

@@ -16,12 +16,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
 from byokd.crypto import seal
 from byokd.protocol.methods import REQUESTS
+from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from world import GENERIC, chat_params
-
-from byokd.sandbox import Sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -43,7 +43,7 @@ def _spellings(key: str) -> Iterator[bytes]:
     for skip in range(3):
         # A middle of the base64 that does not depend on what stood before the key.
         yield base64.b64encode(b"\0" * skip + raw)[8:-4]
-    for start in range(0, len(key) - 12):
+    for start in range(len(key) - 12):
         yield raw[start : start + 12]
 
 

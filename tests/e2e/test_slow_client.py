@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from byokd.limits import MIB, OUTBOX_MAX_BYTES
 from daemon import running
 from world import chat_params, sandbox, store_key, unlocked

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from daemon import Daemon, RpcError, running
 from world import KEY, ask, sandbox, store_key, unlocked
 

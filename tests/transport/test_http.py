@@ -13,7 +13,6 @@ import pytest
 
 from byokd import __version__
 from byokd.limits import (
-    CANCEL_CLOSE_TIMEOUT_MS,
     MIB,
     RESPONSE_BODY_MAX_BYTES,
     RESPONSE_HEADER_FIELDS_MAX,
@@ -32,6 +31,7 @@ from byokd.transport import http
 from byokd.transport.http import HttpTransport
 from byokd.transport.seam import Timeouts, Transport
 from byokd.wire import Headers, HttpRequest
+from promises import CANCEL_CLOSE_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
