@@ -34,9 +34,11 @@ _REFUSED: list[tuple[str, str, Any, str, str]] = [
     ("the metadata service", "key/store", _store(baseUrl="http://169.254.169.254/v1"),
      "invalidParams", "cannot be a provider"),
     ("a key with a newline inside", "key/store",
-     _store(fields={"apiKey": {"plain": "sandbox-key-01\n23456789"}}), "invalidParams", "printable ASCII"),
+     _store(fields={"apiKey": {"plain": "sandbox-key-01\n23456789"}}), "invalidParams",
+     "printable ASCII"),
     ("a key that is not ASCII", "key/store",
-     _store(fields={"apiKey": {"plain": "sandbox-key-é0123456789"}}), "invalidParams", "printable ASCII"),
+     _store(fields={"apiKey": {"plain": "sandbox-key-é0123456789"}}), "invalidParams",
+     "printable ASCII"),
     ("a key that is too short", "key/store", _store(fields={"apiKey": {"plain": "short"}}),
      "invalidParams", "8 to 512"),
     ("a missing field", "key/store", _store(provider="deepseek", fields={}), "invalidParams",
@@ -159,10 +161,14 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
     ):
         await _file_vault(daemon)
         stored = 0
-        with pytest.raises(RpcError) as caught:
-            while stored < 500:
+
+        async def fill() -> None:
+            nonlocal stored
+            for stored in range(500):  # noqa: B007 - read after the failure
                 await store_key(daemon, provider, probe="skip")
-                stored += 1
+
+        with pytest.raises(RpcError) as caught:
+            await fill()
         assert caught.value.kind == "storeFailed"
         assert caught.value.data["details"]["reason"] == "full"
         listed = await daemon.request("key/list", {"limit": 1000})
