@@ -3,7 +3,7 @@
 Knows Server-Sent Events and how each peer is used plainly. Must not know byokd, or take a decision
 about what is measured.
 
-    python tests/bench/peers.py upstream | naive URL | read httpx|openai|litellm URL
+    python tests/bench/peers.py upstream | naive URL | read raw|httpx|openai|litellm URL
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ FINISH: Final = (
     b'"finish_reason":"stop"}]}\n\n'
 )
 BURST_WRITE: Final = 50  # chunks of one write: the provider must not be what is measured
+OPENING_S: Final = 1  # so that all streams are open before the first paced chunk of any
 HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
@@ -76,7 +77,7 @@ async def burst(writer: asyncio.StreamWriter, count: int) -> None:
 
 async def pace(writer: asyncio.StreamWriter, count: int, rate: int) -> None:
     """Write one chunk at a time, stamped at that moment; streams begin out of step."""
-    due = time.monotonic() + random.random() / rate  # noqa: S311 - no secret
+    due = time.monotonic() + OPENING_S + random.random() / rate  # noqa: S311 - no secret
     for _ in range(count):
         await asyncio.sleep(due - time.monotonic())
         writer.write(chunk(DELTA % time.monotonic_ns()))
@@ -95,6 +96,22 @@ async def httpx_texts(client: Any, base_url: str, model: str) -> AsyncIterator[s
                 yield json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
 
 
+async def raw_texts(base_url: str, model: str) -> AsyncIterator[str]:
+    """Yield what each read of the socket holds of stamps: the floor, nothing is parsed."""
+    host, port = base_url.split("/")[2].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    body = json.dumps({"model": model}).encode()
+    writer.write(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    tail = b""
+    while not tail.endswith(b"\r\n0\r\n\r\n"):
+        found = tail + await reader.read(1 << 18)
+        cut = found.rfind(b"data: ")
+        whole, tail = (found, found[-7:]) if found.endswith(b"\r\n") else (found[:cut], found[cut:])
+        for sent in re.findall(rb"~\d+;", whole):
+            yield sent.decode()
+    writer.close()
+
+
 def plain_client() -> Any:
     """Return an httpx client with its own transport."""
     import httpx
@@ -102,8 +119,10 @@ def plain_client() -> Any:
     return httpx.AsyncClient(timeout=60, trust_env=False)
 
 
-def sdk_texts(name: str, base_url: str) -> Callable[[str], AsyncIterator[str]]:
-    """Return what starts a chat by httpx or an SDK and yields the text of each chunk."""
+def texts_of(name: str, base_url: str) -> Callable[[str], AsyncIterator[str]]:
+    """Return what starts a chat by a socket, httpx or an SDK and yields the text of each chunk."""
+    if name == "raw":
+        return lambda model: raw_texts(base_url, model)
     if name == "httpx":
         client = plain_client()
         return lambda model: httpx_texts(client, base_url, model)
@@ -129,7 +148,7 @@ def read_for(name: str, base_url: str) -> None:
 
     The answer to a burst is the number of chunks, because nobody looks at its delays.
     """
-    texts = sdk_texts(name, base_url)
+    texts = texts_of(name, base_url)
 
     async def one(model: str, seen: list[int]) -> None:
         async for text in texts(model):

@@ -6,8 +6,9 @@ the same interleaved rounds and printed as ratios, because single numbers move w
 
     python tests/bench/relay.py [rounds]
 
-The peers: `httpx` reads the stream and parses it, nothing else; `naive` is a pygls server with one
-notification per line of httpx; `openai` and `litellm` are the SDKs, where they can be imported.
+The peers: `raw` reads a socket and parses nothing, the floor; `httpx` reads the stream and parses
+it, nothing else; `naive` is a pygls server with one notification per line of httpx; `openai` and
+`litellm` are the SDKs, where they can be imported. Delays are of streams that are open already.
 A relay is read by a thread in here, so on two cores the relays have less machine than the readers.
 """
 
@@ -45,9 +46,16 @@ KEY: Final = "bench-key-0123456789"
 MESSAGES: Final = [{"role": "user", "content": "go"}]
 
 BURST_STREAMS: Final = 8
-BURST_CHUNKS: Final = {"byokd": 10_000, "httpx": 5_000, "naive": 2_500, "openai": 500}
+BURST_CHUNKS: Final = {
+    "raw": 10_000,
+    "byokd": 10_000,
+    "httpx": 5_000,
+    "naive": 2_500,
+    "openai": 500,
+}
 BURST_CHUNKS_SLOWEST: Final = 125
 PACED: Final = ((1, 100), (32, 50), (100, 50))  # streams, chunks per second of each
+TIMED: Final = ("raw", "byokd", "httpx")  # raw is what the machine itself adds
 PACED_SECONDS: Final = 3
 DAEMON_STREAMS: Final = 50  # a daemon has a bound on its streams: a hundred take two
 ANSWER_TIMEOUT_S: Final = 120
@@ -222,7 +230,7 @@ class Bench:
         self.subjects: dict[str, Subject] = {}
         self.memory: dict[str, float] = {}
         self.bursts: dict[str, list[Run]] = defaultdict(list)
-        self.delays: dict[tuple[str, int], list[list[int]]] = defaultdict(list)
+        self.paced: dict[tuple[str, int], list[Run]] = defaultdict(list)
 
     def spawn(self, command: list[str]) -> subprocess.Popen[bytes]:
         """Start a process that ends with this one."""
@@ -254,8 +262,8 @@ class Bench:
         self.subjects["byokd"].run("burst-100", 1)
         self.memory["after the first chat"] = memory_mib(pid)
         self.subjects["naive"] = Relays(Relay(self.spawn([*PEERS, "naive", self.base_url])))
-        for name in ("httpx", "openai", "litellm"):
-            if importlib.util.find_spec(name):
+        for name in ("raw", "httpx", "openai", "litellm"):
+            if name == "raw" or importlib.util.find_spec(name):
                 self.subjects[name] = Reader(self.spawn([*PEERS, "read", name, self.base_url]))
             else:
                 print(f"{name} is not installed here: left out")
@@ -272,9 +280,9 @@ class Bench:
                 print(f"{name} lost chunks: {run.chunks} of {count * BURST_STREAMS}")
             self.bursts[name].append(run)
         for streams, rate in PACED:
-            for name in ("byokd", "httpx"):
+            for name in TIMED:
                 run = self.subjects[name].run(f"paced-{rate * PACED_SECONDS}-{rate}", streams)
-                self.delays[name, streams].append(run.delays_ns)
+                self.paced[name, streams].append(run)
 
     def close(self) -> None:
         """Take what is only known at the end."""
@@ -307,17 +315,20 @@ def print_bursts(bursts: dict[str, list[Run]]) -> None:
     print(f"{'target':8}{'':10}{'>= 3':>9}x{'':13}{'<= 0.6':>9}x")
 
 
-def print_delays(delays: dict[tuple[str, int], list[list[int]]]) -> None:
+def print_paced(paced: dict[tuple[str, int], list[Run]]) -> None:
     """Print the delay from the provider's write until seen: the median of the rounds."""
     print("\nadded delay of a chunk, in ms")
-    print(f"{'streams':>8}{'chunks/s':>10}   {'':8}{'p50':>8}{'p99':>8}")
+    print(f"{'streams':>8}{'chunks/s':>10}   {'':8}{'p50':>8}{'p99':>8}{'CPU-s/100k':>13}")
     for streams, rate in PACED:
-        for name in ("byokd", "httpx"):
-            cuts = [statistics.quantiles(found, n=100) for found in delays[name, streams]]
+        for name in TIMED:
+            runs = paced[name, streams]
+            cuts = [statistics.quantiles(run.delays_ns, n=100) for run in runs]
+            cost = middle(run.cpu_s / run.chunks * 100_000 for run in runs)
             p50, p99 = (middle(cut[at] / 1e6 for cut in cuts) for at in (49, 98))
             target = "target: p50 < 1, p99 < 5" if (name, streams) == ("byokd", 32) else ""
             two = "two daemons" if (name, streams) == ("byokd", 100) else ""
-            print(f"{streams:8}{rate:10}   {name:8}{p50:8.2f}{p99:8.2f}   {target}{two}".rstrip())
+            times = f"{p50:8.2f}{p99:8.2f}{cost:13.1f}"
+            print(f"{streams:8}{rate:10}   {name:8}{times}   {target}{two}".rstrip())
 
 
 def main() -> None:
@@ -330,7 +341,7 @@ def main() -> None:
             bench.round()
         bench.close()
     print_bursts(bench.bursts)
-    print_delays(bench.delays)
+    print_paced(bench.paced)
     print("\nmemory of one byokd, in MiB (targets: idle < 80, after a chat < 110)")
     for name, size in bench.memory.items():
         print(f"{size:8.0f}   {name}")
