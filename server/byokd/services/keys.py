@@ -12,7 +12,7 @@ from typing import Final
 
 from byokd.catalog.record import Provider
 from byokd.crypto.seal import SealingKey
-from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, keys
+from byokd.keepers.vault import KeyFacts, KeyRow, NewKey, Vault, VaultTx, keys
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import Conflict, KeyInvalid, NotFound, Unsupported
 from byokd.protocol.key import (
@@ -214,15 +214,14 @@ class Keys:
     async def delete(self, session: Session, params: KeyIdParams) -> KeyDeleteResult:
         """Forget a key: its row is overwritten, the audit trail keeps that it was there."""
 
-        def write(tx: VaultTx) -> KeyRow:
-            row = keys.get(tx, session.account, params.key_id)
-            keys.delete(tx, session.account, params.key_id)
-            self._trail.note(tx, session, "key.deleted", row)
-            return row
+        def write(tx: VaultTx) -> KeyFacts:
+            gone = keys.delete(tx, session.account, params.key_id)
+            self._trail.note(tx, session, "key.deleted", gone)
+            return gone
 
-        row = await self._vault.transaction(write)
-        tell(session, row, "deleted", state=None)
-        return KeyDeleteResult(key_id=row.key_id)
+        gone = await self._vault.transaction(write)
+        tell(session, gone, "deleted", state=None)
+        return KeyDeleteResult(key_id=gone.key_id)
 
     async def set_default(self, session: Session, params: KeyIdParams) -> KeyResult:
         """Use this key where a call names none."""

@@ -78,12 +78,6 @@ def read_base_url(text: str, *, allow_insecure: bool = False) -> BaseUrl:
     return BaseUrl(f"{scheme}://{shown}{_path(found['path'] or '')}", f"{scheme}://{host}:{port}")
 
 
-def is_loopback(origin: str) -> bool:
-    """Tell whether a canonical origin is this machine."""
-    authority = origin.split("://", 1)[1]
-    return _host(authority.rsplit(":", 1)[0])[1] == "loopback"
-
-
 def _host(host: str) -> tuple[str, Place]:
     if host.startswith("["):
         try:
@@ -130,7 +124,8 @@ def _check_scheme(scheme: str, place: Place, *, allow_insecure: bool) -> None:
 
 
 def _path(path: str) -> str:
-    segments = path.strip("/").split("/") if path.strip("/") else []
+    inner = path[1:].rstrip("/")
+    segments = inner.split("/") if inner else []
     for segment in segments:
         if segment in {".", ".."} or not _PATH_SEGMENT.fullmatch(segment):
             raise _refused("its path has a segment that could be read in two ways")

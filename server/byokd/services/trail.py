@@ -7,7 +7,7 @@ runs inside the transaction of the change itself: both are committed, or neither
 from __future__ import annotations
 
 from byokd.keepers.audit import Audit
-from byokd.keepers.vault import KeyRow, Vault, VaultTx, keys
+from byokd.keepers.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
 from byokd.protocol.audit import (
     AuditListParams,
     AuditListResult,
@@ -31,7 +31,7 @@ class Trail:
         tx: VaultTx,
         session: Session,
         event: str,
-        row: KeyRow | None = None,
+        row: KeyRow | KeyFacts | None = None,
         details: JsonObject | None = None,
     ) -> None:
         """Append an entry, about a key if one is given.

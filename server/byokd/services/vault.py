@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.keepers.vault import Vault
-from byokd.protocol.errors import Action, InvalidParams, VaultError, VaultUninitialized
+from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
 from byokd.protocol.vault import (
     Protection,
     VaultChanged,
@@ -67,6 +67,8 @@ class VaultDesk:
             await self._vault.read(lambda _tx: None)  # raises why
         try:
             await self._make(session, _KEYRING)
+        except Conflict:  # another process was first: its vault is the vault
+            await self._vault.unlock(interactive=True)
         except VaultError as error:
             details = error.fields.get("details")
             reason = details.get("reason") if isinstance(details, dict) else None

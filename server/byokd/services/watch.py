@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import anyio
 
 from byokd.catalog.record import HealthClass
-from byokd.keepers.vault import KeyRow, Vault, VaultTx, keys
+from byokd.keepers.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import ByokdError, NotFound
 from byokd.protocol.key import Change, KeyChanged, KeyState, ProbeResult
@@ -167,7 +167,7 @@ def health_of(row: KeyRow) -> Health:
 
 def tell(
     session: Session,
-    row: KeyRow,
+    row: KeyRow | KeyFacts,
     change: Change,
     *,
     state: KeyState | None,
