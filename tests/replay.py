@@ -129,6 +129,7 @@ def _load(where: Path, entry: JsonDict) -> Recording:
 
 DIALECTS: Final = {
     "openai-chat": "openai_chat",
+    "anthropic-messages": "anthropic_messages",
     "google-generate": "gemini",
     "bedrock-converse": "bedrock_converse",
 }

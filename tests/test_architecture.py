@@ -68,7 +68,6 @@ LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
     ),
     "cryptography": (frozenset({"crypto"}), "one place to get it right"),
     "httpx": (frozenset({"transport"}), "the only network"),
-    "httpx_aiohttp": (frozenset({"transport"}), "the only network"),
     "aiohttp": (frozenset({"transport", "sandbox"}), "the only network; the sandbox serves"),
     "truststore": (frozenset({"transport"}), "the only network"),
     "yarl": (frozenset({"transport"}), "aiohttp's addresses, so that they are sent to the letter"),

@@ -23,8 +23,10 @@ _QUICK_MAX_BYTES = 2048
 _GROUPS = sorted({recording.provider for recording in _HERE})
 _CALL = records.call()
 _END = re.compile(
-    rb'"(?:finish_reason|finishReason|blockReason)": ?"[A-Za-z_]+".*\}\r?$|\[DONE\]', re.MULTILINE
+    rb'"(?:finish_reason|finishReason|stop_reason|blockReason)": ?"[A-Za-z_]+".*\}\r?$|\[DONE\]',
+    re.MULTILINE,
 )
+_STOP = re.compile(rb'^data: .*"message_stop".*\}\r?\n\r?\n', re.MULTILINE)
 
 
 def _decoder(recording: replay.Recording) -> Decoder:
@@ -79,6 +81,8 @@ def _ended(body: bytes) -> bool:
     try:
         json.loads(body)
     except ValueError:
+        if _STOP.search(body):
+            return True  # nothing that follows can matter
         last = body.rstrip().splitlines()[-1]
         complete = last.endswith((b"}", b"[DONE]")) or last.startswith(b":")
         return complete and _END.search(body) is not None

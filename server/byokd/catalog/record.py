@@ -199,10 +199,11 @@ class Quirks(_Record):
     and one translated to "" cannot be said (dropped with a warning). `reasoning_effort` sends the
     word; `reasoning` sends `{"effort": word}`; `enable_thinking` sends whether the word is other
     than `none`; `thinking` sends `{"type": "disabled"}` for `none` and else `{"type": "enabled"}`,
-    with `reasoning_effort` beside it where `effort_words` has the word. Of the Converse format:
-    `thinking_budget` and `thinking_adaptive` are Claude's, by a number of tokens and by a word;
-    `max_reasoning_effort` is Nova's, `reasoning_config` Qwen's.
-    Of generateContent: `thinkingLevel` sends the word, `thinkingBudget` the word as a number.
+    with `reasoning_effort` beside it where `effort_words` has the word. `thinking_budget` and
+    `thinking_adaptive` are Claude's, by a number of tokens and by a word; `effort_levels` has the
+    word that some models take beside the number. Of the Converse format: `max_reasoning_effort` is
+    Nova's, `reasoning_config` Qwen's. Of generateContent: `thinkingLevel` sends the word,
+    `thinkingBudget` the word as a number.
     Echo: earlier reasoning goes back in this form, for models that `reasoning_echo_models` fits;
     `reasoning_echo_always` sends the field empty on assistant messages that had none;
     `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
@@ -266,6 +267,7 @@ class Quirks(_Record):
         "none",
     ] = "none"
     effort_words: dict[Effort, str] = {}
+    effort_levels: dict[Effort, str] = {}
     reasoning_echo: Literal[
         "reasoning_content",
         "reasoning",

@@ -65,7 +65,8 @@ class Reply:
 
     `fault` is set where the answer is or became an error; `message` and `usage` then hold what
     came before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text,
-    set where the provider names its price in the answer.
+    set where the provider names its price in the answer. `priced` is false where it used more than
+    `usage` can say: then nobody knows the price.
     """
 
     message: Message
@@ -76,6 +77,7 @@ class Reply:
     response_id: str | None = None
     fault: Fault | None = None
     warnings: tuple[Warn, ...] = ()
+    priced: bool = True
 
 
 class Decoder(Protocol):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DIALECTS: Final[dict[str, str]] = {
     "openai_chat": "byokd.dialects.openai_chat",
+    "anthropic_messages": "byokd.dialects.anthropic_messages",
     "gemini": "byokd.dialects.gemini",
     "bedrock_converse": "byokd.dialects.bedrock_converse",
 }

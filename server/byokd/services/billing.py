@@ -26,7 +26,7 @@ def cost_of(reply: Reply, provider: str, model: str, at_ms: int) -> Cost:
     """
     if reply.cost is not None:
         return Cost(amount=reply.cost, source="provider")
-    if reply.usage is None:
+    if reply.usage is None or not reply.priced:
         return Cost()
     known = (facts(provider, reply.model) if reply.model else None) or facts(provider, model)
     return price(reply.usage, known, datetime.fromtimestamp(at_ms / 1000, UTC))
