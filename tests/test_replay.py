@@ -44,11 +44,13 @@ def _reason(recording: replay.Recording) -> str:
 
 
 def _record_for(recording: replay.Recording) -> Provider:
-    """Return whom to ask: the provider itself, if it is asked through this API."""
+    """Return whom to ask: the provider itself, if it is asked through this API, else who is."""
     record = load()[recording.provider]
-    if recording.api == _MODELS or replay.DIALECTS[recording.api] == record.dialect:
+    if recording.api == _MODELS:
         return record
-    return load()[GENERIC]
+    dialect = replay.DIALECTS[recording.api]
+    others = (other for other in load().values() if other.dialect == dialect)
+    return next(one for one in (record, load()[GENERIC], *others) if one.dialect == dialect)
 
 
 async def _store(daemon: Daemon, server: Replay, recording: replay.Recording) -> str:

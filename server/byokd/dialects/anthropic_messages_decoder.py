@@ -1,0 +1,345 @@
+"""Reads a Messages answer: a stream of events, one whole message, or an error.
+
+Knows how answers are framed and where they end. Must not know a provider, a clock or a socket. The
+body's first character decides how it is read, because content types lie in both directions.
+
+This is the hot path: a delta costs a line split, one JSON parse and one event.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic_core import from_json
+
+from byokd.dialects.anthropic_messages_content import Content, index_of
+from byokd.dialects.anthropic_messages_usage import (
+    counts_all,
+    fallback_model,
+    finish_reason,
+    later,
+    read_usage,
+    remarks,
+)
+from byokd.dialects.blocks import Blocks
+from byokd.dialects.call import Call, Fault, Reply
+from byokd.dialects.errors import classify
+from byokd.dialects.framing import BOM, SseReader
+from byokd.dialects.loose_json import documents, is_marker, within_depth
+from byokd.limits import (
+    ERROR_BODY_MAX_BYTES,
+    JSON_MAX_DEPTH,
+    PROVIDER_MESSAGE_MAX_BYTES,
+    RESPONSE_BODY_MAX_BYTES,
+)
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import ProviderError
+from byokd.protocol.events import Event, Raw, UsageSnapshot
+from byokd.protocol.parts import Message
+from byokd.protocol.usage import Usage
+from byokd.wire import HttpHead
+
+_OK: Final = range(200, 300)
+_SPACE: Final = b" \t\r\n"
+_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
+
+_INTERRUPTED: Final = Fault(
+    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
+)
+_SILENT: Final = Fault(
+    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
+)
+_GARBLED: Final = Fault(
+    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
+    retryable=True,
+)  # fmt: skip
+_SPLICED: Final = Fault(
+    "streamInterrupted", "neutral", "another answer began in the middle of this one; try again",
+    retryable=True,
+)  # fmt: skip
+
+
+class MessagesDecoder:
+    """Decodes one answer.
+
+    The end is true where the provider says so: with a stop reason, with `message_stop`, or with the
+    marker that some gateways add (`[DONE]`, recorded 2026). A body that stops without any of them
+    was interrupted, and so was one that stops inside a frame. After an error only usage is read.
+    """
+
+    def __init__(self, call: Call, head: HttpHead) -> None:
+        self._call = call
+        self._head = head
+        origin: JsonObject = {"provider": call.provider.id, "model": call.params.model}
+        self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
+        self._content = Content(self._blocks)
+        self._include_raw = call.params.include_raw
+        self._sse: SseReader | None = None
+        self._body = bytearray()  # what is not (yet) read as a stream
+        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._answered = False
+        self._marked = False
+        self._done = False
+        self._fault: Fault | None = None
+        self._word: str | None = None
+        self._details: JsonObject | None = None
+        self._usage: JsonObject = {}
+        self._model: str | None = None
+        self._id: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows can matter."""
+        return self._done
+
+    @property
+    def ending(self) -> bool:
+        """Whether the answer has said its end, by a stop reason or an error."""
+        return self._word is not None or self._fault is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+        if self._done:
+            return []
+        try:
+            if self._sse is None:
+                data = self._begin(data)
+            if self._sse is not None:
+                if not self._answered and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
+                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
+                for name, frame in self._sse.feed(data):
+                    self._frame(name, frame)
+                    if self._done:
+                        break
+        except ProviderError as error:  # a bound was passed
+            self._fail(Fault(error.kind, "neutral", error.user_message))
+            self._done = True
+        return self._blocks.drain()
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply."""
+        try:
+            if not self._done:
+                self._end()
+            if self._fault is None and not self._answered:
+                self._fail(_SILENT)
+            if self._fault is None:
+                self._content.close()
+                self._blocks.finish()
+        except ProviderError as error:
+            self._fail(Fault(error.kind, "neutral", error.user_message))
+        self._done = True
+        usage = None
+        if self._usage:
+            usage = read_usage(self._usage)
+            self._blocks.events.append(UsageSnapshot(usage))
+        return self._blocks.drain(), self._reply(usage)
+
+    # --- which kind of body ----------------------------------------------------------------------
+
+    def _begin(self, data: bytes) -> bytes:
+        """Hold bytes until the first that means something; return what the stream reader gets."""
+        self._body += data
+        failed = self._head.status not in _OK
+        most = ERROR_BODY_MAX_BYTES if failed else RESPONSE_BODY_MAX_BYTES
+        if len(self._body) > most:
+            if not failed:
+                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
+            del self._body[most:]  # the rest of an error says nothing more
+        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
+        if failed or not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}:
+            return b""
+        self._sse = SseReader()
+        data = bytes(self._body)
+        self._body.clear()
+        return data
+
+    def _end(self) -> None:
+        """Read what the end of the body leaves to be read, and say whether it was a true end."""
+        if self._head.status not in _OK:
+            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
+        elif self._sse is None:
+            self._whole_body(bytes(self._body))
+        else:
+            self._end_of_stream(self._sse)
+
+    def _end_of_stream(self, sse: SseReader) -> None:
+        frames, whole = sse.close()
+        for name, frame in frames:
+            whole = whole and (name == "error" or documents(frame) is not None)
+            if whole:
+                self._frame(name, frame)
+        if sse.stray:
+            self._stray(sse.stray)
+        if self._fault is None and not self._answered:
+            self._fail(self._no_stream())
+        elif not (whole and (self._word or self._marked)):
+            self._fail(_INTERRUPTED)
+
+    def _no_stream(self) -> Fault:
+        """Return the fault of a 200 whose body was neither a stream nor JSON."""
+        if self._marked:
+            return _SILENT
+        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
+            return _INTERRUPTED
+        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
+
+    def _stray(self, stray: bytes) -> None:
+        """Read bare JSON after the frames, which is an error of a gateway's."""
+        said = documents(stray)
+        if said is None:
+            self._fail(_INTERRUPTED)
+        elif said and isinstance(said[0], dict) and _is_error(said[0]):
+            self._fail(self._classified(stray))
+
+    def _whole_body(self, body: bytes) -> None:
+        """Read a body that is one JSON document, or JSON lines, or no JSON at all."""
+        text = body.removeprefix(BOM).strip()
+        said = None if text.startswith(b"<") else documents(text)
+        if text.startswith(b"<"):
+            self._fail(self._classified(body))
+        for document in said or ():
+            if isinstance(document, dict):
+                self._document(document, text)
+            else:
+                self._fail(self._classified(text))
+        if not (said and (not self._answered or self._word or self._marked)):
+            self._fail(_INTERRUPTED)
+
+    def _document(self, document: JsonObject, text: bytes) -> None:
+        content = document.get("content")
+        if not isinstance(content, list) or _is_error(document):
+            self._chunk(document, text)
+            return
+        if self._include_raw:
+            self._raw(document)
+        self._answered = self._marked = True  # a document that holds a message is whole
+        self._message(document)
+        self._content.whole(content)
+
+    # --- what a frame says -----------------------------------------------------------------------
+
+    def _frame(self, name: str, data: bytes) -> None:
+        try:
+            chunk = from_json(data, allow_inf_nan=False, cache_strings="keys")
+        except ValueError:
+            self._odd_frame(name, data)
+            return
+        if name == "error" or not isinstance(chunk, dict):
+            if name == "error" or isinstance(chunk, list):
+                self._fail(self._classified(data))
+            return
+        self._chunk(chunk, data, name)
+
+    def _odd_frame(self, name: str, data: bytes) -> None:
+        """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
+        said = None if name == "error" else documents(data)
+        if said is None:
+            self._fail(self._classified(data) if name == "error" else _GARBLED)
+            return
+        for document in said:
+            if isinstance(document, dict):
+                self._chunk(document, data, name)
+        self._marked = self._done = any(map(is_marker, data.splitlines()))
+
+    def _chunk(self, chunk: JsonObject, data: bytes, name: str = "") -> None:
+        """Read an event; its name is in the data, and gateways have left out either."""
+        if self._include_raw:
+            self._raw(chunk)
+        kind = chunk.get("type") or name
+        if isinstance(kind, str) and kind.startswith("content_block_"):
+            if self._fault is None:
+                self._block(kind, chunk)
+        elif kind == "message_start":
+            self._begin_message(chunk)
+        elif kind == "message_delta":
+            self._answered = True
+            delta = chunk.get("delta")
+            self._message(delta if isinstance(delta, dict) else {})
+            self._take_usage(chunk.get("usage"))
+        elif kind == "message_stop":
+            self._marked = self._done = True
+        elif _is_error(chunk):
+            self._fail(self._classified(data))
+
+    def _block(self, kind: str, chunk: JsonObject) -> None:
+        if kind == "content_block_delta":
+            self._answered = True
+            self._content.delta(chunk)
+        elif kind == "content_block_stop":
+            self._content.stop(index_of(chunk))
+        elif isinstance(block := chunk.get("content_block"), dict):
+            self._answered = True
+            self._content.start(index_of(chunk), block)
+
+    def _begin_message(self, chunk: JsonObject) -> None:
+        """Read the start of a message.
+
+        Proxies repeat it, or begin again when their own upstream failed: the same message goes on,
+        another one is only taken while nothing has been said (fixtures of vercel/ai, 2026).
+        """
+        message = chunk.get("message")
+        if not isinstance(message, dict):
+            return
+        again, own = self._id, _text(message.get("id"))
+        if again is not None and own not in {again, None}:
+            if not self._blocks.empty:
+                self._fail(_SPLICED)
+                return
+            self._id, self._model, self._usage = None, None, {}
+        repeated = self._answered and not self._blocks.empty
+        self._answered = True
+        self._message(message | {"stop_reason": None})  # the end is said at the end
+        if not repeated and self._fault is None:
+            self._content.whole(message.get("content"))
+
+    def _message(self, message: JsonObject) -> None:
+        """Read what a message says of itself; the last word counts."""
+        self._id = self._id or _text(message.get("id"))
+        self._model = self._model or _text(message.get("model"))
+        self._word = _text(message.get("stop_reason")) or self._word
+        if isinstance(details := message.get("stop_details"), dict):
+            self._details = details
+        self._take_usage(message.get("usage"))
+
+    def _take_usage(self, usage: Json) -> None:
+        if isinstance(usage, dict) and within_depth(usage, JSON_MAX_DEPTH):
+            self._usage = later(self._usage, usage)
+
+    def _raw(self, chunk: JsonObject) -> None:
+        deep = not within_depth(chunk, JSON_MAX_DEPTH)
+        self._blocks.events.append(Raw(None if deep else chunk))
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _classified(self, data: bytes) -> Fault:
+        return classify(self._call.provider, self._head, data, in_stream=True)
+
+    def _fail(self, fault: Fault) -> None:
+        self._fault = self._fault or fault
+
+    def _reply(self, usage: Usage | None) -> Reply:
+        reason = finish_reason(self._word, called=bool(self._blocks.calls))
+        return Reply(
+            message=Message(role="assistant", content=self._blocks.parts()),
+            finish_reason=None if self._fault else reason,
+            usage=usage,
+            model=fallback_model(self._usage) or self._model,
+            response_id=self._id,
+            fault=self._fault,
+            warnings=() if self._fault else remarks(self._word, self._details, self._usage),
+            priced=counts_all(self._usage),
+        )
+
+
+def _call_ids(call: Call) -> list[str]:
+    parts = (part for message in call.params.messages for part in message.parts())
+    return [part.call_id for part in parts if part.type == "toolCall"]
+
+
+def _is_error(document: JsonObject) -> bool:
+    return bool(document.get("error")) or document.get("type") == "error"
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None
