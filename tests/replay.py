@@ -23,12 +23,19 @@ _BESIDE: Final = Path(__file__).resolve().parents[2] / "shared" / "recordings"
 _FLAG_NOTICE: Final = "no recordings: set BYOKD_RECORDINGS or put them at ../shared/recordings"
 
 _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "input": (("prompt_tokens",), ("input_tokens",), ("inputTokens",), ("promptTokenCount",)),
+    "input": (
+        ("prompt_tokens",),
+        ("input_tokens",),
+        ("inputTokens",),
+        ("promptTokenCount",),
+        ("tokens", "input_tokens"),
+    ),
     "output": (
         ("completion_tokens",),
         ("output_tokens",),
         ("outputTokens",),
         ("candidatesTokenCount",),
+        ("tokens", "output_tokens"),
     ),
     "total": (("total_tokens",), ("totalTokens",), ("totalTokenCount",)),
     "cached": (
@@ -129,9 +136,11 @@ def _load(where: Path, entry: JsonDict) -> Recording:
 
 DIALECTS: Final = {
     "openai-chat": "openai_chat",
+    "openai-responses": "openai_responses",
     "anthropic-messages": "anthropic_messages",
     "google-generate": "gemini",
     "bedrock-converse": "bedrock_converse",
+    "cohere-chat": "cohere_chat",
 }
 """Who reads the answers of an API."""
 

@@ -19,6 +19,7 @@ import pytest
 import replay
 from byokd.catalog.loader import load
 from byokd.catalog.record import Provider
+from byokd.catalog.surfaces import dialects, spoken
 from byokd.dialects.registry import DIALECTS
 from byokd.sandbox.replay import Replay
 from daemon import Daemon, Json, RpcError, running
@@ -49,8 +50,8 @@ def _record_for(recording: replay.Recording) -> Provider:
     if recording.api == _MODELS:
         return record
     dialect = replay.DIALECTS[recording.api]
-    others = (other for other in load().values() if other.dialect == dialect)
-    return next(one for one in (record, load()[GENERIC], *others) if one.dialect == dialect)
+    asked = (record, load()[GENERIC], *load().values())
+    return next(spoken(one, "", "", dialect) for one in asked if dialect in dialects(one))
 
 
 async def _store(daemon: Daemon, server: Replay, recording: replay.Recording) -> str:
@@ -76,6 +77,7 @@ async def _store(daemon: Daemon, server: Replay, recording: replay.Recording) ->
 async def _chat(daemon: Daemon, recording: replay.Recording, key_id: str) -> list[str]:
     params = chat_params("replayed-model", key_id=key_id, stream=recording.stream) | {
         "provider": _record_for(recording).id,
+        "dialect": _record_for(recording).dialect,
     }
     try:
         result = await daemon.request("chat/send", params)

@@ -51,6 +51,7 @@ class Row:
 
 
 CHAT = "openai_chat"
+RESPONSES = "openai_responses"
 AZURE = "https://{resourceName}.openai.azure.com"
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
@@ -62,7 +63,7 @@ TABLE = (
         facts={"cache_control": True, "max_tokens_default": 8192},
     ),
     Row(
-        "openai", "managed", CHAT, "https://api.openai.com/v1",
+        "openai", "managed", RESPONSES, "https://api.openai.com/v1", chat_path="/responses",
         pricing="cached input", notes="GPT",
         facts={"max_tokens_field": "max_completion_tokens", "effort_field": "reasoning_effort"},
     ),
@@ -111,8 +112,8 @@ TABLE = (
         pricing="per token", notes="CN region", facts={"effort_field": "enable_thinking"},
     ),
     Row(
-        "grok", "singleField", CHAT, "https://api.x.ai/v1", probe="/api-key",
-        pricing="live search", notes="Grok",
+        "grok", "singleField", RESPONSES, "https://api.x.ai/v1", chat_path="/responses",
+        probe="/api-key", pricing="live search", notes="Grok",
         facts={"reasoning_in_completion": False, "cost_divisor": 10**10},
     ),
     Row(

@@ -23,10 +23,14 @@ _QUICK_MAX_BYTES = 2048
 _GROUPS = sorted({recording.provider for recording in _HERE})
 _CALL = records.call()
 _END = re.compile(
-    rb'"(?:finish_reason|finishReason|stop_reason|blockReason)": ?"[A-Za-z_]+".*\}\r?$|\[DONE\]',
+    rb'"(?:finish_reason|finishReason|stop_reason|blockReason)": ?"[A-Za-z_]+".*\}\r?$|\[DONE\]'
+    rb'|"type": ?"response\.(?:completed|incomplete)".*\}\r?$',
     re.MULTILINE,
 )
-_STOP = re.compile(rb'^data: .*"message_stop".*\}\r?\n\r?\n', re.MULTILINE)
+_STOP = re.compile(
+    rb'^data: .*"(?:message_stop|response\.completed|response\.incomplete)".*\}\r?\n\r?\n',
+    re.MULTILINE,
+)
 
 
 def _decoder(recording: replay.Recording) -> Decoder:

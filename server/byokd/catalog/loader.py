@@ -127,7 +127,12 @@ def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
         ("models.non_chat_pattern", models.non_chat_pattern) for models in _lists(record.models)
     ]
     found += [("variants.models", variant.models) for variant in record.variants]
-    for quirks in (record.quirks, *(variant.quirks for variant in record.variants)):
+    found += [("pasted", pasted.pattern) for pasted in record.pasted]
+    for surface in record.surfaces:
+        found += [("surfaces.models", surface.models), ("surfaces.base_url", surface.base_url)]
+    overlaid = [variant.quirks for variant in record.variants]
+    overlaid += [surface.quirks for surface in record.surfaces]
+    for quirks in (record.quirks, *overlaid):
         found += [
             ("quirks.reasoning_models", quirks.reasoning_models),
             ("quirks.reasoning_echo_models", quirks.reasoning_echo_models),

@@ -191,7 +191,8 @@ class Quirks(_Record):
     Each flag has its evidence in the records that set it. Read them through
     `Provider.quirks_for(model)`, which adds what holds for some models only.
 
-    Output cap: `max_tokens_default` is sent where the client names none.
+    Output cap: `max_tokens_default` is sent where the client names none, and never less than
+    `max_tokens_least` (of the Responses format).
     Reasoning: `reasoning_models` is searched in the model id; where it fits, the output cap goes
     by `reasoning_max_tokens_field` and `reasoning_drops` (names on the wire) are left out; where
     it is set and does not fit, no effort is sent.
@@ -230,6 +231,7 @@ class Quirks(_Record):
         "max_tokens"
     )
     max_tokens_default: int | None = None
+    max_tokens_least: int = 1
     reasoning_models: str | None = None
     reasoning_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     reasoning_drops: tuple[str, ...] = ()
@@ -307,6 +309,33 @@ class Variant(_Record):
     quirks: Quirks
 
 
+class Pasted(_Record):
+    """An address that people paste, and what it says about a key.
+
+    `pattern` must fit the whole address, whatever its case; its named groups are plain fields of
+    the key. `base_url` is a template over those groups for the address to keep, where that is not
+    the record's own.
+    """
+
+    pattern: str
+    base_url: str | None = None
+
+
+class Surface(_Record):
+    """Another dialect that a provider speaks, and when it is asked in it.
+
+    `models` is searched in the model id and `base_url` in the address that the key is for; all
+    that is given must hold. A surface without either is taken only where the client names its
+    dialect, or the key's base URL ends in its `chat_path`. `quirks` hold there, over all others.
+    """
+
+    dialect: str
+    chat_path: str
+    models: str | None = None
+    base_url: str | None = None
+    quirks: Quirks = Default(default={}, validate_default=True)
+
+
 class Source(_Record):
     """Where a fact was read, and when."""
 
@@ -318,10 +347,11 @@ class Source(_Record):
 class Provider(_Record):
     """One provider: all that the daemon knows about it.
 
-    `base_url` may hold `{field}` templates filled from the key's plain fields. `chat_path` is
-    joined to it by the dialect. `companion_origins` are https templates for probe and model calls.
+    `base_url` may hold `{field}` templates filled from the key's plain fields; the first of `pasted`
+    that fits an address says what it means. `chat_path` is joined to it by the dialect. `companion_origins` are https templates for probe and model calls.
     `one_of` lists sets of fields of which at least one set must be complete. Of `variants`, all
-    that fit a model apply, later ones over earlier ones.
+    that fit a model apply, later ones over earlier ones. `dialect`, asked at `chat_path`, is the
+    usual one; the first of `surfaces` that applies wins over it (`catalog.surfaces` chooses).
     """
 
     id: ProviderId
@@ -332,12 +362,14 @@ class Provider(_Record):
     base_url: str | None = None
     base_url_required: bool = False
     base_url_hint: str | None = None
+    pasted: tuple[Pasted, ...] = ()
     keyless: bool = False
     fields: tuple[Field, ...]
     one_of: tuple[tuple[str, ...], ...] = ()
     auth: Auth = Default(default={}, validate_default=True)
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
+    surfaces: tuple[Surface, ...] = ()
     companion_origins: tuple[Origin, ...] = ()
     key_url: str | None = None
     key_prefix_hint: str | None = None

@@ -164,6 +164,11 @@ class Blocks:
         return self._calls
 
     @property
+    def opened(self) -> Prose | None:
+        """The block of text or reasoning that is being written, if any."""
+        return self._open
+
+    @property
     def empty(self) -> bool:
         """Whether nothing has come yet."""
         return not self._blocks
@@ -248,9 +253,10 @@ class Blocks:
         elif call.name and (call.native_id or delta):
             self._announce(call)
 
-    def citation(self, source: Source, span: Span | None) -> None:
-        """Add a source for what was said."""
-        self._add(CitationPart(source=source, span=span))
+    def citation(self, source: Source, span: Span | None, state: JsonObject | None = None) -> None:
+        """Add a source for what was said; `state` is what the client must echo back."""
+        kept = None if state is None else self._origin | state
+        self._add(CitationPart(source=source, span=span, provider_state=kept))
         self.events.append(Citation(source, span))
 
     # --- the end -------------------------------------------------------------------------------

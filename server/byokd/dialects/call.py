@@ -66,7 +66,8 @@ class Reply:
     `fault` is set where the answer is or became an error; `message` and `usage` then hold what
     came before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text,
     set where the provider names its price in the answer. `priced` is false where it used more than
-    `usage` can say: then nobody knows the price.
+    `usage` can say: then nobody knows the price. `billed` is what is charged, where that is not
+    what was used.
     """
 
     message: Message
@@ -78,6 +79,7 @@ class Reply:
     fault: Fault | None = None
     warnings: tuple[Warn, ...] = ()
     priced: bool = True
+    billed: Usage | None = None
 
 
 class Decoder(Protocol):

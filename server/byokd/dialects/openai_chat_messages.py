@@ -103,9 +103,7 @@ class _Writer:
         if part.data is None and self._quirks.image_data_uri_only:
             self._notes.dropped("messages", "this provider takes images only as data")
             return None
-        url = (
-            part.url if part.data is None else _data_uri(part.media_type or "image/png", part.data)
-        )
+        url = part.url if part.data is None else data_uri(part.media_type or "image/png", part.data)
         return {"type": "image_url", "image_url": {"url": url}}
 
     def _file(self, part: FilePart) -> JsonObject | None:
@@ -116,7 +114,7 @@ class _Writer:
         if form == "data_without_prefix":
             written: JsonObject = {"type": "file_url", "file_url": {"url": part.data or part.url}}
             return written | ({"file_name": part.name} if part.name else {})
-        data = part.url if part.data is None else _data_uri(part.media_type, part.data)
+        data = part.url if part.data is None else data_uri(part.media_type, part.data)
         return {
             "type": "file",
             "file": {"filename": part.name or "document", "file_data": data},
@@ -148,7 +146,7 @@ class _Writer:
         written: JsonObject = {
             "id": self._ids.of_call(part.call_id, native=native),
             "type": "function",
-            "function": {"name": part.name, "arguments": _arguments(part)},
+            "function": {"name": part.name, "arguments": arguments_text(part)},
         }
         return written | {name: value for name, value in state.items() if name not in kept}
 
@@ -164,7 +162,7 @@ class _Writer:
                 message["tool_calls"] = calls
         else:
             told = [
-                f"I call the tool {part.name} with {_arguments(part)}"
+                f"I call the tool {part.name} with {arguments_text(part)}"
                 for part in parts
                 if isinstance(part, ToolCallPart)
             ]
@@ -205,20 +203,28 @@ class _Writer:
         return {name: entries} if entries else {}
 
     def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it, else nothing."""
+        """Return a part's state if this provider and model made it, in this format, else nothing.
+
+        A state without a format's name is of this one: others write theirs.
+        """
         state = part.provider_state or {}
-        own = state.get("provider") == self._provider and state.get("model") == self._model
+        own = (
+            state.get("provider") == self._provider
+            and state.get("model") == self._model
+            and "dialect" not in state
+        )
         return state if own else {}
 
 
-def _arguments(part: ToolCallPart) -> str:
+def arguments_text(part: ToolCallPart) -> str:
     """Return arguments as JSON text: an object where the model sent none that can be read."""
     if part.parse_error is not None:
         return to_json({"unreadable": part.raw_arguments or ""}).decode()
     return "{}" if part.arguments is None else to_json(part.arguments).decode()
 
 
-def _data_uri(media_type: str, data: str) -> str:
+def data_uri(media_type: str, data: str) -> str:
+    """Return base64 data as an address."""
     return f"data:{media_type};base64,{data}"
 
 

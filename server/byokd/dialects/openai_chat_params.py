@@ -61,25 +61,30 @@ class Notes:
 
 def write_params(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
     """Return the fields of the body beside model, messages and stream, in a fixed order."""
-    reasons = quirks.reasoning_models is not None and _fits(quirks.reasoning_models, params.model)
+    reasons = quirks.reasoning_models is not None and fits(quirks.reasoning_models, params.model)
     body: JsonObject = {}
     body |= write_tools(params, quirks, notes)
     most = params.max_output_tokens or quirks.max_tokens_default
     name = quirks.reasoning_max_tokens_field if reasons else None
-    body |= _given(name or quirks.max_tokens_field, most)
-    body |= _given("temperature", _temperature(params.temperature, quirks, notes))
-    body |= _given("top_p", params.top_p)
-    body |= _given("stop", list(params.stop) or None)
-    body |= _given(quirks.seed_field, params.seed)
-    body |= _response_format(params.response_format, quirks, notes)
+    body |= given(name or quirks.max_tokens_field, most)
+    body |= given("temperature", temperature(params.temperature, quirks, notes))
+    body |= given("top_p", params.top_p)
+    body |= given("stop", list(params.stop) or None)
+    body |= given(quirks.seed_field, params.seed)
+    body |= response_format(params.response_format, quirks, notes)
     body |= _effort(params, quirks, notes, reasons=reasons)
+    drop_barred(body, quirks, notes, reasons=reasons)
+    return body
+
+
+def drop_barred(body: JsonObject, quirks: Quirks, notes: Notes, *, reasons: bool) -> None:
+    """Take out what this model refuses."""
     barred = (*quirks.unsupported, *(quirks.reasoning_drops if reasons else ()))
     for field in (field for field in barred if field in body):
         told = _CLIENT_NAMES.get(field, field)
         if field != "parallel_tool_calls":  # ours, not the client's
             notes.dropped(told, f"{told} cannot be sent to this model")
         del body[field]
-    return body
 
 
 def write_tools(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
@@ -94,14 +99,14 @@ def write_tools(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
             {
                 "type": "function",
                 "function": {"name": tool.name}
-                | _given("description", tool.description)
+                | given("description", tool.description)
                 | {"parameters": tool.input_schema},
             }
             for tool in params.tools
         ]
     }
-    body |= _given("tool_choice", _tool_choice(params.tool_choice, quirks, notes))
-    return body | _given("parallel_tool_calls", quirks.parallel_tool_calls)
+    body |= given("tool_choice", _tool_choice(params.tool_choice, quirks, notes))
+    return body | given("parallel_tool_calls", quirks.parallel_tool_calls)
 
 
 def _tool_choice(choice: str | ToolChoice | None, quirks: Quirks, notes: Notes) -> Json:
@@ -115,7 +120,8 @@ def _tool_choice(choice: str | ToolChoice | None, quirks: Quirks, notes: Notes) 
     return quirks.tool_choice_required if choice == "required" else choice
 
 
-def _temperature(asked: float | None, quirks: Quirks, notes: Notes) -> float | None:
+def temperature(asked: float | None, quirks: Quirks, notes: Notes) -> float | None:
+    """Return the temperature that is taken nearest to the one asked for."""
     sent = asked
     if sent is not None and quirks.temperature_max is not None:
         sent = min(sent, quirks.temperature_max)
@@ -129,7 +135,8 @@ def _temperature(asked: float | None, quirks: Quirks, notes: Notes) -> float | N
 # --- the form of the answer ----------------------------------------------------------------------
 
 
-def _response_format(asked: ResponseFormat | None, quirks: Quirks, notes: Notes) -> JsonObject:
+def response_format(asked: ResponseFormat | None, quirks: Quirks, notes: Notes) -> JsonObject:
+    """Return `response_format`, or nothing where none is asked for or none can be."""
     if asked is None:
         return {}
     if quirks.response_format == "none":
@@ -203,9 +210,11 @@ def _effort(params: SendParams, quirks: Quirks, notes: Notes, *, reasons: bool) 
     return thinking | ({"reasoning_effort": word} if told else {})
 
 
-def _fits(pattern: str, model: str) -> bool:
+def fits(pattern: str, model: str) -> bool:
+    """Tell whether a record's pattern is found in the model's id."""
     return re.search(pattern, model) is not None
 
 
-def _given(name: str, value: Json) -> JsonObject:
+def given(name: str, value: Json) -> JsonObject:
+    """Return the field, or nothing where it has no value."""
     return {} if value is None else {name: value}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DIALECTS: Final[dict[str, str]] = {
     "openai_chat": "byokd.dialects.openai_chat",
+    "openai_responses": "byokd.dialects.openai_responses",
     "anthropic_messages": "byokd.dialects.anthropic_messages",
     "gemini": "byokd.dialects.gemini",
     "bedrock_converse": "byokd.dialects.bedrock_converse",

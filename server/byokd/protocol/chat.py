@@ -51,7 +51,8 @@ class SendParams(Params):
 
     `stream_id` is the client's and unique per connection, so that events can be routed before any
     response. A parameter that cannot be sent is dropped with a warning, or refused when `strict`.
-    `provider_options` are raw fields for that provider, merged last.
+    `provider_options` are raw fields for that provider, merged last. `dialect` asks for one of the
+    wire formats that `provider/list` names; without it the provider's record chooses.
     """
 
     stream_id: StreamId
@@ -72,6 +73,7 @@ class SendParams(Params):
     response_format: ResponseFormat | None = None
     cache: Literal["auto", "off"] = "auto"
     provider_options: JsonObject | None = None
+    dialect: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
     strict: bool = False
     include_raw: bool = False
 

@@ -22,13 +22,14 @@ class FieldInfo(Value):
 
 
 class ProviderInfo(Value):
-    """One provider, as a person reads it."""
+    """One provider, as a person reads it. `dialects` are all it speaks, the usual one first."""
 
     id: str
     name: str
     kind: Literal["managed", "singleField", "multiField", "custom"]
     stage: Literal["stable", "preview"]
     dialect: str
+    dialects: tuple[str, ...]
     base_url: str | None
     base_url_required: bool
     base_url_hint: str | None

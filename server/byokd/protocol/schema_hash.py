@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:00405a7572a692fe2fd16e0f4a7a1e1097b5343de5136d04187cd345d7782043"
+SCHEMA_HASH: Final = "sha256:8cc5d53be1dbf15ad2259019dc4761b46730f3480ac17a9e3dbea1e52985b4ff"

@@ -8,9 +8,10 @@ window is disabled in all of them at the next call.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from byokd.catalog.record import HealthClass, Provider
+from byokd.catalog.surfaces import named_by, spoken
 from byokd.dialects.urls import fill
 from byokd.keepers.vault import KeyRow, OpenedKey, Vault, VaultTx, keys
 from byokd.protocol.chat import SendParams
@@ -39,11 +40,12 @@ class Grant:
     """Leave to make one call.
 
     Attributes:
-        record: whom to ask.
+        record: whom to ask; of a chat, as it is in the dialect that was chosen.
         base_url: where, canonical, templates filled.
         at_default_origin: whether that is where the record itself points.
         fields: the opened key; empty where none is needed.
         row: the stored key, or None for the shared pool and where none is needed.
+        dialect: what the key's own base URL names, where it is the whole address of a chat.
     """
 
     record: Provider
@@ -51,6 +53,7 @@ class Grant:
     at_default_origin: bool
     fields: Mapping[str, Secret | str]
     row: KeyRow | None = None
+    dialect: str | None = None
 
     @property
     def key_id(self) -> str | None:
@@ -102,13 +105,18 @@ class Access:
             KeyMissing: no key for this provider, and none that is shared.
             KeyDisabled: the key is out of use; nothing was decrypted.
             NotFound: no such key for this provider.
+            InvalidParams: the provider does not speak the dialect that was asked for.
             VaultError: keys cannot be reached.
         """
         record = self.record(session, params.provider)
         if params.route == "shared":
-            return self._shared(record)
-        shared = params.route == "auto" and params.key_id is None and record.id in self._shared_pool
-        return await self.grant_for(session, record, params.key_id, shared=shared)
+            grant = self._shared(record)
+        else:
+            auto = params.route == "auto" and params.key_id is None
+            shared = auto and record.id in self._shared_pool
+            grant = await self.grant_for(session, record, params.key_id, shared=shared)
+        named = params.dialect or grant.dialect
+        return replace(grant, record=spoken(record, params.model, grant.base_url, named))
 
     async def grant_for(
         self, session: Session, record: Provider, key_id: str | None, *, shared: bool = False
@@ -187,14 +195,17 @@ class Access:
                 provider=record.id,
             )
         base = base_url_of(record, entry.base_url, {})
-        return Grant(record, base.url, entry.base_url is None, {record.auth.field: entry.secret})
+        base_url, dialect = named_by(record, base.url) if entry.base_url else (base.url, None)
+        fields = {record.auth.field: entry.secret}
+        return Grant(record, base_url, entry.base_url is None, fields, dialect=dialect)
 
 
 def grant_of(record: Provider, opened: OpenedKey) -> Grant:
     """Return leave to use an opened key, at the address it was stored for."""
     row = opened.row
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
-    return Grant(record, base.url, row.base_url is None, opened.fields, row)
+    base_url, dialect = named_by(record, base.url) if row.base_url else (base.url, None)
+    return Grant(record, base_url, row.base_url is None, opened.fields, row, dialect)
 
 
 def base_url_of(

@@ -29,4 +29,4 @@ def cost_of(reply: Reply, provider: str, model: str, at_ms: int) -> Cost:
     if reply.usage is None or not reply.priced:
         return Cost()
     known = (facts(provider, reply.model) if reply.model else None) or facts(provider, model)
-    return price(reply.usage, known, datetime.fromtimestamp(at_ms / 1000, UTC))
+    return price(reply.billed or reply.usage, known, datetime.fromtimestamp(at_ms / 1000, UTC))

@@ -1,7 +1,7 @@
 """Takes a key in: what a client sent becomes checked fields and one canonical address.
 
-Knows what a form field must look like before anything is asked or stored. Must not send, store or
-show anything. A value never appears in an error: JSON pointers and reasons do.
+Knows what a form field must look like before anything is asked or stored, and that people paste
+whole addresses into forms. Must not send, store or show anything. A value never appears in an error: JSON pointers and reasons do.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from byokd.catalog.pasted import read_pasted
 from byokd.catalog.record import Provider
+from byokd.catalog.surfaces import named_by
 from byokd.crypto.seal import SealingKey, info
 from byokd.dialects.auth import key_problems
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.key import FieldInput, Fields
 from byokd.secret import Secret, clean
 from byokd.services.access import base_url_of
+from byokd.services.probe import Candidate
 from byokd.services.session import Session
 
 
@@ -42,14 +45,85 @@ class Address:
     """Where a key goes.
 
     Attributes:
-        base_url: canonical.
+        base_url: canonical; without the path of a chat, where one was pasted with it.
         origin: what the key is sealed to.
-        own: the base URL again where it is not the record's, else None.
+        own: the base URL as it was given where it is not the record's, else None.
     """
 
     base_url: str
     origin: str
     own: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A key that was sent: its checked fields, where it goes, and what was changed on the way.
+
+    Attributes:
+        record: whose key it is said to be.
+        fields: by name, the secret ones as `Secret`.
+        address: where it goes.
+        notes: what was cleaned or read, as `<field>: <what>`.
+    """
+
+    record: Provider
+    fields: Mapping[str, Secret | str]
+    address: Address
+    notes: tuple[str, ...]
+
+    @property
+    def candidate(self) -> Candidate:
+        """The same, for a probe."""
+        at_default_origin = self.address.own is None
+        return Candidate(self.record, self.address.base_url, at_default_origin, self.fields)
+
+
+def take_key(
+    session: Session,
+    record: Provider,
+    given: Fields,
+    sealing: SealingKey,
+    asked: Asked,
+    *,
+    base_url: str | None,
+    allow_insecure: bool,
+) -> Intake:
+    """Return a key from what was sent; a pasted address fills the fields that it names.
+
+    Raises:
+        InvalidParams: with a pointer and a reason for whatever does not fit.
+    """
+    given, base_url, read = _unfold(record, given, base_url)
+    fields, cleaned = take_fields(session, record, given, sealing, asked)
+    goes = address(record, fields, base_url, allow_insecure=allow_insecure)
+    return Intake(record, fields, goes, (*read, *cleaned))
+
+
+def _unfold(
+    record: Provider, given: Fields, base_url: str | None
+) -> tuple[Fields, str | None, list[str]]:
+    """Read pasted addresses: the base URL, and plain fields that hold one.
+
+    Raises:
+        InvalidParams: an address says something else than a field beside it.
+    """
+    fields, notes = dict(given), list[str]()
+    plain = {field.name: given.get(field.name) for field in record.fields if not field.secret}
+    whole = {name: text for name, text in plain.items() if isinstance(text, str) and "://" in text}
+    for source, text in [("baseUrl", base_url or ""), *whole.items()]:
+        reading = read_pasted(record, text)
+        if reading is None:
+            continue
+        fields.pop(source, None)
+        for name, value in reading.fields.items():
+            typed = fields.setdefault(name, value)
+            if isinstance(typed, str) and typed.strip().lower() not in {"", value.lower()}:
+                where = "/baseUrl" if source == "baseUrl" else f"/fields/{source}"
+                _refuse([(where, f"names another {name} than the field {name}")])
+            fields[name] = value
+        base_url = reading.base_url if source == "baseUrl" else base_url or reading.base_url
+        notes.append(f"{source}: read {', '.join(reading.fields)} from it")
+    return fields, base_url, notes
 
 
 def take_fields(
@@ -91,7 +165,9 @@ def address(
         base = default or base_url_of(record, None, fields)
     else:
         base = base_url_of(record, base_url, fields, allow_insecure=allow_insecure)
-    return Address(base.url, base.origin, None if default == base else base.url)
+    if default == base:
+        return Address(base.url, base.origin, None)
+    return Address(named_by(record, base.url)[0], base.origin, base.url)
 
 
 def _has_default(record: Provider) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from byokd.catalog.record import Provider
+from byokd.catalog.surfaces import dialects
 from byokd.dialects.registry import DIALECTS
 from byokd.protocol.errors import NotFound, Unsupported
 from byokd.protocol.provider import (
@@ -78,6 +79,7 @@ def describe(record: Provider) -> ProviderInfo:
         kind=record.kind,
         stage=record.stage,
         dialect=record.dialect,
+        dialects=dialects(record),
         base_url=record.base_url,
         base_url_required=record.base_url_required,
         base_url_hint=record.base_url_hint,

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:00405a7572a692fe2fd16e0f4a7a1e1097b5343de5136d04187cd345d7782043";
+export const SCHEMA_HASH = "sha256:8cc5d53be1dbf15ad2259019dc4761b46730f3480ac17a9e3dbea1e52985b4ff";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -645,13 +645,14 @@ export type Protection =
   | "keyFile"
   | "memory";
 
-/** One provider, as a person reads it. */
+/** One provider, as a person reads it. `dialects` are all it speaks, the usual one first. */
 export interface ProviderInfo {
   id: string;
   name: string;
   kind: Open<"managed" | "singleField" | "multiField" | "custom">;
   stage: Open<"stable" | "preview">;
   dialect: string;
+  dialects: readonly string[];
   baseUrl: string | null;
   baseUrlRequired: boolean;
   baseUrlHint: string | null;
@@ -785,7 +786,8 @@ export interface SecretInput {
  *
  * `streamId` is the client's and unique per connection, so that events can be routed before any
  * response. A parameter that cannot be sent is dropped with a warning, or refused when `strict`.
- * `providerOptions` are raw fields for that provider, merged last.
+ * `providerOptions` are raw fields for that provider, merged last. `dialect` asks for one of the
+ * wire formats that `provider/list` names; without it the provider's record chooses.
  */
 export interface SendParams {
   _meta?: JsonObject | null;
@@ -807,6 +809,7 @@ export interface SendParams {
   responseFormat?: ResponseFormat | null;
   cache?: "auto" | "off";
   providerOptions?: JsonObject | null;
+  dialect?: string | null;
   strict?: boolean;
   includeRaw?: boolean;
 }

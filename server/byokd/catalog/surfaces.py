@@ -1,0 +1,77 @@
+"""Chooses the dialect that a provider is asked in, where it speaks several.
+
+Knows the order: what the client names, what the key's address names, what the record says of the
+model and the address, and else the record's usual dialect. Must not know any dialect or provider.
+"""
+
+from __future__ import annotations
+
+import re
+
+from byokd.catalog.record import Provider, Surface, Variant
+from byokd.protocol.errors import InvalidParams
+
+
+def dialects(record: Provider) -> tuple[str, ...]:
+    """Return all dialects that a provider can be asked in, the usual one first."""
+    return tuple(dict.fromkeys((record.dialect, *(s.dialect for s in record.surfaces))))
+
+
+def spoken(record: Provider, model: str, base_url: str, named: str | None = None) -> Provider:
+    """Return the record as it is in the dialect that this call is made in.
+
+    Args:
+        record: whom to ask.
+        model: the model asked for.
+        base_url: where, canonical, templates filled.
+        named: the dialect that the client or the address names, if any.
+
+    Raises:
+        InvalidParams: the provider does not speak the dialect that was named.
+    """
+    if named == record.dialect:
+        return record
+    for surface in record.surfaces:
+        if surface.dialect == named if named else _applies(surface, model, base_url):
+            return _through(record, surface)
+    if named is not None:
+        spoken_here = ", ".join(dialects(record))
+        raise InvalidParams(
+            f"{record.name} is not asked in this dialect; it speaks {spoken_here}",
+            details=[{"pointer": "/dialect", "reason": f"must be one of {spoken_here}"}],
+        )
+    return record
+
+
+def named_by(record: Provider, base_url: str) -> tuple[str, str | None]:
+    """Return the base URL, and the dialect it names if it is the whole address of a chat.
+
+    People paste what the documentation of their gateway shows: `https://host/v1/responses`.
+    """
+    paths = [(record.chat_path, record.dialect)]
+    paths += [(surface.chat_path, surface.dialect) for surface in record.surfaces]
+    for path, dialect in paths:
+        if base_url.endswith(path):
+            return base_url.removesuffix(path), dialect
+    return base_url, None
+
+
+def _applies(surface: Surface, model: str, base_url: str) -> bool:
+    found = [
+        re.search(pattern, text) is not None
+        for pattern, text in ((surface.models, model), (surface.base_url, base_url))
+        if pattern is not None
+    ]
+    return bool(found) and all(found)
+
+
+def _through(record: Provider, surface: Surface) -> Provider:
+    """Return the record with a surface in place of its usual dialect."""
+    over_all = Variant(models="", quirks=surface.quirks)
+    return record.model_copy(
+        update={
+            "dialect": surface.dialect,
+            "chat_path": surface.chat_path,
+            "variants": (*record.variants, over_all),
+        }
+    )
