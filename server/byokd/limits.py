@@ -171,6 +171,9 @@ KEY_MAX_CHARS: Final = 512
 KEY_FIELD_MAX_CHARS: Final = 4096
 """One field of a multi-field key; AWS session tokens reach about 2 KiB."""
 
+PASTED_URL_MAX_CHARS: Final = 4096
+"""A portal's page names subscription, group, account and tenant, some of it twice."""
+
 SEALED_PLAINTEXT_MAX_BYTES: Final = 32 * 1024
 """All fields of one key entry together; its length must fit the 16 bits of the sealed form."""
 

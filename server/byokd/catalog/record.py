@@ -347,11 +347,12 @@ class Source(_Record):
 class Provider(_Record):
     """One provider: all that the daemon knows about it.
 
-    `base_url` may hold `{field}` templates filled from the key's plain fields; the first of `pasted`
-    that fits an address says what it means. `chat_path` is joined to it by the dialect. `companion_origins` are https templates for probe and model calls.
-    `one_of` lists sets of fields of which at least one set must be complete. Of `variants`, all
-    that fit a model apply, later ones over earlier ones. `dialect`, asked at `chat_path`, is the
-    usual one; the first of `surfaces` that applies wins over it (`catalog.surfaces` chooses).
+    `base_url` may hold `{field}` templates filled from the key's plain fields; the first of
+    `pasted` that fits an address says what it means. `chat_path` is joined to it by the dialect.
+    `companion_origins` are https templates for probe and model calls. `one_of` lists sets of fields
+    of which at least one set must be complete. Of `variants`, all that fit a model apply, later
+    ones over earlier ones. `dialect`, asked at `chat_path`, is the usual one; the first of
+    `surfaces` that applies wins over it (`catalog.surfaces` chooses).
     """
 
     id: ProviderId

@@ -1,7 +1,8 @@
 """Takes a key in: what a client sent becomes checked fields and one canonical address.
 
 Knows what a form field must look like before anything is asked or stored, and that people paste
-whole addresses into forms. Must not send, store or show anything. A value never appears in an error: JSON pointers and reasons do.
+whole addresses into forms. Must not send, store or show anything. A value never appears in an
+error: JSON pointers and reasons do.
 """
 
 from __future__ import annotations

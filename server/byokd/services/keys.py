@@ -37,7 +37,7 @@ from byokd.services.access import grant_of
 from byokd.services.actions import action_for
 from byokd.services.clock import now_ms
 from byokd.services.health import renewed
-from byokd.services.intake import Asked, address, take_fields
+from byokd.services.intake import Asked, take_key
 from byokd.services.paging import page
 from byokd.services.probe import Candidate, Prober
 from byokd.services.providers import Providers
@@ -79,17 +79,22 @@ class Keys:
         """
         provider = self._providers.get(params.provider, session)
         asked = Asked("key/store", params.provider, None, params.base_url)
-        fields, notes = take_fields(session, provider, params.fields, self._sealing, asked)
-        goes = address(
-            provider, fields, params.base_url, allow_insecure=params.allow_insecure_origin
+        taken = take_key(
+            session,
+            provider,
+            params.fields,
+            self._sealing,
+            asked,
+            base_url=params.base_url,
+            allow_insecure=params.allow_insecure_origin,
         )
+        goes = taken.address
         await self._desk.ready(session)
-        candidate = Candidate(provider, goes.base_url, goes.own is None, fields)
-        probe = await self._asked(candidate, params.probe)
+        probe = await self._asked(taken.candidate, params.probe)
         new = NewKey(
             provider=provider.id,
             origin=goes.origin,
-            fields=fields,
+            fields=taken.fields,
             label=params.label,
             base_url=goes.own,
             allow_insecure=params.allow_insecure_origin,
@@ -104,7 +109,7 @@ class Keys:
 
         row = await self._vault.transaction(write)
         tell(session, row, "stored", state=row.state)
-        return KeyStoreResult(key=shown(row), probe=probe, notes=notes)
+        return KeyStoreResult(key=shown(row), probe=probe, notes=taken.notes)
 
     async def rotate(self, session: Session, params: KeyRotateParams) -> KeyStoreResult:
         """Replace the secret of a key; its id, label and origin stay.
@@ -117,19 +122,24 @@ class Keys:
         provider = self._providers.get(old.provider, session)
         kept: Fields = {name: value for name, value in old.fields.items() if value is not None}
         asked = Asked("key/rotate", params.provider, params.key_id, params.base_url)
-        fields, notes = take_fields(session, provider, kept | params.fields, self._sealing, asked)
-        goes = address(
-            provider, fields, params.base_url or old.base_url, allow_insecure=old.allow_insecure
+        taken = take_key(
+            session,
+            provider,
+            kept | params.fields,
+            self._sealing,
+            asked,
+            base_url=params.base_url or old.base_url,
+            allow_insecure=old.allow_insecure,
         )
+        goes = taken.address
         if goes.origin != old.origin or provider.id != (params.provider or provider.id):
             raise Conflict(
                 "this would be a key for another provider or address; store it as another key"
             )
-        candidate = Candidate(provider, goes.base_url, goes.own is None, fields)
-        probe = await self._asked(candidate, params.probe)
+        probe = await self._asked(taken.candidate, params.probe)
 
         def write(tx: VaultTx) -> KeyRow:
-            row = keys.rotate(tx, session.account, params.key_id, fields, at=now_ms())
+            row = keys.rotate(tx, session.account, params.key_id, taken.fields, at=now_ms())
             details: JsonObject = {
                 "fingerprint": row.fingerprint,
                 "previousFingerprint": old.fingerprint,
@@ -139,7 +149,7 @@ class Keys:
 
         row = await self._vault.transaction(write)
         tell(session, row, "rotated", state=row.state)
-        return KeyStoreResult(key=shown(row), probe=probe, notes=notes)
+        return KeyStoreResult(key=shown(row), probe=probe, notes=taken.notes)
 
     async def list(self, session: Session, params: KeyListParams) -> KeyListResult:
         """Return a page of keys, never a secret."""
@@ -160,12 +170,16 @@ class Keys:
             return KeyProbeResult(probe=probe)
         provider = self._providers.get(params.provider or "", session)
         asked = Asked("key/probe", params.provider, None, params.base_url)
-        fields, _ = take_fields(session, provider, params.fields, self._sealing, asked)
-        goes = address(
-            provider, fields, params.base_url, allow_insecure=params.allow_insecure_origin
+        taken = take_key(
+            session,
+            provider,
+            params.fields,
+            self._sealing,
+            asked,
+            base_url=params.base_url,
+            allow_insecure=params.allow_insecure_origin,
         )
-        candidate = Candidate(provider, goes.base_url, goes.own is None, fields)
-        return KeyProbeResult(probe=await self._prober.ask(candidate, fresh=True))
+        return KeyProbeResult(probe=await self._prober.ask(taken.candidate, fresh=True))
 
     async def disable(self, session: Session, params: KeyIdParams) -> KeyResult:
         """Stop using a key until it is enabled; nothing automatic ever changes that."""

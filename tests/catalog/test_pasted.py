@@ -1,0 +1,150 @@
+"""What people paste as an address, and what is read from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.pasted import read_pasted
+from byokd.limits import PASTED_URL_MAX_CHARS
+
+_RESOURCE = (
+    "/subscriptions/0b1f/resourceGroups/rg-1/providers/Microsoft.CognitiveServices/accounts/my-res"
+)
+_ENCODED = _RESOURCE.replace("/", "%2F")
+_SHARED = "https://my-res.cognitiveservices.azure.com/openai"
+_ACCOUNT = "0123456789abcdef0123456789abcdef"
+
+_READ: list[tuple[str, str, dict[str, str], str | None]] = [
+    # provider, pasted, fields, base URL to keep
+    ("azure-openai", "https://my-res.openai.azure.com", {"resourceName": "my-res"}, None),
+    ("azure-openai", "  https://my-res.openai.azure.com/ ", {"resourceName": "my-res"}, None),
+    (
+        "azure-openai",
+        "https://My-Res.OpenAI.azure.com/openai/v1/",
+        {"resourceName": "My-Res"},
+        None,
+    ),
+    (
+        "azure-openai",
+        "https://my-res.openai.azure.com/openai/v1/chat/completions?api-version=preview",
+        {"resourceName": "my-res"},
+        None,
+    ),
+    (
+        "azure-openai",
+        f"{_SHARED}/deployments/gpt%204o/chat/completions?foo=1&api-version=2025-01-01-preview",
+        {"resourceName": "my-res", "deployment": "gpt 4o", "apiVersion": "2025-01-01-preview"},
+        f"{_SHARED}/v1",
+    ),
+    (
+        "azure-openai",
+        "https://my-res.openai.azure.com/openai/deployments/gpt-4o",
+        {"resourceName": "my-res", "deployment": "gpt-4o"},
+        None,
+    ),
+    (
+        "azure-openai",
+        "https://my-res.services.ai.azure.com/api/projects/first",
+        {"resourceName": "my-res"},
+        "https://my-res.services.ai.azure.com/openai/v1",
+    ),
+    (
+        "azure-openai",
+        "https://my-res.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview",
+        {"resourceName": "my-res"},
+        "https://my-res.services.ai.azure.com/openai/v1",
+    ),
+    (
+        "azure-openai",
+        f"https://portal.azure.com/#@me.example/resource{_RESOURCE}/cskeys",
+        {"resourceName": "my-res"},
+        None,
+    ),
+    (
+        "azure-openai",
+        f"https://ai.azure.com/resource/overview?wsid={_ENCODED}&tid=77aa",
+        {"resourceName": "my-res"},
+        None,
+    ),
+    ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com/", {"region": "eu-west-1"}, None),
+    (
+        "bedrock",
+        "https://bedrock-runtime.us-gov-west-1.amazonaws.com/model/a.b/converse",
+        {"region": "us-gov-west-1"},
+        None,
+    ),
+    (
+        "bedrock",
+        "https://bedrock-runtime-fips.us-east-1.amazonaws.com",
+        {"region": "us-east-1"},
+        "https://bedrock-runtime-fips.us-east-1.amazonaws.com",
+    ),
+    (
+        "bedrock",
+        "https://us-east-1.console.aws.amazon.com/bedrock/home?region=eu-west-1#/api-keys",
+        {"region": "eu-west-1"},
+        None,
+    ),
+    (
+        "bedrock",
+        "https://eu-west-1.console.aws.amazon.com/bedrock/home",
+        {"region": "eu-west-1"},
+        None,
+    ),
+    (
+        "cloudflare-workers-ai",
+        f"https://dash.cloudflare.com/{_ACCOUNT}/ai/workers-ai",
+        {"accountId": _ACCOUNT},
+        None,
+    ),
+    (
+        "cloudflare-workers-ai",
+        f"https://api.cloudflare.com/client/v4/accounts/{_ACCOUNT}/ai/run/@cf/meta/llama",
+        {"accountId": _ACCOUNT},
+        None,
+    ),
+    (
+        "cloudflare-workers-ai",
+        f"https://gateway.ai.cloudflare.com/v1/{_ACCOUNT}/mine",
+        {"accountId": _ACCOUNT},
+        f"https://gateway.ai.cloudflare.com/v1/{_ACCOUNT}/mine/workers-ai/v1",
+    ),
+]
+
+_NOT_READ: list[tuple[str, str]] = [
+    ("azure-openai", "my-res"),
+    ("azure-openai", "http://my-res.openai.azure.com"),
+    ("azure-openai", "https://my-res.openai.azure.com.evil.example/"),
+    ("azure-openai", "https://evil.example/?https://my-res.openai.azure.com"),
+    ("azure-openai", "https://gateway.example/openai/v1"),
+    # The whole address of a chat of the other dialect names that dialect, and stays.
+    ("azure-openai", "https://my-res.openai.azure.com/openai/v1/responses"),
+    ("azure-openai", "https://my-res.services.ai.azure.com/openai/v1/responses"),
+    ("bedrock", "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"),
+    ("cloudflare-workers-ai", "https://dash.cloudflare.com/profile/api-tokens"),
+    ("openai", "https://api.openai.com/v1"),
+]
+
+
+@pytest.mark.parametrize(("provider", "text", "fields", "base_url"), _READ)
+def test_what_is_read(
+    provider: str, text: str, fields: dict[str, str], base_url: str | None
+) -> None:
+    reading = read_pasted(load()[provider], text)
+
+    assert reading is not None
+    assert (reading.fields, reading.base_url) == (fields, base_url)
+
+
+@pytest.mark.parametrize(("provider", "text"), _NOT_READ)
+def test_what_is_left_as_it_is(provider: str, text: str) -> None:
+    assert read_pasted(load()[provider], text) is None
+
+
+@pytest.mark.parametrize(("more", "read"), [(0, True), (1, False)])
+def test_the_longest(more: int, *, read: bool) -> None:
+    start = "https://dash.cloudflare.com/" + _ACCOUNT + "/"
+    text = start + "a" * (PASTED_URL_MAX_CHARS - len(start) + more)
+
+    assert (read_pasted(load()["cloudflare-workers-ai"], text) is not None) is read
