@@ -20,6 +20,7 @@ DIALECTS: Final[dict[str, str]] = {
     "anthropic_messages": "byokd.dialects.anthropic_messages",
     "gemini": "byokd.dialects.gemini",
     "bedrock_converse": "byokd.dialects.bedrock_converse",
+    "cohere_chat": "byokd.dialects.cohere_chat",
 }
 """Name, as records say it, to module."""
 

@@ -1,0 +1,294 @@
+"""Reads a Cohere answer: a stream of events, one whole message, or an error.
+
+Knows how answers are framed and where they end. Must not know a provider, a clock or a socket. The
+body's first character decides how it is read, because content types lie in both directions.
+
+This is the hot path: a delta costs two line splits, one JSON parse and one event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pydantic_core import from_json
+
+from byokd.dialects.blocks import Blocks
+from byokd.dialects.call import Call, Fault, Reply
+from byokd.dialects.cohere_chat_content import Content
+from byokd.dialects.cohere_chat_usage import FAULTS, finish_reason, read_billed, read_usage
+from byokd.dialects.cohere_chat_v1 import as_v2, is_v1
+from byokd.dialects.errors import classify
+from byokd.dialects.framing import BOM, SseReader
+from byokd.dialects.loose_json import documents, is_marker, within_depth
+from byokd.dialects.tool_names import ToolNames
+from byokd.limits import (
+    ERROR_BODY_MAX_BYTES,
+    JSON_MAX_DEPTH,
+    PROVIDER_MESSAGE_MAX_BYTES,
+    RESPONSE_BODY_MAX_BYTES,
+)
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import ProviderError
+from byokd.protocol.events import Event, Raw, UsageSnapshot
+from byokd.protocol.parts import Message
+from byokd.wire import HttpHead
+
+_OK: Final = range(200, 300)
+_SPACE: Final = b" \t\r\n"
+_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
+
+_INTERRUPTED: Final = Fault(
+    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
+)
+_SILENT: Final = Fault(
+    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
+)
+_GARBLED: Final = Fault(
+    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
+    retryable=True,
+)  # fmt: skip
+
+
+class CohereDecoder:
+    """Decodes one answer.
+
+    The end is true where Cohere says so: with `message-end`, or with the marker after it (`[DONE]`,
+    recorded 2025-2026). A body that stops without either was interrupted, and so was one that
+    stops inside a frame. `message-end` may say that the answer failed.
+    """
+
+    def __init__(self, call: Call, head: HttpHead) -> None:
+        self._call = call
+        self._head = head
+        origin: JsonObject = {"provider": call.provider.id, "model": call.params.model}
+        self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
+        names = ToolNames(tool.name for tool in call.params.tools)
+        self._content = Content(self._blocks, names, origin)
+        self._include_raw = call.params.include_raw
+        self._sse: SseReader | None = None
+        self._body = bytearray()  # what is not (yet) read as a stream
+        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._answered = False
+        self._marked = False
+        self._done = False
+        self._fault: Fault | None = None
+        self._word: str | None = None
+        self._usage: JsonObject = {}
+        self._id: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows can matter."""
+        return self._done
+
+    @property
+    def ending(self) -> bool:
+        """Whether the answer has said its end; at most a marker follows."""
+        return self._marked or self._fault is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+        if self._done:
+            return []
+        try:
+            if self._sse is None:
+                data = self._begin(data)
+            if self._sse is not None:
+                if not self._answered and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
+                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
+                for name, frame in self._sse.feed(data):
+                    self._frame(name, frame)
+                    if self._done:
+                        break
+        except ProviderError as error:  # a bound was passed
+            self._fail(Fault(error.kind, "neutral", error.user_message))
+            self._done = True
+        return self._blocks.drain()
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply."""
+        if not self._done:
+            try:
+                self._end()
+            except ProviderError as error:
+                self._fail(Fault(error.kind, "neutral", error.user_message))
+            self._done = True
+        if self._fault is None and not self._answered:
+            self._fail(_SILENT)
+        state = self._content.close()
+        if self._fault is None:
+            self._blocks.finish()
+        if self._usage:
+            self._blocks.events.append(UsageSnapshot(read_usage(self._usage)))
+        return self._blocks.drain(), self._reply(state)
+
+    # --- which kind of body ----------------------------------------------------------------------
+
+    def _begin(self, data: bytes) -> bytes:
+        """Hold bytes until the first that means something; return what the stream reader gets."""
+        self._body += data
+        failed = self._head.status not in _OK
+        most = ERROR_BODY_MAX_BYTES if failed else RESPONSE_BODY_MAX_BYTES
+        if len(self._body) > most:
+            if not failed:
+                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
+            del self._body[most:]  # the rest of an error says nothing more
+        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
+        if failed or not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}:
+            return b""
+        self._sse = SseReader()
+        data = bytes(self._body)
+        self._body.clear()
+        return data
+
+    def _end(self) -> None:
+        """Read what the end of the body leaves to be read, and say whether it was a true end."""
+        if self._head.status not in _OK:
+            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
+        elif self._sse is None:
+            self._whole_body(bytes(self._body))
+        else:
+            self._end_of_stream(self._sse)
+
+    def _end_of_stream(self, sse: SseReader) -> None:
+        frames, whole = sse.close()
+        for name, frame in frames:
+            whole = whole and (name == "error" or documents(frame) is not None)
+            if whole:
+                self._frame(name, frame)
+        if sse.stray and not self._marked:
+            said = documents(sse.stray)
+            broken = said is None or not any(isinstance(one, dict) for one in said)
+            self._fail(_INTERRUPTED if broken else self._classified(sse.stray))
+        elif not self._answered and not self._marked:
+            self._fail(self._no_stream())
+        elif not (whole and self._marked):
+            self._fail(_INTERRUPTED)
+
+    def _no_stream(self) -> Fault:
+        """Return the fault of a 200 whose body was neither a stream nor JSON."""
+        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
+            return _INTERRUPTED
+        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
+
+    def _whole_body(self, body: bytes) -> None:
+        """Read a body that is one JSON document, or JSON lines, or no JSON at all."""
+        text = body.removeprefix(BOM).strip()
+        if text.startswith(b"<"):
+            self._fail(self._classified(body))
+            return
+        for document in documents(text) or ():
+            if isinstance(document, dict):
+                self._document(document, text)
+            else:
+                self._fail(self._classified(text))
+        if not self._marked:
+            self._fail(_INTERRUPTED)
+
+    def _document(self, document: JsonObject, text: bytes) -> None:
+        message = document.get("message")
+        if not isinstance(message, dict):
+            self._chunk("", document, text)
+            return
+        if self._include_raw:
+            self._raw(document)
+        self._answered = True
+        self._content.whole(message)
+        self._finish(document, document, text)
+
+    # --- what a frame says -----------------------------------------------------------------------
+
+    def _frame(self, name: str, data: bytes) -> None:
+        try:
+            chunk = from_json(data, allow_inf_nan=False, cache_strings="keys")
+        except ValueError:
+            self._odd_frame(name, data)
+            return
+        if isinstance(chunk, dict) and name != "error":
+            self._chunk(name, chunk, data)
+        elif name == "error" or isinstance(chunk, list):
+            self._fail(self._classified(data))
+
+    def _odd_frame(self, name: str, data: bytes) -> None:
+        """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
+        said = None if name == "error" else documents(data)
+        if said is None:
+            self._fail(self._classified(data) if name == "error" else _GARBLED)
+            return
+        for document in said:
+            if isinstance(document, dict):
+                self._chunk(name, document, data)
+        if any(map(is_marker, data.splitlines())):
+            self._marked = self._done = True
+
+    def _chunk(self, name: str, chunk: JsonObject, data: bytes) -> None:
+        """Read an event; its name is in the data, and gateways may leave out either."""
+        if self._include_raw:
+            self._raw(chunk)
+        kind = chunk.get("type") or name
+        if isinstance(kind, str) and "-" in kind and "event_type" not in chunk:
+            self._event(kind, chunk, data)
+        elif is_v1(chunk):
+            for event in as_v2(chunk):
+                self._event(str(event["type"]), event, data)
+        elif chunk.get("error") or chunk.get("message"):
+            self._fail(self._classified(data))
+
+    def _event(self, kind: str, chunk: JsonObject, data: bytes) -> None:
+        if kind == "message-end":
+            self._answered = True
+            delta = chunk.get("delta")
+            self._finish(chunk, delta if isinstance(delta, dict) else {}, data)
+        elif self._fault is None:
+            if kind == "message-start":
+                self._id = _text(chunk.get("id")) or self._id
+            self._content.event(kind, chunk)
+            self._answered = self._answered or not self._content.empty
+
+    def _finish(self, chunk: JsonObject, end: JsonObject, data: bytes) -> None:
+        """Read how the answer ended; `end` holds the word, the counts and perhaps an error."""
+        self._marked = True
+        self._id = _text(chunk.get("id")) or self._id
+        self._word = _text(end.get("finish_reason")) or self._word
+        usage = end.get("usage")
+        if isinstance(usage, dict) and within_depth(usage, JSON_MAX_DEPTH):
+            self._usage = usage or self._usage
+        kind = FAULTS.get(self._word.lower()) if self._word else None
+        if end.get("error") or kind is not None:
+            fault = self._classified(data)
+            if kind == "timeout":
+                fault = replace(fault, kind=kind, message="the answer took too long; try again")
+            self._fail(replace(fault, provider_code=fault.provider_code or self._word))
+
+    def _raw(self, chunk: JsonObject) -> None:
+        deep = not within_depth(chunk, JSON_MAX_DEPTH)
+        self._blocks.events.append(Raw(None if deep else chunk))
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _classified(self, data: bytes) -> Fault:
+        return classify(self._call.provider, self._head, data, in_stream=True)
+
+    def _fail(self, fault: Fault) -> None:
+        self._fault = self._fault or fault
+
+    def _reply(self, state: JsonObject | None) -> Reply:
+        reason = finish_reason(self._word, called=bool(self._blocks.calls))
+        return Reply(
+            message=Message(role="assistant", content=self._blocks.parts(), provider_state=state),
+            finish_reason=None if self._fault else reason,
+            usage=read_usage(self._usage) if self._usage else None,
+            billed=read_billed(self._usage),
+            response_id=self._id,
+            fault=self._fault,
+        )
+
+
+def _call_ids(call: Call) -> list[str]:
+    parts = (part for message in call.params.messages for part in message.parts())
+    return [part.call_id for part in parts if part.type == "toolCall"]
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None

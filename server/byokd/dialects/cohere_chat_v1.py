@@ -1,0 +1,106 @@
+"""Puts answers of Cohere's first chat version into the words of the second.
+
+Knows both. Must not know what either means. The first is never asked for, but who enters the base
+URL of a gateway or a private deployment may be answered in it (recorded 2024-2025): one JSON
+document a line, each with an `event_type`, or one document with the text at its top.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.protocol.base import Json, JsonObject
+
+_COUNTS: Final = ("billed_units", "tokens", "cached_tokens")
+"""What its `meta` counts, as the second version's `usage` does."""
+
+
+def is_v1(document: JsonObject) -> bool:
+    """Tell whether a document is of the first version."""
+    return "event_type" in document or (
+        isinstance(document.get("text"), str)
+        and any(name in document for name in ("generation_id", "response_id", "chat_history"))
+    )
+
+
+def as_v2(document: JsonObject) -> list[JsonObject]:
+    """Return the events that say the same; a whole answer is all events of one."""
+    kind = document.get("event_type")
+    if kind is None:
+        return [*_content(document), _end(document)]
+    if kind == "stream-start":
+        return [{"type": "message-start", "id": document.get("generation_id")}]
+    if kind == "stream-end":
+        # What it repeats has been said; only its end is news.
+        response = document.get("response")
+        told = response if isinstance(response, dict) else {}
+        reason = document.get("finish_reason") or told.get("finish_reason")
+        return [_end(told | {"finish_reason": reason})]
+    if kind == "tool-calls-generation":
+        return [*_plan(document), *_calls(document)]
+    return _content(document)
+
+
+def _content(document: JsonObject) -> list[JsonObject]:
+    calls = _calls(document)
+    text = document.get("text")
+    said: list[JsonObject] = []
+    if calls:
+        said += _plan(document)
+    elif isinstance(text, str) and document.get("event_type") in {None, "text-generation"}:
+        said.append(_event("content-delta", {"content": {"text": text}}))
+    cited = document.get("citations")
+    return [*said, *calls, *(_citation(entry) for entry in _objects(cited))]
+
+
+def _plan(document: JsonObject) -> list[JsonObject]:
+    return [_event("tool-plan-delta", {"tool_plan": document.get("text")})]
+
+
+def _calls(document: JsonObject) -> list[JsonObject]:
+    """Return the calls, which come whole and without ids."""
+    return [
+        {"index": index}
+        | _event(
+            "tool-call-start",
+            {
+                "tool_calls": {
+                    "function": {
+                        "name": entry.get("name"),
+                        "arguments": to_json(entry.get("parameters") or {}).decode(),
+                    }
+                }
+            },
+        )
+        for index, entry in enumerate(_objects(document.get("tool_calls")))
+    ]
+
+
+def _citation(entry: JsonObject) -> JsonObject:
+    ids = entry.get("document_ids")
+    sources: list[Json] = [
+        {"type": "document", "id": name} for name in (ids if isinstance(ids, list) else [])
+    ]
+    kept = {name: value for name, value in entry.items() if name != "document_ids"}
+    return _event("citation-start", {"citations": kept | {"sources": sources}})
+
+
+def _end(document: JsonObject) -> JsonObject:
+    meta = document.get("meta")
+    counts = meta if isinstance(meta, dict) else {}
+    usage: JsonObject = {name: counts[name] for name in _COUNTS if name in counts}
+    return {
+        "type": "message-end",
+        "id": document.get("generation_id") or document.get("response_id"),
+        "delta": {"finish_reason": document.get("finish_reason"), "usage": usage},
+    }
+
+
+def _event(kind: str, message: JsonObject) -> JsonObject:
+    return {"type": kind, "delta": {"message": message}}
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
