@@ -34,6 +34,7 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("settings", "secret", "a shared key is a secret"),
     ("dialects", "catalog.record", "a dialect reads the quirks of a record"),
     ("dialects.errors", "catalog.errors", "what an error means in general is data as well"),
+    ("dialects.refusals", "catalog.errors", "and so are the words that refuse a parameter"),
     ("__main__", "app", "composition"),
     ("__main__", "cli", "words for people, when a person is there"),
     ("app", "config", "composition"),

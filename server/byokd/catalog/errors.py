@@ -1,4 +1,4 @@
-"""The general classifier rows: what an error means at whichever provider sends it.
+"""The general classifier rows: what an error means, and which words refuse a parameter.
 
 Knows where the rows are kept. Must not know how a body is read; `dialects/errors.py` asks a
 provider's own rows first, then these, in the order of the file.
@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from pydantic import TypeAdapter
 
-from byokd.catalog.record import ErrorRow
+from byokd.catalog.record import ErrorRow, RefusalRow
 
 
 @cache
@@ -20,3 +20,10 @@ def load_errors() -> tuple[ErrorRow, ...]:
     """Return the rows of `catalog/errors.toml`, read once."""
     text = files("byokd.catalog").joinpath("errors.toml").read_text(encoding="utf-8")
     return TypeAdapter(tuple[ErrorRow, ...]).validate_python(tomllib.loads(text)["errors"])
+
+
+@cache
+def load_refusals() -> tuple[RefusalRow, ...]:
+    """Return the rows of `catalog/refusals.toml`, read once."""
+    text = files("byokd.catalog").joinpath("refusals.toml").read_text(encoding="utf-8")
+    return TypeAdapter(tuple[RefusalRow, ...]).validate_python(tomllib.loads(text)["refusals"])

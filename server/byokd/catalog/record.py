@@ -103,6 +103,21 @@ class ErrorRow(_Record):
     source: str = ""
 
 
+class RefusalRow(_Record):
+    """Words with which providers say that they do not take a parameter.
+
+    `message` is searched in the error's text without regard to case. Its group `names` holds one
+    name, or several with commas, dotted where it is nested; `names` here stands for it where the
+    words have none. The groups `least` and `most` hold the bound that is named, and `inside` the
+    place that the name is in. `of_value`: only the value that was sent is refused.
+    """
+
+    message: str
+    names: str = ""
+    of_value: bool = False
+    source: str
+
+
 class VerdictRow(_Record):
     """What an answer to the probe means, where the general reading would be wrong."""
 
@@ -326,13 +341,15 @@ class Surface(_Record):
 
     `models` is searched in the model id and `base_url` in the address that the key is for; all
     that is given must hold. A surface without either is taken only where the client names its
-    dialect, or the key's base URL ends in its `chat_path`. `quirks` hold there, over all others.
+    dialect, or the key's base URL ends in its `chat_path`. With `fallback` it is also taken where
+    the usual dialect's path is not there. `quirks` hold there, over all others.
     """
 
     dialect: str
     chat_path: str
     models: str | None = None
     base_url: str | None = None
+    fallback: bool = False
     quirks: Quirks = Default(default={}, validate_default=True)
 
 

@@ -56,6 +56,17 @@ def named_by(record: Provider, base_url: str) -> tuple[str, str | None]:
     return base_url, None
 
 
+def fallback(record: Provider) -> Provider | None:
+    """Return the record as it is asked where its usual dialect's path is not there, if it can be.
+
+    There is none for a record that is already asked through one of its surfaces.
+    """
+    if any(surface.dialect == record.dialect for surface in record.surfaces):
+        return None
+    other = next((surface for surface in record.surfaces if surface.fallback), None)
+    return None if other is None else _through(record, other)
+
+
 def _applies(surface: Surface, model: str, base_url: str) -> bool:
     found = [
         re.search(pattern, text) is not None

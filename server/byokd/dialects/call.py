@@ -42,10 +42,38 @@ class Encoded:
     request: HttpRequest
     warnings: tuple[Warn, ...] = ()
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer was asked for piece by piece.
+
+        A dialect may ask otherwise than its client did; it always names what it wants to read.
+        """
+        return self.request.headers.get("accept") != "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A parameter that a provider says it does not take, as it names it.
+
+    Attributes:
+        path: names from the outside in, in the provider's own spelling.
+        of_value: only the value that was sent is refused, not the parameter.
+        least: the smallest value that is taken, where it says so.
+        most: the largest.
+    """
+
+    path: tuple[str, ...]
+    of_value: bool = False
+    least: int | None = None
+    most: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a provider's error means, before anybody adds who asked."""
+    """What a provider's error means, before anybody adds who asked.
+
+    `refusals` are the parameters that it names as the reason.
+    """
 
     kind: Kind
     health: HealthClass
@@ -57,6 +85,7 @@ class Fault:
     provider_type: str | None = None
     provider_message: str | None = None
     provider_request_id: str | None = None
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

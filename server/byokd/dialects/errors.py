@@ -16,6 +16,7 @@ from byokd.catalog.record import Condition, ErrorRow, HealthClass, Provider
 from byokd.dialects.call import Fault
 from byokd.dialects.error_body import ErrorBody, read_error_body
 from byokd.dialects.pointer import at_pointer
+from byokd.dialects.refusals import read_refusals
 from byokd.dialects.retry_after import retry_after_ms
 from byokd.dialects.scrub import scrub
 from byokd.protocol.base import Json
@@ -71,6 +72,10 @@ _PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
 """Statuses of a `badRequest` that a provider gives only after it has accepted the key. 404 and 405
 are missing: five providers resolve the path before the key (seen 2026-09)."""
 
+_REFUSED: Final = frozenset({400, 422})
+_REFUSED_KINDS: Final = frozenset({"badRequest", "unsupported"})
+"""Of which answers a parameter may be the reason."""
+
 _PASSING: Final = frozenset({"rateLimited", "providerOverloaded", "providerError", "timeout"})
 """Kinds that may be over by the next try. They say nothing about the key: a limiter or a gateway
 may have answered before anybody looked at it."""
@@ -117,6 +122,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     row = _row(provider, said, status, foreign=foreign)
     kind = _kind(row, said, status, foreign=foreign)
     health = _health(row, said, status, kind, foreign=foreign)
+    refused = status in _REFUSED and kind in _REFUSED_KINDS
     return Fault(
         kind=kind,
         health="neutral" if inside and health != "notFromProvider" else health,
@@ -130,6 +136,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
         provider_type=scrub(said.type, 128) if said.type else None,
         provider_message=scrub(said.message) or None,
         provider_request_id=_request_id(head, said),
+        refusals=read_refusals(said) if refused and not (inside or foreign) else (),
     )
 
 
