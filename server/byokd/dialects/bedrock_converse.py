@@ -20,8 +20,9 @@ from byokd.dialects.bedrock_converse_decoder import ConverseDecoder
 from byokd.dialects.bedrock_converse_messages import Conversation, write_conversation
 from byokd.dialects.bedrock_converse_params import write_params
 from byokd.dialects.call import Call, Decoder, Encoded
+from byokd.dialects.merge import merged
 from byokd.dialects.openai_chat_params import Notes
-from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.base import JsonObject
 from byokd.wire import Headers, HttpHead, HttpRequest
 
 _CACHE_POINT: Final[JsonObject] = {"cachePoint": {"type": "default"}}
@@ -47,8 +48,8 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     if conversation.system:
         body["system"] = conversation.system
     body["messages"] = conversation.messages
-    body = _merged(body, dict(quirks.extra_body))
-    body = _merged(body, params.provider_options or {})
+    body = merged(body, dict(quirks.extra_body))
+    body = merged(body, params.provider_options or {})
     stream = params.stream or quirks.always_stream
     if stream and "toolConfig" in body and not quirks.stream_tools:
         stream = False
@@ -96,13 +97,3 @@ def _mark_cache(body: JsonObject, conversation: Conversation, quirks: Quirks) ->
         end -= 1
     if end:
         turn.blocks.insert(end, _CACHE_POINT)
-
-
-def _merged(body: JsonObject, more: JsonObject) -> JsonObject:
-    """Return the body with more fields; objects such as `inferenceConfig` are joined."""
-    merged = dict(body)
-    for name, value in more.items():
-        before: Json = merged.get(name)
-        both = isinstance(before, dict) and isinstance(value, dict)
-        merged[name] = {**before, **value} if both else value  # type: ignore[dict-item]
-    return merged

@@ -21,9 +21,10 @@ from byokd.dialects.call import Call, Decoder, Encoded
 from byokd.dialects.gemini_decoder import GeminiDecoder
 from byokd.dialects.gemini_messages import write_contents
 from byokd.dialects.gemini_params import format_words, write_params
+from byokd.dialects.merge import merged
 from byokd.dialects.openai_chat_params import Notes
 from byokd.dialects.urls import join_url
-from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.base import JsonObject
 from byokd.wire import Headers, HttpHead, HttpRequest
 
 _MODELS: Final = "models/"
@@ -49,7 +50,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
         body["systemInstruction"] = {"parts": [*system]}
     body |= write_params(params, quirks, notes)
     body |= quirks.extra_body
-    body = _merged(body, params.provider_options or {})
+    body = merged(body, params.provider_options or {})
     headers = {
         "content-type": "application/json",
         "accept": "text/event-stream" if stream else "application/json",
@@ -79,18 +80,3 @@ def _path(template: str, model: str, *, stream: bool) -> str:
         collection, name = found.groups()
         return template.replace(f"{_MODELS}{{model}}", f"{collection}/{quote(name, safe='')}")
     return template.replace("{model}", quote(model, safe=""))
-
-
-def _merged(body: JsonObject, options: JsonObject) -> JsonObject:
-    """Add raw fields: objects field by field, because limits and knobs share one; tools to ours."""
-    merged = dict(body)
-    for name, value in options.items():
-        held = merged.get(name)
-        if isinstance(held, dict) and isinstance(value, dict):
-            merged[name] = _merged(held, value)
-        elif name == "tools" and isinstance(held, list) and isinstance(value, list):
-            tools: list[Json] = [*held, *value]
-            merged[name] = tools
-        else:
-            merged[name] = value
-    return merged
