@@ -5,6 +5,7 @@ Each row names only what differs from the plainest call.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -406,16 +407,29 @@ def test_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "url"),
+    ("base", "path", "url"),
     [
-        ("https://a.test/v4/", "https://a.test/v4/chat/completions"),
-        ("https://a.test", "https://a.test/chat/completions"),
-        ("https://a.test/d?api-version=1", "https://a.test/d/chat/completions?api-version=1"),
+        ("https://a.test/v4/", "/chat/completions", "https://a.test/v4/chat/completions"),
+        ("https://a.test", "/chat/completions", "https://a.test/chat/completions"),
+        # An endpoint is pasted with or without its version.
+        ("https://a.test/v1", "/v1/chat/completions", "https://a.test/v1/chat/completions"),
+        ("https://a.test", "/v1/chat/completions", "https://a.test/v1/chat/completions"),
+        (
+            "https://a.test",
+            "/deployments/{model}/chat?api-version={apiVersion}",
+            "https://a.test/deployments/a%2Fmodel/chat?api-version=2024-10-21",
+        ),
     ],
 )
-def test_url(base: str, url: str) -> None:
-    call = records.call()
-    assert encode(type(call)(call.provider, base, call.params), 0).request.url == url
+def test_url(base: str, path: str, url: str) -> None:
+    call = records.call({"model": "a/model"})
+    there = replace(
+        call,
+        provider=call.provider.model_copy(update={"chat_path": path}),
+        base_url=base,
+        fields={"apiVersion": "2024-10-21"},
+    )
+    assert encode(there, 0).request.url == url
 
 
 def test_the_same_call_is_the_same_bytes() -> None:

@@ -10,8 +10,6 @@ is sent differently is a quirk of its record, and what comes back is accepted in
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
-
 from pydantic_core import to_json
 
 from byokd.catalog.record import Quirks
@@ -19,6 +17,7 @@ from byokd.dialects.call import Call, Decoder, Encoded
 from byokd.dialects.openai_chat_decoder import ChatDecoder
 from byokd.dialects.openai_chat_messages import write_messages
 from byokd.dialects.openai_chat_params import Notes, schema_words, write_params
+from byokd.dialects.urls import join_url
 from byokd.protocol.base import Json, JsonObject
 from byokd.wire import Headers, HttpHead, HttpRequest
 
@@ -46,7 +45,8 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
         "accept-encoding": "identity",
     }
     headers |= {name.lower(): value for name, value in call.provider.headers.items()}
-    url = _joined(call.base_url, call.provider.chat_path)
+    known = {**call.fields, "model": params.model}
+    url = join_url(call.base_url, call.provider.chat_path, known)
     request = HttpRequest("POST", url, Headers(headers.items()), to_json(body))
     return Encoded(request, notes.warnings)
 
@@ -67,9 +67,3 @@ def _messages(call: Call, quirks: Quirks, notes: Notes) -> list[JsonObject]:
     if first.get("role") == quirks.system_role and isinstance(said, str):
         return [first | {"content": f"{said}\n\n{words}"}, *messages[1:]]
     return [{"role": quirks.system_role, "content": words}, *messages]
-
-
-def _joined(base_url: str, path: str) -> str:
-    """Return the address of the chat; a query in the base URL (Azure's api-version) stays last."""
-    split = urlsplit(base_url)
-    return urlunsplit(split._replace(path=split.path.rstrip("/") + path))
