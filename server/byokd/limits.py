@@ -160,6 +160,26 @@ WARM_UP_DELAY_MS: Final = 50
 SHUTDOWN_TIMEOUT_MS: Final = 1_500
 """From end of input to exit, with usage and audit written."""
 
+# --- what the engine remembers --------------------------------------------------------------------
+
+LESSONS_MAX: Final = 512
+"""Models whose refusals are remembered; a person uses a dozen."""
+
+LESSONS_PER_MODEL_MAX: Final = 16
+"""Refusals remembered of one model; there are some thirty parameters that can be left out."""
+
+LESSONS_TTL_MS: Final = 3_600_000
+"""How long a refusal is believed: providers add parameters, and asking again costs one round."""
+
+RECALL_CALLS_MAX: Final = 4096
+"""Tool calls whose states are kept for clients that drop them: a long agent run makes hundreds."""
+
+RECALL_MAX_BYTES: Final = 32 * MIB
+"""The states of all these calls together; encrypted reasoning is some 10 kB a call."""
+
+RECALL_TTL_MS: Final = 3_600_000
+"""How long they are kept after their last use: a person may think that long about one step."""
+
 # --- keys and the store ---------------------------------------------------------------------------
 
 KEY_MIN_CHARS: Final = 8
@@ -204,11 +224,20 @@ MODELS_MAX: Final = 10_000
 MODEL_PAGES_MAX: Final = 50
 """Pages of a model list that are followed."""
 
+MODEL_PAGE_MAX_BYTES: Final = 16 * MIB
+"""One page of a model list; the longest seen is under 2 MiB."""
+
 MODEL_LIST_TIMEOUT_MS: Final = 30_000
 """All pages of one provider's list; a person is looking at a picker."""
 
 MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
-"""Age up to which a fetched model list is served again."""
+"""Age up to which a fetched model list is served without asking again behind it."""
+
+MODEL_LISTS_MAX: Final = 256
+"""Lists kept on disk: one for each key in use, and few people have a dozen; the oldest goes."""
+
+MODEL_LISTS_MAX_BYTES: Final = 32 * MIB
+"""All lists kept on disk together; 350 models with prices take 130 kB."""
 
 CONFIG_MAX_BYTES: Final = 256 * 1024
 """The configuration file; a person wrote it."""

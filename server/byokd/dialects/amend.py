@@ -54,8 +54,9 @@ _OURS: Final = frozenset(
 )
 """What dialects add by themselves; nothing that was asked for is lost without them."""
 
-_PARAMETERS: Final = {name: told for told, names in _OPTIONAL.items() for name in names}
-_PARAMETERS |= dict.fromkeys(_OURS, "")
+_PARAMETERS: Final = dict.fromkeys(_OURS, "") | {
+    name: told for told, names in _OPTIONAL.items() for name in names
+}
 _CONTAINERS: Final = frozenset(
     {
         "generationConfig", "thinkingConfig", "inferenceConfig", "additionalModelRequestFields",
@@ -185,9 +186,9 @@ def _apply(body: JsonObject, one: Amendment, params: SendParams, notes: Notes) -
     del holder[name]
     _prune(body, one.path[:-1])
     if told is not None:
-        notes.dropped(told, f"{told} was left out, because this model refuses it")
+        notes.dropped(told, f"{told} cannot be sent: this model refuses it")
     else:
-        notes.notice(name, f"{name} was left out, because this model refuses it")
+        notes.notice(name, f"{name} cannot be sent: this model refuses it")
     return None
 
 

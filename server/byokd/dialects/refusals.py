@@ -61,11 +61,12 @@ def _by_place(document: Json) -> Iterator[Refusal]:
     if detail is None:
         detail = at_pointer(document, "/message/detail")
     for entry in detail[:_ITEMS_MAX] if isinstance(detail, list) else ():
-        place = entry.get("loc") if isinstance(entry, dict) else None
-        if isinstance(place, list) and entry.get("type") in _UNKNOWN_FIELD:
-            path = _path(".".join(str(step) for step in place[:_ITEMS_MAX]))
-            if path:
-                yield Refusal(path)
+        if not isinstance(entry, dict) or str(entry.get("type")) not in _UNKNOWN_FIELD:
+            continue
+        place = entry.get("loc")
+        steps = place[:_ITEMS_MAX] if isinstance(place, list) else []
+        if path := _path(".".join(map(str, steps))):
+            yield Refusal(path)
 
 
 def _by_words(message: str) -> Iterator[Refusal]:

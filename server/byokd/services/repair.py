@@ -1,0 +1,95 @@
+"""Remembers how providers want to be asked, where they said so themselves.
+
+Knows what was learnt of a place: parameters that a model there refuses, and that there is no path
+for the usual dialect. Must not send anything, nor know a wire format; time enters as a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from byokd.catalog.surfaces import fallback
+from byokd.dialects.amend import Amendment, amended, amendments
+from byokd.dialects.call import Encoded, Fault
+from byokd.limits import LESSONS_MAX, LESSONS_PER_MODEL_MAX, LESSONS_TTL_MS
+from byokd.protocol.chat import SendParams
+from byokd.protocol.events import Warn
+from byokd.services.access import Grant
+from byokd.services.recent import Recent
+
+_NO_SUCH_PATH: Final = frozenset({404, 405})
+
+
+class Repairs:
+    """What was learnt, for as long as the process runs and no longer than `LESSONS_TTL_MS`."""
+
+    def __init__(self) -> None:
+        self._refused: Recent[tuple[str, ...], tuple[Amendment, ...]] = Recent(
+            entries_max=LESSONS_MAX, ttl_ms=LESSONS_TTL_MS
+        )
+        self._moved: Recent[tuple[str, str], bool] = Recent(
+            entries_max=LESSONS_MAX, ttl_ms=LESSONS_TTL_MS
+        )
+
+    def spoken(self, grant: Grant, params: SendParams, now_ms: int) -> tuple[Grant, bool]:
+        """Return the grant in the dialect that this place speaks, and whether that is another."""
+        other = _other(grant, params)
+        if other is None or not self._moved.get(_place(grant), now_ms):
+            return grant, False
+        return other, True
+
+    def applied(
+        self, grant: Grant, params: SendParams, encoded: Encoded, *, moved: bool, now_ms: int
+    ) -> Encoded:
+        """Return the request as this model takes it, with warnings for all that is not as asked.
+
+        Raises:
+            Unsupported: the call is strict and something that it asks for would be lost.
+        """
+        known = self._refused.get(_model(grant, params), now_ms) or ()
+        encoded = amended(encoded, known, params)
+        if not moved:
+            return encoded
+        record = grant.record
+        text = f"asked as {record.dialect}, because {record.name} has no other chat path here"
+        warning = Warn(type="notice", parameter="dialect", message=text)
+        return replace(encoded, warnings=(warning, *encoded.warnings))
+
+    def learn(
+        self, grant: Grant, params: SendParams, encoded: Encoded, fault: Fault, now_ms: int
+    ) -> bool:
+        """Take note of what a refusal says, and tell whether asking once more is worth it.
+
+        Raises:
+            Unsupported: it is, but the call is strict and something would be lost.
+        """
+        no_path = fault.kind == "badRequest" and fault.http_status in _NO_SUCH_PATH
+        if no_path and _other(grant, params) is not None:
+            self._moved.put(_place(grant), value=True, now_ms=now_ms)
+            return True
+        model = _model(grant, params)
+        known = self._refused.get(model, now_ms) or ()
+        found = amendments(encoded.request.body, fault.refusals, known)
+        if not found:
+            return False
+        lessons = tuple(dict.fromkeys((*known, *found)))[-LESSONS_PER_MODEL_MAX:]
+        self._refused.put(model, lessons, now_ms)
+        amended(encoded, found, params)
+        return True
+
+
+def _other(grant: Grant, params: SendParams) -> Grant | None:
+    """Return the grant in the other dialect, unless somebody named the one it is in."""
+    if params.dialect is not None or grant.dialect is not None:
+        return None
+    record = fallback(grant.record)
+    return None if record is None else replace(grant, record=record)
+
+
+def _place(grant: Grant) -> tuple[str, str]:
+    return grant.record.id, grant.base_url
+
+
+def _model(grant: Grant, params: SendParams) -> tuple[str, ...]:
+    return (*_place(grant), grant.record.dialect, params.model)
