@@ -130,6 +130,7 @@ def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
     found += [("pasted", pasted.pattern) for pasted in record.pasted]
     for surface in record.surfaces:
         found += [("surfaces.models", surface.models), ("surfaces.base_url", surface.base_url)]
+        found += [(f"surfaces.fields.{name}", text) for name, text in surface.fields.items()]
     overlaid = [variant.quirks for variant in record.variants]
     overlaid += [surface.quirks for surface in record.surfaces]
     for quirks in (record.quirks, *overlaid):

@@ -339,16 +339,18 @@ class Pasted(_Record):
 class Surface(_Record):
     """Another dialect that a provider speaks, and when it is asked in it.
 
-    `models` is searched in the model id and `base_url` in the address that the key is for; all
-    that is given must hold. A surface without either is taken only where the client names its
-    dialect, or the key's base URL ends in its `chat_path`. With `fallback` it is also taken where
-    the usual dialect's path is not there. `quirks` hold there, over all others.
+    `models` is searched in the model id, `base_url` in the address that the key is for and each of
+    `fields` in that plain field of the key; all that is given must hold. A surface without any is
+    taken only where the client names its dialect, or the key's base URL ends in its `chat_path`.
+    With `fallback` it is also taken where the usual dialect's path is not there. `quirks` hold
+    there, over all others.
     """
 
     dialect: str
     chat_path: str
     models: str | None = None
     base_url: str | None = None
+    fields: dict[str, str] = {}
     fallback: bool = False
     quirks: Quirks = Default(default={}, validate_default=True)
 

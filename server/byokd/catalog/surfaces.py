@@ -7,6 +7,8 @@ model and the address, and else the record's usual dialect. Must not know any di
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from byokd.catalog.record import Provider, Surface, Variant
 from byokd.protocol.errors import InvalidParams
@@ -17,7 +19,13 @@ def dialects(record: Provider) -> tuple[str, ...]:
     return tuple(dict.fromkeys((record.dialect, *(s.dialect for s in record.surfaces))))
 
 
-def spoken(record: Provider, model: str, base_url: str, named: str | None = None) -> Provider:
+def spoken(
+    record: Provider,
+    model: str,
+    base_url: str,
+    named: str | None = None,
+    fields: Mapping[str, str] = MappingProxyType({}),
+) -> Provider:
     """Return the record as it is in the dialect that this call is made in.
 
     Args:
@@ -25,22 +33,24 @@ def spoken(record: Provider, model: str, base_url: str, named: str | None = None
         model: the model asked for.
         base_url: where, canonical, templates filled.
         named: the dialect that the client or the address names, if any.
+        fields: the key's plain fields.
 
     Raises:
         InvalidParams: the provider does not speak the dialect that was named.
     """
-    if named == record.dialect:
-        return record
-    for surface in record.surfaces:
-        if surface.dialect == named if named else _applies(surface, model, base_url):
+    fitting = [one for one in record.surfaces if named in {None, one.dialect}]
+    for surface in fitting:
+        if _applies(surface, model, base_url, fields):
             return _through(record, surface)
-    if named is not None:
-        spoken_here = ", ".join(dialects(record))
-        raise InvalidParams(
-            f"{record.name} is not asked in this dialect; it speaks {spoken_here}",
-            details=[{"pointer": "/dialect", "reason": f"must be one of {spoken_here}"}],
-        )
-    return record
+    if named in {None, record.dialect}:
+        return record
+    if fitting:
+        return _through(record, fitting[0])
+    spoken_here = ", ".join(dialects(record))
+    raise InvalidParams(
+        f"{record.name} is not asked in this dialect; it speaks {spoken_here}",
+        details=[{"pointer": "/dialect", "reason": f"must be one of {spoken_here}"}],
+    )
 
 
 def named_by(record: Provider, base_url: str) -> tuple[str, str | None]:
@@ -67,12 +77,10 @@ def fallback(record: Provider) -> Provider | None:
     return None if other is None else _through(record, other)
 
 
-def _applies(surface: Surface, model: str, base_url: str) -> bool:
-    found = [
-        re.search(pattern, text) is not None
-        for pattern, text in ((surface.models, model), (surface.base_url, base_url))
-        if pattern is not None
-    ]
+def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, str]) -> bool:
+    asked = [(surface.models, model), (surface.base_url, base_url)]
+    asked += [(pattern, fields.get(name, "")) for name, pattern in surface.fields.items()]
+    found = [re.search(pattern, text) is not None for pattern, text in asked if pattern is not None]
     return bool(found) and all(found)
 
 

@@ -16,6 +16,7 @@ from byokd.protocol.errors import InvalidParams
 _TEMPLATE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,63})\}")
 _HOST_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _VERSION_AT_END: Final = re.compile(r"/v\d{1,2}(?:(?:alpha|beta)\d{0,2})?$")
+_BESIDE: Final = "../"
 _VERSION_AT_START: Final = re.compile(r"^/v\d{1,2}(?:(?:alpha|beta)\d{0,2})?(?=/|$)")
 
 
@@ -49,7 +50,8 @@ def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) 
 
     Slashes are never doubled. Where the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the
     path starts with one, the base's stays: a pasted base URL has it or not, and both must work. A
-    query or fragment of the base is left out; the path's own query is kept.
+    path that starts with `../` is beside that version, or under a base that has none. A query or
+    fragment of the base is left out; the path's own query is kept.
 
     Raises:
         InvalidParams: a template of either cannot be filled.
@@ -57,6 +59,8 @@ def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) 
     known = fields or {}
     split = urlsplit(fill(base_url, known))
     base = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
+    if path.startswith(_BESIDE):
+        base, path = _VERSION_AT_END.sub("", base), path.removeprefix(_BESIDE)
     # In a path every template is past the host.
     rest = "/" + fill("//h/" + path.lstrip("/"), known).removeprefix("//h/")
     if _VERSION_AT_END.search(base):

@@ -116,7 +116,8 @@ class Access:
             shared = auto and record.id in self._shared_pool
             grant = await self.grant_for(session, record, params.key_id, shared=shared)
         named = params.dialect or grant.dialect
-        return replace(grant, record=spoken(record, params.model, grant.base_url, named))
+        asked = spoken(record, params.model, grant.base_url, named, grant.plain_fields)
+        return replace(grant, record=asked)
 
     async def grant_for(
         self, session: Session, record: Provider, key_id: str | None, *, shared: bool = False
@@ -139,6 +140,10 @@ class Access:
         """Return the provider that a key belongs to; raises `NotFound`."""
         row = await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
         return self.record(session, row.provider)
+
+    def records(self, session: Session) -> Sequence[Provider]:
+        """Return every provider that this session may see."""
+        return self._providers.visible(session)
 
     async def records_with_keys(self, session: Session) -> Sequence[Provider]:
         """Return the providers that can be called: by a stored key, or without any."""

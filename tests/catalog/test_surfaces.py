@@ -1,0 +1,77 @@
+"""Which dialect a call is made in, where a provider speaks several."""
+
+from __future__ import annotations
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.surfaces import dialects, named_by, spoken
+from byokd.protocol.errors import InvalidParams
+
+_OPENAI = "https://api.openai.com/v1"
+_GATEWAY = "https://gateway.example/v1"
+_AZURE = "https://r.openai.azure.com/openai/v1"
+
+_CHAT = ("openai_chat", "/chat/completions")
+_RESPONSES = ("openai_responses", "/responses")
+_DATED = ("openai_chat", "../deployments/{model}/chat/completions?api-version={apiVersion}")
+
+_CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
+    # provider, model, base URL, dialect named, API version; dialect and path that are chosen
+    ("openai", "gpt-5", _OPENAI, None, "", _RESPONSES),
+    ("openai", "gpt-5", "https://eu.api.openai.com/v1", None, "", _RESPONSES),
+    ("openai", "gpt-5", _GATEWAY, None, "", _CHAT),
+    ("openai", "gpt-4o-audio-preview", _OPENAI, None, "", _CHAT),
+    ("openai", "gpt-5", _OPENAI, "openai_chat", "", _CHAT),
+    ("openai", "gpt-5", _GATEWAY, "openai_responses", "", _RESPONSES),
+    ("azure-openai", "gpt-5", _AZURE, None, "", _RESPONSES),
+    ("azure-openai", "my-own", _AZURE, None, "", _CHAT),
+    ("azure-openai", "gpt-5", _AZURE, None, "preview", _RESPONSES),
+    ("azure-openai", "gpt-5", _AZURE, None, "2024-10-21", _DATED),
+    ("azure-openai", "gpt-5", _AZURE, "openai_chat", "2024-10-21", _DATED),
+    ("azure-openai", "gpt-5", _AZURE, "openai_responses", "2024-10-21", _RESPONSES),
+    ("grok", "grok-4", "https://api.x.ai/v1", None, "", _RESPONSES),
+    ("openai-compatible", "m", _GATEWAY, None, "", _CHAT),
+]
+
+
+@pytest.mark.parametrize(("provider", "model", "base_url", "named", "version", "chosen"), _CHOSEN)
+def test_what_is_chosen(
+    provider: str,
+    model: str,
+    base_url: str,
+    named: str | None,
+    version: str,
+    chosen: tuple[str, str],
+) -> None:
+    record = spoken(load()[provider], model, base_url, named, {"apiVersion": version})
+
+    assert (record.dialect, record.chat_path) == chosen
+
+
+def test_a_surface_has_its_own_quirks_over_those_of_the_model() -> None:
+    usual, other = load()["azure-openai"], spoken(load()["azure-openai"], "gpt-5", _AZURE)
+
+    assert usual.quirks_for("gpt-5").max_tokens_least == 1
+    assert other.quirks_for("gpt-5").max_tokens_least == 16
+
+
+def test_a_dialect_that_is_not_spoken_is_refused_and_those_that_are_are_named() -> None:
+    record = load()["openai"]
+    with pytest.raises(InvalidParams, match="openai_responses, openai_chat") as refused:
+        spoken(record, "gpt-5", _OPENAI, "gemini")
+
+    assert refused.value.fields["details"][0]["pointer"] == "/dialect"  # type: ignore[index]
+    assert dialects(record) == ("openai_responses", "openai_chat")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "named"),
+    [
+        ("https://a.example/v1", ("https://a.example/v1", None)),
+        ("https://a.example/v1/responses", ("https://a.example/v1", "openai_responses")),
+        ("https://a.example/v1/chat/completions", ("https://a.example/v1", "openai_chat")),
+    ],
+)
+def test_an_address_may_name_its_dialect(base_url: str, named: tuple[str, str | None]) -> None:
+    assert named_by(load()["openai"], base_url) == named
