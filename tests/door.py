@@ -47,7 +47,7 @@ ROOMS = {
         "set_default": "key/setDefault",
     },
     "vault": {"status": "vault/status", "initialize": "vault/initialize"},
-    "models": {"list": "model/list"},
+    "models": {"list": "model/list", "refresh": "model/refresh"},
     "audit": {"list": "audit/list", "verify": "audit/verify"},
 }
 

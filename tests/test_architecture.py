@@ -49,9 +49,14 @@ BELOW_KEEPERS = GROUND | LAYERS[1] | LAYERS[2] | {"keepers.tx"}
 NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
     ("rpc", GROUND | {"services"}, "the door cannot see the vault, the store or the network"),
     ("cli", GROUND | {"crypto.seal", "sandbox"}, "the command line is a client of the daemon"),
-    ("sandbox", GROUND | {"catalog"}, "what simulates a provider must not share our reading of it"),
+    (
+        "sandbox",
+        GROUND | {"catalog", "dialects.sigv4"},
+        "what simulates a provider must not share our reading of it; AWS's algorithm is published",
+    ),
     ("keepers.vault", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
     ("keepers.audit", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
+    ("keepers.lists", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
     ("keepers.ledger", BELOW_KEEPERS, "keepers share a transaction, and do not know each other"),
 )
 """Who may import less than the layers allow, itself aside."""
@@ -82,7 +87,7 @@ LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
     "lsprotocol": (frozenset({"rpc"}), "the door"),
     "click": (frozenset({"cli"}), "words for people"),
     "rich": (frozenset({"cli"}), "words for people"),
-    "tomllib": (frozenset({"catalog", "config"}), "facts, and what a person sets"),
+    "tomllib": (frozenset({"catalog", "config", "sandbox"}), "facts, and what a person sets"),
     "platformdirs": (frozenset({"store", "config"}), "where things belong on this platform"),
     "anyio": (WAITING, "where something waits"),
     "asyncio": (WAITING, "where something waits"),

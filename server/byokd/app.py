@@ -30,6 +30,7 @@ from byokd.settings import Settings
 
 if TYPE_CHECKING:
     from byokd.catalog.record import Provider
+    from byokd.keepers.lists import ModelLists
     from byokd.keepers.vault import Vault
     from byokd.services.background import Background
     from byokd.services.chat import Chat
@@ -74,6 +75,7 @@ class _Opened:
     background: Background
     transport: Transport
     vault: Vault
+    lists: ModelLists
 
 
 class App:
@@ -116,6 +118,7 @@ class App:
         opened = await self._opening
         await opened.background.aclose()
         await opened.transport.aclose()
+        await opened.lists.aclose()
         await opened.vault.aclose()
 
     async def _open(self) -> _Opened:
@@ -128,6 +131,7 @@ class App:
 
     def _build(self) -> _Opened:
         from byokd.keepers.audit import Audit
+        from byokd.keepers.lists import ModelLists
         from byokd.keepers.vault import Vault, sources_of
         from byokd.services.access import Access
         from byokd.services.background import Background
@@ -150,9 +154,11 @@ class App:
         vault = Vault(
             where, sources_of(where), clock=now_ms, max_pages=self._options.store_max_pages
         )
+        lists = ModelLists(where)
         trail = Trail(vault, Audit(where.state))
         desk = VaultDesk(vault, trail)
-        keys = Keys(self.providers, vault, trail, desk, Prober(transport), self._sealing)
+        prober = Prober(transport)
+        keys = Keys(self.providers, vault, trail, desk, prober, self._sealing, lists)
         watch = Watch(
             vault,
             trail,
@@ -165,11 +171,11 @@ class App:
         rooms = Rooms(
             keys=keys,
             vault=desk,
-            models=Models(access, transport),
+            models=Models(access, transport, lists, background),
             chat=Chat(access, transport, settings.patience),
             audit=trail,
         )
-        return _Opened(rooms, background, transport, vault)
+        return _Opened(rooms, background, transport, vault, lists)
 
     def _features(self, asked: Features) -> Features:
         allowed = self._settings.features

@@ -36,7 +36,7 @@ COMMANDS = {
     "keys probe": {"key"},
     "keys remove": {"key", "--yes"},
     "keys rotate": {"key", "--field", "--stdin", "--probe"},
-    "models": {"provider", "--refresh", "--json"},
+    "models": {"provider", "--all", "--refresh", "--json"},
     "providers": {"provider", "--json"},
     "schema": {"--out"},
     "vault init": {"--protection", "--accept-risk"},

@@ -14,9 +14,10 @@ from byokd.secret import Secret
 from byokd.services.access import Access, Grant
 from byokd.services.models import Models
 from byokd.services.probe import Prober
-from byokd.services.session import Client, Session
+from byokd.services.session import Session
 from byokd.transport.scripted import Answer, ScriptedTransport
 from dialects.converse import RECORD
+from heard import Heard
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ _HERE: Final = "https://bedrock-runtime.eu-west-1.amazonaws.com"
 _PLANE: Final = "https://bedrock.eu-west-1.amazonaws.com"
 _ELSEWHERE: Final = "https://gateway.example.test"
 _PROFILES: Final = f"{_PLANE}/inference-profiles?maxResults=1000&type=SYSTEM_DEFINED"
-_SESSION: Final = Session("default", cast("Client", None), None, Features(), can_prompt=False)
+_SESSION: Final = Session("default", Heard(), None, Features(), can_prompt=False)
 
 
 def _answer(document: Any, status: int = 200, **headers: str) -> Answer:

@@ -5,27 +5,38 @@ Knows how a model is shown. Must not know any model.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+
 import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.start import json_option, with_daemon
+from byokd.limits import MODEL_LIST_FRESH_MS
 from byokd.protocol.model import ModelInfo, ModelListParams, ModelListResult
 
 _THOUSANDS_FROM = 10_000
+_AGES_MS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
 
 
 @click.command()
 @click.argument("provider", required=False)
-@click.option("--refresh", is_flag=True, help="Ask the provider now.")
+@click.option("--all", "everyone", is_flag=True, help="Also what needs a key you have not stored.")
+@click.option("--refresh", is_flag=True, help="Ask the providers now.")
 @json_option
 @with_daemon
-def models(daemon: Daemon, *, provider: str | None, refresh: bool, as_json: bool) -> None:
+def models(
+    daemon: Daemon, *, provider: str | None, everyone: bool, refresh: bool, as_json: bool
+) -> None:
     """List what can be called.
 
-    The models of PROVIDER, or of every provider that has a key.
+    The models of PROVIDER, or of every provider that has a key. Without a connection these are the
+    ones that were seen last, and what byokd knows by itself.
     """
-    asked = ModelListParams(provider=provider, refresh=refresh)
+    if provider and everyone:
+        raise click.UsageError("name a provider or say --all, not both")
+    asked = ModelListParams(provider=provider, all_providers=everyone, refresh=refresh)
     pages = list(daemon.pages("model/list", asked, ModelListResult))
     items = [item for page in pages for item in page.items]
     if as_json:
@@ -36,7 +47,27 @@ def models(daemon: Daemon, *, provider: str | None, refresh: bool, as_json: bool
             (_row(item) for item in items),
         )
     for failure in pages[0].failures:
-        terminal.say(f"could not ask {failure.provider}: {failure.message}")
+        age = f"; listed as seen {_ago(failure.seen_at)}" if failure.seen_at else ""
+        terminal.say(f"could not ask {failure.provider}: {failure.message}{age}")
+    for name, seen_at in _old(items).items():
+        if name not in {failure.provider for failure in pages[0].failures}:
+            terminal.say(f"{name} as seen {_ago(seen_at)}; --refresh asks again", dim=True)
+    if everyone is False and provider is None and not items:
+        terminal.say("there is no key yet; --all shows what there is", dim=True)
+
+
+def _old(items: Iterable[ModelInfo]) -> dict[str, int]:
+    """Return the providers whose live list is no longer fresh, and when it was seen."""
+    limit_ms = int(time.time() * 1000) - MODEL_LIST_FRESH_MS
+    return {i.provider: i.seen_at for i in items if i.seen_at and i.seen_at < limit_ms}
+
+
+def _ago(at_ms: int) -> str:
+    passed_ms = int(time.time() * 1000) - at_ms
+    for word, length_ms in _AGES_MS:
+        if count := passed_ms // length_ms:
+            return f"{count} {word}{'s' if count > 1 else ''} ago"
+    return "just now"
 
 
 def _row(item: ModelInfo) -> tuple[str | None, ...]:

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:8cc5d53be1dbf15ad2259019dc4761b46730f3480ac17a9e3dbea1e52985b4ff"
+SCHEMA_HASH: Final = "sha256:f83b6dedd4548612d3a65c4fd566772b7e14b65221e2f707bb8556b954c6805a"

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
         KeyStoreResult,
     )
     from byokd.protocol.lifecycle import ClientOptions, ServerOptions
-    from byokd.protocol.model import ModelListParams, ModelListResult
+    from byokd.protocol.model import (
+        ModelListParams,
+        ModelListResult,
+        ModelRefreshParams,
+        ModelRefreshResult,
+    )
     from byokd.protocol.provider import ProviderListParams, ProviderListResult
     from byokd.protocol.vault import VaultInitializeParams, VaultResult, VaultStatusParams
     from byokd.services.session import Session
@@ -161,6 +166,10 @@ class ModelsRoom(Protocol):
 
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
         """Return a page of models."""
+        ...
+
+    async def refresh(self, session: Session, params: ModelRefreshParams) -> ModelRefreshResult:
+        """Ask the providers for their lists now."""
         ...
 
 

@@ -7,14 +7,16 @@ put to a provider. No method returns a secret.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Final
 
 from byokd.catalog.record import Provider
 from byokd.crypto.seal import SealingKey
+from byokd.keepers.lists import ModelLists
 from byokd.keepers.vault import KeyFacts, KeyRow, NewKey, Vault, VaultTx, keys
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import Conflict, KeyInvalid, NotFound, Unsupported
+from byokd.protocol.errors import ByokdError, Conflict, KeyInvalid, NotFound, Unsupported
 from byokd.protocol.key import (
     Fields,
     KeyDeleteResult,
@@ -61,7 +63,9 @@ class Keys:
         desk: VaultDesk,
         prober: Prober,
         sealing: SealingKey,
+        lists: ModelLists,
     ) -> None:
+        self._lists = lists
         self._providers = providers
         self._vault = vault
         self._trail = trail
@@ -234,6 +238,8 @@ class Keys:
             return gone
 
         gone = await self._vault.transaction(write)
+        with suppress(ByokdError):  # the key is gone, and no list of it is shown without it
+            await self._lists.forget(session.account, gone.key_id)
         tell(session, gone, "deleted", state=None)
         return KeyDeleteResult(key_id=gone.key_id)
 

@@ -7,30 +7,41 @@ Must not know a list's format (the dialects do). A failed refresh keeps what was
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 
 import anyio
+import anyio.to_thread
 
-from byokd.catalog.models import ModelFacts, facts, known_models
-from byokd.catalog.pricing import list_price
 from byokd.catalog.record import Models as Recipe, Provider
 from byokd.dialects.auth import authorize
 from byokd.dialects.errors import classify
 from byokd.dialects.models import ListedModel, ModelPage, models_request, read_models
-from byokd.limits import MODEL_LIST_FRESH_MS, MODEL_LIST_TIMEOUT_MS, MODEL_PAGES_MAX, MODELS_MAX
+from byokd.keepers.lists import ListPlace, ModelLists, SeenList
+from byokd.limits import (
+    MODEL_LIST_FRESH_MS,
+    MODEL_LIST_TIMEOUT_MS,
+    MODEL_PAGE_MAX_BYTES,
+    MODEL_PAGES_MAX,
+    MODELS_MAX,
+)
 from byokd.protocol.errors import BY_KIND, ByokdError, TimedOut
 from byokd.protocol.model import (
+    ModelChanged,
     ModelInfo,
     ModelListFailure,
     ModelListParams,
     ModelListResult,
-    ModelPrice,
+    ModelRefreshParams,
+    ModelRefreshResult,
+    RefreshedList,
 )
 from byokd.services.access import Access, Grant
+from byokd.services.background import Background
 from byokd.services.clock import now_ms
+from byokd.services.model_union import joined, said_by
 from byokd.services.paging import page
-from byokd.services.probe import plain
 from byokd.services.session import Session
 from byokd.transport.seam import Transport
 
@@ -38,20 +49,31 @@ _OK = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class _Live:
-    """One fetched list, and when."""
+class _Known:
+    """What is known of one provider's own list, and why it is not newer."""
 
-    models: tuple[ListedModel, ...]
-    seen_at: int
+    record: Provider
+    live: SeenList | None = None
+    failure: ModelListFailure | None = None
+    refreshed: RefreshedList | None = None
 
 
 class Models:
-    """Lists models; remembers fetched lists for as long as the process lives."""
+    """Lists models; what was fetched is remembered, and kept on disk where `lists` is given."""
 
-    def __init__(self, access: Access, transport: Transport) -> None:
+    def __init__(
+        self,
+        access: Access,
+        transport: Transport,
+        lists: ModelLists | None = None,
+        background: Background | None = None,
+    ) -> None:
         self._access = access
         self._transport = transport
-        self._live: dict[tuple[str, str | None], _Live] = {}
+        self._lists = lists
+        self._background = background or Background()
+        self._seen: dict[ListPlace, SeenList] = {}
+        self._asking: dict[ListPlace, anyio.Lock] = {}
 
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
         """Return a page of models of one provider, or of all that have a usable key.
@@ -62,51 +84,174 @@ class Models:
             NotFound, Unsupported: the provider is not there or switched off.
             InvalidParams: the cursor is not one of ours.
         """
-        items: list[ModelInfo] = []
-        failures: list[ModelListFailure] = []
-        stale = False
-        for record in await self._wanted(session, params):
-            live, failure = await self._known(session, record, params)
-            if failure is not None:
-                failures.append(failure)
-            stale = stale or (live is not None and _old(live))
-            items.extend(_joined(record, live))
+        records = await self._wanted(session, params.provider, params.key_id)
+        if params.all_providers:
+            records = self._access.records(session)
+        refresh = params.refresh and params.cursor is None
+        found = await self._all_known(session, records, params.key_id, refresh=refresh)
+        items = [item for known in found for item in joined(known.record, known.live)]
         shown, next_cursor = page(items, params.cursor, params.limit)
         return ModelListResult(
-            items=tuple(shown), next_cursor=next_cursor, stale=stale, failures=tuple(failures)
+            items=tuple(shown),
+            next_cursor=next_cursor,
+            stale=any(known.live is not None and _old(known.live) for known in found),
+            failures=tuple(known.failure for known in found if known.failure),
         )
 
-    async def _wanted(self, session: Session, params: ModelListParams) -> Sequence[Provider]:
-        if params.provider is not None:
-            return [self._access.record(session, params.provider)]
-        if params.key_id is not None:
-            return [await self._access.record_of_key(session, params.key_id)]
+    async def refresh(self, session: Session, params: ModelRefreshParams) -> ModelRefreshResult:
+        """Ask for the lists now. Raises as `list`."""
+        records = await self._wanted(session, params.provider, params.key_id)
+        found = await self._all_known(session, records, params.key_id, refresh=True)
+        return ModelRefreshResult(
+            refreshed=tuple(known.refreshed for known in found if known.refreshed),
+            failures=tuple(known.failure for known in found if known.failure),
+        )
+
+    async def fetch(self, session: Session, grant: Grant) -> tuple[ModelInfo, ...]:
+        """Ask for one list now, remember it, and return it joined to the catalog.
+
+        Raises:
+            ByokdError: it cannot be had; what was known before stays.
+        """
+        place = _place(session, grant)
+        live, _, _ = await self._ask(session, place, grant)
+        return tuple(joined(grant.record, live))
+
+    async def _wanted(
+        self, session: Session, provider: str | None, key_id: str | None
+    ) -> Sequence[Provider]:
+        if provider is not None:
+            return [self._access.record(session, provider)]
+        if key_id is not None:
+            return [await self._access.record_of_key(session, key_id)]
         return await self._access.records_with_keys(session)
 
+    async def _all_known(
+        self,
+        session: Session,
+        records: Sequence[Provider],
+        key_id: str | None,
+        *,
+        refresh: bool,
+    ) -> Sequence[_Known]:
+        """Look after every provider at once: one that hangs must not hold up the others."""
+        if len(records) == 1:  # its errors go out as they are, not in a group
+            return [await self._known(session, records[0], key_id, refresh=refresh)]
+        found: dict[str, _Known] = {}
+
+        async def look(record: Provider) -> None:
+            found[record.id] = await self._known(session, record, None, refresh=refresh)
+
+        async with anyio.create_task_group() as tasks:
+            for record in records:
+                tasks.start_soon(look, record)
+        return [found[record.id] for record in records]
+
     async def _known(
-        self, session: Session, record: Provider, params: ModelListParams
-    ) -> tuple[_Live | None, ModelListFailure | None]:
+        self, session: Session, record: Provider, key_id: str | None, *, refresh: bool
+    ) -> _Known:
         try:
-            grant = await self._access.grant_for(session, record, params.key_id)
+            grant = await self._access.grant_for(session, record, key_id)
         except ByokdError as error:
-            if params.key_id is not None:
+            if key_id is not None:
                 raise
-            missing = error.kind in {"keyMissing", "vaultUninitialized"}
-            return None, None if missing else _failure(record, error)
-        place = (grant.base_url, grant.key_id)
-        known = self._live.get(place)
-        if known is not None and not params.refresh and not _old(known):
-            return known, None
+            if error.kind in {"keyMissing", "vaultUninitialized"}:
+                return _Known(record)
+            last = await self._last_seen(session, record)  # a locked vault hides no models
+            return _Known(record, last, _failure(record, error, last))
+        place = _place(session, grant)
+        live = await self._remembered(place)
+        if live is None or refresh:
+            return await self._asked(session, place, grant, live)
+        if _old(live) and not self._is_asking(place):
+            self._background.start(self._renew(session, place, grant))
+        return _Known(record, live)
+
+    async def _asked(
+        self, session: Session, place: ListPlace, grant: Grant, before: SeenList | None
+    ) -> _Known:
+        record = grant.record
         try:
-            with anyio.fail_after(MODEL_LIST_TIMEOUT_MS / 1000):
-                models, unlisted = await self._fetch(grant)
+            live, changed, unlisted = await self._ask(session, place, grant)
         except ByokdError as error:
-            return known, _failure(record, error)
-        except TimeoutError:
-            late = TimedOut("the list of models did not come in time; try again")
-            return known, _failure(record, late)
-        known = self._live[place] = _Live(models, now_ms())
-        return known, None if unlisted is None else _failure(record, unlisted)
+            return _Known(record, before, _failure(record, error, before))
+        failure = None if unlisted is None else _failure(record, unlisted, live)
+        told = RefreshedList(
+            provider=record.id,
+            key_id=grant.key_id,
+            models=len(live.models),
+            seen_at=live.seen_at,
+            changed=changed,
+        )
+        return _Known(record, live, failure, told)
+
+    async def _renew(self, session: Session, place: ListPlace, grant: Grant) -> None:
+        with suppress(ByokdError):  # nobody waits; who asks next is told how old it is
+            await self._ask(session, place, grant)
+
+    async def _ask(
+        self, session: Session, place: ListPlace, grant: Grant
+    ) -> tuple[SeenList, bool, ByokdError | None]:
+        """Fetch a list and remember it; who asks while it is being fetched shares the answer.
+
+        Returns:
+            The list, whether it is another than before, and the error of a further list.
+        """
+        asked_at = now_ms()
+        async with self._asking.setdefault(place, anyio.Lock()):
+            before = self._seen.get(place)
+            if before is not None and before.seen_at > asked_at:
+                return before, False, None
+            models, unlisted = await self._fetch_in_time(grant)
+            seen_at = now_ms()
+            live = SeenList(tuple(said_by(grant.record, each, seen_at) for each in models), seen_at)
+            self._seen[place] = live
+            await self._keep(place, live)
+        changed = before is None or _content(before) != _content(live)
+        if changed:
+            session.client.notify(
+                "model/changed",
+                ModelChanged(
+                    provider=place.provider,
+                    key_id=place.key_id,
+                    models=len(live.models),
+                    seen_at=seen_at,
+                ),
+            )
+        return live, changed, unlisted
+
+    def _is_asking(self, place: ListPlace) -> bool:
+        lock = self._asking.get(place)
+        return lock is not None and lock.locked()
+
+    async def _remembered(self, place: ListPlace) -> SeenList | None:
+        """Return the newest that this process or another one saw."""
+        own = self._seen.get(place)
+        if self._lists is None or (own is not None and not _old(own)):
+            return own
+        with suppress(ByokdError):  # a disk that fails costs a question, not the list
+            kept = await self._lists.load(place)
+            if kept is not None and (own is None or kept.seen_at > own.seen_at):
+                own = self._seen[place] = kept
+        return own
+
+    async def _last_seen(self, session: Session, record: Provider) -> SeenList | None:
+        if self._lists is not None:
+            with suppress(ByokdError):
+                return await self._lists.latest(session.account, record.id)
+        return None
+
+    async def _keep(self, place: ListPlace, live: SeenList) -> None:
+        if self._lists is not None:
+            with suppress(ByokdError):  # it is remembered; the next run asks again
+                await self._lists.save(place, live)
+
+    async def _fetch_in_time(
+        self, grant: Grant
+    ) -> tuple[tuple[ListedModel, ...], ByokdError | None]:
+        with anyio.move_on_after(MODEL_LIST_TIMEOUT_MS / 1000):
+            return await self._fetch(grant)
+        raise TimedOut("the list of models did not come in time; try again")
 
     async def _fetch(self, grant: Grant) -> tuple[tuple[ListedModel, ...], ByokdError | None]:
         """Follow every list of the recipe, and return the error of a further list that failed.
@@ -128,13 +273,17 @@ class Models:
 
     async def _follow(self, grant: Grant, recipe: Recipe, found: dict[str, ListedModel]) -> None:
         """Read one list page by page, within the bounds; what is known already stays."""
+        if recipe.path is None and recipe.url is None:
+            return  # the provider serves no list; its record names what there is
         cursor: str | None = None
-        for _ in range(MODEL_PAGES_MAX):
+        followed: set[str | None] = set()
+        while len(followed) < MODEL_PAGES_MAX and len(found) < MODELS_MAX:
+            followed.add(cursor)
             read = await self._page(grant, recipe, cursor)
             for model in read.models:
                 found.setdefault(model.id, model)
             cursor = read.next_cursor
-            if cursor is None or len(found) >= MODELS_MAX:
+            if cursor is None or cursor in followed:  # a list that goes round in a circle
                 return
 
     async def _page(self, grant: Grant, recipe: Recipe, cursor: str | None) -> ModelPage:
@@ -142,110 +291,46 @@ class Models:
         request = models_request(
             record,
             grant.base_url,
-            plain(grant.fields),
+            grant.plain_fields,
             cursor,
             at_default_origin=grant.at_default_origin,
             recipe=recipe,
         )
-        if request is None:  # the provider has no list; the record names what there is
-            return ModelPage(())
-        response = await self._transport.send(authorize(request, record, grant.fields, now_ms()))
+        response = await self._transport.send(
+            authorize(request, record, grant.fields, now_ms()), body_max_bytes=MODEL_PAGE_MAX_BYTES
+        )
         if response.status not in _OK:
             fault = classify(record, response.head, response.body)
             raise BY_KIND[fault.kind](
                 fault.message,
+                provider_message=grant.scrub(fault.provider_message),
                 http_status=response.status,
                 retryable=fault.retryable,
                 retry_after_ms=fault.retry_after_ms,
                 provider_request_id=fault.provider_request_id,
             )
-        return read_models(record, response.body, recipe=recipe)
+        # In a thread: a list of thousands takes longer than a stream may wait for its turn.
+        read = partial(read_models, record, response.body, recipe=recipe)
+        return await anyio.to_thread.run_sync(read)
 
 
-def _old(live: _Live) -> bool:
+def _old(live: SeenList) -> bool:
     return now_ms() - live.seen_at > MODEL_LIST_FRESH_MS
 
 
-def _failure(record: Provider, error: ByokdError) -> ModelListFailure:
-    return ModelListFailure(provider=record.id, kind=error.kind, message=error.user_message)
+def _content(live: SeenList) -> list[ModelInfo]:
+    """Return what a list says, whenever it was seen."""
+    return [model.model_copy(update={"seen_at": None}) for model in live.models]
 
 
-def _joined(record: Provider, live: _Live | None) -> list[ModelInfo]:
-    """Return the live models, each completed from the catalog, then the catalog's own others."""
-    known = known_models(record.id)
-    listed = {model.id: model for model in live.models} if live else {}
-    seen_at = live.seen_at if live else None
-    items = [
-        _from_live(record, model, facts(record.id, model.id), seen_at) for model in listed.values()
-    ]
-    items += [_from_facts(record, facts) for name, facts in known.items() if name not in listed]
-    named = set(listed) | set(known)
-    items += [_bare(record, name) for name in record.models.static if name not in named]
-    return items
+def _place(session: Session, grant: Grant) -> ListPlace:
+    return ListPlace(session.account, grant.record.id, grant.key_id, grant.base_url)
 
 
-def _from_live(
-    record: Provider, model: ListedModel, known: ModelFacts | None, seen_at: int | None
-) -> ModelInfo:
-    """Return what the provider says, completed by the catalog where the provider is silent."""
-    said = _from_facts(record, known) if known else _bare(record, model.id)
-    told = {
-        "name": model.name,
-        "chat": model.chat,
-        "context_tokens": model.context_tokens,
-        "output_tokens": model.output_tokens,
-        "input_modalities": model.input_modalities,
-        "tools": model.tools,
-        "reasoning": model.reasoning,
-        "price": _live_price(model, seen_at),
-        "deprecated": model.deprecated,
-    }
-    return said.model_copy(
-        update={name: value for name, value in told.items() if value is not None}
-        | {"id": model.id, "source": "live", "seen_at": seen_at}
-    )
-
-
-def _live_price(model: ListedModel, seen_at: int | None) -> ModelPrice | None:
-    if model.price is None:
-        return None
-    day = datetime.fromtimestamp((seen_at or 0) / 1000, UTC).date().isoformat()
-    return ModelPrice(
-        currency=model.price.currency,
-        input=model.price.input,
-        output=model.price.output,
-        as_of=day if seen_at else None,
-    )
-
-
-def _from_facts(record: Provider, known: ModelFacts) -> ModelInfo:
-    return _bare(record, known.id).model_copy(
-        update={
-            "name": known.name,
-            "context_tokens": known.context_tokens,
-            "output_tokens": known.output_tokens,
-            "input_modalities": known.input_modalities,
-            "tools": known.tools,
-            "reasoning": known.reasoning,
-            "price": list_price(known, datetime.now(UTC)),
-            "deprecated": known.deprecated,
-        }
-    )
-
-
-def _bare(record: Provider, name: str) -> ModelInfo:
-    return ModelInfo(
+def _failure(record: Provider, error: ByokdError, live: SeenList | None) -> ModelListFailure:
+    return ModelListFailure(
         provider=record.id,
-        id=name,
-        name=None,
-        source="catalog",
-        seen_at=None,
-        chat=None,
-        context_tokens=None,
-        output_tokens=None,
-        input_modalities=None,
-        tools=None,
-        reasoning=None,
-        price=None,
-        deprecated=None,
+        kind=error.kind,
+        message=error.user_message,
+        seen_at=live.seen_at if live else None,
     )

@@ -1,10 +1,10 @@
-"""The vault's tables, as numbered steps that are never edited once released.
+"""The tables, as numbered steps that are never edited once released.
 
 Knows columns. Must not know what a blob holds or how a MAC is made. Step n brings a database from
 `user_version` n-1 to n, in one transaction with the new number.
 
-Every table carries `row_gen` (counts the row's changes) and `row_mac` (authenticates all its
-columns), so that a row edited by hand is seen when it is next read.
+Every table of the vault carries `row_gen` (counts the row's changes) and `row_mac` (authenticates
+all its columns), so that a row edited by hand is seen when it is next read.
 """
 
 from __future__ import annotations
@@ -107,3 +107,22 @@ _VAULT_1: Final = (
 
 VAULT: Final[tuple[tuple[str, ...], ...]] = (_VAULT_1,)
 """The steps of `vault.db`, in order; `user_version` counts them."""
+
+_LISTS_1: Final = (
+    # What a provider listed for a key (`''` where none is needed) at an address, whose SHA-256 is
+    # `place`. A copy that can be had again: it carries no MAC, and nothing is decided by it.
+    """
+    CREATE TABLE model_list (
+        account_id  TEXT    NOT NULL,
+        provider_id TEXT    NOT NULL,
+        key_id      TEXT    NOT NULL,
+        place       BLOB    NOT NULL CHECK (length(place) = 32),
+        seen_at     INTEGER NOT NULL,
+        body        BLOB    NOT NULL,
+        PRIMARY KEY (account_id, provider_id, key_id)
+    ) STRICT
+    """,
+)
+
+LISTS: Final[tuple[tuple[str, ...], ...]] = (_LISTS_1,)
+"""The steps of `models.db`."""

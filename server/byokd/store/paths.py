@@ -41,6 +41,11 @@ class Places:
         return self.data / "ledger.db"
 
     @property
+    def models_db(self) -> Path:
+        """Lists of models as they were last seen; may be deleted at any time."""
+        return self.state / "models.db"
+
+    @property
     def init_lock(self) -> Path:
         """Held by the one process that makes the vault."""
         return self.data / "init.lock"

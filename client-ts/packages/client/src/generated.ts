@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:8cc5d53be1dbf15ad2259019dc4761b46730f3480ac17a9e3dbea1e52985b4ff";
+export const SCHEMA_HASH = "sha256:f83b6dedd4548612d3a65c4fd566772b7e14b65221e2f707bb8556b954c6805a";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -553,12 +553,27 @@ export interface MessageInput {
   providerState?: JsonObject | null;
 }
 
-/** One model. A fact that nobody states is null. */
+/** `model/changed`: a provider lists other models, or says other things of them, than before. */
+export interface ModelChanged {
+  _meta?: JsonObject | null;
+  provider: string;
+  keyId: string | null;
+  models: number;
+  seenAt: number;
+}
+
+/**
+ * One model. A fact that nobody states is null.
+ *
+ * `source` is `live` (the provider lists it; `seenAt` says when it was asked), `catalog` (the
+ * bundled facts), `static` (named by the provider's record, where it serves no list) or `user`
+ * (named in the configuration, whose facts win).
+ */
 export interface ModelInfo {
   provider: string;
   id: string;
   name: string | null;
-  source: Open<"live" | "catalog" | "user">;
+  source: Open<"live" | "catalog" | "user" | "static">;
   seenAt: number | null;
   chat: boolean | null;
   contextTokens: number | null;
@@ -570,24 +585,37 @@ export interface ModelInfo {
   deprecated: boolean | null;
 }
 
-/** Why a provider's live list could not be had; what was known before is still listed. */
+/**
+ * Why a provider's live list could not be had.
+ *
+ * What was known before is still listed; `seenAt` says how old that is, null where nothing was.
+ */
 export interface ModelListFailure {
   provider: string;
   kind: string;
   message: string;
+  seenAt: number | null;
 }
 
-/** List models of one provider, or of all that have a key; `refresh` asks the provider now. */
+/**
+ * List models of one provider, or of all that have a key.
+ *
+ * `allProviders` adds the others, as the bundled catalog knows them. What was seen before is
+ * answered at once, however old; where it is old it is asked for again meanwhile, and
+ * `model/changed` tells of a difference. `refresh` asks now and waits; with a `cursor` it does
+ * nothing, so that pages belong together.
+ */
 export interface ModelListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
   limit?: number;
   provider?: string | null;
   keyId?: string | null;
+  allProviders?: boolean;
   refresh?: boolean;
 }
 
-/** A page of models; `stale` when any list here is older than asked for. */
+/** A page of models; `stale` when any live list here is older than is called fresh. */
 export interface ModelListResult {
   items: readonly ModelInfo[];
   nextCursor: string | null;
@@ -603,6 +631,19 @@ export interface ModelPrice {
   cacheRead: string | null;
   cacheWrite: string | null;
   asOf: string | null;
+}
+
+/** Ask one provider for its list now, or all that have a key. */
+export interface ModelRefreshParams {
+  _meta?: JsonObject | null;
+  provider?: string | null;
+  keyId?: string | null;
+}
+
+/** The lists that came, and why the others did not. */
+export interface ModelRefreshResult {
+  refreshed: readonly RefreshedList[];
+  failures: readonly ModelListFailure[];
 }
 
 export type Part =
@@ -733,6 +774,19 @@ export interface ReasoningStartEvent {
   type: "reasoningStart";
   blockId: string;
   kind: ReasoningKind;
+}
+
+/**
+ * One list that was asked for: how many models it names, and when they were seen.
+ *
+ * `changed` tells whether they are other than before.
+ */
+export interface RefreshedList {
+  provider: string;
+  keyId: string | null;
+  models: number;
+  seenAt: number;
+  changed: boolean;
 }
 
 /** The answer must be JSON, of this schema where one is given. */
@@ -1120,6 +1174,7 @@ export interface Requests {
   "vault/status": { params: VaultStatusParams; result: VaultResult };
   "vault/initialize": { params: VaultInitializeParams; result: VaultResult };
   "model/list": { params: ModelListParams; result: ModelListResult };
+  "model/refresh": { params: ModelRefreshParams; result: ModelRefreshResult };
   "chat/send": { params: SendParams; result: SendResult };
   "audit/list": { params: AuditListParams; result: AuditListResult };
   "audit/verify": { params: AuditVerifyParams; result: AuditVerifyResult };
@@ -1130,6 +1185,7 @@ export interface Notifications {
   "chat/events": ChatEvents;
   "key/changed": KeyChanged;
   "vault/changed": VaultChanged;
+  "model/changed": ModelChanged;
   "window/logMessage": LogMessage;
 }
 
@@ -1191,6 +1247,9 @@ export function resources(call: Call) {
       /** models from the provider and from the bundled catalog, each with its source */
       list: (params: ModelListParams = {}, options?: CallOptions) =>
         call("model/list", params, options),
+      /** ask the providers for their lists now */
+      refresh: (params: ModelRefreshParams = {}, options?: CallOptions) =>
+        call("model/refresh", params, options),
     },
     chat: {
       /** ask a model */

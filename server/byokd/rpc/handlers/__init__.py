@@ -20,6 +20,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "vault/status": vault.status,
     "vault/initialize": vault.initialize,
     "model/list": model.list_,
+    "model/refresh": model.refresh,
     "chat/send": chat.send,
     "audit/list": audit.list_,
     "audit/verify": audit.verify,

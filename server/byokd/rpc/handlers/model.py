@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from byokd.protocol.model import (
         ModelListParams,
         ModelListResult,
+        ModelRefreshParams,
+        ModelRefreshResult,
     )
     from byokd.rpc.handlers.call import Call
 
@@ -15,3 +17,8 @@ if TYPE_CHECKING:
 async def list_(call: Call, params: ModelListParams) -> ModelListResult:
     """`model/list`."""
     return await (await call.rooms()).models.list(call.session, params)
+
+
+async def refresh(call: Call, params: ModelRefreshParams) -> ModelRefreshResult:
+    """`model/refresh`."""
+    return await (await call.rooms()).models.refresh(call.session, params)
