@@ -77,7 +77,9 @@ def plain(events: list[Event], reply: Reply) -> dict[str, Any]:
     told = {
         "message": reply.message.model_dump(mode="json", by_alias=True)["content"],
         "finishReason": reply.finish_reason and reply.finish_reason.model_dump(mode="json"),
+        "state": reply.message.provider_state,
         "usage": reply.usage and reply.usage.model_dump(mode="json", by_alias=True),
+        "billed": reply.billed and reply.billed.model_dump(mode="json", by_alias=True),
         "cost": reply.cost,
         "model": reply.model,
         "responseId": reply.response_id,

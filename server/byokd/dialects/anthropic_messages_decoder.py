@@ -14,12 +14,13 @@ from pydantic_core import from_json
 
 from byokd.dialects.anthropic_messages_content import Content, index_of
 from byokd.dialects.anthropic_messages_usage import (
-    counts_all,
     fallback_model,
     finish_reason,
     later,
+    read_billed,
     read_usage,
     remarks,
+    unpriced,
 )
 from byokd.dialects.blocks import Blocks
 from byokd.dialects.call import Call, Fault, Reply
@@ -328,7 +329,8 @@ class MessagesDecoder:
             response_id=self._id,
             fault=self._fault,
             warnings=() if self._fault else remarks(self._word, self._details, self._usage),
-            priced=counts_all(self._usage),
+            priced=unpriced(self._usage) is None,
+            billed=read_billed(self._usage),
         )
 
 

@@ -15,9 +15,22 @@ from byokd.protocol.usage import Usage
 _COUNTABLE: Final = 2**53
 """Beyond this no number is a count of tokens."""
 
-_COUNTED: Final = frozenset({"message", "fallback_message"})
-"""Iterations whose tokens the usage holds. It leaves out compactions, and advisors are billed at
-another model's price (anthropic SDK, iterations of usage, 2026-10; recorded 2026)."""
+_HOUR: Final = "ephemeral_1h_input_tokens"
+_COMPACTION: Final = "compaction"
+_FALLBACK: Final = "fallback_message"
+_OWN_PRICE: Final = frozenset({"message", _FALLBACK, _COMPACTION})
+"""Iterations at the price of the model that answered; an advisor is another model (anthropic SDK,
+iterations of usage, 2026-10; recorded 2026)."""
+
+_LIST_PRICED: Final = {
+    "speed": ("standard", "fast mode has prices of its own"),
+    "service_tier": ("standard", "this service tier has prices of its own"),
+    "inference_geo": ("global", "a region of one's own choice costs more"),
+}
+"""What usage says of how it was served, and the one value that the list's prices are for
+(platform.claude.com, pricing and data residency, 2026-09)."""
+
+_UNSAID: Final = frozenset({None, "", "not_available"})
 
 
 def later(before: JsonObject, news: JsonObject) -> JsonObject:
@@ -53,30 +66,52 @@ def _cache_write(raw: JsonObject) -> int:
     if told := _number(raw.get("cache_creation_input_tokens")):
         return told
     return sum(
-        _number(_at(raw, "cache_creation", name))
-        for name in ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+        _number(_at(raw, "cache_creation", name)) for name in ("ephemeral_5m_input_tokens", _HOUR)
     )
 
 
-def counts_all(raw: JsonObject) -> bool:
-    """Tell whether the usage holds all tokens that are billed."""
-    return all(kind in _COUNTED for kind in _iterations(raw))
+def read_billed(raw: JsonObject) -> Usage | None:
+    """Return what is charged where that is more than the usage: it leaves compactions out."""
+    spent = [entry for entry in _iterations(raw) if entry["type"] == _COMPACTION]
+    if not spent:
+        return None
+    counted = [read_usage(entry) for entry in (raw, *spent)]
+    return Usage(
+        input_fresh=sum(one.input_fresh for one in counted),
+        input_cache_read=sum(one.input_cache_read for one in counted),
+        input_cache_write=sum(one.input_cache_write for one in counted),
+        output_text=sum(one.output_text for one in counted),
+        output_reasoning=sum(one.output_reasoning for one in counted),
+        searches=sum(one.searches for one in counted),
+    )
+
+
+def unpriced(raw: JsonObject) -> str | None:
+    """Return why nobody can tell the cost from counts and the list's prices, or None."""
+    iterations = _iterations(raw)
+    if any(entry["type"] not in _OWN_PRICE for entry in iterations):
+        return "an advisor's tokens have another price, see usage.raw"
+    for name, (usual, why) in _LIST_PRICED.items():
+        told = raw.get(name)
+        if isinstance(told, str | None) and told not in _UNSAID and told != usual:
+            return why
+    if any(_number(_at(one, "cache_creation", _HOUR)) for one in (raw, *iterations)):
+        return "tokens written to the cache for an hour cost more than those for five minutes"
+    return None
 
 
 def fallback_model(raw: JsonObject) -> str | None:
     """Return the model that answered in place of the one that declined, or None."""
-    return _iterations(raw).get("fallback_message")
+    named = [entry.get("model") for entry in _iterations(raw) if entry["type"] == _FALLBACK]
+    model = named[-1] if named else None
+    return model if isinstance(model, str) and model else None
 
 
-def _iterations(raw: JsonObject) -> dict[str, str | None]:
-    """Return the kinds of iterations, each with the model of its last one."""
+def _iterations(raw: JsonObject) -> list[JsonObject]:
+    """Return what is told of each step of the answer; what has no type is not told."""
     listed = raw.get("iterations")
-    found: dict[str, str | None] = {}
-    for entry in listed if isinstance(listed, list) else []:
-        if isinstance(entry, dict) and isinstance(kind := entry.get("type"), str):
-            model = entry.get("model")
-            found[kind] = model if isinstance(model, str) and model else None
-    return found
+    entries = listed if isinstance(listed, list) else []
+    return [one for one in entries if isinstance(one, dict) and isinstance(one.get("type"), str)]
 
 
 def _at(raw: JsonObject, name: str, inner: str) -> Json:
@@ -107,9 +142,7 @@ _UNIFIED: Final[dict[str, UnifiedReason]] = {
 _PAUSED: Final = frozenset({"pause_turn", "compaction"})
 
 _GO_ON: Final = "the provider paused: ask again, with this answer at the end, and it goes on"
-_UNCOUNTED: Final = (
-    "compaction or an advisor used tokens beside these: see usage.raw; the cost is not known"
-)
+_COMPACTED: Final = "compaction used tokens beside these: see usage.raw; the cost holds them"
 
 
 def finish_reason(word: str | None, *, called: bool) -> FinishReason:
@@ -130,6 +163,8 @@ def remarks(word: str | None, details: JsonObject | None, usage: JsonObject) -> 
         words = [text for text in (category, explanation) if isinstance(text, str) and text]
         if words:
             said.append(f"the provider refused: {scrub(': '.join(words))}")
-    if not counts_all(usage):
-        said.append(_UNCOUNTED)
+    if why := unpriced(usage):
+        said.append(f"the cost is not known: {why}")
+    elif read_billed(usage):
+        said.append(_COMPACTED)
     return tuple(Warn(type="notice", message=text) for text in said)
