@@ -1,0 +1,204 @@
+"""What a model said goes back to it exactly, block for block; and to another model without secrets.
+
+The rule that is checked is the provider's own: every block back as it came, where it came, thoughts
+with their signatures. It is read here from the bytes, by other means than the decoder's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import cutting
+import replay
+from byokd.dialects.anthropic_messages import decoder, encode
+from byokd.wire import HttpHead
+from dialects import messages, vectors
+
+_OLD, _NEW = "claude-sonnet-4-5", "claude-opus-5"
+_ASK = {"role": "user", "content": "hi"}
+_OWN = {"text", "tool_use"}  # what any model may be told that an assistant said
+
+_BODIES = [
+    (vector.name, vector.body)
+    for vector in vectors.load("anthropic_messages")
+    if "fault" not in vector.expected["reply"]
+    and vector.name not in {"tool_bad_json", "no_block_starts", "strange_shapes"}
+] + [
+    (one.id, one.body)
+    for one in replay.load()
+    if one.api == "anthropic-messages" and "error" not in one.expect
+]
+_CASES = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
+
+
+def _answer(body: bytes, model: str = _OLD) -> Any:
+    """Return the answer as a client holds it: its message, after a trip through JSON."""
+    _, reply = cutting.run(decoder(messages.real(model), HttpHead(200)), [body])
+    assert reply.fault is None
+    return json.loads(reply.message.model_dump_json(by_alias=True))
+
+
+def _sent(said: Any, model: str) -> list[Any]:
+    """Return the blocks that an answer goes back as, its calls answered."""
+    results = [
+        {"type": "toolResult", "callId": part["callId"], "content": "done"}
+        for part in said["content"]
+        if part["type"] == "toolCall"
+    ]
+    after = {"role": "tool", "content": results} if results else _ASK
+    made = encode(messages.real(model, {"messages": [_ASK, said, after]}), 0)
+    turns = json.loads(made.request.body)["messages"]
+    return [block for turn in turns if turn["role"] == "assistant" for block in turn["content"]]
+
+
+def _demanded(body: bytes) -> list[Any]:
+    """Return the blocks that must go back: without empty text and unsigned thoughts."""
+    try:
+        blocks = json.loads(body)["content"]
+    except ValueError:
+        blocks = _streamed(body)
+    told = [_plain(block) for block in blocks]
+    return [block for block in told if block]
+
+
+def _streamed(body: bytes) -> list[Any]:
+    blocks: dict[int, Any] = {}
+    pieces: dict[int, str] = {}
+    for event in body.decode().replace("\r\n", "\n").split("\n\n"):
+        named = [line[6:].strip() for line in event.split("\n") if line.startswith("event:")]
+        data = [line[5:].strip() for line in event.split("\n") if line.startswith("data:")]
+        if not data or data == ["[DONE]"]:
+            continue
+        chunk = json.loads(data[0])
+        kind, at = chunk.get("type") or named[0], chunk.get("index")
+        if kind == "content_block_start":
+            blocks[at], pieces[at] = dict(chunk["content_block"]), ""
+        elif kind == "content_block_delta" and at in blocks:
+            _grow(blocks[at], chunk["delta"], pieces, at)
+    for at, text in pieces.items():
+        if text:
+            blocks[at]["input"] = json.loads(text)
+    return list(blocks.values())
+
+
+def _grow(block: Any, delta: Any, pieces: dict[int, str], at: int) -> None:
+    delta = dict(delta)
+    kind = delta.pop("type")
+    if kind == "input_json_delta":
+        pieces[at] += delta["partial_json"]
+    elif kind == "citations_delta":
+        block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+    elif kind in {"text_delta", "thinking_delta"}:
+        name = kind.removesuffix("_delta")
+        block[name] = block.get(name, "") + delta[name]
+    else:
+        block |= delta
+
+
+def _plain(block: Any) -> Any:
+    """Return a block in the form of a request, or None where it may not be in one."""
+    block = {name: value for name, value in block.items() if value is not None or name == "content"}
+    if block["type"] == "text":
+        cited = [
+            {name: value for name, value in entry.items() if name != "file_id"}
+            for entry in block.pop("citations", None) or []
+        ]
+        block |= {"citations": cited} if cited else {}
+        return block if block["text"].strip() else None
+    if block["type"] == "thinking" and not block.get("signature"):
+        return None
+    return block
+
+
+@_CASES
+def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+    assert _sent(_answer(body), _OLD) == _demanded(body), name
+
+
+@_CASES
+def test_another_model_gets_words_and_calls_alone(name: str, body: bytes) -> None:
+    sent = _sent(_answer(body), _NEW)
+    assert {block["type"] for block in sent} <= _OWN
+    demanded = [block for block in _demanded(body) if block["type"] in _OWN]
+    secret = {"citations", "caller"}
+    assert sent == [{n: v for n, v in one.items() if n not in secret} for one in demanded], name
+
+
+@_CASES
+def test_a_client_that_drops_what_it_does_not_read(name: str, body: bytes) -> None:
+    said = _answer(body)
+    kept = [{n: v for n, v in part.items() if n != "providerState"} for part in said["content"]]
+    sent = _sent(said | {"content": kept}, _OLD)
+    assert [block["type"] for block in sent] == [
+        block["type"] for block in _demanded(body) if block["type"] in _OWN
+    ], name
+
+
+@pytest.mark.parametrize("change", [{"provider": "other"}, {"model": "other"}, {"blocks": "x"}])
+def test_the_state_of_somebody_else_is_not_sent(change: dict[str, Any]) -> None:
+    signed = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    state = {"provider": messages.RECORD.id, "model": _OLD, "blocks": [signed]}
+    thought = {"type": "reasoning", "text": "hm", "providerState": state}
+    said: dict[str, Any] = {
+        "role": "assistant",
+        "content": [thought, {"type": "text", "text": "a"}],
+    }
+    words = {"type": "text", "text": "a"}
+    assert _sent(said, _OLD) == [signed, words]
+    thought["providerState"] = state | change
+    assert _sent(said, _OLD) == [words]
+
+
+def _use(index: int, call_id: str) -> list[Any]:
+    use = {"type": "tool_use", "id": call_id, "name": "find", "input": {"n": index}}
+    return [{"type": "thinking", "thinking": f"t{index}", "signature": f"s{index}"}, use]
+
+
+def _whole(blocks: list[Any]) -> bytes:
+    return json.dumps({"content": blocks, "stop_reason": "tool_use"}).encode()
+
+
+def _result(call_id: str) -> Any:
+    part = {"type": "toolResult", "callId": call_id, "content": "r"}
+    return {"role": "tool", "content": [part]}
+
+
+_TOOLS = {"tools": [{"name": "find", "inputSchema": {}}], "reasoning": {"effort": "low"}}
+
+
+def test_a_loop_of_tools_keeps_every_thought_of_its_steps() -> None:
+    talk: list[Any] = [_ASK]
+    for index, call_id in enumerate(("toolu_a", "toolu_b")):
+        talk += [_answer(_whole(_use(index, call_id))), _result(call_id)]
+    body = json.loads(encode(messages.real(_OLD, {"messages": talk} | _TOOLS), 0).request.body)
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": 2048}
+    turns = body["messages"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
+    assert turns[1]["content"] == _use(0, "toolu_a")
+    assert turns[3]["content"] == _use(1, "toolu_b")
+    result = {"type": "tool_result", "tool_use_id": "toolu_b", "content": "r"}
+    assert turns[4]["content"] == [result]
+
+
+def test_a_loop_that_lost_its_thoughts_goes_on_without_thinking() -> None:
+    """With a budget the turn that opened the loop must begin with thoughts, else it is refused."""
+    said = _answer(_whole(_use(0, "toolu_a")))
+    said["content"] = [part for part in said["content"] if part["type"] == "toolCall"]
+    talk = [_ASK, said, _result("toolu_a")]
+    made = encode(messages.real(_OLD, {"messages": talk} | _TOOLS), 0)
+    assert "thinking" not in json.loads(made.request.body)
+    assert [warn.parameter for warn in made.warnings] == ["reasoning"]
+    free = encode(messages.real(_NEW, {"messages": talk} | _TOOLS), 0)
+    assert json.loads(free.request.body)["thinking"]["type"] == "adaptive"
+
+
+def test_a_paused_answer_is_sent_as_the_last_turn() -> None:
+    body = next(v.body for v in vectors.load("anthropic_messages") if v.name == "pause_turn")
+    made = encode(messages.real(_OLD, {"messages": [_ASK, _answer(body)]}), 0)
+    assert json.loads(made.request.body)["messages"][-1] == {
+        "role": "assistant",
+        "content": _demanded(body),
+    }
