@@ -17,8 +17,8 @@ from typing import Final, Self
 from aiohttp import web
 from pydantic_core import from_json
 
-from byokd.sandbox.openai_chat import JsonObject
 from byokd.sandbox.server import Seen
+from byokd.sandbox.turn import JsonObject
 
 # These said how the recorded connection carried the body. Ours carries the decoded bytes its own
 # way, and repeating them would describe bytes that are not there.

@@ -16,9 +16,13 @@ from typing import Final, Self
 from aiohttp import web
 from pydantic_core import from_json
 
-from byokd.sandbox import openai_chat
-from byokd.sandbox.faults import JSON, begin, misbehave, refuse
-from byokd.sandbox.openai_chat import JsonObject
+from byokd.sandbox import models, places
+from byokd.sandbox.credentials import Problem, presented
+from byokd.sandbox.echo import breach
+from byokd.sandbox.faults import JSON, Exchange, begin, misbehave, refuse
+from byokd.sandbox.places import Place
+from byokd.sandbox.styles import STYLES
+from byokd.sandbox.turn import JsonObject, Turn
 
 KEY_PREFIX: Final = "sandbox-key-"
 _UNAUTHORIZED: Final = 401
@@ -27,7 +31,7 @@ _BURST: Final = 64
 
 @dataclass(slots=True)
 class Seen:
-    """One request as it came. `credential` is the key, without `Bearer`; repr leaves it out.
+    """One request as it came. `credential` is the key alone; repr leaves it out.
 
     `status` is None until a head was sent. `ended_at` is the monotonic second at which the answer
     was over or its client gone, and `client_left` tells which.
@@ -52,7 +56,8 @@ class Sandbox:
         port: 0 for any free one.
 
     Attributes:
-        base_url: where it is, up to the version; set once entered.
+        base_url: where the generic provider is, up to the version; set once entered.
+        origin: where it is, without a path; set once entered.
         requests: what was asked, in order.
     """
 
@@ -61,7 +66,7 @@ class Sandbox:
         self._overrides: dict[str, bool] = {}
         self._failures: list[int] = []
         self._port = port
-        self.base_url = ""
+        self.base_url = self.origin = ""
         self.requests: list[Seen] = []
         self._runner: web.ServerRunner | None = None
 
@@ -71,7 +76,8 @@ class Sandbox:
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        self.origin = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.base_url = f"{self.origin}/v1"
         return self
 
     async def __aexit__(
@@ -79,6 +85,14 @@ class Sandbox:
     ) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def base_url_as(self, provider: str, **fields: str) -> str:
+        """Return the base URL of a provider, its templates filled with the key's plain fields.
+
+        Raises:
+            KeyError: no such provider, or a field is missing.
+        """
+        return self.origin + places.base_path(provider, fields)
 
     def set_key_valid(self, key: str, *, valid: bool) -> None:
         """From now on accept or reject this one key, whatever it starts with."""
@@ -112,52 +126,76 @@ class Sandbox:
 
     async def _answer(self, request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
         seen.body = await request.content.read()
+        found = places.find(request.path)
+        if found is None:
+            return web.Response(status=404, text="no such provider")
+        place, path = found
+        listing = place.listing(request.method, path)
         if self._failures:
-            return refuse(self._failures.pop(0), model="")
-        if not self._accepts(seen.credential):
-            return refuse(_UNAUTHORIZED)
-        match request.method, request.path:
-            case "GET", "/v1/models":
-                return web.Response(body=openai_chat.models(int(time.time())), headers=JSON)
-            case "POST", "/v1/chat/completions":
-                return await self._chat(request, seen)
-        return web.Response(status=404, body=openai_chat.error("route"), headers=JSON)
+            status = self._failures.pop(0)
+            name = place.behaviour.by_status(status)
+            return refuse(place.behaviour, name, status=status)
+        if listing is None or not listing.public:
+            seen.credential, problem = presented(request, seen.body, place.auth)
+            if (refusal := self._refusal(place, seen.credential, problem)) is not None:
+                return refuse(place.behaviour, refusal)
+        if listing is not None:
+            return web.Response(body=place.behaviour.listed(listing), headers=JSON)
+        dialect = place.dialect(path) if request.method == "POST" else None
+        if dialect is None:
+            return refuse(place.behaviour, "route")
+        return await self._chat(request, seen, place, dialect)
 
-    async def _chat(self, request: web.BaseRequest, seen: Seen) -> web.StreamResponse:
-        body = _read(seen.body)
-        if body is None:
-            return refuse(400)
-        seen.model = body["model"]
-        if (wrong := await misbehave(request, body, seen.credential)) is not None:
+    async def _chat(
+        self, request: web.BaseRequest, seen: Seen, place: Place, dialect: str
+    ) -> web.StreamResponse:
+        style, body = STYLES[dialect], _read(seen.body)
+        ask = style.read(body, request.path_qs) if body is not None else None
+        if body is None or ask is None:
+            return refuse(place.behaviour, "bad_request", dialect)
+        seen.model = ask.model
+        exchange = Exchange(request, place.behaviour, dialect, style, ask, seen.credential)
+        if (wrong := await misbehave(exchange)) is not None:
             return wrong
-        if (reply := openai_chat.answer(body)) is None:
-            return refuse(404, model=body["model"])
-        now_s = int(time.time())
-        if not body.get("stream"):
-            return web.Response(body=openai_chat.whole(body, reply, now_s), headers=JSON)
-        response = await begin(request)
-        due = time.monotonic()
-        for count, event in enumerate(openai_chat.stream(body, reply, now_s)):
-            if reply.pause_s:
-                due += reply.pause_s  # kept from the start, so that a late piece delays no other
-                await asyncio.sleep(due - time.monotonic())
-            elif count % _BURST == 0:
-                await asyncio.sleep(0)  # a write that need not wait does not let others run
-            await response.write(event)
-        return response
+        if (failure := breach(place.behaviour, dialect, body, ask.model)) is not None:
+            headers = dict(failure.headers)
+            return web.Response(status=failure.status, body=failure.body, headers=headers)
+        if (script := models.answer(ask)) is None:
+            return exchange.refuse("no_model")
+        turn = exchange.turn(script)
+        if not ask.streams:
+            return web.Response(body=style.whole(turn), headers=JSON)
+        return await _stream(exchange, turn)
+
+    def _refusal(self, place: Place, key: str, problem: Problem) -> str | None:
+        """Return the error for a key, or None where it is accepted."""
+        if problem == "no_key" and place.keyless:
+            return None
+        if not self._accepts(key):
+            return "no_key" if problem == "no_key" else "bad_key"
+        return problem or None
 
     def _accepts(self, key: str) -> bool:
         return self._overrides.get(key, key.startswith(self._keys))
 
 
+async def _stream(exchange: Exchange, turn: Turn) -> web.StreamResponse:
+    response = await begin(exchange)
+    due = time.monotonic()
+    for count, event in enumerate(exchange.style.stream(turn)):
+        if turn.script.pause_s:
+            due += turn.script.pause_s  # kept from the start, so that a late piece delays no other
+            await asyncio.sleep(due - time.monotonic())
+        elif count % _BURST == 0:
+            await asyncio.sleep(0)  # a write that need not wait does not let others run
+        await response.write(event)
+    return response
+
+
 def _read(body: bytes) -> JsonObject | None:
-    """Return a chat request, or None where it is not one."""
+    """Return the object that a body holds, or None."""
     try:
-        chat = from_json(body)
+        value = from_json(body)
     except ValueError:
         return None
-    match chat:
-        case {"model": str(), "messages": [*messages]} if messages:
-            fits = all(isinstance(message, dict) for message in messages)
-            return dict(chat) if fits else None
-    return None
+    return value if isinstance(value, dict) else None

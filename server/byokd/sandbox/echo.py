@@ -1,0 +1,378 @@
+"""What a provider wants back of its own answers, and refuses a request without.
+
+Knows the rules by name; which provider has which, and how it tells a breach, is data. Must not know
+a provider or HTTP. A rule reads the body of a request and returns the words for the error, or None
+where nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+from byokd.sandbox.provider import Behaviour, Echo, Failure
+from byokd.sandbox.styles.shapes import objects, text_of
+from byokd.sandbox.turn import JsonObject, signature
+
+Words: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[JsonObject, str, JsonObject], Words | None]
+"""Body, model and the options of the row; the words that the error needs, or None."""
+
+
+def breach(behaviour: Behaviour, dialect: str, body: JsonObject, model: str) -> Failure | None:
+    """Return how a provider refuses a request for what it echoes, or None where all is well."""
+    for echo in behaviour.echoes:
+        if _holds(echo, dialect, model):
+            words = RULES[echo.rule](body, model, echo.options or {})
+            if words is not None:
+                return behaviour.told(echo.error, dialect, **({"model": model} | words))
+    return None
+
+
+def _holds(echo: Echo, dialect: str, model: str) -> bool:
+    return echo.dialect in {"", dialect} and re.search(echo.models, model) is not None
+
+
+# --- Messages ------------------------------------------------------------------------------------
+
+
+def _blocks(body: JsonObject, role: str) -> Iterator[tuple[int, int, JsonObject]]:
+    """Yield message, place and block of all blocks of a side."""
+    for at, message in enumerate(objects(body.get("messages"))):
+        if message.get("role") == role:
+            for place, block in enumerate(objects(message.get("content"))):
+                yield at, place, block
+
+
+def _thinking_first(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """With a budget for thinking, the turn that called must begin with its thoughts."""
+    if (body.get("thinking") or {}).get("type") != "enabled":
+        return None
+    return _first_kind(body, lambda block: str(block.get("type")), "tool_result")
+
+
+def _first_kind(
+    body: JsonObject, kind_of: Callable[[JsonObject], str], result: str
+) -> Words | None:
+    messages = objects(body.get("messages"))
+    for at in range(len(messages) - 1, 0, -2):
+        if not any(kind_of(block) == result for block in objects(messages[at].get("content"))):
+            return None
+        first = next(iter(objects(messages[at - 1].get("content"))), {})
+        if kind_of(first) not in {"thinking", "redacted_thinking", "reasoningContent"}:
+            return {"at": f"messages.{at - 1}.content.0", "found": _spelled(kind_of(first))}
+    return None
+
+
+def _spelled(kind: str) -> str:
+    return {"toolUse": "tool_use"}.get(kind, kind)
+
+
+def _thinking_signed(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
+    for at, place, block in _blocks(body, "assistant"):
+        if block.get("type") == "thinking":
+            signed = signature(model, str(block.get("thinking")))
+            if block.get("signature") != signed:
+                return {"at": f"messages.{at}.content.{place}"}
+    return None
+
+
+def _results_next(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """Each call has its result in the next message."""
+    messages = objects(body.get("messages"))
+    for at, message in enumerate(messages):
+        called = [b["id"] for b in objects(message.get("content")) if b.get("type") == "tool_use"]
+        after = objects(messages[at + 1].get("content")) if at + 1 < len(messages) else []
+        answered = {block.get("tool_use_id") for block in after}
+        if missing := [call for call in called if call not in answered]:
+            return {"at": f"messages.{at}", "ids": ", ".join(missing)}
+    return None
+
+
+# --- Converse ------------------------------------------------------------------------------------
+
+
+def _kind(block: JsonObject) -> str:
+    return next(iter(block), "")
+
+
+def _reasoning_first(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    more = body.get("additionalModelRequestFields") or {}
+    if (more.get("thinking") or {}).get("type") != "enabled":
+        return None
+    return _first_kind(body, _kind, "toolResult")
+
+
+def _reasoning_signed(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
+    for at, place, block in _blocks(body, "assistant"):
+        thought = (block.get("reasoningContent") or {}).get("reasoningText")
+        if thought and thought.get("signature") != signature(model, str(thought.get("text"))):
+            return {"at": f"messages.{at}.content.{place}"}
+    return None
+
+
+def _tool_results_next(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    messages = objects(body.get("messages"))
+    for at, message in enumerate(messages):
+        content = objects(message.get("content"))
+        called = [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
+        after = objects(messages[at + 1].get("content")) if at + 1 < len(messages) else []
+        answered = {(block.get("toolResult") or {}).get("toolUseId") for block in after}
+        if missing := [call for call in called if call not in answered]:
+            return {"at": f"messages.{at + 1}.content", "ids": ", ".join(missing)}
+    return None
+
+
+def _tool_config(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    used = any("toolUse" in block for _, _, block in _blocks(body, "assistant"))
+    return {} if used and "toolConfig" not in body else None
+
+
+# --- generateContent -----------------------------------------------------------------------------
+
+
+def _steps(body: JsonObject) -> Iterator[tuple[int, list[JsonObject], list[JsonObject]]]:
+    """Yield place, calls and answers of each step behind the last words of the person."""
+    contents = objects(body.get("contents"))
+    parts = [objects(content.get("parts")) for content in contents]
+    spoken = [
+        at
+        for at, content in enumerate(contents)
+        if content.get("role") == "user" and any("text" in part for part in parts[at])
+    ]
+    for at in range(spoken[-1] + 1 if spoken else 0, len(contents)):
+        calls = [part for part in parts[at] if "functionCall" in part]
+        if calls:
+            after = parts[at + 1] if at + 1 < len(parts) else []
+            yield at, calls, [part for part in after if "functionResponse" in part]
+
+
+def _call_signed(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """The first call of each step has a signature."""
+    for at, calls, _ in _steps(body):
+        if "thoughtSignature" not in calls[0]:
+            return {"name": calls[0]["functionCall"].get("name"), "position": at + 1}
+    return None
+
+
+def _signature_kept(body: JsonObject, model: str, options: JsonObject) -> Words | None:
+    """A signature is the one that was given, or the word that stands for a lost one."""
+    for _, calls, _ in _steps(body):
+        signed = signature(model, str(calls[0]["functionCall"].get("name")))
+        if calls[0].get("thoughtSignature") not in {signed, options.get("sentinel")}:
+            return {}
+    return None
+
+
+def _responses_match(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    return next(({} for _, calls, said in _steps(body) if len(calls) != len(said)), None)
+
+
+# --- Responses -----------------------------------------------------------------------------------
+
+
+def _reasoning_followed(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """A thought is never the last thing that the model said before a result or the person."""
+    items = objects(body.get("input"))
+    for item, after in zip(items, [*items[1:], {}], strict=True):
+        own = after.get("type") in {"function_call", "custom_tool_call", "reasoning"}
+        if item.get("type") == "reasoning" and not (own or after.get("role") == "assistant"):
+            return {"id": item.get("id")}
+    return None
+
+
+def _reasoning_known(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
+    """What was encrypted comes back as it was, under its own id."""
+    for item in objects(body.get("input")):
+        if item.get("type") == "reasoning":
+            signed = signature(model, str(item.get("id")))
+            held = str(item.get("encrypted_content") or "")
+            if held != signed:
+                return {"id": item.get("id"), "content": f"{held[:4]}...{held[-4:]}"}
+    return None
+
+
+def _call_reasoned(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """A call that is named by the id of its item needs the thought that led to it."""
+    items = objects(body.get("input"))
+    thought = False
+    for item in items:
+        if item.get("type") == "reasoning":
+            thought = True
+        elif item.get("role") == "user":
+            thought = False
+        elif item.get("type") == "function_call" and item.get("id") and not thought:
+            return {"id": item.get("id")}
+    return None
+
+
+def _outputs_match(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    items = objects(body.get("input"))
+    called = {i.get("call_id") for i in items if i.get("type") == "function_call"}
+    given = {i.get("call_id") for i in items if i.get("type") == "function_call_output"}
+    missing = sorted(str(call_id) for call_id in called ^ given)
+    return (
+        {"id": missing[0], "what": "output" if missing[0] in called else "call"}
+        if missing
+        else None
+    )
+
+
+# --- chat completions ----------------------------------------------------------------------------
+
+
+def _said(body: JsonObject, role: str) -> Iterator[tuple[int, JsonObject]]:
+    for at, message in enumerate(objects(body.get("messages"))):
+        if message.get("role") == role:
+            yield at, message
+
+
+def _calls_answered(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """Each call is answered before anybody else speaks."""
+    messages = objects(body.get("messages"))
+    for at, message in enumerate(messages):
+        open_ids = [call.get("id") for call in objects(message.get("tool_calls"))]
+        for after in messages[at + 1 :] if open_ids else ():
+            if after.get("role") != "tool":
+                break
+            if after.get("tool_call_id") in open_ids:
+                open_ids.remove(after.get("tool_call_id"))
+        if open_ids:
+            return {"ids": ", ".join(map(str, open_ids)), "at": at}
+    return None
+
+
+def _results_known(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """A result answers a call."""
+    known: set[Any] = set()
+    for at, message in enumerate(objects(body.get("messages"))):
+        known |= {call.get("id") for call in objects(message.get("tool_calls"))}
+        if message.get("role") == "tool" and message.get("tool_call_id") not in known:
+            return {"at": at, "id": message.get("tool_call_id")}
+    return None
+
+
+def _field_required(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
+    """A field stands on every assistant message, unless thinking is off."""
+    if (body.get("thinking") or {}).get("type") == "disabled":
+        return None
+    field = options["field"]
+    return next(({"at": at} for at, m in _said(body, "assistant") if field not in m), None)
+
+
+def _field_refused(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
+    """These fields stand on no message."""
+    for at, message in enumerate(objects(body.get("messages"))):
+        for field in options["fields"]:
+            if field in message:
+                return {"at": at, "field": field, "role": message.get("role")}
+    return None
+
+
+def _fields_known(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
+    """No field stands on a message, or beside the messages, that is not known."""
+    known, beside = set(options["fields"]), set(options.get("body") or body)
+    for field in body:
+        if field not in beside:
+            return {"field": field, "at": "", "role": "", "loc": ["body", field]}
+    for at, message in enumerate(objects(body.get("messages"))):
+        role = str(message.get("role"))
+        for field in message:
+            if field not in known:
+                return {"field": field, "at": at, "role": role,
+                        "loc": ["body", "messages", at, role, field]}  # fmt: skip
+    return None
+
+
+def _ids_match(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
+    """Ids of calls have the form that the provider gives them."""
+    for message in objects(body.get("messages")):
+        for call in objects(message.get("tool_calls")):
+            if not re.fullmatch(options["pattern"], str(call.get("id"))):
+                return {"id": call.get("id")}
+    return None
+
+
+def _no_user_after_tool(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    roles = [message.get("role") for message in objects(body.get("messages"))]
+    return {} if ("tool", "user") in pairwise(roles) else None
+
+
+def _details_kept(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
+    """Signed details come back, on a turn that called, as they were."""
+    for at, message in _said(body, "assistant"):
+        if not message.get("tool_calls"):
+            continue
+        details = objects(message.get("reasoning_details"))
+        text = "".join(str(detail.get("text") or "") for detail in details)
+        signed = next((d["signature"] for d in details if d.get("signature")), None)
+        if signed != signature(model, text):
+            return {"at": at}
+    return None
+
+
+def _calls_not_empty(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    return next(
+        ({"at": at} for at, m in _said(body, "assistant") if m.get("tool_calls") == []), None
+    )
+
+
+def _alternating(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """Behind the system's words, the person and the model take turns, and the person is last."""
+    roles = [message.get("role") for message in objects(body.get("messages"))]
+    while roles and roles[0] == "system":
+        del roles[0]
+    expected = ["user" if n % 2 == 0 else "assistant" for n in range(len(roles))]
+    return None if roles == expected and len(roles) % 2 else {}
+
+
+def _arguments_object(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+    """Arguments are an object, not text."""
+    for _, message in _said(body, "assistant"):
+        for call in objects(message.get("tool_calls")):
+            if not isinstance((call.get("function") or {}).get("arguments"), dict):
+                return {}
+    return None
+
+
+def _text_content(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
+    """What these roles say is text, not a list of parts."""
+    for at, message in enumerate(objects(body.get("messages"))):
+        content = message.get("content")
+        listed = isinstance(content, list) and bool(text_of(content))
+        if listed and message.get("role") in options["roles"]:
+            return {"at": at}
+    return None
+
+
+RULES: Final[dict[str, Rule]] = {
+    "thinking_first": _thinking_first,
+    "thinking_signed": _thinking_signed,
+    "results_next": _results_next,
+    "reasoning_first": _reasoning_first,
+    "reasoning_signed": _reasoning_signed,
+    "tool_results_next": _tool_results_next,
+    "tool_config": _tool_config,
+    "call_signed": _call_signed,
+    "signature_kept": _signature_kept,
+    "responses_match": _responses_match,
+    "reasoning_followed": _reasoning_followed,
+    "reasoning_known": _reasoning_known,
+    "call_reasoned": _call_reasoned,
+    "outputs_match": _outputs_match,
+    "calls_answered": _calls_answered,
+    "results_known": _results_known,
+    "field_required": _field_required,
+    "field_refused": _field_refused,
+    "fields_known": _fields_known,
+    "ids_match": _ids_match,
+    "no_user_after_tool": _no_user_after_tool,
+    "details_kept": _details_kept,
+    "calls_not_empty": _calls_not_empty,
+    "alternating": _alternating,
+    "arguments_object": _arguments_object,
+    "text_content": _text_content,
+}
+"""Name, as a provider's file says it, to rule."""

@@ -1,0 +1,119 @@
+"""Where a provider is asked, and in which format.
+
+Knows how a record's addresses become paths under `/as/<provider>`: the provider's whole host stands
+there, its companions' too. Must not know sockets, nor any one provider.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+from urllib.parse import urlsplit
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import Auth
+from byokd.sandbox.provider import GENERIC, Behaviour, Listing, behaviour
+
+_UNDER: Final = "/as/"
+_GENERIC_BASE: Final = "/v1"
+_VERSION: Final = re.compile(r"^/v\d{1,2}(?=/)")
+_MODEL: Final = "{model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A path that answers chats; a template in it is one step of the path."""
+
+    dialect: str
+    path: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A provider on the sandbox.
+
+    Attributes:
+        behaviour: what it does.
+        auth: how its key comes.
+        keyless: whether it answers without one.
+        chats: where it is asked.
+    """
+
+    behaviour: Behaviour
+    auth: Auth
+    keyless: bool
+    chats: tuple[Chat, ...]
+
+    def dialect(self, path: str) -> str | None:
+        """Return the format that chats at this path are in, or None where there are none."""
+        return next((chat.dialect for chat in self.chats if chat.path.match(path)), None)
+
+    def listing(self, method: str, path: str) -> Listing | None:
+        """Return what is answered here beside chats, or None."""
+        for listing in self.behaviour.listings:
+            if listing.method == method and _pattern(listing.path, whole=True).match(path):
+                return listing
+        return None
+
+
+def find(path: str) -> tuple[Place, str] | None:
+    """Return the provider that a path is for, and the path at its host; None where there is none.
+
+    A path that names no provider is for the generic one.
+    """
+    if not path.startswith(_UNDER):
+        return _generic(), path
+    provider, _, rest = path.removeprefix(_UNDER).partition("/")
+    return (_place(provider), f"/{rest}") if provider in load() else None
+
+
+def base_path(provider: str, fields: Mapping[str, str]) -> str:
+    """Return the path under which a provider's base URL lies, its templates filled.
+
+    Raises:
+        KeyError: no such provider, or a field is missing.
+    """
+    base = urlsplit(load()[provider].base_url or "").path
+    filled = re.sub(r"\{(\w+)\}", lambda found: fields[found[1]], base)
+    return f"{_UNDER}{provider}{filled}".rstrip("/")
+
+
+def listed_paths() -> dict[str, str]:
+    """Return the base path of every provider; what a person fills in stands as a template."""
+    return {
+        provider: f"{_UNDER}{provider}{urlsplit(record.base_url or '').path}".rstrip("/")
+        for provider, record in load().items()
+    }
+
+
+@cache
+def _generic() -> Place:
+    chats = (Chat("openai_chat", _pattern(f"{_GENERIC_BASE}/chat/completions", whole=True)),)
+    return Place(behaviour(GENERIC), Auth(), keyless=False, chats=chats)
+
+
+@cache
+def _place(provider: str) -> Place:
+    record = load()[provider]
+    base = urlsplit(record.base_url or "").path.rstrip("/")
+    paths = [(record.dialect, _joined(base, record.chat_path))]
+    paths += [(surface.dialect, _joined(base, surface.chat_path)) for surface in record.surfaces]
+    own = behaviour(record.id)
+    paths += list(own.chats.items())
+    chats = tuple(
+        Chat(dialect, _pattern(path.partition(_MODEL)[0], whole=_MODEL not in path))
+        for dialect, path in paths
+    )
+    return Place(own, record.auth, record.keyless, chats)
+
+
+def _joined(base: str, path: str) -> str:
+    return base + (_VERSION.sub("", path) if _VERSION.search(f"{base[-3:]}/") else path)
+
+
+def _pattern(template: str, *, whole: bool) -> re.Pattern[str]:
+    steps = re.split(r"\{\w+\}", template)
+    return re.compile("[^/]+".join(map(re.escape, steps)) + ("$" if whole else ""))

@@ -1,0 +1,151 @@
+"""Gemini's generateContent, as its provider answers: events, one array in pieces, or one object.
+
+Knows the wire format from the provider's side. Must not know our encoder. From Google's reference
+and the recordings, checked 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import unquote
+
+from pydantic_core import to_json
+
+from byokd.sandbox.styles.shapes import COMMENT, EVENTS, data, objects, tool_of
+from byokd.sandbox.turn import Ask, Block, JsonObject, Tool, Turn, signature
+
+STREAM_TYPE: Final = EVENTS
+KEEP_ALIVE: Final = COMMENT
+GARBAGE: Final = (b'data: {"candidates": [}\n\n', b'{"candidates": [}')
+
+_FINISH: Final = {"stop": "STOP", "length": "MAX_TOKENS", "calls": "STOP"}
+_METHOD: Final = re.compile(r"/(?:models|tunedModels)/([^/:?]+):(stream)?[gG]enerateContent")
+
+
+def read(body: JsonObject, path: str) -> Ask | None:
+    """Return what is asked, or None where it is no question; the path names the model."""
+    found = _METHOD.search(path)
+    contents = objects(body.get("contents"))
+    if found is None or not contents:
+        return None
+    config = body.get("generationConfig") or {}
+    mode = ((body.get("toolConfig") or {}).get("functionCallingConfig") or {}).get("mode")
+    users = [objects(c.get("parts")) for c in contents if c.get("role", "user") == "user"]
+    texts = [text for parts in users if (text := _text(parts))]
+    answers = [p["functionResponse"] for parts in users for p in parts if "functionResponse" in p]
+    return Ask(
+        model=unquote(found[1]),
+        text=texts[-1] if texts else "",
+        chars=sum(len(_text(objects(content.get("parts")))) for content in contents),
+        messages=len(contents),
+        tools=tuple(_tools(body)) if mode != "NONE" else (),
+        results=tuple(_result(answer.get("response") or {}) for answer in answers),
+        answered=any("functionResponse" in part for part in objects(contents[-1].get("parts"))),
+        schema=config.get("responseJsonSchema") or config.get("responseSchema"),
+        thinks=bool((config.get("thinkingConfig") or {}).get("includeThoughts")),
+        streams=bool(found[2]),
+        framed="alt=sse" in path,
+    )
+
+
+def stream(turn: Turn) -> Iterator[bytes]:
+    """Yield the events of a streamed answer, or the pieces of one array; there is no `[DONE]`."""
+    if turn.ask.framed:
+        yield from (data(chunk) for chunk in _chunks(turn))
+    else:
+        yield from _array(turn)
+
+
+def _array(turn: Turn) -> Iterator[bytes]:
+    opening = b"["
+    for chunk in _chunks(turn):
+        yield opening + to_json(chunk)
+        opening = b",\r\n"
+    if turn.script.finish is not None:
+        yield b"]"
+
+
+def whole(turn: Turn) -> bytes:
+    """Return the answer as one JSON object."""
+    parts = [part for block in turn.script.blocks for part in _parts(turn, block, (block.text,))]
+    return to_json(_response(turn, _signed(turn, parts), last=True))
+
+
+def stream_error(error: bytes) -> bytes:
+    """Return an error as it stands inside a stream."""
+    return b"data: " + error.replace(b"\n", b" ") + b"\n\n"
+
+
+def _chunks(turn: Turn) -> Iterator[JsonObject]:
+    signed = False
+    for block in turn.script.blocks:
+        for part in _parts(turn, block, block.pieces):
+            if "functionCall" in part and not signed:
+                signed = True
+                part["thoughtSignature"] = signature(turn.ask.model, part["functionCall"]["name"])
+            yield _response(turn, [part], last=False)
+    if turn.script.finish is not None:
+        # Where nothing is called, the signature stands on an empty last part (recorded 2025-11).
+        end = [] if signed else [{"text": "", "thoughtSignature": signature(turn.ask.model)}]
+        yield _response(turn, end, last=True)
+
+
+def _signed(turn: Turn, parts: list[JsonObject]) -> list[JsonObject]:
+    """Sign the first call, or the last text: of parallel calls only the first is signed."""
+    first = next((part for part in parts if "functionCall" in part), None)
+    name = () if first is None else (first["functionCall"]["name"],)
+    signed = parts[-1] if first is None else first
+    signed["thoughtSignature"] = signature(turn.ask.model, *name)
+    return parts
+
+
+def _parts(turn: Turn, block: Block, pieces: tuple[str, ...]) -> Iterator[JsonObject]:
+    if block.call is not None:
+        call = block.call
+        named: JsonObject = {"name": call.name, "args": call.arguments}
+        yield {"functionCall": named | {"id": turn.traits.id_of(call)}}
+    else:
+        thought = {"thought": True} if block.kind == "thought" else {}
+        yield from ({"text": piece, **thought} for piece in pieces)
+
+
+def _response(turn: Turn, parts: list[JsonObject], *, last: bool) -> JsonObject:
+    candidate: JsonObject = {"content": {"parts": parts, "role": "model"}, "index": 0}
+    if last:
+        candidate["finishReason"] = _FINISH[turn.script.finish or "stop"]
+        if turn.script.sources:
+            webs = [{"web": {"uri": s["url"], "title": s["title"]}} for s in turn.script.sources]
+            candidate["groundingMetadata"] = {"groundingChunks": webs}
+    return {
+        "candidates": [candidate], "usageMetadata": _usage(turn),
+        "modelVersion": turn.ask.model, "responseId": "sandbox",
+    }  # fmt: skip
+
+
+def _usage(turn: Turn) -> JsonObject:
+    used = turn.usage
+    return {
+        "promptTokenCount": used.prompt,
+        "cachedContentTokenCount": used.cached,
+        "candidatesTokenCount": used.completion - used.thought,
+        "thoughtsTokenCount": used.thought,
+        "totalTokenCount": used.prompt + used.completion,
+    }
+
+
+def _tools(body: JsonObject) -> Iterator[Tool]:
+    for group in objects(body.get("tools")):
+        for declared in objects(group.get("functionDeclarations")):
+            given = "parametersJsonSchema" if "parametersJsonSchema" in declared else "parameters"
+            yield tool_of(declared, given)
+
+
+def _text(parts: list[JsonObject]) -> str:
+    return "".join(str(part.get("text") or "") for part in parts)
+
+
+def _result(response: JsonObject) -> str:
+    said: Any = response.get("output", response.get("error"))
+    return said if isinstance(said, str) else to_json(response).decode()

@@ -1,0 +1,181 @@
+"""The Responses API, as OpenAI and xAI answer.
+
+Knows the wire format from the provider's side. Must not know our encoder. From OpenAI's reference
+and the recordings, checked 2026-11. What was thought comes encrypted, and as a summary where one is
+asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from byokd.sandbox.styles.shapes import COMMENT, EVENTS, named, objects, text_of, tool_of
+from byokd.sandbox.turn import Ask, Block, JsonObject, Turn, signature
+
+STREAM_TYPE: Final = EVENTS
+KEEP_ALIVE: Final = COMMENT
+GARBAGE: Final = (b'event: response.output_text.delta\ndata: {"type": }\n\n', b'{"output": [}')
+
+_RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
+
+
+def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body says it all
+    """Return what is asked, or None where it is no question."""
+    given = body.get("input")
+    said = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given)
+    model = body.get("model")
+    if not isinstance(model, str) or not said:
+        return None
+    users = [text_of(item.get("content")) for item in said if item.get("role") == "user"]
+    may_call = body.get("tool_choice") != "none"
+    form = (body.get("text") or {}).get("format") or {}
+    return Ask(
+        model=model,
+        text=users[-1] if users else "",
+        chars=sum(len(text_of(item.get("content"))) for item in said),
+        messages=len(said),
+        tools=tuple(tool_of(t, "parameters") for t in objects(body.get("tools")) if may_call),
+        results=tuple(text_of(i.get("output")) for i in said if i.get("type") in _RESULTS),
+        answered=said[-1].get("type") in _RESULTS,
+        schema=form.get("schema"),
+        thinks=(body.get("reasoning") or {}).get("effort") != "none",
+        streams=bool(body.get("stream")),
+    )
+
+
+def stream(turn: Turn) -> Iterator[bytes]:
+    """Yield the events of a streamed answer; there is no `[DONE]`."""
+    numbers = count()
+
+    def event(kind: str, **fields: Any) -> bytes:
+        return named(kind, {"type": kind, "sequence_number": next(numbers), **fields})
+
+    begun = _response(turn, "in_progress", [])
+    yield event("response.created", response=begun)
+    yield event("response.in_progress", response=begun)
+    for index, block in enumerate(turn.script.blocks):
+        item = _item(turn, block, index)
+        opened = {name: value for name, value in item.items() if name != "encrypted_content"}
+        place = {"output_index": index, "item_id": item["id"]}
+        empty = opened | _EMPTY[block.kind] | {"status": "in_progress"}
+        yield event("response.output_item.added", output_index=index, item=empty)
+        for kind, fields in _inside(turn, block, whole_block=turn.script.finish is not None):
+            yield event(kind, **place, **fields)
+        if turn.script.finish is None:
+            return
+        yield event("response.output_item.done", output_index=index, item=item)
+    status = "incomplete" if turn.script.finish == "length" else "completed"
+    yield event(f"response.{status}", response=_response(turn, status, _output(turn)))
+
+
+def whole(turn: Turn) -> bytes:
+    """Return the answer as one JSON object."""
+    status = "incomplete" if turn.script.finish == "length" else "completed"
+    return to_json(_response(turn, status, _output(turn)))
+
+
+def stream_error(error: bytes) -> bytes:
+    """Return an error as it stands inside a stream, in the form that holds the whole body."""
+    opening = b'event: error\ndata: {"type":"error",'
+    return opening + error.strip().removeprefix(b"{") + b"\n\n"
+
+
+# --- items ---------------------------------------------------------------------------------------
+
+_EMPTY: Final[dict[str, JsonObject]] = {
+    "thought": {"summary": []},
+    "text": {"content": []},
+    "call": {"arguments": ""},
+}
+
+
+def thought_id(model: str, text: str) -> str:
+    """Return the id of a thought, which its encrypted form is bound to."""
+    return f"rs_{hashlib.sha256((model + text).encode()).hexdigest()[:32]}"
+
+
+def call_id_of_item(call_id: str) -> str:
+    """Return the id of the item that holds a call: another than the one its result names."""
+    return f"fc_{call_id}"
+
+
+def _inside(turn: Turn, block: Block, *, whole_block: bool) -> Iterator[tuple[str, JsonObject]]:
+    """Yield the events inside an item: kind, and fields beside its place."""
+    if block.kind == "call":
+        for piece in block.pieces:
+            yield "response.function_call_arguments.delta", {"delta": piece}
+        yield "response.function_call_arguments.done", {"arguments": block.text}
+        return
+    if block.kind == "thought":
+        name, place = "response.reasoning_summary_text", {"summary_index": 0}
+        part: JsonObject = {"type": "summary_text"}
+        around = "response.reasoning_summary_part"
+    else:
+        name, place = "response.output_text", {"content_index": 0}
+        part = {"type": "output_text", "annotations": []}
+        around = "response.content_part"
+    yield f"{around}.added", place | {"part": part | {"text": ""}}
+    for piece in block.pieces:
+        yield f"{name}.delta", place | {"delta": piece}
+    if not whole_block:
+        return
+    if block.kind == "text":
+        for number, note in enumerate(_annotations(turn)):
+            more = {"annotation_index": number, "annotation": note}
+            yield "response.output_text.annotation.added", place | more
+    yield f"{name}.done", place | {"text": block.text}
+    yield f"{around}.done", place | {"part": part | {"text": block.text}}
+
+
+def _item(turn: Turn, block: Block, index: int) -> JsonObject:
+    if block.kind == "thought":
+        item_id = thought_id(turn.ask.model, block.text)
+        return {
+            "type": "reasoning", "id": item_id,
+            "summary": [{"type": "summary_text", "text": block.text}],
+            "encrypted_content": signature(turn.ask.model, item_id),
+        }  # fmt: skip
+    if block.call is not None:
+        call_id = turn.traits.id_of(block.call)
+        return {
+            "type": "function_call", "id": call_id_of_item(call_id), "call_id": call_id,
+            "name": block.call.name, "arguments": block.text, "status": "completed",
+        }  # fmt: skip
+    text = {"type": "output_text", "text": block.text, "annotations": _annotations(turn)}
+    return {
+        "type": "message", "id": f"msg_{index}", "role": "assistant", "status": "completed",
+        "content": [text],
+    }  # fmt: skip
+
+
+def _output(turn: Turn) -> list[JsonObject]:
+    return [_item(turn, block, index) for index, block in enumerate(turn.script.blocks)]
+
+
+def _annotations(turn: Turn) -> list[JsonObject]:
+    return [
+        {"type": "url_citation", **source, "start_index": 0, "end_index": 8}
+        for source in turn.script.sources
+    ]
+
+
+def _response(turn: Turn, status: str, output: list[JsonObject]) -> JsonObject:
+    used = turn.usage
+    usage = {
+        "input_tokens": used.prompt,
+        "input_tokens_details": {"cached_tokens": used.cached},
+        "output_tokens": used.completion - (used.thought if turn.traits.thought_apart else 0),
+        "output_tokens_details": {"reasoning_tokens": used.thought},
+        "total_tokens": used.prompt + used.completion,
+    }
+    reason = {"reason": "max_output_tokens"} if status == "incomplete" else None
+    return {
+        "id": "resp_sandbox", "object": "response", "created_at": turn.now_s, "status": status,
+        "model": turn.ask.model, "output": output, "incomplete_details": reason, "error": None,
+        "usage": None if status == "in_progress" else usage | turn.traits.extra_usage,
+    }  # fmt: skip
