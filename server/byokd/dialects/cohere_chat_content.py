@@ -20,7 +20,7 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import Source, Span
 
 _TITLES: Final = ("title", "name")
-_NOT_IN_TEXT: Final = frozenset({"PLAN", "THINKING_CONTENT"})
+_NOT_IN_TEXT: Final = ("PLAN", "THINKING_CONTENT")
 """Citations of these types count their characters in other words than the answer's."""
 
 

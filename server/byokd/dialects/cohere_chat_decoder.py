@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from byokd.dialects.blocks import Blocks
 from byokd.dialects.call import Call, Fault, Reply
@@ -29,7 +29,7 @@ from byokd.limits import (
     RESPONSE_BODY_MAX_BYTES,
 )
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.errors import ProviderError
+from byokd.protocol.errors import Kind, ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
 from byokd.protocol.parts import Message
 from byokd.wire import HttpHead
@@ -44,6 +44,10 @@ _INTERRUPTED: Final = Fault(
 _SILENT: Final = Fault(
     "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
 )
+_FAILED: Final = Fault(
+    "providerError", "neutral", "the provider failed to answer; try again", retryable=True,
+    http_status=200,
+)  # fmt: skip
 _GARBLED: Final = Fault(
     "providerError", "neutral", "the provider sent a chunk that is not json; try again",
     retryable=True,
@@ -195,7 +199,7 @@ class CohereDecoder:
             self._raw(document)
         self._answered = True
         self._content.whole(message)
-        self._finish(document, document, text)
+        self._finish(document, document)
 
     # --- what a frame says -----------------------------------------------------------------------
 
@@ -228,25 +232,25 @@ class CohereDecoder:
             self._raw(chunk)
         kind = chunk.get("type") or name
         if isinstance(kind, str) and "-" in kind and "event_type" not in chunk:
-            self._event(kind, chunk, data)
+            self._event(kind, chunk)
         elif is_v1(chunk):
             for event in as_v2(chunk):
-                self._event(str(event["type"]), event, data)
+                self._event(str(event["type"]), event)
         elif chunk.get("error") or chunk.get("message"):
             self._fail(self._classified(data))
 
-    def _event(self, kind: str, chunk: JsonObject, data: bytes) -> None:
+    def _event(self, kind: str, chunk: JsonObject) -> None:
         if kind == "message-end":
             self._answered = True
             delta = chunk.get("delta")
-            self._finish(chunk, delta if isinstance(delta, dict) else {}, data)
+            self._finish(chunk, delta if isinstance(delta, dict) else {})
         elif self._fault is None:
             if kind == "message-start":
                 self._id = _text(chunk.get("id")) or self._id
             self._content.event(kind, chunk)
             self._answered = self._answered or not self._content.empty
 
-    def _finish(self, chunk: JsonObject, end: JsonObject, data: bytes) -> None:
+    def _finish(self, chunk: JsonObject, end: JsonObject) -> None:
         """Read how the answer ended; `end` holds the word, the counts and perhaps an error."""
         self._marked = True
         self._id = _text(chunk.get("id")) or self._id
@@ -256,10 +260,15 @@ class CohereDecoder:
             self._usage = usage or self._usage
         kind = FAULTS.get(self._word.lower()) if self._word else None
         if end.get("error") or kind is not None:
-            fault = self._classified(data)
-            if kind == "timeout":
-                fault = replace(fault, kind=kind, message="the answer took too long; try again")
-            self._fail(replace(fault, provider_code=fault.provider_code or self._word))
+            self._fail(self._failure(end, kind))
+
+    def _failure(self, end: JsonObject, kind: Kind | None) -> Fault:
+        """Return what an answer that ended badly says; never what it had said before."""
+        told = {name: end[name] for name in ("error", "error_type") if end.get(name)}
+        fault = self._classified(to_json(told)) if told else _FAILED
+        if kind == "timeout":
+            fault = replace(fault, kind=kind, message="the answer took too long; try again")
+        return replace(fault, provider_code=fault.provider_code or self._word)
 
     def _raw(self, chunk: JsonObject) -> None:
         deep = not within_depth(chunk, JSON_MAX_DEPTH)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,6 +52,7 @@ def write_conversation(call: Call, quirks: Quirks, notes: Notes, names: ToolName
     writer = _Writer(call, quirks, notes, names)
     for message in call.params.messages:
         writer.add(message)
+    writer.show([])
     return writer.said
 
 
@@ -62,22 +64,32 @@ class _Writer:
         self._names = names
         self._ids = WireIds(quirks.tool_call_id_pattern)
         self._provider, self._model = call.provider.id, call.params.model
+        self._shown: list[Part] = []  # images of tools, which wait until all tools have answered
 
     def add(self, message: Message) -> None:
         """Write one message of the conversation, which may take several of Cohere's."""
         parts = message.parts()
         if message.role == "assistant":
+            self.show([])
             self._assistant(message, parts)
             return
-        shown = [image for part in parts for image in self._result(part)]
+        for part in parts:
+            if isinstance(part, ToolResultPart):
+                self._result(part)
         others = [part for part in parts if not isinstance(part, ToolResultPart)]
         if message.role == "system" and not self.said.messages:
             self.said.system += [p.text for p in others if isinstance(p, TextPart) and p.text]
-        elif content := self._content([*shown, *others]):
+        elif others:
             # Only the first message may be the system's: later, the same words are a user's.
-            self.said.messages.append({"role": "user", "content": content})
+            self.show(others)
 
     # --- the user --------------------------------------------------------------------------------
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Write what a user says, after the images that tools have left to be shown."""
+        if content := self._content([*self._shown, *parts]):
+            self.said.messages.append({"role": "user", "content": content})
+        self._shown = []
 
     def _content(self, parts: list[Part]) -> Json:
         written = [entry for part in parts if (entry := self._part(part)) is not None]
@@ -113,17 +125,23 @@ class _Writer:
 
     # --- tools -----------------------------------------------------------------------------------
 
-    def _result(self, part: Part) -> list[ImagePart]:
-        """Write a tool's answer, and return the images in it, which only a user can show."""
-        if not isinstance(part, ToolResultPart):
-            return []
+    def _result(self, part: ToolResultPart) -> None:
+        """Write a tool's answer, and keep the images in it, which only a user can show."""
         inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
         text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
         if part.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}"
-        wire = self._ids.of_result(part.call_id)
-        self.said.messages.append({"role": "tool", "tool_call_id": wire, "content": text})
-        return [entry for entry in inner if isinstance(entry, ImagePart)]
+        if self._quirks.tools_supported:
+            wire = self._ids.of_result(part.call_id)
+            self.said.messages.append({"role": "tool", "tool_call_id": wire, "content": text})
+        else:
+            told = f"Result of the tool: {text}"
+            self.said.messages.append({"role": "user", "content": told})
+        self._shown += [entry for entry in inner if isinstance(entry, ImagePart)]
+
+    def _calls(self, parts: tuple[Part, ...]) -> list[JsonObject]:
+        calls = [part for part in parts if isinstance(part, ToolCallPart)]
+        return [self._call(part) for part in calls] if self._quirks.tools_supported else []
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         native = self._own(part.provider_state).get("callId") == part.call_id
@@ -137,25 +155,27 @@ class _Writer:
 
     def _assistant(self, message: Message, parts: tuple[Part, ...]) -> None:
         written: JsonObject = {"role": "assistant"}
-        calls = [part for part in parts if isinstance(part, ToolCallPart)]
-        states = [self._own(part.provider_state) for part in calls]
-        plans = [state.get(PLAN) for state in (self._own(message.provider_state), *states)]
-        if plan := next((plan for plan in plans if isinstance(plan, str) and plan), None):
+        said, calls = self._turn(parts), self._calls(parts)
+        if plan := self._plan(message, parts):
             written[PLAN] = plan
-        if content := self._turn(parts):
-            written["content"] = content
+        if said:
+            plain = all(entry["type"] == "text" for entry in said)
+            written["content"] = "".join(str(e["text"]) for e in said) if plain else [*said]
+            written |= self._citations(parts, 1 if plain else len(said))
         if calls:
-            written["tool_calls"] = [self._call(part) for part in calls]
-        cited = [part for part in parts if isinstance(part, CitationPart)]
-        states = [self._own(part.provider_state) for part in cited]
-        if citations := [state[CITATION] for state in states if CITATION in state]:
-            written["citations"] = citations
+            written["tool_calls"] = [*calls]
         if any(isinstance(part, ImagePart | FilePart) for part in parts):
             self._notes.dropped("messages", "an assistant's images and files cannot be sent back")
-        if content or calls:
+        if said or calls:
             self.said.messages.append(written)
 
-    def _turn(self, parts: tuple[Part, ...]) -> Json:
+    def _plan(self, message: Message, parts: tuple[Part, ...]) -> str | None:
+        """Return what this model meant to do with its tools."""
+        states = [part.provider_state for part in parts if isinstance(part, ToolCallPart)]
+        plans = [self._own(state).get(PLAN) for state in (message.provider_state, *states)]
+        return next((plan for plan in plans if isinstance(plan, str) and plan), None)
+
+    def _turn(self, parts: tuple[Part, ...]) -> list[JsonObject]:
         """Return what was thought and said, in order; thoughts only of this very model."""
         entries: list[JsonObject] = []
         for part in parts:
@@ -163,15 +183,31 @@ class _Writer:
                 entries.append({"type": "text", "text": part.text})
             elif isinstance(part, ReasoningPart) and part.text and self._own(part.provider_state):
                 entries.append({"type": "thinking", "thinking": part.text})
-        if all(entry["type"] == "text" for entry in entries):
-            return "".join(str(entry["text"]) for entry in entries)
-        return [*entries]
+            elif isinstance(part, ToolCallPart) and not self._quirks.tools_supported:
+                told = f"I call the tool {part.name} with {arguments_text(part)}"
+                entries.append({"type": "text", "text": f"\n{told}" if entries else told})
+        return entries
+
+    def _citations(self, parts: tuple[Part, ...], count: int) -> JsonObject:
+        """Return what this model cited, of those of `count` entries of content that go back."""
+        states = [
+            self._own(part.provider_state) for part in parts if isinstance(part, CitationPart)
+        ]
+        cited = [state[CITATION] for state in states if CITATION in state]
+        kept = [entry for entry in cited if _index(entry) < count]
+        return {"citations": kept} if kept else {}
 
     def _own(self, state: JsonObject | None) -> JsonObject:
         """Return a state if this provider and model made it, else nothing."""
         held = state or {}
         own = held.get("provider") == self._provider and held.get("model") == self._model
         return held if own else {}
+
+
+def _index(citation: Json) -> int:
+    """Return which entry of the content a citation counts its characters in."""
+    index = citation.get("content_index") if isinstance(citation, dict) else None
+    return index if isinstance(index, int) else 0
 
 
 def _text_of(part: FilePart) -> str | None:

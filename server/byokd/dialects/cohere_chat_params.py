@@ -64,10 +64,15 @@ def form_in_words(params: SendParams, quirks: Quirks, notes: Notes, *, beside: b
     still needs the word JSON in the conversation, or the model may never stop (Cohere's guide to
     structured outputs, 2026-11).
     """
-    if params.response_format is not None and quirks.response_format == "none":
+    if params.response_format is None:
+        return None
+    if quirks.response_format == "none":
         notes.dropped("responseFormat", "this model cannot be told to answer in json")
-    if not beside or params.response_format is None:
-        return schema_words(params, quirks)
+        return None
+    if not beside:
+        # The schema goes along as one; the word may have been said.
+        asked = params.response_format.model_copy(update={"schema_": None})
+        return schema_words(params.model_copy(update={"response_format": asked}), quirks)
     notes.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
     return schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
 

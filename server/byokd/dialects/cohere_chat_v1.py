@@ -49,7 +49,7 @@ def _content(document: JsonObject) -> list[JsonObject]:
     said: list[JsonObject] = []
     if calls:
         said += _plan(document)
-    elif isinstance(text, str) and document.get("event_type") in {None, "text-generation"}:
+    elif isinstance(text, str) and document.get("event_type") in (None, "text-generation"):
         said.append(_event("content-delta", {"content": {"text": text}}))
     cited = document.get("citations")
     return [*said, *calls, *(_citation(entry) for entry in _objects(cited))]
