@@ -252,9 +252,9 @@ class ResponsesDecoder:
         response = event.get("response")
         if isinstance(response, dict):
             self._response(response, data)
-            if isinstance(kind, str) and kind.rpartition(".")[2] in _ENDS:
-                response.setdefault("status", kind.rpartition(".")[2])
-                self._last(response, data)
+            word = kind.rpartition(".")[2] if isinstance(kind, str) else ""
+            if word in _ENDS:
+                self._last(response, data, word)
 
     def _response(self, response: JsonObject, data: bytes) -> None:
         """Take what every event about the whole response repeats."""
@@ -268,10 +268,10 @@ class ResponsesDecoder:
         if response.get("error"):
             self._fail(self._classified(data))
 
-    def _last(self, response: JsonObject, data: bytes) -> None:
-        """Take the response at its end: what it holds is the answer, whatever came before."""
+    def _last(self, response: JsonObject, data: bytes, told: str | None = None) -> None:
+        """Take the response at its end, whose event may say the status; it adds what is missing."""
         self._ended = True
-        self._status = _text(response.get("status"))
+        self._status = _text(response.get("status")) or told
         self._details = response.get("incomplete_details")
         if self._fault is None:
             self._items.all(response.get("output"))

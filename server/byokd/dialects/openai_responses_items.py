@@ -12,14 +12,15 @@ stream to end (OpenRouter, recorded 2025).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, Prose, ToolCall
 from byokd.dialects.loose_json import within_depth
-from byokd.limits import JSON_MAX_DEPTH
+from byokd.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import ReasoningKind
 from byokd.protocol.parts import ImagePart, Source, Span
 
@@ -28,6 +29,9 @@ _CUSTOM_OPENS: Final = '{"input":"'
 _PICTURE: Final = "image_generation_call"
 _PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _PICTURE})
 """Tools of the provider whose price is in no count of tokens or searches."""
+
+_Index: TypeAlias = int | str | None
+"""Where an item stands in the list of all; servers that number nothing send none."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,9 @@ class Items:
     Attributes:
         searches: searches that the provider ran.
         paid_apart: whether it ran anything else that costs.
+
+    Raises:
+        ProviderError: more items, blocks or tool calls than their bounds.
     """
 
     __slots__ = ("_blocks", "_by_place", "_items", "_origin", "paid_apart", "searches")
@@ -64,7 +71,7 @@ class Items:
         self._blocks = blocks
         self._origin = origin
         self._items: list[_Item] = []
-        self._by_place: dict[tuple[str, Json], _Item] = {}
+        self._by_place: dict[tuple[str, _Index], _Item] = {}
 
     @property
     def calls_wait(self) -> bool:
@@ -130,14 +137,14 @@ class Items:
         """Begin an item."""
         told = event.get("item")
         if isinstance(told, dict):
-            self._begin(told, event.get("output_index"))
+            self._begin(told, _index(event))
 
     def finished(self, event: JsonObject) -> None:
         """Read a whole item, of which most or nothing may have come."""
         told = event.get("item")
         if not isinstance(told, dict):
             return
-        index = event.get("output_index")
+        index = _index(event)
         item = self._by_place.get((_kind(told), index))
         if item is None or (item.done and item.item_id != _text(told.get("id"))):
             item = self._begin(told, index)
@@ -161,17 +168,19 @@ class Items:
 
     def _at(self, event: JsonObject, kind: str) -> _Item:
         """Return the item of a delta; one that was never announced begins with it."""
-        index = event.get("output_index")
+        index = _index(event)
         item = self._by_place.get((kind, index))
         if item is not None:
             return item
         return self._begin({"type": kind, "id": event.get("item_id")}, index)
 
-    def _begin(self, told: JsonObject, index: Json) -> _Item:
+    def _begin(self, told: JsonObject, index: _Index) -> _Item:
         kind, item_id = _kind(told), _text(told.get("id"))
         known = self._by_place.get((kind, index))
         if known is not None and not known.done and item_id and known.item_id == item_id:
             return known
+        if len(self._items) >= BLOCKS_MAX:
+            raise ProviderError(f"the provider sent more than {BLOCKS_MAX} items")
         item = _Item(kind, item_id)
         if kind in {_CALL, _CUSTOM}:
             item.call = self._blocks.tool_call(_native_id(told))
@@ -321,6 +330,11 @@ def _as_text(value: Json) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else to_json(value).decode()
+
+
+def _index(event: JsonObject) -> _Index:
+    value = event.get("output_index")
+    return value if type(value) is int else None
 
 
 def _number(event: JsonObject, name: str) -> int:

@@ -23,7 +23,9 @@ _INCOMPLETE: Final[dict[str, UnifiedReason]] = {
 
 def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:
     """Return disjoint buckets; `searches` were counted in the answer, where usage has no count."""
-    usage = read_tokens(raw, quirks)
+    # What was thought is inside the output in this format, also at xAI, whose chat format counts
+    # it apart (recorded 2026).
+    usage = read_tokens(raw, quirks.model_copy(update={"reasoning_in_completion": True}))
     details = raw.get("server_side_tool_usage_details")
     if isinstance(details, dict):  # xAI, recorded 2026
         told = (details.get("web_search_calls"), details.get("x_search_calls"))
