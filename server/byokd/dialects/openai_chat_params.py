@@ -198,6 +198,7 @@ def _effort(params: SendParams, quirks: Quirks, notes: Notes, *, reasons: bool) 
     if quirks.effort_field == "none" or barred or not word:
         notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
         return {}
+    tell_least(effort, word, quirks, notes)
     if quirks.effort_field == "reasoning_effort":
         return {"reasoning_effort": word}
     if quirks.effort_field == "reasoning":
@@ -208,6 +209,12 @@ def _effort(params: SendParams, quirks: Quirks, notes: Notes, *, reasons: bool) 
     thinking: JsonObject = {"thinking": {"type": "enabled" if thinks else "disabled"}}
     told = thinks and effort in quirks.effort_words
     return thinking | ({"reasoning_effort": word} if told else {})
+
+
+def tell_least(effort: str, word: str, quirks: Quirks, notes: Notes) -> None:
+    """Note that a model thinks although it was told not to; other steps are only coarse."""
+    if effort == "none" != word and quirks.effort_field in {"reasoning_effort", "reasoning"}:
+        notes.adjusted("reasoning", "this model always thinks: it was asked to think the least")
 
 
 def fits(pattern: str, model: str) -> bool:

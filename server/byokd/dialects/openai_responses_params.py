@@ -13,6 +13,7 @@ from byokd.dialects.openai_chat_params import (
     fits,
     given,
     response_format,
+    tell_least,
     temperature,
     write_tools,
 )
@@ -88,5 +89,6 @@ def _reasoning(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
     if quirks.effort_field == "none" or not word or not may_reason(params, quirks):
         notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
         return {}
+    tell_least(effort, word, quirks, notes)
     summary: JsonObject = {} if word == "none" else {"summary": "auto"}
     return {"reasoning": {"effort": word, **summary}}

@@ -1,0 +1,98 @@
+"""One scale of effort, and one switch of the cache: what each becomes at every provider.
+
+`efforts.json` was reviewed against what providers say of their models; a change of it is a change
+of what they are sent. A cell shows the fields that the effort adds, and whether something was lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import Quirks
+from dialects.asked import EFFORTS, Asked, rows
+from recorded import VECTORS
+
+_ROWS = rows()
+_EFFORT_QUIRKS = {"effort_field", "effort_words", "effort_levels", "reasoning_models"}
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _leaves(child, f"{path}.{name}" if path else name)
+    else:
+        yield path, json.dumps(value)
+
+
+def cell(row: Asked, effort: str) -> str:
+    """Return what an effort becomes, as the table says it."""
+    before = dict(_leaves(row.body()))
+    encoded = row.encoded(reasoning={"effort": effort})
+    after = dict(_leaves(json.loads(encoded.request.body)))
+    sent = [f"{path}={value}" for path, value in after.items() if before.get(path) != value]
+    told = [f"({warn.type})" for warn in encoded.warnings if warn.parameter == "reasoning"]
+    return " ".join(sent + told).replace('"', "")
+
+
+@pytest.mark.parametrize("row", _ROWS, ids=str)
+def test_what_an_effort_becomes(row: Asked) -> None:
+    assert {effort: cell(row, effort) for effort in EFFORTS} == row.efforts
+
+
+@pytest.mark.parametrize("name", load())
+def test_every_family_of_models_has_a_row(name: str) -> None:
+    """Whatever a record says of efforts for some models is seen in the table."""
+    record = load()[name]
+    models = [row.model for row in _ROWS if row.provider == name]
+    assert models
+    seen = [record.quirks_for(model) for model in models]
+    for variant in record.variants:
+        if variant.quirks.model_fields_set & _EFFORT_QUIRKS:
+            own = _said(variant.quirks)
+            assert any(own.items() <= _said(quirks).items() for quirks in seen), variant.models
+
+
+def _said(quirks: Quirks) -> dict[str, Any]:
+    told = quirks.model_dump(include=_EFFORT_QUIRKS & quirks.model_fields_set)
+    return {key: json.dumps(value, sort_keys=True) for key, value in told.items()}
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+_CACHES = json.loads((VECTORS / "caches.json").read_text(encoding="utf-8"))
+_LONG = {
+    "messages": [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "hello"},
+        {"role": "user", "content": "go on"},
+    ],
+    "tools": [{"name": "f", "inputSchema": {"type": "object"}}],
+}
+
+
+def _marks(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _marks(child, f"{path}/{index}")
+    elif isinstance(value, dict):
+        for name, child in value.items():
+            if name in {"cache_control", "cachePoint"}:
+                yield f"{path}/{name}"
+            yield from _marks(child, f"{path}/{name}")
+
+
+@pytest.mark.parametrize("row", _ROWS, ids=str)
+def test_where_the_cache_is_marked(row: Asked) -> None:
+    """A model without a row is sent no mark: unknown servers refuse them."""
+    assert [*_marks(row.body(**_LONG))] == _CACHES.get(str(row), [])
+    assert [*_marks(row.body(**_LONG, cache="off"))] == []
+
+
+def test_every_row_of_the_cache_is_of_a_model() -> None:
+    assert set(_CACHES) <= {str(row) for row in _ROWS}

@@ -1,0 +1,95 @@
+"""Whatever a client asks of any provider is sent, told as not sent, or refused where it is strict.
+
+Each row is a provider, a model and a dialect; each column one thing that is asked. What is sent is
+recognised by a value that occurs nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from byokd.protocol.errors import Unsupported
+from dialects.asked import EFFORTS, Asked, rows
+
+_TOOL = {"name": "probe_tool", "description": "probes", "inputSchema": {"type": "object"}}
+_SCHEMA = {
+    "type": "object",
+    "properties": {"field_seven": {"type": "string"}},
+    "required": ["field_seven"],
+    "additionalProperties": False,
+}
+_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB"
+_PDF = "JVBERi0xLjQKJcOkw7zDtsOfCg=="
+
+
+def _shown(**part: str) -> dict[str, Any]:
+    text = {"type": "text", "text": "look"}
+    return {"messages": [{"role": "user", "content": [text, part]}]}
+
+
+_ASKED: dict[str, tuple[dict[str, Any], str | None]] = {
+    "temperature": ({"temperature": 0.123}, "0.123"),
+    "a high temperature": ({"temperature": 1.75}, "1.75"),
+    "temperature and topP": ({"temperature": 0.123, "topP": 0.877}, "0.877"),
+    "topP": ({"topP": 0.877}, "0.877"),
+    "stop": ({"stop": ["HALT-7"]}, "HALT-7"),
+    "many stops": ({"stop": [f"HALT-{n}" for n in range(9)]}, "HALT-8"),
+    "seed": ({"seed": 424242}, "424242"),
+    "maxOutputTokens": ({"maxOutputTokens": 4321}, "4321"),
+    "one token": ({"maxOutputTokens": 1}, ":1"),
+    "tools": ({"tools": [_TOOL]}, "probe_tool"),
+    "a choice of tool": ({"tools": [_TOOL], "toolChoice": {"name": "probe_tool"}}, None),
+    "some tool": ({"tools": [_TOOL], "toolChoice": "required"}, None),
+    "json": ({"responseFormat": {"type": "json"}}, None),
+    "a schema": ({"responseFormat": {"type": "json", "schema": _SCHEMA}}, "field_seven"),
+    "a schema beside tools": (
+        {"responseFormat": {"type": "json", "schema": _SCHEMA}, "tools": [_TOOL]},
+        "field_seven",
+    ),
+    "an image": (_shown(type="image", mediaType="image/png", data=_PNG), _PNG),
+    "a file": (_shown(type="file", mediaType="application/pdf", data=_PDF, name="a.pdf"), _PDF),
+    **{f"effort {effort}": ({"reasoning": {"effort": effort}}, None) for effort in EFFORTS},
+}
+_ALREADY = {"effort none"}
+"""What may change nothing: a model that does not think does what `none` asks."""
+
+_ROWS = pytest.mark.parametrize("row", rows(), ids=str)
+
+
+def _losses(row: Asked, more: dict[str, Any]) -> list[str]:
+    """Return the parameters that are told as lost."""
+    return [str(w.parameter) for w in row.encoded(**more).warnings if w.type != "notice"]
+
+
+def _text(row: Asked, more: dict[str, Any]) -> str:
+    return json.dumps(row.body(**more), separators=(",", ":"))
+
+
+@_ROWS
+def test_what_is_not_sent_is_told(row: Asked) -> None:
+    for asked, (more, mark) in _ASKED.items():
+        if _losses(row, more) or asked in _ALREADY:
+            continue
+        sent = _text(row, more)
+        if mark is not None:
+            assert mark in sent, asked
+        else:
+            kept = {"tools": more["tools"]} if "tools" in more else {}
+            assert sent != _text(row, kept), asked
+
+
+@_ROWS
+def test_a_strict_call_refuses_what_another_is_told(row: Asked) -> None:
+    for asked, (more, _) in _ASKED.items():
+        if losses := _losses(row, more):
+            with pytest.raises(Unsupported) as caught:
+                row.encoded(**more, strict=True)
+            assert caught.value.fields["details"] in [{"parameter": one} for one in losses], asked
+            assert str(caught.value), asked
+        else:
+            strict = row.encoded(**more, strict=True)
+            assert all(w.type == "notice" for w in strict.warnings), asked
+            assert json.loads(strict.request.body) == row.body(**more), asked
