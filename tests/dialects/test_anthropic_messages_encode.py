@@ -1,86 +1,480 @@
-"""Requests of the Messages API, against its documented form: what each param becomes."""
+"""What is sent in the Messages format: params, quirks and model on one side, the body on the other.
+
+Each row names only what differs from the plainest call.
+"""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
-from byokd.catalog.loader import load
-from byokd.dialects import anthropic_messages
+from byokd.dialects.anthropic_messages import encode
 from byokd.dialects.call import Call
-from byokd.protocol.chat import SendParams
+from byokd.protocol.errors import Unsupported
+from dialects import messages
 
-_MODEL = "claude-sonnet-4-5"
-_TOOL = {"name": "w", "inputSchema": {"type": "object", "properties": {}}}
+_TOOL = {"name": "f", "description": "adds", "inputSchema": {"properties": {}}}
+_SENT_TOOL = {
+    "name": "f",
+    "description": "adds",
+    "input_schema": {"type": "object", "properties": {}},
+}
+_MARK = {"cache_control": {"type": "ephemeral"}}
 
 
-def _body(**params: Any) -> dict[str, Any]:
-    record = load()["anthropic"]
-    asked = {
-        "streamId": "s",
-        "provider": record.id,
-        "model": _MODEL,
-        "cache": "off",
-        "messages": [{"role": "user", "content": "hi"}],
-    }
-    call = Call(record, "https://api.anthropic.com", SendParams.model_validate(asked | params))
-    body: dict[str, Any] = from_json(anthropic_messages.encode(call, 0).request.body)
+def _body(call: Call) -> dict[str, Any]:
+    body: dict[str, Any] = from_json(encode(call, 0).request.body)
     return body
 
 
-_ROWS: list[tuple[dict[str, Any], str, Any]] = [
-    ({"maxOutputTokens": 7}, "max_tokens", 7),
-    ({"stop": ["END"]}, "stop_sequences", ["END"]),
-    ({"stream": False}, "stream", None),
-    ({"stream": True}, "stream", True),
-    ({"tools": [_TOOL], "toolChoice": "required"}, "tool_choice", {"type": "any"}),
-    ({"tools": [_TOOL], "toolChoice": {"name": "w"}}, "tool_choice", {"type": "tool", "name": "w"}),
+def _told(call: Call) -> list[str]:
+    return [f"{warn.type} {warn.parameter}" for warn in encode(call, 0).warnings]
+
+
+def _block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+_HI = {"role": "user", "content": [_block("hi")]}
+_PLAIN = {"model": "any-model", "max_tokens": 4096, "messages": [_HI], "stream": True}
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def _ask(effort: str, **more: Any) -> dict[str, Any]:
+    return {"reasoning": {"effort": effort}} | more
+
+
+def _budget(tokens: int) -> dict[str, Any]:
+    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
+
+
+def _adaptive(effort: str) -> dict[str, Any]:
+    thinking = {"type": "adaptive", "display": "summarized"}
+    return {"thinking": thinking, "output_config": {"effort": effort}}
+
+
+def _words(schema: Any) -> dict[str, Any]:
+    said = f"Answer with JSON only, following this JSON Schema: {to_json(schema).decode()}"
+    return {"system": [_block(said)]}
+
+
+_OFF = {"thinking": {"type": "disabled"}}
+_BUDGET = {"effort_field": "thinking_budget", "effort_words": {"high": "16384"}}
+_ADAPTIVE = {"effort_field": "thinking_adaptive", "effort_words": {"minimal": "low"}}
+_TOOLS = {"tools": [_TOOL]}
+_SENT = {"tools": [_SENT_TOOL]}
+_AUTO = {"tool_choice": {"type": "auto"}}
+_ALONE = {"disable_parallel_tool_use": True}
+_OPEN = {"type": "object", "additionalProperties": {"type": "string"}}
+_SHAPE = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}
+_CLOSED = {
+    "type": "object",
+    "properties": {"a": {"type": "integer", "description": "minimum: 1"}},
+    "additionalProperties": False,
+}
+_FORM = {"output_config": {"format": {"type": "json_schema", "schema": _CLOSED}}}
+
+
+def _json(schema: Any = None) -> dict[str, Any]:
+    return {"responseFormat": {"type": "json"} | ({"schema": schema} if schema else {})}
+
+
+_PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] = [
+    ({"maxOutputTokens": 9, "temperature": 0.5, "topP": 0.9, "stop": ["x"]}, {},
+     {"max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop_sequences": ["x"]}, []),
+    ({}, {"max_tokens_default": 8192}, {"max_tokens": 8192}, []),
+    ({"stream": False}, {}, {"stream": False}, []),
+    ({"stream": False}, {"always_stream": True}, {}, []),
+    ({"temperature": 1.5}, {"temperature_max": 1.0}, {"temperature": 1.0},
+     ["adjusted temperature"]),
+    ({"temperature": 1}, {"temperature_max": 1.0}, {"temperature": 1.0}, []),
+    ({"temperature": 1, "topP": 1}, {"unsupported": ["temperature", "top_p"]}, {},
+     ["dropped temperature", "dropped topP"]),
+    ({"temperature": 1, "topP": 1}, {"temperature_excludes_top_p": True}, {"temperature": 1.0},
+     ["dropped topP"]),
+    ({"topP": 1}, {"temperature_excludes_top_p": True}, {"top_p": 1.0}, []),
+    ({"seed": 1}, {}, {}, ["dropped seed"]),
+    ({"stop": ["x", " \n"]}, {}, {"stop_sequences": ["x"]}, ["dropped stop"]),
+    ({"stop": ["x"]}, {"unsupported": ["stop_sequences"]}, {}, ["dropped stop"]),
+    # tools
+    (_TOOLS, {}, _SENT, []),
+    ({"tools": [{"name": "f", "inputSchema": {}}]}, {},
+     {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, []),
+    ({"tools": [{"name": "f", "description": "adds", "inputSchema": {"anyOf": [{}]}}]},
+     {"tool_schema_drops": ["anyOf"]},
+     {"tools": [{"name": "f", "description": 'adds\n\nThe input also follows this JSON Schema: '
+                 '{"anyOf":[{}]}', "input_schema": {"type": "object"}}]}, ["adjusted tools"]),
+    (_TOOLS | {"toolChoice": "auto"}, {}, _SENT | _AUTO, []),
+    (_TOOLS | {"toolChoice": "none"}, {}, _SENT | {"tool_choice": {"type": "none"}}, []),
+    (_TOOLS | {"toolChoice": "required"}, {}, _SENT | {"tool_choice": {"type": "any"}}, []),
+    (_TOOLS | {"toolChoice": {"name": "f"}}, {},
+     _SENT | {"tool_choice": {"type": "tool", "name": "f"}}, []),
+    (_TOOLS | {"toolChoice": {"name": "f"}}, {"tool_choice_named": False},
+     _SENT | {"tool_choice": {"type": "any"}}, ["adjusted toolChoice"]),
+    (_TOOLS | {"toolChoice": "required"}, {"tool_choice_required": "auto"}, _SENT | _AUTO,
+     ["adjusted toolChoice"]),
+    (_TOOLS | {"toolChoice": {"name": "f"}},
+     {"tool_choice_required": "auto", "tool_choice_named": False}, _SENT | _AUTO,
+     ["adjusted toolChoice"]),
+    ({"toolChoice": "required"}, {}, {}, []),
+    (_TOOLS, {"parallel_tool_calls": False},
+     _SENT | {"tool_choice": {"type": "auto"} | _ALONE}, []),
+    (_TOOLS | {"toolChoice": "required"}, {"parallel_tool_calls": False},
+     _SENT | {"tool_choice": {"type": "any"} | _ALONE}, []),
+    (_TOOLS | {"toolChoice": "none"}, {"parallel_tool_calls": False},
+     _SENT | {"tool_choice": {"type": "none"}}, []),
+    (_TOOLS, {"tools_supported": False}, {}, ["dropped tools"]),
+    (_TOOLS | {"providerOptions": {"tools": [{"type": "web_search_20250305"}]}}, {},
+     {"tools": [_SENT_TOOL, {"type": "web_search_20250305"}]}, []),
+    ({"toolChoice": "auto", "providerOptions": {"tools": [{"type": "web_search_20250305"}]}}, {},
+     {"tools": [{"type": "web_search_20250305"}]} | _AUTO, []),
+    # thinking
+    (_ask("high"), {}, {}, ["dropped reasoning"]),
+    (_ask("none"), {}, {}, []),
+    (_ask("none"), _BUDGET, _OFF, []),
+    (_ask("none"), _ADAPTIVE, _OFF, []),
+    (_ask("none"), _ADAPTIVE | {"effort_words": {"none": ""}}, {}, ["dropped reasoning"]),
+    (_ask("minimal"), _ADAPTIVE, _adaptive("low"), []),
+    (_ask("max"), _ADAPTIVE, _adaptive("max"), []),
+    (_ask("high", maxOutputTokens=20_000), _BUDGET, _budget(16384) | {"max_tokens": 20_000}, []),
+    (_ask("high"), _BUDGET, _budget(3072), ["adjusted reasoning"]),
+    (_ask("high", maxOutputTokens=1025), _BUDGET, _budget(1024) | {"max_tokens": 1025},
+     ["adjusted reasoning"]),
+    (_ask("high", maxOutputTokens=1024), _BUDGET, {"max_tokens": 1024}, ["dropped reasoning"]),
+    (_ask("high", maxOutputTokens=20_000), _BUDGET | {"effort_levels": {"high": "medium"}},
+     _budget(16384) | {"max_tokens": 20_000, "output_config": {"effort": "medium"}}, []),
+    (_ask("high", temperature=0), _ADAPTIVE | {"reasoning_drops": ["temperature"]},
+     _adaptive("high"), ["dropped temperature"]),
+    (_ask("none", temperature=0), _ADAPTIVE | {"reasoning_drops": ["temperature"]},
+     _OFF | {"temperature": 0.0}, []),
+    (_ask("high", maxOutputTokens=20_000, toolChoice="required") | _TOOLS, _BUDGET,
+     _budget(16384) | {"max_tokens": 20_000} | _SENT | _AUTO, ["adjusted toolChoice"]),
+    (_ask("high", toolChoice="required") | _TOOLS, _ADAPTIVE,
+     _adaptive("high") | _SENT | {"tool_choice": {"type": "any"}}, []),
+    # json
+    (_json(_SHAPE), {}, _FORM, []),
+    (_ask("low") | _json(_SHAPE), _ADAPTIVE,
+     _adaptive("low") | {"output_config": {"effort": "low"} | _FORM["output_config"]}, []),
+    (_json(_SHAPE), {"response_format": "json_object"}, _words(_SHAPE),
+     ["adjusted responseFormat"]),
+    (_json(_OPEN), {}, _words(_OPEN), ["adjusted responseFormat"]),
+    (_json(), {}, {"system": [_block("Answer in JSON.")]}, []),
+    # what the client adds itself
+    (_ask("low", providerOptions={"output_config": {"effort": "xhigh"}, "top_k": 5}), _ADAPTIVE,
+     _adaptive("xhigh") | {"top_k": 5}, []),
+    ({"providerOptions": {"a": 2}}, {"extra_body": {"a": 1, "b": 1}}, {"a": 2, "b": 1}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("params", "quirks", "expected", "told"), _PARAMS)
+def test_params(
+    params: dict[str, Any], quirks: dict[str, Any], expected: dict[str, Any], told: list[str]
+) -> None:
+    call = messages.call(params, **quirks)
+    assert _body(call) == _PLAIN | expected
+    assert _told(call) == told
+    strict = messages.call(params | {"strict": True}, **quirks)
+    if told:
+        with pytest.raises(Unsupported):
+            encode(strict, 0)
+    else:
+        encode(strict, 0)
+
+
+# --- families of models ---------------------------------------------------------------------------
+
+_KNOBS = {"temperature": 0.5, "topP": 0.9}
+_FORCED = _TOOLS | {"toolChoice": {"name": "f"}}
+_NAMED = {"type": "tool", "name": "f"}
+_THINKS = {"type": "adaptive", "display": "summarized"}
+
+
+def _tokens(count: int) -> dict[str, Any]:
+    return {"type": "enabled", "budget_tokens": count}
+
+
+_FAMILIES: list[tuple[str, int, set[str], Any, Any, Any, bool]] = [
+    # model, max_tokens, knobs, thinking at high, at none, a forced choice, held to a schema
+    ("claude-3-haiku-20240307", 4096, {"temperature", "top_p"}, None, None, _NAMED, False),
+    ("claude-3-5-haiku-latest", 8192, {"temperature", "top_p"}, None, None, _NAMED, False),
+    ("claude-3-7-sonnet-latest", 32000, {"temperature", "top_p"}, _tokens(16384), _OFF, _NAMED,
+     False),
+    ("claude-sonnet-4-20250514", 32000, {"temperature", "top_p"}, _tokens(16384), _OFF, _NAMED,
+     False),
+    ("claude-opus-4-1", 32000, {"temperature"}, _tokens(16384), _OFF, _NAMED, True),
+    ("claude-sonnet-4-5-20250929", 32000, {"temperature"}, _tokens(16384), _OFF, _NAMED, True),
+    ("anthropic/claude-haiku-4.5", 32000, {"temperature"}, _tokens(16384), _OFF, _NAMED, True),
+    ("claude-opus-4-5", 32000, {"temperature"}, _tokens(16384), _OFF, _NAMED, True),
+    ("claude-sonnet-4-6", 32000, {"temperature"}, _THINKS, _OFF, _NAMED, True),
+    ("claude-opus-4-7", 32000, set(), _THINKS, _OFF, _NAMED, True),
+    ("claude-opus-4.8", 32000, set(), _THINKS, _OFF, _NAMED, True),
+    ("claude-sonnet-5", 32000, set(), _THINKS, _OFF, _NAMED, True),
+    ("claude-opus-5-5", 32000, set(), _THINKS, _OFF, _NAMED, True),
+    ("claude-haiku-5-5", 32000, set(), _THINKS, _OFF, _NAMED, True),
+    ("claude-fable-5-1", 32000, set(), _THINKS, None, {"type": "auto"}, True),
+    ("claude-mythos-5", 32000, set(), _THINKS, None, {"type": "auto"}, True),
+    ("claude-mythos-preview", 32000, set(), _THINKS, None, {"type": "auto"}, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", _FAMILIES, ids=lambda row: row[0])
+def test_each_family_gets_what_it_takes(row: tuple[Any, ...]) -> None:
+    model, most, knobs, high, none, choice, held = row
+    plain = _body(messages.real(model, _KNOBS | _FORCED))
+    assert plain["max_tokens"] == most
+    assert {"temperature", "top_p"} & plain.keys() == knobs
+    assert plain["tool_choice"] == choice
+    assert "thinking" not in plain
+    thinks = _body(messages.real(model, _KNOBS | _ask("high")))
+    assert thinks.get("thinking") == high
+    assert high is None or not {"temperature", "top_p"} & thinks.keys()
+    assert thinks.get("output_config", {}).get("effort") == (
+        "high" if high == _THINKS or model == "claude-opus-4-5" else None
+    )
+    silent = _body(messages.real(model, _ask("none")))
+    assert silent.get("thinking") == (none["thinking"] if none else None)
+    assert ("output_config" in _body(messages.real(model, _json(_SHAPE)))) == held
+
+
+# --- the address and its headers ------------------------------------------------------------------
+
+
+def test_the_address_and_the_headers() -> None:
+    request = encode(messages.real("claude-sonnet-5"), 0).request
+    assert (request.method, request.url) == ("POST", "https://host.test/v1/messages")
+    assert request.headers.get("anthropic-version") == "2023-06-01"
+    assert request.headers.get("accept") == "text/event-stream"
+    assert request.headers.get("anthropic-beta") is None
+    whole = encode(messages.real("claude-sonnet-5", {"stream": False}), 0).request
+    assert whole.headers.get("accept") == "application/json"
+
+
+_BETAS: list[tuple[Any, str | None, list[str]]] = [
+    (["a-2025-01-01", "b-2"], "a-2025-01-01,b-2", []),
+    ("a-1", "a-1", []),
+    ([], None, []),
+    (["a\r\nx-api-key: b", "c", 7, "d,e"], "c", ["dropped providerOptions.betas"]),
+    (["x" * 65], None, ["dropped providerOptions.betas"]),
 ]
 
 
-@pytest.mark.parametrize(("params", "name", "sent"), _ROWS)
-def test_a_param_becomes(params: dict[str, Any], name: str, sent: object) -> None:
-    assert (_body(**params).get(name) or None) == sent
+@pytest.mark.parametrize(("betas", "sent", "told"), _BETAS)
+def test_betas_are_a_header(betas: Any, sent: str | None, told: list[str]) -> None:
+    call = messages.call({"providerOptions": {"betas": betas}})
+    assert encode(call, 0).request.headers.get("anthropic-beta") == sent
+    assert "betas" not in _body(call)
+    assert _told(call) == told
 
 
-def test_the_system_stands_apart_and_an_output_cap_is_always_sent() -> None:
-    system = {"role": "system", "content": "be brief"}
-    body = _body(messages=[system, {"role": "user", "content": "hi"}])
-    assert body["system"] == [{"type": "text", "text": "be brief"}]
-    assert [message["role"] for message in body["messages"]] == ["user"]
-    assert body["max_tokens"] > 0
+# --- the conversation -----------------------------------------------------------------------------
+
+_CALL = {"type": "toolCall", "callId": "c1", "name": "f", "arguments": {"a": 1}}
+_USE = {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}}
+_DONE = {"type": "toolResult", "callId": "c1", "content": "ok"}
+_RESULT = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}
+_LOST = {"type": "tool_result", "tool_use_id": "c1", "content": "The tool gave no result.",
+         "is_error": True}  # fmt: skip
+_PNG = {"type": "image", "mediaType": "image/png", "data": "iVBORw"}
+_SENT_PNG = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw"},
+}
 
 
-def test_a_result_and_the_next_question_are_one_turn() -> None:
-    call = {"type": "toolCall", "callId": "toolu_1", "name": "w", "arguments": {"city": "x"}}
-    result = {"type": "toolResult", "callId": "toolu_1", "content": "sunny"}
-    body = _body(
-        tools=[_TOOL],
-        messages=[
-            {"role": "user", "content": "weather?"},
-            {"role": "assistant", "content": [call]},
-            {"role": "tool", "content": [result]},
-            {"role": "user", "content": "and?"},
-        ],
-    )
-    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
-    assert body["messages"][1]["content"] == [
-        {"type": "tool_use", "id": "toolu_1", "name": "w", "input": {"city": "x"}}
+def _user(*parts: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+def _said(*parts: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(parts)}
+
+
+_T = _block
+_A = _user(_T("a"))
+
+_MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
+    ("consecutive turns of a side are one", [_A, _user(_T("b")), _said(_T("c")), _said(_T("d")),
+     _user(_T("e"))], {},
+     [_user(_T("a"), _T("b")), _said(_T("c"), _T("d")), _user(_T("e"))], []),
+    ("blank text is left out", [_user(_T(" \n"), _T("a")), _said(_T("")), _user(_T("b"))], {},
+     [_user(_T("a"), _T("b"))], []),
+    ("the assistant may not begin", [_said(_T("a")), _user(_T("b"))], {},
+     [_user(_T(".")), _said(_T("a")), _user(_T("b"))], ["notice messages"]),
+    ("nothing is said at all", [_user(_T(""))], {}, [_user(_T("."))], ["notice messages"]),
+    ("an answer to be continued ends without space", [_A, _said(_T("b \n"))], {},
+     [_A, _said(_T("b"))], []),
+    ("a call and its result", [_A, _said(_T("b"), _CALL), {"role": "tool", "content": [_DONE]}],
+     {}, [_A, _said(_T("b"), _USE), _user(_RESULT)], []),
+    ("results come first in their turn", [_A, _said(_CALL), _user(_T("b"), _DONE)], {},
+     [_A, _said(_USE), _user(_RESULT, _T("b"))], []),
+    ("results of several messages", [_A, _said(_CALL, _CALL | {"callId": "c2"}),
+     {"role": "tool", "content": [_DONE]}, {"role": "tool", "content": [_DONE | {"callId": "c2"}]},
+     _user(_T("b"))], {},
+     [_A, _said(_USE, _USE | {"id": "c2"}),
+      _user(_RESULT, _RESULT | {"tool_use_id": "c2"}, _T("b"))], []),
+    ("a call without its result", [_A, _said(_CALL), _user(_T("b"))], {},
+     [_A, _said(_USE), _user(_LOST, _T("b"))], ["notice messages"]),
+    ("a call at the end", [_A, _said(_CALL)], {}, [_A, _said(_USE), _user(_LOST)],
+     ["notice messages"]),
+    ("a result without its call", [_A, _said(_T("b")), _user(_DONE)], {},
+     [_A, _said(_T("b")), _user(_T("Result of a tool: ok"))], ["notice messages"]),
+    ("a result that comes twice", [_A, _said(_CALL), _user(_DONE, _DONE)], {},
+     [_A, _said(_USE), _user(_RESULT, _T("Result of a tool: ok"))], ["notice messages"]),
+    ("a result of a failure", [_A, _said(_CALL), _user(_DONE | {"isError": True})], {},
+     [_A, _said(_USE), _user(_RESULT | {"is_error": True})], []),
+    ("a result of nothing", [_A, _said(_CALL), _user(_DONE | {"content": ""})], {},
+     [_A, _said(_USE), _user({"type": "tool_result", "tool_use_id": "c1"})], []),
+    ("a result with an image", [_A, _said(_CALL), _user(_DONE | {"content": [_T("see"), _PNG]})],
+     {}, [_A, _said(_USE), _user(_RESULT | {"content": [_T("see"), _SENT_PNG]})], []),
+    ("broken arguments", [_A, _said(_CALL | {"arguments": None, "parseError": "x",
+     "rawArguments": "{a"}), _user(_DONE)], {},
+     [_A, _said(_USE | {"input": {"unreadable": "{a"}}), _user(_RESULT)], []),
+    ("arguments that are no object", [_A, _said(_CALL | {"arguments": [1]}), _user(_DONE)], {},
+     [_A, _said(_USE | {"input": {"value": [1]}}), _user(_RESULT)], []),
+    ("arguments that are nothing", [_A, _said(_CALL | {"arguments": None}), _user(_DONE)], {},
+     [_A, _said(_USE | {"input": {}}), _user(_RESULT)], []),
+    ("an id that is not taken", [_A, _said(_CALL), _user(_DONE)],
+     {"tool_call_id_pattern": "[a-zA-Z0-9]{9}"},
+     [_A, _said(_USE | {"id": "akkuNKWj9"}), _user(_RESULT | {"tool_use_id": "akkuNKWj9"})], []),
+    ("tools in words", [_A, _said(_CALL), _user(_DONE)], {"tools_supported": False},
+     [_A, _said(_T('I call the tool f with {"a":1}')),
+      _user(_T("Result of the tool:"), _T("ok"))], []),
+    ("an assistant's image", [_A, _said(_T("b"), _PNG), _user(_T("c"))], {},
+     [_A, _said(_T("b")), _user(_T("c"))], ["dropped messages"]),
+    ("thoughts of nobody", [_A, _said({"type": "reasoning", "text": "hm"}, _T("b")),
+     _user(_T("c"))], {}, [_A, _said(_T("b")), _user(_T("c"))], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "quirks", "expected", "told"), _MESSAGES, ids=[row[0] for row in _MESSAGES]
+)
+def test_messages(
+    name: str, said: list[Any], quirks: dict[str, Any], expected: list[Any], told: list[str]
+) -> None:
+    call = messages.call({"messages": said, "tools": [_TOOL]}, **quirks)
+    assert _body(call)["messages"] == expected, name
+    assert [one for one in _told(call) if one != "dropped tools"] == told
+
+
+def test_system_texts_stand_beside_the_conversation() -> None:
+    said = [
+        {"role": "system", "content": "a"},
+        {"role": "system", "content": " "},
+        _user(_T("b")),
+        {"role": "system", "content": "c"},
     ]
-    assert [block["type"] for block in body["messages"][2]["content"]] == ["tool_result", "text"]
+    call = messages.call({"messages": said})
+    assert _body(call) == _PLAIN | {
+        "system": [_T("a"), _T("c")],
+        "messages": [_user(_T("b"))],
+    }
+    assert _told(call) == ["notice messages"]
 
 
-def test_effort_levels_are_said_beside_the_tokens_to_think() -> None:
-    """The record's `effort_levels`: a family that takes a word for effort is told it."""
-    spoken = _body(model="claude-opus-4-5", reasoning={"effort": "max"})
-    assert spoken["output_config"]["effort"] == "high"
-    silent = _body(reasoning={"effort": "high"})
-    assert "effort" not in silent.get("output_config", {})
-    assert silent["thinking"]["budget_tokens"] < silent["max_tokens"]
+def test_a_conversation_with_calls_names_tools() -> None:
+    said = [_A, _said(_CALL), _user(_DONE)]
+    body = _body(messages.call({"messages": said}))
+    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
+    assert body["tool_choice"] == {"type": "none"}
 
 
-def test_cache_breakpoints_are_placed_only_when_asked_for() -> None:
-    assert "cache_control" not in str(_body(tools=[_TOOL]))
-    assert "cache_control" in str(_body(tools=[_TOOL], cache="auto"))
+# --- media ----------------------------------------------------------------------------------------
+
+
+def _document(**source: Any) -> dict[str, Any]:
+    return {"type": "document", "source": source}
+
+
+_FILE = {"type": "file", "mediaType": "application/pdf", "data": "BBBB", "name": "a.pdf"}
+_LINK = "https://a.test/b"
+_NOTE = b64encode("note ✓".encode()).decode()
+
+_MEDIA: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
+    (_PNG, _SENT_PNG),
+    (_PNG | {"mediaType": "image/jpeg"}, _SENT_PNG),
+    (_PNG | {"mediaType": None}, _SENT_PNG),
+    (_PNG | {"mediaType": "image/tiff", "data": "AAAA"}, None),
+    ({"type": "image", "mediaType": "image/jpg", "data": "AAAA"},
+     {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "AAAA"}}),
+    ({"type": "image", "url": _LINK}, {"type": "image", "source": {"type": "url", "url": _LINK}}),
+    ({"type": "image", "url": "data:image/png;base64,iVBORw"}, _SENT_PNG),
+    ({"type": "file", "mediaType": "image/png", "data": "iVBORw"}, _SENT_PNG),
+    (_FILE, _document(type="base64", media_type="application/pdf", data="BBBB")
+     | {"title": "a.pdf"}),
+    ({"type": "file", "mediaType": "application/pdf", "url": _LINK},
+     _document(type="url", url=_LINK)),
+    ({"type": "file", "mediaType": "text/markdown; charset=utf-8", "data": _NOTE},
+     _document(type="text", media_type="text/plain", data="note ✓")),
+    ({"type": "file", "mediaType": "application/json", "data": _NOTE},
+     _document(type="text", media_type="text/plain", data="note ✓")),
+    ({"type": "file", "mediaType": "text/plain", "data": "/w=="}, None),
+    ({"type": "file", "mediaType": "text/plain", "url": _LINK}, None),
+    ({"type": "file", "mediaType": "application/zip", "data": "BBBB"}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "block"), _MEDIA)
+def test_media(part: dict[str, Any], block: dict[str, Any] | None) -> None:
+    call = messages.call({"messages": [_user(_T("a"), part)]}, files="file")
+    assert _body(call)["messages"] == [_user(_T("a"), *([block] if block else []))]
+    assert _told(call) == ([] if block else ["dropped messages"])
+
+
+@pytest.mark.parametrize(("part", "quirk"), [(_PNG, {"images": False}), (_FILE, {"files": "none"})])
+def test_media_that_a_model_does_not_take(part: dict[str, Any], quirk: dict[str, Any]) -> None:
+    call = messages.call({"messages": [_user(_T("a"), part)]}, **quirk)
+    assert _body(call)["messages"] == [_A]
+    assert _told(call) == ["dropped messages"]
+
+
+# --- the prompt cache -----------------------------------------------------------------------------
+
+_TALK = [
+    {"role": "system", "content": "s"},
+    _user(_T("1")),
+    _said(_T("2")),
+    _user(_T("3")),
+    _said(_T("4")),
+    _user(_T("5"), _T("6")),
+]
+_CACHE = {"cache_control": True, "cache_tools": True}
+
+
+def test_breakpoints_follow_what_repeats() -> None:
+    body = _body(messages.call({"messages": _TALK, "tools": [_TOOL, _TOOL]}, **_CACHE))
+    assert body["tools"] == [_SENT_TOOL, _SENT_TOOL | _MARK]
+    assert body["system"] == [_T("s") | _MARK]
+    assert body["messages"] == [
+        _user(_T("1")),
+        _said(_T("2")),
+        _user(_T("3") | _MARK),
+        _said(_T("4")),
+        _user(_T("5"), _T("6") | _MARK),
+    ]
+
+
+_CLIENTS_OWN = {"system": [_T("x") | _MARK]}
+_POINTS: list[tuple[dict[str, Any], dict[str, Any], int]] = [
+    ({}, {}, 0),
+    ({"cache": "off"}, _CACHE, 0),
+    ({}, {"cache_control": True}, 3),
+    ({}, _CACHE, 4),
+    ({"messages": [_HI]}, _CACHE, 2),
+    ({"providerOptions": _CLIENTS_OWN}, _CACHE, 1),
+    ({"providerOptions": _MARK}, _CACHE, 1),
+    ({"providerOptions": {"tools": [{"type": "web_search_20250305"}]}}, _CACHE, 4),
+]
+
+
+@pytest.mark.parametrize(("params", "quirks", "points"), _POINTS)
+def test_there_are_at_most_four_breakpoints(
+    params: dict[str, Any], quirks: dict[str, Any], points: int
+) -> None:
+    call = messages.call({"messages": _TALK, "tools": [_TOOL]} | params, **quirks)
+    assert encode(call, 0).request.body.count(b"cache_control") == points
