@@ -137,6 +137,7 @@ KEPT = [
     "request 3fbd29f6-f17f-447c-8e5f-0f789bea5c4c failed",
     "see https://docs.example.com/guides/model-cards for hf-inference-endpoints",
     "accounts/fireworks/models/deepseek-v3p1-terminus is not a task-2 model",
+    "Incorrect API key provided: ***********. You can find yours on your dashboard",
 ]
 
 

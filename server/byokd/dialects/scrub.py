@@ -24,7 +24,8 @@ _KEY_SHAPES: Final = re.compile(
   | (?<![A-Za-z0-9])                                     # a known start, then a digit somewhere
     (?:[gc]?sk[-_]|[pr]k[-_]|xai-|pplx-|hf_|fpk_|fw_|tgp_|cfut_|cfat_|AIza|AQ\.|AKIA|ASIA|ABSK|eyJ)
     (?=[A-Za-z_*.=+/-]{0,80}[0-9])[A-Za-z0-9_*.=+/-]{8,}
-  | [A-Za-z0-9_-]{0,64}\*{3,64}[A-Za-z0-9*_-]{0,64}      # a key that was half masked
+  | (?:[A-Za-z0-9_-]{1,64}\*{3,64}|\*{3,64}(?=[A-Za-z0-9_-]))   # a key that was half masked;
+    [A-Za-z0-9*_-]{0,64}                                 # stars alone hide nothing and stay
   | (?<![A-Za-z0-9])(?=[A-Za-z]{0,64}[0-9])(?=[0-9]{0,64}[A-Za-z])
     [A-Za-z0-9]{32,}(?:\.[A-Za-z0-9]{8,})?               # a long run of letters and digits
     """,
