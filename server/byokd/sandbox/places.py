@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from posixpath import normpath
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -111,7 +112,10 @@ def _place(provider: str) -> Place:
 
 
 def _joined(base: str, path: str) -> str:
-    return base + (_VERSION.sub("", path) if _VERSION.search(f"{base[-3:]}/") else path)
+    """Return a path under a base; it may begin outside of it, and the version stands once."""
+    if _VERSION.search(f"{base[-3:]}/"):
+        path = _VERSION.sub("", path)
+    return normpath(f"{base}/{path.lstrip('/')}")
 
 
 def _pattern(template: str, *, whole: bool) -> re.Pattern[str]:

@@ -1,0 +1,255 @@
+"""Every provider gets back of its own answers what it wants, and would have refused anything else.
+
+For each provider with tools, in each format it is asked in: the real process over stdio is told a
+question, the sandbox in that provider's place thinks, says what it will do and calls a tool, gets
+the tool's result, and answers. Then the very request that was accepted is sent again, spoilt once
+for each rule of that provider, and must be refused in the provider's own words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import Provider
+from byokd.catalog.surfaces import dialects
+from byokd.dialects.registry import DIALECTS
+from byokd.sandbox import Sandbox
+from byokd.sandbox.provider import Echo, behaviour
+from byokd.transport.http import HttpTransport
+from byokd.wire import Headers, HttpRequest
+from daemon import Daemon, Json, RpcError, running
+from tampering import SPOILERS
+from world import KEY, chat_params, unlocked
+
+pytestmark = pytest.mark.timeout(60)
+
+_PLAIN = {"region": "us-east-1", "accountId": "0" * 32, "resourceName": "sandbox"}
+_QUESTION = "What is the weather in Lisbon?"
+_TOOL = {
+    "name": "weather",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+}
+_FAMILIES: dict[str, tuple[str, ...]] = {
+    "anthropic_messages": ("claude-opus-4-7-", "claude-3-5-haiku-"),
+    "gemini": ("gemini-2.5-flash-", "gemini-2.0-flash-"),
+    "bedrock_converse": (
+        "amazon.nova-2-lite-",
+        "mistral.mistral-large-",
+        "us.anthropic.claude-opus-4-7-",
+    ),
+}
+"""Further families of models that a format is spoken differently to."""
+_OLD_REASONER = "deepseek-reasoner-"
+_LARGE = "mistral-large-latest-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One conversation: with whom, in which format, about which model, with which kind of key."""
+
+    provider: str
+    dialect: str
+    model: str
+    key: str = "plain"
+    stream: bool = True
+
+    def __str__(self) -> str:
+        whole = "" if self.stream else "-whole"
+        return f"{self.provider}-{self.dialect}-{self.model}-{self.key}{whole}"
+
+
+@dataclass
+class Outcome:
+    """How a conversation went, and what became of its spoilt last requests, by rule."""
+
+    verdict: str = ""
+    answers: list[Json] = field(default_factory=list)
+    error: str = ""
+    sent: list[Json] = field(default_factory=list)
+    spoilt: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+def _rows() -> Iterator[Row]:
+    for record in load().values():
+        own = behaviour(record.id).prefix
+        for dialect in dialects(record):
+            if dialect not in DIALECTS:
+                continue
+            others = _FAMILIES.get(dialect, ())
+            others += (_OLD_REASONER,) if "deepseek" in own and "/" not in own else ()
+            others += (_LARGE,) if own.startswith("mistral") else ()
+            for prefix in (own, *others):
+                model = f"{prefix}sandbox-agent"
+                if record.quirks_for(model).tools_supported:
+                    yield Row(record.id, dialect, model)
+                    yield Row(record.id, dialect, model, stream=False)
+                    if record.one_of:
+                        yield Row(record.id, dialect, model, key="signed")
+
+
+_ROWS = tuple(_rows())
+
+
+def _rules(row: Row) -> list[Echo]:
+    own = behaviour(row.provider).echoes
+    return [e for e in own if e.dialect in {"", row.dialect} and re.search(e.models, row.model)]
+
+
+# --- the conversations ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, Outcome]:
+    return asyncio.run(_play(tmp_path_factory.mktemp("echo")))
+
+
+async def _play(data_dir: Path) -> dict[Row, Outcome]:
+    """Have all conversations, in one daemon and one sandbox."""
+    async with (
+        Sandbox(keys=[KEY]) as sandbox,
+        running(data_dir=data_dir) as daemon,
+        aclosing(HttpTransport()) as transport,
+    ):
+        await unlocked(daemon)
+        keys: dict[tuple[str, str], tuple[str, str]] = {}
+        for kind in dict.fromkeys((row.provider, row.key) for row in _ROWS):
+            keys[kind] = await _stored(daemon, sandbox, load()[kind[0]], kind[1])
+        outcomes = {}
+        for row in _ROWS:
+            key_id, verdict = keys[row.provider, row.key]
+            outcomes[row] = await _converse(daemon, sandbox, row, key_id)
+            outcomes[row].verdict = verdict
+            if row.key == "plain" and not outcomes[row].error:
+                await _spoil(transport, sandbox, row, outcomes[row])
+        assert await daemon.close() == 0
+    return outcomes
+
+
+async def _stored(daemon: Daemon, sandbox: Sandbox, record: Provider, kind: str) -> tuple[str, str]:
+    """Store a key for the sandbox in this provider's place; return its id and verdict."""
+    fields: Json = {f.name: _PLAIN[f.name] for f in record.fields if f.name in _PLAIN}
+    secret = [f.name for f in record.fields if f.secret]
+    if record.one_of:
+        signed = {"accessKeyId", "secretAccessKey"}
+        secret = [n for n in secret if (n in signed) is (kind == "signed") and "oken" not in n]
+    base_url = sandbox.base_url_as(record.id, **fields)
+    fields |= {name: {"plain": KEY} for name in secret}
+    params = {"provider": record.id, "fields": fields, "baseUrl": base_url, "probe": "warn"}
+    stored: Json = await daemon.request("key/store", params)
+    return stored["key"]["keyId"], stored["probe"]["verdict"]
+
+
+async def _converse(daemon: Daemon, sandbox: Sandbox, row: Row, key_id: str) -> Outcome:
+    """Ask, run the tool, ask again."""
+    outcome = Outcome()
+    first = len(sandbox.requests)
+    messages: list[Json] = [{"role": "user", "content": _QUESTION}]
+    for _ in range(2):
+        params = chat_params(
+            row.model,
+            provider=row.provider,
+            dialect=row.dialect,
+            key_id=key_id,
+            stream=row.stream,
+            messages=messages,
+            tools=[_TOOL],
+            reasoning={"effort": "high"},
+            maxOutputTokens=32000,
+        )
+        try:
+            answer: Json = await daemon.request("chat/send", params)
+        except RpcError as error:
+            outcome.error = f"{error} {error.data}"
+            break
+        outcome.answers.append(answer)
+        calls = [part for part in answer["message"]["content"] if part["type"] == "toolCall"]
+        results = [
+            {"type": "toolResult", "callId": call["callId"], "content": "18 degrees"}
+            for call in calls
+        ]
+        messages += [answer["message"], {"role": "tool", "content": results}]
+    outcome.sent = [
+        {"path": seen.path, "body": json.loads(seen.body)} for seen in sandbox.requests[first:]
+    ]
+    return outcome
+
+
+async def _spoil(transport: HttpTransport, sandbox: Sandbox, row: Row, outcome: Outcome) -> None:
+    """Send the accepted request again, spoilt once for each rule."""
+    auth = load()[row.provider].auth
+    header = (auth.header, KEY) if auth.scheme == "header" else ("authorization", f"Bearer {KEY}")
+    last = outcome.sent[-1]
+    for echo in _rules(row):
+        body = json.loads(json.dumps(last["body"]))
+        try:
+            SPOILERS[echo.rule](body, echo.options or {})
+        except (AssertionError, LookupError, StopIteration) as error:
+            outcome.spoilt[echo.rule] = (0, f"nothing to spoil: {error!r} in {body}")
+            continue
+        request = HttpRequest(
+            "POST", sandbox.origin + last["path"], Headers([header]), json.dumps(body).encode()
+        )
+        response = await transport.send(request)
+        outcome.spoilt[echo.rule] = (response.status, response.body.decode(errors="replace"))
+
+
+# --- what is true of them ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", _ROWS, ids=str)
+def test_what_was_thought_comes_back(outcomes: dict[Row, Outcome], row: Row) -> None:
+    outcome = outcomes[row]
+    assert not outcome.error
+    first, last = outcome.answers
+    assert first["finishReason"]["unified"] == "toolCalls"
+    calls = [part for part in first["message"]["content"] if part["type"] == "toolCall"]
+    assert [call["arguments"] for call in calls] == [{"city": "Lisbon"}]
+    assert last["finishReason"]["unified"] == "stop"
+    said = "".join(p["text"] for p in last["message"]["content"] if p["type"] == "text")
+    assert said.endswith("The tool says: 18 degrees")
+    assert len(outcome.sent) == 2, "nothing was asked twice"
+
+
+@pytest.mark.parametrize("row", [row for row in _ROWS if row.key == "plain"], ids=str)
+def test_anything_else_is_refused(outcomes: dict[Row, Outcome], row: Row) -> None:
+    rules = _rules(row)
+    assert {echo.rule for echo in rules} == set(outcomes[row].spoilt)
+    for echo in rules:
+        status, body = outcomes[row].spoilt[echo.rule]
+        assert status == echo.error["status"], (echo.rule, body)
+        words = re.split(r"\{\w+\}", echo.error.get("message", ""))
+        assert json.dumps(max(words, key=len))[1:-1] in body, echo.rule
+
+
+def test_a_key_is_probed_where_the_provider_answers(outcomes: dict[Row, Outcome]) -> None:
+    verdicts: dict[str, set[str]] = {}
+    for row, outcome in outcomes.items():
+        verdicts.setdefault(outcome.verdict, set()).add(row.provider)
+    # Where the only probe is on another host than the one that chats, it is not asked of a key
+    # that is for elsewhere.
+    elsewhere = {p.id for p in load().values() if p.probe.path is None and p.models.path is None}
+    assert verdicts.pop("unknown", set()) <= elsewhere
+    assert set(verdicts) == {"valid"}
+
+
+def test_every_rule_is_broken_somewhere() -> None:
+    assert {echo.rule for p in load() for echo in behaviour(p).echoes} == set(SPOILERS)
+
+
+def test_every_provider_with_tools_is_asked() -> None:
+    with_tools: set[Any] = {p.id for p in load().values() if p.quirks.tools_supported}
+    assert {row.provider for row in _ROWS} == with_tools
