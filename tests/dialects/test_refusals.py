@@ -7,12 +7,16 @@ the warnings. `other` is a later body and what becomes of it by what was learnt.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from byokd.catalog.errors import load_refusals
+from byokd.catalog.record import RefusalRow
 from byokd.dialects.amend import amended, amendments
 from byokd.dialects.call import Encoded, Refusal
+from byokd.dialects.error_body import read_error_body
 from byokd.dialects.errors import classify
 from byokd.protocol.errors import Unsupported
 from byokd.wire import Headers, HttpHead, HttpRequest
@@ -87,3 +91,12 @@ def test_a_raw_field_of_the_client_is_told_as_one() -> None:
     found = amendments(encoded.request.body, [Refusal(("include",))])
     params = call({"providerOptions": {"include": ["x"]}}).params
     assert amended(encoded, found, params).warnings[0].parameter == "providerOptions.include"
+
+
+@pytest.mark.parametrize("row", load_refusals(), ids=lambda row: row.source)
+def test_every_row_is_seen_at_work(row: RefusalRow) -> None:
+    bodies = [json.dumps(case["body"]).encode() for case in CASES if case["becomes"] is not None]
+    words = [read_error_body(HttpHead(400), body).message for body in bodies]
+    assert any(re.search(row.message, text, re.IGNORECASE) for text in words)
+    named = re.compile(row.message).groupindex
+    assert row.names or "names" in named

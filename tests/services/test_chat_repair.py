@@ -230,6 +230,13 @@ def test_lessons_of_one_model_have_a_bound(over: int) -> None:
     assert _knows(repairs, LESSONS_PER_MODEL_MAX + over - 1)
 
 
+def test_two_calls_at_once_are_both_repaired() -> None:
+    """The second was sent before the first was refused."""
+    repairs = Repairs()
+    _learn(repairs, 0)
+    _learn(repairs, 0)
+
+
 @pytest.mark.parametrize("over", [0, 1])
 def test_models_with_lessons_have_a_bound(over: int) -> None:
     repairs = Repairs()

@@ -109,12 +109,11 @@ class RefusalRow(_Record):
     `message` is searched in the error's text without regard to case. Its group `names` holds one
     name, or several with commas, dotted where it is nested; `names` here stands for it where the
     words have none. The groups `least` and `most` hold the bound that is named, and `inside` the
-    place that the name is in. `of_value`: only the value that was sent is refused.
+    place that the name is in.
     """
 
     message: str
     names: str = ""
-    of_value: bool = False
     source: str
 
 

@@ -82,7 +82,6 @@ def _named(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusal]:
         if path := _path(f"{inside}.{name}" if inside else name):
             yield Refusal(
                 path,
-                of_value=row.of_value,
                 least=int(least) if least else None,
                 most=int(most) if most else None,
             )
