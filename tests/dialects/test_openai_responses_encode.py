@@ -174,3 +174,206 @@ def test_json_mode_needs_the_word() -> None:
     """It is looked for in the items alone, not in instructions (400 of OpenAI, 2025)."""
     body = _body({"responseFormat": {"type": "json"}}, {})
     assert body["input"] == [{"role": "system", "content": "Answer in JSON."}, _HI]
+
+
+# --- the conversation -----------------------------------------------------------------------------
+
+
+def _call(call_id: str = "call_1", **more: Any) -> dict[str, Any]:
+    return {"type": "toolCall", "callId": call_id, "name": "f", "arguments": {"a": 1}} | more
+
+
+def _sent_call(call_id: str = "call_1", arguments: str = '{"a":1}', **more: Any) -> dict[str, Any]:
+    named = {"type": "function_call", "call_id": call_id, "name": "f", "arguments": arguments}
+    return named | more
+
+
+def _assistant(*parts: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(parts)}
+
+
+def _result(call_id: str = "call_1", content: Any = "7", **more: Any) -> dict[str, Any]:
+    part = {"type": "toolResult", "callId": call_id, "content": content} | more
+    return {"role": "tool", "content": [part]}
+
+
+def _sent_result(call_id: str = "call_1", output: Any = "7") -> dict[str, Any]:
+    return {"type": "function_call_output", "call_id": call_id, "output": output}
+
+
+def _says(*parts: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+def _state(**more: Any) -> dict[str, Any]:
+    return {"provider": records.ID, "model": "any-model", "dialect": "openai_responses"} | more
+
+
+_TEXT = {"type": "text", "text": "a"}
+_SENT_TEXT = {"type": "input_text", "text": "a"}
+_IMAGE = {"type": "image", "mediaType": "image/jpeg", "data": "Zm9v"}
+_LINK = {"type": "image", "url": "https://a.test/i.png"}
+_SENT_IMAGE = {
+    "type": "input_image", "image_url": "data:image/jpeg;base64,Zm9v", "detail": "auto",
+}  # fmt: skip
+_SENT_LINK = {"type": "input_image", "image_url": "https://a.test/i.png", "detail": "auto"}
+_PDF = {"type": "file", "mediaType": "application/pdf", "data": "Zm9v", "name": "a.pdf"}
+_PDF_LINK = {"type": "file", "mediaType": "application/pdf", "url": "https://a.test/a.pdf"}
+_SENT_PDF = {
+    "type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,Zm9v",
+}  # fmt: skip
+_SENT_PDF_LINK = {"type": "input_file", "file_url": "https://a.test/a.pdf"}
+_FILES = {"files": "file"}
+_A = {"type": "message", "role": "assistant", "content": "a"}
+_NO_RESULT = "The tool gave no result."
+_CUSTOM = _call(arguments={"input": "x"}, providerState=_state(type="custom_tool_call"))
+_SENT_CUSTOM = {"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "x"}
+
+_INPUT: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
+    ("plain", [_HI], {}, [_HI], []),
+    ("system", [{"role": "system", "content": "s"}, _HI], {},
+     [{"role": "system", "content": "s"}, _HI], []),
+    ("developer", [{"role": "system", "content": "s"}, _HI], {"system_role": "developer"},
+     [{"role": "developer", "content": "s"}, _HI], []),
+    ("two parts are a list", [_says(_TEXT, _TEXT)], {}, [_says(_SENT_TEXT, _SENT_TEXT)], []),
+    ("unless they must not be", [_says(_TEXT, _TEXT)], {"text_content_as_string": True},
+     [{"role": "user", "content": "aa"}], []),
+    ("image", [_says(_TEXT, _IMAGE, _LINK)], {}, [_says(_SENT_TEXT, _SENT_IMAGE, _SENT_LINK)], []),
+    ("image only as data", [_says(_LINK, _IMAGE)], {"image_data_uri_only": True},
+     [_says(_SENT_IMAGE)], ["dropped messages"]),
+    ("no images", [_says(_TEXT, _IMAGE)], {"images": False}, [{"role": "user", "content": "a"}],
+     ["dropped messages"]),
+    ("files", [_says(_PDF, _PDF_LINK)], _FILES, [_says(_SENT_PDF, _SENT_PDF_LINK)], []),
+    ("a file without a name", [_says(_PDF | {"name": None})], _FILES,
+     [_says(_SENT_PDF | {"filename": "document"})], []),
+    ("no files", [_says(_TEXT, _PDF)], {}, [{"role": "user", "content": "a"}],
+     ["dropped messages"]),
+    ("nothing said", [_HI, _says({"type": "text", "text": ""}), _assistant()], {}, [_HI], []),
+    # tools
+    ("call and result", [_HI, _assistant(_TEXT, _call()), _result()], {},
+     [_HI, _A, _sent_call(), _sent_result()], []),
+    ("result in a user's message", [_assistant(_call()), _says(_result()["content"][0], _TEXT)], {},
+     [_sent_call(), _sent_result(), {"role": "user", "content": "a"}], []),
+    ("error result", [_assistant(_call()), _result(isError=True)], {},
+     [_sent_call(), _sent_result(output="Error: 7")], []),
+    ("error that says so", [_assistant(_call()), _result(content="error 7", isError=True)], {},
+     [_sent_call(), _sent_result(output="error 7")], []),
+    ("result with an image", [_assistant(_call()), _result(content=[_TEXT, _IMAGE])], {},
+     [_sent_call(), _sent_result(output=[_SENT_TEXT, _SENT_IMAGE])], []),
+    ("result beside its image", [_assistant(_call()), _result(content=[_TEXT, _IMAGE])],
+     {"tool_result_images": False},
+     [_sent_call(), _sent_result(output="a"), _says(_SENT_IMAGE)], []),
+    ("no arguments", [_assistant(_call(arguments=None)), _result()], {},
+     [_sent_call(arguments="{}"), _sent_result()], []),
+    ("broken arguments",
+     [_assistant(_call(arguments=None, parseError="x", rawArguments="{")), _result()], {},
+     [_sent_call(arguments='{"unreadable":"{"}'), _sent_result()], []),
+    ("no tools at all", [_HI, _assistant(_call()), _result()], {"tools_supported": False},
+     [_HI, {"type": "message", "role": "assistant", "content": 'I call the tool f with {"a":1}'},
+      {"role": "user", "content": "Result of the tool: 7"}], []),
+    ("a call without a result", [_assistant(_call("a"), _call("b")), _result("b"), _HI], {},
+     [_sent_call("a"), _sent_call("b"), _sent_result("a", _NO_RESULT), _sent_result("b"), _HI],
+     ["notice messages"]),
+    ("a result without its call", [_result("z"), _HI], {},
+     [{"role": "user", "content": "Result of the tool: 7"}, _HI], ["notice messages"]),
+    ("free text", [_assistant(_CUSTOM), _result()], {},
+     [_SENT_CUSTOM, _sent_result() | {"type": "custom_tool_call_output"}], []),
+    ("free text that the provider answered itself", [_assistant(_CUSTOM, _TEXT), _HI], {},
+     [_A, _HI], []),
+    ("a namespace", [_assistant(_call(providerState=_state(namespace="n"))), _result()], {},
+     [_sent_call(namespace="n"), _sent_result()], []),
+    # what is ours alone
+    ("citations are ours", [_assistant(_TEXT, {"type": "citation", "source": {}})], {}, [_A], []),
+    ("thoughts of others", [_assistant({"type": "reasoning", "text": "hm"}, _TEXT)], {}, [_A], []),
+    ("an assistant's image", [_assistant(_TEXT, _IMAGE)], {}, [_A], ["dropped messages"]),
+    ("a phase", [_assistant(_TEXT | {"providerState": _state(phase="commentary")})], {},
+     [_A | {"phase": "commentary"}], []),
+    ("a refusal", [_assistant(_TEXT | {"providerState": _state(refusal=True)})], {},
+     [{"type": "message", "role": "assistant",
+       "content": [{"type": "refusal", "refusal": "a"}]}], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "messages", "quirks", "expected", "warned"), _INPUT, ids=[row[0] for row in _INPUT]
+)
+def test_input(
+    name: str, messages: list[Any], quirks: dict[str, Any], expected: list[Any], warned: list[str]
+) -> None:
+    assert _body({"messages": messages}, quirks)["input"] == expected, name
+    assert _warned({"messages": messages}, quirks) == warned
+    if any(not warning.startswith("notice") for warning in warned):
+        with pytest.raises(Unsupported):
+            _encode({"messages": messages, "strict": True}, quirks)
+    else:
+        _encode({"messages": messages, "strict": True}, quirks)
+
+
+def test_ids_fit_the_format_and_stay_apart() -> None:
+    """Kimi's `functions.f:0` in a conversation that goes on here, and one id for two calls."""
+    messages = [
+        _assistant(_call("functions.f:0"), _call("x" * 80)),
+        _result("functions.f:0"),
+        _result("x" * 80),
+        _assistant(_call("functions.f:0")),
+        _result("functions.f:0"),
+    ]
+    sent = _body({"messages": messages}, {})["input"]
+    calls = [item["call_id"] for item in sent if item["type"] == "function_call"]
+    results = [item["call_id"] for item in sent if item["type"] == "function_call_output"]
+    assert results == calls
+    assert len(set(calls)) == 3
+    assert all(len(made) <= 40 and made.replace("_", "").isalnum() for made in calls)
+
+
+# --- the request ----------------------------------------------------------------------------------
+
+
+def test_request() -> None:
+    call = records.call({"stream": False})
+    record = call.provider.model_copy(
+        update={"chat_path": "/responses", "headers": {"X-Title": "byokd"}}
+    )
+    request = encode(Call(record, "https://a.test/d/", call.params), 0).request
+    assert (request.method, request.url) == ("POST", "https://a.test/d/responses")
+    assert dict(request.headers) == {
+        "content-type": "application/json",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "x-title": "byokd",
+    }
+
+
+_REAL: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    # what the records themselves make of a call: provider, model, params, fields of the body
+    ("openai", "gpt-4.1", {"temperature": 1, "maxOutputTokens": 9},
+     {"temperature": 1, "max_output_tokens": 16, "include": None, "reasoning": None}),
+    ("openai", "gpt-5-mini", {"temperature": 1} | _think("none"),
+     {"temperature": None, "include": _ENCRYPTED,
+      "reasoning": {"effort": "minimal", "summary": "auto"}}),
+    ("openai", "codex-mini-latest", {}, {"include": _ENCRYPTED}),
+    ("openai", "gpt-5-chat-latest", {"temperature": 1}, {"temperature": 1, "include": None}),
+    ("grok", "grok-4.3", _think("high"),
+     {"include": _ENCRYPTED, "reasoning": {"effort": "high", "summary": "auto"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("provider", "model", "params", "expected"), _REAL)
+def test_what_the_records_want(
+    provider: str, model: str, params: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    record = recorded.record(provider)
+    assert record is not None
+    asked = {"streamId": "s", "provider": provider, "model": model, "messages": [_HI]} | params
+    call = Call(record, "https://a.test/v1", SendParams.model_validate(asked))
+    body = from_json(encode(call, 0).request.body)
+    assert {name: body.get(name) for name in expected} == expected
+
+
+def test_the_same_call_is_the_same_bytes() -> None:
+    params = {"tools": [_TOOL], "temperature": 1, "maxOutputTokens": 9} | _think("low")
+    assert _encode(params, _EFFORT).request.body == _encode(params, _EFFORT).request.body
+    assert list(_body(params, _EFFORT)) == [
+        "model", "input", "stream", "store", "include", "tools", "max_output_tokens",
+        "temperature", "reasoning",
+    ]  # fmt: skip

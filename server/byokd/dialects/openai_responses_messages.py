@@ -33,6 +33,7 @@ from byokd.protocol.parts import (
 DIALECT: Final = "openai_responses"
 """What states of this format are marked with: the chat format of one provider cannot read them."""
 
+_NO_RESULT: Final = "The tool gave no result."
 _REASONING_FIELDS: Final = ("type", "id", "summary", "content", "encrypted_content")
 
 
@@ -52,6 +53,10 @@ class _Writer:
         self._ids = WireIds(quirks.tool_call_id_pattern)
         self._provider, self._model = call.provider.id, call.params.model
         self._custom: set[str] = set()  # call ids of tools that take free text
+        parts = (part for message in call.params.messages for part in message.parts())
+        self._called: set[str] = set()  # call ids, as the client knows them, that were written
+        self._unanswered: set[str] = set()  # call ids, as they are sent, without a result
+        self._answered = {part.call_id for part in parts if isinstance(part, ToolResultPart)}
 
     def add(self, message: Message) -> None:
         """Write one message of the conversation, which may take several items."""
@@ -118,7 +123,11 @@ class _Writer:
             inner = (TextPart(text=f"Error: {text}"), *_images(inner))
             text = f"Error: {text}"
         images = _images(inner)
-        if not self._quirks.tools_supported:
+        if part.call_id not in self._called:
+            # Without its call it is refused ("No tool call found", 400 of OpenAI).
+            if self._quirks.tools_supported:
+                note = "a result without its tool call was sent as words"
+                self._notes.notice("messages", note)
             self.items.append({"role": "user", "content": f"Result of the tool: {text}"})
             return images
         inside = self._quirks.tool_result_images
@@ -132,17 +141,28 @@ class _Writer:
         )
         return [] if inside else images
 
-    def _call(self, part: ToolCallPart) -> JsonObject:
+    def _call(self, part: ToolCallPart) -> JsonObject | None:
+        """Return a call, or None for one of free text that the provider answered itself.
+
+        xAI tells of its own searches so, and refuses to read of them again with a 422
+        (router-for-me/CLIProxyAPI#3704, 2026-06).
+        """
         if not self._quirks.tools_supported:
             told = f"I call the tool {part.name} with {arguments_text(part)}"
-            return {"role": "assistant", "content": told}
+            return {"type": "message", "role": "assistant", "content": told}
         state = self._own(part)
+        if state.get("type") == "custom_tool_call" and part.call_id not in self._answered:
+            return None
         call_id = self._ids.of_call(part.call_id, native=state.get("callId") == part.call_id)
         text = part.arguments.get("input") if isinstance(part.arguments, dict) else None
         if state.get("type") == "custom_tool_call" and isinstance(text, str):
+            self._called.add(part.call_id)
             self._custom.add(part.call_id)
             written: JsonObject = {"type": "custom_tool_call", "call_id": call_id}
             return written | {"name": part.name, "input": text}
+        self._called.add(part.call_id)
+        if part.call_id not in self._answered:
+            self._unanswered.add(call_id)
         written = {"type": "function_call", "call_id": call_id, "name": part.name}
         written["arguments"] = arguments_text(part)
         space = state.get("namespace")
@@ -157,11 +177,12 @@ class _Writer:
         without encrypted content it only stands in a memory that we do not use.
         """
         echoes = all(map(_readable, (item for part in parts for item in self._kept(part))))
+        begun = len(self.items)
         for part in parts:
             if isinstance(part, TextPart) and part.text:
                 self.items.append(self._said(part))
-            elif isinstance(part, ToolCallPart):
-                self.items.append(self._call(part))
+            elif isinstance(part, ToolCallPart) and (called := self._call(part)) is not None:
+                self.items.append(called)
             kept = [*self._kept(part)] if echoes else []
             if isinstance(part, ImagePart | FilePart) and not kept:
                 note = "an assistant's images and files cannot be sent back"
@@ -169,6 +190,20 @@ class _Writer:
             elif isinstance(part, ImagePart):
                 kept = [item | {"result": part.data} for item in kept]
             self.items += map(_clean, kept)
+        # A turn that was broken off may end in a thought, which is refused without what follows it
+        # ("without its required following item", 400 of OpenAI, seen by many clients since 2025).
+        while len(self.items) > begun and self.items[-1].get("type") == "reasoning":
+            self.items.pop()
+        self._answer_rest(self.items[begun:])
+
+    def _answer_rest(self, items: list[JsonObject]) -> None:
+        """Answer calls that nobody answered: a call without an output is refused with a 400."""
+        for item in items:
+            if item.get("type") == "function_call" and item["call_id"] in self._unanswered:
+                told: JsonObject = {"type": "function_call_output", "output": _NO_RESULT}
+                self.items.append(told | {"call_id": item["call_id"]})
+                note = "a tool call without a result was given one that says so"
+                self._notes.notice("messages", note)
 
     def _said(self, part: TextPart) -> JsonObject:
         state = self._own(part)
@@ -176,7 +211,8 @@ class _Writer:
             refused: Json = [{"type": "refusal", "refusal": part.text}]
             return {"type": "message", "role": "assistant", "content": refused}
         phase = state.get("phase")
-        said: JsonObject = {"role": "assistant", "content": part.text}
+        # llama.cpp knows an assistant's words by their type alone (2026-10).
+        said: JsonObject = {"type": "message", "role": "assistant", "content": part.text}
         return said | ({"phase": phase} if phase else {})
 
     def _kept(self, part: Part) -> Iterator[JsonObject]:
