@@ -31,7 +31,7 @@ _PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _PI
 """Tools of the provider whose price is in no count of tokens or searches."""
 
 _Index: TypeAlias = int | str | None
-"""Where an item stands in the list of all; servers that number nothing send none."""
+"""Where an item stands in the list of all, or its id at a server that numbers nothing."""
 
 
 @dataclass(slots=True)
@@ -334,7 +334,10 @@ def _as_text(value: Json) -> str:
 
 def _index(event: JsonObject) -> _Index:
     value = event.get("output_index")
-    return value if type(value) is int else None
+    if type(value) is int:
+        return value
+    told = event.get("item")  # llama.cpp numbers nothing, and its ids stay (2026-10)
+    return _text(told.get("id") if isinstance(told, dict) else event.get("item_id"))
 
 
 def _number(event: JsonObject, name: str) -> int:
