@@ -15,12 +15,14 @@ import cutting
 from byokd.catalog.loader import load
 from byokd.catalog.surfaces import spoken
 from byokd.dialects.call import Call
-from byokd.dialects.registry import find
+from byokd.dialects.registry import DIALECTS, find
 from byokd.limits import RECALL_CALLS_MAX, RECALL_MAX_BYTES, RECALL_TTL_MS
 from byokd.protocol.chat import SendParams
 from byokd.protocol.parts import Message
 from byokd.services.recall import Recall
 from byokd.wire import Headers, HttpHead
+from dialects import vectors
+from dialects.vectors import FOLDER, Vector
 
 _BASE = "https://host.test/v1"
 _ASK = {"role": "user", "content": "what is the weather?"}
@@ -230,6 +232,39 @@ def test_what_was_dropped_goes_back(name: str, dropped: Any) -> None:
     if dropped is _bare:
         assert _body(lossy) != _body(echoed), "nothing would be lost: the row proves nothing"
     assert _body(recall.restored("default", lossy, 0)) == _body(echoed)
+
+
+_RECORDED = [
+    vector
+    for folder in sorted(FOLDER.iterdir())
+    if folder.name in DIALECTS and any(folder.glob("*.body"))
+    for vector in vectors.load(folder.name)
+    if any(part["type"] == "toolCall" for part in vector.expected["reply"]["message"])
+    and "fault" not in vector.expected["reply"]
+]
+
+
+@pytest.mark.parametrize("vector", _RECORDED, ids=lambda one: f"{one.dialect} {one.name}")
+def test_what_was_dropped_of_any_answer_goes_back(vector: Vector) -> None:
+    _, reply = cutting.run(vector.decoder(), [vector.body])
+    calls = [part.call_id for part in reply.message.parts() if part.type == "toolCall"]
+    results = [{"type": "toolResult", "callId": call_id, "content": "ok"} for call_id in calls]
+    recall = Recall()
+
+    def asked(*messages: Any) -> SendParams:
+        params = vector.call.params.model_dump(by_alias=True)
+        return SendParams.model_validate(params | {"messages": [_ASK, *messages]})
+
+    def body(answer: Any) -> Any:
+        params = asked(answer, {"role": "tool", "content": results})
+        restored = recall.restored("default", params, 0)
+        call = Call(vector.call.provider, vector.call.base_url, restored)
+        return json.loads(find(vector.dialect).encode(call, 0).request.body)
+
+    recall.keep("default", asked(), reply.message, 0)
+    whole = body(_whole(reply.message))
+    assert body(_stateless(reply.message)) == whole
+    assert body(_bare(reply.message)) == whole
 
 
 @_CASES

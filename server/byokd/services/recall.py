@@ -10,7 +10,7 @@ call id: some providers count ids anew in each conversation. What the client did
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
@@ -26,10 +26,18 @@ _Key: TypeAlias = tuple[str, str, str, bytes, str]
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """One call of an answer: what stood between it and the call before, and the message's state."""
+    """One call of an answer.
+
+    Attributes:
+        call: as it was made.
+        before: what stood between it and the call before.
+        after: what stood behind it, where it is the last one.
+        message_state: the state of the whole answer.
+    """
 
     call: ToolCallPart
     before: tuple[Part, ...]
+    after: tuple[Part, ...]
     message_state: JsonObject | None
 
 
@@ -46,15 +54,16 @@ class Recall:
 
     def keep(self, account: str, params: SendParams, answer: Message, now_ms: int) -> None:
         """Remember the calls of an answer to this question."""
-        before: list[Part] = []
-        for part in answer.parts():
-            if not isinstance(part, ToolCallPart):
-                before.append(part)
-                continue
-            kept = _Kept(part, tuple(before), answer.provider_state)
-            key = _key(account, params, part.call_id)
-            self._calls.put(key, kept, now_ms, size_bytes=_size_bytes(kept))
-            before = []
+        parts = answer.parts()
+        places = [at for at, part in enumerate(parts) if isinstance(part, ToolCallPart)]
+        start = 0
+        for at in places:
+            call, after = parts[at], parts[at + 1 :] if at == places[-1] else ()
+            if isinstance(call, ToolCallPart):
+                kept = _Kept(call, parts[start:at], after, answer.provider_state)
+                key = _key(account, params, call.call_id)
+                self._calls.put(key, kept, now_ms, size_bytes=_size_bytes(kept))
+            start = at + 1
 
     def restored(self, account: str, params: SendParams, now_ms: int) -> SendParams:
         """Return the question with the states put back that its client dropped."""
@@ -71,20 +80,29 @@ class Recall:
         parts: list[Part] = []
         segment: list[Part] = []
         state = message.provider_state
+        after: tuple[Part, ...] = ()
         for part in message.parts():
             segment.append(part)
             if not isinstance(part, ToolCallPart):
                 continue
-            kept = self._calls.get(_key(account, params, part.call_id), now_ms)
-            if kept is not None and _is_same(kept.call, part):
-                segment = [*_before(kept, segment[:-1]), _call(kept, part)]
+            kept = self._kept(account, params, part, now_ms)
+            if kept is not None:
+                segment = [*_whole(kept.before, segment[:-1]), _call(kept, part)]
                 state = state or kept.message_state
+            after = kept.after if kept is not None else ()
             parts += segment
             segment = []
-        parts += segment
+        parts += _whole(after, segment)
         if state is message.provider_state and parts == [*message.parts()]:
             return message
         return message.model_copy(update={"content": tuple(parts), "provider_state": state})
+
+    def _kept(
+        self, account: str, params: SendParams, sent: ToolCallPart, now_ms: int
+    ) -> _Kept | None:
+        kept = self._calls.get(_key(account, params, sent.call_id), now_ms)
+        made = (kept.call.name, kept.call.arguments) if kept is not None else None
+        return kept if made == (sent.name, sent.arguments) else None
 
 
 def _key(account: str, params: SendParams, call_id: str) -> _Key:
@@ -99,28 +117,24 @@ def _opening(messages: Sequence[Message]) -> bytes:
     return sha256(said.encode("utf-8", "surrogatepass")).digest()
 
 
-def _is_same(kept: ToolCallPart, sent: ToolCallPart) -> bool:
-    return (kept.name, kept.arguments) == (sent.name, sent.arguments)
-
-
 def _call(kept: _Kept, sent: ToolCallPart) -> ToolCallPart:
     if sent.provider_state is not None or kept.call.provider_state is None:
         return sent
     return sent.model_copy(update={"provider_state": kept.call.provider_state})
 
 
-def _before(kept: _Kept, sent: list[Part]) -> Sequence[Part]:
-    """Return what stands before a call: as it was where the text is the same, else with thoughts.
+def _whole(kept: Sequence[Part], sent: Sequence[Part]) -> Sequence[Part]:
+    """Return what stands beside a call: as it was where the text is the same, else with thoughts.
 
     Thoughts that came with their state are the client's word, and nothing is put beside them.
     """
-    thoughts = [part for part in kept.before if isinstance(part, ReasoningPart)]
+    thoughts = [part for part in kept if isinstance(part, ReasoningPart)]
     echoed = any(isinstance(part, ReasoningPart) and part.provider_state for part in sent)
     if echoed or not thoughts:
         return sent
     plain = all(isinstance(part, ReasoningPart | TextPart) for part in sent)
-    if plain and _text(sent) == _text(kept.before):
-        return kept.before
+    if plain and _text(sent) == _text(kept):
+        return kept
     return [*thoughts, *(part for part in sent if not isinstance(part, ReasoningPart))]
 
 
@@ -129,9 +143,5 @@ def _text(parts: Sequence[Part]) -> str:
 
 
 def _size_bytes(kept: _Kept) -> int:
-    return sum(len(part.model_dump_json()) for part in _parts(kept))
-
-
-def _parts(kept: _Kept) -> Iterator[Part]:
-    yield kept.call
-    yield from kept.before
+    parts = (kept.call, *kept.before, *kept.after)
+    return sum(len(part.model_dump_json()) for part in parts)
