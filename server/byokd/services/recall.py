@@ -21,7 +21,8 @@ from byokd.protocol.chat import SendParams
 from byokd.protocol.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart
 from byokd.services.recent import Recent
 
-_Key: TypeAlias = tuple[str, str, str, bytes, str]
+_Conversation: TypeAlias = tuple[str, str, str, bytes]
+"""Account, provider, model and a digest of what the user said first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Recall:
     """Remembers the tool calls of answers."""
 
     def __init__(self) -> None:
-        self._calls: Recent[_Key, _Kept] = Recent(
+        self._calls: Recent[tuple[_Conversation, str], _Kept] = Recent(
             entries_max=RECALL_CALLS_MAX,
             bytes_max=RECALL_MAX_BYTES,
             ttl_ms=RECALL_TTL_MS,
@@ -54,27 +55,26 @@ class Recall:
 
     def keep(self, account: str, params: SendParams, answer: Message, now_ms: int) -> None:
         """Remember the calls of an answer to this question."""
-        parts = answer.parts()
+        chat, parts = _conversation(account, params), answer.parts()
         places = [at for at, part in enumerate(parts) if isinstance(part, ToolCallPart)]
         start = 0
         for at in places:
             call, after = parts[at], parts[at + 1 :] if at == places[-1] else ()
             if isinstance(call, ToolCallPart):
                 kept = _Kept(call, parts[start:at], after, answer.provider_state)
-                key = _key(account, params, call.call_id)
-                self._calls.put(key, kept, now_ms, size_bytes=_size_bytes(kept))
+                size_bytes = _size_bytes(kept)
+                self._calls.put((chat, call.call_id), kept, now_ms, size_bytes=size_bytes)
             start = at + 1
 
     def restored(self, account: str, params: SendParams, now_ms: int) -> SendParams:
         """Return the question with the states put back that its client dropped."""
-        messages = tuple(
-            self._message(message, account, params, now_ms) for message in params.messages
-        )
+        chat = _conversation(account, params)
+        messages = tuple(self._message(message, chat, now_ms) for message in params.messages)
         if all(new is old for new, old in zip(messages, params.messages, strict=True)):
             return params
         return params.model_copy(update={"messages": messages})
 
-    def _message(self, message: Message, account: str, params: SendParams, now_ms: int) -> Message:
+    def _message(self, message: Message, chat: _Conversation, now_ms: int) -> Message:
         if message.role != "assistant":
             return message
         parts: list[Part] = []
@@ -85,7 +85,7 @@ class Recall:
             segment.append(part)
             if not isinstance(part, ToolCallPart):
                 continue
-            kept = self._kept(account, params, part, now_ms)
+            kept = self._kept(chat, part, now_ms)
             if kept is not None:
                 segment = [*_whole(kept.before, segment[:-1]), _call(kept, part)]
                 state = state or kept.message_state
@@ -97,24 +97,18 @@ class Recall:
             return message
         return message.model_copy(update={"content": tuple(parts), "provider_state": state})
 
-    def _kept(
-        self, account: str, params: SendParams, sent: ToolCallPart, now_ms: int
-    ) -> _Kept | None:
-        kept = self._calls.get(_key(account, params, sent.call_id), now_ms)
+    def _kept(self, chat: _Conversation, sent: ToolCallPart, now_ms: int) -> _Kept | None:
+        kept = self._calls.get((chat, sent.call_id), now_ms)
         made = (kept.call.name, kept.call.arguments) if kept is not None else None
         return kept if made == (sent.name, sent.arguments) else None
 
 
-def _key(account: str, params: SendParams, call_id: str) -> _Key:
-    return account, params.provider, params.model, _opening(params.messages), call_id
-
-
-def _opening(messages: Sequence[Message]) -> bytes:
-    """Return what tells one conversation from another: what the user said first."""
-    first = next((message for message in messages if message.role == "user"), None)
+def _conversation(account: str, params: SendParams) -> _Conversation:
+    first = next((message for message in params.messages if message.role == "user"), None)
     texts = first.parts() if first is not None else ()
     said = "\0".join(part.text for part in texts if isinstance(part, TextPart))
-    return sha256(said.encode("utf-8", "surrogatepass")).digest()
+    digest = sha256(said.encode("utf-8", "surrogatepass")).digest()
+    return account, params.provider, params.model, digest
 
 
 def _call(kept: _Kept, sent: ToolCallPart) -> ToolCallPart:
