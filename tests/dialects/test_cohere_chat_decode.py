@@ -19,6 +19,7 @@ from byokd.limits import (
     TOOL_CALLS_MAX,
 )
 from byokd.protocol.events import Raw, TextDelta, UsageSnapshot
+from byokd.services.billing import cost_of
 from byokd.wire import Headers, HttpHead
 from dialects import records, vectors
 
@@ -148,6 +149,31 @@ def test_raw_chunks_come_before_what_they_mean() -> None:
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     assert sum(isinstance(event, UsageSnapshot) for event in events) == 1
+
+
+# --- what it costs -------------------------------------------------------------------------------
+
+_TOKENS = {"input_tokens": 1_000_000, "output_tokens": 1_000_000}
+_BILLS: list[tuple[Any, str | None]] = [
+    ({"input_tokens": 1000, "output_tokens": 100}, "0.0035"),
+    ({"input_tokens": 1000.0}, "0.0025"),
+    ({}, None),
+    (None, None),
+    ({"images": 1}, None),
+]
+
+
+@pytest.mark.parametrize(("units", "amount"), _BILLS)
+def test_only_what_is_billed_costs(units: Any, amount: str | None) -> None:
+    """Command A takes 2.5 USD for a million tokens, and 10 USD for a million of its own."""
+    usage = {"tokens": _TOKENS, "billed_units": units}
+    body = json.dumps({"message": {"content": "a"}, "finish_reason": "COMPLETE", "usage": usage})
+    reply = cutting.run(decoder(records.call(), _OK), [body.encode()])[1]
+    cost = cost_of(reply, "cohere", "command-a-03-2025", at_ms=1_790_000_000_000)
+    assert cost.amount == amount
+    assert cost.source == ("unknown" if amount is None else "catalog")
+    assert reply.usage is not None
+    assert reply.usage.input_fresh == 1_000_000
 
 
 # --- hostile shapes ------------------------------------------------------------------------------

@@ -284,11 +284,13 @@ class CohereDecoder:
 
     def _reply(self, state: JsonObject | None) -> Reply:
         reason = finish_reason(self._word, called=bool(self._blocks.calls))
+        billed = read_billed(self._usage)
         return Reply(
             message=Message(role="assistant", content=self._blocks.parts(), provider_state=state),
             finish_reason=None if self._fault else reason,
             usage=read_usage(self._usage) if self._usage else None,
-            billed=read_billed(self._usage),
+            billed=billed,
+            priced=billed is not None,  # what was used is more than what is charged
             response_id=self._id,
             fault=self._fault,
         )

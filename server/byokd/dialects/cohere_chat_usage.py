@@ -24,6 +24,8 @@ _UNIFIED: Final[dict[str, UnifiedReason]] = {
     "error_toxic": "contentFilter",  # version 1
 }
 
+_BILLED: Final = {"input_tokens", "output_tokens", "search_units"}
+
 FAULTS: Final[dict[str, Kind]] = {"error": "providerError", "timeout": "timeout"}
 """Finish words, in lower case, that say that the answer failed."""
 
@@ -50,9 +52,9 @@ def read_usage(raw: JsonObject) -> Usage:
 
 
 def read_billed(raw: JsonObject) -> Usage | None:
-    """Return what is charged, or None where the answer does not say: fewer than were used."""
+    """Return what is charged, fewer than were used, or None where the answer does not say."""
     units = raw.get("billed_units")
-    if not isinstance(units, dict):
+    if not isinstance(units, dict) or not units.keys() & _BILLED:
         return None
     return Usage(
         input_fresh=_count(units, "input_tokens"),
