@@ -35,7 +35,7 @@ from aiohttp import web
 
 from byokd.sandbox import models
 from byokd.sandbox.provider import Behaviour
-from byokd.sandbox.styles import Style
+from byokd.sandbox.styles.registry import Style
 from byokd.sandbox.turn import Ask, Script, Turn
 
 JSON: Final = {"content-type": "application/json"}

@@ -21,7 +21,7 @@ from byokd.sandbox.credentials import Problem, presented
 from byokd.sandbox.echo import breach
 from byokd.sandbox.faults import JSON, Exchange, begin, misbehave, refuse
 from byokd.sandbox.places import Place
-from byokd.sandbox.styles import STYLES
+from byokd.sandbox.styles.registry import STYLES
 from byokd.sandbox.turn import JsonObject, Turn
 
 KEY_PREFIX: Final = "sandbox-key-"
