@@ -1,4 +1,4 @@
-"""What is sent in the Responses format: params and quirks on one side, body and warnings on the other.
+"""What is sent in the Responses format: params and quirks here, the body and the warnings there.
 
 Each row names only what differs from the plainest call.
 """
