@@ -281,7 +281,7 @@ _CHUNKS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(_CHUNKS | _VALUES, max_size=8), st.booleans())
 def test_no_shape_raises(chunks: list[Any], whole: bool) -> None:  # noqa: FBT001 - drawn
     said = [json.dumps(chunk).encode() for chunk in chunks]
@@ -291,7 +291,7 @@ def test_no_shape_raises(chunks: list[Any], whole: bool) -> None:  # noqa: FBT00
     reply.message.model_dump_json()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([200, 204, 400, 529]))
 def test_no_bytes_raise(body: bytes, status: int) -> None:
     _, reply = cutting.run(decoder(records.call(), HttpHead(status)), [body])

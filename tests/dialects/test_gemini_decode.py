@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 import cutting
 from byokd.dialects.gemini import decoder
@@ -137,3 +138,52 @@ def test_raw_chunks_come_before_what_they_mean() -> None:
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     assert events[0] == Raw(json.loads(body.split(b"\r\n")[0][6:]))
+
+
+# --- hostility ------------------------------------------------------------------------------------
+
+_NAMES = st.sampled_from(
+    [
+        "text", "thought", "thoughtSignature", "functionCall", "name", "args", "id", "partialArgs",
+        "jsonPath", "stringValue", "willContinue", "inlineData", "mimeType", "data", "web", "uri",
+        "finishReason", "index", "finishMessage", "groundingMetadata", "groundingChunks",
+        "groundingSupports", "segment", "endIndex", "groundingChunkIndices", "citationMetadata",
+        "usageMetadata", "totalTokenCount", "promptFeedback", "blockReason", "modelVersion",
+        "error", "response",
+    ]
+)  # fmt: skip
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["STOP", "SAFETY", "$.a", "$.a[0].b", "$.a[999999]", "$.."])
+)
+_VALUES = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=5),
+    max_leaves=12,
+)
+_FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=4)
+_CHUNKS = st.builds(
+    lambda parts, own, beside: {
+        **beside,
+        "candidates": [{**own, "content": {"parts": parts}}],
+    },
+    st.lists(_FIELDS, max_size=3),
+    _FIELDS,
+    _FIELDS,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_CHUNKS | _VALUES, max_size=5), st.booleans())
+def test_no_shape_raises(chunks: list[Any], array: bool) -> None:  # noqa: FBT001 - drawn
+    said = [json.dumps(chunk).encode() for chunk in chunks]
+    body = b"".join(b"data: " + one + b"\n\n" for one in said)
+    if array:
+        body = b"[" + b",".join(said) + b"]"
+    _, reply = cutting.run(decoder(records.call(), _OK), [body])
+    assert (reply.fault is None) == (reply.finish_reason is not None)
+    reply.message.model_dump_json()
