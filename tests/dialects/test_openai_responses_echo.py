@@ -86,7 +86,9 @@ def _output(body: bytes) -> list[Any]:
     lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
     read = [json.loads(line) for line in lines if line != "[DONE]"]
     ended = [event for event in read if event.get("type") == "response.output_item.done"]
-    done = [event["item"] for event in sorted(ended, key=lambda event: event["output_index"])]
+    done = [
+        event["item"] for event in sorted(ended, key=lambda event: event.get("output_index", 0))
+    ]
     output: list[Any] = [event for event in read if "response" in event][-1]["response"]["output"]
     return done + output[len(done) :]
 
