@@ -339,3 +339,30 @@ def test_a_provider_without_a_list_says_so() -> None:
     with pytest.raises(Unsupported, match="does not list its models"):
         models_request(_with(static=["m"]), BASE, {}, at_default_origin=True)
     assert models_request(BARE, BASE, {}, recipe=Models(path="/also")).url == f"{BASE}/also"
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "features", "chat", "tools", "reasoning"),
+    [
+        (["generate", "chat"], ["strict_tools", "tools", "reasoning"], True, True, True),
+        (["chat"], ["vision", "strict_tools"], True, False, False),
+        (["rerank"], None, False, None, None),
+    ],
+)
+def test_cohere_says_what_a_model_does_in_words(
+    endpoints: list[str],
+    features: Any,
+    chat: bool,  # noqa: FBT001 - a row of the table
+    tools: Any,
+    reasoning: Any,
+) -> None:
+    """Strict tools are a form of JSON: a model without tools has them too (recorded 2026)."""
+    provider = record("cohere")
+    assert provider is not None
+    item = {"name": "m", "endpoints": endpoints, "context_length": 8, "features": features}
+    document = {"models": [item], "next_page_token": "p2"}
+    page = read_models(provider, json.dumps(document).encode())
+    (model,) = page.models
+    assert (model.id, model.context_tokens) == ("m", 8)
+    assert (model.chat, model.tools, model.reasoning) == (chat, tools, reasoning)
+    assert page.next_cursor == "p2"
