@@ -7,7 +7,8 @@ keyring) is imported in `_rooms`, after `initialize` and `provider/list` have be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from byokd.protocol.lifecycle import (
     PROTOCOL_VERSION,
     ClientOptions,
     Features,
+    LogMessage,
     Sealing,
     ServerLimits,
     ServerOptions,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from byokd.services.trail import Trail
     from byokd.services.vault import VaultDesk
     from byokd.transport.seam import Transport
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ class App:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._settings = options.settings or _configured(options)
-        self.providers = Providers(_records(self._settings), self._settings)
+        own, self._faults = _own_providers(options)
+        self.providers = Providers(_records(self._settings, own), self._settings)
         self._sealing = SealingKey()
         self._session: Session | None = None
         self._opening: asyncio.Task[_Opened] | None = None
@@ -127,6 +132,8 @@ class App:
         opened = self._build()
         if self._session is not None:
             opened.background.start(opened.rooms.vault.open_in_background(self._session))
+            for fault in self._faults:
+                self._session.client.notify("window/logMessage", LogMessage(type=2, message=fault))
         return opened
 
     def _build(self) -> _Opened:
@@ -185,9 +192,24 @@ class App:
         )
 
 
-def _records(settings: Settings) -> Mapping[str, Provider]:
-    """Return the catalog with the headers that the person set in place of a record's own."""
-    records = dict(load())
+def _own_providers(options: Options) -> tuple[list[Provider], list[str]]:
+    """Return the providers that the person added, and what is wrong with others; says it, too."""
+    if options.settings is not None:
+        return [], []
+    folder = (options.config or _config_file()).parent / "providers"
+    if not folder.is_dir():  # nothing is imported for the many who have none
+        return [], []
+    from byokd.config import read_providers
+
+    found, faults = read_providers(folder, load())
+    for fault in faults:
+        _log.warning("%s", fault)
+    return found, faults
+
+
+def _records(settings: Settings, own: Iterable[Provider]) -> Mapping[str, Provider]:
+    """Return the catalog, the person's own providers after it, with the headers that they set."""
+    records = {**load(), **{record.id: record for record in own}}
     for name, headers in settings.headers.items():
         if record := records.get(name):
             kept = {

@@ -1,12 +1,14 @@
-"""Reads the one file where a person sets things up: `config.toml`.
+"""Reads what a person sets up: `config.toml`, and `providers/<id>.toml` beside it.
 
-Knows the file's form and turns it into `Settings`. Must not look anywhere else: no environment
-variable, no working directory and no request can set a proxy, a certificate or an origin.
+Knows the forms: the file becomes `Settings`, each record of an own provider a `Provider`. Must not
+look anywhere else: no environment variable, no working directory and no request can set a proxy, a
+certificate, an origin or a provider.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +21,12 @@ from pydantic import (
     ValidationError,
 )
 
-from byokd.limits import CONFIG_MAX_BYTES
+from byokd.catalog.loader import load_text
+from byokd.catalog.record import Provider
+from byokd.dialects.registry import DIALECTS
+from byokd.limits import CONFIG_MAX_BYTES, OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.protocol.base import ProviderId
+from byokd.protocol.errors import InvalidParams
 from byokd.protocol.lifecycle import Features
 from byokd.secret import clean
 from byokd.settings import Patience, Settings, SharedKey
@@ -108,6 +114,61 @@ def read_settings(path: Path) -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{path}: {where}: {first['msg'].lower()}") from None
+
+
+def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider], list[str]]:
+    """Return the person's own providers, and why each other record cannot be used.
+
+    Args:
+        folder: holds `<id>.toml`; nothing below it is read.
+        taken: ids that are there already; no record can stand in their place.
+    """
+    found: list[Provider] = []
+    faults: list[str] = []
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except OSError as error:
+        return found, [f"{folder}: cannot be read ({error.strerror})"]
+    for path in paths[:OWN_PROVIDERS_MAX]:
+        try:
+            found.append(_own_provider(path, taken))
+        except (ConfigError, InvalidParams) as error:
+            faults.append(str(error))
+    if len(paths) > OWN_PROVIDERS_MAX:
+        faults.append(f"{folder}: holds more than {OWN_PROVIDERS_MAX} records; remove some")
+    return found, faults
+
+
+def _own_provider(path: Path, taken: Collection[str]) -> Provider:
+    record = load_text(_record_text(path), str(path))
+    dialects = (record.dialect, *(surface.dialect for surface in record.surfaces))
+    credentials = sorted(name for name in record.headers if name.lower() in _CREDENTIALS)
+    for field, fault, wrong in (
+        ("id", f"must be {path.stem}, as the file is named", record.id != path.stem),
+        ("id", "is the name of a provider that comes with byokd", record.id in taken),
+        ("kind", "must be custom", record.kind != "custom"),
+        ("dialect", f"must be one of {', '.join(DIALECTS)}", not {*dialects} <= DIALECTS.keys()),
+        ("headers", f"{', '.join(credentials)} belongs into the vault", bool(credentials)),
+    ):
+        if wrong:
+            raise ConfigError(f"{path}: {field}: {fault}")
+    return record
+
+
+def _record_text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{path}: is not a file")
+        with path.open("rb") as file:
+            data = file.read(OWN_RECORD_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > OWN_RECORD_MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {OWN_RECORD_MAX_BYTES} bytes")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not valid TOML in UTF-8") from None
 
 
 def _settings(file: _File) -> Settings:

@@ -241,3 +241,9 @@ MODEL_LISTS_MAX_BYTES: Final = 32 * MIB
 
 CONFIG_MAX_BYTES: Final = 256 * 1024
 """The configuration file; a person wrote it."""
+
+OWN_PROVIDERS_MAX: Final = 64
+"""Providers that a person added; all are read at every start."""
+
+OWN_RECORD_MAX_BYTES: Final = 64 * 1024
+"""The record of one such provider; the longest of ours has some 15,000 bytes."""
