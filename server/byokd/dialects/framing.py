@@ -62,6 +62,12 @@ class SseReader:
                 return [("", data[6:end])]
             if data.endswith(b"\r\n\r\n") and data.find(b"\r") == end - 1 == len(data) - 4:
                 return [("", data[6 : end - 1])]
+        if self._at_start and data.startswith(b"event: ") and len(data) <= SSE_LINE_MAX_BYTES:
+            # The same, with its name (Anthropic, OpenAI's Responses).
+            last = len(data) - 2
+            named = data.startswith(b"data: ", end + 1) and data.find(b"\n", end + 1) == last
+            if named and data.endswith(b"\n") and b"\r" not in data:
+                return [(data[7:end].decode("utf-8", "replace"), data[end + 7 : last])]
         events = self._feed(data)
         self._at_start = not (self._tail or self._data or self._name or self._skip_lf)
         return events
