@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from byokd.catalog.loader import load
@@ -21,6 +23,9 @@ _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
     ("openai", "gpt-5", _OPENAI, None, "", _RESPONSES),
     ("openai", "gpt-5", "https://eu.api.openai.com/v1", None, "", _RESPONSES),
     ("openai", "gpt-5", _GATEWAY, None, "", _CHAT),
+    ("openai", "gpt-5", "https://api.openai.com", None, "", _RESPONSES),
+    ("openai", "gpt-5", "https://api.openai.com.evil.test/v1", None, "", _CHAT),
+    ("openai", "gpt-4o-audio-preview", _GATEWAY, "openai_responses", "", _RESPONSES),
     ("openai", "gpt-4o-audio-preview", _OPENAI, None, "", _CHAT),
     ("openai", "gpt-5", _OPENAI, "openai_chat", "", _CHAT),
     ("openai", "gpt-5", _GATEWAY, "openai_responses", "", _RESPONSES),
@@ -31,7 +36,12 @@ _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
     ("azure-openai", "gpt-5", _AZURE, "openai_chat", "2024-10-21", _DATED),
     ("azure-openai", "gpt-5", _AZURE, "openai_responses", "2024-10-21", _RESPONSES),
     ("grok", "grok-4", "https://api.x.ai/v1", None, "", _RESPONSES),
+    ("grok", "grok-4", _GATEWAY, None, "", _CHAT),
     ("openai-compatible", "m", _GATEWAY, None, "", _CHAT),
+    ("openai-compatible", "m", _GATEWAY, "openai_responses", "", _RESPONSES),
+    ("openrouter", "m", "https://openrouter.ai/api/v1", "openai_responses", "", _RESPONSES),
+    ("litellm", "m", _GATEWAY, "openai_responses", "", ("openai_responses", "/v1/responses")),
+    ("mistral", "m", "https://api.mistral.ai/v1", "openai_chat", "", _CHAT),
 ]
 
 
@@ -54,6 +64,21 @@ def test_a_surface_has_its_own_quirks_over_those_of_the_model() -> None:
 
     assert usual.quirks_for("gpt-5").max_tokens_least == 1
     assert other.quirks_for("gpt-5").max_tokens_least == 16
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [("gpt-5-mini", True), ("GPT5", True), ("my-o3", True), ("gpt-5.1-chat", True),
+     ("gpt-5-chat", False), ("gpt-4o", False), ("gpt-4.1", False)],
+)  # fmt: skip
+def test_which_deployments_reason(
+    model: str,
+    reasons: bool,  # noqa: FBT001 - a row of the table
+) -> None:
+    record = spoken(load()["azure-openai"], model, _AZURE)
+
+    assert record.dialect == "openai_responses"
+    assert bool(re.search(record.quirks_for(model).reasoning_models or "", model)) is reasons
 
 
 def test_a_dialect_that_is_not_spoken_is_refused_and_those_that_are_are_named() -> None:
