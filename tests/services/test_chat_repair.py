@@ -188,6 +188,17 @@ async def test_only_a_missing_path_is_asked_elsewhere(status: int, body: bytes, 
     assert len(transport.requests) == tries
 
 
+async def test_a_place_where_nothing_was_is_asked_the_usual_way_again() -> None:
+    gone = Answer(404, {}, (b"404 page not found",))
+    chat, transport, _ = engine([gone, gone, gone, WHOLE], record=_with_fallback())
+    for _ in range(2):
+        with pytest.raises(ByokdError):
+            await ask(chat)
+    await ask(chat)
+    paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
+    assert paths == [RECORD.chat_path, "/responses", "/responses", RECORD.chat_path]
+
+
 async def test_a_dialect_that_was_named_is_kept_to() -> None:
     chat, transport, _ = engine(_serves, record=_with_fallback())
     with pytest.raises(ByokdError) as caught:

@@ -65,9 +65,11 @@ class Repairs:
             Unsupported: it is, but the call is strict and something would be lost.
         """
         no_path = fault.kind == "badRequest" and fault.http_status in _NO_SUCH_PATH
-        if no_path and _other(grant, params) is not None:
-            self._moved.put(_place(grant), value=True, now_ms=now_ms)
-            return True
+        if no_path:
+            # Where the other path is not there either, the usual one is as good a guess again.
+            moved = _other(grant, params) is not None
+            self._moved.put(_place(grant), moved, now_ms)
+            return moved
         model = _model(grant, params)
         known = self._refused.get(model, now_ms) or ()
         found = amendments(encoded.request.body, fault.refusals, known)
