@@ -38,6 +38,7 @@ COMMANDS = {
     "keys rotate": {"key", "--field", "--stdin", "--probe"},
     "models": {"provider", "--all", "--refresh", "--json"},
     "providers": {"provider", "--json"},
+    "sandbox": {"--port", "--replay"},
     "schema": {"--out"},
     "vault init": {"--protection", "--accept-risk"},
     "vault status": {"--json"},

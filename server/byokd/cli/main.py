@@ -11,7 +11,18 @@ from collections.abc import Sequence
 import click
 
 from byokd import __version__
-from byokd.cli import audit, chat, demo, keys, models, providers, schema, terminal, vault
+from byokd.cli import (
+    audit,
+    chat,
+    demo,
+    keys,
+    models,
+    providers,
+    sandbox,
+    schema,
+    terminal,
+    vault,
+)
 from byokd.cli.client import DaemonError, DaemonGone
 from byokd.cli.start import Start
 from byokd.protocol.errors import ErrorData
@@ -61,6 +72,7 @@ for _command in (
     models.models,
     chat.chat,
     audit.audit,
+    sandbox.sandbox,
     schema.schema,
 ):
     byokd.add_command(_command)

@@ -10,12 +10,12 @@ import argparse
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import threading
 
 from pydantic_core import to_json
 
+from byokd.sandbox.ending import told_to_stop
 from byokd.sandbox.server import KEY_PREFIX, Sandbox
 
 
@@ -31,11 +31,8 @@ def main() -> None:
 
 
 async def _serve(keys: list[str], port: int) -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop, stop = asyncio.get_running_loop(), told_to_stop()
     stdin = sys.stdin.fileno()
-    if sys.platform != "win32":  # there the process is ended without being asked
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
 
     def until_end_of_input() -> None:
         # Not through sys.stdin: a thread that waits inside its buffer aborts the exit.

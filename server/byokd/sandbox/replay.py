@@ -88,14 +88,16 @@ class Replay:
 
     Args:
         root: the folder that holds `<provider>/<name>/`.
+        port: 0 for any free one.
 
     Attributes:
         url: where it is, without a trailing slash; set once entered.
         requests: what was asked, in order.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, port: int = 0) -> None:
         self._root = root
+        self._port = port
         self.url = ""
         self.requests: list[Seen] = []
         self._runner: web.ServerRunner | None = None
@@ -104,7 +106,7 @@ class Replay:
         server = web.Server(self._handle, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
@@ -125,6 +127,14 @@ class Replay:
         """
         recorded = Recording.read(self._root / provider / name).path.partition("?")[0]
         return f"{self.url}/{provider}/{name}{recorded.removesuffix(suffix)}"
+
+    def recordings(self) -> list[tuple[str, str, str]]:
+        """Return name, address and method of each recording, by name."""
+        listed = []
+        for file in sorted(self._root.glob("*/*/response.json")):
+            recording, name = Recording.read(file.parent), "/".join(file.parts[-3:-1])
+            listed.append((name, f"{self.url}/{name}{recording.path}", recording.method))
+        return listed
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.content.read()

@@ -21,12 +21,14 @@ from byokd.sandbox.credentials import Problem, presented
 from byokd.sandbox.echo import breach
 from byokd.sandbox.faults import JSON, Exchange, begin, misbehave, refuse
 from byokd.sandbox.places import Place
+from byokd.sandbox.provider import GENERIC, behaviour
 from byokd.sandbox.styles.registry import STYLES
 from byokd.sandbox.turn import JsonObject, Turn
 
 KEY_PREFIX: Final = "sandbox-key-"
 _UNAUTHORIZED: Final = 401
 _BURST: Final = 64
+_EXAMPLE: Final = "sandbox-agent"
 
 
 @dataclass(slots=True)
@@ -93,6 +95,17 @@ class Sandbox:
             KeyError: no such provider, or a field is missing.
         """
         return self.origin + places.base_path(provider, fields)
+
+    def providers(self) -> list[tuple[str, str, str]]:
+        """Return name, base URL and a model of each provider, the generic one first.
+
+        A base URL may hold `{field}` templates: what a person fills in.
+        """
+        generic = (GENERIC, self.base_url, _EXAMPLE)
+        return [generic] + [
+            (provider, self.origin + path, behaviour(provider).prefix + _EXAMPLE)
+            for provider, path in places.listed_paths().items()
+        ]
 
     def set_key_valid(self, key: str, *, valid: bool) -> None:
         """From now on accept or reject this one key, whatever it starts with."""

@@ -1,0 +1,86 @@
+"""`byokd sandbox`: providers on this machine, to try byokd or an extension without any key.
+
+Knows how they are started and what a person needs to reach them. Must not know what they answer,
+nor the daemon: this command starts none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from byokd.cli import terminal
+
+_REACHED = """
+Each provider has a base URL of its own, printed at the start: give it to `byokd keys add PROVIDER
+--base-url URL`, or to any other client of that provider. Any key that begins with sandbox-key- is
+good; of an AWS key the id and the secret are the same text. Models end in sandbox-echo,
+sandbox-reasoning, sandbox-tools, sandbox-agent, sandbox-citations, sandbox-json, sandbox-burst-1000
+or sandbox-paced-20hz-40; whatever stands before that chooses the family, such as
+claude-sonnet-4-5-sandbox-agent.
+
+Faults are models too: sandbox-fault-401 to -503, sandbox-fault-429-7 (with Retry-After: 7),
+sandbox-fault-no-funds, -overflow, -overloaded, sandbox-cut, sandbox-garbage, sandbox-silent,
+sandbox-slow-head-200, sandbox-error-in-200, sandbox-html.
+
+With --replay, a folder of recordings is served instead: DIR/PROVIDER/NAME/ holds request.json
+(method, path), response.json (status, headers, chunk_sizes) and body.bin. Whatever is asked under
+/PROVIDER/NAME gets that recording, so a base URL of http://127.0.0.1:PORT/PROVIDER/NAME/v1 makes a
+client that adds /chat/completions meet the answer recorded there. Nothing checks a key.
+"""
+
+
+@click.command(epilog=_REACHED)
+@click.option("--port", default=0, show_default="any free one", help="Listen here, on 127.0.0.1.")
+@click.option(
+    "--replay",
+    "recordings",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve recorded answers from this folder.",
+)
+def sandbox(port: int, recordings: Path | None) -> None:
+    """Run simulated providers on this machine, until interrupted."""
+    try:
+        if recordings is None:
+            asyncio.run(_simulate(port))
+        else:
+            asyncio.run(_replay(recordings, port))
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on port {port}: {error.strerror}") from None
+
+
+async def _simulate(port: int) -> None:
+    from byokd.sandbox import Sandbox
+    from byokd.sandbox.ending import told_to_stop
+    from byokd.sandbox.server import KEY_PREFIX
+
+    stop = told_to_stop()
+    async with Sandbox(port=port) as running:
+        terminal.say(f"keys begin with {KEY_PREFIX}; more: byokd sandbox --help; stop: ctrl-c")
+        _show(running.providers())
+        await stop.wait()
+
+
+async def _replay(recordings: Path, port: int) -> None:
+    from byokd.sandbox.ending import told_to_stop
+    from byokd.sandbox.replay import Replay
+
+    stop = told_to_stop()
+    async with Replay(recordings, port=port) as running:
+        terminal.say("any key will do; more: byokd sandbox --help; stop: ctrl-c")
+        _show(running.recordings())
+        await stop.wait()
+
+
+def _show(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print one line for each: two columns that are read, one that is copied."""
+    rows = tuple(rows)
+    first, second = (max((len(row[n]) for row in rows), default=0) for n in (0, 1))
+    for name, url, more in rows:
+        terminal.show(f"{name:<{first}}  {url:<{second}}  {more}".rstrip())
+    if not rows:
+        terminal.say("nothing to serve here")

@@ -1,0 +1,82 @@
+"""`byokd sandbox` as a person runs it: a process, its lines, and providers that answer there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.abc import Process
+
+import byokd
+from byokd.catalog.loader import load
+from byokd.transport.http import HttpTransport
+from byokd.wire import Headers, HttpRequest, HttpResponse
+from world import KEY
+
+pytestmark = pytest.mark.anyio
+
+_ENVIRONMENT = {"PYTHONPATH": str(Path(byokd.__file__).parents[1])}
+
+
+@asynccontextmanager
+async def _running(*words: str, lines: int) -> AsyncIterator[tuple[Process, dict[str, list[str]]]]:
+    """Run the command; yield the process and the columns of its first lines by name."""
+    command = [sys.executable, "-m", "byokd", "sandbox", *words]
+    async with await anyio.open_process(command, env=_ENVIRONMENT) as process:
+        assert process.stdout is not None
+        said = b""
+        with anyio.fail_after(20):
+            while said.count(b"\n") < lines:
+                said += await process.stdout.receive()
+        rows = [row.split() for row in said.decode().splitlines()]
+        try:
+            yield process, {name: columns for name, *columns in rows}
+        finally:
+            process.send_signal(signal.SIGINT)
+        with anyio.fail_after(10):
+            assert await process.wait() == 0
+
+
+async def _ask(url: str, body: object) -> HttpResponse:
+    headers = Headers([("authorization", f"Bearer {KEY}"), ("content-type", "application/json")])
+    async with aclosing(HttpTransport()) as transport:
+        return await transport.send(HttpRequest("POST", url, headers, json.dumps(body).encode()))
+
+
+async def test_each_provider_has_its_line_and_answers_there() -> None:
+    async with _running(lines=1 + len(load())) as (_, rows):
+        assert set(load()) < set(rows)
+        chats = [r for r in load().values() if r.chat_path == "/chat/completions"]
+        chats = [record for record in chats if record.auth.scheme == "bearer"]
+        for record in chats:
+            url, model = rows[record.id]
+            asked = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
+            answer = await _ask(url.replace("{accountId}", "0" * 32) + record.chat_path, asked)
+            assert (answer.status, b"hello" in answer.body) == (200, True)
+
+
+async def test_recordings_are_served_at_their_addresses(tmp_path: Path) -> None:
+    folder = tmp_path / "someone" / "text"
+    folder.mkdir(parents=True)
+    request = {"method": "POST", "path": "/v1/chat/completions"}
+    (folder / "request.json").write_text(json.dumps(request))
+    (folder / "response.json").write_text(json.dumps({"status": 200, "headers": {}}))
+    (folder / "body.bin").write_bytes(b"recorded")
+    async with _running("--replay", str(tmp_path), lines=1) as (_, rows):
+        url, method = rows["someone/text"]
+        assert (method, (await _ask(url, {})).body) == ("POST", b"recorded")
+
+
+async def test_a_taken_port_is_told() -> None:
+    async with _running(lines=1) as (_, rows):
+        port = rows["generic"][0].split(":")[2].partition("/")[0]
+        command = [sys.executable, "-m", "byokd", "sandbox", "--port", port]
+        second = await anyio.run_process(command, env=_ENVIRONMENT, check=False)
+        assert (second.returncode, second.stdout) == (1, b"")
+        assert second.stderr.startswith(b"error: cannot listen on port " + port.encode())
