@@ -1,0 +1,180 @@
+"""The sandbox in a provider's place: where it is, whom it lets in, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.dialects.sigv4 import sign
+from byokd.sandbox import Sandbox, models
+from byokd.sandbox.echo import RULES
+from byokd.sandbox.provider import GENERIC, behaviour
+from byokd.sandbox.styles.registry import STYLES
+from byokd.sandbox.turn import Ask, Script, Turn
+from byokd.transport.http import HttpTransport
+from byokd.wire import Headers, HttpRequest, HttpResponse
+from tampering import SPOILERS
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sandbox-key-0123456789abcdef"
+SIGNED = next(r for r in load().values() if r.auth.otherwise is not None)
+NO_TOOLS = next(r for r in load().values() if not r.quirks.tools_supported)
+GEMINI = next(r for r in load().values() if r.dialect == "gemini")
+QUESTION = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def transport() -> AsyncIterator[HttpTransport]:
+    transport = HttpTransport()
+    yield transport
+    await transport.aclose()
+
+
+# --- the files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", [GENERIC, *load()])
+def test_a_file_can_be_used(provider: str) -> None:
+    own = behaviour(provider)
+    words = {"model": "m", "key": "k", "retry_after": 7}
+    for name in own.errors.keys() - {"headers"}:
+        failure = own.failure(name, **words)
+        assert failure.status >= 400
+        assert b"{retry_after}" not in failure.body + str(dict(failure.headers)).encode()
+    for listing in own.listings:
+        document = json.loads(own.listed(listing))
+        assert not listing.item or "sandbox-echo" in json.dumps(document)
+    for echo in own.echoes:
+        assert echo.rule in RULES
+        assert set(own.told(echo.error).headers) >= {"content-type"}
+
+
+def test_every_rule_is_of_a_provider() -> None:
+    assert {echo.rule for provider in load() for echo in behaviour(provider).echoes} == set(RULES)
+    assert set(SPOILERS) == set(RULES)
+
+
+# --- formats beside the decoders -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", STYLES)
+def test_what_breaks_off_has_no_end(dialect: str) -> None:
+    style = STYLES[dialect]
+    ask = Ask("sandbox-echo", "hello", streams=True)
+    spoken = models.answer(ask)
+    assert spoken is not None
+    broken = Script(spoken.blocks, finish=None)
+    begun = b"".join(style.stream(Turn(ask, broken)))
+    whole = b"".join(style.stream(Turn(ask, spoken)))
+    assert whole.startswith(begun)
+    assert len(begun) < len(whole)
+    json.loads(style.whole(Turn(ask, spoken)))
+
+
+@pytest.mark.parametrize("dialect", STYLES)
+@pytest.mark.parametrize(
+    "body", [{}, {"model": 1}, {"messages": []}, {"model": "m", "messages": 1}]
+)
+def test_what_is_no_question_is_none(dialect: str, body: dict[str, Any]) -> None:
+    assert STYLES[dialect].read(body, "/v1/chat") is None
+
+
+async def test_without_events_gemini_streams_one_array(
+    sandbox: Sandbox, transport: HttpTransport
+) -> None:
+    path = "/models/sandbox-echo:streamGenerateContent"
+    asked = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+    response = await transport.send(
+        HttpRequest(
+            "POST",
+            sandbox.base_url_as(GEMINI.id) + path,
+            Headers([(GEMINI.auth.header, KEY)]),
+            json.dumps(asked).encode(),
+        )
+    )
+    chunks = json.loads(response.body)
+    parts = [part for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"]]
+    assert "".join(part["text"] for part in parts) == "You said: hello"
+    assert response.headers.get("content-type") == "application/json"
+
+
+async def test_turns_alternate_where_they_must(sandbox: Sandbox, transport: HttpTransport) -> None:
+    url = f"{sandbox.base_url_as(NO_TOOLS.id)}{NO_TOOLS.chat_path}"
+    headers = Headers([("authorization", f"Bearer {KEY}")])
+    body = {"model": "sandbox-echo", "messages": [{"role": "user", "content": "hello"}]}
+    statuses = []
+    for _ in range(2):
+        request = HttpRequest("POST", url, headers, json.dumps(body).encode())
+        statuses.append((await transport.send(request)).status)
+        SPOILERS["alternating"](body, {})
+    assert statuses == [200, 400]
+
+
+# --- who is let in -------------------------------------------------------------------------------
+
+
+async def _signed(
+    sandbox: Sandbox, transport: HttpTransport, moment_s: int, **changed: Any
+) -> HttpResponse:
+    """Ask with a signature, and send something else where told so."""
+    url = sandbox.base_url_as(SIGNED.id) + "/model/a:b%3A0-sandbox-echo/converse"
+    headers = Headers([("content-type", "application/json")])
+    signed = sign(
+        HttpRequest("POST", url, headers, json.dumps(QUESTION).encode()),
+        access_key_id=changed.get("key_id", KEY),
+        secret_access_key=changed.get("secret", KEY),
+        session_token=changed.get("token"),
+        region="eu-west-1",
+        service=changed.get("service", SIGNED.auth.otherwise.signing_name),  # type: ignore[union-attr]
+        now_ms=moment_s * 1000,
+    )
+    body = changed.get("body", signed.body)
+    return await transport.send(HttpRequest("POST", signed.url, signed.headers, body))
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({}, None),
+        ({"token": "a-session-token"}, None),
+        ({"key_id": "another-key-id-0123"}, "UnrecognizedClientException"),
+        ({"secret": "another-secret-0123"}, "InvalidSignatureException"),
+        ({"service": "s3"}, "InvalidSignatureException"),
+        ({"body": b"{}"}, "InvalidSignatureException"),
+        ({"late_s": 301}, "InvalidSignatureException"),
+        ({"late_s": 290}, None),
+    ],
+    ids=str,
+)
+async def test_a_signature_is_checked(
+    sandbox: Sandbox, transport: HttpTransport, changed: dict[str, Any], error: str | None
+) -> None:
+    import time
+
+    moment_s = int(time.time()) - changed.get("late_s", 0)
+    response = await _signed(sandbox, transport, moment_s, **changed)
+    assert response.status == (403 if error else 200)
+    assert response.headers.get("x-amzn-errortype") == error
+
+
+async def test_who_is_not_there_is_not_found(sandbox: Sandbox, transport: HttpTransport) -> None:
+    for path in ("/as/nobody/v1/models", "/as/", "/as/%2e%2e/v1/models"):
+        assert (await transport.send(HttpRequest("GET", sandbox.origin + path))).status == 404
+    with pytest.raises(KeyError):
+        sandbox.base_url_as("nobody")
