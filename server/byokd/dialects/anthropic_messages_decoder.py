@@ -23,16 +23,12 @@ from byokd.dialects.anthropic_messages_usage import (
     unpriced,
 )
 from byokd.dialects.blocks import Blocks
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
 from byokd.dialects.loose_json import documents, is_marker, within_depth
-from byokd.limits import (
-    ERROR_BODY_MAX_BYTES,
-    JSON_MAX_DEPTH,
-    PROVIDER_MESSAGE_MAX_BYTES,
-    RESPONSE_BODY_MAX_BYTES,
-)
+from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
@@ -40,20 +36,6 @@ from byokd.protocol.parts import Message
 from byokd.protocol.usage import Usage
 from byokd.wire import HttpHead
 
-_OK: Final = range(200, 300)
-_SPACE: Final = b" \t\r\n"
-_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
-
-_INTERRUPTED: Final = Fault(
-    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
-)
-_SILENT: Final = Fault(
-    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
-)
-_GARBLED: Final = Fault(
-    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
-    retryable=True,
-)  # fmt: skip
 _SPLICED: Final = Fault(
     "streamInterrupted", "neutral", "another answer began in the middle of this one; try again",
     retryable=True,
@@ -75,9 +57,7 @@ class MessagesDecoder:
         self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
         self._content = Content(self._blocks)
         self._include_raw = call.params.include_raw
-        self._sse: SseReader | None = None
-        self._body = bytearray()  # what is not (yet) read as a stream
-        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._body = Body(head)
         self._answered = False
         self._marked = False
         self._done = False
@@ -103,15 +83,10 @@ class MessagesDecoder:
         if self._done:
             return []
         try:
-            if self._sse is None:
-                data = self._begin(data)
-            if self._sse is not None:
-                if not self._answered and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
-                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
-                for name, frame in self._sse.feed(data):
-                    self._frame(name, frame)
-                    if self._done:
-                        break
+            for name, frame in self._body.frames(data, answered=self._answered):
+                self._frame(name, frame)
+                if self._done:
+                    break
         except ProviderError as error:  # a bound was passed
             self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
@@ -123,7 +98,7 @@ class MessagesDecoder:
             if not self._done:
                 self._end()
             if self._fault is None and not self._answered:
-                self._fail(_SILENT)
+                self._fail(SILENT)
             if self._fault is None:
                 self._content.close()
                 self._blocks.finish()
@@ -138,31 +113,14 @@ class MessagesDecoder:
 
     # --- which kind of body ----------------------------------------------------------------------
 
-    def _begin(self, data: bytes) -> bytes:
-        """Hold bytes until the first that means something; return what the stream reader gets."""
-        self._body += data
-        failed = self._head.status not in _OK
-        most = ERROR_BODY_MAX_BYTES if failed else RESPONSE_BODY_MAX_BYTES
-        if len(self._body) > most:
-            if not failed:
-                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
-            del self._body[most:]  # the rest of an error says nothing more
-        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
-        if failed or not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}:
-            return b""
-        self._sse = SseReader()
-        data = bytes(self._body)
-        self._body.clear()
-        return data
-
     def _end(self) -> None:
         """Read what the end of the body leaves to be read, and say whether it was a true end."""
-        if self._head.status not in _OK:
-            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
-        elif self._sse is None:
-            self._whole_body(bytes(self._body))
+        if self._body.failed:
+            self._fail(classify(self._call.provider, self._head, self._body.held))
+        elif self._body.sse is None:
+            self._whole_body(self._body.held)
         else:
-            self._end_of_stream(self._sse)
+            self._end_of_stream(self._body.sse)
 
     def _end_of_stream(self, sse: SseReader) -> None:
         frames, whole = sse.close()
@@ -175,21 +133,20 @@ class MessagesDecoder:
         if self._fault is None and not self._answered:
             self._fail(self._no_stream())
         elif not (whole and (self._word or self._marked)):
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
         if self._marked:
-            return _SILENT
-        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
-            return _INTERRUPTED
-        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
+            return SILENT
+        strange = self._body.strange()
+        return INTERRUPTED if strange is None else self._classified(strange)
 
     def _stray(self, stray: bytes) -> None:
         """Read bare JSON after the frames, which is an error of a gateway's."""
         said = documents(stray)
         if said is None:
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
         elif said and isinstance(said[0], dict) and _is_error(said[0]):
             self._fail(self._classified(stray))
 
@@ -205,7 +162,7 @@ class MessagesDecoder:
             else:
                 self._fail(self._classified(text))
         if not (said and (not self._answered or self._word or self._marked)):
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
 
     def _document(self, document: JsonObject, text: bytes) -> None:
         content = document.get("content")
@@ -236,7 +193,7 @@ class MessagesDecoder:
         """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
         said = None if name == "error" else documents(data)
         if said is None:
-            self._fail(self._classified(data) if name == "error" else _GARBLED)
+            self._fail(self._classified(data) if name == "error" else GARBLED)
             return
         for document in said:
             if isinstance(document, dict):

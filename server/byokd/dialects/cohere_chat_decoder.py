@@ -14,6 +14,7 @@ from typing import Final
 from pydantic_core import from_json, to_json
 
 from byokd.dialects.blocks import Blocks
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.cohere_chat_content import Content
 from byokd.dialects.cohere_chat_usage import FAULTS, finish_reason, read_billed, read_usage
@@ -22,35 +23,16 @@ from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
 from byokd.dialects.loose_json import documents, is_marker, within_depth
 from byokd.dialects.tool_names import ToolNames
-from byokd.limits import (
-    ERROR_BODY_MAX_BYTES,
-    JSON_MAX_DEPTH,
-    PROVIDER_MESSAGE_MAX_BYTES,
-    RESPONSE_BODY_MAX_BYTES,
-)
+from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import Kind, ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
 from byokd.protocol.parts import Message
 from byokd.wire import HttpHead
 
-_OK: Final = range(200, 300)
-_SPACE: Final = b" \t\r\n"
-_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
-
-_INTERRUPTED: Final = Fault(
-    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
-)
-_SILENT: Final = Fault(
-    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
-)
 _FAILED: Final = Fault(
     "providerError", "neutral", "the provider failed to answer; try again", retryable=True,
     http_status=200,
-)  # fmt: skip
-_GARBLED: Final = Fault(
-    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
-    retryable=True,
 )  # fmt: skip
 
 
@@ -70,9 +52,7 @@ class CohereDecoder:
         names = ToolNames(tool.name for tool in call.params.tools)
         self._content = Content(self._blocks, names, origin)
         self._include_raw = call.params.include_raw
-        self._sse: SseReader | None = None
-        self._body = bytearray()  # what is not (yet) read as a stream
-        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._body = Body(head)
         self._answered = False
         self._marked = False
         self._done = False
@@ -96,15 +76,10 @@ class CohereDecoder:
         if self._done:
             return []
         try:
-            if self._sse is None:
-                data = self._begin(data)
-            if self._sse is not None:
-                if not self._answered and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
-                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
-                for name, frame in self._sse.feed(data):
-                    self._frame(name, frame)
-                    if self._done:
-                        break
+            for name, frame in self._body.frames(data, answered=self._answered):
+                self._frame(name, frame)
+                if self._done:
+                    break
         except ProviderError as error:  # a bound was passed
             self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
@@ -119,7 +94,7 @@ class CohereDecoder:
                 self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
         if self._fault is None and not self._answered:
-            self._fail(_SILENT)
+            self._fail(SILENT)
         state = self._content.close()
         if self._fault is None:
             self._blocks.finish()
@@ -129,31 +104,14 @@ class CohereDecoder:
 
     # --- which kind of body ----------------------------------------------------------------------
 
-    def _begin(self, data: bytes) -> bytes:
-        """Hold bytes until the first that means something; return what the stream reader gets."""
-        self._body += data
-        failed = self._head.status not in _OK
-        most = ERROR_BODY_MAX_BYTES if failed else RESPONSE_BODY_MAX_BYTES
-        if len(self._body) > most:
-            if not failed:
-                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
-            del self._body[most:]  # the rest of an error says nothing more
-        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
-        if failed or not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}:
-            return b""
-        self._sse = SseReader()
-        data = bytes(self._body)
-        self._body.clear()
-        return data
-
     def _end(self) -> None:
         """Read what the end of the body leaves to be read, and say whether it was a true end."""
-        if self._head.status not in _OK:
-            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
-        elif self._sse is None:
-            self._whole_body(bytes(self._body))
+        if self._body.failed:
+            self._fail(classify(self._call.provider, self._head, self._body.held))
+        elif self._body.sse is None:
+            self._whole_body(self._body.held)
         else:
-            self._end_of_stream(self._sse)
+            self._end_of_stream(self._body.sse)
 
     def _end_of_stream(self, sse: SseReader) -> None:
         frames, whole = sse.close()
@@ -164,17 +122,16 @@ class CohereDecoder:
         if sse.stray and not self._marked:
             said = documents(sse.stray)
             broken = said is None or not any(isinstance(one, dict) for one in said)
-            self._fail(_INTERRUPTED if broken else self._classified(sse.stray))
+            self._fail(INTERRUPTED if broken else self._classified(sse.stray))
         elif not self._answered and not self._marked:
             self._fail(self._no_stream())
         elif not (whole and self._marked):
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
-        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
-            return _INTERRUPTED
-        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
+        strange = self._body.strange()
+        return INTERRUPTED if strange is None else self._classified(strange)
 
     def _whole_body(self, body: bytes) -> None:
         """Read a body that is one JSON document, or JSON lines, or no JSON at all."""
@@ -188,7 +145,7 @@ class CohereDecoder:
             else:
                 self._fail(self._classified(text))
         if not self._marked:
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
 
     def _document(self, document: JsonObject, text: bytes) -> None:
         message = document.get("message")
@@ -218,7 +175,7 @@ class CohereDecoder:
         """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
         said = None if name == "error" else documents(data)
         if said is None:
-            self._fail(self._classified(data) if name == "error" else _GARBLED)
+            self._fail(self._classified(data) if name == "error" else GARBLED)
             return
         for document in said:
             if isinstance(document, dict):

@@ -14,6 +14,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from byokd.dialects.blocks import Blocks
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
@@ -26,12 +27,7 @@ from byokd.dialects.openai_chat_usage import (
     read_cost,
     read_usage,
 )
-from byokd.limits import (
-    ERROR_BODY_MAX_BYTES,
-    JSON_MAX_DEPTH,
-    PROVIDER_MESSAGE_MAX_BYTES,
-    RESPONSE_BODY_MAX_BYTES,
-)
+from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
@@ -39,25 +35,11 @@ from byokd.protocol.parts import Message
 from byokd.protocol.usage import Usage
 from byokd.wire import HttpHead
 
-_OK: Final = range(200, 300)
-_SPACE: Final = b" \t\r\n"
-_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
 _RARE: Final = frozenset(
     {"error", "x_groq", "citations", "search_results", "search_info", "web_search"}
 )
 _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
 _ERROR_WORDS: Final = ("message", "msg", "detail")
-
-_INTERRUPTED: Final = Fault(
-    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
-)
-_SILENT: Final = Fault(
-    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
-)
-_GARBLED: Final = Fault(
-    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
-    retryable=True,
-)  # fmt: skip
 
 
 class ChatDecoder:
@@ -78,9 +60,7 @@ class ChatDecoder:
         self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
         self._delta = Delta(self._blocks)
         self._include_raw = call.params.include_raw
-        self._sse: SseReader | None = None
-        self._body = bytearray()  # what is not (yet) read as a stream
-        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._body = Body(head)
         self._choices = False
         self._marked = False
         self._done = False
@@ -106,15 +86,10 @@ class ChatDecoder:
         if self._done:
             return []
         try:
-            if self._sse is None:
-                data = self._begin(data)
-            if self._sse is not None:
-                if not self._choices and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
-                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
-                for name, frame in self._sse.feed(data):
-                    self._frame(name, frame)
-                    if self._done:
-                        break
+            for name, frame in self._body.frames(data, answered=self._choices):
+                self._frame(name, frame)
+                if self._done:
+                    break
         except ProviderError as error:  # a bound was passed
             self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
@@ -129,7 +104,7 @@ class ChatDecoder:
                 self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
         if self._fault is None and not self._choices:
-            self._fail(_SILENT)
+            self._fail(SILENT)
         fault = self._fault or finish_fault(self._word)
         if fault is None:
             self._blocks.finish()
@@ -140,32 +115,14 @@ class ChatDecoder:
 
     # --- which kind of body ----------------------------------------------------------------------
 
-    def _begin(self, data: bytes) -> bytes:
-        """Hold bytes until the first that means something; return what the stream reader gets."""
-        self._body += data
-        most = RESPONSE_BODY_MAX_BYTES if self._head.status in _OK else ERROR_BODY_MAX_BYTES
-        if len(self._body) > most:
-            if self._head.status in _OK:
-                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
-            del self._body[most:]  # the rest of an error says nothing more
-            return b""
-        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
-        undecided = not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}
-        if self._head.status not in _OK or undecided:
-            return b""
-        self._sse = SseReader()
-        data = bytes(self._body)
-        self._body.clear()
-        return data
-
     def _end(self) -> None:
         """Read what the end of the body leaves to be read, and say whether it was a true end."""
-        if self._head.status not in _OK:
-            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
-        elif self._sse is None:
-            self._whole_body(bytes(self._body))
+        if self._body.failed:
+            self._fail(classify(self._call.provider, self._head, self._body.held))
+        elif self._body.sse is None:
+            self._whole_body(self._body.held)
         else:
-            self._end_of_stream(self._sse)
+            self._end_of_stream(self._body.sse)
 
     def _end_of_stream(self, sse: SseReader) -> None:
         frames, whole = sse.close()
@@ -178,18 +135,17 @@ class ChatDecoder:
         if self._fault is None and not self._choices and not self._marked:
             self._fail(self._no_stream())
         elif self._fault is None and not (whole and (self._word or self._marked)):
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
-        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
-            return _INTERRUPTED
-        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
+        strange = self._body.strange()
+        return INTERRUPTED if strange is None else self._classified(strange)
 
     def _stray(self, stray: bytes) -> None:
         said = documents(stray)
         if said is None:
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
             return
         document = said[0] if said else None
         if isinstance(document, list):
@@ -207,7 +163,7 @@ class ChatDecoder:
             self._document(document, text)
         broken = documents(text) in (None, [])
         if self._fault is None and (broken or (self._choices and not (self._word or self._marked))):
-            self._fail(_INTERRUPTED)
+            self._fail(INTERRUPTED)
 
     def _document(self, document: Json, text: bytes) -> None:
         if not isinstance(document, dict):
@@ -246,7 +202,7 @@ class ChatDecoder:
             return
         said = documents(data)
         if said is None:
-            self._fail(_GARBLED)
+            self._fail(GARBLED)
             return
         for document in said:
             if isinstance(document, dict):

@@ -13,6 +13,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from byokd.dialects.blocks import Blocks
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
@@ -21,12 +22,7 @@ from byokd.dialects.openai_chat_usage import header_cost, read_cost
 from byokd.dialects.openai_responses_items import Items
 from byokd.dialects.openai_responses_messages import DIALECT
 from byokd.dialects.openai_responses_usage import finish_reason, read_usage
-from byokd.limits import (
-    ERROR_BODY_MAX_BYTES,
-    JSON_MAX_DEPTH,
-    PROVIDER_MESSAGE_MAX_BYTES,
-    RESPONSE_BODY_MAX_BYTES,
-)
+from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
@@ -34,22 +30,9 @@ from byokd.protocol.parts import Message
 from byokd.protocol.usage import Usage
 from byokd.wire import HttpHead
 
-_OK: Final = range(200, 300)
-_SPACE: Final = b" \t\r\n"
-_SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
 _ENDS: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _ERROR_WORDS: Final = ("message", "msg", "detail")
 
-_INTERRUPTED: Final = Fault(
-    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
-)
-_SILENT: Final = Fault(
-    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
-)
-_GARBLED: Final = Fault(
-    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
-    retryable=True,
-)  # fmt: skip
 _FAILED: Final = Fault(
     "providerError", "neutral", "the provider failed while it answered; try again", retryable=True
 )
@@ -78,9 +61,7 @@ class ResponsesDecoder:
         self._blocks = Blocks(call.params.stream_id, _call_ids(call), origin)
         self._items = Items(self._blocks, origin)
         self._include_raw = call.params.include_raw
-        self._sse: SseReader | None = None
-        self._body = bytearray()  # what is not (yet) read as a stream
-        self._opening = b""  # the first bytes of a stream, should it turn out to be no stream
+        self._body = Body(head)
         self._begun = False
         self._ended = False
         self._done = False
@@ -107,16 +88,11 @@ class ResponsesDecoder:
         if self._done:
             return []
         try:
-            if self._sse is None:
-                data = self._begin(data)
-            if self._sse is not None:
-                if not self._begun and len(self._opening) < PROVIDER_MESSAGE_MAX_BYTES:
-                    self._opening += data[:PROVIDER_MESSAGE_MAX_BYTES]
-                for name, frame in self._sse.feed(data):
-                    self._frame(name, frame)
-                    if self._ended:
-                        self._done = True
-                        break
+            for name, frame in self._body.frames(data, answered=self._begun):
+                self._frame(name, frame)
+                if self._ended:
+                    self._done = True
+                    break
         except ProviderError as error:  # a bound was passed
             self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
@@ -128,7 +104,7 @@ class ResponsesDecoder:
             if not self._done:
                 self._end()
             if not self._ended:
-                self._fail(_INTERRUPTED)
+                self._fail(INTERRUPTED)
             if self._fault is None:
                 self._blocks.finish()
         except ProviderError as error:
@@ -142,31 +118,14 @@ class ResponsesDecoder:
 
     # --- which kind of body ----------------------------------------------------------------------
 
-    def _begin(self, data: bytes) -> bytes:
-        """Hold bytes until the first that means something; return what the stream reader gets."""
-        self._body += data
-        failed = self._head.status not in _OK
-        most = ERROR_BODY_MAX_BYTES if failed else RESPONSE_BODY_MAX_BYTES
-        if len(self._body) > most:
-            if not failed:
-                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
-            del self._body[most:]  # the rest of an error says nothing more
-        seen = bytes(self._body[:64]).removeprefix(BOM).lstrip(_SPACE)
-        if failed or not seen or BOM.startswith(seen) or seen[:1] in {b"{", b"[", b"<"}:
-            return b""
-        self._sse = SseReader()
-        data = bytes(self._body)
-        self._body.clear()
-        return data
-
     def _end(self) -> None:
         """Read what the end of the body leaves to be read, and say whether it was a true end."""
-        if self._head.status not in _OK:
-            self._fail(classify(self._call.provider, self._head, bytes(self._body)))
-        elif self._sse is None:
-            self._whole_body(bytes(self._body))
+        if self._body.failed:
+            self._fail(classify(self._call.provider, self._head, self._body.held))
+        elif self._body.sse is None:
+            self._whole_body(self._body.held)
         else:
-            self._end_of_stream(self._sse)
+            self._end_of_stream(self._body.sse)
 
     def _end_of_stream(self, sse: SseReader) -> None:
         frames, whole = sse.close()
@@ -182,9 +141,8 @@ class ResponsesDecoder:
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
-        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
-            return _INTERRUPTED
-        return self._classified(self._opening[:PROVIDER_MESSAGE_MAX_BYTES])
+        strange = self._body.strange()
+        return INTERRUPTED if strange is None else self._classified(strange)
 
     def _whole_body(self, body: bytes) -> None:
         """Read a body that is one JSON document, or one event a line, or no JSON at all."""
@@ -193,7 +151,7 @@ class ResponsesDecoder:
         if text.startswith(b"<"):
             self._fail(self._classified(body))
         elif said == []:
-            self._fail(_SILENT)
+            self._fail(SILENT)
         for document in said or ():
             if not isinstance(document, dict):
                 self._fail(self._classified(text))
@@ -227,7 +185,7 @@ class ResponsesDecoder:
             return
         said = documents(data)
         if said is None:
-            self._fail(_GARBLED)
+            self._fail(GARBLED)
             return
         for document in said:
             if isinstance(document, dict):
