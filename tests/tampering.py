@@ -62,8 +62,8 @@ def _unsign_call(body: Json, _options: Json) -> None:
     del _calls(body)[0]["thoughtSignature"]
 
 
-def _forge_call(body: Json, _options: Json) -> None:
-    assert _calls(body)[0]["thoughtSignature"]
+def _forge_call(body: Json, options: Json) -> None:
+    assert _calls(body)[0]["thoughtSignature"] != options["sentinel"], "it was not kept"
     _calls(body)[0]["thoughtSignature"] = "Y2hhbmdlZA=="
 
 

@@ -53,6 +53,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 """Further families of models that a format is spoken differently to."""
+_THOUGHT, _PLAN = "The person wants an answer.", "Let me look that up."
 _OLD_REASONER = "deepseek-reasoner-"
 _LARGE = "mistral-large-latest-"
 
@@ -222,6 +223,22 @@ def test_what_was_thought_comes_back(outcomes: dict[Row, Outcome], row: Row) -> 
     said = "".join(p["text"] for p in last["message"]["content"] if p["type"] == "text")
     assert said.endswith("The tool says: 18 degrees")
     assert len(outcome.sent) == 2, "nothing was asked twice"
+
+
+def _wanted(row: Row) -> tuple[str, ...]:
+    """Return what a model makes use of when it comes back, though nobody refuses without."""
+    quirks = load()[row.provider].quirks_for(row.model)
+    fits = re.search(quirks.reasoning_echo_models or "", row.model)
+    if row.dialect == "cohere_chat":
+        return _THOUGHT, _PLAN
+    echoes = row.dialect == "openai_chat" and quirks.reasoning_echo != "none"
+    return (_THOUGHT,) if echoes and fits else ()
+
+
+@pytest.mark.parametrize("row", [row for row in _ROWS if _wanted(row)], ids=str)
+def test_what_is_of_use_comes_back_too(outcomes: dict[Row, Outcome], row: Row) -> None:
+    sent = json.dumps(outcomes[row].sent[-1]["body"])
+    assert [text for text in _wanted(row) if text not in sent] == []
 
 
 @pytest.mark.parametrize("row", [row for row in _ROWS if row.key == "plain"], ids=str)

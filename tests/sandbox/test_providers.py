@@ -23,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = "sandbox-key-0123456789abcdef"
 SIGNED = next(r for r in load().values() if r.auth.otherwise is not None)
+SERVICE = (SIGNED.auth.otherwise and SIGNED.auth.otherwise.signing_name) or ""
 NO_TOOLS = next(r for r in load().values() if not r.quirks.tools_supported)
 GEMINI = next(r for r in load().values() if r.dialect == "gemini")
 QUESTION = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
@@ -52,7 +53,7 @@ async def transport() -> AsyncIterator[HttpTransport]:
 @pytest.mark.parametrize("provider", [GENERIC, *load()])
 def test_a_file_can_be_used(provider: str) -> None:
     own = behaviour(provider)
-    words = {"model": "m", "key": "k", "retry_after": 7}
+    words: dict[str, Any] = {"model": "m", "key": "k", "retry_after": 7}
     for name in own.errors.keys() - {"headers"}:
         failure = own.failure(name, **words)
         assert failure.status >= 400
@@ -141,7 +142,7 @@ async def _signed(
         secret_access_key=changed.get("secret", KEY),
         session_token=changed.get("token"),
         region="eu-west-1",
-        service=changed.get("service", SIGNED.auth.otherwise.signing_name),  # type: ignore[union-attr]
+        service=changed.get("service", SERVICE),
         now_ms=moment_s * 1000,
     )
     body = changed.get("body", signed.body)
