@@ -165,7 +165,11 @@ class Answer:
             # A burst is taken in slices: between two of them every other stream gets its turn.
             await anyio.lowlevel.checkpoint()
             return self._feed(attempt, decoder)
-        with self._waiting_scope(attempt.clock.left_s(ending=decoder.ending)):
+        left_s = attempt.clock.left_s(ending=decoder.ending)
+        # What is always there at once is never waited for, and would never be late.
+        if left_s <= 0 and not decoder.ending:
+            raise attempt.clock.expired()
+        with self._waiting_scope(left_s):
             chunk = await anext(chunks, None)
             if chunk is None:
                 return None

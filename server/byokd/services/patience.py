@@ -47,7 +47,9 @@ class Clock:
     def saw(self, events: Sequence[Event]) -> bool:
         """Start the idle wait anew if any of these is content, and tell whether one was."""
         if all(isinstance(event, _SILENT) for event in events):
-            self._left_ms -= (time.monotonic() - self._read_at) * 1000
+            now = time.monotonic()
+            self._left_ms -= (now - self._read_at) * 1000
+            self._read_at = now  # the next slice of the same piece counts from here
             return False
         self._left_ms, self._phase = self._idle_ms, "idle"
         return True

@@ -1,0 +1,338 @@
+"""A provider that does its worst: each behaviour has one known end, and none costs memory or a key.
+
+The real daemon with short patience from its configuration file; a raw socket server that picks its
+behaviour by the model's name; and a second listener that must never hear anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import json
+import re
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from byokd.limits import MIB
+from daemon import Daemon, Json, RpcError, running
+from world import GENERIC, unlocked
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+
+KEY = "hostile-key-0123456789abcdef"
+RSS_GROWTH_MAX_BYTES = 48 * MIB
+"""Measured 31 to 37: three event-stream buffers at their bounds leave that with the allocator."""
+
+AT_ONCE = 6
+PATIENCE = """
+[timeouts]
+connect_ms = 500
+first_byte_ms = 400
+first_content_ms = 600
+idle_ms = 600
+total_ms = 8000
+"""
+
+Step = bytes | str | Iterable[bytes]
+"""Bytes; many of them; or `hang`, `reset`, `close` and `drip` (the next step, a byte at a time)."""
+
+
+def _head(status: str = "200 OK", *lines: str, kind: str = "text/event-stream") -> bytes:
+    said = [f"HTTP/1.1 {status}", f"content-type: {kind}", "connection: close", *lines]
+    return ("\r\n".join(said) + "\r\n\r\n").encode()
+
+
+def _whole(status: str, body: bytes, kind: str = "application/json") -> bytes:
+    return _head(status, f"content-length: {len(body)}", kind=kind) + body
+
+
+def _event(delta: Json, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "1", "choices": [choice]}).encode() + b"\n\n"
+
+
+def _error(message: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error"}}).encode()
+
+
+def _call(index: int, arguments: str = "{}") -> bytes:
+    function = {"name": "f", "arguments": arguments}
+    return _event({"tool_calls": [{"index": index, "id": f"c{index}", "function": function}]})
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _endless(data: bytes) -> Iterator[bytes]:
+    return itertools.repeat(data)
+
+
+ELSEWHERE = b"@elsewhere@"
+SAY = _event({"content": "Hi"})
+DONE = _event({}, "stop") + b"data: [DONE]\n\n"
+CHUNKED = _head("200 OK", "transfer-encoding: chunked")
+ESCAPES = "\x1b]52;c;aGk=\x07\x1b[2J\x1b]8;;http://evil.example\x1b\\click\u202e\x9b31m"
+NO_LENGTH = _head()
+
+
+def _redirect(status: int, scheme: str) -> tuple[Step, ...]:
+    head = f"HTTP/1.1 {status} Moved\r\nlocation: {scheme}://".encode()
+    return (head + ELSEWHERE + b"/v1/chat/completions\r\ncontent-length: 0\r\n\r\n",)
+
+
+# Which of the two depends on whether the head came in the same packet.
+BROKEN = "providerError or streamInterrupted"
+
+BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
+    # --- redirects: never followed
+    **{
+        f"redirect-{status}-{scheme}": (_redirect(status, scheme), "providerRedirect")
+        for status, scheme in itertools.product((301, 302, 303, 307, 308), ("http", "https"))
+    },
+    "status-304": ((b"HTTP/1.1 304 Not Modified\r\n\r\n",), "providerRedirect"),
+    # --- heads
+    "endless-headers": ((b"HTTP/1.1 200 OK\r\n", _endless(b"a: b\r\n" * 99)), "providerError"),
+    "endless-header": ((b"HTTP/1.1 200 OK\r\na: ", _endless(b"x" * 4096)), "providerError"),
+    "endless-status-line": ((_endless(b"H" * 4096),), "providerError"),
+    "slow-head": (("drip", NO_LENGTH), "timeout"),
+    "no-head": (("hang",), "timeout"),
+    "half-a-head": ((NO_LENGTH[:20], "hang"), "timeout"),
+    "endless-1xx": ((_endless(b"HTTP/1.1 103 Early Hints\r\na: b\r\n\r\n"),), "timeout"),
+    "websocket": ((b"HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",),
+                  "providerError"),
+    "http-0.9": ((b"<html>hello</html>", "close"), "providerError"),
+    "tls-junk": ((b"\x15\x03\x01\x00\x02\x02\x28", "close"), "providerError"),
+    "random-bytes": ((bytes(range(256)) * 8, "close"), "providerError"),
+    "two-lengths": ((_head("200 OK", "content-length: 3", "content-length: 9") + b"abc",),
+                    "providerError"),
+    "length-and-chunks": (
+        (_head("200 OK", "content-length: 3", "transfer-encoding: chunked") + b"abc",),
+        "providerError"),
+    "negative-length": ((_head("200 OK", "content-length: -1"), "close"), "providerError"),
+    "close-at-once": (("close",), "network"),
+    "reset-at-once": (("reset",), "network"),
+    "reset-in-head": ((NO_LENGTH[:20], "reset"), "network"),
+    "status-204": ((b"HTTP/1.1 204 No Content\r\n\r\n",), "streamInterrupted"),
+    # --- bodies
+    "gzip-bomb": ((_head("200 OK", "content-encoding: gzip") + gzip.compress(bytes(MIB)), "close"),
+                  "providerError"),
+    "captive-portal": ((_whole("200 OK", b"<!doctype html><title>Sign in</title>", "text/html"),),
+                       "network"),
+    "length-too-long": ((_head("200 OK", "content-length: 99999") + SAY, "close"),
+                        "streamInterrupted"),
+    "length-too-short": ((_head("200 OK", "content-length: 9") + SAY + DONE,), BROKEN),
+    "bad-chunk": ((CHUNKED, _chunk(SAY), b"zz\r\nxx\r\n", "close"), BROKEN),
+    "huge-chunk-size": ((CHUNKED, _chunk(SAY), b"f" * 4096, "hang"), BROKEN),
+    "early-close": ((CHUNKED, _chunk(SAY), "close"), "streamInterrupted"),
+    "reset-in-body": ((CHUNKED, _chunk(SAY), "reset"), "streamInterrupted"),
+    "silent-body": ((NO_LENGTH, "hang"), "timeout"),
+    "silent-in-the-middle": ((NO_LENGTH, SAY, "hang"), "timeout"),
+    "slow-body": ((NO_LENGTH, "drip", b": " + b"x" * 999), "timeout"),
+    "endless-comments": ((NO_LENGTH, _endless(b": still here\n\n" * 999)), "timeout"),
+    "endless-line": ((NO_LENGTH, _endless(b"x" * 65536)), "providerError"),
+    "endless-data-line": ((NO_LENGTH, b"data: ", _endless(b"x" * 65536)), "providerError"),
+    "endless-event": ((NO_LENGTH, _endless((b"data: " + b"x" * 990 + b"\n") * 64)),
+                      "providerError"),
+    "endless-json": ((_head(kind="application/json"), b'{"choices": [', _endless(b" " * 65536)),
+                     "providerError or timeout"),
+    "invalid-utf-8": ((NO_LENGTH, b'data: {"choices": [{"delta": {"content": "\xff\xfe"}}]}\n\n',
+                       DONE, "close"), "ok"),
+    "deep-json": ((NO_LENGTH, SAY, b"data: " + b"[" * 100_000 + b"]" * 100_000 + b"\n\n", DONE,
+                   "close"), "providerError"),
+    "deep-delta": ((NO_LENGTH, b'data: {"choices": [{"delta": ' + b'{"a":' * 50_000 + b"1"
+                    + b"}" * 50_000 + b"}]}\n\n", "close"), "providerError"),
+    "a-million-calls": ((NO_LENGTH, (_call(index) for index in range(1_000_000)), DONE),
+                        "providerError"),
+    # --- errors that say too much
+    "echoed-key": ((_whole("401 Unauthorized", _error(f"wrong key: {KEY}")),), "keyInvalid"),
+    "echoed-key-in-400": ((_head("400 Bad Request", kind="application/json")
+                           + _error(f"{KEY} is not it"), "close"), "badRequest"),
+    "echoed-key-in-stream": ((NO_LENGTH, SAY, b"data: " + _error(KEY) + b"\n\n", "close"),
+                             "badRequest"),
+    "echoed-key-in-text": ((_head("500 No", kind="text/plain") + KEY.encode(), "close"),
+                           "providerError"),
+    "escapes": ((_whole("400 Bad Request", _error(ESCAPES)),), "badRequest"),
+    "endless-error": ((_head("400 Bad Request"), _endless(b"x" * 65536)), "badRequest"),
+    "bad-error": ((_whole("400 Bad Request", b"\xff\xfe{" * 99),), "badRequest"),
+    # --- and what is only odd
+    "cookies": ((_head("200 OK", *[f"set-cookie: a{n}=b; domain=evil.example" for n in range(40)])
+                 + SAY + DONE, "close"), "ok"),
+    "some-1xx": ((b"HTTP/1.1 103 Early\r\n\r\n" * 5 + NO_LENGTH + SAY + DONE, "close"), "ok"),
+    "a-huge-argument": ((NO_LENGTH, _call(0, json.dumps({"a": "x" * MIB})),
+                         _event({}, "tool_calls"), "close"), "ok"),
+}  # fmt: skip
+
+
+@dataclass
+class Hostile:
+    """The server, the listener beside it, and what both have heard."""
+
+    port: int = 0
+    elsewhere: int = 0
+    heads: list[bytes] = field(default_factory=list)
+    overheard: list[bytes] = field(default_factory=list)
+
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Behave as the model's name says."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        body = json.loads(await reader.readexactly(int(length[1]) if length else 0) or b"{}")
+        steps = MODELS if "model" not in body else BEHAVIOURS[body["model"]][0]
+        drip = False
+        for step in steps:
+            if step in ("hang", "reset", "close"):
+                if step == "hang":
+                    await reader.read()
+                elif step == "reset":
+                    linger = struct.pack("ii", 1, 0)
+                    sock = writer.get_extra_info("socket")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                return
+            if step == "drip":
+                drip = True
+                continue
+            for data in [step] if isinstance(step, bytes) else step:
+                assert isinstance(data, bytes)
+                await self._send(writer, reader, data, drip=drip)
+
+    async def _send(
+        self, writer: asyncio.StreamWriter, reader: asyncio.StreamReader, data: bytes, *, drip: bool
+    ) -> None:
+        data = data.replace(ELSEWHERE, b"127.0.0.1:%d" % self.elsewhere)
+        for start in range(len(data)) if drip else ():
+            writer.write(data[start : start + 1])
+            try:
+                async with asyncio.timeout(0.05):
+                    if await reader.read(1) == b"":
+                        raise ConnectionError
+            except TimeoutError:
+                continue
+        if not drip:
+            writer.write(data)
+            await writer.drain()
+
+
+MODELS = (_whole("200 OK", json.dumps({"data": [{"id": "m"}]}).encode()),)
+
+
+@asynccontextmanager
+async def _listening() -> AsyncIterator[Hostile]:
+    hostile = Hostile()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await hostile.converse(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def overhear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hostile.overheard.append(await reader.read(65536))
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    beside = await asyncio.start_server(overhear, "127.0.0.1", 0)
+    hostile.port, hostile.elsewhere = (s.sockets[0].getsockname()[1] for s in (server, beside))
+    try:
+        yield hostile
+    finally:
+        for each in (server, beside):
+            each.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+    config = tmp_path / "config.toml"
+    config.write_text(PATIENCE, encoding="utf-8")
+    arguments = ("--config", str(config), "--log-level", "debug")
+    async with running(*arguments, data_dir=tmp_path / "data", module="byokd") as daemon:
+        await unlocked(daemon)
+        yield daemon
+        assert await daemon.close() == 0
+
+
+async def _store(daemon: Daemon, hostile: Hostile) -> str:
+    new = {
+        "provider": GENERIC,
+        "fields": {"apiKey": {"plain": KEY}},
+        "baseUrl": f"http://127.0.0.1:{hostile.port}/v1",
+        "probe": "skip",
+    }
+    key_id: str = (await daemon.request("key/store", new))["key"]["keyId"]
+    return key_id
+
+
+async def _end(daemon: Daemon, key_id: str, name: str) -> str:
+    """Ask once and return the kind of error, or `ok`."""
+    asked = {
+        "streamId": name,
+        "provider": GENERIC,
+        "model": name,
+        "keyId": key_id,
+        "messages": [{"role": "user", "content": "hello"}],
+    }
+    try:
+        await daemon.request("chat/send", asked)
+    except RpcError as error:
+        return error.kind
+    return "ok"
+
+
+def _rss_bytes(daemon: Daemon) -> int:
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    if not status.exists():
+        pytest.skip("there is no /proc to read the memory of a process from")
+    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    assert found
+    return int(found[1]) * 1024
+
+
+async def test_every_behaviour_has_its_end(tmp_path: Path) -> None:
+    async with _listening() as hostile, _daemon(tmp_path) as daemon:
+        key_id = await _store(daemon, hostile)
+        # Warm: an ordinary answer, and one line as long as any may be.
+        assert await _end(daemon, key_id, "cookies") == "ok"
+        assert await _end(daemon, key_id, "endless-line") == "providerError"
+        before = _rss_bytes(daemon)
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def end(name: str) -> str:
+            async with room:
+                return await _end(daemon, key_id, name)
+
+        whole = "endless-json"  # held until its own bound, which is larger than this growth
+        heavy = [name for name in BEHAVIOURS if name.startswith(("endless-", "a-"))]
+        names = [name for name in BEHAVIOURS if name not in heavy]
+        heavy.remove(whole)
+        found = dict(zip(names, await asyncio.gather(*map(end, names)), strict=True))
+        for name in heavy:  # one after the other, so that each has all the time it needs
+            found[name] = await end(name)
+        assert await end("some-1xx") == "ok", "it goes on as before"
+        growth = _rss_bytes(daemon) - before
+        print(f"{len(found)} behaviours; the daemon grew by {growth / MIB:.1f} MiB")
+        found[whole] = await end(whole)
+        other = {name: kind for name, kind in found.items() if kind not in BEHAVIOURS[name][1]}
+        assert not other
+        assert growth <= RSS_GROWTH_MAX_BYTES
+    assert not hostile.overheard
+    assert all(b"cookie:" not in head.lower() for head in hostile.heads)
+    said = b"".join(daemon.wire) + daemon.stderr
+    assert KEY.encode() not in said
+    assert b"\x1b" not in said
