@@ -48,6 +48,7 @@ ROOMS = {
     },
     "vault": {"status": "vault/status", "initialize": "vault/initialize"},
     "models": {"list": "model/list", "refresh": "model/refresh"},
+    "doctor": {"test": "provider/test"},
     "audit": {"list": "audit/list", "verify": "audit/verify"},
 }
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from byokd.keepers.vault import Vault
     from byokd.services.background import Background
     from byokd.services.chat import Chat
+    from byokd.services.doctor import Doctor
     from byokd.services.keys import Keys
     from byokd.services.models import Models
     from byokd.services.trail import Trail
@@ -69,6 +70,7 @@ class Rooms:
     keys: Keys
     vault: VaultDesk
     models: Models
+    doctor: Doctor
     chat: Chat
     audit: Trail
 
@@ -144,6 +146,7 @@ class App:
         from byokd.services.background import Background
         from byokd.services.chat import Chat
         from byokd.services.clock import now_ms
+        from byokd.services.doctor import Doctor
         from byokd.services.keys import Keys
         from byokd.services.models import Models
         from byokd.services.probe import Prober
@@ -175,11 +178,14 @@ class App:
             enable=keys.re_enable,
         )
         access = Access(self.providers, vault, watch, settings.shared_pool)
+        models = Models(access, transport, lists, background)
+        chat = Chat(access, transport, settings.patience)
         rooms = Rooms(
             keys=keys,
             vault=desk,
-            models=Models(access, transport, lists, background),
-            chat=Chat(access, transport, settings.patience),
+            models=models,
+            doctor=Doctor(access, transport, prober, models, chat, self._sealing),
+            chat=chat,
             audit=trail,
         )
         return _Opened(rooms, background, transport, vault, lists)
@@ -249,6 +255,7 @@ def _path(text: str | None) -> Path | None:
 
 def _import_heavy() -> None:
     import byokd.services.chat
+    import byokd.services.doctor
     import byokd.services.keys
     import byokd.services.models
     import byokd.services.watch

@@ -127,6 +127,12 @@ STREAM_TOTAL_TIMEOUT_MS: Final = 3_600_000
 PROBE_TIMEOUT_MS: Final = 15_000
 """A whole probe, connection included; a person is looking at a dialog."""
 
+PROVIDER_TEST_TIMEOUT_MS: Final = 90_000
+"""A whole `provider/test`, chat included: each step has a bound of its own, this is for them all."""
+
+WAY_ADDRESSES_MAX: Final = 8
+"""Addresses of one name that are tried when the way is tested; the longest answers hold eight."""
+
 ENDING_TIMEOUT_MS: Final = 5_000
 """After the finish word or an error; usage follows at once, and some servers then never hang up."""
 

@@ -25,6 +25,7 @@ COMMANDS = {
         "provider", "model", "prompt", "--system", "--key", "--effort", "--max-tokens", "--json",
     },
     "demo": set[str](),
+    "doctor": {"provider", "--key", "--chat", "--model", "--json"},
     "keys add": {
         "provider", "--label", "--base-url", "--allow-insecure-origin", "--default", "--field",
         "--stdin", "--probe",

@@ -60,6 +60,9 @@ class Keys:
     async def records_with_keys(self, _session: Session) -> tuple[Provider, ...]:
         return self.records_
 
+    async def usual_grant(self, session: Session, record: Provider, key_id: str | None) -> Grant:
+        return await self.grant_for(session, record, key_id)
+
     async def grant_for(self, _session: Session, record: Provider, _key_id: str | None) -> Grant:
         if self.refuses is not None:
             raise self.refuses

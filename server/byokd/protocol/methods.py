@@ -42,6 +42,8 @@ class Method:
 METHODS: tuple[Method, ...] = (
     Method("provider/list", "provider", "ProviderListParams", "ProviderListResult",
            "the providers, what each needs, and whether it can be called yet"),
+    Method("provider/test", "diagnosis", "ProviderTestParams", "ProviderTestResult",
+           "try the way to a provider step by step, and say where it ends"),
     Method("key/store", "key", "KeyStoreParams", "KeyStoreResult",
            "probe a new key and store it unless it is known bad"),
     Method("key/rotate", "key", "KeyRotateParams", "KeyStoreResult",

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:f83b6dedd4548612d3a65c4fd566772b7e14b65221e2f707bb8556b954c6805a"
+SCHEMA_HASH: Final = "sha256:b8f6766a76e60f2924bcf944d32c7bf52cb82468597f7bf918e7eade8962d2e7"

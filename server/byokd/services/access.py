@@ -136,6 +136,16 @@ class Access:
             action=action_for("keyMissing", record),
         )
 
+    async def usual_grant(self, session: Session, record: Provider, key_id: str | None) -> Grant:
+        """Return leave to use the named key, or what the route `auto` takes. Raises as `grant`."""
+        shared = key_id is None and record.id in self._shared_pool
+        return await self.grant_for(session, record, key_id, shared=shared)
+
+    async def origin_of_key(self, session: Session, key_id: str) -> str:
+        """Return where a key goes, whatever its state; raises `NotFound`."""
+        row = await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
+        return row.origin
+
     async def record_of_key(self, session: Session, key_id: str) -> Provider:
         """Return the provider that a key belongs to; raises `NotFound`."""
         row = await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AuditVerifyResult,
     )
     from byokd.protocol.chat import SendParams, SendResult
+    from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult
     from byokd.protocol.events import Event
     from byokd.protocol.key import (
         KeyDeleteResult,
@@ -92,6 +93,11 @@ class Rooms(Protocol):
     @property
     def models(self) -> ModelsRoom:
         """`model/…`."""
+        ...
+
+    @property
+    def doctor(self) -> DoctorRoom:
+        """`provider/test`."""
         ...
 
     @property
@@ -170,6 +176,14 @@ class ModelsRoom(Protocol):
 
     async def refresh(self, session: Session, params: ModelRefreshParams) -> ModelRefreshResult:
         """Ask the providers for their lists now."""
+        ...
+
+
+class DoctorRoom(Protocol):
+    """What is wrong with the way to a provider."""
+
+    async def test(self, session: Session, params: ProviderTestParams) -> ProviderTestResult:
+        """Try the way step by step."""
         ...
 
 

@@ -82,12 +82,15 @@ class Prober:
         authorized = authorize(request, record, fields, now_ms())
         response = await self._transport.send(authorized, fresh=fresh)
         reading = read_probe(record, response.head, response.body, probe=probe)
+        details = reading.details
+        if reading.fault is not None and reading.verdict in {"unreachable", "unknown"}:
+            details = {"kind": reading.fault.kind} | details
         return ProbeResult(
             verdict=reading.verdict,
             http_status=response.status,
             message=hide(fields, reading.message),
             models_seen=reading.models_seen,
-            details=reading.details,
+            details=details,
             checked_at=0,
             duration_ms=0,
         )

@@ -229,6 +229,16 @@ def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
     return NetworkFailed(text, retryable=False, details=details)
 
 
+def dns_failure() -> NetworkFailed:
+    """Return the error for a name that no resolver knew, or not in time."""
+    return NetworkFailed(_NETWORK["dns"], details={"reason": "dns"})
+
+
+def proxy_failure() -> NetworkFailed:
+    """Return the error for a proxy that cannot be found or reached."""
+    return NetworkFailed(_NETWORK["proxy"], details={"reason": "proxy"})
+
+
 def body_failure() -> ByokdError:
     """Return our error for anything that breaks a body; how it broke changes nothing."""
     return StreamInterrupted("the provider's answer broke off; try again")

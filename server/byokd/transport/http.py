@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -29,8 +29,9 @@ from byokd.protocol.errors import Unsupported
 from byokd.transport import failures
 from byokd.transport.network import AiohttpNetwork, is_loopback
 from byokd.transport.reading import read_head, read_whole, too_long
-from byokd.transport.seam import DEFAULT_TIMEOUTS, Timeouts
+from byokd.transport.seam import DEFAULT_TIMEOUTS, Leg, Timeouts
 from byokd.transport.tls import client_context
+from byokd.transport.way import walk
 from byokd.wire import HttpHead, HttpRequest, HttpResponse
 
 _UPLOAD_SLICE_BYTES = 64 * 1024
@@ -94,6 +95,10 @@ class HttpTransport:
             request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
         ) as stream:
             return await read_whole(stream.head, _hurried(stream.chunks()), error_body_max_bytes)
+
+    def walk(self, url: str) -> AsyncGenerator[Leg, None]:
+        """Go the way of a request to this URL, and send none; see `Way`."""
+        return walk(url, self._tls, self._proxy)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -80,7 +80,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=self._tls,
-                resolver=_Resolver(),
+                resolver=Resolver(),
                 limit=CONNECTIONS_MAX,
                 force_close=not self._keep_alive,
                 keepalive_timeout=keep_alive_s,
@@ -132,7 +132,7 @@ class _Body(httpx.AsyncByteStream):
         self._response.close()
 
 
-class _Resolver(AbstractResolver):
+class Resolver(AbstractResolver):
     """The operating system's names, with `localhost` held to its word.
 
     Plain http is allowed to loopback only, and a resolver can be told that `localhost` is
@@ -145,12 +145,14 @@ class _Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        """Return the addresses of a name."""
         found = await self._system.resolve(host, port, family)
         if is_loopback(host) and not all(is_loopback(each["host"]) for each in found):
             raise OSError(None, "localhost is not loopback here")
         return found
 
     async def close(self) -> None:
+        """Close what the system's resolver holds."""
         await self._system.close()
 
 

@@ -5,10 +5,10 @@ Knows the shape of sending a request. Must not know httpx, or what any byte mean
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from byokd.limits import (
     CONNECT_TIMEOUT_MS,
@@ -17,6 +17,8 @@ from byokd.limits import (
     RESPONSE_BODY_MAX_BYTES,
     STREAM_MAX_BYTES,
 )
+from byokd.protocol.base import JsonObject
+from byokd.protocol.errors import ByokdError
 from byokd.wire import HttpHead, HttpRequest, HttpResponse
 
 
@@ -82,4 +84,36 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
+        ...
+
+
+LegName: TypeAlias = Literal["dns", "tcp", "tls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg of the way to a provider.
+
+    Attributes:
+        name: which.
+        target: host and port that it leads to: the proxy's, where there is one, but for `tls`.
+        proxied: whether a proxy is on the way.
+        duration_ms: how long it took, also where it failed.
+        details: what was found: addresses, the one that answered, protocol and certificate.
+        error: why it failed, or None.
+    """
+
+    name: LegName
+    target: str
+    proxied: bool
+    duration_ms: int
+    details: JsonObject
+    error: ByokdError | None = None
+
+
+class Way(Protocol):
+    """Goes the way that requests go, and sends none."""
+
+    def walk(self, url: str) -> AsyncGenerator[Leg, None]:
+        """Yield each leg once it is gone; the first that failed is the last. Never raises."""
         ...

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:f83b6dedd4548612d3a65c4fd566772b7e14b65221e2f707bb8556b954c6805a";
+export const SCHEMA_HASH = "sha256:b8f6766a76e60f2924bcf944d32c7bf52cb82468597f7bf918e7eade8962d2e7";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -722,6 +722,55 @@ export interface ProviderListResult {
   nextCursor: string | null;
 }
 
+/**
+ * Test a provider with a stored key (the default one, or `keyId`), or with a candidate.
+ *
+ * A candidate is `fields` and `baseUrl` as for `key/store`; `baseUrl` alone tests the way there.
+ * Only with `chat` a model is asked, for one token: `model`, or the cheapest that is listed.
+ */
+export interface ProviderTestParams {
+  _meta?: JsonObject | null;
+  provider: string;
+  keyId?: string | null;
+  fields?: { readonly [name: string]: SecretInput | string };
+  baseUrl?: string | null;
+  allowInsecureOrigin?: boolean;
+  model?: string | null;
+  chat?: boolean;
+}
+
+/**
+ * All six steps, in order; after one that failed the others are `skipped`.
+ *
+ * `ok` is whether none failed. `proxied` is whether the configured proxy is on the way: then `dns`
+ * and `tcp` are about the proxy.
+ */
+export interface ProviderTestResult {
+  provider: string;
+  keyId: string | null;
+  baseUrl: string | null;
+  proxied: boolean;
+  ok: boolean;
+  steps: readonly ProviderTestStep[];
+  durationMs: number;
+}
+
+/**
+ * One step: what came of it, how long it took, and what to do where it failed.
+ *
+ * `message` is a sentence for a person. `kind` and `action` are those of an error, null where
+ * nothing failed. `durationMs` is null where nothing was tried.
+ */
+export interface ProviderTestStep {
+  name: Open<StepName>;
+  status: Open<StepStatus>;
+  durationMs: number | null;
+  message: string;
+  kind: Open<ErrorKind> | null;
+  action: Action | null;
+  details: JsonObject;
+}
+
 /** The provider's own chunk, when asked for. */
 export interface RawEvent {
   type: "raw";
@@ -938,6 +987,19 @@ export interface StartEvent {
   keyId: string | null;
   warnings: readonly Warn[];
 }
+
+export type StepName =
+  | "dns"
+  | "tcp"
+  | "tls"
+  | "auth"
+  | "models"
+  | "chat";
+
+export type StepStatus =
+  | "ok"
+  | "failed"
+  | "skipped";
 
 /** More text for a block. */
 export interface TextDeltaEvent {
@@ -1163,6 +1225,7 @@ export interface Warn {
 /** What a client may ask. */
 export interface Requests {
   "provider/list": { params: ProviderListParams; result: ProviderListResult };
+  "provider/test": { params: ProviderTestParams; result: ProviderTestResult };
   "key/store": { params: KeyStoreParams; result: KeyStoreResult };
   "key/rotate": { params: KeyRotateParams; result: KeyStoreResult };
   "key/list": { params: KeyListParams; result: KeyListResult };
@@ -1208,6 +1271,9 @@ export function resources(call: Call) {
       /** the providers, what each needs, and whether it can be called yet */
       list: (params: ProviderListParams = {}, options?: CallOptions) =>
         call("provider/list", params, options),
+      /** try the way to a provider step by step, and say where it ends */
+      test: (params: ProviderTestParams, options?: CallOptions) =>
+        call("provider/test", params, options),
     },
     key: {
       /** probe a new key and store it unless it is known bad */

@@ -9,6 +9,7 @@ from byokd.rpc.handlers.call import Handler
 
 HANDLERS: Final[dict[str, Handler]] = {
     "provider/list": provider.list_,
+    "provider/test": provider.test,
     "key/store": key.store,
     "key/rotate": key.rotate,
     "key/list": key.list_,

@@ -1,0 +1,83 @@
+"""`byokd doctor`: what is wrong with the way to a provider.
+
+Knows how the steps are shown. Must not know how one is taken.
+"""
+
+from __future__ import annotations
+
+import click
+
+from byokd.cli import terminal
+from byokd.cli.client import Daemon
+from byokd.cli.keys import resolve
+from byokd.cli.start import json_option, with_daemon
+from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult, ProviderTestStep
+
+_HINTS = {
+    "promptKey": "store one: byokd keys add {provider}",
+    "enableKey": "use it again: byokd keys enable {key}",
+    "pickModel": "see what there is: byokd models {provider}",
+    "checkNetwork": "check the connection, a proxy in config.toml, and the base URL",
+    "editSettings": "look into [network] of config.toml",
+    "wait": "wait a little, then try again",
+    "unlockVault": "unlock the keyring of this session, then try again",
+}
+"""What would help, by the action that the daemon proposes for a step."""
+
+
+@click.command()
+@click.argument("provider")
+@click.option("--key", help="Use this key instead of the default one.")
+@click.option("--chat", is_flag=True, help="Also ask a model, for one token.")
+@click.option("--model", help="Ask this one instead of the cheapest; implies --chat.")
+@json_option
+@with_daemon
+def doctor(
+    daemon: Daemon, *, provider: str, key: str | None, chat: bool, model: str | None, as_json: bool
+) -> int:
+    """Try the way to PROVIDER step by step, and say where it ends.
+
+    The name, the connection, its encryption, the key, the list of models; nothing that costs, but
+    with --chat.
+    """
+    params = ProviderTestParams(
+        provider=provider,
+        key_id=resolve(daemon, key).key_id if key else None,
+        chat=chat or model is not None,
+        model=model,
+    )
+    result = daemon.call("provider/test", params, ProviderTestResult)
+    if as_json:
+        terminal.show_json([result])
+    else:
+        _show(result)
+    return 0 if result.ok else 1
+
+
+def _show(result: ProviderTestResult) -> None:
+    via = " through the proxy" if result.proxied else ""
+    terminal.say(f"{result.provider} at {result.base_url or 'an unknown address'}{via}", dim=True)
+    terminal.table(("step", "result", "time", "what"), (_row(s) for s in result.steps), whole=3)
+    for step in result.steps:
+        text = _hint(step, result)
+        if step.status == "failed":
+            terminal.fail(step.message, text)
+        elif text:
+            terminal.say(f"hint: {text}")
+            return
+
+
+def _row(step: ProviderTestStep) -> tuple[str | None, ...]:
+    took = f"{step.duration_ms} ms" if step.duration_ms is not None else None
+    return step.name, step.status, took, step.message
+
+
+def _hint(step: ProviderTestStep, result: ProviderTestResult) -> str | None:
+    if said := step.details.get("providerMessage"):
+        return f"the provider said: {said}"
+    action = step.action
+    if action is None:
+        return None
+    text = _HINTS.get(action.type, "")
+    text = text.replace("{provider}", result.provider).replace("{key}", result.key_id or "KEY")
+    return ", or see ".join(part for part in (text, action.url) if part) or None
