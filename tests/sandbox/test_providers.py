@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import replay
 from byokd.catalog.loader import load
 from byokd.dialects.sigv4 import sign
 from byokd.sandbox import Sandbox, models
@@ -69,6 +70,35 @@ def test_a_file_can_be_used(provider: str) -> None:
 def test_every_rule_is_of_a_provider() -> None:
     assert {echo.rule for provider in load() for echo in behaviour(provider).echoes} == set(RULES)
     assert set(SPOILERS) == set(RULES)
+
+
+def _fields(value: Any, inside: str = "") -> set[str]:
+    """Return the paths of all fields of an object."""
+    held = value.items() if isinstance(value, dict) else ()
+    return {
+        path
+        for name, inner in held
+        for path in (f"{inside}/{name}", *_fields(inner, f"{inside}/{name}"))
+    }
+
+
+@pytest.mark.skipif(not replay.load(), reason=replay.absent())
+def test_errors_have_the_form_of_recorded_ones() -> None:
+    """One of the two may say more: forms have grown over the years."""
+    compared = 0
+    for recording in replay.load():
+        if recording.name.startswith("error-") and recording.body.lstrip()[:1] == b"{":
+            recorded, own = _fields(json.loads(recording.body)), behaviour(recording.provider)
+            told = [
+                own.failure(name, dialect, model="m", key="k", retry_after=1).body
+                for name in own.errors.keys() - {"headers"}
+                for dialect in own.shapes
+            ]
+            told += [own.told(echo.error, model="m").body for echo in own.echoes]
+            forms = [_fields(json.loads(body)) for body in told if body.startswith(b"{")]
+            assert any(form <= recorded or form >= recorded for form in forms), recording.id
+            compared += 1
+    assert compared > 30
 
 
 # --- formats beside the decoders -----------------------------------------------------------------

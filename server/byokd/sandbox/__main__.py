@@ -43,7 +43,7 @@ async def _serve(keys: list[str], port: int) -> None:
 
     threading.Thread(target=until_end_of_input, daemon=True).start()
     async with Sandbox(keys, port=port) as sandbox:
-        ready = {"baseUrl": sandbox.base_url, "keyPrefixes": keys}
+        ready = {"baseUrl": sandbox.base_url, "origin": sandbox.origin, "keyPrefixes": keys}
         sys.stdout.buffer.write(to_json(ready) + b"\n")
         sys.stdout.buffer.flush()
         await stop.wait()

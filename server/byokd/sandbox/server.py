@@ -2,6 +2,10 @@
 
 Knows which keys it accepts and what it was asked. Must not know what the models say, and never
 prints a credential: it records the whole of each so that a test can look for it.
+
+    /v1/…                    a server in OpenAI's chat format that nobody in particular runs
+    /as/<provider id>/…      that provider's whole host, its companions' too: format, credential,
+                             errors, lists, and what it wants back of its own answers
 """
 
 from __future__ import annotations
