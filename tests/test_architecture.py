@@ -65,7 +65,7 @@ WAITING = LAYERS[2] | LAYERS[3] | LAYERS[4] | LAYERS[5] | ROOF
 
 LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
     "pydantic": (
-        frozenset({"protocol", "catalog", "config"}),
+        frozenset({"protocol", "settings", "catalog", "config"}),
         "types of contract, facts, settings",
     ),
     "pydantic_core": (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from byokd.config import ConfigError, read_settings
-from byokd.limits import CONFIG_MAX_BYTES
-from byokd.settings import Settings
+from byokd.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX
+from byokd.settings import OwnModel, OwnPrice, Settings
 
 _WHOLE = """
 [network]
@@ -21,6 +21,11 @@ multi_field_providers = false
 [providers.openrouter.headers]
 X-Title = "my editor"
 
+[[providers.openai-compatible.models]]
+id = "mine"
+context_tokens = 8192
+price = { input = "0.5", output = "1" }
+
 [timeouts]
 idle_ms = 5000
 """
@@ -30,6 +35,16 @@ _REFUSED = [
     ("[network]\ncolour = 1", "network.colour"),
     ("[providers.openrouter.headers]\nAuthorization = 'Bearer x'", "vault"),
     ("[providers.openrouter.headers]\n'X Title' = 'x'", "headers"),
+    ("[[providers.openai.models]]\nname = 'no id'", "models.0.id"),
+    ("[[providers.openai.models]]\nid = 'm'\ncolour = 1", "models.0.colour"),
+    (
+        "[[providers.openai.models]]\nid = 'm'\nprice = { input = '-1', output = '1' }",
+        "price.input",
+    ),
+    (
+        "[providers.openai]\nmodels = [" + "{ id = 'm' }," * (OWN_MODELS_MAX + 1) + "]",
+        "providers.openai.models",
+    ),
     ("[timeouts]\nidle_ms = 0", "timeouts.idle_ms"),
     ("[shared_pool.openai]\nkey_file = '/nowhere/at/all'", "shared key"),
     ("not toml", "TOML"),
@@ -50,6 +65,8 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert not settings.features.multi_field_providers
     assert settings.headers == {"openrouter": {"x-title": "my editor"}}
     assert settings.patience.idle_ms == 5000
+    own = OwnModel(id="mine", context_tokens=8192, price=OwnPrice(input="0.5", output="1"))
+    assert settings.models == {"openai-compatible": (own,)}
 
 
 def test_a_shared_key_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def _own_providers(options: Options) -> tuple[list[Provider], list[str]]:
 
 
 def _records(settings: Settings, own: Iterable[Provider]) -> Mapping[str, Provider]:
-    """Return the catalog, the person's own providers after it, with the headers that they set."""
+    """Return the catalog, the person's own providers after it, with what they set for each."""
     records = {**load(), **{record.id: record for record in own}}
     for name, headers in settings.headers.items():
         if record := records.get(name):
@@ -222,6 +222,10 @@ def _records(settings: Settings, own: Iterable[Provider]) -> Mapping[str, Provid
                 key: value for key, value in record.headers.items() if key.lower() not in headers
             }
             records[name] = record.model_copy(update={"headers": kept | headers})
+    for name, models in settings.models.items():
+        if record := records.get(name):
+            listed = record.models.model_copy(update={"own": models})
+            records[name] = record.model_copy(update={"models": listed})
     return records
 
 

@@ -24,12 +24,12 @@ from pydantic import (
 from byokd.catalog.loader import load_text
 from byokd.catalog.record import Provider
 from byokd.dialects.registry import DIALECTS
-from byokd.limits import CONFIG_MAX_BYTES, OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
+from byokd.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX, OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.lifecycle import Features
 from byokd.secret import clean
-from byokd.settings import Patience, Settings, SharedKey
+from byokd.settings import OwnModel, Patience, Settings, SharedKey
 
 _CREDENTIALS = frozenset(
     {"authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "cookie"}
@@ -68,6 +68,7 @@ class _Switches(_Table):
 
 class _ProviderTable(_Table):
     headers: dict[_HeaderName, _HeaderValue] = {}
+    models: tuple[OwnModel, ...] = Field(default=(), max_length=OWN_MODELS_MAX)
 
 
 class _Shared(_Table):
@@ -178,7 +179,10 @@ def _settings(file: _File) -> Settings:
             multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
         ),
         patience=Patience(**file.timeouts.model_dump()),
-        headers={name: dict(table.headers) for name, table in file.providers.items()},
+        headers={
+            name: dict(table.headers) for name, table in file.providers.items() if table.headers
+        },
+        models={name: table.models for name, table in file.providers.items() if table.models},
         proxy=file.network.proxy,
         extra_ca_file=file.network.extra_ca_file,
         shared_pool=shared,

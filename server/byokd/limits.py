@@ -128,7 +128,7 @@ PROBE_TIMEOUT_MS: Final = 15_000
 """A whole probe, connection included; a person is looking at a dialog."""
 
 PROVIDER_TEST_TIMEOUT_MS: Final = 90_000
-"""A whole `provider/test`, chat included: each step has a bound of its own, this is for them all."""
+"""A whole `provider/test`, chat included: each step has its own bound, this is for all."""
 
 WAY_ADDRESSES_MAX: Final = 8
 """Addresses of one name that are tried when the way is tested; the longest answers hold eight."""
@@ -247,6 +247,9 @@ MODEL_LISTS_MAX_BYTES: Final = 32 * MIB
 
 CONFIG_MAX_BYTES: Final = 256 * 1024
 """The configuration file; a person wrote it."""
+
+OWN_MODELS_MAX: Final = 1_000
+"""Models that a person names for one provider; larger than any list somebody writes by hand."""
 
 OWN_PROVIDERS_MAX: Final = 64
 """Providers that a person added; all are read at every start."""

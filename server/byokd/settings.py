@@ -7,6 +7,9 @@ here can be set by a request, an environment variable or a folder that an editor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from byokd.limits import (
     CONNECT_TIMEOUT_MS,
@@ -62,6 +65,42 @@ class SharedKey:
     base_url: str | None = None
 
 
+Money: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,12})?$")]
+"""An amount, as decimal text."""
+
+
+class _Stated(BaseModel):
+    # Built when the first one is read: most people state nothing.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True
+    )
+
+
+class OwnPrice(_Stated):
+    """What a person says a model costs: money per million tokens."""
+
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
+    input: Money
+    output: Money
+    cache_read: Money | None = None
+    cache_write: Money | None = None
+
+
+class OwnModel(_Stated):
+    """A model that a person names. What is stated wins over provider and catalog."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    name: str | None = None
+    chat: bool | None = None
+    context_tokens: Annotated[int, Field(ge=1)] | None = None
+    output_tokens: Annotated[int, Field(ge=1)] | None = None
+    input_modalities: tuple[str, ...] | None = None
+    tools: bool | None = None
+    reasoning: bool | None = None
+    deprecated: bool | None = None
+    price: OwnPrice | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a person may set.
@@ -71,6 +110,7 @@ class Settings:
         health: when a rejected key is taken out of use.
         patience: how long a chat waits.
         headers: extra or replaced request headers per provider, never a credential.
+        models: what the person states about models, per provider.
         proxy: an http(s) proxy for every connection off this machine.
         extra_ca_file: a PEM file of certificates trusted beside the system's.
         shared_pool: shared keys per provider.
@@ -80,6 +120,7 @@ class Settings:
     health: HealthPolicy = field(default_factory=HealthPolicy)
     patience: Patience = field(default_factory=Patience)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    models: dict[str, tuple[OwnModel, ...]] = field(default_factory=dict)
     proxy: str | None = None
     extra_ca_file: str | None = None
     shared_pool: dict[str, SharedKey] = field(default_factory=dict)

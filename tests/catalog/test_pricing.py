@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from byokd.catalog.models import ModelFacts, Rates, Tiers
-from byokd.catalog.pricing import list_price, price, rates_at
+from byokd.catalog.pricing import list_price, own_price, price, rates_at
 from byokd.protocol.usage import Cost, Usage
+from byokd.settings import OwnPrice
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -111,3 +112,24 @@ def test_the_price_of_the_time(rates: tuple[Rates, ...], at: datetime, expected:
 
 def test_a_model_without_prices_shows_none() -> None:
     assert list_price(_model(), NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        ({"input": "3", "output": "15"}, "0.0225"),
+        ({"input": "3", "output": "15", "cache_read": "0.3"}, "0.0198"),
+        ({"input": "0", "output": "0"}, "0"),
+    ],
+)
+def test_a_persons_own_price(said: dict[str, str], amount: str) -> None:
+    used = Usage(input_fresh=1000, input_cache_read=1000, output_text=900, output_reasoning=200)
+    cost = own_price(used, OwnPrice.model_validate({"currency": "EUR"} | said))
+
+    assert (cost.amount, cost.currency, cost.source, cost.as_of) == (amount, "EUR", "user", None)
+
+
+def test_a_search_that_the_person_did_not_price_leaves_the_cost_unknown() -> None:
+    cost = own_price(Usage(input_fresh=1, searches=1), OwnPrice(input="3", output="15"))
+
+    assert (cost.amount, cost.source) == (None, "unknown")

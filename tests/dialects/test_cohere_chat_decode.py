@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import cutting
+from byokd.catalog.loader import load
 from byokd.dialects.cohere_chat import decoder
 from byokd.limits import (
     BLOCKS_MAX,
@@ -169,7 +170,7 @@ def test_only_what_is_billed_costs(units: Any, amount: str | None) -> None:
     usage = {"tokens": _TOKENS, "billed_units": units}
     body = json.dumps({"message": {"content": "a"}, "finish_reason": "COMPLETE", "usage": usage})
     reply = cutting.run(decoder(records.call(), _OK), [body.encode()])[1]
-    cost = cost_of(reply, "cohere", "command-a-03-2025", at_ms=1_790_000_000_000)
+    cost = cost_of(reply, load()["cohere"], "command-a-03-2025", at_ms=1_790_000_000_000)
     assert cost.amount == amount
     assert cost.source == ("unknown" if amount is None else "catalog")
     assert reply.usage is not None

@@ -16,17 +16,25 @@ from pydantic_core import to_json
 from byokd.catalog.loader import load
 from byokd.catalog.models import known_models
 from byokd.catalog.record import Models as Recipe, Provider
-from byokd.keepers.lists import ModelLists
+from byokd.dialects.models import ListedModel
+from byokd.keepers.lists import ModelLists, SeenList
 from byokd.limits import MODEL_LIST_FRESH_MS, MODEL_PAGE_MAX_BYTES, MODEL_PAGES_MAX
 from byokd.protocol.errors import ByokdError, KeyMissing, NetworkFailed, VaultLocked
 from byokd.protocol.lifecycle import Features
-from byokd.protocol.model import ModelListParams, ModelListResult, ModelRefreshParams
+from byokd.protocol.model import (
+    ModelListParams,
+    ModelListResult,
+    ModelPrice,
+    ModelRefreshParams,
+)
 from byokd.secret import Secret
 from byokd.services import models as room
 from byokd.services.access import Access, Grant
 from byokd.services.background import Background
+from byokd.services.model_union import joined, said_by
 from byokd.services.models import Models
 from byokd.services.session import Session
+from byokd.settings import OwnModel, OwnPrice
 from byokd.store.paths import places
 from byokd.transport.scripted import Answer, Script, ScriptedTransport
 from heard import Heard
@@ -297,3 +305,21 @@ async def test_every_provider_is_listed_without_a_key() -> None:
             cursor = result.next_cursor
         assert here.transport.requests == []
     assert listed == known
+
+
+async def test_what_a_person_states_wins_and_what_nobody_lists_is_there() -> None:
+    own = (
+        OwnModel(id="m", context_tokens=7, price=OwnPrice(input="1", output="2")),
+        OwnModel(id="mine", name="My own", tools=True),
+    )
+    recipe = BARE.models.model_copy(update={"own": own, "static": ("{deployment}", "{other}")})
+    record = BARE.model_copy(update={"models": recipe})
+    live = SeenList((said_by(BARE, ListedModel("m", name="M"), 5),), 5)
+    items = {item.id: item for item in joined(record, live, {"deployment": "gpt-4o-here"})}
+
+    assert [*items] == ["m", "gpt-4o-here", "mine"]
+    listed, deployed, mine = items.values()
+    assert (listed.source, listed.name, listed.context_tokens) == ("live", "M", 7)
+    assert listed.price == ModelPrice(input="1", output="2")
+    assert deployed.source == "static"
+    assert (mine.source, mine.name, mine.tools, mine.seen_at) == ("user", "My own", True, None)

@@ -1,4 +1,4 @@
-"""From tokens to money, by the prices of the snapshot.
+"""From tokens to money, by the prices of the snapshot or a person's own.
 
 Knows how a price is chosen (by day, by hour, by length of the prompt) and applied to the five
 disjoint buckets. Must not know any price, nor the clock: the time is a value. All arithmetic is
@@ -14,6 +14,7 @@ from typing import Final
 from byokd.catalog.models import ModelFacts, Rates, Tiers
 from byokd.protocol.model import ModelPrice
 from byokd.protocol.usage import Cost, CostParts, Usage
+from byokd.settings import OwnPrice
 
 _MILLION: Final = Decimal(1_000_000)
 _THOUSAND: Final = Decimal(1_000)
@@ -33,6 +34,26 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
     rates = rates_at(facts, at) if facts is not None else None
     if facts is None or rates is None:
         return Cost()
+    return _cost(usage, rates, Cost(currency=facts.currency, source="catalog", as_of=facts.as_of))
+
+
+def own_price(usage: Usage, said: OwnPrice) -> Cost:
+    """Return what a call cost by a person's own prices; caches are read as in `price`."""
+
+    def tiers(amount: str | None) -> Tiers | None:
+        return None if amount is None else ((0, Decimal(amount)),)
+
+    rates = Rates(
+        input=tiers(said.input),
+        output=tiers(said.output),
+        cache_read=tiers(said.cache_read),
+        cache_write=tiers(said.cache_write),
+    )
+    return _cost(usage, rates, Cost(currency=said.currency, source="user"))
+
+
+def _cost(usage: Usage, rates: Rates, told: Cost) -> Cost:
+    """Return the cost with its amount and parts; who tells it is nobody where a part is unknown."""
     prompt = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
     output = usage.output_text + usage.output_reasoning
 
@@ -48,14 +69,13 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
     }
     known = [part for part in parts.values() if part is not None]
     whole = len(known) == len(parts)
-    return Cost(
-        amount=_text(sum(known, Decimal(0))) if whole else None,
-        currency=facts.currency,
-        source="catalog" if whole else "unknown",
-        as_of=facts.as_of,
-        parts=CostParts(
-            **{name: _text(part) if part is not None else None for name, part in parts.items()}
-        ),
+    texts = {name: _text(part) if part is not None else None for name, part in parts.items()}
+    return told.model_copy(
+        update={
+            "amount": _text(sum(known, Decimal(0))) if whole else None,
+            "source": told.source if whole else "unknown",
+            "parts": CostParts(**texts),
+        }
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field as Default, StringConstraints
 
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import Kind
+from byokd.settings import OwnModel
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""
@@ -173,7 +174,8 @@ class Models(_Record):
 
     The page after this one is the same request with `next_query` set to what `next_pointer`
     holds, as long as that is not empty and `more_pointer`, if given, is not false. `also` are
-    further lists of the same provider. `static` ids are listed when no list can be read.
+    further lists of the same provider. `static` ids are listed beside what the list says; `{field}`
+    is the plain field of the key, where it has one. `own` are the person's own words.
     """
 
     path: str | None = None
@@ -197,6 +199,7 @@ class Models(_Record):
     more_pointer: Pointer | None = None
     also: tuple[Models, ...] = ()
     static: tuple[str, ...] = ()
+    own: tuple[OwnModel, ...] = ()
 
 
 class Quirks(_Record):

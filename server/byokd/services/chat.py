@@ -239,7 +239,7 @@ class Answer:
             message=reply.message,
             finish_reason=reason or reply.finish_reason or FinishReason(unified="other"),
             usage=reply.usage,
-            cost=cost_of(reply, grant.record.id, self._params.model, now_ms()),
+            cost=cost_of(reply, grant.record, self._params.model, now_ms()),
             route=Route(
                 provider=grant.record.id,
                 model=reply.model or self._params.model,

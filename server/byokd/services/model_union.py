@@ -6,8 +6,10 @@ not know how any of them was asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal
 
 from byokd.catalog.models import ModelFacts, facts, known_models
 from byokd.catalog.pricing import list_price
@@ -15,6 +17,7 @@ from byokd.catalog.record import Provider
 from byokd.dialects.models import ListedModel
 from byokd.keepers.lists import SeenList
 from byokd.protocol.model import ModelInfo, ModelPrice
+from byokd.settings import OwnModel, OwnPrice
 
 
 def said_by(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
@@ -36,13 +39,25 @@ def said_by(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
     )
 
 
-def joined(record: Provider, live: SeenList | None) -> list[ModelInfo]:
-    """Return the live models, each completed from the catalog, then the catalog's own others."""
+def joined(
+    record: Provider, live: SeenList | None, fields: Mapping[str, str] = MappingProxyType({})
+) -> list[ModelInfo]:
+    """Return the live models, each completed from the catalog, then those that others name.
+
+    Args:
+        record: whose models.
+        live: what the provider listed, if anything.
+        fields: the plain fields of the key, some of which name a model.
+    """
     items = {model.id: _completed(record, model) for model in (live.models if live else ())}
     for name, known in known_models(record.id).items():
         items.setdefault(name, _from_facts(record, known))
     for name in record.models.static:
-        items.setdefault(name, _bare(record, name))
+        if filled := _filled(name, fields):
+            items.setdefault(filled, _completed(record, _bare(record, filled)))
+    for own in record.models.own:
+        said = items.get(own.id) or _completed(record, _bare(record, own.id, "user"))
+        items[own.id] = said.model_copy(update=_own_words(own))
     return list(items.values())
 
 
@@ -76,6 +91,19 @@ def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
     return model.model_copy(update={name: getattr(said, name) for name in silent})
 
 
+def _filled(name: str, fields: Mapping[str, str]) -> str:
+    return fields.get(name[1:-1], "") if name.startswith("{") else name
+
+
+def _own_words(own: OwnModel) -> dict[str, Any]:
+    said = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
+    return said if own.price is None else said | {"price": _own_price(own.price)}
+
+
+def _own_price(price: OwnPrice) -> ModelPrice:
+    return ModelPrice.model_validate(price.model_dump())
+
+
 def _live_price(model: ListedModel, seen_at: int) -> ModelPrice | None:
     if model.price is None:
         return None
@@ -106,12 +134,12 @@ def _from_facts(record: Provider, known: ModelFacts) -> ModelInfo:
     )
 
 
-def _bare(record: Provider, name: str) -> ModelInfo:
+def _bare(record: Provider, name: str, source: Literal["static", "user"] = "static") -> ModelInfo:
     return ModelInfo(
         provider=record.id,
         id=name,
         name=None,
-        source="static",
+        source=source,
         seen_at=None,
         chat=None,
         context_tokens=None,

@@ -6,9 +6,9 @@ Must not know a list's format (the dialects do). A failed refresh keeps what was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
@@ -54,6 +54,7 @@ class _Known:
 
     record: Provider
     live: SeenList | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
     failure: ModelListFailure | None = None
     refreshed: RefreshedList | None = None
 
@@ -89,7 +90,7 @@ class Models:
             records = self._access.records(session)
         refresh = params.refresh and params.cursor is None
         found = await self._all_known(session, records, params.key_id, refresh=refresh)
-        items = [item for known in found for item in joined(known.record, known.live)]
+        items = [item for known in found for item in joined(known.record, known.live, known.fields)]
         shown, next_cursor = page(items, params.cursor, params.limit)
         return ModelListResult(
             items=tuple(shown),
@@ -115,7 +116,7 @@ class Models:
         """
         place = _place(session, grant)
         live, _, _ = await self._ask(session, place, grant)
-        return tuple(joined(grant.record, live))
+        return tuple(joined(grant.record, live, grant.plain_fields))
 
     async def _wanted(
         self, session: Session, provider: str | None, key_id: str | None
@@ -158,14 +159,14 @@ class Models:
             if error.kind in {"keyMissing", "vaultUninitialized"}:
                 return _Known(record)
             last = await self._last_seen(session, record)  # a locked vault hides no models
-            return _Known(record, last, _failure(record, error, last))
+            return _Known(record, last, failure=_failure(record, error, last))
         place = _place(session, grant)
         live = await self._remembered(place)
         if live is None or refresh:
             return await self._asked(session, place, grant, live)
         if _old(live) and not self._is_asking(place):
             self._background.start(self._renew(session, place, grant))
-        return _Known(record, live)
+        return _Known(record, live, grant.plain_fields)
 
     async def _asked(
         self, session: Session, place: ListPlace, grant: Grant, before: SeenList | None
@@ -174,7 +175,8 @@ class Models:
         try:
             live, changed, unlisted = await self._ask(session, place, grant)
         except ByokdError as error:
-            return _Known(record, before, _failure(record, error, before))
+            said = _failure(record, error, before)
+            return _Known(record, before, grant.plain_fields, said)
         failure = None if unlisted is None else _failure(record, unlisted, live)
         told = RefreshedList(
             provider=record.id,
@@ -183,7 +185,7 @@ class Models:
             seen_at=live.seen_at,
             changed=changed,
         )
-        return _Known(record, live, failure, told)
+        return _Known(record, live, grant.plain_fields, failure, told)
 
     async def _renew(self, session: Session, place: ListPlace, grant: Grant) -> None:
         with suppress(ByokdError):  # nobody waits; who asks next is told how old it is
@@ -200,7 +202,7 @@ class Models:
         asked_at = now_ms()
         async with self._asking.setdefault(place, anyio.Lock()):
             before = self._seen.get(place)
-            if before is not None and before.seen_at > asked_at:
+            if before is not None and before.seen_at >= asked_at:
                 return before, False, None
             models, unlisted = await self._fetch_in_time(grant)
             seen_at = now_ms()
