@@ -102,6 +102,16 @@ def test_a_table_fits_eighty_columns_and_cuts_nothing(
     assert "…" not in out
 
 
+def test_what_is_copied_stays_in_one_piece(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    long = "abcdefghij" * 12
+    terminal.table(("one", "two"), [(long, "x" * 30), ("short", "y")], copied=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [[long, "x" * 30], ["short", "y"]]
+
+
 def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.table(("one",), [])
     said = capsys.readouterr()

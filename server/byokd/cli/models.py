@@ -6,7 +6,8 @@ Knows how a model is shown. Must not know any model.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import click
 
@@ -42,18 +43,27 @@ def models(
     if as_json:
         terminal.show_json(items)
     else:
-        terminal.table(
-            ("provider", "model", "context", "output", "tools", "source", "seen"),
-            (_row(item) for item in items),
-        )
+        for name, listed in groupby(items, key=lambda item: item.provider):
+            _show(name, tuple(listed))
     for failure in pages[0].failures:
         age = f"; listed as seen {_ago(failure.seen_at)}" if failure.seen_at else ""
         terminal.say(f"could not ask {failure.provider}: {failure.message}{age}")
     for name, seen_at in _old(items).items():
         if name not in {failure.provider for failure in pages[0].failures}:
             terminal.say(f"{name} as seen {_ago(seen_at)}; --refresh asks again", dim=True)
-    if everyone is False and provider is None and not items:
-        terminal.say("there is no key yet; --all shows what there is", dim=True)
+    if not items:
+        unasked = provider is None and not everyone
+        said = "there is no key yet; --all shows what there is" if unasked else "nothing to list"
+        terminal.say(said, dim=True)
+
+
+def _show(provider: str, items: Sequence[ModelInfo]) -> None:
+    """Print one provider's models under its name; an id is what a person copies."""
+    seen = terminal.when(max((item.seen_at for item in items if item.seen_at), default=None))
+    terminal.show(f"{provider}, seen {seen}" if seen else provider)
+    columns = ("model", "context", "output", "tools", "source")
+    terminal.table(columns, (_row(item) for item in items), copied=True)
+    terminal.show("")
 
 
 def _old(items: Iterable[ModelInfo]) -> dict[str, int]:
@@ -72,13 +82,11 @@ def _ago(at_ms: int) -> str:
 
 def _row(item: ModelInfo) -> tuple[str | None, ...]:
     return (
-        item.provider,
         item.id,
         _tokens(item.context_tokens),
         _tokens(item.output_tokens),
         {True: "yes", False: "no", None: None}[item.tools],
         item.source,
-        terminal.when(item.seen_at),
     )
 
 

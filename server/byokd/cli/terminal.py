@@ -20,6 +20,7 @@ from functools import lru_cache
 
 from rich.box import Box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +29,7 @@ from byokd.protocol.base import Value
 # Without these two, joined scripts such as Persian and joined emoji fall apart; they move nothing.
 _KEPT = frozenset("\n\t\u200c\u200d")
 _LONGEST_ID = 30
+_WIDEST = 1000
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
@@ -82,22 +84,33 @@ def fail(error: str, hint: str | None = None) -> None:
         say(f"hint: {line(hint)}")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | None]], *, whole: int = 1) -> None:
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | None]],
+    *,
+    whole: int = 1,
+    copied: bool = False,
+) -> None:
     """Print rows under their headings; what does not fit is folded, never cut.
 
-    The first `whole` columns, which a person copies or compares, stay in one piece.
+    The first `whole` columns, which a person compares, stay in one piece while they are short. With
+    `copied` the first one does at any length, and its line may be longer than the terminal is wide.
     """
     rows = tuple(rows)
     drawn = Table(
         box=_RULE, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
     )
     for number, column in enumerate(columns):
-        fits = number < whole and _widest(rows, number) <= _LONGEST_ID
+        fits = number < whole and (copied or _widest(rows, number) <= _LONGEST_ID)
         drawn.add_column(Text(line(column)), overflow="fold", no_wrap=fits)
     for row in rows:
         drawn.add_row(*(Text(line(cell) if cell else "-") for cell in row))
+    console = out()
+    if copied:
+        natural = Measurement.get(console, console.options.update(width=_WIDEST), drawn).maximum
+        console.width = max(console.width, natural)
     if drawn.row_count:
-        out().print(drawn)
+        console.print(drawn, soft_wrap=copied)
     else:
         say("nothing to list", dim=True)
 
