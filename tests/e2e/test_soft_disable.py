@@ -26,6 +26,7 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
         daemon.on_request = lambda _method, _params: None
         await unlocked(daemon, prompt=True)
         key = await store_key(daemon, provider)
+        assert key["lastUsedAt"] is None
         asked: list[dict[str, object]] = []
 
         def dismiss(method: str, params: dict[str, object]) -> None:
@@ -51,6 +52,7 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
         provider.set_key_valid(KEY, valid=True)
         listed = (await daemon.request("key/list", {}))["items"][0]
         assert (listed["state"], listed["reason"]) == ("softDisabled", "rejected")
+        assert listed["createdAt"] <= listed["lastUsedAt"]
         enabled = await daemon.request("key/enable", {"keyId": key["keyId"], "probe": True})
         assert enabled["key"]["state"] == "active"
         assert enabled["probe"]["verdict"] == "valid"

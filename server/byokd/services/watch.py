@@ -65,14 +65,20 @@ class Watch:
     async def observe(
         self, session: Session, row: KeyRow, seen: HealthClass, *, started_at: int
     ) -> None:
-        """Count what one answer said about the key it was made with.
+        """Count what one answer said about the key it was made with, and that it was used.
 
         A failure of the store is not the chat's failure: the next answer says the same again.
         """
-        if self._step(row, seen, started_at)[1] == "nothing":
+        counts = self._step(row, seen, started_at)[1] != "nothing"
+        if not counts and not keys.use_is_news(row, at=now_ms()):
             return
+
+        def write(tx: VaultTx) -> Step:
+            keys.note_used(tx, row.account, row.key_id, at=now_ms())
+            return self._count(tx, row, seen, started_at) if counts else "nothing"
+
         try:
-            step = await self._vault.transaction(lambda tx: self._count(tx, row, seen, started_at))
+            step = await self._vault.transaction(write)
         except ByokdError:
             return
         if step == "suspect":

@@ -271,13 +271,18 @@ def set_health(
     return row if row.health == health else rows.update(tx, replace(row, health=dict(health)))
 
 
+def use_is_news(row: KeyRow, *, at: int) -> bool:
+    """Tell whether a use now is worth a write: it was used long ago, or never, or in the future."""
+    return row.last_used_at is None or not 0 <= at - row.last_used_at < LAST_USED_STEP_MS
+
+
 def note_used(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
     """Remember when a key was last used; returns whether that was worth a write."""
     try:
         row = get(tx, account, key_id)
     except NotFound:
         return False
-    if row.last_used_at is not None and 0 <= at - row.last_used_at < LAST_USED_STEP_MS:
+    if not use_is_news(row, at=at):
         return False
     rows.update(tx, replace(row, last_used_at=at))
     return True
