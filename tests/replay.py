@@ -29,6 +29,7 @@ _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("inputTokens",),
         ("promptTokenCount",),
         ("tokens", "input_tokens"),
+        ("prompt_eval_count",),
     ),
     "output": (
         ("completion_tokens",),
@@ -36,6 +37,7 @@ _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("outputTokens",),
         ("candidatesTokenCount",),
         ("tokens", "output_tokens"),
+        ("eval_count",),
     ),
     "total": (("total_tokens",), ("totalTokens",), ("totalTokenCount",)),
     "cached": (
@@ -141,6 +143,7 @@ DIALECTS: Final = {
     "google-generate": "gemini",
     "bedrock-converse": "bedrock_converse",
     "cohere-chat": "cohere_chat",
+    "ollama": "ollama_chat",
 }
 """Who reads the answers of an API."""
 

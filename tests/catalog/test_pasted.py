@@ -17,6 +17,9 @@ _ACCOUNT = "0123456789abcdef0123456789abcdef"
 
 _READ: list[tuple[str, str, dict[str, str], str | None]] = [
     # provider, pasted, fields, base URL to keep
+    ("ollama", "http://localhost:11434/api", {}, "http://localhost:11434/v1"),
+    ("ollama", "https://ollama.com/api/", {}, "https://ollama.com/v1"),
+    ("ollama", "https://a.example/llm/api/chat", {}, "https://a.example/llm/v1"),
     ("azure-openai", "https://my-res.openai.azure.com", {"resourceName": "my-res"}, None),
     ("azure-openai", "  https://my-res.openai.azure.com/ ", {"resourceName": "my-res"}, None),
     (

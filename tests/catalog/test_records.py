@@ -90,9 +90,9 @@ TABLE = (
         facts={"cost_header": "x-litellm-response-cost"},
     ),
     Row(
-        "ollama", "singleField", CHAT, "http://localhost:11434/v1", fields="apiKey?", keyless=True,
-        pricing="free", notes="free and local",
-        facts={"image_data_uri_only": True, "unsupported": ("tool_choice", "parallel_tool_calls")},
+        "ollama", "singleField", "ollama_chat", "http://localhost:11434/v1", fields="apiKey?",
+        keyless=True, chat_path="../api/chat", probe="/v1/chat/completions", pricing="free",
+        notes="free and local", facts={"effort_field": "think"},
     ),
     Row(
         "mistral", "singleField", CHAT, "https://api.mistral.ai/v1", pricing="cached input",

@@ -18,6 +18,8 @@ _CHAT = ("openai_chat", "/chat/completions")
 _RESPONSES = ("openai_responses", "/responses")
 _DATED = ("openai_chat", "../deployments/{model}/chat/completions?api-version={apiVersion}")
 
+_OLLAMA = ("ollama_chat", "../api/chat")
+
 _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
     # provider, model, base URL, dialect named, API version; dialect and path that are chosen
     ("openai", "gpt-5", _OPENAI, None, "", _RESPONSES),
@@ -42,6 +44,15 @@ _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
     ("openrouter", "m", "https://openrouter.ai/api/v1", "openai_responses", "", _RESPONSES),
     ("litellm", "m", _GATEWAY, "openai_responses", "", ("openai_responses", "/v1/responses")),
     ("mistral", "m", "https://api.mistral.ai/v1", "openai_chat", "", _CHAT),
+    ("ollama", "m", "http://localhost:11434/v1", None, "", _OLLAMA),
+    (
+        "ollama",
+        "m",
+        "http://localhost:11434/v1",
+        "openai_chat",
+        "",
+        ("openai_chat", "/v1/chat/completions"),
+    ),
 ]
 
 
@@ -100,3 +111,15 @@ def test_a_dialect_that_is_not_spoken_is_refused_and_those_that_are_are_named() 
 )
 def test_an_address_may_name_its_dialect(base_url: str, named: tuple[str, str | None]) -> None:
     assert named_by(load()["openai"], base_url) == named
+
+
+@pytest.mark.parametrize(
+    ("base_url", "named"),
+    [
+        ("http://a.example/v1", ("http://a.example/v1", None)),
+        ("http://a.example/o/api/chat", ("http://a.example/o", "ollama_chat")),
+        ("http://a.example/v1/chat/completions", ("http://a.example", "openai_chat")),
+    ],
+)
+def test_so_does_one_beside_the_version(base_url: str, named: tuple[str, str | None]) -> None:
+    assert named_by(load()["ollama"], base_url) == named

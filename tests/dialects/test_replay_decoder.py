@@ -24,7 +24,8 @@ _GROUPS = sorted({recording.provider for recording in _HERE})
 _CALL = records.call()
 _END = re.compile(
     rb'"(?:finish_reason|finishReason|stop_reason|blockReason)": ?"[A-Za-z_]+".*\}\r?$|\[DONE\]'
-    rb'|"type": ?"response\.(?:completed|incomplete)".*\}\r?$',
+    rb'|"type": ?"response\.(?:completed|incomplete)".*\}\r?$'
+    rb'|"done": ?true.*\}\r?$',
     re.MULTILINE,
 )
 _STOP = re.compile(

@@ -231,6 +231,8 @@ def _wanted(row: Row) -> tuple[str, ...]:
     fits = re.search(quirks.reasoning_echo_models or "", row.model)
     if row.dialect == "cohere_chat":
         return _THOUGHT, _PLAN
+    if row.dialect == "ollama_chat":
+        return (_THOUGHT,)
     echoes = row.dialect == "openai_chat" and quirks.reasoning_echo != "none"
     return (_THOUGHT,) if echoes and fits else ()
 

@@ -221,7 +221,7 @@ class Quirks(_Record):
     `thinking_adaptive` are Claude's, by a number of tokens and by a word; `effort_levels` has the
     word that some models take beside the number. Of the Converse format: `max_reasoning_effort` is
     Nova's, `reasoning_config` Qwen's. Of generateContent: `thinkingLevel` sends the word,
-    `thinkingBudget` the word as a number.
+    `thinkingBudget` the word as a number. Of Ollama's format: `think` sends the word, or false.
     Echo: earlier reasoning goes back in this form, for models that `reasoning_echo_models` fits;
     `reasoning_echo_always` sends the field empty on assistant messages that had none;
     `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
@@ -283,6 +283,7 @@ class Quirks(_Record):
         "reasoning_config",
         "thinkingLevel",
         "thinkingBudget",
+        "think",
         "none",
     ] = "none"
     effort_words: dict[Effort, str] = {}

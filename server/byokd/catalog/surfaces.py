@@ -61,8 +61,9 @@ def named_by(record: Provider, base_url: str) -> tuple[str, str | None]:
     paths = [(record.chat_path, record.dialect)]
     paths += [(surface.chat_path, surface.dialect) for surface in record.surfaces]
     for path, dialect in paths:
-        if base_url.endswith(path):
-            return base_url.removesuffix(path), dialect
+        ending = path.removeprefix("..")  # beside the version of a base URL, and so at its end
+        if base_url.endswith(ending):
+            return base_url.removesuffix(ending), dialect
     return base_url, None
 
 

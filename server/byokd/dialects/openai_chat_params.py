@@ -213,7 +213,8 @@ def _effort(params: SendParams, quirks: Quirks, notes: Notes, *, reasons: bool) 
 
 def tell_least(effort: str, word: str, quirks: Quirks, notes: Notes) -> None:
     """Note that a model thinks although it was told not to; other steps are only coarse."""
-    if effort == "none" != word and quirks.effort_field in {"reasoning_effort", "reasoning"}:
+    worded = quirks.effort_field in {"reasoning_effort", "reasoning", "think"}
+    if effort == "none" != word and worded:
         notes.adjusted("reasoning", "this model always thinks: it was asked to think the least")
 
 

@@ -21,6 +21,7 @@ DIALECTS: Final[dict[str, str]] = {
     "gemini": "byokd.dialects.gemini",
     "bedrock_converse": "byokd.dialects.bedrock_converse",
     "cohere_chat": "byokd.dialects.cohere_chat",
+    "ollama_chat": "byokd.dialects.ollama_chat",
 }
 """Name, as records say it, to module."""
 
