@@ -28,9 +28,13 @@ Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
 """How much a client asks a model to think."""
 
 HealthClass: TypeAlias = Literal[
-    "authOk", "authInvalid", "authDead", "forbiddenScope", "notFromProvider", "neutral"
-]
-"""What one answer says about the key (`authOk` also for an error that proves it was accepted)."""
+    "authOk", "authInvalid", "authUnsure", "authDead", "forbiddenScope", "notFromProvider",
+    "neutral",
+]  # fmt: skip
+"""What one answer says about the key (`authOk` also for an error that proves it was accepted).
+
+`authUnsure`: the words are the same for a bad key and for a good one at the wrong address.
+"""
 
 Verdict: TypeAlias = Literal[
     "valid", "validRestricted", "noFunds", "rateLimited", "invalid",
@@ -77,9 +81,10 @@ class Condition(_Record):
     """When a row applies: all that is given must hold.
 
     `code` and `type` are compared, as lower-case text, with the error's code and type, wherever
-    the answer names them (in the body, or in a header such as `x-amzn-errortype`); `message` is a
-    regular expression searched in the error's text without regard to case; `pointer` is a JSON
-    pointer into the body, compared with `equals` as JSON.
+    the answer names them (in the body, or in a header such as `x-amzn-errortype`), and `*` in them
+    stands for any characters; `message` is a regular expression searched in the error's text
+    without regard to case; `pointer` is a JSON pointer into the body, compared with `equals` as
+    JSON.
     """
 
     status: tuple[int, ...] = ()
@@ -92,6 +97,9 @@ class Condition(_Record):
 
 class ErrorRow(_Record):
     """One line of the classifier: what an error body means. The first row that applies wins.
+
+    A row whose condition is nothing but a status is asked last, after the general rows: it says
+    what that status usually means.
 
     `hint` is a sentence for the person: lower case, no full stop, says what to do.
     """

@@ -72,12 +72,14 @@ class Refusal:
 class Fault:
     """What a provider's error means, before anybody adds who asked.
 
-    `refusals` are the parameters that it names as the reason.
+    `refusals` are the parameters that it names as the reason. `hint` is the sentence that the
+    provider's record has for it, which `message` then is.
     """
 
     kind: Kind
     health: HealthClass
     message: str
+    hint: str | None = None
     retryable: bool = False
     retry_after_ms: int | None = None
     http_status: int | None = None

@@ -7,9 +7,10 @@ are hostile: 64 KiB are read, nesting is bounded, and nothing here raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from urllib.parse import unquote
 
 from pydantic_core import from_json
 
@@ -24,7 +25,9 @@ _HTML: Final = re.compile(r"\s*<(?:!doctype|html|head|body|title|\?xml)", re.IGN
 _SSE: Final = re.compile(r"\s*(?:(?:data|event|id|error|retry):|: )")
 _STATUS: Final = range(300, 600)
 _THREE_DIGITS: Final = re.compile(r"[0-9]{3}")
-_MESSAGE_NAMES: Final = ("message", "Message", "msg", "detail", "error_description", "description")
+_MESSAGE_NAMES: Final = (
+    "message", "Message", "msg", "detail", "error_description", "description", "error",
+)  # fmt: skip
 _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
 
 
@@ -119,18 +122,23 @@ def _parse(text: str) -> Json:
 
 
 def _depth_within(document: Json, most: int) -> bool:
-    level: list[Json] = [document]
-    for _ in range(most + 1):
-        level = [child for value in level for child in _children(value)]
+    """Tell whether no container stands inside more than `most - 1` others; an empty one counts."""
+    level = [document]
+    for _ in range(most):
+        level = [child for value in level for child in _children(value) if _holds(child)]
         if not level:
             return True
     return False
 
 
-def _children(value: Json) -> list[Json]:
+def _holds(value: Json) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _children(value: Json) -> Iterable[Json]:
     if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _sse_documents(text: str) -> Iterator[Json]:
@@ -158,7 +166,7 @@ def _from_document(document: Json) -> _Found | None:
     found = _Found(document)
     error = _error_value(document)
     if isinstance(error, str) and error:
-        found.messages.append(error)
+        found.messages.append(_say(error))
         _take_words(found, document)
     elif isinstance(error, dict):
         _take(found, error)
@@ -193,11 +201,7 @@ def _first(value: Json) -> Json:
 
 def _take(found: _Found, error: JsonObject) -> None:
     """Gather message, code, type and the finer words from an error object."""
-    message = next((said for name in _MESSAGE_NAMES if (said := _say(error.get(name)))), "")
-    nested = error.get("error")
-    if not message and nested is not None:
-        message = _say(nested)
-    if message:
+    if message := _say(error):
         found.messages.append(message)
     _take_words(found, error)
     inner = error.get("innererror") or error.get("inner_error")
@@ -251,7 +255,8 @@ def _take_metadata(found: _Found, metadata: Json) -> None:
 def _say(value: Json) -> str:
     """Return the words in a message of any form: text, list of texts, FastAPI's `detail` list."""
     if isinstance(value, str):
-        return value
+        # xAI was seen to send its sentence URL-encoded (2026).
+        return unquote(value) if "%20" in value and " " not in value else value
     if isinstance(value, list):
         return "; ".join(filter(None, (_say(entry) for entry in value[:_ITEMS_MAX])))
     if not isinstance(value, dict):

@@ -7,6 +7,7 @@ Must not know any provider: what differs between them is rows of data. Pure.
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from functools import cache
 from http import HTTPStatus
 from typing import Final
@@ -76,6 +77,8 @@ _REFUSED: Final = frozenset({400, 422})
 _REFUSED_KINDS: Final = frozenset({"badRequest", "unsupported"})
 """Of which answers a parameter may be the reason."""
 
+_AGAINST_KEY: Final = frozenset({"authInvalid", "authUnsure", "authDead"})
+
 _PASSING: Final = frozenset({"rateLimited", "providerOverloaded", "providerError", "timeout"})
 """Kinds that may be over by the next try. They say nothing about the key: a limiter or a gateway
 may have answered before anybody looked at it."""
@@ -123,10 +126,12 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     kind = _kind(row, said, status, foreign=foreign)
     health = _health(row, said, status, kind, foreign=foreign)
     refused = status in _REFUSED and kind in _REFUSED_KINDS
+    hint = row.hint if row is not None else None
     return Fault(
         kind=kind,
         health="neutral" if inside and health != "notFromProvider" else health,
-        message=(row.hint if row is not None else None) or _sentence(provider, kind, status),
+        message=hint or _sentence(provider, kind, status),
+        hint=hint,
         retryable=_retryable(row, head, status, kind, foreign=foreign),
         retry_after_ms=retry_after_ms(head.headers, said.document, said.message)
         if kind in _WAITS
@@ -149,7 +154,7 @@ def _row(provider: Provider, said: ErrorBody, status: int, *, foreign: bool) -> 
     if foreign:
         rows = tuple(row for row in provider.errors if row.when.message is not None)
     else:
-        rows = provider.errors + load_errors()
+        rows = _in_order(provider, status)
     rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(said.message) is not None
     for row in rows:
         named = row.when.code or row.when.type
@@ -159,14 +164,36 @@ def _row(provider: Provider, said: ErrorBody, status: int, *, foreign: bool) -> 
     return None
 
 
+def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
+    """Return the rows to ask: the record's, the general ones, the record's word on a status.
+
+    A row that names nothing but a status says what the status means where no words say more: a 403
+    may still be a refused content. It also says whether that status can be about the key, so then
+    no general row makes it a dead one.
+    """
+    usual = tuple(row for row in provider.errors if row.when == Condition(status=row.when.status))
+    named = tuple(row for row in provider.errors if row not in usual)
+    general = load_errors()
+    if any(status in row.when.status for row in usual):
+        general = tuple(row for row in general if row.health not in _AGAINST_KEY)
+    return (*named, *general, *usual)
+
+
 def applies(when: Condition, said: ErrorBody, status: int) -> bool:
     """Tell whether everything that the condition names holds."""
     return (
         (not when.status or status in when.status)
-        and (not when.code or not said.codes.isdisjoint(word.lower() for word in when.code))
-        and (not when.type or not said.types.isdisjoint(word.lower() for word in when.type))
+        and (not when.code or _named(when.code, said.codes))
+        and (not when.type or _named(when.type, said.types))
         and (when.message is None or _searched(when.message, said))
         and (when.pointer is None or _points(when, said.document))
+    )
+
+
+def _named(words: tuple[str, ...], found: frozenset[str]) -> bool:
+    wanted = [word.lower() for word in words]
+    return not found.isdisjoint(wanted) or any(
+        fnmatchcase(each, word) for word in wanted if "*" in word for each in found
     )
 
 
@@ -193,14 +220,22 @@ def _is_foreign(head: HttpHead, said: ErrorBody) -> bool:
         or head.headers.get("cf-mitigated") is not None
         or head.headers.get("proxy-authenticate") is not None
         or (said.form == "text" and _EDGE_TEXT.match(said.message) is not None)
+        or _is_edge(said.document)
     )
+
+
+def _is_edge(document: Json) -> bool:
+    """Tell whether Cloudflare's edge refused on its own; it writes JSON too since 2026."""
+    return isinstance(document, dict) and document.get("cloudflare_error") is True
 
 
 def _kind(row: ErrorRow | None, said: ErrorBody, status: int, *, foreign: bool) -> Kind:
     if status in _REDIRECT:
         return "providerRedirect"
     if row is not None:
-        return row.kind
+        # A gateway took our key and passes on another's refusal of another key.
+        passed_on = said.upstream and row.kind == "keyInvalid"
+        return "keyForbidden" if passed_on else row.kind
     if foreign and (status not in _FAILED or status in {403, 407, 511}):
         return "network"
     if known := _BY_STATUS.get(status):
@@ -219,11 +254,11 @@ def _health(
         return "neutral"
     stated = row.health if row is not None else None
     health = stated or _usual_health(row, status, kind)
-    if health in {"authInvalid", "authDead"}:
+    if health in _AGAINST_KEY:
         if said.form != "json":
             return "notFromProvider"  # without the provider's envelope nothing is known of the key
         if said.upstream:
-            return "forbiddenScope"  # a gateway took our key and passes on another's refusal
+            return "forbiddenScope"
     if health == "authOk" and said.form != "json":
         return "neutral"
     return health

@@ -42,6 +42,8 @@ _SAY: Final[dict[Verdict, str]] = {
     "unknown": "{name} answered in a way that says nothing about the key",
 }
 
+_HINTED: Final = frozenset({"validRestricted", "noFunds", "invalid", "wrongRegion"})
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeReading:
@@ -158,7 +160,7 @@ def _fault_verdict(fault: Fault) -> Verdict:
     # A probe is a question about the key, so a refusal inside a 200 answers it; the health class
     # stays neutral, because the same shape in a chat is no proof.
     refused = fault.kind == "keyInvalid" and fault.http_status in _OK
-    if refused or fault.health in {"authInvalid", "authDead"}:
+    if refused or fault.health in {"authInvalid", "authUnsure", "authDead"}:
         return "invalid"
     if fault.kind in {"network", "providerRedirect"}:
         return "unreachable"
@@ -173,9 +175,12 @@ def _fault_verdict(fault: Fault) -> Verdict:
 
 
 def _sentence(provider: Provider, verdict: Verdict, fault: Fault | None) -> str:
-    # The classifier knows more about an unknown than the word does.
-    if verdict == "unknown" and fault is not None and fault.http_status not in _OK:
-        return fault.message
+    # The record's sentence, and what the classifier knows of an unknown, say more than the word.
+    if fault is not None and fault.http_status not in _OK:
+        if verdict == "unknown":
+            return fault.message
+        if fault.hint and verdict in _HINTED:
+            return fault.hint
     return _SAY[verdict].replace("{name}", provider.name)
 
 

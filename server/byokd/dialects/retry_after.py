@@ -29,6 +29,7 @@ _WORDS: Final = re.compile(
 _LONG_UNITS: Final = {"mil": "ms", "sec": "s", "min": "m", "hou": "h"}
 _EPOCH_MS_FROM: Final = 10**11  # a smaller number of a reset is seconds since 1970, or a delay
 _EPOCH_S_FROM: Final = 10**9
+_NAMED_MAX: Final = 16  # headers read of those that a body repeats
 
 
 def retry_after_ms(headers: Headers, document: Json, text: str) -> int | None:
@@ -43,7 +44,8 @@ def retry_after_ms(headers: Headers, document: Json, text: str) -> int | None:
         or _retry_after(headers)
         or _retry_info(document)
         or _in_words(text)
-        or _reset(headers)
+        or _reset(headers, headers)
+        or _reset(_passed_on(document), headers)
     )
     if found is None:
         return 0 if headers.get("retry-after") == "0" else None
@@ -102,14 +104,23 @@ def _in_words(text: str) -> int | None:
     return round(float(number) * _UNIT_MS[short]) + (_duration(rest.lower()) or 0)
 
 
-def _reset(headers: Headers) -> int | None:
-    """Return the longest reset among the limits of which nothing remains.
+def _passed_on(document: Json) -> Headers:
+    """Return the headers that a gateway repeats in the body (OpenRouter's free models, 2025)."""
+    found = document
+    for name in ("error", "metadata", "headers"):
+        found = found.get(name) if isinstance(found, dict) else None
+    named = list(found.items())[:_NAMED_MAX] if isinstance(found, dict) else []
+    return Headers([(name.lower(), value) for name, value in named if isinstance(value, str)])
+
+
+def _reset(headers: Headers, answered: Headers) -> int | None:
+    """Return the longest reset among the limits of which nothing remains; `answered` has the date.
 
     Names are `x-ratelimit-reset-tokens`, `anthropic-ratelimit-tokens-reset`, `x-ratelimit-reset`;
     a limit that does not say what remains tells nothing about this refusal.
     """
     waits = [
-        _moment_or_delay(value.strip(), headers)
+        _moment_or_delay(value.strip(), answered)
         for name, value in headers
         if "ratelimit" in name and "reset" in name
         if (headers.get(name.replace("reset", "remaining")) or "").strip() in {"0", "0.0", "-1"}

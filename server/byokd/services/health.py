@@ -62,8 +62,10 @@ def observe(
     """
     if seen == "authOk":
         return _accepted(health, now)
-    if seen not in {"authInvalid", "authDead"}:
+    if seen not in {"authInvalid", "authUnsure", "authDead"}:
         return health, "nothing"
+    if seen == "authUnsure" and not health.proven:
+        return health, "nothing"  # rather a wrong address than a dead key
     if not health.proven and now - health.fresh_since < policy.grace_ms:
         return health, "nothing"
     if health.rejections and (
