@@ -144,8 +144,11 @@ class DoorProtocol(JsonRPCProtocol):
         self.requests.remove(entry)
 
     async def _outcome(self, entry: InFlight, request: Request) -> bytes:
-        """Run the handler and write what became of it, which always is something."""
-        error: ByokdError
+        """Run the handler and write what became of it, which always is something.
+
+        No name here may hold the error: its traceback holds this frame, and the two would keep
+        each other, and all that the call has read, until some later garbage collection.
+        """
         try:
             entry.begin()
             result = await self._run(entry, request)
@@ -153,11 +156,11 @@ class DoorProtocol(JsonRPCProtocol):
         except asyncio.CancelledError as exc:
             if self._closing:
                 raise
-            asked = entry.cancelled
-            error = Cancelled("the request was cancelled") if asked else as_ours(exc)
+            if entry.cancelled:
+                return self._error(request.id, Cancelled("the request was cancelled"))
+            return self._error(request.id, as_ours(exc))
         except Exception as exc:  # noqa: BLE001 - whatever it is, the client gets an answer
-            error = as_ours(exc)
-        return self._error(request.id, error)
+            return self._error(request.id, as_ours(exc))
 
     async def _run(self, entry: InFlight, request: Request) -> Result | Json:
         handler = self._find(request.method)

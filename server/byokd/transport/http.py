@@ -120,7 +120,10 @@ class HttpTransport:
             failure = failures.first_byte_failure()
         except failures.FOREIGN as exc:
             failure = failures.head_failure(exc, proxied=proxied)
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback holds this frame, and with it what was sent and read
 
 
 class _HttpStream:
@@ -146,7 +149,10 @@ class _HttpStream:
             failure = failures.body_failure()
         else:
             return
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure
 
 
 def _client(tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> httpx.AsyncClient:
