@@ -1,0 +1,102 @@
+"""What an Ollama model said goes back to it; to another, words and calls alone.
+
+What must go back is read here from the bytes, by other means than the decoder's.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import cutting
+import recorded
+import replay
+from byokd.dialects.call import Call
+from byokd.dialects.ollama_chat import decoder, encode
+from byokd.protocol.chat import SendParams
+from byokd.wire import HttpHead
+from dialects import vectors
+
+_OWN, _OTHER = "qwen3:8b", "llama3.2"
+_ASK = {"role": "user", "content": "hi"}
+_BENT = {"arguments_as_text", "strange_shapes", "not_a_number", "whole_on_many_lines"}
+
+_BODIES = [
+    (vector.name, vector.body)
+    for vector in vectors.load("ollama_chat")
+    if "fault" not in vector.expected["reply"] and vector.name not in _BENT
+] + [
+    (one.name, one.body)
+    for one in replay.load()
+    if one.api == "ollama" and "error" not in one.expect
+]
+_TABLE = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
+
+
+def _call(messages: list[Any], model: str, provider: str = "ollama") -> Call:
+    record = recorded.record("ollama")
+    assert record is not None
+    asked = {"streamId": "s", "provider": provider, "model": model, "messages": messages}
+    record = record.model_copy(update={"id": provider})
+    return Call(record, "https://host.test", SendParams.model_validate(asked))
+
+
+def _conversation(body: bytes) -> list[Any]:
+    """Return a question, the answer as a client holds it, its tools' results, and a question."""
+    _, reply = cutting.run(decoder(_call([_ASK], _OWN), HttpHead(200)), [body])
+    assert reply.fault is None
+    answer = json.loads(reply.message.model_dump_json(by_alias=True))
+    results = [
+        {"type": "toolResult", "callId": part["callId"], "content": "x"}
+        for part in answer["content"]
+        if part["type"] == "toolCall"
+    ]
+    return [_ASK, answer, *([{"role": "tool", "content": results}] if results else []), _ASK]
+
+
+def _sent(call: Call) -> list[Any]:
+    messages: list[Any] = json.loads(encode(call, 0).request.body)["messages"]
+    return messages
+
+
+def _demanded(body: bytes) -> dict[str, Any]:
+    """Return the assistant's message that must go back, as a whole answer would have had it."""
+    found: dict[str, Any] = {"content": "", "thinking": "", "tool_calls": []}
+    for line in body.decode("utf-8-sig").splitlines():
+        document = json.loads(line) if line.strip() else None
+        message = (document.get("message") if isinstance(document, dict) else None) or {}
+        for name in found:
+            found[name] += message.get(name) or type(found[name])()
+    return {name: value for name, value in found.items() if value}
+
+
+@_TABLE
+def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+    demanded = _demanded(body)
+    sent = _sent(_call(_conversation(body), _OWN))
+    said = [message for message in sent if message["role"] == "assistant"]
+    results = [message for message in sent if message["role"] == "tool"]
+    if not demanded:
+        assert said == []
+        return
+    (message,) = said
+    calls = message.pop("tool_calls", [])
+    native = demanded.pop("tool_calls", [])
+    assert message == {"role": "assistant", "content": ""} | demanded, name
+    for call, came, result in zip(calls, native, results, strict=True):
+        asked = came["function"]
+        assert call["id"] == came.get("id", call["id"])
+        assert call["function"] == {"name": asked["name"], "arguments": asked["arguments"]}
+        assert (result["tool_call_id"], result["tool_name"]) == (call["id"], asked["name"])
+
+
+@_TABLE
+@pytest.mark.parametrize(("model", "provider"), [(_OTHER, "ollama"), (_OWN, "elsewhere")])
+def test_another_gets_words_and_calls_alone(
+    name: str, body: bytes, model: str, provider: str
+) -> None:
+    sent = _sent(_call(_conversation(body), model, provider))
+    for message in (message for message in sent if message["role"] == "assistant"):
+        assert message.keys() <= {"role", "content", "tool_calls"}, name
