@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from byokd.catalog.record import Models, Probe, Provider, Quirks, Source
-from byokd.dialects.call import Call
+from byokd.dialects.call import Call, Encoded
 from byokd.protocol.chat import SendParams
 
 ID = "anyone"
@@ -38,3 +38,15 @@ def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
     }
     sent = SendParams.model_validate(asked | (params or {}))
     return Call(record(**quirks), "https://host.test/v1", sent)
+
+
+def said(messages: list[Any]) -> list[Any]:
+    """Return messages on the wire without the results that stand in for those a row leaves out."""
+    return [message for message in messages if "The tool gave no result." not in str(message)]
+
+
+def told(encoded: Encoded) -> list[str]:
+    """Return what is warned of, but for those results."""
+    made = "a tool call without a result"
+    rest = [warn for warn in encoded.warnings if not warn.message.startswith(made)]
+    return [f"{warn.type} {warn.parameter}" for warn in rest]

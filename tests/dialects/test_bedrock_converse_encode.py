@@ -35,7 +35,7 @@ def _body(call: Call) -> dict[str, Any]:
 
 
 def _told(call: Call) -> list[str]:
-    return [f"{warn.type} {warn.parameter}" for warn in encode(call, 0).warnings]
+    return records.told(encode(call, 0))
 
 
 # --- the address ----------------------------------------------------------------------------------
@@ -309,8 +309,9 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
     ("broken arguments", [_user(_T("a")), _said(_CALL | {"arguments": None, "parseError": "x",
      "rawArguments": "{a"})], {}, [_user({"text": "a"}),
       _said({"toolUse": _USE["toolUse"] | {"input": {"unreadable": "{a"}}})], []),
-    ("arguments that are no object", [_user(_T("a")), _said(_CALL | {"arguments": [1]}),
-     _said(_CALL | {"callId": "c2", "arguments": None})], {}, [_user({"text": "a"}),
+    ("arguments that are no object", [_user(_T("a")), _said(
+        _CALL | {"arguments": [1]}, _CALL | {"callId": "c2", "arguments": None})], {},
+     [_user({"text": "a"}),
       _said({"toolUse": _USE["toolUse"] | {"input": {"value": [1]}}},
             {"toolUse": _USE["toolUse"] | {"toolUseId": "c2", "input": {}}})], []),
     ("an id that is not taken", [_user(_T("a")), _said(_CALL), _user(_DONE)],
@@ -338,7 +339,7 @@ def test_messages(
 ) -> None:
     taken = {"files": "file"} | quirks
     call = converse.call({"messages": messages, "tools": [_TOOL]}, **taken)
-    assert _body(call)["messages"] == expected, name
+    assert records.said(_body(call)["messages"]) == expected, name
     assert [one for one in _told(call) if one != "dropped tools"] == told
 
 

@@ -19,6 +19,7 @@ from byokd.dialects.call import Call, Encoded
 from byokd.dialects.cohere_chat import encode
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Unsupported
+from dialects import records
 
 _BASE = "https://api.cohere.com"
 _A, _THINKS, _PLUS = "command-a-03-2025", "command-a-reasoning-08-2025", "command-a-plus-05-2026"
@@ -53,7 +54,7 @@ def _body(params: dict[str, Any], model: str = _A) -> dict[str, Any]:
 
 
 def _warned(params: dict[str, Any], model: str = _A) -> list[str]:
-    return [f"{w.type} {w.parameter}" for w in _encode(params, model).warnings]
+    return records.told(_encode(params, model))
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -239,7 +240,7 @@ _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
 
 @pytest.mark.parametrize(("model", "given", "sent", "warned"), _MESSAGES)
 def test_messages(model: str, given: _Messages, sent: _Messages, warned: list[str]) -> None:
-    assert _body({"messages": given}, model)["messages"] == sent
+    assert records.said(_body({"messages": given}, model)["messages"]) == sent
     assert _warned({"messages": given}, model) == warned
 
 
@@ -299,8 +300,9 @@ def test_quirk(
     bent = call.provider.model_copy(update={"quirks": Quirks.model_validate(quirks)})
     encoded = encode(replace(call, provider=bent), 0)
     plain = {"model": _A, "stream": True, "messages": [_HI]}
-    assert from_json(encoded.request.body) == plain | sent
-    assert [f"{w.type} {w.parameter}" for w in encoded.warnings] == warned
+    body = from_json(encoded.request.body)
+    assert body | {"messages": records.said(body["messages"])} == plain | sent
+    assert records.told(encoded) == warned
 
 
 def test_the_record_sets_what_is_tried_here() -> None:

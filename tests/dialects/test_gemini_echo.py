@@ -112,7 +112,7 @@ def test_another_model_gets_no_signature(name: str, body: bytes) -> None:
     signed = [part["thoughtSignature"] for part in sent if "thoughtSignature" in part]
     assert signed == [_SENTINEL][: len(calls)], name
     assert [part.get("thoughtSignature") for part in calls[:1]] == signed
-    ours = {"text", "functionCall", "inlineData"}
+    ours = {"text", "functionCall", "functionResponse", "inlineData"}
     assert all(len(ours.intersection(part)) == 1 for part in sent)
     assert not any("thought" in part for part in sent)
 

@@ -16,6 +16,7 @@ from byokd.dialects.call import Call, Encoded
 from byokd.dialects.gemini import encode
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Unsupported
+from dialects import records
 
 _BASE = "https://generativelanguage.googleapis.com/v1beta"
 _NEW, _OLD, _PRO, _GEMMA = (
@@ -48,7 +49,7 @@ def _body(params: dict[str, Any], model: str = _NEW) -> dict[str, Any]:
 
 
 def _warned(params: dict[str, Any], model: str = _NEW) -> list[str]:
-    return [f"{w.type} {w.parameter}" for w in _encode(params, model).warnings]
+    return records.told(_encode(params, model))
 
 
 # --- where to ------------------------------------------------------------------------------------
@@ -371,8 +372,7 @@ _CONTENTS: list[tuple[str, list[Any], dict[str, Any] | list[Any], list[str]]] = 
      [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [_fc("a", {}, "s")]},
       {"role": "user", "parts": [_fr("a", {"output": "see"}, parts=[_INLINE])]}], []),
     ("a result without its call", [_user(_result("z"))],
-     [{"role": "user", "parts": [
-         {"functionResponse": {"name": "unknown", "response": {"output": "ok"}}}]}], []),
+     [{"role": "user", "parts": [{"text": "Result of a tool: ok"}]}], ["notice messages"]),
     # what goes back as it came
     ("signed text", [_HI, _model(_text("a"), _text("b", thoughtSignature="s"),
                                  _text("c", parts=[{"text": "", "thoughtSignature": "t"}]))],
@@ -401,7 +401,8 @@ _CONTENTS: list[tuple[str, list[Any], dict[str, Any] | list[Any], list[str]]] = 
 def test_contents(messages: list[Any], expected: Any, warned: list[str]) -> None:
     params = {"messages": messages}
     whole = expected if isinstance(expected, dict) else {"contents": expected}
-    assert _body(params) == whole
+    body = _body(params)
+    assert body | {"contents": records.said(body["contents"])} == whole
     assert _warned(params) == warned
 
 

@@ -49,7 +49,7 @@ def _body(params: dict[str, Any], quirks: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dropped(params: dict[str, Any], quirks: dict[str, Any]) -> list[str]:
-    return [f"{w.type} {w.parameter}" for w in _encode(params, quirks).warnings]
+    return records.told(_encode(params, quirks))
 
 
 # --- parameters -----------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
 def test_messages(
     name: str, messages: list[Any], quirks: dict[str, Any], expected: list[Any], warnings: list[str]
 ) -> None:
-    assert _body({"messages": messages}, quirks)["messages"] == expected, name
+    assert records.said(_body({"messages": messages}, quirks)["messages"]) == expected, name
     assert _dropped({"messages": messages}, quirks) == warnings
 
 

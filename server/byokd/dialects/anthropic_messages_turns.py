@@ -17,6 +17,7 @@ from byokd.dialects.anthropic_messages_media import Media
 from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
 from byokd.dialects.openai_chat_params import Notes
+from byokd.dialects.pairs import paired
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -31,7 +32,6 @@ from byokd.protocol.parts import (
 _OPENING: Final = "."
 """What a user says first where a conversation does not begin with one; spaces are refused."""
 
-_NO_RESULT: Final = "The tool gave no result."
 _USE, _RESULT = "tool_use", "tool_result"
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
@@ -71,13 +71,12 @@ class Conversation:
 def write_conversation(call: Call, quirks: Quirks, notes: Notes) -> Conversation:
     """Return the conversation as it may be sent: turns alternate, and every call has its result."""
     writer = _Writer(call, quirks, notes)
-    for message in call.params.messages:
+    for message in paired(call.params.messages, quirks, notes):
         writer.add(message)
     said = writer.said
     if not said.turns or said.turns[0].role != "user":
         said.turns.insert(0, Turn("user", [_text(_OPENING)]))
         notes.notice("messages", "the conversation did not begin with a user, so a turn was added")
-    _pair(said.turns, notes)
     _trim_end(said.turns[-1])
     return said
 
@@ -190,34 +189,6 @@ class _Writer:
         return state if own else {}
 
 
-def _pair(turns: list[Turn], notes: Notes) -> None:
-    """Give every call its one result in the turn behind it, and every result its call.
-
-    Anything else is refused, and a conversation that was cancelled in a tool has calls without.
-    """
-    if any(block["type"] == _USE for block in turns[-1].blocks):
-        turns.append(Turn("user"))
-    waiting: dict[Json, None] = {}
-    for turn in turns:
-        if turn.role == "assistant":
-            waiting = {block["id"]: None for block in turn.blocks if block["type"] == _USE}
-            continue
-        for at, block in enumerate(turn.blocks):
-            if block["type"] != _RESULT:
-                continue
-            if block["tool_use_id"] in waiting:
-                del waiting[block["tool_use_id"]]
-            else:
-                turn.blocks[at] = _text(f"Result of a tool: {_words(block.get('content'))}")
-                notes.notice("messages", "a result without its tool call was sent as words")
-        for missing in waiting:
-            result: JsonObject = {"type": _RESULT, "tool_use_id": missing}
-            turn.blocks.insert(0, result | {"content": _NO_RESULT, "is_error": True})
-            notes.notice("messages", "a tool call without a result was given one that says so")
-        turn.blocks.sort(key=lambda block: block["type"] != _RESULT)
-        waiting = {}
-
-
 def _trim_end(turn: Turn) -> None:
     """Cut the space after an answer that is to be continued: it is refused."""
     last = turn.blocks[-1]
@@ -232,13 +203,6 @@ def _text(text: str) -> JsonObject:
 def _texts(text: str) -> list[JsonObject]:
     """Return a block of text; one of spaces alone is refused."""
     return [_text(text)] if text.strip() else []
-
-
-def _words(content: Json) -> str:
-    if isinstance(content, str):
-        return content
-    entries = content if isinstance(content, list) else []
-    return "".join(str(entry.get("text", "")) for entry in entries if isinstance(entry, dict))
 
 
 def _sendable(citation: Json) -> Json:

@@ -18,6 +18,7 @@ from byokd.dialects.bedrock_converse_media import Media
 from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
 from byokd.dialects.openai_chat_params import Notes
+from byokd.dialects.pairs import paired
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -67,7 +68,7 @@ class Conversation:
 def write_conversation(call: Call, quirks: Quirks, notes: Notes) -> Conversation:
     """Return the conversation, in the order and company that its blocks demand."""
     writer = _Writer(call, quirks, notes)
-    for message in call.params.messages:
+    for message in paired(call.params.messages, quirks, notes):
         writer.add(message)
     said = writer.said
     said.turns = [turn for whole in said.turns for turn in _parted(whole, quirks, notes)]

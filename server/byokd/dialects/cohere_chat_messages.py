@@ -17,6 +17,7 @@ from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
 from byokd.dialects.openai_chat_messages import arguments_text, data_uri
 from byokd.dialects.openai_chat_params import Notes
+from byokd.dialects.pairs import paired
 from byokd.dialects.tool_names import ToolNames
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
@@ -50,7 +51,7 @@ class Conversation:
 def write_conversation(call: Call, quirks: Quirks, notes: Notes, names: ToolNames) -> Conversation:
     """Return the conversation, in order."""
     writer = _Writer(call, quirks, notes, names)
-    for message in call.params.messages:
+    for message in paired(call.params.messages, quirks, notes):
         writer.add(message)
     writer.show([])
     return writer.said

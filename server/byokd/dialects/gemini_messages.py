@@ -17,6 +17,7 @@ from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
 from byokd.dialects.gemini_parts import KEPT, SIGNATURE
 from byokd.dialects.openai_chat_params import Notes
+from byokd.dialects.pairs import paired
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -45,7 +46,7 @@ def write_contents(
         words: what else to tell the model, behind the system's own words.
     """
     writer = _Writer(call, model, quirks, notes)
-    for message in call.params.messages:
+    for message in paired(call.params.messages, quirks, notes):
         writer.add(message)
     writer.flush()
     if words is not None:

@@ -16,6 +16,7 @@ from byokd.catalog.record import Quirks
 from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
 from byokd.dialects.openai_chat_params import Notes
+from byokd.dialects.pairs import paired
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -37,7 +38,7 @@ says something (Mistral's code 3230, seen 2025)."""
 def write_messages(call: Call, quirks: Quirks, notes: Notes) -> list[JsonObject]:
     """Return the messages of the body, in order."""
     writer = _Writer(call, quirks, notes)
-    for message in call.params.messages:
+    for message in paired(call.params.messages, quirks, notes):
         writer.add(message)
     messages = writer.messages
     if quirks.strict_alternation:
