@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from byokd.catalog.loader import load
 from byokd.catalog.record import Condition, Models, Probe, Provider, VerdictRow
 from byokd.dialects.probe import probe_request, read_probe
 from byokd.wire import Headers, HttpHead
-from recorded import BARE, NO_RECORDINGS, Recording, record, recordings
+from recorded import BARE, NO_RECORDINGS, VECTORS, Recording, record, recordings
 
 BASE = "https://a.example/v1"
 ELSEWHERE = "https://companion.example/verify/{accountId}"
@@ -150,6 +152,42 @@ def test_verdict_by_record(provider_id: str, status: int, body: Any, verdict: st
         pytest.skip(f"the record of {provider_id} is not written yet")
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     assert read_probe(provider, HttpHead(status), raw).verdict == verdict
+
+
+SEEN = json.loads((VECTORS / "probes.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", SEEN, ids=lambda row: f"{row['provider']}: {row['name']}")
+def test_what_was_seen(row: dict[str, Any]) -> None:
+    provider = load()[row["provider"]]
+    probe = provider.probe if row["probe"] == "first" else provider.probe.fallback
+    body = row["body"]
+    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    head = HttpHead(row["status"], Headers(row["headers"].items()))
+    reading = read_probe(provider, head, raw, probe=probe)
+    assert {
+        "verdict": reading.verdict,
+        "message": reading.message,
+        "modelsSeen": reading.models_seen,
+        "details": reading.details,
+    } == row["expect"]
+
+
+def test_every_provider_has_a_good_and_a_bad_key_in_the_table() -> None:
+    told = {(row["provider"], row["expect"]["verdict"]) for row in SEEN}
+    for name in load():
+        assert {(name, "unreachable"), (name, "rateLimited"), (name, "invalid")} <= told
+        assert (name, "valid") in told or name == "ollama", name
+
+
+@pytest.mark.parametrize("name", ["qwen", "glm", "azure-openai", "mistral"])
+def test_a_refusal_that_may_be_the_wrong_address_says_so(name: str) -> None:
+    refused = [
+        row for row in SEEN if (row["provider"], row["expect"]["verdict"]) == (name, "invalid")
+    ]
+    told = [row["expect"]["message"] for row in refused if row["status"] == 401]
+    assert told
+    assert all(re.search("base URL|resource|of their own", text) for text in told), told
 
 
 @pytest.mark.skipif(not RECORDED, reason=NO_RECORDINGS)

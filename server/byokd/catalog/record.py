@@ -142,12 +142,16 @@ class Probe(_Record):
     default; with another origin `path` is asked, and without one there is no probe. The first of
     `verdicts` that applies wins over the general reading, also on a 200. `fallback` is asked when
     the verdict is `unknown`. `details` names pointers into the answer that are worth reporting.
+
+    `key_prefixes` is how keys of this provider, and of no other, begin. A prefix alone decides
+    nothing; of a key that another provider has refused it tells whose it may be.
     """
 
     method: Literal["GET", "POST"] = "GET"
     path: str | None = None
     url: str | None = None
     body: str | None = None
+    key_prefixes: tuple[str, ...] = ()
     models_pointer: Pointer | None = None
     details: dict[str, Pointer] = {}
     verdicts: tuple[VerdictRow, ...] = ()
@@ -168,6 +172,13 @@ class LivePrice(_Record):
     currency: str = "USD"
 
 
+class ModelDetail(_Record):
+    """What is posted for each model whose context is not listed; `"{id}"` in `body` is its id."""
+
+    path: str
+    body: str
+
+
 class Models(_Record):
     """How the live list is read.
 
@@ -182,7 +193,9 @@ class Models(_Record):
 
     The page after this one is the same request with `next_query` set to what `next_pointer`
     holds, as long as that is not empty and `more_pointer`, if given, is not false. `also` are
-    further lists of the same provider. `static` ids are listed beside what the list says; `{field}`
+    further lists of the same provider; one that is `over` adds no models, and what it says of
+    those that are there holds over all else. `fallback` is read instead of all where the path is
+    not there. `static` ids are listed beside what the list says; `{field}`
     is the plain field of the key, where it has one. `own` are the person's own words.
     """
 
@@ -206,6 +219,9 @@ class Models(_Record):
     next_query: str | None = None
     more_pointer: Pointer | None = None
     also: tuple[Models, ...] = ()
+    over: bool = False
+    fallback: Models | None = None
+    detail: ModelDetail | None = None
     static: tuple[str, ...] = ()
     own: tuple[OwnModel, ...] = ()
 

@@ -6,12 +6,15 @@ know a provider's endpoint or words (its record and the dialects do), nor store 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
 
+from byokd.catalog.key_prefixes import likely_owner
+from byokd.catalog.loader import load
 from byokd.catalog.record import Probe, Provider
 from byokd.dialects.auth import authorize
 from byokd.dialects.probe import probe_request, read_probe
@@ -39,6 +42,12 @@ class Candidate:
     base_url: str
     at_default_origin: bool
     fields: Mapping[str, Secret | str]
+
+    def begins_with(self, prefix: str) -> bool:
+        """Tell whether one of its secrets begins so."""
+        begin = re.compile(re.escape(prefix) + ".*", re.DOTALL)
+        secrets = (value for value in self.fields.values() if isinstance(value, Secret))
+        return any(secret.matches(begin) for secret in secrets)
 
 
 class Prober:
@@ -68,7 +77,7 @@ class Prober:
             except ByokdError as error:
                 return _unreachable(error.user_message, kind=error.kind)
             probe = probe.fallback if result.verdict == "unknown" else None
-        return result
+        return _told_apart(candidate, result)
 
     async def _ask_one(self, candidate: Candidate, probe: Probe, *, fresh: bool) -> ProbeResult:
         record, fields = candidate.record, candidate.fields
@@ -94,6 +103,29 @@ class Prober:
             checked_at=0,
             duration_ms=0,
         )
+
+
+def _told_apart(candidate: Candidate, result: ProbeResult) -> ProbeResult:
+    """Say `wrongProvider` of a refused key that begins as only another provider's keys do.
+
+    The provider has refused it by then; at a base URL of the person's own, a gateway may take
+    anybody's keys.
+    """
+    if result.verdict != "invalid" or not candidate.at_default_origin:
+        return result
+    owner = likely_owner(candidate.record, load().values(), candidate.begins_with)
+    if owner is None:
+        return result
+    text = (
+        f"{candidate.record.name} does not accept this key, which begins like one of {owner.name}"
+    )
+    return result.model_copy(
+        update={
+            "verdict": "wrongProvider",
+            "message": f"{text}: store it there",
+            "details": dict(result.details) | {"looksLike": owner.id},
+        }
+    )
 
 
 def plain(fields: Mapping[str, Secret | str]) -> dict[str, str]:

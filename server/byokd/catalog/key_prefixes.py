@@ -1,0 +1,30 @@
+"""Whose key a refused key may be, by how it begins.
+
+Knows that a prefix is a hint. Must not know any prefix (records do), nor see a key: it asks whether
+the key begins with a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from byokd.catalog.record import Provider
+
+
+def likely_owner(
+    asked: Provider, others: Iterable[Provider], begins_with: Callable[[str], bool]
+) -> Provider | None:
+    """Return the provider whose keys begin so, or None where it is nobody's or the asked one's.
+
+    Args:
+        asked: the provider that refused the key.
+        others: all records; the first that fits is returned.
+        begins_with: tells whether the key begins with a text.
+    """
+    if _fits(asked, begins_with):
+        return None
+    return next((record for record in others if _fits(record, begins_with)), None)
+
+
+def _fits(record: Provider, begins_with: Callable[[str], bool]) -> bool:
+    return any(begins_with(prefix) for prefix in record.probe.key_prefixes)
