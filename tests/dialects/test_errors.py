@@ -181,6 +181,26 @@ def test_control_characters_go_and_words_stay() -> None:
     assert classify(BARE, HttpHead(400), body).provider_message == "a [31mb c d\ne"
 
 
+WRAPPED: list[tuple[Any, str]] = [
+    (
+        {"error": {"message": '{"error": {"code": 429, "message": "no more today"}}'}},
+        "no more today",
+    ),
+    ({"error": {"message": '[{"error": {"message": "no more today"}}]'}}, "no more today"),
+    ({"error": {"message": '{"detail": "no more'}}, "no more"),
+    ({"error": {"message": "{not json"}}, "{not json"),
+    ({"error": {"message": '{"limit": 5}'}}, '{"limit": 5}'),
+    ({"error": "Incorrect%20API%20key%20provided"}, "Incorrect API key provided"),
+    ({"error": "50%20 off"}, "50%20 off"),
+    ({"detail": {"error": "payment required"}}, "payment required"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), WRAPPED)
+def test_words_are_found_wherever_they_are_wrapped(body: Any, words: str) -> None:
+    assert classify(BARE, HttpHead(400), _bytes(body)).provider_message == words
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "found"),
     [

@@ -202,7 +202,7 @@ def _first(value: Json) -> Json:
 def _take(found: _Found, error: JsonObject) -> None:
     """Gather message, code, type and the finer words from an error object."""
     if message := _say(error):
-        found.messages.append(message)
+        found.messages += _unwrapped(message)
     _take_words(found, error)
     inner = error.get("innererror") or error.get("inner_error")
     if isinstance(inner, dict):
@@ -245,11 +245,17 @@ def _take_metadata(found: _Found, metadata: Json) -> None:
         found.codes += _texts(metadata.get(name))
     raw = metadata.get("raw")
     found.upstream = bool(metadata.get("provider_name")) and raw is not None
-    if isinstance(raw, str) and raw.lstrip().startswith(("{", "[")):
-        raw = _parse(raw) or raw
-    inner = _from_document(raw)
-    said = inner.messages if inner is not None else [_say(raw)]
-    found.messages += [words for words in said if words]
+    found.messages += _unwrapped(raw)
+
+
+def _unwrapped(value: Json) -> list[str]:
+    """Return the words of an error that is passed on, as JSON, as JSON in a text, or as words."""
+    document = value
+    if isinstance(value, str):
+        document = _parse(value.strip()) if value.lstrip().startswith(("{", "[")) else None
+    inner = _from_document(document)
+    said = inner.messages if inner is not None and inner.messages else [_say(value)]
+    return [words for words in said if words]
 
 
 def _say(value: Json) -> str:
