@@ -236,6 +236,18 @@ MODEL_PAGE_MAX_BYTES: Final = 16 * MIB
 MODEL_LIST_TIMEOUT_MS: Final = 30_000
 """All pages of one provider's list; a person is looking at a picker."""
 
+MODEL_DETAILS_MAX: Final = 64
+"""Models of one list that are asked about one by one; few people have pulled as many."""
+
+MODEL_DETAILS_AT_ONCE: Final = 4
+"""Such questions under way; they go to one server, often on this machine."""
+
+MODEL_DETAIL_MAX_BYTES: Final = MIB
+"""One such answer; with license, template and all tensors the longest is under 200 kB."""
+
+MODEL_DETAILS_TIMEOUT_MS: Final = 5_000
+"""All that is asked beside a list: the list is there, and somebody waits for it."""
+
 MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
 """Age up to which a fetched model list is served without asking again behind it."""
 

@@ -74,7 +74,16 @@ class ListedPrice:
 
 def context_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
     """Return the size of the context window."""
-    return _tokens(item, (*places, *_CONTEXT), ("context_window", "max_total_tokens"))
+    names = ("context_window", "max_total_tokens")
+    return _tokens(item, (*places, *_CONTEXT), names) or _by_architecture(item)
+
+
+def _by_architecture(item: JsonObject) -> int | None:
+    """Read what files in llama.cpp's format say; they name it after the model's architecture."""
+    info = item.get("model_info")
+    if not isinstance(info, dict):
+        return None
+    return _count(info.get(f"{info.get('general.architecture')}.context_length"))
 
 
 def output_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields as dataclass_fields, replace
 from functools import cache
 from typing import Final
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from byokd.catalog.record import Models, Provider
 from byokd.dialects import model_facts
@@ -139,6 +139,38 @@ def read_models(provider: Provider, body: bytes, *, recipe: Models | None = None
         if len(models) == MODELS_MAX:
             break
     return ModelPage(tuple(models.values()), _next_cursor(follow, document))
+
+
+def detail_request(provider: Provider, base_url: str, model_id: str) -> HttpRequest:
+    """Return the question about one model, without its credential.
+
+    Raises:
+        Unsupported: the record has no such question.
+    """
+    detail = provider.models.detail
+    if detail is None:
+        raise Unsupported(f"{provider.name} tells no more of a model than its list does")
+    body = detail.body.replace('"{id}"', to_json(model_id).decode())
+    pairs = [("accept", "application/json"), ("content-type", "application/json")]
+    headers = Headers([*pairs, *provider.headers.items()])
+    return HttpRequest("POST", join_url(base_url, detail.path), headers, body.encode())
+
+
+def read_detail(provider: Provider, model_id: str, body: bytes) -> ListedModel:
+    """Return what an answer says of a model, nothing where it is no JSON object."""
+    try:
+        document: Json = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        document = None
+    item: JsonObject = document if isinstance(document, dict) else {}
+    read = _listed(provider.models, item | {"id": model_id}, by_recipe=False)
+    return read or ListedModel(model_id)
+
+
+def completed(model: ListedModel, other: ListedModel) -> ListedModel:
+    """Return what is said of a model, and where that is nothing what is said elsewhere."""
+    silent = [each.name for each in dataclass_fields(model) if getattr(model, each.name) is None]
+    return replace(model, **{name: getattr(other, name) for name in silent})
 
 
 def count_models(provider: Provider, document: Json, pointer: str | None) -> int | None:

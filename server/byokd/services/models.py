@@ -1,7 +1,7 @@
 """`model/list`: what can be called, from the provider itself and from the bundled facts.
 
-Knows how a live list is fetched page by page, remembered with its age, and joined to the catalog.
-Must not know a list's format (the dialects do). A failed refresh keeps what was known and says so.
+Knows when a live list is fetched, that it is remembered with its age, and joined to the catalog.
+Must not know how it is asked for (`listing`). A failed refresh keeps what was known and says so.
 """
 
 from __future__ import annotations
@@ -9,24 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 
 import anyio
-import anyio.to_thread
 
-from byokd.catalog.record import Models as Recipe, Provider
-from byokd.dialects.auth import authorize
-from byokd.dialects.errors import classify
-from byokd.dialects.models import ListedModel, ModelPage, models_request, read_models
+from byokd.catalog.record import Provider
 from byokd.keepers.lists import ListPlace, ModelLists, SeenList
-from byokd.limits import (
-    MODEL_LIST_FRESH_MS,
-    MODEL_LIST_TIMEOUT_MS,
-    MODEL_PAGE_MAX_BYTES,
-    MODEL_PAGES_MAX,
-    MODELS_MAX,
-)
-from byokd.protocol.errors import BY_KIND, ByokdError, TimedOut
+from byokd.limits import MODEL_LIST_FRESH_MS, MODEL_LIST_TIMEOUT_MS
+from byokd.protocol.errors import ByokdError
 from byokd.protocol.model import (
     ModelChanged,
     ModelInfo,
@@ -40,12 +29,11 @@ from byokd.protocol.model import (
 from byokd.services.access import Access, Grant
 from byokd.services.background import Background
 from byokd.services.clock import now_ms
+from byokd.services.listing import Listing
 from byokd.services.model_union import joined, said_by
 from byokd.services.paging import page
 from byokd.services.session import Session
 from byokd.transport.seam import Transport
-
-_OK = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +192,8 @@ class Models:
             before = self._seen.get(place)
             if before is not None and before.seen_at >= asked_at:
                 return before, False, None
-            models, unlisted = await self._fetch_in_time(grant)
+            asked = Listing(self._transport, grant)
+            models, unlisted = await asked.all(timeout_ms=MODEL_LIST_TIMEOUT_MS)
             seen_at = now_ms()
             live = SeenList(tuple(said_by(grant.record, each, seen_at) for each in models), seen_at)
             self._seen[place] = live
@@ -247,73 +236,6 @@ class Models:
         if self._lists is not None:
             with suppress(ByokdError):  # it is remembered; the next run asks again
                 await self._lists.save(place, live)
-
-    async def _fetch_in_time(
-        self, grant: Grant
-    ) -> tuple[tuple[ListedModel, ...], ByokdError | None]:
-        with anyio.move_on_after(MODEL_LIST_TIMEOUT_MS / 1000):
-            return await self._fetch(grant)
-        raise TimedOut("the list of models did not come in time; try again")
-
-    async def _fetch(self, grant: Grant) -> tuple[tuple[ListedModel, ...], ByokdError | None]:
-        """Follow every list of the recipe, and return the error of a further list that failed.
-
-        A key may be allowed to see one list and not the other (Bedrock's profiles).
-        """
-        found: dict[str, ListedModel] = {}
-        unlisted: ByokdError | None = None
-        recipe = grant.record.models
-        await self._follow(grant, recipe, found)
-        for further in recipe.also:
-            # Elsewhere a list without a path of its own would be the first list once more.
-            if grant.at_default_origin or further.path is not None:
-                try:
-                    await self._follow(grant, further, found)
-                except ByokdError as error:
-                    unlisted = unlisted or error
-        return tuple(found.values())[:MODELS_MAX], unlisted
-
-    async def _follow(self, grant: Grant, recipe: Recipe, found: dict[str, ListedModel]) -> None:
-        """Read one list page by page, within the bounds; what is known already stays."""
-        if recipe.path is None and recipe.url is None:
-            return  # the provider serves no list; its record names what there is
-        cursor: str | None = None
-        followed: set[str | None] = set()
-        while len(followed) < MODEL_PAGES_MAX and len(found) < MODELS_MAX:
-            followed.add(cursor)
-            read = await self._page(grant, recipe, cursor)
-            for model in read.models:
-                found.setdefault(model.id, model)
-            cursor = read.next_cursor
-            if cursor is None or cursor in followed:  # a list that goes round in a circle
-                return
-
-    async def _page(self, grant: Grant, recipe: Recipe, cursor: str | None) -> ModelPage:
-        record = grant.record
-        request = models_request(
-            record,
-            grant.base_url,
-            grant.plain_fields,
-            cursor,
-            at_default_origin=grant.at_default_origin,
-            recipe=recipe,
-        )
-        response = await self._transport.send(
-            authorize(request, record, grant.fields, now_ms()), body_max_bytes=MODEL_PAGE_MAX_BYTES
-        )
-        if response.status not in _OK:
-            fault = classify(record, response.head, response.body)
-            raise BY_KIND[fault.kind](
-                fault.message,
-                provider_message=grant.scrub(fault.provider_message),
-                http_status=response.status,
-                retryable=fault.retryable,
-                retry_after_ms=fault.retry_after_ms,
-                provider_request_id=fault.provider_request_id,
-            )
-        # In a thread: a list of thousands takes longer than a stream may wait for its turn.
-        read = partial(read_models, record, response.body, recipe=recipe)
-        return await anyio.to_thread.run_sync(read)
 
 
 def _old(live: SeenList) -> bool:
