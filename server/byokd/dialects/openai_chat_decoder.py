@@ -107,6 +107,7 @@ class ChatDecoder:
             self._fail(SILENT)
         fault = self._fault or finish_fault(self._word)
         if fault is None:
+            self._delta.finish()
             self._blocks.finish()
         usage = read_usage(self._usage, self._quirks) if self._usage else None
         if usage is not None:
@@ -235,8 +236,8 @@ class ChatDecoder:
     def _no_choice(self, chunk: JsonObject, data: bytes) -> None:
         if _is_error(chunk):
             self._fail(self._classified(data))
-        elif "choices" not in chunk and not _NATIVE.isdisjoint(chunk):
-            self._choices = True
+        elif not ("choices" in chunk or "type" in chunk or _NATIVE.isdisjoint(chunk)):
+            self._choices = True  # with a type it is an event of another format (Responses)
             self._delta.native(chunk)
 
     def _choice(self, choices: Json) -> JsonObject | None:

@@ -6,6 +6,7 @@ errors or the end of an answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,7 +17,7 @@ from byokd.dialects.loose_json import within_depth
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
-from byokd.protocol.parts import Source, Span
+from byokd.protocol.parts import ImagePart, Source, Span
 
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 """Fields that hold reasoning as text. Where several are filled they hold the same text, so the
@@ -28,18 +29,23 @@ _DETAIL_LOADS: Final = (*_DETAIL_TEXTS, "data", "signature")
 _NO_IDS: Final = frozenset({"null", "None"})
 """Words that stand where an id is missing (Mistral sent "null" for every call in 2024)."""
 
-_CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "name", "arguments"})
+_CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
+_FREE_OPENS, _FREE_ENDS = '{"input":"', '"}'
+"""Around the text that a custom tool is given, so that it reads as JSON arguments."""
+
+_DATA_URI: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
 
 
 class Delta:
     """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
 
-    __slots__ = ("_annotated", "_blocks", "_by_index", "_legacy", "_listed", "_text")
+    __slots__ = ("_annotated", "_blocks", "_by_index", "_free", "_legacy", "_listed", "_text")
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
         self._text = blocks.text  # inline `<think>` tags stay in the text, as the provider wrote it
         self._by_index: dict[int, ToolCall] = {}
+        self._free: list[ToolCall] = []  # calls of custom tools, whose text goes on to the end
         self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
         self._listed = 0
         self._annotated: set[str | None] = set()
@@ -56,12 +62,22 @@ class Delta:
                     self._text(content)
                 return
             self._fields(delta)
-        if not delta and isinstance(message := choice.get("message"), dict) and self._blocks.empty:
-            self._fields(message)
+        if delta:
+            return
+        if isinstance(message := choice.get("message"), dict):
+            if self._blocks.empty:
+                self._fields(message)
+        elif delta is None and (text := _text(choice.get("text"))):
+            self._text(text)  # a gateway that answers in the older format of completions
 
     def native(self, chunk: JsonObject) -> None:
         """Read a chunk of Cloudflare's own format, which some of its models send here (2026)."""
         self._fields({"content": chunk.get("response"), "tool_calls": chunk.get("tool_calls")})
+
+    def finish(self) -> None:
+        """Close what only the end of the answer closes."""
+        for call in self._free:
+            self._blocks.arguments(call, _FREE_ENDS)
 
     def sources(self, chunk: JsonObject) -> None:
         """Read the lists of sources that come beside the choices; they may grow as the chunks come.
@@ -104,9 +120,15 @@ class Delta:
                 self._tool_call(entry)
         if isinstance(legacy := delta.get("function_call"), dict):
             self._function_call(legacy)
-        if annotations := delta.get("annotations"):
-            for entry in _objects(annotations):
-                self._annotation(entry)
+        if "annotations" in delta or "images" in delta:
+            self._beside(delta)
+
+    def _beside(self, delta: JsonObject) -> None:
+        """Read what stands beside the text: its sources, and pictures (OpenRouter, 2025)."""
+        for entry in _objects(delta.get("annotations")):
+            self._annotation(entry)
+        for entry in _objects(delta.get("images")):
+            self._image(entry)
 
     def _content(self, content: Json) -> None:
         """Read content that is not a plain string.
@@ -125,6 +147,20 @@ class Delta:
                     self._blocks.reasoning(piece, source="thinking_parts")
             elif isinstance(entry, dict) and (text := _text(entry.get("text"))):
                 self._text(text)
+            elif isinstance(entry, dict):
+                self._image(entry)
+
+    def _image(self, entry: JsonObject) -> None:
+        """Read an entry with `image_url`: an address, or an object that holds one."""
+        inner = entry.get("image_url")
+        address = _text(inner.get("url") if isinstance(inner, dict) else inner)
+        if address is None:
+            return
+        if inline := _DATA_URI.match(address):
+            part = ImagePart(media_type=inline[1], data=address[inline.end() :])
+        else:
+            part = ImagePart(url=address)
+        self._blocks.media(part)
 
     def _reasoning(self, delta: JsonObject) -> None:
         said = False
@@ -159,16 +195,16 @@ class Delta:
 
         Names and ids are never overwritten: continuations repeat them, empty or null.
         """
-        inner = entry.get("function")
-        function = inner if isinstance(inner, dict) else entry
         native_id = _text(entry.get("id")) or ""
         if native_id in _NO_IDS:
             native_id = ""
-        name = _text(function.get("name")) or ""
-        arguments = _arguments(function.get("arguments"))
+        name, arguments, free = _named(entry)
         call = self._which(entry.get("index"), native_id, name, arguments)
         if call is None:
             return
+        if free and all(call is not known for known in self._free):
+            self._free.append(call)
+            arguments = _FREE_OPENS + arguments
         call.native_id = call.native_id or native_id
         call.name = call.name or name
         extra: JsonObject = {
@@ -239,6 +275,19 @@ def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bo
         and arguments.lstrip().startswith("{")
         and parse_arguments("".join(call.pieces))[1] is None
     )
+
+
+def _named(entry: JsonObject) -> tuple[str, str, bool]:
+    """Return the name and the arguments in a piece of a call, and whether its tool is a custom one.
+
+    A custom tool is given free text (OpenAI, recorded 2025), which is escaped as in JSON here.
+    """
+    function, custom = entry.get("function"), entry.get("custom")
+    if isinstance(custom, dict) and not isinstance(function, dict):
+        free = to_json(_text(custom.get("input")) or "").decode()[1:-1]
+        return _text(custom.get("name")) or "", free, True
+    told = function if isinstance(function, dict) else entry
+    return _text(told.get("name")) or "", _arguments(told.get("arguments")), False
 
 
 def _arguments(value: Json) -> str:

@@ -54,32 +54,39 @@ def read_usage(raw: JsonObject, quirks: Quirks) -> Usage:
     """Return disjoint buckets; nothing is counted in two of them."""
     prompt, completion = _count(raw, _INPUT), _count(raw, _OUTPUT)
     read, write = _count(raw, _CACHE_READ), _count(raw, _CACHE_WRITE)
-    reasoning = _count(raw, _REASONING)
+    total = _count(raw, ("/total_tokens",))
+    said, thought = _output(prompt, completion, _count(raw, _REASONING), total, quirks)
     # Azure's Grok counted 373 cached of 235 prompt tokens: what does not fit in is not in.
     inside = quirks.cache_in_prompt and read + write <= prompt
-    total = _count(raw, ("/total_tokens",))
     return Usage(
         input_fresh=prompt - read - write if inside else prompt,
         input_cache_read=read,
         input_cache_write=write,
-        output_text=completion - reasoning
-        if _reasoning_inside(prompt, completion, reasoning, total, quirks)
-        else completion,
-        output_reasoning=reasoning,
+        output_text=said,
+        output_reasoning=thought,
         searches=_count(raw, _SEARCHES),
         raw=raw,
     )
 
 
-def _reasoning_inside(
+def _output(
     prompt: int, completion: int, reasoning: int, total: int, quirks: Quirks
-) -> bool:
-    """Tell whether the completion tokens include those of reasoning. xAI's do not."""
+) -> tuple[int, int]:
+    """Return how many tokens were said and how many thought.
+
+    The completion tokens include those of reasoning, but not xAI's. OpenRouter, Together and
+    gateways estimate reasoning, and then more may be thought than the whole answer had (16 tokens
+    of 21, recorded 2025-2026): no more counts than was in it, if the total says it was.
+    """
+    inside = quirks.reasoning_in_completion
     if reasoning > completion:
-        return False
-    if reasoning and total in {prompt + completion, prompt + completion + reasoning}:
-        return total == prompt + completion
-    return quirks.reasoning_in_completion
+        inside = inside and total == prompt + completion
+    elif reasoning and total in {prompt + completion, prompt + completion + reasoning}:
+        inside = total == prompt + completion
+    if not inside:
+        return completion, reasoning
+    thought = min(reasoning, completion)
+    return completion - thought, thought
 
 
 _COUNTABLE: Final = 2**53
