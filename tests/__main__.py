@@ -4,7 +4,7 @@ Knows the stages and how to count what each found. Must not import anything but 
 library, because it runs before anything is installed. A stage that fails does not stop the next:
 one run shows everything. The last line says how many passed, failed and were skipped.
 
-`python3 tests --relock` writes the two hash-pinned locks anew from `pyproject.toml`.
+`python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from xml.etree import ElementTree as ET  # its usual name
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "client-ts"
+SDKS_LOCK = "tests/differential/requirements.lock"
+SDKS_VENV = ROOT / ".venv" / "differential"  # inside, so that it goes when the other is made anew
 NODE_OLDEST = 20
 
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
@@ -53,6 +55,7 @@ def main(words: list[str]) -> int:
         ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
         ("types", lambda: _check([python, "-I", "-m", "mypy"])),
         ("pytest", lambda: _pytest(python, words)),
+        ("sdks", lambda: _sdks(python, words)),
         ("typescript", lambda: _typescript(python)),
     ]
     tallies = [_stage(name, run) for name, run in stages]
@@ -106,6 +109,24 @@ def _pytest(python: str, words: list[str]) -> Tally:
     if done.returncode and not failed:  # it stopped before it could count, or found nothing to run
         failed, total = 1, total + 1
     return Tally(max(total - failed - skipped, 0), failed, skipped, note)
+
+
+def _sdks(python: str, words: list[str]) -> Tally:
+    """Hold our dialects against the vendors' own clients, which stand where nothing else does."""
+    if "--long" not in words:
+        return Tally(skipped=1, note="the vendors' own clients are installed only by --long")
+    uv = [python, "-I", "-m", "uv"]
+    install = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--python", str(SDKS_VENV)]
+    for command in (
+        [*uv, "venv", "--quiet", "--allow-existing", "--python", python, str(SDKS_VENV)],
+        [*uv, "pip", "sync", *install, SDKS_LOCK],
+    ):
+        done = _run(command)
+        if done.returncode:
+            print(done.stdout, flush=True)
+            return Tally(failed=1, note=f"uv {command[4]} ended with {done.returncode}")
+    inside = SDKS_VENV / Path(python).relative_to(ROOT / ".venv")
+    return _pytest(str(inside), ["--long", "-o", "pythonpath=tests server", "tests/differential"])
 
 
 def _typescript(python: str) -> Tally:
@@ -164,14 +185,16 @@ def _npm_stands() -> bool:
 
 
 def _relock(python: str) -> int:
-    """Write both locks: hashes, markers for every platform, and no address of any index."""
+    """Write the locks: hashes, markers for every platform, and no address of any index."""
     base = [python, "-I", "-m", "uv", "pip", "compile", "--quiet", "--universal"]
     base += ["--generate-hashes", "--only-binary", ":all:", "--no-emit-index-url", "--no-annotate"]
     base += ["--python-version", "3.11", "--custom-compile-command", "python3 tests --relock"]
     runtime, tests = "server/requirements.lock", "tests/requirements.lock"
+    sdks = ["-c", runtime, "-c", tests, "pyproject.toml", "--group", "differential"]
     for command in (
         [*base, "--upgrade", "pyproject.toml", "-o", runtime],
         [*base, "--upgrade", "-c", runtime, "pyproject.toml", "--group", "dev", "-o", tests],
+        [*base, "--upgrade", *sdks, "-o", SDKS_LOCK],
     ):
         done = _run(command)
         if done.returncode:

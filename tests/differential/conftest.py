@@ -1,0 +1,12 @@
+"""Where the vendors' own clients are not installed, nothing here is collected.
+
+`python3 tests --long` makes an environment for them, and every run says whether it did.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+CLIENTS = ("anthropic", "botocore", "cohere", "google", "mistralai", "ollama", "openai")
+
+collect_ignore_glob = [] if all(map(find_spec, CLIENTS)) else ["test_*.py"]

@@ -1,0 +1,144 @@
+"""AWS's own client, which also checks each field against AWS's service model before it sends."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from differential.conversations import Params
+from differential.said import Said
+
+REGION = "us-east-1"
+
+
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+    """Ask, and return what the client read. The key is both of AWS's, as the sandbox has it."""
+    client = _client(base, key)
+    try:
+        asked = {"modelId": model, **_arguments(params)}
+        if stream:
+            return _streamed(client.converse_stream(**asked)["stream"])
+        return _whole(client.converse(**asked))
+    finally:
+        client.close()
+
+
+def _client(base: str, key: str) -> Any:
+    import botocore.config
+    import botocore.session
+
+    config = botocore.config.Config(
+        retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=10
+    )
+    return botocore.session.Session().create_client(
+        "bedrock-runtime",
+        region_name=REGION,
+        endpoint_url=base,
+        aws_access_key_id=key,
+        aws_secret_access_key=key,
+        config=config,
+    )
+
+
+def _arguments(params: Params) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "messages": [_message(m) for m in params["messages"] if m["role"] != "system"]
+    }
+    system = [{"text": m["content"]} for m in params["messages"] if m["role"] == "system"]
+    if system:
+        asked["system"] = system
+    if tools := params.get("tools"):
+        asked["toolConfig"] = {"tools": [_tool(tool) for tool in tools]}
+        choice = params.get("toolChoice")
+        if isinstance(choice, dict):
+            asked["toolConfig"]["toolChoice"] = {"tool": choice}
+        elif choice in {"auto", "required"}:
+            asked["toolConfig"]["toolChoice"] = {"any" if choice == "required" else "auto": {}}
+    if form := params.get("responseFormat"):
+        schema = {"name": form["name"], "schema": json.dumps(form["schema"])}
+        asked["outputConfig"] = {
+            "textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}
+        }
+    if params.get("reasoning"):
+        thinking = {"type": "enabled", "budget_tokens": 24576}
+        asked["additionalModelRequestFields"] = {"thinking": thinking}
+    names = {
+        "maxOutputTokens": "maxTokens",
+        "temperature": "temperature",
+        "stop": "stopSequences",
+    }
+    if config := {names[name]: params[name] for name in names if name in params}:
+        asked["inferenceConfig"] = config
+    return asked
+
+
+def _tool(tool: Params) -> Params:
+    return {
+        "toolSpec": {
+            "name": tool["name"],
+            "description": tool["description"],
+            "inputSchema": {"json": tool["inputSchema"]},
+        }
+    }
+
+
+def _message(message: Params) -> Params:
+    content = message["content"]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    role = "user" if message["role"] == "tool" else message["role"]
+    return {"role": role, "content": [_block(part) for part in parts]}
+
+
+def _block(part: Params) -> Params:
+    if part["type"] == "text":
+        return {"text": part["text"]}
+    if part["type"] == "toolCall":
+        call = {"toolUseId": part["callId"], "name": part["name"], "input": part["arguments"]}
+        return {"toolUse": call}
+    if part["type"] == "toolResult":
+        result = {"toolUseId": part["callId"], "content": [{"text": part["content"]}]}
+        return {"toolResult": result}
+    held = {
+        "format": part["mediaType"].rpartition("/")[2],
+        "source": {"bytes": base64.b64decode(part["data"])},
+    }
+    return (
+        {"image": held} if part["type"] == "image" else {"document": held | {"name": part["name"]}}
+    )
+
+
+def _usage(said: Said, usage: Params) -> None:
+    cached = usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
+    said.input_tokens = usage["inputTokens"] + cached
+    said.output_tokens = usage["outputTokens"]
+
+
+def _whole(answer: Params) -> Said:
+    said = Said(finish=answer["stopReason"])
+    for block in answer["output"]["message"]["content"]:
+        said.text += block.get("text", "")
+        said.reasoning += block.get("reasoningContent", {}).get("reasoningText", {}).get("text", "")
+        if call := block.get("toolUse"):
+            said.calls.append((call["name"], call["input"]))
+    _usage(said, answer["usage"])
+    return said
+
+
+def _streamed(events: Any) -> Said:
+    said, calls = Said(), dict[int, list[str]]()
+    for event in events:
+        if call := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
+            if call.get("type") != "server_tool_use":  # a call that the provider runs itself
+                calls[event["contentBlockStart"]["contentBlockIndex"]] = [call["name"], ""]
+        elif delta := event.get("contentBlockDelta"):
+            said.text += delta["delta"].get("text", "")
+            said.reasoning += delta["delta"].get("reasoningContent", {}).get("text", "")
+            if (piece := delta["delta"].get("toolUse")) and delta["contentBlockIndex"] in calls:
+                calls[delta["contentBlockIndex"]][1] += piece["input"]
+        elif stop := event.get("messageStop"):
+            said.finish = stop["stopReason"]
+        elif metadata := event.get("metadata"):
+            _usage(said, metadata["usage"])
+    said.calls = [(name, json.loads(text or "{}")) for name, text in calls.values()]
+    return said

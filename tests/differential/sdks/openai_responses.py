@@ -1,0 +1,112 @@
+"""OpenAI's own client, asked for responses. Knows nothing of how byokd writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from differential.conversations import Params
+from differential.said import Said, parsed
+
+
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+    """Ask, and return what the client read."""
+    import openai
+
+    with openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=10) as client:
+        answer = client.responses.create(
+            model=model, stream=stream, store=False, **_arguments(params)
+        )
+        return _whole(_last(answer) if stream else answer)
+
+
+def _last(events: Any) -> Any:
+    """Return the response that the last event carries."""
+    held = [event.response for event in events if hasattr(event, "response")]
+    return held[-1]
+
+
+def _arguments(params: Params) -> dict[str, Any]:
+    asked: dict[str, Any] = {"input": _items(params)}
+    if tools := params.get("tools"):
+        asked["tools"] = [_tool(tool) for tool in tools]
+    if choice := params.get("toolChoice"):
+        named = isinstance(choice, dict)
+        asked["tool_choice"] = {"type": "function", **choice} if named else choice
+    if form := params.get("responseFormat"):
+        asked["text"] = {
+            "format": {"type": "json_schema", "name": form["name"], "schema": form["schema"]}
+        }
+    if reasoning := params.get("reasoning"):
+        asked["reasoning"] = {"effort": reasoning["effort"], "summary": "auto"}
+        asked["include"] = ["reasoning.encrypted_content"]
+    if "temperature" in params:
+        asked["temperature"] = params["temperature"]
+    if "maxOutputTokens" in params:
+        asked["max_output_tokens"] = params["maxOutputTokens"]
+    return asked
+
+
+def _tool(tool: Params) -> Params:
+    return {
+        "type": "function",
+        "name": tool["name"],
+        "description": tool["description"],
+        "parameters": tool["inputSchema"],
+        "strict": False,
+    }
+
+
+def _items(params: Params) -> list[Params]:
+    found: list[Params] = []
+    for message in params["messages"]:
+        role, content = message["role"], message["content"]
+        if isinstance(content, str):
+            found.append({"role": role, "content": content})
+        elif role == "user":
+            found.append({"role": role, "content": [_part(part) for part in content]})
+        else:
+            found += [_item(role, part) for part in content]
+    return found
+
+
+def _item(role: str, part: Params) -> Params:
+    if part["type"] == "toolCall":
+        return {
+            "type": "function_call",
+            "call_id": part["callId"],
+            "name": part["name"],
+            "arguments": json.dumps(part["arguments"]),
+        }
+    if part["type"] == "toolResult":
+        return {
+            "type": "function_call_output",
+            "call_id": part["callId"],
+            "output": part["content"],
+        }
+    return {"role": role, "content": part["text"]}
+
+
+def _part(part: Params) -> Params:
+    if part["type"] == "text":
+        return {"type": "input_text", "text": part["text"]}
+    url = f"data:{part['mediaType']};base64,{part['data']}"
+    if part["type"] == "image":
+        return {"type": "input_image", "image_url": url, "detail": "auto"}
+    return {"type": "input_file", "filename": f"{part['name']}.pdf", "file_data": url}
+
+
+def _whole(response: Any) -> Said:
+    details = response.incomplete_details
+    said = Said(finish=details.reason if details else response.status)
+    for item in response.output:
+        if item.type == "message":
+            said.text += "".join(part.text for part in item.content if part.type == "output_text")
+        elif item.type == "function_call":
+            said.calls.append((item.name, parsed(item.arguments)))
+        elif item.type == "reasoning":
+            said.reasoning += "".join(part.text for part in item.summary)
+            said.reasoning += "".join(part.text for part in item.content or [])
+    if usage := response.usage:
+        said.input_tokens, said.output_tokens = usage.input_tokens, usage.output_tokens
+    return said
