@@ -55,6 +55,7 @@ def _dropped(params: dict[str, Any], quirks: dict[str, Any]) -> list[str]:
 # --- parameters -----------------------------------------------------------------------------------
 
 _REASONS = {"reasoning_models": "^any", "reasoning_drops": ["temperature"]}
+_UNASKED = _REASONS | {"reasons_unasked": False, "effort_field": "reasoning_effort"}
 _WORDS = {"effort_words": {"max": "high", "minimal": ""}}
 
 _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] = [
@@ -85,6 +86,11 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ),
     ({"temperature": 0.5, "topP": 0.9}, {}, {"temperature": 0.5, "top_p": 0.9}, []),
     ({"temperature": 0.5}, _REASONS, {}, ["dropped temperature"]),
+    ({"temperature": 0.5}, _REASONS | {"reasons_unasked": False}, {"temperature": 0.5}, []),
+    ({"temperature": 0.5, "reasoning": {"effort": "low"}}, _UNASKED,
+     {"reasoning_effort": "low"}, ["dropped temperature"]),
+    ({"temperature": 0.5, "reasoning": {"effort": "none"}}, _UNASKED,
+     {"temperature": 0.5, "reasoning_effort": "none"}, []),
     ({"temperature": 0}, {"temperature_min_exclusive": True}, {"temperature": 0.01},
      ["adjusted temperature"]),
     ({"temperature": 2}, {"temperature_max": 1.5}, {"temperature": 1.5}, ["adjusted temperature"]),
@@ -124,6 +130,14 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
      {"tools": [_SENT_TOOL]}, ["dropped toolChoice"]),
     ({"tools": [_TOOL], "toolChoice": "auto"}, {"tools_supported": False}, {}, ["dropped tools"]),
     ({"toolChoice": "auto"}, {}, {}, []),
+    ({}, {"tools_after_calls": True}, {}, []),
+    ({"responseFormat": {"type": "json"}, "tools": [_TOOL]},
+     {"response_format_with_tools": False},
+     {"tools": [_SENT_TOOL], "messages": [{"role": "system", "content": "Answer in JSON."}, _HI]},
+     ["adjusted responseFormat"]),
+    ({"responseFormat": {"type": "json"}}, {"json_object": False},
+     {"messages": [{"role": "system", "content": "Answer in JSON."}, _HI]},
+     ["adjusted responseFormat"]),
     # effort
     ({"reasoning": {"effort": "low"}}, {}, {}, ["dropped reasoning"]),
     ({"reasoning": {"effort": "low"}}, {"effort_field": "reasoning_effort"},
@@ -170,6 +184,15 @@ def test_params(
         with pytest.raises(Unsupported) as refused:
             _encode(params | {"strict": True}, quirks)
         assert refused.value.fields["details"] == {"parameter": warnings[0].split()[1]}
+
+
+def test_calls_without_tools_are_given_tools() -> None:
+    messages = [_HI, _assistant(_call()), _result()]
+    body = _body({"messages": messages}, {"tools_after_calls": True})
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["f"]
+    assert body["tool_choice"] == "none"
+    named = {"messages": messages, "tools": [_TOOL]}
+    assert _body(named, {"tools_after_calls": True}) == _body(named, {})
 
 
 def test_a_schema_in_words() -> None:
@@ -265,6 +288,8 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
       "file_data": "data:application/pdf;base64,Zm9v"}})], []),
     ("file without a prefix", [_says(_PDF)], {"files": "data_without_prefix"},
      [_says({"type": "file_url", "file_url": {"url": "Zm9v"}, "file_name": "a.pdf"})], []),
+    ("file by an address", [_says(_PDF)], {"files": "document_url"},
+     [_says({"type": "document_url", "document_url": "data:application/pdf;base64,Zm9v"})], []),
     ("no files", [_says(_TEXT, _PDF)], {}, [{"role": "user", "content": "a"}],
      ["dropped messages"]),
     # tools
@@ -345,6 +370,11 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
      [{"role": "system", "content": "s\n\nt"}, {"role": "user", "content": "hi\n\nhi"},
       {"role": "assistant", "content": "a"},
       _says({"type": "text", "text": "u"}, _TEXT, _SENT_IMAGE)], []),
+    ("users have the first word and the last", [_assistant(_TEXT)], {"strict_alternation": True},
+     [{"role": "user", "content": "."}, {"role": "assistant", "content": "a"},
+      {"role": "user", "content": "Go on."}], ["notice messages", "notice messages"]),
+    ("an answer to be continued", [_HI, _assistant(_TEXT)], {"assistant_prefix": True},
+     [_HI, {"role": "assistant", "content": "a", "prefix": True}], []),
     ("no user after a tool", [_assistant(_call()), _result(), _HI],
      {"user_after_tool_forbidden": True},
      [_SENT_CALLS, _SENT_RESULT, {"role": "assistant", "content": "Understood."}, _HI],

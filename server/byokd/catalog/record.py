@@ -236,7 +236,8 @@ class Quirks(_Record):
     `max_tokens_least` (of the Responses format).
     Reasoning: `reasoning_models` is searched in the model id; where it fits, the output cap goes
     by `reasoning_max_tokens_field` and `reasoning_drops` (names on the wire) are left out; where
-    it is set and does not fit, no effort is sent.
+    it is set and does not fit, no effort is sent. Without `reasons_unasked` a model thinks only
+    where it is told to. Of a model that is told `none`, nothing is left out.
     Effort: `effort_words` translates the client's word; a word that is not there goes as it is,
     and one translated to "" cannot be said (dropped with a warning). `reasoning_effort` sends the
     word; `reasoning` sends `{"effort": word}`; `enable_thinking` sends whether the word is other
@@ -250,16 +251,19 @@ class Quirks(_Record):
     `reasoning_echo_always` sends the field empty on assistant messages that had none;
     `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
     `signature_sentinel` stands where a tool call of an earlier step has lost its signature.
-    Tools: `tool_choice_required` is the word for `required`, and is `auto` where it cannot be
-    said; `parallel_tool_calls` is sent beside tools unless None; without `stream_tools` an answer
-    to a question with tools is asked for whole; `tool_result_json` sends a result that is a JSON
-    object as one, `tool_result_images` and `tool_result_status` say what a result may hold;
-    `tool_schema_drops` are left out at the top of a tool's schema.
+    Tools: with `tools_after_calls` the names of earlier calls stand in for tools that a client
+    no longer names; `tool_choice_required` is the word for `required`, and is `auto` where it
+    cannot be said; `parallel_tool_calls` is sent beside tools unless None; without `stream_tools`
+    an answer to a question with tools is asked for whole; `tool_result_json` sends a result that
+    is a JSON object as one, `tool_result_images` and `tool_result_status` say what a result may
+    hold; `tool_schema_drops` are left out at the top of a tool's schema.
     Messages: `text_content_as_string` sends a message of text alone as one string;
     `cache_control` marks what repeats for the prompt cache, with `cache_tools` the tools too.
-    Without `system_instruction` the system's words open the first user's message.
+    Without `system_instruction` the system's words open the first user's message. With
+    `assistant_prefix` an answer at the end is marked as one to be continued.
     Forms: `schema_form` says whether a schema goes as JSON Schema or in OpenAPI's subset;
-    without `response_format_with_tools` a form beside tools is asked for in words.
+    without `response_format_with_tools` a form beside tools is asked for in words, and without
+    `json_object` so is JSON of no schema.
     Parameters: `unsupported` (names on the wire) are dropped with a warning; `always_stream` asks
     for a stream also where the client wants one answer; `extra_body` is merged before the
     client's own options.
@@ -276,6 +280,7 @@ class Quirks(_Record):
     reasoning_models: str | None = None
     reasoning_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
     reasoning_drops: tuple[str, ...] = ()
+    reasons_unasked: bool = True
     stream_usage: bool = True
     always_stream: bool = False
     seed_field: str = "seed"
@@ -284,6 +289,7 @@ class Quirks(_Record):
     tool_choice_named: bool = True
     tool_call_id_pattern: str | None = None
     tools_supported: bool = True
+    tools_after_calls: bool = False
     parallel_tool_calls: bool | None = None
     stream_tools: bool = True
     tool_schema_drops: tuple[str, ...] = ()
@@ -292,40 +298,29 @@ class Quirks(_Record):
     tool_result_status: bool = True
     response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
     response_format_with_tools: bool = True
+    json_object: bool = True
     schema_form: Literal["json_schema", "openapi"] = "json_schema"
     images: bool = True
     image_data_uri_only: bool = False
-    files: Literal["file", "data_without_prefix", "none"] = "none"
+    files: Literal["file", "data_without_prefix", "document_url", "none"] = "none"
     effort_field: Literal[
-        "reasoning_effort",
-        "reasoning",
-        "thinking",
-        "enable_thinking",
-        "thinking_budget",
-        "thinking_adaptive",
-        "max_reasoning_effort",
-        "reasoning_config",
-        "thinkingLevel",
-        "thinkingBudget",
-        "think",
-        "none",
-    ] = "none"
+        "reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget",
+        "thinking_adaptive", "max_reasoning_effort", "reasoning_config", "thinkingLevel",
+        "thinkingBudget", "think", "none",
+    ] = "none"  # fmt: skip
     effort_words: dict[Effort, str] = {}
     effort_levels: dict[Effort, str] = {}
     reasoning_echo: Literal[
-        "reasoning_content",
-        "reasoning",
-        "reasoning_details",
-        "think_tags",
-        "thinking_parts",
+        "reasoning_content", "reasoning", "reasoning_details", "think_tags", "thinking_parts",
         "none",
-    ] = "none"
+    ] = "none"  # fmt: skip
     reasoning_echo_models: str | None = None
     reasoning_echo_always: bool = False
     signature_sentinel: str = ""
     system_role: Literal["system", "developer"] = "system"
     system_instruction: bool = True
     strict_alternation: bool = False
+    assistant_prefix: bool = False
     user_after_tool_forbidden: bool = False
     text_content_as_string: bool = False
     cache_control: bool = False

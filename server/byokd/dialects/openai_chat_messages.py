@@ -30,6 +30,7 @@ from byokd.protocol.parts import (
 )
 
 _CACHE: Final[JsonObject] = {"type": "ephemeral"}
+_OPENING, _GO_ON = ".", "Go on."
 _BRIDGE: Final = "Understood."
 """What the assistant says between a tool's answer and a user, where the provider demands that it
 says something (Mistral's code 3230, seen 2025)."""
@@ -42,9 +43,11 @@ def write_messages(call: Call, quirks: Quirks, notes: Notes) -> list[JsonObject]
         writer.add(message)
     messages = writer.messages
     if quirks.strict_alternation:
-        messages = _alternating(messages)
+        messages = _closed(_alternating(messages), notes)
     if quirks.user_after_tool_forbidden:
         messages = _bridged(messages, notes)
+    if quirks.assistant_prefix and messages and messages[-1]["role"] == "assistant":
+        messages[-1]["prefix"] = True
     if quirks.cache_control and call.params.cache == "auto":
         _mark_cache(messages)
     return messages
@@ -116,6 +119,8 @@ class _Writer:
             written: JsonObject = {"type": "file_url", "file_url": {"url": part.data or part.url}}
             return written | ({"file_name": part.name} if part.name else {})
         data = part.url if part.data is None else data_uri(part.media_type, part.data)
+        if form == "document_url":
+            return {"type": "document_url", "document_url": data}
         return {
             "type": "file",
             "file": {"filename": part.name or "document", "file_data": data},
@@ -243,6 +248,18 @@ def _alternating(messages: list[JsonObject]) -> list[JsonObject]:
         else:
             joined.append(dict(message))
     return joined
+
+
+def _closed(messages: list[JsonObject], notes: Notes) -> list[JsonObject]:
+    """Let a user have the first word and the last one (Perplexity's docs; opencode#9416)."""
+    begin = next((at for at, message in enumerate(messages) if message["role"] != "system"), None)
+    if begin is not None and messages[begin]["role"] == "assistant":
+        messages = [*messages[:begin], {"role": "user", "content": _OPENING}, *messages[begin:]]
+        notes.notice("messages", "the conversation did not begin with a user, so a turn was added")
+    if messages and messages[-1]["role"] == "assistant":
+        messages = [*messages, {"role": "user", "content": _GO_ON}]
+        notes.notice("messages", "the conversation did not end with a user, so a turn was added")
+    return messages
 
 
 def _joined(first: Json, second: Json) -> Json:

@@ -13,9 +13,10 @@ from pydantic_core import to_json
 
 from byokd.catalog.record import Quirks
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.chat import ResponseFormat, SendParams, ToolChoice
+from byokd.protocol.chat import SendParams, ToolChoice
 from byokd.protocol.errors import Unsupported
 from byokd.protocol.events import Warn
+from byokd.protocol.parts import ToolCallPart
 
 _CLIENT_NAMES: Final = {
     "max_tokens": "maxOutputTokens",
@@ -71,10 +72,19 @@ def write_params(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject
     body |= given("top_p", params.top_p)
     body |= given("stop", list(params.stop) or None)
     body |= given(quirks.seed_field, params.seed)
-    body |= response_format(params.response_format, quirks, notes)
+    body |= response_format(params, quirks, notes)
     body |= _effort(params, quirks, notes, reasons=reasons)
-    drop_barred(body, quirks, notes, reasons=reasons)
+    drop_barred(body, quirks, notes, reasons=reasons_now(params, quirks))
     return body
+
+
+def reasons_now(params: SendParams, quirks: Quirks) -> bool:
+    """Tell whether a model that can reason, as its record says, does so in this call."""
+    if quirks.reasoning_models is None or not fits(quirks.reasoning_models, params.model):
+        return False
+    if params.reasoning is None or quirks.effort_field == "none":
+        return quirks.reasons_unasked
+    return quirks.effort_words.get(params.reasoning.effort, params.reasoning.effort) != "none"
 
 
 def drop_barred(body: JsonObject, quirks: Quirks, notes: Notes, *, reasons: bool) -> None:
@@ -90,7 +100,7 @@ def drop_barred(body: JsonObject, quirks: Quirks, notes: Notes, *, reasons: bool
 def write_tools(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`; nothing where there are no tools."""
     if not params.tools:
-        return {}
+        return _stand_ins(params, quirks)
     if not quirks.tools_supported:
         notes.dropped("tools", "tools cannot be sent to this provider")
         return {}
@@ -107,6 +117,19 @@ def write_tools(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
     }
     body |= given("tool_choice", _tool_choice(params.tool_choice, quirks, notes))
     return body | given("parallel_tool_calls", quirks.parallel_tool_calls)
+
+
+def _stand_ins(params: SendParams, quirks: Quirks) -> JsonObject:
+    """Return tools of the names that were called, where calls without tools are refused."""
+    if not quirks.tools_after_calls or "tools" in (params.provider_options or {}):
+        return {}
+    parts = (part for message in params.messages for part in message.parts())
+    names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolCallPart))
+    empty: JsonObject = {"type": "object", "properties": {}}
+    listed: list[Json] = [
+        {"type": "function", "function": {"name": name, "parameters": empty}} for name in names
+    ]
+    return {"tools": listed, "tool_choice": "none"} if listed else {}
 
 
 def _tool_choice(choice: str | ToolChoice | None, quirks: Quirks, notes: Notes) -> Json:
@@ -135,12 +158,16 @@ def temperature(asked: float | None, quirks: Quirks, notes: Notes) -> float | No
 # --- the form of the answer ----------------------------------------------------------------------
 
 
-def response_format(asked: ResponseFormat | None, quirks: Quirks, notes: Notes) -> JsonObject:
+def response_format(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
     """Return `response_format`, or nothing where none is asked for or none can be."""
+    asked = params.response_format
     if asked is None:
         return {}
     if quirks.response_format == "none":
         notes.dropped("responseFormat", "this provider cannot be told to answer in json")
+        return {}
+    if _in_words(params, quirks):
+        notes.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
         return {}
     if asked.schema_ is None:
         return {"response_format": {"type": "json_object"}}
@@ -163,10 +190,18 @@ def schema_words(params: SendParams, quirks: Quirks) -> str | None:
     if asked.schema_ is not None:
         schema = to_json(asked.schema_).decode()
         words = f"Answer with JSON only, following this JSON Schema: {schema}"
-        return words if quirks.response_format == "json_object" else None
+        worded = quirks.response_format == "json_object" or _in_words(params, quirks)
+        return words if worded else None
     parts = (part for message in params.messages for part in message.parts())
     said = any(part.type == "text" and "json" in part.text.lower() for part in parts)
     return None if said else "Answer in JSON."
+
+
+def _in_words(params: SendParams, quirks: Quirks) -> bool:
+    """Tell whether a form that the provider has cannot be asked for in this call."""
+    asked = params.response_format
+    beside = bool(params.tools) and quirks.tools_supported and not quirks.response_format_with_tools
+    return beside or (asked is not None and asked.schema_ is None and not quirks.json_object)
 
 
 def _is_strict(schema: Json) -> bool:

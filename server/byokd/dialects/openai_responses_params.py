@@ -12,6 +12,7 @@ from byokd.dialects.openai_chat_params import (
     drop_barred,
     fits,
     given,
+    reasons_now,
     response_format,
     tell_least,
     temperature,
@@ -37,8 +38,7 @@ def write_params(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject
     for parameter, asked in (("stop", params.stop), ("seed", params.seed is not None)):
         if asked:
             notes.dropped(parameter, f"{parameter} cannot be said in this provider's format")
-    reasons = quirks.reasoning_models is not None and may_reason(params, quirks)
-    drop_barred(body, quirks, notes, reasons=reasons)
+    drop_barred(body, quirks, notes, reasons=reasons_now(params, quirks))
     return body
 
 
@@ -72,7 +72,7 @@ def _most(params: SendParams, quirks: Quirks, notes: Notes) -> int | None:
 
 def _text(params: SendParams, quirks: Quirks, notes: Notes) -> JsonObject:
     """Return the form of the answer, which the chat format nests once more."""
-    form = response_format(params.response_format, quirks, notes).get("response_format")
+    form = response_format(params, quirks, notes).get("response_format")
     if not isinstance(form, dict):
         return {}
     inner = form.get("json_schema")

@@ -3,9 +3,9 @@
 Knows that a conversation may have been broken off while a tool ran, or shortened by its client.
 Must not know a wire format: those that pair by themselves have blocks of their own to look after.
 
-A call without a result is refused by every provider that has tools (OpenAI's "must be followed by
-tool messages", Gemini's "number of function response parts", Bedrock's "Expected toolResult
-blocks", Cohere's "tool call id not found"; 400 each), and so is a result without its call.
+A call without a result is refused with a 400 ("must be followed by tool messages": OpenAI, DeepSeek
+and Qwen; "number of function response parts": Gemini, microsoft/vscode#299295; "found without
+`tool_result` blocks": Bedrock, pydantic-ai#3253), and so is a result without its call (Cohere).
 """
 
 from __future__ import annotations
