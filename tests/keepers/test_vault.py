@@ -249,10 +249,20 @@ _SLOT_CHANGES = [
     "UPDATE key_slot SET rk_version = 2",
     "UPDATE key_slot SET slot_type = 'passphrase'",
     "UPDATE key_slot SET slot_id = zeroblob(16)",
+    "UPDATE key_slot SET state = 'retiring'",
+    "UPDATE key_slot SET created_at = created_at + 1",
+    "UPDATE key_slot SET row_gen = row_gen + 1",
+    "UPDATE key_slot SET row_mac = zeroblob(32)",
+    "UPDATE key_slot SET row_mac = x''",
     "UPDATE meta SET store_id = zeroblob(16)",
     "DELETE FROM key_slot",
     "UPDATE account_dek SET blob = zeroblob(157)",
     "UPDATE account_dek SET created_at = 1",
+    "UPDATE account_dek SET account_id = 'other'",
+    "UPDATE account_dek SET dek_version = 2",
+    "UPDATE account_dek SET rk_version = 2",
+    "UPDATE account_dek SET row_gen = row_gen + 1",
+    "UPDATE account_dek SET row_mac = zeroblob(32)",
 ]
 
 

@@ -39,7 +39,25 @@ class Slot:
     kind: str
     kdf_params: bytes
     rk_version: int
+    state: str
     blob: bytes = field(repr=False)
+    created_at: int
+    row_gen: int
+    row_mac: bytes = field(repr=False)
+
+    def mac(self, keys: RootKeys) -> bytes:
+        """Return what must stand in `row_mac`."""
+        return keys.row_mac(
+            "key_slot",
+            self.slot_id,
+            self.kind,
+            self.kdf_params,
+            self.rk_version,
+            self.state,
+            digest(self.blob),
+            self.created_at,
+            self.row_gen,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +103,19 @@ def create(sql: Tx, *, store_id: bytes, slot_id: bytes, kind: str, kek: bytes, a
     keys = RootKeys.of(store_id, _FIRST, root)
     fields = (store_id, slot_id, kind, _NO_KDF, _FIRST)
     blob = seal(kek, "slot", fields, root)
+    slot = Slot(slot_id, kind, _NO_KDF, _FIRST, ACTIVE, blob, at, _FIRST, row_mac=b"")
     sql.run(
         "INSERT INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob, created_at,"
         " row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        slot_id,
-        kind,
-        _NO_KDF,
-        _FIRST,
-        ACTIVE,
-        blob,
-        at,
-        _FIRST,
-        keys.row_mac("key_slot", slot_id, kind, _NO_KDF, _FIRST, ACTIVE, digest(blob), at, _FIRST),
+        slot.slot_id,
+        slot.kind,
+        slot.kdf_params,
+        slot.rk_version,
+        slot.state,
+        slot.blob,
+        slot.created_at,
+        slot.row_gen,
+        slot.mac(keys),
     )
     genesis = keys.chain(_FIRST).genesis()
     write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
@@ -107,7 +126,7 @@ def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
     """Return the root key that a slot wraps.
 
     Raises:
-        VaultCorrupt: the key does not open this slot of this store.
+        VaultCorrupt: the key does not open this slot of this store, or the slot's row was changed.
     """
     fields = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
     try:
@@ -116,7 +135,12 @@ def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
         raise VaultCorrupt(
             "the master key does not open this store; restore the store it belongs to"
         ) from None
-    return RootKeys.of(stored.store_id, slot.rk_version, bytes(root))
+    keys = RootKeys.of(stored.store_id, slot.rk_version, bytes(root))
+    if not same(slot.mac(keys), slot.row_mac):
+        raise VaultCorrupt(
+            "the row that holds the root key was changed from outside; restore the store's backup"
+        )
+    return keys
 
 
 def data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
@@ -187,5 +211,9 @@ def _slot_of(row: Row) -> Slot:
         kind=row.text("slot_type"),
         kdf_params=row.blob("kdf_params"),
         rk_version=row.number("rk_version"),
+        state=row.text("state"),
         blob=row.blob("blob"),
+        created_at=row.number("created_at"),
+        row_gen=row.number("row_gen"),
+        row_mac=row.blob("row_mac"),
     )
