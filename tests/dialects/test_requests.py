@@ -1,0 +1,96 @@
+"""What each provider is sent, whole: a table of bodies for every provider of the catalog.
+
+`vectors/requests/<provider>.json` has a row for each of the questions here: the model that is
+asked, the body, and what the client is told. `source` says where a fact was read that only this
+provider has. A change of a row is a change of what somebody's account is asked to do.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from byokd.catalog.loader import load
+from dialects.asked import Asked
+from recorded import VECTORS
+
+_TOOL = {
+    "name": "look",
+    "description": "looks",
+    "inputSchema": {"type": "object", "properties": {"at": {"type": "string"}}},
+}
+_HI = {"role": "user", "content": "hi"}
+_SCHEMA = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+_IMAGE = {"type": "image", "mediaType": "image/png", "data": "iVBORw0KGgo="}
+_PDF = {"type": "file", "mediaType": "application/pdf", "data": "JVBERi0=", "name": "a.pdf"}
+_LOOP = [
+    _HI,
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "reasoning", "text": "thought"},
+            {
+                "type": "toolCall",
+                "callId": "toolu_01",
+                "name": "look",
+                "arguments": {"at": "x"},
+                "providerState": {"provider": "elsewhere", "model": "m", "thoughtSignature": "s"},
+            },
+        ],
+    },
+    {"role": "tool", "content": [{"type": "toolResult", "callId": "toolu_01", "content": "seen"}]},
+]
+
+ASKS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "system and knobs": {
+        "messages": [{"role": "system", "content": "be brief"}, _HI],
+        "maxOutputTokens": 500,
+        "temperature": 0.5,
+        "stop": ["END"],
+        "seed": 7,
+    },
+    "a tool must be called": {"tools": [_TOOL], "toolChoice": "required"},
+    "a tool of another provider has answered": {"messages": _LOOP, "tools": [_TOOL]},
+    "high effort": {"reasoning": {"effort": "high"}, "temperature": 0.5},
+    "a schema": {"responseFormat": {"type": "json", "schema": _SCHEMA, "name": "number"}},
+    "an image and a document": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "look"}, _IMAGE, _PDF]}]
+    },
+}
+
+
+def shown(row: Asked, ask: str) -> dict[str, Any]:
+    """Return what a table says of a question."""
+    encoded = row.encoded(**ASKS[ask], cache="off")
+    told = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
+    return {"body": json.loads(encoded.request.body), "told": told}
+
+
+def _rows() -> list[Any]:
+    return [
+        pytest.param(path.stem, row, id=f"{path.stem} {row['asked']}")
+        for path in sorted((VECTORS / "requests").glob("*.json"))
+        for row in json.loads(path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(("provider", "row"), _rows())
+def test_what_is_sent(provider: str, row: dict[str, Any]) -> None:
+    asked = Asked(provider, row["model"], None, {})
+    assert shown(asked, row["asked"]) == {"body": row["body"], "told": row["told"]}
+
+
+@pytest.mark.parametrize("provider", load())
+def test_every_provider_is_asked_everything(provider: str) -> None:
+    path = VECTORS / "requests" / f"{provider}.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    assert {row["asked"] for row in rows} == set(ASKS)
+    assert any(row.get("source") for row in rows)
