@@ -25,6 +25,8 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PATH_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@{}-]|%[0-9A-Fa-f]{2})+")
+# WHATWG URL, "double-dot URL path segment": an encoded dot climbs as a plain one does (2026-11-24).
+_DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}")
 _HOST_MAX_CHARS = 253
 _PORTS = {"https": 443, "http": 80}
 # Link-local holds the cloud metadata services; the rest can never be a provider.
@@ -127,7 +129,7 @@ def _path(path: str) -> str:
     inner = path[1:].rstrip("/")
     segments = inner.split("/") if inner else []
     for segment in segments:
-        if segment in {".", ".."} or not _PATH_SEGMENT.fullmatch(segment):
+        if _DOTS.fullmatch(segment) or not _PATH_SEGMENT.fullmatch(segment):
             raise _refused("its path has a segment that could be read in two ways")
     return "".join(f"/{segment}" for segment in segments)
 
