@@ -67,8 +67,8 @@ def _demanded(body: bytes) -> dict[str, Any]:
     for line in body.decode("utf-8-sig").splitlines():
         document = json.loads(line) if line.strip() else None
         message = (document.get("message") if isinstance(document, dict) else None) or {}
-        for name in found:
-            found[name] += message.get(name) or type(found[name])()
+        for name, so_far in found.items():
+            found[name] = so_far + (message.get(name) or type(so_far)())
     return {name: value for name, value in found.items() if value}
 
 

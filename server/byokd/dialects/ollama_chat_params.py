@@ -68,7 +68,8 @@ def form_in_words(params: SendParams, quirks: Quirks, notes: Notes) -> str | Non
         notes.dropped("responseFormat", _NO_FORM)
         return None
     if not _beside_tools(params, quirks):
-        return schema_words(params, quirks)
+        alone = quirks.model_copy(update={"response_format_with_tools": True})
+        return schema_words(params, alone)  # tools that are not sent are in nobody's way
     notes.adjusted("responseFormat", "beside tools the form was asked for in words")
     return schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
 
