@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from byokd.keepers.lists import ModelLists
     from byokd.keepers.vault import Vault
     from byokd.services.background import Background
+    from byokd.services.changes import Changes
     from byokd.services.chat import Chat
     from byokd.services.doctor import Doctor
     from byokd.services.keys import Keys
@@ -82,6 +83,7 @@ class _Opened:
     transport: Transport
     vault: Vault
     lists: ModelLists
+    changes: Changes
 
 
 class App:
@@ -134,6 +136,7 @@ class App:
         opened = self._build()
         if self._session is not None:
             opened.background.start(opened.rooms.vault.open_in_background(self._session))
+            opened.background.start(opened.changes.follow(self._session))
             for fault in self._faults:
                 self._session.client.notify("window/logMessage", LogMessage(type=2, message=fault))
         return opened
@@ -144,6 +147,7 @@ class App:
         from byokd.keepers.vault import Vault, sources_of
         from byokd.services.access import Access
         from byokd.services.background import Background
+        from byokd.services.changes import Changes
         from byokd.services.chat import Chat
         from byokd.services.clock import now_ms
         from byokd.services.doctor import Doctor
@@ -188,7 +192,8 @@ class App:
             chat=chat,
             audit=trail,
         )
-        return _Opened(rooms, background, transport, vault, lists)
+        changes = Changes(vault, desk, models, chat)
+        return _Opened(rooms, background, transport, vault, lists, changes)
 
     def _features(self, asked: Features) -> Features:
         allowed = self._settings.features
@@ -258,6 +263,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _import_heavy() -> None:
+    import byokd.services.changes
     import byokd.services.chat
     import byokd.services.doctor
     import byokd.services.keys

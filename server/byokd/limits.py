@@ -157,6 +157,9 @@ KEYRING_INTERACTIVE_TIMEOUT_MS: Final = 30_000
 STORE_BUSY_TIMEOUT_MS: Final = 5_000
 """How long a write waits for another process's transaction."""
 
+STORE_POLL_MS: Final = 500
+"""How often other processes' changes are looked for; a window is told within a second."""
+
 PARENT_POLL_MS: Final = 1_000
 """How often the client's process id is checked; the daemon must be gone within two seconds."""
 

@@ -83,6 +83,8 @@ class ModelLists:
         self._database = Database(places.models_db if places else None, migrations.LISTS)
         self._max_count = max_count
         self._max_bytes = max_bytes
+        self._file = places.models_db if places else None
+        self._version: int | None = None
 
     async def load(self, place: ListPlace) -> SeenList | None:
         """Return the list that was last seen at this place, or None."""
@@ -101,6 +103,28 @@ class ModelLists:
         )
         await self._ready()
         return await self._database.read(lambda tx: _read(tx.one(sql, account, provider)))
+
+    async def changed(self) -> bool:
+        """Tell whether another process saved a list since the last call; makes no file."""
+        version = 0
+        if self._file is not None and await asyncio.to_thread(files.is_there, self._file):
+            await self._ready()
+            version = await self._database.data_version()
+        before, self._version = self._version, version
+        return before is not None and before != version
+
+    async def all_seen_at(self, account: str) -> dict[tuple[str, str | None, bytes], int]:
+        """Return when each list of an account was seen, by provider, key and digest of place."""
+        sql = "SELECT provider_id, key_id, place, seen_at FROM model_list WHERE account_id = ?"
+        if self._version == 0:
+            return {}
+        await self._ready()
+        return {
+            (row.text("provider_id"), row.text("key_id") or None, row.blob("place")): row.number(
+                "seen_at"
+            )
+            for row in await self._database.read(lambda tx: tx.all(sql, account))
+        }
 
     async def save(self, place: ListPlace, seen: SeenList) -> None:
         """Keep a list, unless a newer one of this place is kept; drop the oldest past a bound."""

@@ -12,7 +12,7 @@ dropped of an answer is put back (`recall`).
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from random import random
 
@@ -24,7 +24,13 @@ from byokd.dialects.call import Call, Decoder, Fault, Reply
 from byokd.dialects.registry import find as find_dialect
 from byokd.limits import ERROR_BODY_MAX_BYTES, FEED_BYTES
 from byokd.protocol.chat import Route, SendParams, SendResult
-from byokd.protocol.errors import ByokdError, StreamInterrupted, Unsupported
+from byokd.protocol.errors import (
+    ByokdError,
+    KeyDisabled,
+    KeyMissing,
+    StreamInterrupted,
+    Unsupported,
+)
 from byokd.protocol.events import Event, Finish, FinishReason, Retry, Start
 from byokd.services.access import Access
 from byokd.services.attempt import Attempt, error_of, with_partial
@@ -33,7 +39,7 @@ from byokd.services.clock import now_ms
 from byokd.services.patience import Clock
 from byokd.services.recall import Recall
 from byokd.services.repair import Repairs
-from byokd.services.session import Session
+from byokd.services.session import KnownKey, Session
 from byokd.settings import Patience
 from byokd.transport.retry import next_delay_ms
 from byokd.transport.seam import Timeouts, Transport
@@ -51,10 +57,26 @@ class Chat:
         self.patience = patience
         self.repairs = Repairs()
         self.recall = Recall()
+        self.running: set[Answer] = set()
 
     def answer(self, session: Session, params: SendParams) -> Answer:
         """Return the answer to a question; nothing happens until it is iterated."""
         return Answer(self, session, params)
+
+    def withdraw_keys(self, known: Mapping[str, KnownKey | None]) -> None:
+        """End the answers whose key was deleted or switched off since they began.
+
+        A key that its provider rejects lets them finish: they were let in.
+        """
+        for answer in self.running:
+            key_id = answer.key_id
+            if key_id is None or key_id not in known:
+                continue
+            key = known[key_id]
+            if key is None:
+                answer.withdraw(KeyMissing("the key of this chat was deleted; choose another one"))
+            elif key.state == "userDisabled":
+                answer.withdraw(KeyDisabled("the key of this chat was switched off; enable it"))
 
 
 class Answer:
@@ -72,7 +94,9 @@ class Answer:
         self._events = self._run()
         self._waiting: anyio.CancelScope | None = None
         self._cancelled = False
+        self._withdrawn: ByokdError | None = None
         self._result: SendResult | None = None
+        self.key_id: str | None = None
 
     @property
     def result(self) -> SendResult:
@@ -87,6 +111,12 @@ class Answer:
         if self._waiting is not None:
             self._waiting.cancel()
 
+    def withdraw(self, error: ByokdError) -> None:
+        """Stop as `cancel` does, because the key may not be used any more; raise this."""
+        self._withdrawn = self._withdrawn or error
+        if self._waiting is not None:
+            self._waiting.cancel()
+
     def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
         return self._events
 
@@ -95,6 +125,7 @@ class Answer:
         number, started = 0, False
         recall = self._chat.recall
         self._params = recall.restored(self._session.account, self._params, now_ms())
+        self._chat.running.add(self)
         try:
             while self._result is None:
                 number += 1
@@ -123,11 +154,14 @@ class Answer:
             raise error.add(
                 provider=self._params.provider, model=self._params.model
             ) from error.__cause__
+        finally:
+            self._chat.running.discard(self)
 
     async def _prepare(self, number: int) -> Attempt:
         """Open the key and encode the call; anew for each attempt, so that a disable is seen."""
         params, repairs, now = self._params, self._chat.repairs, now_ms()
         granted = await self._chat.access.grant(self._session, params)
+        self.key_id = granted.key_id
         grant, moved = repairs.spoken(granted, params, now)
         call = Call(grant.record, grant.base_url, params, grant.plain_fields)
         encoded = find_dialect(grant.record.dialect).encode(call, now)
@@ -157,6 +191,7 @@ class Answer:
     async def _next(self, attempt: Attempt) -> Sequence[Event] | None:
         """Return the events of the next piece of the body, or None at its end."""
         decoder, chunks = attempt.decoder, attempt.chunks
+        self._require_key()
         if decoder is None or chunks is None or decoder.done or self._cancelled:
             return None
         if attempt.failed and attempt.received_bytes >= ERROR_BODY_MAX_BYTES:
@@ -176,9 +211,14 @@ class Answer:
             attempt.received_bytes += len(chunk)
             attempt.waiting = chunk
             return self._feed(attempt, decoder)
+        self._require_key()
         if self._cancelled or decoder.ending:
             return None
         raise attempt.clock.expired()
+
+    def _require_key(self) -> None:
+        if self._withdrawn is not None and not self._cancelled:
+            raise self._withdrawn
 
     def _feed(self, attempt: Attempt, decoder: Decoder) -> Sequence[Event]:
         data, attempt.waiting = attempt.waiting[:FEED_BYTES], attempt.waiting[FEED_BYTES:]
@@ -254,7 +294,7 @@ class Answer:
         return self._result_of(attempt.close()[1], attempt, FinishReason(unified="cancelled"))
 
     def _retry_delay_ms(self, error: ByokdError, attempt: Attempt) -> int | None:
-        if self._cancelled or attempt.content:
+        if self._cancelled or self._withdrawn is not None or attempt.content:
             return None
         wait_ms = error.fields.get("retry_after_ms")
         return next_delay_ms(

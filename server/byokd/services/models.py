@@ -63,6 +63,7 @@ class Models:
         self._background = background or Background()
         self._seen: dict[ListPlace, SeenList] = {}
         self._asking: dict[ListPlace, anyio.Lock] = {}
+        self._seen_at: dict[tuple[str, str | None, bytes], int] | None = None
 
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
         """Return a page of models of one provider, or of all that have a usable key.
@@ -105,6 +106,30 @@ class Models:
         place = _place(session, grant)
         live, _, _ = await self._ask(session, place, grant)
         return tuple(joined(grant.record, live, grant.plain_fields))
+
+    async def look(self, session: Session) -> None:
+        """Tell of the lists that another process saw since the last look. Raises as the disk."""
+        if self._lists is None or not (await self._lists.changed() or self._seen_at is None):
+            return
+        before, after = self._seen_at, await self._lists.all_seen_at(session.account)
+        self._seen_at = after
+        if before is None:
+            return
+        own = {(p.provider, p.key_id, p.digest): p for p in self._seen}
+        for key, seen_at in after.items():
+            if seen_at <= before.get(key, 0):
+                continue
+            live = await self._lists.latest(session.account, key[0])
+            place = own.get(key)
+            known = self._seen.get(place) if place else None
+            if live is None or live.seen_at != seen_at:
+                continue
+            if place is not None:
+                if known is not None and known.seen_at >= seen_at:
+                    continue  # this process saw it, and has told
+                self._seen[place] = live
+            if known is None or _content(known) != _content(live):
+                _tell(session, key[0], key[1], live)
 
     async def _wanted(
         self, session: Session, provider: str | None, key_id: str | None
@@ -200,15 +225,7 @@ class Models:
             await self._keep(place, live)
         changed = before is None or _content(before) != _content(live)
         if changed:
-            session.client.notify(
-                "model/changed",
-                ModelChanged(
-                    provider=place.provider,
-                    key_id=place.key_id,
-                    models=len(live.models),
-                    seen_at=seen_at,
-                ),
-            )
+            _tell(session, place.provider, place.key_id, live)
         return live, changed, unlisted
 
     def _is_asking(self, place: ListPlace) -> bool:
@@ -236,6 +253,15 @@ class Models:
         if self._lists is not None:
             with suppress(ByokdError):  # it is remembered; the next run asks again
                 await self._lists.save(place, live)
+
+
+def _tell(session: Session, provider: str, key_id: str | None, live: SeenList) -> None:
+    session.client.notify(
+        "model/changed",
+        ModelChanged(
+            provider=provider, key_id=key_id, models=len(live.models), seen_at=live.seen_at
+        ),
+    )
 
 
 def _old(live: SeenList) -> bool:

@@ -5,11 +5,15 @@ Knows what the rooms may ask of a client. Must not know JSON-RPC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from byokd.protocol.base import Params
 from byokd.protocol.lifecycle import ClientInfo, Features, ShowMessageRequest
+
+if TYPE_CHECKING:
+    from byokd.keepers.vault import KeyRow
+    from byokd.protocol.key import KeyState
 
 
 class Client(Protocol):
@@ -25,14 +29,33 @@ class Client(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key as the client was last told of it."""
+
+    provider: str
+    version: int
+    state: KeyState
+    is_default: bool
+
+    @classmethod
+    def of(cls, row: KeyRow) -> KnownKey:
+        """Return what there is to know of a row."""
+        return cls(row.provider, row.version, row.state, row.is_default)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One connection. The account comes from here and never from a request's params."""
+    """One connection. The account comes from here and never from a request's params.
+
+    `known` holds the account's keys by id as the client knows them; None for one that was deleted.
+    """
 
     account: str
     client: Client
     client_info: ClientInfo | None
     features: Features
     can_prompt: bool
+    known: dict[str, KnownKey | None] = field(default_factory=dict, compare=False)
 
     @property
     def actor(self) -> str:

@@ -31,6 +31,7 @@ class VaultDesk:
     def __init__(self, vault: Vault, trail: Trail) -> None:
         self._vault = vault
         self._trail = trail
+        self._told: VaultInfo | None = None
 
     async def status(self, _session: Session, _params: VaultStatusParams) -> VaultResult:
         """Return the vault's state, after the first look at the disk and the keyring."""
@@ -84,6 +85,18 @@ class VaultDesk:
         """Look at disk and keyring once after the start, and tell the client what was found."""
         self._tell(session, await self._vault.unlock())
 
+    async def look(self, session: Session) -> VaultInfo:
+        """Open a vault that another process made meanwhile, and tell the client what is new.
+
+        A keyring that was locked or silent is not asked again: it could prompt, or hang.
+        """
+        info = self._vault.status()
+        if info.state == "uninitialized":
+            info = await self._vault.unlock()
+        if info != self._told and info.state != "checking":
+            self._tell(session, info)
+        return info
+
     async def _make(self, session: Session, protection: Protection) -> VaultInfo:
         info = await self._vault.initialize(
             protection,
@@ -96,4 +109,5 @@ class VaultDesk:
         return info
 
     def _tell(self, session: Session, info: VaultInfo) -> None:
+        self._told = info
         session.client.notify("vault/changed", VaultChanged(vault=info))

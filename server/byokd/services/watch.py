@@ -1,14 +1,14 @@
 """Takes a key out of use when its provider keeps rejecting it, and asks the person what to do.
 
 Knows the store, the probe and the client; the counting itself is `services/health.py`, which is
-pure. Only the process whose call triggered it asks; the others see the new state at their next
-call.
+pure. Only the process whose call triggered it asks; the others are told of the new state
+(`changes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import uniform
 from typing import Final, TypeAlias
 
@@ -23,7 +23,7 @@ from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
 from byokd.services.background import Background
 from byokd.services.clock import now_ms
 from byokd.services.health import Health, Step, confirm, observe
-from byokd.services.session import Session
+from byokd.services.session import KnownKey, Session
 from byokd.services.trail import Trail
 from byokd.settings import HealthPolicy
 
@@ -179,7 +179,11 @@ def tell(
     state: KeyState | None,
     reason: str | None = None,
 ) -> None:
-    """Send `key/changed` to this process's client."""
+    """Send `key/changed` to this process's client, and remember what it knows by that."""
+    if isinstance(row, KeyRow) and state is not None:
+        session.known[row.key_id] = replace(KnownKey.of(row), state=state)
+    else:
+        session.known[row.key_id] = None
     session.client.notify(
         "key/changed",
         KeyChanged(
