@@ -62,8 +62,8 @@ RESPONSE_HEADERS_MAX_BYTES: Final = 64 * 1024
 RESPONSE_HEADER_FIELDS_MAX: Final = 256
 """Fields of one response head; the busiest gateway seen sends 61."""
 
-RESPONSE_BODY_MAX_BYTES: Final = 64 * MIB
-"""A whole (not streamed) answer or a model list; OpenRouter's list is under 2 MiB."""
+RESPONSE_BODY_MAX_BYTES: Final = 12 * MIB
+"""A whole (not streamed) answer: three base64 images of 4 MiB. Reading one takes twice this."""
 
 ERROR_BODY_MAX_BYTES: Final = 64 * 1024
 """The part of an error body that is read; the rest says nothing more."""
@@ -77,14 +77,14 @@ FEED_BYTES: Final = 16 * 1024
 SSE_LINE_MAX_BYTES: Final = 8 * MIB
 """One line of an event stream: images and encrypted reasoning come as a single line."""
 
-SSE_EVENT_MAX_BYTES: Final = 16 * MIB
-"""One event of several lines."""
+SSE_EVENT_MAX_BYTES: Final = 8 * MIB
+"""One event of several lines, or one document of another stream: as long as a line may be."""
 
 EVENTSTREAM_HEADERS_MAX_BYTES: Final = 128 * 1024
 """All headers of one frame of an AWS event stream; AWS's own bound, a hundred bytes are usual."""
 
-EVENTSTREAM_PAYLOAD_MAX_BYTES: Final = 24 * MIB
-"""The payload of one such frame; AWS's own bound."""
+EVENTSTREAM_PAYLOAD_MAX_BYTES: Final = 8 * MIB
+"""The payload of one such frame, as long as a line may be; AWS's own bound is 24 MiB."""
 
 JSON_MAX_DEPTH: Final = 64
 """Nesting of provider JSON; deeper is hostile."""
@@ -233,7 +233,7 @@ MODELS_MAX: Final = 10_000
 MODEL_PAGES_MAX: Final = 50
 """Pages of a model list that are followed."""
 
-MODEL_PAGE_MAX_BYTES: Final = 16 * MIB
+MODEL_PAGE_MAX_BYTES: Final = 8 * MIB
 """One page of a model list; the longest seen is under 2 MiB."""
 
 MODEL_LIST_TIMEOUT_MS: Final = 30_000

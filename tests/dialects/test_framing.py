@@ -116,8 +116,14 @@ def test_a_longer_line_is_refused_before_it_ends(size: int) -> None:
 
 def test_the_longest_event() -> None:
     reader = SseReader()
-    half = b"data:" + b"a" * (SSE_LINE_MAX_BYTES - 5) + b"\n"
-    rest = b"data:" + b"a" * (SSE_EVENT_MAX_BYTES - 2 * (SSE_LINE_MAX_BYTES - 5)) + b"\n"
-    assert reader.feed(half) == reader.feed(half) == reader.feed(rest) == []
+    half = b"data:" + b"a" * (SSE_EVENT_MAX_BYTES // 2 - 1) + b"\n"
+    assert reader.feed(half) == reader.feed(half) == reader.feed(b"data:\n") == []
     with pytest.raises(ProviderError, match="an event of more than"):
-        reader.feed(b"data:a\n")
+        reader.feed(b"data:\n")
+
+
+def test_lines_without_data_make_no_event_longer_than_its_bound() -> None:
+    reader = SseReader()
+    reader.feed(b"data:\n" * (SSE_EVENT_MAX_BYTES + 1))
+    with pytest.raises(ProviderError, match="an event of more than"):
+        reader.feed(b"data:\n")

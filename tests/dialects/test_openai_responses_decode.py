@@ -64,7 +64,7 @@ def _said(text: str) -> bytes:
 _CALL = {"type": "function_call", "name": "f", "arguments": "{}"}
 _SOURCE = {"type": "url_citation", "url": "https://a.test"}
 _LINE = b"data: " + b" " * (SSE_LINE_MAX_BYTES - len(b"data: "))
-_QUARTER = b"data: " + b" " * (SSE_EVENT_MAX_BYTES // 4) + b"\n"
+_QUARTER = b"data: " + b" " * (SSE_EVENT_MAX_BYTES // 4 - 1) + b"\n"
 
 
 def _calls(count: int) -> bytes:

@@ -52,10 +52,11 @@ class Body:
         self._held = bytearray()  # what is not (yet) read as a stream
         self._opening = b""  # the first bytes of a stream, should it turn out to be none
 
-    @property
-    def held(self) -> bytes:
-        """What has come, where it is no stream."""
-        return bytes(self._held)
+    def take(self) -> bytes:
+        """Return what has come, where it is no stream, and let go of it."""
+        held = bytes(self._held)
+        self._held.clear()
+        return held
 
     def frames(self, data: bytes, *, answered: bool) -> list[SseEvent]:
         """Return the events that these bytes complete, none before it is known to be a stream.

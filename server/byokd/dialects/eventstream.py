@@ -74,7 +74,7 @@ class EventStreamReader:
                 self._wanted_bytes = total
                 break
             body_end = at + total - _CRC.size
-            if crc32(data[at:body_end]) != _CRC.unpack_from(data, body_end)[0]:
+            if crc32(memoryview(data)[at:body_end]) != _CRC.unpack_from(data, body_end)[0]:
                 raise _damaged()
             headers_end = at + _PRELUDE.size + headers_bytes
             raw = data[at + _PRELUDE.size : headers_end]

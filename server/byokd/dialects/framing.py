@@ -35,7 +35,6 @@ class SseReader:
     __slots__ = (
         "_at_start",
         "_data",
-        "_data_bytes",
         "_name",
         "_skip_lf",
         "_started",
@@ -45,8 +44,7 @@ class SseReader:
 
     def __init__(self) -> None:
         self._tail = bytearray()  # the line that has not ended yet
-        self._data: list[bytes] = []  # the data lines of the event that has not ended yet
-        self._data_bytes = 0
+        self._data: bytes | bytearray | None = None  # of the event that has not ended yet
         self._name = ""
         self._skip_lf = False
         self._started = False
@@ -69,7 +67,8 @@ class SseReader:
             if named and data.endswith(b"\n") and b"\r" not in data:
                 return [(data[7:end].decode("utf-8", "replace"), data[end + 7 : last])]
         events = self._feed(data)
-        self._at_start = not (self._tail or self._data or self._name or self._skip_lf)
+        self._at_start = not (self._tail or self._name or self._skip_lf)
+        self._at_start = self._at_start and self._data is None
         return events
 
     def _feed(self, data: bytes) -> list[SseEvent]:
@@ -88,7 +87,9 @@ class SseReader:
             return []
         lines = data.split(b"\n")
         if held:
-            lines[0] = bytes(self._tail) + lines[0]
+            self._tail += lines[0]
+            lines[0] = bytes(self._tail)
+            self._tail.clear()
         if held + len(data) > SSE_LINE_MAX_BYTES and max(map(len, lines)) > SSE_LINE_MAX_BYTES:
             raise _too_long("a line", SSE_LINE_MAX_BYTES)
         self._tail[:] = lines.pop()
@@ -105,7 +106,7 @@ class SseReader:
         events = self._lines([tail]) if tail else []
         known = not tail or bool(self.stray) or tail.startswith((b"data:", b":", b"error:"))
         known = known and tail.strip() != b"data:"
-        whole = known and (bool(self._data) or not self._name)
+        whole = known and (self._data is not None or not self._name)
         return events + self._lines([b""]), whole
 
     def _lines(self, lines: list[bytes]) -> list[SseEvent]:
@@ -117,11 +118,9 @@ class SseReader:
             if line.startswith(b"data:"):
                 self._add(line[6:] if line.startswith(b" ", 5) else line[5:])
             elif not line:
-                if self._data:
-                    data = self._data
-                    events.append((self._name, data[0] if len(data) == 1 else b"\n".join(data)))
-                    self._data = []
-                    self._data_bytes = 0
+                if self._data is not None:
+                    events.append((self._name, bytes(self._data)))
+                    self._data = None
                 self._name = ""
             elif line.startswith(b"event:"):
                 self._name = _value(line).decode("utf-8", "replace")
@@ -132,10 +131,17 @@ class SseReader:
         return events
 
     def _add(self, value: bytes) -> None:
-        self._data_bytes += len(value)
-        if self._data_bytes > SSE_EVENT_MAX_BYTES:
+        # The line ends between lines count: an event of empty lines is not nothing.
+        held = 0 if self._data is None else len(self._data) + len(b"\n")
+        if held + len(value) > SSE_EVENT_MAX_BYTES:
             raise _too_long("an event", SSE_EVENT_MAX_BYTES)
-        self._data.append(value)
+        if self._data is None:
+            self._data = value
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b"\n"
+        self._data += value
 
     def _keep_stray(self, line: bytes) -> None:
         """Keep bare JSON; once it has begun, every line that is no field belongs to it."""

@@ -26,7 +26,8 @@ class LineReader:
         """Return the lines that these bytes complete."""
         *lines, rest = data.split(b"\n")
         if lines and self._tail:
-            lines[0] = bytes(self._tail) + lines[0]
+            self._tail += lines[0]
+            lines[0] = bytes(self._tail)
             self._tail.clear()
         longest = max(map(len, lines), default=0)
         if max(longest, len(self._tail) + len(rest)) > SSE_EVENT_MAX_BYTES:

@@ -121,9 +121,9 @@ class ResponsesDecoder:
     def _end(self) -> None:
         """Read what the end of the body leaves to be read, and say whether it was a true end."""
         if self._body.failed:
-            self._fail(classify(self._call.provider, self._head, self._body.held))
+            self._fail(classify(self._call.provider, self._head, self._body.take()))
         elif self._body.sse is None:
-            self._whole_body(self._body.held)
+            self._whole_body(self._body.take())
         else:
             self._end_of_stream(self._body.sse)
 

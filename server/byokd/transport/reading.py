@@ -63,18 +63,15 @@ async def read_whole(
     breaks: its status says more than the break does.
     """
     is_error = head.status >= HTTPStatus.BAD_REQUEST
-    parts: list[bytes] = []
-    size = 0
+    read = bytearray()  # not a list: a body may come a byte at a time
     try:
         async for chunk in chunks:
-            parts.append(chunk)
-            size += len(chunk)
-            if is_error and size >= error_body_max_bytes:
+            read += chunk
+            if is_error and len(read) >= error_body_max_bytes:
                 break
     except StreamInterrupted:
         if not is_error:
             raise
-    body = b"".join(parts)
-    return HttpResponse(
-        head.status, head.headers, body[:error_body_max_bytes] if is_error else body
-    )
+    if is_error:
+        del read[error_body_max_bytes:]
+    return HttpResponse(head.status, head.headers, bytes(read))
