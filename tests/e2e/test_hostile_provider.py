@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
 
 KEY = "hostile-key-0123456789abcdef"
 RSS_GROWTH_MAX_BYTES = 48 * MIB
-"""Measured 31 to 37: three event-stream buffers at their bounds leave that with the allocator."""
+"""The peak over all behaviours, measured 28 to 39; the aim is 32, which no run keeps for sure."""
 
 AT_ONCE = 6
 PATIENCE = """
@@ -295,11 +295,17 @@ async def _end(daemon: Daemon, key_id: str, name: str) -> str:
     return "ok"
 
 
-def _rss_bytes(daemon: Daemon) -> int:
-    status = Path(f"/proc/{daemon.process.pid}/status")
-    if not status.exists():
+def _forget_peak(daemon: Daemon) -> None:
+    """Let the peak count from here."""
+    clear = Path(f"/proc/{daemon.process.pid}/clear_refs")
+    if not clear.exists():
         pytest.skip("there is no /proc to read the memory of a process from")
-    found = re.search(r"VmRSS:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    clear.write_text("5", encoding="ascii")
+
+
+def _peak_bytes(daemon: Daemon) -> int:
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
     assert found
     return int(found[1]) * 1024
 
@@ -307,27 +313,25 @@ def _rss_bytes(daemon: Daemon) -> int:
 async def test_every_behaviour_has_its_end(tmp_path: Path) -> None:
     async with _listening() as hostile, _daemon(tmp_path) as daemon:
         key_id = await _store(daemon, hostile)
-        # Warm: an ordinary answer, and one line as long as any may be.
-        assert await _end(daemon, key_id, "cookies") == "ok"
-        assert await _end(daemon, key_id, "endless-line") == "providerError"
-        before = _rss_bytes(daemon)
+        assert await _end(daemon, key_id, "cookies") == "ok"  # all that is lazy is there now
+        _forget_peak(daemon)
+        before = _peak_bytes(daemon)
         room = asyncio.Semaphore(AT_ONCE)
 
         async def end(name: str) -> str:
             async with room:
                 return await _end(daemon, key_id, name)
 
-        whole = "endless-json"  # held until its own bound, which is larger than this growth
         heavy = [name for name in BEHAVIOURS if name.startswith(("endless-", "a-"))]
         names = [name for name in BEHAVIOURS if name not in heavy]
-        heavy.remove(whole)
         found = dict(zip(names, await asyncio.gather(*map(end, names)), strict=True))
         for name in heavy:  # one after the other, so that each has all the time it needs
             found[name] = await end(name)
         assert await end("some-1xx") == "ok", "it goes on as before"
-        growth = _rss_bytes(daemon) - before
+        for _ in range(4):  # each is let go of before the next
+            assert await end("endless-json") in BEHAVIOURS["endless-json"][1]
+        growth = _peak_bytes(daemon) - before
         print(f"{len(found)} behaviours; the daemon grew by {growth / MIB:.1f} MiB")
-        found[whole] = await end(whole)
         other = {name: kind for name, kind in found.items() if kind not in BEHAVIOURS[name][1]}
         assert not other
         assert growth <= RSS_GROWTH_MAX_BYTES
