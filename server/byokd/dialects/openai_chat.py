@@ -16,7 +16,7 @@ from byokd.catalog.record import Quirks
 from byokd.dialects.call import Call, Decoder, Encoded
 from byokd.dialects.openai_chat_decoder import ChatDecoder
 from byokd.dialects.openai_chat_messages import write_messages
-from byokd.dialects.openai_chat_params import Notes, schema_words, write_params
+from byokd.dialects.openai_chat_params import Notes, form_words, write_params
 from byokd.dialects.urls import join_url
 from byokd.protocol.base import Json, JsonObject
 from byokd.wire import Headers, HttpHead, HttpRequest
@@ -58,7 +58,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 
 def _messages(call: Call, quirks: Quirks, notes: Notes) -> list[JsonObject]:
     """Return the messages, with a word about JSON where the format needs it in the conversation."""
-    words = schema_words(call.params, quirks)
+    words = form_words(call.params, quirks)
     messages = write_messages(call, quirks, notes)
     if words is None:
         return messages

@@ -190,11 +190,17 @@ def schema_words(params: SendParams, quirks: Quirks) -> str | None:
     if asked.schema_ is not None:
         schema = to_json(asked.schema_).decode()
         words = f"Answer with JSON only, following this JSON Schema: {schema}"
-        worded = quirks.response_format == "json_object" or _in_words(params, quirks)
-        return words if worded else None
+        return words if quirks.response_format == "json_object" else None
     parts = (part for message in params.messages for part in message.parts())
     said = any(part.type == "text" and "json" in part.text.lower() for part in parts)
     return None if said else "Answer in JSON."
+
+
+def form_words(params: SendParams, quirks: Quirks) -> str | None:
+    """Return `schema_words`, also for a form that is left out of this call."""
+    if quirks.response_format != "none" and _in_words(params, quirks):
+        quirks = quirks.model_copy(update={"response_format": "json_object"})
+    return schema_words(params, quirks)
 
 
 def _in_words(params: SendParams, quirks: Quirks) -> bool:

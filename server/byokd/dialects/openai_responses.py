@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from byokd.catalog.record import Quirks
 from byokd.dialects.call import Call, Decoder, Encoded
 from byokd.dialects.merge import merged
-from byokd.dialects.openai_chat_params import Notes, schema_words
+from byokd.dialects.openai_chat_params import Notes, form_words
 from byokd.dialects.openai_responses_decoder import ResponsesDecoder
 from byokd.dialects.openai_responses_messages import write_input
 from byokd.dialects.openai_responses_params import may_reason, write_params
@@ -72,7 +72,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 
 def _input(call: Call, quirks: Quirks, notes: Notes) -> list[JsonObject]:
     """Return the items, with a word about JSON where the format needs it in the conversation."""
-    words = schema_words(call.params, quirks)
+    words = form_words(call.params, quirks)
     items = write_input(call, quirks, notes)
     if words is None:
         return items
