@@ -10,6 +10,7 @@ thinking model; it calls a reset a connect timeout.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import ssl
@@ -64,7 +65,6 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
                 sock_read=timeout["read"],
             ),
         )
-        _stop_read_timer(response)
         return httpx.Response(
             response.status, headers=response.raw_headers, stream=_Body(response), request=request
         )
@@ -109,10 +109,25 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body's bytes as they came over the wire."""
+    """The body's bytes as they came over the wire.
+
+    aiohttp closes a connection whose chunks are framed wrongly without telling who reads the body
+    (seen in 3.14.5): the connection's end is taken as the body's.
+    """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._closed: asyncio.Future[None] | None = None
+        connection = response.connection
+        if connection is not None and (protocol := connection.protocol) is not None:
+            # How long silence may last is the engine's to say.
+            protocol.read_timeout = None
+            protocol.start_timeout()
+            self._closed = protocol.closed
+        if self._closed is not None:
+            self._closed.remove_done_callback(_heard)  # one is enough for a connection
+            self._closed.add_done_callback(_heard)
+            self._closed.add_done_callback(self._connection_closed)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self._response.content
@@ -126,7 +141,14 @@ class _Body(httpx.AsyncByteStream):
                 yield held
             raise
 
+    def _connection_closed(self, _closed: asyncio.Future[None]) -> None:
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the framing of the body is broken"))
+
     async def aclose(self) -> None:
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._connection_closed)
         # Nothing here waits, so it also works inside a cancelled scope. After the last byte the
         # connection is already back in the pool, and this is nothing.
         self._response.close()
@@ -156,6 +178,12 @@ class Resolver(AbstractResolver):
         await self._system.close()
 
 
+def _heard(closed: asyncio.Future[None]) -> None:
+    """Take note of how a connection ended; asyncio complains of an error that nobody looked at."""
+    if not closed.cancelled():
+        closed.exception()
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host is a loopback address or a name that must resolve to one."""
     name = host.rstrip(".").lower()
@@ -173,10 +201,3 @@ def _body_of(request: httpx.Request) -> bytes | httpx.AsyncByteStream | None:
     except httpx.RequestNotRead:
         assert isinstance(request.stream, httpx.AsyncByteStream)  # noqa: S101
         return request.stream
-
-
-def _stop_read_timer(response: aiohttp.ClientResponse) -> None:
-    """Let a body take its time: how long silence may last is the engine's to say."""
-    if response.connection is not None and (protocol := response.connection.protocol) is not None:
-        protocol.read_timeout = None
-        protocol.start_timeout()
