@@ -19,8 +19,9 @@ import pytest
 
 from byokd.transport.http import HttpTransport
 
-Step: TypeAlias = bytes | Literal["hang", "reset", "close", "deaf", "eager"]
-"""Bytes to send; or wait for the client to go away; break off; close; never read; speak first."""
+Step: TypeAlias = bytes | asyncio.Event | Literal["hang", "reset", "close", "deaf", "eager"]
+"""Bytes to send; or wait for the test, or for the client to go away; break off; close; never read;
+speak first."""
 
 
 @dataclass
@@ -93,8 +94,7 @@ async def _converse(
 ) -> None:
     while True:
         if "deaf" in steps:
-            writer.transport.pause_reading()  # type: ignore[attr-defined]
-            await asyncio.Event().wait()
+            await _never_read(writer)
         if "eager" not in steps:
             upstream.requests.append(await _read_request(reader))
         for step in steps:
@@ -102,16 +102,27 @@ async def _converse(
                 case bytes():
                     writer.write(step)
                     await writer.drain()
+                case asyncio.Event():
+                    await step.wait()
                 case "hang":
                     upstream.reached.set()
-                    while await reader.read(65536):
-                        pass
+                    await _until_gone(reader)
                     return
                 case "reset":
                     _reset(writer)
                     return
                 case "close":
                     return
+
+
+async def _never_read(writer: asyncio.StreamWriter) -> None:
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.Event().wait()
+
+
+async def _until_gone(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65536):
+        pass
 
 
 async def _read_request(reader: asyncio.StreamReader) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -320,6 +321,20 @@ async def test_a_slow_body_is_not_a_slow_head(serve: Serve, transport: HttpTrans
         with anyio.move_on_after(0.3) as scope:
             await anext(stream.chunks())
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"f" * 4096, b"-1\r\n"])
+async def test_framing_that_breaks_in_the_middle_ends_the_body_at_once(
+    serve: Serve, transport: HttpTransport, broken: bytes
+) -> None:
+    read = asyncio.Event()
+    steps = (CHUNKED + b"2\r\nab\r\n", read, broken, "hang")
+    async with serve(*steps) as upstream, transport.stream(_request(upstream.url)) as stream:
+        chunks = stream.chunks()
+        assert await anext(chunks) == b"ab"
+        read.set()
+        with anyio.fail_after(5), pytest.raises(StreamInterrupted):
+            await anext(chunks)
 
 
 async def test_what_came_before_the_break_is_given(serve: Serve, transport: HttpTransport) -> None:
