@@ -104,7 +104,7 @@ class Models:
             ByokdError: it cannot be had; what was known before stays.
         """
         place = _place(session, grant)
-        live, _, _ = await self._ask(session, place, grant)
+        live, _, _ = await self._ask(session, place, grant, self._seen.get(place))
         return tuple(joined(grant.record, live, grant.plain_fields))
 
     async def look(self, session: Session) -> None:
@@ -178,7 +178,7 @@ class Models:
         if live is None or refresh:
             return await self._asked(session, place, grant, live)
         if _old(live) and not self._is_asking(place):
-            self._background.start(self._renew(session, place, grant))
+            self._background.start(self._renew(session, place, grant, live))
         return _Known(record, live, grant.plain_fields)
 
     async def _asked(
@@ -186,7 +186,7 @@ class Models:
     ) -> _Known:
         record = grant.record
         try:
-            live, changed, unlisted = await self._ask(session, place, grant)
+            live, changed, unlisted = await self._ask(session, place, grant, before)
         except ByokdError as error:
             said = _failure(record, error, before)
             return _Known(record, before, grant.plain_fields, said)
@@ -200,22 +200,29 @@ class Models:
         )
         return _Known(record, live, grant.plain_fields, failure, told)
 
-    async def _renew(self, session: Session, place: ListPlace, grant: Grant) -> None:
+    async def _renew(
+        self, session: Session, place: ListPlace, grant: Grant, before: SeenList
+    ) -> None:
         with suppress(ByokdError):  # nobody waits; who asks next is told how old it is
-            await self._ask(session, place, grant)
+            await self._ask(session, place, grant, before)
 
     async def _ask(
-        self, session: Session, place: ListPlace, grant: Grant
+        self, session: Session, place: ListPlace, grant: Grant, known: SeenList | None
     ) -> tuple[SeenList, bool, ByokdError | None]:
-        """Fetch a list and remember it; who asks while it is being fetched shares the answer.
+        """Fetch a list and remember it; who asked while it was being fetched shares the answer.
+
+        Args:
+            session: who is told of a change.
+            place: whose list.
+            grant: what it is asked with.
+            known: what the caller knows already; anything else was fetched meanwhile.
 
         Returns:
             The list, whether it is another than before, and the error of a further list.
         """
-        asked_at = now_ms()
         async with self._asking.setdefault(place, anyio.Lock()):
             before = self._seen.get(place)
-            if before is not None and before.seen_at >= asked_at:
+            if before is not None and before is not known:
                 return before, False, None
             asked = Listing(self._transport, grant)
             models, unlisted = await asked.all(timeout_ms=MODEL_LIST_TIMEOUT_MS)
