@@ -97,8 +97,7 @@ def _part(part: Params) -> Params:
 
 
 def _whole(response: Any) -> Said:
-    details = response.incomplete_details
-    said = Said(finish=details.reason if details else response.status)
+    said = Said(finish=response.status)
     for item in response.output:
         if item.type == "message":
             said.text += "".join(part.text for part in item.content if part.type == "output_text")

@@ -23,6 +23,9 @@ GARBAGE: Final = (b'data: {"candidates": [}\n\n', b'{"candidates": [}')
 _FINISH: Final = {"stop": "STOP", "length": "MAX_TOKENS", "calls": "STOP"}
 _METHOD: Final = re.compile(r"/(?:models|tunedModels)/([^/:?]+):(stream)?[gG]enerateContent")
 
+_SCHEMAS: Final = ("parametersJsonSchema", "parameters_json_schema")
+"""Protocol buffers read both spellings of a name, and Google's own client sends the second."""
+
 
 def read(body: JsonObject, path: str) -> Ask | None:
     """Return what is asked, or None where it is no question; the path names the model."""
@@ -138,7 +141,7 @@ def _usage(turn: Turn) -> JsonObject:
 def _tools(body: JsonObject) -> Iterator[Tool]:
     for group in objects(body.get("tools")):
         for declared in objects(group.get("functionDeclarations")):
-            given = "parametersJsonSchema" if "parametersJsonSchema" in declared else "parameters"
+            given = next((name for name in _SCHEMAS if name in declared), "parameters")
             yield tool_of(declared, given)
 
 

@@ -1,0 +1,97 @@
+"""Anthropic's own client. Knows nothing of how byokd writes messages."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from differential.conversations import Params
+from differential.said import Said
+
+_MAX_TOKENS: Final = 64000
+_CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
+
+
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+    """Ask, and return what the client read."""
+    import anthropic
+
+    # From version 2 on the client sends a bearer token alone; the older header is what byokd sends.
+    header = {"x-api-key": key}
+    with anthropic.Anthropic(
+        base_url=base, api_key=key, max_retries=0, timeout=10, default_headers=header
+    ) as client:
+        asked = {"model": model, **_arguments(params)}
+        if not stream:
+            return _said(client.messages.create(**asked))
+        with client.messages.stream(**asked) as events:
+            return _said(events.get_final_message())
+
+
+def _arguments(params: Params) -> dict[str, Any]:
+    asked: dict[str, Any] = {"max_tokens": params.get("maxOutputTokens", _MAX_TOKENS)}
+    asked["messages"] = [_message(m) for m in params["messages"] if m["role"] != "system"]
+    system = [m["content"] for m in params["messages"] if m["role"] == "system"]
+    if system:
+        asked["system"] = system[0]
+    if tools := params.get("tools"):
+        asked["tools"] = [
+            {
+                "name": tool["name"],
+                "description": tool["description"],
+                "input_schema": tool["inputSchema"],
+            }
+            for tool in tools
+        ]
+    if choice := params.get("toolChoice"):
+        named = isinstance(choice, dict)
+        asked["tool_choice"] = {"type": "tool", **choice} if named else {"type": _CHOICES[choice]}
+    if form := params.get("responseFormat"):
+        asked["output_config"] = {"format": {"type": "json_schema", "schema": form["schema"]}}
+    if params.get("reasoning"):
+        asked["thinking"] = {"type": "enabled", "budget_tokens": 24576}
+    if "temperature" in params:
+        asked["temperature"] = params["temperature"]
+    if "stop" in params:
+        asked["stop_sequences"] = params["stop"]
+    return asked
+
+
+def _message(message: Params) -> Params:
+    role, content = message["role"], message["content"]
+    if isinstance(content, str):
+        return {"role": role, "content": content}
+    role = "user" if role == "tool" else role
+    return {"role": role, "content": [_block(part) for part in content]}
+
+
+def _block(part: Params) -> Params:
+    if part["type"] == "text":
+        return {"type": "text", "text": part["text"]}
+    if part["type"] == "toolCall":
+        return {
+            "type": "tool_use",
+            "id": part["callId"],
+            "name": part["name"],
+            "input": part["arguments"],
+        }
+    if part["type"] == "toolResult":
+        return {"type": "tool_result", "tool_use_id": part["callId"], "content": part["content"]}
+    source = {"type": "base64", "media_type": part["mediaType"], "data": part["data"]}
+    if part["type"] == "image":
+        return {"type": "image", "source": source}
+    return {"type": "document", "source": source, "title": part["name"]}
+
+
+def _said(message: Any) -> Said:
+    said = Said(finish=message.stop_reason)
+    for block in message.content:
+        if block.type == "text":
+            said.text += block.text
+        elif block.type == "thinking":
+            said.reasoning += block.thinking
+        elif block.type == "tool_use":
+            said.calls.append((block.name, block.input))
+    usage = message.usage
+    cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    said.input_tokens, said.output_tokens = usage.input_tokens + cached, usage.output_tokens
+    return said

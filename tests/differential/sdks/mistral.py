@@ -1,0 +1,73 @@
+"""Mistral's own client. Knows nothing of how byokd writes chats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from differential.conversations import Params
+from differential.said import Said, parsed
+from differential.sdks import openai_chat
+
+_NAMES = {"seed": "random_seed", "max_completion_tokens": "max_tokens"}
+
+
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+    """Ask, and return what the client read."""
+    from mistralai.client import Mistral
+
+    with Mistral(api_key=key, server_url=base, timeout_ms=10_000) as client:
+        asked = openai_chat.arguments(params)
+        asked = {_NAMES.get(name, name): value for name, value in asked.items()}
+        if not stream:
+            return _whole(client.chat.complete(model=model, **asked))
+        with client.chat.stream(model=model, **asked) as events:
+            return _streamed(events)
+
+
+def _add(said: Said, content: Any) -> None:
+    """Add a content: a text, or a list of texts and thoughts."""
+    for part in [content] if isinstance(content, str) else content or []:
+        if isinstance(part, str):
+            said.text += part
+        elif part.type == "thinking":
+            said.reasoning += "".join(piece.text for piece in part.thinking)
+        else:
+            said.text += part.text
+
+
+def _usage(said: Said, usage: Any) -> None:
+    if usage:
+        said.input_tokens, said.output_tokens = usage.prompt_tokens, usage.completion_tokens
+
+
+def _arguments(call: Any) -> str:
+    given = call.function.arguments
+    assert isinstance(given, str)
+    return given
+
+
+def _whole(answer: Any) -> Said:
+    choice = answer.choices[0]
+    said = Said(finish=choice.finish_reason)
+    _add(said, choice.message.content)
+    for call in choice.message.tool_calls or []:
+        said.calls.append((call.function.name, parsed(_arguments(call))))
+    _usage(said, answer.usage)
+    return said
+
+
+def _streamed(events: Any) -> Said:
+    said, calls = Said(), dict[tuple[str | None, int | None], list[str]]()
+    for event in events:
+        _usage(said, event.data.usage)
+        for choice in event.data.choices:
+            said.finish = choice.finish_reason or said.finish
+            _add(said, choice.delta.content)
+            for piece in choice.delta.tool_calls or []:
+                # The client gives index 0 where none was sent, and "null" for no id.
+                known = piece.id if piece.id != "null" else None
+                call = calls.setdefault((known, piece.index), ["", ""])
+                call[0] += piece.function.name or ""
+                call[1] += _arguments(piece)
+    said.calls = [(name, parsed(text)) for name, text in calls.values()]
+    return said

@@ -1,0 +1,72 @@
+"""The same answer, read by byokd and by the vendor's own client: the same words, calls and counts.
+
+The sandbox answers both, each time over a real connection. It is written apart from both readers.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from byokd.sandbox import Sandbox
+from byokd.wire import Headers, HttpHead
+from differential.conversations import Params
+from differential.said import Said, from_reply
+from differential.vendors import FIELDS, KEY, Vendor, encoded, read, readers, signed
+
+# The clients are others' code: what they deprecate or leave open is not ours to mend.
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
+
+_TOOL: Params = {
+    "name": "weather",
+    "description": "how the weather is",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+    },
+}
+_HELLO: Params = {"messages": [{"role": "user", "content": "hello there, who are you?"}]}
+_ASKED: dict[str, Params] = {
+    "sandbox-echo": _HELLO,
+    "sandbox-tools": _HELLO | {"tools": [_TOOL]},
+    "sandbox-tools-3": _HELLO | {"tools": [_TOOL]},
+    "sandbox-burst-100": _HELLO,
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as running,
+    ):
+        yield running
+
+
+def _ours(vendor: Vendor, base_url: str, model: str, params: Params, *, stream: bool) -> Said:
+    call = vendor.call(base_url, model, params, stream=stream)
+    request = signed(call, encoded(call).request)
+    sent = urllib.request.Request(  # noqa: S310  # on loopback
+        request.url, request.body, dict(request.headers), method=request.method
+    )
+    with urllib.request.urlopen(sent, timeout=10) as answer:  # noqa: S310  # on loopback
+        head = HttpHead(answer.status, Headers(answer.headers.items()))
+        return from_reply(read(call, head, answer.read()))
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("model", _ASKED)
+@pytest.mark.parametrize("vendor", [*readers()], ids=str)
+def test_both_read_the_same(sandbox: Sandbox, vendor: Vendor, model: str, *, stream: bool) -> None:
+    asked: tuple[Any, ...] = (f"{vendor.model}-{model}", _ASKED[model])
+    ours = _ours(vendor, sandbox.base_url_as(vendor.provider, **FIELDS), *asked, stream=stream)
+    theirs = vendor.ask(f"{sandbox.origin}/as/{vendor.provider}", *asked, stream=stream)
+
+    assert ours.text or ours.calls
+    assert asdict(ours) == asdict(theirs)
