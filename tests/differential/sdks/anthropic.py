@@ -7,7 +7,7 @@ from typing import Any, Final
 from differential.conversations import Params
 from differential.said import Said
 
-_MAX_TOKENS: Final = 64000
+_MAX_TOKENS: Final = 32000
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
 
@@ -22,7 +22,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Sai
     ) as client:
         asked = {"model": model, **_arguments(params)}
         if not stream:
-            return _said(client.messages.create(**asked))
+            return _said(client.messages.create(**asked, stream=False))
         with client.messages.stream(**asked) as events:
             return _said(events.get_final_message())
 
@@ -32,7 +32,7 @@ def _arguments(params: Params) -> dict[str, Any]:
     asked["messages"] = [_message(m) for m in params["messages"] if m["role"] != "system"]
     system = [m["content"] for m in params["messages"] if m["role"] == "system"]
     if system:
-        asked["system"] = system[0]
+        asked["system"] = [{"type": "text", "text": system[0]}]
     if tools := params.get("tools"):
         asked["tools"] = [
             {
@@ -48,9 +48,10 @@ def _arguments(params: Params) -> dict[str, Any]:
     if form := params.get("responseFormat"):
         asked["output_config"] = {"format": {"type": "json_schema", "schema": form["schema"]}}
     if params.get("reasoning"):
-        asked["thinking"] = {"type": "enabled", "budget_tokens": 24576}
+        asked["thinking"] = {"type": "enabled", "budget_tokens": 16384}
     if "temperature" in params:
-        asked["temperature"] = params["temperature"]
+        # Version 2 has no name for it, and lets anything through here.
+        asked["extra_body"] = {"temperature": params["temperature"]}
     if "stop" in params:
         asked["stop_sequences"] = params["stop"]
     return asked
@@ -59,7 +60,7 @@ def _arguments(params: Params) -> dict[str, Any]:
 def _message(message: Params) -> Params:
     role, content = message["role"], message["content"]
     if isinstance(content, str):
-        return {"role": role, "content": content}
+        return {"role": role, "content": [{"type": "text", "text": content}]}
     role = "user" if role == "tool" else role
     return {"role": role, "content": [_block(part) for part in content]}
 
