@@ -157,6 +157,16 @@ KEYRING_INTERACTIVE_TIMEOUT_MS: Final = 30_000
 STORE_BUSY_TIMEOUT_MS: Final = 5_000
 """How long a write waits for another process's transaction."""
 
+STORE_FULL_BYTES: Final = 64 * 1024
+"""Free room below which a failed write is put down to a full disk: one change touches ten pages."""
+
+BALLAST_BYTES: Final = 64 * 1024
+"""Kept beside the store and given up on a full disk, so that a key can still be taken out of use:
+journal and pages of the largest such change measured take 49,152."""
+
+DISK_LOW_BYTES: Final = 10_000_000
+"""Free room below which the person is warned: backups and logs of a year fit into it."""
+
 STORE_POLL_MS: Final = 500
 """How often other processes' changes are looked for; a window is told within a second."""
 

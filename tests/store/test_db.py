@@ -19,9 +19,11 @@ from pathlib import Path
 import pytest
 
 import byokd
+from byokd.limits import BALLAST_BYTES
 from byokd.protocol.errors import StoreBusy, StoreFailed, VaultCorrupt
-from byokd.store import connection, migrations
+from byokd.store import connection, files, migrations
 from byokd.store.db import Database, Tx
+from byokd.store.gate import Gate
 
 pytestmark = pytest.mark.anyio
 
@@ -269,6 +271,69 @@ async def test_a_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     assert _reason(caught.value) == "newer"
     await db.aclose()
     assert path.read_bytes() == before
+
+
+async def test_another_file_under_the_name_is_opened_and_told(db: Database, tmp_path: Path) -> None:
+    await db.transaction(_add)
+    seen = await db.data_version()
+    path = tmp_path / "vault.db"
+    files.copy_private(path, tmp_path / "other")
+    await db.transaction(_add)
+    files.put_in_place(tmp_path / "other", path)
+    assert await db.data_version() != seen
+    assert await db.read(_count) == 1
+    await db.transaction(_add)
+    assert await db.read(_count) == 2
+
+
+async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: Path) -> None:
+    path = tmp_path / "vault.db"
+    gate = Gate(path, timeout_ms=50)
+    await db.transaction(_add)
+    with gate.closed(), pytest.raises(StoreBusy, match="replacing"):
+        await db.read(_count)
+    inside, leave = threading.Event(), threading.Event()
+
+    def wait(_: Tx) -> None:
+        inside.set()
+        leave.wait()
+
+    reading = asyncio.create_task(db.read(wait))
+    await asyncio.to_thread(inside.wait)
+    with pytest.raises(StoreBusy), gate.closed():
+        pass
+    leave.set()
+    await reading
+    with gate.closed():
+        pass
+    gate.close()
+
+
+async def test_a_full_disk_still_takes_what_is_urgent(tmp_path: Path) -> None:
+    db = Database(tmp_path / "vault.db", _STEPS, ballast=True)
+    ballast = tmp_path / "vault.db.ballast"
+    await db.transaction(_add)
+    await db.read(_count)  # what follows a commit is done by now
+    assert ballast.stat().st_size == BALLAST_BYTES
+    tried: list[bool] = []
+
+    def full_until_dropped(tx: Tx) -> None:
+        tried.append(ballast.exists())
+        if ballast.exists():
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        _add(tx)
+
+    with pytest.raises(StoreFailed) as caught:
+        await db.transaction(full_until_dropped)
+    assert _reason(caught.value) == "full"
+    assert ballast.exists()
+    await db.transaction(full_until_dropped, urgent=True)
+    assert tried == [True, True, False]
+    assert await db.read(_count) == 2
+    assert ballast.exists(), "there is room again"
+    await db.aclose()
 
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:

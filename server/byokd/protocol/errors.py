@@ -71,7 +71,8 @@ class Action(Value):
     """The one thing that would help, for a button.
 
     `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
-    `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`.
+    `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
+    `restoreBackup`.
     """
 
     type: str

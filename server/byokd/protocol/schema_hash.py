@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:b8f6766a76e60f2924bcf944d32c7bf52cb82468597f7bf918e7eade8962d2e7"
+SCHEMA_HASH: Final = "sha256:ef18e3dae907c464306d4815fe4b9c5c0f901da3a7dffbccd3b07ebbaec3faa8"

@@ -198,7 +198,7 @@ class Keys:
             self._trail.note(tx, session, "key.user_disabled", row)
             return row, True
 
-        row, changed = await self._vault.transaction(write)
+        row, changed = await self._vault.transaction(write, urgent=True)
         if changed:
             tell(session, row, "userDisabled", state=row.state, reason=row.reason)
         return KeyResult(key=shown(row))
@@ -237,7 +237,7 @@ class Keys:
             self._trail.note(tx, session, "key.deleted", gone)
             return gone
 
-        gone = await self._vault.transaction(write)
+        gone = await self._vault.transaction(write, urgent=True)
         with suppress(ByokdError):  # the key is gone, and no list of it is shown without it
             await self._lists.forget(session.account, gone.key_id)
         tell(session, gone, "deleted", state=None)

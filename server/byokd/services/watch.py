@@ -142,7 +142,7 @@ class Watch:
             delays = self._policy.reprobe_delays_ms
             return step, delays[min(health.probes, len(delays)) - 1] if delays else 0
 
-        return await self._vault.transaction(decide)
+        return await self._vault.transaction(decide, urgent=True)
 
     def _still(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:
         """Return the row as it is now, or None where the answer says nothing about it.

@@ -1,6 +1,6 @@
 """A connection to one SQLite file: how it is opened, checked and asked.
 
-Knows sqlite3. Must not know threads, nor any table.
+Knows sqlite3. Must not know threads, nor any table, nor where copies of a store are kept.
 
 The rollback journal with TRUNCATE and `synchronous=EXTRA` lost nothing in a power-loss simulation;
 write-ahead logging is avoided because most shipped SQLite versions can corrupt a log that several
@@ -13,9 +13,18 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
-from byokd.protocol.errors import ByokdError, Internal, StoreBusy, VaultCorrupt
-from byokd.store.files import Reason, check_private_file, ensure_private_file, failed
+from byokd.limits import STORE_FULL_BYTES
+from byokd.protocol.errors import Action, ByokdError, Internal, StoreBusy, VaultCorrupt
+from byokd.store.files import (
+    Reason,
+    check_private_file,
+    ensure_private_file,
+    failed,
+    free_bytes,
+    on_read_only_disk,
+)
 from byokd.store.migrations import APPLICATION_ID
 
 Sql: TypeAlias = str | int | bytes | None
@@ -34,6 +43,12 @@ PRAGMAS: Final = (
 )
 """How every store of ours is opened, vault and ledger alike."""
 
+Steps: TypeAlias = tuple[tuple[str, ...], ...]
+"""The migrations of a store, each a tuple of statements."""
+
+DAMAGED: Final = "storeDamaged"
+"""The reason of a store whose file is not whole, or not ours."""
+
 _PRIMARY: Final = 0xFF
 
 _REASONS: Final[dict[int, tuple[Reason, str]]] = {
@@ -44,6 +59,9 @@ _REASONS: Final[dict[int, tuple[Reason, str]]] = {
     sqlite3.SQLITE_IOERR: ("io", "the disk failed; check it, then try again"),
     sqlite3.SQLITE_NOLFS: ("io", "the disk does not take large files; use another one"),
 }
+
+_VAGUE: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+"""What SQLite says of a full and of a read-only disk, too, where it was not writing a page."""
 
 
 class Row:
@@ -99,8 +117,12 @@ class Row:
         return None if self._row[name] is None else self.blob(name)
 
 
+class Outdated(Exception):
+    """The store was written by an older byokd; it is brought up to date before it is used."""
+
+
 class Connection:
-    """An open, checked and migrated file. Used by one thread only."""
+    """An open, checked file. Used by one thread only."""
 
     __slots__ = ("_sqlite",)
 
@@ -141,77 +163,115 @@ class Connection:
         value = self._sqlite.execute(f"PRAGMA {name}").fetchone()[0]
         return int(value)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        names = self.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        return {
+            name: self.query(f'SELECT count(*) AS n FROM "{name}"')[0].number("n")  # noqa: S608
+            for name in (row.text("name") for row in names)
+        }
+
+    def copy_to(self, path: Path) -> None:
+        """Write the store as it is, page by page, into an empty private file; does not flush it."""
+        ensure_private_file(path)
+        target = sqlite3.connect(path, isolation_level=None)
+        try:
+            # Nobody reads the copy before it is whole and flushed, so it needs no journal.
+            target.execute("PRAGMA journal_mode = OFF")
+            target.execute("PRAGMA synchronous = OFF")
+            self._sqlite.backup(target)
+        finally:
+            target.close()
+
     def close(self) -> None:
         """Close; an open transaction is rolled back."""
         self._sqlite.close()
 
 
-def connect(
-    path: Path | None, steps: tuple[tuple[str, ...], ...], busy_timeout_ms: int
-) -> Connection:
+def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection:
     """Open a store, or make it where the file is absent or empty.
 
-    Nothing is written to a file that is damaged, foreign or of a newer version.
+    Nothing is written to a file that is damaged, foreign, or of another version.
 
     Raises:
         sqlite3.Error: as SQLite says; see `translate`.
         StoreFailed: `permissions` or `newer`.
         VaultCorrupt: the file is not one of ours, or its pages do not agree.
+        Outdated: an older byokd wrote it.
     """
     if path is not None:
         ensure_private_file(path)
         for sidecar in (path.with_name(path.name + "-journal"),):
             if sidecar.is_symlink() or sidecar.exists():
                 check_private_file(sidecar)
-    connection = sqlite3.connect(
-        ":memory:" if path is None else path,
-        timeout=busy_timeout_ms / 1000,
-        isolation_level=None,
-        check_same_thread=True,
-    )
+    opened = _open(":memory:" if path is None else str(path), busy_timeout_ms)
     try:
-        connection.row_factory = sqlite3.Row
-        opened = Connection(connection)
-        _check(opened, newest=len(steps))
-        for name, value in PRAGMAS:
-            connection.execute(f"PRAGMA {name} = {value}")
-        _migrate(opened, steps)
+        empty = check(opened, newest=len(steps)) == 0
+        if not empty:
+            _require_version(opened, len(steps))
+        set_up(opened)
+        if empty:
+            migrate(opened, steps)
     except BaseException:
-        connection.close()
+        opened.close()
         raise
     return opened
 
 
-def translate(error: sqlite3.Error) -> ByokdError:
-    """Return our error for SQLite's. Its text is not carried: it may quote a value."""
-    code = getattr(error, "sqlite_errorcode", None)
-    primary = None if code is None else code & _PRIMARY
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return StoreBusy("another process is using the store; try again in a moment")
-    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return _corrupt()
-    if primary in _REASONS:
-        return failed(*_REASONS[primary])
-    return Internal(f"the store refused a statement ({type(error).__name__}); please report this")
+def connect_beside(path: Path, busy_timeout_ms: int, *, read_only: bool = False) -> Connection:
+    """Open a store that is there, whatever its version, to read or copy it; nothing is checked.
+
+    Raises:
+        sqlite3.Error: as SQLite says; see `translate`.
+    """
+    mode = "ro" if read_only else "rw"
+    return _open(f"file:{quote(str(path))}?mode={mode}", busy_timeout_ms)
 
 
-def _check(opened: Connection, *, newest: int) -> None:
-    """Refuse what is not ours, newer than ours, or damaged, before anything is written."""
+def set_up(opened: Connection) -> None:
+    """Apply the pragmas of our stores."""
+    for name, value in PRAGMAS:
+        opened.execute(f"PRAGMA {name} = {value}")
+
+
+def check(opened: Connection, *, newest: int) -> int:
+    """Refuse what is not ours, newer than ours, or damaged, before anything is written.
+
+    Returns:
+        The number of the file's last migration; 0 where the file is empty.
+
+    Raises:
+        sqlite3.Error, StoreFailed, VaultCorrupt: as `connect`.
+    """
     empty = opened.pragma("schema_version") == 0
     if opened.pragma("application_id") != APPLICATION_ID:
         if empty:
-            return
-        raise VaultCorrupt("the file is not a byokd store; move it away or use another folder")
+            return 0
+        raise VaultCorrupt(
+            "the file is not a byokd store; move it away or use another folder",
+            details={"reason": DAMAGED},
+        )
     if opened.version() > newest:
         raise failed("newer", "the store was written by a newer byokd; update this one")
     if [row.text("quick_check") for row in opened.query("PRAGMA quick_check(1)")] != ["ok"]:
         raise _corrupt()
+    return opened.version()
 
 
-def _migrate(opened: Connection, steps: tuple[tuple[str, ...], ...]) -> None:
+def verify(opened: Connection, *, version: int) -> None:
+    """Check every page, every index and every reference of a copy that was just written.
+
+    Raises:
+        VaultCorrupt: it is not whole.
+        sqlite3.Error: as SQLite says.
+    """
+    found = [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")]
+    if found != ["ok"] or opened.query("PRAGMA foreign_key_check") or opened.version() != version:
+        raise _corrupt()
+
+
+def migrate(opened: Connection, steps: Steps) -> None:
     """Bring the file to the newest version; one process does it, the others find it done."""
-    if opened.version() == len(steps):
-        return
     opened.begin("EXCLUSIVE")
     try:
         for number, step in enumerate(steps[opened.version() :], start=opened.version() + 1):
@@ -225,8 +285,56 @@ def _migrate(opened: Connection, steps: tuple[tuple[str, ...], ...]) -> None:
         raise
 
 
+def translate(error: sqlite3.Error, path: Path | None = None) -> ByokdError:
+    """Return our error for SQLite's. Its text is not carried: it may quote a value.
+
+    Args:
+        error: what SQLite raised.
+        path: the store, to tell a full or read-only disk where SQLite says only that it failed.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = None if code is None else code & _PRIMARY
+    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy("another process is using the store; try again in a moment")
+    if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return _corrupt()
+    if primary in _VAGUE and path is not None:
+        primary = _plainer(path.parent) or primary
+    if primary in _REASONS:
+        return failed(*_REASONS[primary])
+    return Internal(f"the store refused a statement ({type(error).__name__}); please report this")
+
+
+def _require_version(opened: Connection, newest: int) -> None:
+    if opened.version() != newest:
+        raise Outdated
+
+
+def _plainer(folder: Path) -> int | None:
+    if on_read_only_disk(folder):
+        return sqlite3.SQLITE_READONLY
+    free = free_bytes(folder)
+    return sqlite3.SQLITE_FULL if free is not None and free < STORE_FULL_BYTES else None
+
+
+def _open(name: str, busy_timeout_ms: int) -> Connection:
+    connection = sqlite3.connect(
+        name,
+        timeout=busy_timeout_ms / 1000,
+        isolation_level=None,
+        check_same_thread=True,
+        uri=name.startswith("file:"),
+    )
+    connection.row_factory = sqlite3.Row
+    return Connection(connection)
+
+
 def _corrupt() -> VaultCorrupt:
-    return VaultCorrupt("the store is damaged; nothing was overwritten, restore it from a backup")
+    return VaultCorrupt(
+        "the store is damaged; nothing was overwritten, restore it from a backup",
+        action=Action(type="restoreBackup"),
+        details={"reason": DAMAGED},
+    )
 
 
 def _changed(column: str) -> VaultCorrupt:

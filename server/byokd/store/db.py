@@ -21,13 +21,18 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from byokd.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import StoreFailed, VaultCorrupt
 from byokd.store import connection as sqlite
-from byokd.store.connection import Connection, Row, Sql
+from byokd.store.ballast import Ballast
+from byokd.store.connection import Connection, Outdated, Row, Sql, Steps
+from byokd.store.gate import Gate, Identity, identity
+from byokd.store.upgrade import upgrade
 
 T = TypeVar("T")
 Mode: TypeAlias = Literal["DEFERRED", "IMMEDIATE", "EXCLUSIVE"]
 
 _Job: TypeAlias = Callable[[], None]
 _STOP: Final = None
+_OPENING: Final = 1 << 32
+"""By how much the number of `data_version` rises when the file is opened anew."""
 
 
 class Tx:
@@ -67,6 +72,7 @@ class Database:
     Args:
         path: the file; its folder must be private already.
         steps: the migrations, each a tuple of statements.
+        ballast: whether room is kept aside for transactions that must succeed on a full disk.
         busy_timeout_ms: how long to wait for another process's transaction.
         max_pages: how large the file may grow, in pages of 4 KiB; a full disk for tests.
     """
@@ -74,8 +80,9 @@ class Database:
     def __init__(
         self,
         path: Path | None,
-        steps: tuple[tuple[str, ...], ...],
+        steps: Steps,
         *,
+        ballast: bool = False,
         busy_timeout_ms: int = STORE_BUSY_TIMEOUT_MS,
         max_pages: int | None = None,
     ) -> None:
@@ -84,6 +91,11 @@ class Database:
         self._busy_timeout_ms = busy_timeout_ms
         self._max_pages = max_pages
         self._connection: Connection | None = None
+        self._identity: Identity | None = None
+        self._opened = 0
+        self._gate = None if path is None else Gate(path, busy_timeout_ms)
+        self._ballast = Ballast(path) if ballast and path is not None else None
+        self._loaded = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -99,17 +111,40 @@ class Database:
         Raises:
             StoreFailed, StoreBusy, VaultCorrupt: as `transaction`.
         """
-        await self._submit(lambda: self._connected().version())
 
-    async def transaction(self, work: Callable[[Tx], T], *, mode: Mode = "IMMEDIATE") -> T:
+        def look() -> None:
+            with self._using():
+                pass
+
+        await self._submit(look)
+
+    async def transaction(
+        self, work: Callable[[Tx], T], *, mode: Mode = "IMMEDIATE", urgent: bool = False
+    ) -> T:
         """Run `work` and commit; on any exception roll back and raise it.
+
+        `urgent` work that finds the disk full is run once more with the ballast's room.
 
         Raises:
             StoreBusy: another process held the store for `busy_timeout_ms`.
             StoreFailed: `full`, `io`, `readOnly`, `permissions` or `newer`.
             VaultCorrupt: the file is damaged or not ours; it is left as it is.
         """
-        return await self._submit(lambda: self._transact(work, mode))
+
+        def run() -> T:
+            try:
+                result = self._transact(work, mode)
+            except StoreFailed as error:
+                if not (urgent and _is_full(error) and self._ballast and self._ballast.drop()):
+                    raise
+                result = self._transact(work, mode)
+                self._loaded = False
+            if self._ballast is not None and not self._loaded:
+                self._loaded = True
+                self.soon(self._ballast.load)
+            return result
+
+        return await self._submit(run)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on one consistent state of the store. Raises as `transaction`."""
@@ -129,11 +164,11 @@ class Database:
             self._enqueue(job)
 
     async def data_version(self) -> int:
-        """Return a number that changes when another process has committed."""
+        """Return a number that changes when another process has committed or replaced the file."""
 
         def ask() -> int:
-            with self._translated():
-                return self._connected().data_version()
+            with self._using() as connection:
+                return self._opened * _OPENING + connection.data_version()
 
         return await self._submit(ask)
 
@@ -143,7 +178,7 @@ class Database:
             return
         self._closed = True
         if self._thread is not None:
-            ended = self._result_of(self._disconnect)
+            ended = self._result_of(self._release)
             self._jobs.put(_STOP)
             await ended
 
@@ -188,42 +223,81 @@ class Database:
             job()
 
     def _transact(self, work: Callable[[Tx], T], mode: Mode) -> T:
-        with self._translated():
-            connection = self._connected()
+        with self._using() as connection:
             connection.begin(mode)
             tx = Tx(connection)
             try:
                 result = work(tx)
                 connection.commit()
             except BaseException:
-                connection.rollback()
+                self._undo(connection)
                 raise
             finally:
                 tx.end()
             return result
 
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            with self._translated():
-                self._connection = sqlite.connect(self._path, self._steps, self._busy_timeout_ms)
-                if self._max_pages is not None:
-                    self._connection.query(f"PRAGMA max_page_count = {self._max_pages}")
-        return self._connection
+    def _undo(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except sqlite.Error:
+            self._disconnect()
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours, and distrust the connection after some of them."""
+    def _using(self) -> Iterator[Connection]:
+        """Yield the connection to the file that has the store's name, and keep it there meanwhile.
+
+        Turns SQLite's errors into ours, and distrusts the connection after some of them: after a
+        failed write or flush nobody knows what the disk holds, and what the next connection reads
+        is the truth.
+        """
         try:
-            yield
+            with contextlib.ExitStack() as inside:
+                yield self._entered(inside)
         except sqlite.Error as error:
-            typed = sqlite.translate(error)
-            # After a failed write or flush nobody knows what the disk holds; what the next
-            # connection reads is the truth.
+            typed = sqlite.translate(error, self._path)
             if isinstance(typed, StoreFailed | VaultCorrupt) and self.durable:
                 self._disconnect()
             raise typed from None
 
+    def _entered(self, inside: contextlib.ExitStack) -> Connection:
+        if self._path is None or self._gate is None:
+            return self._connected()
+        inside.enter_context(self._gate.passing())
+        try:
+            return self._connected()
+        except Outdated:
+            inside.close()
+            upgrade(self._path, self._steps, self._gate, self._busy_timeout_ms)
+            inside.enter_context(self._gate.passing())
+            return self._connected()
+
+    def _connected(self) -> Connection:
+        """Return the connection, a new one where another file has the store's name by now."""
+        there = None if self._path is None else identity(self._path)
+        if self._connection is not None and there != self._identity:
+            self._disconnect()
+        if self._connection is None:
+            self._connection = sqlite.connect(self._path, self._steps, self._busy_timeout_ms)
+            self._opened += 1
+            # Taken before the file was opened: where it was replaced in between, the next look
+            # opens once more. A file that was only now made is nobody else's.
+            self._identity = there or (None if self._path is None else identity(self._path))
+            if self._max_pages is not None:
+                self._connection.query(f"PRAGMA max_page_count = {self._max_pages}")
+        return self._connection
+
     def _disconnect(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            connection.close()
+            with contextlib.suppress(sqlite.Error):
+                connection.close()
+
+    def _release(self) -> None:
+        self._disconnect()
+        if self._gate is not None:
+            self._gate.close()
+
+
+def _is_full(error: StoreFailed) -> bool:
+    details = error.fields.get("details")
+    return isinstance(details, dict) and details.get("reason") == "full"

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 _FILE_MODE: Final = 0o600
 _DIR_MODE: Final = 0o700
 _LOCK_POLL_S: Final = 0.02
+_COPY_BYTES: Final = 1024 * 1024
 
 _ACTIONS: Final[dict[Reason, str]] = {"full": "freeSpace", "permissions": "editSettings"}
 
@@ -103,9 +105,19 @@ def is_there(path: Path) -> bool:
 def check_private_file(path: Path) -> None:
     """Check owner, links and kind of an existing file, and tighten its mode to 0600.
 
+    A file that is as it should be is not opened: whoever closes a file gives up all locks that the
+    process holds on it, SQLite's among them.
+
     Raises:
         StoreFailed: `permissions` where it is not plainly ours, else `io`.
     """
+    try:
+        found = path.lstat()
+    except OSError as error:
+        _refuse(error, path)
+    if stat.S_ISREG(found.st_mode) and (not POSIX or stat.S_IMODE(found.st_mode) == _FILE_MODE):
+        _require_ours(found, path)
+        return
     descriptor = _open(path, os.O_RDONLY)
     try:
         _tighten(descriptor, path)
@@ -134,7 +146,7 @@ def create_private(path: Path, data: bytes) -> None:
         raise
     finally:
         os.close(descriptor)
-    _sync_dir(path.parent)
+    sync_dir(path.parent)
 
 
 def replace_private(path: Path, data: bytes) -> None:
@@ -150,6 +162,70 @@ def replace_private(path: Path, data: bytes) -> None:
     except OSError as error:
         scratch.unlink(missing_ok=True)
         _refuse(error, path)
+
+
+def put_in_place(scratch: Path, path: Path) -> None:
+    """Give a finished file its name, in place of what had it; both are on the disk afterwards.
+
+    Raises:
+        StoreFailed: the disk refuses, or the file in place is open (Windows); nothing changed.
+    """
+    try:
+        descriptor = os.open(scratch, os.O_RDWR | _NOFOLLOW | _BINARY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        scratch.replace(path)
+        sync_dir(path.parent)
+    except OSError as error:
+        _refuse(error, path)
+
+
+def copy_private(path: Path, to: Path) -> None:
+    """Copy a file as it is, bytes alone, to a private file that must not exist yet.
+
+    Raises:
+        StoreFailed: one of the two cannot be read or written; there is no copy then.
+    """
+    ensure_private_file(to)
+    try:
+        with path.open("rb") as source, to.open("r+b") as target:
+            shutil.copyfileobj(source, target, _COPY_BYTES)
+            target.flush()
+            os.fsync(target.fileno())
+        sync_dir(to.parent)
+    except OSError as error:
+        to.unlink(missing_ok=True)
+        _refuse(error, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, where there is one.
+
+    Raises:
+        StoreFailed: the folder cannot be written to.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _refuse(error, path)
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return how much room its disk has left for us; None where nobody can tell."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def on_read_only_disk(folder: Path) -> bool:
+    """Tell whether the whole disk is mounted for reading only."""
+    try:
+        return POSIX and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def read_private(path: Path, max_bytes: int) -> bytes | None:
@@ -185,7 +261,7 @@ async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIt
     descriptor = _open(path, os.O_RDWR)
     give_up_at = time.monotonic() + timeout_ms / 1000
     try:
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= give_up_at:
                 raise StoreBusy("another process is setting up the vault; try again in a moment")
             await asyncio.sleep(_LOCK_POLL_S)
@@ -235,7 +311,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _sync_dir(path: Path) -> None:
+def sync_dir(path: Path) -> None:
+    """Flush the names in a folder to the disk. May raise `OSError`."""
     if POSIX:
         descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW)
         try:
@@ -244,12 +321,16 @@ def _sync_dir(path: Path) -> None:
             os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file against other openings of it, and tell whether that was possible.
+
+    `shared` is for POSIX only.
+    """
     try:
         if POSIX:
             import fcntl
 
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         else:
             import msvcrt
 
@@ -257,6 +338,18 @@ def _try_lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def unlock(descriptor: int) -> None:
+    """Give a lock back that `try_lock` took."""
+    if POSIX:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    else:
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined, unused-ignore]
 
 
 def _refuse(error: OSError, path: Path) -> Never:

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:b8f6766a76e60f2924bcf944d32c7bf52cb82468597f7bf918e7eade8962d2e7";
+export const SCHEMA_HASH = "sha256:ef18e3dae907c464306d4815fe4b9c5c0f901da3a7dffbccd3b07ebbaec3faa8";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -89,7 +89,8 @@ export const ERROR_KINDS = [
  * The one thing that would help, for a button.
  *
  * `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
- * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`.
+ * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
+ * `restoreBackup`.
  */
 export interface Action {
   type: string;

@@ -151,8 +151,10 @@ class Vault:
                     await self._create(database, protection, created, interactive=interactive)
         return self.status()
 
-    async def transaction(self, work: Callable[[VaultTx], T]) -> T:
+    async def transaction(self, work: Callable[[VaultTx], T], *, urgent: bool = False) -> T:
         """Run `work` and commit, or change nothing at all.
+
+        `urgent` work, which takes a key out of use, succeeds on a full disk too.
 
         Raises:
             VaultUninitialized, VaultLocked, VaultUnavailable: the vault is not open.
@@ -171,7 +173,9 @@ class Vault:
             return result, tx.after
 
         result, after = await self._with_keys(
-            lambda database, keys: database.transaction(lambda sql: run(sql, database, keys))
+            lambda database, keys: database.transaction(
+                lambda sql: run(sql, database, keys), urgent=urgent
+            )
         )
         for step in after.values():
             if self._database is not None:
@@ -204,7 +208,9 @@ class Vault:
             await database.aclose()
 
     def _file(self) -> Database:
-        return Database(self._places.vault_db, migrations.VAULT, max_pages=self._max_pages)
+        return Database(
+            self._places.vault_db, migrations.VAULT, ballast=True, max_pages=self._max_pages
+        )
 
     async def _open(self, *, interactive: bool) -> None:
         """Find the store and try its slots in order; leave the state that was reached."""
