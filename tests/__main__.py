@@ -4,6 +4,10 @@ Knows the stages and how to count what each found. Must not import anything but 
 library, because it runs before anything is installed. A stage that fails does not stop the next:
 one run shows everything. The last line says how many passed, failed and were skipped.
 
+Two lanes run side by side: what only computes, and what starts processes and mostly waits for
+them. The first shows its output as it comes, the second when a stage ends. With words for pytest
+there is one lane.
+
 `python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
 """
 
@@ -19,9 +23,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from xml.etree import ElementTree as ET  # its usual name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +34,19 @@ CLIENT = ROOT / "client-ts"
 SDKS_LOCK = "tests/differential/requirements.lock"
 SDKS_VENV = ROOT / ".venv" / "differential"  # inside, so that it goes when the other is made anew
 NODE_OLDEST = 20
+
+PROCESSES = (
+    "tests/cli",
+    "tests/e2e",
+    "tests/interop",
+    "tests/keysource",
+    "tests/rpc/test_process.py",
+    "tests/sandbox",
+    "tests/services/test_doctor.py",
+    "tests/test_bootstrap.py",
+    "tests/test_replay.py",
+)
+"""The tests that start processes and wait for them, for the second lane."""
 
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -43,6 +61,10 @@ class Tally(NamedTuple):
     note: str = ""
 
 
+Lane: TypeAlias = list[tuple[str, Callable[[], Tally]]]
+"""Stages that run one after the other."""
+
+
 def main(words: list[str]) -> int:
     """Set up, run every stage, sum up; 0 only when something ran and nothing failed."""
     server = _bootstrap()
@@ -50,15 +72,26 @@ def main(words: list[str]) -> int:
     python = str(server.PYTHON)
     if "--relock" in words:
         return _relock(python)
-    stages: list[tuple[str, Callable[[], Tally]]] = [
+    static: Lane = [
         ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
         ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
         ("types", lambda: _check([python, "-I", "-m", "mypy"])),
-        ("pytest", lambda: _pytest(python, words)),
+    ]
+    others: Lane = [
         ("sdks", lambda: _sdks(python, words)),
         ("typescript", lambda: _typescript(python)),
     ]
-    tallies = [_stage(name, run) for name, run in stages]
+    if [word for word in words if word != "--long"]:
+        tallies = _lane([*static, ("pytest", lambda: _pytest(python, words)), *others])
+    else:
+        apart = [f"--ignore={place}" for place in PROCESSES]
+        computing: Lane = [*static, ("pytest", lambda: _pytest(python, [*words, *apart]))]
+        waiting: Lane = [
+            ("processes", lambda: _pytest(python, [*words, *PROCESSES], shown_at_once=False)),
+            *others,
+        ]
+        with ThreadPoolExecutor(2) as pool:
+            tallies = [tally for lane in pool.map(_lane, (computing, waiting)) for tally in lane]
     passed = sum(tally.passed for tally in tallies)
     failed = sum(tally.failed for tally in tallies)
     skipped = sum(tally.skipped for tally in tallies)
@@ -72,6 +105,10 @@ def _bootstrap() -> ModuleType:
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     return module
+
+
+def _lane(stages: Lane) -> list[Tally]:
+    return [_stage(name, run) for name, run in stages]
 
 
 def _stage(name: str, run: Callable[[], Tally]) -> Tally:
@@ -92,21 +129,28 @@ def _check(command: list[str]) -> Tally:
     return Tally(failed=1, note=f"ended with {done.returncode}")
 
 
-def _pytest(python: str, words: list[str]) -> Tally:
+def _pytest(python: str, words: list[str], *, shown_at_once: bool = True) -> Tally:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [python, "-I", "-X", "utf8", "-m", "pytest", f"--junit-xml={report}", *words]
-        done = subprocess.run(command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL)
+        if shown_at_once:
+            code = subprocess.run(
+                command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL
+            ).returncode
+        else:
+            done = _run(command)
+            code = done.returncode
+            print(done.stdout, flush=True)
         try:
             suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314  # our own file
         except (OSError, ET.ParseError):
-            return Tally(failed=1, note=f"ended with {done.returncode} and no report")
+            return Tally(failed=1, note=f"ended with {code} and no report")
     total, failed, skipped = (
         sum(int(suite.get(key, "0")) for suite in suites for key in keys)
         for keys in (("tests",), ("failures", "errors"), ("skipped",))
     )
-    note = f"ended with {done.returncode}" if done.returncode else ""
-    if done.returncode and not failed:  # it stopped before it could count, or found nothing to run
+    note = f"ended with {code}" if code else ""
+    if code and not failed:  # it stopped before it could count, or found nothing to run
         failed, total = 1, total + 1
     return Tally(max(total - failed - skipped, 0), failed, skipped, note)
 
