@@ -50,6 +50,7 @@ ROOMS = {
     "models": {"list": "model/list", "refresh": "model/refresh"},
     "doctor": {"test": "provider/test"},
     "audit": {"list": "audit/list", "verify": "audit/verify"},
+    "accounts": {"list": "account/list", "delete": "account/delete"},
 }
 
 

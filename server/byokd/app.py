@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from byokd.catalog.record import Provider
     from byokd.keepers.lists import ModelLists
     from byokd.keepers.vault import Vault
+    from byokd.services.accounts import Accounts
     from byokd.services.background import Background
     from byokd.services.changes import Changes
     from byokd.services.chat import Chat
@@ -74,6 +75,7 @@ class Rooms:
     doctor: Doctor
     chat: Chat
     audit: Trail
+    accounts: Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class App:
         from byokd.keepers.lists import ModelLists
         from byokd.keepers.vault import Vault, sources_of
         from byokd.services.access import Access
+        from byokd.services.accounts import Accounts
         from byokd.services.background import Background
         from byokd.services.changes import Changes
         from byokd.services.chat import Chat
@@ -191,6 +194,7 @@ class App:
             doctor=Doctor(access, transport, prober, models, chat, self._sealing),
             chat=chat,
             audit=trail,
+            accounts=Accounts(vault, trail, lists),
         )
         changes = Changes(vault, desk, models, chat)
         return _Opened(rooms, background, transport, vault, lists, changes)
@@ -263,6 +267,7 @@ def _path(text: str | None) -> Path | None:
 
 
 def _import_heavy() -> None:
+    import byokd.services.accounts
     import byokd.services.changes
     import byokd.services.chat
     import byokd.services.doctor

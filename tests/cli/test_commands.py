@@ -19,6 +19,8 @@ from byokd.protocol.errors import Action, ErrorData
 from byokd.protocol.provider import FieldInfo
 
 COMMANDS = {
+    "accounts delete": {"account", "--confirm"},
+    "accounts list": {"--json"},
     "audit list": {"--key", "--limit", "--json"},
     "audit verify": set[str](),
     "chat": {
@@ -62,7 +64,7 @@ def test_the_words_are_these() -> None:
     assert _walk(byokd) == COMMANDS
 
 
-@pytest.mark.parametrize("words", ["", *COMMANDS, "keys", "vault", "audit"])
+@pytest.mark.parametrize("words", ["", *COMMANDS, "keys", "vault", "audit", "accounts"])
 def test_every_word_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words.split(), "--help"]) == 0
     said = capsys.readouterr().out

@@ -65,8 +65,9 @@ class Byokd:
             self._daemon = None
 
     def _running(self, arguments: list[str], *, account: str | None) -> nullcontext[Daemon]:
-        assert account is None
-        self._daemon = self._daemon or Daemon(arguments).__enter__()
+        if self._daemon and self._daemon.options.account != (account or "default"):
+            self.restart()
+        self._daemon = self._daemon or Daemon(arguments, account=account).__enter__()
         return nullcontext(self._daemon)
 
 
@@ -158,6 +159,29 @@ def test_a_chat_gives_a_pipe_the_answer_alone(byokd: Byokd, sandbox: Sandbox) ->
     assert "nothing to ask" in byokd.err
     byokd(f"chat {GENERIC} sandbox-fault-500 hello", code=1)
     assert byokd.err.startswith(("error: ", "again in"))
+
+
+def test_the_life_of_an_account(byokd: Byokd, sandbox: Sandbox) -> None:
+    add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
+    byokd(add, stdin=KEY)
+    byokd(f"--account work {add}", stdin=KEY)
+    byokd(f"--account work {add}", stdin=KEY)
+    table = byokd("--account work accounts list")
+    assert max(map(len, table.splitlines())) <= 80
+    assert [line.split()[:2] for line in table.splitlines()[2:]] == [
+        ["default", "1"],
+        ["work", "*"],
+    ]
+    byokd("accounts delete work", code=2)
+    assert "--confirm work" in byokd.err
+    byokd("accounts delete work --confirm default", code=2)
+    byokd("accounts delete attic --confirm attic", code=2)
+    assert "there is no account 'attic'" in byokd.err
+    assert byokd("accounts delete work --confirm work") == "deleted work: 2 keys\n"
+    [left] = json.loads(byokd("accounts list --json"))
+    assert (left["account"], left["keys"], left["current"]) == ("default", 1, True)
+    byokd(f"--account work chat {GENERIC} sandbox-echo hello", code=1)
+    assert json.loads(byokd("--account work keys list --json")) == []
 
 
 def test_lists(byokd: Byokd, sandbox: Sandbox) -> None:

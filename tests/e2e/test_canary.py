@@ -92,6 +92,7 @@ async def _everything(client: _Traced, provider: Sandbox, key: str) -> None:
     wrong = client.sealed("key/probe", key, base_url=url)
     await client.call("key/store", new | {"fields": wrong})
     await client.call("key/delete", {"keyId": key_id})
+    await client.call("account/delete", {"account": "default", "confirm": "default"})
 
 
 def _calls(key_id: str, new: Json, rotate: Json, probe: Json) -> Iterator[tuple[str, Json]]:
@@ -102,7 +103,14 @@ def _calls(key_id: str, new: Json, rotate: Json, probe: Json) -> Iterator[tuple[
     yield "key/disable", one
     yield "key/enable", one | {"probe": True}
     yield "key/setDefault", one
-    for method in ("key/list", "provider/list", "vault/status", "audit/list", "audit/verify"):
+    for method in (
+        "key/list",
+        "provider/list",
+        "vault/status",
+        "audit/list",
+        "audit/verify",
+        "account/list",
+    ):
         yield method, {}
     yield "model/list", {"provider": GENERIC, "refresh": True}
     yield "model/refresh", {"provider": GENERIC}
@@ -119,7 +127,7 @@ async def test_the_key_is_seen_by_its_provider_and_nobody_else(tmp_path: Path) -
         client = _Traced(daemon)
         await _everything(client, provider, key)
         called = {name for name, _ in _calls("", {}, {}, {})} | {
-            "vault/initialize", "key/store", "chat/send", "key/delete",
+            "vault/initialize", "key/store", "chat/send", "key/delete", "account/delete",
         }  # fmt: skip
         assert called == {method.name for method in REQUESTS}, "a method is missing here"
         process = Path(f"/proc/{daemon.process.pid}")

@@ -12,6 +12,7 @@ import click
 
 from byokd import __version__
 from byokd.cli import (
+    accounts,
     audit,
     chat,
     demo,
@@ -74,6 +75,7 @@ for _command in (
     doctor.doctor,
     chat.chat,
     audit.audit,
+    accounts.accounts,
     sandbox.sandbox,
     schema.schema,
 ):

@@ -72,7 +72,7 @@ class Action(Value):
 
     `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
     `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
-    `restoreBackup`.
+    `restoreBackup`, `rekeyVault`.
     """
 
     type: str

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:ef18e3dae907c464306d4815fe4b9c5c0f901da3a7dffbccd3b07ebbaec3faa8"
+SCHEMA_HASH: Final = "sha256:93df53879dadecfb4be58400c0001f66e129ae69628e179a6478d95726748d44"

@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from byokd.protocol.account import (
+        AccountDeleteParams,
+        AccountDeleteResult,
+        AccountListParams,
+        AccountListResult,
+    )
     from byokd.protocol.audit import (
         AuditListParams,
         AuditListResult,
@@ -110,6 +116,11 @@ class Rooms(Protocol):
         """`audit/…`."""
         ...
 
+    @property
+    def accounts(self) -> AccountsRoom:
+        """`account/…`."""
+        ...
+
 
 class ProvidersRoom(Protocol):
     """Who can be asked."""
@@ -204,6 +215,18 @@ class AuditRoom(Protocol):
 
     async def verify(self, session: Session, params: AuditVerifyParams) -> AuditVerifyResult:
         """Check the record."""
+        ...
+
+
+class AccountsRoom(Protocol):
+    """The namespaces of keys."""
+
+    async def list(self, session: Session, params: AccountListParams) -> AccountListResult:
+        """Return a page of accounts."""
+        ...
+
+    async def delete(self, session: Session, params: AccountDeleteParams) -> AccountDeleteResult:
+        """Forget an account and all its keys."""
         ...
 
 

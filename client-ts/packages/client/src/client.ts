@@ -76,6 +76,7 @@ export class Client implements AsyncDisposable {
   readonly vault: Resources["vault"];
   readonly model: Resources["model"];
   readonly audit: Resources["audit"];
+  readonly account: Resources["account"];
 
   /** What the daemon told in `initialize`: its limits, its vault, the key to seal to. */
   readonly server: ServerOptions;
@@ -124,6 +125,7 @@ export class Client implements AsyncDisposable {
     this.vault = api.vault;
     this.model = api.model;
     this.audit = api.audit;
+    this.account = api.account;
     this.server = server;
     this.closed = line.closed;
     this.#line = line;

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:ef18e3dae907c464306d4815fe4b9c5c0f901da3a7dffbccd3b07ebbaec3faa8";
+export const SCHEMA_HASH = "sha256:93df53879dadecfb4be58400c0001f66e129ae69628e179a6478d95726748d44";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -85,12 +85,47 @@ export const ERROR_KINDS = [
   "notFound",
 ] as const;
 
+/** Forget an account and all its keys; `confirm` is its name once more. */
+export interface AccountDeleteParams {
+  _meta?: JsonObject | null;
+  account: string;
+  confirm: string;
+}
+
+/** The account is gone, and `keys` keys with it; `action` is what would end old copies too. */
+export interface AccountDeleteResult {
+  account: string;
+  keys: number;
+  action: Action | null;
+}
+
+/** An account that holds keys, or has held some; `current` is the one of this connection. */
+export interface AccountInfo {
+  account: string;
+  keys: number;
+  createdAt: number;
+  current: boolean;
+}
+
+/** List the accounts. */
+export interface AccountListParams {
+  _meta?: JsonObject | null;
+  cursor?: string | null;
+  limit?: number;
+}
+
+/** A page of accounts, by name. */
+export interface AccountListResult {
+  items: readonly AccountInfo[];
+  nextCursor: string | null;
+}
+
 /**
  * The one thing that would help, for a button.
  *
  * `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
  * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
- * `restoreBackup`.
+ * `restoreBackup`, `rekeyVault`.
  */
 export interface Action {
   type: string;
@@ -1242,6 +1277,8 @@ export interface Requests {
   "chat/send": { params: SendParams; result: SendResult };
   "audit/list": { params: AuditListParams; result: AuditListResult };
   "audit/verify": { params: AuditVerifyParams; result: AuditVerifyResult };
+  "account/list": { params: AccountListParams; result: AccountListResult };
+  "account/delete": { params: AccountDeleteParams; result: AccountDeleteResult };
 }
 
 /** What the daemon tells. */
@@ -1330,6 +1367,14 @@ export function resources(call: Call) {
       /** check that the record is whole */
       verify: (params: AuditVerifyParams = {}, options?: CallOptions) =>
         call("audit/verify", params, options),
+    },
+    account: {
+      /** the accounts that hold keys */
+      list: (params: AccountListParams = {}, options?: CallOptions) =>
+        call("account/list", params, options),
+      /** forget an account and all its keys */
+      delete: (params: AccountDeleteParams, options?: CallOptions) =>
+        call("account/delete", params, options),
     },
   };
 }

@@ -142,3 +142,15 @@ test("without a handler a prompt is dismissed", async () => {
   const request = { type: 2, message: "disabled", actions: [] };
   assert.equal(await rpc.sendRequest("window/showMessageRequest", request), null);
 });
+
+test("accounts are listed and deleted by name", async () => {
+  const empty = { items: [], nextCursor: null };
+  const gone = { account: "work", keys: 2, action: null };
+  const { client, seen } = await connected({ "account/list": () => empty, "account/delete": () => gone });
+  assert.deepEqual(await client.account.list(), empty);
+  assert.deepEqual(await client.account.delete({ account: "work", confirm: "work" }), gone);
+  assert.deepEqual(seen.slice(2), [
+    ["account/list", {}],
+    ["account/delete", { account: "work", confirm: "work" }],
+  ]);
+});

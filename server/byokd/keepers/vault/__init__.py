@@ -4,6 +4,7 @@ Knows nothing by itself; it is the door to its modules:
 
     lifecycle   Vault: status, initialize, unlock, transaction, read, changed, aclose
     keys        functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
+    accounts    list_accounts, erase
     rows        KeyRow and OpenedKey, and how a row is written, checked and read
     hierarchy   slots, the root key and the accounts' data keys
 """
@@ -11,7 +12,7 @@ Knows nothing by itself; it is the door to its modules:
 from __future__ import annotations
 
 from byokd.keepers.tx import KeyFacts, VaultTx
-from byokd.keepers.vault import keys
+from byokd.keepers.vault import accounts, keys
 from byokd.keepers.vault.lifecycle import Vault, sources_of
 from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey
 
@@ -23,6 +24,7 @@ __all__ = [
     "OpenedKey",
     "Vault",
     "VaultTx",
+    "accounts",
     "keys",
     "sources_of",
 ]

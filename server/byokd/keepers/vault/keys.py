@@ -30,6 +30,7 @@ from byokd.limits import KEYS_PER_ACCOUNT_MAX, LAST_USED_STEP_MS
 from byokd.protocol.errors import Conflict, NotFound, VaultCorrupt
 from byokd.protocol.key import KeyState
 from byokd.secret import Secret
+from byokd.store.connection import Row
 
 _PURPOSE: Final = "api-key"
 _UNSEALED: Final = Sealed(0, 0, b"", b"")
@@ -185,17 +186,27 @@ def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
     found = tx.sql.one("SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?", raw, account)
     if found is None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    try:
-        gone = rows.read(tx, found).gone
-    except VaultCorrupt:
-        provider, origin = found.text("provider_id"), found.text("origin")
-        gone = rows.deleted(account, key_id, provider, found.number("version"), origin)
+    gone = facts_when_gone(tx, found)
     tx.sql.run("DELETE FROM key_entry WHERE key_id = ?", raw)
     tx.changed = True
     tx.owed[key_id] = gone
     if _default_id(tx, account, gone.provider) is None:
         _promote(tx, account, gone.provider)
     return gone
+
+
+def facts_when_gone(tx: VaultTx, found: Row) -> KeyFacts:
+    """Return what the trail must say of an entry once it is deleted; it may be a changed one."""
+    try:
+        return rows.read(tx, found).gone
+    except VaultCorrupt:
+        return rows.deleted(
+            found.text("account_id"),
+            rows.id_to_text(found.blob("key_id")),
+            found.text("provider_id"),
+            found.number("version"),
+            found.text("origin"),
+        )
 
 
 def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:

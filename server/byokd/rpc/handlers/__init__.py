@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.rpc.handlers import audit, chat, key, model, provider, vault
+from byokd.rpc.handlers import account, audit, chat, key, model, provider, vault
 from byokd.rpc.handlers.call import Handler
 
 HANDLERS: Final[dict[str, Handler]] = {
@@ -25,6 +25,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "chat/send": chat.send,
     "audit/list": audit.list_,
     "audit/verify": audit.verify,
+    "account/list": account.list_,
+    "account/delete": account.delete,
 }
 
 KEEPS_RESULT: Final = frozenset({"chat/send"})

@@ -1,0 +1,114 @@
+"""Accounts keep keys apart, and one goes whole: its keys, its chats, its lists, in every window.
+
+Real daemons on one folder, the master key in a key file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from byokd.sandbox import Sandbox
+from daemon import Daemon, Json, RpcError, running
+from world import ask, chat_params, sandbox, store_key
+
+pytestmark = pytest.mark.anyio
+
+_SOON_S = 2.0
+_FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
+
+
+@asynccontextmanager
+async def windows(folder: Path, *accounts: str) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
+    """Open a window for each account; they share a vault."""
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(sandbox())
+        daemons = [await stack.enter_async_context(running(data_dir=folder)) for _ in accounts]
+        for daemon, account in zip(daemons, accounts, strict=True):
+            await daemon.initialize(account=account)
+            await daemon.request("vault/status", {})
+        await daemons[0].request("vault/initialize", _FILE)
+        for daemon in daemons:
+            opened = daemon.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
+            await asyncio.wait_for(opened, _SOON_S)
+        yield provider, daemons
+
+
+async def _heard(daemon: Daemon, change: str, key: Json) -> None:
+    found = daemon.until(
+        "key/changed", lambda p: p["change"] == change and p["keyId"] == key["keyId"]
+    )
+    await asyncio.wait_for(found, _SOON_S)
+
+
+async def test_an_account_goes_whole(tmp_path: Path) -> None:
+    async with windows(tmp_path, "default", "work", "work") as (provider, (mine, one, two)):
+        kept = await store_key(mine, provider)
+        gone = [await store_key(one, provider) for _ in range(2)]
+        for key in gone:
+            await _heard(two, "stored", key)
+        await one.request("model/refresh", {})
+        listed = (await mine.request("account/list", {}))["items"]
+        assert [(item["account"], item["keys"], item["current"]) for item in listed] == [
+            ("default", 1, True),
+            ("work", 2, False),
+        ]
+        asked = chat_params("sandbox-silent", key_id=gone[0]["keyId"])
+        sent = two.send("chat/send", asked)
+        begun = two.until("chat/events", lambda p: p["streamId"] == asked["streamId"])
+        await asyncio.wait_for(begun, 5)
+
+        done = await mine.request("account/delete", {"account": "work", "confirm": "work"})
+        assert (done["account"], done["keys"]) == ("work", 2)
+        assert done["action"]["type"] == "rekeyVault"
+        with pytest.raises(RpcError) as ended:
+            await asyncio.wait_for(two.answer(sent), _SOON_S)
+        assert ended.value.kind == "keyMissing"
+        for daemon in (one, two):
+            for key in gone:
+                await _heard(daemon, "deleted", key)
+            assert (await daemon.request("key/list", {}))["items"] == []
+            assert (await daemon.request("model/list", {}))["items"] == []
+        listed = (await mine.request("account/list", {}))["items"]
+        assert [item["account"] for item in listed] == ["default"]
+        assert (await ask(mine, "sandbox-echo"))["route"]["keyId"] == kept["keyId"]
+
+        trail = (await one.request("audit/list", {"limit": 3}))["items"]
+        assert [entry["event"] for entry in trail] == ["account.deleted", *["key.deleted"] * 2]
+        assert trail[0]["details"]["keys"] == 2
+        assert {entry["details"]["cause"] for entry in trail[1:]} == {"accountDeleted"}
+        assert (await mine.request("audit/verify", {}))["ok"]
+        again = await store_key(one, provider)  # the name is free again
+        assert (await ask(one, "sandbox-echo"))["route"]["keyId"] == again["keyId"]
+
+
+@pytest.mark.parametrize(
+    ("account", "confirm", "kind"),
+    [
+        ("work", "Work", "invalidParams"),
+        ("work", "default", "invalidParams"),
+        ("Work", "Work", "invalidParams"),
+        ("a" * 65, "a" * 65, "invalidParams"),
+        ("a" * 64, "a" * 64, "notFound"),
+        ("nobody", "nobody", "notFound"),
+    ],
+)
+async def test_another_name_deletes_nothing(
+    tmp_path: Path, account: str, confirm: str, kind: str
+) -> None:
+    async with windows(tmp_path, "default") as (provider, (mine,)):
+        await store_key(mine, provider)
+        with pytest.raises(RpcError) as refused:
+            await mine.request("account/delete", {"account": account, "confirm": confirm})
+        assert refused.value.kind == kind
+        assert len((await mine.request("key/list", {}))["items"]) == 1
+
+
+async def test_before_there_is_a_vault_there_are_no_accounts(tmp_path: Path) -> None:
+    async with running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        assert await daemon.request("account/list", {}) == {"items": [], "nextCursor": None}
