@@ -17,7 +17,7 @@ from byokd.sandbox import Sandbox
 from byokd.wire import Headers, HttpHead
 from differential.conversations import Params
 from differential.said import Said, from_reply
-from differential.vendors import FIELDS, KEY, Vendor, encoded, read, readers, signed
+from differential.vendors import FIELDS, KEY, Vendor, encoded, read, signed, vendors
 
 # The clients are others' code: what they deprecate or leave open is not ours to mend.
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
@@ -62,7 +62,7 @@ def _ours(vendor: Vendor, base_url: str, model: str, params: Params, *, stream: 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 @pytest.mark.parametrize("model", _ASKED)
-@pytest.mark.parametrize("vendor", [*readers()], ids=str)
+@pytest.mark.parametrize("vendor", [*vendors()], ids=str)
 def test_both_read_the_same(sandbox: Sandbox, vendor: Vendor, model: str, *, stream: bool) -> None:
     asked: tuple[Any, ...] = (f"{vendor.model}-{model}", _ASKED[model])
     ours = _ours(vendor, sandbox.base_url_as(vendor.provider, **FIELDS), *asked, stream=stream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import defaultdict
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 
 VENDORS = list(vendors())
 _ABSENT = "nothing"
+_SNAKE = re.compile(r"_([a-z])")
 
 
 def _theirs(vendor: Vendor, model: str, params: Params, *, stream: bool) -> HttpRequest:
@@ -43,7 +45,10 @@ def _seen(vendor: Vendor, request: HttpRequest) -> dict[str, Any]:
     seen: dict[str, Any] = {"method": request.method, "path": split.path, "query": query}
     for name in vendor.headers:
         seen[f"header {name}"] = (request.headers.get(name) or _ABSENT).partition(";")[0]
-    return seen | dict(places(json.loads(request.body)))
+    body = dict(places(json.loads(request.body)))
+    if vendor.two_spellings:
+        body = {_SNAKE.sub(lambda found: found[1].upper(), at): value for at, value in body.items()}
+    return seen | body
 
 
 def _differences(vendor: Vendor, row: str, *, stream: bool) -> dict[str, str]:

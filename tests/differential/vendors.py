@@ -11,7 +11,7 @@ import re
 import time
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -54,25 +54,22 @@ class Vendor:
         sdk: the adapter under `sdks/`.
         provider: whose record byokd takes.
         dialect: in which format.
-        api: what recordings call it; "" where none are of this client.
         model: asked for all but reasoning.
         base: what the client's base URL has after the host.
         headers: those that must be the same.
-        asks: whether its requests are compared too.
+        two_spellings: whether a name in snake case is the same as in camel case (protocol buffers).
     """
 
     name: str
     sdk: str
     provider: str
     dialect: str
-    api: str
     model: str
     base: str
     headers: tuple[str, ...]
     reasoning_model: str = ""
-    asks: bool = True
+    two_spellings: bool = False
     requests: tuple[Difference, ...] = ()
-    recordings: tuple[Difference, ...] = field(default=())
 
     def __str__(self) -> str:
         return self.name
@@ -92,16 +89,10 @@ class Vendor:
 
 
 def vendors() -> Iterator[Vendor]:
-    """Yield the rows whose requests are compared."""
-    return (vendor for vendor in readers() if vendor.asks)
-
-
-def readers() -> Iterator[Vendor]:
-    """Yield all rows: what each reads is compared."""
+    """Yield the rows."""
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
     for name, row in table.items():
-        for kind in ("requests", "recordings"):
-            row[kind] = tuple(Difference(**difference) for difference in row.get(kind, ()))
+        row["requests"] = tuple(Difference(**difference) for difference in row.get("requests", ()))
         yield Vendor(name=name, **row | {"headers": tuple(row["headers"])})
 
 

@@ -18,10 +18,24 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Sai
     with Mistral(api_key=key, server_url=base, timeout_ms=10_000) as client:
         asked = openai_chat.arguments(params)
         asked = {_NAMES.get(name, name): value for name, value in asked.items()}
+        asked["messages"] = [_turn(message) for message in asked["messages"]]
         if not stream:
             return _whole(client.chat.complete(model=model, **asked))
         with client.chat.stream(model=model, **asked) as events:
             return _streamed(events)
+
+
+def _turn(message: Params) -> Params:
+    content = message["content"]
+    if not isinstance(content, list):
+        return message
+    return message | {"content": [_part(part) for part in content]}
+
+
+def _part(part: Params) -> Params:
+    if part["type"] != "file":
+        return part
+    return {"type": "document_url", "document_url": part["file"]["file_data"]}
 
 
 def _add(said: Said, content: Any) -> None:
