@@ -30,7 +30,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text. Called where a key is sealed or put on a request, and nowhere else."""
+        """Return the text. Called where a key is sealed, put on a request or masked, only."""
         return self._text
 
     def matches(self, pattern: re.Pattern[str]) -> bool:
@@ -44,10 +44,6 @@ class Secret:
     def cleaned(self) -> tuple[Secret, tuple[str, ...]]:
         """Return the secret without what was pasted around it; see `clean`."""
         return clean(self._text)
-
-    def hide_in(self, text: str) -> str:
-        """Return `text` with every occurrence of the secret masked."""
-        return text.replace(self._text, MASK) if self._text else text
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"

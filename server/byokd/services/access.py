@@ -27,8 +27,9 @@ from byokd.protocol.errors import (
 )
 from byokd.secret import Secret
 from byokd.services.actions import action_for
+from byokd.services.masking import Masking
 from byokd.services.origin import BaseUrl, read_base_url
-from byokd.services.probe import Candidate, hide, plain
+from byokd.services.probe import Candidate, plain
 from byokd.services.providers import Providers
 from byokd.services.session import Session
 from byokd.services.watch import Watch
@@ -70,9 +71,9 @@ class Grant:
         """The same, for a probe."""
         return Candidate(self.record, self.base_url, self.at_default_origin, self.fields)
 
-    def scrub(self, text: str | None) -> str | None:
-        """Return the text with the key masked: providers quote it in their errors."""
-        return None if text is None else hide(self.fields, text)
+    def masking(self) -> Masking:
+        """Return what hides the key in everything that comes back; made anew for each call."""
+        return self.candidate.masking()
 
     def action_for(self, kind: Kind) -> Action | None:
         """Return what would help."""

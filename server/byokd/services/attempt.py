@@ -13,6 +13,7 @@ from byokd.protocol.errors import BY_KIND, ByokdError
 from byokd.protocol.events import Event
 from byokd.protocol.parts import Message
 from byokd.services.access import Grant
+from byokd.services.masking import Masking
 from byokd.services.patience import Clock
 
 
@@ -26,6 +27,7 @@ class Attempt:
     encoded: Encoded
     started_at: int
     clock: Clock
+    masking: Masking
     chunks: AsyncIterator[bytes] | None = None
     decoder: Decoder | None = None
     failed: bool = False
@@ -35,10 +37,12 @@ class Attempt:
     ended: tuple[Sequence[Event], Reply] | None = None
 
     def close(self) -> tuple[Sequence[Event], Reply]:
-        """Return what the answer came to; the decoder is asked once."""
+        """Return what the answer came to, masked; the decoder is asked once."""
         if self.ended is None:
             nothing = Reply(Message(role="assistant", content=()), None, None)
-            self.ended = self.decoder.close() if self.decoder else ((), nothing)
+            last, reply = self.decoder.close() if self.decoder else ((), nothing)
+            shown = [*self.masking.events(last), *self.masking.end()]
+            self.ended = shown, self.masking.value(reply)
         return self.ended
 
 
@@ -50,7 +54,7 @@ def error_of(fault: Fault, reply: Reply, attempt: Attempt) -> ByokdError:
         retry_after_ms=fault.retry_after_ms,
         http_status=fault.http_status,
         provider_code=fault.provider_code,
-        provider_message=attempt.grant.scrub(fault.provider_message),
+        provider_message=fault.provider_message,
         provider_request_id=fault.provider_request_id,
         key_id=attempt.grant.key_id,
         partial=_partial(reply),
@@ -59,10 +63,10 @@ def error_of(fault: Fault, reply: Reply, attempt: Attempt) -> ByokdError:
 
 
 def with_partial(error: ByokdError, attempt: Attempt) -> ByokdError:
-    """Add what had come before the connection failed."""
+    """Add what had come before the connection failed, and hide the key in all of it."""
     if attempt.decoder is not None and "partial" not in error.fields:
         error.add(partial=_partial(attempt.close()[1]))
-    return error.add(key_id=attempt.grant.key_id)
+    return attempt.masking.error(error.add(key_id=attempt.grant.key_id))
 
 
 def _partial(reply: Reply) -> dict[str, object] | None:

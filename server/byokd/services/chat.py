@@ -166,7 +166,8 @@ class Answer:
         call = Call(grant.record, grant.base_url, params, grant.plain_fields)
         encoded = find_dialect(grant.record.dialect).encode(call, now)
         encoded = repairs.applied(grant, params, encoded, moved=moved, now_ms=now)
-        return Attempt(number, grant, call, encoded, now_ms(), Clock(self._chat.patience))
+        clock, masking = Clock(self._chat.patience), grant.masking()
+        return Attempt(number, grant, call, encoded, now_ms(), clock, masking)
 
     async def _open(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
         """Send, and return the head of the answer, or None when cancelled meanwhile."""
@@ -225,7 +226,7 @@ class Answer:
         events = decoder.feed(data)
         if attempt.clock.saw(events):
             attempt.content = True
-        return events
+        return attempt.masking.events(events)
 
     def _waiting_scope(self, seconds: float = math.inf) -> anyio.CancelScope:
         """Return the scope that a wait runs in, so that `cancel` can end the wait."""
@@ -263,7 +264,7 @@ class Answer:
         try:
             self._repaired = self._chat.repairs.learn(grant, params, encoded, fault, now_ms())
         except Unsupported as error:
-            said = grant.scrub(fault.provider_message)
+            said = fault.provider_message
             raise error.add(http_status=fault.http_status, provider_message=said) from None
         return self._repaired
 

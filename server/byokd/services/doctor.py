@@ -100,8 +100,8 @@ class _Test:
         details = data.details if isinstance(data.details, dict) else {}
         if data.http_status is not None:
             details = details | {"httpStatus": data.http_status}
-        if data.provider_message and self.grant is not None:
-            details = details | {"providerMessage": self.grant.scrub(data.provider_message)}
+        if data.provider_message:
+            details = details | {"providerMessage": data.provider_message}
         action = data.action or _action(data.kind, self.record, details)
         self.note(name, "failed", duration_ms, data.user_message, details, data.kind, action)
 

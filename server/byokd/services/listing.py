@@ -51,6 +51,7 @@ class Listing:
     def __init__(self, transport: Transport, grant: Grant) -> None:
         self._transport = transport
         self._grant = grant
+        self._masking = grant.masking()
         self._recipe = grant.record.models
         self._found: dict[str, ListedModel] = {}
         self._unlisted: ByokdError | None = None
@@ -143,7 +144,8 @@ class Listing:
                 request = detail_request(grant.record, grant.base_url, model_id)
                 body = await self._send(request, MODEL_DETAIL_MAX_BYTES)
                 read = await anyio.to_thread.run_sync(read_detail, grant.record, model_id, body)
-                self._found[model_id] = completed(self._found[model_id], read)
+                told = self._masking.value(read)
+                self._found[model_id] = completed(self._found[model_id], told)
 
     async def _page(self, recipe: Recipe, cursor: str | None) -> ModelPage:
         grant = self._grant
@@ -158,7 +160,7 @@ class Listing:
         body = await self._send(request, MODEL_PAGE_MAX_BYTES)
         # In a thread: a list of thousands takes longer than a stream may wait for its turn.
         read = partial(read_models, grant.record, body, recipe=recipe)
-        return await anyio.to_thread.run_sync(read)
+        return await anyio.to_thread.run_sync(lambda: self._masking.value(read()))
 
     async def _send(self, request: HttpRequest, body_max_bytes: int) -> bytes:
         """Return the body of a good answer, or raise what another one means."""
@@ -169,11 +171,12 @@ class Listing:
         if response.status in _OK:
             return response.body
         fault = classify(record, response.head, response.body)
-        raise BY_KIND[fault.kind](
+        error = BY_KIND[fault.kind](
             fault.message,
-            provider_message=self._grant.scrub(fault.provider_message),
+            provider_message=fault.provider_message,
             http_status=response.status,
             retryable=fault.retryable,
             retry_after_ms=fault.retry_after_ms,
             provider_request_id=fault.provider_request_id,
         )
+        raise self._masking.error(error)

@@ -19,10 +19,12 @@ from byokd.catalog.record import Probe, Provider
 from byokd.dialects.auth import authorize
 from byokd.dialects.probe import probe_request, read_probe
 from byokd.limits import PROBE_TIMEOUT_MS
+from byokd.mask import Mask
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.key import ProbeResult
 from byokd.secret import Secret
 from byokd.services.clock import now_ms
+from byokd.services.masking import Masking
 from byokd.transport.seam import Transport
 
 
@@ -42,6 +44,11 @@ class Candidate:
     base_url: str
     at_default_origin: bool
     fields: Mapping[str, Secret | str]
+
+    def masking(self) -> Masking:
+        """Return what hides the key in everything that comes back."""
+        secrets = (value for value in self.fields.values() if isinstance(value, Secret))
+        return Masking(Mask(secrets))
 
     def begins_with(self, prefix: str) -> bool:
         """Tell whether one of its secrets begins so."""
@@ -70,14 +77,15 @@ class Prober:
 
     async def _ask(self, candidate: Candidate, *, fresh: bool) -> ProbeResult:
         probe: Probe | None = candidate.record.probe
+        masking = candidate.masking()
         result = _unreachable("this provider has no question that could be asked about a key")
         while probe is not None:
             try:
                 result = await self._ask_one(candidate, probe, fresh=fresh)
             except ByokdError as error:
-                return _unreachable(error.user_message, kind=error.kind)
+                return _unreachable(masking.text(error.user_message), kind=error.kind)
             probe = probe.fallback if result.verdict == "unknown" else None
-        return _told_apart(candidate, result)
+        return _told_apart(candidate, masking.value(result))
 
     async def _ask_one(self, candidate: Candidate, probe: Probe, *, fresh: bool) -> ProbeResult:
         record, fields = candidate.record, candidate.fields
@@ -97,7 +105,7 @@ class Prober:
         return ProbeResult(
             verdict=reading.verdict,
             http_status=response.status,
-            message=hide(fields, reading.message),
+            message=reading.message,
             models_seen=reading.models_seen,
             details=details,
             checked_at=0,
@@ -131,14 +139,6 @@ def _told_apart(candidate: Candidate, result: ProbeResult) -> ProbeResult:
 def plain(fields: Mapping[str, Secret | str]) -> dict[str, str]:
     """Return the fields that are not secret."""
     return {name: text for name, text in fields.items() if isinstance(text, str)}
-
-
-def hide(fields: Mapping[str, Secret | str], text: str) -> str:
-    """Return the text with every secret of the key masked."""
-    for secret in fields.values():
-        if isinstance(secret, Secret):
-            text = secret.hide_in(text)
-    return text
 
 
 def _unreachable(message: str, kind: str | None = None) -> ProbeResult:

@@ -1,0 +1,161 @@
+"""What came back of one call, with the call's secrets hidden in all of it.
+
+Knows where text is in events, replies and errors. Must not know any format, nor a secret (`Mask`
+does), and ends with the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final, TypeAlias, TypeVar, cast
+
+from byokd.mask import Flow, Mask
+from byokd.protocol.base import Value
+from byokd.protocol.errors import ByokdError
+from byokd.protocol.events import (
+    Event,
+    Raw,
+    ReasoningDelta,
+    ReasoningEnd,
+    TextDelta,
+    TextEnd,
+    ToolCallDelta,
+    ToolCallEnd,
+)
+from byokd.secret import MASK
+
+T = TypeVar("T")
+_Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+_Key: TypeAlias = tuple[type[_Delta], str]
+
+
+class Masking:
+    """Hides the secrets of one call.
+
+    A text is streamed on at once, but for an end of it that may be the beginning of a secret; that
+    waits for the next piece of its block, or for the block's end. A raw chunk that may hold a part
+    of a secret becomes `***`.
+    """
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._flows: dict[_Key, Flow] = {}
+        self._raws: list[Raw] = []
+
+    def events(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events that can be shown now."""
+        if self._mask.is_empty:
+            return events
+        shown: list[Event] = []
+        found = has_raw = False
+        for event in events:
+            if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
+                text = self._flow(event).feed(event.delta)
+                if text is event.delta:
+                    shown.append(event)
+                else:
+                    found = found or MASK in text
+                    shown += [replace(event, delta=text)] if text else []
+            else:
+                if isinstance(event, TextEnd | ReasoningEnd | ToolCallEnd):
+                    last = self._last(_key_of(event))
+                    found = found or any(MASK in each.delta for each in last)
+                    shown += last
+                has_raw = has_raw or isinstance(event, Raw)
+                shown.append(self.value(event))
+        return self._with_raws(shown, found=found) if has_raw or self._raws else shown
+
+    def end(self) -> Sequence[Event]:
+        """Return what is still held of blocks that did not end."""
+        last = [delta for key in [*self._flows] for delta in self._last(key)]
+        found = any(MASK in delta.delta for delta in last)
+        return self._with_raws([*last], found=found)
+
+    def value(self, value: T) -> T:
+        """Return any value of ours with every text in it masked; the same one, if none was."""
+        if self._mask.is_empty:
+            return value
+        return cast("T", self._value(value))
+
+    def text(self, text: str) -> str:
+        """Return a text masked."""
+        return self._mask.hide(text)
+
+    def error(self, error: ByokdError) -> ByokdError:
+        """Mask an error in place."""
+        error.user_message = self.text(error.user_message)
+        error.args = (error.user_message,)
+        error.fields = self.value(error.fields)
+        return error
+
+    def _flow(self, event: _Delta) -> Flow:
+        key = _key_of(event)
+        flow = self._flows.get(key)
+        if flow is None:
+            flow = self._flows[key] = Flow(self._mask)
+        return flow
+
+    def _last(self, key: _Key) -> list[_Delta]:
+        """Return what a block still holds, as its last delta."""
+        flow = self._flows.pop(key, None)
+        text = flow.end() if flow is not None else ""
+        return [key[0](key[1], text)] if text else []
+
+    def _with_raws(self, shown: list[Event], *, found: bool) -> list[Event]:
+        """Let the raw chunks go or wait: they hold the same text as the deltas around them."""
+        if found:
+            chunks = [*self._raws, *(event for event in shown if isinstance(event, Raw))]
+            rest = [event for event in shown if not isinstance(event, Raw)]
+            self._raws = []
+            return [*(Raw(MASK) for _ in chunks), *rest]
+        if any(flow.held for flow in self._flows.values()):
+            self._raws += [event for event in shown if isinstance(event, Raw)]
+            return [event for event in shown if not isinstance(event, Raw)]
+        waited, self._raws = self._raws, []
+        return [*waited, *shown]
+
+    def _value(self, value: object) -> object:
+        match value:
+            case str():
+                return self._mask.hide(value)
+            case dict():
+                return self._mapping(value)
+            case list() | tuple():
+                items = [self._value(item) for item in value]
+                same = all(new is old for new, old in zip(items, value, strict=True))
+                return value if same else type(value)(items)
+            case Value():
+                names = type(value).model_fields
+                changed = self._changed(value, tuple(names))
+                return value.model_copy(update=changed) if changed else value
+            case _ if is_dataclass(value) and not isinstance(value, type):
+                changed = self._changed(value, tuple(each.name for each in fields(value)))
+                return replace(cast("Any", value), **changed) if changed else value
+            case _:
+                return value
+
+    def _mapping(self, value: dict[Any, Any]) -> dict[Any, Any]:
+        masked = {self._value(key): self._value(item) for key, item in value.items()}
+        same = masked.keys() == value.keys() and all(masked[key] is value[key] for key in value)
+        return value if same else masked
+
+    def _changed(self, value: object, names: tuple[str, ...]) -> dict[str, object]:
+        found = ((name, getattr(value, name)) for name in names)
+        masked = ((name, old, self._value(old)) for name, old in found)
+        return {name: new for name, old, new in masked if new is not old}
+
+
+_BLOCKS: Final[dict[type, type[_Delta]]] = {
+    TextDelta: TextDelta,
+    TextEnd: TextDelta,
+    ReasoningDelta: ReasoningDelta,
+    ReasoningEnd: ReasoningDelta,
+    ToolCallDelta: ToolCallDelta,
+    ToolCallEnd: ToolCallDelta,
+}
+
+
+def _key_of(event: _Delta | TextEnd | ReasoningEnd | ToolCallEnd) -> _Key:
+    block = event.call_id if isinstance(event, ToolCallDelta | ToolCallEnd) else event.block_id
+    return _BLOCKS[type(event)], block

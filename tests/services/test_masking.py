@@ -1,0 +1,123 @@
+"""A provider that hands the key back: its client sees `***`, in every event, result and error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from byokd.mask import Mask
+from byokd.protocol.errors import ByokdError
+from byokd.protocol.events import Event, TextDelta, TextEnd, write
+from byokd.secret import MASK, Secret
+from byokd.services.masking import Masking
+from byokd.transport.scripted import Answer
+from services.engine import JSON, SSE, ask, chunk, engine
+
+pytestmark = pytest.mark.anyio
+
+KEY = "scripted-key-0123456789"
+_DONE = (chunk(finish="stop"), b"data: [DONE]\n\n")
+
+
+def _call(text: str) -> dict[str, Any]:
+    return {"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": text}}]}
+
+
+def _text(events: list[Event], kind: str) -> str:
+    return "".join(event.delta for event in events if event.type == kind)  # type: ignore[union-attr]
+
+
+async def test_an_echo_is_masked_wherever_it_is_cut() -> None:
+    for cut in range(len(KEY) + 1):
+        pieces = [chunk(f"it is {KEY[:cut]}"), chunk(f"{KEY[cut:]}, I think"), *_DONE]
+        chat, _, _ = engine([Answer(200, SSE, tuple(pieces))])
+        events, result = await ask(chat, includeRaw=True)
+        assert _text(events, "textDelta") == f"it is {MASK}, I think"
+        assert result.message.content[0].text == f"it is {MASK}, I think"
+        # The raw chunks hold the same text: none shows more than the deltas.
+        raw: list[Any] = [event.chunk for event in events if event.type == "raw"]
+        choices = [choice for each in raw if each != MASK for choice in each["choices"]]
+        said = "".join(choice["delta"].get("content") or "" for choice in choices)
+        assert KEY not in said
+        assert len(raw) == 3, "held, not lost"
+
+
+async def test_an_echo_a_character_at_a_time_and_in_every_kind_of_block() -> None:
+    spelled = [*KEY]
+    reasoning = [chunk(reasoning_content=each) for each in spelled]
+    text = [chunk(each) for each in spelled]
+    arguments = [_call(each) for each in ['{"k":"', *spelled, '"}']]
+    calls = [chunk(**each) for each in arguments]
+    body = (*reasoning, *text, *calls, chunk(finish="tool_calls"), b"data: [DONE]\n\n")
+    chat, _, _ = engine([Answer(200, SSE, body)])
+    events, result = await ask(chat)
+    assert _text(events, "reasoningDelta") == MASK
+    assert _text(events, "textDelta") == MASK
+    assert _text(events, "toolCallDelta") == f'{{"k":"{MASK}"}}'
+    assert KEY not in result.model_dump_json()
+    assert KEY not in b"".join(map(write, events)).decode()
+    [call] = [part for part in result.message.content if part.type == "toolCall"]
+    assert call.arguments == {"k": MASK}
+
+
+async def test_tokens_go_on_at_once() -> None:
+    masking = Masking(Mask([Secret(KEY)]))
+    for piece in ("The", " answer", " will", " be 42", ".", "\n"):
+        delta = TextDelta("0", piece)
+        assert masking.events([delta]) == [delta]
+    assert masking.events([TextDelta("0", "scr")]) == []
+    assert masking.events([TextDelta("1", "other")]) == [TextDelta("1", "other")]
+    assert masking.events([TextDelta("0", "ap")]) == [TextDelta("0", "scrap")]
+    assert masking.events([TextDelta("0", " sc"), TextEnd("0")]) == [
+        TextDelta("0", " "), TextDelta("0", "sc"), TextEnd("0"),
+    ]  # fmt: skip
+    assert masking.events([TextDelta("2", "script")]) == []
+    assert masking.end() == [TextDelta("2", "script")]
+    assert masking.end() == []
+
+
+_WHOLE: dict[str, Any] = {
+    "id": f"id-{KEY}",
+    "model": f"m-{KEY}",
+    "choices": [{"message": {"content": f"a {KEY} b"}, "finish_reason": f"stop {KEY}"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, KEY: 1, "note": [KEY]},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_whole_answer(*, stream: bool) -> None:
+    chat, _, _ = engine([Answer(200, JSON, (json.dumps(_WHOLE).encode(),))])
+    events, result = await ask(chat, stream=stream)
+    assert result.message.content[0].text == f"a {MASK} b"
+    assert result.route.model == f"m-{MASK}"
+    assert KEY not in result.model_dump_json() + b"".join(map(write, events)).decode()
+
+
+_BODY = {"error": {"message": f"key {KEY} is wrong", "code": KEY, "type": KEY, "param": KEY}}
+_FAILURES = {
+    "refused": Answer(401, JSON, (json.dumps(_BODY).encode(),)),
+    "bad request": Answer(400, JSON, (json.dumps(_BODY).encode(),)),
+    "request id": Answer(404, JSON | {"x-request-id": KEY}, (b"{}",)),
+    "text": Answer(403, {"content-type": "text/plain"}, (f"{KEY}\n{KEY}".encode(),)),
+    "page": Answer(502, {"content-type": "text/html"}, (f"<h1>{KEY}</h1>".encode(),)),
+    "in the stream": Answer(
+        200, SSE, (chunk("so far"), b"data: " + json.dumps(_BODY).encode() + b"\n\n")
+    ),
+    "cut after the key": Answer(200, SSE, (chunk(f"so far {KEY}"),)),
+    "cut inside the key": Answer(200, SSE, (chunk(f"so far {KEY[:-1]}"),)),
+    "redirect": Answer(302, {"location": f"https://evil.example/{KEY}"}),
+    "compressed": Answer(200, {"content-encoding": KEY}),
+}
+
+
+@pytest.mark.parametrize("answer", _FAILURES.values(), ids=_FAILURES.keys())
+async def test_no_error_quotes_the_key(answer: Answer) -> None:
+    chat, _, _ = engine([answer] * 4)
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    error = caught.value
+    told = error.data().model_dump_json() + str(error) + repr(error)
+    assert KEY not in told
+    assert KEY[:-1] not in told
