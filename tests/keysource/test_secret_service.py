@@ -28,12 +28,25 @@ pytestmark = [
     ),
 ]
 
+# Starts nothing by itself: the session's own configuration would find an installed keyring.
+_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:dir={folder}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
 _ITEM = Item(b"\1" * 16, b"\2" * 16)
 _STUB = Path(__file__).with_name("secret_service_stub.py")
 
 
 @pytest.fixture
-def keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Return a function that puts a service in some mode on a bus of its own."""
     with ExitStack() as stack:
 
@@ -44,7 +57,9 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
             assert process.stdout is not None
             return process.stdout.readline().strip()
 
-        daemon = ("dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address")
+        config = tmp_path / "bus.conf"
+        config.write_text(_BUS.format(folder=tmp_path), encoding="utf-8")
+        daemon = ("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address")
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", start(*daemon))
         yield lambda mode: _expect_ready(start(sys.executable, str(_STUB), mode))
 
