@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -180,9 +180,14 @@ async def running(
     data_dir: Path,
     module: str = "byokd.testing",
     environment: Json | None = None,
+    through: Sequence[str] = (),
 ) -> AsyncIterator[Daemon]:
-    """Run a daemon for a while; whatever happens, the process is gone afterwards."""
+    """Run a daemon for a while; whatever happens, the process is gone afterwards.
+
+    `through` is a program that becomes the daemon.
+    """
     process = await asyncio.create_subprocess_exec(
+        *through,
         *(sys.executable, "-I", "-X", "utf8", "-m", module, "--stdio"),
         *("--data-dir", str(data_dir)),
         *arguments,

@@ -25,7 +25,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"keepers"}),  # 3 keepers: what must be true on disk
     frozenset({"services"}),  # 4 rooms: decisions over time
     frozenset({"rpc"}),  # 5 the door
-    frozenset({"cli", "app", "config", "__main__", "sandbox", "testing"}),  # 6 the roof
+    frozenset(  # 6 the roof
+        {"cli", "app", "config", "environment", "hardening", "__main__", "sandbox", "testing"}
+    ),
 )
 GROUND, ROOF = LAYERS[0], LAYERS[6]
 
@@ -40,6 +42,9 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("dialects.errors", "catalog.errors", "what an error means in general is data as well"),
     ("dialects.refusals", "catalog.errors", "and so are the words that refuse a parameter"),
     ("__main__", "app", "composition"),
+    ("__main__", "environment", "before anything else is imported"),
+    ("__main__", "hardening", "before anything else happens"),
+    ("app", "hardening", "the part of it that must not hold up `initialize`"),
     ("__main__", "cli", "words for people, when a person is there"),
     ("app", "config", "composition"),
     ("testing", "app", "the same house with a short health policy"),

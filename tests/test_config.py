@@ -80,6 +80,15 @@ def test_a_shared_key_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> No
     assert "0123456789" not in repr(settings)
 
 
+def test_a_relative_path_starts_at_the_file_and_not_where_we_were_started(tmp_path: Path) -> None:
+    tmp_path.joinpath("key").write_text("shared-key-0123456789\n")
+    path = tmp_path / "config.toml"
+    path.write_text("network.extra_ca_file = 'ca.pem'\n[shared_pool.openai]\nkey_file = 'key'\n")
+    settings = read_settings(path)
+    assert settings.extra_ca_file == str(tmp_path / "ca.pem")
+    assert settings.shared_pool["openai"].secret.last4() == "6789"
+
+
 @pytest.mark.parametrize(("text", "says"), _REFUSED)
 def test_what_does_not_fit_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "config.toml"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
+    from byokd.secret import Secret
     from byokd.services.house import House
 
 _VALUES: Final = {"--data-dir": "data_dir", "--config": "config", "--log-level": "log_level"}
@@ -23,11 +24,15 @@ _IGNORED: Final = "--clientProcessId="  # vscode-languageclient adds it; initial
 
 @dataclass(slots=True)
 class Options:
-    """What the daemon can be told when it is started; paths as they were given."""
+    """What the daemon can be told when it is started; paths as they were given.
+
+    `variables` are those of the client's environment that only an import may look at.
+    """
 
     data_dir: str | None = None
     config: str | None = None
     log_level: str = "warning"
+    variables: Mapping[str, Secret] = field(default_factory=dict)
 
 
 def main() -> int:
@@ -64,6 +69,10 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
     keyring or a resolver keeps waiting must not keep us.
     """
     gc.disable()  # imports make no garbage worth looking for; serving turns it on again
+    from byokd.environment import set_aside
+    from byokd.hardening import leave_folder, stand_alone
+
+    options.variables = set_aside(os.environ)
     # A pydantic plugin is code from any installed package that would see every value we check.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     from byokd.rpc import logs
@@ -71,10 +80,11 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
 
     stdout_fd = take_stdout()
     logs.set_up(options.log_level)
-    harden()
+    stand_alone()
     code = 1
     try:
         house = open_house(options)
+        leave_folder()  # paths that the client gave were read by now
     except Exception as error:  # noqa: BLE001 - said in our words, then the process ends
         logs.say_why_not(error)
         os._exit(code)
@@ -85,21 +95,10 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
     os._exit(code)
 
 
-def harden() -> None:
-    """Leave no core file, and make every file for this user only."""
-    os.umask(0o077)
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, OSError, ValueError):  # Windows, or a limit that may not be changed
-        return
-
-
 def _open_house(options: Options) -> House:
     from byokd.app import open_house
 
-    return open_house(options.data_dir, options.config)
+    return open_house(options.data_dir, options.config, options.variables)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byokd.catalog.loader import load
 from byokd.crypto.seal import SealingKey
+from byokd.hardening import hide_memory, warn_of_start_up_code
 from byokd.protocol.lifecycle import (
     PROTOCOL_VERSION,
     ClientOptions,
@@ -26,6 +27,7 @@ from byokd.protocol.lifecycle import (
 )
 from byokd.protocol.schema_hash import SCHEMA_HASH
 from byokd.protocol.vault import VaultInfo
+from byokd.secret import Secret
 from byokd.services.providers import Providers
 from byokd.services.session import Session
 from byokd.settings import Settings
@@ -56,13 +58,17 @@ class Options:
         data_dir: where data and state go instead of the platform's folders.
         config: the configuration file instead of the platform's.
         settings: instead of any file.
+        variables: those of the client's environment that an import may look at.
         store_max_pages: how large the store may grow; a full disk for tests.
+        keyring_timeout_ms: how long the OS keyring may take; the usual time when None.
     """
 
     data_dir: Path | None = None
     config: Path | None = None
     settings: Settings | None = None
+    variables: Mapping[str, Secret] = field(default_factory=dict)
     store_max_pages: int | None = None
+    keyring_timeout_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,9 @@ class App:
         self._options = options
         self._settings = options.settings or _configured(options)
         own, self._faults = _own_providers(options)
-        self.providers = Providers(_records(self._settings, own), self._settings)
+        records = _records(self._settings, own)
+        self.providers = Providers(records, self._settings)
+        self._variables = _known(options.variables, records.values())
         self._sealing = SealingKey()
         self._session: Session | None = None
         self._opening: asyncio.Task[_Opened] | None = None
@@ -133,7 +141,9 @@ class App:
         await opened.vault.aclose()
 
     async def _open(self) -> _Opened:
-        # Importing takes a third of a second: in a thread the loop goes on answering.
+        # Importing takes a third of a second: in a thread the loop goes on answering. No key is
+        # opened before, so this is early enough to hide them.
+        await asyncio.to_thread(hide_memory)
         await asyncio.to_thread(_import_heavy)
         opened = self._build()
         if self._session is not None:
@@ -141,6 +151,7 @@ class App:
             opened.background.start(opened.changes.follow(self._session))
             for fault in self._faults:
                 self._session.client.notify("window/logMessage", LogMessage(type=2, message=fault))
+        opened.background.start(asyncio.to_thread(warn_of_start_up_code))
         return opened
 
     def _build(self) -> _Opened:
@@ -169,7 +180,10 @@ class App:
         transport = HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy)
         background = Background()
         vault = Vault(
-            where, sources_of(where), clock=now_ms, max_pages=self._options.store_max_pages
+            where,
+            sources_of(where, self._options.keyring_timeout_ms),
+            clock=now_ms,
+            max_pages=self._options.store_max_pages,
         )
         lists = ModelLists(where)
         trail = Trail(vault, Audit(where.state))
@@ -238,13 +252,19 @@ def _records(settings: Settings, own: Iterable[Provider]) -> Mapping[str, Provid
     return records
 
 
-def open_house(data_dir: str | None, config: str | None) -> App:
+def _known(variables: Mapping[str, Secret], records: Iterable[Provider]) -> dict[str, Secret]:
+    """Return the variables that some provider's field is imported from, and let go of the rest."""
+    names = {name for record in records for field in record.fields for name in field.env}
+    return {name: secret for name, secret in variables.items() if name in names}
+
+
+def open_house(data_dir: str | None, config: str | None, variables: Mapping[str, Secret]) -> App:
     """Return the house of the real daemon.
 
     Raises:
         ConfigError: the configuration file cannot be used.
     """
-    return App(Options(_path(data_dir), _path(config)))
+    return App(Options(_path(data_dir), _path(config), variables=variables))
 
 
 def _configured(options: Options) -> Settings:

@@ -108,7 +108,7 @@ def read_settings(path: Path) -> Settings:
     if len(data) > CONFIG_MAX_BYTES:
         raise ConfigError(f"{path}: is larger than {CONFIG_MAX_BYTES} bytes")
     try:
-        return _settings(_File.model_validate(tomllib.loads(data.decode())))
+        return _settings(_File.model_validate(tomllib.loads(data.decode())), path.parent)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         raise ConfigError(f"{path}: is not valid TOML in UTF-8") from None
     except ValidationError as error:
@@ -172,8 +172,10 @@ def _record_text(path: Path) -> str:
         raise ConfigError(f"{path}: is not valid TOML in UTF-8") from None
 
 
-def _settings(file: _File) -> Settings:
-    shared = {provider: _shared_key(table) for provider, table in file.shared_pool.items()}
+def _settings(file: _File, folder: Path) -> Settings:
+    """Return the settings; a relative path in the file starts at the file's own folder."""
+    shared = {name: _shared_key(table, folder) for name, table in file.shared_pool.items()}
+    ca_file = file.network.extra_ca_file
     return Settings(
         features=Features(
             multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
@@ -184,13 +186,13 @@ def _settings(file: _File) -> Settings:
         },
         models={name: table.models for name, table in file.providers.items() if table.models},
         proxy=file.network.proxy,
-        extra_ca_file=file.network.extra_ca_file,
+        extra_ca_file=str(folder / Path(ca_file).expanduser()) if ca_file else None,
         shared_pool=shared,
     )
 
 
-def _shared_key(table: _Shared) -> SharedKey:
-    path = Path(table.key_file).expanduser()
+def _shared_key(table: _Shared, folder: Path) -> SharedKey:
+    path = folder / Path(table.key_file).expanduser()
     try:
         with path.open(encoding="ascii") as file:
             text = file.read(CONFIG_MAX_BYTES)

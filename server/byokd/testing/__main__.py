@@ -29,13 +29,20 @@ def main() -> NoReturn:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--log-level", default="warning")
     parser.add_argument("--store-max-pages", type=int)
+    parser.add_argument("--keyring-timeout-ms", type=int)
     arguments = parser.parse_args()
-    options = Options(
-        data_dir=arguments.data_dir,
-        settings=Settings(health=POLICY),
-        store_max_pages=arguments.store_max_pages,
-    )
-    serve(Started(log_level=arguments.log_level), lambda _started: WatchedApp(options))
+
+    def open_house(started: Started) -> WatchedApp:
+        options = Options(
+            data_dir=arguments.data_dir.absolute(),
+            settings=Settings(health=POLICY),
+            variables=started.variables,
+            store_max_pages=arguments.store_max_pages,
+            keyring_timeout_ms=arguments.keyring_timeout_ms,
+        )
+        return WatchedApp(options)
+
+    serve(Started(log_level=arguments.log_level), open_house)
 
 
 if __name__ == "__main__":

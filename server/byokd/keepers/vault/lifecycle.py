@@ -30,6 +30,7 @@ from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.memory import MemorySource
 from byokd.keysource.os_keyring import OsKeyring
 from byokd.keysource.source import Item, KeySource, failed
+from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import (
     Action,
     Conflict,
@@ -53,10 +54,18 @@ class _Stale(Exception):
     """Another process replaced the root key or the store; open it again."""
 
 
-def sources_of(places: Places) -> dict[Protection, KeySource]:
-    """Return the real key sources of this machine. Nothing is asked yet."""
+def sources_of(
+    places: Places, keyring_timeout_ms: int | None = None
+) -> dict[Protection, KeySource]:
+    """Return the real key sources of this machine. Nothing is asked yet.
+
+    `keyring_timeout_ms` shortens what the keyring may take, with and without a prompt.
+    """
     return {
-        "osKeyring": OsKeyring(),
+        "osKeyring": OsKeyring(
+            timeout_ms=keyring_timeout_ms or KEYRING_TIMEOUT_MS,
+            interactive_timeout_ms=keyring_timeout_ms or KEYRING_INTERACTIVE_TIMEOUT_MS,
+        ),
         "keyFile": KeyFileSource(places.state, files),
         "memory": MemorySource(),
     }
