@@ -46,7 +46,12 @@ ROOMS = {
         "delete": "key/delete",
         "set_default": "key/setDefault",
     },
-    "vault": {"status": "vault/status", "initialize": "vault/initialize"},
+    "vault": {
+        "status": "vault/status",
+        "initialize": "vault/initialize",
+        "unlock": "vault/unlock",
+        "lock": "vault/lock",
+    },
     "models": {"list": "model/list", "refresh": "model/refresh"},
     "doctor": {"test": "provider/test"},
     "audit": {"list": "audit/list", "verify": "audit/verify"},

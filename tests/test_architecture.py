@@ -132,8 +132,11 @@ IMPURE_ALLOWED: dict[str, tuple[frozenset[str], str]] = {
 }
 """The named exceptions to purity. The loader reads package data through importlib.resources."""
 
-REVEALERS = frozenset({"dialects.auth", "keepers.vault.keys", "mask"})
-"""Where a secret becomes text: on a request, into the sealed record, and to find it in answers."""
+REVEALERS = frozenset(
+    {"dialects.auth", "keepers.vault.keys", "keysource.passphrase", "keysource.recovery", "mask"}
+)
+"""Where a secret becomes text: on a request, into the sealed record, into the key of a slot, and to
+find it in answers."""
 
 MODULE_MAX_LINES, FUNCTION_MAX_LINES = 450, 60
 AVOIDED_WORDS = frozenset(

@@ -187,7 +187,7 @@ class App:
         )
         lists = ModelLists(where)
         trail = Trail(vault, Audit(where.state))
-        desk = VaultDesk(vault, trail)
+        desk = VaultDesk(vault, trail, self._sealing)
         prober = Prober(transport)
         keys = Keys(self.providers, vault, trail, desk, prober, self._sealing, lists)
         watch = Watch(

@@ -226,6 +226,30 @@ LABEL_MAX_CHARS: Final = 128
 KEYS_PER_ACCOUNT_MAX: Final = 1_000
 """Keys of one account; a list stays one page of work."""
 
+PUBLIC_KEY_MAX_CHARS: Final = 64
+"""Base64 of a client's 32-byte public key has 44 characters."""
+
+PASSPHRASE_MIN_CHARS: Final = 12
+"""Twelve characters of a person's choice, at half a second a guess; NIST and OWASP ask for less."""
+
+PASSPHRASE_MAX_CHARS: Final = 1024
+"""The longest passphrase; a page of text is no better than its first line."""
+
+ARGON2_MEMORY_MIN_KIB: Final = 19 * 1024
+"""OWASP's least memory for Argon2id; a slot that says less was made to be guessed."""
+
+ARGON2_MEMORY_MAX_KIB: Final = 1024 * 1024
+"""One GiB: a slot that says more was made to take the machine down."""
+
+ARGON2_ITERATIONS_MIN: Final = 2
+"""OWASP's least passes at that memory."""
+
+ARGON2_ITERATIONS_MAX: Final = 16
+"""Sixteen passes over a GiB take a minute; more is a trap."""
+
+ARGON2_LANES_MAX: Final = 16
+"""Lanes of Argon2id; RFC 9106 recommends four."""
+
 AUDIT_BODY_MAX_BYTES: Final = 4096
 """The details of one audit entry; they are ids, versions and classes, never texts of others."""
 

@@ -14,7 +14,7 @@ from byokd.protocol.chat import SendParams, SendResult
 from byokd.protocol.key import KeyListParams, KeyListResult, KeyStoreParams, KeyStoreResult
 from byokd.protocol.parts import Message
 from byokd.protocol.provider import ProviderListParams, ProviderListResult
-from byokd.protocol.vault import VaultInitializeParams, VaultResult
+from byokd.protocol.vault import VaultInitializeParams, VaultInitializeResult
 from byokd.sandbox import Sandbox
 from world import GENERIC, KEY
 
@@ -70,7 +70,7 @@ def test_ctrl_c_cancels_and_keeps_what_was_said(
         portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as sandbox,
     ):
         accept = VaultInitializeParams(protection="memory", accept_risk="memory")
-        daemon.call("vault/initialize", accept, VaultResult)
+        daemon.call("vault/initialize", accept, VaultInitializeResult)
         url = sandbox.base_url
         sealed = daemon.sealed(
             KEY, method="key/store", provider=GENERIC, base_url=url, field="apiKey"

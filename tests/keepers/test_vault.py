@@ -68,7 +68,7 @@ async def test_looking_makes_nothing(house: World, tmp_path: Path) -> None:
     assert house.vault.status().state == "checking"
     info = await house.vault.unlock()
     assert (info.state, info.protection) == ("uninitialized", None)
-    assert info.choices == ("osKeyring", "keyFile", "memory")
+    assert info.choices == ("osKeyring", "passphrase", "keyFile", "memory")
     with pytest.raises(VaultUninitialized) as caught:
         await house.put()
     action = caught.value.data().action

@@ -14,6 +14,14 @@ from byokd.protocol.errors import VaultLocked, VaultUnavailable
 
 _KEY = bytes(range(32))
 _LINE = to_text(_KEY)
+_A_PERSON_CAN_HELP = {
+    "backendLocked",
+    "promptDismissed",
+    "passphraseNeeded",
+    "wrongPassphrase",
+    "wrongRecoveryCode",
+    "lockedByUser",
+}
 
 
 def test_the_line_is_short_ascii_and_comes_back() -> None:
@@ -59,6 +67,6 @@ def test_every_reason_is_a_sentence_that_says_what_to_do(reason: Reason) -> None
     error = failed(reason)
     assert reason_of(error) == reason
     assert isinstance(error, VaultLocked | VaultUnavailable)
-    assert isinstance(error, VaultLocked) == (reason in {"backendLocked", "promptDismissed"})
+    assert isinstance(error, VaultLocked) == (reason in _A_PERSON_CAN_HELP)
     assert error.user_message == error.user_message.rstrip(".")
     assert error.data().details == {"reason": reason}

@@ -45,7 +45,7 @@ from byokd.protocol.key import (
 from byokd.protocol.lifecycle import ShowMessageRequest
 from byokd.protocol.parts import Message, ToolCallPart, ToolResultPart
 from byokd.protocol.provider import ProviderInfo
-from byokd.protocol.vault import VaultInitializeParams, VaultResult
+from byokd.protocol.vault import VaultInitializeParams, VaultInitializeResult
 
 if TYPE_CHECKING:
     from byokd.sandbox import Sandbox
@@ -146,7 +146,10 @@ class Story:
     def _vault(self) -> None:
         self._title("A vault is made")
         params = VaultInitializeParams(protection="keyFile", accept_risk="keyFile")
-        vault = self._daemon.call("vault/initialize", params, VaultResult, timeout_s=WAIT_S).vault
+        made = self._daemon.call(
+            "vault/initialize", params, VaultInitializeResult, timeout_s=WAIT_S
+        )
+        vault = made.vault
         _expect(vault.state == "unlocked", "the vault is unlocked")
         _tell("a demo must not touch your keyring, so its master key lies in the demo's own folder")
         _tell(f"protects against: {vault.protects_against}")

@@ -16,6 +16,7 @@ from byokd.cli.start import json_option, with_daemon
 from byokd.protocol.vault import (
     VaultInfo,
     VaultInitializeParams,
+    VaultInitializeResult,
     VaultResult,
     VaultStatusParams,
 )
@@ -69,7 +70,7 @@ def init(daemon: Daemon, protection: Chosen, accept_risk: str | None) -> None:
         terminal.say(f"{risk}.")
         accept_risk = click.prompt(f"Type {protection} to accept it", err=True)
     params = VaultInitializeParams(protection=protection, accept_risk=accept_risk)
-    show(daemon.call("vault/initialize", params, VaultResult).vault)
+    show(daemon.call("vault/initialize", params, VaultInitializeResult).vault)
 
 
 def show(info: VaultInfo) -> None:

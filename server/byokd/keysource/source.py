@@ -28,6 +28,11 @@ Reason: TypeAlias = Literal[
     "itemMissing",
     "itemCorrupt",
     "filePermissions",
+    "passphraseNeeded",
+    "wrongPassphrase",
+    "wrongRecoveryCode",
+    "lockedByUser",
+    "noMemory",
 ]
 
 KEY_BYTES: Final = 32
@@ -56,6 +61,20 @@ _WORDS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
     "filePermissions": (
         VaultUnavailable,
         "the key file cannot be trusted; let only its owner read it, in a private folder",
+    ),
+    "passphraseNeeded": (VaultLocked, "the vault is locked; unlock it with its passphrase"),
+    "wrongPassphrase": (
+        VaultLocked,
+        "the passphrase does not open the vault; nothing is lost, and each try is slow on purpose",
+    ),
+    "wrongRecoveryCode": (
+        VaultLocked,
+        "the recovery code does not open the vault; nothing is lost, look at each group again",
+    ),
+    "lockedByUser": (VaultLocked, "the vault was locked on purpose; unlock it to use its keys"),
+    "noMemory": (
+        VaultUnavailable,
+        "there is not enough memory to try a passphrase; close something and try again",
     ),
 }
 

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:93df53879dadecfb4be58400c0001f66e129ae69628e179a6478d95726748d44"
+SCHEMA_HASH: Final = "sha256:f08b6aabe0e018fc10ba2709f77d8a5cf77220297d25ed52654dd5bd14c4d794"

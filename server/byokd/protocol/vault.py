@@ -7,27 +7,51 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from byokd.protocol.base import Params, Result, Value
+from pydantic import Field
+
+from byokd.limits import PUBLIC_KEY_MAX_CHARS
+from byokd.protocol.base import AtMs, Params, Result, Value
+from byokd.protocol.key import SecretInput
 
 VaultState: TypeAlias = Literal["checking", "unlocked", "locked", "uninitialized", "unavailable"]
 Protection: TypeAlias = Literal["osKeyring", "passphrase", "keyFile", "memory"]
+SlotKind: TypeAlias = Literal["osKeyring", "passphrase", "keyFile", "memory", "recoveryCode"]
+SlotState: TypeAlias = Literal["pending", "active", "retiring"]
+
+
+class SlotInfo(Value):
+    """One way to open the vault.
+
+    `pending` is one that is being made, `retiring` one that is being removed. `reason` says why it
+    did not open the vault when it was last tried.
+    """
+
+    id: str
+    kind: SlotKind
+    state: SlotState
+    created_at: AtMs
+    reason: str | None
 
 
 class VaultInfo(Value):
     """The vault as far as it is known; `checking` until the first look at the disk is over.
 
-    `backend` names the real keyring. `protects_against` and `does_not_protect_against` are for
-    people. `reason` is typed, such as `noBackend`, `backendLocked`, `timeout`, `itemMissing`.
+    `protection` is the weakest of the slots that are active, because a vault is as safe as the
+    easiest way in; `degraded` says that it is weaker than an OS keyring. `backend` names what
+    really holds the key. `protects_against` and `does_not_protect_against` are for people.
+    `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`.
     """
 
     state: VaultState
     protection: Protection | None = None
+    degraded: bool = False
     reason: str | None = None
     hint: str | None = None
     backend: str | None = None
     protects_against: str | None = None
     does_not_protect_against: str | None = None
     choices: tuple[Protection, ...] = ()
+    slots: tuple[SlotInfo, ...] = ()
 
 
 class VaultStatusParams(Params):
@@ -40,15 +64,48 @@ class VaultResult(Result):
     vault: VaultInfo
 
 
+class SealedSecret(Value):
+    """A secret on its way out, which only the holder of the recipient's private key can read.
+
+    `sealed` is base64 of the HPKE wire form `enc || ct`.
+    """
+
+    sealed: str
+
+
 class VaultInitializeParams(Params):
     """Make the vault.
 
     A protection weaker than the OS keyring needs `accept_risk` with its own name, so that nobody
-    gets it without having read what it means.
+    gets it without having read what it means. With `recipient_public_key` (base64 of an X25519 key)
+    a recovery code is made as well, and comes back sealed to it: once, and never again.
     """
 
-    protection: Literal["osKeyring", "keyFile", "memory"] = "osKeyring"
+    protection: Protection = "osKeyring"
     accept_risk: str | None = None
+    passphrase: SecretInput | None = None
+    recipient_public_key: str | None = Field(default=None, max_length=PUBLIC_KEY_MAX_CHARS)
+
+
+class VaultInitializeResult(Result):
+    """The vault as it is now, and its recovery code where one was asked for."""
+
+    vault: VaultInfo
+    recovery_code: SealedSecret | None
+
+
+class VaultUnlockParams(Params):
+    """Open the vault: with its passphrase, with its recovery code, or as it opens by itself.
+
+    With neither, the OS keyring may show its prompt.
+    """
+
+    passphrase: SecretInput | None = None
+    recovery_code: SecretInput | None = None
+
+
+class VaultLockParams(Params):
+    """Forget the vault's keys in this process until somebody unlocks it."""
 
 
 class VaultChanged(Params):

@@ -49,7 +49,14 @@ if TYPE_CHECKING:
         ModelRefreshResult,
     )
     from byokd.protocol.provider import ProviderListParams, ProviderListResult
-    from byokd.protocol.vault import VaultInitializeParams, VaultResult, VaultStatusParams
+    from byokd.protocol.vault import (
+        VaultInitializeParams,
+        VaultInitializeResult,
+        VaultLockParams,
+        VaultResult,
+        VaultStatusParams,
+        VaultUnlockParams,
+    )
     from byokd.services.session import Session
 
 
@@ -173,8 +180,18 @@ class VaultRoom(Protocol):
         """Tell whether keys can be reached."""
         ...
 
-    async def initialize(self, session: Session, params: VaultInitializeParams) -> VaultResult:
+    async def initialize(
+        self, session: Session, params: VaultInitializeParams
+    ) -> VaultInitializeResult:
         """Make the vault."""
+        ...
+
+    async def unlock(self, session: Session, params: VaultUnlockParams) -> VaultResult:
+        """Open the vault."""
+        ...
+
+    async def lock(self, session: Session, params: VaultLockParams) -> VaultResult:
+        """Forget the vault's keys."""
         ...
 
 

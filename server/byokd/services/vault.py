@@ -1,4 +1,4 @@
-"""`vault/…`: whether keys can be reached, and making the vault.
+"""`vault/…`: whether keys can be reached, and making, opening and locking the vault.
 
 Knows when a vault may be made without being asked for by name: with a verified OS keyring, at the
 first key. Anything weaker is an explicit act that names its risk. Must not know a key source.
@@ -8,40 +8,58 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.keepers.vault import Vault
+from byokd.crypto.seal import SealingKey, info
+from byokd.keepers.vault import Given, Vault
+from byokd.keysource import recovery
+from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
+from byokd.protocol.key import SecretInput
 from byokd.protocol.vault import (
     Protection,
+    SealedSecret,
     VaultChanged,
     VaultInfo,
     VaultInitializeParams,
+    VaultInitializeResult,
+    VaultLockParams,
     VaultResult,
     VaultStatusParams,
+    VaultUnlockParams,
 )
+from byokd.secret import Secret
 from byokd.services.session import Session
 from byokd.services.trail import Trail
 
 _WEAKER: Final[tuple[Protection, ...]] = ("keyFile", "memory")
 _KEYRING: Final[Protection] = "osKeyring"
+_NOTHING: Final = Given()
+_OTHERS: Final[tuple[Protection, ...]] = ("passphrase", *_WEAKER)
 
 
 class VaultDesk:
     """The vault, as clients see it."""
 
-    def __init__(self, vault: Vault, trail: Trail) -> None:
+    def __init__(self, vault: Vault, trail: Trail, sealing: SealingKey) -> None:
         self._vault = vault
         self._trail = trail
+        self._sealing = sealing
         self._told: VaultInfo | None = None
 
     async def status(self, _session: Session, _params: VaultStatusParams) -> VaultResult:
         """Return the vault's state, after the first look at the disk and the keyring."""
         return VaultResult(vault=await self._vault.unlock())
 
-    async def initialize(self, session: Session, params: VaultInitializeParams) -> VaultResult:
+    async def initialize(
+        self, session: Session, params: VaultInitializeParams
+    ) -> VaultInitializeResult:
         """Make the vault with a chosen protection.
 
+        A passphrase needs no `acceptRisk`: it is not weaker than a keyring, whose key every
+        program of the same person can read while they are logged in.
+
         Raises:
-            InvalidParams: a protection weaker than the OS keyring without its name in `acceptRisk`.
+            InvalidParams: a protection weaker than the OS keyring without its name in `acceptRisk`;
+                a passphrase that is missing, too short, or not wanted.
             Conflict: there is a vault already.
             VaultUnavailable, VaultLocked: the chosen place does not answer, with its reason.
         """
@@ -51,8 +69,58 @@ class VaultDesk:
                 f" {params.protection!r} to say that you know what it does not protect against",
                 details=[{"pointer": "/acceptRisk", "reason": "must name the protection"}],
             )
-        info = await self._make(session, params.protection)
-        return VaultResult(vault=info)
+        method = "vault/initialize"
+        passphrase = self._secret(session, method, "passphrase", params.passphrase)
+        if passphrase is not None and params.protection != "passphrase":
+            raise InvalidParams(
+                "a passphrase belongs to the protection of that name; leave one of them out",
+                details=[{"pointer": "/passphrase", "reason": "does not fit the protection"}],
+            )
+        recipient, code, sealed = params.recipient_public_key, None, None
+        if recipient is not None:  # sealed first: a code that nobody can read must not be made
+            code = recovery.new_code()
+            use = info(method, account=session.account, field="recoveryCode")
+            sealed = SealedSecret(sealed=recovery.sealed_to(recipient, code, use))
+        made = await self._make(session, params.protection, Given(passphrase, code))
+        return VaultInitializeResult(vault=made, recovery_code=sealed)
+
+    async def unlock(self, session: Session, params: VaultUnlockParams) -> VaultResult:
+        """Open the vault with what a person gave; with nothing, the keyring may ask them.
+
+        Raises:
+            InvalidParams: both are given, or what is given is for no slot of this vault.
+            VaultLocked, VaultUnavailable: with the reason, such as `wrongPassphrase`.
+        """
+        if params.passphrase is not None and params.recovery_code is not None:
+            raise InvalidParams("give the passphrase or the recovery code, not both")
+        method = "vault/unlock"
+        given = Given(
+            self._secret(session, method, "passphrase", params.passphrase),
+            self._secret(session, method, "recoveryCode", params.recovery_code),
+        )
+        was_open = self._vault.status().state == "unlocked"
+        found = await self._vault.unlock_with(given)
+        if not was_open:
+            await self._vault.transaction(
+                lambda tx: self._trail.note(tx, session, "store.unlocked", details=_by(given))
+            )
+        self._tell(session, found)
+        return VaultResult(vault=found)
+
+    async def lock(self, session: Session, _params: VaultLockParams) -> VaultResult:
+        """Forget the keys in this process until somebody unlocks the vault.
+
+        Chats under way go on to their end: their requests are sent already, and no key is opened
+        for them again.
+
+        Raises:
+            VaultUninitialized: there is no vault.
+        """
+        if self._vault.status().state == "unlocked":
+            await self._vault.transaction(lambda tx: self._trail.note(tx, session, "store.locked"))
+        found = await self._vault.lock()
+        self._tell(session, found)
+        return VaultResult(vault=found)
 
     async def ready(self, session: Session) -> None:
         """Make sure that a key can be stored; the first key makes a vault under the OS keyring.
@@ -61,10 +129,10 @@ class VaultDesk:
             VaultUninitialized: there is no usable keyring; the action lists the other choices.
             VaultError: the vault is there and cannot be opened.
         """
-        info = await self._vault.unlock(interactive=True)
-        if info.state == "unlocked":
+        found = await self._vault.unlock(interactive=True)
+        if found.state == "unlocked":
             return
-        if info.state != "uninitialized":
+        if found.state != "uninitialized":
             await self._vault.read(lambda _tx: None)  # raises why
         try:
             await self._make(session, _KEYRING)
@@ -77,7 +145,7 @@ class VaultDesk:
                 raise
             raise VaultUninitialized(
                 "no OS keyring can be used here; initialise the vault with another protection",
-                action=Action(type="initializeVault", choices=_WEAKER),
+                action=Action(type="initializeVault", choices=_OTHERS),
                 details={"reason": reason},
             ) from None
 
@@ -90,24 +158,45 @@ class VaultDesk:
 
         A keyring that was locked or silent is not asked again: it could prompt, or hang.
         """
-        info = self._vault.status()
-        if info.state == "uninitialized":
-            info = await self._vault.unlock()
-        if info != self._told and info.state != "checking":
-            self._tell(session, info)
-        return info
+        found = self._vault.status()
+        if found.state == "uninitialized":
+            found = await self._vault.unlock()
+        if found.state != "checking":
+            self._tell(session, found)
+        return found
 
-    async def _make(self, session: Session, protection: Protection) -> VaultInfo:
-        info = await self._vault.initialize(
+    async def _make(
+        self, session: Session, protection: Protection, new: Given = _NOTHING
+    ) -> VaultInfo:
+        made = await self._vault.initialize(
             protection,
             interactive=True,
+            passphrase=new.passphrase,
+            recovery_code=new.recovery_code,
             created=lambda tx: self._trail.note(
                 tx, session, "store.created", details={"protection": protection}
             ),
         )
-        self._tell(session, info)
-        return info
+        self._tell(session, made)
+        return made
 
-    def _tell(self, session: Session, info: VaultInfo) -> None:
-        self._told = info
-        session.client.notify("vault/changed", VaultChanged(vault=info))
+    def _secret(
+        self, session: Session, method: str, field: str, given: SecretInput | None
+    ) -> Secret | None:
+        """Open what was sealed for this field of this method; passphrases are taken as they are."""
+        if given is None:
+            return None
+        if given.sealed is None:
+            return Secret(given.plain or "")
+        return self._sealing.open(given.sealed, info(method, account=session.account, field=field))
+
+    def _tell(self, session: Session, known: VaultInfo) -> None:
+        if known != self._told:
+            self._told = known
+            session.client.notify("vault/changed", VaultChanged(vault=known))
+
+
+def _by(given: Given) -> JsonObject:
+    if given.passphrase is not None:
+        return {"by": "passphrase"}
+    return {"by": "keyring" if given.recovery_code is None else "recoveryCode"}

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:93df53879dadecfb4be58400c0001f66e129ae69628e179a6478d95726748d44";
+export const SCHEMA_HASH = "sha256:f08b6aabe0e018fc10ba2709f77d8a5cf77220297d25ed52654dd5bd14c4d794";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -903,6 +903,15 @@ export interface Route {
   attempts: number;
 }
 
+/**
+ * A secret on its way out, which only the holder of the recipient's private key can read.
+ *
+ * `sealed` is base64 of the HPKE wire form `enc || ct`.
+ */
+export interface SealedSecret {
+  sealed: string;
+}
+
 /** How to seal a secret to this process. `publicKey` is base64 of 32 bytes. */
 export interface Sealing {
   suite: string;
@@ -988,6 +997,32 @@ export interface ShowMessageRequest {
   message: string;
   actions: readonly MessageAction[];
 }
+
+/**
+ * One way to open the vault.
+ *
+ * `pending` is one that is being made, `retiring` one that is being removed. `reason` says why it
+ * did not open the vault when it was last tried.
+ */
+export interface SlotInfo {
+  id: string;
+  kind: Open<SlotKind>;
+  state: Open<SlotState>;
+  createdAt: number;
+  reason: string | null;
+}
+
+export type SlotKind =
+  | "osKeyring"
+  | "passphrase"
+  | "keyFile"
+  | "memory"
+  | "recoveryCode";
+
+export type SlotState =
+  | "pending"
+  | "active"
+  | "retiring";
 
 /** What a citation points to. */
 export interface Source {
@@ -1193,30 +1228,48 @@ export interface VaultChanged {
 /**
  * The vault as far as it is known; `checking` until the first look at the disk is over.
  *
- * `backend` names the real keyring. `protectsAgainst` and `doesNotProtectAgainst` are for
- * people. `reason` is typed, such as `noBackend`, `backendLocked`, `timeout`, `itemMissing`.
+ * `protection` is the weakest of the slots that are active, because a vault is as safe as the
+ * easiest way in; `degraded` says that it is weaker than an OS keyring. `backend` names what
+ * really holds the key. `protectsAgainst` and `doesNotProtectAgainst` are for people.
+ * `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`.
  */
 export interface VaultInfo {
   state: VaultState;
   protection: Open<Protection> | null;
+  degraded: boolean;
   reason: string | null;
   hint: string | null;
   backend: string | null;
   protectsAgainst: string | null;
   doesNotProtectAgainst: string | null;
   choices: readonly Open<Protection>[];
+  slots: readonly SlotInfo[];
 }
 
 /**
  * Make the vault.
  *
  * A protection weaker than the OS keyring needs `acceptRisk` with its own name, so that nobody
- * gets it without having read what it means.
+ * gets it without having read what it means. With `recipientPublicKey` (base64 of an X25519 key)
+ * a recovery code is made as well, and comes back sealed to it: once, and never again.
  */
 export interface VaultInitializeParams {
   _meta?: JsonObject | null;
-  protection?: "osKeyring" | "keyFile" | "memory";
+  protection?: Protection;
   acceptRisk?: string | null;
+  passphrase?: SecretInput | null;
+  recipientPublicKey?: string | null;
+}
+
+/** The vault as it is now, and its recovery code where one was asked for. */
+export interface VaultInitializeResult {
+  vault: VaultInfo;
+  recoveryCode: SealedSecret | null;
+}
+
+/** Forget the vault's keys in this process until somebody unlocks it. */
+export interface VaultLockParams {
+  _meta?: JsonObject | null;
 }
 
 /** The vault as it is now. */
@@ -1234,6 +1287,17 @@ export type VaultState =
 /** Ask for the vault's state. */
 export interface VaultStatusParams {
   _meta?: JsonObject | null;
+}
+
+/**
+ * Open the vault: with its passphrase, with its recovery code, or as it opens by itself.
+ *
+ * With neither, the OS keyring may show its prompt.
+ */
+export interface VaultUnlockParams {
+  _meta?: JsonObject | null;
+  passphrase?: SecretInput | null;
+  recoveryCode?: SecretInput | null;
 }
 
 export type Verdict =
@@ -1271,7 +1335,9 @@ export interface Requests {
   "key/delete": { params: KeyIdParams; result: KeyDeleteResult };
   "key/setDefault": { params: KeyIdParams; result: KeyResult };
   "vault/status": { params: VaultStatusParams; result: VaultResult };
-  "vault/initialize": { params: VaultInitializeParams; result: VaultResult };
+  "vault/initialize": { params: VaultInitializeParams; result: VaultInitializeResult };
+  "vault/unlock": { params: VaultUnlockParams; result: VaultResult };
+  "vault/lock": { params: VaultLockParams; result: VaultResult };
   "model/list": { params: ModelListParams; result: ModelListResult };
   "model/refresh": { params: ModelRefreshParams; result: ModelRefreshResult };
   "chat/send": { params: SendParams; result: SendResult };
@@ -1346,6 +1412,12 @@ export function resources(call: Call) {
       /** make the vault with a chosen protection */
       initialize: (params: VaultInitializeParams = {}, options?: CallOptions) =>
         call("vault/initialize", params, options),
+      /** open the vault with a passphrase, a recovery code or the keyring's prompt */
+      unlock: (params: VaultUnlockParams = {}, options?: CallOptions) =>
+        call("vault/unlock", params, options),
+      /** forget the vault's keys in this process until it is unlocked */
+      lock: (params: VaultLockParams = {}, options?: CallOptions) =>
+        call("vault/lock", params, options),
     },
     model: {
       /** models from the provider and from the bundled catalog, each with its source */

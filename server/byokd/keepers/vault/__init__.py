@@ -2,10 +2,12 @@
 
 Knows nothing by itself; it is the door to its modules:
 
-    lifecycle   Vault: status, initialize, unlock, transaction, read, changed, aclose
+    lifecycle   Vault: status, initialize, unlock, lock, transaction, read, changed, aclose
+    standing    what is told of the vault: its state, why, and what its slots are worth
     keys        functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
     accounts    list_accounts, erase
     rows        KeyRow and OpenedKey, and how a row is written, checked and read
+    slots       how the key of a slot is had: kept, derived or typed
     hierarchy   slots, the root key and the accounts' data keys
 """
 
@@ -15,8 +17,10 @@ from byokd.keepers.tx import KeyFacts, VaultTx
 from byokd.keepers.vault import accounts, keys
 from byokd.keepers.vault.lifecycle import Vault, sources_of
 from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey
+from byokd.keepers.vault.slots import Given
 
 __all__ = [
+    "Given",
     "KeyFacts",
     "KeyRow",
     "Listing",

@@ -12,11 +12,11 @@ recovery code wraps the same root key, and no stored key is sealed again.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from byokd.crypto.chain import Link
-from byokd.crypto.encoding import pack
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal
 from byokd.crypto.kdf import KEY_BYTES, digest, same, subkey
 from byokd.keepers.tx import Meta, RootKeys, VaultTx, write_meta
@@ -24,16 +24,18 @@ from byokd.protocol.errors import VaultCorrupt
 from byokd.store.connection import Row
 from byokd.store.db import Tx
 
+if TYPE_CHECKING:
+    from byokd.keepers.vault.slots import SlotKey
+
 ID_BYTES: Final = 16
 ACTIVE: Final = "active"
 
-_NO_KDF: Final = pack()  # a slot whose key is random needs no parameters
 _FIRST: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One way to open the root key. `kind` is the protection's name in the contract."""
+    """One way to open the root key. `kind` is its name in the contract."""
 
     slot_id: bytes
     kind: str
@@ -62,10 +64,19 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is known of a store before it is unlocked."""
+    """What is known of a store before it is unlocked: nothing of it is authenticated yet."""
 
     store_id: bytes
     slots: tuple[Slot, ...]
+
+    @property
+    def active(self) -> tuple[Slot, ...]:
+        """The slots that open it, oldest first."""
+        return tuple(slot for slot in self.slots if slot.state == ACTIVE)
+
+
+class DoesNotOpen(VaultCorrupt):
+    """A key is not the one that a slot was made with, or the slot's row was changed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +93,7 @@ class DataKey:
 
 
 def find(sql: Tx) -> Stored | None:
-    """Return the store's identity and its active slots; None where there is no vault yet.
+    """Return the store's identity and its slots; None where there is no vault yet.
 
     Raises:
         VaultCorrupt: there is a vault and no slot that could open it.
@@ -90,20 +101,35 @@ def find(sql: Tx) -> Stored | None:
     meta = sql.one("SELECT store_id FROM meta")
     if meta is None:
         return None
-    rows = sql.all("SELECT * FROM key_slot WHERE state = ? ORDER BY created_at, slot_id", ACTIVE)
-    slots = tuple(_slot_of(row) for row in rows)
-    if not slots:
+    rows = sql.all("SELECT * FROM key_slot ORDER BY created_at, slot_id")
+    stored = Stored(meta.blob("store_id"), tuple(_slot_of(row) for row in rows))
+    if not stored.active:
         raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
-    return Stored(meta.blob("store_id"), slots)
+    return stored
 
 
-def create(sql: Tx, *, store_id: bytes, slot_id: bytes, kind: str, kek: bytes, at: int) -> RootKeys:
-    """Write a new root key under one slot, and the row that every change passes through."""
+def create(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
+    """Write a new root key under its slots, and the row that every change passes through."""
     root = os.urandom(KEY_BYTES)
     keys = RootKeys.of(store_id, _FIRST, root)
-    fields = (store_id, slot_id, kind, _NO_KDF, _FIRST)
-    blob = seal(kek, "slot", fields, root)
-    slot = Slot(slot_id, kind, _NO_KDF, _FIRST, ACTIVE, blob, at, _FIRST, row_mac=b"")
+    for key in opened_by:
+        insert_slot(sql, keys, wrapped(keys, key, at=at))
+    genesis = keys.chain(_FIRST).genesis()
+    write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
+    return keys
+
+
+def wrapped(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
+    """Return an active slot that opens these root keys."""
+    fields = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
+    blob = seal(key.kek, "slot", fields, keys.root)
+    return Slot(
+        key.slot_id, key.kind, key.params, keys.version, ACTIVE, blob, at, _FIRST, row_mac=b""
+    )
+
+
+def insert_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
+    """Write a slot that is not there yet."""
     sql.run(
         "INSERT INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob, created_at,"
         " row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -117,22 +143,20 @@ def create(sql: Tx, *, store_id: bytes, slot_id: bytes, kind: str, kek: bytes, a
         slot.row_gen,
         slot.mac(keys),
     )
-    genesis = keys.chain(_FIRST).genesis()
-    write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
-    return keys
 
 
 def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
     """Return the root key that a slot wraps.
 
     Raises:
-        VaultCorrupt: the key does not open this slot of this store, or the slot's row was changed.
+        DoesNotOpen: the key does not open this slot of this store.
+        VaultCorrupt: the slot's row was changed from outside.
     """
     fields = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
     try:
         root = open_blob(kek, "slot", fields, slot.blob)
     except EnvelopeError:
-        raise VaultCorrupt(
+        raise DoesNotOpen(
             "the master key does not open this store; restore the store it belongs to"
         ) from None
     keys = RootKeys.of(stored.store_id, slot.rk_version, bytes(root))

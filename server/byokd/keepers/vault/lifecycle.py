@@ -1,7 +1,9 @@
 """The vault as a whole: absent, locked or open, and the transactions on it.
 
     Vault.status()                            what is known now; asks nobody
-    await Vault.unlock(interactive=False)     open what is there, as far as it can be opened
+    await Vault.unlock(interactive=False)     open what is there, as far as it opens by itself
+    await Vault.unlock_with(given)            open it with what a person gave, or say why not
+    await Vault.lock()                        forget its keys until somebody unlocks it
     await Vault.initialize(protection)        make the vault, once
     await Vault.transaction(work)             run work(VaultTx) and commit, or nothing
     await Vault.read(work)                    the same without writing
@@ -21,33 +23,41 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from byokd.keepers.tx import RootKeys, VaultTx
 from byokd.keepers.vault import hierarchy
-from byokd.keepers.vault.hierarchy import ID_BYTES, Stored
+from byokd.keepers.vault.hierarchy import ID_BYTES, DoesNotOpen, Slot, Stored
+from byokd.keepers.vault.slots import RECOVERY, Given, SlotKeys
+from byokd.keepers.vault.standing import Standing
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.memory import MemorySource
 from byokd.keysource.os_keyring import OsKeyring
-from byokd.keysource.source import Item, KeySource, failed
+from byokd.keysource.source import Item, KeySource, failed, reason_of
 from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import (
     Action,
+    ByokdError,
     Conflict,
+    InvalidParams,
     StoreBusy,
     VaultError,
-    VaultLocked,
     VaultUninitialized,
 )
-from byokd.protocol.vault import Protection, VaultInfo, VaultState
+from byokd.protocol.vault import Protection, SlotKind, VaultInfo
+from byokd.secret import Secret
 from byokd.store import files, migrations
 from byokd.store.db import Database, Tx
 from byokd.store.paths import Places
 
 T = TypeVar("T")
+Gate: TypeAlias = Callable[[VaultTx], None]
+"""Looks at a store that a slot has just opened, before anybody uses it; raises to refuse it."""
 
-CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "keyFile", "memory")
+CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
 """The protections a vault can be made with, strongest first."""
+
+_NOTHING: Final = Given()
 
 
 class _Stale(Exception):
@@ -79,6 +89,10 @@ class Vault:
         sources: where master keys may be kept.
         clock: wall-clock milliseconds.
         max_pages: how large the store may grow, in pages of 4 KiB; a full disk for tests.
+
+    Attributes:
+        gate: asked whenever a slot has opened the store and before the state becomes `unlocked`;
+            what it raises is the state's reason. None lets every store in.
     """
 
     def __init__(
@@ -90,41 +104,70 @@ class Vault:
         max_pages: int | None = None,
     ) -> None:
         self._places = places
-        self._sources = sources
+        self._slot_keys = SlotKeys(sources)
         self._clock = clock
         self._max_pages = max_pages
+        self.gate: Gate | None = None
         self._database: Database | None = None
         self._keys: RootKeys | None = None
-        self._protection: Protection | None = None
-        self._state: VaultState = "checking"
-        self._error: VaultError | None = None
+        self._standing = Standing()
+        self._locked_by_user = False
         self._opening = asyncio.Lock()
         self._seen: int | None = None
 
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
-        source = self._sources.get(self._protection) if self._protection else None
-        details = self._error.fields.get("details") if self._error else None
-        reason = details.get("reason") if isinstance(details, dict) else None
-        return VaultInfo(
-            state=self._state,
-            protection=self._protection,
-            reason=reason if isinstance(reason, str) else None,
-            hint=self._error.user_message if self._error else None,
-            backend=source.backend if source else None,
-            protects_against=source.protects_against if source else None,
-            does_not_protect_against=source.does_not_protect_against if source else None,
-            choices=CHOICES if self._state == "uninitialized" else (),
-        )
+        info = self._standing.info(self._slot_keys.worth)
+        choices = CHOICES if info.state == "uninitialized" else ()
+        return info.model_copy(update={"choices": choices})
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
-        """Open the vault if it is there; `interactive` lets the keyring show its prompt.
+        """Open the vault if it is there and opens without anything that only a person knows.
 
-        Never raises for a vault that cannot be opened: the state and its reason say so.
+        A vault that was locked on purpose stays locked. `interactive` lets the keyring show its
+        prompt. Never raises for a vault that cannot be opened: the state and its reason say so.
+        """
+        async with self._opening:
+            if self._keys is None and not self._locked_by_user:
+                await self._open(_NOTHING, interactive=interactive)
+        return self.status()
+
+    async def unlock_with(self, given: Given, *, admit: Gate | None = None) -> VaultInfo:
+        """Open the vault because a person asked for it; the keyring may show its prompt.
+
+        Args:
+            given: a passphrase or a recovery code; with neither it opens as far as it does so by
+                itself. What is open already is not opened again.
+            admit: goes in place of the gate, in a transaction that may write.
+
+        Raises:
+            VaultLocked, VaultUnavailable: with the reason; a vault that was locked stays so.
+            VaultUninitialized: there is none.
+            InvalidParams: the vault has no such slot, or the recovery code is none.
+            VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
         """
         async with self._opening:
             if self._keys is None:
-                await self._open(interactive=interactive)
+                await self._open(given, interactive=True, admit=admit)
+            if self._keys is None:
+                raise self._refusal()
+            self._locked_by_user = False
+        return self.status()
+
+    async def lock(self) -> VaultInfo:
+        """Forget the keys, and do not open the vault again until `unlock_with`.
+
+        Transactions under way are finished. Other processes of the same person stay as they are.
+
+        Raises:
+            VaultUninitialized: there is no vault that could be locked.
+        """
+        async with self._opening:
+            if await self._find() is None:
+                self._standing.enter("uninitialized")
+                raise self._refusal()
+            self._keys, self._locked_by_user = None, True
+            self._standing.refuse(failed("lockedByUser"))
         return self.status()
 
     async def initialize(
@@ -132,6 +175,8 @@ class Vault:
         protection: Protection,
         *,
         interactive: bool = False,
+        passphrase: Secret | None = None,
+        recovery_code: Secret | None = None,
         created: Callable[[VaultTx], object] | None = None,
     ) -> VaultInfo:
         """Make the vault and open it.
@@ -139,25 +184,29 @@ class Vault:
         Args:
             protection: where the master key is kept; nothing else is tried when that fails.
             interactive: whether the keyring may show its prompt.
+            passphrase: for the protection of that name.
+            recovery_code: opens the vault as well.
             created: what to write in the same transaction, such as the first audit entry.
 
         Raises:
             Conflict: there is a vault already, made by this or another process.
+            InvalidParams: the passphrase is missing or too short.
             VaultUnavailable, VaultLocked: the key source failed, with its reason.
             StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
         """
+        new = Given(passphrase, recovery_code)
         async with self._opening:
             if self._keys is not None:
                 raise _exists()
             if protection == "memory":
                 await self._refuse_existing()
-                await self._create(Database(None, migrations.VAULT), protection, created)
+                await self._create(Database(None, migrations.VAULT), protection, new, created)
             else:
                 await asyncio.to_thread(files.ensure_private_dir, self._places.data)
                 async with files.locked(self._places.init_lock):
                     await self._refuse_existing()
                     database = self._database or self._file()
-                    await self._create(database, protection, created, interactive=interactive)
+                    await self._create(database, protection, new, created, interactive=interactive)
         return self.status()
 
     async def transaction(self, work: Callable[[VaultTx], T], *, urgent: bool = False) -> T:
@@ -221,17 +270,33 @@ class Vault:
             self._places.vault_db, migrations.VAULT, ballast=True, max_pages=self._max_pages
         )
 
-    async def _open(self, *, interactive: bool) -> None:
+    async def _open(self, given: Given, *, interactive: bool, admit: Gate | None = None) -> None:
         """Find the store and try its slots in order; leave the state that was reached."""
         try:
             stored = await self._find()
             if stored is None:
-                self._enter("uninitialized")
+                self._standing.enter("uninitialized")
                 return
-            self._keys = await self._open_slots(stored, interactive=interactive)
-            self._enter("unlocked")
+            keys = await self._open_slots(stored, given, interactive=interactive)
+            await self._admit(keys, admit)
         except VaultError as error:
-            self._enter("locked" if isinstance(error, VaultLocked) else "unavailable", error)
+            self._standing.refuse(error)
+        else:
+            self._keys = keys
+            self._standing.enter("unlocked")
+
+    async def _admit(self, keys: RootKeys, admit: Gate | None) -> None:
+        """Let the gate see the store, or what was given in its place."""
+        database, look = self._database, admit or self.gate
+        if database is None or look is None:
+            return
+
+        def work(sql: Tx) -> None:
+            tx = _on(sql, keys, database)
+            look(tx)
+            tx.end()
+
+        await (database.read if admit is None else database.transaction)(work)
 
     async def _find(self) -> Stored | None:
         """Return what is on disk, without making a file where there is none."""
@@ -240,22 +305,31 @@ class Vault:
                 return None
             await asyncio.to_thread(files.ensure_private_dir, self._places.data)
             self._database = self._file()
-        return await self._database.read(hierarchy.find)
+        stored = await self._database.read(hierarchy.find)
+        self._standing.stored = stored
+        return stored
 
-    async def _open_slots(self, stored: Stored, *, interactive: bool) -> RootKeys:
-        first: VaultError | None = None
-        for slot in stored.slots:
-            protection = next((kind for kind in self._sources if kind == slot.kind), None)
-            if protection is None:
-                continue
-            self._protection = protection
-            item = Item(stored.store_id, slot.slot_id)
+    async def _open_slots(self, stored: Stored, given: Given, *, interactive: bool) -> RootKeys:
+        """Return the root keys from the first slot that opens.
+
+        Raises:
+            InvalidParams: there is no slot of the kind that was given.
+            VaultError: why none opened; where a passphrase would do, that it is needed.
+        """
+        errors: list[VaultError] = []
+        for slot in filter(given.fits, stored.active):
             try:
-                kek = await self._sources[protection].read(item, interactive=interactive)
-                return hierarchy.open_root(stored, slot, kek)
+                kek = await self._slot_keys.read(
+                    stored.store_id, slot, given, interactive=interactive
+                )
+                return _opened(stored, slot, kek)
             except VaultError as error:
-                first = first or error
-        raise first or failed("noBackend")
+                self._standing.note(slot, error)
+                errors.append(error)
+        if not errors and given != _NOTHING:
+            raise InvalidParams("the vault has no slot of that kind; look at vault/status")
+        needed = (error for error in errors if reason_of(error) == "passphraseNeeded")
+        raise next(needed, None) or next(iter(errors), failed("noBackend"))
 
     async def _refuse_existing(self) -> None:
         if await self._find() is not None:
@@ -265,26 +339,22 @@ class Vault:
         self,
         database: Database,
         protection: Protection,
+        new: Given,
         created: Callable[[VaultTx], object] | None,
         *,
         interactive: bool = False,
     ) -> None:
         """Keep a new key in its source, then write the store that it opens."""
         item = Item(os.urandom(ID_BYTES), os.urandom(ID_BYTES))
-        source = self._sources[protection]
-        kek = await source.create(item, interactive=interactive)
+        made = [await self._slot_keys.make(item, protection, new, interactive=interactive)]
+        if new.recovery_code is not None:
+            recovery = Item(item.store_id, os.urandom(ID_BYTES))
+            made.append(await self._slot_keys.make(recovery, RECOVERY, new))
 
         def write(sql: Tx) -> RootKeys:
             if hierarchy.find(sql) is not None:
                 raise _exists()
-            keys = hierarchy.create(
-                sql,
-                store_id=item.store_id,
-                slot_id=item.slot_id,
-                kind=protection,
-                kek=kek,
-                at=self._clock(),
-            )
+            keys = hierarchy.create(sql, item.store_id, made, at=self._clock())
             tx = _on(sql, keys, database)
             if created is not None:
                 created(tx)
@@ -292,19 +362,21 @@ class Vault:
             return keys
 
         try:
-            self._keys = await database.transaction(write, mode="EXCLUSIVE")
+            keys = await database.transaction(write, mode="EXCLUSIVE")
         except Exception:
-            await self._forget_unused(database, source, item)
+            await self._forget_unused(database, item, protection)
             raise
-        self._database, self._protection = database, protection
-        self._enter("unlocked")
+        self._database = database
+        await self._find()
+        self._keys = keys
+        self._standing.enter("unlocked")
 
-    async def _forget_unused(self, database: Database, source: KeySource, item: Item) -> None:
+    async def _forget_unused(self, database: Database, item: Item, kind: SlotKind) -> None:
         """Remove a key that opens nothing, once the disk itself has said that it opens nothing."""
         with contextlib.suppress(VaultError):
             stored = await database.read(hierarchy.find)
             if stored is None or stored.store_id != item.store_id:
-                await source.forget(item)
+                await self._slot_keys.forget(item, kind)
         if database is not self._database:
             await database.aclose()
 
@@ -320,17 +392,25 @@ class Vault:
                 self._keys = None
         raise StoreBusy("the vault's keys are being replaced; try again in a moment")
 
-    def _enter(self, state: VaultState, error: VaultError | None = None) -> None:
-        self._state, self._error = state, error
-
-    def _refusal(self) -> VaultError:
+    def _refusal(self) -> ByokdError:
         """Return a fresh copy of why the vault is not open."""
-        if self._error is not None:
-            return type(self._error)(self._error.user_message, **self._error.fields)
+        if (error := self._standing.error) is not None:
+            return type(error)(error.user_message, **error.fields)
         return VaultUninitialized(
             "there is no vault yet; choose how its master key is protected",
             action=Action(type="initializeVault", choices=CHOICES),
         )
+
+
+def _opened(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+    try:
+        return hierarchy.open_root(stored, slot, kek)
+    except DoesNotOpen:
+        if slot.kind == "passphrase":
+            raise failed("wrongPassphrase") from None
+        if slot.kind == RECOVERY:
+            raise failed("wrongRecoveryCode") from None
+        raise
 
 
 def _on(sql: Tx, keys: RootKeys, database: Database) -> VaultTx:

@@ -20,6 +20,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "key/setDefault": key.set_default,
     "vault/status": vault.status,
     "vault/initialize": vault.initialize,
+    "vault/unlock": vault.unlock,
+    "vault/lock": vault.lock,
     "model/list": model.list_,
     "model/refresh": model.refresh,
     "chat/send": chat.send,

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from byokd.protocol.vault import (
         VaultInitializeParams,
+        VaultInitializeResult,
+        VaultLockParams,
         VaultResult,
         VaultStatusParams,
+        VaultUnlockParams,
     )
     from byokd.rpc.handlers.call import Call
 
@@ -18,6 +21,16 @@ async def status(call: Call, params: VaultStatusParams) -> VaultResult:
     return await (await call.rooms()).vault.status(call.session, params)
 
 
-async def initialize(call: Call, params: VaultInitializeParams) -> VaultResult:
+async def initialize(call: Call, params: VaultInitializeParams) -> VaultInitializeResult:
     """`vault/initialize`."""
     return await (await call.rooms()).vault.initialize(call.session, params)
+
+
+async def unlock(call: Call, params: VaultUnlockParams) -> VaultResult:
+    """`vault/unlock`."""
+    return await (await call.rooms()).vault.unlock(call.session, params)
+
+
+async def lock(call: Call, params: VaultLockParams) -> VaultResult:
+    """`vault/lock`."""
+    return await (await call.rooms()).vault.lock(call.session, params)

@@ -1,0 +1,93 @@
+"""Argon2id: the vector of RFC 9106, one of ours at the cost that we use, and the bounds.
+
+Knows the published numbers. Must not know where a passphrase comes from.
+"""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from byokd.crypto import argon2
+from byokd.crypto.argon2 import Cost
+from byokd.crypto.encoding import pack
+
+_SALT = bytes(range(16))
+_LEAST = {"memory_kib": 19 * 1024, "iterations": 2, "lanes": 1}
+_MOST = {"memory_kib": 1024 * 1024, "iterations": 16, "lanes": 16}
+
+
+def test_the_vector_of_rfc_9106() -> None:
+    derived = Argon2id(
+        salt=bytes([2]) * 16,
+        length=32,
+        iterations=3,
+        lanes=4,
+        memory_cost=32,
+        ad=bytes([4]) * 12,
+        secret=bytes([3]) * 8,
+    ).derive(bytes([1]) * 32)
+    assert derived.hex() == "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
+
+
+def test_a_vector_of_ours_at_the_cost_that_we_use() -> None:
+    cost = Cost(_SALT)
+    assert (cost.memory_kib, cost.iterations, cost.lanes) == (65536, 3, 4)
+    assert argon2.derive(b"correct horse battery", cost).hex() == (
+        "5995fc5ddabdb7f10fae2ad796270c269821d70b0efb8fb60262a81f1b6f0eb8"
+    )
+
+
+@pytest.mark.parametrize("change", [{"memory_kib": 20000}, {"iterations": 4}, {"lanes": 2}])
+def test_each_parameter_counts(change: dict[str, int]) -> None:
+    plain = Cost(_SALT, **_LEAST)
+    assert argon2.derive(b"x", plain) != argon2.derive(b"x", Cost(_SALT, **(_LEAST | change)))
+    assert argon2.derive(b"x", plain) != argon2.derive(b"x", Cost(bytes(16), **_LEAST))
+
+
+@pytest.mark.parametrize("bounds", [_LEAST, _MOST])
+def test_a_cost_at_the_bounds_is_taken_and_comes_back(bounds: dict[str, int]) -> None:
+    cost = Cost(_SALT, **bounds)
+    assert Cost.unpacked(cost.packed()) == cost
+
+
+_PAST = [
+    *(_LEAST | {name: value - 1} for name, value in _LEAST.items()),
+    *(_MOST | {name: value + 1} for name, value in _MOST.items()),
+]
+
+
+@pytest.mark.parametrize("bounds", _PAST)
+def test_one_past_a_bound_is_refused_before_anything_is_derived(bounds: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        Cost(_SALT, **bounds)
+    packed = pack("argon2id", bounds["memory_kib"], bounds["iterations"], bounds["lanes"], _SALT)
+    with pytest.raises(ValueError, match="outside"):
+        Cost.unpacked(packed)
+
+
+@pytest.mark.parametrize("salt", [_SALT[:-1], _SALT + b"\0", b""])
+def test_the_salt_has_sixteen_bytes(salt: bytes) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        Cost(salt)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"",
+        b"\0",
+        pack("argon2id", 65536, 3, 4),
+        pack("argon2id", 65536, 3, 4, _SALT, b""),
+        pack("argon2i", 65536, 3, 4, _SALT),
+        pack("scrypt", 65536, 3, 4, _SALT),
+        pack("argon2id", b"\1\0\0", 3, 4, _SALT),
+    ],
+)
+def test_what_is_no_cost_is_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Cost.unpacked(packed)
+
+
+def test_the_packed_form_is_the_one_that_slots_are_bound_to() -> None:
+    assert Cost(_SALT).packed() == pack("argon2id", 65536, 3, 4, _SALT)

@@ -1,0 +1,148 @@
+"""Passphrases and recovery codes: what is taken, what comes out, and that nothing is quoted.
+
+Knows the forms. Must not know what the keys open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from byokd.crypto import argon2
+from byokd.crypto.argon2 import Cost
+from byokd.crypto.encoding import pack
+from byokd.crypto.seal import SealingKey
+from byokd.keysource import passphrase, recovery
+from byokd.keysource.source import reason_of
+from byokd.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
+from byokd.protocol.errors import InvalidParams, VaultCorrupt, VaultUnavailable
+from byokd.secret import Secret
+
+pytestmark = pytest.mark.anyio
+
+_CHEAP = Cost(bytes(16), 19 * 1024, 2, 1).packed()
+
+
+@pytest.mark.parametrize("length", [PASSPHRASE_MIN_CHARS, PASSPHRASE_MAX_CHARS])
+def test_a_passphrase_at_the_bounds_is_taken(length: int) -> None:
+    passphrase.check_new(Secret("é" * length), "/passphrase")
+
+
+@pytest.mark.parametrize("length", [0, PASSPHRASE_MIN_CHARS - 1, PASSPHRASE_MAX_CHARS + 1])
+def test_one_past_a_bound_is_refused_and_not_quoted(length: int) -> None:
+    text = "q" * length
+    with pytest.raises(InvalidParams) as caught:
+        passphrase.check_new(Secret(text), "/passphrase")
+    assert "qqq" not in str(caught.value.data())
+    assert "/passphrase" in str(caught.value.data().details)
+
+
+def test_characters_are_counted_as_they_are_derived() -> None:
+    with pytest.raises(InvalidParams):
+        passphrase.check_new(Secret("e\u0301" * (PASSPHRASE_MIN_CHARS - 1)), "/passphrase")
+
+
+async def test_a_key_is_derived_at_the_cost_that_is_written_down() -> None:
+    key = await passphrase.key_of(Secret("caf\u00e9 caf\u00e9 caf\u00e9"), _CHEAP)
+    expected = argon2.derive("caf\u00e9 caf\u00e9 caf\u00e9".encode(), Cost.unpacked(_CHEAP))
+    assert key == expected
+    # Another keyboard types the same letters in two characters each.
+    assert await passphrase.key_of(Secret("cafe\u0301 cafe\u0301 cafe\u0301"), _CHEAP) == key
+    assert await passphrase.key_of(Secret("cafe cafe cafe"), _CHEAP) != key
+
+
+def test_every_salt_is_new() -> None:
+    assert passphrase.new_cost().salt != passphrase.new_cost().salt
+
+
+async def test_a_cost_outside_the_bounds_is_damage_and_nothing_is_derived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(argon2, "derive", lambda *_: pytest.fail("it was derived"))
+    for params in (b"", pack("argon2id", 2 * 1024 * 1024, 3, 4, bytes(16))):
+        with pytest.raises(VaultCorrupt):
+            await passphrase.key_of(Secret("correct horse"), params)
+
+
+async def test_no_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(argon2, "derive", fail)
+    with pytest.raises(VaultUnavailable) as caught:
+        await passphrase.key_of(Secret("correct horse"), _CHEAP)
+    assert reason_of(caught.value) == "noMemory"
+
+
+async def test_one_derivation_at_a_time_and_none_that_nobody_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, go_on = asyncio.Event(), __import__("threading").Event()
+    loop, running, most, count = asyncio.get_running_loop(), 0, 0, 0
+
+    def slow(*_: object) -> bytes:
+        nonlocal running, most, count
+        running, count = running + 1, count + 1
+        most = max(most, running)
+        loop.call_soon_threadsafe(began.set)
+        go_on.wait(5)
+        running -= 1
+        return bytes(32)
+
+    monkeypatch.setattr(argon2, "derive", slow)
+    tasks = [
+        asyncio.create_task(passphrase.key_of(Secret("correct horse"), _CHEAP)) for _ in range(4)
+    ]
+    await began.wait()
+    await asyncio.sleep(0)
+    for task in tasks[2:]:
+        task.cancel()
+    await asyncio.gather(*tasks[2:], return_exceptions=True)
+    go_on.set()
+    done = await asyncio.gather(*tasks[:2], return_exceptions=True)
+    assert done == [bytes(32)] * 2
+    assert most == 1
+    assert count <= 3  # the first may have been one of those that were given up
+
+
+def test_a_code_has_nine_groups_and_comes_back_however_it_is_typed() -> None:
+    code = recovery.new_code()
+    text = code.reveal()
+    assert [len(group) for group in text.split("-")] == [4] * 9
+    key = recovery.key_of(code)
+    for typed in (text.lower(), text.replace("-", ""), text.replace("-", " "), f" {text}\n"):
+        assert recovery.key_of(Secret(typed)) == key
+    assert recovery.key_of(recovery.new_code()) != key
+
+
+def test_what_looks_alike_is_read_as_what_was_meant() -> None:
+    text = recovery._text(b"\x70\xe8" * 10)  # has O, I and B
+    look = text.replace("O", "0").replace("I", "1").replace("B", "8")
+    assert look != text
+    assert recovery.key_of(Secret(look)) == recovery.key_of(Secret(text))
+
+
+def test_a_slip_of_the_pen_is_told_and_not_quoted() -> None:
+    text = recovery.new_code().reveal()
+    for at, was in enumerate(text):
+        if was == "-":
+            continue
+        wrong = text[:at] + ("A" if was != "A" else "C") + text[at + 1 :]
+        with pytest.raises(InvalidParams) as caught:
+            recovery.key_of(Secret(wrong))
+        assert wrong[:9] not in str(caught.value.data())
+    for wrong in ("", text[:-1], text + "A", "é" * 36, "1" * 36):
+        with pytest.raises(InvalidParams):
+            recovery.key_of(Secret(wrong))
+
+
+def test_a_code_travels_sealed_to_its_recipient_alone() -> None:
+    code, recipient = recovery.new_code(), SealingKey()
+    sealed = recovery.sealed_to(recipient.public_key_b64, code, b"for this")
+    assert recipient.open(sealed, b"for this") == code
+    with pytest.raises(InvalidParams):
+        SealingKey().open(sealed, b"for this")
+    for bad in ("", "AAAA", "é", "not base64 at all"):
+        with pytest.raises(InvalidParams, match="public key"):
+            recovery.sealed_to(bad, code, b"")
