@@ -1,6 +1,7 @@
 """Base URLs by the hundred: the accepted lead where Node says, the rest is refused on purpose.
 
-Knows the corpus and Node's WHATWG `URL` as a second opinion. Must not know how we read a URL.
+Knows the corpus, Node's WHATWG `URL` as a second opinion, and the libraries that read the URL once
+more on its way to the socket. Must not know how we read a URL.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings, strategies as st
+from yarl import URL
 
 from byokd.protocol.errors import InvalidParams
 from byokd.services.origin import BaseUrl, read_base_url
@@ -89,6 +92,34 @@ def test_what_is_accepted_leads_where_node_says() -> None:
             assert name == _NODE_REFUSES, text
         else:
             assert _agrees(base, said), (name, text, said)
+    print(f"\n{len(_ROWS)} URLs: {len(accepted)} accepted, read alike by Node")
+
+
+def test_what_is_accepted_is_what_is_connected_to() -> None:
+    """httpx reads the URL first, and yarl its text; aiohttp connects to what yarl says."""
+    accepted = [(name, text, base) for name, text, _ in _ROWS if (base := _read(text))]
+    for name, text, base in accepted:
+        asked = f"{base.url}/chat"
+        try:
+            sent = httpx.Request("GET", asked).url
+        except ValueError:  # idna's: such a request is not sent
+            assert name == _NODE_REFUSES, text
+            continue
+        goal = URL(str(sent), encoded=True)
+        assert f"{goal.scheme}://{_bracketed(goal.raw_host)}:{goal.port}" == base.origin, text
+        assert (
+            f"{sent.scheme}://{_bracketed(sent.raw_host.decode())}:{sent.port or goal.port}"
+            == base.origin
+        )
+        assert goal.raw_path.replace("%7B", "{").replace("%7D", "}") == "/" + "".join(
+            asked.split("/", 3)[3:]
+        )
+        assert not any((goal.query_string, goal.fragment, goal.user))
+    print(f"\n{len(_ROWS)} URLs: {len(accepted)} accepted, read alike by httpx and yarl")
+
+
+def _bracketed(host: str | None) -> str:
+    return f"[{host}]" if host and ":" in host else str(host)
 
 
 @_needs_node

@@ -60,11 +60,13 @@ class Authority:
         until: dt.datetime = NOW + DAY,
         *,
         self_signed: bool = False,
+        name: str | None = None,
     ) -> ssl.SSLContext:
-        """Return a server's context with a certificate for an address."""
+        """Return a server's context with a certificate for an address, or for a name."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+        subjects = x509.DNSName(name) if name else x509.IPAddress(ipaddress.ip_address(address))
+        names = x509.SubjectAlternativeName([subjects])
         issuer = subject if self_signed else self._name
         builder = self._builder(subject, issuer, key, until).add_extension(names, critical=False)
         certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())

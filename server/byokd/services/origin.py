@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final, Literal, TypeAlias
+from ipaddress import IPv6Address, ip_address
+from typing import Final
 
 from byokd.protocol.errors import InvalidParams
+from byokd.transport.addresses import Place, place_of
 
 URL_MAX_CHARS: Final = 2048
-
-Place: TypeAlias = Literal["loopback", "private", "forbidden", "public"]
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[^/?#\\]+)(?P<path>/[^?#\\]*)?", re.IGNORECASE
@@ -29,15 +28,6 @@ _PATH_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@{}-]|%[0-9A-Fa-f]{2})+
 _DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}")
 _HOST_MAX_CHARS = 253
 _PORTS = {"https": 443, "http": 80}
-# Link-local holds the cloud metadata services; the rest can never be a provider.
-_FORBIDDEN = tuple(
-    ip_network(block)
-    for block in ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/128", "fe80::/10", "ff00::/8")
-)
-_PRIVATE = tuple(
-    ip_network(block)
-    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +76,10 @@ def _host(host: str) -> tuple[str, Place]:
             address = IPv6Address(host[1:-1])
         except ValueError:
             raise _refused("its IPv6 address is not one") from None
-        return f"[{address.compressed}]", _place(address.ipv4_mapped or address)
+        return f"[{address.compressed}]", place_of(address)
     if _QUAD.fullmatch(host):
         try:
-            return host, _place(ip_address(host))
+            return host, place_of(ip_address(host))
         except ValueError:
             raise _refused("its IPv4 address is not one") from None
     labels = host.split(".")
@@ -100,15 +90,6 @@ def _host(host: str) -> tuple[str, Place]:
         raise _refused("its host has a character or an empty label that no host has")
     loopback = host == "localhost" or host.endswith(".localhost")
     return host, "loopback" if loopback else "public"
-
-
-def _place(address: IPv4Address | IPv6Address) -> Place:
-    if address.is_loopback:
-        return "loopback"
-    if any(address in block for block in _FORBIDDEN if block.version == address.version):
-        return "forbidden"
-    private = any(address in block for block in _PRIVATE if block.version == address.version)
-    return "private" if private else "public"
 
 
 def _check_scheme(scheme: str, place: Place, *, allow_insecure: bool) -> None:

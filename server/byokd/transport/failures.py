@@ -25,9 +25,10 @@ from byokd.protocol.errors import (
     TimedOut,
     Unsupported,
 )
+from byokd.transport.addresses import UnfitAddress
 
 Cause: TypeAlias = Literal[
-    "dns", "refused", "proxy", "tls", "reset", "connect", "firstByte",
+    "dns", "unfit", "refused", "proxy", "tls", "reset", "connect", "firstByte",
     "malformed", "headers", "address", "ours",
 ]  # fmt: skip
 
@@ -46,6 +47,7 @@ FOREIGN: Final = (
 )
 
 CAUSES: Final[dict[type[BaseException], Cause]] = {
+    UnfitAddress: "unfit",
     # the operating system
     socket.gaierror: "dns",
     ConnectionRefusedError: "refused",
@@ -191,6 +193,8 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
     """
     chain = list(_chain(exc))
     cause = _cause(chain)
+    if cause == "unfit":
+        return unfit_failure()
     if proxied and cause == "dns":
         cause = "proxy"
     if cause == "tls":
@@ -203,7 +207,7 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
 def _cause(chain: list[BaseException]) -> Cause:
     # The innermost says more where the outer ones are vague: a handshake's alert arrives as a
     # reset of the socket, a reset in the handshake as no connection, a line too long as malformed.
-    for inner in (ssl.SSLError, http_exceptions.LineTooLong, ConnectionResetError):
+    for inner in (UnfitAddress, ssl.SSLError, http_exceptions.LineTooLong, ConnectionResetError):
         if any(isinstance(exc, inner) for exc in chain):
             return CAUSES[inner]
     for ancestor in type(chain[0]).__mro__:
@@ -232,6 +236,16 @@ def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
 def dns_failure() -> NetworkFailed:
     """Return the error for a name that no resolver knew, or not in time."""
     return NetworkFailed(_NETWORK["dns"], details={"reason": "dns"})
+
+
+def unfit_failure() -> NetworkFailed:
+    """Return the error for a name that leads only where no provider is."""
+    return NetworkFailed(
+        "the provider's name leads to an address where no provider can be;"
+        " check the base URL and this network's name server",
+        retryable=False,
+        details={"reason": "dns"},
+    )
 
 
 def proxy_failure() -> NetworkFailed:

@@ -27,6 +27,7 @@ from byokd.limits import (
     RESPONSE_HEADER_FIELDS_MAX,
     RESPONSE_HEADERS_MAX_BYTES,
 )
+from byokd.transport.addresses import UnfitAddress, place_of
 
 _AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -80,7 +81,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=self._tls,
-                resolver=Resolver(),
+                resolver=Resolver(URL(self._proxy).host if self._proxy else None),
                 limit=CONNECTIONS_MAX,
                 force_close=not self._keep_alive,
                 keepalive_timeout=keep_alive_s,
@@ -155,23 +156,38 @@ class _Body(httpx.AsyncByteStream):
 
 
 class Resolver(AbstractResolver):
-    """The operating system's names, with `localhost` held to its word.
+    """The operating system's names, without the addresses that a name has no business with.
 
-    Plain http is allowed to loopback only, and a resolver can be told that `localhost` is
-    somewhere else; then the key would cross a network unencrypted.
+    A name is resolved once, and the connection goes to what was checked here, so that an answer
+    that changes in between (DNS rebinding) leads nowhere. Plain http is allowed to `localhost`
+    only, which must be loopback wholly: else the key would cross a network unencrypted. Any other
+    name is reached with TLS, whose certificate also protects it on a private network or on this
+    machine, where gateways of companies are; link-local and metadata addresses are left out.
+
+    Args:
+        proxy: a host that the person named, whose addresses are their own business.
+        system: instead of the operating system's names.
     """
 
-    def __init__(self) -> None:
-        self._system = aiohttp.ThreadedResolver()
+    def __init__(self, proxy: str | None = None, system: AbstractResolver | None = None) -> None:
+        self._proxy = proxy
+        self._system = system or aiohttp.ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name."""
+        """Return the addresses of a name; raises `UnfitAddress` if none of them may be used."""
         found = await self._system.resolve(host, port, family)
-        if is_loopback(host) and not all(is_loopback(each["host"]) for each in found):
-            raise OSError(None, "localhost is not loopback here")
-        return found
+        if is_loopback(host):
+            if not all(is_loopback(each["host"]) for each in found):
+                raise UnfitAddress(None, "localhost is not loopback here")
+            return found
+        if host == self._proxy:
+            return found
+        fit = [each for each in found if _is_fit(each["host"])]
+        if found and not fit:
+            raise UnfitAddress(None, "the name leads where no provider is")
+        return fit
 
     async def close(self) -> None:
         """Close what the system's resolver holds."""
@@ -190,7 +206,14 @@ def is_loopback(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return place_of(ipaddress.ip_address(name)) == "loopback"
+    except ValueError:
+        return False
+
+
+def _is_fit(address: str) -> bool:
+    try:
+        return place_of(ipaddress.ip_address(address)) != "forbidden"
     except ValueError:
         return False
 

@@ -23,6 +23,7 @@ from byokd.limits import CONNECT_TIMEOUT_MS, RESPONSE_HEADERS_MAX_BYTES, WAY_ADD
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import ByokdError, NetworkFailed
 from byokd.transport import failures
+from byokd.transport.addresses import UnfitAddress
 from byokd.transport.network import Resolver, is_loopback
 from byokd.transport.seam import Leg, LegName
 
@@ -85,9 +86,9 @@ class _Walker:
             self._line[1].transport.abort()
 
     async def _dns(self) -> JsonObject:
-        found = await Resolver().resolve(
-            self._near.host or "", self._near.port or 0, socket.AF_UNSPEC
-        )
+        host = self._near.host or ""
+        resolver = Resolver(proxy=host if self._proxied else None)
+        found = await resolver.resolve(host, self._near.port or 0, socket.AF_UNSPEC)
         addresses = [each["host"] for each in found]
         self._addresses = list(dict.fromkeys(addresses))[:WAY_ADDRESSES_MAX]
         return {"addresses": [*self._addresses]}
@@ -151,7 +152,7 @@ class _Walker:
     def _failure(self, name: LegName, exc: BaseException) -> ByokdError:
         if self._proxied and (name != "tls" or isinstance(exc, TimeoutError)):
             return failures.proxy_failure()
-        if name == "dns":
+        if name == "dns" and not isinstance(exc, UnfitAddress):
             return failures.dns_failure()
         return failures.head_failure(exc, proxied=self._proxied)
 
