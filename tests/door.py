@@ -52,6 +52,7 @@ ROOMS = {
         "unlock": "vault/unlock",
         "lock": "vault/lock",
     },
+    "backups": {"restore": "vault/restore"},
     "models": {"list": "model/list", "refresh": "model/refresh"},
     "doctor": {"test": "provider/test"},
     "audit": {"list": "audit/list", "verify": "audit/verify"},

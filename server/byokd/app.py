@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from byokd.keepers.vault import Vault
     from byokd.services.accounts import Accounts
     from byokd.services.background import Background
+    from byokd.services.backups import BackupsDesk
     from byokd.services.changes import Changes
     from byokd.services.chat import Chat
     from byokd.services.doctor import Doctor
@@ -77,6 +78,7 @@ class Rooms:
 
     keys: Keys
     vault: VaultDesk
+    backups: BackupsDesk
     models: Models
     doctor: Doctor
     chat: Chat
@@ -139,6 +141,7 @@ class App:
         await opened.transport.aclose()
         await opened.lists.aclose()
         await opened.vault.aclose()
+        await opened.rooms.backups.aclose()
 
     async def _open(self) -> _Opened:
         # Importing takes a third of a second: in a thread the loop goes on answering. No key is
@@ -149,6 +152,7 @@ class App:
         if self._session is not None:
             opened.background.start(opened.rooms.vault.open_in_background(self._session))
             opened.background.start(opened.changes.follow(self._session))
+            opened.background.start(opened.rooms.backups.follow(self._session))
             for fault in self._faults:
                 self._session.client.notify("window/logMessage", LogMessage(type=2, message=fault))
         opened.background.start(asyncio.to_thread(warn_of_start_up_code))
@@ -157,10 +161,11 @@ class App:
     def _build(self) -> _Opened:
         from byokd.keepers.audit import Audit
         from byokd.keepers.lists import ModelLists
-        from byokd.keepers.vault import Vault, sources_of
+        from byokd.keepers.vault import Backups, Vault, sources_of
         from byokd.services.access import Access
         from byokd.services.accounts import Accounts
         from byokd.services.background import Background
+        from byokd.services.backups import BackupsDesk
         from byokd.services.changes import Changes
         from byokd.services.chat import Chat
         from byokd.services.clock import now_ms
@@ -186,17 +191,13 @@ class App:
             max_pages=self._options.store_max_pages,
         )
         lists = ModelLists(where)
-        trail = Trail(vault, Audit(where.state))
-        desk = VaultDesk(vault, trail, self._sealing)
+        backups = BackupsDesk(Backups(where, now_ms))
+        trail = Trail(vault, Audit(where.state), backups.note)
+        desk = VaultDesk(vault, trail, self._sealing, backups)
         prober = Prober(transport)
-        keys = Keys(self.providers, vault, trail, desk, prober, self._sealing, lists)
+        keys = Keys(self.providers, vault, trail, desk, prober, self._sealing, lists, backups)
         watch = Watch(
-            vault,
-            trail,
-            background,
-            settings.health,
-            ask=keys.ask_fresh,
-            enable=keys.re_enable,
+            vault, trail, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
         )
         access = Access(self.providers, vault, watch, settings.shared_pool)
         models = Models(access, transport, lists, background)
@@ -204,11 +205,12 @@ class App:
         rooms = Rooms(
             keys=keys,
             vault=desk,
+            backups=backups,
             models=models,
             doctor=Doctor(access, transport, prober, models, chat, self._sealing),
             chat=chat,
             audit=trail,
-            accounts=Accounts(vault, trail, lists),
+            accounts=Accounts(vault, trail, lists, backups),
         )
         changes = Changes(vault, desk, models, chat)
         return _Opened(rooms, background, transport, vault, lists, changes)

@@ -167,6 +167,21 @@ journal and pages of the largest such change measured take 49,152."""
 DISK_LOW_BYTES: Final = 10_000_000
 """Free room below which the person is warned: backups and logs of a year fit into it."""
 
+BACKUP_EVERY_MS: Final = 3_600_000
+"""At most one backup in this time, unless an older one holds what was deleted."""
+
+BACKUPS_MAX: Final = 3
+"""Backups kept: three hours of work, or three changes of a vault that is rarely changed."""
+
+BACKUP_LOOK_MS: Final = 60_000
+"""How often the vault is compared with its backups where nothing tells of a change."""
+
+BACKUP_WAIT_MS: Final = 2_000
+"""How long the answer to a delete waits until no backup holds the key; then it goes on behind."""
+
+BACKUP_CLOSE_MS: Final = 500
+"""How long the end of the process waits for a backup; one of 1,000 keys takes 30 ms."""
+
 STORE_POLL_MS: Final = 500
 """How often other processes' changes are looked for; a window is told within a second."""
 

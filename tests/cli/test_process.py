@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,36 @@ def test_the_life_of_an_account(byokd: Byokd, sandbox: Sandbox) -> None:
     assert (left["account"], left["keys"], left["current"]) == ("default", 1, True)
     byokd(f"--account work chat {GENERIC} sandbox-echo hello", code=1)
     assert json.loads(byokd("--account work keys list --json")) == []
+
+
+def test_a_damaged_vault_comes_back(byokd: Byokd, sandbox: Sandbox, tmp_path: Path) -> None:
+    """What is damaged is never written to; the backup is put in its place when asked for."""
+    byokd(f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin", stdin=KEY)
+    byokd.restart()
+    assert re.search(r"backup 1 +\d{4}-\d\d-\d\d \d\d:\d\d, [\d,]+ bytes", byokd("vault status"))
+    store = tmp_path / "data" / "vault.db"
+    store.write_bytes(store.read_bytes()[:4096] + os.urandom(8192))
+    damaged = store.read_bytes()
+    byokd.restart()
+    status = " ".join(byokd("vault status").split())
+    assert "unavailable reason storeCorrupt" in status
+    assert "byokd vault restore takes the newest of 1" in status
+    for words in ("keys list", f"chat {GENERIC} sandbox-echo hello"):
+        byokd(words, code=1)
+        assert "hint: put the newest backup in its place: byokd vault restore" in byokd.err
+    assert store.read_bytes() == damaged
+    byokd("vault restore", code=2)
+    byokd("vault restore --from 2 --yes", code=1)
+    byokd(f"vault restore --from {tmp_path}/nowhere.db --yes", code=1)
+    assert "the old vault" in byokd("vault restore --yes")
+    [aside] = store.parent.glob("vault.db.aside-*")
+    assert aside.read_bytes() == damaged
+    [listed] = json.loads(byokd("keys list --json"))
+    assert listed["state"] == "active"
+    byokd(f"keys remove {listed['keyId']} --yes")
+    [backup] = (tmp_path / "data" / "backups").glob("*.db")
+    byokd(f"vault restore --from {backup} --yes")
+    assert json.loads(byokd("keys list --json")) == [], "no backup keeps a deleted key"
 
 
 def test_lists(byokd: Byokd, sandbox: Sandbox) -> None:

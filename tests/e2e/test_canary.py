@@ -115,6 +115,7 @@ def _calls(key_id: str, new: Json, rotate: Json, probe: Json) -> Iterator[tuple[
     yield "model/list", {"provider": GENERIC, "refresh": True}
     yield "model/refresh", {"provider": GENERIC}
     yield "provider/test", {"provider": GENERIC, "chat": True}
+    yield "vault/restore", {"number": 99}
 
 
 async def test_the_key_is_seen_by_its_provider_and_nobody_else(tmp_path: Path) -> None:

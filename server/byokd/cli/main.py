@@ -36,6 +36,7 @@ _HINTS = {
     "unlockVault": "unlock the keyring of this session, then try again",
     "pickModel": "see what there is: byokd models {provider}",
     "checkNetwork": "check the connection, a proxy in config.toml, and the base URL",
+    "restoreBackup": "put the newest backup in its place: byokd vault restore",
     "freeSpace": "free some space on the disk, then try again",
     "editSettings": "look into config.toml",
     "wait": "wait a little, then try again",

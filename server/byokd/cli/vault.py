@@ -6,6 +6,7 @@ Knows how the choices are told. Must not know how any of them works.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -13,6 +14,7 @@ import click
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.start import json_option, with_daemon
+from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.vault import (
     VaultInfo,
     VaultInitializeParams,
@@ -39,11 +41,18 @@ def vault() -> None:
 @with_daemon
 def status(daemon: Daemon, *, as_json: bool) -> None:
     """Show whether keys can be reached, and what protects them."""
-    info = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
+    result = daemon.call("vault/status", VaultStatusParams(), VaultResult)
     if as_json:
-        terminal.show_json([info])
-    else:
-        show(info)
+        terminal.show_json([result.vault])
+        return
+    show(result.vault)
+    terminal.facts(
+        (
+            f"backup {backup.number}",
+            f"{terminal.when(backup.taken_at)}, {backup.size_bytes:,} bytes",
+        )
+        for backup in result.backups
+    )
 
 
 @vault.command()
@@ -71,6 +80,35 @@ def init(daemon: Daemon, protection: Chosen, accept_risk: str | None) -> None:
         accept_risk = click.prompt(f"Type {protection} to accept it", err=True)
     params = VaultInitializeParams(protection=protection, accept_risk=accept_risk)
     show(daemon.call("vault/initialize", params, VaultInitializeResult).vault)
+
+
+@vault.command()
+@click.option(
+    "--from",
+    "source",
+    metavar="N|FILE",
+    default="1",
+    show_default=True,
+    help="The number of a backup in `byokd vault status`, or a file.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_daemon
+def restore(daemon: Daemon, source: str, *, yes: bool) -> None:
+    """Put a backup in the place of the vault.
+
+    The vault as it is now is kept beside it. Keys that were stored since the backup are not in it.
+    """
+    if source.isdecimal():
+        params = VaultRestoreParams(number=int(source))
+    else:
+        params = VaultRestoreParams(path=str(Path(source).absolute()))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("there is no terminal to ask on; say --yes")
+        click.confirm("Go back to the vault as it was in that backup?", abort=True, err=True)
+    result = daemon.call("vault/restore", params, VaultRestoreResult)
+    terminal.facts((("restored", result.restored), ("the old vault", result.aside)))
+    show(daemon.call("vault/status", VaultStatusParams(), VaultResult).vault)
 
 
 def show(info: VaultInfo) -> None:

@@ -64,6 +64,8 @@ METHODS: tuple[Method, ...] = (
            "open the vault with a passphrase, a recovery code or the keyring's prompt"),
     Method("vault/lock", "vault", "VaultLockParams", "VaultResult",
            "forget the vault's keys in this process until it is unlocked"),
+    Method("vault/restore", "backup", "VaultRestoreParams", "VaultRestoreResult",
+           "put a backup in the place of the vault"),
     Method("model/list", "model", "ModelListParams", "ModelListResult",
            "models from the provider and from the bundled catalog, each with its source"),
     Method("model/refresh", "model", "ModelRefreshParams", "ModelRefreshResult",

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:f08b6aabe0e018fc10ba2709f77d8a5cf77220297d25ed52654dd5bd14c4d794"
+SCHEMA_HASH: Final = "sha256:6897b00a3d9c4bae20a748c8f72e8fb5a78079b858e5db4f274174b217f98145"

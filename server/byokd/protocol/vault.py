@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from byokd.limits import PUBLIC_KEY_MAX_CHARS
+from byokd.protocol.backup import BackupInfo
 from byokd.protocol.base import AtMs, Params, Result, Value
 from byokd.protocol.key import SecretInput
 
@@ -59,9 +60,10 @@ class VaultStatusParams(Params):
 
 
 class VaultResult(Result):
-    """The vault as it is now."""
+    """The vault as it is now, and its backups, newest first."""
 
     vault: VaultInfo
+    backups: tuple[BackupInfo, ...] = ()
 
 
 class SealedSecret(Value):

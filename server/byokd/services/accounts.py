@@ -21,6 +21,7 @@ from byokd.protocol.account import (
     AccountListResult,
 )
 from byokd.protocol.errors import Action, ByokdError, InvalidParams, VaultUninitialized
+from byokd.services.backups import BackupsDesk
 from byokd.services.paging import page
 from byokd.services.session import Session
 from byokd.services.trail import Trail
@@ -33,7 +34,8 @@ REKEY: Final = "rekeyVault"
 class Accounts:
     """The accounts of one vault."""
 
-    def __init__(self, vault: Vault, trail: Trail, lists: ModelLists) -> None:
+    def __init__(self, vault: Vault, trail: Trail, lists: ModelLists, backups: BackupsDesk) -> None:
+        self._backups = backups
         self._vault = vault
         self._trail = trail
         self._lists = lists
@@ -81,10 +83,11 @@ class Accounts:
             self._trail.note(tx, about, "account.deleted", details={"keys": len(gone)})
             return gone
 
-        gone = await self._vault.transaction(write)
+        gone = await self._vault.transaction(write, urgent=True)
         with suppress(ByokdError):  # the keys are gone, and no list is shown without one
             await self._lists.forget(account)
         if account == session.account:
             for facts in gone:
                 tell(session, facts, "deleted", state=None)
+        await self._backups.purge()
         return AccountDeleteResult(account=account, keys=len(gone), action=Action(type=REKEY))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         AuditVerifyParams,
         AuditVerifyResult,
     )
+    from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
     from byokd.protocol.chat import SendParams, SendResult
     from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult
     from byokd.protocol.events import Event
@@ -101,6 +102,11 @@ class Rooms(Protocol):
     @property
     def vault(self) -> VaultRoom:
         """`vault/…`."""
+        ...
+
+    @property
+    def backups(self) -> BackupsRoom:
+        """`vault/restore`."""
         ...
 
     @property
@@ -192,6 +198,14 @@ class VaultRoom(Protocol):
 
     async def lock(self, session: Session, params: VaultLockParams) -> VaultResult:
         """Forget the vault's keys."""
+        ...
+
+
+class BackupsRoom(Protocol):
+    """What the vault was like before."""
+
+    async def restore(self, session: Session, params: VaultRestoreParams) -> VaultRestoreResult:
+        """Put a backup in the place of the vault."""
         ...
 
 

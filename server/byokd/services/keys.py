@@ -37,6 +37,7 @@ from byokd.protocol.key import (
 )
 from byokd.services.access import grant_of
 from byokd.services.actions import action_for
+from byokd.services.backups import BackupsDesk
 from byokd.services.clock import now_ms
 from byokd.services.health import renewed
 from byokd.services.intake import Asked, take_key
@@ -64,7 +65,9 @@ class Keys:
         prober: Prober,
         sealing: SealingKey,
         lists: ModelLists,
+        backups: BackupsDesk,
     ) -> None:
+        self._backups = backups
         self._lists = lists
         self._providers = providers
         self._vault = vault
@@ -241,6 +244,7 @@ class Keys:
         with suppress(ByokdError):  # the key is gone, and no list of it is shown without it
             await self._lists.forget(session.account, gone.key_id)
         tell(session, gone, "deleted", state=None)
+        await self._backups.purge()
         return KeyDeleteResult(key_id=gone.key_id)
 
     async def set_default(self, session: Session, params: KeyIdParams) -> KeyResult:

@@ -6,6 +6,8 @@ runs inside the transaction of the change itself: both are committed, or neither
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from byokd.keepers.audit import Audit
 from byokd.keepers.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
 from byokd.protocol.audit import (
@@ -20,11 +22,18 @@ from byokd.services.session import Session
 
 
 class Trail:
-    """The audit trail, as the other rooms and the client use it."""
+    """The audit trail, as the other rooms and the client use it.
 
-    def __init__(self, vault: Vault, audit: Audit) -> None:
+    Args:
+        vault: where the entries are.
+        audit: what writes and reads them.
+        recorded: called on the store's thread once entries are on the disk; must not wait.
+    """
+
+    def __init__(self, vault: Vault, audit: Audit, recorded: Callable[[], None]) -> None:
         self._vault = vault
         self._audit = audit
+        self._recorded = recorded
 
     def note(
         self,
@@ -43,6 +52,8 @@ class Trail:
             row: the key it is about.
             details: ids, versions and classes; never a key, a prompt or a provider's words.
         """
+        if tx.durable:
+            tx.after["recorded"] = self._recorded
         about: JsonObject = {"version": row.version} if row else {}
         self._audit.append(
             tx,

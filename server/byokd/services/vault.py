@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.crypto.seal import SealingKey, info
-from byokd.keepers.vault import Given, Vault
+from byokd.keepers.vault import DAMAGED, Given, Vault
 from byokd.keysource import recovery
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
@@ -27,6 +27,7 @@ from byokd.protocol.vault import (
     VaultUnlockParams,
 )
 from byokd.secret import Secret
+from byokd.services.backups import BackupsDesk
 from byokd.services.session import Session
 from byokd.services.trail import Trail
 
@@ -39,7 +40,10 @@ _OTHERS: Final[tuple[Protection, ...]] = ("passphrase", *_WEAKER)
 class VaultDesk:
     """The vault, as clients see it."""
 
-    def __init__(self, vault: Vault, trail: Trail, sealing: SealingKey) -> None:
+    def __init__(
+        self, vault: Vault, trail: Trail, sealing: SealingKey, backups: BackupsDesk
+    ) -> None:
+        self._backups = backups
         self._vault = vault
         self._trail = trail
         self._sealing = sealing
@@ -47,7 +51,11 @@ class VaultDesk:
 
     async def status(self, _session: Session, _params: VaultStatusParams) -> VaultResult:
         """Return the vault's state, after the first look at the disk and the keyring."""
-        return VaultResult(vault=await self._vault.unlock())
+        vault, backups = await self._vault.unlock(), await self._backups.list()
+        if vault.reason == DAMAGED and backups:
+            hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
+            vault = vault.model_copy(update={"hint": hint})
+        return VaultResult(vault=vault, backups=backups)
 
     async def initialize(
         self, session: Session, params: VaultInitializeParams
@@ -105,7 +113,7 @@ class VaultDesk:
                 lambda tx: self._trail.note(tx, session, "store.unlocked", details=_by(given))
             )
         self._tell(session, found)
-        return VaultResult(vault=found)
+        return VaultResult(vault=found, backups=await self._backups.list())
 
     async def lock(self, session: Session, _params: VaultLockParams) -> VaultResult:
         """Forget the keys in this process until somebody unlocks the vault.
@@ -120,7 +128,7 @@ class VaultDesk:
             await self._vault.transaction(lambda tx: self._trail.note(tx, session, "store.locked"))
         found = await self._vault.lock()
         self._tell(session, found)
-        return VaultResult(vault=found)
+        return VaultResult(vault=found, backups=await self._backups.list())
 
     async def ready(self, session: Session) -> None:
         """Make sure that a key can be stored; the first key makes a vault under the OS keyring.

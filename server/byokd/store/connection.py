@@ -46,7 +46,7 @@ PRAGMAS: Final = (
 Steps: TypeAlias = tuple[tuple[str, ...], ...]
 """The migrations of a store, each a tuple of statements."""
 
-DAMAGED: Final = "storeDamaged"
+DAMAGED: Final = "storeCorrupt"
 """The reason of a store whose file is not whole, or not ours."""
 
 _PRIMARY: Final = 0xFF

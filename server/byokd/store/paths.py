@@ -36,6 +36,11 @@ class Places:
         return self.data / "vault.db"
 
     @property
+    def backups(self) -> Path:
+        """Copies of the vault; they open with what opens the vault, and with nothing else."""
+        return self.data / "backups"
+
+    @property
     def ledger_db(self) -> Path:
         """Usage and budgets."""
         return self.data / "ledger.db"

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:f08b6aabe0e018fc10ba2709f77d8a5cf77220297d25ed52654dd5bd14c4d794";
+export const SCHEMA_HASH = "sha256:6897b00a3d9c4bae20a748c8f72e8fb5a78079b858e5db4f274174b217f98145";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -179,6 +179,13 @@ export interface AuditVerifyResult {
   firstBadSeq: number | null;
   fault: Open<AuditFault> | null;
   message: string;
+}
+
+/** One backup; `number` 1 is the newest. It opens with what opened the vault at that time. */
+export interface BackupInfo {
+  number: number;
+  takenAt: number;
+  sizeBytes: number;
 }
 
 export type ChatEvent =
@@ -1272,9 +1279,32 @@ export interface VaultLockParams {
   _meta?: JsonObject | null;
 }
 
-/** The vault as it is now. */
+/**
+ * Put a backup in the place of the vault, whatever state the vault is in.
+ *
+ * `number` is that of a backup in `vault/status`; `path` names a file elsewhere instead. Without
+ * both it is the newest backup.
+ */
+export interface VaultRestoreParams {
+  _meta?: JsonObject | null;
+  number?: number | null;
+  path?: string | null;
+}
+
+/**
+ * `restored` is the file that was put back, `aside` the one that was there before, as it was.
+ *
+ * The audit trail says that the store is older than it was: that is what a restore is.
+ */
+export interface VaultRestoreResult {
+  restored: string;
+  aside: string | null;
+}
+
+/** The vault as it is now, and its backups, newest first. */
 export interface VaultResult {
   vault: VaultInfo;
+  backups: readonly BackupInfo[];
 }
 
 export type VaultState =
@@ -1338,6 +1368,7 @@ export interface Requests {
   "vault/initialize": { params: VaultInitializeParams; result: VaultInitializeResult };
   "vault/unlock": { params: VaultUnlockParams; result: VaultResult };
   "vault/lock": { params: VaultLockParams; result: VaultResult };
+  "vault/restore": { params: VaultRestoreParams; result: VaultRestoreResult };
   "model/list": { params: ModelListParams; result: ModelListResult };
   "model/refresh": { params: ModelRefreshParams; result: ModelRefreshResult };
   "chat/send": { params: SendParams; result: SendResult };
@@ -1418,6 +1449,9 @@ export function resources(call: Call) {
       /** forget the vault's keys in this process until it is unlocked */
       lock: (params: VaultLockParams = {}, options?: CallOptions) =>
         call("vault/lock", params, options),
+      /** put a backup in the place of the vault */
+      restore: (params: VaultRestoreParams = {}, options?: CallOptions) =>
+        call("vault/restore", params, options),
     },
     model: {
       /** models from the provider and from the bundled catalog, each with its source */

@@ -154,3 +154,10 @@ test("accounts are listed and deleted by name", async () => {
     ["account/delete", { account: "work", confirm: "work" }],
   ]);
 });
+
+test("a backup is put back by its number", async () => {
+  const restored = { restored: "/b/000001.db", aside: null };
+  const { client, seen } = await connected({ "vault/restore": () => restored });
+  assert.deepEqual(await client.vault.restore({ number: 1 }), restored);
+  assert.deepEqual(seen.at(-1), ["vault/restore", { number: 1 }]);
+});

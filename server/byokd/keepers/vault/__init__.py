@@ -8,6 +8,7 @@ Knows nothing by itself; it is the door to its modules:
     accounts    list_accounts, erase
     rows        KeyRow and OpenedKey, and how a row is written, checked and read
     slots       how the key of a slot is had: kept, derived or typed
+    backups     Backups: all, keep, restore; it needs no key
     hierarchy   slots, the root key and the accounts' data keys
 """
 
@@ -15,11 +16,15 @@ from __future__ import annotations
 
 from byokd.keepers.tx import KeyFacts, VaultTx
 from byokd.keepers.vault import accounts, keys
+from byokd.keepers.vault.backups import Backups
 from byokd.keepers.vault.lifecycle import Vault, sources_of
 from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey
 from byokd.keepers.vault.slots import Given
+from byokd.store.connection import DAMAGED
 
 __all__ = [
+    "DAMAGED",
+    "Backups",
     "Given",
     "KeyFacts",
     "KeyRow",

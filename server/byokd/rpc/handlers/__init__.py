@@ -22,6 +22,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "vault/initialize": vault.initialize,
     "vault/unlock": vault.unlock,
     "vault/lock": vault.lock,
+    "vault/restore": vault.restore,
     "model/list": model.list_,
     "model/refresh": model.refresh,
     "chat/send": chat.send,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
     from byokd.protocol.vault import (
         VaultInitializeParams,
         VaultInitializeResult,
@@ -34,3 +35,8 @@ async def unlock(call: Call, params: VaultUnlockParams) -> VaultResult:
 async def lock(call: Call, params: VaultLockParams) -> VaultResult:
     """`vault/lock`."""
     return await (await call.rooms()).vault.lock(call.session, params)
+
+
+async def restore(call: Call, params: VaultRestoreParams) -> VaultRestoreResult:
+    """`vault/restore`."""
+    return await (await call.rooms()).backups.restore(call.session, params)
