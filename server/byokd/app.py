@@ -195,7 +195,9 @@ class App:
         trail = Trail(vault, Audit(where.state), backups.note)
         desk = VaultDesk(vault, trail, self._sealing, backups)
         prober = Prober(transport)
-        keys = Keys(self.providers, vault, trail, desk, prober, self._sealing, lists, backups)
+        keys = Keys(
+            self.providers, vault, trail, desk, prober, self._sealing, lists, backups, background
+        )
         watch = Watch(
             vault, trail, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
         )

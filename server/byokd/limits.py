@@ -136,6 +136,9 @@ WAY_ADDRESSES_MAX: Final = 8
 ENDING_TIMEOUT_MS: Final = 5_000
 """After the finish word or an error; usage follows at once, and some servers then never hang up."""
 
+CLOCK_SKEW_MAX_MS: Final = 5 * 60_000
+"""How far our clock may be off before a refused signature says nothing of a key; AWS takes that."""
+
 RETRY_ATTEMPTS_MAX: Final = 3
 """Tries of one request, the first included."""
 

@@ -35,6 +35,9 @@ class HealthPolicy:
         probe_delay_min_ms: the confirming probe waits at least so long.
         probe_delay_max_ms: and at most so long.
         reprobe_delays_ms: when the probe could not tell, it is repeated after these.
+        overdue_ms: a probe that is so late has lost its prober; the next use asks for another.
+        repeat_within_ms: a rejected request is tried once more if the key worked so lately.
+        repeat_delay_ms: and after this.
     """
 
     rejections: int = 3
@@ -44,6 +47,9 @@ class HealthPolicy:
     probe_delay_min_ms: int = 20_000
     probe_delay_max_ms: int = 40_000
     reprobe_delays_ms: tuple[int, ...] = (120_000, 300_000, 600_000)
+    overdue_ms: int = 60_000
+    repeat_within_ms: int = 24 * 3_600_000
+    repeat_delay_ms: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)

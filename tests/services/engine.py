@@ -14,6 +14,7 @@ from byokd.protocol.lifecycle import Features
 from byokd.secret import Secret
 from byokd.services.access import Access, Grant
 from byokd.services.chat import Chat
+from byokd.services.health import Seen
 from byokd.services.session import Session
 from byokd.settings import Patience
 from byokd.transport.scripted import Answer, Script, ScriptedTransport
@@ -36,6 +37,8 @@ class OneKey:
 
     def __init__(self, record: Provider = RECORD) -> None:
         self.seen: list[HealthClass] = []
+        self.started: list[int] = []
+        self.forgives_ms: int | None = None
         self._record = record
 
     async def grant(self, _session: Session, _params: SendParams) -> Grant:
@@ -44,11 +47,16 @@ class OneKey:
         return Grant(self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields)
 
     async def observe(
-        self, _session: Session, _grant: Grant, seen: HealthClass, *, started_at: int
+        self, _session: Session, _grant: Grant, seen: Seen, *, started_at: int
     ) -> None:
         """Write down what an answer said about the key."""
         assert started_at > 0
-        self.seen.append(seen)
+        self.seen.append(seen.health)
+        self.started.append(started_at)
+
+    def repeat_ms(self, _grant: Grant, seen: HealthClass) -> int | None:
+        """Forgive a rejection where the test says so."""
+        return self.forgives_ms if seen == "authInvalid" else None
 
 
 def chunk(text: str | None = None, finish: str | None = None, **delta: Any) -> bytes:

@@ -8,6 +8,8 @@ import anyio
 import pytest
 
 from byokd.protocol.errors import ByokdError, NetworkFailed, StreamInterrupted
+from byokd.protocol.events import Event, Retry
+from byokd.services.clock import steady_ms
 from byokd.settings import Patience
 from byokd.transport.scripted import Answer, Script
 from services.engine import RECORD, SESSION, SSE, WHOLE, ask, chunk, engine, params, types
@@ -75,6 +77,51 @@ async def test_a_rejected_key_is_told_once_and_not_retried() -> None:
     assert (data.provider, data.model) == (RECORD.id, "m")
     assert access.seen == ["authInvalid"]
     assert len(transport.requests) == 1
+
+
+async def test_a_rejection_of_a_key_that_worked_lately_is_forgiven_once() -> None:
+    chat, transport, access = engine([_BAD_KEY, WHOLE])
+    access.forgives_ms = 1
+    events, result = await ask(chat)
+    retried = next(event for event in events if isinstance(event, Retry))
+    assert (retried.attempt, retried.kind, retried.delay_ms) == (2, "keyInvalid", 1)
+    assert (result.route.attempts, len(transport.requests)) == (2, 2)
+    assert access.seen == ["authOk"]
+
+
+async def test_a_forgiven_call_that_is_rejected_again_counts_once_from_its_beginning() -> None:
+    chat, transport, access = engine([_BAD_KEY] * 3)
+    access.forgives_ms = 20
+    before = steady_ms()
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    assert caught.value.kind == "keyInvalid"
+    assert len(transport.requests) == 2
+    assert access.seen == ["authInvalid"]
+    assert before <= access.started[0] <= steady_ms() - 20
+
+
+async def test_what_comes_after_a_forgiven_rejection_has_its_own_tries() -> None:
+    chat, transport, access = engine([_BAD_KEY, _BUSY, WHOLE])
+    access.forgives_ms = 1
+    events, _ = await ask(chat)
+    assert [e.kind for e in events if isinstance(e, Retry)] == ["keyInvalid", "rateLimited"]
+    assert len(transport.requests) == 3
+    assert access.seen == ["neutral", "authOk"]
+
+
+async def test_a_cancelled_call_is_not_forgiven() -> None:
+    chat, transport, access = engine([_BAD_KEY, WHOLE])
+    access.forgives_ms = 600_000
+    answer = chat.answer(SESSION, params())
+    events: list[Event] = []
+    async for batch in answer:
+        events += batch
+        answer.cancel()
+    assert types(events) == ["retry"]
+    assert answer.result.finish_reason.unified == "cancelled"
+    assert len(transport.requests) == 1
+    assert access.seen == []
 
 
 async def test_a_provider_that_quotes_the_key_is_masked() -> None:

@@ -101,7 +101,9 @@ class ErrorRow(_Record):
     A row whose condition is nothing but a status is asked last, after the general rows: it says
     what that status usually means.
 
-    `hint` is a sentence for the person: lower case, no full stop, says what to do.
+    `hint` is a sentence for the person: lower case, no full stop, says what to do. `signed` marks
+    words that answer a wrong clock of ours as well: without the provider's time they say nothing of
+    the key.
     """
 
     when: Condition
@@ -109,6 +111,7 @@ class ErrorRow(_Record):
     health: HealthClass | None = None
     retryable: bool | None = None
     hint: str | None = None
+    signed: bool = False
     source: str = ""
 
 

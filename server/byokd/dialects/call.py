@@ -73,7 +73,8 @@ class Fault:
     """What a provider's error means, before anybody adds who asked.
 
     `refusals` are the parameters that it names as the reason. `hint` is the sentence that the
-    provider's record has for it, which `message` then is.
+    provider's record has for it, which `message` then is. `provider_time_ms` is the provider's own
+    wall clock, set where a wrong clock of ours would have been answered in the same words.
     """
 
     kind: Kind
@@ -87,6 +88,7 @@ class Fault:
     provider_type: str | None = None
     provider_message: str | None = None
     provider_request_id: str | None = None
+    provider_time_ms: int | None = None
     refusals: tuple[Refusal, ...] = ()
 
 

@@ -18,7 +18,7 @@ from byokd.dialects.call import Fault
 from byokd.dialects.error_body import ErrorBody, read_error_body
 from byokd.dialects.pointer import at_pointer
 from byokd.dialects.refusals import read_refusals
-from byokd.dialects.retry_after import retry_after_ms
+from byokd.dialects.retry_after import answered_ms, retry_after_ms
 from byokd.dialects.scrub import scrub
 from byokd.protocol.base import Json
 from byokd.protocol.errors import BY_KIND, Kind
@@ -125,6 +125,9 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     row = _row(provider, said, status, foreign=foreign)
     kind = _kind(row, said, status, foreign=foreign)
     health = _health(row, said, status, kind, foreign=foreign)
+    time_ms = answered_ms(head.headers) if row is not None and row.signed else None
+    if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
+        health = "neutral"
     refused = status in _REFUSED and kind in _REFUSED_KINDS
     hint = row.hint if row is not None else None
     return Fault(
@@ -141,6 +144,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
         provider_type=scrub(said.type, 128) if said.type else None,
         provider_message=scrub(said.message) or None,
         provider_request_id=_request_id(head, said),
+        provider_time_ms=time_ms,
         refusals=read_refusals(said) if refused and not (inside or foreign) else (),
     )
 

@@ -64,6 +64,12 @@ def _retry_after(headers: Headers) -> int | None:
     return _duration(value) or _until(_http_date(value), headers)
 
 
+def answered_ms(headers: Headers) -> int | None:
+    """Return the provider's own time of its answer, in milliseconds since 1970, or None."""
+    moment = _http_date(headers.get("date") or "")
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
 def _until(moment: datetime | None, headers: Headers) -> int | None:
     now = _http_date(headers.get("date") or "")
     if moment is None or now is None:

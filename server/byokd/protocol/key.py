@@ -20,6 +20,7 @@ from byokd.protocol.base import (
     Result,
     Value,
 )
+from byokd.protocol.errors import Action
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_MAX_CHARS)]
 ProbePolicy: TypeAlias = Literal["require", "warn", "skip"]
@@ -167,9 +168,10 @@ class KeyProbeParams(Params):
 
 
 class KeyProbeResult(Result):
-    """What the provider said."""
+    """What the provider said; `action` offers to use a rejected key again that is accepted now."""
 
     probe: ProbeResult
+    action: Action | None = None
 
 
 class KeyIdParams(Params):

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:6897b00a3d9c4bae20a748c8f72e8fb5a78079b858e5db4f274174b217f98145"
+SCHEMA_HASH: Final = "sha256:47a17972a50b7bb49f1eded01cade6bfcf5d9e3b1c59d361d57bc520612aee94"

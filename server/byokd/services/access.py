@@ -14,6 +14,7 @@ from byokd.catalog.record import HealthClass, Provider
 from byokd.catalog.surfaces import named_by, spoken
 from byokd.dialects.urls import fill
 from byokd.keepers.vault import KeyRow, OpenedKey, Vault, VaultTx, keys
+from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import (
     Action,
@@ -27,12 +28,13 @@ from byokd.protocol.errors import (
 )
 from byokd.secret import Secret
 from byokd.services.actions import action_for
+from byokd.services.health import Seen
 from byokd.services.masking import Masking
 from byokd.services.origin import BaseUrl, read_base_url
 from byokd.services.probe import Candidate, plain
 from byokd.services.providers import Providers
 from byokd.services.session import Session
-from byokd.services.watch import Watch
+from byokd.services.watch import Watch, evidence_of
 from byokd.settings import SharedKey
 
 
@@ -169,12 +171,14 @@ class Access:
             if record.id in stored or (record.keyless and record.base_url is not None)
         ]
 
-    async def observe(
-        self, session: Session, grant: Grant, seen: HealthClass, *, started_at: int
-    ) -> None:
+    async def observe(self, session: Session, grant: Grant, seen: Seen, *, started_at: int) -> None:
         """Pass on what an answer said about the key."""
         if grant.row is not None:
             await self._watch.observe(session, grant.row, seen, started_at=started_at)
+
+    def repeat_ms(self, grant: Grant, seen: HealthClass) -> int | None:
+        """Return after what delay a call that was answered so is worth one more try, or None."""
+        return None if grant.row is None else self._watch.repeat_ms(grant.row, seen)
 
     async def _open(
         self, session: Session, record: Provider, key_id: str | None
@@ -247,7 +251,14 @@ def base_url_of(
 
 
 def _disabled(row: KeyRow, record: Provider) -> KeyDisabled:
+    details: JsonObject = {
+        "state": row.state,
+        "reason": row.reason,
+        "disabledAt": row.disabled_at,
+        "evidence": None,
+    }
     if row.state == "softDisabled":
+        details["evidence"] = evidence_of(row)
         text = (
             f"this key is out of use after {record.name} kept rejecting it; update or re-enable it"
         )
@@ -258,5 +269,5 @@ def _disabled(row: KeyRow, record: Provider) -> KeyDisabled:
         key_id=row.key_id,
         provider=record.id,
         action=action_for("keyDisabled", record),
-        details={"state": row.state, "reason": row.reason, "disabledAt": row.disabled_at},
+        details=details,
     )

@@ -19,13 +19,17 @@ from byokd.services.patience import Clock
 
 @dataclass(slots=True)
 class Attempt:
-    """One request on its way: what it was made of, and what has come back so far."""
+    """One request on its way: what it was made of, and what has come back so far.
+
+    `started_at` is the wall clock, which a signature needs; `steady_at` the same by `steady_ms`.
+    """
 
     number: int
     grant: Grant
     call: Call
     encoded: Encoded
     started_at: int
+    steady_at: int
     clock: Clock
     masking: Masking
     chunks: AsyncIterator[bytes] | None = None

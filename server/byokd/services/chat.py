@@ -4,7 +4,8 @@ Knows the order of a chat: find the provider, open a key, encode, send, decode, 
 know a wire format (dialects do), a socket (the transport does) or JSON-RPC (the door does).
 
 A retry happens only before the first content event. Nothing is ever substituted: the provider,
-the model and the key are the ones that were asked for, or the call fails and says why. What a
+the model and the key are the ones that were asked for, or the call fails and says why. A key that
+worked within a day and is rejected is tried once more, and counted once (`health`). What a
 provider refuses by name is left out once, with a warning, and remembered (`repair`); what a client
 dropped of an answer is put back (`recall`).
 """
@@ -35,7 +36,8 @@ from byokd.protocol.events import Event, Finish, FinishReason, Retry, Start
 from byokd.services.access import Access
 from byokd.services.attempt import Attempt, error_of, with_partial
 from byokd.services.billing import cost_of
-from byokd.services.clock import now_ms
+from byokd.services.clock import now_ms, steady_ms
+from byokd.services.health import Seen, weighed
 from byokd.services.patience import Clock
 from byokd.services.recall import Recall
 from byokd.services.repair import Repairs
@@ -91,6 +93,8 @@ class Answer:
         self._session = session
         self._params = params
         self._repaired = False
+        self._rejected: Attempt | None = None
+        self._repeat_ms: int | None = None
         self._events = self._run()
         self._waiting: anyio.CancelScope | None = None
         self._cancelled = False
@@ -167,10 +171,12 @@ class Answer:
         encoded = find_dialect(grant.record.dialect).encode(call, now)
         encoded = repairs.applied(grant, params, encoded, moved=moved, now_ms=now)
         clock, masking = Clock(self._chat.patience), grant.masking()
-        return Attempt(number, grant, call, encoded, now_ms(), clock, masking)
+        return Attempt(number, grant, call, encoded, now_ms(), steady_ms(), clock, masking)
 
     async def _open(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
-        """Send, and return the head of the answer, or None when cancelled meanwhile."""
+        """Send, and return the head of the answer, or None when cancelled meanwhile or before."""
+        if self._cancelled:
+            return None
         grant, patience = attempt.grant, self._chat.patience
         request = authorize(attempt.encoded.request, grant.record, grant.fields, attempt.started_at)
         # A whole answer has no first byte before its last token.
@@ -245,12 +251,11 @@ class Answer:
         last, reply = attempt.close()
         if reply.fault is not None and self._may_repair(attempt, reply.fault):
             return None
-        seen = reply.fault.health if reply.fault else "authOk"
-        await self._chat.access.observe(
-            self._session, attempt.grant, seen, started_at=attempt.started_at
-        )
-        if reply.fault is not None:
-            raise error_of(reply.fault, reply, attempt)
+        fault = weighed(reply.fault, now_ms()) if reply.fault is not None else None
+        if fault is None or not self._may_repeat(attempt, fault):
+            await self._observe(attempt, fault)
+        if fault is not None:
+            raise error_of(fault, reply, attempt)
         self._result = result = self._result_of(reply, attempt)
         account = self._session.account
         self._chat.recall.keep(account, self._params, result.message, now_ms())
@@ -267,6 +272,25 @@ class Answer:
             said = fault.provider_message
             raise error.add(http_status=fault.http_status, provider_message=said) from None
         return self._repaired
+
+    def _may_repeat(self, attempt: Attempt, fault: Fault) -> bool:
+        """Forgive one rejection of a key that worked lately; it is over by the next try, or not."""
+        if self._rejected is None and not attempt.content:
+            self._repeat_ms = self._chat.access.repeat_ms(attempt.grant, fault.health)
+            self._rejected = attempt if self._repeat_ms is not None else None
+            return self._repeat_ms is not None
+        return False
+
+    async def _observe(self, attempt: Attempt, fault: Fault | None) -> None:
+        """Pass on what an answer said of the key: of a call that was repeated, once."""
+        if fault is None:
+            seen = Seen("authOk")
+        else:
+            seen = Seen(fault.health, fault.http_status, fault.provider_request_id)
+        first = self._rejected or attempt
+        await self._chat.access.observe(
+            self._session, attempt.grant, seen, started_at=first.steady_at
+        )
 
     def _start(self, attempt: Attempt) -> Start:
         grant = attempt.grant
@@ -297,6 +321,8 @@ class Answer:
     def _retry_delay_ms(self, error: ByokdError, attempt: Attempt) -> int | None:
         if self._cancelled or self._withdrawn is not None or attempt.content:
             return None
+        if attempt is self._rejected:
+            return self._repeat_ms
         wait_ms = error.fields.get("retry_after_ms")
         return next_delay_ms(
             attempt.number,

@@ -8,15 +8,13 @@ put to a provider. No method returns a secret.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import Final
 
 from byokd.catalog.record import Provider
 from byokd.crypto.seal import SealingKey
 from byokd.keepers.lists import ModelLists
 from byokd.keepers.vault import KeyFacts, KeyRow, NewKey, Vault, VaultTx, keys
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import ByokdError, Conflict, KeyInvalid, NotFound, Unsupported
+from byokd.protocol.errors import Action, ByokdError, Conflict, KeyInvalid, NotFound, Unsupported
 from byokd.protocol.key import (
     Fields,
     KeyDeleteResult,
@@ -35,11 +33,13 @@ from byokd.protocol.key import (
     ProbePolicy,
     ProbeResult,
 )
+from byokd.services import asking
 from byokd.services.access import grant_of
 from byokd.services.actions import action_for
+from byokd.services.background import Background
 from byokd.services.backups import BackupsDesk
-from byokd.services.clock import now_ms
-from byokd.services.health import renewed
+from byokd.services.clock import now_ms, steady_ms
+from byokd.services.health import ACCEPTED, REFUSED, Health, accepted, renewed, to_row
 from byokd.services.intake import Asked, take_key
 from byokd.services.paging import page
 from byokd.services.probe import Candidate, Prober
@@ -48,9 +48,6 @@ from byokd.services.session import Session
 from byokd.services.trail import Trail
 from byokd.services.vault import VaultDesk
 from byokd.services.watch import health_of, tell
-
-REFUSED: Final = frozenset({"invalid", "wrongProvider"})
-ACCEPTED: Final = frozenset({"valid", "validRestricted", "noFunds", "rateLimited"})
 
 
 class Keys:
@@ -66,8 +63,10 @@ class Keys:
         sealing: SealingKey,
         lists: ModelLists,
         backups: BackupsDesk,
+        background: Background,
     ) -> None:
         self._backups = backups
+        self._background = background
         self._lists = lists
         self._providers = providers
         self._vault = vault
@@ -112,7 +111,7 @@ class Keys:
             row = keys.put(tx, session.account, new, at=now_ms())
             details: JsonObject = {"origin": row.origin, "allowInsecureOrigin": row.allow_insecure}
             self._trail.note(tx, session, "key.created", row, details)
-            return self._probed(tx, session, row, probe, "store")
+            return self._probed(tx, session, self._fresh(tx, row), probe, "store")
 
         row = await self._vault.transaction(write)
         tell(session, row, "stored", state=row.state)
@@ -152,7 +151,7 @@ class Keys:
                 "previousFingerprint": old.fingerprint,
             }
             self._trail.note(tx, session, "key.rotated", row, details)
-            return self._probed(tx, session, row, probe, "rotate")
+            return self._probed(tx, session, self._fresh(tx, row), probe, "rotate")
 
         row = await self._vault.transaction(write)
         tell(session, row, "rotated", state=row.state)
@@ -169,12 +168,7 @@ class Keys:
     async def probe(self, session: Session, params: KeyProbeParams) -> KeyProbeResult:
         """Ask the provider about a stored key, whatever its state, or about a candidate."""
         if params.key_id is not None:
-            row = await self._row(session, params.key_id)
-            probe = await self._prober.ask(await self._candidate(session, row), fresh=True)
-            await self._vault.transaction(
-                lambda tx: self._probed(tx, session, row, probe, "request")
-            )
-            return KeyProbeResult(probe=probe)
+            return await self._probe_stored(session, params.key_id)
         provider = self._providers.get(params.provider or "", session)
         asked = Asked("key/probe", params.provider, None, params.base_url)
         taken = take_key(
@@ -187,6 +181,25 @@ class Keys:
             allow_insecure=params.allow_insecure_origin,
         )
         return KeyProbeResult(probe=await self._prober.ask(taken.candidate, fresh=True))
+
+    async def _probe_stored(self, session: Session, key_id: str) -> KeyProbeResult:
+        """Probe a stored key; offer to use it again where it was rejected and is accepted now."""
+        row = await self._row(session, key_id)
+        probe = await self._prober.ask(await self._candidate(session, row), fresh=True)
+        after = await self._vault.transaction(
+            lambda tx: self._probed(tx, session, row, probe, "request")
+        )
+        if row.state == "suspect" and after.state == "active":
+            tell(session, after, "enabled", state="active")
+        if after.state != "softDisabled" or probe.verdict not in ACCEPTED:
+            return KeyProbeResult(probe=probe)
+        self._background.start(self._offer(session, after))
+        action = Action(type="enableKey", details={"keyId": key_id})
+        return KeyProbeResult(probe=probe, action=action)
+
+    async def _offer(self, session: Session, row: KeyRow) -> None:
+        if await asking.about_accepted(session, row):
+            await self.re_enable(session, row)
 
     async def disable(self, session: Session, params: KeyIdParams) -> KeyResult:
         """Stop using a key until it is enabled; nothing automatic ever changes that."""
@@ -228,9 +241,23 @@ class Keys:
             tell(session, row, "enabled", state=row.state)
         return KeyEnableResult(key=shown(row), probe=probe)
 
-    async def re_enable(self, session: Session, key_id: str) -> None:
-        """Enable a key because the person said so in the prompt."""
-        await self.enable(session, KeyEnableParams(key_id=key_id))
+    async def re_enable(self, session: Session, row: KeyRow) -> None:
+        """Enable a key because the person said so in a prompt, if it still is what was asked about.
+
+        A prompt may stand open for long: a key that was replaced, deleted or switched off since
+        stays as it is.
+        """
+
+        def write(tx: VaultTx) -> KeyRow | None:
+            current = keys.get(tx, session.account, row.key_id)
+            if (current.state, current.version) != ("softDisabled", row.version):
+                return None
+            return self._enabled(tx, session, row.key_id, None)[0]
+
+        with suppress(ByokdError):  # the button is still there in the list of keys
+            after = await self._vault.transaction(write)
+            if after is not None:
+                tell(session, after, "enabled", state=after.state)
 
     async def delete(self, session: Session, params: KeyIdParams) -> KeyDeleteResult:
         """Forget a key: its row is overwritten, the audit trail keeps that it was there."""
@@ -289,21 +316,42 @@ class Keys:
         self._trail.note(tx, session, "key.probe", row, details | {"cause": cause})
         if probe.verdict not in ACCEPTED:
             return row
-        accepted = asdict(replace(health_of(row), accepted_at=now_ms(), rejections=0, probes=0))
-        keys.set_health(tx, session.account, row.key_id, version=row.version, health=accepted)
+        return self._accept(tx, session, row)
+
+    def _fresh(self, tx: VaultTx, row: KeyRow) -> KeyRow:
+        """Begin to remember a version that was just stored, by the clock that never jumps."""
+        health = to_row(Health(fresh_since=steady_ms()))
+        keys.set_health(tx, row.account, row.key_id, version=row.version, health=health)
+        return keys.get(tx, row.account, row.key_id)
+
+    def _accept(self, tx: VaultTx, session: Session, row: KeyRow) -> KeyRow:
+        """Remember that the provider accepted this version; a suspect key is not suspect then."""
+        current = keys.get(tx, session.account, row.key_id)
+        if current.version != row.version:
+            return current
+        health = to_row(accepted(health_of(current), steady_ms()))
+        if current.state == "suspect":
+            return keys.set_state(
+                tx, session.account, row.key_id, to="active", at=now_ms(), health=health
+            )
+        keys.set_health(tx, session.account, row.key_id, version=row.version, health=health)
         return keys.get(tx, session.account, row.key_id)
 
     def _enabled(
         self, tx: VaultTx, session: Session, key_id: str, probe: ProbeResult | None
     ) -> tuple[KeyRow, bool]:
-        row = keys.get(tx, session.account, key_id)
-        row = self._probed(tx, session, row, probe, "enable")
-        if row.state == "active":
+        before = keys.get(tx, session.account, key_id)
+        row = self._probed(tx, session, before, probe, "enable")
+        if before.state == "active":
             return row, False
-        was = row.state
-        fresh = asdict(renewed(now_ms()))
-        row = keys.set_state(tx, session.account, key_id, to="active", at=now_ms(), health=fresh)
-        self._trail.note(tx, session, "key.reenabled", row, {"from": was})
+        now = steady_ms()
+        fresh = renewed(health_of(row), now)
+        if probe is not None and probe.verdict in ACCEPTED:
+            fresh = accepted(fresh, now)
+        row = keys.set_state(
+            tx, session.account, key_id, to="active", at=now_ms(), health=to_row(fresh)
+        )
+        self._trail.note(tx, session, "key.reenabled", row, {"from": before.state})
         return row, True
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -17,13 +17,14 @@ from byokd.catalog.key_prefixes import likely_owner
 from byokd.catalog.loader import load
 from byokd.catalog.record import Probe, Provider
 from byokd.dialects.auth import authorize
-from byokd.dialects.probe import probe_request, read_probe
+from byokd.dialects.probe import ProbeReading, probe_request, read_probe
 from byokd.limits import PROBE_TIMEOUT_MS
 from byokd.mask import Mask
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.key import ProbeResult
 from byokd.secret import Secret
 from byokd.services.clock import now_ms
+from byokd.services.health import weighed
 from byokd.services.masking import Masking
 from byokd.transport.seam import Transport
 
@@ -98,7 +99,7 @@ class Prober:
         )
         authorized = authorize(request, record, fields, now_ms())
         response = await self._transport.send(authorized, fresh=fresh)
-        reading = read_probe(record, response.head, response.body, probe=probe)
+        reading = _by_the_clock(read_probe(record, response.head, response.body, probe=probe))
         details = reading.details
         if reading.fault is not None and reading.verdict in {"unreachable", "unknown"}:
             details = {"kind": reading.fault.kind} | details
@@ -111,6 +112,14 @@ class Prober:
             checked_at=0,
             duration_ms=0,
         )
+
+
+def _by_the_clock(reading: ProbeReading) -> ProbeReading:
+    """Say `unknown` of a refused key where it may be this machine's clock that is wrong."""
+    fault = reading.fault and weighed(reading.fault, now_ms())
+    if fault is None or fault is reading.fault:
+        return reading
+    return replace(reading, verdict="unknown", message=fault.message, fault=fault)
 
 
 def _told_apart(candidate: Candidate, result: ProbeResult) -> ProbeResult:

@@ -3,12 +3,15 @@
 Knows the store, the probe and the client; the counting itself is `services/health.py`, which is
 pure. Only the process whose call triggered it asks; the others are told of the new state
 (`changes`).
+
+The probe of a suspect key is planned in the store. When the process that planned it is gone, the
+next use in any process plans another; of two that plan, the one whose time stands there asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from random import uniform
 from typing import Final, TypeAlias
 
@@ -19,26 +22,30 @@ from byokd.keepers.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import ByokdError, NotFound
 from byokd.protocol.key import Change, KeyChanged, KeyState, ProbeResult
-from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
+from byokd.services import asking
 from byokd.services.background import Background
-from byokd.services.clock import now_ms
-from byokd.services.health import Health, Step, confirm, observe
+from byokd.services.clock import now_ms, steady_ms
+from byokd.services.health import (
+    Health,
+    Seen,
+    Step,
+    confirm,
+    observe,
+    remembered,
+    repeat_ms,
+    to_row,
+)
 from byokd.services.session import KnownKey, Session
 from byokd.services.trail import Trail
 from byokd.settings import HealthPolicy
 
-UPDATE: Final = "Update key"
-RE_ENABLE: Final = "Re-enable"
-DISMISS: Final = "Dismiss"
 REJECTED: Final = "rejected"
 """The reason of a soft-disabled key, as `key/list` tells it."""
-
-_WARNING = 2  # LSP's MessageType
 
 AskFresh: TypeAlias = Callable[[Session, KeyRow], Awaitable[ProbeResult | None]]
 """Probe a stored key on a new connection; None where it is no longer there to be probed."""
 
-Enable: TypeAlias = Callable[[Session, str], Awaitable[None]]
+Enable: TypeAlias = Callable[[Session, KeyRow], Awaitable[None]]
 """Do what the person chose in the prompt."""
 
 
@@ -54,6 +61,7 @@ class Watch:
         *,
         ask: AskFresh,
         enable: Enable,
+        clock: Callable[[], int] = steady_ms,
     ) -> None:
         self._vault = vault
         self._trail = trail
@@ -61,88 +69,127 @@ class Watch:
         self._policy = policy
         self._ask = ask
         self._enable = enable
+        self._clock = clock
 
-    async def observe(
-        self, session: Session, row: KeyRow, seen: HealthClass, *, started_at: int
-    ) -> None:
+    async def observe(self, session: Session, row: KeyRow, seen: Seen, *, started_at: int) -> None:
         """Count what one answer said about the key it was made with, and that it was used.
 
         A failure of the store is not the chat's failure: the next answer says the same again.
+
+        Args:
+            session: whose call it was; its client is asked if it comes to that.
+            row: the key as it was when it was let into the call.
+            seen: what the answer said.
+            started_at: when the call began, by `steady_ms`.
         """
         counts = self._step(row, seen, started_at)[1] != "nothing"
         if not counts and not keys.use_is_news(row, at=now_ms()):
             return
 
-        def write(tx: VaultTx) -> Step:
+        def write(tx: VaultTx) -> tuple[KeyRow | None, Step]:
             keys.note_used(tx, row.account, row.key_id, at=now_ms())
-            return self._count(tx, row, seen, started_at) if counts else "nothing"
+            return self._count(tx, row, seen, started_at) if counts else (None, "nothing")
 
         try:
-            step = await self._vault.transaction(write)
+            after, step = await self._vault.transaction(write)
         except ByokdError:
             return
+        if after is None:
+            return
         if step == "suspect":
-            tell(session, row, "suspect", state="suspect")
-            self._background.start(self._confirm(session, row))
-        elif step == "cleared" and row.state == "suspect":
-            tell(session, row, "enabled", state="active")
+            tell(session, after, "suspect", state="suspect")
+        elif step == "cleared":
+            tell(session, after, "enabled", state="active")
+        if step in {"suspect", "resumed"}:
+            self._background.start(self._confirm(session, after))
 
-    def _step(self, row: KeyRow, seen: HealthClass, started_at: int) -> tuple[Health, Step]:
+    def repeat_ms(self, row: KeyRow, seen: HealthClass) -> int | None:
+        """Return after what delay a call that was answered so is worth one more try, or None."""
+        return repeat_ms(health_of(row), seen, now=self._clock(), policy=self._policy)
+
+    def _step(self, row: KeyRow, seen: Seen, started_at: int) -> tuple[Health, Step]:
+        policy = self._policy
+        delay_ms = round(uniform(policy.probe_delay_min_ms, policy.probe_delay_max_ms))  # noqa: S311
         return observe(
-            health_of(row), seen, started_at=started_at, now=now_ms(), policy=self._policy
+            health_of(row),
+            seen,
+            started_at=started_at,
+            now=self._clock(),
+            delay_ms=delay_ms,
+            policy=policy,
         )
 
-    def _count(self, tx: VaultTx, row: KeyRow, seen: HealthClass, started_at: int) -> Step:
+    def _count(
+        self, tx: VaultTx, row: KeyRow, seen: Seen, started_at: int
+    ) -> tuple[KeyRow | None, Step]:
         current = self._still(tx, row)
         if current is None:
-            return "nothing"
+            return None, "nothing"
         health, step = self._step(current, seen, started_at)
-        if step == "nothing":
-            return step
-        state: KeyState = current.state
-        if step in {"suspect", "cleared"}:
-            state = "suspect" if step == "suspect" else "active"
-        keys.set_state(tx, row.account, row.key_id, to=state, at=now_ms(), health=asdict(health))
-        return step
+        return (None, step) if step == "nothing" else (self._remember(tx, current, health), step)
+
+    def _remember(self, tx: VaultTx, row: KeyRow, health: Health) -> KeyRow:
+        state: KeyState = "suspect" if health.suspect else "active"
+        return keys.set_state(
+            tx, row.account, row.key_id, to=state, at=now_ms(), health=to_row(health)
+        )
 
     async def _confirm(self, session: Session, row: KeyRow) -> None:
-        """Ask the provider once more, later and on a new connection; again where it can't tell."""
-        policy = self._policy
-        delay_ms = uniform(policy.probe_delay_min_ms, policy.probe_delay_max_ms)  # noqa: S311
+        """Ask the provider once more, when it is due; again where it cannot tell."""
         step: Step = "reprobe"
         while step == "reprobe":
-            await anyio.sleep(delay_ms / 1000)
-            step, delay_ms = await self._ask_and_decide(session, row)
+            await anyio.sleep(max(0, health_of(row).probe_at - self._clock()) / 1000)
+            try:
+                row, step = await self._ask_and_decide(session, row)
+            except ByokdError:
+                return  # the store fails; the probe is overdue soon, and the next use asks
         if step == "cleared":
             tell(session, row, "enabled", state="active")
         elif step == "disable":
             tell(session, row, "softDisabled", state="softDisabled", reason=REJECTED)
-            await self._prompt(session, row)
+            if await asking.about_disabled(session, row):
+                await self._enable(session, row)
 
-    async def _ask_and_decide(self, session: Session, row: KeyRow) -> tuple[Step, float]:
+    async def _ask_and_decide(self, session: Session, row: KeyRow) -> tuple[KeyRow, Step]:
+        """Return the key as it is afterwards, and what was decided; `nothing` by another."""
+        if await self._vault.read(lambda tx: self._ours(tx, row)) is None:
+            return row, "nothing"  # a key that is out of use by now makes no network call
         probe = await self._ask(session, row)
 
-        def decide(tx: VaultTx) -> tuple[Step, float]:
-            current = self._still(tx, row)
+        def decide(tx: VaultTx) -> tuple[KeyRow, Step]:
+            current = self._ours(tx, row)
             if current is None or probe is None:
-                return "nothing", 0
-            now = now_ms()
-            health, step = confirm(health_of(current), probe.verdict, now=now, policy=self._policy)
+                return row, "nothing"
+            before, now = health_of(current), self._clock()
+            health, step = confirm(before, probe.verdict, now=now, policy=self._policy)
             details: JsonObject = {"verdict": probe.verdict, "httpStatus": probe.http_status}
             self._trail.note(tx, session, "key.probe", current, details | {"cause": "confirmation"})
-            if step == "disable":
-                keys.set_state(
-                    tx, row.account, row.key_id, to="softDisabled", reason=REJECTED, at=now
-                )
-                rejections: JsonObject = {"rejections": health.rejections}
-                self._trail.note(tx, session, "key.soft_disabled", current, rejections)
-            else:
-                state: KeyState = "active" if step == "cleared" else current.state
-                keys.set_state(tx, row.account, row.key_id, to=state, at=now, health=asdict(health))
-            delays = self._policy.reprobe_delays_ms
-            return step, delays[min(health.probes, len(delays)) - 1] if delays else 0
+            if step != "disable":
+                return self._remember(tx, current, health), step
+            disabled = keys.set_state(
+                tx,
+                row.account,
+                row.key_id,
+                to="softDisabled",
+                reason=REJECTED,
+                at=now_ms(),
+                health=to_row(health),
+            )
+            self._trail.note(tx, session, "key.soft_disabled", disabled, evidence_of(disabled))
+            return disabled, step
 
         return await self._vault.transaction(decide, urgent=True)
+
+    def _ours(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:
+        """Return the row as it is now, or None where it is not ours to decide about any more.
+
+        The key may be accepted, replaced or out of use by now, and another process may have planned
+        a probe of its own.
+        """
+        current = self._still(tx, row)
+        if current is None or current.state != "suspect":
+            return None
+        return current if health_of(current).probe_at == health_of(row).probe_at else None
 
     def _still(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:
         """Return the row as it is now, or None where the answer says nothing about it.
@@ -155,20 +202,22 @@ class Watch:
             return None
         return current if current.version == row.version and current.usable else None
 
-    async def _prompt(self, session: Session, row: KeyRow) -> None:
-        name = f"{row.provider} key" + (f" {row.label}" if row.label else "")
-        request = ShowMessageRequest(
-            type=_WARNING,
-            message=f"The {name} was rejected repeatedly and is no longer used.",
-            actions=tuple(MessageAction(title=title) for title in (UPDATE, RE_ENABLE, DISMISS)),
-        )
-        if await session.client.prompt(request) == RE_ENABLE:
-            await self._enable(session, row.key_id)
-
 
 def health_of(row: KeyRow) -> Health:
     """Return what is remembered; nothing yet for a version that was just stored."""
-    return Health(**({"fresh_since": row.rotated_at or row.created_at} | dict(row.health)))
+    fresh_since = row.rotated_at or row.created_at
+    return remembered(row.health, fresh_since=fresh_since, suspect=row.state == "suspect")
+
+
+def evidence_of(row: KeyRow) -> JsonObject:
+    """Return what a soft-disabled key was taken out of use for."""
+    health = health_of(row)
+    return {
+        "class": health.health or None,
+        "httpStatus": health.http_status or None,
+        "providerRequestId": health.request_id or None,
+        "rejections": health.rejections,
+    }
 
 
 def tell(

@@ -6,6 +6,7 @@ Knows what a test may shorten, and nothing that `byokd --stdio` could be told.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ POLICY = HealthPolicy(
     probe_delay_min_ms=20,
     probe_delay_max_ms=40,
     reprobe_delays_ms=(50, 100, 200),
+    overdue_ms=200,
+    repeat_delay_ms=10,
 )
 
 
@@ -30,12 +33,16 @@ def main() -> NoReturn:
     parser.add_argument("--log-level", default="warning")
     parser.add_argument("--store-max-pages", type=int)
     parser.add_argument("--keyring-timeout-ms", type=int)
+    parser.add_argument("--probe-delay-ms", type=int)
     arguments = parser.parse_args()
+    policy = POLICY
+    if (delay_ms := arguments.probe_delay_ms) is not None:
+        policy = replace(policy, probe_delay_min_ms=delay_ms, probe_delay_max_ms=delay_ms)
 
     def open_house(started: Started) -> WatchedApp:
         options = Options(
             data_dir=arguments.data_dir.absolute(),
-            settings=Settings(health=POLICY),
+            settings=Settings(health=policy),
             variables=started.variables,
             store_max_pages=arguments.store_max_pages,
             keyring_timeout_ms=arguments.keyring_timeout_ms,

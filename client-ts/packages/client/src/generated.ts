@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:6897b00a3d9c4bae20a748c8f72e8fb5a78079b858e5db4f274174b217f98145";
+export const SCHEMA_HASH = "sha256:47a17972a50b7bb49f1eded01cade6bfcf5d9e3b1c59d361d57bc520612aee94";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -515,9 +515,10 @@ export interface KeyProbeParams {
   allowInsecureOrigin?: boolean;
 }
 
-/** What the provider said. */
+/** What the provider said; `action` offers to use a rejected key again that is accepted now. */
 export interface KeyProbeResult {
   probe: ProbeResult;
+  action: Action | null;
 }
 
 /** The key as it is now. */

@@ -233,7 +233,7 @@ def set_state(
     version: int | None = None,
     from_states: Collection[KeyState] | None = None,
     row_gen: int | None = None,
-    health: Mapping[str, int] | None = None,
+    health: Mapping[str, int | str] | None = None,
 ) -> KeyRow:
     """Change a key's state, if it still is what the caller looked at.
 
@@ -267,7 +267,7 @@ def set_state(
 
 
 def set_health(
-    tx: VaultTx, account: str, key_id: str, *, version: int, health: Mapping[str, int]
+    tx: VaultTx, account: str, key_id: str, *, version: int, health: Mapping[str, int | str]
 ) -> KeyRow | None:
     """Remember health of one version; None where the key is gone or has a newer version.
 

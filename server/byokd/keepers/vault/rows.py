@@ -75,7 +75,7 @@ class KeyRow:
     state: KeyState
     reason: str | None
     fingerprint: str
-    health: Mapping[str, int]
+    health: Mapping[str, int | str]
     created_at: int
     rotated_at: int | None
     last_used_at: int | None
