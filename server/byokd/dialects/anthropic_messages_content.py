@@ -12,7 +12,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, ToolCall, parse_arguments
-from byokd.dialects.loose_json import within_depth
+from byokd.dialects.loose_json import place, within_depth
 from byokd.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
@@ -97,8 +97,8 @@ class Content:
         if not isinstance(delta, dict):
             return
         kind = delta.get("type")
-        index = chunk.get("index")
-        opened = self._open.get(index) if isinstance(index, int) else None
+        index = place(chunk.get("index"))
+        opened = None if index is None else self._open.get(index)
         if opened is None:
             begun = _OF_DELTA.get(_text(kind))
             if begun is None:
@@ -192,8 +192,8 @@ class Content:
 
 def index_of(chunk: JsonObject) -> int:
     """Return the index of the block that a chunk is about; -1 where it does not say."""
-    index = chunk.get("index")
-    return index if isinstance(index, int) else -1
+    index = place(chunk.get("index"))
+    return -1 if index is None else index
 
 
 def _whole(opened: _Open) -> JsonObject:

@@ -23,7 +23,7 @@ from byokd.dialects.anthropic_messages_usage import (
     unpriced,
 )
 from byokd.dialects.blocks import Blocks
-from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body, is_error
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
@@ -98,7 +98,7 @@ class MessagesDecoder:
             if not self._done:
                 self._end()
             if self._fault is None and not self._answered:
-                self._fail(SILENT)
+                self._fail(self._no_stream())
             if self._fault is None:
                 self._content.close()
                 self._blocks.finish()
@@ -137,10 +137,10 @@ class MessagesDecoder:
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
-        if self._marked:
-            return SILENT
         strange = self._body.strange()
-        return INTERRUPTED if strange is None else self._classified(strange)
+        if strange is not None:
+            return self._classified(strange)
+        return SILENT if self._marked else INTERRUPTED
 
     def _stray(self, stray: bytes) -> None:
         """Read bare JSON after the frames, which is an error of a gateway's."""
@@ -168,6 +168,8 @@ class MessagesDecoder:
         content = document.get("content")
         if not isinstance(content, list) or _is_error(document):
             self._chunk(document, text)
+            if not self._answered and is_error(document):
+                self._fail(self._classified(text))
             return
         if self._include_raw:
             self._raw(document)

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, ToolCall
+from byokd.dialects.loose_json import place
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import ImagePart, Source
 
@@ -185,8 +186,8 @@ def _joined(first: str, second: str) -> str:
 
 
 def _index(chunk: JsonObject) -> int:
-    index = chunk.get("contentBlockIndex")
-    return index if isinstance(index, int) else -1
+    index = place(chunk.get("contentBlockIndex"))
+    return -1 if index is None else index
 
 
 def _objects(value: Json) -> list[JsonObject]:

@@ -1,8 +1,8 @@
 """Finds out what the body of an answer is: a stream of events, a whole document, or an error.
 
-Knows how bodies begin, and the faults of one that is not what was asked for. Must not know what a
-document or an event says. The first character decides, because content types lie in both
-directions.
+Knows how bodies begin, the faults of one that is not what was asked for, and the form of errors.
+Must not know what a format's own documents and events say. The first character decides, because
+content types lie in both directions.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from typing import Final
 
 from byokd.dialects.call import Fault
 from byokd.dialects.framing import BOM, SseEvent, SseReader
+from byokd.dialects.loose_json import documents
 from byokd.limits import (
     ERROR_BODY_MAX_BYTES,
     PROVIDER_MESSAGE_MAX_BYTES,
     RESPONSE_BODY_MAX_BYTES,
 )
+from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.wire import HttpHead
 
@@ -30,10 +32,38 @@ GARBLED: Final = Fault(
     retryable=True,
 )  # fmt: skip
 
+_ERROR_WORDS: Final = ("message", "Message", "msg", "detail", "error_msg")
 _OK: Final = range(200, 300)
 _SPACE: Final = b" \t\r\n"
 _NO_STREAM: Final = frozenset({b"{", b"[", b"<"})
 _SSE_STARTS: Final = (b"data", b"event", b"id", b"retry", b"error", b":")
+
+
+def is_error(document: JsonObject) -> bool:
+    """Tell whether a document that is none of the format's own is an error, in any flat spelling.
+
+    Gateways answer in their own form, whatever format they were asked in.
+    """
+    if (
+        document.get("error")
+        or document.get("object") == "error"
+        or document.get("type") == "error"
+    ):
+        return True
+    if "choices" in document or "usage" in document:
+        return False
+    said = any(isinstance(document.get(name), str | list) for name in _ERROR_WORDS)
+    return said or bool(document.get("errors"))
+
+
+def complaint(opening: bytes) -> bytes | None:
+    """Return the first event of a stream that has the form of an error, or None."""
+    reader = SseReader()
+    for _, frame in [*reader.feed(opening), *reader.close()[0]]:
+        for document in documents(frame) or ():
+            if isinstance(document, dict) and is_error(document):
+                return frame
+    return None
 
 
 class Body:
@@ -77,9 +107,15 @@ class Body:
         return self.sse.feed(data)
 
     def strange(self) -> bytes | None:
-        """Return how a body began that is neither a stream nor JSON, None where it is a stream."""
-        if not self._opening.strip() or self._opening.startswith(_SSE_STARTS):
+        """Return what a body said in which nothing was understood, or None where that is nothing.
+
+        It is its beginning where it is neither a stream nor JSON, and in a stream the first event
+        that has the form of an error.
+        """
+        if not self._opening.strip():
             return None
+        if self._opening.startswith(_SSE_STARTS):
+            return complaint(self._opening)
         return self._opening[:PROVIDER_MESSAGE_MAX_BYTES]
 
     def _begin(self, data: bytes) -> bytes:

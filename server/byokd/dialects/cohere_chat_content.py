@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, ToolCall
 from byokd.dialects.cohere_chat_messages import CITATION, PLAN
-from byokd.dialects.loose_json import within_depth
+from byokd.dialects.loose_json import place, within_depth
 from byokd.dialects.tool_names import ToolNames
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
@@ -135,12 +135,12 @@ class Content:
         self._blocks.citation(source, self._span(entry), {CITATION: entry})
 
     def _span(self, entry: JsonObject) -> Span | None:
-        start, end, index = (entry.get(name) for name in ("start", "end", "content_index"))
-        if not isinstance(start, int) or not isinstance(end, int) or not 0 <= start < end:
+        start, end, index = (place(entry.get(name)) for name in ("start", "end", "content_index"))
+        if start is None or end is None or not 0 <= start < end:
             return None
         if entry.get("type") in _NOT_IN_TEXT:
             return None
-        before = self._began_at.get(index, 0) if isinstance(index, int) else 0
+        before = self._began_at.get(index or 0, 0)
         return Span(start=before + start, end=before + end)
 
 
@@ -154,8 +154,7 @@ def _source(entry: JsonObject) -> Source:
 
 
 def _index(chunk: JsonObject) -> int:
-    index = chunk.get("index")
-    return index if isinstance(index, int) else 0
+    return place(chunk.get("index")) or 0
 
 
 def _objects(value: Json) -> list[JsonObject]:

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic_core import from_json, to_json
 
 from byokd.dialects.blocks import Blocks
-from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body, is_error
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.cohere_chat_content import Content
 from byokd.dialects.cohere_chat_usage import FAULTS, finish_reason, read_billed, read_usage
@@ -94,7 +94,7 @@ class CohereDecoder:
                 self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
         if self._fault is None and not self._answered:
-            self._fail(SILENT)
+            self._fail(self._silence())
         state = self._content.close()
         if self._fault is None:
             self._blocks.finish()
@@ -133,6 +133,11 @@ class CohereDecoder:
         strange = self._body.strange()
         return INTERRUPTED if strange is None else self._classified(strange)
 
+    def _silence(self) -> Fault:
+        """Return the fault of an answer that ended as it should and said nothing."""
+        strange = self._body.strange()
+        return SILENT if strange is None else self._classified(strange)
+
     def _whole_body(self, body: bytes) -> None:
         """Read a body that is one JSON document, or JSON lines, or no JSON at all."""
         text = body.removeprefix(BOM).strip()
@@ -149,7 +154,7 @@ class CohereDecoder:
 
     def _document(self, document: JsonObject, text: bytes) -> None:
         message = document.get("message")
-        if not isinstance(message, dict):
+        if not isinstance(message, dict) or is_error(document):
             self._chunk("", document, text)
             return
         if self._include_raw:
@@ -193,7 +198,7 @@ class CohereDecoder:
         elif is_v1(chunk):
             for event in as_v2(chunk):
                 self._event(str(event["type"]), event)
-        elif chunk.get("error") or chunk.get("message"):
+        elif is_error(chunk) or chunk.get("message"):
             self._fail(self._classified(data))
 
     def _event(self, kind: str, chunk: JsonObject) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from byokd.catalog.record import Quirks
 from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
+from byokd.dialects.loose_json import place
 from byokd.dialects.openai_chat_messages import arguments_text, data_uri
 from byokd.dialects.openai_chat_params import Notes
 from byokd.dialects.pairs import paired
@@ -207,8 +208,7 @@ class _Writer:
 
 def _index(citation: Json) -> int:
     """Return which entry of the content a citation counts its characters in."""
-    index = citation.get("content_index") if isinstance(citation, dict) else None
-    return index if isinstance(index, int) else 0
+    return (place(citation.get("content_index")) if isinstance(citation, dict) else None) or 0
 
 
 def _text_of(part: FilePart) -> str | None:

@@ -27,6 +27,7 @@ _STATUS: Final = range(300, 600)
 _THREE_DIGITS: Final = re.compile(r"[0-9]{3}")
 _MESSAGE_NAMES: Final = (
     "message", "Message", "msg", "detail", "error_description", "description", "error",
+    "error_msg", "reason",
 )  # fmt: skip
 _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
 
@@ -166,7 +167,7 @@ def _from_document(document: Json) -> _Found | None:
     found = _Found(document)
     error = _error_value(document)
     if isinstance(error, str) and error:
-        found.messages.append(_say(error))
+        found.messages += filter(None, (_say(error), _say(document.get("error_description"))))
         _take_words(found, document)
     elif isinstance(error, dict):
         _take(found, error)

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from byokd.dialects.blocks import Blocks
+from byokd.dialects.bodies import complaint
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
@@ -24,7 +25,7 @@ from byokd.dialects.gemini_usage import (
     remarks,
 )
 from byokd.dialects.json_array import ArrayReader
-from byokd.dialects.loose_json import documents, is_marker, within_depth
+from byokd.dialects.loose_json import documents, is_marker, place, within_depth
 from byokd.dialects.scrub import scrub
 from byokd.limits import (
     ERROR_BODY_MAX_BYTES,
@@ -173,6 +174,8 @@ class GeminiDecoder:
             self._fail_unless(whole and self.ending)
         elif not self._opening.strip().startswith(_STARTS):
             self._fail(self._classified(self._opening))  # neither a stream nor json
+        elif isinstance(reader, SseReader) and (said := complaint(self._opening)):
+            self._fail(self._classified(said))
         elif not (whole and isinstance(reader, ArrayReader)):
             self._fail(_INTERRUPTED)
 
@@ -335,7 +338,7 @@ def _call_ids(call: Call) -> list[str]:
 def _candidate(candidates: Json) -> JsonObject | None:
     """Return candidate 0; where more were asked for, the others are somebody else's answer."""
     listed = candidates if isinstance(candidates, list) else []
-    own = (one for one in listed if isinstance(one, dict) and not one.get("index"))
+    own = (one for one in listed if isinstance(one, dict) and not place(one.get("index")))
     return next(own, None)
 
 

@@ -6,6 +6,7 @@ on the wire count bytes of UTF-8; ours count characters.
 
 from __future__ import annotations
 
+from byokd.dialects.loose_json import place
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import CitationPart, Source, Span
 
@@ -61,8 +62,8 @@ class Grounding:
                 continue
             segment, indices = support.get("segment"), support.get("groundingChunkIndices")
             span = _span(segment, text) if isinstance(segment, dict) else None
-            for index in indices if isinstance(indices, list) else []:
-                if span is not None and isinstance(index, int):
+            for index in map(place, indices if isinstance(indices, list) else []):
+                if span is not None and index is not None:
                     spans.setdefault(index, span)
         return spans
 
@@ -90,9 +91,9 @@ def _source(chunk: JsonObject) -> Source:
 
 def _span(segment: JsonObject, text: str) -> Span | None:
     """Return a segment in characters; where its bytes do not hold its words, by its words."""
-    start, end, words = segment.get("startIndex"), segment.get("endIndex"), segment.get("text")
-    first = start if isinstance(start, int) else 0
-    if isinstance(end, int) and 0 <= first < end:
+    first, end = place(segment.get("startIndex")) or 0, place(segment.get("endIndex"))
+    words = segment.get("text")
+    if end is not None and 0 <= first < end:
         encoded = text.encode()
         stretch = encoded[first:end].decode(errors="replace")
         if end <= len(encoded) and (stretch == words or not isinstance(words, str)):

@@ -7,11 +7,14 @@ asks the strict parser first, and this only when that has refused.
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from pydantic_core import from_json
 
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json
+
+_PLACE_MAX_DIGITS: Final = 9  # no list is longer, and a number of many digits is slow to read
 
 
 def is_marker(line: bytes) -> bool:
@@ -69,6 +72,21 @@ def _sayable(value: Json) -> Json:
     if isinstance(value, dict):
         return {str(_sayable(name)): _sayable(child) for name, child in value.items()}
     return value
+
+
+def place(value: Json) -> int | None:
+    """Return a place in a list, None where there is none.
+
+    It is a number everywhere in the documentation, and a decimal or text behind gateways that
+    read and write JSON again.
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _PLACE_MAX_DIGITS:
+        return int(value)
+    return None
 
 
 def within_depth(value: Json, most: int) -> bool:

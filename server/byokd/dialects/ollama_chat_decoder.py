@@ -168,10 +168,11 @@ class OllamaDecoder:
             deep = not within_depth(chunk, JSON_MAX_DEPTH)
             self._blocks.events.append(Raw(None if deep else chunk))
         message = chunk.get("message")
-        if isinstance(message, dict) and self._fault is None:
+        failed = bool(chunk.get("error")) or chunk.get("object") == "error"
+        if isinstance(message, dict) and self._fault is None and not failed:
             self._answered = True
             self._message(message)
-        if chunk.get("error"):
+        if failed:
             self._answered = True
             self._fail(self._classified(data))
         if chunk.get("done") is True:

@@ -14,11 +14,11 @@ from typing import Final
 from pydantic_core import from_json
 
 from byokd.dialects.blocks import Blocks
-from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body, is_error
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
-from byokd.dialects.loose_json import documents, is_marker, within_depth
+from byokd.dialects.loose_json import documents, is_marker, place, within_depth
 from byokd.dialects.openai_chat_delta import Delta
 from byokd.dialects.openai_chat_usage import (
     finish_fault,
@@ -39,7 +39,6 @@ _RARE: Final = frozenset(
     {"error", "x_groq", "citations", "search_results", "search_info", "web_search"}
 )
 _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
-_ERROR_WORDS: Final = ("message", "msg", "detail")
 
 
 class ChatDecoder:
@@ -104,7 +103,7 @@ class ChatDecoder:
                 self._fail(Fault(error.kind, "neutral", error.user_message))
             self._done = True
         if self._fault is None and not self._choices:
-            self._fail(SILENT)
+            self._fail(self._silence())
         fault = self._fault or finish_fault(self._word)
         if fault is None:
             self._delta.finish()
@@ -143,6 +142,11 @@ class ChatDecoder:
         strange = self._body.strange()
         return INTERRUPTED if strange is None else self._classified(strange)
 
+    def _silence(self) -> Fault:
+        """Return the fault of an answer that ended as it should and said nothing."""
+        strange = self._body.strange()
+        return SILENT if strange is None else self._classified(strange)
+
     def _stray(self, stray: bytes) -> None:
         said = documents(stray)
         if said is None:
@@ -151,7 +155,7 @@ class ChatDecoder:
         document = said[0] if said else None
         if isinstance(document, list):
             document = document[0] if document else None
-        if isinstance(document, dict) and _is_error(document):
+        if isinstance(document, dict) and is_error(document):
             self._fail(self._classified(stray))
 
     def _whole_body(self, body: bytes) -> None:
@@ -234,7 +238,7 @@ class ChatDecoder:
             self._rare(chunk, data)
 
     def _no_choice(self, chunk: JsonObject, data: bytes) -> None:
-        if _is_error(chunk):
+        if is_error(chunk):
             self._fail(self._classified(data))
         elif not ("choices" in chunk or "type" in chunk or _NATIVE.isdisjoint(chunk)):
             self._choices = True  # with a type it is an event of another format (Responses)
@@ -249,7 +253,7 @@ class ChatDecoder:
             self._choices = True
             return choice
         for choice in choices:
-            if isinstance(choice, dict) and not choice.get("index"):
+            if isinstance(choice, dict) and not place(choice.get("index")):
                 self._choices = True
                 return choice
         return None
@@ -305,20 +309,6 @@ class ChatDecoder:
 def _call_ids(call: Call) -> list[str]:
     parts = (part for message in call.params.messages for part in message.parts())
     return [part.call_id for part in parts if part.type == "toolCall"]
-
-
-def _is_error(document: JsonObject) -> bool:
-    """Tell whether a document without choices is an error, in any of the flat spellings."""
-    if (
-        document.get("error")
-        or document.get("object") == "error"
-        or document.get("type") == "error"
-    ):
-        return True
-    if "choices" in document or "usage" in document:
-        return False
-    said = any(isinstance(document.get(name), str | list) for name in _ERROR_WORDS)
-    return said or bool(document.get("errors"))
 
 
 def _text(value: Json) -> str | None:

@@ -13,7 +13,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, ToolCall, parse_arguments
-from byokd.dialects.loose_json import within_depth
+from byokd.dialects.loose_json import place, within_depth
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
@@ -199,7 +199,7 @@ class Delta:
         if native_id in _NO_IDS:
             native_id = ""
         name, arguments, free = _named(entry)
-        call = self._which(entry.get("index"), native_id, name, arguments)
+        call = self._which(place(entry.get("index")), native_id, name, arguments)
         if call is None:
             return
         if free and all(call is not known for known in self._free):
@@ -214,14 +214,16 @@ class Delta:
             call.extra |= extra
         self._blocks.arguments(call, arguments)
 
-    def _which(self, index: Json, native_id: str, name: str, arguments: str) -> ToolCall | None:
+    def _which(
+        self, index: int | None, native_id: str, name: str, arguments: str
+    ) -> ToolCall | None:
         """Return the call that a piece belongs to, or None for a piece that says nothing.
 
         By index where there is one (OpenRouter repeats index 0 with another id for another call,
         recorded 2025), else by id, else a name begins a call and anything else continues the last.
         """
         calls = self._blocks.calls
-        if isinstance(index, int) and not isinstance(index, bool):
+        if index is not None:
             call = self._by_index.get(index)
         elif native_id:
             call = next((call for call in calls if call.native_id == native_id), None)
@@ -232,7 +234,7 @@ class Delta:
         if call is None and not (native_id or name or arguments):
             return None
         call = self._blocks.tool_call(native_id)
-        if isinstance(index, int):
+        if index is not None:
             self._by_index[index] = call
         return call
 
@@ -254,9 +256,9 @@ class Delta:
         url = _url(cited)
         if url is None:
             return
-        start, end = cited.get("start_index"), cited.get("end_index")
+        start, end = place(cited.get("start_index")), place(cited.get("end_index"))
         span = None
-        if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
+        if start is not None and end is not None and 0 <= start < end:
             span = Span(start=start, end=end)
         self._annotated.add(url)
         self._blocks.citation(Source(url=url, title=_text(cited.get("title"))), span)

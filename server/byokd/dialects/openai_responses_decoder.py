@@ -13,7 +13,7 @@ from typing import Final
 from pydantic_core import from_json
 
 from byokd.dialects.blocks import Blocks
-from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body
+from byokd.dialects.bodies import GARBLED, INTERRUPTED, SILENT, Body, is_error
 from byokd.dialects.call import Call, Fault, Reply
 from byokd.dialects.errors import classify
 from byokd.dialects.framing import BOM, SseReader
@@ -31,7 +31,6 @@ from byokd.protocol.usage import Usage
 from byokd.wire import HttpHead
 
 _ENDS: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
-_ERROR_WORDS: Final = ("message", "msg", "detail")
 
 _FAILED: Final = Fault(
     "providerError", "neutral", "the provider failed while it answered; try again", retryable=True
@@ -104,7 +103,7 @@ class ResponsesDecoder:
             if not self._done:
                 self._end()
             if not self._ended:
-                self._fail(INTERRUPTED)
+                self._fail(INTERRUPTED if self._begun else self._no_stream())
             if self._fault is None:
                 self._blocks.finish()
         except ProviderError as error:
@@ -136,8 +135,6 @@ class ResponsesDecoder:
         for document in documents(sse.stray) or ():
             if isinstance(document, dict) and _is_error(document):
                 self._fail(self._classified(sse.stray))
-        if self._fault is None and not self._begun:
-            self._fail(self._no_stream())
 
     def _no_stream(self) -> Fault:
         """Return the fault of a 200 whose body was neither a stream nor JSON."""
@@ -157,7 +154,9 @@ class ResponsesDecoder:
                 self._fail(self._classified(text))
             elif "type" in document and "output" not in document:
                 self._event(document, text)
-            elif _is_error(document) and "output" not in document:
+                if not self._begun and is_error(document):
+                    self._fail(self._classified(text))
+            elif not (isinstance(document.get("status"), str) or "output" in document):
                 self._fail(self._classified(text))
             else:
                 if self._include_raw:
@@ -287,12 +286,8 @@ def _call_ids(call: Call) -> list[str]:
 
 def _is_error(document: JsonObject) -> bool:
     """Tell whether a document that is no event is an error, in any of the flat spellings."""
-    if document.get("error") or document.get("object") == "error":
-        return True
-    if "output" in document or "response" in document:
-        return False
-    said = any(isinstance(document.get(name), str | list) for name in _ERROR_WORDS)
-    return said or bool(document.get("errors"))
+    part = "output" in document or "response" in document
+    return bool(document.get("error")) or (not part and is_error(document))
 
 
 def _text(value: Json) -> str | None:

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, Prose, ToolCall
-from byokd.dialects.loose_json import within_depth
+from byokd.dialects.loose_json import place, within_depth
 from byokd.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
@@ -304,9 +304,9 @@ class Items:
         document = _text(annotation.get("filename")) or _text(annotation.get("file_id"))
         if not (url or document):
             return
-        start, end = annotation.get("start_index"), annotation.get("end_index")
+        start, end = place(annotation.get("start_index")), place(annotation.get("end_index"))
         span = None
-        if type(start) is int and type(end) is int and 0 <= start < end:
+        if start is not None and end is not None and 0 <= start < end:
             span = Span(start=start, end=end)
         self._blocks.citation(Source(url=url, title=title, document=document), span)
 
@@ -333,16 +333,15 @@ def _as_text(value: Json) -> str:
 
 
 def _index(event: JsonObject) -> _Index:
-    value = event.get("output_index")
-    if type(value) is int:
+    value = place(event.get("output_index"))
+    if value is not None:
         return value
     told = event.get("item")  # llama.cpp numbers nothing, and its ids stay (2026-10)
     return _text(told.get("id") if isinstance(told, dict) else event.get("item_id"))
 
 
 def _number(event: JsonObject, name: str) -> int:
-    value = event.get(name)
-    return value if type(value) is int else 0
+    return place(event.get(name)) or 0
 
 
 def _text(value: Json) -> str | None:
