@@ -254,8 +254,8 @@ def _opened(value: Json) -> Json:
 def _spelt(name: str, data: Json) -> Iterator[tuple[str, Json]]:
     """Yield a chunk with the arguments of its calls taken out, and after it one for each letter."""
     choices = (data.get("choices") if isinstance(data, dict) else None) or []
-    delta = choices[0].get("delta") if choices else None
-    calls = (delta.get("tool_calls") if isinstance(delta, dict) else None) or []
+    delta: Json = (choices[0].get("delta") if choices else None) or {}
+    calls = delta.get("tool_calls") or []
     if not calls or any(type(one.get("index")) is not int for one in calls):
         yield name, data
         return
