@@ -181,14 +181,15 @@ async def running(
     module: str = "byokd.testing",
     environment: Json | None = None,
     through: Sequence[str] = (),
+    flags: Sequence[str] = (),
 ) -> AsyncIterator[Daemon]:
     """Run a daemon for a while; whatever happens, the process is gone afterwards.
 
-    `through` is a program that becomes the daemon.
+    `through` is a program that becomes the daemon, `flags` are for Python itself.
     """
     process = await asyncio.create_subprocess_exec(
         *through,
-        *(sys.executable, "-I", "-X", "utf8", "-m", module, "--stdio"),
+        *(sys.executable, "-I", "-X", "utf8", *flags, "-m", module, "--stdio"),
         *("--data-dir", str(data_dir)),
         *arguments,
         stdin=asyncio.subprocess.PIPE,

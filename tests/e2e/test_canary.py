@@ -1,16 +1,24 @@
 """A key goes in and comes out in one place only: the request to its provider.
 
-A marker key is pushed through every method and many error paths, with debug logging and a client
-that traces every frame. Then everything the daemon wrote is searched for it, in every encoding a
-program uses by accident.
+Marker secrets are pushed through every method and every error path, with debug logging and a
+client that traces every frame. Then everything that the daemon wrote, was started with or left
+behind is searched for them, in every encoding that a program uses by accident.
+
+A new method needs one line in `CALLS`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import os
+import re
 import secrets
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,127 +29,302 @@ from byokd.crypto import seal
 from byokd.protocol.methods import REQUESTS
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
+from e2e.mirror import MODELS, SPELLINGS, Mirror, mirror
 from world import GENERIC, chat_params
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
-_MODELS = (
+_FAULTS = (
     "sandbox-echo", "sandbox-tools", "sandbox-reasoning", "sandbox-fault-401", "sandbox-fault-429",
     "sandbox-fault-500", "sandbox-cut", "sandbox-garbage", "sandbox-error-in-200", "sandbox-html",
     "sandbox-redirect", "sandbox-gzip", "sandbox-fault-echo-key",
 )  # fmt: skip
+_WINDOW_CHARS = 12
+_AGAINST_KEY = re.compile(r"4\d\d~|text~|page~|sandbox-fault-(401|echo-key)")
 
 
-def _spellings(key: str) -> Iterator[bytes]:
-    raw = key.encode()
-    yield raw
-    yield key[::-1].encode()
-    yield raw.hex().encode()
-    yield quote(key, safe="").encode()
-    yield json.dumps(key)[1:-1].encode()
-    yield key.encode("utf-16-le")
-    for skip in range(3):
-        # A middle of the base64 that does not depend on what stood before the key.
-        yield base64.b64encode(b"\0" * skip + raw)[8:-4]
-    for start in range(len(key) - 12):
-        yield raw[start : start + 12]
+@dataclass
+class World:
+    """A client in verbose trace mode: it keeps what it sends and gets."""
 
-
-class _Traced:
-    """A client in verbose trace mode: it keeps every frame it sends and gets."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self.trace: list[bytes] = []
+    daemon: Daemon
+    url: str
+    key: str
+    passphrase: str
+    key_id: str = "key_" + "a" * 26
+    called: set[str] = field(default_factory=set)
+    trace: list[bytes] = field(default_factory=list)
+    count: int = 0
 
     async def call(self, method: str, params: Json) -> Any:
+        """Send a request, whatever comes of it."""
+        self.called.add(method)
+        self.count += 1
         self.trace.append(json.dumps(params).encode())
         try:
             return await self.daemon.request(method, params)
         except RpcError as error:
-            self.trace.append(json.dumps(error.data).encode())
+            self.trace.append(json.dumps([str(error), error.data]).encode())
             return None
 
-    def sealed(self, method: str, key: str, *, key_id: str = "", base_url: str = "") -> Json:
-        info = seal.info(
-            method,
-            account="default",
-            provider=GENERIC,
-            key_id=key_id,
-            base_url=base_url,
-            field="apiKey",
-        )
-        public_key = self.daemon.info["sealing"]["publicKey"]
-        return {"apiKey": {"sealed": seal.seal(public_key, key, info)}}
+    def seal(self, text: str, method: str, name: str, **bound: str) -> Json:
+        """Seal a secret for one request."""
+        bound = {"provider": "", "key_id": "", "base_url": ""} | bound
+        info = seal.info(method, account="default", field=name, **bound)
+        return {"sealed": seal.seal(self.daemon.info["sealing"]["publicKey"], text, info)}
+
+    def key_for(self, method: str) -> Json:
+        """Return the key as a new one for this provider and address."""
+        sealed = self.seal(self.key, method, "apiKey", provider=GENERIC, base_url=self.url)
+        return {"provider": GENERIC, "baseUrl": self.url, "fields": {"apiKey": sealed}}
+
+    def passphrase_for(self, method: str) -> Json:
+        """Return the passphrase."""
+        return {"passphrase": self.seal(self.passphrase, method, "passphrase")}
+
+    @property
+    def one(self) -> Json:
+        """The stored key, by its id."""
+        return {"keyId": self.key_id}
+
+    @property
+    def rotated(self) -> Json:
+        """The same key once more, sealed for the entry that is there."""
+        sealed = self.seal(self.key, "key/rotate", "apiKey", provider=GENERIC, key_id=self.key_id)
+        return self.one | {"fields": {"apiKey": sealed}}
 
 
-async def _everything(client: _Traced, provider: Sandbox, key: str) -> None:
-    url = provider.base_url
-    await client.call("vault/initialize", {"protection": "keyFile", "acceptRisk": "keyFile"})
-    new = {"provider": GENERIC, "baseUrl": url}
-    sealed = client.sealed("key/store", key, base_url=url)
-    stored = await client.call("key/store", new | {"fields": sealed, "label": "canary"})
-    key_id = stored["key"]["keyId"]
-    again = client.sealed("key/rotate", key, key_id=key_id, base_url="")
-    for method, params in _calls(key_id, new, again, client.sealed("key/probe", key, base_url=url)):
-        await client.call(method, params)
-    for model in _MODELS:
-        for stream in (True, False):
-            await client.call("chat/send", chat_params(model, key_id=key_id, stream=stream))
-    # The same secret where it does not belong: each is refused without quoting it.
-    wrong = client.sealed("key/probe", key, base_url=url)
-    await client.call("key/store", new | {"fields": wrong})
-    await client.call("key/delete", {"keyId": key_id})
-    await client.call("account/delete", {"account": "default", "confirm": "default"})
+Params = Callable[[World], Iterable[Json]]
+
+# In this order, and those that end something in the last rows. What a method refuses is as good a
+# scenario as what it does.
+CALLS: dict[str, Params] = {
+    "vault/initialize": lambda w: [
+        {"protection": "passphrase", "acceptRisk": "passphrase"}
+        | w.passphrase_for("vault/initialize")
+    ],
+    "key/store": lambda w: [
+        w.key_for("key/store") | {"label": "canary", "probe": "skip"},
+        w.key_for("key/store") | {"probe": "require"},
+        w.key_for("key/store") | {"probe": "skip", "account": "x"},
+        w.key_for("key/probe"),
+        w.key_for("key/store") | {"baseUrl": "http://evil.example"},
+        w.key_for("key/store") | {"label": 1},
+    ],
+    "key/rotate": lambda w: [w.rotated, w.rotated | {"keyId": "key_" + "b" * 26}],
+    "key/probe": lambda w: [w.one, w.key_for("key/probe"), w.key_for("key/store")],
+    "key/disable": lambda w: [w.one],
+    "key/enable": lambda w: [w.one | {"probe": True}, w.one],
+    "key/setDefault": lambda w: [w.one],
+    "key/list": lambda _: [{}],
+    "provider/list": lambda _: [{}],
+    "provider/test": lambda w: [
+        w.one | {"provider": GENERIC, "chat": True}, w.key_for("provider/test"),
+    ],
+    "vault/status": lambda _: [{}],
+    "model/list": lambda _: [{"provider": GENERIC, "refresh": True}, {}],
+    "model/refresh": lambda _: [{"provider": GENERIC}],
+    "chat/send": lambda w: [
+        chat_params("any", **w.one, stream=stream, includeRaw=True) for stream in (True, False)
+    ],
+    "audit/list": lambda _: [{}],
+    "audit/verify": lambda _: [{}],
+    "account/list": lambda _: [{}],
+    "vault/restore": lambda _: [{"number": 99}],
+    "vault/lock": lambda _: [{}],
+    "vault/unlock": lambda w: [
+        {}, w.passphrase_for("vault/lock"), w.passphrase_for("vault/unlock"),
+    ],
+    "key/delete": lambda w: [w.one, w.one],
+    "account/delete": lambda _: [{"account": "default", "confirm": "default"}],
+}  # fmt: skip
+_ENDING = frozenset({"key/delete", "account/delete"})
 
 
-def _calls(key_id: str, new: Json, rotate: Json, probe: Json) -> Iterator[tuple[str, Json]]:
-    one = {"keyId": key_id}
-    yield "key/rotate", one | {"fields": rotate}
-    yield "key/probe", one
-    yield "key/probe", new | {"fields": probe}
-    yield "key/disable", one
-    yield "key/enable", one | {"probe": True}
-    yield "key/setDefault", one
-    for method in (
-        "key/list",
-        "provider/list",
-        "vault/status",
-        "audit/list",
-        "audit/verify",
-        "account/list",
+def test_every_method_has_a_scenario() -> None:
+    assert CALLS.keys() == {method.name for method in REQUESTS}, "add a line to CALLS"
+
+
+async def _begin(daemon: Daemon, url: str, key: str, passphrase: str) -> World:
+    """Shake hands, ask for traces, make the vault and store the key."""
+    await daemon.initialize()
+    daemon.notify("$/setTrace", {"value": "verbose"})
+    world = World(daemon, url, key, passphrase)
+    [vault] = CALLS["vault/initialize"](world)
+    await world.call("vault/initialize", vault)
+    first = next(iter(CALLS["key/store"](world)))
+    stored = await world.call("key/store", first)
+    world.key_id = stored["key"]["keyId"]
+    return world
+
+
+async def _call(world: World, methods: Iterable[str]) -> None:
+    for method in methods:
+        for params in CALLS[method](world):
+            await world.call(method, params)
+
+
+async def _chats(world: World, models: Iterable[str]) -> None:
+    """Ask for each of these: at once, but for those that could take the key out of use."""
+    asked = [(model, stream) for model in models for stream in _ways(model)]
+
+    async def chat(model: str, stream: bool) -> None:  # noqa: FBT001 - a row of the table
+        params = chat_params(model, **world.one, stream=stream, includeRaw=stream)
+        async with few:
+            await world.call("chat/send", params)
+
+    few = asyncio.Semaphore(32)
+    await asyncio.gather(*(chat(*row) for row in asked if not _AGAINST_KEY.match(row[0])))
+    for row in asked:
+        if _AGAINST_KEY.match(row[0]):
+            await chat(*row)
+            await world.call("key/enable", world.one)
+
+
+def _ways(model: str) -> Sequence[bool]:
+    return (True, False) if "~" not in model else (not model.endswith("~whole"),)
+
+
+# --- what is searched ----------------------------------------------------------------------------
+
+
+def _processes(pid: int) -> dict[str, bytes]:
+    """Return what the daemon and its children were started with."""
+    seen = {}
+    for one in [pid, *_children(pid)]:
+        for name in ("cmdline", "environ"):
+            with suppress(OSError):  # a child that is gone, or one that only root may look at
+                seen[f"{name} of {one}"] = Path(f"/proc/{one}/{name}").read_bytes()
+    return seen
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found + [below for child in found for below in _children(child)]
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """Return every file: store, sidecars, backups, what is temporary, core dumps."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def _spellings(secret: str) -> Iterator[bytes]:
+    raw = secret.encode()
+    yield secret[::-1].encode()
+    yield raw.hex().encode()
+    yield raw.hex().upper().encode()
+    yield quote(secret, safe="").encode()
+    yield json.dumps(secret)[1:-1].encode()
+    yield secret.encode("utf-16-le")
+    for skip in range(3):
+        # A middle of the base64 that does not depend on what stood before the secret.
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b"\0" * skip + raw)[8:-4]
+    for start in range(len(raw) - _WINDOW_CHARS + 1):
+        yield raw[start : start + _WINDOW_CHARS]
+
+
+def _search(seen: dict[str, bytes], *hidden: str) -> None:
+    for secret in hidden:
+        spellings = [*_spellings(secret)]
+        for place, data in seen.items():
+            for spelling in spellings:
+                assert spelling not in data, f"a secret is in {place}"
+
+
+def _wrote(world: World) -> dict[str, bytes]:
+    daemon = world.daemon
+    return {
+        "frames": b"\n".join(daemon.wire),
+        "client trace": b"\n".join(world.trace),
+        "stderr": bytes(daemon.stderr),
+    }
+
+
+def _markers() -> tuple[str, str]:
+    """Return a key and a passphrase; the key has what each spelling changes."""
+    return f'canary/{secrets.token_hex(16)}+"\\&<>', "passphrase " + secrets.token_hex(16)
+
+
+# --- the scenarios -------------------------------------------------------------------------------
+
+
+async def _mirrored(tmp_path: Path, models: Iterable[str]) -> World:
+    key, passphrase = _markers()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    provider: Mirror
+    async with (
+        mirror() as provider,
+        running(
+            *("--log-level", "debug"), data_dir=tmp_path, environment={"TMPDIR": str(temporary)}
+        ) as daemon,
     ):
-        yield method, {}
-    yield "model/list", {"provider": GENERIC, "refresh": True}
-    yield "model/refresh", {"provider": GENERIC}
-    yield "provider/test", {"provider": GENERIC, "chat": True}
-    yield "vault/restore", {"number": 99}
+        world = await _begin(daemon, provider.base_url, key, passphrase)
+        await _chats(world, models)
+        await _call(world, [method for method in CALLS if method not in _ENDING])
+        await _call(world, _ENDING)
+        assert world.called == CALLS.keys()
+        seen = _processes(daemon.process.pid)
+        assert await daemon.close() == 0
+    assert sum(asked == key for asked in provider.keys) > 8, "the key did go to its provider"
+    assert [*tmp_path.rglob("vault.db")]
+    wrote = _wrote(world)
+    assert wrote["frames"].count(b"***") > len(world.daemon.events) / 2, "it was echoed, and masked"
+    _search(seen | wrote | _files(tmp_path), key, passphrase)
+    return world
 
 
-async def test_the_key_is_seen_by_its_provider_and_nobody_else(tmp_path: Path) -> None:
-    key = "canary-" + secrets.token_hex(24)
+async def test_a_provider_that_echoes_the_key_is_not_heard(tmp_path: Path) -> None:
+    every_echo = [model for model in MODELS if "~raw~" in model]
+    every_spelling = [f"text at once~{spelling}~stream" for spelling in SPELLINGS]
+    await _mirrored(tmp_path, [*every_echo, *every_spelling])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_every_echo_in_every_spelling(tmp_path: Path) -> None:
+    world = await _mirrored(tmp_path, MODELS)
+    print(f"\n{world.count} scenarios, 0 hits")
+    assert world.count >= 300
+
+
+async def test_a_provider_with_faults_hears_the_key_and_nobody_else(tmp_path: Path) -> None:
+    key, passphrase = f"canary-{secrets.token_hex(24)}", _markers()[1]
     async with (
         Sandbox(keys=[key]) as provider,
         running("--log-level", "debug", data_dir=tmp_path) as daemon,
     ):
-        await daemon.initialize()
-        client = _Traced(daemon)
-        await _everything(client, provider, key)
-        called = {name for name, _ in _calls("", {}, {}, {})} | {
-            "vault/initialize", "key/store", "chat/send", "key/delete", "account/delete",
-        }  # fmt: skip
-        assert called == {method.name for method in REQUESTS}, "a method is missing here"
-        process = Path(f"/proc/{daemon.process.pid}")
-        seen = {"command line": (process / "cmdline").read_bytes()}
-        seen["environment"] = (process / "environ").read_bytes()
+        world = await _begin(daemon, provider.base_url, key, passphrase)
+        await _chats(world, _FAULTS)
+        seen = _processes(daemon.process.pid)
         assert await daemon.close() == 0
-        seen["frames"] = b"\n".join(daemon.wire)
-        seen["client trace"] = b"\n".join(client.trace)
-        seen["stderr"] = bytes(daemon.stderr)
         assert sum(key in request.credential for request in provider.requests) > 20
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(path.name == "vault.db" for path in files)
-    seen |= {str(path.relative_to(tmp_path)): path.read_bytes() for path in files}
-    for place, data in seen.items():
-        for spelling in _spellings(key):
-            assert spelling not in data, f"the key is in {place}"
+    _search(seen | _wrote(world) | _files(tmp_path), key, passphrase)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals end a process otherwise elsewhere")
+@pytest.mark.parametrize("ended", [signal.SIGABRT, signal.SIGSEGV], ids=["abort", "crash"])
+async def test_a_crash_in_the_middle_of_a_chat_tells_nothing(
+    tmp_path: Path, ended: signal.Signals
+) -> None:
+    """With Python's own crash report switched on."""
+    key, passphrase = f"canary-{secrets.token_hex(24)}", _markers()[1]
+    async with (
+        Sandbox(keys=[key]) as provider,
+        running(
+            *("--log-level", "debug"), data_dir=tmp_path, flags=("-X", "faulthandler")
+        ) as daemon,
+    ):
+        world = await _begin(daemon, provider.base_url, key, passphrase)
+        daemon.send("chat/send", chat_params("sandbox-silent", **world.one))
+        await daemon.until("chat/events")
+        daemon.process.send_signal(ended)
+        async with asyncio.timeout(10):
+            assert await daemon.gone() == -ended
+    assert b"Current thread" in daemon.stderr, "the crash was reported"
+    _search(_wrote(world) | _files(tmp_path), key, passphrase)
