@@ -18,7 +18,7 @@ from house import MODULES, PROVIDER_IDS, SOURCE, Module, length
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
-        {"protocol", "wire", "secret", "mask", "limits", "settings"}
+        {"protocol", "wire", "secret", "mask", "shapes", "limits", "settings"}
     ),  # 0 ground: words and bounds
     frozenset({"catalog", "dialects", "crypto"}),  # 1 walls: pure
     frozenset({"transport", "store", "keysource"}),  # 2 pipes: network, disk, operating system
@@ -37,6 +37,7 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("settings", "protocol.lifecycle", "features are switched in the words of the contract"),
     ("settings", "secret", "a shared key is a secret"),
     ("mask", "secret", "what is hidden are secrets"),
+    ("shapes", "secret", "what hides a key looks the same everywhere"),
     ("mask", "limits", "how long a secret is at least"),
     ("dialects", "catalog.record", "a dialect reads the quirks of a record"),
     ("dialects.errors", "catalog.errors", "what an error means in general is data as well"),

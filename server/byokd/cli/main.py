@@ -6,7 +6,10 @@ know what a command does. Exit codes: 0 done, 1 failed, 2 not understood, 130 in
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Sequence
+from types import TracebackType
 
 import click
 
@@ -28,6 +31,7 @@ from byokd.cli import (
 from byokd.cli.client import DaemonError, DaemonGone
 from byokd.cli.start import Start
 from byokd.protocol.errors import ErrorData
+from byokd.shapes import redact
 
 _HINTS = {
     "promptKey": "store one: byokd keys add {provider}",
@@ -84,7 +88,11 @@ for _command in (
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command, return its exit code; a failure ends in words, never in a traceback."""
+    """Run one command, return its exit code; a failure ends in words, never in a traceback.
+
+    One that nobody foresaw does end in one: without values, and with what looks like a key masked.
+    """
+    sys.excepthook = _unforeseen
     try:
         result = byokd.main(args=list(argv), prog_name="byokd", standalone_mode=False)
     except (click.ClickException, DaemonError, DaemonGone) as error:
@@ -95,6 +103,12 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read us has seen enough
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _unforeseen(
+    _kind: type[BaseException], error: BaseException, _tb: TracebackType | None
+) -> None:
+    terminal.say(redact("".join(traceback.format_exception(error))))
 
 
 def _tell(error: click.ClickException | DaemonError | DaemonGone) -> int:

@@ -18,6 +18,7 @@ from pydantic_core import from_json, to_json
 from byokd.limits import MESSAGE_MAX_DEPTH, MESSAGE_MAX_VALUES, REQUEST_ID_MAX_CHARS
 from byokd.protocol.base import Json, JsonObject, Params, Value
 from byokd.protocol.errors import ByokdError, InvalidRequest, ParseFailed
+from byokd.shapes import redact
 
 Id: TypeAlias = int | str
 SAFE_INT_MAX: Final = 2**53 - 1  # beyond it, JavaScript and we could mean different numbers
@@ -89,12 +90,15 @@ def response(id_: Id, result: Value | Json) -> bytes:
 
 
 def error_response(id_: Id | None, code: int, error: ByokdError) -> bytes:
-    """Write an error answer."""
+    """Write an error answer; what looks like a key in its sentences is masked."""
+    data = error.data()
+    said = redact(data.user_message)
+    data = data.model_copy(update={"user_message": said})
     return b'{"jsonrpc":"2.0","id":%b,"error":{"code":%d,"message":%b,"data":%b}}' % (
         to_json(id_),
         code,
-        to_json(error.user_message),
-        _value(error.data()),
+        to_json(said),
+        _value(data),
     )
 
 

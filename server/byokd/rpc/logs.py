@@ -2,7 +2,8 @@
 
 Knows loggers and the process's last-resort hooks. Every other library is silenced at every level:
 pygls logs params and bodies, httpx logs addresses, asyncio logs the text of lost exceptions. Our
-own records hold names, sizes, ids and types, never a value that came from outside.
+own records hold names, sizes, ids and types, never a value that came from outside; what looks like
+a key all the same is masked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from byokd.rpc.errors import describe
+from byokd.shapes import redact
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,7 +37,8 @@ class StderrHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, without any traceback: its text may quote a value."""
         try:
-            line = f"byokd {record.levelname.lower()} {record.name}: {record.getMessage()}"
+            said = redact(record.getMessage())
+            line = f"byokd {record.levelname.lower()} {record.name}: {said}"
             data = line.replace("\n", " ").encode("utf-8", "replace")[:_RECORD_MAX_BYTES]
             if _writable(_STDERR):
                 os.write(_STDERR, data + b"\n")
