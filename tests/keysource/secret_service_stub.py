@@ -1,13 +1,18 @@
 """A Secret Service of a few methods on a private bus: a desktop keyring on the wire.
 
-Knows the D-Bus calls that a client of one collection makes. Run as a program; the argument is
-`open`, `locked` (a prompt is answered), `dismissed` or `hanging` (a prompt is never answered).
+Knows the D-Bus calls that a client of one collection makes. Run as a program: the first argument
+says how it behaves (see `MODES`), the second names a file that its items are kept in.
 """
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import sys
-from typing import Any
+import threading
+from pathlib import Path
+from typing import Any, Final
 
 from jeepney import (  # type: ignore[import-untyped]
     DBusAddress,
@@ -26,14 +31,35 @@ _PREFIX = "org.freedesktop.Secret."
 _NONE = "/"
 _PROMPT = "/org/freedesktop/secrets/prompt/1"
 
+_SLOW_S = 0.5
+_CUT_BYTES = 40
+
+MODES: Final = {
+    "open": "works",
+    "locked": "asks for a password, and gets it",
+    "dismissed": "asks for a password, and is told no",
+    "hanging": "asks for a password, and nobody answers",
+    "silent": "takes calls and answers none",
+    "slow": "takes its time",
+    "very slow": "takes four seconds",
+    "dead": "ends at the first call",
+    "raising": "answers every call with an error that quotes it",
+    "missing": "has lost its items",
+    "flickering": "is replacing an item: finds nothing for the first two times",
+    "truncating": "gives the first forty bytes of an item",
+    "phantom": "says that it has stored an item, and has not",
+}
+
 
 class Stub:
     """One collection, whose items are named by their attributes."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, kept: Path | None = None) -> None:
         self.mode = mode
-        self.locked = mode != "open"
-        self.items: dict[str, tuple[dict[str, str], bytes]] = {}
+        self.locked = mode in {"locked", "dismissed", "hanging"}
+        self.kept = kept
+        self.searches = 0
+        self.items: dict[str, tuple[dict[str, str], bytes]] = read_items(kept) if kept else {}
         self.bus = open_dbus_connection(bus="SESSION")
         self.bus.send_and_get_reply(message_bus.RequestName(_NAME))
 
@@ -44,6 +70,13 @@ class Stub:
                 self.answer(call)
 
     def answer(self, call: Message) -> None:
+        if self.mode == "silent":
+            return
+        if self.mode == "dead":
+            os._exit(1)
+        if self.mode == "raising":
+            self.bus.send(new_error(call, "org.example.Broken", "s", (f"no: {call.body}",)))
+            return
         fields = call.header.fields
         path, member = fields[HeaderFields.path], fields[HeaderFields.member]
         if member == "OpenSession" and call.body[0] != "plain":
@@ -72,25 +105,49 @@ class Stub:
         return "", ()
 
     def on_SearchItems(self, _path: str, wanted: dict[str, str]) -> tuple[str, Any]:  # noqa: N802
+        self.searches += 1
+        if self.mode == "missing" or (self.mode == "flickering" and self.searches <= 2):
+            return "ao", ([],)
         return "ao", ([p for p, (has, _) in self.items.items() if wanted.items() <= has.items()],)
 
     def on_CreateItem(  # noqa: N802
         self, _path: str, properties: dict[str, Any], secret: Any, _replace: Any
     ) -> tuple[str, Any]:
         item = f"/org/freedesktop/secrets/collection/c/{len(self.items)}"
-        self.items[item] = (properties[f"{_PREFIX}Item.Attributes"][1], bytes(secret[2]))
+        if self.mode != "phantom":
+            self.items[item] = (properties[f"{_PREFIX}Item.Attributes"][1], bytes(secret[2]))
+        self.keep()
         return "oo", (item, _NONE)
 
     def on_GetSecret(self, path: str, session: str) -> tuple[str, Any]:  # noqa: N802
-        return "(oayays)", ((session, b"", self.items[path][1], "text/plain"),)
+        if "slow" in self.mode:
+            threading.Event().wait(_SLOW_S if self.mode == "slow" else 4)
+        value = self.items[path][1]
+        if self.mode == "truncating":
+            value = value[:_CUT_BYTES]
+        return "(oayays)", ((session, b"", value, "text/plain"),)
 
     def on_Delete(self, path: str) -> tuple[str, Any]:  # noqa: N802
         del self.items[path]
+        self.keep()
         return "o", (_NONE,)
+
+    def keep(self) -> None:
+        if self.kept:
+            found = {p: (has, base64.b64encode(v).decode()) for p, (has, v) in self.items.items()}
+            self.kept.write_text(json.dumps(found), encoding="utf-8")
+
+
+def read_items(kept: Path) -> dict[str, tuple[dict[str, str], bytes]]:
+    """Return the items in a file; none where there is no file."""
+    if not kept.exists():
+        return {}
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    return {path: (has, base64.b64decode(value)) for path, (has, value) in found.items()}
 
 
 if __name__ == "__main__":
-    stub = Stub(sys.argv[1])
+    stub = Stub(sys.argv[1], Path(sys.argv[2]) if len(sys.argv) > 2 else None)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     stub.serve()

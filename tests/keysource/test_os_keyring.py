@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -199,9 +200,11 @@ _CHILDREN = [
     ("print('found', __import__('hashlib').sha256((input() + VALUE).encode()).hexdigest())", True),
     ("print('found', __import__('hashlib').sha256((input() + 'x').encode()).hexdigest())", False),
     ("print('missing')", "itemMissing"),
-    ("print('failed')", False),
+    ("print('failed backendLocked')", "backendLocked"),
+    ("print('failed', input())", "noBackend"),
     ("raise SystemExit(3)", "itemMissing"),
-    ("__import__('time').sleep(5)", "timeout"),
+    ("__import__('os').close(0); __import__('os').close(1)", "itemMissing"),
+    ("input(), input()", "timeout"),
 ]
 
 
@@ -227,21 +230,42 @@ def test_the_real_checking_process_runs_and_sees_no_value(
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/nobody")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     seen: list[object] = []
-    real = subprocess.run
+    real = subprocess.Popen
 
     def watch(command: list[str], **options: object) -> object:
-        seen.append((command, options["input"], options["env"]))
-        done = real(command, **options)  # type: ignore[call-overload]
-        seen.append((done.stdout, done.stderr))
-        return done
+        seen.append((command, options["env"]))
+        return real(command, **options)  # type: ignore[call-overload]
 
-    monkeypatch.setattr(subprocess, "run", watch)
+    monkeypatch.setattr(subprocess, "Popen", watch)
     value = to_text(bytes(range(32)))
-    assert os_keyring.reads_back(_ITEM, value, 10) is False
-    assert seen[1] == ("failed\n", "")
+    with pytest.raises(VaultError) as caught:
+        os_keyring.reads_back(_ITEM, value, 10)
+    assert reason_of(caught.value) == "noBackend"
+    assert len(seen) == 1
     assert value not in str(seen)
     assert "PYTHONPATH" not in str(seen)
     assert salted_hash("a", value) != salted_hash("b", value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="binds a bus that never answers")
+def test_the_checking_process_ends_with_us(tmp_path: Path) -> None:
+    """However long its keyring takes: this bus takes the connection and never says a word."""
+    bus = tmp_path / "bus"
+    command = [sys.executable, "-I", "-c", os_keyring._CHILD, _ROOT, _ITEM.service, _ITEM.user]
+    environment = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}"}
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as child,
+    ):
+        listener.bind(str(bus))
+        listener.listen()
+        assert child.stdin is not None
+        child.stdin.write(b"salt\n")
+        child.stdin.flush()
+        taken, _ = listener.accept()  # it waits for its keyring now
+        with taken:
+            child.stdin.close()
+            assert child.wait(2) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is Linux")

@@ -1,16 +1,12 @@
 """The Linux keyring over a real bus, with the real checking process; only the service is ours.
 
-Knows how to start a private bus. What needs a desktop's own keyring is not tested here.
+Knows the reasons that a caller sees. `test_gnome_keyring` asks a desktop's own keyring.
 """
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,53 +15,22 @@ from byokd.keysource.os_keyring import OsKeyring
 from byokd.keysource.secret_service import SecretService
 from byokd.keysource.source import Item, reason_of
 from byokd.protocol.errors import VaultError
+from keysource.buses import HAVE_BUS, bus
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.skipif(
-        sys.platform != "linux" or shutil.which("dbus-daemon") is None,
-        reason="dbus-daemon is not installed",
-    ),
+    pytest.mark.skipif(not HAVE_BUS, reason="dbus-daemon is not installed"),
 ]
 
-# Starts nothing by itself: the session's own configuration would find an installed keyring.
-_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:dir={folder}</listen>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"""
 _ITEM = Item(b"\1" * 16, b"\2" * 16)
-_STUB = Path(__file__).with_name("secret_service_stub.py")
 
 
 @pytest.fixture
 def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Return a function that puts a service in some mode on a bus of its own."""
-    with ExitStack() as stack:
-
-        def start(*command: str) -> str:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            assert process.stdout is not None
-            return process.stdout.readline().strip()
-
-        config = tmp_path / "bus.conf"
-        config.write_text(_BUS.format(folder=tmp_path), encoding="utf-8")
-        daemon = ("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address")
-        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", start(*daemon))
-        yield lambda mode: _expect_ready(start(sys.executable, str(_STUB), mode))
-
-
-def _expect_ready(line: str) -> None:
-    assert line == "ready"
+    with bus(tmp_path) as running:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", running.address)
+        yield running.keyring
 
 
 async def test_a_key_is_kept_and_checked_by_a_fresh_process(
@@ -112,6 +77,22 @@ async def test_a_prompt_that_nobody_answers(keyring: Callable[[str], None]) -> N
         await OsKeyring(interactive_timeout_ms=300).read(_ITEM, interactive=True)
     assert reason_of(caught.value) == "timeout"
     assert time.monotonic() - began < 5
+
+
+async def test_a_service_that_answers_nothing_keeps_no_thread(
+    keyring: Callable[[str], None],
+) -> None:
+    """A person may take half a minute to answer a prompt, and a service may not."""
+    keyring("silent")
+    source = OsKeyring(timeout_ms=200)
+    for interactive in (False, True):
+        for ask in (source.read, source.create):
+            with pytest.raises(VaultError) as caught:
+                await ask(_ITEM, interactive=interactive)
+            assert reason_of(caught.value) == "timeout"
+            assert source._asking is not None
+            source._asking.join(2)
+            assert not source._asking.is_alive()
 
 
 @pytest.mark.usefixtures("keyring")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from byokd.keysource.source import failed
+from byokd.limits import KEYRING_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -43,7 +44,7 @@ class Backend(Protocol):
         ...
 
 
-def find_backend() -> Backend:
+def find_backend(answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> Backend:
     """Return the one keyring that is right for this platform. Nothing is asked yet."""
     if sys.platform == "darwin":
         return PlatformKeyring("macOS Keychain", _keychain)
@@ -51,7 +52,7 @@ def find_backend() -> Backend:
         return PlatformKeyring("Windows Credential Manager", _credential_manager)
     from byokd.keysource.secret_service import SecretService
 
-    return SecretService()
+    return SecretService(answer_timeout_ms)
 
 
 class PlatformKeyring:

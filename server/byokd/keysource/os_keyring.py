@@ -18,12 +18,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import IO, Final, TypeAlias, TypeVar, cast, get_args
 
 from byokd.keysource.keyrings import Backend, find_backend
-from byokd.keysource.source import Item, failed, from_text, new_key, to_text
+from byokd.keysource.source import Item, Reason, failed, from_text, new_key, to_text
 from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import VaultError
 from byokd.protocol.vault import Protection
@@ -79,7 +79,7 @@ class OsKeyring:
         interactive_timeout_ms: int = KEYRING_INTERACTIVE_TIMEOUT_MS,
         missing_delays_s: tuple[float, ...] = _MISSING_DELAYS_S,
     ) -> None:
-        self._backend = backend or find_backend()
+        self._backend = backend or find_backend(timeout_ms)
         self._verify = verify or reads_back
         self._timeout_ms = timeout_ms
         self._interactive_timeout_ms = interactive_timeout_ms
@@ -176,7 +176,7 @@ class OsKeyring:
                 outcome: tuple[T | None, Exception | None] = (question(), None)
             except VaultError as error:
                 outcome = (None, error)
-            except Exception:  # noqa: BLE001  # a foreign library failed; its text stays here
+            except BaseException:  # noqa: BLE001  # a foreign library failed; its text stays here
                 outcome = (None, failed("noBackend"))
             answered.set()
             with contextlib.suppress(RuntimeError):  # the loop may be gone
@@ -200,27 +200,59 @@ def reads_back(item: Item, value: str, timeout_s: float) -> bool:
         VaultUnavailable: `itemMissing` or `timeout`, or the reason that the child met.
     """
     salt = secrets.token_hex(16)
+    kind, _, answer = _answer_of_child(item, salt, timeout_s).partition(" ")
+    if kind == "failed":
+        raise failed(next((reason for reason in get_args(Reason) if reason == answer), "noBackend"))
+    if kind != "found":
+        raise failed("itemMissing")
+    return secrets.compare_digest(answer, salted_hash(salt, value))
+
+
+def _answer_of_child(item: Item, salt: str, timeout_s: float) -> str:
+    """Run the checking process. Its input stays open meanwhile: it ends when we do."""
     package_root = str(Path(__file__).parents[2])
     command = [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, package_root]
     environment = {name: os.environ[name] for name in CHILD_VARIABLES if name in os.environ}
     try:
-        done = subprocess.run(  # noqa: S603  # our own interpreter, our own module
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter, our own module
             [*command, item.service, item.user],
-            input=f"{salt}\n",
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=environment,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise failed("timeout") from None
     except OSError:
         raise failed("noBackend") from None
-    kind, _, answer = done.stdout.strip().partition(" ")
-    if kind == "missing" or not kind:
-        raise failed("itemMissing")
-    return kind == "found" and secrets.compare_digest(answer, salted_hash(salt, value))
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    with process, _timer(timeout_s, stop):
+        found = _exchange(process, salt)
+        process.kill()
+    if late.is_set():
+        raise failed("timeout")
+    return found
+
+
+@contextlib.contextmanager
+def _timer(timeout_s: float, act: Callable[[], None]) -> Iterator[None]:
+    timer = threading.Timer(timeout_s, act)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _exchange(process: subprocess.Popen[bytes], salt: str) -> str:
+    asked, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+    with contextlib.suppress(OSError):  # it ended before it was asked; its answer says that
+        os.write(asked.fileno(), f"{salt}\n".encode())
+    return answers.readline().decode("ascii", "replace").strip()
 
 
 def salted_hash(salt: str, value: str) -> str:

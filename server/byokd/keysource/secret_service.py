@@ -13,24 +13,32 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from byokd.keysource.source import failed
+from byokd.limits import KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import VaultError
 
 if TYPE_CHECKING:
-    from jeepney.io.blocking import DBusConnection  # type: ignore[import-untyped]
     from secretstorage import Collection
+
+    from byokd.keysource.session_bus import SessionBus
 
 _LABEL: Final = "byokd master key"
 _APPLICATION: Final = "byokd"
 
 
 class SecretService:
-    """The keyring of a Linux desktop session."""
+    """The keyring of a Linux desktop session.
+
+    `answer_timeout_ms` is for each answer of the service; a prompt has its own time.
+    """
 
     name = "Secret Service"
 
+    def __init__(self, answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> None:
+        self._answer_timeout_ms = answer_timeout_ms
+
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         """Return a value, or None where there is no such item."""
-        with _session() as bus:
+        with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=False)
             if collection is None:
                 return None
@@ -41,7 +49,7 @@ class SecretService:
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         """Write a new item; the first one may make the collection, which asks for a password."""
-        with _session() as bus:
+        with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=prompt_timeout_ms is not None)
             if collection is None:
                 raise failed("backendLocked")
@@ -51,37 +59,42 @@ class SecretService:
 
     def delete(self, service: str, user: str) -> None:
         """Remove an item."""
-        with _session() as bus:
+        with self._session(None) as bus:
             collection = _default_collection(bus, may_create=False)
             if collection is None or collection.is_locked():
                 return
             for item in collection.search_items({"service": service, "username": user}):
                 item.delete()
 
+    @contextlib.contextmanager
+    def _session(self, prompt_timeout_ms: int | None) -> Iterator[SessionBus]:
+        """Connect to the session bus, and turn every foreign error into a reason."""
+        try:
+            import secretstorage as library
+            from secretstorage.util import add_match_rules
 
-@contextlib.contextmanager
-def _session() -> Iterator[DBusConnection]:
-    """Connect to the session bus, and turn every foreign error into a reason."""
-    try:
-        import secretstorage as library
-    except ImportError:
-        raise failed("noBackend") from None
-    try:
-        with contextlib.closing(library.dbus_init()) as bus:
-            yield bus
-    except VaultError:
-        raise
-    except library.PromptDismissedException:
-        raise failed("promptDismissed") from None
-    except library.LockedException:
-        raise failed("backendLocked") from None
-    except TimeoutError:
-        raise failed("timeout") from None
-    except Exception:  # noqa: BLE001  # whatever D-Bus says, there is no keyring to be had
-        raise failed("noBackend") from None
+            from byokd.keysource.session_bus import SessionBus
+        except ImportError:
+            raise failed("noBackend") from None
+        answer_s = self._answer_timeout_ms / 1000
+        prompt_s = answer_s if prompt_timeout_ms is None else prompt_timeout_ms / 1000
+        try:
+            with contextlib.closing(SessionBus(answer_s, prompt_s)) as bus:
+                add_match_rules(bus)
+                yield bus
+        except VaultError:
+            raise
+        except library.PromptDismissedException:
+            raise failed("promptDismissed") from None
+        except library.LockedException:
+            raise failed("backendLocked") from None
+        except TimeoutError:
+            raise failed("timeout") from None
+        except Exception:  # noqa: BLE001  # whatever D-Bus says, there is no keyring to be had
+            raise failed("noBackend") from None
 
 
-def _default_collection(bus: DBusConnection, *, may_create: bool) -> Collection | None:
+def _default_collection(bus: SessionBus, *, may_create: bool) -> Collection | None:
     import secretstorage as library
 
     if not library.check_service_availability(bus):

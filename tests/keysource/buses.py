@@ -1,0 +1,72 @@
+"""A session bus of one's own, with a keyring on it or none.
+
+Knows how to start a bus and the stub of a Secret Service. Must not know what is asked of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+HAVE_BUS = sys.platform == "linux" and shutil.which("dbus-daemon") is not None
+_STUB = Path(__file__).with_name("secret_service_stub.py")
+
+# Starts nothing by itself: the session's own configuration would find an installed keyring.
+_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:dir={folder}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+class Bus:
+    """A running bus; `keyring` puts a service on it."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._stack = stack
+        config = folder / "bus.conf"
+        config.write_text(_CONFIG.format(folder=folder), encoding="utf-8")
+        command = ("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address")
+        self.address = self._start(stack, *command, environment={})
+
+    def keyring(self, mode: str, kept: Path | None = None) -> None:
+        """Start a service that lives as long as the bus."""
+        self._keyring(self._stack, mode, kept)
+
+    @contextmanager
+    def having(self, mode: str, kept: Path) -> Iterator[None]:
+        """Have a service for a while."""
+        with ExitStack() as stack:
+            self._keyring(stack, mode, kept)
+            yield
+
+    def _keyring(self, stack: ExitStack, mode: str, kept: Path | None) -> None:
+        command = [sys.executable, str(_STUB), mode, *([str(kept)] if kept else [])]
+        environment = {"DBUS_SESSION_BUS_ADDRESS": self.address}
+        assert self._start(stack, *command, environment=environment) == "ready"
+
+    @staticmethod
+    def _start(stack: ExitStack, *command: str, environment: dict[str, str]) -> str:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        stack.enter_context(process)
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        return process.stdout.readline().strip()
+
+
+@contextmanager
+def bus(folder: Path) -> Iterator[Bus]:
+    """Run a bus whose socket is in `folder`."""
+    with ExitStack() as stack:
+        yield Bus(folder, stack)
