@@ -5,6 +5,7 @@ Knows every way in which a key source can fail, and that none of them makes a se
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -335,3 +336,19 @@ async def test_a_crash_between_the_file_and_the_vault_blocks_nobody(tmp_path: Pa
     await house.initialize()
     await house.put()
     await house.vault.aclose()
+
+
+async def test_who_waits_for_a_try_takes_what_it_found(tmp_path: Path) -> None:
+    keyring = Keyring()
+    made = World(tmp_path, sources=_sources(tmp_path, keyring))
+    await made.initialize("osKeyring")
+    await made.vault.aclose()
+    absent = keyrings.Absent()
+    again = World(tmp_path, sources=_sources(tmp_path, absent))
+    found = await asyncio.gather(*(again.vault.unlock() for _ in range(5)))
+    assert {info.reason for info in found} == {"noBackend"}
+    assert absent.asked == ["get"]
+    await again.vault.unlock()
+    await asyncio.gather(again.vault.unlock(), again.vault.unlock(interactive=True))
+    assert absent.asked == ["get", "get", "get", "get with prompt"]
+    await again.vault.aclose()

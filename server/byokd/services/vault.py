@@ -141,7 +141,7 @@ class VaultDesk:
         if found.state == "unlocked":
             return
         if found.state != "uninitialized":
-            await self._vault.read(lambda _tx: None)  # raises why
+            raise self._vault.refusal()  # asking again would show the prompt again, or wait again
         try:
             await self._make(session, _KEYRING)
         except Conflict:  # another process was first: its vault is the vault

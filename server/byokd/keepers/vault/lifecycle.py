@@ -111,6 +111,7 @@ class Vault:
         self._database: Database | None = None
         self._keys: RootKeys | None = None
         self._standing = Standing()
+        self._tries = 0
         self._locked_by_user = False
         self._opening = asyncio.Lock()
         self._seen: int | None = None
@@ -126,9 +127,13 @@ class Vault:
 
         A vault that was locked on purpose stays locked. `interactive` lets the keyring show its
         prompt. Never raises for a vault that cannot be opened: the state and its reason say so.
+        Whoever waits for a try that is under way takes what it found: a keyring that is silent for
+        five seconds costs everybody five, and not each one five more.
         """
+        tries = self._tries
         async with self._opening:
-            if self._keys is None and not self._locked_by_user:
+            just_tried = tries != self._tries and not interactive
+            if self._keys is None and not self._locked_by_user and not just_tried:
                 await self._open(_NOTHING, interactive=interactive)
         return self.status()
 
@@ -150,7 +155,7 @@ class Vault:
             if self._keys is None:
                 await self._open(given, interactive=True, admit=admit)
             if self._keys is None:
-                raise self._refusal()
+                raise self.refusal()
             self._locked_by_user = False
         return self.status()
 
@@ -165,7 +170,7 @@ class Vault:
         async with self._opening:
             if await self._find() is None:
                 self._standing.enter("uninitialized")
-                raise self._refusal()
+                raise self.refusal()
             self._keys, self._locked_by_user = None, True
             self._standing.refuse(failed("lockedByUser"))
         return self.status()
@@ -277,6 +282,7 @@ class Vault:
             if stored is None:
                 self._standing.enter("uninitialized")
                 return
+            self._tries += 1
             keys = await self._open_slots(stored, given, interactive=interactive)
             await self._admit(keys, admit)
         except VaultError as error:
@@ -385,14 +391,14 @@ class Vault:
             if self._keys is None:
                 await self.unlock()
             if self._keys is None or self._database is None:
-                raise self._refusal()
+                raise self.refusal()
             try:
                 return await ask(self._database, self._keys)
             except _Stale:
                 self._keys = None
         raise StoreBusy("the vault's keys are being replaced; try again in a moment")
 
-    def _refusal(self) -> ByokdError:
+    def refusal(self) -> ByokdError:
         """Return a fresh copy of why the vault is not open."""
         if (error := self._standing.error) is not None:
             return type(error)(error.user_message, **error.fields)
