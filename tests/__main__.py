@@ -48,6 +48,9 @@ PROCESSES = (
 )
 """The tests that start processes and wait for them, for the second lane."""
 
+# Debian's name of a package, and the program by which it is known to be there.
+SYSTEM_PACKAGES = {"dbus": "dbus-daemon", "gnome-keyring": "gnome-keyring-daemon"}
+
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -127,6 +130,25 @@ def _check(command: list[str]) -> Tally:
         return Tally(passed=1)
     print(done.stdout, flush=True)
     return Tally(failed=1, note=f"ended with {done.returncode}")
+
+
+def _system_packages(words: list[str]) -> Tally:
+    """Install what some tests need of the system; without it they are skipped and say so."""
+    missing = {name for name, program in SYSTEM_PACKAGES.items() if not shutil.which(program)}
+    names = " ".join(sorted(missing))
+    if not missing:
+        return Tally(passed=1)
+    if "--long" not in words:
+        return Tally(skipped=1, note=f"{names}: installed only by --long")
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return Tally(skipped=1, note=f"{names}: installed only as root, where there is apt-get")
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *sorted(missing)]
+    for command in (["apt-get", "update", "--quiet"], install):
+        done = _run(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
+        if done.returncode:
+            print(done.stdout, flush=True)
+            return Tally(failed=1, note=f"{' '.join(command[:2])} ended with {done.returncode}")
+    return Tally(passed=1, note=f"installed {names}")
 
 
 def _pytest(python: str, words: list[str], *, shown_at_once: bool = True) -> Tally:

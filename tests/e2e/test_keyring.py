@@ -72,8 +72,8 @@ NEW = {
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    with bus(tmp_path_factory.mktemp("bus")) as found:
+def session() -> Iterator[Bus]:
+    with bus() as found:
         yield found
 
 

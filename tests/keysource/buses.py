@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 HAVE_BUS = sys.platform == "linux" and shutil.which("dbus-daemon") is not None
 _STUB = Path(__file__).with_name("secret_service_stub.py")
@@ -33,8 +34,10 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 class Bus:
     """A running bus; `keyring` puts a service on it."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
+        # not below a test's own folder: the path of a socket has a hundred characters at most
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="byokd-bus-")))
         config = folder / "bus.conf"
         config.write_text(_CONFIG.format(folder=folder), encoding="utf-8")
         command = ("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address")
@@ -66,7 +69,7 @@ class Bus:
 
 
 @contextmanager
-def bus(folder: Path) -> Iterator[Bus]:
-    """Run a bus whose socket is in `folder`."""
+def bus() -> Iterator[Bus]:
+    """Run a bus."""
     with ExitStack() as stack:
-        yield Bus(folder, stack)
+        yield Bus(stack)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +25,9 @@ _ITEM = Item(b"\1" * 16, b"\2" * 16)
 
 
 @pytest.fixture
-def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Return a function that puts a service in some mode on a bus of its own."""
-    with bus(tmp_path) as running:
+    with bus() as running:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", running.address)
         yield running.keyring
 

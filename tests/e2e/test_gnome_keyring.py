@@ -1,0 +1,150 @@
+"""The real daemon over the real keyring of a GNOME desktop, on a bus and in a home of its own.
+
+Knows how a session starts its keyring: unlocked by the login's password, or locked. There is no
+display, so a prompt cannot be answered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]
+from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]
+
+from daemon import Daemon, RpcError, running
+from keysource.buses import HAVE_BUS, bus
+from world import GENERIC, KEY
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(
+        not HAVE_BUS or shutil.which("gnome-keyring-daemon") is None,
+        reason="gnome-keyring is not installed; `python3 tests --long` installs it as root",
+    ),
+]
+
+PASSWORD = "the login's password"
+SERVICE = "org.freedesktop.secrets"
+STORE = {
+    "provider": GENERIC,
+    "fields": {"apiKey": {"plain": KEY}},
+    "baseUrl": "http://127.0.0.1:9",
+    "probe": "skip",
+}
+
+
+@contextmanager
+def desktop(home: Path, password: str | None = PASSWORD) -> Iterator[dict[str, str]]:
+    """Start a session's keyring, unlocked if its password is given; yield its environment."""
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with bus() as session:
+        environment = {
+            "HOME": str(home),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "DBUS_SESSION_BUS_ADDRESS": session.address,
+        }
+        unlock = [] if password is None else ["--unlock"]
+        command = ["gnome-keyring-daemon", "--foreground", "--components=secrets", *unlock]
+        with open_dbus_connection(session.address) as watcher:
+            rule = MatchRule(type="signal", member="NameOwnerChanged")
+            rule.add_arg_condition(0, SERVICE)
+            watcher.send_and_get_reply(message_bus.AddMatch(rule))
+            with (
+                watcher.filter(rule) as changes,
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                ) as keyring,
+            ):
+                assert keyring.stdin is not None
+                keyring.stdin.write((password or "").encode())
+                keyring.stdin.close()
+                try:
+                    watcher.recv_until_filtered(changes, timeout=10)
+                    yield environment
+                finally:
+                    keyring.kill()
+
+
+@asynccontextmanager
+async def daemon(home: Path, environment: dict[str, str]) -> AsyncIterator[Daemon]:
+    async with running(data_dir=home / "vault", environment=environment) as found:
+        await found.initialize()
+        yield found
+        assert await found.close() == 0
+
+
+async def state(found: Daemon) -> tuple[str, str | None]:
+    info = (await found.request("vault/status"))["vault"]
+    return info["state"], info["reason"]
+
+
+async def refused(found: Daemon) -> str:
+    with pytest.raises(RpcError) as caught:
+        await found.request("key/store", STORE)
+    return str(caught.value.data["details"]["reason"])
+
+
+def kept(home: Path) -> dict[str, str]:
+    """Return what the keyring has on disk, by name and hash."""
+    folder = home / ".local/share/keyrings"
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.glob("*.keyring")
+    }
+
+
+async def test_a_key_outlives_the_daemon_and_the_session(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with desktop(home) as environment:
+        async with daemon(home, environment) as first:
+            await first.request("key/store", STORE)
+            info = (await first.request("vault/status"))["vault"]
+            assert (info["state"], info["protection"]) == ("unlocked", "osKeyring")
+            assert info["backend"] == "Secret Service"
+        async with daemon(home, environment) as second:
+            assert await state(second) == ("unlocked", None)
+            assert len((await second.request("key/list", {}))["items"]) == 1
+    before = kept(home)
+    assert before
+    with desktop(home) as environment:
+        async with daemon(home, environment) as third:
+            assert await state(third) == ("unlocked", None)
+            assert len((await third.request("key/list", {}))["items"]) == 1
+    assert kept(home) == before
+
+    for password in (None, "another password"):
+        with desktop(home, password) as environment:
+            async with daemon(home, environment) as locked:
+                assert await state(locked) == ("locked", "backendLocked")
+                assert await refused(locked) == "promptDismissed"  # it cannot be shown
+        assert kept(home) == before, password
+
+    shutil.rmtree(home / ".local")  # a new login keyring, and the vault is still there
+    with desktop(home) as environment:
+        async with daemon(home, environment) as lost:
+            assert await state(lost) == ("unavailable", "itemMissing")
+            assert await refused(lost) == "itemMissing"
+
+
+async def test_a_locked_keyring_makes_no_vault(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with desktop(home):
+        pass  # it has a login keyring now
+    with desktop(home, None) as environment:
+        async with daemon(home, environment) as found:
+            assert await state(found) == ("uninitialized", None)
+            assert await refused(found) == "promptDismissed"
+            assert await state(found) == ("uninitialized", None)
+    assert not (home / "vault/data/vault.db").exists()
