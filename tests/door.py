@@ -53,6 +53,7 @@ ROOMS = {
         "lock": "vault/lock",
     },
     "backups": {"restore": "vault/restore"},
+    "rekeying": {"change": "vault/rekey"},
     "models": {"list": "model/list", "refresh": "model/refresh"},
     "doctor": {"test": "provider/test"},
     "audit": {"list": "audit/list", "verify": "audit/verify"},

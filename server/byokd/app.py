@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from byokd.services.doctor import Doctor
     from byokd.services.keys import Keys
     from byokd.services.models import Models
+    from byokd.services.rekey import Rekeying
     from byokd.services.trail import Trail
     from byokd.services.vault import VaultDesk
     from byokd.transport.seam import Transport
@@ -79,6 +80,7 @@ class Rooms:
     keys: Keys
     vault: VaultDesk
     backups: BackupsDesk
+    rekeying: Rekeying
     models: Models
     doctor: Doctor
     chat: Chat
@@ -173,6 +175,7 @@ class App:
         from byokd.services.keys import Keys
         from byokd.services.models import Models
         from byokd.services.probe import Prober
+        from byokd.services.rekey import Rekeying
         from byokd.services.trail import Trail
         from byokd.services.vault import VaultDesk
         from byokd.services.watch import Watch
@@ -208,6 +211,7 @@ class App:
             keys=keys,
             vault=desk,
             backups=backups,
+            rekeying=Rekeying(vault, trail, desk, backups),
             models=models,
             doctor=Doctor(access, transport, prober, models, chat, self._sealing),
             chat=chat,

@@ -247,6 +247,9 @@ KEYS_PER_ACCOUNT_MAX: Final = 1_000
 PUBLIC_KEY_MAX_CHARS: Final = 64
 """Base64 of a client's 32-byte public key has 44 characters."""
 
+SLOTS_MAX: Final = 8
+"""Ways to open one vault; a wrong passphrase is tried on each that takes one."""
+
 PASSPHRASE_MIN_CHARS: Final = 12
 """Twelve characters of a person's choice, at half a second a guess; NIST and OWASP ask for less."""
 

@@ -28,6 +28,7 @@ class World:
     """One vault and its trail."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
         self.places: Places = places(folder)
         self._times = itertools.count(1_700_000_000_000, 1_000)
         self.audit = Audit(self.places.state)

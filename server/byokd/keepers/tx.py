@@ -22,22 +22,30 @@ DELETED: Final = "deleted"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RootKeys:
-    """The root key of one store and what is derived from it. Never leaves the process."""
+    """The root key of one store and what is derived from it. Never leaves the process.
+
+    `trail` is the parent of the audit chain and its anchor: the first root key of the store. It
+    stays when the root key is replaced, so that entries made before can still be checked; where the
+    chain ends is in the one row, under the root key of the day.
+    """
 
     store_id: bytes
     version: int
     root: bytes
+    trail: bytes
     row: bytes
     anchor: bytes
 
     @classmethod
-    def of(cls, store_id: bytes, version: int, root: bytes) -> Self:
-        """Derive the children."""
-        return cls(store_id, version, root, subkey(root, "row-mac"), subkey(root, "anchor"))
+    def of(cls, store_id: bytes, version: int, root: bytes, trail: bytes | None = None) -> Self:
+        """Derive the children; `trail` is the root key itself until that is replaced."""
+        trail = trail or root
+        rows, anchor = subkey(root, "row-mac"), subkey(trail, "anchor")
+        return cls(store_id, version, root, trail, rows, anchor)
 
     def chain(self, epoch: int) -> Chain:
         """Return the audit chain of an epoch."""
-        return chain_of(self.root, self.store_id, epoch)
+        return chain_of(self.trail, self.store_id, epoch)
 
     def row_mac(self, table: str, *columns: Element) -> bytes:
         """Return what authenticates a row; blobs come in as their SHA-256."""

@@ -66,6 +66,8 @@ METHODS: tuple[Method, ...] = (
            "forget the vault's keys in this process until it is unlocked"),
     Method("vault/restore", "backup", "VaultRestoreParams", "VaultRestoreResult",
            "put a backup in the place of the vault"),
+    Method("vault/rekey", "vault", "VaultRekeyParams", "VaultRekeyResult",
+           "change what opens the vault, or what its keys are sealed under"),
     Method("model/list", "model", "ModelListParams", "ModelListResult",
            "models from the provider and from the bundled catalog, each with its source"),
     Method("model/refresh", "model", "ModelRefreshParams", "ModelRefreshResult",

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:47a17972a50b7bb49f1eded01cade6bfcf5d9e3b1c59d361d57bc520612aee94"
+SCHEMA_HASH: Final = "sha256:31fa9e129398ce6f5ea11659df8a2d8d7fd9dee3c189e561f7f3406838a98806"

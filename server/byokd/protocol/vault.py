@@ -5,9 +5,9 @@ Knows states and reasons. Must not know how a key source works.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from byokd.limits import PUBLIC_KEY_MAX_CHARS
 from byokd.protocol.backup import BackupInfo
@@ -17,6 +17,10 @@ from byokd.protocol.key import SecretInput
 VaultState: TypeAlias = Literal["checking", "unlocked", "locked", "uninitialized", "unavailable"]
 Protection: TypeAlias = Literal["osKeyring", "passphrase", "keyFile", "memory"]
 SlotKind: TypeAlias = Literal["osKeyring", "passphrase", "keyFile", "memory", "recoveryCode"]
+SlotId = Annotated[str, StringConstraints(pattern=r"^slot_[a-z2-7]{26}$")]
+RekeyChange: TypeAlias = Literal[
+    "addSlot", "replaceProtection", "removeSlot", "rootKey", "dataKeys", "everything"
+]
 SlotState: TypeAlias = Literal["pending", "active", "retiring"]
 
 
@@ -108,6 +112,36 @@ class VaultUnlockParams(Params):
 
 class VaultLockParams(Params):
     """Forget the vault's keys in this process until somebody unlocks it."""
+
+
+class VaultRekeyParams(Params):
+    """Change what opens the vault, or what its keys are sealed under.
+
+    `add_slot` makes one of `kind`; `replace_protection` makes one and ends every other protection
+    with it; `remove_slot` ends `slot_id`; `root_key` and `data_keys` renew those keys,
+    `everything` both.
+
+    `passphrase` and `recovery_code` are what opens the vault now, where a new root key has to be
+    put under them; `new_passphrase` is for a slot of that kind. A recovery code that is made comes
+    back sealed to `recipient_public_key`: for a slot of that kind, which ends the code before it,
+    or with a new root key in place of a code that is not given.
+    """
+
+    change: RekeyChange
+    kind: SlotKind | None = None
+    slot_id: SlotId | None = None
+    accept_risk: str | None = None
+    passphrase: SecretInput | None = None
+    new_passphrase: SecretInput | None = None
+    recovery_code: SecretInput | None = None
+    recipient_public_key: str | None = Field(default=None, max_length=PUBLIC_KEY_MAX_CHARS)
+
+
+class VaultRekeyResult(Result):
+    """The vault as it is now, and a recovery code where one was made."""
+
+    vault: VaultInfo
+    recovery_code: SealedSecret | None
 
 
 class VaultChanged(Params):

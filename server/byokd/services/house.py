@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         VaultInitializeParams,
         VaultInitializeResult,
         VaultLockParams,
+        VaultRekeyParams,
+        VaultRekeyResult,
         VaultResult,
         VaultStatusParams,
         VaultUnlockParams,
@@ -107,6 +109,11 @@ class Rooms(Protocol):
     @property
     def backups(self) -> BackupsRoom:
         """`vault/restore`."""
+        ...
+
+    @property
+    def rekeying(self) -> RekeyingRoom:
+        """`vault/rekey`."""
         ...
 
     @property
@@ -206,6 +213,14 @@ class BackupsRoom(Protocol):
 
     async def restore(self, session: Session, params: VaultRestoreParams) -> VaultRestoreResult:
         """Put a backup in the place of the vault."""
+        ...
+
+
+class RekeyingRoom(Protocol):
+    """What opens the vault, and what its keys are sealed under."""
+
+    async def change(self, session: Session, params: VaultRekeyParams) -> VaultRekeyResult:
+        """Make one change."""
         ...
 
 

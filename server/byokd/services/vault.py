@@ -6,10 +6,11 @@ first key. Anything weaker is an explicit act that names its risk. Must not know
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from byokd.crypto.seal import SealingKey, info
-from byokd.keepers.vault import DAMAGED, Given, Vault
+from byokd.keepers.vault import DAMAGED, Given, Vault, rekey
 from byokd.keysource import recovery
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
@@ -17,6 +18,7 @@ from byokd.protocol.key import SecretInput
 from byokd.protocol.vault import (
     Protection,
     SealedSecret,
+    SlotKind,
     VaultChanged,
     VaultInfo,
     VaultInitializeParams,
@@ -50,8 +52,11 @@ class VaultDesk:
         self._told: VaultInfo | None = None
 
     async def status(self, _session: Session, _params: VaultStatusParams) -> VaultResult:
-        """Return the vault's state, after the first look at the disk and the keyring."""
-        vault, backups = await self._vault.unlock(), await self._backups.list()
+        """Return the vault's state, after a look at the disk and the keyring."""
+        await self._vault.unlock()
+        with suppress(VaultError):  # a store that fails is in the state already
+            await self._vault.survey()
+        vault, backups = self._vault.status(), await self._backups.list()
         if vault.reason == DAMAGED and backups:
             hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
             vault = vault.model_copy(update={"hint": hint})
@@ -71,24 +76,15 @@ class VaultDesk:
             Conflict: there is a vault already.
             VaultUnavailable, VaultLocked: the chosen place does not answer, with its reason.
         """
-        if params.protection in _WEAKER and params.accept_risk != params.protection:
-            raise InvalidParams(
-                f"this protection is weaker than the OS keyring; set acceptRisk to"
-                f" {params.protection!r} to say that you know what it does not protect against",
-                details=[{"pointer": "/acceptRisk", "reason": "must name the protection"}],
-            )
+        require_risk_accepted(params.protection, params.accept_risk)
         method = "vault/initialize"
-        passphrase = self._secret(session, method, "passphrase", params.passphrase)
+        passphrase = self.secret(session, method, "passphrase", params.passphrase)
         if passphrase is not None and params.protection != "passphrase":
             raise InvalidParams(
                 "a passphrase belongs to the protection of that name; leave one of them out",
                 details=[{"pointer": "/passphrase", "reason": "does not fit the protection"}],
             )
-        recipient, code, sealed = params.recipient_public_key, None, None
-        if recipient is not None:  # sealed first: a code that nobody can read must not be made
-            code = recovery.new_code()
-            use = info(method, account=session.account, field="recoveryCode")
-            sealed = SealedSecret(sealed=recovery.sealed_to(recipient, code, use))
+        code, sealed = new_code(session, method, params.recipient_public_key)
         made = await self._make(session, params.protection, Given(passphrase, code))
         return VaultInitializeResult(vault=made, recovery_code=sealed)
 
@@ -103,8 +99,8 @@ class VaultDesk:
             raise InvalidParams("give the passphrase or the recovery code, not both")
         method = "vault/unlock"
         given = Given(
-            self._secret(session, method, "passphrase", params.passphrase),
-            self._secret(session, method, "recoveryCode", params.recovery_code),
+            self.secret(session, method, "passphrase", params.passphrase),
+            self.secret(session, method, "recoveryCode", params.recovery_code),
         )
         was_open = self._vault.status().state == "unlocked"
         found = await self._vault.unlock_with(given)
@@ -112,8 +108,9 @@ class VaultDesk:
             await self._vault.transaction(
                 lambda tx: self._trail.note(tx, session, "store.unlocked", details=_by(given))
             )
-        self._tell(session, found)
-        return VaultResult(vault=found, backups=await self._backups.list())
+        self.tell(session, found)
+        await rekey.finish(self._vault)
+        return VaultResult(vault=self._vault.status(), backups=await self._backups.list())
 
     async def lock(self, session: Session, _params: VaultLockParams) -> VaultResult:
         """Forget the keys in this process until somebody unlocks the vault.
@@ -127,7 +124,7 @@ class VaultDesk:
         if self._vault.status().state == "unlocked":
             await self._vault.transaction(lambda tx: self._trail.note(tx, session, "store.locked"))
         found = await self._vault.lock()
-        self._tell(session, found)
+        self.tell(session, found)
         return VaultResult(vault=found, backups=await self._backups.list())
 
     async def ready(self, session: Session) -> None:
@@ -158,8 +155,13 @@ class VaultDesk:
             ) from None
 
     async def open_in_background(self, session: Session) -> None:
-        """Look at disk and keyring once after the start, and tell the client what was found."""
-        self._tell(session, await self._vault.unlock())
+        """Look at disk and keyring once after the start, and tell the client what was found.
+
+        What a process that was killed had begun is completed.
+        """
+        self.tell(session, await self._vault.unlock())
+        await rekey.finish(self._vault)
+        self.tell(session, self._vault.status())
 
     async def look(self, session: Session) -> VaultInfo:
         """Open a vault that another process made meanwhile, and tell the client what is new.
@@ -170,7 +172,7 @@ class VaultDesk:
         if found.state == "uninitialized":
             found = await self._vault.unlock()
         if found.state != "checking":
-            self._tell(session, found)
+            self.tell(session, found)
         return found
 
     async def _make(
@@ -185,10 +187,10 @@ class VaultDesk:
                 tx, session, "store.created", details={"protection": protection}
             ),
         )
-        self._tell(session, made)
+        self.tell(session, made)
         return made
 
-    def _secret(
+    def secret(
         self, session: Session, method: str, field: str, given: SecretInput | None
     ) -> Secret | None:
         """Open what was sealed for this field of this method; passphrases are taken as they are."""
@@ -198,13 +200,45 @@ class VaultDesk:
             return Secret(given.plain or "")
         return self._sealing.open(given.sealed, info(method, account=session.account, field=field))
 
-    def _tell(self, session: Session, known: VaultInfo) -> None:
+    def tell(self, session: Session, known: VaultInfo) -> None:
+        """Tell the client of a vault that is other than it was last told."""
         if known != self._told:
             self._told = known
             session.client.notify("vault/changed", VaultChanged(vault=known))
 
 
+def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:
+    """Refuse a protection weaker than the OS keyring that was not asked for by its own name.
+
+    Raises:
+        InvalidParams: it was not.
+    """
+    if kind in _WEAKER and accepted != kind:
+        raise InvalidParams(
+            f"this protection is weaker than the OS keyring; set acceptRisk to {kind!r}"
+            " to say that you know what it does not protect against",
+            details=[{"pointer": "/acceptRisk", "reason": "must name the protection"}],
+        )
+
+
+def new_code(
+    session: Session, method: str, recipient: str | None
+) -> tuple[Secret | None, SealedSecret | None]:
+    """Return a recovery code, and the same for its recipient; nothing where there is none.
+
+    It is sealed before it is used: a code that nobody can read must not open anything.
+
+    Raises:
+        InvalidParams: the recipient's public key is not one.
+    """
+    if recipient is None:
+        return None, None
+    code = recovery.new_code()
+    use = info(method, account=session.account, field="recoveryCode")
+    return code, SealedSecret(sealed=recovery.sealed_to(recipient, code, use))
+
+
 def _by(given: Given) -> JsonObject:
     if given.passphrase is not None:
-        return {"by": "passphrase"}
-    return {"by": "keyring" if given.recovery_code is None else "recoveryCode"}
+        return {"cause": "passphrase"}
+    return {"cause": "request" if given.recovery_code is None else "recoveryCode"}

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:47a17972a50b7bb49f1eded01cade6bfcf5d9e3b1c59d361d57bc520612aee94";
+export const SCHEMA_HASH = "sha256:31fa9e129398ce6f5ea11659df8a2d8d7fd9dee3c189e561f7f3406838a98806";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -882,6 +882,14 @@ export interface RefreshedList {
   changed: boolean;
 }
 
+export type RekeyChange =
+  | "addSlot"
+  | "replaceProtection"
+  | "removeSlot"
+  | "rootKey"
+  | "dataKeys"
+  | "everything";
+
 /** The answer must be JSON, of this schema where one is given. */
 export interface ResponseFormat {
   type?: "json";
@@ -1281,6 +1289,36 @@ export interface VaultLockParams {
 }
 
 /**
+ * Change what opens the vault, or what its keys are sealed under.
+ *
+ * `addSlot` makes one of `kind`; `replaceProtection` makes one and ends every other protection
+ * with it; `removeSlot` ends `slotId`; `rootKey` and `dataKeys` renew those keys,
+ * `everything` both.
+ *
+ * `passphrase` and `recoveryCode` are what opens the vault now, where a new root key has to be
+ * put under them; `newPassphrase` is for a slot of that kind. A recovery code that is made comes
+ * back sealed to `recipientPublicKey`: for a slot of that kind, which ends the code before it,
+ * or with a new root key in place of a code that is not given.
+ */
+export interface VaultRekeyParams {
+  _meta?: JsonObject | null;
+  change: RekeyChange;
+  kind?: SlotKind | null;
+  slotId?: string | null;
+  acceptRisk?: string | null;
+  passphrase?: SecretInput | null;
+  newPassphrase?: SecretInput | null;
+  recoveryCode?: SecretInput | null;
+  recipientPublicKey?: string | null;
+}
+
+/** The vault as it is now, and a recovery code where one was made. */
+export interface VaultRekeyResult {
+  vault: VaultInfo;
+  recoveryCode: SealedSecret | null;
+}
+
+/**
  * Put a backup in the place of the vault, whatever state the vault is in.
  *
  * `number` is that of a backup in `vault/status`; `path` names a file elsewhere instead. Without
@@ -1370,6 +1408,7 @@ export interface Requests {
   "vault/unlock": { params: VaultUnlockParams; result: VaultResult };
   "vault/lock": { params: VaultLockParams; result: VaultResult };
   "vault/restore": { params: VaultRestoreParams; result: VaultRestoreResult };
+  "vault/rekey": { params: VaultRekeyParams; result: VaultRekeyResult };
   "model/list": { params: ModelListParams; result: ModelListResult };
   "model/refresh": { params: ModelRefreshParams; result: ModelRefreshResult };
   "chat/send": { params: SendParams; result: SendResult };
@@ -1453,6 +1492,9 @@ export function resources(call: Call) {
       /** put a backup in the place of the vault */
       restore: (params: VaultRestoreParams = {}, options?: CallOptions) =>
         call("vault/restore", params, options),
+      /** change what opens the vault, or what its keys are sealed under */
+      rekey: (params: VaultRekeyParams, options?: CallOptions) =>
+        call("vault/rekey", params, options),
     },
     model: {
       /** models from the provider and from the bundled catalog, each with its source */

@@ -4,6 +4,7 @@ Knows nothing by itself; it is the door to its modules:
 
     lifecycle   Vault: status, initialize, unlock, lock, transaction, read, changed, aclose
     standing    what is told of the vault: its state, why, and what its slots are worth
+    rekey       another way in, one less, a new root key, new data keys
     keys        functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
     accounts    list_accounts, erase
     rows        KeyRow and OpenedKey, and how a row is written, checked and read
@@ -15,11 +16,12 @@ Knows nothing by itself; it is the door to its modules:
 from __future__ import annotations
 
 from byokd.keepers.tx import KeyFacts, VaultTx
-from byokd.keepers.vault import accounts, keys
+from byokd.keepers.vault import accounts, keys, rekey
 from byokd.keepers.vault.backups import Backups
-from byokd.keepers.vault.lifecycle import Vault, sources_of
+from byokd.keepers.vault.lifecycle import Vault
 from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey
-from byokd.keepers.vault.slots import Given
+from byokd.keepers.vault.slots import Given, sources_of
+from byokd.keepers.vault.standing import id_to_bytes as slot_id_to_bytes
 from byokd.store.connection import DAMAGED
 
 __all__ = [
@@ -35,5 +37,7 @@ __all__ = [
     "VaultTx",
     "accounts",
     "keys",
+    "rekey",
+    "slot_id_to_bytes",
     "sources_of",
 ]

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, cast
 
 from byokd.crypto.chain import Link
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal
@@ -26,26 +26,34 @@ from byokd.store.db import Tx
 
 if TYPE_CHECKING:
     from byokd.keepers.vault.slots import SlotKey
+    from byokd.protocol.vault import SlotKind
 
 ID_BYTES: Final = 16
+PENDING: Final = "pending"
 ACTIVE: Final = "active"
+RETIRING: Final = "retiring"
 
 _FIRST: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One way to open the root key. `kind` is its name in the contract."""
+    """One way to open the root key. `kind` is its name in the contract.
+
+    Only an active slot has a blob. A pending one names a key that is being made, a retiring one a
+    key that is being removed: without the row nobody would know of it after a crash, because
+    keyrings do not list what they hold.
+    """
 
     slot_id: bytes
-    kind: str
+    kind: SlotKind
     kdf_params: bytes
     rk_version: int
     state: str
-    blob: bytes = field(repr=False)
+    blob: bytes | None = field(repr=False)
     created_at: int
     row_gen: int
-    row_mac: bytes = field(repr=False)
+    row_mac: bytes = field(repr=False, default=b"")
 
     def mac(self, keys: RootKeys) -> bytes:
         """Return what must stand in `row_mac`."""
@@ -56,7 +64,7 @@ class Slot:
             self.kdf_params,
             self.rk_version,
             self.state,
-            digest(self.blob),
+            b"" if self.blob is None else digest(self.blob),
             self.created_at,
             self.row_gen,
         )
@@ -101,8 +109,7 @@ def find(sql: Tx) -> Stored | None:
     meta = sql.one("SELECT store_id FROM meta")
     if meta is None:
         return None
-    rows = sql.all("SELECT * FROM key_slot ORDER BY created_at, slot_id")
-    stored = Stored(meta.blob("store_id"), tuple(_slot_of(row) for row in rows))
+    stored = Stored(meta.blob("store_id"), tuple(all_slots(sql)))
     if not stored.active:
         raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
     return stored
@@ -113,7 +120,7 @@ def create(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -
     root = os.urandom(KEY_BYTES)
     keys = RootKeys.of(store_id, _FIRST, root)
     for key in opened_by:
-        insert_slot(sql, keys, wrapped(keys, key, at=at))
+        write_slot(sql, keys, wrapped(keys, key, at=at))
     genesis = keys.chain(_FIRST).genesis()
     write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
     return keys
@@ -122,17 +129,16 @@ def create(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -
 def wrapped(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
     """Return an active slot that opens these root keys."""
     fields = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
-    blob = seal(key.kek, "slot", fields, keys.root)
-    return Slot(
-        key.slot_id, key.kind, key.params, keys.version, ACTIVE, blob, at, _FIRST, row_mac=b""
-    )
+    parents = keys.root if keys.trail == keys.root else keys.root + keys.trail
+    blob = seal(key.kek, "slot", fields, parents)
+    return Slot(key.slot_id, key.kind, key.params, keys.version, ACTIVE, blob, at, _FIRST)
 
 
-def insert_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
-    """Write a slot that is not there yet."""
+def write_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
+    """Write a slot, in place of the one that has its id."""
     sql.run(
-        "INSERT INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob, created_at,"
-        " row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob,"
+        " created_at, row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         slot.slot_id,
         slot.kind,
         slot.kdf_params,
@@ -154,12 +160,13 @@ def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
     """
     fields = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
     try:
-        root = open_blob(kek, "slot", fields, slot.blob)
+        parents = bytes(open_blob(kek, "slot", fields, slot.blob or b""))
     except EnvelopeError:
         raise DoesNotOpen(
             "the master key does not open this store; restore the store it belongs to"
         ) from None
-    keys = RootKeys.of(stored.store_id, slot.rk_version, bytes(root))
+    root, trail = parents[:KEY_BYTES], parents[KEY_BYTES:] or None
+    keys = RootKeys.of(stored.store_id, slot.rk_version, root, trail)
     if not same(slot.mac(keys), slot.row_mac):
         raise VaultCorrupt(
             "the row that holds the root key was changed from outside; restore the store's backup"
@@ -190,7 +197,7 @@ def data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKe
     if not same(expected, row.blob("row_mac")):
         raise _changed(account)
     try:
-        key = open_blob(tx.keys.root, "account-dek", _dek_fields(tx, account, found), blob)
+        key = open_blob(tx.keys.root, "account-dek", _dek_fields(tx.keys, account, found), blob)
     except EnvelopeError:
         raise _changed(account) from None
     tx.data_keys[account, found] = bytes(key)
@@ -201,26 +208,103 @@ def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
     """Return an account's data key; the first use of the account makes it."""
     if (found := data_key(tx, account)) is not None:
         return found
-    key = os.urandom(KEY_BYTES)
-    blob = seal(tx.keys.root, "account-dek", _dek_fields(tx, account, _FIRST), key)
-    columns = (account, _FIRST, tx.keys.version, digest(blob), at, _FIRST)
-    tx.sql.run(
-        "INSERT INTO account_dek (account_id, dek_version, rk_version, blob, created_at, row_gen,"
-        " row_mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    key = DataKey(_FIRST, os.urandom(KEY_BYTES))
+    _write_data_key(tx, tx.keys, account, key, at=at)
+    tx.changed = True
+    return key
+
+
+def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
+    """Make the next data key of an account; None where the account has none yet."""
+    newest = data_key(tx, account)
+    if newest is None:
+        return None
+    key = DataKey(newest.version + 1, os.urandom(KEY_BYTES))
+    _write_data_key(tx, tx.keys, account, key, at=at)
+    tx.changed = True
+    return key
+
+
+def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
+    """Remove an account's older data keys that no key is sealed under any more."""
+    removed = tx.sql.run(
+        "DELETE FROM account_dek WHERE account_id = ? AND dek_version < ? AND dek_version NOT IN"
+        " (SELECT dek_version FROM key_entry WHERE account_id = ?)",
         account,
-        _FIRST,
-        tx.keys.version,
+        before,
+        account,
+    )
+    tx.changed = tx.changed or removed > 0
+
+
+def renew_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
+    """Put the store under a new root key: its slots, its data keys, and the MAC of every row.
+
+    A row that fails its check is left as it is, so that it goes on failing.
+
+    Args:
+        tx: the transaction; it goes on under the new root key.
+        opened_by: the key of every slot that shall open it; what was active before is not any more.
+        at: wall-clock milliseconds, for slots that are new.
+
+    Returns:
+        The root keys before.
+
+    Raises:
+        VaultCorrupt: a data key was changed from outside; what it seals would be lost.
+    """
+    before, sql = tx.keys, tx.sql
+    after = RootKeys.of(before.store_id, before.version + 1, os.urandom(KEY_BYTES), before.trail)
+    for row in sql.all("SELECT account_id, dek_version, created_at FROM account_dek"):
+        account, version = row.text("account_id"), row.number("dek_version")
+        key = data_key(tx, account, version=version)
+        if key is not None:
+            _write_data_key(tx, after, account, key, at=row.number("created_at"))
+    made_at = {slot.slot_id: slot.created_at for slot in all_slots(sql)}
+    sql.run("DELETE FROM key_slot WHERE state = ?", ACTIVE)
+    for slot_key in opened_by:
+        created_at = made_at.get(slot_key.slot_id, at)
+        write_slot(sql, after, wrapped(after, slot_key, at=created_at))
+    for slot in all_slots(sql):
+        if slot.state != ACTIVE and same(slot.mac(before), slot.row_mac):
+            write_slot(sql, after, replace(slot, rk_version=after.version))
+    tx.keys, tx.meta = after, replace(tx.meta, rk_version=after.version)
+    tx.changed = True
+    return before
+
+
+def _write_data_key(tx: VaultTx, under: RootKeys, account: str, key: DataKey, *, at: int) -> None:
+    blob = seal(under.root, "account-dek", _dek_fields(under, account, key.version), key.key)
+    columns = (account, key.version, under.version, digest(blob), at, _FIRST)
+    tx.sql.run(
+        "INSERT OR REPLACE INTO account_dek (account_id, dek_version, rk_version, blob,"
+        " created_at, row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        account,
+        key.version,
+        under.version,
         blob,
         at,
         _FIRST,
-        tx.keys.row_mac("account_dek", *columns),
+        under.row_mac("account_dek", *columns),
     )
-    tx.changed = True
-    return DataKey(_FIRST, key)
 
 
-def _dek_fields(tx: VaultTx, account: str, version: int) -> tuple[bytes, str, int, int]:
-    return (tx.keys.store_id, account, version, tx.keys.version)
+def _dek_fields(keys: RootKeys, account: str, version: int) -> tuple[bytes, str, int, int]:
+    return (keys.store_id, account, version, keys.version)
+
+
+def checked_slots(tx: VaultTx) -> list[Slot]:
+    """Return the slots whose rows are as they were written; another is as if it were not there.
+
+    Keys are removed by what these rows say, so whoever edits a row must not be able to say it.
+    """
+    return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
+
+
+def all_slots(sql: Tx) -> list[Slot]:
+    """Return every slot, oldest first; nothing of them is checked."""
+    rows = sql.all("SELECT * FROM key_slot ORDER BY created_at, slot_id")
+    return [_slot_of(row) for row in rows]
 
 
 def _changed(account: str) -> VaultCorrupt:
@@ -232,11 +316,11 @@ def _changed(account: str) -> VaultCorrupt:
 def _slot_of(row: Row) -> Slot:
     return Slot(
         slot_id=row.blob("slot_id"),
-        kind=row.text("slot_type"),
+        kind=cast("SlotKind", row.text("slot_type")),
         kdf_params=row.blob("kdf_params"),
         rk_version=row.number("rk_version"),
         state=row.text("state"),
-        blob=row.blob("blob"),
+        blob=row.maybe_blob("blob"),
         created_at=row.number("created_at"),
         row_gen=row.number("row_gen"),
         row_mac=row.blob("row_mac"),

@@ -24,7 +24,14 @@ from byokd.crypto.envelope import EnvelopeError, open_blob, seal, wipe
 from byokd.crypto.kdf import fingerprint
 from byokd.keepers.tx import KeyFacts, VaultTx
 from byokd.keepers.vault import rows
-from byokd.keepers.vault.hierarchy import ID_BYTES, DataKey, data_key, ensure_data_key
+from byokd.keepers.vault.hierarchy import (
+    ID_BYTES,
+    DataKey,
+    data_key,
+    drop_unused_data_keys,
+    ensure_data_key,
+    renew_data_key,
+)
 from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey, Sealed
 from byokd.limits import KEYS_PER_ACCOUNT_MAX, LAST_USED_STEP_MS
 from byokd.protocol.errors import Conflict, NotFound, VaultCorrupt
@@ -285,6 +292,26 @@ def set_health(
 def use_is_news(row: KeyRow, *, at: int) -> bool:
     """Tell whether a use now is worth a write: it was used long ago, or never, or in the future."""
     return row.last_used_at is None or not 0 <= at - row.last_used_at < LAST_USED_STEP_MS
+
+
+def reseal(tx: VaultTx, account: str, *, at: int) -> int:
+    """Seal every key of an account under a new data key; returns how many there were.
+
+    Fingerprints are made with the data key, so they change too. A key that cannot be opened stays
+    as it is, under the data key that it was sealed under.
+    """
+    key = renew_data_key(tx, account, at=at)
+    if key is None:
+        return 0
+    listing = list_keys(tx, account)
+    for row in listing.rows:
+        try:
+            fields = open_key(tx, account, row.key_id).fields
+        except VaultCorrupt:
+            continue
+        rows.update(tx, _with_fields(tx, key, row, fields))
+    drop_unused_data_keys(tx, account, key.version)
+    return len(listing.rows)
 
 
 def note_used(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:

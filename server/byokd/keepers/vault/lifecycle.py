@@ -22,25 +22,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 from byokd.keepers.tx import RootKeys, VaultTx
 from byokd.keepers.vault import hierarchy
-from byokd.keepers.vault.hierarchy import ID_BYTES, DoesNotOpen, Slot, Stored
-from byokd.keepers.vault.slots import RECOVERY, Given, SlotKeys
+from byokd.keepers.vault.hierarchy import ID_BYTES, Stored
+from byokd.keepers.vault.slots import RECOVERY, Given, SlotKeys, opened
 from byokd.keepers.vault.standing import Standing
-from byokd.keysource.key_file import KeyFileSource
-from byokd.keysource.memory import MemorySource
-from byokd.keysource.os_keyring import OsKeyring
 from byokd.keysource.source import Item, KeySource, failed, reason_of
-from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
+from byokd.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import (
     Action,
     ByokdError,
     Conflict,
     InvalidParams,
     StoreBusy,
+    Unsupported,
     VaultError,
     VaultUninitialized,
 )
@@ -62,23 +60,6 @@ _NOTHING: Final = Given()
 
 class _Stale(Exception):
     """Another process replaced the root key or the store; open it again."""
-
-
-def sources_of(
-    places: Places, keyring_timeout_ms: int | None = None
-) -> dict[Protection, KeySource]:
-    """Return the real key sources of this machine. Nothing is asked yet.
-
-    `keyring_timeout_ms` shortens what the keyring may take, with and without a prompt.
-    """
-    return {
-        "osKeyring": OsKeyring(
-            timeout_ms=keyring_timeout_ms or KEYRING_TIMEOUT_MS,
-            interactive_timeout_ms=keyring_timeout_ms or KEYRING_INTERACTIVE_TIMEOUT_MS,
-        ),
-        "keyFile": KeyFileSource(places.state, files),
-        "memory": MemorySource(),
-    }
 
 
 class Vault:
@@ -226,21 +207,21 @@ class Vault:
             Whatever `work` raises.
         """
 
-        def run(
-            sql: Tx, database: Database, keys: RootKeys
-        ) -> tuple[T, dict[str, Callable[[], None]]]:
+        def run(sql: Tx, database: Database, keys: RootKeys) -> tuple[T, VaultTx]:
             tx = _on(sql, keys, database)
             tx.require_trusted()
             result = work(tx)
             tx.end()
-            return result, tx.after
+            return result, tx
 
-        result, after = await self._with_keys(
+        result, done = await self._with_keys(
             lambda database, keys: database.transaction(
                 lambda sql: run(sql, database, keys), urgent=urgent
             )
         )
-        for step in after.values():
+        if self._keys is not None:  # the work may have put the store under new root keys
+            self._keys = done.keys
+        for step in done.after.values():
             if self._database is not None:
                 self._database.soon(step)
         return result
@@ -250,6 +231,34 @@ class Vault:
         return await self._with_keys(
             lambda database, keys: database.read(lambda sql: work(_on(sql, keys, database)))
         )
+
+    @property
+    def slot_keys(self) -> SlotKeys:
+        """Where the keys of its slots come from."""
+        return self._slot_keys
+
+    @contextlib.asynccontextmanager
+    async def changing_slots(self, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIterator[None]:
+        """Keep other processes from making, adding or removing a way to open the vault.
+
+        Raises:
+            StoreBusy: another process is at it.
+            Unsupported: the vault is in memory, and ends with the one slot that it has.
+        """
+        if self._database is not None and not self._database.durable:
+            raise Unsupported("a vault in memory has one way to be opened, and ends with it")
+        async with files.locked(self._places.init_lock, timeout_ms):
+            yield
+            await self.survey()
+
+    async def survey(self) -> Stored | None:
+        """Read the slots anew, and return what there is; None where there is no vault.
+
+        Raises:
+            StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
+        """
+        async with self._opening:
+            return await self._find()
 
     async def changed(self) -> bool:
         """Tell whether another process committed since the last call; opens a vault it made.
@@ -262,7 +271,10 @@ class Vault:
         if self._database is None:
             return False
         before, self._seen = self._seen, await self._database.data_version()
-        return before is not None and before != self._seen
+        if before is None or before == self._seen:
+            return False
+        await self.survey()
+        return True
 
     async def aclose(self) -> None:
         """Finish what is under way and forget the keys. Safe to call twice."""
@@ -328,7 +340,7 @@ class Vault:
                 kek = await self._slot_keys.read(
                     stored.store_id, slot, given, interactive=interactive
                 )
-                return _opened(stored, slot, kek)
+                return opened(stored, slot, kek)
             except VaultError as error:
                 self._standing.note(slot, error)
                 errors.append(error)
@@ -392,10 +404,12 @@ class Vault:
                 await self.unlock()
             if self._keys is None or self._database is None:
                 raise self.refusal()
+            keys = self._keys
             try:
-                return await ask(self._database, self._keys)
+                return await ask(self._database, keys)
             except _Stale:
-                self._keys = None
+                if self._keys is keys:  # else this process replaced them itself
+                    self._keys = None
         raise StoreBusy("the vault's keys are being replaced; try again in a moment")
 
     def refusal(self) -> ByokdError:
@@ -406,17 +420,6 @@ class Vault:
             "there is no vault yet; choose how its master key is protected",
             action=Action(type="initializeVault", choices=CHOICES),
         )
-
-
-def _opened(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
-    try:
-        return hierarchy.open_root(stored, slot, kek)
-    except DoesNotOpen:
-        if slot.kind == "passphrase":
-            raise failed("wrongPassphrase") from None
-        if slot.kind == RECOVERY:
-            raise failed("wrongRecoveryCode") from None
-        raise
 
 
 def _on(sql: Tx, keys: RootKeys, database: Database) -> VaultTx:

@@ -19,7 +19,7 @@ from typing import Final
 from byokd.crypto.encoding import Element, optional
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal
 from byokd.crypto.kdf import digest, same
-from byokd.keepers.tx import DELETED, KeyFacts, VaultTx
+from byokd.keepers.tx import DELETED, KeyFacts, RootKeys, VaultTx
 from byokd.keepers.vault.hierarchy import DataKey, data_key
 from byokd.protocol.errors import Conflict, VaultCorrupt
 from byokd.protocol.key import KeyState
@@ -174,7 +174,7 @@ def read(tx: VaultTx, row: Row) -> KeyRow:
     """
     key_id = id_to_text(row.blob("key_id"))
     columns = _columns_of(row)
-    if not same(_mac(tx, columns), row.blob("row_mac")):
+    if not same(_mac(tx.keys, columns), row.blob("row_mac")):
         raise changed(key_id)
     account, dek_version = row.text("account_id"), row.number("dek_version")
     key = data_key(tx, account, version=dek_version)
@@ -220,7 +220,7 @@ def insert(tx: VaultTx, row: KeyRow) -> KeyRow:
     tx.sql.run(
         f"INSERT INTO key_entry ({names}) VALUES ({marks})",  # noqa: S608  # names are ours
         *columns.values(),
-        _mac(tx, columns),
+        _mac(tx.keys, columns),
     )
     tx.changed = True
     return row
@@ -238,7 +238,7 @@ def update(tx: VaultTx, row: KeyRow) -> KeyRow:
     changed = tx.sql.run(
         f"UPDATE key_entry SET {names} WHERE key_id = ? AND row_gen = ?",  # noqa: S608  # likewise
         *columns.values(),
-        _mac(tx, columns),
+        _mac(tx.keys, columns),
         id_to_bytes(row.key_id),
         row.row_gen,
     )
@@ -246,6 +246,18 @@ def update(tx: VaultTx, row: KeyRow) -> KeyRow:
         raise Conflict("the key changed meanwhile; look at it again", key_id=row.key_id)
     tx.changed = True
     return after
+
+
+def authenticate_anew(tx: VaultTx, before: RootKeys) -> None:
+    """Write every row's MAC under new root keys; a row that fails its check goes on failing."""
+    for row in tx.sql.all("SELECT * FROM key_entry"):
+        columns = _columns_of(row)
+        if same(_mac(before, columns), row.blob("row_mac")):
+            tx.sql.run(
+                "UPDATE key_entry SET row_mac = ? WHERE key_id = ?",
+                _mac(tx.keys, columns),
+                row.blob("key_id"),
+            )
 
 
 def _columns(row: KeyRow) -> dict[str, Sql]:
@@ -279,12 +291,12 @@ def _columns_of(row: Row) -> dict[str, Sql]:
     return {name: row.any(name) for name in row.names() if name != "row_mac"}
 
 
-def _mac(tx: VaultTx, columns: Mapping[str, Sql]) -> bytes:
+def _mac(keys: RootKeys, columns: Mapping[str, Sql]) -> bytes:
     """Authenticate every column; a blob by its hash, and NULL unlike any value."""
     elements = [
         digest(value) if isinstance(value, bytes) else optional(value) for value in columns.values()
     ]
-    return tx.keys.row_mac("key_entry", *elements)
+    return keys.row_mac("key_entry", *elements)
 
 
 def _meta_fields(tx: VaultTx, account: str, key_id: str, meta_version: int) -> tuple[Element, ...]:

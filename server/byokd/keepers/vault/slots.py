@@ -10,12 +10,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from byokd.crypto.encoding import pack
-from byokd.keepers.vault.hierarchy import Slot
+from byokd.keepers.tx import RootKeys
+from byokd.keepers.vault import hierarchy
+from byokd.keepers.vault.hierarchy import DoesNotOpen, Slot, Stored
 from byokd.keysource import passphrase as phrases, recovery
-from byokd.keysource.source import Item, KeySource, failed
-from byokd.protocol.errors import InvalidParams, Unsupported
+from byokd.keysource.key_file import KeyFileSource
+from byokd.keysource.memory import MemorySource
+from byokd.keysource.os_keyring import OsKeyring
+from byokd.keysource.source import Item, KeySource, failed, reason_of
+from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
+from byokd.protocol.errors import InvalidParams, Unsupported, VaultError
 from byokd.protocol.vault import Protection, SlotKind
 from byokd.secret import Secret
+from byokd.store import files
+from byokd.store.paths import Places
 
 NO_PARAMS: Final = pack()
 """What is written of a slot whose key is random and kept somewhere."""
@@ -61,6 +69,23 @@ class Worth:
 _PASSPHRASE: Final = Worth(
     phrases.BACKEND, phrases.PROTECTS_AGAINST, phrases.DOES_NOT_PROTECT_AGAINST
 )
+
+
+def sources_of(
+    places: Places, keyring_timeout_ms: int | None = None
+) -> dict[Protection, KeySource]:
+    """Return the real key sources of this machine. Nothing is asked yet.
+
+    `keyring_timeout_ms` shortens what the keyring may take, with and without a prompt.
+    """
+    return {
+        "osKeyring": OsKeyring(
+            timeout_ms=keyring_timeout_ms or KEYRING_TIMEOUT_MS,
+            interactive_timeout_ms=keyring_timeout_ms or KEYRING_INTERACTIVE_TIMEOUT_MS,
+        ),
+        "keyFile": KeyFileSource(places.state, files),
+        "memory": MemorySource(),
+    }
 
 
 class SlotKeys:
@@ -127,11 +152,17 @@ class SlotKeys:
             kek = await source.create(item, interactive=interactive)
         return SlotKey(item.slot_id, kind, params, kek)
 
-    async def forget(self, item: Item, kind: SlotKind) -> None:
-        """Remove a key from the place that keeps it, if there is one."""
+    async def forget(self, item: Item, kind: str) -> bool:
+        """Remove a key from the place that keeps it; tell whether it is gone for certain."""
         source = self._source(kind)
-        if source is not None:
+        if source is None:
+            return True  # it was derived, and is kept nowhere
+        try:
             await source.forget(item)
+            await source.read(item)
+        except (VaultError, OSError) as error:
+            return isinstance(error, VaultError) and reason_of(error) == "itemMissing"
+        return False
 
     def _source(self, kind: str) -> KeySource | None:
         return next((self._sources[known] for known in self._sources if known == kind), None)
@@ -146,3 +177,15 @@ async def _from_passphrase(given: Secret | None) -> tuple[bytes, bytes]:
     phrases.check_new(given, "/passphrase")
     params = phrases.new_cost().packed()
     return params, await phrases.key_of(given, params)
+
+
+def opened(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+    """Return the root keys that a slot opens; a wrong key of a person's is told as such."""
+    try:
+        return hierarchy.open_root(stored, slot, kek)
+    except DoesNotOpen:
+        if slot.kind == "passphrase":
+            raise failed("wrongPassphrase") from None
+        if slot.kind == RECOVERY:
+            raise failed("wrongRecoveryCode") from None
+        raise

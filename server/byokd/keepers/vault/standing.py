@@ -5,7 +5,7 @@ Knows how an error becomes a reason, and which protection counts. Must not open 
 
 from __future__ import annotations
 
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from collections.abc import Callable
 from typing import Final, cast, get_args
 
@@ -15,7 +15,6 @@ from byokd.protocol.errors import VaultCorrupt, VaultError, VaultLocked
 from byokd.protocol.vault import (
     Protection,
     SlotInfo,
-    SlotKind,
     SlotState,
     VaultInfo,
     VaultState,
@@ -82,7 +81,7 @@ class Standing:
     def _slot(self, slot: Slot) -> SlotInfo:
         return SlotInfo(
             id=id_to_text(slot.slot_id),
-            kind=cast("SlotKind", slot.kind),
+            kind=slot.kind,
             state=cast("SlotState", slot.state),
             created_at=slot.created_at,
             reason=self._reasons.get(slot.slot_id),
@@ -92,6 +91,12 @@ class Standing:
 def id_to_text(raw: bytes) -> str:
     """Return a slot's id on the wire: `slot_` and 26 characters of base32."""
     return _ID_PREFIX + b32encode(raw).decode().rstrip("=").lower()
+
+
+def id_to_bytes(slot_id: str) -> bytes:
+    """Return the 16 bytes of a slot's id, which the contract has checked."""
+    body = slot_id.removeprefix(_ID_PREFIX).upper()
+    return b32decode(body + "=" * (-len(body) % 8))
 
 
 def reason_for(error: VaultError) -> str | None:

@@ -23,6 +23,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "vault/unlock": vault.unlock,
     "vault/lock": vault.lock,
     "vault/restore": vault.restore,
+    "vault/rekey": vault.rekey,
     "model/list": model.list_,
     "model/refresh": model.refresh,
     "chat/send": chat.send,

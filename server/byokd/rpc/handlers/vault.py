@@ -10,6 +10,8 @@ if TYPE_CHECKING:
         VaultInitializeParams,
         VaultInitializeResult,
         VaultLockParams,
+        VaultRekeyParams,
+        VaultRekeyResult,
         VaultResult,
         VaultStatusParams,
         VaultUnlockParams,
@@ -40,3 +42,8 @@ async def lock(call: Call, params: VaultLockParams) -> VaultResult:
 async def restore(call: Call, params: VaultRestoreParams) -> VaultRestoreResult:
     """`vault/restore`."""
     return await (await call.rooms()).backups.restore(call.session, params)
+
+
+async def rekey(call: Call, params: VaultRekeyParams) -> VaultRekeyResult:
+    """`vault/rekey`."""
+    return await (await call.rooms()).rekeying.change(call.session, params)
