@@ -290,7 +290,7 @@ async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: P
     path = tmp_path / "vault.db"
     gate = Gate(path, timeout_ms=50)
     await db.transaction(_add)
-    with gate.closed(), pytest.raises(StoreBusy, match="replacing"):
+    with gate.closed(), pytest.raises(StoreBusy, match="another process"):
         await db.read(_count)
     inside, leave = threading.Event(), threading.Event()
 

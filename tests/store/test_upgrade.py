@@ -78,7 +78,7 @@ async def test_the_old_file_is_kept(
     olds = {n: _version(tmp_path / f"vault.db.pre-v{n}") for n in kept}
     assert olds == {n: (1 if n == kept[0] else 2, _ROWS) for n in kept}
     left = {entry.name for entry in tmp_path.iterdir()}
-    names = {"vault.db", "vault.db-journal", "vault.db.lock"}
+    names = {"vault.db", "vault.db-journal", "vault.db.lock", "vault.db.turn"}
     assert left <= names | {f"vault.db.pre-v{n}" for n in kept}
     assert {entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()} == {0o600}
 

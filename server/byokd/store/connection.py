@@ -10,6 +10,7 @@ processes share.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -50,6 +51,9 @@ DAMAGED: Final = "storeCorrupt"
 """The reason of a store whose file is not whole, or not ours."""
 
 _PRIMARY: Final = 0xFF
+
+_LOOK_S: Final = 0.0005
+"""How often the one in turn looks whether it can begin."""
 
 _REASONS: Final[dict[int, tuple[Reason, str]]] = {
     sqlite3.SQLITE_FULL: ("full", "the disk is full; free some space and try again"),
@@ -124,10 +128,11 @@ class Outdated(Exception):
 class Connection:
     """An open, checked file. Used by one thread only."""
 
-    __slots__ = ("_sqlite",)
+    __slots__ = ("_busy_timeout_ms", "_sqlite")
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, busy_timeout_ms: int) -> None:
         self._sqlite = connection
+        self._busy_timeout_ms = busy_timeout_ms
 
     def query(self, sql: str, values: Sequence[Sql] = ()) -> list[Row]:
         """Return all rows of a statement."""
@@ -138,8 +143,32 @@ class Connection:
         return self._sqlite.execute(sql, values).rowcount
 
     def begin(self, mode: str) -> None:
-        """Begin a transaction: `DEFERRED`, `IMMEDIATE` or `EXCLUSIVE`."""
-        self._sqlite.execute(f"BEGIN {mode}")
+        """Begin a transaction: `DEFERRED`, `IMMEDIATE` or `EXCLUSIVE`.
+
+        SQLite waits in steps of up to 100 ms; here it is looked more often, because whoever waits
+        is the only one in turn (see `gate`).
+        """
+        if mode == "DEFERRED":
+            self._sqlite.execute("BEGIN")
+            return
+        self._sqlite.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._wait_and_begin(mode)
+        finally:
+            self._sqlite.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
+
+    def _wait_and_begin(self, mode: str) -> None:
+        began = time.monotonic()
+        while True:
+            try:
+                self._sqlite.execute(f"BEGIN {mode}")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
+                if not busy or (time.monotonic() - began) * 1000 >= self._busy_timeout_ms:
+                    raise
+            else:
+                return
+            time.sleep(_LOOK_S)
 
     def commit(self) -> None:
         """Commit; returns only when the disk has it."""
@@ -326,7 +355,7 @@ def _open(name: str, busy_timeout_ms: int) -> Connection:
         uri=name.startswith("file:"),
     )
     connection.row_factory = sqlite3.Row
-    return Connection(connection)
+    return Connection(connection, busy_timeout_ms)
 
 
 def _corrupt() -> VaultCorrupt:

@@ -224,7 +224,7 @@ class Database:
 
     def _transact(self, work: Callable[[Tx], T], mode: Mode) -> T:
         with self._using() as connection:
-            connection.begin(mode)
+            self._begin(connection, mode)
             tx = Tx(connection)
             try:
                 result = work(tx)
@@ -235,6 +235,13 @@ class Database:
             finally:
                 tx.end()
             return result
+
+    def _begin(self, connection: Connection, mode: Mode) -> None:
+        if self._gate is None or mode == "DEFERRED":
+            connection.begin(mode)
+            return
+        with self._gate.turn():
+            connection.begin(mode)
 
     def _undo(self, connection: Connection) -> None:
         try:
