@@ -1,0 +1,249 @@
+"""Garbage by the hundred thousand: one answer for each id, no crash, no growth, and still alive.
+
+Knows how to spoil a message so that its frame stays whole. Must not know how we read one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from byokd.limits import MIB
+from byokd.rpc.framing import FrameReader, frame
+from door import door
+from rpc.test_process import INITIALIZE, answers, daemon, message
+
+pytestmark = [pytest.mark.anyio]
+
+_METHODS = (
+    "provider/list", "key/list", "key/store", "chat/send", "vault/status", "no/such", "initialize",
+    "$/cancelRequest", "", "a" * 300, "\u0000", "__class__",
+)  # fmt: skip
+_PARAMS: Sequence[Any] = (
+    None, {}, [], 0, "x", {"jsonrpc": "2.0", "id": 5, "method": "m"}, {"a-b": 1, "class": 2},
+    {"__proto__": {}}, [[[[]]]], {"keyId": "x" * 999}, {"limit": 10**20}, {"_meta": {"a": 1}},
+    {"cursor": "\U0001f600"}, {"streamId": "s", "messages": []},
+)  # fmt: skip
+_BODIES = (
+    b"", b"{", b"[]", b"null", b"1e999", b'"', b"\xff\xfe", b"{}" * 9, b"[" * 5000,
+    b'{"a":1,"a":2}',
+    b'{"jsonrpc":"2.0","id":{},"method":"m"}', b'{"jsonrpc":"2.0","id":1.5,"method":"m"}',
+    b'[{"jsonrpc":"2.0","id":1,"method":"m"}]', b'{"jsonrpc":"2.0","method":"m","params":NaN}',
+    b'{"jsonrpc":"2.0","id":"s:1","result":1}', b'{"jsonrpc":"2.0","method":"no/such"}',
+    b'{"jsonrpc":"1.0","id":[],"method":"m"}', b"\x00" * 64, b'{"id":"\\ud800"}',
+)  # fmt: skip
+_HEADERS = (
+    "Content-Length: {0}\r\n\r\n", "content-length:{0}\n\n",
+    "CONTENT-LENGTH: {0}\r\nX-Y: z\r\n\r\n",
+    "\r\n\nContent-Length: 000{0}\r\n\r\n", "X: y\nContent-Length: {0}\nContent-Length: {0}\n\n",
+    "Content-Type: a; charset=utf-16\r\nContent-Length: {0}\r\n\r\n",
+)  # fmt: skip
+
+
+def _request(id_: object, method: str, params: Any) -> bytes:
+    body = {"jsonrpc": "2.0", "id": id_, "method": method}
+    return json.dumps(body if params is None else body | {"params": params}).encode()
+
+
+def _spoiled(body: bytes, at: int, by: int) -> bytes:
+    """Change, drop or double a byte."""
+    at %= len(body)
+    change = (bytes([by % 256]), b"", body[at : at + 1] * 2)[by % 3]
+    return body[:at] + change + body[at + 1 :]
+
+
+def _framed(body: bytes, header: int) -> bytes:
+    return _HEADERS[header % len(_HEADERS)].format(len(body)).encode() + body
+
+
+_Request = st.tuples(
+    st.sampled_from(_METHODS), st.sampled_from(_PARAMS), st.integers(0, 5), st.none()
+)
+_Spoiled = st.tuples(
+    st.sampled_from(_METHODS),
+    st.sampled_from(_PARAMS),
+    st.integers(0, 5),
+    st.tuples(st.integers(0, 500), st.integers(0, 255)),
+)
+_Garbage = st.one_of(st.sampled_from(_BODIES), st.binary(max_size=60))
+
+
+async def _talk(said: Iterable[Any], piece: int) -> None:
+    """Say everything in pieces of that size, then ask once more."""
+    asked: set[str] = set()
+    whole: set[str] = set()
+    data = b""
+    for number, one in enumerate(said):
+        if isinstance(one, bytes):
+            data += frame(one)
+            continue
+        method, params, header, spoil = one
+        id_ = f"<{number:03}{number:03}{number:03}>"  # one byte changed makes no other id of it
+        body = _request(id_, method, params)
+        asked.add(id_)
+        if spoil is None and header != 5:
+            whole.add(id_)
+        data += _framed(body if spoil is None else _spoiled(body, *spoil), header)
+    async with door() as (client, _house):
+        await client.initialize()
+        for at in range(0, len(data), piece):
+            client.say(data[at : at + piece])
+            await asyncio.sleep(0)
+        await client.settled()
+        async with asyncio.timeout(5):
+            while not whole <= {message.get("id") for message in client.heard}:
+                await client.settled()
+        counted = Counter(
+            message["id"]
+            for message in client.heard
+            if "method" not in message and message.get("id") is not None
+        )
+        assert {id_ for id_ in asked if counted[id_] > 1} == set()
+        assert {id_ for id_ in whole if counted[id_] != 1} == set()
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.one_of(_Request, _Spoiled, _Garbage), min_size=5, max_size=40),
+    st.sampled_from([1, 7, 64, 4096, 1 << 20]),
+)
+async def test_each_id_is_answered_once_amid_garbage(said: list[Any], piece: int) -> None:
+    await _talk(said, piece)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@settings(
+    max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.one_of(_Request, _Spoiled, _Garbage), min_size=5, max_size=60),
+    st.sampled_from([1, 7, 64, 4096, 1 << 20]),
+)
+async def test_each_id_is_answered_once_amid_much_garbage(said: list[Any], piece: int) -> None:
+    await _talk(said, piece)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(_BODIES))), st.randoms())
+def test_the_reader_never_fails_and_never_holds_more_than_it_got(
+    pieces: list[bytes], random: Random
+) -> None:
+    reader, got = FrameReader(), 0
+    for piece in pieces:
+        data = piece if random.random() < 0.5 else frame(piece)
+        got += len(data)
+        reader.feed(data)
+        while reader.next() is not None:
+            assert reader.pending_bytes <= got
+        assert reader.pending_bytes <= got
+
+
+# --- the real process ----------------------------------------------------------------------------
+
+
+def _resident_mib(pid: int) -> float:
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    [line] = [line for line in text.splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024 / MIB
+
+
+async def _survive(count: int, *, resident_max_mib: int) -> tuple[int, float]:
+    """Send so many messages, most of them garbage; return how many answers came, and the memory."""
+    random = Random(7)  # noqa: S311 - the same garbage each time
+    asked = 0
+    async with daemon() as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+        heard: Counter[object] = Counter()
+        over = asyncio.Event()
+
+        async def listen() -> None:
+            reader = FrameReader()
+            while data := await stdout.read(1 << 16):
+                reader.feed(data)
+                while (found := reader.next()) is not None:
+                    assert isinstance(found, bytes)
+                    parsed = json.loads(found)
+                    if "method" not in parsed:
+                        heard[parsed["id"]] += 1
+                if heard["last"]:
+                    over.set()
+
+        listening = asyncio.create_task(listen())
+        stdin.write(INITIALIZE)
+        for number in range(count):
+            if number % 10 == 0:
+                asked += 1
+                stdin.write(message(f"<{number}>", random.choice(_METHODS[5:7]), {}))
+            elif number % 3 == 0:
+                stdin.write(frame(random.choice(_BODIES)))
+            else:
+                body = _request(None, random.choice(_METHODS), random.choice(_PARAMS))
+                body = body.replace(b'"id": null', b'"id": [1]')
+                stdin.write(frame(_spoiled(body, random.randrange(400), random.randrange(256))))
+            await stdin.drain()
+        stdin.write(message("last", "provider/list"))
+        async with asyncio.timeout(120):
+            await over.wait()
+        resident = _resident_mib(process.pid)
+        stdin.write(message("end", "shutdown") + frame(b'{"jsonrpc":"2.0","method":"exit"}'))
+        await asyncio.wait_for(process.wait(), 10)
+        await listening
+        assert process.returncode == 0
+    ours = {id_: times for id_, times in heard.items() if isinstance(id_, str) and id_[0] == "<"}
+    assert len(ours) == asked
+    assert set(ours.values()) == {1}
+    assert resident < resident_max_mib
+    return sum(heard.values()), resident
+
+
+_needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads the memory of a process from /proc"
+)
+
+
+@_needs_proc
+async def test_the_process_survives_garbage() -> None:
+    await _survive(3_000, resident_max_mib=200)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@_needs_proc
+async def test_the_process_survives_much_garbage() -> None:
+    answered, resident = await _survive(100_000, resident_max_mib=200)
+    print(f"\n100000 messages, {answered} answers, {resident:.0f} MiB resident")
+
+
+_ENDINGS = {
+    "4301 digits": b"Content-Length: " + b"9" * 3999 + b"\r\n\r\n",
+    "over ssize_t": b"Content-Length: 99999999999999999999\r\n\r\n",
+    "a thousand million million": b"Content-Length: 1000000000000000\r\n\r\n",
+    "a header without an end": b"X" * (8 * MIB),
+    "negative": b"Content-Length: -1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("data", _ENDINGS.values(), ids=_ENDINGS.keys())
+async def test_a_length_that_nobody_can_read_ends_the_process_in_words(data: bytes) -> None:
+    async with daemon() as process:
+        assert process.stdin is not None
+        try:
+            out, stderr = await asyncio.wait_for(process.communicate(INITIALIZE + data), 10)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+    assert process.returncode == 1
+    assert answers(out)[None]["error"]["code"] == -32700
+    assert b"Traceback" not in stderr
