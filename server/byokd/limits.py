@@ -228,6 +228,10 @@ KEY_MAX_CHARS: Final = 512
 KEY_FIELD_MAX_CHARS: Final = 4096
 """One field of a multi-field key; AWS session tokens reach about 2 KiB."""
 
+TERMINAL_MARKS_MAX: Final = 8
+"""How many combining marks in a row a terminal is given: Hebrew with cantillation stacks five, and
+hundreds of them paint over the lines around."""
+
 MASKED_TAIL_MIN_CHARS: Final = 14
 """How much of a key's beginning is hidden at the end of a text that was cut: one more than the
 longest beginning that all keys of a provider share (`sk-ant-api03-`)."""

@@ -151,9 +151,10 @@ MODELS: tuple[str, ...] = tuple(
 
 @dataclass
 class Mirror:
-    """A running mirror; `keys` are those it was asked with."""
+    """A running mirror; `keys` are those it was asked with, `says` what it says instead."""
 
     port: int = 0
+    says: str | None = None
     keys: list[str] = field(default_factory=list)
 
     @property
@@ -163,9 +164,9 @@ class Mirror:
 
 
 @asynccontextmanager
-async def mirror() -> AsyncIterator[Mirror]:
+async def mirror(says: str | None = None) -> AsyncIterator[Mirror]:
     """Run a mirror on loopback."""
-    running = Mirror()
+    running = Mirror(says=says)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -195,15 +196,16 @@ async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], byte
 def _answer(running: Mirror, path: str, headers: dict[str, str], body: bytes) -> bytes:
     key = headers.get("authorization", "").removeprefix("Bearer ")
     running.keys.append(key)
+    echoed = key if running.says is None else running.says
     asked = json.loads(body)["model"] if body else ""
     if "~" in asked:
         echo, spelling, way = asked.split("~")
-        status, told, said = ECHOES[way][echo](SPELLINGS[spelling](key))
+        status, told, said = ECHOES[way][echo](SPELLINGS[spelling](echoed))
     elif path.endswith("/models"):
-        every = [{"id": f"m-{spell(key)}", "name": spell(key)} for spell in SPELLINGS.values()]
+        every = [{"id": f"m-{x(echoed)}", "name": x(echoed)} for x in SPELLINGS.values()]
         status, told, said = 200, _JSON, json.dumps({"data": every}).encode()
     else:
-        status, told, said = _whole(key)
+        status, told, said = _whole(echoed)
     lines = [f"HTTP/1.1 {status} {key}", *(f"{name}: {value}" for name, value in told.items())]
     lines += [f"x-echo: {key}", f"content-length: {len(said)}", "connection: close", "", ""]
-    return "\r\n".join(lines).encode() + said
+    return "\r\n".join(lines).encode("latin-1", "replace") + said

@@ -110,6 +110,7 @@ class Reading:
     def __init__(self, stream_id: str) -> None:
         self._stream_id = stream_id
         self._out, self._err = terminal.out(), terminal.err()
+        self._text, self._thought = terminal.Cleaner(), terminal.Cleaner()
         self._open: Console | None = None  # where a line has been begun
 
     def hear(self, _method: str, params: Params) -> None:
@@ -127,9 +128,9 @@ class Reading:
     def _show(self, event: Event) -> None:
         match event:
             case TextDelta(delta=text):
-                self._write(self._out, Text(terminal.clean(text)))
+                self._write(self._out, Text(self._text.feed(text)))
             case ReasoningDelta(delta=text):
-                self._write(self._err, Text(terminal.clean(text), style="dim"))
+                self._write(self._err, Text(self._thought.feed(text), style="dim"))
             case ReasoningEnd() | TextEnd():
                 self.end()
             case ToolCallEnd():

@@ -24,6 +24,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from byokd.limits import TERMINAL_MARKS_MAX
 from byokd.protocol.base import Value
 
 # Without these two, joined scripts such as Persian and joined emoji fall apart; they move nothing.
@@ -31,6 +32,7 @@ _KEPT = frozenset("\n\t\u200c\u200d")
 _LONGEST_ID = 30
 _WIDEST = 1000
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_MARKS = frozenset({"Mn", "Me"})
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 
@@ -40,15 +42,33 @@ def clean(text: str) -> str:
     Gone are C0 and C1 controls but line feed and tab (ESC and the eight-bit CSI and OSC among
     them), and Unicode's invisible ones: bidi marks and overrides, tags, zero-width characters,
     line separators, lone surrogates. What is left of an escape sequence is plain, harmless text.
+    Of many combining marks in a row, which would paint over other lines, the first few are left.
     """
-    if text.isprintable():
-        return text
-    return "".join(character for character in text if _is_shown(character))
+    return Cleaner().feed(text)
 
 
-@lru_cache(maxsize=4096)
-def _is_shown(character: str) -> bool:
-    return character in _KEPT or unicodedata.category(character) not in _HIDDEN_CATEGORIES
+class Cleaner:
+    """Cleans a text that comes in pieces, as `clean` does a whole one."""
+
+    def __init__(self) -> None:
+        self._marks = 0  # in a row, so far
+
+    def feed(self, piece: str) -> str:
+        """Return what of a piece is shown."""
+        if piece.isascii() and piece.isprintable():
+            self._marks = 0 if piece else self._marks
+            return piece
+        return "".join(filter(self._takes, piece))
+
+    def _takes(self, character: str) -> bool:
+        category = _category(character)
+        if category in _HIDDEN_CATEGORIES and character not in _KEPT:
+            return False
+        self._marks = self._marks + 1 if category in _MARKS else 0
+        return self._marks <= TERMINAL_MARKS_MAX
+
+
+_category = lru_cache(maxsize=4096)(unicodedata.category)
 
 
 def line(text: str) -> str:

@@ -1,0 +1,157 @@
+"""On a real terminal: no byte of a provider's, a model's or a label's acts on it.
+
+Knows the payloads of `test_terminal` and every command that shows what came from outside. Must not
+know how a text is cleaned.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import threading
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from byokd.cli import start
+from byokd.cli.client import Daemon
+from byokd.cli.main import main
+from cli.test_terminal import PAYLOADS
+from e2e.mirror import Mirror, mirror
+from world import GENERIC, KEY
+
+pty = pytest.importorskip("pty", reason="a terminal of this kind is made on POSIX only")
+
+_SAYS: Final = " ".join(text for text, _ in PAYLOADS.values() if "\ud800" not in text)
+_LABEL: Final = "a\u0300\u0301 \u202etxt\u202c"
+_FLOOD: Final = re.compile("[\u0300-\u036f\u20d0-\u20ff]{9}")
+# What rich writes for bold and dim; no payload has these.
+_OWN: Final = re.compile(r"\x1b\[(?:[012]|1;2)?m")
+
+_COMMANDS: Final = (
+    (f"chat {GENERIC} text_at_once~raw~stream hi", 0),
+    ("keys list", 0),
+    (f"keys probe {GENERIC}", None),
+    (f"models {GENERIC} --refresh", None),
+    (f"models {GENERIC} --json", None),
+    *((f"chat {GENERIC} {echo}~raw~stream hi", None) for echo in (
+        "text_at_once", "text_a_character_at_a_time", "text_in_threes", "reasoning", "arguments",
+        "broken_arguments", "name_of_a_tool", "finish", "usage", "error_in_the_stream",
+        "a_line_that_is_no_JSON", "400", "403", "404", "422", "text", "page", "request_id",
+    )),
+    *((f"chat {GENERIC} {echo}~raw~whole --json hi", None) for echo in ("text", "call", "413")),
+    (f"doctor {GENERIC} --chat --model 422~raw~stream", None),
+    (f"doctor {GENERIC} --chat", None),
+    ("keys list", 0),
+    ("audit list", 0),
+    ("audit verify", 0),
+    ("keys remove LABEL --yes", None),
+    ("providers", 0),
+    ("vault status", 0),
+)  # fmt: skip
+
+
+class _Terminal:
+    """A terminal that keeps every byte it is given."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        self.bytes = bytearray()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self.master, 1 << 16)
+            except OSError:  # the other end is closed
+                return
+            self.bytes += data
+
+    def close(self) -> str:
+        """Return what was written, once all of it is here."""
+        os.close(self.slave)
+        self._reader.join()
+        os.close(self.master)
+        return self.bytes.decode()
+
+
+@pytest.fixture
+def provider() -> Iterator[Mirror]:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(mirror(_SAYS)) as running,
+    ):
+        yield running
+
+
+def _shown(words: list[str], monkeypatch: pytest.MonkeyPatch, stdin: str = "") -> tuple[str, int]:
+    """Run a command on a terminal of its own; return what reached it."""
+    terminal = _Terminal()
+    with (
+        open(terminal.slave, "w", encoding="utf-8", closefd=False) as out,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", out)
+        patch.setattr(sys, "stdin", io.StringIO(stdin))
+        assert out.isatty()
+        code = main(words)
+    return terminal.close(), code
+
+
+def _acting(shown: str) -> set[str]:
+    """Return every character that acts instead of being shown."""
+    plain = _OWN.sub("", shown)
+    return {
+        character
+        for character in plain
+        if character not in "\r\n\t\u200c\u200d"
+        and unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    }
+
+
+@pytest.mark.timeout(60)
+def test_nothing_acts_on_a_terminal(
+    tmp_path: Path, provider: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with Daemon(["--data-dir", str(tmp_path)], account=None) as daemon:
+        monkeypatch.setattr(start.Start, "daemon", lambda _: _Kept(daemon))
+        begin = ["vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile"]
+        assert _shown(begin, monkeypatch)[1] == 0
+        add = ["keys", "add", GENERIC, "--base-url", provider.base_url, "--label", _LABEL]
+        shown, code = _shown([*add, "--stdin", "--probe", "skip"], monkeypatch, KEY)
+        assert code == 0, shown
+        seen = ""
+        for words, wanted in _COMMANDS:
+            command = [word.replace("_", " ") for word in words.split()]
+            command = [_LABEL if word == "LABEL" else word for word in command]
+            shown, code = _shown(command, monkeypatch)
+            assert wanted is None or wanted == code, (words, shown)
+            assert _acting(shown) == set(), words
+            assert not _FLOOD.search(shown), words
+            seen += shown
+    # The payloads did come through, without their teeth.
+    assert seen.count("52;c;ZXZpbA==") > 8
+    assert len(seen) > 10_000
+
+
+class _Kept:
+    """One daemon for all commands, to save its starts."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def __enter__(self) -> Daemon:
+        return self._daemon
+
+    def __exit__(self, *_: object) -> None:
+        return None
