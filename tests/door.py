@@ -46,6 +46,8 @@ ROOMS = {
         "delete": "key/delete",
         "set_default": "key/setDefault",
     },
+    "imports": {"import_": "key/import"},
+    "exports": {"export": "key/export"},
     "vault": {
         "status": "vault/status",
         "initialize": "vault/initialize",

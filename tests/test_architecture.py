@@ -50,6 +50,7 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("app", "config", "composition"),
     ("testing", "app", "the same house with a short health policy"),
     ("testing", "__main__", "the same start"),
+    ("cli", "environment", "what the daemon may be started with"),
     ("cli", "sandbox", "the demo brings its own provider"),
 )
 """Who may import what beside itself, and why. Downward is free; upward never happens."""
@@ -58,7 +59,11 @@ BELOW_KEEPERS = GROUND | LAYERS[1] | LAYERS[2] | {"keepers.tx"}
 
 NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
     ("rpc", GROUND | {"services"}, "the door cannot see the vault, the store or the network"),
-    ("cli", GROUND | {"crypto.seal", "sandbox"}, "the command line is a client of the daemon"),
+    (
+        "cli",
+        GROUND | {"crypto.seal", "environment", "sandbox"},
+        "the command line is a client of the daemon",
+    ),
     (
         "sandbox",
         GROUND | {"catalog", "dialects.sigv4"},
@@ -135,9 +140,10 @@ IMPURE_ALLOWED: dict[str, tuple[frozenset[str], str]] = {
 
 REVEALERS = frozenset(
     {"dialects.auth", "keepers.vault.keys", "keysource.passphrase", "keysource.recovery", "mask"}
+    | {"services.found"}
 )
-"""Where a secret becomes text: on a request, into the sealed record, into the key of a slot, and to
-find it in answers."""
+"""Where a secret becomes text: on a request, into the sealed record, into the key of a slot, to
+find it in answers, and to give an item of an import its id."""
 
 MODULE_MAX_LINES, FUNCTION_MAX_LINES = 450, 60
 AVOIDED_WORDS = frozenset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from byokd.services.house import House
 
 _VALUES: Final = {"--data-dir": "data_dir", "--config": "config", "--log-level": "log_level"}
+_FLAGS: Final = {"--allow-export": "allow_export"}
 _LEVELS: Final = frozenset({"debug", "info", "warning", "error"})
 _IGNORED: Final = "--clientProcessId="  # vscode-languageclient adds it; initialize tells it again
 
@@ -27,12 +28,14 @@ class Options:
     """What the daemon can be told when it is started; paths as they were given.
 
     `variables` are those of the client's environment that only an import may look at.
+    `allow_export` is said by `byokd keys export` alone, after it asked on a terminal.
     """
 
     data_dir: str | None = None
     config: str | None = None
     log_level: str = "warning"
-    variables: Mapping[str, Secret] = field(default_factory=dict)
+    variables: MutableMapping[str, Secret] = field(default_factory=dict)
+    allow_export: bool = False
 
 
 def main() -> int:
@@ -57,6 +60,8 @@ def parse(arguments: Sequence[str]) -> Options | None:
             if not found or (name == "--log-level" and found not in _LEVELS):
                 return None
             setattr(options, _VALUES[name], found)
+        elif argument in _FLAGS:
+            setattr(options, _FLAGS[argument], True)
         elif argument != "--stdio" and not argument.startswith(_IGNORED):
             return None
     return options
@@ -98,7 +103,12 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
 def _open_house(options: Options) -> House:
     from byokd.app import open_house
 
-    return open_house(options.data_dir, options.config, options.variables)
+    return open_house(
+        options.data_dir,
+        options.config,
+        options.variables,
+        allow_export=options.allow_export,
+    )
 
 
 if __name__ == "__main__":

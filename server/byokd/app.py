@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byokd.catalog.loader import load
+from byokd.catalog.variables import variables_of
 from byokd.crypto.seal import SealingKey
 from byokd.hardening import hide_memory, warn_of_start_up_code
 from byokd.protocol.lifecycle import (
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
     from byokd.services.changes import Changes
     from byokd.services.chat import Chat
     from byokd.services.doctor import Doctor
+    from byokd.services.exports import Exports
+    from byokd.services.imports import Imports
     from byokd.services.keys import Keys
     from byokd.services.models import Models
     from byokd.services.rekey import Rekeying
     from byokd.services.trail import Trail
     from byokd.services.vault import VaultDesk
+    from byokd.transport.http import HttpTransport
     from byokd.transport.seam import Transport
 
 _log = logging.getLogger(__name__)
@@ -63,14 +67,16 @@ class Options:
         variables: those of the client's environment that an import may look at.
         store_max_pages: how large the store may grow; a full disk for tests.
         keyring_timeout_ms: how long the OS keyring may take; the usual time when None.
+        allow_export: whether `key/export` works in this process.
     """
 
     data_dir: Path | None = None
     config: Path | None = None
     settings: Settings | None = None
-    variables: Mapping[str, Secret] = field(default_factory=dict)
+    variables: MutableMapping[str, Secret] = field(default_factory=dict)
     store_max_pages: int | None = None
     keyring_timeout_ms: int | None = None
+    allow_export: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Rooms:
     """The heavy rooms, open."""
 
     keys: Keys
+    imports: Imports
+    exports: Exports
     vault: VaultDesk
     backups: BackupsDesk
     rekeying: Rekeying
@@ -155,6 +163,7 @@ class App:
             opened.background.start(opened.rooms.vault.open_in_background(self._session))
             opened.background.start(opened.changes.follow(self._session))
             opened.background.start(opened.rooms.backups.follow(self._session))
+            opened.background.start(opened.rooms.imports.let_go())
             for fault in self._faults:
                 self._session.client.notify("window/logMessage", LogMessage(type=2, message=fault))
         opened.background.start(asyncio.to_thread(warn_of_start_up_code))
@@ -180,12 +189,10 @@ class App:
         from byokd.services.vault import VaultDesk
         from byokd.services.watch import Watch
         from byokd.store.paths import places
-        from byokd.transport.http import HttpTransport
 
-        settings = self._settings
+        settings, providers, sealing = self._settings, self.providers, self._sealing
         where = places(self._options.data_dir)
-        ca_file = Path(settings.extra_ca_file) if settings.extra_ca_file else None
-        transport = HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy)
+        transport = _transport(settings)
         background = Background()
         vault = Vault(
             where,
@@ -196,24 +203,25 @@ class App:
         lists = ModelLists(where)
         backups = BackupsDesk(Backups(where, now_ms))
         trail = Trail(vault, Audit(where.state), backups.note)
-        desk = VaultDesk(vault, trail, self._sealing, backups)
+        desk = VaultDesk(vault, trail, sealing, backups)
         prober = Prober(transport)
-        keys = Keys(
-            self.providers, vault, trail, desk, prober, self._sealing, lists, backups, background
-        )
+        keys = Keys(providers, vault, trail, desk, prober, sealing, lists, backups, background)
         watch = Watch(
             vault, trail, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
         )
-        access = Access(self.providers, vault, watch, settings.shared_pool)
+        access = Access(providers, vault, watch, settings.shared_pool)
         models = Models(access, transport, lists, background)
         chat = Chat(access, transport, settings.patience)
+        imports, exports = self._moving(vault, trail, desk, keys)
         rooms = Rooms(
             keys=keys,
+            imports=imports,
+            exports=exports,
             vault=desk,
             backups=backups,
             rekeying=Rekeying(vault, trail, desk, backups),
             models=models,
-            doctor=Doctor(access, transport, prober, models, chat, self._sealing),
+            doctor=Doctor(access, transport, prober, models, chat, sealing),
             chat=chat,
             audit=trail,
             accounts=Accounts(vault, trail, lists, backups),
@@ -221,12 +229,33 @@ class App:
         changes = Changes(vault, desk, models, chat)
         return _Opened(rooms, background, transport, vault, lists, changes)
 
+    def _moving(
+        self, vault: Vault, trail: Trail, desk: VaultDesk, keys: Keys
+    ) -> tuple[Imports, Exports]:
+        from byokd.services.exports import Exports
+        from byokd.services.imports import Imports
+        from byokd.services.sources import Sources
+
+        sources = Sources(self.providers, self._sealing, self._variables)
+        allowed = self._options.allow_export
+        return (
+            Imports(sources, vault, desk, keys),
+            Exports(vault, trail, self._sealing, allowed=allowed),
+        )
+
     def _features(self, asked: Features) -> Features:
         allowed = self._settings.features
         return Features(
             multi_field_providers=allowed.multi_field_providers and asked.multi_field_providers,
             shared_pool=allowed.shared_pool,
         )
+
+
+def _transport(settings: Settings) -> HttpTransport:
+    from byokd.transport.http import HttpTransport
+
+    ca_file = Path(settings.extra_ca_file) if settings.extra_ca_file else None
+    return HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy)
 
 
 def _own_providers(options: Options) -> tuple[list[Provider], list[str]]:
@@ -260,19 +289,31 @@ def _records(settings: Settings, own: Iterable[Provider]) -> Mapping[str, Provid
     return records
 
 
-def _known(variables: Mapping[str, Secret], records: Iterable[Provider]) -> dict[str, Secret]:
-    """Return the variables that some provider's field is imported from, and let go of the rest."""
-    names = {name for record in records for field in record.fields for name in field.env}
-    return {name: secret for name, secret in variables.items() if name in names}
+def _known(
+    variables: MutableMapping[str, Secret], records: Iterable[Provider]
+) -> dict[str, Secret]:
+    """Return the variables that an import looks at, and let go of the rest."""
+    names = {name for record in records for name in variables_of(record)}
+    known = {name: secret for name, secret in variables.items() if name in names}
+    variables.clear()
+    return known
 
 
-def open_house(data_dir: str | None, config: str | None, variables: Mapping[str, Secret]) -> App:
+def open_house(
+    data_dir: str | None,
+    config: str | None,
+    variables: MutableMapping[str, Secret],
+    *,
+    allow_export: bool = False,
+) -> App:
     """Return the house of the real daemon.
 
     Raises:
         ConfigError: the configuration file cannot be used.
     """
-    return App(Options(_path(data_dir), _path(config), variables=variables))
+    return App(
+        Options(_path(data_dir), _path(config), variables=variables, allow_export=allow_export)
+    )
 
 
 def _configured(options: Options) -> Settings:
@@ -299,6 +340,8 @@ def _import_heavy() -> None:
     import byokd.services.changes
     import byokd.services.chat
     import byokd.services.doctor
+    import byokd.services.exports
+    import byokd.services.imports
     import byokd.services.keys
     import byokd.services.models
     import byokd.services.watch

@@ -7,7 +7,7 @@ would each be obeyed by somebody in this process, and a key would be inherited b
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Final
 
 from byokd.secret import Secret
@@ -35,4 +35,13 @@ def set_aside(environment: MutableMapping[str, str]) -> dict[str, Secret]:
     found = [name for name in environment if name not in KEPT]
     return {
         name: Secret(environment.pop(name)) for name in found if not name.startswith(KEPT_PREFIXES)
+    }
+
+
+def kept(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a daemon may be started with: it never gets a key this way."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in KEPT or name.startswith(KEPT_PREFIXES)
     }

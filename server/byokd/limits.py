@@ -275,6 +275,27 @@ ARGON2_ITERATIONS_MAX: Final = 16
 ARGON2_LANES_MAX: Final = 16
 """Lanes of Argon2id; RFC 9106 recommends four."""
 
+NAMED_PATH_MAX_CHARS: Final = 4096
+"""The path of a file that a person names; Linux takes no longer one."""
+
+ENV_FILE_MAX_BYTES: Final = 256 * 1024
+"""A `.env` file; a person wrote it."""
+
+VARIABLES_MAX: Final = 256
+"""Variables that a client sends for an import; all providers together know some sixty."""
+
+ENVIRONMENT_KEPT_MS: Final = 10 * 60 * 1000
+"""How long the variables of the start are kept for an import: it belongs to setting things up."""
+
+IMPORT_ITEMS_MAX: Final = KEYS_PER_ACCOUNT_MAX
+"""Items stored by one import: a bundle holds at most the keys of one account."""
+
+IMPORT_AT_ONCE: Final = 4
+"""Chosen items under way: each may wait fifteen seconds for its provider."""
+
+BUNDLE_MAX_BYTES: Final = 8 * MIB
+"""A file of exported keys: a thousand with all their fields at twenty times the usual length."""
+
 AUDIT_BODY_MAX_BYTES: Final = 4096
 """The details of one audit entry; they are ids, versions and classes, never texts of others."""
 

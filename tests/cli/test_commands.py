@@ -35,6 +35,8 @@ COMMANDS = {
     "keys default": {"key"},
     "keys disable": {"key"},
     "keys enable": {"key", "--probe"},
+    "keys export": {"names", "--out"},
+    "keys import": {"--from", "--yes", "--probe", "--json"},
     "keys list": {"provider", "--json"},
     "keys probe": {"key"},
     "keys remove": {"key", "--yes"},
@@ -44,6 +46,7 @@ COMMANDS = {
     "sandbox": {"--port", "--replay"},
     "schema": {"--out"},
     "vault init": {"--protection", "--accept-risk"},
+    "vault restore": {"--from", "--yes"},
     "vault status": {"--json"},
 }  # fmt: skip
 

@@ -82,6 +82,11 @@ class World:
         """Return the passphrase."""
         return {"passphrase": self.seal(self.passphrase, method, "passphrase")}
 
+    def found(self, *names: str) -> Json:
+        """Return the key as the value of variables that a client read."""
+        sealed = {name: self.seal(self.key, "key/import", name) for name in names}
+        return {"source": {"type": "variables", "variables": sealed}}
+
     @property
     def one(self) -> Json:
         """The stored key, by its id."""
@@ -117,6 +122,13 @@ CALLS: dict[str, Params] = {
     "key/enable": lambda w: [w.one | {"probe": True}, w.one],
     "key/setDefault": lambda w: [w.one],
     "key/list": lambda _: [{}],
+    "key/import": lambda w: [
+        w.found("MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "NOBODYS"),
+        w.found("MISTRAL_API_KEY") | {"choose": [{"id": "item_" + "0" * 32}]},
+        {"source": {"type": "environment"}},
+        {"source": {"type": "bundle", "path": "/nowhere"} | w.passphrase_for("key/import")},
+    ],
+    "key/export": lambda w: [w.passphrase_for("key/export"), w.passphrase_for("key/import")],
     "provider/list": lambda _: [{}],
     "provider/test": lambda w: [
         w.one | {"provider": GENERIC, "chat": True}, w.key_for("provider/test"),
@@ -261,7 +273,9 @@ async def _mirrored(tmp_path: Path, models: Iterable[str]) -> World:
     async with (
         mirror() as provider,
         running(
-            *("--log-level", "debug"), data_dir=tmp_path, environment={"TMPDIR": str(temporary)}
+            *("--log-level", "debug", "--allow-export"),
+            data_dir=tmp_path,
+            environment={"TMPDIR": str(temporary)},
         ) as daemon,
     ):
         world = await _begin(daemon, provider.base_url, key, passphrase)

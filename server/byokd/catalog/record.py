@@ -391,7 +391,8 @@ class Source(_Record):
 class Provider(_Record):
     """One provider: all that the daemon knows about it.
 
-    `base_url` may hold `{field}` templates filled from the key's plain fields; the first of
+    `base_url` may hold `{field}` templates filled from the key's plain fields, and `base_url_env`
+    names the variables that move it in other programs, which never happens here; the first of
     `pasted` that fits an address says what it means. `chat_path` is joined to it by the dialect.
     `companion_origins` are https templates for probe and model calls. `one_of` lists sets of fields
     of which at least one set must be complete. Of `variants`, all that fit a model apply, later
@@ -407,6 +408,7 @@ class Provider(_Record):
     base_url: str | None = None
     base_url_required: bool = False
     base_url_hint: str | None = None
+    base_url_env: tuple[str, ...] = ()
     pasted: tuple[Pasted, ...] = ()
     keyless: bool = False
     fields: tuple[Field, ...]

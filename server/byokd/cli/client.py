@@ -25,6 +25,7 @@ from pydantic_core import from_json, to_json
 
 from byokd import __version__
 from byokd.crypto.seal import info, seal
+from byokd.environment import kept
 from byokd.protocol.base import JsonObject, PageParams, Params, Result
 from byokd.protocol.errors import ErrorData
 from byokd.protocol.key import SecretInput
@@ -93,7 +94,11 @@ class Daemon:
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile()  # closed with the process
         self._process = subprocess.Popen(  # noqa: S603  # ourselves, and no shell
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            env=kept(os.environ),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -22,6 +22,7 @@ from byokd.cli import (
     doctor,
     keys,
     models,
+    moving,
     providers,
     sandbox,
     schema,
@@ -85,6 +86,8 @@ for _command in (
     schema.schema,
 ):
     byokd.add_command(_command)
+for _command in (moving.import_, moving.export):
+    keys.keys.add_command(_command)
 
 
 def main(argv: Sequence[str]) -> int:

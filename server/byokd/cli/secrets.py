@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import click
 
-from byokd.limits import KEY_FIELD_MAX_CHARS
+from byokd.limits import KEY_FIELD_MAX_CHARS, PASSPHRASE_MIN_CHARS
 from byokd.protocol.provider import FieldInfo
 
 
@@ -67,16 +67,41 @@ def _one_line(text: str, field: FieldInfo) -> str:
 
 
 def _ask(field: FieldInfo) -> str:
+    text = hidden(field.label)
+    if field.required:
+        _one_line(text.strip(), field)
+    return text.strip()
+
+
+def new_passphrase() -> str:
+    """Ask for a new passphrase twice.
+
+    Raises:
+        click.UsageError: it is too short, or was typed in two ways.
+    """
+    text = hidden(f"New passphrase, {PASSPHRASE_MIN_CHARS} characters or more")
+    if len(text) < PASSPHRASE_MIN_CHARS:
+        raise click.UsageError(f"a passphrase needs {PASSPHRASE_MIN_CHARS} characters or more")
+    if hidden("The same again") != text:
+        raise click.UsageError("these were two different passphrases; nothing was written")
+    return text
+
+
+def hidden(label: str) -> str:
+    """Ask for a text with echo off.
+
+    Raises:
+        click.UsageError: there is no terminal that hides what is typed.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on")
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            text = getpass.getpass(f"{field.label} (hidden): ")
+            return getpass.getpass(f"{label} (hidden): ")
         except getpass.GetPassWarning:
             raise click.UsageError(
                 "this terminal cannot hide what is typed; pipe the key in with --stdin"
             ) from None
         except EOFError:
             raise click.Abort from None
-    if field.required:
-        _one_line(text.strip(), field)
-    return text.strip()

@@ -26,9 +26,9 @@ class Start:
     config: str | None = None
     account: str | None = None
 
-    def daemon(self) -> Daemon:
-        """Return a daemon, not yet running."""
-        arguments: list[str] = []
+    def daemon(self, *, allow_export: bool = False) -> Daemon:
+        """Return a daemon, not yet running; one that may export only where a person was asked."""
+        arguments: list[str] = ["--allow-export"] if allow_export else []
         if self.data_dir:
             arguments += ["--data-dir", self.data_dir]
         if self.config:

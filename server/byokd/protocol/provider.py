@@ -11,7 +11,10 @@ from byokd.protocol.base import PageParams, Result, Value
 
 
 class FieldInfo(Value):
-    """One input of the key form. A secret field travels sealed and is never shown again."""
+    """One input of the key form. A secret field travels sealed and is never shown again.
+
+    `env` names the variables in which other programs keep it.
+    """
 
     name: str
     label: str
@@ -19,6 +22,7 @@ class FieldInfo(Value):
     required: bool
     pattern: str | None
     hint: str | None
+    env: tuple[str, ...] = ()
 
 
 class ProviderInfo(Value):
@@ -33,6 +37,7 @@ class ProviderInfo(Value):
     base_url: str | None
     base_url_required: bool
     base_url_hint: str | None
+    base_url_env: tuple[str, ...] = ()
     fields: tuple[FieldInfo, ...]
     keyless: bool
     key_url: str | None

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:31fa9e129398ce6f5ea11659df8a2d8d7fd9dee3c189e561f7f3406838a98806"
+SCHEMA_HASH: Final = "sha256:6c9da9f6104c49ae0419eb9ae9454de58f62cc1b52ef9d7ecfb130a7e5f914a4"

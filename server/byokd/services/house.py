@@ -49,6 +49,12 @@ if TYPE_CHECKING:
         ModelRefreshParams,
         ModelRefreshResult,
     )
+    from byokd.protocol.moving import (
+        KeyExportParams,
+        KeyExportResult,
+        KeyImportParams,
+        KeyImportResult,
+    )
     from byokd.protocol.provider import ProviderListParams, ProviderListResult
     from byokd.protocol.vault import (
         VaultInitializeParams,
@@ -99,6 +105,16 @@ class Rooms(Protocol):
     @property
     def keys(self) -> KeysRoom:
         """`key/…`."""
+        ...
+
+    @property
+    def imports(self) -> ImportsRoom:
+        """`key/import`."""
+        ...
+
+    @property
+    def exports(self) -> ExportsRoom:
+        """`key/export`."""
         ...
 
     @property
@@ -183,6 +199,22 @@ class KeysRoom(Protocol):
 
     async def set_default(self, session: Session, params: KeyIdParams) -> KeyResult:
         """Use this key where a call names none."""
+        ...
+
+
+class ImportsRoom(Protocol):
+    """Keys that come from elsewhere."""
+
+    async def import_(self, session: Session, params: KeyImportParams) -> KeyImportResult:
+        """Show what a source holds, and store what was chosen of it."""
+        ...
+
+
+class ExportsRoom(Protocol):
+    """Keys that leave for another machine."""
+
+    async def export(self, session: Session, params: KeyExportParams) -> KeyExportResult:
+        """Seal keys under a passphrase."""
         ...
 
 

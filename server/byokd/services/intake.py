@@ -17,7 +17,7 @@ from byokd.catalog.surfaces import named_by
 from byokd.crypto.seal import SealingKey, info
 from byokd.dialects.auth import key_problems
 from byokd.protocol.errors import InvalidParams
-from byokd.protocol.key import FieldInput, Fields
+from byokd.protocol.key import FieldInput, Fields, SecretInput
 from byokd.secret import Secret, clean
 from byokd.services.access import base_url_of
 from byokd.services.probe import Candidate
@@ -98,6 +98,46 @@ def take_key(
     fields, cleaned = take_fields(session, record, given, sealing, asked)
     goes = address(record, fields, base_url, allow_insecure=allow_insecure)
     return Intake(record, fields, goes, (*read, *cleaned))
+
+
+def check_found(
+    record: Provider,
+    given: Mapping[str, Secret | str],
+    *,
+    base_url: str | None,
+    allow_insecure: bool,
+) -> Intake:
+    """Return a key whose fields are in the house already, such as one that an import found.
+
+    Raises:
+        InvalidParams: as `take_key`.
+    """
+    plain: Fields = {name: value for name, value in given.items() if isinstance(value, str)}
+    unfolded, base_url, read = _unfold(record, plain, base_url)
+    fields: dict[str, Secret | str] = {
+        name: value.strip() for name, value in unfolded.items() if isinstance(value, str)
+    }
+    notes: list[str] = []
+    for name, value in given.items():
+        if isinstance(value, Secret):
+            fields[name], cleaned = value.cleaned()
+            notes += [f"{name}: {what}" for what in cleaned]
+    _refuse(key_problems(record, fields))
+    goes = address(record, fields, base_url, allow_insecure=allow_insecure)
+    return Intake(record, fields, goes, (*read, *notes))
+
+
+def open_secret(
+    session: Session, given: SecretInput, sealing: SealingKey, *, method: str, field: str
+) -> Secret:
+    """Return a secret that belongs to no provider, such as a passphrase, as it was typed.
+
+    Raises:
+        InvalidParams: it was sealed for another use.
+    """
+    if given.sealed is None:
+        return Secret(given.plain or "")
+    return sealing.open(given.sealed, info(method, account=session.account, field=field))
 
 
 def _unfold(

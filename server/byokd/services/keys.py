@@ -40,7 +40,7 @@ from byokd.services.background import Background
 from byokd.services.backups import BackupsDesk
 from byokd.services.clock import now_ms, steady_ms
 from byokd.services.health import ACCEPTED, REFUSED, Health, accepted, renewed, to_row
-from byokd.services.intake import Asked, take_key
+from byokd.services.intake import Asked, Intake, take_key
 from byokd.services.paging import page
 from byokd.services.probe import Candidate, Prober
 from byokd.services.providers import Providers
@@ -94,24 +94,34 @@ class Keys:
             base_url=params.base_url,
             allow_insecure=params.allow_insecure_origin,
         )
-        goes = taken.address
         await self._desk.ready(session)
-        probe = await self._asked(taken.candidate, params.probe)
         new = NewKey(
             provider=provider.id,
-            origin=goes.origin,
+            origin=taken.address.origin,
             fields=taken.fields,
             label=params.label,
-            base_url=goes.own,
+            base_url=taken.address.own,
             allow_insecure=params.allow_insecure_origin,
             make_default=params.make_default,
         )
+        return await self.store_new(session, taken, new, params.probe, cause="store")
+
+    async def store_new(
+        self, session: Session, taken: Intake, new: NewKey, policy: ProbePolicy, *, cause: str
+    ) -> KeyStoreResult:
+        """Probe and store a key that was checked; `cause` is what the audit trail says.
+
+        Raises:
+            KeyInvalid: the policy is `require` and the provider does not accept the key.
+            VaultError: the vault is not open, or the disk refuses.
+        """
+        probe = await self._asked(taken.candidate, policy)
 
         def write(tx: VaultTx) -> KeyRow:
             row = keys.put(tx, session.account, new, at=now_ms())
             details: JsonObject = {"origin": row.origin, "allowInsecureOrigin": row.allow_insecure}
-            self._trail.note(tx, session, "key.created", row, details)
-            return self._probed(tx, session, self._fresh(tx, row), probe, "store")
+            self._trail.note(tx, session, "key.created", row, details | {"cause": cause})
+            return self._probed(tx, session, self._fresh(tx, row), probe, cause)
 
         row = await self._vault.transaction(write)
         tell(session, row, "stored", state=row.state)

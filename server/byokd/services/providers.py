@@ -83,6 +83,7 @@ def describe(record: Provider) -> ProviderInfo:
         base_url=record.base_url,
         base_url_required=record.base_url_required,
         base_url_hint=record.base_url_hint,
+        base_url_env=record.base_url_env,
         fields=tuple(
             FieldInfo(
                 name=field.name,
@@ -91,6 +92,7 @@ def describe(record: Provider) -> ProviderInfo:
                 required=field.required,
                 pattern=field.pattern,
                 hint=field.hint,
+                env=field.env,
             )
             for field in record.fields
         ),

@@ -34,6 +34,7 @@ def main() -> NoReturn:
     parser.add_argument("--store-max-pages", type=int)
     parser.add_argument("--keyring-timeout-ms", type=int)
     parser.add_argument("--probe-delay-ms", type=int)
+    parser.add_argument("--allow-export", action="store_true")
     arguments = parser.parse_args()
     policy = POLICY
     if (delay_ms := arguments.probe_delay_ms) is not None:
@@ -46,6 +47,7 @@ def main() -> NoReturn:
             variables=started.variables,
             store_max_pages=arguments.store_max_pages,
             keyring_timeout_ms=arguments.keyring_timeout_ms,
+            allow_export=arguments.allow_export,
         )
         return WatchedApp(options)
 

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:31fa9e129398ce6f5ea11659df8a2d8d7fd9dee3c189e561f7f3406838a98806";
+export const SCHEMA_HASH = "sha256:6c9da9f6104c49ae0419eb9ae9454de58f62cc1b52ef9d7ecfb130a7e5f914a4";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -188,6 +188,13 @@ export interface BackupInfo {
   sizeBytes: number;
 }
 
+/** A file that `key/export` made, by its absolute path; sealed for the field `passphrase`. */
+export interface BundleSource {
+  type: "bundle";
+  path: string;
+  passphrase: SecretInput;
+}
+
 export type ChatEvent =
   | StartEvent
   | TextStartEvent
@@ -288,6 +295,17 @@ export type Effort =
   | "high"
   | "max";
 
+/** A file of `NAME=value` lines that the person named, by its absolute path. */
+export interface EnvFileSource {
+  type: "envFile";
+  path: string;
+}
+
+/** The variables that the daemon itself was started with. They are let go after the import. */
+export interface EnvironmentSource {
+  type: "environment";
+}
+
 /** `error.data` of every error answer. Clients branch on `kind`. */
 export interface ErrorData {
   kind: Open<ErrorKind>;
@@ -356,7 +374,11 @@ export interface FeaturesInput {
   sharedPool?: boolean;
 }
 
-/** One input of the key form. A secret field travels sealed and is never shown again. */
+/**
+ * One input of the key form. A secret field travels sealed and is never shown again.
+ *
+ * `env` names the variables in which other programs keep it.
+ */
 export interface FieldInfo {
   name: string;
   label: string;
@@ -364,6 +386,7 @@ export interface FieldInfo {
   required: boolean;
   pattern: string | null;
   hint: string | null;
+  env: readonly string[];
 }
 
 /** A document: `data` (base64, with `mediaType`) or `url`, exactly one. */
@@ -400,6 +423,13 @@ export interface FinishReason {
   raw: string | null;
 }
 
+/** A variable that names an address: an item of its provider may belong there. */
+export interface IgnoredVariable {
+  variable: string;
+  provider: string;
+  reason: string;
+}
+
 /** An image: `data` (base64, with `mediaType`) or `url`, exactly one. */
 export interface ImagePart {
   type: "image";
@@ -417,6 +447,63 @@ export interface ImagePartInput {
   data?: string | null;
   url?: string | null;
 }
+
+/**
+ * One item that the person wants, and what they add to it.
+ *
+ * `fields` are plain ones that the source does not name, such as a region. `baseUrl` is the
+ * person's own word on where the key goes: a variable never decides that.
+ */
+export interface ImportChoice {
+  id: string;
+  label?: string | null;
+  fields?: { readonly [name: string]: string };
+  baseUrl?: string | null;
+  allowInsecureOrigin?: boolean;
+  makeDefault?: boolean;
+}
+
+/** A key that was found. `fields` names those the source has, `origin` where it would go. */
+export interface ImportItem {
+  id: string;
+  provider: string;
+  label: string | null;
+  variables: readonly string[];
+  fields: readonly string[];
+  origin: string | null;
+  baseUrl: string | null;
+  last4: string | null;
+  fingerprint: string | null;
+  storedAs: string | null;
+  problem: ImportProblem | null;
+}
+
+/** What became of a chosen item: the stored key and its probe, or why not. */
+export interface ImportOutcome {
+  id: string;
+  key: KeyInfo | null;
+  probe: ProbeResult | null;
+  notes: readonly string[];
+  error: ErrorData | null;
+}
+
+/**
+ * Why an item cannot be stored as it is.
+ *
+ * `type` is a display value: `missingField` (add it to the choice), `baseUrl` (give one in the
+ * choice), `malformed`, `stored` (this very key is stored for this very place).
+ */
+export interface ImportProblem {
+  type: string;
+  field: string | null;
+  message: string;
+}
+
+export type ImportSource =
+  | EnvironmentSource
+  | VariablesSource
+  | EnvFileSource
+  | BundleSource;
 
 /** LSP's `InitializeParams`, of which only these are read; others are ignored. */
 export interface InitializeParams {
@@ -464,10 +551,40 @@ export interface KeyEnableResult {
   probe: ProbeResult | null;
 }
 
+/** Seal keys for another machine, all or the named ones, under a passphrase (sealed, too). */
+export interface KeyExportParams {
+  _meta?: JsonObject | null;
+  passphrase: SecretInput;
+  keyIds?: readonly string[] | null;
+}
+
+/** The encrypted file, in base64. `leftOut` are ids of keys that cannot be read any more. */
+export interface KeyExportResult {
+  bundle: string;
+  keys: number;
+  leftOut: readonly string[];
+}
+
 /** Name one key. */
 export interface KeyIdParams {
   _meta?: JsonObject | null;
   keyId: string;
+}
+
+/** Look into a source (without `choose`), or store the items that were chosen from it. */
+export interface KeyImportParams {
+  _meta?: JsonObject | null;
+  source: ImportSource;
+  choose?: readonly ImportChoice[] | null;
+  probe?: ProbePolicy;
+}
+
+/** What the source holds, and for each chosen item what became of it; null in a preview. */
+export interface KeyImportResult {
+  items: readonly ImportItem[];
+  ignored: readonly IgnoredVariable[];
+  warnings: readonly SourceWarning[];
+  outcomes: readonly ImportOutcome[] | null;
 }
 
 /** What is told about a stored key. */
@@ -741,6 +858,7 @@ export interface ProviderInfo {
   baseUrl: string | null;
   baseUrlRequired: boolean;
   baseUrlHint: string | null;
+  baseUrlEnv: readonly string[];
   fields: readonly FieldInfo[];
   keyless: boolean;
   keyUrl: string | null;
@@ -1054,6 +1172,13 @@ export interface SourceInput {
   document?: string | null;
 }
 
+/** What was noticed of a source; `type` is a display value: `openToOthers`, `line`. */
+export interface SourceWarning {
+  type: string;
+  line: number | null;
+  message: string;
+}
+
 /** A range of the text, in characters from its start; `end` is the first one past it. */
 export interface Span {
   start: number;
@@ -1235,6 +1360,12 @@ export interface UsageEvent {
   usage: Usage;
 }
 
+/** Variables that the client read, by name; each sealed for the field of its own name. */
+export interface VariablesSource {
+  type: "variables";
+  variables: { readonly [name: string]: SecretInput };
+}
+
 /** `vault/changed`. */
 export interface VaultChanged {
   _meta?: JsonObject | null;
@@ -1403,6 +1534,8 @@ export interface Requests {
   "key/enable": { params: KeyEnableParams; result: KeyEnableResult };
   "key/delete": { params: KeyIdParams; result: KeyDeleteResult };
   "key/setDefault": { params: KeyIdParams; result: KeyResult };
+  "key/import": { params: KeyImportParams; result: KeyImportResult };
+  "key/export": { params: KeyExportParams; result: KeyExportResult };
   "vault/status": { params: VaultStatusParams; result: VaultResult };
   "vault/initialize": { params: VaultInitializeParams; result: VaultInitializeResult };
   "vault/unlock": { params: VaultUnlockParams; result: VaultResult };
@@ -1475,6 +1608,12 @@ export function resources(call: Call) {
       /** use this key when a call names none */
       setDefault: (params: KeyIdParams, options?: CallOptions) =>
         call("key/setDefault", params, options),
+      /** show the keys that a source holds, and store the chosen ones */
+      import: (params: KeyImportParams, options?: CallOptions) =>
+        call("key/import", params, options),
+      /** seal keys for another machine, where a person asked for it on a terminal */
+      export: (params: KeyExportParams, options?: CallOptions) =>
+        call("key/export", params, options),
     },
     vault: {
       /** whether keys can be reached, and why not */

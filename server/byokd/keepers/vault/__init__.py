@@ -7,6 +7,7 @@ Knows nothing by itself; it is the door to its modules:
     rekey       another way in, one less, a new root key, new data keys
     keys        functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
     accounts    list_accounts, erase
+    moved       an entry as one text for another machine, and back
     rows        KeyRow and OpenedKey, and how a row is written, checked and read
     slots       how the key of a slot is had: kept, derived or typed
     backups     Backups: all, keep, restore; it needs no key
@@ -16,7 +17,7 @@ Knows nothing by itself; it is the door to its modules:
 from __future__ import annotations
 
 from byokd.keepers.tx import KeyFacts, VaultTx
-from byokd.keepers.vault import accounts, keys, rekey
+from byokd.keepers.vault import accounts, keys, moved, rekey
 from byokd.keepers.vault.backups import Backups
 from byokd.keepers.vault.lifecycle import Vault
 from byokd.keepers.vault.rows import KeyRow, Listing, NewKey, OpenedKey
@@ -37,6 +38,7 @@ __all__ = [
     "VaultTx",
     "accounts",
     "keys",
+    "moved",
     "rekey",
     "slot_id_to_bytes",
     "sources_of",

@@ -124,20 +124,29 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
         VaultCorrupt: the entry is not what was stored for this account, provider and origin.
     """
     row = get(tx, account, key_id)
-    key = data_key(tx, account, version=row.sealed.dek_version)
-    if key is None:
-        raise rows.changed(key_id)
-    try:
-        bound = rows.blob_fields(tx, row, key.version)
-        plaintext = open_blob(key.key, _PURPOSE, bound, row.sealed.blob)
-    except EnvelopeError:
-        raise rows.changed(key_id) from None
+    plaintext = sealed_fields(tx, row)
     values = unpack_pairs(plaintext)
     wipe(plaintext)
     secret = {name for name, shown in row.fields.items() if shown is None}
     return OpenedKey(
         row, {name: Secret(value) if name in secret else value for name, value in values.items()}
     )
+
+
+def sealed_fields(tx: VaultTx, row: KeyRow) -> bytearray:
+    """Return what is sealed in an entry, packed, in a buffer that the caller wipes.
+
+    Raises:
+        VaultCorrupt: the entry is not what was stored for this account, provider and origin.
+    """
+    key = data_key(tx, row.account, version=row.sealed.dek_version)
+    if key is None:
+        raise rows.changed(row.key_id)
+    try:
+        bound = rows.blob_fields(tx, row, key.version)
+        return open_blob(key.key, _PURPOSE, bound, row.sealed.blob)
+    except EnvelopeError:
+        raise rows.changed(row.key_id) from None
 
 
 def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:

@@ -18,6 +18,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "key/enable": key.enable,
     "key/delete": key.delete,
     "key/setDefault": key.set_default,
+    "key/import": key.import_,
+    "key/export": key.export,
     "vault/status": vault.status,
     "vault/initialize": vault.initialize,
     "vault/unlock": vault.unlock,

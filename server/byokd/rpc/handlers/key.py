@@ -19,6 +19,12 @@ if TYPE_CHECKING:
         KeyStoreParams,
         KeyStoreResult,
     )
+    from byokd.protocol.moving import (
+        KeyExportParams,
+        KeyExportResult,
+        KeyImportParams,
+        KeyImportResult,
+    )
     from byokd.rpc.handlers.call import Call
 
 
@@ -60,3 +66,13 @@ async def delete(call: Call, params: KeyIdParams) -> KeyDeleteResult:
 async def set_default(call: Call, params: KeyIdParams) -> KeyResult:
     """`key/setDefault`."""
     return await (await call.rooms()).keys.set_default(call.session, params)
+
+
+async def import_(call: Call, params: KeyImportParams) -> KeyImportResult:
+    """`key/import`."""
+    return await (await call.rooms()).imports.import_(call.session, params)
+
+
+async def export(call: Call, params: KeyExportParams) -> KeyExportResult:
+    """`key/export`."""
+    return await (await call.rooms()).exports.export(call.session, params)

@@ -1,0 +1,69 @@
+"""Files that a person names: which are read, and what is said of the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from byokd.protocol.errors import InvalidParams
+from byokd.store.named import read_named
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and pipes of POSIX")
+
+
+def _read(path: Path | str, max_bytes: int = 10) -> tuple[bytes, bool]:
+    return read_named(str(path), max_bytes, pointer="/source/path")
+
+
+def _made(path: Path, data: bytes = b"0123456789", mode: int = 0o600) -> Path:
+    path.write_bytes(data)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(("mode", "open_"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_a_file_is_read_and_who_else_may_is_told(tmp_path: Path, mode: int, open_: bool) -> None:  # noqa: FBT001
+    assert _read(_made(tmp_path / "file", mode=mode)) == (b"0123456789", open_)
+
+
+def test_a_link_is_followed_because_the_person_named_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(_made(tmp_path / "file"))
+    assert _read(tmp_path / "link")[0] == b"0123456789"
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+REFUSED: list[tuple[str, Callable[[Path], object]]] = [
+    ("notFound", lambda _path: None),
+    ("notAFile", Path.mkdir),
+    ("notAFile", _pipe),
+    ("tooLarge", lambda path: _made(path, b"01234567890")),
+    ("notFound", lambda path: path.symlink_to("nowhere")),
+    ("unreadable", lambda path: path.symlink_to(path)),
+]
+
+
+@pytest.mark.parametrize(("reason", "make"), REFUSED)
+def test_what_is_refused(tmp_path: Path, reason: str, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "it")
+    with pytest.raises(InvalidParams) as refused:
+        _read(tmp_path / "it")
+    assert refused.value.fields["details"] == [{"pointer": "/source/path", "reason": reason}]
+
+
+@pytest.mark.parametrize("path", ["file", "./file", "~/file", "", "/dev/null\0x"])
+def test_only_an_absolute_path_is_a_place(path: str) -> None:
+    with pytest.raises(InvalidParams) as refused:
+        _read(path)
+    assert "notAbsolute" in str(refused.value.fields["details"])
+
+
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(InvalidParams):
+        _read("/dev/zero")
