@@ -259,6 +259,8 @@ _SENT_LINK = {"type": "image_url", "image_url": {"url": "https://a.test/i.png"}}
 _SENT_CALLS = {"role": "assistant", "content": None, "tool_calls": [_wire_call()]}
 _SENT_RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "7"}
 _DETAILS = [{"type": "reasoning.text", "text": "hm", "signature": "c2ln", "index": 0}]
+_SPOKEN = _state(audio={"id": "audio_1", "transcript": "Good day."})
+_SPEECH = {"type": "file", "mediaType": "audio/pcm", "data": "AAEC", "providerState": _SPOKEN}
 _ELSEWHERE = {"provider": "somebody-else", "model": "any-model"}
 _OTHER_MODEL = _state(model="another")
 
@@ -364,6 +366,10 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
     ("an empty turn", [_HI, {"role": "assistant", "content": ""}, _HI], {}, [_HI, _HI], []),
     ("an assistant's image", [_assistant(_TEXT, _IMAGE)], {},
      [{"role": "assistant", "content": "a"}], ["dropped messages"]),
+    ("an assistant's speech", [_assistant(_SPEECH)], {},
+     [{"role": "assistant", "content": None, "audio": {"id": "audio_1"}}], []),
+    ("a speech of another's", [_assistant(_SPEECH | {"providerState": _SPOKEN | _ELSEWHERE})], {},
+     [{"role": "assistant", "content": "Good day."}], []),
     ("turns alternate", [{"role": "system", "content": "s"}, {"role": "system", "content": "t"},
       _HI, _HI, _assistant(_TEXT), {"role": "system", "content": "u"}, _says(_TEXT, _IMAGE)],
      {"strict_alternation": True},

@@ -229,7 +229,13 @@ class Blocks:
         self.mark({})
 
     def media(self, part: ImagePart | FilePart) -> None:
-        """Add an image or a document; it has no events, and is whole in the message."""
+        """Add an image or a document; it has no events, and is whole in the message.
+
+        A state that it has says whose it is.
+        """
+        if part.provider_state is not None:
+            state = self._origin | part.provider_state
+            part = part.model_copy(update={"provider_state": state})
         self._end_open()
         self._add(part)
 

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from byokd.dialects.blocks import Blocks, Detail, ToolCall, parse_arguments
 from byokd.dialects.loose_json import place, within_depth
+from byokd.dialects.openai_chat_speech import Speech
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
@@ -30,6 +31,7 @@ _NO_IDS: Final = frozenset({"null", "None"})
 """Words that stand where an id is missing (Mistral sent "null" for every call in 2024)."""
 
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
+_BESIDE: Final = frozenset({"annotations", "images", "executed_tools", "audio"})
 _FREE_OPENS, _FREE_ENDS = '{"input":"', '"}'
 """Around the text that a custom tool is given, so that it reads as JSON arguments."""
 
@@ -39,7 +41,16 @@ _DATA_URI: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
 class Delta:
     """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
 
-    __slots__ = ("_annotated", "_blocks", "_by_index", "_free", "_legacy", "_listed", "_text")
+    __slots__ = (
+        "_annotated",
+        "_blocks",
+        "_by_index",
+        "_free",
+        "_legacy",
+        "_listed",
+        "_speech",
+        "_text",
+    )
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
@@ -47,6 +58,7 @@ class Delta:
         self._by_index: dict[int, ToolCall] = {}
         self._free: list[ToolCall] = []  # calls of custom tools, whose text goes on to the end
         self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
+        self._speech: Speech | None = None
         self._listed = 0
         self._annotated: set[str | None] = set()
 
@@ -78,6 +90,8 @@ class Delta:
         """Close what only the end of the answer closes."""
         for call in self._free:
             self._blocks.arguments(call, _FREE_ENDS)
+        if self._speech and (part := self._speech.part()):
+            self._blocks.media(part)
 
     def sources(self, chunk: JsonObject) -> None:
         """Read the lists of sources that come beside the choices; they may grow as the chunks come.
@@ -120,15 +134,26 @@ class Delta:
                 self._tool_call(entry)
         if isinstance(legacy := delta.get("function_call"), dict):
             self._function_call(legacy)
-        if "annotations" in delta or "images" in delta:
+        if not _BESIDE.isdisjoint(delta):
             self._beside(delta)
 
     def _beside(self, delta: JsonObject) -> None:
-        """Read what stands beside the text: its sources, and pictures (OpenRouter, 2025)."""
+        """Read what stands beside the text.
+
+        Its sources, what Groq's own tools found (2026), pictures (OpenRouter, 2025), and speech.
+        """
         for entry in _objects(delta.get("annotations")):
             self._annotation(entry)
         for entry in _objects(delta.get("images")):
             self._image(entry)
+        for tool in _objects(delta.get("executed_tools")):
+            found = tool.get("search_results")
+            for entry in _objects(found.get("results") if isinstance(found, dict) else None):
+                if _url(entry) not in self._annotated:
+                    self._annotation(entry)
+        if isinstance(audio := delta.get("audio"), dict):
+            self._speech = self._speech or Speech()
+            self._speech.add(audio)
 
     def _content(self, content: Json) -> None:
         """Read content that is not a plain string.
@@ -146,7 +171,10 @@ class Delta:
                 for piece in _texts(thought if isinstance(thought, list) else [thought]):
                     self._blocks.reasoning(piece, source="thinking_parts")
             elif isinstance(entry, dict) and (text := _text(entry.get("text"))):
-                self._text(text)
+                if entry.get("type") == "reasoning":
+                    self._blocks.reasoning(text, source="reasoning")
+                else:
+                    self._text(text)
             elif isinstance(entry, dict):
                 self._image(entry)
 

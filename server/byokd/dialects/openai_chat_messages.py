@@ -16,6 +16,7 @@ from byokd.catalog.record import Quirks
 from byokd.dialects.call import Call
 from byokd.dialects.call_ids import WireIds
 from byokd.dialects.openai_chat_params import Notes
+from byokd.dialects.openai_chat_speech import SPEECH, spoken
 from byokd.dialects.pairs import paired
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
@@ -173,10 +174,20 @@ class _Writer:
                 if isinstance(part, ToolCallPart)
             ]
             message["content"] = "\n".join([text, *told]).strip() if told else message["content"]
-        if any(isinstance(part, ImagePart | FilePart) for part in parts):
+        speeches = [part for part in parts if isinstance(part, FilePart) and spoken(part)]
+        if speeches:
+            message |= self._speech(speeches[-1], text)
+        if any(isinstance(part, ImagePart | FilePart) and part not in speeches for part in parts):
             self._notes.dropped("messages", "an assistant's images and files cannot be sent back")
         if len(message) > 2 or message["content"]:  # noqa: PLR2004 - more than role and content
             self.messages.append(message)
+
+    def _speech(self, part: FilePart, text: str) -> JsonObject:
+        """Return the fields that give the model its speech back, or its words to another."""
+        said = spoken(part)
+        if self._own(part) and said.get("id"):
+            return {SPEECH: {"id": said["id"]}, "content": text or None}
+        return {"content": text or said.get("transcript") or ""}
 
     def _reasoning(self, parts: tuple[Part, ...], text: str) -> JsonObject:
         """Return the fields that give the model its earlier thoughts back.

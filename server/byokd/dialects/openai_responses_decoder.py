@@ -25,7 +25,7 @@ from byokd.dialects.openai_responses_usage import finish_reason, read_usage
 from byokd.limits import JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
-from byokd.protocol.events import Event, Raw, UsageSnapshot
+from byokd.protocol.events import Event, Raw, UsageSnapshot, Warn
 from byokd.protocol.parts import Message
 from byokd.protocol.usage import Usage
 from byokd.wire import HttpHead
@@ -260,6 +260,7 @@ class ResponsesDecoder:
             response_id=self._id,
             fault=self._fault,
             priced=not self._items.paid_apart,
+            warnings=_remarks(self._items.unsayable),
         )
 
 
@@ -277,6 +278,14 @@ _READERS: Final = {
     "response.output_item.done": Items.finished,
 }
 """Events that bring content. All others repeat it, or tell how a tool of the provider's fares."""
+
+
+def _remarks(unsayable: str | None) -> tuple[Warn, ...]:
+    """Return what a person should read beside an answer that waits for what cannot be given."""
+    if unsayable is None:
+        return ()
+    message = f"the model waits for the result of {unsayable}, which cannot be given to it here"
+    return (Warn(type="unsupported", parameter="tools", message=message),)
 
 
 def _call_ids(call: Call) -> list[str]:

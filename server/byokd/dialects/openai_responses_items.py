@@ -25,6 +25,11 @@ from byokd.protocol.events import ReasoningKind
 from byokd.protocol.parts import ImagePart, Source, Span
 
 _CALL, _CUSTOM = "function_call", "custom_tool_call"
+_UNSAYABLE: Final = frozenset(
+    {"computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"}
+)
+"""What the client is to do, and for which this protocol has no words; only `providerOptions` can
+have asked for it."""
 _CUSTOM_OPENS: Final = '{"input":"'
 _PICTURE: Final = "image_generation_call"
 _PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _PICTURE})
@@ -58,12 +63,13 @@ class Items:
     Attributes:
         searches: searches that the provider ran.
         paid_apart: whether it ran anything else that costs.
+        unsayable: what the model waits for and cannot be given, by its name; None usually.
 
     Raises:
         ProviderError: more items, blocks or tool calls than their bounds.
     """
 
-    __slots__ = ("_blocks", "_by_place", "_items", "_origin", "paid_apart", "searches")
+    __slots__ = ("_blocks", "_by_place", "_items", "_origin", "paid_apart", "searches", "unsayable")
 
     def __init__(self, blocks: Blocks, origin: JsonObject) -> None:
         self.searches = 0
@@ -71,6 +77,7 @@ class Items:
         self._blocks = blocks
         self._origin = origin
         self._items: list[_Item] = []
+        self.unsayable: str | None = None
         self._by_place: dict[tuple[str, _Index], _Item] = {}
 
     @property
@@ -190,6 +197,8 @@ class Items:
             self._blocks.arguments(item.call, "")
         elif kind == "message":
             self._blocks.split()
+        elif kind in _UNSAYABLE:
+            self.unsayable = kind
         self._items.append(item)
         self._by_place[kind, index] = item
         return item
