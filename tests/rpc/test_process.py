@@ -15,8 +15,8 @@ import pytest
 
 from byokd.__main__ import Options, parse
 from byokd.limits import SHUTDOWN_TIMEOUT_MS
+from byokd.rpc.company import is_alive
 from byokd.rpc.framing import FrameReader, frame
-from byokd.rpc.lifecycle import is_alive
 
 pytestmark = pytest.mark.anyio
 

@@ -1,13 +1,10 @@
-"""From `initialize` to `exit`: which message may come when, and when it is time to go.
+"""From `initialize` to `exit`: which message may come when.
 
-Knows the states of a connection and the life of the process that opened it. Must not know what any
-other method does.
+Knows the states of a connection. Must not know what any other method does.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from enum import Enum, auto
 from typing import Final
 
@@ -83,30 +80,3 @@ def initialize_result(options: ServerOptions) -> Json:
         "capabilities": {"experimental": {"byokd": ours}},
         "serverInfo": {"name": "byokd", "version": __version__},
     }
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process exists; one that we may not ask does."""
-    if sys.platform == "win32":
-        return _is_alive_on_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _is_alive_on_windows(pid: int) -> bool:  # pragma: no cover - os.kill would end the process
-    import ctypes
-
-    synchronize, still_running = 0x0010_0000, 0x102
-    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - unknown to type checkers elsewhere
-    handle = kernel.OpenProcess(synchronize, False, pid)  # noqa: FBT003 - a C call
-    if not handle:
-        return False
-    try:
-        return bool(kernel.WaitForSingleObject(handle, 0) == still_running)
-    finally:
-        kernel.CloseHandle(handle)

@@ -13,11 +13,11 @@ import sys
 from functools import partial
 from typing import Final
 
-from byokd.limits import PARENT_POLL_MS, SHUTDOWN_TIMEOUT_MS
+from byokd.limits import SHUTDOWN_TIMEOUT_MS
+from byokd.rpc.company import Company
 from byokd.rpc.errors import describe
 from byokd.rpc.framing import Fault, FrameReader
 from byokd.rpc.inlet import open_inlet
-from byokd.rpc.lifecycle import is_alive
 from byokd.rpc.logs import loop_exception_handler
 from byokd.rpc.outbox import Outbox
 from byokd.rpc.pipe import open_pipe
@@ -75,14 +75,17 @@ class Connection:
             on_room=self._read_on,
             on_broken=partial(self.end, 1),
         )
-        self._door = Door(house, self._outbox, on_process_id=self._watch, on_exit=self.end)
+        self._company = Company(self._left_alone)
+        self._door = Door(house, self._outbox, on_process_id=self._company.follow, on_exit=self.end)
         self._paused = False
         self._inlet = open_inlet(stdin_fd, self._arrived)
 
     async def run(self) -> int:
         """Serve, then close everything within its time."""
+        self._company.follow_parent()
         code = await self._ended
         self._inlet.close()
+        self._company.close()
         timeout = SHUTDOWN_TIMEOUT_MS / 1000
         try:
             async with asyncio.timeout(timeout):
@@ -133,23 +136,20 @@ class Connection:
             self._inlet.resume()
             self._loop.call_soon(self._handle)
 
-    def _watch(self, pid: int) -> None:
-        """Watch the client's process, if it can be seen from here: in a container it cannot."""
-        if pid != os.getpid() and is_alive(pid):
-            self._loop.call_later(PARENT_POLL_MS / 1000, self._look, pid)
-
-    def _look(self, pid: int) -> None:
-        if is_alive(pid):
-            self._loop.call_later(PARENT_POLL_MS / 1000, self._look, pid)
-        else:
+    def _left_alone(self) -> None:
+        if not self._ended.done():
             _log.warning("the client's process is gone")
-            self.end(0)
+        self.end(0)
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, connection: Connection) -> None:
     import signal
 
-    for name in (signal.SIGTERM, signal.SIGINT):
+    ends = [signal.SIGTERM, signal.SIGINT]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # ignored under nohup
+        ends.append(hangup)
+    for name in ends:
         try:
             loop.add_signal_handler(name, connection.end, 0)
         except (NotImplementedError, ValueError, RuntimeError):  # Windows, or not the main thread
