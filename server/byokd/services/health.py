@@ -129,10 +129,12 @@ def confirm(
 
 
 def accepted(health: Health, now: int) -> Health:
-    """Return the memory of a key that its provider just accepted."""
-    return replace(
-        health, accepted_at=now, rejections=0, suspect=False, probes=0, probe_at=0
-    )  # fmt: skip
+    """Return the memory of a key that its provider just accepted.
+
+    That ends the grace, also where the clock of whoever began it was ahead of ours.
+    """
+    at = max(now, health.fresh_since)
+    return replace(health, accepted_at=at, rejections=0, suspect=False, probes=0, probe_at=0)
 
 
 def renewed(health: Health, now: int) -> Health:

@@ -62,6 +62,7 @@ class Watch:
         ask: AskFresh,
         enable: Enable,
         clock: Callable[[], int] = steady_ms,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._vault = vault
         self._trail = trail
@@ -70,6 +71,7 @@ class Watch:
         self._ask = ask
         self._enable = enable
         self._clock = clock
+        self._sleep = sleep
 
     async def observe(self, session: Session, row: KeyRow, seen: Seen, *, started_at: int) -> None:
         """Count what one answer said about the key it was made with, and that it was used.
@@ -138,7 +140,7 @@ class Watch:
         """Ask the provider once more, when it is due; again where it cannot tell."""
         step: Step = "reprobe"
         while step == "reprobe":
-            await anyio.sleep(max(0, health_of(row).probe_at - self._clock()) / 1000)
+            await self._sleep(max(0, health_of(row).probe_at - self._clock()) / 1000)
             try:
                 row, step = await self._ask_and_decide(session, row)
             except ByokdError:
