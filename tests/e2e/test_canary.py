@@ -143,6 +143,12 @@ CALLS: dict[str, Params] = {
     "audit/verify": lambda _: [{}],
     "account/list": lambda _: [{}],
     "vault/restore": lambda _: [{"number": 99}],
+    "vault/rekey": lambda w: [
+        {"change": "dataKeys"},
+        {"change": "everything"} | w.passphrase_for("vault/rekey"),
+        {"change": "rootKey"} | w.passphrase_for("vault/unlock"),
+        {"change": "addSlot", "kind": "passphrase"} | w.passphrase_for("vault/rekey"),
+    ],
     "vault/lock": lambda _: [{}],
     "vault/unlock": lambda w: [
         {}, w.passphrase_for("vault/lock"), w.passphrase_for("vault/unlock"),
