@@ -1,0 +1,105 @@
+"""A stored key goes to the origin it was stored for, whatever a later request says.
+
+Two providers that remember the keys they were asked with: the second one never hears the first's.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from daemon import Daemon, Json, RpcError, running
+from e2e.mirror import Mirror, mirror
+from world import GENERIC, KEY, chat_params, unlocked
+
+pytestmark = pytest.mark.anyio
+
+_OTHER = "other-key-0123456789abcdef"
+
+
+async def _stored(daemon: Daemon, provider: Mirror) -> str:
+    result = await daemon.request(
+        "key/store",
+        {
+            "provider": GENERIC,
+            "fields": {"apiKey": {"plain": KEY}},
+            "baseUrl": provider.base_url,
+            "probe": "skip",
+        },
+    )
+    key_id: str = result["key"]["keyId"]
+    return key_id
+
+
+async def test_no_request_leads_a_stored_key_elsewhere(tmp_path: Path) -> None:
+    async with mirror() as home, mirror() as evil, running(data_dir=tmp_path) as daemon:
+        await unlocked(daemon)
+        key_id = await _stored(daemon, home)
+        elsewhere = {"baseUrl": evil.base_url, "allowInsecureOrigin": True}
+        one: Json = {"keyId": key_id}
+        new = {"apiKey": {"plain": _OTHER}}
+        said: list[tuple[str, Json]] = [
+            ("key/rotate", one | {"fields": new, "baseUrl": evil.base_url}),
+            ("key/probe", one | elsewhere),
+            ("key/probe", one | {"provider": GENERIC} | elsewhere),
+            ("key/enable", one | elsewhere),
+            ("provider/test", one | {"provider": GENERIC} | elsewhere),
+            ("provider/test", {"provider": GENERIC} | elsewhere),
+            ("model/list", one | {"provider": GENERIC, "refresh": True} | elsewhere),
+            ("chat/send", chat_params("any", key_id=key_id) | elsewhere),
+            (
+                "chat/send",
+                chat_params(
+                    "any",
+                    key_id=key_id,
+                    providerOptions={"base_url": evil.base_url, "url": evil.base_url},
+                ),
+            ),
+            ("chat/send", chat_params(f"../../{evil.base_url}", key_id=key_id)),
+            ("chat/send", chat_params("any", key_id=key_id)),
+        ]
+        for method, params in said:
+            with suppress(RpcError):
+                await daemon.request(method, params)
+        assert set(home.keys) == {KEY}
+        assert KEY not in evil.keys
+        assert _OTHER not in evil.keys
+        with pytest.raises(RpcError) as caught:
+            await daemon.request(*said[0])
+        assert caught.value.kind == "conflict"
+        [listed] = (await daemon.request("key/list", {}))["items"]
+        assert listed["origin"] == home.base_url.removesuffix("/v1")
+
+
+async def test_neither_environment_nor_folder_sets_a_proxy(tmp_path: Path) -> None:
+    """What a repository can bring along: variables by `.envrc`, files in the working directory."""
+    work = tmp_path / "work"
+    work.mkdir()
+    async with mirror() as home, mirror() as evil:
+        proxy = evil.base_url.removesuffix("/v1")
+        for name in ("config.toml", "byokd.toml", ".byokd.toml", "pyproject.toml"):
+            (work / name).write_text(f'[network]\nproxy = "{proxy}"\n', encoding="utf-8")
+        (work / ".env").write_text(f"HTTP_PROXY={proxy}\n", encoding="utf-8")
+        (work / ".netrc").write_text(f"machine 127.0.0.1 password {_OTHER}\n", encoding="utf-8")
+        names = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+        environment = dict.fromkeys(names, proxy) | {
+            "NETRC": str(work / ".netrc"),
+            "OPENAI_BASE_URL": proxy,
+            "OPENAI_API_KEY": _OTHER,
+        }
+        through = ("env", "-C", str(work)) if os.name == "posix" else ()
+        async with running(
+            data_dir=tmp_path / "data", environment=environment, through=through
+        ) as daemon:
+            await unlocked(daemon)
+            key_id = await _stored(daemon, home)
+            # Loopback never goes through a proxy; a name that does not exist would.
+            await daemon.request("chat/send", chat_params("any", key_id=key_id))
+            far = {"provider": GENERIC, "baseUrl": "https://nobody.invalid/v1"}
+            result = await daemon.request("provider/test", far)
+        assert [step["name"] for step in result["steps"] if step["status"] == "failed"] == ["dns"]
+        assert set(home.keys) == {KEY}
+        assert evil.keys == []
