@@ -28,7 +28,6 @@ from byokd.crypto.seal import info, seal
 from byokd.environment import kept
 from byokd.protocol.base import JsonObject, PageParams, Params, Result
 from byokd.protocol.errors import ErrorData
-from byokd.protocol.key import SecretInput
 from byokd.protocol.lifecycle import (
     DEFAULT_ACCOUNT,
     ClientCapabilities,
@@ -39,6 +38,7 @@ from byokd.protocol.lifecycle import (
     ShowMessageRequest,
 )
 from byokd.protocol.methods import BY_NAME
+from byokd.protocol.sealed import SecretInput
 
 R = TypeVar("R", bound=Result)
 Note = Callable[[str, Params], None]

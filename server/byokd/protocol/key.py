@@ -21,6 +21,7 @@ from byokd.protocol.base import (
     Value,
 )
 from byokd.protocol.errors import Action
+from byokd.protocol.sealed import SecretInput
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_MAX_CHARS)]
 ProbePolicy: TypeAlias = Literal["require", "warn", "skip"]
@@ -46,22 +47,6 @@ Verdict: TypeAlias = Literal[
     "unreachable",
     "unknown",
 ]
-
-
-class SecretInput(Value):
-    """A secret on its way in: sealed to the daemon's key, or plain from a client that cannot seal.
-
-    `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
-    """
-
-    sealed: str | None = Field(default=None, max_length=4 * KEY_FIELD_MAX_CHARS)
-    plain: str | None = Field(default=None, max_length=KEY_FIELD_MAX_CHARS, repr=False)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> SecretInput:
-        if (self.sealed is None) == (self.plain is None):
-            raise ValueError("give either sealed or plain")
-        return self
 
 
 FieldInput: TypeAlias = (

@@ -18,7 +18,8 @@ from byokd.limits import (
 )
 from byokd.protocol.base import KeyId, Params, Result, Value
 from byokd.protocol.errors import ErrorData
-from byokd.protocol.key import KeyInfo, Label, ProbePolicy, ProbeResult, SecretInput
+from byokd.protocol.key import KeyInfo, Label, ProbePolicy, ProbeResult
+from byokd.protocol.sealed import SecretInput
 
 VariableName = Annotated[str, StringConstraints(max_length=128)]
 NamedPath = Annotated[str, StringConstraints(min_length=1, max_length=NAMED_PATH_MAX_CHARS)]

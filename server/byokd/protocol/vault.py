@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints
 from byokd.limits import PUBLIC_KEY_MAX_CHARS
 from byokd.protocol.backup import BackupInfo
 from byokd.protocol.base import AtMs, Params, Result, Value
-from byokd.protocol.key import SecretInput
+from byokd.protocol.sealed import SecretInput
 
 VaultState: TypeAlias = Literal["checking", "unlocked", "locked", "uninitialized", "unavailable"]
 Protection: TypeAlias = Literal["osKeyring", "passphrase", "keyFile", "memory"]

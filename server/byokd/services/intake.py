@@ -17,7 +17,8 @@ from byokd.catalog.surfaces import named_by
 from byokd.crypto.seal import SealingKey, info
 from byokd.dialects.auth import key_problems
 from byokd.protocol.errors import InvalidParams
-from byokd.protocol.key import FieldInput, Fields, SecretInput
+from byokd.protocol.key import FieldInput, Fields
+from byokd.protocol.sealed import SecretInput
 from byokd.secret import Secret, clean
 from byokd.services.access import base_url_of
 from byokd.services.probe import Candidate

@@ -14,7 +14,7 @@ from byokd.keepers.vault import DAMAGED, Given, Vault, rekey
 from byokd.keysource import recovery
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
-from byokd.protocol.key import SecretInput
+from byokd.protocol.sealed import SecretInput
 from byokd.protocol.vault import (
     Protection,
     SealedSecret,

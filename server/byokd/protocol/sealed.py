@@ -1,0 +1,28 @@
+"""A secret on its way in.
+
+Knows its two forms. Must not know any method that takes one. It stands apart because what is known
+of the vault travels with `initialize`, which must not wait for the types of keys.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from byokd.limits import KEY_FIELD_MAX_CHARS
+from byokd.protocol.base import Value
+
+
+class SecretInput(Value):
+    """A secret on its way in: sealed to the daemon's key, or plain from a client that cannot seal.
+
+    `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
+    """
+
+    sealed: str | None = Field(default=None, max_length=4 * KEY_FIELD_MAX_CHARS)
+    plain: str | None = Field(default=None, max_length=KEY_FIELD_MAX_CHARS, repr=False)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> SecretInput:
+        if (self.sealed is None) == (self.plain is None):
+            raise ValueError("give either sealed or plain")
+        return self
