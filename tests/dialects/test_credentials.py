@@ -1,0 +1,97 @@
+"""What an answer says about the key: every body of the table, and what is nobody's word on a key.
+
+Knows the labels that people gave to bodies, and counts how often the classifier says another. The
+one confusion that would cost a good key is a rejection seen where there is none; the one that
+would keep a dead key, the reverse.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.dialects.errors import classify
+from byokd.wire import Headers, HttpHead
+from recorded import VECTORS
+
+_CLASSES = (
+    "authOk", "authInvalid", "authUnsure", "authDead", "forbiddenScope", "notFromProvider",
+    "neutral",
+)  # fmt: skip
+_EACH = 12
+_TABLE: list[dict[str, Any]] = [
+    case
+    for path in sorted((VECTORS / "errors").glob("*.json"))
+    for case in json.loads(path.read_text(encoding="utf-8"))
+    if case["provider"] in load()
+]
+_EDGE = (
+    '{"title":"Error 1010: Access denied","detail":"blocked","status":403,"cloudflare_error":true}'
+)
+_REFUSAL = '{"error":{"message":"invalid api key","code":"invalid_api_key"}}'
+_PAGE = "<!DOCTYPE html><html><title>Just a moment...</title></html>"
+
+# Each row: what answered, status, headers, body. None of it is the provider's word on a key.
+_NOBODY: list[tuple[str, int, dict[str, str], str]] = [
+    ("a challenge", 403, {"cf-mitigated": "challenge", "content-type": "text/html"}, _PAGE),
+    ("a challenge with JSON", 403, {"cf-mitigated": "challenge"}, _REFUSAL),
+    ("an edge rule", 403, {"content-type": "text/plain"}, "error code: 1020"),
+    ("an edge rule in JSON", 403, {}, _EDGE),
+    ("a sign-in page", 401, {"content-type": "text/html"}, "<html>Sign in</html>"),
+    ("a network that wants a sign-in", 511, {}, _REFUSAL),
+    ("a proxy", 407, {"proxy-authenticate": "Basic"}, _REFUSAL),
+    ("a proxy that says 401", 401, {"proxy-authenticate": "Negotiate"}, _REFUSAL),
+    ("a redirect", 302, {"location": "https://elsewhere.example/"}, _REFUSAL),
+    ("nobody", 401, {}, ""),
+    ("a limit", 429, {}, _REFUSAL.replace("invalid_api_key", "rate_limit_exceeded")),
+    ("a server that failed", 502, {}, "Bad gateway"),
+]
+
+
+def _said(provider: str, status: int, headers: dict[str, str], body: Any, **more: bool) -> str:
+    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    head = HttpHead(status, Headers(headers.items()))
+    return classify(load()[provider], head, raw, **more).health
+
+
+def test_no_rejection_is_confused_with_anything_else() -> None:
+    confusion: Counter[tuple[str, str]] = Counter()
+    rows: Counter[str] = Counter()
+    for case in _TABLE:
+        said = _said(
+            case["provider"],
+            case["status"],
+            case["headers"],
+            case["body"],
+            in_stream=case["inStream"],
+        )
+        confusion[case["expect"]["health"], said] += 1
+        rows[case["provider"]] += 1
+    print(f"\n{len(_TABLE)} bodies of {len(rows)} providers, the fewest {min(rows.values())}")
+    for label in _CLASSES:
+        print(f"{label:16}", " ".join(f"{confusion[label, said]:4}" for said in _CLASSES))
+    assert {name: rows[name] for name in load() if rows[name] < _EACH} == {}
+    assert {pair: n for pair, n in confusion.items() if pair[0] != pair[1]} == {}
+    rejecting = {case["provider"] for case in _TABLE if case["expect"]["health"] == "authInvalid"}
+    assert rejecting == set(load()), "each provider has a wrong key among its bodies"
+
+
+@pytest.mark.parametrize("provider", load())
+def test_what_is_nobodys_word_on_a_key_never_counts(provider: str) -> None:
+    counted = {
+        name
+        for name, status, headers, body in _NOBODY
+        if _said(provider, status, headers, body) not in {"notFromProvider", "neutral"}
+    }
+    assert counted == set()
+
+
+@pytest.mark.parametrize("provider", load())
+def test_a_rejection_inside_an_answer_that_began_well_never_counts(provider: str) -> None:
+    for body in (_REFUSAL, f"data: {_REFUSAL}\n\n"):
+        assert _said(provider, 200, {}, body, in_stream=True) in {"notFromProvider", "neutral"}
+        assert _said(provider, 200, {}, body) in {"notFromProvider", "neutral"}
