@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ class Mask:
     and is left alone. A text that ends in the midst of a secret loses that end, too.
     """
 
-    __slots__ = ("_begin", "_spellings")
+    __slots__ = ("_begin", "_begins", "_ends", "_spellings")
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         known = {
@@ -40,12 +40,24 @@ class Mask:
         }
         # The longest first: where one secret begins another, the longer one is hidden.
         self._spellings = sorted(known, key=len, reverse=True)
-        self._begin = _begin_of(self._spellings)
+        self._begins = sorted({spelling[:_BEGIN_CHARS] for spelling in known})
+        self._ends = {begin[:size] for begin in self._begins for size in range(1, _BEGIN_CHARS)}
+        self._begin = _begin_of(self._begins)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to hide."""
         return self._begin is None
+
+    def is_free(self, text: str) -> bool:
+        """Tell, for a fraction of what `scan` takes, that no secret begins in a text.
+
+        It may say no of a text that has none.
+        """
+        for begin in self._begins:
+            if begin in text:
+                return False
+        return text[-1:] not in self._ends and text[1 - _BEGIN_CHARS :] not in self._ends
 
     def hide(self, text: str) -> str:
         """Return a whole text with the secrets masked."""
@@ -59,8 +71,9 @@ class Mask:
             whole: nothing follows; then nothing is held.
         """
         # Nearly every text has no place where a secret could begin, and is done here.
-        if self._begin is None or (found := self._begin.search(text)) is None:
+        if self._begin is None or self.is_free(text):
             return text, ""
+        found = self._begin.search(text)
         if len(text) > _LONG_CHARS and not any(each in text for each in self._spellings):
             return self._scan_end(text, whole=whole)
         shown: list[str] = []
@@ -140,12 +153,11 @@ def _spellings(text: str) -> Iterator[str]:
         yield middle.translate(_URL_SAFE)
 
 
-def _begin_of(spellings: Iterable[str]) -> re.Pattern[str] | None:
+def _begin_of(begins: Sequence[str]) -> re.Pattern[str] | None:
     """Find where a secret may begin: its first characters, or fewer of them at the very end.
 
     No more of a secret than that: `re` keeps what it compiled for the life of the process.
     """
-    begins = sorted({spelling[:_BEGIN_CHARS] for spelling in spellings})
     if not begins:
         return None
     ways = [
