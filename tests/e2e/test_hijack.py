@@ -1,0 +1,194 @@
+"""A daemon started in a hostile folder with a hostile environment: neither is looked at.
+
+The folder holds modules, settings and startup files that would each leave a trace; the environment
+names a proxy, a key log, a keyring, a configuration and modules that would. Both ways of starting
+are tried: what clients spawn, and the `byokd` command beside the environment's Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from byokd.sandbox import Sandbox
+from daemon import Daemon
+from world import GENERIC, KEY, chat_params
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+MODULES = ("json", "httpx", "asyncio", "sitecustomize", "usercustomize", "byokd", "evil", "ssl")
+WAYS: dict[str, list[str]] = {
+    "python -m": [sys.executable, "-I", "-X", "utf8", "-m", "byokd", "--stdio"],
+    "command": [str(Path(sys.executable).with_name("byokd")), "--stdio"],
+}
+
+
+def _plant(folder: Path) -> set[Path]:
+    """Fill a folder; each file that somebody runs leaves `ran-<name>` beside it."""
+    for name in MODULES:
+        trace = folder / f"ran-{name}"
+        folder.joinpath(f"{name}.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
+    for name in ("keyrings/alt", "byokd-1.dist-info"):
+        folder.joinpath(name).mkdir(parents=True)
+    folder.joinpath("keyrings/alt/file.py").write_text(
+        f"open({str(folder / 'ran-keyrings')!r}, 'w').close()\n"
+    )
+    folder.joinpath("byokd-1.dist-info/entry_points.txt").write_text(
+        "[keyring.backends]\nevil = evil\n[pydantic]\nevil = evil\n"
+    )
+    folder.joinpath(".env").write_text("OPENAI_API_KEY=evil\nHTTPS_PROXY=http://127.0.0.1:9\n")
+    folder.joinpath(".netrc").write_text("machine 127.0.0.1 login evil password evil\n")
+    folder.joinpath(".netrc").chmod(0o600)
+    for name in ("pip.conf", "config.toml", "pyvenv.cfg", "setup.cfg"):
+        folder.joinpath(name).write_text("nonsense = [\n")
+    folder.joinpath("keyringrc.cfg").write_text(
+        f"[backend]\ndefault-keyring=evil.Keyring\nkeyring-path={folder}\n"
+    )
+    folder.joinpath("openssl.cnf").write_text(
+        f"openssl_conf = a\n[a]\nengines = b\n[b]\nc = d\n[d]\ndynamic_path = {folder}/evil.so\n"
+    )
+    return set(folder.rglob("*"))
+
+
+def _hostile(folder: Path, proxy: str) -> dict[str, str]:
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    return {
+        "PYTHONPATH": str(folder),
+        "PYTHONSTARTUP": str(folder / "evil.py"),
+        "PYTHONHOME": "",
+        "PYTHONINSPECT": "",
+        "PYTHONPYCACHEPREFIX": str(folder / "cache"),
+        "PYTHON_KEYRING_BACKEND": "evil.Keyring",
+        "KEYRING_PROPERTY_KEYCHAIN": str(folder / "keychain"),
+        "SSLKEYLOGFILE": str(folder / "keys.log"),
+        "SSL_CERT_FILE": str(folder / "ca.pem"),
+        "REQUESTS_CA_BUNDLE": str(folder / "ca.pem"),
+        "CURL_CA_BUNDLE": str(folder / "ca.pem"),
+        "OPENSSL_CONF": str(folder / "openssl.cnf"),
+        "NETRC": str(folder / ".netrc"),
+        "XDG_CONFIG_HOME": str(folder / "nothing"),
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        **dict.fromkeys(names, proxy),
+        **dict.fromkeys(map(str.lower, names), proxy),
+        "NO_PROXY": "",
+    }
+
+
+class Sink:
+    """A proxy that says nothing and counts who comes."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.visits = 0
+        self._thread = threading.Thread(target=self._count)
+        self._thread.start()
+
+    def _count(self) -> None:
+        while True:
+            taken, _ = self._listener.accept()
+            with taken:
+                if taken.recv(4) == b"stop":
+                    return
+                self.visits += 1
+
+    def close(self) -> None:
+        with socket.create_connection(self._listener.getsockname()) as end:
+            end.sendall(b"stop")
+        self._thread.join()
+        self._listener.close()
+
+
+@contextmanager
+def sink() -> Iterator[Sink]:
+    found = Sink()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture
+def provider() -> Iterator[Sandbox]:
+    """Run a provider that no proxy variable could be right for."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as found,
+    ):
+        yield found
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_nothing_that_was_planted_is_used(
+    tmp_path: Path, provider: Sandbox, way: str
+) -> None:
+    if not shutil.which(WAYS[way][0]):
+        pytest.skip("the command was not installed by the bootstrap")
+    folder, data = tmp_path / "workspace", tmp_path / "data"
+    folder.mkdir()
+    planted = _plant(folder)
+    pipe = asyncio.subprocess.PIPE
+    with sink() as proxy:
+        process = await asyncio.create_subprocess_exec(
+            *WAYS[way],
+            *("--data-dir", "../data"),  # what the client means by a relative path is where it is
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            cwd=folder,
+            env=_hostile(folder, proxy.url),
+        )
+        daemon = Daemon(process)
+        await _use(daemon, provider)
+        assert await daemon.close() == 0
+        assert proxy.visits == 0
+    assert set(folder.rglob("*")) == planted, daemon.stderr.decode()
+    assert (data / "data" / "vault.db").exists()
+    assert b"evil" not in daemon.stderr
+
+
+def test_what_was_planted_would_run(tmp_path: Path) -> None:
+    """Without `-I`, in that folder and that environment: the traces are there."""
+    _plant(tmp_path)
+    environment = _hostile(tmp_path, "") | {"PYTHONHOME": str(Path(sys.base_prefix))}
+    done = subprocess.run(
+        [sys.executable, "-c", "import evil, httpx"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    found = {path.name for path in tmp_path.glob("ran-*")}
+    assert {"ran-sitecustomize", "ran-evil", "ran-httpx"} <= found, done.stderr
+
+
+async def _use(daemon: Daemon, provider: Sandbox) -> None:
+    """Go through the network, the store, the keyring and the checking process."""
+    await daemon.initialize()
+    with pytest.raises(Exception, match="keyring"):
+        await daemon.request("vault/initialize", {"protection": "osKeyring"})
+    await daemon.request("vault/initialize", {"protection": "keyFile", "acceptRisk": "keyFile"})
+    if sys.platform == "linux":
+        where = Path(f"/proc/{daemon.process.pid}/cwd").readlink()
+        assert where == Path("/")
+    params = {
+        "provider": GENERIC,
+        "fields": {"apiKey": {"plain": KEY}},
+        "baseUrl": provider.base_url,
+        "probe": "require",
+    }
+    await daemon.request("key/store", params)
+    result = await daemon.request("chat/send", chat_params("sandbox-echo"))
+    assert result["finishReason"]["unified"] == "stop"
