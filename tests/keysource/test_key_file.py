@@ -57,6 +57,10 @@ def _symlinked(path: Path) -> None:
     path.symlink_to(path.with_name("elsewhere"))
 
 
+def _in_an_open_folder(path: Path) -> None:
+    path.parent.chmod(0o755)
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20])
 
@@ -72,6 +76,7 @@ def _binary(path: Path) -> None:
         (_world_readable, "filePermissions"),
         (_linked, "filePermissions"),
         (_symlinked, "filePermissions"),
+        (_in_an_open_folder, "filePermissions"),
         (_cut, "itemCorrupt"),
         (_binary, "itemCorrupt"),
     ],

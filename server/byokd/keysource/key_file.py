@@ -58,7 +58,7 @@ class KeyFileSource:
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Return the key in the file; raises `itemMissing`, `itemCorrupt`, `filePermissions`."""
         try:
-            data = await asyncio.to_thread(self._files.read_private, self._path(item), _MAX_BYTES)
+            data = await asyncio.to_thread(self._read, self._path(item))
         except StoreFailed as error:
             raise failed("filePermissions") from error
         if data is None:
@@ -80,6 +80,12 @@ class KeyFileSource:
     def _write(self, path: Path) -> None:
         self._files.ensure_private_dir(self._folder)
         self._files.create_private(path, f"{to_text(new_key())}\n".encode())
+
+    def _read(self, path: Path) -> bytes | None:
+        data = self._files.read_private(path, _MAX_BYTES)
+        if data is not None:  # looking for what is not there makes no folder
+            self._files.ensure_private_dir(self._folder)
+        return data
 
     def _path(self, item: Item) -> Path:
         return self._folder / f"{item.slot_id.hex()}.key"

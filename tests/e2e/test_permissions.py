@@ -1,0 +1,146 @@
+"""What the daemon leaves on the disk is its user's alone, whoever prepared the place.
+
+Every file has mode 0600 and every folder 0700 under each umask; what a neighbour planted is refused
+and left as it was. Modes and owners are POSIX.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from daemon import Daemon, RpcError, running
+from world import GENERIC, KEY
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(os.name != "posix", reason="modes and owners are POSIX"),
+]
+
+NOBODY = 65_534
+KEY_FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
+STORE = {
+    "provider": GENERIC,
+    "fields": {"apiKey": {"plain": KEY}},
+    "baseUrl": "http://127.0.0.1:9",
+    "probe": "skip",
+}
+
+
+@asynccontextmanager
+async def daemon(folder: Path, umask: str = "022") -> AsyncIterator[Daemon]:
+    through = ("/bin/sh", "-c", f'umask {umask}; exec "$@"', "sh")
+    async with running(data_dir=folder, module="byokd", through=through) as found:
+        await found.initialize()
+        yield found
+        assert await found.close() == 0
+
+
+async def make(folder: Path, umask: str = "022") -> None:
+    """Make a vault, a key, a backup where there are backups, and everything that goes with them."""
+    async with daemon(folder, umask) as found:
+        await found.request("vault/initialize", KEY_FILE)
+        key = (await found.request("key/store", STORE))["key"]
+        await found.request("key/disable", {"keyId": key["keyId"]})
+        open_files = modes(folder)  # a journal may be there now, which is gone at the end
+    assert_private(open_files)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    found = [folder, *folder.rglob("*")]
+    return {f"{path}{'/' * path.is_dir()}": stat.S_IMODE(path.lstat().st_mode) for path in found}
+
+
+def assert_private(found: dict[str, int]) -> None:
+    assert {mode for path, mode in found.items() if path.endswith("/")} == {0o700}, found
+    assert {mode for path, mode in found.items() if not path.endswith("/")} == {0o600}, found
+
+
+@pytest.mark.parametrize(
+    "umask", ["000", "777", *(pytest.param(u, marks=pytest.mark.long) for u in ("022", "077"))]
+)
+async def test_no_umask_makes_a_difference(tmp_path: Path, umask: str) -> None:
+    folder = tmp_path / "byokd"
+    await make(folder, umask)
+    found = modes(folder)
+    assert len([path for path in found if not path.endswith("/")]) >= 3, found
+    assert_private(found)
+
+
+@pytest.fixture(scope="module")
+async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "byokd"
+    await make(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def _symlink(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def _hardlink(path: Path) -> None:
+    path.with_name("second").hardlink_to(path)
+
+
+def _foreign(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    else:  # only root can give a file away
+        path.parent.chmod(0o777)
+
+
+def _open_folder(path: Path) -> None:
+    path.parent.chmod(0o755)
+
+
+async def test_what_was_planted_is_refused(made: Path, tmp_path: Path) -> None:
+    """In one daemon, which looks anew each time it is asked, and opens what is right again."""
+    folder = tmp_path / "byokd"
+
+    def anew() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
+
+    anew()
+    _open_folder(folder / "data/vault.db")
+    async with daemon(folder) as found:
+        for name in ("data/vault.db", "state/*.key"):
+            for spoil in (_open_folder, _symlink, _hardlink, _foreign):
+                anew()
+                [path] = folder.glob(name)
+                spoil(path)
+                before = path.read_bytes(), path.stat().st_mode, path.stat().st_uid
+                info = (await found.request("vault/status"))["vault"]
+                what = f"{name} {spoil.__name__} {info}"
+                assert info["state"] == "unavailable", what
+                assert info["reason"] in {"permissions", "filePermissions"}, what
+                with pytest.raises(RpcError) as caught:
+                    await found.request("key/list", {})
+                assert caught.value.kind in {"storeFailed", "vaultUnavailable"}, what
+                assert (path.read_bytes(), path.stat().st_mode, path.stat().st_uid) == before
+        anew()
+        assert (await found.request("vault/status"))["vault"]["state"] == "unlocked"
+
+
+async def test_an_open_database_of_ours_is_closed_and_used(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "byokd"
+    shutil.copytree(made, folder)
+    folder.chmod(0o700)
+    path = folder / "data/vault.db"
+    path.chmod(0o644)
+    async with daemon(folder) as found:
+        assert (await found.request("vault/status"))["vault"]["state"] == "unlocked"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
