@@ -11,8 +11,12 @@ from byokd.mask import Mask
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Event, TextDelta, TextEnd, write
 from byokd.secret import MASK, Secret
+from byokd.services.access import Grant
+from byokd.services.listing import Listing
 from byokd.services.masking import Masking
-from byokd.transport.scripted import Answer
+from byokd.services.probe import Candidate, Prober
+from byokd.transport.scripted import Answer, ScriptedTransport
+from dialects.converse import RECORD as CONVERSE
 from services.engine import JSON, SSE, ask, chunk, engine
 
 pytestmark = pytest.mark.anyio
@@ -121,3 +125,46 @@ async def test_no_error_quotes_the_key(answer: Answer) -> None:
     told = error.data().model_dump_json() + str(error) + repr(error)
     assert KEY not in told
     assert KEY[:-1] not in told
+
+
+_PAIR: dict[str, Secret | str] = {
+    "region": "eu-west-1",
+    "accessKeyId": Secret("AKIDEXAMPLE0123456789"),
+    "secretAccessKey": Secret("pair-secret/0123456789+abcdef"),
+    "sessionToken": Secret("pair-token-" + "0123456789abcdef" * 40),
+}
+_SECRETS = [value.reveal() for value in _PAIR.values() if isinstance(value, Secret)]
+_HERE = "https://gateway.example.test"
+
+
+def _hidden(told: str) -> bool:
+    return not any(secret in told or json.dumps(secret) in told for secret in _SECRETS)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
+async def test_a_probe_hides_every_secret_of_a_key(status: int) -> None:
+    said = json.dumps({"message": " and ".join(_SECRETS), "Message": _SECRETS, "data": _SECRETS})
+    headers = JSON | {"x-amzn-requestid": _SECRETS[0], "x-amzn-errortype": _SECRETS[0]}
+    transport = ScriptedTransport([Answer(status, headers, (said.encode(),))] * 3)
+    result = await Prober(transport).ask(Candidate(CONVERSE, _HERE, False, _PAIR))  # noqa: FBT003
+    assert _hidden(result.model_dump_json())
+
+
+async def test_a_list_hides_every_secret_of_a_key() -> None:
+    models = [{"id": f"m-{secret}", "display_name": secret} for secret in _SECRETS]
+    transport = ScriptedTransport([Answer(200, JSON, (json.dumps({"data": models}).encode(),))])
+    grant = Grant(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
+    found, _ = await Listing(transport, grant).all()
+    assert [model.id for model in found] == [f"m-{MASK}"]
+    assert _hidden(repr(found))
+
+
+async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
+    said = json.dumps({"message": " and ".join(_SECRETS)}).encode()
+    transport = ScriptedTransport([Answer(403, JSON, (said,))] * 3)
+    grant = Grant(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
+    with pytest.raises(ByokdError) as caught:
+        await Listing(transport, grant).all()
+    data = caught.value.data()
+    assert data.provider_message
+    assert _hidden(data.model_dump_json())
