@@ -125,6 +125,7 @@ async def test_a_call_that_fails(tmp_path: Path, call: str, error: str, at: int)
 
 @traced
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 async def test_every_call_that_fails(tmp_path: Path) -> None:
     tried = failed = 0
     for call in _CALLS:

@@ -178,6 +178,7 @@ async def test_killed_writers_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 async def test_killed_writers_lose_nothing_2000(tmp_path: Path) -> None:
     await _kill_loop(tmp_path, 2_000)
 
@@ -213,5 +214,6 @@ async def test_no_update_is_lost_between_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 async def test_no_update_is_lost_between_processes_500(tmp_path: Path) -> None:
     await _crowd(tmp_path, 8, 500)
