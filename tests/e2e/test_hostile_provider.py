@@ -13,6 +13,7 @@ import json
 import re
 import socket
 import struct
+import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -88,6 +89,11 @@ def _redirect(status: int, scheme: str) -> tuple[Step, ...]:
     return (head + ELSEWHERE + b"/v1/chat/completions\r\ncontent-length: 0\r\n\r\n",)
 
 
+WIDE = 'data: {"choices": [{"delta": {"content": "\U0001f98a\u20ac\u00e9"}}]}\n\n'.encode()
+PORTAL = b"<!doctype html><p>no</p>"
+# A page says nothing of a key; only 401 is still a refusal, by whomever (Perplexity, seen 2025).
+PAGES = ((401, "keyInvalid"), (403, "network"), (407, "network"), (511, "network"))
+
 # Which of the two depends on whether the head came in the same packet.
 BROKEN = "providerError or streamInterrupted"
 
@@ -151,7 +157,23 @@ BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
                     + b"}" * 50_000 + b"}]}\n\n", "close"), "providerError"),
     "a-million-calls": ((NO_LENGTH, (_call(index) for index in range(1_000_000)), DONE),
                         "providerError"),
+    "deflate-bomb": ((_head("200 OK", "content-encoding: deflate") + zlib.compress(bytes(MIB)),
+                      "close"), "providerError"),
+    "other-encoding": ((_head("200 OK", "content-encoding: br") + bytes(range(256)), "close"),
+                       "providerError"),
+    "line-separators": ((NO_LENGTH, _event({"content": "a\u2028b\x85c\x0bd"}), DONE, "close"),
+                        "ok"),
+    "split-utf-8": ((CHUNKED, *(_chunk(bytes([byte])) for byte in WIDE + DONE), b"0\r\n\r\n"),
+                    "ok"),
+    "trailers": ((CHUNKED, _chunk(SAY + DONE), b"0\r\nlocation: http://", ELSEWHERE, b"\r\n\r\n"),
+                 "ok"),
+    "refresh": ((_head("200 OK", "refresh: 0; url=http://127.0.0.1:1/", "location: //127.0.0.1:1/")
+                 + SAY + DONE, "close"), "ok"),
     # --- errors that say too much
+    **{
+        f"html-{status}": ((_whole(f"{status} No", PORTAL, "text/html"),), kind)
+        for status, kind in PAGES
+    },
     "echoed-key": ((_whole("401 Unauthorized", _error(f"wrong key: {KEY}")),), "keyInvalid"),
     "echoed-key-in-400": ((_head("400 Bad Request", kind="application/json")
                            + _error(f"{KEY} is not it"), "close"), "badRequest"),
