@@ -100,6 +100,28 @@ async def test_re_enable_in_the_prompt_is_acted_on(tmp_path: Path) -> None:
         assert enabled["state"] == "active"
 
 
+async def test_re_enable_in_an_old_prompt_does_not_undo_what_a_person_did_since(
+    tmp_path: Path,
+) -> None:
+    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
+        sent: list[int] = []
+
+        def switch_off_and_then_choose(_method: str, _params: Json) -> Json:
+            sent.append(daemon.send("key/disable", {"keyId": key["keyId"]}))
+            return {"title": "Re-enable"}
+
+        daemon.on_request = switch_off_and_then_choose
+        await unlocked(daemon, prompt=True)
+        key = await store_key(daemon, provider)
+        provider.set_key_valid(KEY, valid=False)
+        for _ in range(3):
+            await _rejected(daemon, key["keyId"])
+        await daemon.until("key/changed", lambda p: p["change"] == "userDisabled")
+        assert (await daemon.answer(sent[0]))["key"]["state"] == "userDisabled"
+        listed = (await daemon.request("key/list", {}))["items"][0]
+        assert (listed["state"], listed["reason"]) == ("userDisabled", "user")
+
+
 async def test_a_false_alarm_is_cleared_by_the_probe(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -62,6 +64,34 @@ async def test_a_refused_key_that_begins_like_another_ones(
     assert key not in result.model_dump_json()
     if owner is not None:
         assert load()[owner].name in result.message
+
+
+@pytest.mark.parametrize(
+    ("off_s", "verdict", "words"),
+    [
+        (0, "invalid", "check the secret access key"),
+        (240, "invalid", "check the secret access key"),
+        (-900, "unknown", "clock is 15 minutes ahead of"),
+        (900, "unknown", "clock is 1"),
+        (None, "invalid", "check the secret access key"),
+    ],
+)
+async def test_a_refused_signature_is_no_verdict_while_the_clock_is_wrong(
+    off_s: int | None, verdict: str, words: str
+) -> None:
+    record = load()["bedrock"]
+    dated = {} if off_s is None else {"date": formatdate(time.time() + off_s, usegmt=True)}
+    said = {"message": "The request signature we calculated does not match the one you provided."}
+    refused = Answer(403, dated | {"x-amzn-errortype": "SignatureDoesNotMatch"}, (to_json(said),))
+    fields: dict[str, Secret | str] = {
+        "accessKeyId": "AKIAVECTOR",
+        "secretAccessKey": Secret("s" * 40),
+        "region": "eu-west-1",
+    }
+    candidate = Candidate(record, _HERE, at_default_origin=True, fields=fields)
+    result = await Prober(ScriptedTransport([refused] * 2)).ask(candidate)
+    assert result.verdict == verdict
+    assert words in result.message
 
 
 async def _at_an_endpoint(*answers: Answer) -> tuple[ProbeResult, list[tuple[str, str]]]:

@@ -165,9 +165,11 @@ def probe(daemon: Daemon, key: str) -> int:
     Ends with 1 when the provider does not know it.
     """
     params = KeyProbeParams(key_id=resolve(daemon, key).key_id)
-    result = daemon.call("key/probe", params, KeyProbeResult).probe
-    terminal.show(verdict(result))
-    return int(result.verdict in BAD_VERDICTS)
+    result = daemon.call("key/probe", params, KeyProbeResult)
+    terminal.show(verdict(result.probe))
+    if result.action is not None:
+        terminal.say(f"it is not used, and could be again: byokd keys enable {params.key_id}")
+    return int(result.probe.verdict in BAD_VERDICTS)
 
 
 @keys.command()
