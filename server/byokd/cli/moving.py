@@ -120,7 +120,8 @@ def export(names: Sequence[str], file: Path) -> None:
     terminal.show(f"exported {result.keys} {'key' if result.keys == 1 else 'keys'} to {file}")
     for key_id in result.left_out:
         terminal.say(f"left out {key_id}: its entry was changed from outside")
-    terminal.say("there: byokd keys import --from FILE; then delete the file", dim=True)
+    text = f"on the other machine: byokd keys import --from {file.name}; then delete the file"
+    terminal.say(text, dim=True)
 
 
 def ready(preview: KeyImportResult) -> list[ImportChoice]:
@@ -189,26 +190,40 @@ def _show(preview: KeyImportResult) -> None:
         (
             str(number),
             item.provider,
-            ", ".join(item.variables) or item.label,
+            _from(item),
             item.last4,
-            item.origin and item.origin.removesuffix(":443"),
+            item.origin and _place(item.origin).removeprefix("https://"),
             _note(item, moved),
         )
         for number, item in enumerate(preview.items, 1)
     )
-    terminal.table(("", "provider", "from", "ends", "goes to", "note"), rows, whole=2)
+    terminal.table(("", "provider", "from", "ends", "goes to", "note"), rows, whole=3)
     for ignored in preview.ignored:
-        text = f"ignored: {ignored.variable}; where a {ignored.provider} key goes is for you to say"
+        text = f"{ignored.variable} is not followed: you say where a key of {ignored.provider} goes"
         terminal.say(text, dim=True)
+    if any(item.problem and item.problem.type in _MENDABLE for item in preview.items):
+        terminal.say("what a key still needs is asked when you choose it by number", dim=True)
+
+
+def _from(item: ImportItem) -> str | None:
+    """Return the variable that a key stands in, and how many more there are."""
+    first, *others = item.variables or (item.label,)
+    return f"{first} +{len(others)}" if others else first
+
+
+def _place(origin: str) -> str:
+    return origin.removesuffix(":443") if origin.startswith("https://") else origin
 
 
 def _note(item: ImportItem, moved: dict[str, str]) -> str:
     if item.stored_as:
         return "stored already"
+    if item.problem and item.problem.type in _MENDABLE:
+        return f"needs a {item.problem.field or 'base URL'}"
     if item.problem:
         return item.problem.message
     if item.variables and (variable := moved.get(item.provider)):
-        return f"choose by number: {variable} is set"
+        return f"{variable} is set"
     return "ready"
 
 
@@ -240,8 +255,9 @@ def _completed(item: ImportItem, about: ProviderInfo, moved: set[str]) -> Import
         if item.problem.type == "baseUrl" or about.base_url_required:
             base_url = click.prompt(f"{named}: base URL", err=True)
     elif item.problem is None and item.variables and item.provider in moved:
-        typed = click.prompt(f"{named}: base URL", default=item.origin, err=True)
-        base_url = None if typed == item.origin else typed
+        usual = _place(item.origin or "")
+        typed = click.prompt(f"{named}: base URL", default=usual, err=True)
+        base_url = None if typed == usual else typed
     return ImportChoice(id=item.id, fields=fields, base_url=base_url)
 
 
@@ -251,7 +267,7 @@ def _tell(outcome: ImportOutcome, provider: str) -> None:
         terminal.fail(f"{provider}: {outcome.error.user_message}")
         return
     if outcome.key:
-        said = f", {verdict(outcome.probe)}" if outcome.probe else ""
+        said = f"; {verdict(outcome.probe)}" if outcome.probe else ""
         off = ", switched off as before" if outcome.key.state == "userDisabled" else ""
         terminal.show(f"imported {outcome.key.key_id} for {provider}{off}{said}")
         for note in outcome.notes:

@@ -17,6 +17,8 @@ import {
   type ClientInfo,
   type ClientOptions,
   type FeaturesInput,
+  type KeyImportParams,
+  type KeyImportResult,
   type KeyProbeParams,
   type KeyProbeResult,
   type KeyRotateParams,
@@ -30,7 +32,7 @@ import {
   type ServerOptions,
   type ShowMessageRequest,
 } from "./generated.js";
-import { KeyForm, type Secrets } from "./keys.js";
+import { KeyForm, sealSource, type ClearSource, type Secrets } from "./keys.js";
 import { Sealer, type SealTarget } from "./seal.js";
 
 /** Who connects, and what for. */
@@ -64,6 +66,9 @@ export type RotateInput = Omit<KeyRotateParams, "fields"> & Secrets;
 
 /** A key that is not stored, in the clear: it is sealed before it is sent. */
 export type CandidateInput = Omit<KeyProbeParams, "fields" | "keyId"> & { provider: string } & Secrets;
+
+/** Where keys are imported from, in the clear: what is secret is sealed before it is sent. */
+export type ImportInput = Omit<KeyImportParams, "source"> & { source: ClearSource };
 
 type Listener = (params: never) => void;
 
@@ -192,6 +197,11 @@ export class Client implements AsyncDisposable {
     const { apiKey, fields, ...params } = input;
     const sealed = await this.#keyForm.seal("key/probe", params.provider, params, { apiKey, fields });
     return this.key.probe({ ...params, fields: sealed }, options);
+  }
+
+  /** `key/import`, with variables and passphrase sealed. Without `choose` it is a preview. */
+  async importKeys(input: ImportInput, options?: CallOptions): Promise<KeyImportResult> {
+    return this.key.import({ ...input, source: await sealSource(this.#sealer, input.source) }, options);
   }
 
   /** Seal one field. `target` must say exactly what the request's params will say. */

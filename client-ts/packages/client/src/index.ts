@@ -6,12 +6,14 @@ export {
   type CandidateInput,
   type ChatParams,
   type ConnectOptions,
+  type ImportInput,
   type KeyInput,
   type PromptHandler,
   type RotateInput,
   type StartOptions,
 } from "./client.js";
 export { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
+export type { ClearSource } from "./keys.js";
 export { ByokdError, ConnectionClosed, ProtocolError } from "./errors.js";
 export { sealInfo, Sealer, type SealTarget } from "./seal.js";
 export * from "./generated.js";

@@ -4,7 +4,15 @@
  * A field that is in no list is sealed too: what is not known to be harmless is a secret.
  */
 
-import type { FieldInfo, Requests, Resources, SecretInput } from "./generated.js";
+import type {
+  EnvFileSource,
+  EnvironmentSource,
+  FieldInfo,
+  KeyImportParams,
+  Requests,
+  Resources,
+  SecretInput,
+} from "./generated.js";
 import type { Sealer } from "./seal.js";
 
 /** What a person typed. */
@@ -20,6 +28,26 @@ interface Subject {
   provider?: string | null;
   keyId?: string | null;
   baseUrl?: string | null;
+}
+
+/** A source of `key/import` whose variables or passphrase are not sealed yet. */
+export type ClearSource =
+  | EnvironmentSource
+  | EnvFileSource
+  | { type: "variables"; variables: Readonly<Record<string, string>> }
+  | { type: "bundle"; path: string; passphrase: string };
+
+/** Seal what is secret in a source, each value for the field of its own name. */
+export async function sealSource(sealer: Sealer, source: ClearSource): Promise<KeyImportParams["source"]> {
+  const seal = (value: string, field: string) => sealer.seal(value, { method: "key/import", field });
+  if (source.type === "bundle") {
+    return { ...source, passphrase: await seal(source.passphrase, "passphrase") };
+  }
+  if (source.type !== "variables") return source;
+  const entries = Object.entries(source.variables).map(
+    async ([name, value]) => [name, await seal(value, name)] as const,
+  );
+  return { type: "variables", variables: Object.fromEntries(await Promise.all(entries)) };
 }
 
 /** Turns what a person typed into the `fields` of a request. */

@@ -185,3 +185,26 @@ test("a failing provider is a typed error, for the loop and for the result", { s
   await assert.rejects(read(chat), isCut);
   await assert.rejects(chat.result, isCut);
 });
+
+test("a key is imported from a variable, and never exported to a client", { skip: SKIP }, async (t) => {
+  const client = await started(t);
+  const source = { type: "variables" as const, variables: { MISTRAL_API_KEY: KEY } };
+  const { items, outcomes } = await client.importKeys({ source });
+  assert.equal(outcomes, null);
+  const [item] = items;
+  assert.ok(item);
+  const done = await client.importKeys({ source, choose: [{ id: item.id, label: "moved" }], probe: "skip" });
+  assert.equal(done.outcomes?.[0]?.key?.label, "moved");
+  const { items: stored } = await client.key.list();
+  assert.deepEqual(
+    stored.map(({ provider, last4 }) => [provider, last4]),
+    [["mistral", KEY.slice(-4)]],
+  );
+  const passphrase = await client.seal("four words and more", { method: "key/export", field: "passphrase" });
+  await assert.rejects(client.key.export({ passphrase }), (error: unknown) => {
+    assert.ok(error instanceof ByokdError);
+    return error.kind === "unsupported";
+  });
+  const { items: accounts } = await client.account.list();
+  assert.deepEqual(accounts.map(({ account, keys }) => [account, keys]), [["default", 1]]);
+});

@@ -158,3 +158,33 @@ for (const { use, info, sealed, plaintext } of sealing.cases) {
     assert.equal(await opened(ours.sealed, key, expected), plaintext);
   });
 }
+
+test("variables and passphrases of an import travel sealed, each for its own name", async () => {
+  const { privateKey, publicKey } = await keyPair();
+  const nothing = { items: [], ignored: [], warnings: [], outcomes: null };
+  const { client, seen, wire } = await connected({ "key/import": () => nothing }, {}, {
+    sealing: { suite: SEALING_SUITE, publicKey, keyId: "k" },
+  });
+  await client.importKeys({ source: { type: "variables", variables: { A_API_KEY: SECRET, B_API_KEY: SECRET } } });
+  await client.importKeys({
+    source: { type: "bundle", path: "/moved/keys.byokd", passphrase: SECRET },
+    choose: [{ id: "item_0" }],
+    probe: "skip",
+  });
+  const plain = { source: { type: "envFile" as const, path: "/home/me/.env" } };
+  await client.importKeys(plain);
+  type Sealed = { sealed: string };
+  type Sent = { source: { variables: Record<string, Sealed>; passphrase: Sealed }; choose?: unknown };
+  const [first, second, third] = seen.slice(2).map(([, params]) => params as Sent);
+  assert.ok(first && second);
+  for (const [field, { sealed }] of [
+    ...Object.entries(first.source.variables),
+    ["passphrase", second.source.passphrase] as const,
+  ]) {
+    const info = sealInfo(client.server.account, { method: "key/import", field });
+    assert.equal(await opened(sealed, privateKey, new Uint8Array(info)), SECRET);
+  }
+  assert.deepEqual(second.choose, [{ id: "item_0" }]);
+  assert.deepEqual(third, plain);
+  assert.ok(!wire().includes(SECRET));
+});
