@@ -82,6 +82,8 @@ function answerTo(server: Partial<ServerOptions>): object {
       protectsAgainst: null,
       doesNotProtectAgainst: null,
       choices: [],
+      degraded: false,
+      slots: [],
     },
     ...server,
   };
