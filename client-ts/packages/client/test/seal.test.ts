@@ -171,7 +171,7 @@ test("variables and passphrases of an import travel sealed, each for its own nam
     choose: [{ id: "item_0" }],
     probe: "skip",
   });
-  const plain = { source: { type: "envFile" as const, path: "/home/me/.env" } };
+  const plain = { source: { type: "envFile" as const, path: "/somewhere/.env" } };
   await client.importKeys(plain);
   type Sealed = { sealed: string };
   type Sent = { source: { variables: Record<string, Sealed>; passphrase: Sealed }; choose?: unknown };
