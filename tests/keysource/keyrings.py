@@ -102,3 +102,42 @@ class Raising(Keyring):
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         raise OSError(f"dbus: {service} {user} {value} {prompt_timeout_ms}")
+
+
+class Slow(Keyring):
+    """Takes its time, and answers."""
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        threading.Event().wait(0.1)
+        return super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
+
+
+class NewlineDropping(Keyring):
+    """Loses everything it holds over a value of more than one line."""
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        super().set(service, user, value.rstrip("\n"), prompt_timeout_ms=prompt_timeout_ms)
+        if len(value.splitlines()) != 1 or value.endswith("\n"):
+            self.items.clear()
+
+
+class Small(Keyring):
+    """Takes 1280 characters at most, as Windows does, and of names 512."""
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        if max(len(value), 2 * len(f"{user}@{service}")) > 1280:
+            raise OSError(1783, "The stub received bad data")
+        super().set(service, user, value, prompt_timeout_ms=prompt_timeout_ms)
+
+
+class Collapsing(Keyring):
+    """Raises what is not even an `Exception`, as native code that panics does."""
+
+    def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
+        raise SystemExit(f"{service} {user} {prompt_timeout_ms}")
+
+    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
+        raise SystemExit(f"{service} {user} {value} {prompt_timeout_ms}")
+
+    def delete(self, service: str, user: str) -> None:
+        raise SystemExit(f"{service} {user}")
