@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -167,12 +168,54 @@ async def test_a_broken_frame_is_answered_and_ends_the_process() -> None:
         assert process.returncode == 1
 
 
-async def test_a_signal_ends_the_process_in_order() -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+async def test_a_signal_ends_the_process_in_order(name: str) -> None:
     async with daemon() as process:
         await shaken(process)
-        process.terminate()
+        process.send_signal(getattr(signal, name))
         assert await ended(process) < 2
         assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+async def test_a_hangup_that_was_to_be_ignored_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does
+    try:
+        async with daemon() as process:
+            await shaken(process)
+            process.send_signal(signal.SIGHUP)
+            out, _ = await process.communicate(message(1, "provider/list"))
+            assert b'"id":1' in out
+            assert process.returncode == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+async def test_a_closed_stderr_stops_nothing_and_keeps_nobody_busy() -> None:
+    async with daemon("--log-level", "debug") as process:
+        await shaken(process)
+        process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]
+        enable = {"keyId": "key_" + "a" * 26}
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"".join(message(n, "key/enable", enable) for n in range(1, 101)))
+        data = b""
+        async with asyncio.timeout(10):
+            while data.count(b"-32603") < 100:
+                data += await process.stdout.read(1 << 16)
+        if sys.platform == "linux":
+            before = _cpu_ticks(process.pid)
+            await asyncio.wait([asyncio.create_task(process.wait())], timeout=0.3)
+            assert _cpu_ticks(process.pid) - before <= 3  # hundredths of a second
+        process.stdin.close()
+        assert await ended(process) < 2
+        assert process.returncode == 0
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 async def test_an_unread_stderr_stops_nothing() -> None:
