@@ -6,8 +6,9 @@ Real daemons on one folder, the master key in a key file. Must not know how a ch
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,70 @@ async def test_what_happens_to_a_key_in_one_window_is_told_in_the_other(tmp_path
         assert sorted(told_once) == sorted(
             ["stored", "stored", "defaultSet", "userDisabled", "enabled", "rotated", "deleted"]
         ), "the process that made a change does not tell it twice"
+
+
+async def test_the_next_request_knows(tmp_path: Path) -> None:
+    """Nobody waits for a notification: the state of a key is read before each request."""
+    async with windows(tmp_path) as (provider, (one, two)):
+        for method, kind in (("key/disable", "keyDisabled"), ("key/delete", "notFound")) * 2:
+            key = await store_key(one, provider)
+            await ask(two, "sandbox-echo", key_id=key["keyId"])
+            await one.request(method, {"keyId": key["keyId"]})
+            with pytest.raises(RpcError) as refused:
+                await ask(two, "sandbox-echo", key_id=key["keyId"])
+            assert refused.value.kind == kind
+
+
+async def test_a_vault_that_was_put_back_is_seen_in_every_window(tmp_path: Path) -> None:
+    async with windows(tmp_path) as (provider, (one, two)):
+        kept = await store_key(one, provider)
+        await _heard(two, "stored", kept)
+        while not (await one.request("vault/status", {}))["backups"]:
+            continue  # it is taken behind the answer
+        lost = await store_key(one, provider)
+        await _heard(two, "stored", lost)
+        store = tmp_path / "data" / "vault.db"
+        store.write_bytes(b"no database" + os.urandom(20_000))
+        for window in (one, two):
+            with pytest.raises(RpcError) as refused:
+                await ask(window, "sandbox-echo", key_id=kept["keyId"])
+            assert (refused.value.kind, refused.value.data["action"]["type"]) == (
+                "vaultCorrupt", "restoreBackup",
+            )  # fmt: skip
+            gone = window.until("vault/changed", lambda p: p["vault"]["reason"] == "storeCorrupt")
+            assert (await asyncio.wait_for(gone, _SOON_S))["vault"]["state"] == "unavailable"
+        two.notes.clear()
+        put_back = await one.request("vault/restore", {})
+        assert Path(put_back["aside"]).read_bytes().startswith(b"no database")
+        opened = two.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
+        await asyncio.wait_for(opened, _SOON_S)
+        await _heard(two, "deleted", lost)
+        await ask(two, "sandbox-echo", key_id=kept["keyId"])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+async def test_eight_windows_and_their_first_keys(tmp_path: Path) -> None:
+    """One vault, and every key is in it."""
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(sandbox())
+        daemons = [await stack.enter_async_context(running(data_dir=tmp_path)) for _ in range(8)]
+        await asyncio.gather(*(daemon.initialize() for daemon in daemons))
+        ready = asyncio.Barrier(len(daemons))
+
+        async def first(daemon: Daemon) -> str:
+            await daemon.request("vault/status", {})
+            await ready.wait()
+            with suppress(RpcError):
+                await daemon.request("vault/initialize", _FILE)
+            return str((await store_key(daemon, provider, probe="skip"))["keyId"])
+
+        stored = await asyncio.gather(*map(first, daemons))
+        for daemon in daemons:
+            listed = (await daemon.request("key/list", {}))["items"]
+            assert {item["keyId"] for item in listed} == set(stored)
+        assert (await daemons[-1].request("audit/verify", {}))["ok"]
+        assert len(list((tmp_path / "state").glob("*.key"))) == 1
 
 
 @pytest.mark.parametrize("window", [0, 1])

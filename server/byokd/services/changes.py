@@ -42,6 +42,7 @@ class Changes:
         self._chat = chat
         self._began_without_vault = False
         self._primed = False
+        self._due = True
 
     async def follow(self, session: Session) -> None:
         """Look again and again, until the work is cancelled with the house."""
@@ -54,9 +55,12 @@ class Changes:
         state = (await self._desk.look(session)).state
         if state != "unlocked":
             self._began_without_vault |= state == "uninitialized"
+            self._due = True
             return
-        if await self._vault.changed() or not self._primed:
+        self._due |= await self._vault.changed()
+        if self._due:  # and still, where the last look failed: nothing would tell of it again
             await self._compare(session)
+            self._due = False
         self._chat.withdraw_keys(session.known)
         await self._models.look(session)
 

@@ -166,10 +166,11 @@ class VaultDesk:
     async def look(self, session: Session) -> VaultInfo:
         """Open a vault that another process made meanwhile, and tell the client what is new.
 
-        A keyring that was locked or silent is not asked again: it could prompt, or hang.
+        A keyring that was locked or silent is not asked again: it could prompt, or hang. A store
+        that was no good is opened again once another file is in its place.
         """
         found = self._vault.status()
-        if found.state == "uninitialized":
+        if found.state == "uninitialized" or self._vault.replaced():
             found = await self._vault.unlock()
         if found.state != "checking":
             self.tell(session, found)

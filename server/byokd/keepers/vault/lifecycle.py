@@ -39,13 +39,16 @@ from byokd.protocol.errors import (
     InvalidParams,
     StoreBusy,
     Unsupported,
+    VaultCorrupt,
     VaultError,
     VaultUninitialized,
 )
 from byokd.protocol.vault import Protection, SlotKind, VaultInfo
 from byokd.secret import Secret
 from byokd.store import files, migrations
+from byokd.store.connection import DAMAGED
 from byokd.store.db import Database, Tx
+from byokd.store.gate import Identity, identity
 from byokd.store.paths import Places
 
 T = TypeVar("T")
@@ -96,6 +99,7 @@ class Vault:
         self._locked_by_user = False
         self._opening = asyncio.Lock()
         self._seen: int | None = None
+        self._refused: Identity | None = None
 
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
@@ -276,6 +280,14 @@ class Vault:
         await self.survey()
         return True
 
+    def replaced(self) -> bool:
+        """Tell whether another file has the store's name since the vault was found unusable."""
+        return self._refused is not None and identity(self._places.vault_db) != self._refused
+
+    def _refuse(self, error: VaultError) -> None:
+        self._refused = identity(self._places.vault_db)
+        self._standing.refuse(error)
+
     async def aclose(self) -> None:
         """Finish what is under way and forget the keys. Safe to call twice."""
         database, self._database, self._keys = self._database, None, None
@@ -298,7 +310,7 @@ class Vault:
             keys = await self._open_slots(stored, given, interactive=interactive)
             await self._admit(keys, admit)
         except VaultError as error:
-            self._standing.refuse(error)
+            self._refuse(error)
         else:
             self._keys = keys
             self._standing.enter("unlocked")
@@ -410,6 +422,11 @@ class Vault:
             except _Stale:
                 if self._keys is keys:  # else this process replaced them itself
                     self._keys = None
+            except VaultCorrupt as error:
+                if error.fields.get("details") == {"reason": DAMAGED}:  # all of it, not one row
+                    self._keys = None
+                    self._refuse(error)
+                raise
         raise StoreBusy("the vault's keys are being replaced; try again in a moment")
 
     def refusal(self) -> ByokdError:
