@@ -112,23 +112,29 @@ class Mask:
 
 
 class Flow:
-    """One text in pieces. What may be the beginning of a secret is held until it is known."""
+    """One text in pieces. What may be the beginning of a secret is held until it is known.
 
-    __slots__ = ("_mask", "held")
+    `masked` tells whether the last call found one.
+    """
+
+    __slots__ = ("_mask", "held", "masked")
 
     def __init__(self, mask: Mask) -> None:
         self._mask = mask
         self.held = ""
+        self.masked = False
 
     def feed(self, piece: str) -> str:
         """Return what can be shown now; the very piece, where it has nothing to do with secrets."""
         text = self.held + piece if self.held else piece
         shown, self.held = self._mask.scan(text, whole=False)
+        self.masked = shown is not text and shown + self.held != text
         return shown
 
     def end(self) -> str:
         """Return what was held, masked if it is enough of a secret."""
-        shown, self.held = self._mask.hide(self.held), ""
+        shown = self._mask.hide(self.held)
+        self.masked, self.held = shown != self.held, ""
         return shown
 
 

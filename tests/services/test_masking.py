@@ -82,6 +82,15 @@ async def test_tokens_go_on_at_once() -> None:
     assert masking.end() == []
 
 
+async def test_stars_of_the_models_own_cost_no_raw_chunk() -> None:
+    body = (chunk("it is s"), chunk("o: ***bold***"), *_DONE)
+    chat, _, _ = engine([Answer(200, SSE, body)])
+    events, _ = await ask(chat, includeRaw=True)
+    raw = [event.chunk for event in events if event.type == "raw"]
+    assert len(raw) == 3
+    assert MASK not in raw
+
+
 _WHOLE: dict[str, Any] = {
     "id": f"id-{KEY}",
     "model": f"m-{KEY}",

@@ -13,6 +13,8 @@ from byokd.protocol.errors import NetworkFailed
 from byokd.transport.addresses import place_of
 from byokd.transport.http import HttpTransport
 from byokd.transport.seam import Timeouts
+from byokd.transport.tls import client_context
+from byokd.transport.way import walk
 from byokd.wire import HttpRequest
 from transport.test_tls import Authority, authority
 
@@ -183,3 +185,11 @@ async def test_the_persons_own_proxy_may_be_anywhere(monkeypatch: pytest.MonkeyP
     with pytest.raises(NetworkFailed) as caught:
         await _get(f"https://{_NAME}/v1", proxy="http://proxy.example:1")
     assert caught.value.data().details == {"reason": "proxy"}
+
+
+async def test_the_way_ends_where_a_name_leads_nowhere_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", _Names(["169.254.169.254"], ["127.0.0.1"]))
+    [leg] = [leg async for leg in walk(f"https://{_NAME}/v1", client_context(), None)]
+    assert leg.name == "dns"
+    assert leg.error is not None
+    assert "no provider can be" in leg.error.user_message

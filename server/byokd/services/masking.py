@@ -52,16 +52,17 @@ class Masking:
         found = has_raw = False
         for event in events:
             if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
-                text = self._flow(event).feed(event.delta)
+                flow = self._flow(event)
+                text = flow.feed(event.delta)
+                found = found or flow.masked
                 if text is event.delta:
                     shown.append(event)
                 else:
-                    found = found or MASK in text
                     shown += [replace(event, delta=text)] if text else []
             else:
                 if isinstance(event, TextEnd | ReasoningEnd | ToolCallEnd):
-                    last = self._last(_key_of(event))
-                    found = found or any(MASK in each.delta for each in last)
+                    last, masked = self._last(_key_of(event))
+                    found = found or masked
                     shown += last
                 has_raw = has_raw or isinstance(event, Raw)
                 shown.append(self.value(event))
@@ -72,9 +73,9 @@ class Masking:
 
     def end(self) -> Sequence[Event]:
         """Return what is still held of blocks that did not end."""
-        last = [delta for key in [*self._flows] for delta in self._last(key)]
-        found = any(MASK in delta.delta for delta in last)
-        return self._with_raws([*last], found=found)
+        ends = [self._last(key) for key in [*self._flows]]
+        last: list[Event] = [delta for deltas, _ in ends for delta in deltas]
+        return self._with_raws(last, found=any(masked for _, masked in ends))
 
     def value(self, value: T) -> T:
         """Return any value of ours with every text in it masked; the same one, if none was."""
@@ -119,11 +120,13 @@ class Masking:
             flow = self._flows[key] = Flow(self._mask)
         return flow
 
-    def _last(self, key: _Key) -> list[_Delta]:
-        """Return what a block still holds, as its last delta."""
+    def _last(self, key: _Key) -> tuple[list[_Delta], bool]:
+        """Return what a block still holds, as its last delta, and whether a secret was in it."""
         flow = self._flows.pop(key, None)
-        text = flow.end() if flow is not None else ""
-        return [key[0](key[1], text)] if text else []
+        if flow is None:
+            return [], False
+        text = flow.end()
+        return [key[0](key[1], text)] if text else [], flow.masked
 
     def _with_raws(self, shown: list[Event], *, found: bool) -> list[Event]:
         """Let the raw chunks go or wait: they hold the same text as the deltas around them."""
