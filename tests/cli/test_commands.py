@@ -45,9 +45,17 @@ COMMANDS = {
     "providers": {"provider", "--json"},
     "sandbox": {"--port", "--replay"},
     "schema": {"--out"},
-    "vault init": {"--protection", "--accept-risk"},
+    "vault init": {"--protection", "--accept-risk", "--recovery-code"},
+    "vault lock": set[str](),
+    "vault rekey add": {"kind", "--accept-risk", "--recovery-code"},
+    "vault rekey all": set[str](),
+    "vault rekey data": set[str](),
+    "vault rekey protection": {"kind", "--accept-risk", "--recovery-code"},
+    "vault rekey remove": {"slot"},
+    "vault rekey root": set[str](),
     "vault restore": {"--from", "--yes"},
     "vault status": {"--json"},
+    "vault unlock": {"--recovery-code"},
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from byokd.cli import start
-from byokd.cli.client import Daemon
+from byokd.cli.client import Daemon, OnLocked
 from byokd.cli.main import main
 from byokd.sandbox import Sandbox
 from world import BAD_KEY, GENERIC, KEY
@@ -65,10 +65,14 @@ class Byokd:
             self._daemon.__exit__(None, None, None)
             self._daemon = None
 
-    def _running(self, arguments: list[str], *, account: str | None) -> nullcontext[Daemon]:
+    def _running(
+        self, arguments: list[str], *, account: str | None, on_locked: OnLocked
+    ) -> nullcontext[Daemon]:
         if self._daemon and self._daemon.options.account != (account or "default"):
             self.restart()
-        self._daemon = self._daemon or Daemon(arguments, account=account).__enter__()
+        self._daemon = (
+            self._daemon or Daemon(arguments, account=account, on_locked=on_locked).__enter__()
+        )
         return nullcontext(self._daemon)
 
 

@@ -43,6 +43,7 @@ from byokd.protocol.sealed import SecretInput
 R = TypeVar("R", bound=Result)
 Note = Callable[[str, Params], None]
 Prompt = Callable[[ShowMessageRequest], str | None]
+OnLocked = Callable[["Daemon", ErrorData], bool]
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _STDERR_TAIL_BYTES: Final = 4096
@@ -73,6 +74,7 @@ class Daemon:
         account: the namespace of keys.
         on_note: called with each notification, in order.
         on_prompt: asked when the daemon asks the person; returns the title of an action.
+        on_locked: called when the vault is locked; returns whether it is open now.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class Daemon:
         account: str | None = None,
         on_note: Note | None = None,
         on_prompt: Prompt | None = None,
+        on_locked: OnLocked | None = None,
     ) -> None:
         self._command = [sys.executable, "-I", "-X", "utf8", "-m", module, "--stdio", *arguments]
         self._account = account
         self.on_note = on_note
         self.on_prompt = on_prompt
+        self._on_locked = on_locked
         self._inbox: queue.SimpleQueue[JsonObject | None] = queue.SimpleQueue()
         self._last_id = 0
 
@@ -134,7 +138,15 @@ class Daemon:
             DaemonGone: it says nothing any more.
         """
         wire = params.model_dump(mode="json", by_alias=True)
-        return result.model_validate(self._request(method, wire, timeout_s=timeout_s))
+        try:
+            answer = self._request(method, wire, timeout_s=timeout_s)
+        except DaemonError as error:
+            if error.data.kind != "vaultLocked" or method == "vault/unlock":
+                raise
+            if self._on_locked is None or not self._on_locked(self, error.data):
+                raise
+            answer = self._request(method, wire, timeout_s=timeout_s)
+        return result.model_validate(answer)
 
     def pages(self, method: str, params: PageParams, result: type[R]) -> Iterator[R]:
         """Ask for page after page until there is no more."""

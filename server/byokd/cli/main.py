@@ -30,7 +30,9 @@ from byokd.cli import (
     vault,
 )
 from byokd.cli.client import DaemonError, DaemonGone
+from byokd.cli.phrases import Phrases
 from byokd.cli.start import Start
+from byokd.cli.unlock import reason_of
 from byokd.protocol.errors import ErrorData
 from byokd.shapes import redact
 
@@ -55,21 +57,41 @@ _HINTS_BY_KIND = {
 }
 """What would help where the daemon proposes nothing."""
 
+_HINTS_BY_REASON: dict[object, str] = {
+    "passphraseNeeded": "run it on a terminal, or: byokd --passphrase-fd 3 … 3<FILE",
+    "wrongPassphrase": "with a recovery code: byokd vault rekey protection passphrase"
+    " --recovery-code",
+    "itemMissing": "with a recovery code: byokd vault rekey protection osKeyring --recovery-code",
+    "lockedByUser": "byokd vault unlock",
+}
+"""What would help with a vault that does not open, by the reason."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="byokd")
 @click.option("--data-dir", metavar="DIR", help="Keep keys and their record here.")
 @click.option("--config", metavar="FILE", help="Read these settings.")
 @click.option("--account", metavar="NAME", help="Use the keys of this account.")
+@click.option(
+    "--passphrase-fd",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Read the vault's passphrase from this descriptor, such as 3 with 3<FILE.",
+)
 @click.pass_context
 def byokd(
-    ctx: click.Context, data_dir: str | None, config: str | None, account: str | None
+    ctx: click.Context,
+    *,
+    data_dir: str | None,
+    config: str | None,
+    account: str | None,
+    passphrase_fd: int | None,
 ) -> None:
     """Keep your own LLM API keys encrypted on this machine, and lend them to every editor.
 
     Editors start `byokd --stdio` themselves; these commands are for you.
     """
-    ctx.obj = Start(data_dir, config, account)
+    ctx.obj = Start(data_dir, config, account, Phrases(passphrase_fd))
 
 
 for _command in (
@@ -141,7 +163,9 @@ def hint(data: ErrorData) -> str | None:
         return f"the provider said: {data.provider_message}"
     if data.action and data.action.url:
         return f"see {data.action.url}"
-    text = _HINTS.get(data.action.type) if data.action else _HINTS_BY_KIND.get(data.kind)
+    text = _HINTS_BY_REASON.get(reason_of(data)) or (
+        _HINTS.get(data.action.type) if data.action else _HINTS_BY_KIND.get(data.kind)
+    )
     return (text or "").replace("{provider}", data.provider or "PROVIDER") or None
 
 

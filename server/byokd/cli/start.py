@@ -6,13 +6,15 @@ Knows the options that every command shares and passes on. Must not know any com
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
 from byokd.cli.client import Daemon
+from byokd.cli.phrases import Phrases
+from byokd.cli.unlock import opens
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +27,7 @@ class Start:
     data_dir: str | None = None
     config: str | None = None
     account: str | None = None
+    phrases: Phrases = field(default_factory=Phrases)
 
     def daemon(self, *, allow_export: bool = False) -> Daemon:
         """Return a daemon, not yet running; one that may export only where a person was asked."""
@@ -33,7 +36,11 @@ class Start:
             arguments += ["--data-dir", self.data_dir]
         if self.config:
             arguments += ["--config", self.config]
-        return Daemon(arguments, account=self.account)
+        return Daemon(
+            arguments,
+            account=self.account,
+            on_locked=lambda daemon, data: opens(daemon, data, self.phrases),
+        )
 
 
 def with_daemon(command: Callable[Concatenate[Daemon, P], R]) -> Callable[P, R]:
@@ -46,6 +53,11 @@ def with_daemon(command: Callable[Concatenate[Daemon, P], R]) -> Callable[P, R]:
             return command(daemon, *args, **kwargs)
 
     return run
+
+
+def phrases() -> Phrases:
+    """Return where this command's passphrases come from."""
+    return (click.get_current_context().find_object(Start) or Start()).phrases
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

@@ -7,33 +7,35 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from byokd.cli import terminal
-from byokd.cli.client import Daemon
-from byokd.cli.start import json_option, with_daemon
+from byokd.cli import rekey, terminal
+from byokd.cli.client import Daemon, DaemonError
+from byokd.cli.phrases import Recipient
+from byokd.cli.risks import accepted, risk_option
+from byokd.cli.start import json_option, phrases, with_daemon
+from byokd.cli.unlock import reason_of, with_passphrase, with_recovery_code
 from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.vault import (
+    Protection,
+    SlotInfo,
     VaultInfo,
     VaultInitializeParams,
     VaultInitializeResult,
+    VaultLockParams,
     VaultResult,
     VaultStatusParams,
+    VaultUnlockParams,
 )
-
-Chosen = Literal["osKeyring", "keyFile", "memory"]
-
-_RISKS = {
-    "keyFile": "the master key lies in a file: whoever can read your files can read your keys",
-    "memory": "the master key is gone when the daemon ends, and with it every key stored",
-}
 
 
 @click.group()
 def vault() -> None:
     """See or choose how your keys are protected."""
+
+
+vault.add_command(rekey.rekey)
 
 
 @vault.command()
@@ -58,28 +60,72 @@ def status(daemon: Daemon, *, as_json: bool) -> None:
 @vault.command()
 @click.option(
     "--protection",
-    type=click.Choice(["osKeyring", "keyFile", "memory"]),
+    type=click.Choice(["osKeyring", "passphrase", "keyFile", "memory"]),
     default="osKeyring",
     show_default=True,
     help="Where the master key lives.",
 )
+@risk_option
 @click.option(
-    "--accept-risk", metavar="PROTECTION", help="Say the name again for one weaker than a keyring."
+    "--recovery-code", "wants_code", is_flag=True, help="Make a recovery code, and show it once."
 )
 @with_daemon
-def init(daemon: Daemon, protection: Chosen, accept_risk: str | None) -> None:
+def init(
+    daemon: Daemon, *, protection: Protection, accept_risk: str | None, wants_code: bool
+) -> None:
     """Make the vault.
 
     Nothing weaker than the OS keyring is ever chosen for you.
     """
-    risk = _RISKS.get(protection)
-    if risk and accept_risk != protection:
-        if accept_risk is not None or not sys.stdin.isatty():
-            raise click.UsageError(f"{risk}; if you accept it: --accept-risk {protection}")
-        terminal.say(f"{risk}.")
-        accept_risk = click.prompt(f"Type {protection} to accept it", err=True)
-    params = VaultInitializeParams(protection=protection, accept_risk=accept_risk)
-    show(daemon.call("vault/initialize", params, VaultInitializeResult).vault)
+    method = "vault/initialize"
+    accept_risk = accepted(protection, accept_risk)
+    recipient = Recipient() if wants_code else None
+    passphrase = None
+    if protection == "passphrase":
+        passphrase = daemon.sealed(phrases().new(), method=method, field="passphrase")
+    params = VaultInitializeParams(
+        protection=protection,
+        accept_risk=accept_risk,
+        passphrase=passphrase,
+        recipient_public_key=recipient.public_key if recipient else None,
+    )
+    result = daemon.call(method, params, VaultInitializeResult)
+    show(result.vault)
+    if recipient:
+        recipient.show(daemon, method, result.recovery_code)
+
+
+@vault.command()
+@click.option(
+    "--recovery-code", "by_code", is_flag=True, help="With the recovery code, which is asked for."
+)
+@with_daemon
+def unlock(daemon: Daemon, *, by_code: bool) -> None:
+    """Try whether the vault opens: with its keyring's prompt, its passphrase or its recovery code.
+
+    Each command has a daemon of its own, so nothing stays open afterwards.
+    """
+    if by_code:
+        show(with_recovery_code(daemon))
+        return
+    try:
+        found = daemon.call("vault/unlock", VaultUnlockParams(), VaultResult).vault
+    except DaemonError as error:
+        if reason_of(error.data) != "passphraseNeeded":
+            raise
+        found, _ = with_passphrase(daemon, phrases())
+    show(found)
+
+
+@vault.command()
+@with_daemon
+def lock(daemon: Daemon) -> None:
+    """Lock the vault of this command's daemon.
+
+    Every editor has a daemon of its own, which is locked from there.
+    """
+    show(daemon.call("vault/lock", VaultLockParams(), VaultResult).vault)
+    terminal.say("each editor has a daemon of its own: lock it from there, or close the editor")
 
 
 @vault.command()
@@ -116,12 +162,22 @@ def show(info: VaultInfo) -> None:
     terminal.facts(
         (
             ("state", info.state),
-            ("protection", info.protection),
+            ("protection", _protection(info)),
             ("backend", info.backend),
             ("protects against", info.protects_against),
             ("but not against", info.does_not_protect_against),
             ("reason", info.reason),
             ("hint", info.hint),
             ("choices", ", ".join(info.choices)),
+            *((slot.kind, _slot(slot)) for slot in info.slots),
         )
     )
+
+
+def _protection(info: VaultInfo) -> str | None:
+    return f"{info.protection}, weaker than an OS keyring" if info.degraded else info.protection
+
+
+def _slot(slot: SlotInfo) -> str:
+    words = [slot.id, slot.state, f"since {terminal.when(slot.created_at)}", slot.reason or ""]
+    return " ".join(word for word in words if word)

@@ -31,9 +31,11 @@ import {
   type SendParams,
   type ServerOptions,
   type ShowMessageRequest,
+  type VaultInfo,
 } from "./generated.js";
 import { KeyForm, sealSource, type ClearSource, type Secrets } from "./keys.js";
 import { Sealer, type SealTarget } from "./seal.js";
+import { VaultForm, type InitializeInput, type RekeyInput, type UnlockInput, type VaultChange } from "./vault.js";
 
 /** Who connects, and what for. */
 export interface ConnectOptions {
@@ -92,6 +94,7 @@ export class Client implements AsyncDisposable {
   readonly #daemon: Daemon | undefined;
   readonly #sealer: Sealer;
   readonly #keyForm: KeyForm;
+  readonly #vaultForm: VaultForm;
   readonly #chats = new Map<string, Chat>();
   readonly #listeners = new Map<string, Set<Listener>>();
   #prompt: PromptHandler = () => null;
@@ -137,6 +140,7 @@ export class Client implements AsyncDisposable {
     this.#daemon = daemon;
     this.#sealer = new Sealer(server.sealing, server.account);
     this.#keyForm = new KeyForm(this.#sealer, api);
+    this.#vaultForm = new VaultForm(this.#sealer, api.vault);
     line.rpc.onNotification((method, params) => this.#notified(method, params));
     line.rpc.onRequest("window/showMessageRequest", (params: ShowMessageRequest) => this.#prompted(params));
   }
@@ -202,6 +206,21 @@ export class Client implements AsyncDisposable {
   /** `key/import`, with variables and passphrase sealed. Without `choose` it is a preview. */
   async importKeys(input: ImportInput, options?: CallOptions): Promise<KeyImportResult> {
     return this.key.import({ ...input, source: await sealSource(this.#sealer, input.source) }, options);
+  }
+
+  /** `vault/initialize`, with the passphrase sealed and the recovery code opened. */
+  initializeVault(input: InitializeInput, options?: CallOptions): Promise<VaultChange> {
+    return this.#vaultForm.initialize(input, options);
+  }
+
+  /** `vault/unlock`, with the passphrase or the recovery code sealed. */
+  unlockVault(input: UnlockInput = {}, options?: CallOptions): Promise<VaultInfo> {
+    return this.#vaultForm.unlock(input, options);
+  }
+
+  /** `vault/rekey`, with the secrets sealed and the recovery code opened. */
+  rekeyVault(input: RekeyInput, options?: CallOptions): Promise<VaultChange> {
+    return this.#vaultForm.rekey(input, options);
   }
 
   /** Seal one field. `target` must say exactly what the request's params will say. */

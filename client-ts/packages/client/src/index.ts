@@ -15,5 +15,6 @@ export {
 export { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
 export type { ClearSource } from "./keys.js";
 export { ByokdError, ConnectionClosed, ProtocolError } from "./errors.js";
-export { sealInfo, Sealer, type SealTarget } from "./seal.js";
+export { Recipient, sealInfo, Sealer, type SealTarget } from "./seal.js";
+export type { InitializeInput, RekeyInput, UnlockInput, VaultChange } from "./vault.js";
 export * from "./generated.js";

@@ -21,13 +21,15 @@ export interface SealTarget {
   baseUrl?: string | null | undefined;
 }
 
+const SUITE = new CipherSuite({
+  kem: new DhkemX25519HkdfSha256(),
+  kdf: new HkdfSha256(),
+  aead: new Aes256Gcm(),
+});
+const ENC_BYTES = 32;
+
 /** Seals for one connection: its daemon's public key and its account. */
 export class Sealer {
-  readonly #suite = new CipherSuite({
-    kem: new DhkemX25519HkdfSha256(),
-    kdf: new HkdfSha256(),
-    aead: new Aes256Gcm(),
-  });
   readonly #publicKey: Promise<webcrypto.CryptoKey>;
   readonly #account: string;
 
@@ -36,20 +38,57 @@ export class Sealer {
       throw new ProtocolError(`the daemon asks for a sealing suite not known here: ${sealing.suite}`);
     }
     const raw = bytes(Buffer.from(sealing.publicKey, "base64"));
-    this.#publicKey = this.#suite.kem.deserializePublicKey(raw.buffer);
+    this.#publicKey = SUITE.kem.deserializePublicKey(raw.buffer);
     this.#publicKey.catch(() => {}); // reported by seal(), to whoever seals
     this.#account = account;
   }
 
+  /** Make a key pair for what the daemon answers to one call. */
+  recipient(): Promise<Recipient> {
+    return Recipient.create(this.#account);
+  }
+
   /** Return the wire form: base64 of `enc ‖ ct`. Two calls never give the same text. */
   async seal(value: string, target: SealTarget): Promise<{ sealed: string }> {
-    const sender = await this.#suite.createSenderContext({
+    const sender = await SUITE.createSenderContext({
       recipientPublicKey: await this.#publicKey,
       info: sealInfo(this.#account, target).buffer,
     });
     const ciphertext = await sender.seal(utf8(value).buffer);
     const wire = Buffer.concat([Buffer.from(sender.enc), Buffer.from(ciphertext)]);
     return { sealed: wire.toString("base64") };
+  }
+}
+
+/** Reads what the daemon seals for this client, with a key pair that was made for one call. */
+export class Recipient {
+  /** Base64 of the public half, for the request. */
+  readonly publicKey: string;
+  readonly #privateKey: webcrypto.CryptoKey;
+  readonly #account: string;
+
+  private constructor(publicKey: string, privateKey: webcrypto.CryptoKey, account: string) {
+    this.publicKey = publicKey;
+    this.#privateKey = privateKey;
+    this.#account = account;
+  }
+
+  /** Make a key pair. */
+  static async create(account: string): Promise<Recipient> {
+    const { publicKey, privateKey } = await SUITE.kem.generateKeyPair();
+    const raw = Buffer.from(await SUITE.kem.serializePublicKey(publicKey));
+    return new Recipient(raw.toString("base64"), privateKey, account);
+  }
+
+  /** Return what was sealed to this key for exactly this use. */
+  async open(sealed: string, target: SealTarget): Promise<string> {
+    const wire = bytes(Buffer.from(sealed, "base64"));
+    const recipient = await SUITE.createRecipientContext({
+      recipientKey: this.#privateKey,
+      enc: wire.slice(0, ENC_BYTES).buffer,
+      info: sealInfo(this.#account, target).buffer,
+    });
+    return Buffer.from(await recipient.open(wire.slice(ENC_BYTES).buffer)).toString("utf8");
   }
 }
 

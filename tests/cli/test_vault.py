@@ -1,0 +1,189 @@
+"""`byokd vault` as a person uses it: on a real terminal, one daemon for each command.
+
+Knows what a person types and sees. What they type must never be seen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("terminals are POSIX here", allow_module_level=True)
+
+import pty
+
+_PHRASE, _OTHER = "correct horse battery", "staple of another kind"
+_CODE = re.compile(r"(?:[A-Z2-7]{4}-){8}[A-Z2-7]{4}")
+_TIMEOUT_S = 20.0
+
+
+class Terminal:
+    """One command on a terminal of its own."""
+
+    def __init__(self, folder: Path, words: str) -> None:
+        self.seen = ""
+        self._read = 0
+        self._master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "byokd", "--data-dir", str(folder), *words.split()],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env=os.environ | {"COLUMNS": "200", "TERM": "dumb"},
+        )  # fmt: skip
+        os.close(slave)
+
+    def answer(self, prompt: str, text: str) -> None:
+        """Wait for a prompt that was not answered yet, and type."""
+        give_up_at = time.monotonic() + _TIMEOUT_S
+        while prompt not in self.seen[self._read :]:
+            assert self._more(give_up_at), self.seen
+        self._read = self.seen.index(prompt, self._read) + len(prompt)
+        os.write(self._master, f"{text}\n".encode())
+
+    def end(self, code: int = 0) -> str:
+        """Wait for the end, and return all that was seen."""
+        give_up_at = time.monotonic() + _TIMEOUT_S
+        while self._more(give_up_at):
+            pass
+        os.close(self._master)
+        assert self.process.wait(_TIMEOUT_S) == code, self.seen
+        return self.seen
+
+    def _more(self, give_up_at: float) -> bool:
+        left = give_up_at - time.monotonic()
+        if left <= 0 or not select.select([self._master], [], [], left)[0]:
+            self.process.kill()
+            pytest.fail(f"nothing more was said after: {self.seen}")
+        try:
+            data = os.read(self._master, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            data = b""
+        self.seen += data.decode()
+        return bool(data)
+
+
+class Piped:
+    """Commands without a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, words: str, *, phrases: str | None = None, code: int = 0) -> str:
+        """Run one and return what it said; `phrases` are lines on an inherited descriptor."""
+        reader, writer = os.pipe()
+        os.write(writer, (phrases or "").encode())
+        os.close(writer)
+        given = [] if phrases is None else ["--passphrase-fd", str(reader)]
+        options = ["--data-dir", str(self._folder), *given]
+        done = subprocess.run(
+            [sys.executable, "-m", "byokd", *options, *words.split()],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S,
+            pass_fds=[reader], check=False,
+        )  # fmt: skip
+        os.close(reader)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def piped(tmp_path: Path) -> Piped:
+    return Piped(tmp_path)
+
+
+def _made(folder: Path) -> str:
+    """Make a vault under a passphrase; return the recovery code that was shown."""
+    made = Terminal(folder, "vault init --protection passphrase --recovery-code")
+    made.answer("New passphrase (hidden): ", _PHRASE)
+    made.answer("The same again (hidden): ", _PHRASE)
+    seen = made.end()
+    found = _CODE.search(seen)
+    assert found
+    assert "Write it down" in seen
+    assert "opens the vault on the day" in seen
+    assert _PHRASE not in seen
+    return found[0]
+
+
+@pytest.mark.timeout(90)
+def test_every_command_asks_for_the_passphrase(tmp_path: Path, piped: Piped) -> None:
+    _made(tmp_path)
+    said = piped("keys list", code=1)
+    assert "unlock it with its passphrase" in said
+    assert "--passphrase-fd" in said
+    assert "nothing to list" in piped("keys list", phrases=f"{_PHRASE}\n")
+    listing = Terminal(tmp_path, "keys list")
+    listing.answer("Passphrase (hidden): ", _OTHER)
+    listing.answer("Passphrase (hidden): ", _PHRASE)
+    seen = listing.end()
+    assert "each try is slow on purpose" in seen
+    assert "nothing to list" in seen
+    assert _PHRASE not in seen
+    assert _OTHER not in seen
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_the_ways_into_a_vault(tmp_path: Path, piped: Piped) -> None:
+    code = _made(tmp_path)
+    status = piped("vault status")
+    assert "passphraseNeeded" in status
+    assert code not in status
+    assert "does not open the vault" in piped("keys list", phrases="wrong enough\n", code=1)
+    piped("vault rekey protection passphrase", phrases=f"{_PHRASE}\n{_OTHER}\n")
+    renewed = Terminal(tmp_path, "vault rekey all")
+    renewed.answer("Passphrase (hidden): ", _OTHER)
+    renewed.answer("Keep the recovery code", "y")
+    renewed.answer("Recovery code (hidden): ", code.lower())
+    assert code.lower() not in renewed.end()
+    lost = Terminal(
+        tmp_path, "vault rekey protection keyFile --accept-risk keyFile --recovery-code"
+    )
+    lost.answer("Recovery code (hidden): ", code)
+    assert "keyFile" in lost.end()
+    status = piped("vault status")
+    assert "keyFile, weaker than an OS keyring" in status
+    assert "unlocked" in status
+    assert re.search(r"recoveryCode +slot_[a-z2-7]{26} active since", status)
+    assert "say which one by its id" in piped("vault rekey remove passphrase", code=2)
+    piped("vault rekey remove recoveryCode")
+    assert "locked" in piped("vault lock")
+    assert "unlocked" in piped("vault unlock")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "vault init --protection passphrase --recovery-code",
+        "vault rekey add recoveryCode",
+    ],
+)
+def test_a_recovery_code_goes_into_no_pipe(tmp_path: Path, piped: Piped, words: str) -> None:
+    said = piped(words, phrases=f"{_PHRASE}\n", code=2)
+    assert "never written into a pipe" in said
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [("short", None, "12 to 1024 characters"), (_PHRASE, _OTHER, "not the same")],
+)
+def test_a_passphrase_that_is_not_taken(
+    tmp_path: Path, first: str, second: str | None, expected: str
+) -> None:
+    made = Terminal(tmp_path, "vault init --protection passphrase")
+    made.answer("New passphrase (hidden): ", first)
+    if second is not None:
+        made.answer("The same again (hidden): ", second)
+    seen = made.end(code=2)
+    assert expected in seen
+    assert first not in seen
+    assert not (tmp_path / "data").exists()
