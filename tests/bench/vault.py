@@ -1,0 +1,141 @@
+"""What a key costs: opened for a request, stored, asked about, and the vault unlocked at the start.
+
+Knows how to take the time of one operation many times, in this process and through the real daemon.
+Run it as a script; it prints the median and the 99th percentile in milliseconds beside what the
+specification allows, and ends with 1 where one is over.
+
+    python tests/bench/vault.py [rounds]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from bench.start import PYTHON, answer, frame  # noqa: E402
+from byokd.catalog.loader import load  # noqa: E402
+from byokd.dialects.auth import authorize  # noqa: E402
+from byokd.keepers.vault import OpenedKey, VaultTx, keys  # noqa: E402
+from byokd.wire import HttpRequest  # noqa: E402
+from keepers import stores  # noqa: E402
+from keepers.stores import ACCOUNT  # noqa: E402
+
+OPEN, STORE = "open, decrypt, put on a request", "key/store without its probe"
+STATUS, UNLOCK = "vault/status", "unlock, the master key at hand"
+ALLOWED_MS: dict[str, tuple[float | None, float]] = {
+    OPEN: (1, 5), STORE: (None, 50), STATUS: (None, 10), UNLOCK: (None, 300),
+}  # fmt: skip
+"""For each operation: the median, where it is bounded, and the 99th percentile."""
+
+KEYS = 25
+"""Keys in the vault that is measured; few people have a dozen."""
+
+Times = dict[str, list[float]]
+
+
+async def in_process(folder: Path, rounds: int, times: Times) -> None:
+    """Take the time of what happens before each chat, and of a start."""
+    record = next(r for r in load().values() if r.kind == "singleField" and r.base_url)
+    request = HttpRequest("POST", "https://api.somewhere.example/v1/chat", body=b"{}")
+    async with stores.world(folder) as house:
+        ids = [(await house.put(provider=record.id)).key_id for _ in range(KEYS)]
+        for number in range(rounds):
+
+            def look(tx: VaultTx, key_id: str = ids[number % KEYS]) -> OpenedKey:
+                return keys.open_key(tx, ACCOUNT, key_id)
+
+            with taken(times[OPEN]):
+                opened = await house.vault.read(look)
+                authorize(request, record, opened.fields, 0)
+    for _ in range(max(rounds // 20, 5)):
+        later = stores.World(folder)
+        with taken(times[UNLOCK]):
+            await later.vault.unlock()
+        await later.vault.aclose()
+
+
+def through_the_daemon(folder: Path, rounds: int, times: Times) -> None:
+    """Take the time from the request to its answer."""
+    command = [*PYTHON, "-m", "byokd", "--stdio", "--data-dir", str(folder)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    numbers = iter(range(1 << 30))
+
+    def call(method: str, params: Any) -> None:
+        assert process.stdin is not None
+        number = next(numbers)
+        process.stdin.write(frame({"id": number, "method": method, "params": params}))
+        process.stdin.flush()
+        if "error" in (found := answer(process, number)):
+            raise RuntimeError(found["error"]["message"])
+
+    try:
+        call("initialize", {"processId": None, "capabilities": {}})
+        process.stdin.write(frame({"method": "initialized", "params": {}}))  # type: ignore[union-attr]  # a pipe
+        call("vault/initialize", {"protection": "keyFile", "acceptRisk": "keyFile"})
+        record = next(r for r in load().values() if r.kind == "singleField" and r.base_url)
+        fields = {"apiKey": {"plain": "sk-test-0123456789abcdef"}}
+        new = {"provider": record.id, "fields": fields, "probe": "skip"}
+        for _ in range(rounds):
+            with taken(times[STORE]):
+                call("key/store", new)
+        for _ in range(rounds):
+            with taken(times[STATUS]):
+                call("vault/status", {})
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def taken(times: list[float]) -> Iterator[None]:
+    """Add how long the block took, in ms."""
+    began = time.perf_counter()
+    yield
+    times.append((time.perf_counter() - began) * 1000)
+
+
+def percentile(times: list[float], share: float) -> float:
+    """Return the time that this share of all stayed within."""
+    return sorted(times)[min(int(len(times) * share), len(times) - 1)]
+
+
+def measure(rounds: int) -> Times:
+    """Measure everything once."""
+    times: Times = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(in_process(Path(folder) / "own", rounds, times))
+        through_the_daemon(Path(folder) / "daemon", min(rounds, 500), times)
+    return times
+
+
+def main() -> int:
+    """Measure and print; return how many are over."""
+    over = 0
+    print(f"{'':32} {'count':>6} {'p50':>9} {'p99':>9}   allowed p50 / p99, ms")
+    for name, found in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 500).items():
+        median, late = statistics.median(found), percentile(found, 0.99)
+        most, latest = ALLOWED_MS[name]
+        late_enough = late <= latest and (most is None or median <= most)
+        over += not late_enough
+        bounds = f"{'-' if most is None else f'{most:g}'} / {latest:g}"
+        mark = "" if late_enough else "   OVER"
+        print(f"{name:32} {len(found):6} {median:6.2f} ms {late:6.2f} ms   {bounds}{mark}")
+    return over
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main() else 0)
