@@ -81,6 +81,9 @@ async def test_what_was_pasted_becomes_fields_and_origin(tmp_path: Path) -> None
             assert stored["notes"] == [
                 f"{'baseUrl' if base_url else next(iter(plain))}: read {', '.join(plain)} from it"
             ]
+        asked = (token | {"accountId": _ACCOUNT}, "http://127.0.0.1:80/accounts/{accountId}/ai/v1")
+        stored = await _store(daemon, "cloudflare-workers-ai", *asked)
+        assert stored["key"]["baseUrl"] == f"http://127.0.0.1/accounts/{_ACCOUNT}/ai/v1"
         with pytest.raises(RpcError) as caught:
             await _store(daemon, "azure-openai", secret | {"resourceName": "other"}, _PORTAL)
         assert caught.value.kind == "invalidParams"

@@ -282,10 +282,17 @@ def _plain_fields(about: ProviderInfo, given: Sequence[str], *, ask: bool) -> di
     return values
 
 
+_CLEANED = {
+    "whitespace": "white space around it was removed",
+    "bearerPrefix": "the word Bearer before it was removed",
+}
+
+
 def _stored(what: str, result: KeyStoreResult) -> None:
     terminal.show(f"{what} {result.key.key_id} for {result.key.provider}")
     terminal.say(f"it goes only to {result.key.origin}", dim=True)
     for note in result.notes:
-        terminal.say(f"cleaned: {note}", dim=True)
+        name, _, what = note.partition(": ")
+        terminal.say(f"{name}: {_CLEANED.get(what, what)}", dim=True)
     if result.probe:
         terminal.say(verdict(result.probe), dim=True)

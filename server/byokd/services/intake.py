@@ -16,12 +16,13 @@ from byokd.catalog.record import Provider
 from byokd.catalog.surfaces import named_by
 from byokd.crypto.seal import SealingKey, info
 from byokd.dialects.auth import key_problems
+from byokd.dialects.urls import fill
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.key import FieldInput, Fields
 from byokd.protocol.sealed import SecretInput
 from byokd.secret import Secret, clean
 from byokd.services.access import base_url_of
-from byokd.services.probe import Candidate
+from byokd.services.probe import Candidate, plain
 from byokd.services.session import Session
 
 
@@ -197,7 +198,8 @@ def address(
 ) -> Address:
     """Return where a key with these fields goes: `base_url` if given, else the record's own.
 
-    The default address typed by hand is the default address.
+    The default address typed by hand is the default address. A field may stand in an address as
+    in the record's, `{accountId}`.
 
     Raises:
         InvalidParams: there is no address, or it is not one that a key may be sent to.
@@ -206,7 +208,8 @@ def address(
     if base_url is None:
         base = default or base_url_of(record, None, fields)
     else:
-        base = base_url_of(record, base_url, fields, allow_insecure=allow_insecure)
+        own = fill(base_url, plain(fields))
+        base = base_url_of(record, own, fields, allow_insecure=allow_insecure)
     if default == base:
         return Address(base.url, base.origin, None)
     return Address(named_by(record, base.url)[0], base.origin, base.url)
