@@ -11,6 +11,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,7 +95,9 @@ class Imports:
             problem = _problem(refused)
         fields = taken.fields if taken else found.fields
         origin = taken.address.origin if taken else None
-        stored = await self._stored(session, found, fields, origin)
+        stored = _Stored(None, None)
+        with suppress(VaultError):  # a preview is worth having before there is a vault, too
+            stored = await self._stored(session, found, fields, origin)
         if stored.key_id is not None:
             problem = ImportProblem(type="stored", field=None, message="is stored already")
         first = next((value for value in fields.values() if isinstance(value, Secret)), None)
@@ -127,12 +130,7 @@ class Imports:
             same = (row.key_id for row in rows if (row.fingerprint, row.origin) == (print_, origin))
             return _Stored(print_, next(same, None))
 
-        try:
-            return await self._vault.read(look)
-        except (
-            VaultError
-        ):  # a preview is worth having before there is a vault, or beside a shut one
-            return _Stored(None, None)
+        return await self._vault.read(look)
 
     async def _take_all(
         self,
