@@ -66,11 +66,11 @@ class Byokd:
         assert found == code, f"{words}\n{self.out}\n{self.err}"
         return self.out
 
-    def _running(self, arguments: list[str], *, account: str | None) -> nullcontext[Daemon]:
+    def _running(self, arguments: list[str], **how: Any) -> nullcontext[Daemon]:
         """Start a daemon, or go on with the one that has the same arguments: a start takes time."""
         key = tuple(arguments)
         if key not in self._daemons:
-            self._daemons[key] = Daemon(arguments, account=account).__enter__()
+            self._daemons[key] = Daemon(arguments, **how).__enter__()
         return nullcontext(self._daemons[key])
 
     def close(self) -> None:
