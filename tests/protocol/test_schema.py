@@ -5,6 +5,7 @@ Run as a script it renews the committed files.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
@@ -21,7 +23,9 @@ if __name__ == "__main__":
 from byokd.protocol import schema  # noqa: E402  (the path above comes first when run as a script)
 from byokd.protocol.errors import Kind  # noqa: E402
 from byokd.protocol.events import Event  # noqa: E402
+from byokd.protocol.key import KeyProbeParams  # noqa: E402
 from byokd.protocol.methods import METHODS  # noqa: E402
+from byokd.protocol.sealed import SecretInput  # noqa: E402
 
 RENEW = ".venv/bin/python tests/protocol/test_schema.py"
 HASH_MODULE = '''\
@@ -166,6 +170,38 @@ def test_typescript_names_every_definition_method_and_kind() -> None:
         assert re.search(rf"^export (type|interface) {name}\b", text, re.MULTILINE), name
     for method in METHODS:
         assert f'  "{method.name}": ' in text
+
+
+_GIVEN = {"sealed": "YQ==", "plain": "k", "keyId": "key_" + "a" * 26, "provider": "anyone"}
+
+
+def _fits(rule: Any, value: Any) -> bool:
+    """Read the few words of JSON Schema in which a type says that it has one of two fields."""
+    if "if" in rule:
+        return _fits(rule["then" if _fits(rule["if"], value) else "else"], value)
+    if "not" in rule:
+        return not _fits(rule["not"], value)
+    if "type" in rule:
+        return value is None
+    fields = rule["properties"]
+    there = all(name in value for name in rule.get("required", ()))
+    return there and all(_fits(fields[name], value[name]) for name in fields if name in value)
+
+
+@pytest.mark.parametrize("kind", [SecretInput, KeyProbeParams])
+def test_one_of_two_fields_is_said_in_the_schema_too(kind: type[BaseModel]) -> None:
+    rule = {word: DEFS[kind.__name__][word] for word in ("if", "then", "else")}
+    names = [name for name in _GIVEN if name in DEFS[kind.__name__]["properties"]]
+    for said in itertools.product(("absent", "null", "given"), repeat=2):
+        told = dict(zip(names, said, strict=True))
+        asked = {name: _GIVEN[name] if how == "given" else None for name, how in told.items()}
+        asked = {name: value for name, value in asked.items() if told[name] != "absent"}
+        try:
+            kind.model_validate(asked)
+        except ValidationError:
+            assert not _fits(rule, asked), told
+        else:
+            assert _fits(rule, asked), told
 
 
 def renew() -> None:

@@ -44,6 +44,21 @@ class Value(BaseModel):
     )
 
 
+def exactly_one(first: str, second: str) -> ConfigDict:
+    """Return the settings of a type that has one of two fields, so that its JSON Schema says so.
+
+    Args:
+        first: a field's name on the wire; null is as good as absent.
+        second: the other's.
+    """
+
+    def given(name: str) -> JsonObject:
+        return {"properties": {name: {"not": {"type": "null"}}}, "required": [name]}
+
+    absent: JsonObject = {"properties": {second: {"type": "null"}}}
+    return ConfigDict(json_schema_extra={"if": given(first), "then": absent, "else": given(second)})
+
+
 class Params(Value):
     """What a request carries. `_meta` is room for a client's own tracing."""
 

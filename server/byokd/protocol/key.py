@@ -19,6 +19,7 @@ from byokd.protocol.base import (
     ProviderId,
     Result,
     Value,
+    exactly_one,
 )
 from byokd.protocol.errors import Action
 from byokd.protocol.sealed import SecretInput
@@ -138,6 +139,8 @@ class KeyListResult(Result):
 
 class KeyProbeParams(Params):
     """Probe a stored key (`key_id`), or a candidate that is not stored (the other fields)."""
+
+    model_config = exactly_one("keyId", "provider")
 
     key_id: KeyId | None = None
     provider: ProviderId | None = None

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:6c9da9f6104c49ae0419eb9ae9454de58f62cc1b52ef9d7ecfb130a7e5f914a4"
+SCHEMA_HASH: Final = "sha256:222fda4ce52c64c1296edad8f41decb6f4bc97ec7039bfd1ba9292506c1f5be6"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from byokd.limits import KEY_FIELD_MAX_CHARS
-from byokd.protocol.base import Value
+from byokd.protocol.base import Value, exactly_one
 
 
 class SecretInput(Value):
@@ -17,6 +17,8 @@ class SecretInput(Value):
 
     `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
     """
+
+    model_config = exactly_one("sealed", "plain")
 
     sealed: str | None = Field(default=None, max_length=4 * KEY_FIELD_MAX_CHARS)
     plain: str | None = Field(default=None, max_length=KEY_FIELD_MAX_CHARS, repr=False)

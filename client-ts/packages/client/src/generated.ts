@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:6c9da9f6104c49ae0419eb9ae9454de58f62cc1b52ef9d7ecfb130a7e5f914a4";
+export const SCHEMA_HASH = "sha256:222fda4ce52c64c1296edad8f41decb6f4bc97ec7039bfd1ba9292506c1f5be6";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
