@@ -58,7 +58,7 @@ ROOMS = {
     "rekeying": {"change": "vault/rekey"},
     "models": {"list": "model/list", "refresh": "model/refresh"},
     "doctor": {"test": "provider/test"},
-    "audit": {"list": "audit/list", "verify": "audit/verify"},
+    "audit": {"list": "audit/list", "verify": "audit/verify", "export": "audit/export"},
     "accounts": {"list": "account/list", "delete": "account/delete"},
 }
 

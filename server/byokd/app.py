@@ -35,6 +35,7 @@ from byokd.settings import Settings
 
 if TYPE_CHECKING:
     from byokd.catalog.record import Provider
+    from byokd.keepers.audit import Audit
     from byokd.keepers.lists import ModelLists
     from byokd.keepers.vault import Vault
     from byokd.services.accounts import Accounts
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from byokd.services.backups import BackupsDesk
     from byokd.services.changes import Changes
     from byokd.services.chat import Chat
+    from byokd.services.custody import Custody
     from byokd.services.doctor import Doctor
     from byokd.services.exports import Exports
     from byokd.services.imports import Imports
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from byokd.services.rekey import Rekeying
     from byokd.services.trail import Trail
     from byokd.services.vault import VaultDesk
+    from byokd.store.paths import Places
     from byokd.transport.http import HttpTransport
     from byokd.transport.seam import Transport
 
@@ -104,6 +107,7 @@ class _Opened:
     vault: Vault
     lists: ModelLists
     changes: Changes
+    custody: Custody
 
 
 class App:
@@ -148,6 +152,7 @@ class App:
             return
         opened = await self._opening
         await opened.background.aclose()
+        await opened.custody.aclose()
         await opened.transport.aclose()
         await opened.lists.aclose()
         await opened.vault.aclose()
@@ -161,6 +166,7 @@ class App:
         opened = self._build()
         if self._session is not None:
             opened.background.start(opened.rooms.vault.open_in_background(self._session))
+            opened.background.start(opened.custody.follow(self._session))
             opened.background.start(opened.changes.follow(self._session))
             opened.background.start(opened.rooms.backups.follow(self._session))
             opened.background.start(opened.rooms.imports.let_go())
@@ -170,9 +176,8 @@ class App:
         return opened
 
     def _build(self) -> _Opened:
-        from byokd.keepers.audit import Audit
         from byokd.keepers.lists import ModelLists
-        from byokd.keepers.vault import Backups, Vault, sources_of
+        from byokd.keepers.vault import Backups
         from byokd.services.access import Access
         from byokd.services.accounts import Accounts
         from byokd.services.background import Background
@@ -180,12 +185,14 @@ class App:
         from byokd.services.changes import Changes
         from byokd.services.chat import Chat
         from byokd.services.clock import now_ms
+        from byokd.services.custody import Custody
         from byokd.services.doctor import Doctor
         from byokd.services.keys import Keys
         from byokd.services.models import Models
         from byokd.services.probe import Prober
         from byokd.services.rekey import Rekeying
         from byokd.services.trail import Trail
+        from byokd.services.uses import Uses
         from byokd.services.vault import VaultDesk
         from byokd.services.watch import Watch
         from byokd.store.paths import places
@@ -194,22 +201,19 @@ class App:
         where = places(self._options.data_dir)
         transport = _transport(settings)
         background = Background()
-        vault = Vault(
-            where,
-            sources_of(where, self._options.keyring_timeout_ms),
-            clock=now_ms,
-            max_pages=self._options.store_max_pages,
-        )
+        audit, vault = self._vault(where)
         lists = ModelLists(where)
         backups = BackupsDesk(Backups(where, now_ms))
-        trail = Trail(vault, Audit(where.state), backups.note)
+        trail = Trail(vault, audit, backups.note)
+        uses = Uses()
+        custody = Custody(vault, audit, trail, uses, background)
         desk = VaultDesk(vault, trail, sealing, backups)
         prober = Prober(transport)
         keys = Keys(providers, vault, trail, desk, prober, sealing, lists, backups, background)
         watch = Watch(
             vault, trail, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
         )
-        access = Access(providers, vault, watch, settings.shared_pool)
+        access = Access(providers, vault, watch, settings.shared_pool, uses)
         models = Models(access, transport, lists, background)
         chat = Chat(access, transport, settings.patience)
         imports, exports = self._moving(vault, trail, desk, keys)
@@ -226,8 +230,24 @@ class App:
             audit=trail,
             accounts=Accounts(vault, trail, lists, backups),
         )
-        changes = Changes(vault, desk, models, chat)
-        return _Opened(rooms, background, transport, vault, lists, changes)
+        changes = Changes(vault, desk, models, chat, custody)
+        return _Opened(rooms, background, transport, vault, lists, changes, custody)
+
+    def _vault(self, where: Places) -> tuple[Audit, Vault]:
+        from byokd.keepers.audit import Audit
+        from byokd.keepers.vault import Vault, sources_of
+        from byokd.keysource.marks import KeyringMarks
+        from byokd.services.clock import now_ms
+
+        audit = Audit(where.state, KeyringMarks())
+        vault = Vault(
+            where,
+            sources_of(where, self._options.keyring_timeout_ms),
+            clock=now_ms,
+            max_pages=self._options.store_max_pages,
+        )
+        vault.gate, vault.prepare = audit.gate, audit.prepare
+        return audit, vault
 
     def _moving(
         self, vault: Vault, trail: Trail, desk: VaultDesk, keys: Keys

@@ -302,6 +302,24 @@ AUDIT_BODY_MAX_BYTES: Final = 4096
 AUDIT_BATCH_ENTRIES: Final = 512
 """Entries checked in one turn of the store's thread: some 10 ms, so that a chat can get its key."""
 
+ANCHOR_ENTRIES_MAX: Final = 64
+"""Entries of no weight between two anchors: what somebody could cut off unseen after a crash."""
+
+ANCHOR_INTERVAL_MS: Final = 600_000
+"""The same in time: an evening's uses are anchored even where few of them come."""
+
+ANCHOR_EXIT_TIMEOUT_MS: Final = 500
+"""How long the end of the process waits for the last anchor; a keyring may answer never."""
+
+CLOCK_STEP_BACK_MS: Final = 1_000
+"""How far the clock must go back to be told: a leap second is no news, a changed date is."""
+
+USES_FLUSH_MS: Final = 60_000
+"""How long uses of keys are only counted in memory: what a crash can lose of them."""
+
+USES_FLUSH_COUNT: Final = 256
+"""The same in uses: a busy agent writes one entry for so many calls."""
+
 LAST_USED_STEP_MS: Final = 60_000
 """How stale `lastUsedAt` may be: a durable write for each chat would cost a disk flush each."""
 

@@ -22,7 +22,9 @@ COMMANDS = {
     "accounts delete": {"account", "--confirm"},
     "accounts list": {"--json"},
     "audit list": {"--key", "--limit", "--json"},
-    "audit verify": set[str](),
+    "audit export": {"--out"},
+    "audit head": set[str](),
+    "audit verify": {"--from", "--head"},
     "chat": {
         "provider", "model", "prompt", "--system", "--key", "--effort", "--max-tokens", "--json",
     },
@@ -55,7 +57,7 @@ COMMANDS = {
     "vault rekey root": set[str](),
     "vault restore": {"--from", "--yes"},
     "vault status": {"--json"},
-    "vault unlock": {"--recovery-code"},
+    "vault unlock": {"--recovery-code", "--accept-rollback"},
 }  # fmt: skip
 
 

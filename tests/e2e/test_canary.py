@@ -140,7 +140,8 @@ CALLS: dict[str, Params] = {
         chat_params("any", **w.one, stream=stream, includeRaw=True) for stream in (True, False)
     ],
     "audit/list": lambda _: [{}],
-    "audit/verify": lambda _: [{}],
+    "audit/verify": lambda _: [{}, {"entries": [], "storeId": "00"}],
+    "audit/export": lambda _: [{}],
     "account/list": lambda _: [{}],
     "vault/restore": lambda _: [{"number": 99}],
     "vault/rekey": lambda w: [

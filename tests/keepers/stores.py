@@ -8,12 +8,17 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from byokd.keepers.audit import Audit
+from byokd.keepers.audit.check import Checker
 from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, keys, sources_of
+from byokd.keepers.vault.standing import in_ring
+from byokd.protocol.audit import AuditVerifyResult
+from byokd.protocol.errors import VaultError
+from byokd.protocol.key import KeyState
 from byokd.protocol.vault import Protection
 from byokd.secret import Secret
 from byokd.store.paths import Places, places
@@ -24,23 +29,36 @@ ORIGIN = "https://api.somewhere.example:443"
 SECRET = "sk-test-0123456789abcdef"
 
 
+_TIMES = itertools.count(1_700_000_000_000, 1_000)
+
+
+WORDS: dict[KeyState, str] = {
+    "active": "key.reenabled",
+    "suspect": "key.probe",
+    "softDisabled": "key.soft_disabled",
+    "userDisabled": "key.user_disabled",
+}
+"""What the trail says of a change of state."""
+
+
 class World:
     """One vault and its trail."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.places: Places = places(folder)
-        self._times = itertools.count(1_700_000_000_000, 1_000)
-        self.audit = Audit(self.places.state)
+        marks = options.pop("marks", None)
+        self.audit = Audit(self.places.state, marks)
         sources = options.pop("sources", None) or sources_of(self.places)
         self.vault = Vault(self.places, sources, clock=self.now, **options)
+        self.vault.gate, self.vault.prepare = self.audit.gate, self.audit.prepare
 
     def now(self) -> int:
-        return next(self._times)
+        return next(_TIMES)
 
     async def initialize(self, protection: Protection = "keyFile") -> None:
         await self.vault.initialize(
-            protection, created=lambda tx: self.note(tx, "vault.created", account="")
+            protection, created=lambda tx: self.note(tx, "store.created", account="")
         )
 
     def note(
@@ -67,6 +85,15 @@ class World:
 
         return await self.vault.transaction(work)
 
+    async def verify(self, checker: Checker | None = None) -> AuditVerifyResult:
+        return await self.audit.verify(
+            self.vault.inspect, keys.facts, ring=in_ring(self.vault.status()), checker=checker
+        )
+
+    async def keep_anchor(self, *, anyway: bool = False) -> None:
+        ring = in_ring(self.vault.status())
+        await self.audit.keep_anchor(self.vault.read, ring=ring, anyway=anyway)
+
     async def open(self, key_id: str, account: str = ACCOUNT) -> str:
         opened = await self.vault.read(lambda tx: keys.open_key(tx, account, key_id))
         value = opened.fields["apiKey"]
@@ -90,6 +117,9 @@ async def world(folder: Path, **options: Any) -> AsyncIterator[World]:
     try:
         yield opened
     finally:
+        if opened.vault.status().state == "unlocked":
+            with suppress(VaultError):  # the store was put back: its anchor stays
+                await opened.keep_anchor()
         await opened.vault.aclose()
 
 

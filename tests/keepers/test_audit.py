@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from byokd.crypto.chain import ChainEntry, Link, chain_of
-from byokd.keepers.vault import VaultTx, keys
-from byokd.limits import AUDIT_BATCH_ENTRIES, AUDIT_BODY_MAX_BYTES
+from byokd.keepers.audit import Audit
+from byokd.keepers.vault import Given, VaultTx, keys
+from byokd.limits import AUDIT_BATCH_ENTRIES, AUDIT_BODY_MAX_BYTES, CLOCK_STEP_BACK_MS
 from byokd.protocol.audit import AuditVerifyResult
-from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt
+from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt, VaultLocked
 from byokd.protocol.key import KeyState
 from keepers import stores
-from keepers.stores import ACCOUNT, World, tampering
+from keepers.stores import ACCOUNT, WORDS, World, tampering
 
 pytestmark = pytest.mark.anyio
 
@@ -41,18 +42,22 @@ async def house(tmp_path: Path) -> AsyncIterator[World]:
 async def _set(house: World, key_id: str, to: KeyState) -> None:
     def work(tx: VaultTx) -> None:
         keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now())
-        house.note(tx, f"key.{to}", key_id)
+        house.note(tx, WORDS[to], key_id)
 
     await house.vault.transaction(work)
 
 
 async def _verify(house: World) -> AuditVerifyResult:
-    return await house.audit.verify(house.vault.read, keys.facts)
+    return await house.verify()
 
 
 async def test_an_honest_trail_is_whole(house: World) -> None:
+    assert (await house.verify()).anchor == "none"
+    assert "unanchored" in (await house.verify()).message
+    await house.keep_anchor()
     result = await _verify(house)
     assert (result.ok, result.entries, result.fault, result.first_bad_seq) == (True, 8, None, None)
+    assert (result.anchor, result.keys) == ("kept", ())
     assert "anchor" not in result.message
 
 
@@ -86,11 +91,11 @@ async def test_details_have_a_limit(house: World) -> None:
     async def append(text: str) -> int:
         return await house.vault.transaction(
             lambda tx: house.audit.append(
-                tx, ACCOUNT, "key.probe", actor="test", at=1, details={"a": text}
+                tx, ACCOUNT, "key.probe", actor="test", at=house.now(), provider=text
             )
         )
 
-    empty = len('{"details":{"a":""}}')
+    empty = len('{"provider":""}')
     assert await append("x" * (AUDIT_BODY_MAX_BYTES - empty))
     with pytest.raises(Internal):
         await append("x" * (AUDIT_BODY_MAX_BYTES - empty + 1))
@@ -106,6 +111,76 @@ async def test_a_change_that_fails_leaves_no_entry(house: World) -> None:
         await house.vault.transaction(work)
     result = await _verify(house)
     assert (result.ok, result.entries) == (True, 8)
+
+
+async def test_a_clock_that_goes_back_is_told_once(house: World) -> None:
+    """Order is by sequence; no entry's time lies before the one it follows."""
+
+    async def at(*times_ms: int) -> list[tuple[str, int]]:
+        for time_ms in times_ms:
+            await house.vault.transaction(
+                lambda tx, at=time_ms: house.audit.append(  # type: ignore[misc]  # a default
+                    tx, ACCOUNT, "key.probe", actor="test", at=at
+                )
+            )
+        rows = await house.vault.read(lambda tx: tx.sql.all("SELECT event, ts_us FROM audit"))
+        return [(row.text("event"), row.number("ts_us")) for row in rows][8:]
+
+    now = house.now()
+    step = CLOCK_STEP_BACK_MS
+    told = await at(now, now - step + 1, now - step, now - 5 * step, now + 1, now - step)
+    assert [event for event, _ in told] == [
+        "key.probe", "key.probe", "clock.regressed", "key.probe", "key.probe", "key.probe",
+        "clock.regressed", "key.probe",
+    ]  # fmt: skip
+    start = now * 1000
+    assert [time - start for _, time in told] == [0, 1, 2, 3, 4, 1000, 1001, 1002]
+    assert (await _verify(house)).ok
+
+
+async def test_another_process_does_not_tell_it_again(house: World) -> None:
+    late = house.now() - 10 * CLOCK_STEP_BACK_MS
+    other = Audit(house.places.state)  # what another process remembers: nothing
+    for audit in (house.audit, other, house.audit):
+        await house.vault.transaction(
+            lambda tx, audit=audit: audit.append(  # type: ignore[misc]  # a default
+                tx, ACCOUNT, "key.probe", actor="test", at=late
+            )
+        )
+    entries, _ = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT))
+    events = [entry.event for entry in entries]
+    assert events[:4] == ["key.probe"] * 3 + ["clock.regressed"]
+    assert events.count("clock.regressed") == 1
+    assert entries[3].details == {"wasAt": entries[4].at, "isAt": late}
+
+
+@pytest.mark.parametrize(
+    ("event", "details"),
+    [
+        ("key.stolen", {}),
+        ("key.probe", {"secret": "x"}),
+        ("key.probe", {"verdict": "has spaces"}),
+        ("key.probe", {"verdict": 1}),
+        ("key.probe", {"httpStatus": -1}),
+        ("key.probe", {"httpStatus": True}),
+        ("key.probe", {"allowInsecureOrigin": 1}),
+        ("key.probe", {"providerRequestId": "x" * 129}),
+        ("key.probe", {"providerRequestId": "sk key"}),
+        ("key.probe", {"origin": "https://host/path?key=x"}),
+        ("key.probe", {"fingerprint": "sk-test-0123456789abcdef"}),
+    ],
+)
+async def test_what_is_not_on_the_list_is_refused(
+    house: World, event: str, details: dict[str, Any]
+) -> None:
+    with pytest.raises(Internal) as refused:
+        await house.vault.transaction(
+            lambda tx: house.audit.append(
+                tx, ACCOUNT, event, actor="test", at=house.now(), details=details
+            )
+        )
+    assert not any(str(value) in refused.value.user_message for value in details.values() if value)
+    assert (await _verify(house)).entries == 8
 
 
 async def test_a_long_trail_is_walked_in_steps(house: World) -> None:
@@ -171,7 +246,7 @@ _TAMPERED: dict[str, tuple[Callable[[sqlite3.Connection], object], str, int | No
     "last three deleted": (_sql("DELETE FROM audit WHERE seq > 5"), "truncated", 6),
     "all deleted": (_sql("DELETE FROM audit"), "truncated", 1),
     "two exchanged": (_swap, "order", 3),
-    "one repeated": (_duplicate, "mac", 9),
+    "one repeated": (_duplicate, "dup", 9),
     "gap closed": (_renumber, "mac", 4),
     "one before the first": (_sql("UPDATE audit SET seq = 0 WHERE seq = 8"), "order", 0),
     "made again with another key": (_remake, "mac", 1),
@@ -239,15 +314,14 @@ def _snapshot(folder: Path, name: str) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("parts", "later", "fault", "first_bad"),
+    ("parts", "noticed"),
     [
-        (["data"], 0, "truncated", 9),  # an old copy of the store
-        (["data"], 2, "truncated", 9),  # and then used again, past the anchor
-        (["data", "state"], 0, None, None),  # both put back: nothing on this machine can tell
+        (["data"], True),  # an old copy of the store
+        (["data", "state"], False),  # both put back: nothing on this machine can tell
     ],
 )
 async def test_an_older_copy_is_noticed_by_its_anchor(
-    tmp_path: Path, parts: list[str], later: int, fault: str | None, first_bad: int | None
+    tmp_path: Path, parts: list[str], *, noticed: bool
 ) -> None:
     async with stores.world(tmp_path) as house:
         for _ in range(7):
@@ -258,10 +332,46 @@ async def test_an_older_copy_is_noticed_by_its_anchor(
     for restore in restores:
         restore()
     async with stores.world(tmp_path) as house:
-        for _ in range(later):
-            await house.put()
+        info = house.vault.status()
+        assert (info.state, info.reason) == (
+            ("locked", "rollback") if noticed else ("unlocked", None)
+        )
         result = await _verify(house)
-        assert (result.fault, result.first_bad_seq) == (fault, first_bad), result.message
+        expected = ("truncated", 9) if noticed else (None, None)
+        assert (result.fault, result.first_bad_seq) == expected, result.message
+        if not noticed:
+            return
+        with pytest.raises(VaultLocked):
+            await house.put()
+        # Anybody else who opens it meets the same, until somebody accepts it.
+        await house.vault.unlock_with(
+            Given(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+        )
+        await house.keep_anchor(anyway=True)
+        await house.put()
+        assert (await _verify(house)).ok
+    async with stores.world(tmp_path) as house:
+        assert house.vault.status().state == "unlocked"
+
+
+async def test_a_store_that_went_on_elsewhere_is_not_the_same(tmp_path: Path) -> None:
+    """Put back where nobody looked, it was used beyond the anchor; its entry there is another."""
+    async with stores.world(tmp_path) as house:
+        await house.put()
+    restore = _snapshot(tmp_path, "data")
+    async with stores.world(tmp_path) as house:
+        await house.put("sk-test-revoked-0123456789")
+    anchor = _snapshot(tmp_path, "state")
+    restore()
+    _anchor_of(tmp_path).unlink()
+    async with stores.world(tmp_path) as house:
+        for _ in range(3):
+            await house.put()
+    anchor()
+    async with stores.world(tmp_path) as house:
+        assert house.vault.status().reason == "rollback"
+        result = await _verify(house)
+        assert (result.fault, result.first_bad_seq) == ("truncated", 3)
 
 
 async def test_a_row_put_back_from_an_older_time(house: World, tmp_path: Path) -> None:
@@ -277,6 +387,12 @@ async def test_a_row_put_back_from_an_older_time(house: World, tmp_path: Path) -
     assert await house.open(first.key_id)
     result = await _verify(house)
     assert (result.fault, result.first_bad_seq) == ("tables", 9)
+    assert result.keys == (first.key_id,)
+    listing = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+    assert [row.usable for row in listing] == [row.key_id != first.key_id for row in listing]
+    await _set(house, first.key_id, "active")  # the person's own word, and it is recorded
+    assert (await _verify(house)).ok
+    assert (await house.vault.read(lambda tx: keys.get(tx, ACCOUNT, first.key_id))).usable
 
 
 def _anchor_of(folder: Path) -> Path:
@@ -312,4 +428,4 @@ async def test_another_stores_trail_does_not_fit(house: World, tmp_path: Path) -
         raw.execute("DELETE FROM audit")
         raw.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
     result = await _verify(house)
-    assert (result.fault, result.first_bad_seq) == ("mac", 1)
+    assert (result.fault, result.first_bad_seq) == ("foreignStore", 1)

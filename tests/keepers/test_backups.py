@@ -120,6 +120,7 @@ async def test_going_back_and_forth(tmp_path: Path) -> None:
         await house.put()
         await backups.keep()
         newest, oldest = await backups.all()
+        await house.keep_anchor()
         restored, aside = await backups.restore(2, None)
         assert restored == oldest.path
         assert aside is not None
@@ -143,7 +144,7 @@ async def test_another_root_key_makes_older_ones_go(tmp_path: Path) -> None:
         await backups.keep()
 
         def rekey(tx: VaultTx) -> None:
-            house.note(tx, "vault.rekeyed")
+            house.note(tx, "store.rekeyed")
             tx.sql.run("UPDATE key_slot SET slot_id = randomblob(16)")
 
         await house.vault.transaction(rekey)

@@ -94,7 +94,7 @@ async def test_rotation_replaces_and_wipes(house: World, tmp_path: Path) -> None
 
     def soft_disabled(tx: VaultTx) -> None:
         keys.set_state(tx, ACCOUNT, row.key_id, to="softDisabled", at=1, health={"rejections": 3})
-        house.note(tx, "key.softDisabled", row.key_id)
+        house.note(tx, "key.soft_disabled", row.key_id)
 
     def rotate(tx: VaultTx) -> KeyRow:
         fields = {"apiKey": Secret("sk-test-new-0123456789")}
@@ -150,7 +150,7 @@ async def _set(house: World, key_id: str, to: KeyState, **conditions: object) ->
     def work(tx: VaultTx) -> KeyRow:
         row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now(), **conditions)  # type: ignore[arg-type]
         if key_id in tx.owed:
-            house.note(tx, f"key.{to}", key_id)
+            house.note(tx, stores.WORDS[to], key_id)
         return row
 
     return await house.vault.transaction(work)

@@ -70,7 +70,7 @@ async def test_a_change_in_one_holds_in_the_other_at_once(tmp_path: Path) -> Non
 
         def disable(tx: VaultTx) -> None:
             keys.set_state(tx, ACCOUNT, row.key_id, to="userDisabled", at=one.now())
-            one.note(tx, "key.userDisabled", row.key_id)
+            one.note(tx, "key.user_disabled", row.key_id)
 
         await one.vault.transaction(disable)
         assert await two.vault.changed()

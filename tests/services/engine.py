@@ -39,12 +39,17 @@ class OneKey:
         self.seen: list[HealthClass] = []
         self.started: list[int] = []
         self.forgives_ms: int | None = None
+        self.outcomes: list[str] = []
         self._record = record
 
     async def grant(self, _session: Session, _params: SendParams) -> Grant:
         """Return leave for the one place there is."""
         fields = {"apiKey": Secret("scripted-key-0123456789")}
         return Grant(self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields)
+
+    def used(self, _grant: Grant, outcome: str) -> None:
+        """Write down how an attempt ended."""
+        self.outcomes.append(outcome)
 
     async def observe(
         self, _session: Session, _grant: Grant, seen: Seen, *, started_at: int

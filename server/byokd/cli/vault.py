@@ -99,22 +99,35 @@ def init(
 @click.option(
     "--recovery-code", "by_code", is_flag=True, help="With the recovery code, which is asked for."
 )
+@click.option(
+    "--accept-rollback",
+    is_flag=True,
+    help="Use a store that is older than it was: you put it back yourself.",
+)
 @with_daemon
-def unlock(daemon: Daemon, *, by_code: bool) -> None:
+def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
     """Try whether the vault opens: with its keyring's prompt, its passphrase or its recovery code.
 
-    Each command has a daemon of its own, so nothing stays open afterwards.
+    Each command has a daemon of its own, so nothing stays open afterwards. That an older store was
+    accepted is remembered for all of them.
     """
-    if by_code:
-        show(with_recovery_code(daemon))
-        return
     try:
-        found = daemon.call("vault/unlock", VaultUnlockParams(), VaultResult).vault
+        found = with_recovery_code(daemon) if by_code else _opened(daemon)
+    except DaemonError as error:
+        if not accept_rollback or reason_of(error.data) != "rollback":
+            raise
+        params = VaultUnlockParams(accept_rollback=True)
+        found = daemon.call("vault/unlock", params, VaultResult).vault
+    show(found)
+
+
+def _opened(daemon: Daemon) -> VaultInfo:
+    try:
+        return daemon.call("vault/unlock", VaultUnlockParams(), VaultResult).vault
     except DaemonError as error:
         if reason_of(error.data) != "passphraseNeeded":
             raise
-        found, _ = with_passphrase(daemon, phrases())
-    show(found)
+        return with_passphrase(daemon, phrases())[0]
 
 
 @vault.command()
@@ -168,6 +181,7 @@ def show(info: VaultInfo) -> None:
             ("but not against", info.does_not_protect_against),
             ("reason", info.reason),
             ("hint", info.hint),
+            ("audit trail", info.audit),
             ("choices", ", ".join(info.choices)),
             *((slot.kind, _slot(slot)) for slot in info.slots),
         )

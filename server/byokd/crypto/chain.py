@@ -12,6 +12,7 @@ tells nothing to somebody without the key.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from byokd.crypto.encoding import CONTEXT, pack
@@ -38,13 +39,18 @@ class ChainEntry:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Chain:
     """One epoch of one store's chain."""
 
     store_id: bytes
     epoch: int
     key: bytes
+
+    @cached_property
+    def prefix(self) -> bytes:
+        """What every hash of the epoch begins with."""
+        return pack(CONTEXT, "audit-h", self.store_id, self.epoch)
 
     def genesis(self, previous_h: bytes = b"") -> Link:
         """Return the link before the first entry; `previous_h` is the head of the epoch before."""
@@ -54,11 +60,9 @@ class Chain:
     def follow(self, previous: Link, entry: ChainEntry) -> Link:
         """Return the link of `entry`, which comes right after `previous`."""
         h = digest(
-            pack(
-                CONTEXT,
-                "audit-h",
-                self.store_id,
-                self.epoch,
+            # packed lists can be joined: what never changes comes first, and is packed once
+            self.prefix
+            + pack(
                 entry.seq,
                 entry.ts_us,
                 entry.event,

@@ -13,7 +13,7 @@ from typing import Final, Self
 from byokd.crypto.chain import Chain, Link, chain_of
 from byokd.crypto.encoding import Element
 from byokd.crypto.kdf import mac, same, subkey
-from byokd.protocol.errors import Internal, VaultCorrupt
+from byokd.protocol.errors import Internal, StoreBusy, VaultCorrupt
 from byokd.store.connection import Row
 from byokd.store.db import Tx
 
@@ -95,6 +95,13 @@ class Meta:
         )
 
 
+class Stale(StoreBusy):
+    """Another process replaced the root key or the store; open it again."""
+
+    def __init__(self) -> None:
+        super().__init__("the vault's keys are being replaced; try again in a moment")
+
+
 @dataclass(slots=True, repr=False)
 class VaultTx:
     """What the keepers work on. Use it only inside the function that was given it.
@@ -108,6 +115,8 @@ class VaultTx:
         owed: changes of keys that no audit entry tells of yet, by key id.
         data_keys: accounts' data keys that were opened already, by account and version.
         changed: whether anything was written, so that the generation counts it.
+        appended: how many audit entries, and whether one of them needs an anchor at once.
+        distrusted: keys that the audit trail tells other things of than their rows do.
         after: by name, what to do once the commit is on the disk; it may fail without harm.
     """
 
@@ -120,20 +129,29 @@ class VaultTx:
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
     data_keys: dict[tuple[str, int], bytes] = field(default_factory=dict)
     changed: bool = False
+    appended: tuple[int, bool] = (0, False)
+    distrusted: dict[str, KeyFacts | None] = field(default_factory=dict)
 
     @classmethod
-    def on(cls, sql: Tx, keys: RootKeys, *, durable: bool) -> Self:
+    def on(
+        cls,
+        sql: Tx,
+        keys: RootKeys,
+        *,
+        durable: bool,
+        distrusted: dict[str, KeyFacts | None] | None = None,
+    ) -> Self:
         """Start work. What only reads goes on even where the one row is not trusted."""
         row = sql.one("SELECT * FROM meta")
         if row is None:
             raise VaultCorrupt("the store lost its first row; restore it from a backup")
         meta = _meta_of(row)
-        return cls(sql, keys, durable, meta, trusted=same(meta.mac(keys), row.blob("row_mac")))
-
-    @property
-    def current(self) -> bool:
-        """Whether the root key at hand is the one that this store is under now."""
-        return (self.meta.store_id, self.meta.rk_version) == (self.keys.store_id, self.keys.version)
+        tx = cls(sql, keys, durable, meta, trusted=same(meta.mac(keys), row.blob("row_mac")))
+        if distrusted is not None:
+            tx.distrusted = distrusted
+        if (meta.store_id, meta.rk_version) != (keys.store_id, keys.version):
+            raise Stale
+        return tx
 
     def require_trusted(self) -> None:
         """Refuse to change a store whose one row was changed by somebody without the key.

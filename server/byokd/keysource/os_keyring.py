@@ -106,7 +106,7 @@ class OsKeyring:
                     time.sleep(delay)
             raise failed("itemMissing")
 
-        return from_text(await self._ask(question, limit_ms))
+        return from_text(await self.ask(question, limit_ms))
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
         """Write a new key and read it back from a fresh process, then return it.
@@ -131,7 +131,7 @@ class OsKeyring:
                 self._discard(item)
 
         try:
-            await self._ask(question, limit_ms)
+            await self.ask(question, limit_ms)
         except BaseException:
             given_up.set()
             raise
@@ -140,7 +140,7 @@ class OsKeyring:
     async def forget(self, item: Item) -> None:
         """Remove an item as far as the keyring lets us."""
         with contextlib.suppress(VaultError):
-            await self._ask(lambda: self._discard(item), self._timeout_ms)
+            await self.ask(lambda: self._discard(item), self._timeout_ms)
 
     def _discard(self, item: Item) -> None:
         with contextlib.suppress(VaultError):
@@ -151,8 +151,8 @@ class OsKeyring:
             return self._interactive_timeout_ms, self._interactive_timeout_ms
         return self._timeout_ms, None
 
-    async def _ask(self, question: Callable[[], T], timeout_ms: int) -> T:
-        """Run a question on a daemon thread; raise `timeout` when the answer is late.
+    async def ask(self, question: Callable[[], T], timeout_ms: int) -> T:
+        """Run a question on a daemon thread; raises its reason, or `timeout` when it is late.
 
         While an earlier question still hangs no other is asked: a keyring that never answers
         costs one thread, not one for each try.

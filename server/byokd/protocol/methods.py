@@ -81,6 +81,8 @@ METHODS: tuple[Method, ...] = (
            "what happened to the keys"),
     Method("audit/verify", "audit", "AuditVerifyParams", "AuditVerifyResult",
            "check that the record is whole"),
+    Method("audit/export", "audit", "AuditExportParams", "AuditExportResult",
+           "the whole record, to be kept and checked elsewhere"),
     Method("account/list", "account", "AccountListParams", "AccountListResult",
            "the accounts that hold keys"),
     Method("account/delete", "account", "AccountDeleteParams", "AccountDeleteResult",

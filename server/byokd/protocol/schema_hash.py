@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:222fda4ce52c64c1296edad8f41decb6f4bc97ec7039bfd1ba9292506c1f5be6"
+SCHEMA_HASH: Final = "sha256:e4b29197f30b6a63bd7e1e0746f2bf0f843c8d871eac4688838c80aadf8809ec"

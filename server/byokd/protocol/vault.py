@@ -24,6 +24,9 @@ RekeyChange: TypeAlias = Literal[
 SlotState: TypeAlias = Literal["pending", "active", "retiring"]
 
 
+AuditStanding: TypeAlias = Literal["checking", "whole", "faulty"]
+
+
 class SlotInfo(Value):
     """One way to open the vault.
 
@@ -44,7 +47,8 @@ class VaultInfo(Value):
     `protection` is the weakest of the slots that are active, because a vault is as safe as the
     easiest way in; `degraded` says that it is weaker than an OS keyring. `backend` names what
     really holds the key. `protects_against` and `does_not_protect_against` are for people.
-    `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`.
+    `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`,
+    `rollback`. `audit` is what the last check of the audit trail said.
     """
 
     state: VaultState
@@ -57,6 +61,7 @@ class VaultInfo(Value):
     does_not_protect_against: str | None = None
     choices: tuple[Protection, ...] = ()
     slots: tuple[SlotInfo, ...] = ()
+    audit: AuditStanding | None = None
 
 
 class VaultStatusParams(Params):
@@ -103,11 +108,14 @@ class VaultInitializeResult(Result):
 class VaultUnlockParams(Params):
     """Open the vault: with its passphrase, with its recovery code, or as it opens by itself.
 
-    With neither, the OS keyring may show its prompt.
+    With neither, the OS keyring may show its prompt. `accept_rollback` uses a store that is older
+    than it was last seen (reason `rollback`): keys that were deleted or rotated since are as they
+    were then.
     """
 
     passphrase: SecretInput | None = None
     recovery_code: SecretInput | None = None
+    accept_rollback: bool = False
 
 
 class VaultLockParams(Params):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from byokd.catalog.record import HealthClass, Provider
 from byokd.catalog.surfaces import named_by, spoken
@@ -28,14 +29,19 @@ from byokd.protocol.errors import (
 )
 from byokd.secret import Secret
 from byokd.services.actions import action_for
+from byokd.services.clock import now_ms
 from byokd.services.health import Seen
 from byokd.services.masking import Masking
 from byokd.services.origin import BaseUrl, read_base_url
 from byokd.services.probe import Candidate, plain
 from byokd.services.providers import Providers
 from byokd.services.session import Session
+from byokd.services.uses import Uses
 from byokd.services.watch import Watch, evidence_of
 from byokd.settings import SharedKey
+
+INTEGRITY: Final = "integrity"
+"""The reason of a key that is not what the audit trail tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,9 @@ class Access:
         vault: Vault,
         watch: Watch,
         shared_pool: Mapping[str, SharedKey],
+        uses: Uses | None = None,
     ) -> None:
+        self._uses = uses or Uses()
         self._providers = providers
         self._vault = vault
         self._watch = watch
@@ -170,6 +178,11 @@ class Access:
             for record in self._providers.visible(session)
             if record.id in stored or (record.keyless and record.base_url is not None)
         ]
+
+    def used(self, grant: Grant, outcome: str) -> None:
+        """Count that a stored key was used, and what came of it; the caller waits for nothing."""
+        if grant.row is not None:
+            self._uses.count(grant.row, outcome, at=now_ms())
 
     async def observe(self, session: Session, grant: Grant, seen: Seen, *, started_at: int) -> None:
         """Pass on what an answer said about the key."""
@@ -253,11 +266,13 @@ def base_url_of(
 def _disabled(row: KeyRow, record: Provider) -> KeyDisabled:
     details: JsonObject = {
         "state": row.state,
-        "reason": row.reason,
+        "reason": INTEGRITY if row.distrusted else row.reason,
         "disabledAt": row.disabled_at,
         "evidence": None,
     }
-    if row.state == "softDisabled":
+    if row.distrusted:
+        text = "this key's entry is not what the audit trail tells of it; rotate or enable the key"
+    elif row.state == "softDisabled":
         details["evidence"] = evidence_of(row)
         text = (
             f"this key is out of use after {record.name} kept rejecting it; update or re-enable it"

@@ -83,6 +83,7 @@ class Accounts:
             self._trail.note(tx, about, "account.deleted", details={"keys": len(gone)})
             return gone
 
+        await self._trail.settle(None)
         gone = await self._vault.transaction(write, urgent=True)
         with suppress(ByokdError):  # the keys are gone, and no list is shown without one
             await self._lists.forget(account)

@@ -38,6 +38,7 @@ class Attempt:
     received_bytes: int = 0
     waiting: bytes = b""
     content: bool = False
+    outcome: str = "failed"
     ended: tuple[Sequence[Event], Reply] | None = None
 
     def close(self) -> tuple[Sequence[Event], Reply]:

@@ -19,6 +19,7 @@ from byokd.limits import STORE_POLL_MS
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.key import Change, KeyState
 from byokd.services.chat import Chat
+from byokd.services.custody import Custody
 from byokd.services.models import Models
 from byokd.services.session import KnownKey, Session
 from byokd.services.vault import VaultDesk
@@ -35,11 +36,14 @@ _WORDS: Final[dict[KeyState, Change]] = {
 class Changes:
     """One look-out for the one client of this process."""
 
-    def __init__(self, vault: Vault, desk: VaultDesk, models: Models, chat: Chat) -> None:
+    def __init__(
+        self, vault: Vault, desk: VaultDesk, models: Models, chat: Chat, custody: Custody
+    ) -> None:
         self._vault = vault
         self._desk = desk
         self._models = models
         self._chat = chat
+        self._custody = custody
         self._began_without_vault = False
         self._primed = False
         self._due = True
@@ -61,6 +65,7 @@ class Changes:
         if self._due:  # and still, where the last look failed: nothing would tell of it again
             await self._compare(session)
             self._due = False
+            self._custody.look(session)
         self._chat.withdraw_keys(session.known)
         await self._models.look(session)
 

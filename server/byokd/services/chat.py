@@ -154,6 +154,9 @@ class Answer:
                         raise with_partial(error, attempt) from error.__cause__
                     yield (Retry(number + 1, error.kind, delay_ms),)
                     await self._pause(delay_ms)
+                finally:
+                    outcome = "cancelled" if self._cancelled else attempt.outcome
+                    self._chat.access.used(attempt.grant, outcome)
         except ByokdError as error:
             raise error.add(
                 provider=self._params.provider, model=self._params.model
@@ -252,6 +255,7 @@ class Answer:
         if reply.fault is not None and self._may_repair(attempt, reply.fault):
             return None
         fault = weighed(reply.fault, now_ms()) if reply.fault is not None else None
+        attempt.outcome = fault.health if fault else "authOk"
         if fault is None or not self._may_repeat(attempt, fault):
             await self._observe(attempt, fault)
         if fault is not None:

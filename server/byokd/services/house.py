@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         AccountListResult,
     )
     from byokd.protocol.audit import (
+        AuditExportParams,
+        AuditExportResult,
         AuditListParams,
         AuditListResult,
         AuditVerifyParams,
@@ -293,6 +295,10 @@ class AuditRoom(Protocol):
 
     async def verify(self, session: Session, params: AuditVerifyParams) -> AuditVerifyResult:
         """Check the record."""
+        ...
+
+    async def export(self, session: Session, params: AuditExportParams) -> AuditExportResult:
+        """Return a page of the whole chain."""
         ...
 
 

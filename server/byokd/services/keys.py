@@ -34,7 +34,7 @@ from byokd.protocol.key import (
     ProbeResult,
 )
 from byokd.services import asking
-from byokd.services.access import grant_of
+from byokd.services.access import INTEGRITY, grant_of
 from byokd.services.actions import action_for
 from byokd.services.background import Background
 from byokd.services.backups import BackupsDesk
@@ -163,6 +163,7 @@ class Keys:
             self._trail.note(tx, session, "key.rotated", row, details)
             return self._probed(tx, session, self._fresh(tx, row), probe, "rotate")
 
+        await self._trail.settle(params.key_id)
         row = await self._vault.transaction(write)
         tell(session, row, "rotated", state=row.state)
         return KeyStoreResult(key=shown(row), probe=probe, notes=taken.notes)
@@ -224,6 +225,7 @@ class Keys:
             self._trail.note(tx, session, "key.user_disabled", row)
             return row, True
 
+        await self._trail.settle(params.key_id)
         row, changed = await self._vault.transaction(write, urgent=True)
         if changed:
             tell(session, row, "userDisabled", state=row.state, reason=row.reason)
@@ -244,6 +246,7 @@ class Keys:
                     lambda tx: self._probed(tx, session, row, probe, "enable")
                 )
                 raise refusal(self._providers.get(row.provider, session), probe)
+        await self._trail.settle(params.key_id)
         row, changed = await self._vault.transaction(
             lambda tx: self._enabled(tx, session, params.key_id, probe)
         )
@@ -277,6 +280,7 @@ class Keys:
             self._trail.note(tx, session, "key.deleted", gone)
             return gone
 
+        await self._trail.settle(params.key_id)
         gone = await self._vault.transaction(write, urgent=True)
         with suppress(ByokdError):  # the key is gone, and no list of it is shown without it
             await self._lists.forget(session.account, gone.key_id)
@@ -286,9 +290,15 @@ class Keys:
 
     async def set_default(self, session: Session, params: KeyIdParams) -> KeyResult:
         """Use this key where a call names none."""
-        row = await self._vault.transaction(
-            lambda tx: keys.set_default(tx, session.account, params.key_id)
-        )
+
+        def write(tx: VaultTx) -> KeyRow:
+            before = keys.get(tx, session.account, params.key_id)
+            row = keys.set_default(tx, session.account, params.key_id)
+            if not before.is_default:
+                self._trail.note(tx, session, "key.default_set", row)
+            return row
+
+        row = await self._vault.transaction(write)
         tell(session, row, "defaultSet", state=row.state)
         return KeyResult(key=shown(row))
 
@@ -352,7 +362,7 @@ class Keys:
     ) -> tuple[KeyRow, bool]:
         before = keys.get(tx, session.account, key_id)
         row = self._probed(tx, session, before, probe, "enable")
-        if before.state == "active":
+        if before.state == "active" and not before.distrusted:
             return row, False
         now = steady_ms()
         fresh = renewed(health_of(row), now)
@@ -389,8 +399,8 @@ def shown(row: KeyRow) -> KeyInfo:
         last4=row.last4,
         fingerprint=row.fingerprint,
         fields=dict(row.fields),
-        state=row.state,
-        reason=row.reason,
+        state="softDisabled" if row.distrusted else row.state,
+        reason=INTEGRITY if row.distrusted else row.reason,
         version=row.version,
         created_at=row.created_at,
         rotated_at=row.rotated_at,

@@ -6,19 +6,31 @@ runs inside the transaction of the change itself: both are committed, or neither
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from byokd.keepers.audit import Audit
+from byokd.keepers.audit import Audit, export
+from byokd.keepers.audit.check import Checker
+from byokd.keepers.audit.words import REQUEST_ID
 from byokd.keepers.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
+from byokd.keepers.vault.standing import in_ring
 from byokd.protocol.audit import (
+    AuditExportParams,
+    AuditExportResult,
     AuditListParams,
     AuditListResult,
     AuditVerifyParams,
     AuditVerifyResult,
 )
 from byokd.protocol.base import JsonObject
+from byokd.protocol.errors import VaultError
+from byokd.protocol.vault import AuditStanding
 from byokd.services.clock import now_ms
 from byokd.services.session import Session
+from byokd.services.uses import Use
+
+
+async def _nothing_waits(_key_id: str | None) -> None:
+    return
 
 
 class Trail:
@@ -34,6 +46,10 @@ class Trail:
         self._vault = vault
         self._audit = audit
         self._recorded = recorded
+        self.standing: AuditStanding | None = None
+        """What the last check said; None before the first."""
+        self.settle: Callable[[str | None], Awaitable[None]] = _nothing_waits
+        """Write the uses of a key, or of all, that are only counted so far."""
 
     def note(
         self,
@@ -55,6 +71,10 @@ class Trail:
         if tx.durable:
             tx.after["recorded"] = self._recorded
         about: JsonObject = {"version": row.version} if row else {}
+        details = details or {}
+        if "providerRequestId" in details and not REQUEST_ID(details["providerRequestId"]):
+            # The provider chose it; a strange one must not keep a key from being disabled.
+            details = details | {"providerRequestId": None}
         self._audit.append(
             tx,
             session.account,
@@ -63,12 +83,12 @@ class Trail:
             at=now_ms(),
             key_id=row.key_id if row else None,
             provider=row.provider if row else None,
-            details=about | (details or {}),
+            details=about | details,
         )
 
     async def list(self, session: Session, params: AuditListParams) -> AuditListResult:
         """Return a page of this account's entries, newest first."""
-        items, next_cursor = await self._vault.read(
+        items, next_cursor = await self._vault.inspect(
             lambda tx: self._audit.page(
                 tx,
                 session.account,
@@ -79,6 +99,77 @@ class Trail:
         )
         return AuditListResult(items=items, next_cursor=next_cursor)
 
-    async def verify(self, _session: Session, _params: AuditVerifyParams) -> AuditVerifyResult:
-        """Check the whole chain, its end, its anchor, and the tables against it."""
-        return await self._audit.verify(self._vault.read, keys.facts)
+    async def export(self, _session: Session, params: AuditExportParams) -> AuditExportResult:
+        """Return a page of the chain: all of it, because a part proves nothing."""
+        return await self._vault.inspect(lambda tx: export.page(tx, params.cursor, params.limit))
+
+    async def verify(self, _session: Session, params: AuditVerifyParams) -> AuditVerifyResult:
+        """Check the whole chain, its end, its anchor, and the tables; or entries of an export."""
+        if params.entries is None:
+            return await self.check(Checker())
+        entries, store_id, after = params.entries, params.store_id or "", params.after
+
+        def look(tx: VaultTx | None) -> AuditVerifyResult:
+            keys = tx.keys if tx else None
+            return export.check(entries, store_id=store_id, after=after, keys=keys)
+
+        try:
+            return await self._vault.inspect(look)
+        except VaultError:  # what needs no key is checked without
+            return look(None)
+
+    async def check(self, checker: Checker) -> AuditVerifyResult:
+        """Do the same with a checker that may go on where it stopped; remembered for the status."""
+        self.standing = "checking" if self.standing is None else self.standing
+        result = await self._audit.verify(
+            self._vault.inspect, keys.facts, ring=in_ring(self._vault.status()), checker=checker
+        )
+        self.standing = "whole" if result.ok else "faulty"
+        return result
+
+    def accept_rollback(self, tx: VaultTx, session: Session) -> bool:
+        """Record that the person uses an older store; False where it is not older."""
+        details = self._audit.rolled_back(tx)
+        if details is None:
+            return False
+        self.note(tx, session, "store.rollback_detected", details=details)
+        self.note(tx, session, "store.rollback_accepted", details=details)
+        return True
+
+    async def keep_anchor(self, *, anyway: bool = False) -> None:
+        """Write down where the trail ends now. Raises as `Audit.keep_anchor`."""
+        await self._audit.keep_anchor(
+            self._vault.read, ring=in_ring(self._vault.status()), anyway=anyway
+        )
+
+    def note_use(self, tx: VaultTx, session: Session, use: Use) -> None:
+        """Append what a key was used for since the last time."""
+        details: JsonObject = {
+            "version": use.version,
+            "outcome": use.outcome,
+            "count": use.count,
+            "firstAt": use.first_at,
+            "lastAt": use.last_at,
+        }
+        self._audit.append(
+            tx,
+            use.account,
+            "key.use",
+            actor=session.actor,
+            at=now_ms(),
+            key_id=use.key_id,
+            provider=use.provider,
+            details=details,
+        )
+
+    def note_fault(self, tx: VaultTx, session: Session, key_id: str) -> None:
+        """Append that a key in the tables is not what the trail tells of it."""
+        self._audit.append(
+            tx,
+            session.account,
+            "store.integrity_failed",
+            actor=session.actor,
+            at=now_ms(),
+            key_id=key_id,
+            details={"fault": "tables"},
+        )

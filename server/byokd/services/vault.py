@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from byokd.crypto.seal import SealingKey, info
-from byokd.keepers.vault import DAMAGED, Given, Vault, rekey
+from byokd.keepers.vault import DAMAGED, Given, Vault, VaultTx, rekey
 from byokd.keysource import recovery
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
@@ -60,7 +60,7 @@ class VaultDesk:
         if vault.reason == DAMAGED and backups:
             hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
             vault = vault.model_copy(update={"hint": hint})
-        return VaultResult(vault=vault, backups=backups)
+        return VaultResult(vault=self._with_audit(vault), backups=backups)
 
     async def initialize(
         self, session: Session, params: VaultInitializeParams
@@ -103,14 +103,31 @@ class VaultDesk:
             self.secret(session, method, "recoveryCode", params.recovery_code),
         )
         was_open = self._vault.status().state == "unlocked"
-        found = await self._vault.unlock_with(given)
+        found = await self._unlocked(session, given, accept=params.accept_rollback)
         if not was_open:
             await self._vault.transaction(
                 lambda tx: self._trail.note(tx, session, "store.unlocked", details=_by(given))
             )
         self.tell(session, found)
         await rekey.finish(self._vault)
-        return VaultResult(vault=self._vault.status(), backups=await self._backups.list())
+        return VaultResult(
+            vault=self._with_audit(self._vault.status()), backups=await self._backups.list()
+        )
+
+    async def _unlocked(self, session: Session, given: Given, *, accept: bool) -> VaultInfo:
+        """Open it; where told to accept an older store, record that and let the anchor follow."""
+        if not accept:
+            return await self._vault.unlock_with(given)
+        accepted = False
+
+        def admit(tx: VaultTx) -> None:
+            nonlocal accepted
+            accepted = self._trail.accept_rollback(tx, session)
+
+        found = await self._vault.unlock_with(given, admit=admit)
+        if accepted:
+            await self._trail.keep_anchor(anyway=True)
+        return found
 
     async def lock(self, session: Session, _params: VaultLockParams) -> VaultResult:
         """Forget the keys in this process until somebody unlocks the vault.
@@ -122,6 +139,7 @@ class VaultDesk:
             VaultUninitialized: there is no vault.
         """
         if self._vault.status().state == "unlocked":
+            await self._trail.settle(None)
             await self._vault.transaction(lambda tx: self._trail.note(tx, session, "store.locked"))
         found = await self._vault.lock()
         self.tell(session, found)
@@ -203,9 +221,13 @@ class VaultDesk:
 
     def tell(self, session: Session, known: VaultInfo) -> None:
         """Tell the client of a vault that is other than it was last told."""
+        known = self._with_audit(known)
         if known != self._told:
             self._told = known
             session.client.notify("vault/changed", VaultChanged(vault=known))
+
+    def _with_audit(self, known: VaultInfo) -> VaultInfo:
+        return known.model_copy(update={"audit": self._trail.standing})
 
 
 def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:

@@ -180,6 +180,7 @@ class Watch:
             self._trail.note(tx, session, "key.soft_disabled", disabled, evidence_of(disabled))
             return disabled, step
 
+        await self._trail.settle(row.key_id)
         return await self._vault.transaction(decide, urgent=True)
 
     def _ours(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:

@@ -17,7 +17,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final, Literal, Never, TypeAlias
 
@@ -265,6 +265,26 @@ async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIt
             if time.monotonic() >= give_up_at:
                 raise StoreBusy("another process is setting up the vault; try again in a moment")
             await asyncio.sleep(_LOCK_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def held(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> Iterator[None]:
+    """Hold a lock file as `locked` does, on a thread that may wait.
+
+    Raises:
+        StoreBusy: somebody else held it all the time.
+    """
+    ensure_private_file(path)
+    descriptor = _open(path, os.O_RDWR)
+    give_up_at = time.monotonic() + timeout_ms / 1000
+    try:
+        while not try_lock(descriptor):
+            if time.monotonic() >= give_up_at:
+                raise StoreBusy("another process holds a lock of the vault; try again in a moment")
+            time.sleep(_LOCK_POLL_S)
         yield
     finally:
         os.close(descriptor)

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:222fda4ce52c64c1296edad8f41decb6f4bc97ec7039bfd1ba9292506c1f5be6";
+export const SCHEMA_HASH = "sha256:e4b29197f30b6a63bd7e1e0746f2bf0f843c8d871eac4688838c80aadf8809ec";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -134,6 +134,22 @@ export interface Action {
   details: JsonObject | null;
 }
 
+export type AuditAnchor =
+  | "kept"
+  | "none"
+  | "changed"
+  | "unreachable";
+
+/**
+ * Three lines to keep elsewhere: origin, number of entries, base64 of the last one's hash.
+ *
+ * `mac` authenticates them for this vault.
+ */
+export interface AuditCheckpoint {
+  text: string;
+  mac: string;
+}
+
 /** One event. Order is `seq`; `at` is the wall clock, for people. */
 export interface AuditEntry {
   seq: number;
@@ -145,13 +161,43 @@ export interface AuditEntry {
   details: JsonObject;
 }
 
+/** Take out the whole chain, in order, page by page. */
+export interface AuditExportParams {
+  _meta?: JsonObject | null;
+  cursor?: string | null;
+  limit?: number;
+}
+
+/** A page of the chain as it was at the first page, and the checkpoint of all its pages. */
+export interface AuditExportResult {
+  items: readonly AuditRecord[];
+  nextCursor: string | null;
+  storeId: string;
+  checkpoint: AuditCheckpoint | null;
+}
+
 export type AuditFault =
   | "mac"
   | "gap"
+  | "dup"
   | "order"
   | "truncated"
   | "foreignStore"
   | "tables";
+
+/** Where a chain stands: the entry and its two values, base64. */
+export interface AuditLink {
+  seq: number;
+  h: string;
+  m: string;
+}
+
+/** Where a chain stands: the entry and its two values, base64. */
+export interface AuditLinkInput {
+  seq: number;
+  h: string;
+  m: string;
+}
 
 /** List this account's entries, newest first. */
 export interface AuditListParams {
@@ -167,18 +213,70 @@ export interface AuditListResult {
   nextCursor: string | null;
 }
 
-/** Check the whole chain and the tables against it. */
-export interface AuditVerifyParams {
-  _meta?: JsonObject | null;
+/** One entry with all that its links bind; `body` is JSON as a text, hashed as it stands. */
+export interface AuditRecord {
+  seq: number;
+  epoch: number;
+  tsUs: number;
+  event: string;
+  account: string;
+  key: string;
+  actor: string;
+  body: string;
+  h: string;
+  m: string;
 }
 
-/** Whether the record is whole; where it is not, the first bad entry and how. */
+/** One entry with all that its links bind; `body` is JSON as a text, hashed as it stands. */
+export interface AuditRecordInput {
+  seq: number;
+  epoch: number;
+  tsUs: number;
+  event: string;
+  account: string;
+  key: string;
+  actor: string;
+  body: string;
+  h: string;
+  m: string;
+}
+
+export type AuditStanding =
+  | "checking"
+  | "whole"
+  | "faulty";
+
+/**
+ * Check the whole chain and the tables against it; or entries of an export.
+ *
+ * `entries` come from the export of store `storeId`, right after `after`.
+ */
+export interface AuditVerifyParams {
+  _meta?: JsonObject | null;
+  entries?: readonly AuditRecordInput[] | null;
+  after?: AuditLinkInput | null;
+  storeId?: string | null;
+}
+
+/**
+ * Whether the record is whole; where it is not, the first bad entry and how.
+ *
+ * `anchor` tells of the mark that is kept apart from the store, which an older copy of the store
+ * is noticed by. `keys` are the keys in the tables that are not what the record tells of them;
+ * they are not used until they are enabled, rotated or deleted. `macs` says whether the vault's
+ * own authentication was checked: that of an export is, while its vault is open. `head` is the
+ * last entry that was found good.
+ */
 export interface AuditVerifyResult {
   ok: boolean;
   entries: number;
   firstBadSeq: number | null;
   fault: Open<AuditFault> | null;
   message: string;
+  anchor: Open<AuditAnchor>;
+  keys: readonly string[];
+  macs: boolean;
+  head: AuditLink | null;
 }
 
 /** One backup; `number` 1 is the newest. It opens with what opened the vault at that time. */
@@ -1378,7 +1476,8 @@ export interface VaultChanged {
  * `protection` is the weakest of the slots that are active, because a vault is as safe as the
  * easiest way in; `degraded` says that it is weaker than an OS keyring. `backend` names what
  * really holds the key. `protectsAgainst` and `doesNotProtectAgainst` are for people.
- * `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`.
+ * `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`,
+ * `rollback`. `audit` is what the last check of the audit trail said.
  */
 export interface VaultInfo {
   state: VaultState;
@@ -1391,6 +1490,7 @@ export interface VaultInfo {
   doesNotProtectAgainst: string | null;
   choices: readonly Open<Protection>[];
   slots: readonly SlotInfo[];
+  audit: Open<AuditStanding> | null;
 }
 
 /**
@@ -1492,12 +1592,15 @@ export interface VaultStatusParams {
 /**
  * Open the vault: with its passphrase, with its recovery code, or as it opens by itself.
  *
- * With neither, the OS keyring may show its prompt.
+ * With neither, the OS keyring may show its prompt. `acceptRollback` uses a store that is older
+ * than it was last seen (reason `rollback`): keys that were deleted or rotated since are as they
+ * were then.
  */
 export interface VaultUnlockParams {
   _meta?: JsonObject | null;
   passphrase?: SecretInput | null;
   recoveryCode?: SecretInput | null;
+  acceptRollback?: boolean;
 }
 
 export type Verdict =
@@ -1547,6 +1650,7 @@ export interface Requests {
   "chat/send": { params: SendParams; result: SendResult };
   "audit/list": { params: AuditListParams; result: AuditListResult };
   "audit/verify": { params: AuditVerifyParams; result: AuditVerifyResult };
+  "audit/export": { params: AuditExportParams; result: AuditExportResult };
   "account/list": { params: AccountListParams; result: AccountListResult };
   "account/delete": { params: AccountDeleteParams; result: AccountDeleteResult };
 }
@@ -1655,6 +1759,9 @@ export function resources(call: Call) {
       /** check that the record is whole */
       verify: (params: AuditVerifyParams = {}, options?: CallOptions) =>
         call("audit/verify", params, options),
+      /** the whole record, to be kept and checked elsewhere */
+      export: (params: AuditExportParams = {}, options?: CallOptions) =>
+        call("audit/export", params, options),
     },
     account: {
       /** the accounts that hold keys */

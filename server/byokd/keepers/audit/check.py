@@ -2,8 +2,10 @@
 
     mac           an entry is not what was written, or was made without the vault's key
     gap           entries are missing before this one
+    dup           an entry stands there a second time
     order         an authentic entry stands in another's place, or after the end
     truncated     the end is missing, or the whole store is older than its anchor
+    foreignStore  the entries are another store's
     tables        the chain is whole and a key in the tables is not what it tells
 
 Knows what makes a chain whole. Must not know how entries come to be.
@@ -12,20 +14,25 @@ Knows what makes a chain whole. Must not know how entries come to be.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from byokd.crypto.chain import Chain, ChainEntry, Link
 from byokd.crypto.kdf import same
-from byokd.keepers.audit.anchor import Anchor
+from byokd.keepers.audit.anchor import Absence, Anchor
 from byokd.keepers.tx import DELETED, KeyFacts, VaultTx
-from byokd.protocol.audit import AuditFault, AuditVerifyResult
+from byokd.protocol.audit import AuditFault, AuditLink, AuditVerifyResult
 from byokd.protocol.base import JsonObject
 from byokd.store.connection import Row
 
 _WHOLE: Final = "the audit trail is whole and agrees with the keys"
-_UNANCHORED: Final = "; it has no anchor, so an older copy of the store would not be noticed"
+_UNANCHORED: Final = {
+    "none": "; it is unanchored, so an older copy of the store would not be noticed",
+    "unreachable": "; its anchor cannot be read now, so an older copy would not be noticed",
+}
+_FAILED: Final = "store.integrity_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +45,76 @@ class Fault:
 
 
 class Checker:
-    """Fed with entries in order, once; stops at the first fault."""
+    """Fed with entries in order, once; stops at the first fault.
+
+    One that found none can go on later from where it stopped.
+
+    Attributes:
+        seq: the last entry that was checked.
+        wrong: keys that are not in the tables what the chain tells of them, and what the tables
+            say; None for one that is missing there, or whose row was changed by hand.
+        unreported: those of them that no entry of the chain says so of yet.
+    """
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
-        self._seq = 0
+        self.seq = 0
+        self.wrong: dict[str, KeyFacts | None] = {}
+        self.unreported: frozenset[str] = frozenset()
         self._link: Link | None = None
-        self._anchor: Anchor | None = None
+        self._chain: Chain | None = None
+        self._anchor: Anchor | Absence = "none"
         self._told: dict[str, tuple[int, KeyFacts]] = {}
+        self._reported: set[str] = set()
 
-    def begin(self, anchor: Anchor | Literal["none", "changed"]) -> None:
+    def begin(self, anchor: Anchor | Absence) -> None:
         """Take the anchor as it was before the walk: it never runs ahead of the store."""
-        if isinstance(anchor, Anchor):
-            self._anchor = anchor
-        elif anchor == "changed":
+        self._anchor = anchor
+        self.fault = None
+        if anchor == "changed":
             self.fault = Fault("mac", None, "the anchor beside the store was changed from outside")
 
     def feed(self, tx: VaultTx, rows: Sequence[Row]) -> None:
         """Check the next entries."""
-        chain = tx.keys.chain(tx.meta.epoch)
+        if self._chain is None:
+            self._chain = tx.keys.chain(tx.meta.epoch)
         for row in rows:
             if self.fault is None:
-                self._check(tx, chain, row)
+                self._check(tx, self._chain, row)
 
     def finish(self, tx: VaultTx, facts: Mapping[str, KeyFacts | None]) -> None:
-        """Check the end of the chain, and the tables."""
-        self.fault = self._end_fault(tx) or self._tables_fault(facts)
+        """Check the end of the chain, and the tables; distrust the keys that do not agree."""
+        self.fault = self._end_fault(tx)
+        if self.fault is None:
+            self.fault = self._tables_fault(facts)
+            tx.distrusted.clear()
+            tx.distrusted.update(self.wrong)
+            self.unreported = frozenset(self.wrong) - self._reported
 
     def result(self) -> AuditVerifyResult:
         """Return the outcome for a client."""
-        fault = self.fault
-        message = fault.message if fault else _WHOLE + ("" if self._anchor else _UNANCHORED)
+        fault, anchor = self.fault, self._anchor
+        absent = _UNANCHORED.get(anchor, "") if isinstance(anchor, str) and self.seq else ""
+        message = fault.message if fault else _WHOLE + absent
         return AuditVerifyResult(
             ok=fault is None,
-            entries=self._seq,
+            entries=self.seq,
             first_bad_seq=fault.seq if fault else None,
             fault=fault.kind if fault else None,
             message=message,
+            anchor="kept" if isinstance(anchor, Anchor) else anchor,
+            keys=tuple(sorted(self.wrong)),
+            head=self._head(),
         )
 
+    def _head(self) -> AuditLink | None:
+        if self._link is None:
+            return None
+        h, m = (b64encode(part).decode() for part in self._link)
+        return AuditLink(seq=self.seq, h=h, m=m)
+
     def _check(self, tx: VaultTx, chain: Chain, row: Row) -> None:
-        seq, expected = row.number("seq"), self._seq + 1
+        seq, expected = row.number("seq"), self.seq + 1
         previous = self._link or chain.genesis()
         entry = ChainEntry(
             seq=seq,
@@ -103,20 +139,31 @@ class Checker:
     ) -> None:
         link = chain.follow(previous, entry)
         if not (same(link.h, found.h) and same(link.m, found.m)):
-            self.fault = self._misplaced(tx, chain, previous, entry.seq)
+            self.fault = self._misplaced(tx, chain, previous, entry, found)
             return
-        self._seq, self._link = entry.seq, link
+        self.seq, self._link = entry.seq, link
         anchor = self._anchor
-        if anchor and anchor.seq == entry.seq and not same(anchor.m, link.m):
+        if isinstance(anchor, Anchor) and anchor.seq == entry.seq and not same(anchor.m, link.m):
             message = f"the store was replaced by an older one that went on before {entry.seq}"
             self.fault = Fault("truncated", entry.seq, message)
-        told = parsed(entry.body).get("facts")
-        if isinstance(told, dict):
+        if entry.event == _FAILED:
+            self._reported.add(entry.key_ref)
+        elif b'"facts"' in entry.body and isinstance(told := parsed(entry.body).get("facts"), dict):
             self._told[entry.key_ref] = (entry.seq, _facts_of(told))
+            self._reported.discard(entry.key_ref)
 
-    def _misplaced(self, tx: VaultTx, chain: Chain, previous: Link, seq: int) -> Fault:
-        """Tell a changed entry from one whose place another authentic entry took."""
-        for row in tx.sql.all("SELECT h, m FROM audit WHERE seq <> ?", seq):
+    def _misplaced(
+        self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, found: Link
+    ) -> Fault:
+        """Tell a changed entry from one that is authentic, and in the wrong place or store."""
+        seq = entry.seq
+        store = parsed(entry.body).get("store")
+        if isinstance(store, str) and store != chain.store_id.hex():
+            return Fault("foreignStore", seq, f"the entries from {seq} on are another store's")
+        for row in tx.sql.all("SELECT seq, h, m FROM audit WHERE seq <> ?", seq):
+            if (row.blob("h"), row.blob("m")) == found and row.number("seq") < seq:
+                first = row.number("seq")
+                return Fault("dup", seq, f"entry {seq} repeats entry {first}")
             if same(chain.authenticate(previous, row.blob("h")), row.blob("m")):
                 return Fault("order", seq, f"entry {seq} was exchanged with another one")
         return Fault("mac", seq, f"entry {seq} is not what was written")
@@ -125,27 +172,31 @@ class Checker:
         head = tx.meta
         if not tx.trusted:
             return Fault("mac", None, "the record of the chain's end was changed from outside")
-        after = self._seq + 1
-        if self._anchor is not None and self._anchor.seq > self._seq:
+        after = self.seq + 1
+        if isinstance(self._anchor, Anchor) and self._anchor.seq > self.seq:
             return Fault(
                 "truncated", after, f"the store is older than its anchor; {after} on is gone"
             )
-        if self._seq < head.head_seq:
+        if self.seq < head.head_seq:
             return Fault("truncated", after, f"the entries from {after} on were removed")
-        if self._seq > head.head_seq:
+        if self.seq > head.head_seq:
             after = head.head_seq + 1
             return Fault("order", after, f"the entries from {after} on are after the recorded end")
         if self._link is not None and not same(self._link.m, head.head.m):
-            return Fault("mac", self._seq, f"entry {self._seq} is not the one that was recorded")
+            return Fault("mac", self.seq, f"entry {self.seq} is not the one that was recorded")
         return None
 
     def _tables_fault(self, facts: Mapping[str, KeyFacts | None]) -> Fault | None:
         told = {key: fact for key, (_, fact) in self._told.items() if fact.state != DELETED}
-        for key_id in sorted({*told, *facts}):
-            if key_id not in facts or facts[key_id] != told.get(key_id):
-                seq = self._told[key_id][0] if key_id in self._told else None
-                message = f"key {key_id} in the tables is not what the trail tells of it"
-                return Fault("tables", seq, message)
+        self.wrong = {
+            key_id: facts.get(key_id)
+            for key_id in sorted({*told, *facts})
+            if key_id not in facts or facts[key_id] != told.get(key_id)
+        }
+        for key_id in self.wrong:
+            seq = self._told[key_id][0] if key_id in self._told else None
+            message = f"key {key_id} in the tables is not what the trail tells of it"
+            return Fault("tables", seq, message)
         return None
 
 

@@ -279,7 +279,8 @@ def set_state(
             health=row.health if health is None else dict(health),
         ),
     )
-    return after if after.facts == row.facts else _owe(tx, after)
+    told = after.facts == row.facts and not row.distrusted
+    return after if told else _owe(tx, after)
 
 
 def set_health(
@@ -390,7 +391,7 @@ def _secrets(fields: Mapping[str, Secret | str]) -> Iterable[str]:
 
 def _owe(tx: VaultTx, row: KeyRow) -> KeyRow:
     tx.owed[row.key_id] = row.facts
-    return row
+    return replace(row, distrusted=False)  # what is told of it from now on is what it says
 
 
 def _default_id(tx: VaultTx, account: str, provider: str) -> str | None:

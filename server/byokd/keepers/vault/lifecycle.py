@@ -23,13 +23,13 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
-from byokd.keepers.tx import RootKeys, VaultTx
+from byokd.keepers.tx import KeyFacts, RootKeys, Stale, VaultTx
 from byokd.keepers.vault import hierarchy
 from byokd.keepers.vault.hierarchy import ID_BYTES, Stored
 from byokd.keepers.vault.slots import RECOVERY, Given, SlotKeys, opened
-from byokd.keepers.vault.standing import Standing
+from byokd.keepers.vault.standing import CHOICES, Gate, Prepare, Standing
 from byokd.keysource.source import Item, KeySource, failed, reason_of
 from byokd.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import (
@@ -37,7 +37,6 @@ from byokd.protocol.errors import (
     ByokdError,
     Conflict,
     InvalidParams,
-    StoreBusy,
     Unsupported,
     VaultCorrupt,
     VaultError,
@@ -52,17 +51,7 @@ from byokd.store.gate import Identity, identity
 from byokd.store.paths import Places
 
 T = TypeVar("T")
-Gate: TypeAlias = Callable[[VaultTx], None]
-"""Looks at a store that a slot has just opened, before anybody uses it; raises to refuse it."""
-
-CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
-"""The protections a vault can be made with, strongest first."""
-
 _NOTHING: Final = Given()
-
-
-class _Stale(Exception):
-    """Another process replaced the root key or the store; open it again."""
 
 
 class Vault:
@@ -75,8 +64,9 @@ class Vault:
         max_pages: how large the store may grow, in pages of 4 KiB; a full disk for tests.
 
     Attributes:
-        gate: asked whenever a slot has opened the store and before the state becomes `unlocked`;
-            what it raises is the state's reason. None lets every store in.
+        gate: asked when a slot has opened the store, before the state becomes `unlocked`; what it
+            raises is the reason. None lets every store in.
+        prepare: awaited before the gate, outside of any transaction, to ask a keyring.
     """
 
     def __init__(
@@ -92,6 +82,9 @@ class Vault:
         self._clock = clock
         self._max_pages = max_pages
         self.gate: Gate | None = None
+        self.prepare: Prepare | None = None
+        self._held: RootKeys | None = None
+        self._distrusted: dict[str, KeyFacts | None] = {}
         self._database: Database | None = None
         self._keys: RootKeys | None = None
         self._standing = Standing()
@@ -104,8 +97,7 @@ class Vault:
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
         info = self._standing.info(self._slot_keys.worth)
-        choices = CHOICES if info.state == "uninitialized" else ()
-        return info.model_copy(update={"choices": choices})
+        return info.model_copy(update={"choices": CHOICES if info.state == "uninitialized" else ()})
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it is there and opens without anything that only a person knows.
@@ -156,7 +148,7 @@ class Vault:
             if await self._find() is None:
                 self._standing.enter("uninitialized")
                 raise self.refusal()
-            self._keys, self._locked_by_user = None, True
+            self._keys, self._held, self._locked_by_user = None, None, True
             self._standing.refuse(failed("lockedByUser"))
         return self.status()
 
@@ -212,7 +204,7 @@ class Vault:
         """
 
         def run(sql: Tx, database: Database, keys: RootKeys) -> tuple[T, VaultTx]:
-            tx = _on(sql, keys, database)
+            tx = self._on(sql, keys, database)
             tx.require_trusted()
             result = work(tx)
             tx.end()
@@ -233,7 +225,7 @@ class Vault:
     async def read(self, work: Callable[[VaultTx], T]) -> T:
         """Run `work`, which must not write, on one state of the vault. Raises as `transaction`."""
         return await self._with_keys(
-            lambda database, keys: database.read(lambda sql: work(_on(sql, keys, database)))
+            lambda database, keys: database.read(lambda sql: work(self._on(sql, keys, database)))
         )
 
     @property
@@ -264,6 +256,12 @@ class Vault:
         async with self._opening:
             return await self._find()
 
+    async def inspect(self, work: Callable[[VaultTx], T]) -> T:
+        """Run `work` as `read` does, also on a store that the gate refused: for the audit trail."""
+        if (held := self._held) is None or (database := self._database) is None:
+            return await self.read(work)
+        return await database.read(lambda sql: work(self._on(sql, held, database)))
+
     async def changed(self) -> bool:
         """Tell whether another process committed since the last call; opens a vault it made.
 
@@ -286,11 +284,12 @@ class Vault:
 
     def _refuse(self, error: VaultError) -> None:
         self._refused = identity(self._places.vault_db)
+        self._held = None if isinstance(error, Stale) else self._held
         self._standing.refuse(error)
 
     async def aclose(self) -> None:
         """Finish what is under way and forget the keys. Safe to call twice."""
-        database, self._database, self._keys = self._database, None, None
+        database, self._database, self._keys, self._held = self._database, None, None, None
         if database is not None:
             await database.aclose()
 
@@ -307,12 +306,14 @@ class Vault:
                 self._standing.enter("uninitialized")
                 return
             self._tries += 1
-            keys = await self._open_slots(stored, given, interactive=interactive)
+            keys = self._held if given == _NOTHING else None
+            keys = keys or await self._open_slots(stored, given, interactive=interactive)
+            self._held = keys
             await self._admit(keys, admit)
         except VaultError as error:
             self._refuse(error)
         else:
-            self._keys = keys
+            self._keys, self._held = keys, None
             self._standing.enter("unlocked")
 
     async def _admit(self, keys: RootKeys, admit: Gate | None) -> None:
@@ -321,8 +322,11 @@ class Vault:
         if database is None or look is None:
             return
 
+        if self.prepare is not None and database.durable:
+            await self.prepare(keys.store_id, self._standing.in_ring)
+
         def work(sql: Tx) -> None:
-            tx = _on(sql, keys, database)
+            tx = self._on(sql, keys, database)
             look(tx)
             tx.end()
 
@@ -385,7 +389,7 @@ class Vault:
             if hierarchy.find(sql) is not None:
                 raise _exists()
             keys = hierarchy.create(sql, item.store_id, made, at=self._clock())
-            tx = _on(sql, keys, database)
+            tx = self._on(sql, keys, database)
             if created is not None:
                 created(tx)
             tx.end()
@@ -419,7 +423,7 @@ class Vault:
             keys = self._keys
             try:
                 return await ask(self._database, keys)
-            except _Stale:
+            except Stale:
                 if self._keys is keys:  # else this process replaced them itself
                     self._keys = None
             except VaultCorrupt as error:
@@ -427,7 +431,10 @@ class Vault:
                     self._keys = None
                     self._refuse(error)
                 raise
-        raise StoreBusy("the vault's keys are being replaced; try again in a moment")
+        raise Stale
+
+    def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
+        return VaultTx.on(sql, keys, durable=database.durable, distrusted=self._distrusted)
 
     def refusal(self) -> ByokdError:
         """Return a fresh copy of why the vault is not open."""
@@ -437,13 +444,6 @@ class Vault:
             "there is no vault yet; choose how its master key is protected",
             action=Action(type="initializeVault", choices=CHOICES),
         )
-
-
-def _on(sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
-    tx = VaultTx.on(sql, keys, durable=database.durable)
-    if not tx.current:
-        raise _Stale
-    return tx
 
 
 def _exists() -> Conflict:

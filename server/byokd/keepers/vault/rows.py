@@ -63,6 +63,7 @@ class KeyRow:
         fields: field names; the value is None for a secret.
         health: a small JSON object that belongs to the services; emptied by a rotation.
         row_gen: counts the changes of this row, for optimistic updates.
+        distrusted: the audit trail tells other things of it; not a column.
     """
 
     key_id: str
@@ -86,16 +87,17 @@ class KeyRow:
     fields: Mapping[str, str | None]
     sealed: Sealed
     row_gen: int
+    distrusted: bool = False
 
     @property
     def usable(self) -> bool:
         """Whether calls may be made with it."""
-        return self.state in USABLE
+        return self.state in USABLE and not self.distrusted
 
     @property
     def facts(self) -> KeyFacts:
         """What the audit trail must say of it."""
-        state = "active" if self.usable else self.state
+        state = "active" if self.state in USABLE else self.state
         return KeyFacts(self.account, self.key_id, self.provider, self.version, state, self.origin)
 
     @property
@@ -210,6 +212,7 @@ def read(tx: VaultTx, row: Row) -> KeyRow:
         fields=shown["fields"],
         sealed=Sealed(dek_version, meta_version, meta, row.blob("blob")),
         row_gen=row.number("row_gen"),
+        distrusted=key_id in tx.distrusted,
     )
 
 

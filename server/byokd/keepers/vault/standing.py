@@ -6,9 +6,10 @@ Knows how an error becomes a reason, and which protection counts. Must not open 
 from __future__ import annotations
 
 from base64 import b32decode, b32encode
-from collections.abc import Callable
-from typing import Final, cast, get_args
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias, cast, get_args
 
+from byokd.keepers.tx import VaultTx
 from byokd.keepers.vault.hierarchy import Slot, Stored
 from byokd.keepers.vault.slots import Worth
 from byokd.protocol.errors import VaultCorrupt, VaultError, VaultLocked
@@ -24,6 +25,16 @@ _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 
 """A passphrase is not weaker than a keyring: it is not there for programs that run as the user."""
 
 _ID_PREFIX: Final = "slot_"
+
+
+CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
+"""The protections a vault can be made with, strongest first."""
+
+Gate: TypeAlias = Callable[[VaultTx], None]
+"""Looks at a store that a slot has just opened, before anybody uses it; raises to refuse it."""
+
+Prepare: TypeAlias = Callable[[bytes, bool], Awaitable[None]]
+"""Fetches what the gate needs: of which store, and whether its keyring is to be asked."""
 
 
 class Standing:
@@ -54,6 +65,13 @@ class Standing:
     def note(self, slot: Slot, error: VaultError) -> None:
         """Remember why a slot did not open."""
         self._reasons[slot.slot_id] = reason_for(error)
+
+    @property
+    def in_ring(self) -> bool:
+        """Whether the OS keyring is one of the places of the master key."""
+        return (
+            any(slot.kind == "osKeyring" for slot in self.stored.active) if self.stored else False
+        )
 
     def info(self, worth_of: Callable[[Protection], Worth | None]) -> VaultInfo:
         """Return what a client is told."""
@@ -86,6 +104,11 @@ class Standing:
             created_at=slot.created_at,
             reason=self._reasons.get(slot.slot_id),
         )
+
+
+def in_ring(info: VaultInfo) -> bool:
+    """Tell whether the OS keyring is one of the places of the master key."""
+    return any((slot.kind, slot.state) == ("osKeyring", "active") for slot in info.slots)
 
 
 def id_to_text(raw: bytes) -> str:

@@ -31,6 +31,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "chat/send": chat.send,
     "audit/list": audit.list_,
     "audit/verify": audit.verify,
+    "audit/export": audit.export,
     "account/list": account.list_,
     "account/delete": account.delete,
 }

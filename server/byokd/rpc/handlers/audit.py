@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from byokd.protocol.audit import (
+        AuditExportParams,
+        AuditExportResult,
         AuditListParams,
         AuditListResult,
         AuditVerifyParams,
@@ -22,3 +24,8 @@ async def list_(call: Call, params: AuditListParams) -> AuditListResult:
 async def verify(call: Call, params: AuditVerifyParams) -> AuditVerifyResult:
     """`audit/verify`."""
     return await (await call.rooms()).audit.verify(call.session, params)
+
+
+async def export(call: Call, params: AuditExportParams) -> AuditExportResult:
+    """`audit/export`."""
+    return await (await call.rooms()).audit.export(call.session, params)

@@ -1,0 +1,123 @@
+"""What an audit entry may say: the events there are, and the form of each detail.
+
+Knows the names and the shapes. Must not know why an event happens. This is the one place that
+decides it: an event or a detail that is not here, or a value of another shape, is refused, so that
+no key, prompt or provider's words can ever get into the record by mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from byokd.protocol.base import Json
+from byokd.protocol.errors import Internal
+
+Shape: TypeAlias = Callable[[Json], bool]
+
+SECURITY: Final = frozenset(
+    {
+        "store.created",
+        "store.rollback_detected",
+        "store.rollback_accepted",
+        "store.integrity_failed",
+        "store.protection_changed",
+        "store.restored",
+        "store.rekeyed",
+        "slot.added",
+        "slot.removed",
+        "key.created",
+        "key.rotated",
+        "key.soft_disabled",
+        "key.user_disabled",
+        "key.reenabled",
+        "key.deleted",
+        "key.exported",
+        "account.deleted",
+    }
+)
+"""Events after which the anchor is written at once: undoing one of them is worth an attack."""
+
+EVENTS: Final = SECURITY | {
+    "store.unlocked",
+    "store.locked",
+    "store.perms_fixed",
+    "key.default_set",
+    "key.probe",
+    "key.use",
+    "account.created",
+    "session.opened",
+    "session.closed",
+    "clock.regressed",
+}
+"""Every event that there is."""
+
+
+def _text(pattern: str) -> Shape:
+    whole = re.compile(pattern, re.ASCII)
+    return lambda value: isinstance(value, str) and whole.fullmatch(value) is not None
+
+
+def _count(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
+def _flag(value: Json) -> bool:
+    return isinstance(value, bool)
+
+
+_WORD: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+_HEX: Final = _text(r"[0-9a-f]{16,64}")
+REQUEST_ID: Final = _text(r"[A-Za-z0-9_-]{1,128}")
+"""A provider's id of a request: longer or stranger ones could carry anything."""
+
+DETAILS: Final[Mapping[str, Shape]] = {
+    "version": _count,
+    "from": _WORD,
+    "to": _WORD,
+    "cause": _WORD,
+    "outcome": _WORD,
+    "verdict": _WORD,
+    "protection": _WORD,
+    "class": _WORD,
+    "providerRequestId": REQUEST_ID,
+    "reason": _WORD,
+    "fault": _WORD,
+    "origin": _text(r"https?://[a-z0-9.:\[\]-]{1,300}"),
+    "allowInsecureOrigin": _flag,
+    "fingerprint": _HEX,
+    "previousFingerprint": _HEX,
+    "slotId": _HEX,
+    "httpStatus": _count,
+    "rejections": _count,
+    "count": _count,
+    "uses": _count,
+    "refused": _count,
+    "firstAt": _count,
+    "lastAt": _count,
+    "wasAt": _count,
+    "isAt": _count,
+    "keys": _count,
+    "entries": _count,
+    "seq": _count,
+    "headSeq": _count,
+    "anchorSeq": _count,
+    "pid": _count,
+    "clientVersion": _text(r"[A-Za-z0-9_.+-]{1,64}"),
+}
+"""Every detail that there is. Null is allowed everywhere: it says that something is not known."""
+
+
+def require_known(event: str, details: Mapping[str, Json]) -> None:
+    """Refuse what is not in the lists.
+
+    Raises:
+        Internal: an unknown event or detail, or a value of another shape. The value is not told.
+    """
+    if event not in EVENTS:
+        raise Internal(f"there is no audit event {event}; please report this")
+    for name, value in details.items():
+        shape = DETAILS.get(name)
+        if shape is None or not (value is None or shape(value)):
+            raise Internal(f"{name} may not stand in an audit entry like that; please report this")

@@ -1,0 +1,209 @@
+"""Looks after the audit trail over time: whole after the start, told in time, closed at the end.
+
+Knows when the trail is checked, when uses of keys are written to it, and when its anchor is due.
+Must not know how any of it is done (`trail` does), and must never keep a chat waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Final
+
+import anyio
+
+from byokd.keepers.audit import Audit
+from byokd.keepers.audit.check import Checker
+from byokd.keepers.vault import Vault, VaultTx
+from byokd.limits import (
+    ANCHOR_ENTRIES_MAX,
+    ANCHOR_EXIT_TIMEOUT_MS,
+    ANCHOR_INTERVAL_MS,
+    USES_FLUSH_COUNT,
+    USES_FLUSH_MS,
+)
+from byokd.protocol.base import JsonObject
+from byokd.protocol.errors import ByokdError, VaultCorrupt
+from byokd.protocol.lifecycle import LogMessage
+from byokd.services.background import Background
+from byokd.services.session import Session
+from byokd.services.trail import Trail
+from byokd.services.uses import Use, Uses
+
+_log = logging.getLogger(__name__)
+
+_WARNING: Final = 2  # LSP's MessageType
+
+
+class Custody:
+    """One custody for the trail of this process's vault."""
+
+    def __init__(
+        self, vault: Vault, audit: Audit, trail: Trail, uses: Uses, background: Background
+    ) -> None:
+        self._background = background
+        self._checking = False
+        self._told: str | None = None
+        trail.settle = self.settle
+        self._vault = vault
+        self._audit = audit
+        self._trail = trail
+        self._uses = uses
+        self._checker: Checker | None = None
+        self._opened = False
+        self._urgent = False
+        self._written: asyncio.Future[None] | None = None
+        self._session: Session | None = None
+        self._wake = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        uses.on_due = self._wake.set
+
+        def due() -> None:
+            with suppress(RuntimeError):  # the loop may be gone
+                loop.call_soon_threadsafe(self._anchor_is_due)
+
+        audit.on_due = due
+
+    async def follow(self, session: Session) -> None:
+        """Write what is due, again and again, until the work is cancelled with the house."""
+        self._session = session
+        uses_at = anchor_at = anyio.current_time()
+        while True:
+            self._wake.clear()
+            now = anyio.current_time()
+            if self._uses.waiting and not self._opened:
+                await self._quietly(self._open(session))
+            if self._uses.waiting >= USES_FLUSH_COUNT or now - uses_at >= USES_FLUSH_MS / 1000:
+                uses_at = now
+                await self._quietly(self.settle())
+            late = now - anchor_at >= ANCHOR_INTERVAL_MS / 1000
+            if self._urgent or self._audit.unanchored >= ANCHOR_ENTRIES_MAX or late:
+                anchor_at, self._urgent = now, False
+                await self._quietly(self._keep_anchor())
+            if not self._uses.waiting:
+                uses_at = now
+            if not self._audit.unanchored:
+                anchor_at = now
+            await self._pause(uses_at, anchor_at)
+
+    def look(self, session: Session) -> None:
+        """Check the trail behind everything else: after the vault was opened, and after changes."""
+        if not self._checking:
+            self._checking = True
+            self._background.start(self._check_soon(session))
+
+    async def _check_soon(self, session: Session) -> None:
+        try:
+            await self._quietly(self.check(session))
+        finally:
+            self._checking = False
+
+    async def check(self, session: Session) -> None:
+        """Check the whole trail, or what was added since the last time, and tell what is wrong."""
+        checker = self._checker or Checker()
+        result = await self._trail.check(checker)
+        self._checker = checker if checker.fault is None or checker.fault.kind == "tables" else None
+        if not result.ok and checker.unreported:
+            await self._quietly(self._report(session, checker))
+        if not result.ok and result.message != self._told:
+            self._tell(session, f"the audit trail is not whole: {result.message}")
+        self._told = None if result.ok else result.message
+
+    async def settle(self, key_id: str | None = None) -> None:
+        """Write the uses that wait, of one key or of all.
+
+        What cannot be written now waits for the next time: a key is disabled on a full disk, too.
+        """
+        taken = self._uses.take(key_id)
+        if taken and self._session is not None:
+            # Finished whoever waits: work half done would be counted twice or not at all.
+            work = self._write(self._session, taken)
+            self._written = asyncio.ensure_future(work)
+            await asyncio.shield(self._written)
+
+    async def aclose(self) -> None:
+        """Write what is left: uses, the end of the session, the anchor."""
+        session = self._session
+        if session is None:
+            return
+        if self._written is not None:
+            await asyncio.gather(self._written, return_exceptions=True)
+        if self._uses.waiting and not self._opened:
+            await self._quietly(self._open(session))
+        await self._quietly(self.settle())
+        if self._opened:
+            details: JsonObject = {"uses": self._uses.total, "pid": os.getpid()}
+            await self._quietly(
+                self._vault.transaction(
+                    lambda tx: self._trail.note(tx, session, "session.closed", details=details)
+                )
+            )
+        if self._audit.unanchored:
+            with anyio.move_on_after(ANCHOR_EXIT_TIMEOUT_MS / 1000):
+                await self._quietly(self._keep_anchor())
+
+    async def _open(self, session: Session) -> None:
+        """Record that this process began to use keys; one that crashes leaves it unclosed."""
+        info = session.client_info
+        details: JsonObject = {
+            "pid": os.getpid(),
+            "clientVersion": plain(info.version if info else None),
+        }
+        await self._vault.transaction(
+            lambda tx: self._trail.note(tx, session, "session.opened", details=details)
+        )
+        self._opened = True
+
+    async def _write(self, session: Session, taken: tuple[Use, ...]) -> None:
+        def write(tx: VaultTx) -> None:
+            for use in taken:
+                self._trail.note_use(tx, session, use)
+
+        try:
+            await self._vault.transaction(write)
+        except ByokdError:
+            self._uses.put_back(taken)
+
+    async def _report(self, session: Session, checker: Checker) -> None:
+        def write(tx: VaultTx) -> None:
+            for key_id in sorted(checker.unreported):
+                self._trail.note_fault(tx, session, key_id)
+
+        await self._vault.transaction(write)
+
+    async def _keep_anchor(self) -> None:
+        try:
+            await self._trail.keep_anchor()
+        except VaultCorrupt as error:
+            if self._session is not None:
+                self._tell(self._session, error.user_message)
+
+    async def _pause(self, uses_at: float, anchor_at: float) -> None:
+        due = [uses_at + USES_FLUSH_MS / 1000] if self._uses.waiting else []
+        due += [anchor_at + ANCHOR_INTERVAL_MS / 1000] if self._audit.unanchored else []
+        left_s = max(0.0, min(due) - anyio.current_time()) if due else float("inf")
+        with anyio.move_on_after(left_s):
+            await self._wake.wait()
+
+    async def _quietly(self, work: Awaitable[object]) -> None:
+        """Do what may fail without harm: the next try does it."""
+        try:
+            await work
+        except ByokdError as error:
+            _log.warning("the audit trail could not be looked after: %s", error.kind)
+
+    def _anchor_is_due(self) -> None:
+        self._urgent = True
+        self._wake.set()
+
+    def _tell(self, session: Session, message: str) -> None:
+        session.client.notify("window/logMessage", LogMessage(type=_WARNING, message=message))
+
+
+def plain(version: str | None) -> str | None:
+    """Return a client's version as an entry may carry it, or nothing."""
+    kept = "".join(c for c in version or "" if c.isascii() and (c.isalnum() or c in "_.+-"))
+    return kept[:64] or None
