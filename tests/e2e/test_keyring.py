@@ -7,6 +7,8 @@ is data, no second master key is ever made. The keyring is a process of its own 
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import shutil
 import statistics
 import time
@@ -32,6 +34,7 @@ pytestmark = [
 SHORT = "--keyring-timeout-ms=800"
 ANSWER_P99_MS = 50
 STATE_MAX_MS = 5_500
+GONE_MAX_S = 2.0
 STORE = {
     "provider": GENERIC,
     "fields": {"apiKey": {"plain": KEY}},
@@ -175,7 +178,9 @@ async def test_a_vault_under_keyrings_that_do_not_open_it(
             assert len((await daemon.request("key/list", {}))["items"]) == 1
 
 
-@pytest.mark.parametrize("mode", OPENED)
+@pytest.mark.parametrize(
+    "mode", ["flickering", "locked", pytest.param("slow", marks=pytest.mark.long)]
+)
 async def test_a_vault_under_a_keyring_that_opens_it_late(
     session: Bus, made: Path, tmp_path: Path, mode: str
 ) -> None:
@@ -237,6 +242,53 @@ async def test_the_daemon_answers_while_a_keyring_is_silent(
 ) -> None:
     took_ms = await _silent(session, made, tmp_path, "--keyring-timeout-ms=2000")
     assert took_ms < 3_000
+
+
+async def test_the_end_does_not_wait_for_a_silent_keyring(
+    session: Bus, made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made / "vault", tmp_path / "vault")
+    with session.having("silent", made / "items"):
+        async with running(
+            f"--keyring-timeout-ms={int(GONE_MAX_S * 1500)}",
+            data_dir=tmp_path / "vault",
+            environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
+        ) as daemon:
+            await daemon.initialize()
+            await daemon.until("vault/changed")  # it was asked once, and is asked again now
+            daemon.send("vault/status")
+            await daemon.request("provider/list", {"limit": 1})
+            began = time.monotonic()
+            assert await daemon.close() == 0
+            assert time.monotonic() - began < GONE_MAX_S
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes through /proc")
+async def test_the_checking_process_goes_with_a_daemon_that_is_killed(
+    session: Bus, tmp_path: Path
+) -> None:
+    with having(session, "silent to others", tmp_path / "items"):
+        async with running(
+            data_dir=tmp_path / "vault",
+            environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
+        ) as daemon:
+            await daemon.initialize()
+            daemon.send("vault/initialize", {"protection": "osKeyring"})
+            while not (children := _children(daemon.process.pid)):
+                await daemon.request("provider/list", {"limit": 1})
+            descriptor = os.pidfd_open(children[0])
+            daemon.process.kill()
+            began = time.monotonic()
+            ready, _, _ = await asyncio.to_thread(select.select, [descriptor], [], [], 10)
+            os.close(descriptor)
+            assert ready
+            assert time.monotonic() - began < GONE_MAX_S
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of every thread of a process."""
+    found = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for text in found for child in text.split()]
 
 
 @pytest.mark.long

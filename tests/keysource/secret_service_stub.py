@@ -47,6 +47,7 @@ MODES: Final = {
     "missing": "has lost its items",
     "flickering": "is replacing an item: finds nothing for the first two times",
     "truncating": "gives the first forty bytes of an item",
+    "silent to others": "answers the first who asks, and nobody else",
     "phantom": "says that it has stored an item, and has not",
 }
 
@@ -59,6 +60,7 @@ class Stub:
         self.locked = mode in {"locked", "dismissed", "hanging"}
         self.kept = kept
         self.searches = 0
+        self.first = ""
         self.items: dict[str, tuple[dict[str, str], bytes]] = read_items(kept) if kept else {}
         self.bus = open_dbus_connection(bus="SESSION")
         self.bus.send_and_get_reply(message_bus.RequestName(_NAME))
@@ -70,7 +72,9 @@ class Stub:
                 self.answer(call)
 
     def answer(self, call: Message) -> None:
-        if self.mode == "silent":
+        sender = call.header.fields[HeaderFields.sender]
+        self.first = self.first or sender
+        if self.mode == "silent" or (self.mode == "silent to others" and sender != self.first):
             return
         if self.mode == "dead":
             os._exit(1)
