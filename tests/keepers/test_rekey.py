@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from byokd.crypto.argon2 import Cost
-from byokd.keepers.vault import Given, VaultTx, keys, rekey, rows
+from byokd.keepers.vault import Given, VaultTx, intent, keys, rekey, rows
 from byokd.keepers.vault.rekey import NewSlot
 from byokd.keysource import passphrase as phrases, recovery
 from byokd.keysource.key_file import KeyFileSource
@@ -440,3 +440,61 @@ async def test_a_crash_at_any_step_loses_nothing_and_leaves_nothing(
             assert steps > 1 or change is _root
             return
     pytest.fail("it never came to its end")
+
+
+@pytest.mark.parametrize("protection", ["osKeyring", "keyFile"])
+async def test_a_crash_while_the_vault_is_made(tmp_path: Path, protection: Protection) -> None:
+    house = Rekeyed(tmp_path, Keyring())
+    real = house.vault.slot_keys.make
+
+    async def make(*args: Any, **kwargs: Any) -> Any:
+        await real(*args, **kwargs)
+        raise _Crash
+
+    house.vault.slot_keys.make = make  # type: ignore[method-assign]
+    with pytest.raises(_Crash):
+        await house.initialize(protection)
+    assert len(house.backend.items) + len(house.files) == 1
+    later = await _again(house)
+    assert later.vault.status().state == "uninitialized"
+    await rekey.finish(later.vault)
+    assert not later.backend.items
+    assert not later.files
+    assert not (tmp_path / "data/init.intent").exists()
+    await later.initialize(protection)
+    await later.put()
+    await later.vault.aclose()
+
+
+async def test_a_crash_right_after_the_vault_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = Rekeyed(tmp_path, Keyring())
+
+    def crash(_: object) -> None:
+        raise _Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intent, "clear", crash)
+        with pytest.raises(_Crash):
+            await house.initialize("osKeyring")
+    later = await _again(house)
+    assert later.vault.status().state == "unlocked"
+    await rekey.finish(later.vault)
+    assert len(later.backend.items) == 1
+    assert not (tmp_path / "data/init.intent").exists()
+    last = await _again(later)
+    await last.put()
+    await last.vault.aclose()
+
+
+async def test_an_intent_that_was_cut_names_nothing(tmp_path: Path) -> None:
+    house = Rekeyed(tmp_path, Keyring())
+    await house.initialize("osKeyring")
+    for cut in (b"", b"\0\0\0\20abc"):
+        (tmp_path / "data/init.intent").write_bytes(cut)
+        (tmp_path / "data/init.intent").chmod(0o600)
+        await rekey.finish(house.vault)
+        assert not (tmp_path / "data/init.intent").exists()
+    assert len(house.backend.items) == 1
+    await house.vault.aclose()

@@ -17,7 +17,7 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-from byokd.protocol.errors import Action, VaultError, VaultLocked, VaultUnavailable
+from byokd.protocol.errors import Action, ByokdError, VaultError, VaultLocked, VaultUnavailable
 from byokd.protocol.vault import Protection
 
 Reason: TypeAlias = Literal[
@@ -144,7 +144,7 @@ def failed(reason: Reason) -> VaultError:
     return kind(message, details={"reason": reason}, action=action)
 
 
-def reason_of(error: VaultError) -> Reason | None:
+def reason_of(error: ByokdError) -> Reason | None:
     """Return the reason that `failed` put into an error."""
     details = error.fields.get("details")
     found = details.get("reason") if isinstance(details, dict) else None

@@ -303,7 +303,8 @@ def checked_slots(tx: VaultTx) -> list[Slot]:
 
 def all_slots(sql: Tx) -> list[Slot]:
     """Return every slot, oldest first; nothing of them is checked."""
-    rows = sql.all("SELECT * FROM key_slot ORDER BY created_at, slot_id")
+    order = "created_at, slot_type = 'recoveryCode', slot_id"
+    rows = sql.all(f"SELECT * FROM key_slot ORDER BY {order}")  # noqa: S608  # the text is ours
     return [_slot_of(row) for row in rows]
 
 

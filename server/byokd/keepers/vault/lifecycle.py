@@ -26,23 +26,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
 from byokd.keepers.tx import KeyFacts, RootKeys, Stale, VaultTx
-from byokd.keepers.vault import hierarchy
+from byokd.keepers.vault import hierarchy, intent
 from byokd.keepers.vault.hierarchy import ID_BYTES, Stored
 from byokd.keepers.vault.slots import RECOVERY, Given, SlotKeys, opened
-from byokd.keepers.vault.standing import CHOICES, Gate, Prepare, Standing
+from byokd.keepers.vault.standing import Gate, Prepare, Standing
 from byokd.keysource.source import Item, KeySource, failed, reason_of
 from byokd.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import (
-    Action,
-    ByokdError,
     Conflict,
     InvalidParams,
     Unsupported,
     VaultCorrupt,
     VaultError,
-    VaultUninitialized,
 )
-from byokd.protocol.vault import Protection, SlotKind, VaultInfo
+from byokd.protocol.vault import Protection, VaultInfo
 from byokd.secret import Secret
 from byokd.store import files, migrations
 from byokd.store.connection import DAMAGED
@@ -64,6 +61,9 @@ class Vault:
         max_pages: how large the store may grow, in pages of 4 KiB; a full disk for tests.
 
     Attributes:
+        places: where its files are.
+        slot_keys: where the keys of its slots come from.
+        refusal: returns a fresh copy of why the vault is not open.
         gate: asked when a slot has opened the store, before the state becomes `unlocked`; what it
             raises is the reason. None lets every store in.
         prepare: awaited before the gate, outside of any transaction, to ask a keyring.
@@ -77,8 +77,8 @@ class Vault:
         clock: Callable[[], int],
         max_pages: int | None = None,
     ) -> None:
-        self._places = places
-        self._slot_keys = SlotKeys(sources)
+        self.places = places
+        self.slot_keys = SlotKeys(sources)
         self._clock = clock
         self._max_pages = max_pages
         self.gate: Gate | None = None
@@ -88,6 +88,7 @@ class Vault:
         self._database: Database | None = None
         self._keys: RootKeys | None = None
         self._standing = Standing()
+        self.refusal = self._standing.refusal
         self._tries = 0
         self._locked_by_user = False
         self._opening = asyncio.Lock()
@@ -96,8 +97,7 @@ class Vault:
 
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
-        info = self._standing.info(self._slot_keys.worth)
-        return info.model_copy(update={"choices": CHOICES if info.state == "uninitialized" else ()})
+        return self._standing.info(self.slot_keys.worth)
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it is there and opens without anything that only a person knows.
@@ -132,7 +132,10 @@ class Vault:
             if self._keys is None:
                 await self._open(given, interactive=True, admit=admit)
             if self._keys is None:
-                raise self.refusal()
+                why = self.refusal()
+                if self._locked_by_user:
+                    self._standing.refuse(failed("lockedByUser"))
+                raise why
             self._locked_by_user = False
         return self.status()
 
@@ -184,9 +187,10 @@ class Vault:
                 await self._refuse_existing()
                 await self._create(Database(None, migrations.VAULT), protection, new, created)
             else:
-                await asyncio.to_thread(files.ensure_private_dir, self._places.data)
-                async with files.locked(self._places.init_lock):
+                await asyncio.to_thread(files.ensure_private_dir, self.places.data)
+                async with files.locked(self.places.init_lock):
                     await self._refuse_existing()
+                    await intent.settle(self.places, self.slot_keys, None)
                     database = self._database or self._file()
                     await self._create(database, protection, new, created, interactive=interactive)
         return self.status()
@@ -228,11 +232,6 @@ class Vault:
             lambda database, keys: database.read(lambda sql: work(self._on(sql, keys, database)))
         )
 
-    @property
-    def slot_keys(self) -> SlotKeys:
-        """Where the keys of its slots come from."""
-        return self._slot_keys
-
     @contextlib.asynccontextmanager
     async def changing_slots(self, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIterator[None]:
         """Keep other processes from making, adding or removing a way to open the vault.
@@ -243,7 +242,8 @@ class Vault:
         """
         if self._database is not None and not self._database.durable:
             raise Unsupported("a vault in memory has one way to be opened, and ends with it")
-        async with files.locked(self._places.init_lock, timeout_ms):
+        async with files.locked(self.places.init_lock, timeout_ms):
+            await intent.settle(self.places, self.slot_keys, await self.survey())
             yield
             await self.survey()
 
@@ -280,10 +280,10 @@ class Vault:
 
     def replaced(self) -> bool:
         """Tell whether another file has the store's name since the vault was found unusable."""
-        return self._refused is not None and identity(self._places.vault_db) != self._refused
+        return self._refused is not None and identity(self.places.vault_db) != self._refused
 
     def _refuse(self, error: VaultError) -> None:
-        self._refused = identity(self._places.vault_db)
+        self._refused = identity(self.places.vault_db)
         self._held = None if isinstance(error, Stale) else self._held
         self._standing.refuse(error)
 
@@ -295,7 +295,7 @@ class Vault:
 
     def _file(self) -> Database:
         return Database(
-            self._places.vault_db, migrations.VAULT, ballast=True, max_pages=self._max_pages
+            self.places.vault_db, migrations.VAULT, ballast=True, max_pages=self._max_pages
         )
 
     async def _open(self, given: Given, *, interactive: bool, admit: Gate | None = None) -> None:
@@ -335,9 +335,9 @@ class Vault:
     async def _find(self) -> Stored | None:
         """Return what is on disk, without making a file where there is none."""
         if self._database is None:
-            if not await asyncio.to_thread(files.is_there, self._places.vault_db):
+            if not await asyncio.to_thread(files.is_there, self.places.vault_db):
                 return None
-            await asyncio.to_thread(files.ensure_private_dir, self._places.data)
+            await asyncio.to_thread(files.ensure_private_dir, self.places.data)
             self._database = self._file()
         stored = await self._database.read(hierarchy.find)
         self._standing.stored = stored
@@ -353,7 +353,7 @@ class Vault:
         errors: list[VaultError] = []
         for slot in filter(given.fits, stored.active):
             try:
-                kek = await self._slot_keys.read(
+                kek = await self.slot_keys.read(
                     stored.store_id, slot, given, interactive=interactive
                 )
                 return opened(stored, slot, kek)
@@ -380,10 +380,16 @@ class Vault:
     ) -> None:
         """Keep a new key in its source, then write the store that it opens."""
         item = Item(os.urandom(ID_BYTES), os.urandom(ID_BYTES))
-        made = [await self._slot_keys.make(item, protection, new, interactive=interactive)]
+        durable = database.durable
+        with (
+            intent.written_down(self.places, item, protection)
+            if durable
+            else contextlib.nullcontext()
+        ):
+            made = [await self.slot_keys.make(item, protection, new, interactive=interactive)]
         if new.recovery_code is not None:
             recovery = Item(item.store_id, os.urandom(ID_BYTES))
-            made.append(await self._slot_keys.make(recovery, RECOVERY, new))
+            made.append(await self.slot_keys.make(recovery, RECOVERY, new))
 
         def write(sql: Tx) -> RootKeys:
             if hierarchy.find(sql) is not None:
@@ -398,19 +404,21 @@ class Vault:
         try:
             keys = await database.transaction(write, mode="EXCLUSIVE")
         except Exception:
-            await self._forget_unused(database, item, protection)
+            await self._forget_unused(database)
             raise
+        if database.durable:
+            intent.clear(self.places)
         self._database = database
         await self._find()
         self._keys = keys
         self._standing.enter("unlocked")
 
-    async def _forget_unused(self, database: Database, item: Item, kind: SlotKind) -> None:
+    async def _forget_unused(self, database: Database) -> None:
         """Remove a key that opens nothing, once the disk itself has said that it opens nothing."""
         with contextlib.suppress(VaultError):
             stored = await database.read(hierarchy.find)
-            if stored is None or stored.store_id != item.store_id:
-                await self._slot_keys.forget(item, kind)
+            if database.durable:
+                await intent.settle(self.places, self.slot_keys, stored)
         if database is not self._database:
             await database.aclose()
 
@@ -435,15 +443,6 @@ class Vault:
 
     def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
         return VaultTx.on(sql, keys, durable=database.durable, distrusted=self._distrusted)
-
-    def refusal(self) -> ByokdError:
-        """Return a fresh copy of why the vault is not open."""
-        if (error := self._standing.error) is not None:
-            return type(error)(error.user_message, **error.fields)
-        return VaultUninitialized(
-            "there is no vault yet; choose how its master key is protected",
-            action=Action(type="initializeVault", choices=CHOICES),
-        )
 
 
 def _exists() -> Conflict:

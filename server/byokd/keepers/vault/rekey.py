@@ -22,7 +22,7 @@ from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from byokd.keepers.tx import VaultTx
-from byokd.keepers.vault import hierarchy, keys, rows
+from byokd.keepers.vault import hierarchy, intent, keys, rows
 from byokd.keepers.vault.hierarchy import ACTIVE, ID_BYTES, PENDING, RETIRING, Slot, Stored
 from byokd.keepers.vault.lifecycle import Vault
 from byokd.keepers.vault.slots import NO_PARAMS, RECOVERY, Given, SlotKey, opened
@@ -116,9 +116,11 @@ async def finish(vault: Vault) -> None:
     """
     with suppress(VaultError):
         stored = await vault.survey()
-        if stored is not None and len(stored.active) < len(stored.slots):
+        begun = stored is not None and len(stored.active) < len(stored.slots)
+        if begun or intent.is_there(vault.places):
             async with vault.changing_slots(timeout_ms=0):
-                await _clear(vault)
+                if begun:
+                    await _clear(vault)
 
 
 async def renew_root(

@@ -12,7 +12,14 @@ from typing import Final, TypeAlias, cast, get_args
 from byokd.keepers.tx import VaultTx
 from byokd.keepers.vault.hierarchy import Slot, Stored
 from byokd.keepers.vault.slots import Worth
-from byokd.protocol.errors import VaultCorrupt, VaultError, VaultLocked
+from byokd.protocol.errors import (
+    Action,
+    ByokdError,
+    VaultCorrupt,
+    VaultError,
+    VaultLocked,
+    VaultUninitialized,
+)
 from byokd.protocol.vault import (
     Protection,
     SlotInfo,
@@ -21,14 +28,14 @@ from byokd.protocol.vault import (
     VaultState,
 )
 
+CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
+"""The protections a vault can be made with, strongest first."""
+
 _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 1, "memory": 2}
 """A passphrase is not weaker than a keyring: it is not there for programs that run as the user."""
 
 _ID_PREFIX: Final = "slot_"
 
-
-CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
-"""The protections a vault can be made with, strongest first."""
 
 Gate: TypeAlias = Callable[[VaultTx], None]
 """Looks at a store that a slot has just opened, before anybody uses it; raises to refuse it."""
@@ -73,8 +80,17 @@ class Standing:
             any(slot.kind == "osKeyring" for slot in self.stored.active) if self.stored else False
         )
 
+    def refusal(self) -> ByokdError:
+        """Return a fresh copy of why the vault is not open."""
+        if self.error is not None:
+            return type(self.error)(self.error.user_message, **self.error.fields)
+        return VaultUninitialized(
+            "there is no vault yet; choose how its master key is protected",
+            action=Action(type="initializeVault", choices=CHOICES),
+        )
+
     def info(self, worth_of: Callable[[Protection], Worth | None]) -> VaultInfo:
-        """Return what a client is told."""
+        """Return what a client is told; the choices where there is no vault yet."""
         protection = self._protection()
         worth = worth_of(protection) if protection else None
         return VaultInfo(
@@ -86,6 +102,7 @@ class Standing:
             backend=worth.backend if worth else None,
             protects_against=worth.protects_against if worth else None,
             does_not_protect_against=worth.does_not_protect_against if worth else None,
+            choices=CHOICES if self._state == "uninitialized" else (),
             slots=tuple(self._slot(slot) for slot in self.stored.slots) if self.stored else (),
         )
 
