@@ -72,7 +72,8 @@ class Model:
         if version != self.version or not self.usable:
             return
         if seen == "authOk":
-            self._works()
+            if not self.row or not started <= self.row[-1] <= now:
+                self._works()
         elif self.state == "suspect":
             assert self.due_at is not None
             longest = max(_DELAY_MS, *POLICY.reprobe_delays_ms)
@@ -304,10 +305,19 @@ class SoftDisable(RuleBasedStateMachine):
         self.calls += [Call(process, row, process.now())] * count
 
     @precondition(lambda self: self.calls)
-    @rule(data=st.data(), seen=st.sampled_from((*_BAD, "authInvalid", "authOk", *_SILENT)))
+    @rule(data=st.data(), seen=st.sampled_from((*_BAD, "authOk", "authOk", *_SILENT)))
     def an_answer_comes(self, data: st.DataObject, seen: HealthClass) -> None:
         call = self.calls.pop(data.draw(st.integers(0, len(self.calls) - 1)))
         self._answered(call, seen)
+
+    @precondition(lambda self: self.model.usable)
+    @rule(which=st.integers(0, 1))
+    def a_quick_call_is_accepted(self, which: int) -> None:
+        process = self.processes[which]
+        self.time_passes(1)
+        call = Call(process, self._row(), process.now())
+        self.time_passes(1)
+        self._answered(call, "authOk")
 
     @precondition(lambda self: self.model.usable)
     @rule(which=st.integers(0, 1), seen=st.sampled_from(_BAD), pause_ms=st.sampled_from([1, 2_500]))

@@ -291,9 +291,9 @@ class Answer:
             seen = Seen("authOk")
         else:
             seen = Seen(fault.health, fault.http_status, fault.provider_request_id)
-        first = self._rejected or attempt
+        began = attempt if fault is None or self._rejected is None else self._rejected
         await self._chat.access.observe(
-            self._session, attempt.grant, seen, started_at=first.steady_at
+            self._session, attempt.grant, seen, started_at=began.steady_at
         )
 
     def _start(self, attempt: Attempt) -> Start:

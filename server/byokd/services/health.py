@@ -8,7 +8,8 @@ means nothing here: `dialects/errors` says what an answer tells about the key.
        ▲                      │             │            │
        └──────────────────────┴─ accepted ──┴────────────┘
 
-A suspect key is still used, and nothing more is counted: the probe decides. Anything that is not
+A suspect key is still used, and nothing more is counted: the probe decides. An answer that began
+before a rejection, however it ends, says nothing of the time after it. Anything that is not
 the provider's own word about this credential (scope, region, money, a captive portal, a proxy, an
 error inside a stream) changes nothing. Time that went backwards is no time at all.
 """
@@ -95,7 +96,7 @@ def observe(
         The new memory and a step: `nothing`, `saved`, `suspect`, `resumed` or `cleared`.
     """
     if seen.health == "authOk":
-        return _accepted(health, now)
+        return _accepted(health, started_at, now)
     if health.suspect:
         if not _overdue(health, now, policy):
             return health, "nothing"
@@ -199,7 +200,9 @@ def to_row(health: Health) -> dict[str, int | str]:
     return {name: value for name, value in asdict(health).items() if name != "suspect" and value}
 
 
-def _accepted(health: Health, now: int) -> tuple[Health, Step]:
+def _accepted(health: Health, started_at: int, now: int) -> tuple[Health, Step]:
+    if health.rejections and started_at <= health.rejected_at <= now:
+        return health, "nothing"  # let in before the key was rejected: it says nothing of later
     if health.suspect:
         return accepted(health, now), "cleared"
     stale = abs(now - health.accepted_at) > _ACCEPTED_STALE_MS
