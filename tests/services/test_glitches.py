@@ -118,6 +118,7 @@ def test_few_good_keys_are_disabled(name: str, policy: HealthPolicy, mean: float
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mean", [2.0, 3.0, 5.0])
 @pytest.mark.parametrize("pace_ms", [1_000, 5_000, 60_000])
 def test_few_good_keys_are_disabled_in_a_million_calls(pace_ms: int, mean: float) -> None:

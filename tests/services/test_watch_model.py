@@ -455,6 +455,7 @@ def test_the_watch_does_what_the_model_says() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_the_watch_does_what_the_model_says_in_50_000_steps() -> None:
     _check(520, 100)
     print("\nsoft-disable against its model: 520 runs of 100 steps each, 0 differences")
