@@ -90,20 +90,12 @@ class Writer:
         else:
             to = "userDisabled" if name == "disable" else "active"
             row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=at)  # type: ignore[arg-type]  # one of two states
-        self.house.note(tx, _EVENTS[name], key_id)
+        self.house.note(tx, f"key.{name}", key_id)
         return row
 
     def _say(self, what: dict[str, Any]) -> None:
         self._log.write(json.dumps(what) + "\n")
         self._log.flush()
-
-
-_EVENTS = {
-    "rotate": "key.rotated",
-    "delete": "key.deleted",
-    "disable": "key.user_disabled",
-    "enable": "key.reenabled",
-}
 
 
 def _open_all(tx: VaultTx) -> None:

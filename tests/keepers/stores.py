@@ -1,11 +1,10 @@
-"""Vaults for tests: real files, a real key source, a clock that counts.
+"""Vaults for tests: real files, a real key source, a clock that never stands still.
 
 Knows how a service would use the keepers. Must not know what a test is about.
 """
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import Any
 
 from byokd.keepers.audit import Audit
 from byokd.keepers.audit.check import Checker
+from byokd.keepers.audit.words import EVENTS
 from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, keys, sources_of
 from byokd.keepers.vault.standing import in_ring
 from byokd.protocol.audit import AuditVerifyResult
@@ -21,15 +21,13 @@ from byokd.protocol.errors import VaultError
 from byokd.protocol.key import KeyState
 from byokd.protocol.vault import Protection
 from byokd.secret import Secret
+from byokd.services.clock import now_ms
 from byokd.store.paths import Places, places
 
 ACCOUNT = "default"
 PROVIDER = "somewhere"
 ORIGIN = "https://api.somewhere.example:443"
 SECRET = "sk-test-0123456789abcdef"
-
-
-_TIMES = itertools.count(1_700_000_000_000, 1_000)
 
 
 WORDS: dict[KeyState, str] = {
@@ -41,12 +39,22 @@ WORDS: dict[KeyState, str] = {
 """What the trail says of a change of state."""
 
 
+_SHORT = {
+    "key.rotate": "key.rotated",
+    "key.delete": "key.deleted",
+    "key.disable": "key.user_disabled",
+    "key.enable": "key.reenabled",
+}
+"""Operations whose name is their event, in tests that draw them at random; any other is a probe."""
+
+
 class World:
     """One vault and its trail."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.places: Places = places(folder)
+        self._last = 0
         marks = options.pop("marks", None)
         self.audit = Audit(self.places.state, marks)
         sources = options.pop("sources", None) or sources_of(self.places)
@@ -54,7 +62,8 @@ class World:
         self.vault.gate, self.vault.prepare = self.audit.gate, self.audit.prepare
 
     def now(self) -> int:
-        return next(_TIMES)
+        self._last = max(self._last + 1, now_ms())
+        return self._last
 
     async def initialize(self, protection: Protection = "keyFile") -> None:
         await self.vault.initialize(
@@ -64,6 +73,7 @@ class World:
     def note(
         self, tx: VaultTx, event: str, key_id: str | None = None, *, account: str = ACCOUNT
     ) -> None:
+        event = event if event in EVENTS else _SHORT.get(event, "key.probe")
         self.audit.append(tx, account, event, actor="test", at=self.now(), key_id=key_id)
 
     async def put(
