@@ -35,6 +35,7 @@ from byokd.services.uses import Use, Uses
 
 _log = logging.getLogger(__name__)
 
+_VERSION_CHARS: Final = 64
 _WARNING: Final = 2  # LSP's MessageType
 
 
@@ -74,9 +75,8 @@ class Custody:
         while True:
             self._wake.clear()
             now = anyio.current_time()
-            if self._uses.waiting and not self._opened:
-                await self._quietly(self._open(session))
-            if self._uses.waiting >= USES_FLUSH_COUNT or now - uses_at >= USES_FLUSH_MS / 1000:
+            waiting, late = self._uses.waiting, now - uses_at >= USES_FLUSH_MS / 1000
+            if waiting >= USES_FLUSH_COUNT or late or (waiting and not self._opened):
                 uses_at = now
                 await self._quietly(self.settle())
             late = now - anchor_at >= ANCHOR_INTERVAL_MS / 1000
@@ -131,8 +131,6 @@ class Custody:
             return
         if self._written is not None:
             await asyncio.gather(self._written, return_exceptions=True)
-        if self._uses.waiting and not self._opened:
-            await self._quietly(self._open(session))
         await self._quietly(self.settle())
         if self._opened:
             details: JsonObject = {"uses": self._uses.total, "pid": os.getpid()}
@@ -145,20 +143,13 @@ class Custody:
             with anyio.move_on_after(ANCHOR_EXIT_TIMEOUT_MS / 1000):
                 await self._quietly(self._keep_anchor())
 
-    async def _open(self, session: Session) -> None:
-        """Record that this process began to use keys; one that crashes leaves it unclosed."""
-        info = session.client_info
-        details: JsonObject = {
-            "pid": os.getpid(),
-            "clientVersion": plain(info.version if info else None),
-        }
-        await self._vault.transaction(
-            lambda tx: self._trail.note(tx, session, "session.opened", details=details)
-        )
-        self._opened = True
-
     async def _write(self, session: Session, taken: tuple[Use, ...]) -> None:
+        """Write uses; the first ones open the session, so that a crash leaves it unclosed."""
+        opening = not self._opened
+
         def write(tx: VaultTx) -> None:
+            if opening:
+                self._trail.note(tx, session, "session.opened", details=_about(session))
             for use in taken:
                 self._trail.note_use(tx, session, use)
 
@@ -166,6 +157,8 @@ class Custody:
             await self._vault.transaction(write)
         except ByokdError:
             self._uses.put_back(taken)
+        else:
+            self._opened = True
 
     async def _report(self, session: Session, checker: Checker) -> None:
         def write(tx: VaultTx) -> None:
@@ -203,7 +196,7 @@ class Custody:
         session.client.notify("window/logMessage", LogMessage(type=_WARNING, message=message))
 
 
-def plain(version: str | None) -> str | None:
-    """Return a client's version as an entry may carry it, or nothing."""
+def _about(session: Session) -> JsonObject:
+    version = session.client_info.version if session.client_info else None
     kept = "".join(c for c in version or "" if c.isascii() and (c.isalnum() or c in "_.+-"))
-    return kept[:64] or None
+    return {"pid": os.getpid(), "clientVersion": kept[:_VERSION_CHARS] or None}

@@ -143,6 +143,20 @@ test("without a handler a prompt is dismissed", async () => {
   assert.equal(await rpc.sendRequest("window/showMessageRequest", request), null);
 });
 
+test("the audit trail is exported and checked page by page", async () => {
+  const page = { items: [], nextCursor: null, storeId: "00", checkpoint: null };
+  const checked = {
+    ok: true, entries: 0, firstBadSeq: null, fault: null, message: "", anchor: "none", keys: [], macs: false, head: null,
+  };
+  const { client, seen } = await connected({ "audit/export": () => page, "audit/verify": () => checked });
+  assert.deepEqual(await client.audit.export({ limit: 1000 }), page);
+  assert.deepEqual(await client.audit.verify({ entries: [], storeId: "00" }), checked);
+  assert.deepEqual(seen.slice(2), [
+    ["audit/export", { limit: 1000 }],
+    ["audit/verify", { entries: [], storeId: "00" }],
+  ]);
+});
+
 test("accounts are listed and deleted by name", async () => {
   const empty = { items: [], nextCursor: null };
   const gone = { account: "work", keys: 2, action: null };

@@ -84,6 +84,7 @@ function answerTo(server: Partial<ServerOptions>): object {
       doesNotProtectAgainst: null,
       choices: [],
       slots: [],
+      audit: null,
     },
     ...server,
   };
