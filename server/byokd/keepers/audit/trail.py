@@ -213,7 +213,7 @@ class Audit:
         if (details := self.rolled_back(tx)) is not None:
             raise VaultLocked(
                 "the store is an older copy than was last used here, and a key that was deleted"
-                " may be back in it; if you put it back yourself: byokd vault unlock --accept-rollback",
+                " may be back in it; if you put it back: byokd vault unlock --accept-rollback",
                 details={"reason": ROLLBACK} | details,
             )
 
