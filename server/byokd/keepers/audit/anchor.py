@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,15 +127,14 @@ class Anchors:
                 await self._ring.write(
                     keys.store_id,
                     lambda pair: _turn(keys, pair, mark, anyway=anyway),
-                    lambda: files.held(_lock(self._state)),
+                    lambda: _held(self._state),
                 )
             if not anyway or _file_text(self._state, keys.store_id) is None:
                 return
         await asyncio.to_thread(self._write_file, keys, mark, text, anyway=anyway)
 
     def _write_file(self, keys: RootKeys, mark: Anchor, text: str, *, anyway: bool) -> None:
-        files.ensure_private_dir(self._state)
-        with files.held(_lock(self._state)):
+        with _held(self._state):
             kept = newest(keys, [_file_text(self._state, keys.store_id)])
             if anyway or kept == "none" or (isinstance(kept, Anchor) and kept.at < mark.at):
                 files.replace_private(_path(self._state, keys.store_id), text.encode())
@@ -165,7 +165,9 @@ def from_text(keys: RootKeys, text: str) -> Anchor | None:
         parts = unpack(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error):
         return None
-    if len(parts) != _PARTS or not same(mac(keys.anchor, "anchor", *parts[:-1]), parts[-1]):
+    if len(parts) != _PARTS or parts[0] != keys.store_id:
+        return None
+    if not same(mac(keys.anchor, "anchor", *parts[:-1]), parts[-1]):
         return None
     return Anchor(int.from_bytes(parts[1], "big"), int.from_bytes(parts[2], "big"), parts[3])
 
@@ -192,5 +194,9 @@ def _path(state: Path, store_id: bytes) -> Path:
     return state / f"anchor-{store_id.hex()}"
 
 
-def _lock(state: Path) -> Path:
-    return state / "anchor.lock"
+@contextlib.contextmanager
+def _held(state: Path) -> Iterator[None]:
+    """Keep other processes from writing a mark; the folder is not there yet for every vault."""
+    files.ensure_private_dir(state)
+    with files.held(state / "anchor.lock"):
+        yield
