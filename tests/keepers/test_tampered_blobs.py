@@ -82,22 +82,22 @@ async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
         rejected = tried = 0
         for source, target in permutations(blobs, 2):
             tried += 1
-            key_id = target[0]
+            moved = target[0]
             with tampering(tmp_path) as raw:
                 raw.execute(
                     "UPDATE key_entry SET blob = ?, meta = ? WHERE key_id = ?",
-                    (source[1], source[2], key_id),
+                    (source[1], source[2], moved),
                 )
-                if source[0] == key_id and source[3] == 2:  # the row as it is: nothing was moved
-                    raw.execute("UPDATE key_entry SET version = 1 WHERE key_id = ?", (key_id,))
+                if source[0] == moved and source[3] == 2:  # the row as it is: nothing was moved
+                    raw.execute("UPDATE key_entry SET version = 1 WHERE key_id = ?", (moved,))
             try:
-                await house.open(where[key_id][1], where[key_id][0])
+                await house.open(where[moved][1], where[moved][0])
             except VaultCorrupt:
                 rejected += 1
             with tampering(tmp_path) as raw:
-                raw.execute("DELETE FROM key_entry WHERE key_id = ?", (key_id,))
-                marks = ", ".join("?" * len(whole[key_id]))
-                raw.execute(f"INSERT INTO key_entry VALUES ({marks})", whole[key_id])  # noqa: S608
+                raw.execute("DELETE FROM key_entry WHERE key_id = ?", (moved,))
+                marks = ", ".join("?" * len(whole[moved]))
+                raw.execute(f"INSERT INTO key_entry VALUES ({marks})", whole[moved])  # noqa: S608
         print(f"T6: {tried} ordered swaps: {rejected} rejected")
         assert (tried, rejected) == (132, 132)
         assert (await house.verify()).ok

@@ -1,0 +1,178 @@
+"""The audit trail from outside: no entry, no change; and a record that can be taken elsewhere.
+
+Knows the real daemon, and the file only to damage it. Must not know how entries are chained.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.protocol.methods import REQUESTS
+from daemon import Daemon, Json, RpcError, running
+from world import GENERIC, KEY, ask, sandbox, store_key
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+_FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
+
+Params = Callable[[str, str], Json]
+
+MUTATING: dict[str, Params] = {
+    "key/store": lambda url, _: {
+        "provider": GENERIC, "fields": {"apiKey": {"plain": KEY}}, "baseUrl": url, "probe": "skip",
+    },
+    "key/rotate": lambda _, key: {
+        "keyId": key, "fields": {"apiKey": {"plain": KEY}}, "probe": "skip",
+    },
+    "key/disable": lambda _, key: {"keyId": key},
+    "key/delete": lambda _, key: {"keyId": key},
+    "account/delete": lambda *_: {"account": "default", "confirm": "default"},
+}  # fmt: skip
+"""Methods that change a key, and a call of each that would."""
+
+
+def _sql(folder: Path, *statements: str) -> None:
+    raw = sqlite3.connect(folder / "data" / "vault.db")
+    with raw:
+        for statement in statements:
+            raw.execute(statement)
+    raw.close()
+
+
+def _dump(folder: Path) -> list[Any]:
+    raw = sqlite3.connect(folder / "data" / "vault.db")
+    rows = [raw.execute(f"SELECT * FROM {name}").fetchall() for name in ("key_entry", "audit")]  # noqa: S608
+    raw.close()
+    return rows
+
+
+async def _export(daemon: Daemon, limit: int) -> list[Json]:
+    pages: list[Json] = []
+    cursor = None
+    while not pages or cursor:
+        pages.append(await daemon.request("audit/export", {"cursor": cursor, "limit": limit}))
+        cursor = pages[-1]["nextCursor"]
+    return pages
+
+
+async def test_no_entry_no_change(tmp_path: Path) -> None:
+    assert MUTATING.keys() <= {method.name for method in REQUESTS}
+    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        await daemon.request("vault/initialize", _FILE)
+        key = (await store_key(daemon, provider))["keyId"]
+        refuse = (
+            "CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'x'); END"
+        )
+        _sql(tmp_path, refuse)
+        before = _dump(tmp_path)
+        for method, params in MUTATING.items():
+            with pytest.raises(RpcError) as refused:
+                await daemon.request(method, params(provider.base_url, key))
+            assert refused.value.kind in {"internal", "storeFailed", "vaultCorrupt"}, method
+            assert _dump(tmp_path) == before, method
+        _sql(tmp_path, "DROP TRIGGER no_audit")
+        assert (await daemon.request("audit/verify", {}))["ok"]
+
+
+async def test_the_record_is_taken_out_and_checked_elsewhere(tmp_path: Path) -> None:
+    async with sandbox() as provider, running(data_dir=tmp_path / "here") as daemon:
+        await daemon.initialize()
+        await daemon.request("vault/initialize", _FILE)
+        await store_key(daemon, provider)
+        await ask(daemon, "sandbox-echo")
+        assert (await daemon.close()) == 0
+    async with running(data_dir=tmp_path / "here") as daemon:
+        await daemon.initialize()
+        pages = await _export(daemon, 2)
+        entries = [item for page in pages for item in page["items"]]
+        events = [entry["event"] for entry in entries]
+        assert events == [
+            "store.created", "key.created", "key.probe", "session.opened", "key.use",
+            "session.closed",
+        ]  # fmt: skip
+        assert KEY not in str(pages)
+        assert {str(page["checkpoint"]) for page in pages} == {str(pages[0]["checkpoint"])}
+        origin, size, head, _ = pages[0]["checkpoint"]["text"].split("\n")
+        assert (origin, size) == (f"byokd/{pages[0]['storeId']}", str(len(entries)))
+        whole = await _check(daemon, entries, pages[0]["storeId"])
+        assert (whole["ok"], whole["macs"], whole["head"]["h"]) == (True, True, head)
+    async with running(data_dir=tmp_path / "elsewhere") as daemon:
+        await daemon.initialize()
+        whole = await _check(daemon, entries, pages[0]["storeId"])
+        assert (whole["ok"], whole["macs"], whole["head"]["h"]) == (True, False, head)
+        for damaged, fault, at in (
+            ([*entries[:2], *entries[3:]], "gap", 3),
+            ([*entries[:3], entries[2], *entries[3:]], "dup", 4),
+            ([entries[0] | {"actor": "innocent"}, *entries[1:]], "mac", 1),
+            ([*entries[:2], entries[3], entries[2]], "gap", 3),
+        ):
+            found = await _check(daemon, damaged, pages[0]["storeId"])
+            assert (found["ok"], found["fault"], found["firstBadSeq"]) == (False, fault, at)
+        found = await _check(daemon, entries, "0" * 32)
+        assert found["fault"] == "foreignStore"
+
+
+async def _check(daemon: Daemon, entries: list[Json], store_id: str) -> Json:
+    """Check in two pages, as the command line does."""
+    first = {"entries": entries[:2], "storeId": store_id}
+    result: Json = await daemon.request("audit/verify", first)
+    if result["ok"]:
+        after = {"entries": entries[2:], "storeId": store_id, "after": result["head"]}
+        result = await daemon.request("audit/verify", after)
+    return result
+
+
+async def test_an_older_store_is_held_back_until_somebody_accepts_it(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "vault.db"
+    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        await daemon.request("vault/initialize", _FILE)
+        key = (await store_key(daemon, provider))["keyId"]
+        await daemon.close()
+        older = file.read_bytes()
+    async with running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        await daemon.request("key/delete", {"keyId": key})
+        await daemon.close()
+    file.write_bytes(older)
+    async with running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        with pytest.raises(RpcError) as refused:
+            await daemon.request("key/list", {})
+        assert (refused.value.kind, refused.value.data["details"]["reason"]) == (
+            "vaultLocked", "rollback",
+        )  # fmt: skip
+        assert (await daemon.request("audit/verify", {}))["fault"] == "truncated"
+        accepted = await daemon.request("vault/unlock", {"acceptRollback": True})
+        assert accepted["vault"]["state"] == "unlocked"
+        events = [entry["event"] for entry in (await daemon.request("audit/list", {}))["items"]]
+        assert events[:3] == [
+            "store.unlocked",
+            "store.rollback_accepted",
+            "store.rollback_detected",
+        ]
+        assert (await daemon.request("audit/verify", {}))["ok"]
+        await daemon.close()
+    async with running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        assert (await daemon.request("vault/status", {}))["vault"]["state"] == "unlocked"
+
+
+async def test_who_only_looks_leaves_no_trace(tmp_path: Path) -> None:
+    async with running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        await daemon.request("vault/initialize", _FILE)
+        await daemon.close()
+    before = _dump(tmp_path)
+    async with running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        for method in ("provider/list", "key/list", "vault/status", "audit/verify"):
+            await daemon.request(method, {})
+        await daemon.close()
+    assert _dump(tmp_path) == before
