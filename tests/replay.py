@@ -144,8 +144,14 @@ DIALECTS: Final = {
     "bedrock-converse": "bedrock_converse",
     "cohere-chat": "cohere_chat",
     "ollama": "ollama_chat",
+    "cloudflare-run": "openai_chat",
+    "openai-completions": "openai_chat",
 }
-"""Who reads the answers of an API."""
+"""Who reads the answers of an API.
+
+The last two are not asked for by byokd; models and gateways were seen to answer in their forms to
+those who asked for a chat.
+"""
 
 
 def not_applicable(recording: Recording) -> str:

@@ -181,9 +181,8 @@ class ChatDecoder:
                 document = nested
         self._chunk(document, text)
         choice = self._choice(document.get("choices"))
-        if "response" in document or (
-            choice is not None and isinstance(choice.get("message"), dict)
-        ):
+        native = "response" in document or "tool_calls" in document
+        if native or (choice is not None and isinstance(choice.get("message"), dict)):
             self._marked = True  # a document that holds a message is whole when it parses
 
     # --- what a frame says -----------------------------------------------------------------------
