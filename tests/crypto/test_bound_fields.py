@@ -1,0 +1,94 @@
+"""What a slot and a data key are bound to: each field changed alone must fail.
+
+Knows the fields in their order. Must not know where the blobs are kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from byokd.crypto.argon2 import Cost
+from byokd.crypto.encoding import Element
+from byokd.crypto.envelope import EnvelopeError, open_blob, seal
+from byokd.keepers.tx import RootKeys
+from byokd.keepers.vault import hierarchy
+from byokd.keepers.vault.hierarchy import DoesNotOpen, Stored
+from byokd.keepers.vault.slots import SlotKey
+from byokd.protocol.errors import VaultCorrupt
+
+_KEK, _ROOT, _TRAIL = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
+_STORE, _SLOT = bytes(16), bytes(range(16))
+_COST = Cost(bytes(range(16)))
+_PARAMS = _COST.packed()
+
+_COSTS = [
+    replace(_COST, memory_kib=_COST.memory_kib - 1),
+    replace(_COST, iterations=_COST.iterations - 1),
+    replace(_COST, lanes=_COST.lanes - 1),
+    replace(_COST, salt=bytes(16)),
+]
+
+_SLOT_FIELDS: tuple[Element, ...] = (_STORE, _SLOT, "passphrase", _PARAMS, 1)
+_DEK_FIELDS: tuple[Element, ...] = (_STORE, "default", 2, 1)
+
+_MATRIX: list[tuple[str, tuple[Element, ...], int, Element]] = [
+    ("slot", _SLOT_FIELDS, 0, bytes(range(16))),
+    ("slot", _SLOT_FIELDS, 1, bytes(16)),
+    ("slot", _SLOT_FIELDS, 2, "recoveryCode"),
+    *(("slot", _SLOT_FIELDS, 3, cost.packed()) for cost in _COSTS),
+    ("slot", _SLOT_FIELDS, 3, _PARAMS.replace(b"argon2id", b"argon2i\0")),
+    ("slot", _SLOT_FIELDS, 3, b""),
+    ("slot", _SLOT_FIELDS, 4, 2),
+    ("account-dek", _DEK_FIELDS, 0, bytes(range(16))),
+    ("account-dek", _DEK_FIELDS, 1, "work"),
+    ("account-dek", _DEK_FIELDS, 2, 3),
+    ("account-dek", _DEK_FIELDS, 3, 2),
+]
+
+
+@pytest.mark.parametrize(("purpose", "fields", "at", "value"), _MATRIX)
+def test_each_field_changed_alone_fails(
+    purpose: str, fields: tuple[Element, ...], at: int, value: Element
+) -> None:
+    blob = seal(_KEK, purpose, fields, _ROOT)
+    assert open_blob(_KEK, purpose, fields, blob) == _ROOT
+    changed = (*fields[:at], value, *fields[at + 1 :])
+    assert changed != fields
+    with pytest.raises(EnvelopeError):
+        open_blob(_KEK, purpose, changed, blob)
+    other = "account-dek" if purpose == "slot" else "slot"
+    with pytest.raises(EnvelopeError):
+        open_blob(_KEK, other, fields, blob)
+
+
+def test_every_field_stands_in_the_matrix() -> None:
+    for purpose, fields in (("slot", _SLOT_FIELDS), ("account-dek", _DEK_FIELDS)):
+        assert {at for kind, _, at, _ in _MATRIX if kind == purpose} == set(range(len(fields)))
+
+
+@pytest.mark.parametrize("trail", [None, _TRAIL])
+def test_a_slot_gives_back_the_root_key_and_opens_nowhere_else(trail: bytes | None) -> None:
+    keys = RootKeys.of(_STORE, 1, _ROOT, trail)
+    slot = hierarchy.wrapped(keys, SlotKey(_SLOT, "passphrase", _PARAMS, _KEK), at=5)
+    slot = replace(slot, row_mac=slot.mac(keys))
+    stored = Stored(_STORE, (slot,))
+    opened = hierarchy.open_root(stored, slot, _KEK)
+    assert (opened.root, opened.trail) == (_ROOT, trail or _ROOT)
+    for bad in (
+        replace(slot, slot_id=bytes(16)),
+        replace(slot, kind="keyFile"),
+        *(replace(slot, kdf_params=cost.packed()) for cost in _COSTS),
+        replace(slot, rk_version=2),
+        replace(slot, blob=None),
+    ):
+        with pytest.raises(DoesNotOpen):
+            hierarchy.open_root(stored, bad, _KEK)
+    with pytest.raises(DoesNotOpen):
+        hierarchy.open_root(Stored(bytes(range(16)), (slot,)), slot, _KEK)
+    with pytest.raises(DoesNotOpen):
+        hierarchy.open_root(stored, slot, bytes(32))
+    for row in (replace(slot, created_at=6), replace(slot, row_gen=2), replace(slot, state="x")):
+        with pytest.raises(VaultCorrupt, match="changed from outside"):
+            hierarchy.open_root(stored, row, _KEK)
