@@ -97,7 +97,8 @@ async def test_a_vault_that_was_put_back_is_seen_in_every_window(tmp_path: Path)
         lost = await store_key(one, provider)
         await _heard(two, "stored", lost)
         store = tmp_path / "data" / "vault.db"
-        store.write_bytes(b"no database" + os.urandom(20_000))
+        with store.open("r+b") as file:
+            file.write(b"no database" + os.urandom(20_000))
         for window in (one, two):
             with pytest.raises(RpcError) as refused:
                 await ask(window, "sandbox-echo", key_id=kept["keyId"])
@@ -109,8 +110,12 @@ async def test_a_vault_that_was_put_back_is_seen_in_every_window(tmp_path: Path)
         two.notes.clear()
         put_back = await one.request("vault/restore", {})
         assert Path(put_back["aside"]).read_bytes().startswith(b"no database")
-        opened = two.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
-        await asyncio.wait_for(opened, _SOON_S)
+        for window in (one, two):
+            seen = window.until("vault/changed", lambda p: p["vault"]["reason"] == "rollback")
+            await asyncio.wait_for(seen, _SOON_S)
+        accepted = await one.request("vault/unlock", {"acceptRollback": True})
+        assert accepted["vault"]["state"] == "unlocked"
+        assert (await two.request("vault/status", {}))["vault"]["state"] == "unlocked"
         await _heard(two, "deleted", lost)
         await ask(two, "sandbox-echo", key_id=kept["keyId"])
 
