@@ -38,7 +38,8 @@ class VaultRestoreParams(Params):
 class VaultRestoreResult(Result):
     """`restored` is the file that was put back, `aside` the one that was there before, as it was.
 
-    The audit trail says that the store is older than it was: that is what a restore is.
+    Where the store is then older than it was, the vault is locked with the reason `rollback`, until
+    `vault/unlock` accepts that.
     """
 
     restored: str

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:e4b29197f30b6a63bd7e1e0746f2bf0f843c8d871eac4688838c80aadf8809ec"
+SCHEMA_HASH: Final = "sha256:ef782d0d2066df5d7309e2478bff3b80dc5da2099ed1887444688794e9b20405"

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:e4b29197f30b6a63bd7e1e0746f2bf0f843c8d871eac4688838c80aadf8809ec";
+export const SCHEMA_HASH = "sha256:ef782d0d2066df5d7309e2478bff3b80dc5da2099ed1887444688794e9b20405";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -1564,7 +1564,8 @@ export interface VaultRestoreParams {
 /**
  * `restored` is the file that was put back, `aside` the one that was there before, as it was.
  *
- * The audit trail says that the store is older than it was: that is what a restore is.
+ * Where the store is then older than it was, the vault is locked with the reason `rollback`, until
+ * `vault/unlock` accepts that.
  */
 export interface VaultRestoreResult {
   restored: string;
