@@ -217,6 +217,16 @@ def test_a_damaged_vault_comes_back(byokd: Byokd, sandbox: Sandbox, tmp_path: Pa
     [backup] = (tmp_path / "data" / "backups").glob("*.db")
     byokd(f"vault restore --from {backup} --yes")
     assert json.loads(byokd("keys list --json")) == [], "no backup keeps a deleted key"
+    for empty in (True, False):  # a vault that is gone is not made anew behind its owner's back
+        byokd.restart()
+        store.unlink()
+        if empty:
+            store.touch(0o600)
+        byokd("vault init --protection keyFile --accept-risk keyFile", code=1)
+        assert "the vault is gone and its backups are there" in byokd.err
+        assert "byokd vault restore" in byokd.err
+        byokd("vault restore --yes")
+        assert byokd("audit verify").startswith("whole; ")
 
 
 def test_lists(byokd: Byokd, sandbox: Sandbox) -> None:

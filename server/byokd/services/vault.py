@@ -13,7 +13,14 @@ from byokd.crypto.seal import SealingKey, info
 from byokd.keepers.vault import DAMAGED, Given, Vault, VaultTx, rekey
 from byokd.keysource import recovery
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import Action, Conflict, InvalidParams, VaultError, VaultUninitialized
+from byokd.protocol.errors import (
+    Action,
+    Conflict,
+    InvalidParams,
+    VaultCorrupt,
+    VaultError,
+    VaultUninitialized,
+)
 from byokd.protocol.sealed import SecretInput
 from byokd.protocol.vault import (
     Protection,
@@ -197,6 +204,19 @@ class VaultDesk:
     async def _make(
         self, session: Session, protection: Protection, new: Given = _NOTHING
     ) -> VaultInfo:
+        """Make the vault, unless one was here and is gone: a new one would be taken for it.
+
+        Raises:
+            VaultCorrupt: there are backups and no vault.
+        """
+        # In this order: a backup that is seen now is of a vault that was there before.
+        backups = await self._backups.list() if protection != "memory" else ()
+        if backups and (await self._vault.unlock()).state == "uninitialized":
+            raise VaultCorrupt(
+                "the vault is gone and its backups are there; restore one, or move them away",
+                action=Action(type="restoreBackup"),
+                details={"reason": DAMAGED},
+            )
         made = await self._vault.initialize(
             protection,
             interactive=True,
