@@ -30,8 +30,8 @@ _TABLES = ("meta", "key_slot", "account_dek", "key_entry", "audit")
 
 
 def _stored(opened: Connection) -> list[Any]:
-    """Return all that a store says, as plain values."""
-    tables = [opened.query(f"SELECT * FROM {name} ORDER BY 1") for name in _TABLES]  # noqa: S608
+    """Return all that a store says, as plain values; an index alone says nothing."""
+    tables = [opened.query(f"SELECT * FROM {name} ORDER BY rowid") for name in _TABLES]  # noqa: S608
     return [[tuple(row._row) for row in table] for table in tables]
 
 
@@ -60,6 +60,16 @@ def _look(path: Path, root: RootKeys, anchor: Anchor) -> list[Any] | None:
         opened.close()
 
 
+def _differences(before: list[Any], after: list[Any] | None) -> list[Any]:
+    """Return the tables and rows that differ, for the report of a failure."""
+    return [
+        (name, old, new)
+        for name, olds, news in zip(_TABLES, before, after or [], strict=False)
+        for old, new in zip(olds, news, strict=False)
+        if old != new
+    ]
+
+
 async def _flip(folder: Path, flips: int, seed: int) -> None:
     async with stores.world(folder) as house:
         for number in range(4):
@@ -79,6 +89,8 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
         damaged[at] ^= bit
         path.write_bytes(damaged)
         found = _look(path, root, anchor)
+        if found not in (None, expected):
+            print(f"undetected at {at}, bit {bit}:", _differences(expected, found))
         outcome = "detected" if found is None else "no effect"
         outcomes["undetected" if found not in (None, expected) else outcome] += 1
         for sidecar in path.parent.glob(f"{path.name}-*"):

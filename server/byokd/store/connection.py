@@ -79,46 +79,52 @@ class Row:
     def __init__(self, row: sqlite3.Row) -> None:
         self._row = row
 
+    def _at(self, name: str) -> object:
+        try:
+            return self._row[name]
+        except IndexError:
+            raise _changed(name) from None
+
     def names(self) -> list[str]:
         """Return the names of the columns, in order."""
         return self._row.keys()
 
     def any(self, name: str) -> Sql:
         """Return a column of any kind but a fraction, which no table of ours holds."""
-        value = self._row[name]
+        value = self._at(name)
         if value is None or isinstance(value, str | int | bytes):
             return value
         raise _changed(name)
 
     def text(self, name: str) -> str:
         """Return a text column."""
-        if isinstance(value := self._row[name], str):
+        if isinstance(value := self._at(name), str):
             return value
         raise _changed(name)
 
     def number(self, name: str) -> int:
         """Return an integer column."""
-        if isinstance(value := self._row[name], int):
+        if isinstance(value := self._at(name), int):
             return value
         raise _changed(name)
 
     def blob(self, name: str) -> bytes:
         """Return a blob column."""
-        if isinstance(value := self._row[name], bytes):
+        if isinstance(value := self._at(name), bytes):
             return value
         raise _changed(name)
 
     def maybe_text(self, name: str) -> str | None:
         """Return a text column that may be NULL."""
-        return None if self._row[name] is None else self.text(name)
+        return None if self._at(name) is None else self.text(name)
 
     def maybe_number(self, name: str) -> int | None:
         """Return an integer column that may be NULL."""
-        return None if self._row[name] is None else self.number(name)
+        return None if self._at(name) is None else self.number(name)
 
     def maybe_blob(self, name: str) -> bytes | None:
         """Return a blob column that may be NULL."""
-        return None if self._row[name] is None else self.blob(name)
+        return None if self._at(name) is None else self.blob(name)
 
 
 class Outdated(Exception):
@@ -136,7 +142,10 @@ class Connection:
 
     def query(self, sql: str, values: Sequence[Sql] = ()) -> list[Row]:
         """Return all rows of a statement."""
-        return [Row(row) for row in self._sqlite.execute(sql, values)]
+        try:
+            return [Row(row) for row in self._sqlite.execute(sql, values)]
+        except UnicodeDecodeError:  # a name in the schema is no text any more
+            raise _corrupt() from None
 
     def execute(self, sql: str, values: Sequence[Sql] = ()) -> int:
         """Run a statement; return how many rows it changed."""
