@@ -72,7 +72,7 @@ class Rekeyed(World):
     def _note(self, event: str) -> Callable[[VaultTx, bytes], object]:
         return lambda tx, slot_id: self.note(tx, event, account=f"slot-{slot_id[:2].hex()}")
 
-    async def add(self, kind: Any, retire: Any = "none", **given: Secret) -> None:
+    async def add(self, kind: Any, retire: Any = "none", **given: Any) -> None:
         await rekey.add_slot(
             self.vault,
             NewSlot(kind, Given(**given), retire),

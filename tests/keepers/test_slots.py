@@ -38,8 +38,7 @@ async def _made(folder: Path, code: Secret | None = None, **options: Any) -> Wor
     house = World(folder, **options)
     await house.vault.initialize(
         "passphrase",
-        passphrase=PHRASE,
-        recovery_code=code,
+        new=Given(PHRASE, code),
         created=lambda tx: house.note(tx, "store.created", account=""),
     )
     return house
@@ -101,7 +100,7 @@ async def test_a_passphrase_that_is_too_short_makes_nothing(tmp_path: Path) -> N
     house = World(tmp_path)
     for given in (None, Secret("short")):
         with pytest.raises(InvalidParams):
-            await house.vault.initialize("passphrase", passphrase=given)
+            await house.vault.initialize("passphrase", new=Given(given))
     assert (await house.vault.unlock()).state == "uninitialized"
     await house.vault.aclose()
 

@@ -22,6 +22,7 @@ _NEW_KEY = "of a key that comes with the request; it is sealed to it"
 _SAME = "bound to the sealed secret; another origin than the key's own is a conflict"
 _CONTENT = "of a picture or a source in a message; nothing is fetched from it"
 _BACKUP = "of a backup, whose rows are authenticated under this vault's own keys"
+_MASTER = "one of three fixed places of a master key; it names no path"
 _ALLOWED: dict[tuple[str, str], str] = {
     ("key/store", "baseUrl"): _NEW_KEY,
     ("key/store", "allowInsecureOrigin"): _NEW_KEY,
@@ -34,6 +35,8 @@ _ALLOWED: dict[tuple[str, str], str] = {
     ("key/import", "path"): "of a file that the person named, to read keys from",
     ("key/rotate", "baseUrl"): _SAME,
     ("chat/send", "url"): _CONTENT,
+    ("vault/initialize", "keyFile"): _MASTER,
+    ("vault/rekey", "keyFile"): _MASTER,
     ("vault/restore", "path"): _BACKUP,
 }
 _OPEN = {"chat/send": {"providerOptions", "inputSchema", "schema", "arguments", "providerState"}}

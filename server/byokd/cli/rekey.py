@@ -6,16 +6,18 @@ Knows what to ask a person for each change. Must not know what becomes of a key.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 
 import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.phrases import FIELD, Recipient, ask_recovery_code
-from byokd.cli.risks import accepted, risk_option
+from byokd.cli.risks import accepted, file_option, risk_option
 from byokd.cli.start import phrases, with_daemon
 from byokd.cli.unlock import with_passphrase, with_recovery_code
 from byokd.protocol.vault import (
+    KeyFilePlace,
     RekeyChange,
     SlotKind,
     VaultInfo,
@@ -40,27 +42,43 @@ def rekey() -> None:
 @rekey.command()
 @click.argument("kind", type=click.Choice(["osKeyring", "passphrase", "keyFile", "recoveryCode"]))
 @risk_option
+@file_option
 @code_option
 @with_daemon
-def add(daemon: Daemon, *, kind: SlotKind, accept_risk: str | None, by_code: bool) -> None:
+def add(
+    daemon: Daemon,
+    *,
+    kind: SlotKind,
+    accept_risk: str | None,
+    key_file: KeyFilePlace,
+    by_code: bool,
+) -> None:
     """Add one more way to open the vault.
 
     A new recovery code ends the one before it.
     """
-    _add(daemon, "addSlot", kind, accept_risk, by_code=by_code)
+    _add(daemon, _Asked("addSlot", kind, accept_risk, key_file, by_code))
 
 
 @rekey.command()
 @click.argument("kind", type=click.Choice(["osKeyring", "passphrase", "keyFile"]))
 @risk_option
+@file_option
 @code_option
 @with_daemon
-def protection(daemon: Daemon, *, kind: SlotKind, accept_risk: str | None, by_code: bool) -> None:
+def protection(
+    daemon: Daemon,
+    *,
+    kind: SlotKind,
+    accept_risk: str | None,
+    key_file: KeyFilePlace,
+    by_code: bool,
+) -> None:
     """Protect the vault by KIND instead of what protects it now.
 
     With the kind that it has, its key is replaced: a new passphrase, a new item in the keyring.
     """
-    _add(daemon, "replaceProtection", kind, accept_risk, by_code=by_code)
+    _add(daemon, _Asked("replaceProtection", kind, accept_risk, key_file, by_code))
 
 
 @rekey.command()
@@ -99,22 +117,30 @@ def everything(daemon: Daemon) -> None:
     _renew(daemon, "everything")
 
 
-def _add(
-    daemon: Daemon, change: RekeyChange, kind: SlotKind, accept_risk: str | None, *, by_code: bool
-) -> None:
-    accept_risk = accepted(kind, accept_risk)
-    recipient = Recipient() if kind == "recoveryCode" else None
-    if by_code:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    change: RekeyChange
+    kind: SlotKind
+    accept_risk: str | None
+    key_file: KeyFilePlace
+    by_code: bool
+
+
+def _add(daemon: Daemon, asked: _Asked) -> None:
+    accept_risk = accepted(asked.kind, asked.accept_risk)
+    recipient = Recipient() if asked.kind == "recoveryCode" else None
+    if asked.by_code:
         with_recovery_code(daemon)
     else:
         _open(daemon)
     passphrase = None
-    if kind == "passphrase":
+    if asked.kind == "passphrase":
         passphrase = daemon.sealed(phrases().new(), method=_METHOD, field="newPassphrase")
     params = VaultRekeyParams(
-        change=change,
-        kind=kind,
+        change=asked.change,
+        kind=asked.kind,
         accept_risk=accept_risk,
+        key_file=asked.key_file,
         new_passphrase=passphrase,
         recipient_public_key=recipient.public_key if recipient else None,
     )

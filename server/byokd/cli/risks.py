@@ -22,6 +22,15 @@ risk_option = click.option(
 )
 
 
+file_option = click.option(
+    "--key-file",
+    type=click.Choice(["own", "systemd", "runSecrets"]),
+    default="own",
+    show_default=True,
+    help="For keyFile: a file of our own, or byokd-kek as systemd or a container provides it.",
+)
+
+
 def accepted(protection: str, accept_risk: str | None) -> str | None:
     """Return the name that says that a risk is taken, asking for it where a person is there.
 

@@ -13,11 +13,12 @@ import click
 from byokd.cli import rekey, terminal
 from byokd.cli.client import Daemon, DaemonError
 from byokd.cli.phrases import Recipient
-from byokd.cli.risks import accepted, risk_option
+from byokd.cli.risks import accepted, file_option, risk_option
 from byokd.cli.start import json_option, phrases, with_daemon
 from byokd.cli.unlock import reason_of, with_passphrase, with_recovery_code
 from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.vault import (
+    KeyFilePlace,
     Protection,
     SlotInfo,
     VaultInfo,
@@ -66,12 +67,18 @@ def status(daemon: Daemon, *, as_json: bool) -> None:
     help="Where the master key lives.",
 )
 @risk_option
+@file_option
 @click.option(
     "--recovery-code", "wants_code", is_flag=True, help="Make a recovery code, and show it once."
 )
 @with_daemon
 def init(
-    daemon: Daemon, *, protection: Protection, accept_risk: str | None, wants_code: bool
+    daemon: Daemon,
+    *,
+    protection: Protection,
+    accept_risk: str | None,
+    key_file: KeyFilePlace,
+    wants_code: bool,
 ) -> None:
     """Make the vault.
 
@@ -87,6 +94,7 @@ def init(
         protection=protection,
         accept_risk=accept_risk,
         passphrase=passphrase,
+        key_file=key_file,
         recipient_public_key=recipient.public_key if recipient else None,
     )
     result = daemon.call(method, params, VaultInitializeResult)

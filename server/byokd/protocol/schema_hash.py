@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:ef782d0d2066df5d7309e2478bff3b80dc5da2099ed1887444688794e9b20405"
+SCHEMA_HASH: Final = "sha256:893c77380768aafea902ed0ecd8669fbcf8ff08e79722544d90d3d54a5ff7a73"

@@ -21,6 +21,7 @@ SlotId = Annotated[str, StringConstraints(pattern=r"^slot_[a-z2-7]{26}$")]
 RekeyChange: TypeAlias = Literal[
     "addSlot", "replaceProtection", "removeSlot", "rootKey", "dataKeys", "everything"
 ]
+KeyFilePlace: TypeAlias = Literal["own", "systemd", "runSecrets"]
 SlotState: TypeAlias = Literal["pending", "active", "retiring"]
 
 
@@ -90,11 +91,16 @@ class VaultInitializeParams(Params):
     A protection weaker than the OS keyring needs `accept_risk` with its own name, so that nobody
     gets it without having read what it means. With `recipient_public_key` (base64 of an X25519 key)
     a recovery code is made as well, and comes back sealed to it: once, and never again.
+
+    `key_file` says which file a `keyFile` is: one of our own, `byokd-kek` among the credentials
+    that systemd hands to a service, or `/run/secrets/byokd-kek` in a container. The last two are
+    read and never written.
     """
 
     protection: Protection = "osKeyring"
     accept_risk: str | None = None
     passphrase: SecretInput | None = None
+    key_file: KeyFilePlace = "own"
     recipient_public_key: str | None = Field(default=None, max_length=PUBLIC_KEY_MAX_CHARS)
 
 
@@ -141,6 +147,7 @@ class VaultRekeyParams(Params):
     accept_risk: str | None = None
     passphrase: SecretInput | None = None
     new_passphrase: SecretInput | None = None
+    key_file: KeyFilePlace = "own"
     recovery_code: SecretInput | None = None
     recipient_public_key: str | None = Field(default=None, max_length=PUBLIC_KEY_MAX_CHARS)
 

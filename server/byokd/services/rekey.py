@@ -43,7 +43,7 @@ class Rekeying:
             VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
         """
         code, sealed = new_code(session, _METHOD, params.recipient_public_key)
-        new = Given(self._secret(session, "newPassphrase", params), code)
+        new = Given(self._secret(session, "newPassphrase", params), code, params.key_file)
         code_used = False
         match params.change:
             case "addSlot" | "replaceProtection":

@@ -92,7 +92,9 @@ class VaultDesk:
                 details=[{"pointer": "/passphrase", "reason": "does not fit the protection"}],
             )
         code, sealed = new_code(session, method, params.recipient_public_key)
-        made = await self._make(session, params.protection, Given(passphrase, code))
+        made = await self._make(
+            session, params.protection, Given(passphrase, code, params.key_file)
+        )
         return VaultInitializeResult(vault=made, recovery_code=sealed)
 
     async def unlock(self, session: Session, params: VaultUnlockParams) -> VaultResult:
@@ -220,8 +222,7 @@ class VaultDesk:
         made = await self._vault.initialize(
             protection,
             interactive=True,
-            passphrase=new.passphrase,
-            recovery_code=new.recovery_code,
+            new=new,
             created=lambda tx: self._trail.note(
                 tx, session, "store.created", details={"protection": protection}
             ),

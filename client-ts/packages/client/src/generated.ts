@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:ef782d0d2066df5d7309e2478bff3b80dc5da2099ed1887444688794e9b20405";
+export const SCHEMA_HASH = "sha256:893c77380768aafea902ed0ecd8669fbcf8ff08e79722544d90d3d54a5ff7a73";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -662,6 +662,11 @@ export interface KeyExportResult {
   keys: number;
   leftOut: readonly string[];
 }
+
+export type KeyFilePlace =
+  | "own"
+  | "systemd"
+  | "runSecrets";
 
 /** Name one key. */
 export interface KeyIdParams {
@@ -1499,12 +1504,17 @@ export interface VaultInfo {
  * A protection weaker than the OS keyring needs `acceptRisk` with its own name, so that nobody
  * gets it without having read what it means. With `recipientPublicKey` (base64 of an X25519 key)
  * a recovery code is made as well, and comes back sealed to it: once, and never again.
+ *
+ * `keyFile` says which file a `keyFile` is: one of our own, `byokd-kek` among the credentials
+ * that systemd hands to a service, or `/run/secrets/byokd-kek` in a container. The last two are
+ * read and never written.
  */
 export interface VaultInitializeParams {
   _meta?: JsonObject | null;
   protection?: Protection;
   acceptRisk?: string | null;
   passphrase?: SecretInput | null;
+  keyFile?: KeyFilePlace;
   recipientPublicKey?: string | null;
 }
 
@@ -1539,6 +1549,7 @@ export interface VaultRekeyParams {
   acceptRisk?: string | null;
   passphrase?: SecretInput | null;
   newPassphrase?: SecretInput | null;
+  keyFile?: KeyFilePlace;
   recoveryCode?: SecretInput | null;
   recipientPublicKey?: string | null;
 }

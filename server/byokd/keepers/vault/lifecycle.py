@@ -40,7 +40,6 @@ from byokd.protocol.errors import (
     VaultError,
 )
 from byokd.protocol.vault import Protection, VaultInfo
-from byokd.secret import Secret
 from byokd.store import files, migrations
 from byokd.store.connection import DAMAGED
 from byokd.store.db import Database, Tx
@@ -160,8 +159,7 @@ class Vault:
         protection: Protection,
         *,
         interactive: bool = False,
-        passphrase: Secret | None = None,
-        recovery_code: Secret | None = None,
+        new: Given = _NOTHING,
         created: Callable[[VaultTx], object] | None = None,
     ) -> VaultInfo:
         """Make the vault and open it.
@@ -169,8 +167,8 @@ class Vault:
         Args:
             protection: where the master key is kept; nothing else is tried when that fails.
             interactive: whether the keyring may show its prompt.
-            passphrase: for the protection of that name.
-            recovery_code: opens the vault as well.
+            new: the passphrase or the place of a key file, where the protection is one, and a
+                recovery code that opens the vault as well.
             created: what to write in the same transaction, such as the first audit entry.
 
         Raises:
@@ -179,7 +177,6 @@ class Vault:
             VaultUnavailable, VaultLocked: the key source failed, with its reason.
             StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
         """
-        new = Given(passphrase, recovery_code)
         async with self._opening:
             if self._keys is not None:
                 raise _exists()

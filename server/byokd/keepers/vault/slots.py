@@ -13,14 +13,14 @@ from byokd.crypto.encoding import pack
 from byokd.keepers.tx import RootKeys
 from byokd.keepers.vault import hierarchy
 from byokd.keepers.vault.hierarchy import DoesNotOpen, Slot, Stored
-from byokd.keysource import passphrase as phrases, recovery
+from byokd.keysource import given_file, passphrase as phrases, recovery
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.memory import MemorySource
 from byokd.keysource.os_keyring import OsKeyring
 from byokd.keysource.source import Item, KeySource, failed, reason_of
 from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import InvalidParams, Unsupported, VaultError
-from byokd.protocol.vault import Protection, SlotKind
+from byokd.protocol.vault import KeyFilePlace, Protection, SlotKind
 from byokd.secret import Secret
 from byokd.store import files
 from byokd.store.paths import Places
@@ -30,6 +30,12 @@ NO_PARAMS: Final = pack()
 
 RECOVERY: Final[SlotKind] = "recoveryCode"
 
+_PLACES: Final[dict[bytes, KeyFilePlace]] = {
+    pack("file", "systemd"): "systemd",
+    pack("file", "runSecrets"): "runSecrets",
+}
+"""What is written of a slot whose key somebody else provides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -37,6 +43,7 @@ class Given:
 
     passphrase: Secret | None = None
     recovery_code: Secret | None = None
+    key_file: KeyFilePlace = "own"
 
     def fits(self, slot: Slot) -> bool:
         """Tell whether this slot should be tried: what was given, or else all that need nothing."""
@@ -125,6 +132,8 @@ class SlotKeys:
             if given.recovery_code is None:
                 raise failed("wrongRecoveryCode")
             return recovery.key_of(given.recovery_code)
+        if slot.kdf_params in _PLACES:
+            return await given_file.key_of(_PLACES[slot.kdf_params])
         source = self._source(slot.kind)
         if source is None:
             raise failed("noBackend")
@@ -143,6 +152,9 @@ class SlotKeys:
         params = NO_PARAMS
         if kind == "passphrase":
             params, kek = await _from_passphrase(new.passphrase)
+        elif kind == "keyFile" and new.key_file != "own":
+            params = pack("file", new.key_file)
+            kek = await given_file.key_of(new.key_file)
         elif kind == RECOVERY:
             kek = recovery.key_of(new.recovery_code or recovery.new_code())
         else:
