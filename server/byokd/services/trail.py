@@ -136,6 +136,11 @@ class Trail:
         self.note(tx, session, "store.rollback_accepted", details=details)
         return True
 
+    def begun(self) -> None:
+        """Let the anchor follow the first entry, which is written while the vault is made."""
+        self._audit.unanchored += 1
+        self._audit.on_due()
+
     async def keep_anchor(self, *, anyway: bool = False) -> None:
         """Write down where the trail ends now. Raises as `Audit.keep_anchor`."""
         await self._audit.keep_anchor(

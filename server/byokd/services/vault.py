@@ -227,6 +227,7 @@ class VaultDesk:
                 tx, session, "store.created", details={"protection": protection}
             ),
         )
+        self._trail.begun()
         self.tell(session, made)
         return made
 
