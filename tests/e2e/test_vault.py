@@ -16,7 +16,7 @@ import pytest
 
 from byokd.crypto.seal import SealingKey, info, seal
 from daemon import Daemon, RpcError, running
-from world import KEY, ask, sandbox, store_key
+from world import KEY, ask, chat_params, sandbox, store_key
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -94,6 +94,26 @@ async def test_a_vault_under_a_passphrase(tmp_path: Path) -> None:
         for form in (secret.encode(), base64.b64encode(secret.encode())):
             assert form not in wire
             assert form not in stored
+
+
+async def test_a_lock_ends_no_answer_that_has_begun_and_lets_none_begin(tmp_path: Path) -> None:
+    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
+        await daemon.initialize()
+        await daemon.request("vault/initialize", _FILE)
+        key = await store_key(daemon, provider, probe="skip")
+        asked = chat_params("sandbox-paced-20hz-20", key_id=key["keyId"])
+        sent = daemon.send("chat/send", asked)
+        await daemon.until("chat/events", lambda p: p["streamId"] == asked["streamId"])
+        await daemon.request("vault/lock")
+        with pytest.raises(RpcError) as caught:
+            await ask(daemon, "sandbox-echo", key_id=key["keyId"])
+        assert caught.value.data["details"]["reason"] == "lockedByUser"
+        answer = await daemon.answer(sent)
+        assert answer["finishReason"]["unified"] == "length"  # as long as it was asked to be
+        status = (await daemon.request("vault/status"))["vault"]
+        assert status["reason"] == "lockedByUser"  # and what followed the answer did not open it
+        await daemon.request("vault/unlock")
+        assert (await ask(daemon, "sandbox-echo"))["finishReason"]["unified"] == "stop"
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(60, marks=pytest.mark.long)])
