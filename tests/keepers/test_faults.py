@@ -33,7 +33,9 @@ _ERRORS = {"EIO": 1, "ENOSPC": 5, "EROFS": 5}
 """What a call fails with, and at every how many calls; where it fails matters more than how."""
 
 _N_MAX = 200
-_TYPED = {"full", "io", "readOnly", "permissions"}
+_TYPED = {"full", "io", "readOnly", "permissions", "storeCorrupt"}
+_KINDS = {call: {"storeFailed", "storeBusy"} for call in _CALLS}
+_KINDS["pread64"].add("vaultCorrupt")  # SQLite takes a page that cannot be read for damage
 
 
 def _can_trace() -> bool:
@@ -101,7 +103,7 @@ async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
     failures = [line for line in said if "kind" in line]
     for line in failures:
         gone = line["kind"] == "notFound"  # a delete that was refused and took place
-        assert gone or line["kind"] in {"storeFailed", "storeBusy"}, (call, error, at, line)
+        assert gone or line["kind"] in _KINDS[call], (call, error, at, line)
         assert gone or line["reason"] in _TYPED | {None}, (call, error, at, line)
     async with stores.world(folder) as later:
         rows = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
