@@ -85,7 +85,10 @@ def protection(
 @click.argument("slot")
 @with_daemon
 def remove(daemon: Daemon, slot: str) -> None:
-    """Take one way to open the vault away: SLOT is an id, or a kind that is there once."""
+    """Take one way to open the vault away.
+
+    SLOT is an id of `byokd vault status`, or a kind that is there once.
+    """
     vault = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
     found = [one for one in vault.slots if slot in {one.id, one.kind}]
     if len(found) != 1:
