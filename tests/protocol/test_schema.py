@@ -21,6 +21,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "server"))
 
 from byokd.protocol import schema  # noqa: E402  (the path above comes first when run as a script)
+from byokd.protocol.backup import VaultRestoreParams  # noqa: E402
+from byokd.protocol.diagnosis import ProviderTestParams  # noqa: E402
 from byokd.protocol.errors import Kind  # noqa: E402
 from byokd.protocol.events import Event  # noqa: E402
 from byokd.protocol.key import KeyProbeParams  # noqa: E402
@@ -51,8 +53,9 @@ def committed() -> dict[Path, str]:
     }
 
 
-DOCUMENT: dict[str, Any] = schema.document()
-DEFS: dict[str, Any] = DOCUMENT["$defs"]
+Json = dict[str, Any]
+DOCUMENT: Json = schema.document()
+DEFS: Json = DOCUMENT["$defs"]
 SENT = [m for m in METHODS if m.direction == "request"]
 
 
@@ -172,36 +175,57 @@ def test_typescript_names_every_definition_method_and_kind() -> None:
         assert f'  "{method.name}": ' in text
 
 
-_GIVEN = {"sealed": "YQ==", "plain": "k", "keyId": "key_" + "a" * 26, "provider": "anyone"}
+_KEY = "key_" + "a" * 26
+_CHOICES: list[tuple[type[BaseModel], Json, Json]] = [
+    (SecretInput, {"sealed": "YQ==", "plain": "k"}, {}),
+    (KeyProbeParams, {"keyId": _KEY, "provider": "anyone"}, {}),
+    (
+        ProviderTestParams,
+        {"keyId": _KEY, "fields": {"apiKey": "k"}, "baseUrl": "https://a.example"},
+        {"provider": "anyone"},
+    ),
+    (VaultRestoreParams, {"number": 1, "path": "/a"}, {}),
+]
 
 
 def _fits(rule: Any, value: Any) -> bool:
     """Read the few words of JSON Schema in which a type says that it has one of two fields."""
     if "if" in rule:
-        return _fits(rule["then" if _fits(rule["if"], value) else "else"], value)
+        return _fits(rule.get("then" if _fits(rule["if"], value) else "else", {}), value)
     if "not" in rule:
         return not _fits(rule["not"], value)
     if "type" in rule:
         return value is None
-    fields = rule["properties"]
+    if "enum" in rule:
+        return value in rule["enum"]
+    fields = rule.get("properties", {})
     there = all(name in value for name in rule.get("required", ()))
     return there and all(_fits(fields[name], value[name]) for name in fields if name in value)
 
 
-@pytest.mark.parametrize("kind", [SecretInput, KeyProbeParams])
-def test_one_of_two_fields_is_said_in_the_schema_too(kind: type[BaseModel]) -> None:
-    rule = {word: DEFS[kind.__name__][word] for word in ("if", "then", "else")}
-    names = [name for name in _GIVEN if name in DEFS[kind.__name__]["properties"]]
-    for said in itertools.product(("absent", "null", "given"), repeat=2):
-        told = dict(zip(names, said, strict=True))
-        asked = {name: _GIVEN[name] if how == "given" else None for name, how in told.items()}
-        asked = {name: value for name, value in asked.items() if told[name] != "absent"}
+@pytest.mark.parametrize(("kind", "choice", "beside"), _CHOICES)
+def test_one_of_several_fields_is_said_in_the_schema_too(
+    kind: type[BaseModel], choice: Json, beside: Json
+) -> None:
+    words = DEFS[kind.__name__].keys() & {"if", "then", "else"}
+    rule = {word: DEFS[kind.__name__][word] for word in words}
+    refused = 0
+    for said in itertools.product(("absent", "nothing", "given"), repeat=len(choice)):
+        told = dict(zip(choice, said, strict=True))
+        nothing = {name: {} if isinstance(choice[name], dict) else None for name in choice}
+        asked = {
+            name: choice[name] if how == "given" else nothing[name]
+            for name, how in told.items()
+            if how != "absent"
+        }
         try:
-            kind.model_validate(asked)
+            kind.model_validate(beside | asked)
         except ValidationError:
+            refused += 1
             assert not _fits(rule, asked), told
         else:
             assert _fits(rule, asked), told
+    assert refused
 
 
 def renew() -> None:

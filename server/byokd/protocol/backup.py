@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from byokd.protocol.base import Params, Result, Value
+from byokd.protocol.base import Params, Result, Value, at_most_one
 
 
 class BackupInfo(Value):
@@ -24,6 +24,8 @@ class VaultRestoreParams(Params):
     `number` is that of a backup in `vault/status`; `path` names a file elsewhere instead. Without
     both it is the newest backup.
     """
+
+    model_config = at_most_one("number", "path")
 
     number: int | None = Field(default=None, ge=1)
     path: str | None = None

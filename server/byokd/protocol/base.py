@@ -52,11 +52,26 @@ def exactly_one(first: str, second: str) -> ConfigDict:
         second: the other's.
     """
 
-    def given(name: str) -> JsonObject:
-        return {"properties": {name: {"not": {"type": "null"}}}, "required": [name]}
+    rule = {"if": _given(first), "then": _absent(second), "else": _given(second)}
+    return ConfigDict(json_schema_extra=rule)
 
-    absent: JsonObject = {"properties": {second: {"type": "null"}}}
-    return ConfigDict(json_schema_extra={"if": given(first), "then": absent, "else": given(second)})
+
+def at_most_one(first: str, *others: str) -> ConfigDict:
+    """Return the settings of a type that has one field or any of the others, or none.
+
+    Args:
+        first: a field's name on the wire; null is as good as absent.
+        others: the others' names; an empty object is as good as absent too.
+    """
+    return ConfigDict(json_schema_extra={"if": _given(first), "then": _absent(*others)})
+
+
+def _given(name: str) -> JsonObject:
+    return {"properties": {name: {"not": {"type": "null"}}}, "required": [name]}
+
+
+def _absent(*names: str) -> JsonObject:
+    return {"properties": {name: {"enum": [None, {}]} for name in names}}
 
 
 class Params(Value):

@@ -9,7 +9,16 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from byokd.protocol.base import JsonObject, KeyId, ModelId, Params, ProviderId, Result, Value
+from byokd.protocol.base import (
+    JsonObject,
+    KeyId,
+    ModelId,
+    Params,
+    ProviderId,
+    Result,
+    Value,
+    at_most_one,
+)
 from byokd.protocol.errors import Action, Kind
 from byokd.protocol.key import Fields
 
@@ -23,6 +32,8 @@ class ProviderTestParams(Params):
     A candidate is `fields` and `base_url` as for `key/store`; `base_url` alone tests the way there.
     Only with `chat` a model is asked, for one token: `model`, or the cheapest that is listed.
     """
+
+    model_config = at_most_one("keyId", "fields", "baseUrl")
 
     provider: ProviderId
     key_id: KeyId | None = None

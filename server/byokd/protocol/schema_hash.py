@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:893c77380768aafea902ed0ecd8669fbcf8ff08e79722544d90d3d54a5ff7a73"
+SCHEMA_HASH: Final = "sha256:d71319f8470e5364c4271fee0b8702b8f316fd22fb2adda657db6cfe5eb117bc"

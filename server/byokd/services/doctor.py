@@ -52,6 +52,7 @@ from byokd.transport.seam import Leg, Way
 _STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
 _KINDS: Final = frozenset(get_args(Kind))
 _CHAT_TOKENS: Final = 1
+_NOT_ASKED_FOR: Final = "not asked for"
 
 _KIND_OF: Final[dict[Verdict, Kind]] = {
     "invalid": "keyInvalid",
@@ -168,7 +169,10 @@ class Doctor:
             test.fail(_STEPS[len(test.steps)], late, _ms_since(test.step_began))
         failed = next((step for step in test.steps if step.status == "failed"), None)
         for name in _STEPS[len(test.steps) :]:
-            test.skip(name, f"not tried: {failed.name if failed else 'auth'} comes first")
+            if name == "chat" and not params.chat:
+                test.skip(name, _NOT_ASKED_FOR)
+            else:
+                test.skip(name, f"not tried: {failed.name if failed else 'auth'} comes first")
         return ProviderTestResult(
             provider=test.record.id,
             key_id=test.grant.key_id if test.grant else params.key_id,
@@ -236,7 +240,7 @@ class Doctor:
             await self._auth(test)
             await self._step(test, "models", self._list)
             if not test.params.chat:
-                test.skip("chat", "not asked for")
+                test.skip("chat", _NOT_ASKED_FOR)
             elif test.record.dialect not in DIALECTS:
                 test.skip("chat", f"keys of {test.record.name} can be kept, but not called yet")
             elif test.params.fields or test.params.base_url is not None:

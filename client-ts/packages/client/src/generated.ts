@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:893c77380768aafea902ed0ecd8669fbcf8ff08e79722544d90d3d54a5ff7a73";
+export const SCHEMA_HASH = "sha256:d71319f8470e5364c4271fee0b8702b8f316fd22fb2adda657db6cfe5eb117bc";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
