@@ -212,7 +212,7 @@ def test_one_of_several_fields_is_said_in_the_schema_too(
     refused = 0
     for said in itertools.product(("absent", "nothing", "given"), repeat=len(choice)):
         told = dict(zip(choice, said, strict=True))
-        nothing = {name: {} if isinstance(choice[name], dict) else None for name in choice}
+        nothing: Json = {name: {} if isinstance(choice[name], dict) else None for name in choice}
         asked = {
             name: choice[name] if how == "given" else nothing[name]
             for name, how in told.items()

@@ -51,9 +51,9 @@ def exactly_one(first: str, second: str) -> ConfigDict:
         first: a field's name on the wire; null is as good as absent.
         second: the other's.
     """
-
-    rule = {"if": _given(first), "then": _absent(second), "else": _given(second)}
-    return ConfigDict(json_schema_extra=rule)
+    return ConfigDict(
+        json_schema_extra={"if": _given(first), "then": _absent(second), "else": _given(second)}
+    )
 
 
 def at_most_one(first: str, *others: str) -> ConfigDict:
