@@ -254,6 +254,9 @@ PUBLIC_KEY_MAX_CHARS: Final = 64
 SLOTS_MAX: Final = 8
 """Ways to open one vault; a wrong passphrase is tried on each that takes one."""
 
+UNSETTLED_KEYS_MAX: Final = 8
+"""Master keys that a silent keyring may have kept; no more are tried before one is settled."""
+
 PASSPHRASE_MIN_CHARS: Final = 12
 """Twelve characters of a person's choice, at half a second a guess; NIST and OWASP ask for less."""
 

@@ -77,7 +77,9 @@ async def test_an_account_goes_whole(tmp_path: Path) -> None:
         assert [item["account"] for item in listed] == ["default"]
         assert (await ask(mine, "sandbox-echo"))["route"]["keyId"] == kept["keyId"]
 
-        trail = (await one.request("audit/list", {"limit": 3}))["items"]
+        entries = (await one.request("audit/list", {"limit": 20}))["items"]
+        # A chat that is ended by this is written down by its own process, whenever that comes to it.
+        trail = [entry for entry in entries if entry["event"] != "key.use"][:3]
         assert [entry["event"] for entry in trail] == ["account.deleted", *["key.deleted"] * 2]
         assert trail[0]["details"]["keys"] == 2
         assert {entry["details"]["cause"] for entry in trail[1:]} == {"accountDeleted"}

@@ -74,6 +74,12 @@ NEW = {
 """Why no vault is made under each."""
 
 
+def master_keys(items: Path) -> dict[str, bytes]:
+    """Return the master keys in a keyring's file by name; anchors come and go beside them."""
+    found = ((has["username"], value) for has, value in read_items(items).values())
+    return {name: value for name, value in found if name.startswith("kek/")}
+
+
 @pytest.fixture(scope="module")
 def session() -> Iterator[Bus]:
     with bus() as found:
@@ -91,7 +97,7 @@ async def made(session: Bus, tmp_path_factory: pytest.TempPathFactory) -> Path:
             await daemon.initialize()
             await daemon.request("key/store", STORE)
             assert await daemon.close() == 0
-    assert len(read_items(folder / "items")) == 1
+    assert len(master_keys(folder / "items")) == 1
     return folder
 
 
@@ -138,7 +144,7 @@ async def there(
 ) -> AsyncIterator[tuple[Daemon, Pings, Path]]:
     """Run a daemon on a copy of what was made; afterwards the keyring holds what it held."""
     shutil.copytree(made, folder, dirs_exist_ok=True)
-    before = read_items(folder / "items")
+    before = master_keys(folder / "items")
     async with running(
         *arguments,
         data_dir=folder / "vault",
@@ -146,7 +152,7 @@ async def there(
     ) as daemon:
         yield daemon, Pings(daemon), folder / "items"
         assert await daemon.close() == 0
-    assert read_items(folder / "items") == before  # not one more, and not another
+    assert master_keys(folder / "items") == before  # not one more, and not another
 
 
 def having(bus: Bus, mode: str | None, items: Path) -> AbstractContextManager[None]:

@@ -18,8 +18,8 @@ from byokd.keepers.vault.rekey import NewSlot
 from byokd.keysource import passphrase as phrases, recovery
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.os_keyring import OsKeyring
-from byokd.keysource.source import Item, KeySource
-from byokd.limits import SLOTS_MAX
+from byokd.keysource.source import Item, KeySource, failed
+from byokd.limits import SLOTS_MAX, UNSETTLED_KEYS_MAX
 from byokd.protocol.errors import (
     Conflict,
     InvalidParams,
@@ -27,6 +27,7 @@ from byokd.protocol.errors import (
     Unsupported,
     VaultError,
     VaultLocked,
+    VaultUnavailable,
 )
 from byokd.protocol.vault import Protection, SlotInfo
 from byokd.secret import Secret
@@ -471,7 +472,7 @@ async def test_a_crash_right_after_the_vault_was_made(
 ) -> None:
     house = Rekeyed(tmp_path, Keyring())
 
-    def crash(_: object) -> None:
+    def crash(*_: object) -> None:
         raise _Crash
 
     with monkeypatch.context() as patch:
@@ -486,6 +487,30 @@ async def test_a_crash_right_after_the_vault_was_made(
     last = await _again(later)
     await last.put()
     await last.vault.aclose()
+
+
+async def test_a_keyring_that_never_answers_is_not_asked_for_ever(tmp_path: Path) -> None:
+    house = Rekeyed(tmp_path, Keyring())
+    await house.initialize("osKeyring")
+    names = [Item(bytes([each]) * 16, bytes(16)) for each in range(UNSETTLED_KEYS_MAX + 1)]
+    for item in names[:-1]:
+        with (
+            pytest.raises(VaultUnavailable),
+            intent.written_down(house.vault.places, item, "osKeyring"),
+        ):
+            raise failed("timeout")
+        house.backend.items[item.service, item.user] = "kept after all"
+    with (
+        pytest.raises(VaultUnavailable) as caught,
+        intent.written_down(house.vault.places, names[-1], "osKeyring"),
+    ):
+        pytest.fail("one more was begun")
+    assert caught.value.data().details == {"reason": "timeout"}
+    assert len(house.backend.items) == len(names)
+    await rekey.finish(house.vault)
+    assert len(house.backend.items) == 1
+    assert not (tmp_path / "data/init.intent").exists()
+    await house.vault.aclose()
 
 
 async def test_an_intent_that_was_cut_names_nothing(tmp_path: Path) -> None:

@@ -1,28 +1,39 @@
-"""The name of a key that is being made for a vault that is not there yet.
+"""The names of keys that are being made for a vault that is not there yet.
 
 Knows one small file beside the store. Must not know how a vault is made. Keyrings do not list what
 they hold: a process that is killed after it put a key there and before the store was written would
-leave it for good, had its name not been written down first. Everything here is done by whoever
-holds the vault's lock.
+leave it for good, had its name not been written down first. A keyring that answered too late may
+have kept the key as well, so a name outlives the try, and there can be several. Everything here is
+done by whoever holds the vault's lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from byokd.crypto.encoding import pack, unpack
 from byokd.keepers.vault.hierarchy import Stored
 from byokd.keepers.vault.slots import SlotKeys
-from byokd.keysource.source import Item, reason_of
+from byokd.keysource.source import Item, failed, reason_of
+from byokd.limits import UNSETTLED_KEYS_MAX
 from byokd.protocol.errors import ByokdError
 from byokd.store import files
 from byokd.store.paths import Places
 
-_MAX_BYTES: Final = 256
+_NAME_MAX_BYTES: Final = 128
 _PARTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A key that may be somewhere, and the kind of place."""
+
+    item: Item
+    kind: str
 
 
 @contextmanager
@@ -33,23 +44,27 @@ def written_down(places: Places | None, item: Item, kind: str) -> Iterator[None]
     key ends with the process, and nothing is written.
 
     Raises:
+        VaultUnavailable: `timeout`; so many tries were never answered that no more is begun.
         StoreFailed: the disk refuses.
     """
     if places is None:
         yield
         return
-    files.create_private(_path(places), pack(item.store_id, item.slot_id, kind))
+    before = _names(places)
+    if len(before) >= UNSETTLED_KEYS_MAX:
+        raise failed("timeout")
+    _write(places, [*before, _Name(item, kind)])
     try:
         yield
     except ByokdError as error:
         if reason_of(error) != "timeout":
-            clear(places)
+            clear(places, item)
         raise
 
 
-def clear(places: Places) -> None:
-    """Forget the name: the store is written, or the key was not made. May raise `StoreFailed`."""
-    files.remove(_path(places))
+def clear(places: Places, item: Item) -> None:
+    """Strike a name out: the store is written, or the key was not made. May raise `StoreFailed`."""
+    _write(places, [name for name in _names(places) if name.item != item])
 
 
 def is_there(places: Places) -> bool:
@@ -58,26 +73,41 @@ def is_there(places: Places) -> bool:
 
 
 async def settle(places: Places, slot_keys: SlotKeys, stored: Stored | None) -> None:
-    """Remove a key that was made for a vault which never came to be.
+    """Remove keys that were made for a vault which never came to be.
 
-    Where that is not possible now the name stays, for the next time. May raise `StoreFailed`.
+    Where that is not possible now the names stay, for the next time; a place that does not answer
+    for one key is not asked for the others. May raise `StoreFailed`.
     """
-    data = files.read_private(_path(places), _MAX_BYTES)
-    if data is None:
+    if not is_there(places):
         return
-    named = _named(data)
-    unused = named is not None and (stored is None or stored.store_id != named[0].store_id)
-    if named is None or not unused or await slot_keys.forget(*named):
-        clear(places)
+    left = _names(places)
+    while left:
+        unused = stored is None or stored.store_id != left[0].item.store_id
+        if unused and not await slot_keys.forget(left[0].item, left[0].kind):
+            break
+        left = left[1:]
+    _write(places, left)
 
 
-def _named(data: bytes) -> tuple[Item, str] | None:
-    """Return what a file names; None where it was cut by a crash, before any key was made."""
+def _names(places: Places) -> list[_Name]:
+    """Return what is written down; nothing where the file was cut by a crash, before any key."""
+    data = files.read_private(_path(places), _NAME_MAX_BYTES * UNSETTLED_KEYS_MAX)
     try:
-        parts = unpack(data)
-        return (Item(parts[0], parts[1]), parts[2].decode()) if len(parts) == _PARTS else None
-    except ValueError:
-        return None
+        parts = unpack(data or b"")
+        return [
+            _Name(Item(*parts[at : at + 2]), parts[at + 2].decode())
+            for at in range(0, len(parts), _PARTS)
+        ]
+    except (ValueError, IndexError, TypeError):
+        return []
+
+
+def _write(places: Places, names: Sequence[_Name]) -> None:
+    if not names:
+        files.remove(_path(places))
+        return
+    parts = [part for name in names for part in (name.item.store_id, name.item.slot_id, name.kind)]
+    files.replace_private(_path(places), pack(*parts))
 
 
 def _path(places: Places) -> Path:

@@ -404,7 +404,7 @@ class Vault:
             await self._forget_unused(database)
             raise
         if database.durable:
-            intent.clear(self.places)
+            intent.clear(self.places, item)
         self._database = database
         await self._find()
         self._keys = keys
