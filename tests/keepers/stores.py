@@ -14,7 +14,7 @@ from typing import Any
 from byokd.keepers.audit import Audit
 from byokd.keepers.audit.check import Checker
 from byokd.keepers.audit.words import EVENTS
-from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, keys, sources_of
+from byokd.keepers.vault import KeyRow, NewKey, Vault, VaultTx, hierarchy, keys, sources_of
 from byokd.keepers.vault.standing import in_ring
 from byokd.protocol.audit import AuditVerifyResult
 from byokd.protocol.errors import VaultError
@@ -97,7 +97,11 @@ class World:
 
     async def verify(self, checker: Checker | None = None) -> AuditVerifyResult:
         return await self.audit.verify(
-            self.vault.inspect, keys.facts, ring=in_ring(self.vault.status()), checker=checker
+            self.vault.inspect,
+            keys.facts,
+            slots=hierarchy.slots,
+            ring=in_ring(self.vault.status()),
+            checker=checker,
         )
 
     async def keep_anchor(self, *, anyway: bool = False) -> None:

@@ -6,6 +6,7 @@ know what a key entry or an audit entry is: the keepers share this module and no
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
@@ -18,6 +19,7 @@ from byokd.store.connection import Row
 from byokd.store.db import Tx
 
 DELETED: Final = "deleted"
+SLOT_PREFIX: Final = "slot_"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,6 +97,11 @@ class Meta:
         )
 
 
+def slot_id_to_text(raw: bytes) -> str:
+    """Return a slot's id on the wire: `slot_` and 26 characters of base32."""
+    return SLOT_PREFIX + b32encode(raw).decode().rstrip("=").lower()
+
+
 class Stale(StoreBusy):
     """Another process replaced the root key or the store; open it again."""
 
@@ -113,10 +120,13 @@ class VaultTx:
         meta: the one row as it will be written; keepers replace it.
         trusted: whether the one row is as it was written.
         owed: changes of keys that no audit entry tells of yet, by key id.
+        owed_slots: slots that began or ceased to open the store and no entry tells of yet, by id.
         data_keys: accounts' data keys that were opened already, by account and version.
         changed: whether anything was written, so that the generation counts it.
         appended: how many audit entries, and whether one of them needs an anchor at once.
-        distrusted: keys that the audit trail tells other things of than their rows do.
+        distrusted: keys of which the audit trail tells other things than their rows do, or that
+            have none, and what it tells; None where it tells nothing.
+        distrusted_slots: ids of slots whose rows are not what the audit trail tells, in hex.
         after: by name, what to do once the commit is on the disk; it may fail without harm.
     """
 
@@ -126,11 +136,13 @@ class VaultTx:
     meta: Meta
     trusted: bool
     owed: dict[str, KeyFacts] = field(default_factory=dict)
+    owed_slots: dict[str, bool] = field(default_factory=dict)
     after: dict[str, Callable[[], None]] = field(default_factory=dict)
     data_keys: dict[tuple[str, int], bytes] = field(default_factory=dict)
     changed: bool = False
     appended: tuple[int, bool] = (0, False)
     distrusted: dict[str, KeyFacts | None] = field(default_factory=dict)
+    distrusted_slots: set[str] = field(default_factory=set)
 
     @classmethod
     def on(
@@ -139,7 +151,6 @@ class VaultTx:
         keys: RootKeys,
         *,
         durable: bool,
-        distrusted: dict[str, KeyFacts | None] | None = None,
     ) -> Self:
         """Start work. What only reads goes on even where the one row is not trusted."""
         row = sql.one("SELECT * FROM meta")
@@ -147,8 +158,6 @@ class VaultTx:
             raise VaultCorrupt("the store lost its first row; restore it from a backup")
         meta = _meta_of(row)
         tx = cls(sql, keys, durable, meta, trusted=same(meta.mac(keys), row.blob("row_mac")))
-        if distrusted is not None:
-            tx.distrusted = distrusted
         if (meta.store_id, meta.rk_version) != (keys.store_id, keys.version):
             raise Stale
         return tx
@@ -166,9 +175,9 @@ class VaultTx:
         """Write what is due before the commit.
 
         Raises:
-            Internal: a key changed and no audit entry was appended. Nothing is committed.
+            Internal: a key or a slot changed and no audit entry was appended. Nothing is committed.
         """
-        if self.owed:
+        if self.owed or self.owed_slots:
             raise Internal("a change of a key was not recorded in the audit trail; nothing changed")
         if self.changed:
             meta = self.meta

@@ -106,7 +106,7 @@ class Custody:
         checker = self._checker or Checker()
         result = await self._trail.check(checker)
         self._checker = checker if checker.fault is None or checker.fault.kind == "tables" else None
-        if not result.ok and checker.unreported:
+        if not result.ok and (checker.unreported or checker.unreported_slots):
             await self._quietly(self._report(session, checker))
         if not result.ok and result.message != self._told:
             self._tell(session, f"the audit trail is not whole: {result.message}")
@@ -161,11 +161,7 @@ class Custody:
             self._opened = True
 
     async def _report(self, session: Session, checker: Checker) -> None:
-        def write(tx: VaultTx) -> None:
-            for key_id in sorted(checker.unreported):
-                self._trail.note_fault(tx, session, key_id)
-
-        await self._vault.transaction(write)
+        await self._vault.transaction(lambda tx: self._trail.note_faults(tx, session, checker))
 
     async def _keep_anchor(self) -> None:
         try:

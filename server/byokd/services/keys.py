@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from byokd.catalog.record import Provider
 from byokd.crypto.seal import SealingKey
+from byokd.keepers.audit.check import Checker
 from byokd.keepers.lists import ModelLists
 from byokd.keepers.vault import KeyFacts, KeyRow, NewKey, Vault, VaultTx, keys
 from byokd.protocol.base import JsonObject
@@ -273,15 +274,27 @@ class Keys:
                 tell(session, after, "enabled", state=after.state)
 
     async def delete(self, session: Session, params: KeyIdParams) -> KeyDeleteResult:
-        """Forget a key: its row is overwritten, the audit trail keeps that it was there."""
+        """Forget a key: its row is overwritten, the audit trail keeps that it was there.
+
+        One whose row was removed from outside is recorded as gone, and not missed any more.
+        """
 
         def write(tx: VaultTx) -> KeyFacts:
             gone = keys.delete(tx, session.account, params.key_id)
             self._trail.note(tx, session, "key.deleted", gone)
             return gone
 
+        def give_up(tx: VaultTx) -> KeyFacts:
+            gone = keys.delete_missing(tx, session.account, params.key_id)
+            self._trail.note(tx, session, "key.deleted", gone, {"cause": INTEGRITY})
+            return gone
+
         await self._trail.settle(params.key_id)
-        gone = await self._vault.transaction(write, urgent=True)
+        try:
+            gone = await self._vault.transaction(write, urgent=True)
+        except NotFound:
+            await self._trail.check(Checker())  # which finds out what is missing
+            gone = await self._vault.transaction(give_up)
         with suppress(ByokdError):  # the key is gone, and no list of it is shown without it
             await self._lists.forget(session.account, gone.key_id)
         tell(session, gone, "deleted", state=None)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from byokd.keepers.audit.check import Checker
 from byokd.keepers.vault import Given, Vault, VaultTx, accounts, rekey, slot_id_to_bytes
 from byokd.keepers.vault.rekey import NewSlot, Retire
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import InvalidParams
+from byokd.protocol.errors import InvalidParams, NotFound
 from byokd.protocol.vault import VaultRekeyParams, VaultRekeyResult
 from byokd.secret import Secret
 from byokd.services.backups import BackupsDesk
@@ -90,7 +91,11 @@ class Rekeying:
         if params.slot_id is None:
             raise _missing("slotId", "must be given")
         slot_id = slot_id_to_bytes(params.slot_id)
-        await rekey.remove_slot(self._vault, slot_id, removed=self._removed(session))
+        try:
+            await rekey.remove_slot(self._vault, slot_id, removed=self._removed(session))
+        except NotFound:
+            await self._trail.check(Checker())  # one that was changed from outside can be given up
+            await rekey.remove_slot(self._vault, slot_id, removed=self._removed(session))
 
     async def _renew(self, session: Session, params: VaultRekeyParams, new: Given) -> bool:
         """Renew root and data keys; tells whether the new recovery code took an older's place."""

@@ -12,6 +12,7 @@ from byokd.keepers.audit import Audit, export
 from byokd.keepers.audit.check import Checker
 from byokd.keepers.audit.words import REQUEST_ID
 from byokd.keepers.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
+from byokd.keepers.vault.hierarchy import slots
 from byokd.keepers.vault.standing import in_ring
 from byokd.protocol.audit import (
     AuditExportParams,
@@ -122,7 +123,11 @@ class Trail:
         """Do the same with a checker that may go on where it stopped; remembered for the status."""
         self.standing = "checking" if self.standing is None else self.standing
         result = await self._audit.verify(
-            self._vault.inspect, keys.facts, ring=in_ring(self._vault.status()), checker=checker
+            self._vault.inspect,
+            keys.facts,
+            slots=slots,
+            ring=in_ring(self._vault.status()),
+            checker=checker,
         )
         self.standing = "whole" if result.ok else "faulty"
         return result
@@ -167,14 +172,19 @@ class Trail:
             details=details,
         )
 
-    def note_fault(self, tx: VaultTx, session: Session, key_id: str) -> None:
-        """Append that a key in the tables is not what the trail tells of it."""
-        self._audit.append(
-            tx,
-            session.account,
-            "store.integrity_failed",
-            actor=session.actor,
-            at=now_ms(),
-            key_id=key_id,
-            details={"fault": "tables"},
-        )
+    def note_faults(self, tx: VaultTx, session: Session, checker: Checker) -> None:
+        """Append which keys and slots in the tables are not what the trail tells of them."""
+        about: list[tuple[str | None, JsonObject]] = [
+            (key_id, {}) for key_id in sorted(checker.unreported)
+        ]
+        about += [(None, {"slotId": slot}) for slot in sorted(checker.unreported_slots)]
+        for key_id, details in about:
+            self._audit.append(
+                tx,
+                session.account,
+                "store.integrity_failed",
+                actor=session.actor,
+                at=now_ms(),
+                key_id=key_id,
+                details=details | {"fault": "tables"},
+            )

@@ -6,7 +6,7 @@
     order         an authentic entry stands in another's place, or after the end
     truncated     the end is missing, or the whole store is older than its anchor
     foreignStore  the entries are another store's
-    tables        the chain is whole and a key in the tables is not what it tells
+    tables        the chain is whole and a key or a slot in the tables is not what it tells
 
 Knows what makes a chain whole. Must not know how entries come to be.
 """
@@ -22,7 +22,7 @@ from typing import Final
 from byokd.crypto.chain import Chain, ChainEntry, Link
 from byokd.crypto.kdf import same
 from byokd.keepers.audit.anchor import Absence, Anchor
-from byokd.keepers.tx import DELETED, KeyFacts, VaultTx
+from byokd.keepers.tx import DELETED, KeyFacts, VaultTx, slot_id_to_text
 from byokd.protocol.audit import AuditFault, AuditLink, AuditVerifyResult
 from byokd.protocol.base import JsonObject
 from byokd.store.connection import Row
@@ -51,20 +51,26 @@ class Checker:
 
     Attributes:
         seq: the last entry that was checked.
-        wrong: keys that are not in the tables what the chain tells of them, and what the tables
-            say; None for one that is missing there, or whose row was changed by hand.
-        unreported: those of them that no entry of the chain says so of yet.
+        wrong: keys that are not in the tables what the chain tells of them, and what it tells;
+            None for one that it tells nothing of.
+        wrong_slots: ids of slots that are not, either, in hex.
+        unreported: those of the keys that no entry of the chain says so of yet.
+        unreported_slots: those of the slots.
     """
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self.seq = 0
         self.wrong: dict[str, KeyFacts | None] = {}
+        self.wrong_slots: frozenset[str] = frozenset()
         self.unreported: frozenset[str] = frozenset()
+        self.unreported_slots: frozenset[str] = frozenset()
         self._link: Link | None = None
         self._chain: Chain | None = None
         self._anchor: Anchor | Absence = "none"
         self._told: dict[str, tuple[int, KeyFacts]] = {}
+        self._told_slots: dict[str, tuple[int, bool]] = {}
+        self._all_slots_told = False
         self._reported: set[str] = set()
 
     def begin(self, anchor: Anchor | Absence) -> None:
@@ -74,6 +80,11 @@ class Checker:
         if anchor == "changed":
             self.fault = Fault("mac", None, "the anchor beside the store was changed from outside")
 
+    def go_on(self) -> None:
+        """Go on after a chain that was whole; the tables may agree with it by now."""
+        if self.fault is not None and self.fault.kind == "tables":
+            self.fault = None
+
     def feed(self, tx: VaultTx, rows: Sequence[Row]) -> None:
         """Check the next entries."""
         if self._chain is None:
@@ -82,14 +93,22 @@ class Checker:
             if self.fault is None:
                 self._check(tx, self._chain, row)
 
-    def finish(self, tx: VaultTx, facts: Mapping[str, KeyFacts | None]) -> None:
+    def finish(
+        self,
+        tx: VaultTx,
+        facts: Mapping[str, KeyFacts | None],
+        slots: Mapping[str, bool] | None = None,
+    ) -> None:
         """Check the end of the chain, and the tables; distrust the keys that do not agree."""
         self.fault = self._end_fault(tx)
         if self.fault is None:
-            self.fault = self._tables_fault(facts)
+            self.fault = self._tables_fault(facts) or self._slots_fault(slots)
             tx.distrusted.clear()
             tx.distrusted.update(self.wrong)
+            tx.distrusted_slots.clear()
+            tx.distrusted_slots.update(self.wrong_slots)
             self.unreported = frozenset(self.wrong) - self._reported
+            self.unreported_slots = self.wrong_slots - self._reported
 
     def result(self) -> AuditVerifyResult:
         """Return the outcome for a client."""
@@ -146,11 +165,24 @@ class Checker:
         if isinstance(anchor, Anchor) and anchor.seq == entry.seq and not same(anchor.m, link.m):
             message = f"the store was replaced by an older one that went on before {entry.seq}"
             self.fault = Fault("truncated", entry.seq, message)
+        self._learn(entry)
+
+    def _learn(self, entry: ChainEntry) -> None:
+        """Take in what an entry tells of the tables; most tell nothing and are not parsed."""
+        if not (entry.event == _FAILED or b'"facts"' in entry.body or b'"slots"' in entry.body):
+            return
+        body = parsed(entry.body)
+        facts, slots, details = body.get("facts"), body.get("slots"), body.get("details")
         if entry.event == _FAILED:
-            self._reported.add(entry.key_ref)
-        elif b'"facts"' in entry.body and isinstance(told := parsed(entry.body).get("facts"), dict):
-            self._told[entry.key_ref] = (entry.seq, _facts_of(told))
+            slot = details.get("slotId") if isinstance(details, dict) else None
+            self._reported.add(entry.key_ref or str(slot))
+        if isinstance(facts, dict):
+            self._told[entry.key_ref] = (entry.seq, _facts_of(facts))
             self._reported.discard(entry.key_ref)
+        if isinstance(slots, dict):
+            self._all_slots_told = self._all_slots_told or entry.seq == 1
+            self._told_slots |= {slot: (entry.seq, opens is True) for slot, opens in slots.items()}
+            self._reported -= slots.keys()
 
     def _misplaced(
         self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, found: Link
@@ -189,14 +221,33 @@ class Checker:
     def _tables_fault(self, facts: Mapping[str, KeyFacts | None]) -> Fault | None:
         told = {key: fact for key, (_, fact) in self._told.items() if fact.state != DELETED}
         self.wrong = {
-            key_id: facts.get(key_id)
+            key_id: told.get(key_id)
             for key_id in sorted({*told, *facts})
             if key_id not in facts or facts[key_id] != told.get(key_id)
         }
         for key_id in self.wrong:
             seq = self._told[key_id][0] if key_id in self._told else None
             message = f"key {key_id} in the tables is not what the trail tells of it"
+            if key_id not in facts:
+                message = f"key {key_id} is gone and no entry says why; deleting it records that"
             return Fault("tables", seq, message)
+        return None
+
+    def _slots_fault(self, slots: Mapping[str, bool] | None) -> Fault | None:
+        """Compare the ways in; of a store made before they were told, those that are told of."""
+        if slots is None:
+            return None
+        told = {slot for slot, (_, opens) in self._told_slots.items() if opens}
+        good = {slot for slot, checked in slots.items() if checked}
+        untold = good - (set() if self._all_slots_told else good - self._told_slots.keys())
+        self.wrong_slots = frozenset((told - good) | (untold - told) | (slots.keys() - good))
+        for slot in sorted(self.wrong_slots):
+            seq = self._told_slots[slot][0] if slot in self._told_slots else None
+            what = "gone or changed" if slot in told else "a way in that nobody added"
+            if seq is not None and slot not in told:
+                what = "back after it was removed"
+            name = slot_id_to_text(bytes.fromhex(slot))
+            return Fault("tables", seq, f"slot {name} is {what}; removing it records that")
         return None
 
 

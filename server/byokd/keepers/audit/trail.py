@@ -87,8 +87,9 @@ class Audit:
     ) -> int:
         """Add one entry after the last one; returns its sequence number.
 
-        An entry about a key that changed in this transaction also carries the key's new facts, so
-        that the trail and the tables can be compared; the caller does not say them.
+        An entry about a key that changed in this transaction also carries the key's new facts, and
+        one after a change of the slots says which began or ceased to open the store, so that the
+        trail and the tables can be compared; the caller does not say them.
 
         Args:
             tx: the transaction of the change itself.
@@ -105,6 +106,9 @@ class Audit:
         """
         require_known(event, details or {})
         facts = tx.owed.pop(key_id, None) if key_id is not None else None
+        slots, tx.owed_slots = tx.owed_slots, {}
+        if slots:
+            tx.after["told slots"] = partial(tx.distrusted_slots.difference_update, slots)
         if facts is not None and key_id is not None:
             tx.after[f"told {key_id}"] = partial(_trust, tx, key_id)
         ts_us = self._time(tx, account, actor, at)  # may write an entry of its own
@@ -117,7 +121,7 @@ class Audit:
                 account_ref=account,
                 key_ref=key_id or "",
                 actor=actor,
-                body=_body(tx, facts.provider if facts else provider, facts, details or {}),
+                body=_body(tx, facts.provider if facts else provider, facts, details or {}, slots),
             ),
         )
         return tx.meta.head_seq
@@ -156,6 +160,7 @@ class Audit:
         read: Reads,
         facts: Callable[[VaultTx], Mapping[str, KeyFacts | None]],
         *,
+        slots: Callable[[VaultTx], Mapping[str, bool]] | None = None,
         ring: bool = False,
         checker: Checker | None = None,
     ) -> AuditVerifyResult:
@@ -168,11 +173,14 @@ class Audit:
         Args:
             read: `Vault.read`.
             facts: what the tables say of every key, `keys.facts`.
+            slots: what they say of the ways in, `hierarchy.slots`; None leaves them out.
             ring: whether the master key came from the OS keyring.
             checker: one that was used before goes on where it stopped.
         """
         checker = checker or Checker()
-        if not checker.seq:  # who goes on has met the anchor already
+        if checker.seq:
+            checker.go_on()  # it has met the anchor already
+        else:
             checker.begin(await self.anchor(read, ring=ring))
         reached: int | None = checker.seq or _BEFORE_ALL
         while reached is not None:
@@ -187,7 +195,7 @@ class Audit:
                 if checker.fault is None and len(rows) == AUDIT_BATCH_ENTRIES:
                     return rows[-1].number("seq")
                 if checker.fault is None:
-                    checker.finish(tx, facts(tx))
+                    checker.finish(tx, facts(tx), slots and slots(tx))
                 return None
 
             reached = await read(step)
@@ -335,12 +343,17 @@ def _follows(tx: VaultTx, mark: Anchor) -> bool:
 
 
 def _body(
-    tx: VaultTx, provider: str | None, facts: KeyFacts | None, details: Mapping[str, Json]
+    tx: VaultTx,
+    provider: str | None,
+    facts: KeyFacts | None,
+    details: Mapping[str, Json],
+    slots: Mapping[str, bool] | None = None,
 ) -> bytes:
     parts = {
         "store": tx.keys.store_id.hex() if tx.meta.head_seq == 0 else None,
         "provider": provider,
         "facts": None if facts is None else asdict(facts),
+        "slots": dict(slots) if slots else None,
         "details": dict(details) or None,
     }
     kept = {name: part for name, part in parts.items() if part is not None}

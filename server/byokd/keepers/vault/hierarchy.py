@@ -260,6 +260,9 @@ def renew_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKey
         key = data_key(tx, account, version=version)
         if key is not None:
             _write_data_key(tx, after, account, key, at=row.number("created_at"))
+    was = {slot.slot_id.hex() for slot in checked_slots(tx) if slot.state == ACTIVE}
+    opens = {key.slot_id.hex() for key in opened_by}
+    tx.owed_slots |= dict.fromkeys(was - opens, False) | dict.fromkeys(opens - was, True)
     made_at = {slot.slot_id: slot.created_at for slot in all_slots(sql)}
     sql.run("DELETE FROM key_slot WHERE state = ?", ACTIVE)
     for slot_key in opened_by:
@@ -299,6 +302,19 @@ def checked_slots(tx: VaultTx) -> list[Slot]:
     Keys are removed by what these rows say, so whoever edits a row must not be able to say it.
     """
     return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
+
+
+def slots(tx: VaultTx) -> dict[str, bool]:
+    """Return the ids of slots that open the store, in hex; False for a row that fails its check.
+
+    The audit trail is compared with this.
+    """
+    checked = {slot.slot_id for slot in checked_slots(tx)}
+    return {
+        slot.slot_id.hex(): slot.slot_id in checked
+        for slot in all_slots(tx.sql)
+        if slot.state == ACTIVE or slot.slot_id not in checked
+    }
 
 
 def all_slots(sql: Tx) -> list[Slot]:

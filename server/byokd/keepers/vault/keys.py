@@ -22,7 +22,7 @@ from typing import Final
 from byokd.crypto.encoding import pack_pairs, unpack_pairs
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal, wipe
 from byokd.crypto.kdf import fingerprint
-from byokd.keepers.tx import KeyFacts, VaultTx
+from byokd.keepers.tx import DELETED, KeyFacts, VaultTx
 from byokd.keepers.vault import rows
 from byokd.keepers.vault.hierarchy import (
     ID_BYTES,
@@ -208,6 +208,20 @@ def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
     tx.owed[key_id] = gone
     if _default_id(tx, account, gone.provider) is None:
         _promote(tx, account, gone.provider)
+    return gone
+
+
+def delete_missing(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
+    """Give up a key whose row was removed from outside: what the trail tells of it ends.
+
+    Raises:
+        NotFound: the trail knows of no such key in this account, or its row is there.
+    """
+    told = tx.distrusted.get(key_id)
+    there = tx.sql.one("SELECT 1 FROM key_entry WHERE key_id = ?", rows.id_to_bytes(key_id))
+    if told is None or told.account != account or there is not None:
+        raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
+    tx.owed[key_id] = gone = replace(told, state=DELETED)
     return gone
 
 

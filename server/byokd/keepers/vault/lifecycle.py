@@ -84,6 +84,7 @@ class Vault:
         self.prepare: Prepare | None = None
         self._held: RootKeys | None = None
         self._distrusted: dict[str, KeyFacts | None] = {}
+        self._distrusted_slots: set[str] = set()
         self._database: Database | None = None
         self._keys: RootKeys | None = None
         self._standing = Standing()
@@ -394,6 +395,7 @@ class Vault:
             keys = hierarchy.create(sql, item.store_id, made, at=self._clock())
             tx = self._on(sql, keys, database)
             if created is not None:
+                tx.owed_slots = hierarchy.slots(tx)
                 created(tx)
             tx.end()
             return keys
@@ -439,7 +441,9 @@ class Vault:
         raise Stale
 
     def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
-        return VaultTx.on(sql, keys, durable=database.durable, distrusted=self._distrusted)
+        tx = VaultTx.on(sql, keys, durable=database.durable)
+        tx.distrusted, tx.distrusted_slots = self._distrusted, self._distrusted_slots
+        return tx
 
 
 def _exists() -> Conflict:

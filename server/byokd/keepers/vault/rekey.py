@@ -94,13 +94,16 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: Note) -> None:
     def work(tx: VaultTx) -> None:
         active = _active(tx)
         slot = next((slot for slot in active if slot.slot_id == slot_id), None)
-        if slot is None:
+        if slot is None and slot_id.hex() not in tx.distrusted_slots:
             raise NotFound("there is no such slot; vault/status lists them")
         if not any(other.kind != RECOVERY for other in active if other is not slot):
             raise Conflict(
                 "this is the last way to open the vault but for a recovery code; add another first"
             )
-        _retire(tx, slot)
+        if slot is None:
+            _strike_out(tx, slot_id)
+        else:
+            _retire(tx, slot)
         removed(tx, slot_id)
 
     async with vault.changing_slots():
@@ -233,7 +236,7 @@ def _activate(tx: VaultTx, key: SlotKey, retire: Retire, added: Note, removed: N
     before = _active(tx)
     slot = hierarchy.wrapped(tx.keys, key, at=pending.created_at)
     hierarchy.write_slot(tx.sql, tx.keys, slot)
-    tx.changed = True
+    tx.changed, tx.owed_slots[key.slot_id.hex()] = True, True
     added(tx, key.slot_id)
     for other in before:
         ends = "recoveryCodes" if other.kind == RECOVERY else "protections"
@@ -247,7 +250,13 @@ def _retire(tx: VaultTx, slot: Slot) -> None:
     hierarchy.write_slot(
         tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1)
     )
-    tx.changed = True
+    tx.changed, tx.owed_slots[slot.slot_id.hex()] = True, False
+
+
+def _strike_out(tx: VaultTx, slot_id: bytes) -> None:
+    """Give up a slot whose row was changed or removed from outside: it opens nothing."""
+    tx.sql.run("DELETE FROM key_slot WHERE slot_id = ?", slot_id)
+    tx.changed, tx.owed_slots[slot_id.hex()] = True, False
 
 
 def _drop(tx: VaultTx, slot: Slot) -> None:

@@ -5,11 +5,11 @@ Knows how an error becomes a reason, and which protection counts. Must not open 
 
 from __future__ import annotations
 
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, cast, get_args
 
-from byokd.keepers.tx import VaultTx
+from byokd.keepers.tx import SLOT_PREFIX, VaultTx, slot_id_to_text
 from byokd.keepers.vault.hierarchy import Slot, Stored
 from byokd.keepers.vault.slots import Worth
 from byokd.protocol.errors import (
@@ -33,9 +33,6 @@ CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", 
 
 _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 1, "memory": 2}
 """A passphrase is not weaker than a keyring: it is not there for programs that run as the user."""
-
-_ID_PREFIX: Final = "slot_"
-
 
 Gate: TypeAlias = Callable[[VaultTx], None]
 """Looks at a store that a slot has just opened, before anybody uses it; raises to refuse it."""
@@ -115,7 +112,7 @@ class Standing:
 
     def _slot(self, slot: Slot) -> SlotInfo:
         return SlotInfo(
-            id=id_to_text(slot.slot_id),
+            id=slot_id_to_text(slot.slot_id),
             kind=slot.kind,
             state=cast("SlotState", slot.state),
             created_at=slot.created_at,
@@ -128,14 +125,9 @@ def in_ring(info: VaultInfo) -> bool:
     return any((slot.kind, slot.state) == ("osKeyring", "active") for slot in info.slots)
 
 
-def id_to_text(raw: bytes) -> str:
-    """Return a slot's id on the wire: `slot_` and 26 characters of base32."""
-    return _ID_PREFIX + b32encode(raw).decode().rstrip("=").lower()
-
-
 def id_to_bytes(slot_id: str) -> bytes:
     """Return the 16 bytes of a slot's id, which the contract has checked."""
-    body = slot_id.removeprefix(_ID_PREFIX).upper()
+    body = slot_id.removeprefix(SLOT_PREFIX).upper()
     return b32decode(body + "=" * (-len(body) % 8))
 
 
