@@ -23,6 +23,7 @@ from byokd.protocol.audit import (
     AuditVerifyParams,
     AuditVerifyResult,
 )
+from byokd.protocol.base import Json
 
 _CHECK_TIMEOUT_S: Final = 120.0
 
@@ -151,8 +152,15 @@ def show(items: Iterable[AuditEntry]) -> None:
 
 def _what(item: AuditEntry) -> str:
     details = ", ".join(
-        f"{name} {value if isinstance(value, str) else to_json(value).decode()}"
+        f"{name} {_said(name, value)}"
         for name, value in item.details.items()
         if value is not None and value is not False
     )
-    return f"{item.provider or 'the store'}: {details} (by {item.actor})"
+    about = f": {details}" if details else ""
+    return f"{item.provider or 'the store'}{about} (by {item.actor})"
+
+
+def _said(name: str, value: Json) -> str:
+    if name.endswith("At") and isinstance(value, int):
+        return terminal.when(value) or str(value)
+    return value if isinstance(value, str) else to_json(value).decode()
