@@ -2,13 +2,16 @@
 
 Two real daemons over their real stdio, one folder, one provider. Both do anything that names a key,
 with keys of their own, of the other, and of nobody; a key of the other must be answered exactly as
-one of nobody. Must not know how accounts are kept apart.
+one of nobody. Keys come from variables and go out in bundles. Any session may forget a whole
+account: then the named one goes and no other. Must not know how accounts are kept apart.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import tempfile
+from collections import Counter
 from collections.abc import Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -34,6 +37,10 @@ T = TypeVar("T")
 _NOBODYS = "key_" + "a" * 26
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 _KEYS_MAX = 4
+_VARIABLE = "LITELLM_API_KEY"
+"""Of a provider whose keys need an address that a person gives: here, the sandbox's."""
+_PASSPHRASE = {"plain": "moved with four words"}
+_RARELY = st.sampled_from([False] * 10 + [True] + [False] * 9)  # what takes long, or ends much
 _PICK = st.integers(0, 99)  # ids are drawn by the daemon, so a key is named by its place
 _SECRETS = {name: f"{name}-key-0123456789abcdef" for name in ("home", "work")}
 
@@ -79,16 +86,18 @@ class House:
         self.stack = AsyncExitStack()
         self.accounts: list[Account] = []
         self.steps = 0
+        self.done: Counter[str] = Counter()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
 
     async def open(self) -> None:
-        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.bundle = folder / "keys.byokd"
         keys = list(_SECRETS.values())
         self.provider = await self.stack.enter_async_context(Sandbox(keys=keys))
         for name in _SECRETS:
-            process = running(data_dir=Path(folder))
+            process = running("--allow-export", data_dir=folder / "store")
             daemon = await self.stack.enter_async_context(process)
             self.accounts.append(Account(name, daemon))
             await daemon.initialize(account=name)
@@ -180,7 +189,8 @@ class Apart(RuleBasedStateMachine):
         """The default key is the account's own, or there is none."""
         account = self.accounts[who]
         before = len(self.house.provider.requests)
-        usual = next((key for key in account.listed.values() if key["isDefault"]), None)
+        there = [key for key in account.listed.values() if key["provider"] == GENERIC]
+        usual = next((key for key in there if key["isDefault"]), None)
         try:
             result = self._ask(account, "chat/send", chat_params("sandbox-echo"))
         except RpcError as error:
@@ -190,10 +200,106 @@ class Apart(RuleBasedStateMachine):
         if usual is not None and usual["state"] == "active":
             assert answered == usual["keyId"]
         else:
-            assert answered == ("keyDisabled" if account.listed else "keyMissing")
+            assert answered == ("keyDisabled" if there else "keyMissing")
         credentials = {seen.credential for seen in self.house.provider.requests[before:]}
         assert credentials <= {_SECRETS[account.name]}
         account.listed = self._list(account)
+
+    def _import(self, account: Account, source: Json, *chosen: Json) -> Json:
+        params: Json = {"source": source, "probe": "skip"}
+        if chosen:
+            params["choose"] = list(chosen)
+        result: Json = self._ask(account, "key/import", params)
+        self.house.done["looks into variables and bundles"] += 1
+        return result
+
+    @rule(who=st.integers(0, 1), whose=st.integers(0, 1))
+    def look_into_variables(self, who: int, whose: int) -> None:
+        """What is stored already is told of one's own keys; what another stored is news."""
+        account = self.accounts[who]
+        variables = {_VARIABLE: {"plain": _SECRETS[self.accounts[whose].name]}}
+        source = {"type": "variables", "variables": variables}
+        [item] = self._import(account, source)["items"]
+        here = {"id": item["id"], "baseUrl": self.house.provider.base_url}
+        held = [key for key in account.listed.values() if key["provider"] == item["provider"]]
+        if who != whose:
+            assert item["storedAs"] is None
+            assert item["fingerprint"] not in {
+                key["fingerprint"] for key in self.accounts[whose].listed.values()
+            }
+        elif held or len(account.listed) < _KEYS_MAX:
+            [outcome] = self._import(account, source, here)["outcomes"]
+            if outcome["error"] is None:
+                account.had.add(outcome["key"]["keyId"])
+                self.house.done["imports"] += 1
+            else:
+                assert outcome["error"]["kind"] == "conflict"
+                assert outcome["error"]["keyId"] in {key["keyId"] for key in held}
+            account.listed = self._list(account)
+
+    def _export(self, account: Account, *key_ids: str) -> Json:
+        params: Json = {"passphrase": _PASSPHRASE}
+        if key_ids:
+            params["keyIds"] = list(key_ids)
+        try:
+            result: Json = self._ask(account, "key/export", params)
+        except RpcError as error:
+            result = {"error": error.kind}
+        self.house.done["exports"] += 1
+        return result
+
+    @rule(who=st.integers(0, 1), now=_RARELY, pick=_PICK)
+    def export(self, who: int, *, now: bool, pick: int) -> None:
+        """Every key of one's own goes out, and none of another, named or not."""
+        account, other = self.accounts[who], self.accounts[1 - who]
+        if not now:
+            return
+        if other.listed:
+            anothers = _picked(other.listed, pick)
+            assert self._export(account, *account.listed, anothers) == {"error": "notFound"}
+        result = self._export(account)
+        if not account.listed:
+            assert result == {"error": "notFound"}
+            return
+        assert (result["keys"], result["leftOut"]) == (len(account.listed), [])
+        self.house.bundle.write_bytes(base64.b64decode(result["bundle"]))
+        source = {
+            "type": "bundle",
+            "path": str(self.house.bundle),
+            "passphrase": _PASSPHRASE,
+        }
+        stored = [item["storedAs"] for item in self._import(account, source)["items"]]
+        assert set(stored) <= set(account.listed), "each is there already"
+        stored = [item["storedAs"] for item in self._import(other, source)["items"]]
+        assert set(stored) == {None}, "none is there in the other account"
+
+    @rule(who=st.integers(0, 1))
+    def list_the_accounts(self, who: int) -> None:
+        """All accounts are told of, by name and number of keys, and no key of any."""
+        account = self.accounts[who]
+        items = self._ask(account, "account/list", {})["items"]
+        told = {item["account"]: (item["keys"], item["current"]) for item in items}
+        for each in self.accounts:
+            nothing = (0, each is account)
+            assert told.get(each.name, nothing) == (len(each.listed), each is account)
+        assert told.keys() <= set(_SECRETS)
+
+    @rule(who=st.integers(0, 1), whose=st.integers(0, 1), now=_RARELY)
+    def forget_an_account(self, who: int, whose: int, *, now: bool) -> None:
+        """Whoever asks for it: the named account goes, and the other keeps all it has."""
+        gone, kept = self.accounts[whose], self.accounts[1 - whose]
+        if not now:
+            return
+        params = {"account": gone.name, "confirm": gone.name}
+        try:
+            forgotten = self._ask(self.accounts[who], "account/delete", params)["keys"]
+        except RpcError as error:
+            forgotten = error.kind
+        assert forgotten in ([len(gone.listed)] if gone.listed else [0, "notFound"])
+        assert self._list(gone) == {}
+        assert self._list(kept) == kept.listed
+        gone.listed = {}
+        self.house.done["accounts forgotten"] += 1
 
     @rule(who=st.integers(0, 1), pick=_PICK)
     def read_the_trail(self, who: int, pick: int) -> None:
@@ -234,7 +340,8 @@ def _check(examples: int, steps: int) -> None:
         )
         verified = house.run(house.accounts[0].daemon.request("audit/verify", {}))
         assert verified["ok"], verified
-        print(f"\naccounts kept apart: {house.steps} steps, 0 breaches")
+        did = ", ".join(f"{count} {what}" for what, count in sorted(house.done.items()))
+        print(f"\naccounts kept apart: {house.steps} steps ({did}), 0 breaches")
     finally:
         house.close()
 
