@@ -196,6 +196,32 @@ def test_the_table_names_every_provider_in_the_order_shown() -> None:
     assert len(PROVIDERS) == 23
 
 
+def test_what_only_fills_the_address_is_read_nowhere_else() -> None:
+    flagged = {
+        (record.id, field.name): record
+        for record in PROVIDERS.values()
+        for field in record.fields
+        if field.address_only
+    }
+    assert sorted(flagged) == [
+        ("azure-openai", "resourceName"), ("cloudflare-workers-ai", "accountId"),
+    ]  # fmt: skip
+    for (_, name), record in flagged.items():
+        assert f"{{{name}}}" in (record.base_url or "")
+        # An absolute URL is asked at the record's own address only.
+        there = record.model_dump(exclude={"base_url": True, "pasted": True, "fields": True})
+        read = [text for text in _texts(there) if name in text]
+        assert all(text.startswith("https://") for text in read), read
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for pair in value.items() for one in pair for text in _texts(one)]
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts(one)]
+    return [value] if isinstance(value, str) else []
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.id)
 def test_a_record_keeps_its_promises(row: Row) -> None:
     record = PROVIDERS[row.id]

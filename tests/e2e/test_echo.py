@@ -33,7 +33,7 @@ from world import KEY, chat_params, unlocked
 
 pytestmark = pytest.mark.timeout(60)
 
-_PLAIN = {"region": "us-east-1", "accountId": "0" * 32, "resourceName": "sandbox"}
+_PLAIN = {"region": "us-east-1", "accountId": "0" * 32}
 _QUESTION = "What is the weather in Lisbon?"
 _TOOL = {
     "name": "weather",

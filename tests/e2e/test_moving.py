@@ -310,11 +310,20 @@ async def test_keys_move_to_another_machine(tmp_path: Path) -> None:
             chosen = [{"id": item["id"]} for item in items]
             off, on = await _take(daemon, source, *chosen, probe="warn")
             assert (off["key"]["state"], off["key"]["label"]) == ("userDisabled", "spare ✓")
+            told = [note for method, note in daemon.notes if method == "key/changed"]
+            told = [note for note in told if note["keyId"] == off["key"]["keyId"]]
+            assert [(note["change"], note["state"], note["reason"]) for note in told] == [
+                ("stored", "userDisabled", "user")
+            ], "it was never on here"
             assert (on["key"]["state"], on["probe"]["verdict"]) == ("active", "valid")
             answer = await ask(daemon, "sandbox-echo")
             assert answer["route"]["keyId"] == on["key"]["keyId"]
             again = await _take(daemon, source, *chosen)
             assert [one["error"]["kind"] for one in again] == ["conflict"] * 2
+            entries = (await daemon.request("audit/list", {"keyId": off["key"]["keyId"]}))["items"]
+            assert [entry["event"] for entry in entries if entry["event"] != "key.probe"] == [
+                "key.user_disabled", "key.created",
+            ]  # fmt: skip
             assert (await daemon.request("audit/verify", {}))["ok"]
 
 

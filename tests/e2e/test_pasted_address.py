@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -88,4 +89,72 @@ async def test_what_was_pasted_becomes_fields_and_origin(tmp_path: Path) -> None
             await _store(daemon, "azure-openai", secret | {"resourceName": "other"}, _PORTAL)
         assert caught.value.kind == "invalidParams"
         assert "names another resourceName" in str(caught.value)
+        assert await daemon.close() == 0
+
+
+async def _refused(work: Coroutine[Any, Any, Any]) -> tuple[str, str]:
+    with pytest.raises(RpcError) as caught:
+        await work
+    details = caught.value.data.get("details")
+    return caught.value.kind, details[0]["pointer"] if isinstance(details, list) else ""
+
+
+async def test_a_base_url_takes_the_place_of_what_fills_the_usual_one(tmp_path: Path) -> None:
+    secret = {"apiKey": {"plain": KEY}}
+    own, pair = "https://gateway.example/openai/v1", {"accessKeyId": {"plain": KEY}}
+    aws = pair | {"secretAccessKey": {"plain": KEY}}
+    async with running(data_dir=tmp_path) as daemon:
+        await unlocked(daemon)
+        stored = (await _store(daemon, "azure-openai", secret, own))["key"]
+        assert (stored["fields"], stored["baseUrl"]) == ({"apiKey": None}, own)
+        listed = (await daemon.request("provider/list", {}))["items"]
+        known = {item["id"]: item["fields"] for item in listed}
+        flagged = [field["name"] for field in known["azure-openai"] if field["addressOnly"]]
+        assert flagged == ["resourceName"]
+        for provider, fields, base_url, pointer in (
+            ("azure-openai", secret, None, "/fields/resourceName"),
+            ("azure-openai", secret, "https://{resourceName}.example/v1", "/fields/resourceName"),
+            ("bedrock", aws, "https://bedrock.example", "/fields/region"),  # it signs, too
+        ):
+            refused = await _refused(_store(daemon, provider, fields, base_url))
+            assert refused == ("invalidParams", pointer)
+        again = {"keyId": stored["keyId"], "fields": secret, "probe": "skip"}
+        assert (await daemon.request("key/rotate", again))["key"]["baseUrl"] == own
+        assert await daemon.close() == 0
+
+
+async def test_a_rotated_key_does_not_go_to_the_old_account(tmp_path: Path) -> None:
+    token, other = {"apiToken": {"plain": KEY}}, "f" * 32
+    cloud, at = "cloudflare-workers-ai", "http://127.0.0.1:80/accounts/{accountId}/ai/v1"
+    aws = {name: {"plain": KEY} for name in ("accessKeyId", "secretAccessKey")}
+    vpce = "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"
+    async with running(data_dir=tmp_path) as daemon:
+        await unlocked(daemon)
+
+        async def rotated(key: Any, **more: Any) -> Any:
+            asked = {"keyId": key["keyId"], "probe": "skip"} | more
+            return (await daemon.request("key/rotate", asked))["key"]
+
+        filled = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, at))["key"]
+        here = filled["baseUrl"]
+        assert here.endswith(f"/{_ACCOUNT}/ai/v1")
+        usual = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, None))["key"]
+        private = (await _store(daemon, "bedrock", aws | {"region": "eu-west-1"}, vpce))["key"]
+        elsewhere: list[tuple[Any, Any]] = [
+            (filled, {"fields": token | {"accountId": other}}),
+            (filled, {"fields": token | {"accountId": other}, "baseUrl": at}),
+            (filled, {"fields": token, "baseUrl": "http://127.0.0.1/elsewhere/v1"}),
+            (private, {"fields": aws | {"region": "us-east-1"}}),
+        ]
+        for key, more in elsewhere:
+            assert await _refused(rotated(key, **more)) == ("conflict", "")
+        same = token | {"accountId": _ACCOUNT}
+        asks: list[Any] = [{"fields": token}, {"fields": same}, {"fields": token, "baseUrl": here}]
+        for asked in asks:
+            assert (await rotated(filled, **asked))["baseUrl"] == here
+        assert (await rotated(private, fields=aws))["baseUrl"] == vpce
+        moved = await rotated(usual, fields=token | {"accountId": other})
+        assert (moved["fields"]["accountId"], moved["baseUrl"]) == (other, None), (
+            "it is filled anew"
+        )
         assert await daemon.close() == 0

@@ -50,12 +50,13 @@ class _Record(BaseModel):
 
 
 class Field(_Record):
-    """One input of the key form. `env` names the variables that an import reads it from."""
+    """One input of the key form; `protocol.provider.FieldInfo` says what its facts mean."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,63}$")]
     label: str
     secret: bool = True
     required: bool = True
+    address_only: bool = False
     pattern: str | None = None
     hint: str | None = None
     env: tuple[str, ...] = ()
@@ -66,8 +67,7 @@ class Auth(_Record):
 
     `bearer`: `Authorization: Bearer <field>`; `header`: `<header>: <field>`; `sigv4`: AWS signing;
     `none`: nothing. An optional field that is empty puts nothing on the request, or what
-    `otherwise` says. `sigv4` reads the fields `accessKeyId`, `secretAccessKey`, `sessionToken`
-    and `region`.
+    `otherwise` says. `sigv4` reads `accessKeyId`, `secretAccessKey`, `sessionToken`, `region`.
     """
 
     scheme: Literal["bearer", "header", "sigv4", "none"] = "bearer"

@@ -87,7 +87,7 @@ def add(
     about = find(daemon, provider)
     if about.base_url_required and base_url is None and sys.stdin.isatty():
         base_url = click.prompt("Base URL", err=True)
-    plain = _plain_fields(about, given, ask=True)
+    plain = _plain_fields(about, given, ask=True, placed=base_url is not None)
     hidden = secrets.read([f for f in about.fields if f.secret], from_stdin=from_stdin)
     sealed: dict[str, FieldInput] = {
         name: daemon.sealed(
@@ -265,7 +265,9 @@ def verdict(result: ProbeResult) -> str:
     return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{seen})"
 
 
-def _plain_fields(about: ProviderInfo, given: Sequence[str], *, ask: bool) -> dict[str, FieldInput]:
+def _plain_fields(
+    about: ProviderInfo, given: Sequence[str], *, ask: bool, placed: bool = False
+) -> dict[str, FieldInput]:
     known = {field.name: field for field in about.fields}
     values: dict[str, FieldInput] = {}
     for pair in given:
@@ -277,7 +279,8 @@ def _plain_fields(about: ProviderInfo, given: Sequence[str], *, ask: bool) -> di
         values[name] = value
     if ask and sys.stdin.isatty():
         for field in about.fields:
-            if field.required and not field.secret and field.name not in values:
+            needed = field.required and not (placed and field.address_only)
+            if needed and not field.secret and field.name not in values:
                 values[field.name] = click.prompt(field.label, err=True)
     return values
 

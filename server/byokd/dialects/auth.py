@@ -92,8 +92,13 @@ def _refusal(name: str, reason: str) -> InvalidParams:
     return InvalidParams(f"the field {name} {reason}", details=details)
 
 
-def key_problems(provider: Provider, fields: Fields) -> list[tuple[str, str]]:
+def key_problems(
+    provider: Provider, fields: Fields, *, placed: bool = False
+) -> list[tuple[str, str]]:
     """Return what is wrong with the fields of a key: JSON pointers and reasons, never values.
+
+    Where the key is `placed`, it has a base URL of its own, and what only fills the record's may
+    be left out.
 
     A record's `pattern` is advice for a form and refuses nothing here: providers change the shape
     of their keys without notice (Google did in 2026).
@@ -103,8 +108,9 @@ def key_problems(provider: Provider, fields: Fields) -> list[tuple[str, str]]:
         (f"/fields/{_pointed(name)}", "is not a field of this provider") for name in unknown
     ]
     for field in provider.fields:
-        reason = _field_problem(provider, field, fields.get(field.name, ""))
-        if reason:
+        value = fields.get(field.name, "")
+        reason = _field_problem(provider, field, value)
+        if reason and not (placed and field.address_only and not value):
             problems.append((f"/fields/{field.name}", reason))
     given = {name for name, value in fields.items() if value not in (Secret(""), "")}
     if provider.one_of and not any(given.issuperset(names) for names in provider.one_of):

@@ -13,7 +13,8 @@ from byokd.protocol.base import PageParams, Result, Value
 class FieldInfo(Value):
     """One input of the key form. A secret field travels sealed and is never shown again.
 
-    `env` names the variables in which other programs keep it.
+    `env` names the variables in which other programs keep it. Where `address_only`, a base URL of
+    one's own takes the place of the field.
     """
 
     name: str
@@ -23,6 +24,7 @@ class FieldInfo(Value):
     pattern: str | None
     hint: str | None
     env: tuple[str, ...] = ()
+    address_only: bool = False
 
 
 class ProviderInfo(Value):

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:d71319f8470e5364c4271fee0b8702b8f316fd22fb2adda657db6cfe5eb117bc"
+SCHEMA_HASH: Final = "sha256:30aa7b2a5afe71d3fc8383318df52446b6fdbdb117f4ff8b690dee233c044238"

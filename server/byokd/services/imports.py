@@ -21,7 +21,7 @@ from byokd.crypto.kdf import KEY_BYTES
 from byokd.keepers.vault import NewKey, Vault, VaultTx, keys
 from byokd.limits import ENVIRONMENT_KEPT_MS, IMPORT_AT_ONCE
 from byokd.protocol.errors import ByokdError, Conflict, InvalidParams, NotFound, VaultError
-from byokd.protocol.key import KeyIdParams, ProbePolicy
+from byokd.protocol.key import ProbePolicy
 from byokd.protocol.moving import (
     ImportChoice,
     ImportItem,
@@ -173,12 +173,11 @@ class Imports:
             allow_insecure=choice.allow_insecure_origin or found.allow_insecure,
             make_default=choice.make_default or found.make_default,
         )
-        result = await self._keys.store_new(session, taken, new, policy, cause="import")
-        key = result.key
-        if found.disabled:
-            key = (await self._keys.disable(session, KeyIdParams(key_id=key.key_id))).key
+        result = await self._keys.store_new(
+            session, taken, new, policy, cause="import", disabled=found.disabled
+        )
         return ImportOutcome(
-            id=choice.id, key=key, probe=result.probe, notes=result.notes, error=None
+            id=choice.id, key=result.key, probe=result.probe, notes=result.notes, error=None
         )
 
 

@@ -7,9 +7,11 @@ error: JSON pointers and reasons do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import quote
 
 from byokd.catalog.pasted import read_pasted
 from byokd.catalog.record import Provider
@@ -97,7 +99,8 @@ def take_key(
         InvalidParams: with a pointer and a reason for whatever does not fit.
     """
     given, base_url, read = _unfold(record, given, base_url)
-    fields, cleaned = take_fields(session, record, given, sealing, asked)
+    placed = base_url is not None
+    fields, cleaned = take_fields(session, record, given, sealing, asked, placed=placed)
     goes = address(record, fields, base_url, allow_insecure=allow_insecure)
     return Intake(record, fields, goes, (*read, *cleaned))
 
@@ -124,7 +127,7 @@ def check_found(
         if isinstance(value, Secret):
             fields[name], cleaned = value.cleaned()
             notes += [f"{name}: {what}" for what in cleaned]
-    _refuse(key_problems(record, fields))
+    _refuse(key_problems(record, fields, placed=base_url is not None))
     goes = address(record, fields, base_url, allow_insecure=allow_insecure)
     return Intake(record, fields, goes, (*read, *notes))
 
@@ -170,9 +173,15 @@ def _unfold(
 
 
 def take_fields(
-    session: Session, record: Provider, given: Fields, sealing: SealingKey, asked: Asked
+    session: Session,
+    record: Provider,
+    given: Fields,
+    sealing: SealingKey,
+    asked: Asked,
+    *,
+    placed: bool,
 ) -> tuple[dict[str, Secret | str], tuple[str, ...]]:
-    """Open, clean and check what was sent.
+    """Open, clean and check what was sent; `placed` where it has a base URL of its own.
 
     Returns:
         The fields, and what was cleaned as `<field>: <what>`.
@@ -185,7 +194,7 @@ def take_fields(
     for name, value in given.items():
         fields[name], cleaned = _field(session, record, name, value, sealing, asked)
         notes += [f"{name}: {what}" for what in cleaned]
-    _refuse(key_problems(record, fields))
+    _refuse(key_problems(record, fields, placed=placed))
     return fields, tuple(notes)
 
 
@@ -204,19 +213,49 @@ def address(
     Raises:
         InvalidParams: there is no address, or it is not one that a key may be sent to.
     """
-    default = base_url_of(record, None, fields) if _has_default(record) else None
     if base_url is None:
-        base = default or base_url_of(record, None, fields)
-    else:
-        own = fill(base_url, plain(fields))
-        base = base_url_of(record, own, fields, allow_insecure=allow_insecure)
-    if default == base:
+        base = base_url_of(record, None, fields)
+        return Address(base.url, base.origin, None)
+    own = fill(base_url, plain(fields))
+    base = base_url_of(record, own, fields, allow_insecure=allow_insecure)
+    if _has_default(record, fields) and base == base_url_of(record, None, fields):
         return Address(base.url, base.origin, None)
     return Address(named_by(record, base.url)[0], base.origin, base.url)
 
 
-def _has_default(record: Provider) -> bool:
-    return record.base_url is not None and not record.base_url_required
+def _has_default(record: Provider, fields: Mapping[str, Secret | str]) -> bool:
+    """Tell whether the record has an address of its own, and the fields to fill it."""
+    if record.base_url is None or record.base_url_required:
+        return False
+    known = (field.name for field in record.fields if field.address_only)
+    return all(fields.get(name) for name in known)
+
+
+def stands_elsewhere(
+    record: Provider,
+    base_url: str | None,
+    before: Mapping[str, str | None],
+    now: Mapping[str, Secret | str],
+) -> bool:
+    """Tell whether a field was changed whose old value stands in a key's own base URL.
+
+    Such a URL was filled when the key was stored, or says itself what the field says, such as a
+    region: it would still lead to the old place.
+
+    Args:
+        record: whose key it is; only what its own address is made of can stand in another.
+        base_url: the key's own.
+        before: the fields as they are stored; None is a secret one.
+        now: the fields as they would be.
+    """
+    filling = [name for name in before if f"{{{name}}}" in (record.base_url or "")]
+    return any(
+        re.search(
+            rf"[/.]{re.escape(quote(value, safe=''))}(?![^/.:])", base_url or "", re.IGNORECASE
+        )
+        for name in filling
+        if (value := before[name]) and value != now.get(name)
+    )
 
 
 def _field(

@@ -41,7 +41,7 @@ from byokd.services.background import Background
 from byokd.services.backups import BackupsDesk
 from byokd.services.clock import now_ms, steady_ms
 from byokd.services.health import ACCEPTED, REFUSED, Health, accepted, renewed, to_row
-from byokd.services.intake import Asked, Intake, take_key
+from byokd.services.intake import Asked, Intake, stands_elsewhere, take_key
 from byokd.services.paging import page
 from byokd.services.probe import Candidate, Prober
 from byokd.services.providers import Providers
@@ -108,9 +108,18 @@ class Keys:
         return await self.store_new(session, taken, new, params.probe, cause="store")
 
     async def store_new(
-        self, session: Session, taken: Intake, new: NewKey, policy: ProbePolicy, *, cause: str
+        self,
+        session: Session,
+        taken: Intake,
+        new: NewKey,
+        policy: ProbePolicy,
+        *,
+        cause: str,
+        disabled: bool = False,
     ) -> KeyStoreResult:
         """Probe and store a key that was checked; `cause` is what the audit trail says.
+
+        With `disabled` the person switched it off where it comes from, and it is never on here.
 
         Raises:
             KeyInvalid: the policy is `require` and the provider does not accept the key.
@@ -122,10 +131,11 @@ class Keys:
             row = keys.put(tx, session.account, new, at=now_ms())
             details: JsonObject = {"origin": row.origin, "allowInsecureOrigin": row.allow_insecure}
             self._trail.note(tx, session, "key.created", row, details | {"cause": cause})
-            return self._probed(tx, session, self._fresh(tx, row), probe, cause)
+            row = self._probed(tx, session, self._fresh(tx, row), probe, cause)
+            return self._switched_off(tx, session, row.key_id) if disabled else row
 
         row = await self._vault.transaction(write)
-        tell(session, row, "stored", state=row.state)
+        tell(session, row, "stored", state=row.state, reason=row.reason)
         return KeyStoreResult(key=shown(row), probe=probe, notes=taken.notes)
 
     async def rotate(self, session: Session, params: KeyRotateParams) -> KeyStoreResult:
@@ -149,7 +159,11 @@ class Keys:
             allow_insecure=old.allow_insecure,
         )
         goes = taken.address
-        if goes.origin != old.origin or provider.id != (params.provider or provider.id):
+        if (
+            provider.id != (params.provider or provider.id)
+            or (goes.origin, goes.own) != (old.origin, old.base_url)
+            or stands_elsewhere(provider, old.base_url, old.fields, taken.fields)
+        ):
             raise Conflict(
                 "this would be a key for another provider or address; store it as another key"
             )
@@ -220,17 +234,20 @@ class Keys:
             row = keys.get(tx, session.account, params.key_id)
             if row.state == "userDisabled":
                 return row, False
-            row = keys.set_state(
-                tx, session.account, params.key_id, to="userDisabled", reason="user", at=now_ms()
-            )
-            self._trail.note(tx, session, "key.user_disabled", row)
-            return row, True
+            return self._switched_off(tx, session, params.key_id), True
 
         await self._trail.settle(params.key_id)
         row, changed = await self._vault.transaction(write, urgent=True)
         if changed:
             tell(session, row, "userDisabled", state=row.state, reason=row.reason)
         return KeyResult(key=shown(row))
+
+    def _switched_off(self, tx: VaultTx, session: Session, key_id: str) -> KeyRow:
+        row = keys.set_state(
+            tx, session.account, key_id, to="userDisabled", reason="user", at=now_ms()
+        )
+        self._trail.note(tx, session, "key.user_disabled", row)
+        return row
 
     async def enable(self, session: Session, params: KeyEnableParams) -> KeyEnableResult:
         """Use a disabled key again; with `probe`, only if the provider does not reject it.

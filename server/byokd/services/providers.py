@@ -93,6 +93,7 @@ def describe(record: Provider) -> ProviderInfo:
                 pattern=field.pattern,
                 hint=field.hint,
                 env=field.env,
+                address_only=field.address_only,
             )
             for field in record.fields
         ),

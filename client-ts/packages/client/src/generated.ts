@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:d71319f8470e5364c4271fee0b8702b8f316fd22fb2adda657db6cfe5eb117bc";
+export const SCHEMA_HASH = "sha256:30aa7b2a5afe71d3fc8383318df52446b6fdbdb117f4ff8b690dee233c044238";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -475,7 +475,8 @@ export interface FeaturesInput {
 /**
  * One input of the key form. A secret field travels sealed and is never shown again.
  *
- * `env` names the variables in which other programs keep it.
+ * `env` names the variables in which other programs keep it. Where `addressOnly`, a base URL of
+ * one's own takes the place of the field.
  */
 export interface FieldInfo {
   name: string;
@@ -485,6 +486,7 @@ export interface FieldInfo {
   pattern: string | null;
   hint: string | null;
   env: readonly string[];
+  addressOnly: boolean;
 }
 
 /** A document: `data` (base64, with `mediaType`) or `url`, exactly one. */
