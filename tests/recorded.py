@@ -39,11 +39,9 @@ BARE = Provider(
 
 
 @cache
-def record(provider_id: str) -> Provider | None:
-    """Return the record of that id, or None where it is not written yet."""
+def record(provider_id: str) -> Provider:
+    """Return the record of that id."""
     path = _RECORDS / f"{provider_id}.toml"
-    if not path.is_file():
-        return None
     return Provider.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 

@@ -257,17 +257,10 @@ async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIt
     Raises:
         StoreBusy: somebody else held it all the time.
     """
-    ensure_private_file(path)
-    descriptor = _open(path, os.O_RDWR)
-    give_up_at = time.monotonic() + timeout_ms / 1000
-    try:
-        while not try_lock(descriptor):
-            if time.monotonic() >= give_up_at:
-                raise StoreBusy("another process is setting up the vault; try again in a moment")
+    with _opened(path) as descriptor:
+        for _ in _tries(descriptor, timeout_ms):
             await asyncio.sleep(_LOCK_POLL_S)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -277,17 +270,29 @@ def held(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> Iterator[None]:
     Raises:
         StoreBusy: somebody else held it all the time.
     """
-    ensure_private_file(path)
-    descriptor = _open(path, os.O_RDWR)
-    give_up_at = time.monotonic() + timeout_ms / 1000
-    try:
-        while not try_lock(descriptor):
-            if time.monotonic() >= give_up_at:
-                raise StoreBusy("another process holds a lock of the vault; try again in a moment")
+    with _opened(path) as descriptor:
+        for _ in _tries(descriptor, timeout_ms):
             time.sleep(_LOCK_POLL_S)
         yield
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    ensure_private_file(path)
+    descriptor = _open(path, os.O_RDWR)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _tries(descriptor: int, timeout_ms: int) -> Iterator[None]:
+    """Yield for each try that failed, until the lock is held; raises `StoreBusy` in the end."""
+    give_up_at = time.monotonic() + timeout_ms / 1000
+    while not try_lock(descriptor):
+        if time.monotonic() >= give_up_at:
+            raise StoreBusy("another process holds a lock of the vault; try again in a moment")
+        yield
 
 
 def _open(path: Path, flags: int) -> int:
