@@ -94,6 +94,7 @@ def test_header_cost(value: str | None, expected: str | None) -> None:
 @pytest.mark.parametrize("count", [None, "7", True, -5, [], {}, 1e400, 2**53])
 def test_counts_that_are_no_counts(count: Any) -> None:
     usage = read_usage({"prompt_tokens": count, "completion_tokens": 3}, Quirks())
+    assert usage is not None
     assert (usage.input_fresh, usage.output_text) == (0, 3)
 
 
@@ -106,5 +107,7 @@ def test_the_record_decides_where_the_total_does_not() -> None:
     }
     inside = read_usage(raw, Quirks())
     apart = read_usage(raw, Quirks(reasoning_in_completion=False, cache_in_prompt=False))
+    assert inside is not None
+    assert apart is not None
     assert (inside.output_text, inside.input_fresh) == (3, 6)
     assert (apart.output_text, apart.input_fresh) == (8, 10)

@@ -105,9 +105,8 @@ class MessagesDecoder:
         except ProviderError as error:
             self._fail(Fault(error.kind, "neutral", error.user_message))
         self._done = True
-        usage = None
-        if self._usage:
-            usage = read_usage(self._usage)
+        usage = read_usage(self._usage)
+        if usage is not None:
             self._blocks.events.append(UsageSnapshot(usage))
         return self._blocks.drain(), self._reply(usage)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from byokd.dialects.counted import counted
 from byokd.dialects.scrub import scrub
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason, Warn
@@ -42,8 +43,13 @@ def later(before: JsonObject, news: JsonObject) -> JsonObject:
     return before | {name: v for name, v in news.items() if v is not None or name not in before}
 
 
-def read_usage(raw: JsonObject) -> Usage:
-    """Return disjoint buckets.
+def read_usage(raw: JsonObject) -> Usage | None:
+    """Return disjoint buckets, or None where nothing is counted."""
+    return counted(_buckets(raw), (raw.get("input_tokens"), raw.get("output_tokens")))
+
+
+def _buckets(raw: JsonObject) -> Usage:
+    """Return disjoint buckets, empty where nothing is counted.
 
     `input_tokens` leaves cache reads and writes out; `output_tokens` holds thinking, which newer
     models count apart.
@@ -75,14 +81,14 @@ def read_billed(raw: JsonObject) -> Usage | None:
     spent = [entry for entry in _iterations(raw) if entry["type"] == _COMPACTION]
     if not spent:
         return None
-    counted = [read_usage(entry) for entry in (raw, *spent)]
+    each = [_buckets(entry) for entry in (raw, *spent)]
     return Usage(
-        input_fresh=sum(one.input_fresh for one in counted),
-        input_cache_read=sum(one.input_cache_read for one in counted),
-        input_cache_write=sum(one.input_cache_write for one in counted),
-        output_text=sum(one.output_text for one in counted),
-        output_reasoning=sum(one.output_reasoning for one in counted),
-        searches=sum(one.searches for one in counted),
+        input_fresh=sum(one.input_fresh for one in each),
+        input_cache_read=sum(one.input_cache_read for one in each),
+        input_cache_write=sum(one.input_cache_write for one in each),
+        output_text=sum(one.output_text for one in each),
+        output_reasoning=sum(one.output_reasoning for one in each),
+        searches=sum(one.searches for one in each),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.counted import counted
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason
 from byokd.protocol.usage import Usage
@@ -20,8 +21,8 @@ _COUNTABLE: Final = 2**53
 """Beyond this no number is a count of tokens."""
 
 
-def read_usage(raw: JsonObject, quirks: Quirks) -> Usage:
-    """Return disjoint buckets.
+def read_usage(raw: JsonObject, quirks: Quirks) -> Usage | None:
+    """Return disjoint buckets, or None where nothing is counted.
 
     `inputTokens` leaves cache reads and writes out, and `outputTokens` holds reasoning without
     saying how much (botocore's service model and recordings, 2025). Where the total says that the
@@ -34,13 +35,14 @@ def read_usage(raw: JsonObject, quirks: Quirks) -> Usage:
     inside = quirks.cache_in_prompt
     if cached and total in {told + output, told + output + cached}:
         inside = total == told + output
-    return Usage(
+    usage = Usage(
         input_fresh=told - cached if inside and cached <= told else told,
         input_cache_read=read,
         input_cache_write=write,
         output_text=output,
         raw=raw,
     )
+    return counted(usage, (raw.get("inputTokens"), raw.get("outputTokens")), total)
 
 
 def _count(raw: JsonObject, names: tuple[str, ...]) -> int:

@@ -28,6 +28,7 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import Kind, ProviderError
 from byokd.protocol.events import Event, Raw, UsageSnapshot
 from byokd.protocol.parts import Message
+from byokd.protocol.usage import Usage
 from byokd.wire import HttpHead
 
 _FAILED: Final = Fault(
@@ -98,9 +99,10 @@ class CohereDecoder:
         state = self._content.close()
         if self._fault is None:
             self._blocks.finish()
-        if self._usage:
-            self._blocks.events.append(UsageSnapshot(read_usage(self._usage)))
-        return self._blocks.drain(), self._reply(state)
+        usage = read_usage(self._usage)
+        if usage is not None:
+            self._blocks.events.append(UsageSnapshot(usage))
+        return self._blocks.drain(), self._reply(state, usage)
 
     # --- which kind of body ----------------------------------------------------------------------
 
@@ -244,13 +246,13 @@ class CohereDecoder:
     def _fail(self, fault: Fault) -> None:
         self._fault = self._fault or fault
 
-    def _reply(self, state: JsonObject | None) -> Reply:
+    def _reply(self, state: JsonObject | None, usage: Usage | None) -> Reply:
         reason = finish_reason(self._word, called=bool(self._blocks.calls))
         billed = read_billed(self._usage)
         return Reply(
             message=Message(role="assistant", content=self._blocks.parts(), provider_state=state),
             finish_reason=None if self._fault else reason,
-            usage=read_usage(self._usage) if self._usage else None,
+            usage=usage,
             billed=billed,
             priced=billed is not None,  # what was used is more than what is charged
             response_id=self._id,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from byokd.dialects.counted import counted
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import FinishReason, UnifiedReason
@@ -30,8 +31,8 @@ FAULTS: Final[dict[str, Kind]] = {"error": "providerError", "timeout": "timeout"
 """Finish words, in lower case, that say that the answer failed."""
 
 
-def read_usage(raw: JsonObject) -> Usage:
-    """Return disjoint buckets of the tokens that were read and written.
+def read_usage(raw: JsonObject) -> Usage | None:
+    """Return disjoint buckets of the tokens that were read and written, or None without a count.
 
     `tokens` holds them with the hidden preamble, and `billed_units` without it (recorded 2025:
     44 billed of 1,430 read); `cached_tokens` and `reasoning_tokens` are parts of them. Where there
@@ -41,7 +42,7 @@ def read_usage(raw: JsonObject) -> Usage:
     read, written = _count(counts, "input_tokens"), _count(counts, "output_tokens")
     cached = min(_count(raw, "cached_tokens"), read)
     thought = min(_count(counts, "reasoning_tokens"), written)
-    return Usage(
+    usage = Usage(
         input_fresh=read - cached,
         input_cache_read=cached,
         output_text=written - thought,
@@ -49,6 +50,8 @@ def read_usage(raw: JsonObject) -> Usage:
         searches=_count(raw.get("billed_units"), "search_units"),
         raw=raw,
     )
+    held = counts if isinstance(counts, dict) else {}
+    return counted(usage, (held.get("input_tokens"), held.get("output_tokens")))
 
 
 def read_billed(raw: JsonObject) -> Usage | None:

@@ -128,6 +128,7 @@ class GeminiDecoder:
         usage = None
         if self._usage and within_depth(self._usage, JSON_MAX_DEPTH):
             usage = read_usage(self._usage, self._grounding.searches, self._quirks)
+        if usage is not None:
             self._blocks.events.append(UsageSnapshot(usage))
         return self._blocks.drain(), self._reply(usage)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.counted import counted
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason, Warn
 from byokd.protocol.usage import Usage
@@ -28,8 +29,8 @@ def counts_something(raw: JsonObject) -> bool:
     return bool(raw.get("totalTokenCount")) or any(raw.get(name) for name in _COUNTS)
 
 
-def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:
-    """Return disjoint buckets; nothing is counted in two of them.
+def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage | None:
+    """Return disjoint buckets, nothing counted in two of them; None where nothing is counted.
 
     Google's own total is prompt + tool use + thoughts + candidates (recorded 2026): the prompt
     holds what was cached, and neither what its own tools read nor the thoughts are in another
@@ -45,7 +46,7 @@ def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:
     if thoughts and total in {prompt + tools + candidates, prompt + tools + candidates + thoughts}:
         inside = total == prompt + tools + candidates
     fresh = prompt - cached if cached <= prompt else prompt
-    return Usage(
+    usage = Usage(
         input_fresh=fresh + tools,
         input_cache_read=cached,
         output_text=candidates - thoughts if inside and thoughts <= candidates else candidates,
@@ -53,6 +54,7 @@ def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:
         searches=min(searches, 1) if quirks.searches_by_prompt else searches,
         raw=raw,
     )
+    return counted(usage, (), total)
 
 
 def _count(value: Json) -> int:

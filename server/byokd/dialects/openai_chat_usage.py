@@ -11,6 +11,7 @@ from typing import Final
 
 from byokd.catalog.record import Quirks
 from byokd.dialects.call import Fault
+from byokd.dialects.counted import counted
 from byokd.dialects.pointer import at_pointer
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import Kind
@@ -50,15 +51,15 @@ _SEARCHES: Final = (
 )
 
 
-def read_usage(raw: JsonObject, quirks: Quirks) -> Usage:
-    """Return disjoint buckets; nothing is counted in two of them."""
+def read_usage(raw: JsonObject, quirks: Quirks) -> Usage | None:
+    """Return disjoint buckets, nothing counted in two of them; None where nothing is counted."""
     prompt, completion = _count(raw, _INPUT), _count(raw, _OUTPUT)
     read, write = _count(raw, _CACHE_READ), _count(raw, _CACHE_WRITE)
     total = _count(raw, ("/total_tokens",))
     said, thought = _output(prompt, completion, _count(raw, _REASONING), total, quirks)
     # Azure's Grok counted 373 cached of 235 prompt tokens: what does not fit in is not in.
     inside = quirks.cache_in_prompt and read + write <= prompt
-    return Usage(
+    usage = Usage(
         input_fresh=prompt - read - write if inside else prompt,
         input_cache_read=read,
         input_cache_write=write,
@@ -67,6 +68,7 @@ def read_usage(raw: JsonObject, quirks: Quirks) -> Usage:
         searches=_count(raw, _SEARCHES),
         raw=raw,
     )
+    return counted(usage, (at_pointer(raw, place) for place in (*_INPUT, *_OUTPUT)), total)
 
 
 def _output(

@@ -112,6 +112,7 @@ class ResponsesDecoder:
         usage = None
         if self._usage is not None:
             usage = read_usage(self._usage, self._items.searches, self._quirks)
+        if usage is not None:
             self._blocks.events.append(UsageSnapshot(usage))
         return self._blocks.drain(), self._reply(usage)
 

@@ -21,8 +21,11 @@ _INCOMPLETE: Final[dict[str, UnifiedReason]] = {
 }
 
 
-def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:
-    """Return disjoint buckets; `searches` were counted in the answer, where usage has no count."""
+def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage | None:
+    """Return disjoint buckets, or None where nothing is counted.
+
+    `searches` were counted in the answer, where usage has no count of them.
+    """
     # What was thought is inside the output in this format, also at xAI, whose chat format counts
     # it apart (recorded 2026).
     usage = read_tokens(raw, quirks.model_copy(update={"reasoning_in_completion": True}))
@@ -30,7 +33,9 @@ def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage:
     if isinstance(details, dict):  # xAI, recorded 2026
         told = (details.get("web_search_calls"), details.get("x_search_calls"))
         searches = sum(count for count in told if type(count) is int and count > 0) or searches
-    return usage if usage.searches else usage.model_copy(update={"searches": searches})
+    if usage is None or usage.searches:
+        return usage
+    return usage.model_copy(update={"searches": searches})
 
 
 def finish_reason(status: str | None, details: Json, *, called: bool) -> FinishReason:
