@@ -6,6 +6,7 @@ show a stored one, because the daemon tells none.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -210,15 +211,20 @@ def default(daemon: Daemon, key: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_daemon
 def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
-    """Forget KEY. It cannot be brought back."""
-    info = resolve(daemon, key)
+    """Forget KEY. It cannot be brought back.
+
+    The whole id of a key that is gone from the store records that it is gone.
+    """
+    named = key_id = key
+    if not _WHOLE_ID.fullmatch(key) or any(item.key_id == key for item in listed(daemon)):
+        info = resolve(daemon, key)
+        named, key_id = f"{info.provider} {info.label or ''} {info.key_id}", info.key_id
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on; say --yes")
-        named = f"{info.provider} {info.label or ''} {info.key_id}"
         click.confirm(f"Forget {terminal.line(named)}?", abort=True, err=True)
-    daemon.call("key/delete", KeyIdParams(key_id=info.key_id), KeyDeleteResult)
-    terminal.show(f"removed {info.key_id}")
+    daemon.call("key/delete", KeyIdParams(key_id=key_id), KeyDeleteResult)
+    terminal.show(f"removed {key_id}")
 
 
 def listed(daemon: Daemon, provider: str | None = None) -> tuple[KeyInfo, ...]:
@@ -284,6 +290,8 @@ def _plain_fields(
                 values[field.name] = click.prompt(field.label, err=True)
     return values
 
+
+_WHOLE_ID = re.compile(r"key_[a-z2-7]{26}", re.ASCII)
 
 _CLEANED = {
     "whitespace": "white space around it was removed",

@@ -109,6 +109,10 @@ class Stale(StoreBusy):
         super().__init__("the vault's keys are being replaced; try again in a moment")
 
 
+class Replaced(Stale):
+    """Another file has the store's name; whoever has its keys must look at it first."""
+
+
 @dataclass(slots=True, repr=False)
 class VaultTx:
     """What the keepers work on. Use it only inside the function that was given it.

@@ -15,6 +15,7 @@ from byokd.keysource import recovery
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import (
     Action,
+    ByokdError,
     Conflict,
     InvalidParams,
     VaultCorrupt,
@@ -114,9 +115,7 @@ class VaultDesk:
         was_open = self._vault.status().state == "unlocked"
         found = await self._unlocked(session, given, accept=params.accept_rollback)
         if not was_open:
-            await self._vault.transaction(
-                lambda tx: self._trail.note(tx, session, "store.unlocked", details=_by(given))
-            )
+            await self._noted(session, "store.unlocked", _by(given))
         self.tell(session, found)
         await rekey.finish(self._vault)
         return VaultResult(
@@ -149,10 +148,17 @@ class VaultDesk:
         """
         if self._vault.status().state == "unlocked":
             await self._trail.settle(None)
-            await self._vault.transaction(lambda tx: self._trail.note(tx, session, "store.locked"))
+            await self._noted(session, "store.locked")
         found = await self._vault.lock()
         self.tell(session, found)
         return VaultResult(vault=found, backups=await self._backups.list())
+
+    async def _noted(self, session: Session, event: str, details: JsonObject | None = None) -> None:
+        """Record what happens to this process alone; a full disk does not keep it from that."""
+        with suppress(ByokdError):
+            await self._vault.transaction(
+                lambda tx: self._trail.note(tx, session, event, details=details)
+            )
 
     async def ready(self, session: Session) -> None:
         """Make sure that a key can be stored; the first key makes a vault under the OS keyring.

@@ -91,7 +91,8 @@ class Database:
         self._busy_timeout_ms = busy_timeout_ms
         self._max_pages = max_pages
         self._connection: Connection | None = None
-        self._identity: Identity | None = None
+        self.identity: Identity | None = None
+        """Which file is open; known on the store's thread."""
         self._opened = 0
         self._gate = None if path is None else Gate(path, busy_timeout_ms)
         self._ballast = Ballast(path) if ballast and path is not None else None
@@ -281,14 +282,14 @@ class Database:
     def _connected(self) -> Connection:
         """Return the connection, a new one where another file has the store's name by now."""
         there = None if self._path is None else identity(self._path)
-        if self._connection is not None and there != self._identity:
+        if self._connection is not None and there != self.identity:
             self._disconnect()
         if self._connection is None:
             self._connection = sqlite.connect(self._path, self._steps, self._busy_timeout_ms)
             self._opened += 1
             # Taken before the file was opened: where it was replaced in between, the next look
             # opens once more. A file that was only now made is nobody else's.
-            self._identity = there or (None if self._path is None else identity(self._path))
+            self.identity = there or (None if self._path is None else identity(self._path))
             if self._max_pages is not None:
                 self._connection.query(f"PRAGMA max_page_count = {self._max_pages}")
         return self._connection

@@ -20,7 +20,7 @@ from byokd.crypto.chain import Link
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal
 from byokd.crypto.kdf import KEY_BYTES, digest, same, subkey
 from byokd.keepers.tx import Meta, RootKeys, VaultTx, write_meta
-from byokd.protocol.errors import VaultCorrupt
+from byokd.protocol.errors import Conflict, VaultCorrupt
 from byokd.store.connection import Row
 from byokd.store.db import Tx
 
@@ -113,6 +113,11 @@ def find(sql: Tx) -> Stored | None:
     if not stored.active:
         raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
     return stored
+
+
+def already_there() -> Conflict:
+    """Return the error for a vault that is made twice."""
+    return Conflict("there is a vault already; unlock it instead of making another")
 
 
 def create(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:

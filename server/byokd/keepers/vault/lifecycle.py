@@ -25,7 +25,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from byokd.keepers.tx import KeyFacts, RootKeys, Stale, VaultTx
+from byokd.keepers.tx import KeyFacts, Replaced, RootKeys, Stale, VaultTx
 from byokd.keepers.vault import hierarchy, intent
 from byokd.keepers.vault.hierarchy import ID_BYTES, Stored
 from byokd.keepers.vault.slots import RECOVERY, Given, SlotKeys, opened
@@ -33,7 +33,6 @@ from byokd.keepers.vault.standing import Gate, Prepare, Standing
 from byokd.keysource.source import Item, KeySource, failed, reason_of
 from byokd.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import (
-    Conflict,
     InvalidParams,
     Unsupported,
     VaultCorrupt,
@@ -94,6 +93,7 @@ class Vault:
         self._opening = asyncio.Lock()
         self._seen: int | None = None
         self._refused: Identity | None = None
+        self._admitted: Identity | None = None
 
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
@@ -180,7 +180,7 @@ class Vault:
         """
         async with self._opening:
             if self._keys is not None:
-                raise _exists()
+                raise hierarchy.already_there()
             if protection == "memory":
                 await self._refuse_existing()
                 await self._create(Database(None, migrations.VAULT), protection, new, created)
@@ -325,6 +325,7 @@ class Vault:
 
         def work(sql: Tx) -> None:
             tx = self._on(sql, keys, database)
+            self._admitted = database.identity
             look(tx)
             tx.end()
 
@@ -365,7 +366,7 @@ class Vault:
 
     async def _refuse_existing(self) -> None:
         if await self._find() is not None:
-            raise _exists()
+            raise hierarchy.already_there()
 
     async def _create(
         self,
@@ -391,8 +392,9 @@ class Vault:
 
         def write(sql: Tx) -> RootKeys:
             if hierarchy.find(sql) is not None:
-                raise _exists()
+                raise hierarchy.already_there()
             keys = hierarchy.create(sql, item.store_id, made, at=self._clock())
+            self._admitted = database.identity
             tx = self._on(sql, keys, database)
             if created is not None:
                 tx.owed_slots = hierarchy.slots(tx)
@@ -430,9 +432,9 @@ class Vault:
             keys = self._keys
             try:
                 return await ask(self._database, keys)
-            except Stale:
+            except Stale as stale:
                 if self._keys is keys:  # else this process replaced them itself
-                    self._keys = None
+                    self._keys, self._held = None, keys if isinstance(stale, Replaced) else None
             except VaultCorrupt as error:
                 if error.fields.get("details") == {"reason": DAMAGED}:  # all of it, not one row
                     self._keys = None
@@ -441,10 +443,8 @@ class Vault:
         raise Stale
 
     def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
+        if keys is not self._held and self._admitted not in {None, database.identity}:
+            raise Replaced
         tx = VaultTx.on(sql, keys, durable=database.durable)
         tx.distrusted, tx.distrusted_slots = self._distrusted, self._distrusted_slots
         return tx
-
-
-def _exists() -> Conflict:
-    return Conflict("there is a vault already; unlock it instead of making another")
