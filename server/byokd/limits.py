@@ -311,8 +311,9 @@ ANCHOR_ENTRIES_MAX: Final = 64
 ANCHOR_INTERVAL_MS: Final = 600_000
 """The same in time: an evening's uses are anchored even where few of them come."""
 
-ANCHOR_EXIT_TIMEOUT_MS: Final = 500
-"""How long the end of the process waits for the last anchor; a keyring may answer never."""
+ANCHOR_EXIT_TIMEOUT_MS: Final = 1_000
+"""How long the end of the process waits for the last anchor; a keyring may answer never, and the
+process has two seconds to end in."""
 
 CLOCK_STEP_BACK_MS: Final = 1_000
 """How far the clock must go back to be told: a leap second is no news, a changed date is."""

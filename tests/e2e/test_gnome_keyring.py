@@ -14,7 +14,13 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from jeepney import MatchRule, message_bus  # type: ignore[import-untyped]
+from jeepney import (  # type: ignore[import-untyped]
+    DBusAddress,
+    MatchRule,
+    Properties,
+    message_bus,
+    new_method_call,
+)
 from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]
 
 from daemon import Daemon, RpcError, running
@@ -145,3 +151,47 @@ async def test_a_locked_keyring_makes_no_vault(tmp_path: Path) -> None:
             assert await refused(found) == "promptDismissed"
             assert await state(found) == ("uninitialized", None)
     assert not (home / "vault/data/vault.db").exists()
+
+
+async def test_the_trail_is_anchored_in_the_keyring(tmp_path: Path) -> None:
+    """Two marks beside the master key outlive the session, and tell an older store."""
+    home = tmp_path / "home"
+    file = home / "vault/data/vault.db"
+    with desktop(home) as environment:
+        async with daemon(home, environment) as first:
+            key = (await first.request("key/store", STORE))["key"]["keyId"]
+            while marks(environment) != ["anchor/a"]:
+                continue  # it is written behind the answer
+            await first.request("key/disable", {"keyId": key})
+            while marks(environment) != ["anchor/a", "anchor/b"]:
+                continue
+        older = file.read_bytes()
+    assert not list((home / "vault/state").glob("anchor-*")), "the keyring has them"
+    with desktop(home) as environment:
+        async with daemon(home, environment) as second:
+            verified = await second.request("audit/verify", {})
+            assert (verified["ok"], verified["anchor"]) == (True, "kept")
+            await second.request("key/delete", {"keyId": key})
+    file.write_bytes(older)
+    with desktop(home) as environment:
+        async with daemon(home, environment) as third:
+            assert await state(third) == ("locked", "rollback")
+            assert (await third.request("audit/verify", {}))["fault"] == "truncated"
+            accepted = await third.request("vault/unlock", {"acceptRollback": True})
+            assert accepted["vault"]["state"] == "unlocked"
+            assert (await third.request("audit/verify", {}))["ok"]
+        async with daemon(home, environment) as fourth:
+            assert await state(fourth) == ("unlocked", None)
+
+
+def marks(environment: dict[str, str]) -> list[str]:
+    """Return the names of the marks that the session's keyring holds."""
+    with open_dbus_connection(environment["DBUS_SESSION_BUS_ADDRESS"]) as session:
+        path = DBusAddress("/org/freedesktop/secrets", SERVICE, "org.freedesktop.Secret.Service")
+        reply = session.send_and_get_reply(new_method_call(path, "SearchItems", "a{ss}", ({},)))
+        names: list[str] = []
+        for item in reply.body[0]:
+            at = DBusAddress(item, SERVICE, "org.freedesktop.Secret.Item")
+            answer = session.send_and_get_reply(Properties(at).get("Attributes"))
+            names += [v for v in answer.body[0][1].values() if v.startswith("anchor/")]
+    return sorted(names)

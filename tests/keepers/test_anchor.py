@@ -124,3 +124,33 @@ def test_marks_of_others_do_not_count() -> None:
     assert newest(_KEYS, [*texts, to_text(_OTHER, Anchor(1, 9, b"x"))]) == later
     assert newest(_KEYS, [to_text(_OTHER, first)]) == "changed"
     assert newest(_KEYS, [None, None]) == "none"
+
+
+@pytest.mark.parametrize("late", [1, ANCHOR_ENTRIES_MAX - 1, ANCHOR_ENTRIES_MAX])
+async def test_what_follows_the_anchor_can_be_taken_back(tmp_path: Path, late: int) -> None:
+    """The limit, said as such: up to 64 entries of no weight, or ten minutes, are behind it.
+
+    A store that is put back to such a state is not told from one whose process was killed there.
+    """
+    async with stores.world(tmp_path) as house:
+        due: list[int] = []
+        house.audit.on_due = lambda: due.append(house.audit.unanchored)
+        row = await house.put()
+        await house.keep_anchor()
+        older = house.places.vault_db.read_bytes()
+        for _ in range(late):
+            await house.vault.transaction(lambda tx: house.note(tx, "key.probe", row.key_id))
+        await house.vault.read(lambda tx: tx.meta)
+        if due[1:]:  # then the house writes the anchor at once
+            assert late == ANCHOR_ENTRIES_MAX
+            await house.keep_anchor()
+        [mark_file] = house.places.state.glob("anchor-*")
+        mark = mark_file.read_bytes()
+    house.places.vault_db.write_bytes(older)
+    mark_file.write_bytes(mark)  # as if it had been killed before it closed
+    async with stores.world(tmp_path) as house:
+        result = await house.verify()
+        noticed = late == ANCHOR_ENTRIES_MAX
+        assert (result.ok, house.vault.status().reason) == (
+            not noticed, "rollback" if noticed else None,
+        )  # fmt: skip

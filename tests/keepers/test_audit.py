@@ -429,3 +429,24 @@ async def test_another_stores_trail_does_not_fit(house: World, tmp_path: Path) -
         raw.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
     result = await _verify(house)
     assert (result.fault, result.first_bad_seq) == ("foreignStore", 1)
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+async def test_a_trail_that_is_cut_at_any_entry(
+    house: World, tmp_path: Path, *, anchored: bool
+) -> None:
+    """Whoever cannot write the record of the end is found, with and without an anchor."""
+    if anchored:
+        await house.keep_anchor()
+    with tampering(tmp_path) as raw:
+        entries = [tuple(row) for row in raw.execute("SELECT * FROM audit ORDER BY seq")]
+    for seq in range(len(entries)):
+        with tampering(tmp_path) as raw:
+            raw.execute("DELETE FROM audit WHERE seq > ?", (seq,))
+        result = await _verify(house)
+        assert (result.fault, result.first_bad_seq) == ("truncated", seq + 1)
+        with tampering(tmp_path) as raw:
+            raw.executemany(
+                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries
+            )
+    assert (await _verify(house)).ok

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from byokd.keepers.vault import Backups, VaultTx, keys
+from byokd.keepers.vault import Backups, Given, VaultTx, keys
 from byokd.keepers.vault.rows import id_to_bytes
 from byokd.limits import BACKUP_EVERY_MS, BACKUPS_MAX
-from byokd.protocol.errors import NotFound, VaultError
+from byokd.protocol.errors import NotFound, VaultError, VaultLocked
 from byokd.store import files
 from keepers import stores
 from keepers.stores import ACCOUNT, World
@@ -110,6 +110,13 @@ async def test_an_older_one_goes_only_after_a_newer_one_is_there(
         assert len(await backups.all()) == 1
 
 
+async def _accept(house: World) -> None:
+    await house.vault.unlock_with(
+        Given(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+    )
+    await house.keep_anchor(anyway=True)
+
+
 async def test_going_back_and_forth(tmp_path: Path) -> None:
     """A backup that is newer than the vault holds keys it never had; that is no reason to go."""
     async with stores.world(tmp_path) as house:
@@ -124,13 +131,19 @@ async def test_going_back_and_forth(tmp_path: Path) -> None:
         restored, aside = await backups.restore(2, None)
         assert restored == oldest.path
         assert aside is not None
+        with pytest.raises(VaultLocked):  # a process that had the other one open sees it, too
+            await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+        assert not (await house.audit.verify(house.vault.inspect, keys.facts)).ok
+        await _accept(house)
         listed = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         assert [row.key_id for row in listed] == [first.key_id]
-        assert not (await house.audit.verify(house.vault.read, keys.facts)).ok
         await house.put()
         await backups.keep()
         assert newest in await backups.all()
         await backups.restore(None, newest.path)
+        with pytest.raises(VaultLocked):
+            await house.put()
+        await _accept(house)
         assert (await house.audit.verify(house.vault.read, keys.facts)).ok
         for number in (0, 4):
             with pytest.raises(NotFound):

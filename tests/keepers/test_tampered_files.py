@@ -35,8 +35,8 @@ def _stored(opened: Connection) -> list[Any]:
     return [[tuple(row._row) for row in table] for table in tables]
 
 
-def _look(
-    path: Path, root: RootKeys, anchor: Anchor, known: list[Any] | None = None
+def look(
+    path: Path, root: RootKeys, anchor: Anchor | None, known: list[Any] | None = None
 ) -> list[Any] | None:
     """Return what a store says, or None where a process that opens and checks it sees damage.
 
@@ -54,7 +54,7 @@ def _look(
         if len(checked_slots(tx)) != 1:  # the way in is not as it was made: it does not open
             return None
         checker = Checker()
-        checker.begin(anchor)
+        checker.begin(anchor or "none")
         checker.feed(tx, tx.sql.all("SELECT * FROM audit ORDER BY seq"))
         if checker.fault is None:
             checker.finish(tx, keys.facts(tx))
@@ -96,7 +96,7 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
     path = house.places.vault_db
     anchor = Anchor(head.epoch, head.head_seq, head.head.m)
     whole = path.read_bytes()
-    expected = _look(path, root, anchor)
+    expected = look(path, root, anchor)
     assert expected is not None
     draw = random.Random(seed)  # noqa: S311
     outcomes: Counter[str] = Counter()
@@ -105,7 +105,7 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= bit
         path.write_bytes(damaged)
-        found = _look(path, root, anchor, expected)
+        found = look(path, root, anchor, expected)
         if found not in (None, expected):
             print(f"undetected at {at}, bit {bit}:", _differences(expected, found))
         outcome = "detected" if found is None else "no effect"

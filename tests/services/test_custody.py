@@ -78,10 +78,10 @@ class House:
         """Let it follow, and know when it has nothing to do."""
         pause = self.custody._pause
 
-        async def paused(*due: float) -> None:
+        async def paused(uses_at: float, anchor_at: float) -> None:
             if not self.custody._wake.is_set():
                 self.paused.set()
-            await pause(*due)
+            await pause(uses_at, anchor_at)
 
         self.custody._pause = paused  # type: ignore[method-assign]
         self.background.start(self.custody.follow(self.session))
@@ -303,6 +303,32 @@ async def test_the_mark_follows_after_so_many_entries_or_one_that_matters(house:
     assert await note("key.exported")
 
 
+async def test_a_mark_that_is_being_written_at_the_end_is_written(house: House) -> None:
+    """A keyring takes no second question before it has answered the first."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+    marked: list[int] = []
+
+    async def slow(*, anyway: bool = False) -> None:
+        assert not asked.is_set(), anyway
+        asked.set()
+        await answered.wait()
+        marked.append(1)
+        house.audit.unanchored = 0
+
+    house.trail.keep_anchor = slow  # type: ignore[method-assign]
+    house.follow()
+    await house.vault.transaction(
+        lambda tx: house.trail.note(tx, house.session, "key.exported", house.key)
+    )
+    await asked.wait()
+    await house.background.aclose()
+    closing = asyncio.ensure_future(house.custody.aclose())
+    await anyio.lowlevel.checkpoint()
+    answered.set()
+    await closing
+    assert marked == [1]
+
+
 async def test_what_is_wrong_is_told_and_recorded_once(house: House, tmp_path: Path) -> None:
     with tampering(tmp_path) as raw:
         raw.execute("UPDATE key_entry SET state = 'suspect'")
@@ -311,10 +337,10 @@ async def test_what_is_wrong_is_told_and_recorded_once(house: House, tmp_path: P
     assert [event for event, _ in await house.entries()] == ["store.integrity_failed"]
     [told] = house.client.told
     assert house.key.key_id in told
-    assert house.trail.standing == "faulty"
+    standings = [house.trail.standing]
     await house.world.delete(house.key.key_id)
     await house.custody.check(house.session)
-    assert house.trail.standing == "whole"
+    assert [*standings, house.trail.standing] == ["faulty", "whole"]
 
     with tampering(tmp_path) as raw:
         raw.execute("UPDATE key_slot SET created_at = 1")

@@ -57,6 +57,7 @@ class Custody:
         self._opened = False
         self._urgent = False
         self._written: asyncio.Future[None] | None = None
+        self._anchored: asyncio.Future[None] | None = None
         self._session: Session | None = None
         self._wake = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -139,9 +140,14 @@ class Custody:
                     lambda tx: self._trail.note(tx, session, "session.closed", details=details)
                 )
             )
-        if self._audit.unanchored:
-            with anyio.move_on_after(ANCHOR_EXIT_TIMEOUT_MS / 1000):
+        with anyio.move_on_after(ANCHOR_EXIT_TIMEOUT_MS / 1000):
+            if self._anchored is not None:
+                await asyncio.wait({self._anchored})
+            if self._audit.unanchored:
                 await self._quietly(self._keep_anchor())
+        if self._anchored is not None:
+            self._anchored.cancel()
+            await asyncio.gather(self._anchored, return_exceptions=True)
 
     async def _write(self, session: Session, taken: tuple[Use, ...]) -> None:
         """Write uses; the first ones open the session, so that a crash leaves it unclosed."""
@@ -164,6 +170,11 @@ class Custody:
         await self._vault.transaction(lambda tx: self._trail.note_faults(tx, session, checker))
 
     async def _keep_anchor(self) -> None:
+        # Finished whoever waits: a keyring that was asked takes no other question until it answers.
+        self._anchored = asyncio.ensure_future(self._anchor_now())
+        await asyncio.shield(self._anchored)
+
+    async def _anchor_now(self) -> None:
         try:
             await self._trail.keep_anchor()
         except VaultCorrupt as error:

@@ -122,6 +122,7 @@ class Trail:
     async def check(self, checker: Checker) -> AuditVerifyResult:
         """Do the same with a checker that may go on where it stopped; remembered for the status."""
         self.standing = "checking" if self.standing is None else self.standing
+        await self._vault.inspect(lambda _: None)  # once it is open, it is known where its mark is
         result = await self._audit.verify(
             self._vault.inspect,
             keys.facts,

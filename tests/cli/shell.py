@@ -1,0 +1,68 @@
+"""Commands of the command line on one store, with a daemon that outlives them.
+
+Knows how a command is run in this process. Must not know what it does.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.cli import start
+from byokd.cli.client import Daemon, OnLocked
+from byokd.cli.main import main
+
+
+class Byokd:
+    """Runs commands on one store and keeps what they said and started.
+
+    The daemon outlives the command, to save its start; `restart()` is where persistence is proved.
+    """
+
+    def __init__(
+        self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
+    ) -> None:
+        self.folder, self._capture, self._patch = folder, capture, patch
+        self.started: list[str] = []
+        self.out = self.err = ""
+        self._daemon: Daemon | None = None
+        real = subprocess.Popen
+
+        def recorded(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+            environment = how.get("env") or dict(os.environ)
+            self.started.append(f"{command} {environment}")
+            return real(command, **how)
+
+        patch.setattr(subprocess, "Popen", recorded)
+        patch.setattr(start, "Daemon", self._running)
+
+    def __call__(self, words: str, *, stdin: str = "", code: int = 0) -> str:
+        """Run one command and return what it wrote to stdout."""
+        self._patch.setattr(sys, "stdin", io.StringIO(stdin))
+        found = main(["--data-dir", str(self.folder), *words.split()])
+        self.out, self.err = self._capture.readouterr()
+        assert found == code, f"{words}\n{self.out}\n{self.err}"
+        return self.out
+
+    def restart(self) -> None:
+        """End the daemon; the next command starts another."""
+        if self._daemon:
+            self._daemon.__exit__(None, None, None)
+            self._daemon = None
+
+    def _running(
+        self, arguments: list[str], *, account: str | None, on_locked: OnLocked
+    ) -> nullcontext[Daemon]:
+        if self._daemon and self._daemon.options.account != (account or "default"):
+            self.restart()
+        self._daemon = (
+            self._daemon or Daemon(arguments, account=account, on_locked=on_locked).__enter__()
+        )
+        return nullcontext(self._daemon)
