@@ -136,3 +136,13 @@ def test_the_end_of_the_thread_that_started_us_is_not_the_end() -> None:
             assert expected in process.stdout.read(length + 2)
         process.stdin.close()
         assert process.wait(5) == 0
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("pid", [-1, 0, 2**31 - 1, 2**31, 2**40])
+async def test_a_number_that_no_process_has_is_left_alone(pid: int) -> None:
+    gone = asyncio.Event()
+    found = Company(gone.set)
+    found.follow(pid)
+    found.close()
+    assert not gone.is_set()

@@ -177,3 +177,14 @@ async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
     data = caught.value.data()
     assert data.provider_message
     assert _hidden(data.model_dump_json())
+
+
+@pytest.mark.parametrize("word", ["assistant", "textDelta", "toolCalls"])
+async def test_a_key_that_is_a_word_of_ours_does_not_break_a_message(word: str) -> None:
+    chat, _, _ = engine([Answer(200, SSE, (chunk(f"the {word} said"), *_DONE))])
+    _, result = await ask(chat)
+    masked = Masking(Mask([Secret(word)])).value(result)
+    assert masked.message.role == "assistant"
+    assert masked.message.content[0].type == "text"
+    assert masked.message.content[0].text == f"the {MASK} said"
+    assert masked.finish_reason.unified == "stop"

@@ -15,9 +15,12 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from byokd.limits import PARENT_POLL_MS
+
+# What the operating systems take for a number of a process; they raise or mean a group beyond it.
+_PID_MAX: Final = 2**31 - 1 if sys.platform != "win32" else 2**32 - 1
 
 
 class Company:
@@ -39,7 +42,7 @@ class Company:
 
     def follow(self, pid: int) -> None:
         """Follow a process; one that cannot be seen, as from a container, is left alone."""
-        if pid == os.getpid() or self._closed:
+        if not 0 < pid <= _PID_MAX or pid == os.getpid() or self._closed:
             return
         try:
             descriptor = os.pidfd_open(pid)

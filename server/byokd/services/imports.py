@@ -50,6 +50,10 @@ class _Stored:
     key_id: str | None
 
 
+class _Seen(dict[str, dict[tuple[str | None, str | None], str]]):
+    """The stored keys of each provider, by fingerprint and origin; read once for a preview."""
+
+
 class Imports:
     """Keys that come from elsewhere."""
 
@@ -72,7 +76,8 @@ class Imports:
             await self._desk.ready(session)
         content = await self._sources.read(session, params.source)
         found = {one.item_id(self._id_key): one for one in content.found}
-        items = tuple([await self._item(session, id_, one) for id_, one in found.items()])
+        seen = _Seen()
+        items = tuple([await self._item(session, id_, one, seen) for id_, one in found.items()])
         outcomes = None
         if params.choose is not None:
             outcomes = await self._take_all(session, found, params.choose, params.probe)
@@ -87,7 +92,7 @@ class Imports:
         await anyio.sleep(ENVIRONMENT_KEPT_MS / 1000)
         self._sources.forget()
 
-    async def _item(self, session: Session, id_: str, found: Found) -> ImportItem:
+    async def _item(self, session: Session, id_: str, found: Found, seen: _Seen) -> ImportItem:
         problem, taken = None, None
         try:
             taken = _checked(found, _NO_CHOICE)
@@ -97,7 +102,7 @@ class Imports:
         origin = taken.address.origin if taken else None
         stored = _Stored(None, None)
         with suppress(VaultError):  # a preview is worth having before there is a vault, too
-            stored = await self._stored(session, found, fields, origin)
+            stored = await self._stored(session, found, fields, origin, seen)
         if stored.key_id is not None:
             problem = ImportProblem(type="stored", field=None, message="is stored already")
         first = next((value for value in fields.values() if isinstance(value, Secret)), None)
@@ -121,14 +126,16 @@ class Imports:
         found: Found,
         fields: Mapping[str, Secret | str],
         origin: str | None,
+        seen: _Seen,
     ) -> _Stored:
         account, provider = session.account, found.record.id
 
         def look(tx: VaultTx) -> _Stored:
             print_ = keys.fingerprint_of(tx, account, provider, fields)
-            rows = keys.list_keys(tx, account, provider).rows
-            same = (row.key_id for row in rows if (row.fingerprint, row.origin) == (print_, origin))
-            return _Stored(print_, next(same, None))
+            if provider not in seen:
+                rows = keys.list_keys(tx, account, provider).rows
+                seen[provider] = {(row.fingerprint, row.origin): row.key_id for row in rows}
+            return _Stored(print_, seen[provider].get((print_, origin)))
 
         return await self._vault.read(look)
 
@@ -161,7 +168,7 @@ class Imports:
         if found is None:
             raise NotFound("the source does not hold this any more; look at it again")
         taken = _checked(found, choice)
-        stored = await self._stored(session, found, taken.fields, taken.address.origin)
+        stored = await self._stored(session, found, taken.fields, taken.address.origin, _Seen())
         if stored.key_id is not None:
             raise Conflict("this key is stored already", key_id=stored.key_id)
         new = NewKey(

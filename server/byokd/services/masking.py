@@ -29,6 +29,9 @@ T = TypeVar("T")
 _Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
 _Key: TypeAlias = tuple[type[_Delta], str]
 
+_OUR_WORDS: Final = frozenset({"type", "role", "kind", "unified"})
+"""Fields that hold words of the contract: a key that is such a word must not break a message."""
+
 
 class Masking:
     """Hides the secrets of one call.
@@ -167,7 +170,7 @@ class Masking:
         return value if same else masked
 
     def _changed(self, value: object, names: tuple[str, ...]) -> dict[str, object]:
-        found = ((name, getattr(value, name)) for name in names)
+        found = ((name, getattr(value, name)) for name in names if name not in _OUR_WORDS)
         masked = ((name, old, self._value(old)) for name, old in found)
         return {name: new for name, old, new in masked if new is not old}
 
