@@ -93,8 +93,8 @@ class Watch:
             return self._count(tx, row, seen, started_at)
 
         try:
-            # One that is accepted, as nearly all are, needs no second look at the store.
-            now = row if seen.health == "authOk" else await self._vault.read(look)
+            # The key as it is now: what became of it during the call decides whether this is news.
+            now = await self._vault.read(look)
             counts = self._step(now, seen, started_at)[1] != "nothing"
             if not counts and not keys.use_is_news(now, at=now_ms()):
                 return
