@@ -134,10 +134,15 @@ class Trail:
         return result
 
     def accept_rollback(self, tx: VaultTx, session: Session) -> bool:
-        """Record that the person uses an older store; False where it is not older."""
+        """Record that the person uses an older store; False where it is not older.
+
+        Raises:
+            VaultCorrupt: it is no older copy, but was changed from outside.
+        """
         details = self._audit.rolled_back(tx)
         if details is None:
             return False
+        tx.require_trusted()
         self.note(tx, session, "store.rollback_detected", details=details)
         self.note(tx, session, "store.rollback_accepted", details=details)
         return True

@@ -113,7 +113,9 @@ class Copies:
                 inside.enter_context(gate.passing())
             return _asked(path or self._store, work, read_only=path is not None)
 
-    def put_back(self, source: Path, at: int) -> Path | None:
+    def put_back(
+        self, source: Path, at: int, *, fits: Callable[[Connection], bool] = lambda _: True
+    ) -> Path | None:
         """Give a copy the store's name; what was there is kept beside it, as it is.
 
         Nobody uses the store meanwhile, and every process notices that it is another file.
@@ -121,6 +123,7 @@ class Copies:
         Args:
             source: one of the copies, or any other copy of this or another vault.
             at: wall-clock milliseconds, for the name of what was there.
+            fits: tells whether a store of ours is of the right kind.
 
         Returns:
             Where the old file is now; None where there was none.
@@ -138,6 +141,8 @@ class Copies:
             with gate.closed():
                 files.remove(scratch)
                 self._check(source, None)
+                if not _asked(source, fits, read_only=True):
+                    raise VaultCorrupt("there is no vault in that file; name a backup of one")
                 _asked(source, lambda copy: copy.copy_to(scratch), read_only=True)
                 self._check(scratch, None)
                 aside = self._set_aside(at)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +83,8 @@ class Backups:
             source = path or self._numbered(number or 1)
             await asyncio.to_thread(files.ensure_private_dir, self._places.data)
             async with files.locked(self._places.init_lock):
-                aside = await asyncio.to_thread(self._copies.put_back, source, self._clock())
+                put_back = partial(self._copies.put_back, source, self._clock(), fits=_is_vault)
+                aside = await asyncio.to_thread(put_back)
         return source, aside
 
     def free_bytes(self) -> int | None:
@@ -155,6 +157,10 @@ class Backups:
             return True
         came_from = self._copies.look(lambda store: _head_at(store, then.head_seq))
         return came_from == then.head and bool(then.held - now.held)
+
+
+def _is_vault(store: Connection) -> bool:
+    return bool(store.counts().get("meta"))
 
 
 def _contents(store: Connection) -> _Contents | None:

@@ -88,8 +88,7 @@ class Vault:
         self._keys: RootKeys | None = None
         self._standing = Standing()
         self.refusal = self._standing.refusal
-        self._tries = 0
-        self._locked_by_user = False
+        self._tries, self._locked_by_user = 0, False
         self._opening = asyncio.Lock()
         self._seen: int | None = None
         self._refused: Identity | None = None
@@ -282,7 +281,6 @@ class Vault:
 
     def _refuse(self, error: VaultError) -> None:
         self._refused = identity(self.places.vault_db)
-        self._held = None if isinstance(error, Stale) else self._held
         self._standing.refuse(error)
 
     async def aclose(self) -> None:
@@ -308,6 +306,9 @@ class Vault:
             keys = keys or await self._open_slots(stored, given, interactive=interactive)
             self._held = keys
             await self._admit(keys, admit)
+        except Stale:  # what was held opens another store
+            self._held = None
+            await self._open(given, interactive=interactive, admit=admit)
         except VaultError as error:
             self._refuse(error)
         else:
@@ -319,7 +320,6 @@ class Vault:
         database, look = self._database, admit or self.gate
         if database is None or look is None:
             return
-
         if self.prepare is not None and database.durable:
             await self.prepare(keys.store_id, self._standing.in_ring)
 
@@ -365,7 +365,7 @@ class Vault:
         raise next(needed, None) or next(iter(errors), failed("noBackend"))
 
     async def _refuse_existing(self) -> None:
-        if await self._find() is not None:
+        if await self._find():
             raise hierarchy.already_there()
 
     async def _create(

@@ -28,7 +28,7 @@ from byokd.keepers.vault.lifecycle import Vault
 from byokd.keepers.vault.slots import NO_PARAMS, RECOVERY, Given, SlotKey, opened
 from byokd.keysource.source import Item, failed
 from byokd.limits import SLOTS_MAX
-from byokd.protocol.errors import Conflict, InvalidParams, NotFound, VaultError
+from byokd.protocol.errors import Conflict, InvalidParams, NotFound, Unsupported, VaultError
 from byokd.protocol.vault import SlotKind
 
 Note: TypeAlias = Callable[[VaultTx, bytes], object]
@@ -117,7 +117,7 @@ async def finish(vault: Vault) -> None:
     Nothing is done while another process is at it, and a key that cannot be removed now is tried
     again at the next start.
     """
-    with suppress(VaultError):
+    with suppress(VaultError, Unsupported):  # unsupported: the vault is in memory
         stored = await vault.survey()
         begun = stored is not None and len(stored.active) < len(stored.slots)
         if begun or intent.is_there(vault.places):
