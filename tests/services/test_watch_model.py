@@ -460,8 +460,8 @@ def test_the_watch_does_what_the_model_says() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_watch_does_what_the_model_says_in_50_000_steps() -> None:
-    before = SoftDisable.steps
-    _check(520, 100)
-    steps = SoftDisable.steps - before
+    before, steps = SoftDisable.steps, 0
+    while steps < 50_000:  # a run may end early
+        _check(100, 100)
+        steps = SoftDisable.steps - before
     print(f"\nsoft-disable against its model: {steps} steps, 0 differences")
-    assert steps >= 50_000
