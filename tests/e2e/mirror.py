@@ -44,8 +44,8 @@ def _chunk(finish: str | None = None, **delta: Any) -> bytes:
     return b"data: " + json.dumps({"id": "r", "choices": [choice]}).encode() + b"\n\n"
 
 
-def _call(text: str, name: str = "f") -> list[Any]:
-    return [{"index": 0, "id": "c1", "function": {"name": name, "arguments": text}}]
+def _call(text: str, name: str = "f", call_id: str = "c1") -> list[Any]:
+    return [{"index": 0, "id": call_id, "function": {"name": name, "arguments": text}}]
 
 
 def _stream(*chunks: bytes, end: bytes = _DONE) -> Reply:
@@ -96,6 +96,11 @@ STREAMED: dict[str, Callable[[str], Reply]] = {
     "broken arguments": lambda said: _stream(_chunk(tool_calls=_call(said)), _chunk("tool_calls")),
     "name of a tool": lambda said: _stream(
         _chunk(tool_calls=_call("{}", said)), _chunk("tool_calls")
+    ),
+    "id of a call": lambda said: _stream(
+        _chunk(tool_calls=_call('{"k":', call_id=said)),
+        _chunk(tool_calls=_call("1}", call_id=said)),
+        _chunk("tool_calls"),
     ),
     "finish": lambda said: _stream(_chunk(content="x"), _chunk(said)),
     "usage": lambda said: _stream(

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from byokd.mask import Mask
 from byokd.protocol.errors import ByokdError
-from byokd.protocol.events import Event, TextDelta, TextEnd, write
+from byokd.protocol.events import (
+    Event,
+    TextDelta,
+    TextEnd,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    write,
+)
 from byokd.secret import MASK, Secret
 from byokd.services.access import Grant
 from byokd.services.listing import Listing
@@ -64,6 +74,65 @@ async def test_an_echo_a_character_at_a_time_and_in_every_kind_of_block() -> Non
     assert KEY not in b"".join(map(write, events)).decode()
     [call] = [part for part in result.message.content if part.type == "toolCall"]
     assert call.arguments == {"k": MASK}
+
+
+def _calls(*ids: str) -> Answer:
+    chunks = []
+    for index, each in enumerate(ids):
+        for text in ('{"k"', ":1}"):
+            call = {"index": index, "id": each, "function": {"name": "f", "arguments": text}}
+            chunks.append(chunk(tool_calls=[call]))
+    done = (chunk(finish="tool_calls"), b"data: [DONE]\n\n")
+    return Answer(200, SSE, (*chunks, *done))
+
+
+async def _call_ids(*ids: str, messages: tuple[Any, ...] = ()) -> list[str]:
+    """Return the ids of an answer's calls, which are the same in every event and in the message."""
+    chat, _, _ = engine([_calls(*ids)])
+    question = {"role": "user", "content": "hello"}
+    events, result = await ask(chat, messages=[question, *messages])
+    assert KEY not in result.model_dump_json() + b"".join(map(write, events)).decode()
+    found: dict[str, list[str]] = {}
+    for event in events:
+        if isinstance(event, ToolCallStart | ToolCallDelta | ToolCallEnd):
+            found.setdefault(event.call_id, []).append(event.type)
+    for kinds in found.values():
+        assert kinds[0] == "toolCallStart"
+        assert set(kinds[1:-1]) == {"toolCallDelta"}
+        assert kinds[-1] == "toolCallEnd"
+    parts = [part.call_id for part in result.message.content if part.type == "toolCall"]
+    assert parts == list(found)
+    return parts
+
+
+async def test_call_id_that_holds_the_key_is_replaced_in_all_events_of_the_call() -> None:
+    [shown] = await _call_ids(KEY)
+    assert re.fullmatch("[A-Za-z0-9_-]{1,40}", shown), "an id that every provider accepts"
+
+
+async def test_call_ids_that_mask_to_the_same_text_stay_apart() -> None:
+    shown = await _call_ids(KEY, quote(f"{KEY}"), f"x{KEY}", f"x{KEY[:-1]}", "c1")
+    assert len(set(shown)) == len(shown)
+    assert shown[-1] == "c1"
+
+
+async def test_replaced_call_id_is_new_in_the_conversation() -> None:
+    [before] = await _call_ids(KEY)
+    call = {"type": "toolCall", "callId": before, "name": "f", "arguments": {"k": 1}}
+    result = {"type": "toolResult", "callId": before, "content": "done"}
+    said = {"role": "assistant", "content": [call]}, {"role": "tool", "content": [result]}
+    [after] = await _call_ids(KEY, messages=said)
+    assert after != before
+
+
+async def test_call_id_is_replaced_where_only_deltas_are_told() -> None:
+    masking = Masking(Mask([Secret(KEY)]))
+    [delta] = masking.events([ToolCallDelta(KEY, "free of it")])
+    [held] = masking.events([ToolCallDelta(KEY, KEY[:5]), ToolCallEnd(KEY, "f", {})])[:1]
+    assert isinstance(delta, ToolCallDelta)
+    assert isinstance(held, ToolCallDelta)
+    assert delta.call_id == held.call_id
+    assert KEY not in delta.call_id
 
 
 async def test_tokens_go_on_at_once() -> None:

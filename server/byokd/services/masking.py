@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
+from byokd.dialects.call_ids import synthetic_id
 from byokd.mask import Flow, Mask
 from byokd.protocol.base import Value
+from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import (
     Event,
@@ -23,6 +25,7 @@ from byokd.protocol.events import (
     ToolCallDelta,
     ToolCallEnd,
 )
+from byokd.protocol.parts import ToolCallPart
 from byokd.secret import MASK
 
 T = TypeVar("T")
@@ -39,10 +42,15 @@ class Masking:
     A text is streamed on at once, but for an end of it that may be the beginning of a secret; that
     waits for the next piece of its block, or for the block's end. A raw chunk that may hold a part
     of a secret becomes `***`.
+
+    A call id that holds a secret is replaced by an id of ours: the same one in every event and in
+    the response, and one that no other call of the conversation has.
     """
 
-    def __init__(self, mask: Mask) -> None:
+    def __init__(self, mask: Mask, params: SendParams | None = None) -> None:
         self._mask = mask
+        self._params = params
+        self._call_ids: dict[str, str] = {}
         self._flows: dict[_Key, Flow] = {}
         self._raws: list[Raw] = []
         self._holds = False
@@ -59,9 +67,9 @@ class Masking:
                 text = flow.feed(event.delta)
                 found = found or flow.masked
                 if text is event.delta:
-                    shown.append(event)
-                else:
-                    shown += [replace(event, delta=text)] if text else []
+                    shown.append(self._identified(event))
+                elif text:
+                    shown.append(self._identified(replace(event, delta=text)))
             else:
                 if isinstance(event, TextEnd | ReasoningEnd | ToolCallEnd):
                     last, masked = self._last(_key_of(event))
@@ -97,6 +105,29 @@ class Masking:
         error.fields = self.value(error.fields)
         return error
 
+    def _call_id(self, call_id: str) -> str:
+        """Return the id that the client sees; the very same, where no secret is in it."""
+        shown = self._call_ids.get(call_id)
+        if shown is None:
+            shown = call_id
+            if self._mask.hide(call_id) != call_id:
+                number, taken = len(self._call_ids), set(self._call_ids.values())
+                stream_id = ""
+                if self._params is not None:
+                    stream_id = self._params.stream_id
+                    parts = (part for each in self._params.messages for part in each.parts())
+                    taken.update(part.call_id for part in parts if isinstance(part, ToolCallPart))
+                shown = synthetic_id(f"{stream_id}\0masked", number, taken)
+            self._call_ids[call_id] = shown
+        return call_id if shown == call_id else shown
+
+    def _identified(self, delta: _Delta) -> _Delta:
+        """Return a delta whose call id can be shown."""
+        if not isinstance(delta, ToolCallDelta):
+            return delta
+        call_id = self._call_id(delta.call_id)
+        return delta if call_id is delta.call_id else replace(delta, call_id=call_id)
+
     def _is_free(self, events: Sequence[Event]) -> bool:
         """Tell that these are pieces of one block, and no secret in them; one look for them all."""
         texts: list[str] = []
@@ -114,6 +145,8 @@ class Masking:
             elif block[1] != here or block[0] is not kind:
                 return False
             texts.append(event.delta)  # type: ignore[union-attr]
+        if block is not None and block[0] is ToolCallDelta and self._call_id(block[1]) != block[1]:
+            return False
         return self._mask.is_free("".join(texts))
 
     def _flow(self, event: _Delta) -> Flow:
@@ -129,7 +162,7 @@ class Masking:
         if flow is None:
             return [], False
         text = flow.end()
-        return [key[0](key[1], text)] if text else [], flow.masked
+        return [self._identified(key[0](key[1], text))] if text else [], flow.masked
 
     def _with_raws(self, shown: list[Event], *, found: bool) -> list[Event]:
         """Let the raw chunks go or wait: they hold the same text as the deltas around them."""
@@ -171,7 +204,10 @@ class Masking:
 
     def _changed(self, value: object, names: tuple[str, ...]) -> dict[str, object]:
         found = ((name, getattr(value, name)) for name in names if name not in _OUR_WORDS)
-        masked = ((name, old, self._value(old)) for name, old in found)
+        masked = (
+            (name, old, self._call_id(old) if name == "call_id" else self._value(old))
+            for name, old in found
+        )
         return {name: new for name, old, new in masked if new is not old}
 
 
