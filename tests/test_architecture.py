@@ -255,6 +255,17 @@ def secrets_are_revealed_in_named_places(module: Module) -> Iterator[str]:
             yield module.at(node, "reveal() is called only in " + " and ".join(sorted(REVEALERS)))
 
 
+def keys_leave_in_one_place(module: Module) -> Iterator[str]:
+    """Law 10: the module that puts a key on a request is the one that compares the origins."""
+    if module.name == "services.sending":
+        return
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.ImportFrom) or node.module != "byokd.dialects.auth":
+            continue
+        if any(alias.name == "authorize" for alias in node.names):
+            yield module.at(node, "a key is put on a request by services.sending only")
+
+
 def only_the_door_speaks_codes(module: Module) -> Iterator[str]:
     """Law 11: everybody else raises a leaf of the error tree."""
     for node in ast.walk(module.tree):
@@ -324,6 +335,7 @@ HOUSE_CHECKS: tuple[Check, ...] = (
     pure_layers_are_pure,
     no_provider_names_in_code,
     secrets_are_revealed_in_named_places,
+    keys_leave_in_one_place,
     only_the_door_speaks_codes,
     modules_and_functions_are_short,
     modules_say_what_they_know,
@@ -358,6 +370,7 @@ FAULTS: tuple[tuple[Check, str, str], ...] = (
     (pure_layers_are_pure, "dialects.sigv4", "def f():\n    return datetime.now()"),
     (no_provider_names_in_code, "services.chat", f"x = {next(iter(PROVIDER_IDS), None)!r}"),
     (secrets_are_revealed_in_named_places, "services.keys", "text = secret.reveal()"),
+    (keys_leave_in_one_place, "services.chat", "from byokd.dialects.auth import authorize"),
     (only_the_door_speaks_codes, "services.keys", "code = -31010"),
     (modules_and_functions_are_short, "services.keys", "\n" * (MODULE_MAX_LINES + 1)),
     (

@@ -13,6 +13,7 @@ import pytest
 
 from daemon import Daemon, Json, RpcError, running
 from e2e.mirror import Mirror, mirror
+from e2e.test_runtime_vendor import RECORD
 from world import GENERIC, KEY, chat_params, unlocked
 
 pytestmark = pytest.mark.anyio
@@ -103,3 +104,56 @@ async def test_neither_environment_nor_folder_sets_a_proxy(tmp_path: Path) -> No
         assert [step["name"] for step in result["steps"] if step["status"] == "failed"] == ["dns"]
         assert set(home.keys) == {KEY}
         assert evil.keys == []
+
+
+_MOVED: list[tuple[str, Json]] = [
+    ("chat/send", {}),
+    ("chat/send", {"stream": False}),
+    ("key/probe", {}),
+    ("key/enable", {"probe": True}),
+    ("key/rotate", {"fields": {"apiKey": {"plain": _OTHER}}}),
+]
+
+
+async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -> None:
+    """The person's own record is edited between two runs, and names another host."""
+    config = tmp_path / "config" / "config.toml"
+    record = config.parent / "providers" / "my-vendor.toml"
+    record.parent.mkdir(parents=True)
+    data_dir, arguments = tmp_path / "data", ("--config", str(config))
+    async with mirror() as home, mirror() as evil:
+        record.write_text(RECORD.format(url=home.base_url), encoding="utf-8")
+        async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
+            await daemon.initialize()
+            vault = {"protection": "keyFile", "acceptRisk": "keyFile"}
+            await daemon.request("vault/initialize", vault)
+            key = {"provider": "my-vendor", "fields": {"apiKey": {"plain": KEY}}, "probe": "skip"}
+            key_id = (await daemon.request("key/store", key))["key"]["keyId"]
+            await daemon.request("chat/send", chat_params("any", provider="my-vendor"))
+            assert await daemon.close() == 0
+        record.write_text(RECORD.format(url=evil.base_url), encoding="utf-8")
+        async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
+            await daemon.initialize()
+            for method, more in _MOVED:
+                params = {"keyId": key_id} | more
+                if method == "chat/send":
+                    params = chat_params("any", provider="my-vendor") | more
+                with pytest.raises(RpcError) as caught:
+                    await daemon.request(method, params)
+                assert caught.value.kind == "conflict"
+                if method == "chat/send":
+                    assert home.base_url.removesuffix("/v1") in str(caught.value)
+                    assert evil.base_url.removesuffix("/v1") in str(caught.value)
+            asked = {"provider": "my-vendor", "refresh": True}
+            listed = await daemon.request("model/list", asked)
+            assert [failure["kind"] for failure in listed["failures"]] == ["conflict"]
+            tested = await daemon.request("provider/test", {"provider": "my-vendor", "chat": True})
+            failed = [s["kind"] for s in tested["steps"] if s["status"] == "failed"]
+            assert failed == ["conflict"]
+            assert KEY not in evil.keys
+            assert _OTHER not in evil.keys
+            again = await daemon.request("key/store", key | {"makeDefault": True})
+            await daemon.request("chat/send", chat_params("any", provider="my-vendor"))
+            assert evil.keys == [KEY], "stored again, it goes to the new address"
+            assert again["key"]["keyId"] != key_id
+            assert await daemon.close() == 0

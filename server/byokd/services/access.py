@@ -51,7 +51,7 @@ class Grant:
     Attributes:
         record: whom to ask; of a chat, as it is in the dialect that was chosen.
         base_url: where, canonical, templates filled.
-        at_default_origin: whether that is where the record itself points.
+        at_default_origin: whether the record says where: the key has no base URL of its own.
         fields: the opened key; empty where none is needed.
         row: the stored key, or None for the shared pool and where none is needed.
         dialect: what the key's own base URL names, where it is the whole address of a chat.
@@ -77,11 +77,27 @@ class Grant:
     @property
     def candidate(self) -> Candidate:
         """The same, for a probe."""
-        return Candidate(self.record, self.base_url, self.at_default_origin, self.fields)
+        return Candidate(
+            self.record,
+            self.base_url,
+            self.at_default_origin,
+            self.fields,
+            self.sealed_origin,
+            self.key_id,
+        )
 
-    def masking(self) -> Masking:
-        """Return what hides the key in everything that comes back; made anew for each call."""
-        return self.candidate.masking()
+    @property
+    def sealed_origin(self) -> str | None:
+        """The origin that the stored key was sealed for."""
+        return self.row.origin if self.row else None
+
+    def masking(self, params: SendParams | None = None) -> Masking:
+        """Return what hides the key in everything that comes back; made anew for each call.
+
+        Args:
+            params: of a chat: a call id that holds the key is replaced by one that is not in it.
+        """
+        return self.candidate.masking(params)
 
     def action_for(self, kind: Kind) -> Action | None:
         """Return what would help."""
@@ -234,7 +250,10 @@ class Access:
 
 
 def grant_of(record: Provider, opened: OpenedKey) -> Grant:
-    """Return leave to use an opened key, at the address it was stored for."""
+    """Return leave to use an opened key, at its own base URL or at its record's present one.
+
+    The record may have moved since the key was stored: `sending` compares the origins.
+    """
     row = opened.row
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
     base_url, dialect = named_by(record, base.url) if row.base_url else (base.url, None)

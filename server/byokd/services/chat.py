@@ -20,7 +20,6 @@ from random import random
 import anyio
 import anyio.lowlevel
 
-from byokd.dialects.auth import authorize
 from byokd.dialects.call import Call, Decoder, Fault, Reply
 from byokd.dialects.registry import find as find_dialect
 from byokd.limits import ERROR_BODY_MAX_BYTES, FEED_BYTES
@@ -41,6 +40,7 @@ from byokd.services.health import Seen, weighed
 from byokd.services.patience import Clock
 from byokd.services.recall import Recall
 from byokd.services.repair import Repairs
+from byokd.services.sending import authorized
 from byokd.services.session import KnownKey, Session
 from byokd.settings import Patience
 from byokd.transport.retry import next_delay_ms
@@ -173,7 +173,7 @@ class Answer:
         call = Call(grant.record, grant.base_url, params, grant.plain_fields)
         encoded = find_dialect(grant.record.dialect).encode(call, now)
         encoded = repairs.applied(grant, params, encoded, moved=moved, now_ms=now)
-        clock, masking = Clock(self._chat.patience), grant.masking()
+        clock, masking = Clock(self._chat.patience), grant.masking(params)
         return Attempt(number, grant, call, encoded, now_ms(), steady_ms(), clock, masking)
 
     async def _open(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
@@ -181,7 +181,8 @@ class Answer:
         if self._cancelled:
             return None
         grant, patience = attempt.grant, self._chat.patience
-        request = authorize(attempt.encoded.request, grant.record, grant.fields, attempt.started_at)
+        sent = attempt.encoded.request
+        request = authorized(grant, sent, attempt.started_at, companions=False)
         # A whole answer has no first byte before its last token.
         streamed = attempt.encoded.streamed
         first_byte_ms = patience.first_byte_ms if streamed else patience.first_content_ms
@@ -298,7 +299,8 @@ class Answer:
 
     def _start(self, attempt: Attempt) -> Start:
         grant = attempt.grant
-        return Start(grant.record.id, self._params.model, grant.key_id, attempt.encoded.warnings)
+        warnings = attempt.masking.value(attempt.encoded.warnings)
+        return Start(grant.record.id, self._params.model, grant.key_id, warnings)
 
     def _result_of(
         self, reply: Reply, attempt: Attempt, reason: FinishReason | None = None
@@ -315,7 +317,7 @@ class Answer:
                 key_id=grant.key_id,
                 attempts=attempt.number,
             ),
-            warnings=(*attempt.encoded.warnings, *reply.warnings),
+            warnings=(*attempt.masking.value(attempt.encoded.warnings), *reply.warnings),
             provider_request_id=reply.response_id,
         )
 

@@ -31,6 +31,7 @@ from byokd.protocol.diagnosis import (
 from byokd.protocol.errors import (
     Action,
     ByokdError,
+    Conflict,
     InvalidParams,
     Kind,
     ModelNotFound,
@@ -278,7 +279,11 @@ class Doctor:
             text = error.user_message if error else "no key was given"
             test.skip("auth", text, action_for("keyMissing", test.record))
             raise _Stop
-        probe = await self._prober.ask(grant.candidate, fresh=True)
+        try:
+            probe = await self._prober.ask(grant.candidate, fresh=True)
+        except Conflict as error:
+            test.fail("auth", error, _ms_since(test.step_began))
+            raise _Stop from None
         kind = _KIND_OF.get(probe.verdict)
         details = probe.details | {"verdict": probe.verdict}
         if probe.http_status is not None:

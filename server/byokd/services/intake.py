@@ -79,8 +79,10 @@ class Intake:
     @property
     def candidate(self) -> Candidate:
         """The same, for a probe."""
-        at_default_origin = self.address.own is None
-        return Candidate(self.record, self.address.base_url, at_default_origin, self.fields)
+        goes = self.address
+        return Candidate(
+            self.record, goes.base_url, goes.own is None, self.fields, sealed_origin=goes.origin
+        )
 
 
 def take_key(

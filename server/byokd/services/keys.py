@@ -192,7 +192,11 @@ class Keys:
         return KeyListResult(items=tuple(shown(row) for row in rows), next_cursor=next_cursor)
 
     async def probe(self, session: Session, params: KeyProbeParams) -> KeyProbeResult:
-        """Ask the provider about a stored key, whatever its state, or about a candidate."""
+        """Ask the provider about a stored key, whatever its state, or about a candidate.
+
+        Raises:
+            Conflict: the provider's record leads to an origin that the key was not stored for.
+        """
         if params.key_id is not None:
             return await self._probe_stored(session, params.key_id)
         provider = self._providers.get(params.provider or "", session)
@@ -254,6 +258,7 @@ class Keys:
 
         Raises:
             KeyInvalid: a probe was asked for and the provider does not accept the key.
+            Conflict: a probe was asked for and cannot be made: the provider's record has moved.
         """
         row = await self._row(session, params.key_id)
         probe = None
@@ -333,10 +338,10 @@ class Keys:
         return KeyResult(key=shown(row))
 
     async def ask_fresh(self, session: Session, row: KeyRow) -> ProbeResult | None:
-        """Probe a stored key on a new connection; None where it is gone."""
+        """Probe a stored key on a new connection; None where it is gone, or its provider moved."""
         try:
             return await self._prober.ask(await self._candidate(session, row), fresh=True)
-        except (NotFound, Unsupported):
+        except (NotFound, Unsupported, Conflict):
             return None
 
     async def _row(self, session: Session, key_id: str) -> KeyRow:

@@ -14,7 +14,6 @@ import anyio
 import anyio.to_thread
 
 from byokd.catalog.record import Models as Recipe
-from byokd.dialects.auth import authorize
 from byokd.dialects.errors import classify
 from byokd.dialects.models import (
     ListedModel,
@@ -38,6 +37,7 @@ from byokd.limits import (
 from byokd.protocol.errors import BY_KIND, ByokdError, TimedOut
 from byokd.services.access import Grant
 from byokd.services.clock import now_ms
+from byokd.services.sending import authorized
 from byokd.transport.seam import Transport
 from byokd.wire import HttpRequest
 
@@ -166,7 +166,8 @@ class Listing:
         """Return the body of a good answer, or raise what another one means."""
         record = self._grant.record
         response = await self._transport.send(
-            authorize(request, record, self._grant.fields, now_ms()), body_max_bytes=body_max_bytes
+            authorized(self._grant, request, now_ms(), companions=True),
+            body_max_bytes=body_max_bytes,
         )
         if response.status in _OK:
             return response.body

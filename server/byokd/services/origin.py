@@ -19,6 +19,7 @@ URL_MAX_CHARS: Final = 2048
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[^/?#\\]+)(?P<path>/[^?#\\]*)?", re.IGNORECASE
 )
+_BEGINNING = re.compile(r"https?://[^/?#\\]+(?=[/?]|$)")
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@%\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})")
@@ -68,6 +69,23 @@ def read_base_url(text: str, *, allow_insecure: bool = False) -> BaseUrl:
         raise _refused("its port is not between 1 and 65535")
     shown = host if port == _PORTS[scheme] else f"{host}:{port}"
     return BaseUrl(f"{scheme}://{shown}{_path(found['path'] or '')}", f"{scheme}://{host}:{port}")
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of a request's URL, as `BaseUrl.origin` writes it; path and query may vary.
+
+    Raises:
+        InvalidParams: the URL does not begin with a host that a key may be sent to.
+    """
+    match = _BEGINNING.match(url)
+    if match is None:
+        raise _refused("its host is not written plainly")
+    return read_base_url(match[0], allow_insecure=True).origin
+
+
+def shown_origin(origin: str) -> str:
+    """Return an origin for a person: without the port where it is the scheme's usual one."""
+    return read_base_url(origin, allow_insecure=True).url
 
 
 def _host(host: str) -> tuple[str, Place]:

@@ -16,16 +16,17 @@ import anyio
 from byokd.catalog.key_prefixes import likely_owner
 from byokd.catalog.loader import load
 from byokd.catalog.record import Probe, Provider
-from byokd.dialects.auth import authorize
 from byokd.dialects.probe import ProbeReading, probe_request, read_probe
 from byokd.limits import PROBE_TIMEOUT_MS
 from byokd.mask import Mask
-from byokd.protocol.errors import ByokdError
+from byokd.protocol.chat import SendParams
+from byokd.protocol.errors import ByokdError, Conflict
 from byokd.protocol.key import ProbeResult
 from byokd.secret import Secret
 from byokd.services.clock import now_ms
 from byokd.services.health import weighed
 from byokd.services.masking import Masking
+from byokd.services.sending import authorized
 from byokd.transport.seam import Transport
 
 
@@ -39,17 +40,21 @@ class Candidate:
         at_default_origin: whether that is where the record itself points; only then may the
             question go to a companion origin.
         fields: all fields of the key.
+        sealed_origin: what a stored key was sealed for; None where it is not stored.
+        key_id: of a stored key.
     """
 
     record: Provider
     base_url: str
     at_default_origin: bool
     fields: Mapping[str, Secret | str]
+    sealed_origin: str | None = None
+    key_id: str | None = None
 
-    def masking(self) -> Masking:
-        """Return what hides the key in everything that comes back."""
+    def masking(self, params: SendParams | None = None) -> Masking:
+        """Return what hides the key in everything that comes back; `params` are a chat's."""
         secrets = (value for value in self.fields.values() if isinstance(value, Secret))
-        return Masking(Mask(secrets))
+        return Masking(Mask(secrets), params)
 
     def begins_with(self, prefix: str) -> bool:
         """Tell whether one of its secrets begins so."""
@@ -66,7 +71,11 @@ class Prober:
         self._timeout_s = timeout_ms / 1000
 
     async def ask(self, candidate: Candidate, *, fresh: bool = False) -> ProbeResult:
-        """Return what the provider says about a key; `fresh` asks on a new connection."""
+        """Return what the provider says about a key; `fresh` asks on a new connection.
+
+        Raises:
+            Conflict: the provider's record leads to an origin that the key was not stored for.
+        """
         began = time.monotonic()
         result = _unreachable(
             "the provider did not answer in time; check the network and try again"
@@ -83,6 +92,8 @@ class Prober:
         while probe is not None:
             try:
                 result = await self._ask_one(candidate, probe, fresh=fresh)
+            except Conflict:  # nothing was sent: this says nothing of the key or the network
+                raise
             except ByokdError as error:
                 return _unreachable(masking.text(error.user_message), kind=error.kind)
             probe = probe.fallback if result.verdict == "unknown" else None
@@ -97,8 +108,8 @@ class Prober:
             at_default_origin=candidate.at_default_origin,
             probe=probe,
         )
-        authorized = authorize(request, record, fields, now_ms())
-        response = await self._transport.send(authorized, fresh=fresh)
+        request = authorized(candidate, request, now_ms(), companions=True)
+        response = await self._transport.send(request, fresh=fresh)
         reading = _by_the_clock(read_probe(record, response.head, response.body, probe=probe))
         details = reading.details
         if reading.fault is not None and reading.verdict in {"unreachable", "unknown"}:
