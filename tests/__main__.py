@@ -42,7 +42,7 @@ PROCESSES = (
     "tests/keysource",
     "tests/rpc/test_process.py",
     "tests/sandbox",
-    "tests/services/test_doctor.py",
+    "tests/services/test_diagnostics.py",
     "tests/test_bootstrap.py",
     "tests/test_replay.py",
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from byokd.catalog.record import Models, Probe, Provider, Source
-from byokd.wire import Headers, HttpHead
+from byokd.core.http import Headers, HttpHead
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors"

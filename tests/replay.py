@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from byokd.dialects.call import Reply
-from byokd.wire import Headers, HttpHead
+from byokd.core.http import Headers, HttpHead
+from byokd.dialects.base.call import Reply
 
 JsonDict = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from house import ROOT
+from source_tree import ROOT
 
 BOOTSTRAPS = (ROOT / "server" / "__main__.py", ROOT / "tests" / "__main__.py")
 LOCKS = {name: ROOT / name / "requirements.lock" for name in ("server", "tests")}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from byokd.config import ConfigError, read_settings
-from byokd.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX
-from byokd.settings import OwnModel, OwnPrice, Settings
+from byokd.core.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX
+from byokd.core.settings import OwnModel, OwnPrice, Settings
 
 _WHOLE = """
 [network]

@@ -23,7 +23,7 @@ from byokd.catalog.surfaces import dialects, spoken
 from byokd.dialects.registry import DIALECTS
 from byokd.sandbox.replay import Replay
 from daemon import Daemon, Json, RpcError, running
-from world import GENERIC, chat_params, unlocked
+from sandbox_env import GENERIC, chat_params, unlocked
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(110)]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from house import MODULES, ROOT, SOURCE, TESTS, Module, length, tracked
+from source_tree import MODULES, ROOT, SOURCE, TESTS, Module, length, tracked
 
 TOP_LEVEL = frozenset(
     {"pyproject.toml", "README.md", "protocol.md", "server", "client-ts", "tests", "LICENSE"}
@@ -25,7 +25,7 @@ REGISTRY = re.compile(
 )  # fmt: skip
 MACHINE_PATH = re.compile(r"(^|[^A-Za-z0-9._-])/(wo" r"rk|fa" r"rm|ro" r"ot|ho" r"me/\w+)[/.]")
 
-LIMITS = next(module for module in MODULES if module.name == "limits")
+LIMITS = next(module for module in MODULES if module.name == "core.limits")
 
 
 def test_the_top_level_is_fixed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from house import ROOT
+from source_tree import ROOT
 
 
 def test_typed_package_ships_its_marker() -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
-    from byokd.secret import Secret
-    from byokd.services.house import House
+    from byokd.core.secret import Secret
+    from byokd.services.house import Application
 
 _VALUES: Final = {"--data-dir": "data_dir", "--config": "config", "--log-level": "log_level"}
 _FLAGS: Final = {"--allow-export": "allow_export"}
@@ -67,15 +67,15 @@ def parse(arguments: Sequence[str]) -> Options | None:
     return options
 
 
-def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
+def serve(options: Options, create_app: Callable[[Options], Application]) -> NoReturn:
     """Serve the client on stdin and stdout, then end the process.
 
     The end is `os._exit`: everything that must be on disk was closed in order, and a thread that a
     keyring or a resolver keeps waiting must not keep us.
     """
     gc.disable()  # imports make no garbage worth looking for; serving turns it on again
-    from byokd.environment import set_aside
-    from byokd.hardening import leave_folder, stand_alone
+    from byokd.process.environment import set_aside
+    from byokd.process.hardening import leave_folder, stand_alone
 
     options.variables = set_aside(os.environ)
     # A pydantic plugin is code from any installed package that would see every value we check.
@@ -88,7 +88,7 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
     stand_alone()
     code = 1
     try:
-        house = open_house(options)
+        house = create_app(options)
         leave_folder()  # paths that the client gave were read by now
     except Exception as error:  # noqa: BLE001 - said in our words, then the process ends
         logs.say_why_not(error)
@@ -100,10 +100,10 @@ def serve(options: Options, open_house: Callable[[Options], House]) -> NoReturn:
     os._exit(code)
 
 
-def _open_house(options: Options) -> House:
-    from byokd.app import open_house
+def _open_house(options: Options) -> Application:
+    from byokd.app import create_app
 
-    return open_house(
+    return create_app(
         options.data_dir,
         options.config,
         options.variables,

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from byokd.catalog.loader import load
 from byokd.catalog.variables import variables_of
+from byokd.core.secret import Secret
+from byokd.core.settings import Settings
 from byokd.crypto.seal import SealingKey
-from byokd.hardening import hide_memory, warn_of_start_up_code
+from byokd.process.hardening import hide_memory, warn_of_start_up_code
 from byokd.protocol.lifecycle import (
     PROTOCOL_VERSION,
     ClientOptions,
@@ -28,33 +30,31 @@ from byokd.protocol.lifecycle import (
 )
 from byokd.protocol.schema_hash import SCHEMA_HASH
 from byokd.protocol.vault import VaultInfo
-from byokd.secret import Secret
-from byokd.services.providers import Providers
-from byokd.services.session import Session
-from byokd.settings import Settings
+from byokd.services.providers import ProviderService
+from byokd.services.runtime.session import Session
 
 if TYPE_CHECKING:
+    from byokd.audit import AuditLog
     from byokd.catalog.record import Provider
-    from byokd.keepers.audit import Audit
-    from byokd.keepers.lists import ModelLists
-    from byokd.keepers.vault import Vault
-    from byokd.services.accounts import Accounts
-    from byokd.services.background import Background
-    from byokd.services.backups import BackupsDesk
-    from byokd.services.changes import Changes
-    from byokd.services.chat import Chat
-    from byokd.services.custody import Custody
-    from byokd.services.doctor import Doctor
-    from byokd.services.exports import Exports
-    from byokd.services.imports import Imports
-    from byokd.services.keys import Keys
-    from byokd.services.models import Models
-    from byokd.services.rekey import Rekeying
-    from byokd.services.trail import Trail
-    from byokd.services.vault import VaultDesk
-    from byokd.store.paths import Places
+    from byokd.model_cache import ModelCache
+    from byokd.services.accounts import AccountService
+    from byokd.services.audit.maintenance import AuditMaintainer
+    from byokd.services.audit.service import AuditService
+    from byokd.services.chat.engine import ChatEngine
+    from byokd.services.diagnostics import Diagnostics
+    from byokd.services.keys.service import KeyService
+    from byokd.services.models.service import ModelService
+    from byokd.services.runtime.background import Background
+    from byokd.services.runtime.store_watcher import StoreWatcher
+    from byokd.services.transfer.exports import ExportService
+    from byokd.services.transfer.imports import ImportService
+    from byokd.services.vault.backups import BackupService
+    from byokd.services.vault.rekey import RekeyService
+    from byokd.services.vault.service import VaultService
+    from byokd.store.paths import StorePaths
     from byokd.transport.http import HttpTransport
-    from byokd.transport.seam import Transport
+    from byokd.transport.interface import Transport
+    from byokd.vault import Vault
 
 _log = logging.getLogger(__name__)
 
@@ -83,31 +83,31 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Services:
     """The heavy rooms, open."""
 
-    keys: Keys
-    imports: Imports
-    exports: Exports
-    vault: VaultDesk
-    backups: BackupsDesk
-    rekeying: Rekeying
-    models: Models
-    doctor: Doctor
-    chat: Chat
-    audit: Trail
-    accounts: Accounts
+    keys: KeyService
+    imports: ImportService
+    exports: ExportService
+    vault: VaultService
+    backups: BackupService
+    rekeying: RekeyService
+    models: ModelService
+    doctor: Diagnostics
+    chat: ChatEngine
+    audit: AuditService
+    accounts: AccountService
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    rooms: Rooms
+    rooms: Services
     background: Background
     transport: Transport
     vault: Vault
-    lists: ModelLists
-    changes: Changes
-    custody: Custody
+    lists: ModelCache
+    changes: StoreWatcher
+    custody: AuditMaintainer
 
 
 class App:
@@ -118,7 +118,7 @@ class App:
         self._settings = options.settings or _configured(options)
         own, self._faults = _own_providers(options)
         records = _records(self._settings, own)
-        self.providers = Providers(records, self._settings)
+        self.providers = ProviderService(records, self._settings)
         self._variables = _known(options.variables, records.values())
         self._sealing = SealingKey()
         self._session: Session | None = None
@@ -140,7 +140,7 @@ class App:
         """Take note of the one client of this process."""
         self._session = session
 
-    async def rooms(self) -> Rooms:
+    async def rooms(self) -> Services:
         """Import and open what is heavy, once; every caller gets the same rooms."""
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open())
@@ -176,70 +176,72 @@ class App:
         return opened
 
     def _build(self) -> _Opened:
-        from byokd.keepers.lists import ModelLists
-        from byokd.keepers.vault import Backups
-        from byokd.services.access import Access
-        from byokd.services.accounts import Accounts
-        from byokd.services.background import Background
-        from byokd.services.backups import BackupsDesk
-        from byokd.services.changes import Changes
-        from byokd.services.chat import Chat
-        from byokd.services.clock import now_ms
-        from byokd.services.custody import Custody
-        from byokd.services.doctor import Doctor
-        from byokd.services.keys import Keys
-        from byokd.services.models import Models
-        from byokd.services.probe import Prober
-        from byokd.services.rekey import Rekeying
-        from byokd.services.trail import Trail
-        from byokd.services.uses import Uses
-        from byokd.services.vault import VaultDesk
-        from byokd.services.watch import Watch
-        from byokd.store.paths import places
+        from byokd.model_cache import ModelCache
+        from byokd.services.accounts import AccountService
+        from byokd.services.audit.maintenance import AuditMaintainer
+        from byokd.services.audit.service import AuditService
+        from byokd.services.audit.usage_counter import UsageCounter
+        from byokd.services.chat.engine import ChatEngine
+        from byokd.services.diagnostics import Diagnostics
+        from byokd.services.health.monitor import HealthMonitor
+        from byokd.services.keys.credentials import CredentialResolver
+        from byokd.services.keys.prober import Prober
+        from byokd.services.keys.service import KeyService
+        from byokd.services.models.service import ModelService
+        from byokd.services.runtime.background import Background
+        from byokd.services.runtime.clock import now_ms
+        from byokd.services.runtime.store_watcher import StoreWatcher
+        from byokd.services.vault.backups import BackupService
+        from byokd.services.vault.rekey import RekeyService
+        from byokd.services.vault.service import VaultService
+        from byokd.store.paths import store_paths
+        from byokd.vault import Backups
 
         settings, providers, sealing = self._settings, self.providers, self._sealing
-        where = places(self._options.data_dir)
+        where = store_paths(self._options.data_dir)
         transport = _transport(settings)
         background = Background()
         audit, vault = self._vault(where)
-        lists = ModelLists(where)
-        backups = BackupsDesk(Backups(where, now_ms))
-        trail = Trail(vault, audit, backups.note)
-        uses = Uses()
-        custody = Custody(vault, audit, trail, uses, background)
-        desk = VaultDesk(vault, trail, sealing, backups)
+        lists = ModelCache(where)
+        backups = BackupService(Backups(where, now_ms))
+        trail = AuditService(vault, audit, backups.note)
+        uses = UsageCounter()
+        custody = AuditMaintainer(vault, audit, trail, uses, background)
+        desk = VaultService(vault, trail, sealing, backups)
         prober = Prober(transport)
-        keys = Keys(providers, vault, trail, desk, prober, sealing, lists, backups, background)
-        watch = Watch(
+        keys = KeyService(
+            providers, vault, trail, desk, prober, sealing, lists, backups, background
+        )
+        watch = HealthMonitor(
             vault, trail, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
         )
-        access = Access(providers, vault, watch, settings.shared_pool, uses)
-        models = Models(access, transport, lists, background)
-        chat = Chat(access, transport, settings.patience)
+        access = CredentialResolver(providers, vault, watch, settings.shared_pool, uses)
+        models = ModelService(access, transport, lists, background)
+        chat = ChatEngine(access, transport, settings.patience)
         imports, exports = self._moving(vault, trail, desk, keys)
-        rooms = Rooms(
+        rooms = Services(
             keys=keys,
             imports=imports,
             exports=exports,
             vault=desk,
             backups=backups,
-            rekeying=Rekeying(vault, trail, desk, backups),
+            rekeying=RekeyService(vault, trail, desk, backups),
             models=models,
-            doctor=Doctor(access, transport, prober, models, chat, sealing),
+            doctor=Diagnostics(access, transport, prober, models, chat, sealing),
             chat=chat,
             audit=trail,
-            accounts=Accounts(vault, trail, lists, backups),
+            accounts=AccountService(vault, trail, lists, backups),
         )
-        changes = Changes(vault, desk, models, chat, custody)
+        changes = StoreWatcher(vault, desk, models, chat, custody)
         return _Opened(rooms, background, transport, vault, lists, changes, custody)
 
-    def _vault(self, where: Places) -> tuple[Audit, Vault]:
-        from byokd.keepers.audit import Audit
-        from byokd.keepers.vault import Vault, sources_of
-        from byokd.keysource.marks import KeyringMarks
-        from byokd.services.clock import now_ms
+    def _vault(self, where: StorePaths) -> tuple[AuditLog, Vault]:
+        from byokd.audit import AuditLog
+        from byokd.keysource.anchor_store import KeyringAnchorStore
+        from byokd.services.runtime.clock import now_ms
+        from byokd.vault import Vault, sources_of
 
-        audit = Audit(where.state, KeyringMarks())
+        audit = AuditLog(where.state, KeyringAnchorStore())
         vault = Vault(
             where,
             sources_of(where, self._options.keyring_timeout_ms),
@@ -250,17 +252,17 @@ class App:
         return audit, vault
 
     def _moving(
-        self, vault: Vault, trail: Trail, desk: VaultDesk, keys: Keys
-    ) -> tuple[Imports, Exports]:
-        from byokd.services.exports import Exports
-        from byokd.services.imports import Imports
-        from byokd.services.sources import Sources
+        self, vault: Vault, trail: AuditService, desk: VaultService, keys: KeyService
+    ) -> tuple[ImportService, ExportService]:
+        from byokd.services.transfer.exports import ExportService
+        from byokd.services.transfer.import_sources import ImportSources
+        from byokd.services.transfer.imports import ImportService
 
-        sources = Sources(self.providers, self._sealing, self._variables)
+        sources = ImportSources(self.providers, self._sealing, self._variables)
         allowed = self._options.allow_export
         return (
-            Imports(sources, vault, desk, keys),
-            Exports(vault, trail, self._sealing, allowed=allowed),
+            ImportService(sources, vault, desk, keys),
+            ExportService(vault, trail, self._sealing, allowed=allowed),
         )
 
     def _features(self, asked: Features) -> Features:
@@ -319,7 +321,7 @@ def _known(
     return known
 
 
-def open_house(
+def create_app(
     data_dir: str | None,
     config: str | None,
     variables: MutableMapping[str, Secret],
@@ -346,9 +348,9 @@ def _configured(options: Options) -> Settings:
 
 
 def _config_file() -> Path:
-    from byokd.store.paths import places
+    from byokd.store.paths import store_paths
 
-    return places().config_file
+    return store_paths().config_file
 
 
 def _path(text: str | None) -> Path | None:
@@ -357,12 +359,12 @@ def _path(text: str | None) -> Path | None:
 
 def _import_heavy() -> None:
     import byokd.services.accounts
-    import byokd.services.changes
-    import byokd.services.chat
-    import byokd.services.doctor
-    import byokd.services.exports
-    import byokd.services.imports
-    import byokd.services.keys
-    import byokd.services.models
-    import byokd.services.watch
+    import byokd.services.chat.engine
+    import byokd.services.diagnostics
+    import byokd.services.health.monitor
+    import byokd.services.keys.service
+    import byokd.services.models.service
+    import byokd.services.runtime.store_watcher
+    import byokd.services.transfer.exports
+    import byokd.services.transfer.imports
     import byokd.transport.http  # noqa: F401

@@ -23,13 +23,18 @@ from pydantic import (
 
 from byokd.catalog.loader import load_text
 from byokd.catalog.record import Provider
+from byokd.core.limits import (
+    CONFIG_MAX_BYTES,
+    OWN_MODELS_MAX,
+    OWN_PROVIDERS_MAX,
+    OWN_RECORD_MAX_BYTES,
+)
+from byokd.core.secret import clean
+from byokd.core.settings import OwnModel, Settings, SharedKey, TimeoutSettings
 from byokd.dialects.registry import DIALECTS
-from byokd.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX, OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.lifecycle import Features
-from byokd.secret import clean
-from byokd.settings import OwnModel, Patience, Settings, SharedKey
 
 _CREDENTIALS = frozenset(
     {"authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "cookie"}
@@ -77,11 +82,11 @@ class _Shared(_Table):
 
 
 class _Timeouts(_Table):
-    connect_ms: _Ms = Patience().connect_ms
-    first_byte_ms: _Ms = Patience().first_byte_ms
-    first_content_ms: _Ms = Patience().first_content_ms
-    idle_ms: _Ms = Patience().idle_ms
-    total_ms: _Ms = Patience().total_ms
+    connect_ms: _Ms = TimeoutSettings().connect_ms
+    first_byte_ms: _Ms = TimeoutSettings().first_byte_ms
+    first_content_ms: _Ms = TimeoutSettings().first_content_ms
+    idle_ms: _Ms = TimeoutSettings().idle_ms
+    total_ms: _Ms = TimeoutSettings().total_ms
 
 
 class _File(_Table):
@@ -180,7 +185,7 @@ def _settings(file: _File, folder: Path) -> Settings:
         features=Features(
             multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
         ),
-        patience=Patience(**file.timeouts.model_dump()),
+        patience=TimeoutSettings(**file.timeouts.model_dump()),
         headers={
             name: dict(table.headers) for name, table in file.providers.items() if table.headers
         },

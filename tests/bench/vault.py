@@ -26,11 +26,11 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from bench.start import PYTHON, answer, frame  # noqa: E402
 from byokd.catalog.loader import load  # noqa: E402
-from byokd.dialects.auth import authorize  # noqa: E402
-from byokd.keepers.vault import OpenedKey, VaultTx, keys  # noqa: E402
-from byokd.wire import HttpRequest  # noqa: E402
-from keepers import stores  # noqa: E402
-from keepers.stores import ACCOUNT  # noqa: E402
+from byokd.core.http import HttpRequest  # noqa: E402
+from byokd.dialects.base.auth import authorize  # noqa: E402
+from byokd.vault import OpenedKey, VaultTx, keys  # noqa: E402
+from vault import vault_fixture  # noqa: E402
+from vault.vault_fixture import ACCOUNT  # noqa: E402
 
 OPEN, STORE = "open, decrypt, put on a request", "key/store without its probe"
 STATUS, UNLOCK = "vault/status", "unlock, the master key at hand"
@@ -49,7 +49,7 @@ async def in_process(folder: Path, rounds: int, times: Times) -> None:
     """Take the time of what happens before each chat, and of a start."""
     record = next(r for r in load().values() if r.kind == "singleField" and r.base_url)
     request = HttpRequest("POST", "https://api.somewhere.example/v1/chat", body=b"{}")
-    async with stores.world(folder) as house:
+    async with vault_fixture.world(folder) as house:
         ids = [(await house.put(provider=record.id)).key_id for _ in range(KEYS)]
         for number in range(rounds):
 
@@ -60,7 +60,7 @@ async def in_process(folder: Path, rounds: int, times: Times) -> None:
                 opened = await house.vault.read(look)
                 authorize(request, record, opened.fields, 0)
     for _ in range(max(rounds // 20, 5)):
-        later = stores.World(folder)
+        later = vault_fixture.VaultFixture(folder)
         with taken(times[UNLOCK]):
             await later.vault.unlock()
         await later.vault.aclose()

@@ -6,7 +6,7 @@ import pytest
 
 from byokd.catalog.loader import load
 from byokd.catalog.pasted import read_pasted
-from byokd.limits import PASTED_URL_MAX_CHARS
+from byokd.core.limits import PASTED_URL_MAX_CHARS
 
 _RESOURCE = (
     "/subscriptions/0b1f/resourceGroups/rg-1/providers/Microsoft.CognitiveServices/accounts/my-res"

@@ -9,8 +9,8 @@ import pytest
 
 from byokd.catalog.models import ModelFacts, Rates, Tiers
 from byokd.catalog.pricing import list_price, own_price, price, rates_at
+from byokd.core.settings import OwnPrice
 from byokd.protocol.usage import Cost, Usage
-from byokd.settings import OwnPrice
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from byokd.catalog.loader import load
-from byokd.dialects.probe import read_probe
-from byokd.wire import Headers, HttpHead
+from byokd.core.http import Headers, HttpHead
+from byokd.provider_api.probe import read_probe
 
 JSON, HTML = "application/json", "text/html"
 PAGE = "<html><title>401 Authorization Required</title></html>"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from byokd.cli import audit_file
-from byokd.store.paths import places
+from byokd.store.paths import store_paths
 from cli.shell import Byokd
-from world import GENERIC, KEY
+from sandbox_env import GENERIC, KEY
 
 Lines = list[str]
 
@@ -97,7 +97,7 @@ def test_an_export_is_checked(byokd: Byokd, tmp_path: Path) -> None:
 
 
 def test_an_older_store_is_accepted_by_a_person(byokd: Byokd) -> None:
-    file = places(byokd.folder).vault_db
+    file = store_paths(byokd.folder).vault_db
     key_id = byokd(_ADD, stdin=KEY).split()[1]
     byokd.restart()
     older = file.read_bytes()
@@ -122,7 +122,7 @@ def test_an_older_store_is_accepted_by_a_person(byokd: Byokd) -> None:
 
 def test_a_key_that_was_taken_by_hand_is_given_up(byokd: Byokd) -> None:
     lost, kept = [byokd(_ADD, stdin=KEY).split()[1] for _ in range(2)]
-    raw = sqlite3.connect(places(byokd.folder).vault_db)
+    raw = sqlite3.connect(store_paths(byokd.folder).vault_db)
     with raw:
         raw.execute("DELETE FROM key_entry WHERE is_default = 1")
     raw.close()

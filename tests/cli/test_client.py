@@ -16,7 +16,7 @@ from byokd.protocol.parts import Message
 from byokd.protocol.provider import ProviderListParams, ProviderListResult
 from byokd.protocol.vault import VaultInitializeParams, VaultInitializeResult
 from byokd.sandbox import Sandbox
-from world import GENERIC, KEY
+from sandbox_env import GENERIC, KEY
 
 
 @pytest.fixture

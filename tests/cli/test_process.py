@@ -19,7 +19,7 @@ from anyio.from_thread import start_blocking_portal
 from byokd.cli.main import main
 from byokd.sandbox import Sandbox
 from cli.shell import Byokd
-from world import BAD_KEY, GENERIC, KEY
+from sandbox_env import BAD_KEY, GENERIC, KEY
 
 KEY_ID = r"key_[a-z2-7]{26}"
 

@@ -15,9 +15,9 @@ from anyio.abc import Process
 
 import byokd
 from byokd.catalog.loader import load
+from byokd.core.http import Headers, HttpRequest, HttpResponse
 from byokd.transport.http import HttpTransport
-from byokd.wire import Headers, HttpRequest, HttpResponse
-from world import KEY
+from sandbox_env import KEY
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,7 @@ from byokd.cli.client import Daemon
 from byokd.cli.main import main
 from cli.test_terminal import PAYLOADS
 from e2e.mirror import Mirror, mirror
-from world import GENERIC, KEY
+from sandbox_env import GENERIC, KEY
 
 pty = pytest.importorskip("pty", reason="a terminal of this kind is made on POSIX only")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from byokd.core.limits import SEALED_PLAINTEXT_MAX_BYTES
 from byokd.crypto import envelope
 from byokd.crypto.encoding import Element
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal, wipe
-from byokd.limits import SEALED_PLAINTEXT_MAX_BYTES
 
 _VECTOR: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors/crypto/sealed_record.json").read_text()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from byokd.catalog.loader import load
 from byokd.catalog.record import Provider
-from byokd.dialects.call import Call
+from byokd.dialects.base.call import Call
 from byokd.protocol.chat import SendParams
 from dialects import records
 

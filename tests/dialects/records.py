@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from byokd.catalog.record import Models, Probe, Provider, Quirks, Source
-from byokd.dialects.call import Call, Encoded
+from byokd.dialects.base.call import Call, Encoded
 from byokd.protocol.chat import SendParams
 
 ID = "anyone"

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-import cutting
-from byokd.dialects.anthropic_messages import decoder
-from byokd.dialects.call import Reply
-from byokd.limits import (
+import chunking
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     JSON_MAX_DEPTH,
@@ -19,9 +18,10 @@ from byokd.limits import (
     SSE_LINE_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.anthropic_messages import decoder
+from byokd.dialects.base.call import Reply
 from byokd.protocol.events import Raw, TextDelta
 from byokd.protocol.usage import Usage
-from byokd.wire import Headers, HttpHead
 from dialects import records, vectors
 
 _VECTORS = vectors.load("anthropic_messages")
@@ -34,15 +34,15 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: vectors.Vector) -> None:
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     expected = {name: vector.expected[name] for name in ("events", "reply")}
     assert vectors.plain(events, reply) == expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(vector.body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
     for at in range(7, len(vector.body), 7):
         pieces = (vector.body[:at], vector.body[at:])
-        assert cutting.run(vector.decoder(), pieces) == (events, reply)
+        assert chunking.run(vector.decoder(), pieces) == (events, reply)
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     whole_from = next((n for n in lengths if short[n].fault is None), None)
     assert whole_from == vector.expected["wholeFrom"]
@@ -72,7 +72,7 @@ _TEXT = _start(0, type="text", text="a")
 
 
 def _run(body: bytes, **params: Any) -> Reply:
-    return cutting.run(decoder(records.call(params), _OK), [body])[1]
+    return chunking.run(decoder(records.call(params), _OK), [body])[1]
 
 
 def _many(count: int, **block: Any) -> bytes:
@@ -286,7 +286,7 @@ _CHUNKS = st.builds(
 def test_no_shape_raises(chunks: list[Any], whole: bool) -> None:  # noqa: FBT001 - drawn
     said = [json.dumps(chunk).encode() for chunk in chunks]
     body = b"\n".join(said) if whole else b"".join(b"data: " + one + b"\n\n" for one in said)
-    _, reply = cutting.run(decoder(records.call(), _OK), [body])
+    _, reply = chunking.run(decoder(records.call(), _OK), [body])
     assert (reply.fault is None) == (reply.finish_reason is not None)
     reply.message.model_dump_json()
 
@@ -294,5 +294,5 @@ def test_no_shape_raises(chunks: list[Any], whole: bool) -> None:  # noqa: FBT00
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([200, 204, 400, 529]))
 def test_no_bytes_raise(body: bytes, status: int) -> None:
-    _, reply = cutting.run(decoder(records.call(), HttpHead(status)), [body])
+    _, reply = chunking.run(decoder(records.call(), HttpHead(status)), [body])
     assert (reply.fault is None) == (reply.finish_reason is not None)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 import replay
+from byokd.core.http import HttpHead
 from byokd.dialects.anthropic_messages import decoder, encode
-from byokd.wire import HttpHead
 from dialects import messages, vectors
 
 _OLD, _NEW = "claude-sonnet-4-5", "claude-opus-5"
@@ -36,7 +36,7 @@ _CASES = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, 
 
 def _answer(body: bytes, model: str = _OLD) -> Any:
     """Return the answer as a client holds it: its message, after a trip through JSON."""
-    _, reply = cutting.run(decoder(messages.real(model), HttpHead(200)), [body])
+    _, reply = chunking.run(decoder(messages.real(model), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic_core import from_json, to_json
 
 from byokd.dialects.anthropic_messages import encode
-from byokd.dialects.call import Call
+from byokd.dialects.base.call import Call
 from byokd.protocol.errors import Unsupported
 from dialects import messages
 

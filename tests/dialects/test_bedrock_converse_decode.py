@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 import replay
-from byokd.dialects.bedrock_converse import decoder
-from byokd.dialects.call import Decoder, Reply
-from byokd.limits import (
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     EVENTSTREAM_PAYLOAD_MAX_BYTES,
@@ -26,8 +25,9 @@ from byokd.limits import (
     RESPONSE_BODY_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.base.call import Decoder, Reply
+from byokd.dialects.bedrock_converse import decoder
 from byokd.protocol.events import Event, Raw, TextDelta
-from byokd.wire import Headers, HttpHead
 from dialects import converse, vectors
 from dialects.frames import event, frame_ends, prelude, stream
 
@@ -73,18 +73,18 @@ def test_there_are_vectors() -> None:
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: Vector) -> None:
     body = vector.body
-    events, reply = cutting.run(vector.decoder(), [body])
+    events, reply = chunking.run(vector.decoder(), [body])
     expected = {"events": vector.read["events"], "reply": vector.read["reply"]}
     assert vectors.plain(events, reply) == expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(body)) == (events, reply)
     for at in range(7, len(body), 7):
-        assert cutting.run(vector.decoder(), (body[:at], body[at:])) == (events, reply)
+        assert chunking.run(vector.decoder(), (body[:at], body[at:])) == (events, reply)
 
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_a_cut_vector_is_whole_only_where_it_says_so(vector: Vector) -> None:
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     whole = [n for n in lengths if short[n].fault is None]
     assert next(iter(whole), None) == vector.whole_from
@@ -107,7 +107,7 @@ def _tool(index: int) -> tuple[str, Any]:
 
 
 def _run(body: bytes) -> tuple[list[Event], Reply]:
-    return cutting.run(decoder(converse.call(), _OK), [body])
+    return chunking.run(decoder(converse.call(), _OK), [body])
 
 
 @pytest.mark.parametrize(("name", "most"), [("tool calls", TOOL_CALLS_MAX), ("blocks", BLOCKS_MAX)])
@@ -166,8 +166,8 @@ def test_damage_ends_the_answer_and_keeps_what_came() -> None:
     good = stream([_delta(0, text="a")])
     bad = bytearray(stream([_delta(0, text="b"), _STOP]))
     bad[-30] ^= 1
-    for pieces in ([good + bytes(bad)], cutting.one_by_one(good + bytes(bad))):
-        events, reply = cutting.run(decoder(converse.call(), _OK), pieces)
+    for pieces in ([good + bytes(bad)], chunking.one_by_one(good + bytes(bad))):
+        events, reply = chunking.run(decoder(converse.call(), _OK), pieces)
         assert [event.delta for event in events if isinstance(event, TextDelta)] == ["ab"]
         assert reply.fault is not None
         assert (reply.fault.kind, reply.fault.retryable) == ("streamInterrupted", True)
@@ -206,6 +206,6 @@ def test_a_recording_cut_at_its_frames_is_whole_after_the_stop(
     lengths = {end + by for end in ends for by in (-2, -1, 0, 1, 2)}
     within = sorted(length for length in lengths if length <= len(body))
     start = decoder(converse.call(), recording.head)
-    for length, reply in cutting.short_replies(start, body, within):
+    for length, reply in chunking.short_replies(start, body, within):
         assert (reply.fault is None) == (reply.finish_reason is not None)
         assert (reply.fault is None) == (length in ends and length > stopped > 0)

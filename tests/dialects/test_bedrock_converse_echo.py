@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
-import cutting
+import chunking
+from byokd.core.http import HttpHead
+from byokd.dialects.base.call import Call
 from byokd.dialects.bedrock_converse import decoder, encode
-from byokd.dialects.call import Call
-from byokd.wire import HttpHead
 from dialects import converse
 from dialects.frames import stream
 
@@ -59,7 +59,7 @@ _SENT_RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "noon"}]}
 
 def _next(model: str, answered: Call, body: bytes) -> dict[str, Any]:
     """Answer a call, put the answer into the conversation, and return the body that follows."""
-    _, reply = cutting.run(decoder(answered, HttpHead(200)), [body])
+    _, reply = chunking.run(decoder(answered, HttpHead(200)), [body])
     assert reply.fault is None
     said = reply.message.model_dump(mode="json", by_alias=True)
     asked = {"messages": [_ASKED, said, _RESULT], "tools": [_TOOL], "cache": "off"}
@@ -105,7 +105,7 @@ def test_ids_fit_the_next_maker() -> None:
 
 
 def test_the_next_turn_of_a_person_follows_the_result() -> None:
-    _, reply = cutting.run(decoder(converse.real(_CLAUDE), HttpHead(200)), [_ANSWER])
+    _, reply = chunking.run(decoder(converse.real(_CLAUDE), HttpHead(200)), [_ANSWER])
     said = reply.message.model_dump(mode="json", by_alias=True)
     thanks = {"role": "user", "content": "thanks"}
     for model, count in ((_CLAUDE, 3), ("us.meta.llama3-3-70b-instruct-v1:0", 5)):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
+from byokd.dialects.base.call import Call
 from byokd.dialects.bedrock_converse import encode
-from byokd.dialects.call import Call
 from byokd.protocol.errors import Unsupported
 from dialects import converse, records
 

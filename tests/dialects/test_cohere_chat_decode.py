@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 from byokd.catalog.loader import load
-from byokd.dialects.cohere_chat import decoder
-from byokd.limits import (
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     JSON_MAX_DEPTH,
@@ -19,9 +19,9 @@ from byokd.limits import (
     SSE_LINE_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.cohere_chat import decoder
 from byokd.protocol.events import Raw, TextDelta, UsageSnapshot
-from byokd.services.billing import cost_of
-from byokd.wire import Headers, HttpHead
+from byokd.services.chat.cost import cost_of
 from dialects import records, vectors
 
 _VECTORS = vectors.load("cohere_chat")
@@ -34,16 +34,16 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: vectors.Vector) -> None:
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     whole_from = vector.expected["wholeFrom"]
     expected = {name: vector.expected[name] for name in ("events", "reply")}
     assert vectors.plain(events, reply) == expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(vector.body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
     for at in range(7, len(vector.body), 7):
         pieces = (vector.body[:at], vector.body[at:])
-        assert cutting.run(vector.decoder(), pieces) == (events, reply)
+        assert chunking.run(vector.decoder(), pieces) == (events, reply)
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     assert next((n for n in lengths if short[n].fault is None), None) == whole_from
 
@@ -86,8 +86,8 @@ _BOUNDS: list[tuple[str, bytes, bytes]] = [
 
 @pytest.mark.parametrize(("name", "at", "past"), _BOUNDS, ids=[row[0] for row in _BOUNDS])
 def test_bound(name: str, at: bytes, past: bytes) -> None:
-    assert cutting.run(decoder(records.call(), _OK), [at + _END])[1].fault is None, name
-    fault = cutting.run(decoder(records.call(), _OK), [past + _END])[1].fault
+    assert chunking.run(decoder(records.call(), _OK), [at + _END])[1].fault is None, name
+    fault = chunking.run(decoder(records.call(), _OK), [past + _END])[1].fault
     assert fault is not None
     assert fault.kind == "providerError"
 
@@ -124,7 +124,7 @@ def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a 
     used = {"tokens": {"input_tokens": 3}, "more": _nested(depth - 1)}
     end = json.dumps({"type": "message-end", "delta": {"finish_reason": "X", "usage": used}})
     body = call + cited + f"data: {end}\n\n".encode()
-    reply = cutting.run(decoder(records.call({"includeRaw": True}), _OK), [body])[1]
+    reply = chunking.run(decoder(records.call({"includeRaw": True}), _OK), [body])[1]
     part, *citations = reply.message.parts()
     assert part.type == "toolCall"
     assert (part.parse_error is None, len(citations), reply.usage is not None) == (
@@ -146,7 +146,7 @@ def test_nothing_follows_the_marker() -> None:
 
 def test_raw_chunks_come_before_what_they_mean() -> None:
     body = _text("a") + _END
-    events, _ = cutting.run(decoder(records.call({"includeRaw": True}), _OK), [body])
+    events, _ = chunking.run(decoder(records.call({"includeRaw": True}), _OK), [body])
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     assert sum(isinstance(event, UsageSnapshot) for event in events) == 1
@@ -169,7 +169,7 @@ def test_only_what_is_billed_costs(units: Any, amount: str | None) -> None:
     """Command A takes 2.5 USD for a million tokens, and 10 USD for a million of its own."""
     usage = {"tokens": _TOKENS, "billed_units": units}
     body = json.dumps({"message": {"content": "a"}, "finish_reason": "COMPLETE", "usage": usage})
-    reply = cutting.run(decoder(records.call(), _OK), [body.encode()])[1]
+    reply = chunking.run(decoder(records.call(), _OK), [body.encode()])[1]
     cost = cost_of(reply, load()["cohere"], "command-a-03-2025", at_ms=1_790_000_000_000)
     assert cost.amount == amount
     assert cost.source == ("unknown" if amount is None else "catalog")
@@ -216,6 +216,6 @@ def test_no_shape_breaks_it(name: str) -> None:
     bodies = list(_bodies(vector))
     assert len(bodies) > 100
     for body in bodies:
-        reply = cutting.run(vector.decoder(), [body])[1]
+        reply = chunking.run(vector.decoder(), [body])[1]
         assert (reply.fault is None) == (reply.finish_reason is not None), body
         reply.message.model_dump_json(by_alias=True)

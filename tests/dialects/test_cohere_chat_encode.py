@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 import recorded
 from byokd.catalog.record import Quirks
-from byokd.dialects.call import Call, Encoded
+from byokd.dialects.base.call import Call, Encoded
 from byokd.dialects.cohere_chat import encode
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Unsupported

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from byokd.catalog.loader import load
-from byokd.dialects.errors import classify
-from byokd.wire import Headers, HttpHead
+from byokd.core.http import Headers, HttpHead
+from byokd.dialects.errors.classify import classify
 from recorded import VECTORS
 
 _CLASSES = (

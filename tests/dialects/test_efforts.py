@@ -14,7 +14,7 @@ import pytest
 
 from byokd.catalog.loader import load
 from byokd.catalog.record import Quirks
-from dialects.asked import EFFORTS, Asked, rows
+from dialects.sample_calls import EFFORTS, SampleCall, rows
 from recorded import VECTORS
 
 _ROWS = rows()
@@ -29,7 +29,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, json.dumps(value)
 
 
-def cell(row: Asked, effort: str) -> str:
+def cell(row: SampleCall, effort: str) -> str:
     """Return what an effort becomes, as the table says it."""
     before = dict(_leaves(row.body()))
     encoded = row.encoded(reasoning={"effort": effort})
@@ -40,7 +40,7 @@ def cell(row: Asked, effort: str) -> str:
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=str)
-def test_what_an_effort_becomes(row: Asked) -> None:
+def test_what_an_effort_becomes(row: SampleCall) -> None:
     assert {effort: cell(row, effort) for effort in EFFORTS} == row.efforts
 
 
@@ -88,7 +88,7 @@ def _marks(value: Any, path: str = "") -> Iterator[str]:
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=str)
-def test_where_the_cache_is_marked(row: Asked) -> None:
+def test_where_the_cache_is_marked(row: SampleCall) -> None:
     """A model without a row is sent no mark: unknown servers refuse them."""
     assert [*_marks(row.body(**_LONG))] == _CACHES.get(str(row), [])
     assert [*_marks(row.body(**_LONG, cache="off"))] == []

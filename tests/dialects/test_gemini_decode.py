@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-import cutting
-from byokd.dialects.gemini import decoder
-from byokd.limits import (
+import chunking
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     JSON_MAX_DEPTH,
@@ -19,8 +19,8 @@ from byokd.limits import (
     SSE_LINE_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.gemini import decoder
 from byokd.protocol.events import Raw, TextDelta
-from byokd.wire import Headers, HttpHead
 from dialects import records, vectors
 
 _VECTORS = vectors.load("gemini")
@@ -33,16 +33,16 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: vectors.Vector) -> None:
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     whole_from = vector.expected["wholeFrom"]
     expected = {name: vector.expected[name] for name in ("events", "reply")}
     assert vectors.plain(events, reply) == expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(vector.body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
     for at in range(7, len(vector.body), 7):
         pieces = (vector.body[:at], vector.body[at:])
-        assert cutting.run(vector.decoder(), pieces) == (events, reply)
+        assert chunking.run(vector.decoder(), pieces) == (events, reply)
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     assert next((n for n in lengths if short[n].fault is None), None) == whole_from
 
@@ -80,8 +80,8 @@ _BOUNDS: list[tuple[str, bytes, bytes]] = [
 
 @pytest.mark.parametrize(("name", "at", "past"), _BOUNDS, ids=[row[0] for row in _BOUNDS])
 def test_bound(name: str, at: bytes, past: bytes) -> None:
-    assert cutting.run(decoder(records.call(), _OK), [at + _END])[1].fault is None, name
-    fault = cutting.run(decoder(records.call(), _OK), [past + _END])[1].fault
+    assert chunking.run(decoder(records.call(), _OK), [at + _END])[1].fault is None, name
+    fault = chunking.run(decoder(records.call(), _OK), [past + _END])[1].fault
     assert fault is not None
     assert fault.kind == "providerError"
 
@@ -120,7 +120,7 @@ def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a 
     for _ in range(depth - 1):
         arguments = [arguments]
     body = _chunk({"functionCall": {"name": "f", "args": {"a": arguments}}}) + _END
-    call = cutting.run(decoder(records.call(), _OK), [body])[1].message.parts()[0]
+    call = chunking.run(decoder(records.call(), _OK), [body])[1].message.parts()[0]
     assert call.type == "toolCall"
     assert (call.parse_error is None) == reads
 
@@ -134,7 +134,7 @@ def test_it_is_known_when_little_more_can_come() -> None:
 
 def test_raw_chunks_come_before_what_they_mean() -> None:
     body = _chunk({"text": "a"}) + _END
-    events, _ = cutting.run(decoder(records.call({"includeRaw": True}), _OK), [body])
+    events, _ = chunking.run(decoder(records.call({"includeRaw": True}), _OK), [body])
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     assert events[0] == Raw(json.loads(body.split(b"\r\n")[0][6:]))
@@ -184,6 +184,6 @@ def test_no_shape_raises(chunks: list[Any], array: bool) -> None:  # noqa: FBT00
     body = b"".join(b"data: " + one + b"\n\n" for one in said)
     if array:
         body = b"[" + b",".join(said) + b"]"
-    _, reply = cutting.run(decoder(records.call(), _OK), [body])
+    _, reply = chunking.run(decoder(records.call(), _OK), [body])
     assert (reply.fault is None) == (reply.finish_reason is not None)
     reply.message.model_dump_json()

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 import recorded
 import replay
-from byokd.dialects.call import Call
+from byokd.core.http import HttpHead
+from byokd.dialects.base.call import Call
 from byokd.dialects.gemini import decoder, encode
 from byokd.protocol.chat import SendParams
-from byokd.wire import HttpHead
 from dialects import vectors
 
 _NEW, _OLD = "gemini-3.5-flash", "gemini-2.5-flash"
@@ -46,7 +46,7 @@ def _call(messages: list[Any], model: str) -> Call:
 
 def _answer(messages: list[Any], body: bytes, model: str) -> Any:
     """Return the answer as a client holds it: its message, after a trip through JSON."""
-    _, reply = cutting.run(decoder(_call(messages, model), HttpHead(200)), [body])
+    _, reply = chunking.run(decoder(_call(messages, model), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from byokd.protocol.errors import Unsupported
-from dialects.asked import EFFORTS, Asked, rows
+from dialects.sample_calls import EFFORTS, SampleCall, rows
 
 _TOOL = {"name": "probe_tool", "description": "probes", "inputSchema": {"type": "object"}}
 _SCHEMA = {
@@ -59,17 +59,17 @@ _ALREADY = {"effort none"}
 _ROWS = pytest.mark.parametrize("row", rows(), ids=str)
 
 
-def _losses(row: Asked, more: dict[str, Any]) -> list[str]:
+def _losses(row: SampleCall, more: dict[str, Any]) -> list[str]:
     """Return the parameters that are told as lost."""
     return [str(w.parameter) for w in row.encoded(**more).warnings if w.type != "notice"]
 
 
-def _text(row: Asked, more: dict[str, Any]) -> str:
+def _text(row: SampleCall, more: dict[str, Any]) -> str:
     return json.dumps(row.body(**more), separators=(",", ":"))
 
 
 @_ROWS
-def test_what_is_not_sent_is_told(row: Asked) -> None:
+def test_what_is_not_sent_is_told(row: SampleCall) -> None:
     for asked, (more, mark) in _ASKED.items():
         if _losses(row, more) or asked in _ALREADY:
             continue
@@ -82,7 +82,7 @@ def test_what_is_not_sent_is_told(row: Asked) -> None:
 
 
 @_ROWS
-def test_a_strict_call_refuses_what_another_is_told(row: Asked) -> None:
+def test_a_strict_call_refuses_what_another_is_told(row: SampleCall) -> None:
     for asked, (more, _) in _ASKED.items():
         if losses := _losses(row, more):
             with pytest.raises(Unsupported) as caught:

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as some
 
-import cutting
-from byokd.dialects.json_lines import LineReader
-from byokd.dialects.ollama_chat import decoder
-from byokd.limits import (
+import chunking
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     JSON_MAX_DEPTH,
     SSE_EVENT_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.framing.json_lines import LineReader
+from byokd.dialects.ollama_chat import decoder
 from byokd.protocol.events import Raw, TextDelta, UsageSnapshot
-from byokd.wire import Headers, HttpHead
 from dialects import records, vectors
 
 _VECTORS = vectors.load("ollama_chat")
@@ -33,16 +33,16 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: vectors.Vector) -> None:
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     whole_from = vector.expected["wholeFrom"]
     expected = {name: vector.expected[name] for name in ("events", "reply")}
     assert vectors.plain(events, reply) == expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(vector.body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
     for at in range(7, len(vector.body), 7):
         pieces = (vector.body[:at], vector.body[at:])
-        assert cutting.run(vector.decoder(), pieces) == (events, reply)
+        assert chunking.run(vector.decoder(), pieces) == (events, reply)
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     assert next((n for n in lengths if short[n].fault is None), None) == whole_from
 
@@ -86,10 +86,10 @@ _BOUNDS: list[tuple[str, bytes, bytes]] = [
 
 @pytest.mark.parametrize(("name", "at", "past"), _BOUNDS, ids=[row[0] for row in _BOUNDS])
 def test_bound(name: str, at: bytes, past: bytes) -> None:
-    assert cutting.run(decoder(records.call(), _OK), [at + _END])[1].fault is None, name
+    assert chunking.run(decoder(records.call(), _OK), [at + _END])[1].fault is None, name
     half = len(past) // 2
     for pieces in ([past + _END], [past[:half], past[half:] + _END], [past.rstrip(b"\n")]):
-        fault = cutting.run(decoder(records.call(), _OK), pieces)[1].fault
+        fault = chunking.run(decoder(records.call(), _OK), pieces)[1].fault
         assert fault is not None
         assert fault.kind == "providerError"
 
@@ -99,7 +99,7 @@ def test_bound_of_what_cannot_be_read() -> None:
     first, last = b'{"more": "', b'",\n"message": {"content": "a"},\n"done": true}'
     for size, whole in ((SSE_EVENT_MAX_BYTES, True), (SSE_EVENT_MAX_BYTES + 1, False)):
         body = first + b"a" * (size - len(first + last)) + last
-        assert (cutting.run(decoder(records.call(), _OK), [body])[1].fault is None) == whole
+        assert (chunking.run(decoder(records.call(), _OK), [body])[1].fault is None) == whole
 
 
 def test_only_the_beginning_of_an_error_body_is_kept() -> None:
@@ -121,7 +121,7 @@ def _nested(depth: int) -> Any:
 @pytest.mark.parametrize(("depth", "reads"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
 def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
     body = _line(tool_calls=[_call({"a": _nested(depth - 1)})]) + _END
-    (part,) = cutting.run(decoder(records.call(), _OK), [body])[1].message.parts()
+    (part,) = chunking.run(decoder(records.call(), _OK), [body])[1].message.parts()
     assert part.type == "toolCall"
     assert (part.parse_error is None) is reads
 
@@ -144,7 +144,7 @@ def test_an_error_ends_what_is_said() -> None:
 
 def test_raw_chunks_come_before_what_they_mean() -> None:
     body = _text("a") + _line(content="b", more=_nested(JSON_MAX_DEPTH)) + _END
-    events, _ = cutting.run(decoder(records.call({"includeRaw": True}), _OK), [body])
+    events, _ = chunking.run(decoder(records.call({"includeRaw": True}), _OK), [body])
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     raw = [event.chunk for event in events if isinstance(event, Raw)]
@@ -172,7 +172,7 @@ def test_a_prompt_that_may_have_been_cut_is_told(
 ) -> None:
     end = json.dumps({"message": {}, "done": True, "prompt_eval_count": read}).encode()
     call = records.call({"providerOptions": {"options": options}})
-    warnings = cutting.run(decoder(call, _OK), [end])[1].warnings
+    warnings = chunking.run(decoder(call, _OK), [end])[1].warnings
     assert [warning.type for warning in warnings] == ["notice"] * told
 
 
@@ -200,7 +200,7 @@ def test_no_shape_breaks_it(name: str) -> None:
     for at, line in enumerate(lines):
         for bent in _bent(json.loads(line)):
             changed = [*lines[:at], json.dumps(bent).encode(), *lines[at + 1 :]]
-            reply = cutting.run(vector.decoder(), [b"\n".join(changed)])[1]
+            reply = chunking.run(vector.decoder(), [b"\n".join(changed)])[1]
             assert (reply.fault is None) == (reply.finish_reason is not None), bent
             reply.message.model_dump_json(by_alias=True)
 
@@ -214,16 +214,16 @@ _PIECES = some.one_of(
 @given(some.lists(_PIECES, max_size=12), some.integers(min_value=1, max_value=40))
 def test_any_bytes_are_answered_however_they_are_cut(pieces: list[bytes], size: int) -> None:
     body = b"".join(pieces)
-    whole = cutting.run(decoder(records.call(), _OK), [body])
-    cut = cutting.in_sizes(body, [size] * (len(body) // size))
-    assert cutting.run(decoder(records.call(), _OK), cut) == whole
+    whole = chunking.run(decoder(records.call(), _OK), [body])
+    cut = chunking.in_sizes(body, [size] * (len(body) // size))
+    assert chunking.run(decoder(records.call(), _OK), cut) == whole
     assert (whole[1].fault is None) == (whole[1].finish_reason is not None)
 
 
 @given(some.binary(), some.integers(min_value=1, max_value=9))
 def test_lines_are_those_of_the_text(body: bytes, size: int) -> None:
     reader = LineReader()
-    read = [line for piece in cutting.in_sizes(body, [size] * 99) for line in reader.feed(piece)]
+    read = [line for piece in chunking.in_sizes(body, [size] * 99) for line in reader.feed(piece)]
     *lines, rest = body.split(b"\n")
     assert read == [line for line in lines if line.strip()]
     assert reader.close() == rest

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 import recorded
 import replay
-from byokd.dialects.call import Call
+from byokd.core.http import HttpHead
+from byokd.dialects.base.call import Call
 from byokd.dialects.ollama_chat import decoder, encode
 from byokd.protocol.chat import SendParams
-from byokd.wire import HttpHead
 from dialects import vectors
 
 _OWN, _OTHER = "qwen3:8b", "llama3.2"
@@ -45,7 +45,7 @@ def _call(messages: list[Any], model: str, provider: str = "ollama") -> Call:
 
 def _conversation(body: bytes) -> list[Any]:
     """Return a question, the answer as a client holds it, its tools' results, and a question."""
-    _, reply = cutting.run(decoder(_call([_ASK], _OWN), HttpHead(200)), [body])
+    _, reply = chunking.run(decoder(_call([_ASK], _OWN), HttpHead(200)), [body])
     assert reply.fault is None
     answer = json.loads(reply.message.model_dump_json(by_alias=True))
     results = [

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import cutting
-from byokd.dialects.openai_chat import decoder
-from byokd.limits import (
+import chunking
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     JSON_MAX_DEPTH,
@@ -17,8 +17,8 @@ from byokd.limits import (
     SSE_LINE_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.openai_chat import decoder
 from byokd.protocol.events import Raw, TextDelta
-from byokd.wire import Headers, HttpHead
 from dialects import records, vectors
 
 _VECTORS = vectors.load("openai_chat")
@@ -31,16 +31,16 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: vectors.Vector) -> None:
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     whole_from = vector.expected.pop("wholeFrom")
     assert vectors.plain(events, reply) == vector.expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(vector.body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
     for at in range(1, len(vector.body)):
         pieces = (vector.body[:at], vector.body[at:])
         if at % 7 == 0:
-            assert cutting.run(vector.decoder(), pieces) == (events, reply)
+            assert chunking.run(vector.decoder(), pieces) == (events, reply)
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     assert next((n for n in lengths if short[n].fault is None), None) == whole_from
 
@@ -79,7 +79,7 @@ _BOUNDS: list[tuple[str, bytes, bytes]] = [
 
 @pytest.mark.parametrize(("name", "at", "past"), _BOUNDS, ids=[row[0] for row in _BOUNDS])
 def test_bound(name: str, at: bytes, past: bytes) -> None:
-    _, reply = cutting.run(decoder(records.call(), _OK), [at + _END])
+    _, reply = chunking.run(decoder(records.call(), _OK), [at + _END])
     assert reply.fault is None, name
     machine = decoder(records.call(), _OK)
     machine.feed(past)
@@ -109,7 +109,7 @@ def test_only_the_beginning_of_an_error_body_is_kept() -> None:
 
 @pytest.mark.parametrize(("depth", "reads"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
 def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
-    _, reply = cutting.run(decoder(records.call(), _OK), [_deep(depth) + _END])
+    _, reply = chunking.run(decoder(records.call(), _OK), [_deep(depth) + _END])
     call = reply.message.parts()[0]
     assert call.type == "toolCall"
     assert (call.parse_error is None) == reads
@@ -117,7 +117,7 @@ def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a 
 
 def test_raw_chunks_come_before_what_they_mean() -> None:
     body = _chunk({"content": "a"}) + _END
-    events, _ = cutting.run(decoder(records.call({"includeRaw": True}), _OK), [body])
+    events, _ = chunking.run(decoder(records.call({"includeRaw": True}), _OK), [body])
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     assert events[0] == Raw(json.loads(body.split(b"\n")[0][6:]))

@@ -13,7 +13,7 @@ import pytest
 from pydantic_core import from_json
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.call import Encoded
+from byokd.dialects.base.call import Encoded
 from byokd.dialects.openai_chat import encode
 from byokd.protocol.errors import Unsupported
 from dialects import records

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.openai_chat_usage import (
+from byokd.dialects.openai_chat.usage import (
     finish_fault,
     finish_reason,
     header_cost,

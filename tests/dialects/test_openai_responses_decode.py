@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-import cutting
-from byokd.dialects.openai_responses import decoder
-from byokd.limits import (
+import chunking
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import (
     BLOCKS_MAX,
     ERROR_BODY_MAX_BYTES,
     JSON_MAX_DEPTH,
@@ -19,8 +19,8 @@ from byokd.limits import (
     SSE_LINE_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
+from byokd.dialects.openai_responses import decoder
 from byokd.protocol.events import Raw, TextDelta
-from byokd.wire import Headers, HttpHead
 from dialects import records, vectors
 
 _VECTORS = vectors.load("openai_responses")
@@ -33,16 +33,16 @@ def test_there_are_vectors() -> None:
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
 def test_vector(vector: vectors.Vector) -> None:
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     whole_from = vector.expected["wholeFrom"]
     expected = {name: vector.expected[name] for name in ("events", "reply")}
     assert vectors.plain(events, reply) == expected
-    assert cutting.run(vector.decoder(), cutting.one_by_one(vector.body)) == (events, reply)
+    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
     for at in range(7, len(vector.body), 7):
         pieces = (vector.body[:at], vector.body[at:])
-        assert cutting.run(vector.decoder(), pieces) == (events, reply)
+        assert chunking.run(vector.decoder(), pieces) == (events, reply)
     lengths = list(range(len(vector.body) + 1))
-    short = dict(cutting.short_replies(vector.decoder(), vector.body, lengths))
+    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
     assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
     assert next((n for n in lengths if short[n].fault is None), None) == whole_from
 
@@ -94,7 +94,7 @@ _BOUNDS: list[tuple[str, bytes, bytes]] = [
 
 @pytest.mark.parametrize(("name", "at", "past"), _BOUNDS, ids=[row[0] for row in _BOUNDS])
 def test_bound(name: str, at: bytes, past: bytes) -> None:
-    assert cutting.run(decoder(records.call(), _OK), [at])[1].fault is None, name
+    assert chunking.run(decoder(records.call(), _OK), [at])[1].fault is None, name
     machine = decoder(records.call(), _OK)
     machine.feed(past)
     assert machine.done
@@ -125,7 +125,7 @@ def test_only_the_beginning_of_an_error_body_is_kept() -> None:
 def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
     arguments = "[" * depth + "]" * depth
     body = _end([_CALL | {"arguments": arguments}])
-    call = cutting.run(decoder(records.call(), _OK), [body])[1].message.parts()[0]
+    call = chunking.run(decoder(records.call(), _OK), [body])[1].message.parts()[0]
     assert call.type == "toolCall"
     assert (call.parse_error is None) == reads
 
@@ -139,7 +139,7 @@ def test_what_is_kept_is_not_deeper_than_can_be_sent(
     for _ in range(depth - 1):
         inner = [inner]
     for item in ({"type": "reasoning", "x": inner}, {"type": "any_call", "x": inner}):
-        reply = cutting.run(decoder(records.call(), _OK), [_end([item])])[1]
+        reply = chunking.run(decoder(records.call(), _OK), [_end([item])])[1]
         assert bool(reply.message.parts()) == keeps
 
 
@@ -173,13 +173,13 @@ def test_after_an_error_only_the_end_is_read() -> None:
 
 def test_what_costs_apart_leaves_the_price_unknown() -> None:
     for kind, priced in (("web_search_call", True), ("code_interpreter_call", False)):
-        reply = cutting.run(decoder(records.call(), _OK), [_end([{"type": kind, "id": "x"}])])[1]
+        reply = chunking.run(decoder(records.call(), _OK), [_end([{"type": kind, "id": "x"}])])[1]
         assert reply.priced is priced
 
 
 def test_raw_chunks_come_before_what_they_mean() -> None:
     body = _said("a") + _end()
-    events, _ = cutting.run(decoder(records.call({"includeRaw": True}), _OK), [body])
+    events, _ = chunking.run(decoder(records.call({"includeRaw": True}), _OK), [body])
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
     assert events[0] == Raw(json.loads(body.split(b"\n")[0][6:]))
@@ -222,16 +222,16 @@ def test_whatever_comes_is_an_answer_or_a_fault(
     body = "".join(f"data: {frame}\n\n" for frame in frames).encode()
     head = HttpHead(status)
     for bodies in (body, "\n".join(frames).encode(), frames[-1].encode() if frames else b""):
-        whole = cutting.run(decoder(records.call({"includeRaw": True}), head), [bodies])
+        whole = chunking.run(decoder(records.call({"includeRaw": True}), head), [bodies])
         assert (whole[1].fault is None) == (whole[1].finish_reason is not None)
         whole[1].message.model_dump_json()
-        pieces = cutting.in_sizes(bodies, [11] * (len(bodies) // 11))
-        assert cutting.run(decoder(records.call({"includeRaw": True}), head), pieces) == whole
+        pieces = chunking.in_sizes(bodies, [11] * (len(bodies) // 11))
+        assert chunking.run(decoder(records.call({"includeRaw": True}), head), pieces) == whole
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(body: bytes) -> None:
     for start in (b"", b"data: ", b"data: {", b"{", _said("a")):
-        reply = cutting.run(decoder(records.call(), _OK), [start + body])[1]
+        reply = chunking.run(decoder(records.call(), _OK), [start + body])[1]
         assert (reply.fault is None) == (reply.finish_reason is not None)

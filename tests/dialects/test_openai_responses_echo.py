@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 import recorded
 import replay
-from byokd.dialects.call import Call
+from byokd.core.http import HttpHead
+from byokd.dialects.base.call import Call
 from byokd.dialects.openai_responses import decoder, encode
 from byokd.dialects.registry import find
 from byokd.protocol.chat import SendParams
-from byokd.wire import HttpHead
 from dialects import vectors
 
 _MODEL, _OTHER = "gpt-5-mini", "gpt-5"
@@ -45,7 +45,7 @@ def _call(messages: list[Any], model: str = _MODEL, provider: str = "openai") ->
 
 def _answer(body: bytes, messages: list[Any] | None = None, model: str = _MODEL) -> Any:
     """Return the answer as a client holds it: its message, after a trip through JSON."""
-    _, reply = cutting.run(decoder(_call(messages or [_ASK], model), HttpHead(200)), [body])
+    _, reply = chunking.run(decoder(_call(messages or [_ASK], model), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
 

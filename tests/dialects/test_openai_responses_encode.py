@@ -11,7 +11,7 @@ import pytest
 from pydantic_core import from_json
 
 import recorded
-from byokd.dialects.call import Call, Encoded
+from byokd.dialects.base.call import Call, Encoded
 from byokd.dialects.openai_responses import encode
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Unsupported

@@ -10,9 +10,9 @@ import re
 
 import pytest
 
-import cutting
+import chunking
 import replay
-from byokd.dialects.call import Decoder
+from byokd.dialects.base.call import Decoder
 from byokd.dialects.registry import find
 from dialects import records
 from dialects.frames import frame_ends
@@ -52,10 +52,10 @@ def test_there_are_recordings() -> None:
 @pytest.mark.parametrize("recording", _HERE, ids=lambda recording: recording.id)
 def test_agrees_however_it_is_cut(recording: replay.Recording) -> None:
     body = recording.body
-    whole = cutting.run(_decoder(recording), [body])
+    whole = chunking.run(_decoder(recording), [body])
     assert replay.differences(recording, replay.from_reply(whole[1])) == []
-    for pieces in (cutting.one_by_one(body), cutting.in_sizes(body, recording.chunk_sizes)):
-        assert cutting.run(_decoder(recording), pieces) == whole
+    for pieces in (chunking.one_by_one(body), chunking.in_sizes(body, recording.chunk_sizes)):
+        assert chunking.run(_decoder(recording), pieces) == whole
 
 
 @pytest.mark.parametrize("provider", _GROUPS)
@@ -67,14 +67,14 @@ def test_cut_short_is_never_taken_for_whole(provider: str) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("provider", _GROUPS)
 def test_cut_short_at_every_byte(provider: str) -> None:
-    _cut_short(provider, cutting.WHOLE_CUTS_MAX_BYTES)
+    _cut_short(provider, chunking.WHOLE_CUTS_MAX_BYTES)
 
 
 def _cut_short(provider: str, whole_max_bytes: int) -> None:
     for recording in (one for one in _HERE if one.provider == provider):
         body = recording.body
-        lengths = cutting.cuts(body, recording.id, whole_max_bytes)
-        for length, reply in cutting.short_replies(_decoder(recording), body, lengths):
+        lengths = chunking.cuts(body, recording.id, whole_max_bytes)
+        for length, reply in chunking.short_replies(_decoder(recording), body, lengths):
             assert (reply.fault is None) == (reply.finish_reason is not None)
             assert reply.fault is not None or _ended(body[:length]), (recording.id, length)
 

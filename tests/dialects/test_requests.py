@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from byokd.catalog.loader import load
-from dialects.asked import Asked
+from dialects.sample_calls import SampleCall
 from recorded import VECTORS
 
 _TOOL = {
@@ -67,7 +67,7 @@ ASKS: dict[str, dict[str, Any]] = {
 }
 
 
-def shown(row: Asked, ask: str) -> dict[str, Any]:
+def shown(row: SampleCall, ask: str) -> dict[str, Any]:
     """Return what a table says of a question."""
     encoded = row.encoded(**ASKS[ask], cache="off")
     told = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
@@ -84,7 +84,7 @@ def _rows() -> list[Any]:
 
 @pytest.mark.parametrize(("provider", "row"), _rows())
 def test_what_is_sent(provider: str, row: dict[str, Any]) -> None:
-    asked = Asked(provider, row["model"], None, {})
+    asked = SampleCall(provider, row["model"], None, {})
     assert shown(asked, row["asked"]) == {"body": row["body"], "told": row["told"]}
 
 

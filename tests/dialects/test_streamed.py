@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from byokd.wire import HttpRequest
-from dialects.asked import Asked, rows
+from byokd.core.http import HttpRequest
+from dialects.sample_calls import SampleCall, rows
 
 _TOOLS = [{"name": "f", "inputSchema": {"type": "object"}}]
 
@@ -21,7 +21,7 @@ def _asks_for_pieces(request: HttpRequest) -> bool:
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-def test_what_was_asked_for_is_known(row: Asked) -> None:
+def test_what_was_asked_for_is_known(row: SampleCall) -> None:
     for more in ({}, {"tools": _TOOLS}):
         for stream in (True, False):
             encoded = row.encoded(stream=stream, **more)

@@ -15,11 +15,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-import cutting
-from byokd.dialects.call import Call, Decoder, Fault, Reply
+import chunking
+from byokd.core.http import Headers, HttpHead
+from byokd.dialects.base.call import Call, Decoder, Fault, Reply
 from byokd.dialects.registry import find
 from byokd.protocol.events import Event
-from byokd.wire import Headers, HttpHead
 from dialects import records
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors"
@@ -68,7 +68,7 @@ def _read(folder: Path) -> Iterator[Vector]:
 
 def observe(vector: Vector) -> dict[str, Any]:
     """Return what a decoder makes of a body, in the form of the expectations."""
-    events, reply = cutting.run(vector.decoder(), [vector.body])
+    events, reply = chunking.run(vector.decoder(), [vector.body])
     return plain(events, reply) | {"wholeFrom": whole_from(vector)}
 
 
@@ -120,5 +120,5 @@ def _short(value: Any) -> Any:
 def whole_from(vector: Vector) -> int | None:
     """Return the shortest length at which the body is taken for a whole answer."""
     lengths = range(len(vector.body) + 1)
-    short = cutting.short_replies(vector.decoder(), vector.body, list(lengths))
+    short = chunking.short_replies(vector.decoder(), vector.body, list(lengths))
     return next((length for length, reply in short if reply.fault is None), None)

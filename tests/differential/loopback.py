@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from byokd.wire import Headers, HttpRequest
+from byokd.core.http import Headers, HttpRequest
 
 # What belongs to the way that an answer came, not to the answer.
 _HOP = {"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"}

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from byokd.core.http import Headers, HttpHead
 from byokd.sandbox import Sandbox
-from byokd.wire import Headers, HttpHead
+from differential.answer_summary import AnswerSummary, from_reply
 from differential.conversations import Params
-from differential.said import Said, from_reply
 from differential.vendors import FIELDS, KEY, Vendor, encoded, read, signed, vendors
 
 # The clients are others' code: what they deprecate or leave open is not ours to mend.
@@ -49,7 +49,9 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def _ours(vendor: Vendor, base_url: str, model: str, params: Params, *, stream: bool) -> Said:
+def _ours(
+    vendor: Vendor, base_url: str, model: str, params: Params, *, stream: bool
+) -> AnswerSummary:
     call = vendor.call(base_url, model, params, stream=stream)
     request = signed(call, encoded(call).request)
     sent = urllib.request.Request(  # noqa: S310  # on loopback

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from byokd.catalog.loader import load
+from byokd.core.http import HttpRequest
 from byokd.protocol.errors import ByokdError
-from byokd.wire import HttpRequest
 from differential.conversations import CONVERSATIONS, Params
 from differential.loopback import serving
 from differential.vendors import Vendor, encoded, places, signed, vendors

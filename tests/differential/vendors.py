@@ -16,17 +16,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-import cutting
+import chunking
 from byokd.catalog.loader import load
 from byokd.catalog.surfaces import spoken
-from byokd.dialects.auth import authorize
-from byokd.dialects.call import Call, Encoded, Reply
+from byokd.core.http import HttpHead, HttpRequest
+from byokd.core.secret import Secret
+from byokd.dialects.base.auth import authorize
+from byokd.dialects.base.call import Call, Encoded, Reply
 from byokd.dialects.registry import find
 from byokd.protocol.chat import SendParams
-from byokd.secret import Secret
-from byokd.wire import HttpHead, HttpRequest
+from differential.answer_summary import AnswerSummary
 from differential.conversations import Params
-from differential.said import Said
 
 KEY: Final = "sandbox-key-0123456789abcdef"
 FIELDS: Final = {"region": "us-east-1"}
@@ -74,10 +74,10 @@ class Vendor:
     def __str__(self) -> str:
         return self.name
 
-    def ask(self, base: str, model: str, params: Params, *, stream: bool) -> Said:
+    def ask(self, base: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
         """Ask through the vendor's own client."""
         sdk: Any = import_module(f"differential.sdks.{self.sdk}")
-        said: Said = sdk.ask(base + self.base, KEY, model, params, stream=stream)
+        said: AnswerSummary = sdk.ask(base + self.base, KEY, model, params, stream=stream)
         return said
 
     def call(self, base_url: str, model: str, params: Params, *, stream: bool) -> Call:
@@ -112,7 +112,7 @@ def signed(call: Call, request: HttpRequest) -> HttpRequest:
 
 def read(call: Call, head: HttpHead, body: bytes) -> Reply:
     """Return what byokd reads."""
-    return cutting.run(find(call.provider.dialect).decoder(call, head), [body])[1]
+    return chunking.run(find(call.provider.dialect).decoder(call, head), [body])[1]
 
 
 def places(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

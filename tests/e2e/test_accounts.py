@@ -14,7 +14,7 @@ import pytest
 
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
-from world import ask, chat_params, sandbox, store_key
+from sandbox_env import ask, chat_params, sandbox, store_key
 
 pytestmark = pytest.mark.anyio
 

@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
-from world import GENERIC, chat_params
+from sandbox_env import GENERIC, chat_params
 
 pytestmark = pytest.mark.timeout(900)
 

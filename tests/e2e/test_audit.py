@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from daemon import Daemon, Json, RpcError, running
-from world import KEY, ask, sandbox, store_key
+from sandbox_env import KEY, ask, sandbox, store_key
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from daemon import Daemon, RpcError, running
-from world import BAD_KEY, GENERIC, KEY, ask, sandbox, store_key, unlocked
+from sandbox_env import BAD_KEY, GENERIC, KEY, ask, sandbox, store_key, unlocked
 
 pytestmark = pytest.mark.anyio
 

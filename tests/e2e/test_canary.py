@@ -30,7 +30,7 @@ from byokd.protocol.methods import REQUESTS
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from e2e.mirror import MODELS, SPELLINGS, Mirror, mirror
-from world import GENERIC, chat_params
+from sandbox_env import GENERIC, chat_params
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

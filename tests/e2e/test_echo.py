@@ -22,14 +22,14 @@ import pytest
 from byokd.catalog.loader import load
 from byokd.catalog.record import Provider
 from byokd.catalog.surfaces import dialects
+from byokd.core.http import Headers, HttpRequest
 from byokd.dialects.registry import DIALECTS
 from byokd.sandbox import Sandbox
 from byokd.sandbox.provider import Echo, behaviour
 from byokd.transport.http import HttpTransport
-from byokd.wire import Headers, HttpRequest
 from daemon import Daemon, Json, RpcError, running
+from sandbox_env import KEY, chat_params, unlocked
 from tampering import SPOILERS
-from world import KEY, chat_params, unlocked
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -25,7 +25,7 @@ from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-unty
 
 from daemon import Daemon, RpcError, running
 from keysource.buses import HAVE_BUS, bus
-from world import GENERIC, KEY
+from sandbox_env import GENERIC, KEY
 
 pytestmark = [
     pytest.mark.anyio,

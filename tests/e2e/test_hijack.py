@@ -23,7 +23,7 @@ from anyio.from_thread import start_blocking_portal
 
 from byokd.sandbox import Sandbox
 from daemon import Daemon
-from world import GENERIC, KEY, chat_params
+from sandbox_env import GENERIC, KEY, chat_params
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from byokd.limits import MIB
+from byokd.core.limits import MIB
 from daemon import Daemon, Json, RpcError, running
-from world import GENERIC, unlocked
+from sandbox_env import GENERIC, unlocked
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from byokd.limits import KEYRING_TIMEOUT_MS
+from byokd.core.limits import KEYRING_TIMEOUT_MS
 from daemon import Daemon, RpcError, running
 from keysource.buses import HAVE_BUS, Bus, bus
 from keysource.secret_service_stub import read_items
-from world import GENERIC, KEY
+from sandbox_env import GENERIC, KEY
 
 pytestmark = [
     pytest.mark.anyio,

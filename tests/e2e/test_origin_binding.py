@@ -14,7 +14,7 @@ import pytest
 from daemon import Daemon, Json, RpcError, running
 from e2e.mirror import Mirror, mirror
 from e2e.test_runtime_vendor import RECORD
-from world import GENERIC, KEY, chat_params, unlocked
+from sandbox_env import GENERIC, KEY, chat_params, unlocked
 
 pytestmark = pytest.mark.anyio
 

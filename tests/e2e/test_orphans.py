@@ -27,7 +27,7 @@ pytestmark = [
 
 GONE_MAX_S = 2.0
 AT_ONCE = 4
-CLIENT = Path(__file__).with_name("lone_client.py")
+CLIENT = Path(__file__).with_name("killable_client.py")
 
 
 class Client:

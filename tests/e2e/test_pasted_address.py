@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daemon import Daemon, RpcError, running
-from world import KEY, unlocked
+from sandbox_env import KEY, unlocked
 
 pytestmark = pytest.mark.anyio
 

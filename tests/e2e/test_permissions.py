@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from daemon import Daemon, RpcError, running
-from world import GENERIC, KEY
+from sandbox_env import GENERIC, KEY
 
 pytestmark = [
     pytest.mark.anyio,

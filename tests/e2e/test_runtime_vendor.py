@@ -11,10 +11,10 @@ import pytest
 
 from byokd.catalog.loader import load
 from byokd.config import read_providers
-from byokd.limits import OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
+from byokd.core.limits import OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.sandbox import Sandbox
 from daemon import running
-from world import KEY, ask, sandbox, unlocked
+from sandbox_env import KEY, ask, sandbox, unlocked
 
 RECORD = """
 id = "my-vendor"

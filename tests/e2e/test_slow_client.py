@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from byokd.limits import MIB, OUTBOX_MAX_BYTES
+from byokd.core.limits import MIB, OUTBOX_MAX_BYTES
 from daemon import running
-from world import chat_params, sandbox, store_key, unlocked
+from sandbox_env import chat_params, sandbox, store_key, unlocked
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 

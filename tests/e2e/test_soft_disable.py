@@ -14,7 +14,7 @@ import pytest
 
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
-from world import KEY, ask, chat_params, sandbox, store_key, unlocked
+from sandbox_env import KEY, ask, chat_params, sandbox, store_key, unlocked
 
 pytestmark = pytest.mark.anyio
 

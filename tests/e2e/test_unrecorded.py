@@ -17,9 +17,9 @@ import pytest
 from byokd.crypto.seal import SealingKey, info, seal
 from byokd.protocol.methods import REQUESTS
 from byokd.store import connection, migrations
-from byokd.store.paths import places
+from byokd.store.paths import store_paths
 from daemon import Daemon, Json, RpcError, running
-from world import GENERIC, KEY, sandbox
+from sandbox_env import GENERIC, KEY, sandbox
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 
@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, daemon: Daemon, folder: Path, url: str) -> None:
         self.daemon = daemon
-        self.file = places(folder).vault_db
+        self.file = store_paths(folder).vault_db
         self.url = url
         self.active = self.other = self.disabled = self.code_slot = ""
 
@@ -192,7 +192,7 @@ async def _refusal(daemon: Daemon, method: str, params: Json) -> str:
 
 
 async def test_no_vault_without_its_first_entry(tmp_path: Path) -> None:
-    file = places(tmp_path).vault_db
+    file = store_paths(tmp_path).vault_db
     file.parent.mkdir(parents=True, mode=0o700)
     connection.connect(file, migrations.VAULT, 100).close()
     refuse(file)

@@ -16,7 +16,7 @@ import pytest
 
 from byokd.crypto.seal import SealingKey, info, seal
 from daemon import Daemon, RpcError, running
-from world import KEY, ask, chat_params, sandbox, store_key
+from sandbox_env import KEY, ask, chat_params, sandbox, store_key
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 

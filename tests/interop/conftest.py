@@ -8,7 +8,7 @@ import pytest
 
 from daemon import Daemon, running
 from interop.llama import Llama, missing, serving
-from world import unlocked
+from sandbox_env import unlocked
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from daemon import Daemon, Json, RpcError
 from interop import scripted_model as said
 from interop.llama import Llama
 from interop.llama_server import ALIAS, CONTEXT_TOKENS
-from world import GENERIC
+from sandbox_env import GENERIC
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 import byokd
+from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.keysource import os_keyring
 from byokd.keysource.os_keyring import OsKeyring, salted_hash
 from byokd.keysource.source import Item, failed, from_text, reason_of, to_text
-from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import VaultError
 from keysource import keyrings
 from keysource.keyrings import Hanging, Keyring

@@ -9,15 +9,15 @@ import asyncio
 
 import pytest
 
+from byokd.core.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
+from byokd.core.secret import Secret
 from byokd.crypto import argon2
 from byokd.crypto.argon2 import Cost
 from byokd.crypto.encoding import pack
 from byokd.crypto.seal import SealingKey
 from byokd.keysource import passphrase, recovery
 from byokd.keysource.source import reason_of
-from byokd.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
 from byokd.protocol.errors import InvalidParams, VaultCorrupt, VaultUnavailable
-from byokd.secret import Secret
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from byokd.limits import (
+from byokd.core.limits import (
     HEADER_LENGTH_MAX_DIGITS,
     HEADER_LINE_MAX_BYTES,
     HEADER_LINES_MAX,

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from byokd.limits import MIB
+from byokd.core.limits import MIB
 from byokd.rpc.framing import FrameReader, frame
-from door import door
 from rpc.test_process import INITIALIZE, answers, daemon, message
+from rpc_harness import door
 
 pytestmark = [pytest.mark.anyio]
 

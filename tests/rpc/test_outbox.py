@@ -15,7 +15,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from byokd.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_WRITE_BYTES
+from byokd.core.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_WRITE_BYTES
 from byokd.protocol.errors import Conflict
 from byokd.protocol.events import (
     ChatEvents,
@@ -42,7 +42,7 @@ from byokd.rpc import codec
 from byokd.rpc.events import DELTA_END, write_event
 from byokd.rpc.framing import FrameReader
 from byokd.rpc.outbox import Outbox
-from byokd.rpc.pipe import Listener, open_pipe
+from byokd.rpc.stdout import Listener, open_stdout
 
 ANSWER = codec.response(1, None)
 
@@ -297,7 +297,7 @@ async def test_room_is_told_once_there_is_some() -> None:
 async def test_when_the_client_is_gone_nobody_waits() -> None:
     gone: list[bool] = []
     read_fd, write_fd = os.pipe()
-    outbox = Outbox(partial(open_pipe, write_fd), on_broken=lambda: gone.append(True))
+    outbox = Outbox(partial(open_stdout, write_fd), on_broken=lambda: gone.append(True))
     outbox.open("s")
     task = await waits(outbox.events("s", [TextDelta("b", "x" * 1_000_000)]))
     assert task is not None
@@ -359,7 +359,7 @@ def _belongs(message: dict[str, Any], name: str) -> bool:
 async def test_a_file_is_written_by_a_thread(tmp_path: Path) -> None:
     path = tmp_path / "out"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    outbox = Outbox(partial(open_pipe, fd))
+    outbox = Outbox(partial(open_stdout, fd))
     outbox.open("s")
     for n in range(100):
         await outbox.events("s", [TextDelta("b", f"{n},")])
@@ -416,7 +416,7 @@ class Crowd:
 async def test_a_client_that_stops_reading_slows_only_its_streams() -> None:
     read_fd, write_fd = os.pipe()
     os.set_blocking(read_fd, False)
-    outbox = Outbox(partial(open_pipe, write_fd))
+    outbox = Outbox(partial(open_stdout, write_fd))
     crowd = Crowd(outbox)
     await crowd.pause(PAUSE_S / 2)
     paused = list(crowd.sent)

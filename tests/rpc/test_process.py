@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from byokd.__main__ import Options, parse
-from byokd.limits import SHUTDOWN_TIMEOUT_MS
-from byokd.rpc.company import is_alive
+from byokd.core.limits import SHUTDOWN_TIMEOUT_MS
 from byokd.rpc.framing import FrameReader, frame
+from byokd.rpc.parent_watch import is_alive
 
 pytestmark = pytest.mark.anyio
 
-DOOR = Path(__file__).resolve().parents[1] / "door.py"
-SERVER = DOOR.parents[1] / "server"
+HARNESS = Path(__file__).resolve().parents[1] / "rpc_harness.py"
+SERVER = HARNESS.parents[1] / "server"
 CANARY = "sk-test-0123456789abcdef"
 STORE = {"provider": "p", "fields": {"apiKey": {"plain": CANARY}}}
 
@@ -36,7 +36,7 @@ INITIALIZE = message(0, "initialize", {"processId": None})
 
 
 def command(*options: str) -> list[str]:
-    return [sys.executable, "-I", "-X", "utf8", str(DOOR), "--stdio", *options]
+    return [sys.executable, "-I", "-X", "utf8", str(HARNESS), "--stdio", *options]
 
 
 def answers(data: bytes) -> dict[object, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from byokd.limits import OUTBOX_MAX_BYTES, REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
+from byokd.core.limits import OUTBOX_MAX_BYTES, REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
 from byokd.protocol.errors import ByokdError, KeyMissing
 from byokd.protocol.events import TextDelta
 from byokd.protocol.key import KeyChanged, KeyListResult
@@ -18,7 +18,7 @@ from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
 from byokd.protocol.methods import REQUESTS
 from byokd.rpc.framing import frame
 from byokd.rpc.handlers import HANDLERS, KEEPS_RESULT
-from door import CHAT, ScriptedAnswer, ScriptedHouse, door
+from rpc_harness import CHAT, ScriptedAnswer, ScriptedApplication, door
 
 pytestmark = pytest.mark.anyio
 
@@ -614,7 +614,7 @@ async def test_a_prompt_of_a_client_that_leaves_is_dismissed() -> None:
 
 
 async def test_nothing_can_be_sent_past_the_outbox() -> None:
-    async with door(ScriptedHouse()) as (client, _):
+    async with door(ScriptedApplication()) as (client, _):
         protocol = client.connection._door.protocol
         ways: list[Callable[..., Any]] = [protocol.notify, protocol.send_request]
         for way in ways:

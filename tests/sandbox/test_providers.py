@@ -10,14 +10,14 @@ import pytest
 
 import replay
 from byokd.catalog.loader import load
-from byokd.dialects.sigv4 import sign
+from byokd.core.http import Headers, HttpRequest, HttpResponse
+from byokd.dialects.base.sigv4 import sign
 from byokd.sandbox import Sandbox, models
 from byokd.sandbox.echo import RULES
 from byokd.sandbox.provider import GENERIC, behaviour
 from byokd.sandbox.styles.registry import STYLES
 from byokd.sandbox.turn import Ask, Script, Turn
 from byokd.transport.http import HttpTransport
-from byokd.wire import Headers, HttpRequest, HttpResponse
 from tampering import SPOILERS
 
 pytestmark = pytest.mark.anyio

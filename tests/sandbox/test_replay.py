@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from byokd.core.http import HttpRequest
 from byokd.sandbox.replay import Recording, Replay
 from byokd.transport.http import HttpTransport
-from byokd.wire import HttpRequest
 
 pytestmark = pytest.mark.anyio
 

@@ -14,12 +14,12 @@ import anyio.lowlevel
 import pytest
 
 import byokd
+from byokd.core.http import Headers, HttpRequest, HttpResponse
 from byokd.protocol.errors import ByokdError, StreamInterrupted
 from byokd.sandbox import Sandbox
 from byokd.transport.http import HttpTransport
-from byokd.transport.seam import Timeouts
-from byokd.wire import Headers, HttpRequest, HttpResponse
-from promises import CANCEL_CLOSE_TIMEOUT_MS
+from byokd.transport.interface import Timeouts
+from contract_limits import CANCEL_CLOSE_TIMEOUT_MS
 
 pytestmark = pytest.mark.anyio
 

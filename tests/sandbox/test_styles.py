@@ -11,24 +11,24 @@ from typing import Any
 
 import pytest
 
-import cutting
+import chunking
 from byokd.catalog.loader import load
 from byokd.catalog.record import Provider
 from byokd.catalog.surfaces import dialects, spoken
-from byokd.dialects.auth import authorize
-from byokd.dialects.call import Call, Reply
-from byokd.dialects.models import models_request, read_models
+from byokd.core.http import HttpHead, HttpRequest, HttpResponse
+from byokd.core.secret import Secret
+from byokd.dialects.base.auth import authorize
+from byokd.dialects.base.call import Call, Reply
 from byokd.dialects.registry import DIALECTS, find
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.parts import ToolCallPart
+from byokd.provider_api.model_lists import models_request, read_models
 from byokd.sandbox import Sandbox
 from byokd.sandbox.provider import behaviour
 from byokd.sandbox.styles.registry import STYLES
-from byokd.secret import Secret
 from byokd.transport.http import HttpTransport
-from byokd.transport.seam import Timeouts
-from byokd.wire import HttpHead, HttpRequest, HttpResponse
+from byokd.transport.interface import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +101,7 @@ def _signed(provider: Provider, request: HttpRequest, key: str) -> HttpRequest:
 def _read(call: Call, response: HttpResponse) -> Reply:
     head = HttpHead(response.status, response.headers)
     decoder = find(call.provider.dialect).decoder(call, head)
-    return cutting.run(decoder, [response.body])[1]
+    return chunking.run(decoder, [response.body])[1]
 
 
 def _kinds(reply: Reply) -> dict[str, str]:

@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 import byokd
-from byokd.limits import BALLAST_BYTES
+from byokd.core.limits import BALLAST_BYTES
 from byokd.protocol.errors import StoreBusy, StoreFailed, VaultCorrupt
 from byokd.store import connection, files, migrations
 from byokd.store.db import Database, Tx
-from byokd.store.gate import Gate
+from byokd.store.file_lock import FileLock
 
 pytestmark = pytest.mark.anyio
 
@@ -288,7 +288,7 @@ async def test_another_file_under_the_name_is_opened_and_told(db: Database, tmp_
 
 async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
-    gate = Gate(path, timeout_ms=50)
+    gate = FileLock(path, timeout_ms=50)
     await db.transaction(_add)
     with gate.closed(), pytest.raises(StoreBusy, match="another process"):
         await db.read(_count)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from byokd.store.paths import places
+from byokd.store.paths import store_paths
 
 
 def test_a_data_dir_holds_data_and_state_apart(tmp_path: Path) -> None:
-    found = places(tmp_path)
+    found = store_paths(tmp_path)
     assert found.vault_db == tmp_path / "data" / "vault.db"
     assert found.ledger_db.parent == found.init_lock.parent == found.data
     assert found.state == tmp_path / "state"
@@ -21,6 +21,6 @@ def test_a_data_dir_holds_data_and_state_apart(tmp_path: Path) -> None:
 def test_the_platforms_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    found = places()
+    found = store_paths()
     assert len({found.config, found.data, found.state}) == 3
     assert found.config_file == tmp_path / "xdg_config_home" / "byokd" / "config.toml"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from byokd.core.http import HttpRequest
 from byokd.protocol.errors import NetworkFailed
 from byokd.transport.addresses import place_of
+from byokd.transport.diagnostics import walk
 from byokd.transport.http import HttpTransport
-from byokd.transport.seam import Timeouts
+from byokd.transport.interface import Timeouts
 from byokd.transport.tls import client_context
-from byokd.transport.way import walk
-from byokd.wire import HttpRequest
 from transport.test_tls import Authority, authority
 
 if TYPE_CHECKING:

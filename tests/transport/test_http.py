@@ -13,7 +13,8 @@ import anyio.lowlevel
 import pytest
 
 from byokd import __version__
-from byokd.limits import (
+from byokd.core.http import Headers, HttpRequest
+from byokd.core.limits import (
     MIB,
     RESPONSE_BODY_MAX_BYTES,
     RESPONSE_HEADER_FIELDS_MAX,
@@ -30,9 +31,8 @@ from byokd.protocol.errors import (
 )
 from byokd.transport import http
 from byokd.transport.http import HttpTransport
-from byokd.transport.seam import Timeouts, Transport
-from byokd.wire import Headers, HttpRequest
-from promises import CANCEL_CLOSE_TIMEOUT_MS
+from byokd.transport.interface import Timeouts, Transport
+from contract_limits import CANCEL_CLOSE_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

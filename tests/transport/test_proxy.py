@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from byokd.core.http import Headers, HttpRequest
 from byokd.protocol.errors import NetworkFailed
 from byokd.transport.http import HttpTransport
-from byokd.transport.seam import Timeouts
-from byokd.wire import Headers, HttpRequest
+from byokd.transport.interface import Timeouts
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from byokd.limits import RETRY_ATTEMPTS_MAX, RETRY_DELAY_BASE_MS, RETRY_DELAY_MAX_MS
+from byokd.core.limits import RETRY_ATTEMPTS_MAX, RETRY_DELAY_BASE_MS, RETRY_DELAY_MAX_MS
 from byokd.transport.retry import next_delay_ms
 
 BASE, MOST = RETRY_DELAY_BASE_MS, RETRY_DELAY_MAX_MS

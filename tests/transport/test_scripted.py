@@ -5,15 +5,15 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from byokd.core.http import Headers, HttpRequest
 from byokd.protocol.errors import (
     NetworkFailed,
     ProviderError,
     ProviderRedirect,
     StreamInterrupted,
 )
+from byokd.transport.interface import Transport
 from byokd.transport.scripted import Answer, ScriptedTransport
-from byokd.transport.seam import Transport
-from byokd.wire import Headers, HttpRequest
 
 pytestmark = pytest.mark.anyio
 REQUEST = HttpRequest("POST", "https://a.test/v1", Headers([("authorization", "Bearer x")]), b"{}")

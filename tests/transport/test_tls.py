@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import byokd
+from byokd.core.http import HttpRequest
 from byokd.protocol.errors import NetworkFailed
 from byokd.transport.http import HttpTransport
-from byokd.transport.seam import Timeouts
+from byokd.transport.interface import Timeouts
 from byokd.transport.tls import client_context
-from byokd.wire import HttpRequest
-from promises import CANCEL_CLOSE_TIMEOUT_MS
+from contract_limits import CANCEL_CLOSE_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -207,7 +207,7 @@ KEY_LOG = """
 import asyncio, os, sys
 from pathlib import Path
 from byokd.transport.http import HttpTransport
-from byokd.wire import HttpRequest
+from byokd.core.http import HttpRequest
 
 async def main():
     transport = HttpTransport(extra_ca_file=Path(sys.argv[1]))

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from byokd.catalog.record import Provider
-from byokd.limits import PASTED_URL_MAX_CHARS
+from byokd.core.limits import PASTED_URL_MAX_CHARS
 
 _TEMPLATE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,63})\}")
 

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Final
 
 from byokd.catalog.models import ModelFacts, Rates, Tiers
+from byokd.core.settings import OwnPrice
 from byokd.protocol.model import ModelPrice
 from byokd.protocol.usage import Cost, CostParts, Usage
-from byokd.settings import OwnPrice
 
 _MILLION: Final = Decimal(1_000_000)
 _THOUSAND: Final = Decimal(1_000)

@@ -11,9 +11,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field as Default, StringConstraints
 
+from byokd.core.settings import OwnModel
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import Kind
-from byokd.settings import OwnModel
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""

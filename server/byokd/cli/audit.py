@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from byokd.cli import audit_file, terminal
 from byokd.cli.client import Daemon
 from byokd.cli.start import json_option, with_daemon
-from byokd.limits import PAGE_DEFAULT_ITEMS, PAGE_MAX_ITEMS
+from byokd.core.limits import PAGE_DEFAULT_ITEMS, PAGE_MAX_ITEMS
 from byokd.protocol.audit import (
     AuditEntry,
     AuditListParams,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from byokd.cli.client import Daemon
-from byokd.limits import PAGE_MAX_ITEMS
+from byokd.core.limits import PAGE_MAX_ITEMS
 from byokd.protocol.audit import (
     AuditExportParams,
     AuditExportResult,

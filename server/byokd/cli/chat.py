@@ -18,7 +18,7 @@ from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.keys import resolve
 from byokd.cli.start import json_option, with_daemon
-from byokd.limits import MESSAGE_MAX_BYTES
+from byokd.core.limits import MESSAGE_MAX_BYTES
 from byokd.protocol.base import Params
 from byokd.protocol.chat import Effort, Reasoning, SendParams, SendResult
 from byokd.protocol.events import (

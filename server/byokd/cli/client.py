@@ -25,7 +25,7 @@ from pydantic_core import from_json, to_json
 
 from byokd import __version__
 from byokd.crypto.seal import info, seal
-from byokd.environment import kept
+from byokd.process.environment import kept
 from byokd.protocol.base import JsonObject, PageParams, Params, Result
 from byokd.protocol.errors import ErrorData
 from byokd.protocol.lifecycle import (

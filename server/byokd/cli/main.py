@@ -22,19 +22,19 @@ from byokd.cli import (
     doctor,
     keys,
     models,
-    moving,
     providers,
     sandbox,
     schema,
     terminal,
+    transfer,
     vault,
 )
 from byokd.cli.client import DaemonError, DaemonGone
 from byokd.cli.phrases import Phrases
 from byokd.cli.start import Start
 from byokd.cli.unlock import reason_of
+from byokd.core.redaction.patterns import redact
 from byokd.protocol.errors import ErrorData
-from byokd.shapes import redact
 
 _HINTS = {
     "promptKey": "store one: byokd keys add {provider}",
@@ -108,7 +108,7 @@ for _command in (
     schema.schema,
 ):
     byokd.add_command(_command)
-for _command in (moving.import_, moving.export):
+for _command in (transfer.import_, transfer.export):
     keys.keys.add_command(_command)
 
 

@@ -14,7 +14,7 @@ import click
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.start import json_option, with_daemon
-from byokd.limits import MODEL_LIST_FRESH_MS
+from byokd.core.limits import MODEL_LIST_FRESH_MS
 from byokd.protocol.model import ModelInfo, ModelListParams, ModelListResult
 
 _THOUSANDS_FROM = 10_000

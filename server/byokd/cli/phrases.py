@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from byokd.cli import terminal
+from byokd.core.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
 from byokd.crypto.seal import SealingKey, info
-from byokd.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
 
 if TYPE_CHECKING:
     from byokd.cli.client import Daemon

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import click
 
-from byokd.limits import KEY_FIELD_MAX_CHARS, PASSPHRASE_MIN_CHARS
+from byokd.core.limits import KEY_FIELD_MAX_CHARS, PASSPHRASE_MIN_CHARS
 from byokd.protocol.provider import FieldInfo
 
 

@@ -24,7 +24,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from byokd.limits import TERMINAL_MARKS_MAX
+from byokd.core.limits import TERMINAL_MARKS_MAX
 from byokd.protocol.base import Value
 
 # Without these two, joined scripts such as Persian and joined emoji fall apart; they move nothing.

@@ -12,15 +12,15 @@ from typing import Final, Self
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from byokd.crypto.encoding import pack, unpack
-from byokd.crypto.kdf import KEY_BYTES
-from byokd.limits import (
+from byokd.core.limits import (
     ARGON2_ITERATIONS_MAX,
     ARGON2_ITERATIONS_MIN,
     ARGON2_LANES_MAX,
     ARGON2_MEMORY_MAX_KIB,
     ARGON2_MEMORY_MIN_KIB,
 )
+from byokd.crypto.encoding import pack, unpack
+from byokd.crypto.kdf import KEY_BYTES
 
 SALT_BYTES: Final = 16
 

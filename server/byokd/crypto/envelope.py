@@ -19,9 +19,9 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from byokd.core.limits import SEALED_PLAINTEXT_MAX_BYTES
 from byokd.crypto.encoding import CONTEXT, Element, pack
 from byokd.crypto.kdf import COMMITMENT_BYTES, SALT_BYTES, record_keys, same
-from byokd.limits import SEALED_PLAINTEXT_MAX_BYTES
 
 _VERSION: Final = 1
 _SUITE: Final = 1

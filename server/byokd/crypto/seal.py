@@ -16,8 +16,8 @@ import binascii
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from byokd.core.secret import Secret
 from byokd.crypto.encoding import pack
-from byokd.secret import Secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.hpke import Suite

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from byokd.protocol.errors import Unsupported
 
 if TYPE_CHECKING:
-    from byokd.dialects.call import Dialect
+    from byokd.dialects.base.call import Dialect
 
 DIALECTS: Final[dict[str, str]] = {
     "openai_chat": "byokd.dialects.openai_chat",

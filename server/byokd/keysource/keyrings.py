@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from byokd.core.limits import KEYRING_TIMEOUT_MS
 from byokd.keysource.source import failed
-from byokd.limits import KEYRING_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend

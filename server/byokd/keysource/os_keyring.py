@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final, TypeAlias, TypeVar, cast, get_args
 
+from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.keysource.keyrings import Backend, find_backend
 from byokd.keysource.source import Item, Reason, failed, from_text, new_key, to_text
-from byokd.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import VaultError
 from byokd.protocol.vault import Protection
 

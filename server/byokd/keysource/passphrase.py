@@ -16,12 +16,12 @@ import unicodedata
 from contextlib import suppress
 from typing import Final
 
+from byokd.core.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
+from byokd.core.secret import Secret
 from byokd.crypto import argon2
 from byokd.crypto.argon2 import Cost
 from byokd.keysource.source import failed
-from byokd.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
 from byokd.protocol.errors import ByokdError, InvalidParams, VaultCorrupt
-from byokd.secret import Secret
 
 BACKEND: Final = "your memory"
 PROTECTS_AGAINST: Final = (

@@ -15,10 +15,10 @@ import os
 from base64 import b32decode, b32encode
 from typing import Final
 
+from byokd.core.secret import Secret
 from byokd.crypto.kdf import subkey
 from byokd.crypto.seal import seal
 from byokd.protocol.errors import InvalidParams
-from byokd.secret import Secret
 
 _CODE_BYTES: Final = 20
 _GROUP_CHARS: Final = 4

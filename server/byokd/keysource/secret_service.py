@@ -12,8 +12,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from byokd.core.limits import KEYRING_TIMEOUT_MS
 from byokd.keysource.source import failed
-from byokd.limits import KEYRING_TIMEOUT_MS
 from byokd.protocol.errors import VaultError
 
 if TYPE_CHECKING:

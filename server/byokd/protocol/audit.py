@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from byokd.limits import AUDIT_BODY_MAX_BYTES, PAGE_MAX_ITEMS
+from byokd.core.limits import AUDIT_BODY_MAX_BYTES, PAGE_MAX_ITEMS
 from byokd.protocol.base import AtMs, JsonObject, KeyId, PageParams, Params, Result, Value
 
 AuditFault: TypeAlias = Literal["mac", "gap", "dup", "order", "truncated", "foreignStore", "tables"]

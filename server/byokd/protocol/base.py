@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from byokd.limits import PAGE_DEFAULT_ITEMS, PAGE_MAX_ITEMS
+from byokd.core.limits import PAGE_DEFAULT_ITEMS, PAGE_MAX_ITEMS
 
 Json: TypeAlias = JsonValue
 """Any JSON value, as plain Python."""

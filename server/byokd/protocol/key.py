@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
-from byokd.limits import KEY_FIELD_MAX_CHARS, LABEL_MAX_CHARS
+from byokd.core.limits import KEY_FIELD_MAX_CHARS, LABEL_MAX_CHARS
 from byokd.protocol.base import (
     AtMs,
     JsonObject,

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from byokd.limits import MESSAGE_MAX_BYTES, STREAMS_MAX
+from byokd.core.limits import MESSAGE_MAX_BYTES, STREAMS_MAX
 from byokd.protocol.base import AccountId, JsonObject, Params, Result, Value
 from byokd.protocol.vault import VaultInfo
 

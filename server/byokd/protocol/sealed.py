@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from byokd.limits import KEY_FIELD_MAX_CHARS
+from byokd.core.limits import KEY_FIELD_MAX_CHARS
 from byokd.protocol.base import Value, exactly_one
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
-from byokd.limits import PUBLIC_KEY_MAX_CHARS
+from byokd.core.limits import PUBLIC_KEY_MAX_CHARS
 from byokd.protocol.backup import BackupInfo
 from byokd.protocol.base import AtMs, Params, Result, Value
 from byokd.protocol.sealed import SecretInput

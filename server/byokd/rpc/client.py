@@ -9,7 +9,7 @@ import asyncio
 import logging
 from itertools import count
 
-from byokd.limits import PROMPTS_MAX
+from byokd.core.limits import PROMPTS_MAX
 from byokd.protocol.base import Json, Params
 from byokd.protocol.lifecycle import ClientOptions, ShowMessageRequest
 from byokd.rpc import codec

@@ -15,10 +15,10 @@ from typing import Final, TypeAlias, TypeGuard
 
 from pydantic_core import from_json, to_json
 
-from byokd.limits import MESSAGE_MAX_DEPTH, MESSAGE_MAX_VALUES, REQUEST_ID_MAX_CHARS
+from byokd.core.limits import MESSAGE_MAX_DEPTH, MESSAGE_MAX_VALUES, REQUEST_ID_MAX_CHARS
+from byokd.core.redaction.patterns import redact
 from byokd.protocol.base import Json, JsonObject, Params, Value
 from byokd.protocol.errors import ByokdError, InvalidRequest, ParseFailed
-from byokd.shapes import redact
 
 Id: TypeAlias = int | str
 SAFE_INT_MAX: Final = 2**53 - 1  # beyond it, JavaScript and we could mean different numbers

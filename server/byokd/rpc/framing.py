@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from byokd.limits import (
+from byokd.core.limits import (
     HEADER_LENGTH_MAX_DIGITS,
     HEADER_LINE_MAX_BYTES,
     HEADER_LINES_MAX,

@@ -16,8 +16,8 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
+from byokd.core.redaction.patterns import redact
 from byokd.rpc.errors import describe
-from byokd.shapes import redact
 
 if TYPE_CHECKING:
     import asyncio

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
-from byokd.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_WRITE_BYTES
+from byokd.core.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_WRITE_BYTES
 from byokd.protocol.errors import Conflict
 from byokd.rpc.events import DELTA_END, Written, write_event
 from byokd.rpc.framing import frame
-from byokd.rpc.pipe import Listener, Pipe
+from byokd.rpc.stdout import Listener, StdoutWriter
 
 if TYPE_CHECKING:
     from byokd.protocol.events import Event
@@ -39,7 +39,7 @@ class Outbox:
 
     def __init__(
         self,
-        open_pipe: Callable[[Listener], Pipe],
+        open_pipe: Callable[[Listener], StdoutWriter],
         *,
         on_room: Callable[[], None] = lambda: None,
         on_broken: Callable[[], None] = lambda: None,

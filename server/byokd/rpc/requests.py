@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Final
 
-from byokd.limits import REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
+from byokd.core.limits import REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
 from byokd.protocol.errors import Cancelled, Conflict, InvalidRequest, Overloaded
 from byokd.rpc.codec import Id
 

@@ -13,16 +13,16 @@ import sys
 from functools import partial
 from typing import Final
 
-from byokd.limits import SHUTDOWN_TIMEOUT_MS
-from byokd.rpc.company import Company
+from byokd.core.limits import SHUTDOWN_TIMEOUT_MS
 from byokd.rpc.errors import describe
 from byokd.rpc.framing import Fault, FrameReader
-from byokd.rpc.inlet import open_inlet
 from byokd.rpc.logs import loop_exception_handler
 from byokd.rpc.outbox import Outbox
-from byokd.rpc.pipe import open_pipe
-from byokd.rpc.server import Door
-from byokd.services.house import House
+from byokd.rpc.parent_watch import ParentWatcher
+from byokd.rpc.server import Server
+from byokd.rpc.stdin import open_stdin
+from byokd.rpc.stdout import open_stdout
+from byokd.services.house import Application
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def take_stdout() -> int:
     return taken
 
 
-def run(house: House, stdin_fd: int, stdout_fd: int) -> int:
+def run(house: Application, stdin_fd: int, stdout_fd: int) -> int:
     """Serve one connection in a loop of its own and return the exit code."""
     loop = asyncio.new_event_loop()
     try:
@@ -51,7 +51,7 @@ def run(house: House, stdin_fd: int, stdout_fd: int) -> int:
         loop.close()
 
 
-async def serve(house: House, stdin_fd: int, stdout_fd: int) -> int:
+async def serve(house: Application, stdin_fd: int, stdout_fd: int) -> int:
     """Serve until `exit`, the end of input, a broken frame or the death of the client."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(loop_exception_handler)
@@ -65,20 +65,22 @@ async def serve(house: House, stdin_fd: int, stdout_fd: int) -> int:
 class Connection:
     """The one connection of this process."""
 
-    def __init__(self, house: House, stdin_fd: int, stdout_fd: int) -> None:
+    def __init__(self, house: Application, stdin_fd: int, stdout_fd: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._house = house
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._frames = FrameReader()
         self._outbox = Outbox(
-            partial(open_pipe, stdout_fd),
+            partial(open_stdout, stdout_fd),
             on_room=self._read_on,
             on_broken=partial(self.end, 1),
         )
-        self._company = Company(self._left_alone)
-        self._door = Door(house, self._outbox, on_process_id=self._company.follow, on_exit=self.end)
+        self._company = ParentWatcher(self._left_alone)
+        self._door = Server(
+            house, self._outbox, on_process_id=self._company.follow, on_exit=self.end
+        )
         self._paused = False
-        self._inlet = open_inlet(stdin_fd, self._arrived)
+        self._inlet = open_stdin(stdin_fd, self._arrived)
 
     async def run(self) -> int:
         """Serve, then close everything within its time."""

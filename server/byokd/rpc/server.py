@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-from byokd.limits import WARM_UP_DELAY_MS
+from byokd.core.limits import WARM_UP_DELAY_MS
 from byokd.protocol.base import Json, Result
 from byokd.protocol.errors import ByokdError, Cancelled, MethodNotFound
 from byokd.protocol.methods import BY_NAME
@@ -29,8 +29,8 @@ from byokd.rpc.lsp_types import standing_in
 from byokd.rpc.outbox import Outbox
 from byokd.rpc.params import check, named
 from byokd.rpc.requests import InFlight, Requests
-from byokd.services.house import House
-from byokd.services.session import Session
+from byokd.services.house import Application
+from byokd.services.runtime.session import Session
 
 with standing_in():
     from pygls.protocol import JsonRPCProtocol
@@ -39,20 +39,20 @@ with standing_in():
 _log = logging.getLogger(__name__)
 
 
-class Door(JsonRPCServer):
+class Server(JsonRPCServer):
     """The server. `on_initialized` and `on_exit` tell whoever holds the process."""
 
-    protocol: DoorProtocol
+    protocol: Dispatcher
 
     def __init__(
         self,
-        house: House,
+        house: Application,
         outbox: Outbox,
         *,
         on_process_id: Callable[[int], None] = lambda _pid: None,
         on_exit: Callable[[int], None] = lambda _code: None,
     ) -> None:
-        super().__init__(DoorProtocol, _no_converter)
+        super().__init__(Dispatcher, _no_converter)
         self.house = house
         self.outbox = outbox
         self.on_process_id = on_process_id
@@ -65,12 +65,12 @@ class Door(JsonRPCServer):
         _log.error("pygls reported %s: %s", getattr(source, "__name__", "?"), describe(error))
 
 
-class DoorProtocol(JsonRPCProtocol):
+class Dispatcher(JsonRPCProtocol):
     """Dispatch: each request gets exactly one answer, whatever its handler does."""
 
-    _server: Door
+    _server: Server
 
-    def __init__(self, server: Door, converter: Any) -> None:
+    def __init__(self, server: Server, converter: Any) -> None:
         super().__init__(server, converter)
         self.lifecycle = Lifecycle()
         self.requests = Requests()

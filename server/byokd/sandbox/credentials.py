@@ -15,8 +15,8 @@ from typing import Final, Literal, TypeAlias
 from aiohttp import web
 
 from byokd.catalog.record import Auth
-from byokd.dialects.sigv4 import sign
-from byokd.wire import Headers, HttpRequest
+from byokd.core.http import Headers, HttpRequest
+from byokd.dialects.base.sigv4 import sign
 
 Problem: TypeAlias = Literal["", "no_key", "bad_signature"]
 

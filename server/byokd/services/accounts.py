@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from byokd.keepers.lists import ModelLists
-from byokd.keepers.vault import KeyFacts, Vault, VaultTx, accounts
+from byokd.model_cache import ModelCache
 from byokd.protocol.account import (
     AccountDeleteParams,
     AccountDeleteResult,
@@ -21,20 +20,23 @@ from byokd.protocol.account import (
     AccountListResult,
 )
 from byokd.protocol.errors import Action, ByokdError, InvalidParams, VaultUninitialized
-from byokd.services.backups import BackupsDesk
-from byokd.services.paging import page
-from byokd.services.session import Session
-from byokd.services.trail import Trail
-from byokd.services.watch import tell
+from byokd.services.audit.service import AuditService
+from byokd.services.health.monitor import tell
+from byokd.services.runtime.paging import page
+from byokd.services.runtime.session import Session
+from byokd.services.vault.backups import BackupService
+from byokd.vault import KeyFacts, Vault, VaultTx, accounts
 
 REKEY: Final = "rekeyVault"
 """What would make copies of the store from before unreadable as well."""
 
 
-class Accounts:
+class AccountService:
     """The accounts of one vault."""
 
-    def __init__(self, vault: Vault, trail: Trail, lists: ModelLists, backups: BackupsDesk) -> None:
+    def __init__(
+        self, vault: Vault, trail: AuditService, lists: ModelCache, backups: BackupService
+    ) -> None:
         self._backups = backups
         self._vault = vault
         self._trail = trail

@@ -51,13 +51,13 @@ if TYPE_CHECKING:
         ModelRefreshParams,
         ModelRefreshResult,
     )
-    from byokd.protocol.moving import (
+    from byokd.protocol.provider import ProviderListParams, ProviderListResult
+    from byokd.protocol.transfer import (
         KeyExportParams,
         KeyExportResult,
         KeyImportParams,
         KeyImportResult,
     )
-    from byokd.protocol.provider import ProviderListParams, ProviderListResult
     from byokd.protocol.vault import (
         VaultInitializeParams,
         VaultInitializeResult,
@@ -68,10 +68,10 @@ if TYPE_CHECKING:
         VaultStatusParams,
         VaultUnlockParams,
     )
-    from byokd.services.session import Session
+    from byokd.services.runtime.session import Session
 
 
-class House(Protocol):
+class Application(Protocol):
     """Everything behind the door.
 
     The first three are eager and cheap: they are called on the loop, before any store, keyring or
@@ -92,7 +92,7 @@ class House(Protocol):
         """Take note of the one client of this process; called once, before `rooms()`."""
         ...
 
-    async def rooms(self) -> Rooms:
+    async def rooms(self) -> Services:
         """Import and open what is heavy, once; every caller gets the same rooms."""
         ...
 
@@ -101,7 +101,7 @@ class House(Protocol):
         ...
 
 
-class Rooms(Protocol):
+class Services(Protocol):
     """The heavy rooms, open."""
 
     @property

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from byokd.catalog.record import Provider
 from byokd.catalog.surfaces import dialects
+from byokd.core.settings import Settings
 from byokd.dialects.registry import DIALECTS
 from byokd.protocol.errors import NotFound, Unsupported
 from byokd.protocol.provider import (
@@ -18,12 +19,11 @@ from byokd.protocol.provider import (
     ProviderListParams,
     ProviderListResult,
 )
-from byokd.services.paging import page
-from byokd.services.session import Session
-from byokd.settings import Settings
+from byokd.services.runtime.paging import page
+from byokd.services.runtime.session import Session
 
 
-class Providers:
+class ProviderService:
     """The providers that are switched on."""
 
     def __init__(self, records: Mapping[str, Provider], settings: Settings) -> None:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from byokd.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import NotFound, VaultCorrupt
 from byokd.store import connection as sqlite, files
 from byokd.store.connection import Connection
-from byokd.store.gate import Gate
+from byokd.store.file_lock import FileLock
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Copies:
     def alone(self) -> Iterator[None]:
         """Keep other processes from taking or removing copies meanwhile."""
         files.ensure_private_dir(self._folder)
-        gate = Gate(self._folder / "copies", STORE_BUSY_TIMEOUT_MS)
+        gate = FileLock(self._folder / "copies", STORE_BUSY_TIMEOUT_MS)
         try:
             with gate.closed():
                 yield
@@ -108,7 +108,7 @@ class Copies:
         """Run `work` on a connection of its own to the store, or to a copy of it."""
         with contextlib.ExitStack() as inside:
             if path is None:
-                gate = Gate(self._store, STORE_BUSY_TIMEOUT_MS)
+                gate = FileLock(self._store, STORE_BUSY_TIMEOUT_MS)
                 inside.callback(gate.close)
                 inside.enter_context(gate.passing())
             return _asked(path or self._store, work, read_only=path is not None)
@@ -136,7 +136,7 @@ class Copies:
             raise NotFound("there is no such backup; look at byokd vault status")
         scratch = self._store.with_name(self._store.name + ".restoring")
         journal = self._store.with_name(self._store.name + "-journal")
-        gate = Gate(self._store, STORE_BUSY_TIMEOUT_MS)
+        gate = FileLock(self._store, STORE_BUSY_TIMEOUT_MS)
         try:
             with gate.closed():
                 files.remove(scratch)

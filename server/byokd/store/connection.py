@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
-from byokd.limits import STORE_FULL_BYTES
+from byokd.core.limits import STORE_FULL_BYTES
 from byokd.protocol.errors import Action, ByokdError, Internal, StoreBusy, VaultCorrupt
 from byokd.store.files import (
     Reason,
@@ -127,7 +127,7 @@ class Row:
         return None if self._at(name) is None else self.blob(name)
 
 
-class Outdated(Exception):
+class MigrationNeeded(Exception):
     """The store was written by an older byokd; it is brought up to date before it is used."""
 
 
@@ -346,7 +346,7 @@ def translate(error: sqlite3.Error, path: Path | None = None) -> ByokdError:
 
 def _require_version(opened: Connection, newest: int) -> None:
     if opened.version() != newest:
-        raise Outdated
+        raise MigrationNeeded
 
 
 def _plainer(folder: Path) -> int | None:

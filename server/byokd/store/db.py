@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
-from byokd.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import StoreFailed, VaultCorrupt
 from byokd.store import connection as sqlite
-from byokd.store.ballast import Ballast
-from byokd.store.connection import Connection, Outdated, Row, Sql, Steps
-from byokd.store.gate import Gate, Identity, identity
+from byokd.store.connection import Connection, MigrationNeeded, Row, Sql, Steps
+from byokd.store.file_lock import FileLock, Identity, identity
+from byokd.store.reserve_file import ReserveFile
 from byokd.store.upgrade import upgrade
 
 T = TypeVar("T")
@@ -94,8 +94,8 @@ class Database:
         self.identity: Identity | None = None
         """Which file is open; known on the store's thread."""
         self._opened = 0
-        self._gate = None if path is None else Gate(path, busy_timeout_ms)
-        self._ballast = Ballast(path) if ballast and path is not None else None
+        self._gate = None if path is None else FileLock(path, busy_timeout_ms)
+        self._ballast = ReserveFile(path) if ballast and path is not None else None
         self._loaded = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -273,7 +273,7 @@ class Database:
         inside.enter_context(self._gate.passing())
         try:
             return self._connected()
-        except Outdated:
+        except MigrationNeeded:
             inside.close()
             upgrade(self._path, self._steps, self._gate, self._busy_timeout_ms)
             inside.enter_context(self._gate.passing())

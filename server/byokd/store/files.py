@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final, Literal, Never, TypeAlias
 
-from byokd.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import Action, StoreBusy, StoreFailed
 
 Reason: TypeAlias = Literal["full", "io", "readOnly", "permissions", "newer"]

@@ -12,7 +12,7 @@ _APP = "byokd"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class StorePaths:
     """The folders of one person.
 
     Attributes:
@@ -56,7 +56,7 @@ class Places:
         return self.data / "init.lock"
 
 
-def places(data_dir: Path | None = None) -> Places:
+def store_paths(data_dir: Path | None = None) -> StorePaths:
     """Return this person's folders; `data_dir` (`--data-dir`) puts data and state below itself.
 
     State is its own folder even where the platform has one for both, so that a copy of the data
@@ -69,6 +69,6 @@ def places(data_dir: Path | None = None) -> Places:
     config = dirs.user_config_path
     if data_dir is not None:
         root = data_dir.expanduser().absolute()
-        return Places(config, root / "data", root / "state")
+        return StorePaths(config, root / "data", root / "state")
     data, state = dirs.user_data_path, dirs.user_state_path
-    return Places(config, data, state if state != data else data / "state")
+    return StorePaths(config, data, state if state != data else data / "state")

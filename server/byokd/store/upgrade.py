@@ -11,11 +11,11 @@ from pathlib import Path
 
 from byokd.store import connection as sqlite
 from byokd.store.connection import Connection, Steps
+from byokd.store.file_lock import FileLock
 from byokd.store.files import put_in_place, remove
-from byokd.store.gate import Gate
 
 
-def upgrade(path: Path, steps: Steps, gate: Gate, busy_timeout_ms: int) -> None:
+def upgrade(path: Path, steps: Steps, gate: FileLock, busy_timeout_ms: int) -> None:
     """Bring the store to the newest version; the old file is kept as `<name>.pre-v<newest>`.
 
     One process does it, the others find it done. The old file's rows are the authority until the

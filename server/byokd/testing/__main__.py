@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from byokd.__main__ import Options as Started, serve
 from byokd.app import Options
-from byokd.settings import HealthPolicy, Settings
+from byokd.core.settings import HealthPolicy, Settings
 from byokd.testing.loop_watch import WatchedApp
 
 POLICY = HealthPolicy(

@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from byokd.app import App, Options
-from byokd.services.session import Session
+from byokd.services.runtime.session import Session
 
 _TICK_S: Final = 0.01
 _log = logging.getLogger(__name__)

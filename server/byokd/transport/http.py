@@ -17,7 +17,8 @@ import anyio
 import httpx
 
 from byokd import __version__
-from byokd.limits import (
+from byokd.core.http import HttpHead, HttpRequest, HttpResponse
+from byokd.core.limits import (
     CONTENT_IDLE_TIMEOUT_MS,
     ERROR_BODY_MAX_BYTES,
     MIB,
@@ -26,13 +27,12 @@ from byokd.limits import (
     UPLOAD_SLOWEST_BYTES_PER_S,
 )
 from byokd.protocol.errors import Unsupported
-from byokd.transport import failures
+from byokd.transport import exceptions
+from byokd.transport.diagnostics import walk
+from byokd.transport.interface import DEFAULT_TIMEOUTS, Step, Timeouts
 from byokd.transport.network import AiohttpNetwork, is_loopback
-from byokd.transport.reading import read_head, read_whole, too_long
-from byokd.transport.seam import DEFAULT_TIMEOUTS, Leg, Timeouts
+from byokd.transport.response_limits import read_head, read_whole, too_long
 from byokd.transport.tls import client_context
-from byokd.transport.way import walk
-from byokd.wire import HttpHead, HttpRequest, HttpResponse
 
 _UPLOAD_SLICE_BYTES = 64 * 1024
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -96,7 +96,7 @@ class HttpTransport:
         ) as stream:
             return await read_whole(stream.head, _hurried(stream.chunks()), error_body_max_bytes)
 
-    def walk(self, url: str) -> AsyncGenerator[Leg, None]:
+    def walk(self, url: str) -> AsyncGenerator[Step, None]:
         """Go the way of a request to this URL, and send none; see `Way`."""
         return walk(url, self._tls, self._proxy)
 
@@ -117,9 +117,9 @@ class HttpTransport:
             proxied = self._proxy is not None and not is_loopback(outgoing.url.host)
             with anyio.move_on_after(head_s + upload_s):
                 return await client.send(outgoing, stream=True)
-            failure = failures.first_byte_failure()
-        except failures.FOREIGN as exc:
-            failure = failures.head_failure(exc, proxied=proxied)
+            failure = exceptions.first_byte_failure()
+        except exceptions.FOREIGN as exc:
+            failure = exceptions.head_failure(exc, proxied=proxied)
         try:
             raise failure
         finally:
@@ -145,8 +145,8 @@ class _HttpStream:
                 if left < 0:
                     raise too_long(self._body_max_bytes)
                 yield chunk
-        except failures.FOREIGN:
-            failure = failures.body_failure()
+        except exceptions.FOREIGN:
+            failure = exceptions.body_failure()
         else:
             return
         try:
@@ -207,7 +207,7 @@ async def _hurried(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         with anyio.move_on_after(CONTENT_IDLE_TIMEOUT_MS / 1000) as idle:
             chunk = await anext(chunks, b"")
         if idle.cancelled_caught:
-            raise failures.idle_failure()
+            raise exceptions.idle_failure()
         if not chunk:
             return
         yield chunk

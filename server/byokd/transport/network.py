@@ -21,7 +21,7 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from byokd.limits import (
+from byokd.core.limits import (
     CONNECTIONS_MAX,
     KEEP_ALIVE_MS,
     RESPONSE_HEADER_FIELDS_MAX,

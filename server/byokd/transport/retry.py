@@ -6,7 +6,7 @@ engine waits, and only it can tell that no content has been delivered yet.
 
 from __future__ import annotations
 
-from byokd.limits import RETRY_ATTEMPTS_MAX, RETRY_DELAY_BASE_MS, RETRY_DELAY_MAX_MS
+from byokd.core.limits import RETRY_ATTEMPTS_MAX, RETRY_DELAY_BASE_MS, RETRY_DELAY_MAX_MS
 
 
 def next_delay_ms(

@@ -14,11 +14,11 @@ from typing import TypeAlias
 import anyio
 import anyio.lowlevel
 
-from byokd.limits import ERROR_BODY_MAX_BYTES, RESPONSE_BODY_MAX_BYTES, STREAM_MAX_BYTES
+from byokd.core.http import Headers, HttpHead, HttpRequest, HttpResponse
+from byokd.core.limits import ERROR_BODY_MAX_BYTES, RESPONSE_BODY_MAX_BYTES, STREAM_MAX_BYTES
 from byokd.protocol.errors import ByokdError
-from byokd.transport.reading import read_head, read_whole, too_long
-from byokd.transport.seam import DEFAULT_TIMEOUTS, Timeouts
-from byokd.wire import Headers, HttpHead, HttpRequest, HttpResponse
+from byokd.transport.interface import DEFAULT_TIMEOUTS, Timeouts
+from byokd.transport.response_limits import read_head, read_whole, too_long
 
 Piece: TypeAlias = bytes | ByokdError | anyio.Event
 """A chunk to give, an error to break off with, or an event to wait for before going on."""

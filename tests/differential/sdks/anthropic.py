@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from differential.answer_summary import AnswerSummary
 from differential.conversations import Params
-from differential.said import Said
 
 _MAX_TOKENS: Final = 32000
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     import anthropic
 
@@ -83,8 +83,8 @@ def _block(part: Params) -> Params:
     return {"type": "document", "source": source, "title": part["name"]}
 
 
-def _said(message: Any) -> Said:
-    said = Said(finish=message.stop_reason)
+def _said(message: Any) -> AnswerSummary:
+    said = AnswerSummary(finish=message.stop_reason)
     for block in message.content:
         if block.type == "text":
             said.text += block.text

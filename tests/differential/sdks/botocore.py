@@ -6,13 +6,13 @@ import base64
 import json
 from typing import Any
 
+from differential.answer_summary import AnswerSummary
 from differential.conversations import Params
-from differential.said import Said
 
 REGION = "us-east-1"
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read. The key is both of AWS's, as the sandbox has it."""
     client = _client(base, key)
     try:
@@ -108,14 +108,14 @@ def _block(part: Params) -> Params:
     )
 
 
-def _usage(said: Said, usage: Params) -> None:
+def _usage(said: AnswerSummary, usage: Params) -> None:
     cached = usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
     said.input_tokens = usage["inputTokens"] + cached
     said.output_tokens = usage["outputTokens"]
 
 
-def _whole(answer: Params) -> Said:
-    said = Said(finish=answer["stopReason"])
+def _whole(answer: Params) -> AnswerSummary:
+    said = AnswerSummary(finish=answer["stopReason"])
     for block in answer["output"]["message"]["content"]:
         said.text += block.get("text", "")
         said.reasoning += block.get("reasoningContent", {}).get("reasoningText", {}).get("text", "")
@@ -125,8 +125,8 @@ def _whole(answer: Params) -> Said:
     return said
 
 
-def _streamed(events: Any) -> Said:
-    said, calls = Said(), dict[int, list[str]]()
+def _streamed(events: Any) -> AnswerSummary:
+    said, calls = AnswerSummary(), dict[int, list[str]]()
     for event in events:
         if call := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
             if call.get("type") != "server_tool_use":  # a call that the provider runs itself

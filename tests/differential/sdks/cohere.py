@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from differential.answer_summary import AnswerSummary, parsed
 from differential.conversations import Params
-from differential.said import Said, parsed
 from differential.sdks.openai_chat import function
 
 _CHOICES: Final = {"none": "NONE", "required": "REQUIRED"}
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     import cohere
 
@@ -71,15 +71,17 @@ def _part(part: Params) -> Params:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _usage(said: Said, usage: Any) -> None:
+def _usage(said: AnswerSummary, usage: Any) -> None:
     if usage and usage.tokens:
         said.input_tokens = int(usage.tokens.input_tokens or 0)
         said.output_tokens = int(usage.tokens.output_tokens or 0)
 
 
-def _whole(answer: Any) -> Said:
+def _whole(answer: Any) -> AnswerSummary:
     message = answer.message
-    said = Said(finish=answer.finish_reason)  # the plan goes with the calls and is not shown
+    said = AnswerSummary(
+        finish=answer.finish_reason
+    )  # the plan goes with the calls and is not shown
     for part in message.content or []:
         if part.type == "text":
             said.text += part.text
@@ -91,8 +93,8 @@ def _whole(answer: Any) -> Said:
     return said
 
 
-def _streamed(events: Any) -> Said:
-    said, calls = Said(), dict[int, list[str]]()
+def _streamed(events: Any) -> AnswerSummary:
+    said, calls = AnswerSummary(), dict[int, list[str]]()
     for event in events:
         if event.type == "content-delta":
             content = event.delta.message.content

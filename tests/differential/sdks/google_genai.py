@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
+from differential.answer_summary import AnswerSummary
 from differential.conversations import Params
-from differential.said import Said
 
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     from google import genai
 
@@ -90,8 +90,8 @@ def _part(part: Params, names: dict[str, str]) -> Params:
     return {"inline_data": {"mime_type": part["mediaType"], "data": data}}
 
 
-def _said(chunks: list[Any]) -> Said:
-    said = Said()
+def _said(chunks: list[Any]) -> AnswerSummary:
+    said = AnswerSummary()
     for chunk in chunks:
         candidate = (chunk.candidates or [None])[0]
         if candidate is not None and candidate.finish_reason:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from differential.answer_summary import AnswerSummary, parsed
 from differential.conversations import Params
-from differential.said import Said, parsed
 from differential.sdks import openai_chat
 
 _NAMES = {"seed": "random_seed", "max_completion_tokens": "max_tokens"}
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     from mistralai.client import Mistral
 
@@ -38,7 +38,7 @@ def _part(part: Params) -> Params:
     return {"type": "document_url", "document_url": part["file"]["file_data"]}
 
 
-def _add(said: Said, content: Any) -> None:
+def _add(said: AnswerSummary, content: Any) -> None:
     """Add a content: a text, or a list of texts and thoughts."""
     for part in [content] if isinstance(content, str) else content or []:
         if isinstance(part, str):
@@ -49,7 +49,7 @@ def _add(said: Said, content: Any) -> None:
             said.text += part.text
 
 
-def _usage(said: Said, usage: Any) -> None:
+def _usage(said: AnswerSummary, usage: Any) -> None:
     if usage:
         said.input_tokens, said.output_tokens = usage.prompt_tokens, usage.completion_tokens
 
@@ -60,9 +60,9 @@ def _arguments(call: Any) -> str:
     return given
 
 
-def _whole(answer: Any) -> Said:
+def _whole(answer: Any) -> AnswerSummary:
     choice = answer.choices[0]
-    said = Said(finish=choice.finish_reason)
+    said = AnswerSummary(finish=choice.finish_reason)
     _add(said, choice.message.content)
     for call in choice.message.tool_calls or []:
         said.calls.append((call.function.name, parsed(_arguments(call))))
@@ -70,8 +70,8 @@ def _whole(answer: Any) -> Said:
     return said
 
 
-def _streamed(events: Any) -> Said:
-    said, calls = Said(), dict[tuple[str | None, int | None], list[str]]()
+def _streamed(events: Any) -> AnswerSummary:
+    said, calls = AnswerSummary(), dict[tuple[str | None, int | None], list[str]]()
     for event in events:
         _usage(said, event.data.usage)
         for choice in event.data.choices:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from differential.answer_summary import AnswerSummary
 from differential.conversations import Params
-from differential.said import Said
 from differential.sdks.openai_chat import function
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     import ollama
 
@@ -59,8 +59,8 @@ def _turn(message: Params, names: dict[str, str]) -> list[Params]:
     return [said]
 
 
-def _said(chunks: list[Any]) -> Said:
-    said = Said()
+def _said(chunks: list[Any]) -> AnswerSummary:
+    said = AnswerSummary()
     for chunk in chunks:
         message = chunk.message
         said.text += message.content or ""

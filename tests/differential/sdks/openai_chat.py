@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from differential.answer_summary import AnswerSummary, parsed
 from differential.conversations import Params
-from differential.said import Said, parsed
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     import openai
 
@@ -85,14 +85,16 @@ def _part(part: Params) -> Params:
     return {"type": "file", "file": {"filename": f"{part['name']}.pdf", "file_data": url}}
 
 
-def _usage(said: Said, usage: Any) -> None:
+def _usage(said: AnswerSummary, usage: Any) -> None:
     if usage:
         said.input_tokens, said.output_tokens = usage.prompt_tokens, usage.completion_tokens
 
 
-def _whole(answer: Any) -> Said:
+def _whole(answer: Any) -> AnswerSummary:
     choice = answer.choices[0]
-    said = Said(choice.message.content or "", _thought(choice.message), finish=choice.finish_reason)
+    said = AnswerSummary(
+        choice.message.content or "", _thought(choice.message), finish=choice.finish_reason
+    )
     for call in choice.message.tool_calls or []:
         said.calls.append((call.function.name, parsed(call.function.arguments)))
     _usage(said, answer.usage)
@@ -105,8 +107,8 @@ def _thought(message: Any) -> str:
     return extra.get("reasoning_content") or extra.get("reasoning") or ""
 
 
-def _streamed(answer: Any) -> Said:
-    said, calls = Said(), dict[int, list[str]]()
+def _streamed(answer: Any) -> AnswerSummary:
+    said, calls = AnswerSummary(), dict[int, list[str]]()
     for chunk in answer:
         _usage(said, chunk.usage)
         for choice in (choice for choice in chunk.choices if choice.index == 0):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from differential.answer_summary import AnswerSummary, parsed
 from differential.conversations import Params
-from differential.said import Said, parsed
 
 
-def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Said:
+def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
     """Ask, and return what the client read."""
     import openai
 
@@ -96,8 +96,8 @@ def _part(part: Params) -> Params:
     return {"type": "input_file", "filename": f"{part['name']}.pdf", "file_data": url}
 
 
-def _whole(response: Any) -> Said:
-    said = Said(finish=response.status)
+def _whole(response: Any) -> AnswerSummary:
+    said = AnswerSummary(finish=response.status)
     for item in response.output:
         if item.type == "message":
             said.text += "".join(part.text for part in item.content if part.type == "output_text")

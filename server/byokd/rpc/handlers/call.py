@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from byokd.protocol.events import Event
     from byokd.rpc.outbox import Outbox
     from byokd.rpc.requests import InFlight, Requests
-    from byokd.services.house import House, Rooms
-    from byokd.services.session import Session
+    from byokd.services.house import Application, Services
+    from byokd.services.runtime.session import Session
 
 Handler: TypeAlias = "Callable[[Call, Any], Awaitable[Result]]"
 """One method: the call and its checked params in, the result out; raises leaves of `ByokdError`."""
@@ -26,13 +26,13 @@ class Call:
     """One request under way."""
 
     session: Session
-    house: House
+    house: Application
     entry: InFlight
     requests: Requests
     outbox: Outbox
     wants_events: bool
 
-    async def rooms(self) -> Rooms:
+    async def rooms(self) -> Services:
         """Return the heavy rooms, opening them if this is their first use."""
         return await self.house.rooms()
 

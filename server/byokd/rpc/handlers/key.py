@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         KeyStoreParams,
         KeyStoreResult,
     )
-    from byokd.protocol.moving import (
+    from byokd.protocol.transfer import (
         KeyExportParams,
         KeyExportResult,
         KeyImportParams,

@@ -1,0 +1,377 @@
+"""Entries of the audit trail: appended in the transaction of the change they tell of.
+
+Knows the table `audit` and the form of an entry. Must not know why something happened, and must
+never be given a key, a prompt or a provider's words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from byokd.audit.anchor import Absence, Anchor, Anchors, MarkPair, Texts
+from byokd.audit.check import Checker, parsed
+from byokd.audit.events import SECURITY, require_known
+from byokd.core.limits import (
+    ANCHOR_ENTRIES_MAX,
+    AUDIT_BATCH_ENTRIES,
+    AUDIT_BODY_MAX_BYTES,
+    CLOCK_STEP_BACK_MS,
+    PAGE_DEFAULT_ITEMS,
+)
+from byokd.crypto.chain import ChainEntry
+from byokd.protocol.audit import AuditEntry, AuditVerifyResult
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt, VaultLocked
+from byokd.store.connection import Row
+from byokd.store.transaction import KeyFacts, RootKeys, VaultTx
+
+T = TypeVar("T")
+
+_US_PER_MS: Final = 1000
+_CURSOR: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+ROLLBACK: Final = "rollback"
+"""The reason of a store that is older than it was last seen."""
+
+_BEFORE_ALL: Final = -(1 << 63)
+_REGRESSED: Final = "clock.regressed"
+
+
+class Reads(Protocol):
+    """How the vault is read: `Vault.read`."""
+
+    def __call__(self, work: Callable[[VaultTx], T], /) -> Awaitable[T]:
+        """Run `work` on one state of the vault."""
+        ...
+
+
+class AuditLog:
+    """The trail of one vault.
+
+    Args:
+        state: the folder of the anchor, apart from the store.
+        ring: where it is kept instead, for vaults under the OS keyring.
+        on_due: called when an anchor should be written soon; on the store's thread.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        ring: MarkPair | None = None,
+        *,
+        on_due: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._anchors = Anchors(state, ring)
+        self.on_due = on_due
+        self.unanchored = 0
+        """Entries of this process that were committed since it last wrote an anchor."""
+        self._backwards: int | None = None
+        self._fetched = Texts()
+
+    def append(
+        self,
+        tx: VaultTx,
+        account: str,
+        event: str,
+        *,
+        actor: str,
+        at: int,
+        key_id: str | None = None,
+        provider: str | None = None,
+        details: Mapping[str, Json] | None = None,
+    ) -> int:
+        """Add one entry after the last one; returns its sequence number.
+
+        An entry about a key that changed in this transaction also carries the key's new facts, and
+        one after a change of the slots says which began or ceased to open the store, so that the
+        trail and the tables can be compared; the caller does not say them.
+
+        Args:
+            tx: the transaction of the change itself.
+            account: whose entry this is.
+            event: such as `key.created`.
+            actor: the client's name, or who else caused it.
+            at: wall-clock milliseconds, for people.
+            key_id: the key it is about.
+            provider: that key's provider, where the change does not tell.
+            details: ids, versions and classes.
+
+        Raises:
+            Internal: the details are longer than `AUDIT_BODY_MAX_BYTES`.
+        """
+        require_known(event, details or {})
+        facts = tx.owed.pop(key_id, None) if key_id is not None else None
+        slots, tx.owed_slots = tx.owed_slots, {}
+        if slots:
+            tx.after["told slots"] = partial(tx.distrusted_slots.difference_update, slots)
+        if facts is not None and key_id is not None:
+            tx.after[f"told {key_id}"] = partial(_trust, tx, key_id)
+        ts_us = self._time(tx, account, actor, at)  # may write an entry of its own
+        self._write(
+            tx,
+            ChainEntry(
+                seq=tx.meta.head_seq + 1,
+                ts_us=ts_us,
+                event=event,
+                account_ref=account,
+                key_ref=key_id or "",
+                actor=actor,
+                body=_body(tx, facts.provider if facts else provider, facts, details or {}, slots),
+            ),
+        )
+        return tx.meta.head_seq
+
+    def page(
+        self,
+        tx: VaultTx,
+        account: str,
+        *,
+        cursor: str | None = None,
+        limit: int = PAGE_DEFAULT_ITEMS,
+        key_id: str | None = None,
+    ) -> tuple[tuple[AuditEntry, ...], str | None]:
+        """Return an account's entries, newest first, and the cursor of the next page.
+
+        Raises:
+            InvalidParams: the cursor is not one that was given out.
+        """
+        if cursor is not None and not _CURSOR.fullmatch(cursor):
+            raise InvalidParams("the cursor is not one of this list; start again without one")
+        found = tx.sql.all(
+            "SELECT * FROM audit WHERE account_ref = ? AND (seq < ? OR ? IS NULL)"
+            " AND (key_ref = ? OR ? IS NULL) ORDER BY seq DESC LIMIT ?",
+            account,
+            None if cursor is None else int(cursor),
+            cursor,
+            key_id,
+            key_id,
+            limit + 1,
+        )
+        entries = tuple(_entry_of(row) for row in found[:limit])
+        return entries, str(entries[-1].seq) if len(found) > limit else None
+
+    async def verify(
+        self,
+        read: Reads,
+        facts: Callable[[VaultTx], Mapping[str, KeyFacts | None]],
+        *,
+        slots: Callable[[VaultTx], Mapping[str, bool]] | None = None,
+        ring: bool = False,
+        checker: Checker | None = None,
+    ) -> AuditVerifyResult:
+        """Check the whole chain, its end, its anchor, and the tables against it.
+
+        The chain is walked in steps, so that a long one does not keep a chat from its key; the
+        last step sees the end of the chain and the tables in one state. Keys that are not what the
+        chain tells of them are distrusted from then on.
+
+        Args:
+            read: `Vault.read`.
+            facts: what the tables say of every key, `keys.facts`.
+            slots: what they say of the ways in, `hierarchy.slots`; None leaves them out.
+            ring: whether the master key came from the OS keyring.
+            checker: one that was used before goes on where it stopped.
+        """
+        checker = checker or Checker()
+        if checker.seq:
+            checker.go_on()  # it has met the anchor already
+        else:
+            checker.begin(await self.anchor(read, ring=ring))
+        reached: int | None = checker.seq or _BEFORE_ALL
+        while reached is not None:
+
+            def step(tx: VaultTx, after: int = reached) -> int | None:
+                rows = tx.sql.all(
+                    "SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?",
+                    after,
+                    AUDIT_BATCH_ENTRIES,
+                )
+                checker.feed(tx, rows)
+                if checker.fault is None and len(rows) == AUDIT_BATCH_ENTRIES:
+                    return rows[-1].number("seq")
+                if checker.fault is None:
+                    checker.finish(tx, facts(tx), slots and slots(tx))
+                return None
+
+            reached = await read(step)
+        return checker.result()
+
+    async def anchor(self, read: Reads, *, ring: bool) -> Anchor | Absence:
+        """Return the newest mark; one at nothing for a vault that ends with the process."""
+        keys, durable, epoch = await read(lambda tx: (tx.keys, tx.durable, tx.meta.epoch))
+        if not durable:
+            return Anchor(epoch, 0, b"")
+        return (await self._anchors.fetch(keys.store_id, ring=ring)).newest(keys)
+
+    async def prepare(self, store_id: bytes, ring: bool) -> None:  # noqa: FBT001  # as the vault asks
+        """Fetch the marks that the gate compares a store with."""
+        self._fetched = await self._anchors.fetch(store_id, ring=ring)
+
+    def gate(self, tx: VaultTx) -> None:
+        """Refuse a store that is older than its anchor, or another one.
+
+        Raises:
+            VaultLocked: `rollback`.
+        """
+        if (details := self.rolled_back(tx)) is not None:
+            raise VaultLocked(
+                "the store is an older copy than was last used here, and a key that was deleted"
+                " may be back in it; if you put it back: byokd vault unlock --accept-rollback",
+                details={"reason": ROLLBACK} | details,
+            )
+
+    def rolled_back(self, tx: VaultTx) -> JsonObject | None:
+        """Return where the store ends and where it ended before; None for one that goes on."""
+        mark = self._fetched.newest(tx.keys)
+        if not tx.durable or not isinstance(mark, Anchor) or _follows(tx, mark):
+            return None
+        return {"headSeq": tx.meta.head_seq, "anchorSeq": mark.seq}
+
+    async def keep_anchor(self, read: Reads, *, ring: bool, anyway: bool = False) -> None:
+        """Write down where the chain ends now, unless it does not go on from the mark before.
+
+        Args:
+            read: `Vault.read`; no transaction is open while a mark is written.
+            ring: whether the master key came from the OS keyring.
+            anyway: the person accepted that it does not go on.
+
+        Raises:
+            VaultCorrupt: it does not go on; the mark stays, because only it still knows.
+            VaultError: the keyring, the disk or the vault; the next try does it.
+        """
+        kept = None if anyway else await self.anchor(read, ring=ring)
+
+        def look(tx: VaultTx) -> tuple[RootKeys, Anchor] | None:
+            if isinstance(kept, Anchor) and not _follows(tx, kept):
+                raise VaultCorrupt("the store is older than its anchor; look: byokd audit verify")
+            if not (tx.durable and tx.trusted and tx.meta.head_seq):
+                return None
+            return tx.keys, Anchor(tx.meta.epoch, tx.meta.head_seq, tx.meta.head.m)
+
+        counted = self.unanchored
+        found = await read(look)
+        if found is not None:
+            await self._anchors.write(*found, ring=ring, anyway=anyway)
+        self.unanchored = max(0, self.unanchored - counted)
+
+    def _time(self, tx: VaultTx, account: str, actor: str, at: int) -> int:
+        """Return the time of the next entry, which never lies before the one it follows.
+
+        The first entry after the clock was set back is told by an entry of its own. That it was
+        told already shows in the record itself: since then time went by one microsecond an entry.
+        """
+        head, now_us = tx.meta.head_seq, at * _US_PER_MS
+        last = tx.sql.one("SELECT ts_us FROM audit WHERE seq = ?", head)
+        if last is None or last.number("ts_us") < now_us:
+            return now_us
+        last_us = last.number("ts_us")
+        if last_us - now_us >= CLOCK_STEP_BACK_MS * _US_PER_MS and not self._told(tx, last_us):
+            details: dict[str, Json] = {"wasAt": last_us // _US_PER_MS, "isAt": at}
+            body = _body(tx, None, None, details)
+            self._write(tx, ChainEntry(head + 1, last_us + 1, _REGRESSED, account, "", actor, body))
+            self._backwards = last_us - head
+            return last_us + 2
+        return last_us + 1
+
+    def _told(self, tx: VaultTx, last_us: int) -> bool:
+        """Tell whether the clock's step back was recorded, by this process or another one."""
+        pace = last_us - tx.meta.head_seq
+        if self._backwards != pace:
+            row = tx.sql.one(
+                "SELECT ts_us - seq AS pace FROM audit WHERE event = ? ORDER BY seq DESC LIMIT 1",
+                _REGRESSED,
+            )
+            self._backwards = None if row is None else row.number("pace")
+        return self._backwards == pace
+
+    def _write(self, tx: VaultTx, entry: ChainEntry) -> None:
+        # Continues from the recorded head and not from the last row that is there: entries that
+        # somebody removed leave a gap for ever.
+        epoch = tx.meta.epoch
+        link = tx.keys.chain(epoch).follow(tx.meta.head, entry)
+        tx.sql.run(
+            "INSERT INTO audit (seq, epoch, ts_us, event, account_ref, key_ref, actor, body, h, m)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            entry.seq,
+            epoch,
+            entry.ts_us,
+            entry.event,
+            entry.account_ref,
+            entry.key_ref,
+            entry.actor,
+            entry.body,
+            *link,
+        )
+        tx.meta = replace(tx.meta, head_seq=entry.seq, head=link)
+        tx.changed = True
+        if tx.durable:
+            self._count(tx, security=entry.event in SECURITY)
+
+    def _count(self, tx: VaultTx, *, security: bool) -> None:
+        """Once the commit is on the disk, count its entries and say when an anchor is due."""
+        entries, urgent = tx.appended
+        tx.appended = entries, urgent = entries + 1, urgent or security
+
+        def committed() -> None:
+            self.unanchored += entries
+            if urgent or self.unanchored >= ANCHOR_ENTRIES_MAX:
+                self.on_due()
+
+        tx.after["anchor"] = committed
+
+
+def _trust(tx: VaultTx, key_id: str) -> None:
+    """Use a key again that was distrusted: the chain now tells what its row says."""
+    tx.distrusted.pop(key_id, None)
+
+
+def _follows(tx: VaultTx, mark: Anchor) -> bool:
+    """Tell whether the chain goes on from a mark."""
+    if mark.seq == 0:
+        return True
+    row = tx.sql.one("SELECT epoch, m FROM audit WHERE seq = ?", mark.seq)
+    return (
+        row is not None
+        and (row.number("epoch"), row.blob("m")) == (mark.epoch, mark.m)
+        and tx.meta.head_seq >= mark.seq
+    )
+
+
+def _body(
+    tx: VaultTx,
+    provider: str | None,
+    facts: KeyFacts | None,
+    details: Mapping[str, Json],
+    slots: Mapping[str, bool] | None = None,
+) -> bytes:
+    parts = {
+        "store": tx.keys.store_id.hex() if tx.meta.head_seq == 0 else None,
+        "provider": provider,
+        "facts": None if facts is None else asdict(facts),
+        "slots": dict(slots) if slots else None,
+        "details": dict(details) or None,
+    }
+    kept = {name: part for name, part in parts.items() if part is not None}
+    body = json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    if len(body) > AUDIT_BODY_MAX_BYTES:
+        raise Internal("an audit entry carries too much; please report this")
+    return body
+
+
+def _entry_of(row: Row) -> AuditEntry:
+    body = parsed(row.blob("body"))
+    provider, details = body.get("provider"), body.get("details")
+    return AuditEntry(
+        seq=row.number("seq"),
+        at=row.number("ts_us") // _US_PER_MS,
+        event=row.text("event"),
+        provider=provider if isinstance(provider, str) else None,
+        key_id=row.text("key_ref") or None,
+        actor=row.text("actor"),
+        details=details if isinstance(details, dict) else {},
+    )

@@ -1,0 +1,1 @@
+"""Values and bounds for all layers: HTTP messages, secrets, limits, settings, redaction."""

@@ -1,0 +1,111 @@
+r"""The file that carries keys to another machine: a header, sealed records, and a digest.
+
+    "byokd keys\n" || 0x01 || T(cost of the passphrase, number of records, record, …) || SHA-256
+
+Knows the layout. Must not know what a record holds, nor how a passphrase becomes a key.
+
+Every record is bound to the whole header and to its place, so none can be left out, added or moved.
+The digest is no authentication: it tells damage from a wrong passphrase, before any time is spent
+on deriving a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from byokd.core.limits import BUNDLE_MAX_BYTES, KEYS_PER_ACCOUNT_MAX
+from byokd.crypto.encoding import pack, unpack
+from byokd.crypto.envelope import EnvelopeError, open_blob, seal
+from byokd.crypto.kdf import digest, same
+
+Fault: TypeAlias = Literal["notABundle", "newer", "damaged", "tooLarge", "wrongPassphrase"]
+
+MAGIC: Final = b"byokd keys\n"
+VERSION: Final = 1
+
+_PURPOSE: Final = "export"
+_DIGEST_BYTES: Final = 32
+
+
+class ExportFileError(ValueError):
+    """The file is not one that can be opened; `fault` says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault: Final = fault
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportFile:
+    """A file that was read and not opened yet; `cost` is what its passphrase takes to try."""
+
+    cost: bytes
+    records: tuple[bytes, ...]
+
+
+def write(key: bytes, cost: bytes, plaintexts: Sequence[bytes]) -> bytes:
+    """Return the file.
+
+    Args:
+        key: derived from the passphrase at `cost`.
+        cost: packed, as `argon2.Cost` does.
+        plaintexts: the records, at least one.
+
+    Raises:
+        BundleError: `tooLarge`.
+    """
+    head = _head(cost, len(plaintexts))
+    records = [
+        seal(key, _PURPOSE, (head, place), plaintext) for place, plaintext in enumerate(plaintexts)
+    ]
+    body = head + pack(*records)
+    if len(body) + _DIGEST_BYTES > BUNDLE_MAX_BYTES:
+        raise ExportFileError("tooLarge")
+    return body + digest(body)
+
+
+def read(data: bytes) -> ExportFile:
+    """Return the parts of a file; nothing is derived or opened.
+
+    Raises:
+        BundleError: `notABundle`, `newer`, `damaged` or `tooLarge`.
+    """
+    if len(data) > BUNDLE_MAX_BYTES:
+        raise ExportFileError("tooLarge")
+    if not data.startswith(MAGIC):
+        raise ExportFileError("notABundle")
+    start = len(MAGIC) + 1
+    version, body, found = data[len(MAGIC) : start], data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if version > bytes([VERSION]):
+        raise ExportFileError("newer")
+    if version != bytes([VERSION]) or not same(digest(body), found):
+        raise ExportFileError("damaged")
+    try:
+        cost, count, *records = unpack(body[start:])
+    except ValueError:
+        raise ExportFileError("damaged") from None
+    if not 0 < len(records) <= KEYS_PER_ACCOUNT_MAX or pack(len(records)) != pack(count):
+        raise ExportFileError("damaged")
+    return ExportFile(cost, tuple(records))
+
+
+def open_records(key: bytes, bundle: ExportFile) -> list[bytearray]:
+    """Return what is sealed in the records, in buffers that the caller may wipe.
+
+    Raises:
+        BundleError: `wrongPassphrase` where no record opens, `damaged` where some do.
+    """
+    head = _head(bundle.cost, len(bundle.records))
+    opened: list[bytearray] = []
+    for place, record in enumerate(bundle.records):
+        try:
+            opened.append(open_blob(key, _PURPOSE, (head, place), record))
+        except EnvelopeError:
+            raise ExportFileError("damaged" if opened else "wrongPassphrase") from None
+    return opened
+
+
+def _head(cost: bytes, count: int) -> bytes:
+    return MAGIC + bytes([VERSION]) + pack(cost, count)

@@ -1,0 +1,203 @@
+"""Writes everything of a Messages body but the conversation: tools, limits, thinking, formats.
+
+Knows the names on the wire and how a record's variants bend them. Must not know a provider's name.
+Whatever cannot be said is dropped with a warning, or refused where the client asked for strictness.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.anthropic_messages.messages import Conversation
+from byokd.dialects.anthropic_messages.schema import closed_schema
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.openai_chat.params import schema_words
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams, Tool, ToolChoice
+
+_CLIENT_NAMES: Final = {"top_p": "topP", "stop_sequences": "stop"}
+_MOST: Final = 4096  # tokens of output that every model gives, where the record names no number
+_LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
+_BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
+
+
+def write_params(
+    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation
+) -> JsonObject:
+    """Return the fields beside model, system and messages.
+
+    Words that stand in for a field which the model does not have are added to the system's.
+    """
+    most = params.max_output_tokens or quirks.max_tokens_default or _MOST
+    thinking = _effort(params, quirks, notes, said, most)
+    mode = thinking.get("thinking")
+    thinks = isinstance(mode, dict) and mode.get("type") != "disabled"
+    body: JsonObject = {"max_tokens": most}
+    body |= _knobs(params, quirks, notes, thinks=thinks)
+    body |= _tools(params, quirks, notes, said, budget=thinks and quirks.effort_field == _BUDGET)
+    body |= thinking
+    if params.response_format is not None:
+        form = _output_format(params, quirks, notes, said)
+        held = body.get("output_config")
+        if form is not None:
+            body["output_config"] = (held if isinstance(held, dict) else {}) | {"format": form}
+    return body
+
+
+def _knobs(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool) -> JsonObject:
+    temperature = params.temperature
+    if temperature is not None and quirks.temperature_max is not None:
+        temperature = max(0.0, min(temperature, quirks.temperature_max))
+        if temperature != params.temperature:
+            notes.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
+    stops: list[Json] = [text for text in params.stop if text.strip()]
+    if len(stops) < len(params.stop):
+        notes.dropped("stop", "a stop sequence must not be blank")
+    body: JsonObject = {
+        "temperature": temperature,
+        "top_p": params.top_p,
+        "stop_sequences": stops or None,
+    }
+    body = {name: value for name, value in body.items() if value is not None}
+    barred = {*quirks.unsupported, *(quirks.reasoning_drops if thinks else ())}
+    if quirks.temperature_excludes_top_p and "temperature" in body:
+        barred.add("top_p")
+    for name in [name for name in body if name in barred]:
+        told = _CLIENT_NAMES.get(name, name)
+        notes.dropped(told, f"{told} cannot be sent to this model with what else was asked")
+        del body[name]
+    if params.seed is not None:
+        notes.dropped("seed", "seed cannot be sent to this provider")
+    return body
+
+
+# --- tools ----------------------------------------------------------------------------------------
+
+
+def _tools(
+    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation, *, budget: bool
+) -> JsonObject:
+    """Return the tools and the choice among them.
+
+    Servers have refused a conversation with tool calls that names no tools, so the names of its
+    calls stand in for tools that the client no longer names, and none may be called.
+    """
+    if params.tools and not quirks.tools_supported:
+        notes.dropped("tools", "tools cannot be sent to this model")
+        return {}
+    own = (params.provider_options or {}).get("tools")
+    if not params.tools and not own:
+        stand_ins: list[Json] = [
+            {"name": name, "input_schema": {"type": "object"}} for name in said.tool_names
+        ]
+        return {"tools": stand_ins, "tool_choice": {"type": "none"}} if stand_ins else {}
+    listed: list[Json] = [_tool(tool, quirks, notes) for tool in params.tools]
+    choice = _tool_choice(params.tool_choice, quirks, notes, budget=budget)
+    if quirks.parallel_tool_calls is False and choice.get("type") != "none":
+        choice = {"type": "auto"} | choice | {"disable_parallel_tool_use": True}
+    body: JsonObject = {"tools": listed} if listed else {}
+    return body | ({"tool_choice": choice} if choice else {})
+
+
+def _tool(tool: Tool, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return a tool; keywords that its schema may not have at the top are told in words."""
+    schema: JsonObject = {"type": "object", **tool.input_schema}
+    barred: JsonObject = {name: v for name, v in schema.items() if name in quirks.tool_schema_drops}
+    schema = {name: v for name, v in schema.items() if name not in barred}
+    description = tool.description or ""
+    if barred:
+        words = f"The input also follows this JSON Schema: {to_json(barred).decode()}"
+        description = f"{description}\n\n{words}" if description else words
+        notes.adjusted("tools", f"part of the schema of {tool.name} was sent as words")
+    written: JsonObject = {"name": tool.name}
+    if description:
+        written["description"] = description
+    return written | {"input_schema": schema}
+
+
+def _tool_choice(
+    choice: str | ToolChoice | None, quirks: Quirks, notes: Warnings, *, budget: bool
+) -> JsonObject:
+    """Return the choice; with a budget for thinking none can be forced."""
+    if choice is None:
+        return {}
+    if choice in {"auto", "none"}:
+        return {"type": str(choice)}
+    if budget:
+        notes.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
+        return {"type": "auto"}
+    if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
+        return {"type": "tool", "name": choice.name}
+    if quirks.tool_choice_required == "auto":
+        notes.adjusted("toolChoice", "this model cannot be told that a tool must be called")
+        return {"type": "auto"}
+    if isinstance(choice, ToolChoice):
+        notes.adjusted("toolChoice", "this model cannot be told which tool to call")
+    return {"type": "any"}
+
+
+# --- how much to think ----------------------------------------------------------------------------
+
+
+def _effort(
+    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation, most: int
+) -> JsonObject:
+    """Return how much to think: by a budget up to version 4.5, by a word after it."""
+    if params.reasoning is None:
+        return {}
+    effort, form = params.reasoning.effort, quirks.effort_field
+    word = quirks.effort_words.get(effort, effort)
+    if form not in {_BUDGET, _ADAPTIVE} or not word:
+        if effort != "none" or form != "none":  # a model that does not think is not told not to
+            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        return {}
+    if word == "none":
+        return {"thinking": {"type": "disabled"}}
+    if form == _ADAPTIVE:
+        # Newer models leave their thoughts out unless they are asked for (seen since 4.7).
+        mode: JsonObject = {"type": "adaptive", "display": "summarized"}
+        return {"thinking": mode, "output_config": {"effort": word}}
+    level = quirks.effort_levels.get(effort)
+    beside: JsonObject = {"output_config": {"effort": level}} if level else {}
+    return _budget(int(word), most, notes, said) | beside
+
+
+def _budget(tokens: int, most: int, notes: Warnings, said: Conversation) -> JsonObject:
+    """Return a budget for thinking, which is part of the output cap and must fit in it."""
+    if not said.thinks_on:
+        notes.adjusted("reasoning", "thinking stays off until the tool calls at hand are answered")
+        return {}
+    if most <= _LEAST_BUDGET:
+        notes.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
+        return {}
+    if tokens > (fits := max(_LEAST_BUDGET, most - _LEAST_BUDGET)):
+        notes.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
+        tokens = fits
+    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
+
+
+# --- the form of the answer -----------------------------------------------------------------------
+
+
+def _output_format(
+    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation
+) -> JsonObject | None:
+    """Return the form, where the model is held to one; else it is asked for in words.
+
+    There is no form for JSON without a schema.
+    """
+    asked = params.response_format
+    schema = asked.schema_ if asked is not None else None
+    if schema is not None and quirks.response_format == "json_schema":
+        closed = closed_schema(schema)
+        if closed is not None:
+            return {"type": "json_schema", "schema": closed}
+    if schema is not None:
+        notes.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
+    words = schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+    if words:
+        said.system.append({"type": "text", "text": words})
+    return None

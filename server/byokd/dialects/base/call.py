@@ -1,0 +1,158 @@
+"""What goes into a dialect and what comes out of it: plain values.
+
+Knows the two ends of the pure part of a chat. Must not know any wire format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from byokd.catalog.record import HealthClass, Provider
+from byokd.core.http import HttpHead, HttpRequest
+from byokd.protocol.chat import SendParams
+from byokd.protocol.errors import Kind
+from byokd.protocol.events import Event, FinishReason, Warn
+from byokd.protocol.parts import Message
+from byokd.protocol.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One chat to be encoded.
+
+    Attributes:
+        provider: the record whose quirks apply.
+        base_url: where to, without a trailing slash and with its templates filled.
+        params: what the client asked.
+        fields: the key's plain (not secret) fields, such as a region.
+    """
+
+    provider: Provider
+    base_url: str
+    params: SendParams
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request without its credential, and what could not be sent as asked."""
+
+    request: HttpRequest
+    warnings: tuple[Warn, ...] = ()
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer was asked for piece by piece.
+
+        A dialect may ask otherwise than its client did; it always names what it wants to read.
+        """
+        return self.request.headers.get("accept") != "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A parameter that a provider says it does not take, as it names it.
+
+    Attributes:
+        path: names from the outside in, in the provider's own spelling.
+        of_value: only the value that was sent is refused, not the parameter.
+        least: the smallest value that is taken, where it says so.
+        most: the largest.
+    """
+
+    path: tuple[str, ...]
+    of_value: bool = False
+    least: int | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a provider's error means, before anybody adds who asked.
+
+    `refusals` are the parameters that it names as the reason. `hint` is the sentence that the
+    provider's record has for it, which `message` then is. `provider_time_ms` is the provider's own
+    wall clock, set where a wrong clock of ours would have been answered in the same words.
+    """
+
+    kind: Kind
+    health: HealthClass
+    message: str
+    hint: str | None = None
+    retryable: bool = False
+    retry_after_ms: int | None = None
+    http_status: int | None = None
+    provider_code: str | None = None
+    provider_type: str | None = None
+    provider_message: str | None = None
+    provider_request_id: str | None = None
+    provider_time_ms: int | None = None
+    refusals: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Everything an answer said.
+
+    `fault` is set where the answer is or became an error; `message` and `usage` then hold what
+    came before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text,
+    set where the provider names its price in the answer. `priced` is false where it used more than
+    `usage` can say: then nobody knows the price. `billed` is what is charged, where that is not
+    what was used.
+    """
+
+    message: Message
+    finish_reason: FinishReason | None
+    usage: Usage | None
+    cost: str | None = None
+    model: str | None = None
+    response_id: str | None = None
+    fault: Fault | None = None
+    warnings: tuple[Warn, ...] = ()
+    priced: bool = True
+    billed: Usage | None = None
+
+
+class Decoder(Protocol):
+    """Turns the body of one answer into events.
+
+    `feed` takes bytes as they come, cut anywhere. `close` is called once, at the end of the body
+    or when it breaks; it closes open blocks where the answer is whole, and leaves them open where
+    it is not. After the terminal marker or a bound that was passed, `done` is true and further
+    bytes are ignored. After an error inside the answer it is not yet: usage may still come.
+
+    A decoder gives content, usage (once, from `close`) and raw chunks. `start`, `retry` and
+    `finish` know about keys and prices and are not its business.
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows can matter."""
+        ...
+
+    @property
+    def ending(self) -> bool:
+        """Whether the answer has said its end, by a finish or an error: little more can come."""
+        ...
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+        ...
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply."""
+        ...
+
+
+class Dialect(Protocol):
+    """One wire format: a module of functions, named in `DIALECTS`."""
+
+    def encode(self, call: Call, now_ms: int) -> Encoded:
+        """Return the request for a call; raises `Unsupported` for what cannot be said."""
+        ...
+
+    def decoder(self, call: Call, head: HttpHead) -> Decoder:
+        """Return a decoder for the answer with this head (any status, streamed or whole)."""
+        ...

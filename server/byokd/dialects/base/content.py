@@ -1,0 +1,370 @@
+"""Opens, closes and orders the blocks of an answer, and adds them up to a message.
+
+Knows the events a client sees and the parts a message is made of. Must not know any wire format:
+dialects say what came, this says what it means for the order of things. Text and reasoning take
+turns, one open at a time; tool calls may overlap and end when the answer ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from pydantic_core import from_json
+
+from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH, TOOL_CALLS_MAX
+from byokd.dialects.base.call_ids import synthetic_id
+from byokd.dialects.base.json import within_depth
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import ProviderError
+from byokd.protocol.events import (
+    Citation,
+    Event,
+    ReasoningDelta,
+    ReasoningEnd,
+    ReasoningKind,
+    ReasoningStart,
+    TextDelta,
+    TextEnd,
+    TextStart,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
+from byokd.protocol.parts import (
+    CitationPart,
+    FilePart,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    Source,
+    Span,
+    TextPart,
+    ToolCallPart,
+)
+
+NOT_JSON: Final = "the arguments are not valid json"
+TOO_DEEP: Final = f"the arguments nest deeper than {JSON_MAX_DEPTH} levels"
+CUT_OFF: Final = "the answer broke off before the arguments began"
+NO_NAME: Final = "the provider named no tool"
+
+
+@dataclass(slots=True)
+class TextBlock:
+    """A block of text or of reasoning, as far as it has come."""
+
+    block_id: str
+    kind: Literal["text"] | ReasoningKind
+    state: JsonObject | None = None
+    pieces: list[str] = field(default_factory=list)
+    details: list[ReasoningDetail] = field(default_factory=list)
+    sealed: bool = False  # what comes next is another block, whatever its kind
+
+    def final_state(self) -> JsonObject | None:
+        """Return what the client must echo back."""
+        if not self.details:
+            return self.state
+        echo: dict[str, list[Json]] = {}
+        for detail in self.details:
+            echo.setdefault(detail.field, []).append(detail.whole())
+        return (self.state or {}) | echo
+
+    def part(self) -> TextPart | ReasoningPart:
+        """Return the part of the message."""
+        text = "".join(self.pieces)
+        if self.kind == "text":
+            return TextPart(text=text, provider_state=self.final_state())
+        return ReasoningPart(text=text, kind=self.kind, provider_state=self.final_state())
+
+
+@dataclass(slots=True)
+class ReasoningDetail:
+    """One entry of a list that goes back to the provider as it came, put together from deltas.
+
+    `field` is the name of the list; `text_name` the entry's field that grows.
+    """
+
+    field: str
+    fields: JsonObject
+    text_name: str | None
+    pieces: list[str]
+
+    def whole(self) -> Json:
+        """Return the entry with its text."""
+        if self.text_name is None:
+            return self.fields
+        return self.fields | {self.text_name: "".join(self.pieces)}
+
+    def takes(self, other: ReasoningDetail) -> bool:
+        """Add a further delta of the same entry and return True, or return False for another.
+
+        A signature comes last, in a delta of its own and without text (Anthropic, recorded 2025).
+        """
+        same = (
+            self.text_name is not None
+            and other.text_name in {self.text_name, None}
+            and self.field == other.field
+            and all(self.fields.get(name) == other.fields.get(name) for name in ("type", "index"))
+        )
+        if same:
+            self.pieces += other.pieces
+            news = {name: value for name, value in other.fields.items() if value not in (None, "")}
+            self.fields |= news
+        return same
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A tool call, as far as it has come. `call_id` is set when it has been announced."""
+
+    index: int
+    native_id: str = ""
+    name: str = ""
+    call_id: str = ""
+    pieces: list[str] = field(default_factory=list)
+    extra: JsonObject = field(default_factory=dict)
+    end: ToolCallEnd | None = None
+
+
+_Block: TypeAlias = TextBlock | ToolCall | CitationPart | ImagePart | FilePart
+
+
+class Blocks:
+    """The blocks of one answer.
+
+    Args:
+        stream_id: synthetic ids are derived from it.
+        taken: call ids that the conversation already uses.
+        origin: what every `providerState` begins with, so that nobody else's state is echoed.
+
+    Raises:
+        ProviderError: more blocks or tool calls than their bounds.
+    """
+
+    __slots__ = ("_blocks", "_calls", "_open", "_origin", "_stream_id", "_taken", "events")
+
+    def __init__(self, stream_id: str, taken: Collection[str], origin: JsonObject) -> None:
+        self.events: list[Event] = []
+        self._stream_id = stream_id
+        self._taken = set(taken)
+        self._origin = origin
+        self._blocks: list[_Block] = []
+        self._calls: list[ToolCall] = []
+        self._open: TextBlock | None = None
+
+    def drain(self) -> list[Event]:
+        """Return the events since the last time."""
+        events, self.events = self.events, []
+        return events
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """The tool calls so far, in order."""
+        return self._calls
+
+    @property
+    def opened(self) -> TextBlock | None:
+        """The block of text or reasoning that is being written, if any."""
+        return self._open
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has come yet."""
+        return not self._blocks
+
+    # --- what comes ----------------------------------------------------------------------------
+
+    def text(self, delta: str) -> None:
+        """Add text that is not empty."""
+        block = self._open
+        if block is None or block.kind != "text" or block.state is not None:
+            block = self._begin_text(None)
+        block.pieces.append(delta)
+        self.events.append(TextDelta(block.block_id, delta))
+
+    def refusal(self, delta: str) -> None:
+        """Add the model's words of refusal: a block of text that says in its state what it is."""
+        block = self._open
+        if block is None or block.kind != "text" or block.state is None:
+            block = self._begin_text(self._origin | {"refusal": True})
+        block.pieces.append(delta)
+        self.events.append(TextDelta(block.block_id, delta))
+
+    def reasoning(self, delta: str, kind: ReasoningKind = "raw", source: str | None = None) -> None:
+        """Add reasoning that is not empty; `source` is the field it came in."""
+        block = self._open
+        other = block is None or block.kind == "text" or (block.kind == "redacted" != kind)
+        if block is None or other or block.sealed:
+            block = self._begin_reasoning(kind, source)
+        block.pieces.append(delta)
+        self.events.append(ReasoningDelta(block.block_id, delta))
+
+    def detail(self, detail: ReasoningDetail) -> None:
+        """Keep an entry that goes back as it came, with the reasoning it belongs to."""
+        block = self._open
+        if block is None or block.kind == "text":
+            block = self._begin_reasoning("redacted", None)
+        if not (block.details and block.details[-1].takes(detail)):
+            block.details.append(detail)
+
+    def split(self) -> None:
+        """End the open block: what comes next is another part for the provider."""
+        self._end_open()
+
+    def mark(self, fields: JsonObject) -> None:
+        """Add to what the open block echoes, and let nothing more into it."""
+        block = self._open
+        if block is not None:
+            block.state = (block.state or self._origin) | fields
+            block.sealed = True
+
+    def keep(self, name: str, entry: JsonObject) -> None:
+        """Keep a part that only the provider can read, in the list `name` of what it stands behind.
+
+        It goes back as it came and where it came. What follows it is another block.
+        """
+        block = self._open or self._begin_reasoning("redacted", None)
+        block.details.append(ReasoningDetail(name, entry, None, []))
+        self.mark({})
+
+    def media(self, part: ImagePart | FilePart) -> None:
+        """Add an image or a document; it has no events, and is whole in the message.
+
+        A state that it has says whose it is.
+        """
+        if part.provider_state is not None:
+            state = self._origin | part.provider_state
+            part = part.model_copy(update={"provider_state": state})
+        self._end_open()
+        self._add(part)
+
+    def tool_call(self, native_id: str) -> ToolCall:
+        """Begin another tool call; it is announced when its name is known."""
+        if len(self._calls) >= TOOL_CALLS_MAX:
+            raise ProviderError(f"the provider sent more than {TOOL_CALLS_MAX} tool calls")
+        call = ToolCall(len(self._calls), native_id)
+        self._end_open()
+        self._add(call)
+        self._calls.append(call)
+        return call
+
+    def arguments(self, call: ToolCall, delta: str) -> None:
+        """Add to a call's arguments ("" to announce a call whose id and name are known)."""
+        if delta:
+            call.pieces.append(delta)
+        if call.call_id:
+            if delta:
+                self.events.append(ToolCallDelta(call.call_id, delta))
+        elif call.name and (call.native_id or delta):
+            self._announce(call)
+
+    def citation(self, source: Source, span: Span | None, state: JsonObject | None = None) -> None:
+        """Add a source for what was said; `state` is what the client must echo back."""
+        kept = None if state is None else self._origin | state
+        self._add(CitationPart(source=source, span=span, provider_state=kept))
+        self.events.append(Citation(source, span))
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Close everything that is open: the answer is whole."""
+        self._end_open()
+        for call in self._calls:
+            if not call.call_id:
+                self._announce(call)
+            call.end = self._ended(call, broken=False)
+            self.events.append(call.end)
+
+    def parts(self) -> tuple[Part, ...]:
+        """Return the message so far; calls that have not ended are read as far as they came."""
+        seen = (b for b in self._blocks if not isinstance(b, ToolCall) or b.call_id)
+        return tuple(self._part(block) for block in seen)
+
+    # --- how -----------------------------------------------------------------------------------
+
+    def _add(self, block: _Block) -> None:
+        if len(self._blocks) >= BLOCKS_MAX:
+            raise ProviderError(f"the provider sent more than {BLOCKS_MAX} blocks of content")
+        self._blocks.append(block)
+
+    def _begin(self, kind: Literal["text"] | ReasoningKind, state: JsonObject | None) -> TextBlock:
+        self._end_open()
+        block = TextBlock(f"b{len(self._blocks)}", kind, state)
+        self._add(block)
+        self._open = block
+        return block
+
+    def _begin_text(self, state: JsonObject | None) -> TextBlock:
+        block = self._begin("text", state)
+        self.events.append(TextStart(block.block_id))
+        return block
+
+    def _begin_reasoning(self, kind: ReasoningKind, source: str | None) -> TextBlock:
+        state = self._origin | ({"field": source} if source else {})
+        block = self._begin(kind, state)
+        self.events.append(ReasoningStart(block.block_id, kind))
+        return block
+
+    def _end_open(self) -> None:
+        block, self._open = self._open, None
+        if block is None:
+            return
+        if block.kind == "text":
+            self.events.append(TextEnd(block.block_id, block.final_state()))
+        else:
+            self.events.append(ReasoningEnd(block.block_id, block.kind, block.final_state()))
+
+    def _announce(self, call: ToolCall) -> None:
+        native = call.native_id
+        free = native and native not in self._taken
+        call.call_id = native if free else synthetic_id(self._stream_id, call.index, self._taken)
+        self._taken.add(call.call_id)
+        self.events.append(ToolCallStart(call.call_id, call.name))
+        if text := "".join(call.pieces):
+            self.events.append(ToolCallDelta(call.call_id, text))
+
+    def _ended(self, call: ToolCall, *, broken: bool) -> ToolCallEnd:
+        raw = "".join(call.pieces)
+        arguments, error = parse_arguments(raw)
+        if broken and not raw.strip():
+            error = CUT_OFF
+        elif not call.name:
+            error = NO_NAME
+        state = self._origin | {"callId": call.native_id} | call.extra
+        kept = raw if error else None
+        return ToolCallEnd(
+            call.call_id, call.name, None if error else arguments, error, kept, state
+        )
+
+    def _part(self, block: _Block) -> Part:
+        if isinstance(block, TextBlock):
+            return block.part()
+        if not isinstance(block, ToolCall):
+            return block
+        end = block.end or self._ended(block, broken=True)
+        return ToolCallPart(
+            call_id=end.call_id,
+            name=end.name,
+            arguments=end.arguments,
+            parse_error=end.parse_error,
+            raw_arguments=end.raw_arguments,
+            provider_state=end.provider_state,
+        )
+
+
+def parse_arguments(raw: str) -> tuple[Json, str | None]:
+    """Return a call's arguments and, where they cannot be read, why.
+
+    Nothing at all stands for no arguments: OpenAI, Qwen and Anthropic send "" for a tool without
+    parameters (recorded 2025-2026), Groq's llama sends "null", which is kept as null.
+    """
+    if not raw.strip():
+        return {}, None
+    try:
+        parsed: Json = from_json(raw, allow_inf_nan=False)
+    except ValueError:
+        return None, NOT_JSON
+    if not within_depth(parsed, JSON_MAX_DEPTH):
+        return None, TOO_DEEP
+    return parsed, None

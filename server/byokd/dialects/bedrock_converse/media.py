@@ -1,0 +1,130 @@
+"""Writes images, documents and videos as Converse blocks.
+
+Knows the formats that the service names, and its rules for the names of documents. Must not fetch
+anything: what is only a link cannot be sent, but for an object in S3.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.base import JsonObject
+from byokd.protocol.parts import FilePart, ImagePart
+
+_IMAGES: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpeg",
+    "image/jpg": "jpeg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+}
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
+_DOCUMENTS: Final = {
+    "application/pdf": "pdf",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    f"{_OFFICE}wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    f"{_OFFICE}spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/plain": "txt",
+    "text/markdown": "md",
+}
+_VIDEOS: Final = {
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/x-matroska": "mkv",
+    "video/webm": "webm",
+    "video/x-flv": "flv",
+    "video/mpeg": "mpeg",
+    "video/x-ms-wmv": "wmv",
+    "video/3gpp": "three_gp",
+}
+_WRITTEN: Final = ("json", "xml", "yaml", "javascript", "toml", "x-sh")
+"""Words in media types of text that does not call itself text."""
+
+_DATA_URI: Final = re.compile(r"data:([a-z0-9.+/-]*)(?:;[^,;]+)*;base64,", re.IGNORECASE)
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
+_SPACES: Final = re.compile(r" {2,}")
+_NAME_MAX_CHARS: Final = 180  # of 200: a number may follow
+
+
+class Media:
+    """Writes what is not text. One per conversation: names of documents must differ."""
+
+    def __init__(self, quirks: Quirks, notes: Warnings) -> None:
+        self._quirks = quirks
+        self._notes = notes
+        self._names: set[str] = set()
+
+    def image(self, part: ImagePart) -> list[JsonObject]:
+        """Return the block of an image, or nothing and a warning."""
+        if not self._quirks.images:
+            return self._dropped("images cannot be sent to this model")
+        media_type, source = _source(part.media_type, part.data, part.url)
+        kind = _IMAGES.get(media_type or "image/png")
+        if kind is None:
+            return self._dropped(f"images of type {media_type} cannot be sent to this model")
+        if source is None:
+            return self._dropped("this provider takes images only as data")
+        return [{"image": {"format": kind, "source": source}}]
+
+    def file(self, part: FilePart) -> list[JsonObject]:
+        """Return the block of a document, a video or an image, or nothing and a warning."""
+        media_type, source = _source(part.media_type, part.data, part.url)
+        if media_type in _IMAGES:
+            return self.image(ImagePart(media_type=media_type, data=part.data, url=part.url))
+        if self._quirks.files == "none":
+            return self._dropped("files cannot be sent to this model")
+        if source is None:
+            return self._dropped("this provider takes files only as data")
+        if media_type in _VIDEOS:
+            return [{"video": {"format": _VIDEOS[media_type], "source": source}}]
+        kind = _document_format(media_type, part.name)
+        if kind is None:
+            return self._dropped(f"files of type {media_type} cannot be sent to this model")
+        name = self._name(part.name)
+        return [{"document": {"format": kind, "name": name, "source": source}}]
+
+    def _dropped(self, why: str) -> list[JsonObject]:
+        self._notes.dropped("messages", why)
+        return []
+
+    def _name(self, given: str | None) -> str:
+        """Return a name of the letters that are allowed, another for each document."""
+        stem = (given or "").rpartition(".")[0] or given or ""
+        plain = _SPACES.sub(" ", _NOT_IN_A_NAME.sub(" ", stem)).strip()[:_NAME_MAX_CHARS]
+        name = first = plain or "document"
+        number = 2
+        while name in self._names:
+            name, number = f"{first} {number}", number + 1
+        self._names.add(name)
+        return name
+
+
+def _source(
+    media_type: str | None, data: str | None, url: str | None
+) -> tuple[str, JsonObject | None]:
+    """Return the media type without parameters, and the source: bytes as base64, or an S3 place."""
+    if url is not None and (found := _DATA_URI.match(url)):
+        media_type, data = found.group(1) or media_type, url[found.end() :]
+    plain = (media_type or "").partition(";")[0].strip().lower()
+    if data is not None:
+        return plain, {"bytes": data}
+    if url is not None and url.startswith("s3://"):
+        return plain, {"s3Location": {"uri": url}}
+    return plain, None
+
+
+def _document_format(media_type: str, name: str | None) -> str | None:
+    """Return a document's format, by its type, else its ending; any other text is `txt`."""
+    if known := _DOCUMENTS.get(media_type):
+        return known
+    ending = (name or "").rpartition(".")[2].lower()
+    if ending in _DOCUMENTS.values():
+        return ending
+    written = media_type.startswith("text/") or any(word in media_type for word in _WRITTEN)
+    return "txt" if written else None

@@ -1,0 +1,238 @@
+"""Writes everything of a Converse body but the conversation: tools, limits, thinking, formats.
+
+Knows the names on the wire and how a record's variants bend them. Must not know a provider's name.
+Whatever cannot be said is dropped with a warning, or refused where the client asked for strictness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.bedrock_converse.messages import Conversation
+from byokd.dialects.openai_chat.params import schema_words
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams, Tool, ToolChoice
+
+_CLIENT_NAMES: Final = {"maxTokens": "maxOutputTokens", "stopSequences": "stop"}
+_CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
+_LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
+
+
+def write_params(
+    params: SendParams, quirks: Quirks, notes: Warnings, conversation: Conversation
+) -> JsonObject:
+    """Return the fields beside messages and system.
+
+    Words that stand in for a field which the model does not have are added to the system texts.
+    """
+    thinking = _effort(params, quirks, notes)
+    thinks = bool(thinking) and not _is_off(thinking)
+    body: JsonObject = {
+        "inferenceConfig": _inference(params, quirks, notes, thinks=thinks),
+        "toolConfig": _tools(params, quirks, notes, conversation.tool_names, thinks=thinks),
+        "additionalModelRequestFields": thinking,
+        "outputConfig": _output_config(params, quirks),
+    }
+    body = {name: fields for name, fields in body.items() if fields}
+    if params.response_format is not None and "outputConfig" not in body:
+        conversation.system += _json_in_words(params, quirks, notes)
+    return body
+
+
+def _inference(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool) -> JsonObject:
+    """Return the limits and knobs that all models share."""
+    temperature = params.temperature
+    if temperature is not None and quirks.temperature_max is not None:
+        temperature = max(0.0, min(temperature, quirks.temperature_max))
+        if temperature != params.temperature:
+            notes.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
+    body: JsonObject = {
+        "maxTokens": params.max_output_tokens or quirks.max_tokens_default,
+        "temperature": temperature,
+        "topP": params.top_p,
+        "stopSequences": list(params.stop) or None,
+    }
+    body = {name: value for name, value in body.items() if value is not None}
+    barred = {*quirks.unsupported, *(quirks.reasoning_drops if thinks else ())}
+    if quirks.temperature_excludes_top_p and "temperature" in body:
+        barred.add("topP")
+    for name in [name for name in body if name in barred]:
+        told = _CLIENT_NAMES.get(name, name)
+        notes.dropped(told, f"{told} cannot be sent to this model with what else was asked")
+        del body[name]
+    if params.seed is not None:
+        notes.dropped("seed", "seed cannot be sent to this provider")
+    return body
+
+
+# --- tools ----------------------------------------------------------------------------------------
+
+
+def _tools(
+    params: SendParams, quirks: Quirks, notes: Warnings, called: Collection[str], *, thinks: bool
+) -> JsonObject:
+    """Return the tools and the choice among them.
+
+    A conversation with tool calls is refused without tools, so the names of its calls stand in for
+    tools that the client no longer names.
+    """
+    if params.tools and not quirks.tools_supported:
+        notes.dropped("tools", "tools cannot be sent to this model")
+        return {}
+    if params.tool_choice == "none" and not called:
+        return {}  # the one way to say it
+    listed: list[Json] = [_tool(tool, quirks) for tool in params.tools]
+    if not listed:
+        return {"tools": [_stand_in(name) for name in called]} if called else {}
+    if params.tool_choice == "none":
+        notes.adjusted("toolChoice", "this provider cannot be told to call no tool any more")
+    config: JsonObject = {"tools": listed}
+    if choice := _tool_choice(params.tool_choice, quirks, notes, thinks=thinks):
+        config["toolChoice"] = choice
+    return config
+
+
+def _tool(tool: Tool, quirks: Quirks) -> JsonObject:
+    schema: JsonObject = {"type": "object", **tool.input_schema}
+    schema = {name: v for name, v in schema.items() if name not in quirks.tool_schema_drops}
+    spec: JsonObject = {"name": tool.name}
+    if tool.description:
+        spec["description"] = tool.description
+    return {"toolSpec": spec | {"inputSchema": {"json": schema}}}
+
+
+def _stand_in(name: str) -> JsonObject:
+    return {"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}}
+
+
+def _tool_choice(
+    choice: str | ToolChoice | None, quirks: Quirks, notes: Warnings, *, thinks: bool
+) -> JsonObject | None:
+    """Return the choice; `auto` is what the model does anyway, and some refuse the word."""
+    if choice in {None, "auto", "none"}:
+        return None
+    if thinks and quirks.effort_field in _CLAUDE_THINKS:
+        notes.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
+        return None
+    if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
+        return {"tool": {"name": choice.name}}
+    if quirks.tool_choice_required == "auto":
+        notes.adjusted("toolChoice", "this model cannot be told that a tool must be called")
+        return None
+    if isinstance(choice, ToolChoice):
+        notes.adjusted("toolChoice", "this model cannot be told which tool to call")
+    return {"any": {}}
+
+
+# --- how much to think ----------------------------------------------------------------------------
+
+
+def _effort(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return how much to think, in the field of the model's maker."""
+    if params.reasoning is None:
+        return {}
+    effort, form = params.reasoning.effort, quirks.effort_field
+    word = quirks.effort_words.get(effort, effort)
+    if form == "none" or not word:
+        if (form, effort) != ("none", "none"):  # a model that does not think is not told not to
+            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        return {}
+    if form == "max_reasoning_effort":
+        if word == "none":
+            return {"reasoningConfig": {"type": "disabled"}}
+        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
+    if form in _CLAUDE_THINKS:
+        return _thinking(params, form, word, notes)
+    return {form: word}
+
+
+def _thinking(params: SendParams, form: str, word: str, notes: Warnings) -> JsonObject:
+    """Return Claude's fields: by a budget up to its version 4.5, by a word after it."""
+    if word == "none":
+        return {"thinking": {"type": "disabled"}}
+    if form == "thinking_adaptive":
+        return {"thinking": {"type": "adaptive"}, "output_config": {"effort": word}}
+    return _budget(params, int(word), notes)
+
+
+def _is_off(thinking: JsonObject) -> bool:
+    return any(isinstance(v, dict) and v.get("type") == "disabled" for v in thinking.values())
+
+
+def _budget(params: SendParams, tokens: int, notes: Warnings) -> JsonObject:
+    """Return Claude's budget for thinking, which is part of the output cap and must fit in it."""
+    most = params.max_output_tokens
+    if most is not None and most <= _LEAST_BUDGET:
+        notes.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
+        return {}
+    if most is not None and tokens > (fits := max(_LEAST_BUDGET, most - _LEAST_BUDGET)):
+        notes.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
+        tokens = fits
+    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
+
+
+# --- the form of the answer -----------------------------------------------------------------------
+
+_REFUSED_WORDS: Final = frozenset(
+    {
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+        "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "contains", "minProperties",
+        "maxProperties", "patternProperties", "propertyNames", "not", "if", "then", "else",
+        "prefixItems", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
+    }
+)  # fmt: skip
+"""What a schema may not hold where it is enforced (pydantic-ai and vercel/ai, 2026-09)."""
+
+
+def _output_config(params: SendParams, quirks: Quirks) -> JsonObject:
+    """Hold the model to a schema, where it can be held and the schema can be enforced."""
+    asked = params.response_format
+    if asked is None or asked.schema_ is None or quirks.response_format != "json_schema":
+        return {}
+    closed = _closed(asked.schema_)
+    if closed is None:
+        return {}
+    definition: JsonObject = {"name": asked.name or "answer", "schema": to_json(closed).decode()}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
+
+
+def _json_in_words(params: SendParams, quirks: Quirks, notes: Warnings) -> list[Json]:
+    asked = params.response_format
+    if asked is not None and asked.schema_ is not None:
+        notes.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
+    words = schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+    return [{"text": words}] if words else []
+
+
+def _closed(schema: Json) -> Json:
+    """Return a schema whose objects take no other properties, or None if it cannot be enforced."""
+    if isinstance(schema, list):
+        entries = [_closed(child) for child in schema]
+        return None if None in entries else entries
+    if not isinstance(schema, dict):
+        return schema
+    if not _REFUSED_WORDS.isdisjoint(schema) or schema.get("additionalProperties", False):
+        return None
+    closed: JsonObject = {}
+    for name, child in schema.items():
+        held = _closed_map(child) if name in {"properties", "$defs", "definitions"} else child
+        if name in {"items", "anyOf", "allOf", "oneOf"}:
+            held = _closed(child)
+        if held is None and child is not None:
+            return None
+        closed[name] = held
+    if schema.get("type") == "object" or "properties" in schema:
+        closed["additionalProperties"] = False
+    return closed
+
+
+def _closed_map(children: Json) -> Json:
+    if not isinstance(children, dict):
+        return None
+    held = {name: _closed(child) for name, child in children.items()}
+    return None if None in held.values() else held

@@ -1,0 +1,148 @@
+"""Writes everything of a Cohere body but the conversation: tools, limits, thinking, formats.
+
+Knows the names on the wire. Must not know a provider's name. Whatever cannot be said is dropped
+with a warning, or refused where the client asked for strictness.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.tool_names import ToolNames
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.openai_chat.params import fits, given, schema_words
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams, ToolChoice
+
+_CLIENT_NAMES: Final = {
+    "max_tokens": "maxOutputTokens",
+    "p": "topP",
+    "stop_sequences": "stop",
+    "thinking": "reasoning",
+    "tool_choice": "toolChoice",
+    "response_format": "responseFormat",
+}
+_P_MIN, _P_MAX = 0.01, 0.99
+"""What `p` may be (SDK, v2 chat, 2026-08)."""
+_STOPS_MAX: Final = 5
+"""How many stop sequences are taken (the same)."""
+
+
+def write_params(
+    params: SendParams, quirks: Quirks, notes: Warnings, names: ToolNames, *, form: bool
+) -> JsonObject:
+    """Return the fields beside model, stream, messages and documents.
+
+    Args:
+        params: what the client asked.
+        quirks: those of the model.
+        notes: collects what was not done as asked.
+        names: of tools, on the wire.
+        form: whether a form of the answer may be asked for beside the rest.
+    """
+    body = _tools(params, quirks, notes, names)
+    body |= given("max_tokens", params.max_output_tokens or quirks.max_tokens_default)
+    body |= given("temperature", params.temperature)
+    body |= given("p", _p(params.top_p, notes))
+    body |= given("stop_sequences", _stops(params.stop, notes))
+    body |= given("seed", params.seed)
+    body |= _thinking(params, quirks, notes)
+    if form and params.response_format is not None and quirks.response_format != "none":
+        kind: JsonObject = {"type": "json_object"}
+        body["response_format"] = kind | given("json_schema", params.response_format.schema_)
+    for name in [name for name in quirks.unsupported if name in body]:
+        told = _CLIENT_NAMES.get(name, name)
+        notes.dropped(told, f"{told} cannot be sent to this model")
+        del body[name]
+    return body
+
+
+def form_in_words(
+    params: SendParams, quirks: Quirks, notes: Warnings, *, beside: bool
+) -> str | None:
+    """Return what to tell the model of the form of its answer.
+
+    `response_format` is refused beside documents and tools, where words must do. Beside nothing it
+    still needs the word JSON in the conversation, or the model may never stop (Cohere's guide to
+    structured outputs, 2026-11).
+    """
+    if params.response_format is None:
+        return None
+    if quirks.response_format == "none":
+        notes.dropped("responseFormat", "this model cannot be told to answer in json")
+        return None
+    if not beside:
+        # The schema goes along as one; the word may have been said.
+        asked = params.response_format.model_copy(update={"schema_": None})
+        return schema_words(params.model_copy(update={"response_format": asked}), quirks)
+    notes.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
+    return schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+
+
+# --- tools ----------------------------------------------------------------------------------------
+
+
+def _tools(params: SendParams, quirks: Quirks, notes: Warnings, names: ToolNames) -> JsonObject:
+    if not params.tools:
+        return {}
+    if not quirks.tools_supported:
+        notes.dropped("tools", "tools cannot be sent to this model")
+        return {}
+    choice = params.tool_choice
+    # A named choice cannot be said, but a choice of one can.
+    only = choice.name if isinstance(choice, ToolChoice) else None
+    if only is not None:
+        notes.notice("toolChoice", "only the named tool was sent, because none can be named")
+    listed: list[Json] = [
+        {
+            "type": "function",
+            "function": {"name": names.sent(tool.name)}
+            | given("description", tool.description)
+            | {"parameters": tool.input_schema},
+        }
+        for tool in params.tools
+        if only in {None, tool.name}
+    ]
+    if choice in {None, "auto"} or not listed:
+        return {"tools": listed} if listed else {}
+    word = "NONE" if choice == "none" else quirks.tool_choice_required
+    return {"tools": listed, "tool_choice": word}
+
+
+# --- knobs ----------------------------------------------------------------------------------------
+
+
+def _p(asked: float | None, notes: Warnings) -> float | None:
+    if asked is None:
+        return None
+    sent = min(max(asked, _P_MIN), _P_MAX)
+    if sent != asked:
+        notes.adjusted("topP", f"topP was set to {sent}, the nearest that is taken")
+    return sent
+
+
+def _stops(asked: tuple[str, ...], notes: Warnings) -> list[Json] | None:
+    if len(asked) > _STOPS_MAX:
+        notes.adjusted("stop", f"only {_STOPS_MAX} stop sequences can be sent")
+    return [*asked[:_STOPS_MAX]] or None
+
+
+def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return whether to think, and for how many tokens at most; a word that is no number is none.
+
+    A model that cannot think does what `none` asks.
+    """
+    if params.reasoning is None:
+        return {}
+    effort = params.reasoning.effort
+    thinks = quirks.reasoning_models is not None and fits(quirks.reasoning_models, params.model)
+    if not thinks or quirks.effort_field == "none":
+        if effort != "none":
+            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        return {}
+    if effort == "none":
+        return {"thinking": {"type": "disabled"}}
+    budget = quirks.effort_words.get(effort, "")
+    thinking: JsonObject = {"type": "enabled"}
+    return {"thinking": thinking | given("token_budget", int(budget) if budget.isdigit() else None)}

@@ -1,0 +1,303 @@
+"""Turns a refused answer into one of our errors and one statement about the key.
+
+Knows the order of evidence: who answered, the provider's own rows, the general rows, the status.
+Must not know any provider: what differs between them is rows of data. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from functools import cache
+from http import HTTPStatus
+from typing import Final
+
+from byokd.catalog.errors import load_errors
+from byokd.catalog.record import Condition, ErrorRow, HealthClass, Provider
+from byokd.core.http import HttpHead
+from byokd.core.redaction.text import clean_text
+from byokd.dialects.base.call import Fault
+from byokd.dialects.base.json_pointer import at_pointer
+from byokd.dialects.errors.body import ErrorBody, read_error_body
+from byokd.dialects.errors.rejected_params import read_refusals
+from byokd.dialects.errors.retry_after import answered_ms, retry_after_ms
+from byokd.protocol.base import Json
+from byokd.protocol.errors import BY_KIND, Kind
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_REQUEST_ID_HEADERS: Final = (
+    "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
+    "mistral-correlation-id", "x-generation-id", "x-litellm-call-id", "x-groq-id", "cf-ray",
+)  # fmt: skip
+_RATE_WORDS: Final = re.compile(
+    r"rate.?limit|too many requests|per[ -]?(?:minute|second|hour|day)\b|\b[tr]p[md]\b|throttl",
+    re.IGNORECASE,
+)
+# Cloudflare's edge in front of a provider: a challenge page, or `error code: 1020`.
+_EDGE_TEXT: Final = re.compile(r"\s*error code: 1\d{3}\b|just a moment", re.IGNORECASE)
+
+_CLIENT_ERROR: Final = range(400, 500)
+_FAILED: Final = range(400, 600)
+_REDIRECT: Final = range(300, 400)
+
+_BY_STATUS: Final[dict[int, Kind]] = {
+    401: "keyInvalid",
+    402: "insufficientFunds",
+    403: "keyForbidden",
+    407: "network",
+    408: "timeout",
+    425: "providerError",
+    429: "rateLimited",
+    498: "providerError",
+    499: "providerError",
+    503: "providerOverloaded",
+    504: "timeout",
+    511: "network",
+    524: "timeout",
+    529: "providerOverloaded",
+}
+
+_BY_KIND: Final[dict[Kind, HealthClass]] = {
+    "keyInvalid": "authInvalid",
+    # A 403 without a scope, region, model or billing marker: the confirming probe decides.
+    "keyForbidden": "authInvalid",
+    "insufficientFunds": "authOk",
+    "modelNotFound": "authOk",
+    "contextOverflow": "authOk",
+    "contentFiltered": "authOk",
+    "network": "notFromProvider",
+    "providerRedirect": "notFromProvider",
+}
+
+_PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
+"""Statuses of a `badRequest` that a provider gives only after it has accepted the key. 404 and 405
+are missing: five providers resolve the path before the key (seen 2026-09)."""
+
+_REFUSED: Final = frozenset({400, 422})
+_REFUSED_KINDS: Final = frozenset({"badRequest", "unsupported"})
+"""Of which answers a parameter may be the reason."""
+
+_AGAINST_KEY: Final = frozenset({"authInvalid", "authUnsure", "authDead"})
+
+_PASSING: Final = frozenset({"rateLimited", "providerOverloaded", "providerError", "timeout"})
+"""Kinds that may be over by the next try. They say nothing about the key: a limiter or a gateway
+may have answered before anybody looked at it."""
+
+_WAITS: Final = _PASSING | {"insufficientFunds"}
+
+_SAY: Final[dict[Kind, str]] = {
+    "keyInvalid": "{name} does not accept this key: check it or store a new one",
+    "keyForbidden": "{name} knows this key but does not allow this with it: "
+    "check its permissions, region and models",
+    "insufficientFunds": "the {name} account has no money or allowance left: "
+    "top it up or raise its limit",
+    "rateLimited": "{name} asks to slow down: wait a little and try again",
+    "providerOverloaded": "{name} has no capacity just now: try again in a moment",
+    "providerError": "{name} failed to answer: try again, or try another model",
+    "timeout": "{name} took too long: try again",
+    "network": "something between here and {name} answered in its place: "
+    "check proxy, VPN and network sign-in",
+    "providerRedirect": "{name} sent us to another address, which is not followed with a key: "
+    "check the base URL",
+    "modelNotFound": "{name} does not offer this model to this key: pick another model",
+    "contextOverflow": "the conversation is longer than the model can read: "
+    "shorten it or pick a model with a larger context",
+    "contentFiltered": "{name} refused the content: rephrase it",
+    "badRequest": "{name} refused the request: see its message for what to change",
+}
+_SAY_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
+
+
+def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool = False) -> Fault:
+    """Say what an error of a provider means.
+
+    Args:
+        provider: the record whose rows are asked first.
+        head: status and headers of the answer.
+        body: its body, or the one frame of a stream that holds the error.
+        in_stream: the error came inside an answer that had begun well. It never counts against
+            the key, because the key was accepted; its kind is found the same way.
+    """
+    said = read_error_body(head, body)
+    inside = in_stream or head.status in range(200, 300)
+    status = (said.status or head.status) if inside else head.status
+    foreign = _is_foreign(head, said)
+    row = _row(provider, said, status, foreign=foreign)
+    kind = _kind(row, said, status, foreign=foreign)
+    health = _health(row, said, status, kind, foreign=foreign)
+    time_ms = answered_ms(head.headers) if row is not None and row.signed else None
+    if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
+        health = "neutral"
+    refused = status in _REFUSED and kind in _REFUSED_KINDS
+    hint = row.hint if row is not None else None
+    return Fault(
+        kind=kind,
+        health="neutral" if inside and health != "notFromProvider" else health,
+        message=hint or _sentence(provider, kind, status),
+        hint=hint,
+        retryable=_retryable(row, head, status, kind, foreign=foreign),
+        retry_after_ms=retry_after_ms(head.headers, said.document, said.message)
+        if kind in _WAITS
+        else None,
+        http_status=head.status,
+        provider_code=clean_text(said.code, 128) if said.code else None,
+        provider_type=clean_text(said.type, 128) if said.type else None,
+        provider_message=clean_text(said.message) or None,
+        provider_request_id=_request_id(head, said),
+        provider_time_ms=time_ms,
+        refusals=read_refusals(said) if refused and not (inside or foreign) else (),
+    )
+
+
+def _row(provider: Provider, said: ErrorBody, status: int, *, foreign: bool) -> ErrorRow | None:
+    """Return the first row that applies, the provider's own before the general ones.
+
+    What somebody else wrote is judged by words that the provider's record knows of, not by its
+    status. Wording such as "tokens per minute exceeded" reads like an overflow and is not one.
+    """
+    if foreign:
+        rows = tuple(row for row in provider.errors if row.when.message is not None)
+    else:
+        rows = _in_order(provider, status)
+    rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(said.message) is not None
+    for row in rows:
+        named = row.when.code or row.when.type
+        vetoed = rated and row.kind == "contextOverflow" and not named
+        if not vetoed and applies(row.when, said, status):
+            return row
+    return None
+
+
+def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
+    """Return the rows to ask: the record's, the general ones, the record's word on a status.
+
+    A row that names nothing but a status says what the status means where no words say more: a 403
+    may still be a refused content. It also says whether that status can be about the key, so then
+    no general row makes it a dead one.
+    """
+    usual = tuple(row for row in provider.errors if row.when == Condition(status=row.when.status))
+    named = tuple(row for row in provider.errors if row not in usual)
+    general = load_errors()
+    if any(status in row.when.status for row in usual):
+        general = tuple(row for row in general if row.health not in _AGAINST_KEY)
+    return (*named, *general, *usual)
+
+
+def applies(when: Condition, said: ErrorBody, status: int) -> bool:
+    """Tell whether everything that the condition names holds."""
+    return (
+        (not when.status or status in when.status)
+        and (not when.code or _named(when.code, said.codes))
+        and (not when.type or _named(when.type, said.types))
+        and (when.message is None or _searched(when.message, said))
+        and (when.pointer is None or _points(when, said.document))
+    )
+
+
+def _named(words: tuple[str, ...], found: frozenset[str]) -> bool:
+    wanted = [word.lower() for word in words]
+    return not found.isdisjoint(wanted) or any(
+        fnmatchcase(each, word) for word in wanted if "*" in word for each in found
+    )
+
+
+def _searched(pattern: str, said: ErrorBody) -> bool:
+    return _compiled(pattern).search(said.message) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def _points(when: Condition, document: Json) -> bool:
+    found = at_pointer(document, when.pointer or "")
+    # 0 and 0.0 are one JSON number; true is not the number 1.
+    return found == when.equals and isinstance(found, bool) == isinstance(when.equals, bool)
+
+
+def _is_foreign(head: HttpHead, said: ErrorBody) -> bool:
+    """Tell whether something other than the provider's own service wrote this answer."""
+    return (
+        said.form == "html"
+        or head.status in {407, 511}
+        or head.headers.get("cf-mitigated") is not None
+        or head.headers.get("proxy-authenticate") is not None
+        or (said.form == "text" and _EDGE_TEXT.match(said.message) is not None)
+        or _is_edge(said.document)
+    )
+
+
+def _is_edge(document: Json) -> bool:
+    """Tell whether Cloudflare's edge refused on its own; it writes JSON too since 2026."""
+    return isinstance(document, dict) and document.get("cloudflare_error") is True
+
+
+def _kind(row: ErrorRow | None, said: ErrorBody, status: int, *, foreign: bool) -> Kind:
+    if status in _REDIRECT:
+        return "providerRedirect"
+    if row is not None:
+        # A gateway took our key and passes on another's refusal of another key.
+        passed_on = said.upstream and row.kind == "keyInvalid"
+        return "keyForbidden" if passed_on else row.kind
+    if foreign and (status not in _FAILED or status in {403, 407, 511}):
+        return "network"
+    if known := _BY_STATUS.get(status):
+        return known
+    if status == HTTPStatus.NOT_FOUND and said.form == "json" and "model" in said.message.lower():
+        return "modelNotFound"
+    return "badRequest" if status in _CLIENT_ERROR else "providerError"
+
+
+def _health(
+    row: ErrorRow | None, said: ErrorBody, status: int, kind: Kind, *, foreign: bool
+) -> HealthClass:
+    if foreign or status in _REDIRECT:
+        return "notFromProvider"
+    if kind in _PASSING:
+        return "neutral"
+    stated = row.health if row is not None else None
+    health = stated or _usual_health(row, status, kind)
+    if health in _AGAINST_KEY:
+        if said.form != "json":
+            return "notFromProvider"  # without the provider's envelope nothing is known of the key
+        if said.upstream:
+            return "forbiddenScope"
+    if health == "authOk" and said.form != "json":
+        return "neutral"
+    return health
+
+
+def _usual_health(row: ErrorRow | None, status: int, kind: Kind) -> HealthClass:
+    if kind == "badRequest":
+        return "authOk" if status in _PROVES_KEY else "neutral"
+    marked = kind == "keyForbidden" and row is not None
+    if marked or (status == HTTPStatus.FORBIDDEN and kind in {"modelNotFound", "contentFiltered"}):
+        return "forbiddenScope"
+    return _BY_KIND.get(kind, "neutral")
+
+
+def _retryable(
+    row: ErrorRow | None, head: HttpHead, status: int, kind: Kind, *, foreign: bool
+) -> bool:
+    if row is not None and row.retryable is not None:
+        return row.retryable
+    if kind not in _PASSING or status in {501, 505}:
+        return False
+    # Anthropic and OpenAI say it outright (SDKs read it since 2023).
+    should = (head.headers.get("x-should-retry") or "").lower()
+    if should in {"true", "false"}:
+        return should == "true"
+    blocked = foreign and status in _CLIENT_ERROR and kind != "rateLimited"
+    return BY_KIND[kind].retryable and not blocked
+
+
+def _sentence(provider: Provider, kind: Kind, status: int) -> str:
+    no_such_address = kind == "badRequest" and status in {404, 405}
+    text = _SAY_ADDRESS if no_such_address else _SAY.get(kind, _SAY["providerError"])
+    return text.replace("{name}", provider.name)
+
+
+def _request_id(head: HttpHead, said: ErrorBody) -> str | None:
+    candidates = (*(head.headers.get(name) for name in _REQUEST_ID_HEADERS), said.request_id)
+    return next((text for text in candidates if text and _REQUEST_ID.fullmatch(text)), None)

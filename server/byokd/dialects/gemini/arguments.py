@@ -1,0 +1,76 @@
+"""Puts together a call's arguments that come as values with paths (Vertex AI, recorded 2026-04).
+
+Knows the paths that are sent: names and indexes, `$.recipe.ingredients[0].amount`. Must not know
+whose arguments they are. A path that does not fit what is there already is left out: arguments are
+data for a tool, and a guess would be worse than a gap.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from byokd.core.limits import JSON_MAX_DEPTH
+from byokd.protocol.base import Json, JsonObject
+
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\['([^']*)'\]|\[(\d{1,6})\]")
+_VALUES: Final = ("numberValue", "boolValue")
+
+
+def put(arguments: JsonObject, entry: JsonObject) -> None:
+    """Add one `{"jsonPath", "stringValue" | "numberValue" | "boolValue" | "nullValue"}`.
+
+    Strings grow: what comes for a path that holds a string already is added to it.
+    """
+    path = entry.get("jsonPath")
+    steps = _steps(path) if isinstance(path, str) else []
+    if not steps:
+        return
+    place: Json = arguments
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if following is None:
+            _set(place, step, entry)
+        else:
+            place = _child(place, step, [] if isinstance(following, int) else {})
+
+
+def _steps(path: str) -> list[str | int]:
+    """Return the steps of a path, or none where it cannot be read whole."""
+    steps: list[str | int] = []
+    at = 1
+    while at < len(path):
+        found = _STEP.match(path, at)
+        if found is None or len(steps) >= JSON_MAX_DEPTH:
+            return []
+        name, quoted, index = found.groups()
+        steps.append(int(index) if index is not None else name or quoted)
+        at = found.end()
+    return steps
+
+
+def _child(place: Json, step: str | int, empty: Json) -> Json:
+    """Return what is at a step, making it where there is nothing yet."""
+    if isinstance(place, dict) and isinstance(step, str):
+        return place.setdefault(step, empty)
+    if isinstance(place, list) and isinstance(step, int) and step <= len(place):
+        if step == len(place):
+            place.append(empty)
+        return place[step]
+    return None
+
+
+def _set(place: Json, step: str | int, entry: JsonObject) -> None:
+    text = entry.get("stringValue")
+    if isinstance(text, str):
+        value: Json = text
+        held = _child(place, step, "")
+        if isinstance(held, str):
+            value = held + text
+    elif (name := next((name for name in _VALUES if name in entry), None)) is not None:
+        value = entry[name]
+    else:
+        value = None
+    if isinstance(place, dict) and isinstance(step, str):
+        place[step] = value
+    elif isinstance(place, list) and isinstance(step, int) and step <= len(place):
+        place[step:] = [value, *place[step + 1 :]]

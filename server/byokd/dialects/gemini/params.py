@@ -1,0 +1,158 @@
+"""Writes everything of a Gemini body but the contents: tools, limits, knobs, formats, thinking.
+
+Knows the names on the wire and how a record bends them. Must not know a provider's name. Whatever
+cannot be said is dropped with a warning, or refused where the client asked for strictness.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.gemini.schema import plain_schema, subset_schema
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams, ToolChoice
+
+_CLIENT_NAMES: Final = {
+    "stopSequences": "stop",
+    "responseMimeType": "responseFormat",
+    "responseJsonSchema": "responseFormat",
+    "responseSchema": "responseFormat",
+    "thinkingConfig": "reasoning",
+}
+_MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_BUDGET: Final = re.compile(r"-1|\d{1,7}")
+
+
+def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return the fields of the body beside the contents and the system instruction."""
+    body = write_tools(params, quirks, notes)
+    config: JsonObject = {}
+    config |= _given("maxOutputTokens", params.max_output_tokens or quirks.max_tokens_default)
+    config |= _given("temperature", _temperature(params.temperature, quirks, notes))
+    config |= _given("topP", params.top_p)
+    config |= _given("stopSequences", list(params.stop) or None)
+    config |= _given("seed", params.seed)
+    config |= _response_format(params, quirks, notes)
+    config |= _given("thinkingConfig", _thinking(params, quirks, notes))
+    for field in (field for field in quirks.unsupported if field in config):
+        told = _CLIENT_NAMES.get(field, field)
+        notes.dropped(told, f"{told} cannot be sent to this model")
+        del config[field]
+    return body | ({"generationConfig": config} if config else {})
+
+
+def write_tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return `tools` and `toolConfig`; nothing where there are no tools."""
+    if not params.tools:
+        return {}
+    if not quirks.tools_supported:
+        notes.dropped("tools", "tools cannot be sent to this model")
+        return {}
+    lost: set[str] = set()
+    declared: list[Json] = []
+    for tool in params.tools:
+        entry: JsonObject = {"name": tool.name}
+        entry |= _given("description", tool.description)
+        if quirks.schema_form == "json_schema":
+            entry["parametersJsonSchema"] = plain_schema(tool.input_schema)
+        elif tool.input_schema.get("properties"):  # an object without any is refused
+            entry["parameters"] = subset_schema(tool.input_schema, lost)
+        declared.append(entry)
+    _tell_lost("tools", lost, notes)
+    body: JsonObject = {"tools": [{"functionDeclarations": declared}]}
+    return body | _given("toolConfig", _tool_config(params.tool_choice))
+
+
+def _tool_config(choice: str | ToolChoice | None) -> Json:
+    if choice is None:
+        return None
+    if isinstance(choice, ToolChoice):
+        # There is no word for one tool: any must be called, and only this one is allowed.
+        return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [choice.name]}}
+    return {"functionCallingConfig": {"mode": _MODES[choice]}}
+
+
+def _temperature(asked: float | None, quirks: Quirks, notes: Warnings) -> float | None:
+    most = quirks.temperature_max
+    if asked is None or most is None or asked <= most:
+        return asked
+    notes.adjusted("temperature", f"temperature was set to {most}, the nearest that is taken")
+    return most
+
+
+# --- the form of the answer ----------------------------------------------------------------------
+
+
+def _response_format(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    asked = params.response_format
+    if asked is None:
+        return {}
+    if _in_words(params, quirks):
+        notes.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
+        return {}
+    config: JsonObject = {"responseMimeType": "application/json"}
+    if asked.schema_ is None:
+        return config
+    if quirks.schema_form == "json_schema":
+        return config | {"responseJsonSchema": plain_schema(asked.schema_)}
+    lost: set[str] = set()
+    config["responseSchema"] = subset_schema(asked.schema_, lost)
+    _tell_lost("responseFormat", lost, notes)
+    return config
+
+
+def format_words(params: SendParams, quirks: Quirks) -> str | None:
+    """Return what to tell the model where the form can only be put in words, else None."""
+    asked = params.response_format
+    if asked is None or not _in_words(params, quirks):
+        return None
+    if asked.schema_ is None:
+        return "Answer with JSON only."
+    schema = to_json(asked.schema_).decode()
+    return f"Answer with JSON only, following this JSON Schema: {schema}"
+
+
+def _in_words(params: SendParams, quirks: Quirks) -> bool:
+    tools = bool(params.tools) and quirks.tools_supported
+    return quirks.response_format == "none" or (tools and not quirks.response_format_with_tools)
+
+
+def _tell_lost(parameter: str, lost: set[str], notes: Warnings) -> None:
+    if lost:
+        words = ", ".join(sorted(lost))
+        notes.adjusted(parameter, f"this model cannot be told these words of a schema: {words}")
+
+
+# --- how much to think ---------------------------------------------------------------------------
+
+
+def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> Json:
+    """Return how much to think: a level or a budget in tokens, never both (400).
+
+    Whoever asks for thinking wants to read it, so summaries are asked for as well.
+    """
+    if params.reasoning is None:
+        return None
+    effort = params.reasoning.effort
+    word = quirks.effort_words.get(effort, effort)
+    budget = quirks.effort_field == "thinkingBudget"
+    if quirks.effort_field not in {"thinkingLevel", "thinkingBudget"} or not word:
+        if effort != "none":
+            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        return None
+    if budget and not _BUDGET.fullmatch(word):
+        notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        return None
+    if effort == "none" and word != "0":
+        notes.adjusted("reasoning", "this model always thinks: it was asked to think the least")
+    thinking: JsonObject = {"thinkingBudget": int(word)} if budget else {"thinkingLevel": word}
+    return thinking if effort == "none" else thinking | {"includeThoughts": True}
+
+
+def _given(name: str, value: Json) -> JsonObject:
+    return {} if value is None else {name: value}

@@ -1,0 +1,130 @@
+"""Reads the parts of a Gemini answer into blocks, in their order.
+
+Knows the kinds of parts and where a thought signature stands. Must not know frames, errors or the
+end of an answer. A signature binds to its very part, so a signed part is a block of its own; parts
+that only Google can read (code it ran, tools it called, empty signed text) are kept whole behind
+what they follow and go back where they came.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.core.limits import JSON_MAX_DEPTH
+from byokd.dialects.base.content import Blocks, ToolCall
+from byokd.dialects.base.json import within_depth
+from byokd.dialects.gemini.arguments import put
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.parts import FilePart, ImagePart
+
+SIGNATURE: Final = "thoughtSignature"
+KEPT: Final = "parts"
+"""The name, in a `providerState`, of parts that stood behind this one."""
+
+
+class Parts:
+    """Puts parts into blocks. One per answer: a call may come in pieces over time."""
+
+    __slots__ = ("_blocks", "_call", "_origin", "_partial")
+
+    def __init__(self, blocks: Blocks, origin: JsonObject) -> None:
+        self._blocks = blocks
+        self._origin = origin
+        self._call: ToolCall | None = None  # the call whose arguments come in pieces
+        self._partial: JsonObject = {}
+
+    def add(self, part: JsonObject) -> None:
+        """Read one part."""
+        text = part.get("text")
+        if isinstance(text, str):
+            if text and SIGNATURE not in part:
+                if part.get("thought"):
+                    self._blocks.reasoning(text, "summary")
+                else:
+                    self._blocks.text(text)
+            elif part.get(SIGNATURE):
+                self._signed(part, text)
+            return
+        call = part.get("functionCall")
+        if isinstance(call, dict):
+            self._function_call(call, part.get(SIGNATURE))
+            return
+        data = part.get("inlineData")
+        if isinstance(data, dict) and self._inline(data, part):
+            return
+        if any(part.values()) and within_depth(part, JSON_MAX_DEPTH):
+            self._blocks.keep(KEPT, part)
+
+    def close(self) -> None:
+        """End a call whose arguments came in pieces: the answer is whole."""
+        self._end_call()
+
+    # --- text ------------------------------------------------------------------------------------
+
+    def _signed(self, part: JsonObject, text: str) -> None:
+        if not text:
+            self._blocks.keep(KEPT, part)
+            return
+        self._blocks.split()
+        if part.get("thought"):
+            self._blocks.reasoning(text, "summary")
+        else:
+            self._blocks.text(text)
+        self._blocks.mark({SIGNATURE: part[SIGNATURE]})
+
+    def _inline(self, data: JsonObject, part: JsonObject) -> bool:
+        """Add an image or a document, and tell whether it was one; drafts are left out."""
+        content, kind = data.get("data"), data.get("mimeType")
+        if not (isinstance(content, str) and isinstance(kind, str) and content):
+            return False
+        signature = part.get(SIGNATURE)
+        if part.get("thought") and not signature:
+            return True
+        state = self._origin | {SIGNATURE: signature} if signature else self._origin
+        make = ImagePart if kind.startswith("image/") else FilePart
+        self._blocks.media(make(media_type=kind, data=content, provider_state=state))
+        return True
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    def _function_call(self, entry: JsonObject, signature: Json) -> None:
+        """Read a call. It comes whole, or on Vertex AI as a name and then values with paths."""
+        name = entry.get("name")
+        if isinstance(name, str) and name:
+            self._end_call()
+            native_id = entry.get("id")
+            call = self._blocks.tool_call(native_id if isinstance(native_id, str) else "")
+            call.name = name
+            if signature:
+                call.extra[SIGNATURE] = signature
+            if not (entry.get("willContinue") or entry.get("partialArgs")):
+                self._blocks.arguments(call, _arguments(entry.get("args")))
+                return
+            self._call = call
+        elif self._call is None:
+            if entry.get("args"):  # a call without a name is told as one that cannot be run
+                self._blocks.arguments(self._blocks.tool_call(""), _arguments(entry.get("args")))
+            return
+        more = entry.get("willContinue")
+        pieces = entry.get("partialArgs")
+        for piece in pieces if isinstance(pieces, list) else []:
+            if isinstance(piece, dict):
+                put(self._partial, piece)
+                more = more or piece.get("willContinue")
+        if not more:
+            self._end_call()
+
+    def _end_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            self._blocks.arguments(call, _arguments(self._partial))
+            self._partial = {}
+
+
+def _arguments(value: Json) -> str:
+    """Return arguments as JSON text; none at all stand for an empty object."""
+    if value is None:
+        return "{}"
+    return value if isinstance(value, str) else to_json(value).decode()

@@ -1,0 +1,160 @@
+"""Writes a conversation as Ollama's messages.
+
+Knows how each part is spelled. Must not know a provider's name. Images stand beside the text of
+their message, as base64 without a prefix; what cannot be said is left out with a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.call import Call
+from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.openai_chat.messages import arguments_text
+from byokd.dialects.openai_chat.params import given
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.parts import (
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+
+def write_messages(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
+    """Return the messages of the body, in order."""
+    writer = _Writer(call, quirks, notes)
+    for message in call.params.messages:
+        writer.add(message)
+    writer.show([])
+    return writer.messages
+
+
+class _Writer:
+    def __init__(self, call: Call, quirks: Quirks, notes: Warnings) -> None:
+        self.messages: list[JsonObject] = []
+        self._quirks = quirks
+        self._notes = notes
+        self._ids = WireIds(quirks.tool_call_id_pattern)
+        self._provider, self._model = call.provider.id, call.params.model
+        self._called: dict[str, str] = {}  # the name of the tool, by call id
+        self._shown: list[Part] = []  # images of tools, which wait until all tools have answered
+
+    def add(self, message: Message) -> None:
+        """Write one message of the conversation, which may take several of Ollama's."""
+        parts = message.parts()
+        if message.role == "assistant":
+            self.show([])
+            self._assistant(parts)
+            return
+        for part in parts:
+            if isinstance(part, ToolResultPart):
+                self._result(part)
+        others = [part for part in parts if not isinstance(part, ToolResultPart)]
+        if message.role == "system":
+            self.messages.append({"role": "system", "content": _text_of(others)})
+        elif others:
+            self.show(others)
+
+    # --- the user --------------------------------------------------------------------------------
+
+    def show(self, parts: Sequence[Part]) -> None:
+        """Write what a user says, with the images that tools have left to be shown."""
+        shown = [*self._shown, *parts]
+        self._shown = []
+        images = [data for part in shown if (data := self._image(part)) is not None]
+        if any(isinstance(part, FilePart) for part in shown):
+            self._notes.dropped("messages", "files cannot be sent to this provider")
+        text = _text_of(shown)
+        if text or images:
+            message: JsonObject = {"role": "user", "content": text}
+            self.messages.append(message | given("images", [*images] or None))
+
+    def _image(self, part: Part) -> Json:
+        if not isinstance(part, ImagePart):
+            return None
+        if not self._quirks.images:
+            self._notes.dropped("messages", "images cannot be sent to this model")
+            return None
+        if part.data is None:
+            self._notes.dropped("messages", "this provider takes images only as data")
+        return part.data
+
+    # --- tools -----------------------------------------------------------------------------------
+
+    def _result(self, part: ToolResultPart) -> None:
+        """Write a tool's answer, and keep the images in it, which only a user can show."""
+        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
+        text = _text_of(inner)
+        if part.is_error and not text.lower().startswith("error"):
+            text = f"Error: {text}"
+        if self._quirks.tools_supported:
+            # Older servers read the name, newer ones the id too (Ollama, api/types.go, 2026-08).
+            written: JsonObject = {"role": "tool", "content": text}
+            written |= given("tool_name", self._called.get(part.call_id))
+            written["tool_call_id"] = self._ids.of_result(part.call_id)
+            self.messages.append(written)
+        else:
+            self.messages.append({"role": "user", "content": f"Result of the tool: {text}"})
+        self._shown += [entry for entry in inner if isinstance(entry, ImagePart)]
+
+    def _call(self, part: ToolCallPart) -> JsonObject:
+        self._called[part.call_id] = part.name
+        native = self._own(part).get("callId") == part.call_id
+        return {
+            "id": self._ids.of_call(part.call_id, native=native),
+            "function": {"name": part.name, "arguments": _arguments(part)},
+        }
+
+    # --- the assistant ---------------------------------------------------------------------------
+
+    def _assistant(self, parts: tuple[Part, ...]) -> None:
+        calls = [part for part in parts if isinstance(part, ToolCallPart)]
+        text = _text_of(parts)
+        if not self._quirks.tools_supported:
+            told = [f"I call the tool {part.name} with {arguments_text(part)}" for part in calls]
+            text = "\n".join([text, *told]).strip() if told else text
+            calls = []
+        message: JsonObject = {"role": "assistant", "content": text}
+        message |= given("thinking", self._thoughts(parts) or None)
+        if calls:
+            message["tool_calls"] = [self._call(part) for part in calls]
+        if any(isinstance(part, ImagePart | FilePart) for part in parts):
+            self._notes.dropped("messages", "an assistant's images and files cannot be sent back")
+        if text or len(message) > 2:  # noqa: PLR2004 - more than role and content
+            self.messages.append(message)
+
+    def _thoughts(self, parts: tuple[Part, ...]) -> str:
+        """Return what this very model thought, or what nobody lays claim to."""
+        return "".join(
+            part.text
+            for part in parts
+            if isinstance(part, ReasoningPart)
+            and part.kind != "redacted"
+            and (part.provider_state is None or self._own(part))
+        )
+
+    def _own(self, part: Part) -> JsonObject:
+        """Return a part's state if this provider and model made it, else nothing."""
+        state = part.provider_state or {}
+        own = state.get("provider") == self._provider and state.get("model") == self._model
+        return state if own else {}
+
+
+def _text_of(parts: Sequence[Part]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, TextPart))
+
+
+def _arguments(part: ToolCallPart) -> JsonObject:
+    """Return arguments as the object that they have to be."""
+    if part.parse_error is not None:
+        return {"unreadable": part.raw_arguments or ""}
+    if isinstance(part.arguments, dict):
+        return part.arguments
+    return {} if part.arguments is None else {"value": part.arguments}

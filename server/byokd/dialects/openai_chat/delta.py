@@ -1,0 +1,350 @@
+"""Reads one choice of an OpenAI-style answer, a delta or a whole message, into blocks.
+
+Knows the spellings of text, reasoning, tool calls, refusals and citations. Must not know frames,
+errors or the end of an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.core.limits import JSON_MAX_DEPTH
+from byokd.dialects.base.content import Blocks, ReasoningDetail, ToolCall, parse_arguments
+from byokd.dialects.base.json import place, within_depth
+from byokd.dialects.openai_chat.speech import Speech
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.events import ReasoningKind
+from byokd.protocol.parts import ImagePart, Source, Span
+
+_REASONING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+"""Fields that hold reasoning as text. Where several are filled they hold the same text, so the
+first one counts (OpenRouter and several gateways send two, recorded 2025-2026)."""
+
+_DETAIL_FIELDS: Final = ("reasoning_details", "thinking_blocks")
+_DETAIL_TEXTS: Final = ("text", "summary", "thinking")
+_DETAIL_LOADS: Final = (*_DETAIL_TEXTS, "data", "signature")
+_NO_IDS: Final = frozenset({"null", "None"})
+"""Words that stand where an id is missing (Mistral sent "null" for every call in 2024)."""
+
+_CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
+_BESIDE: Final = frozenset({"annotations", "images", "executed_tools", "audio"})
+_FREE_OPENS, _FREE_ENDS = '{"input":"', '"}'
+"""Around the text that a custom tool is given, so that it reads as JSON arguments."""
+
+_DATA_URI: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
+
+
+class Delta:
+    """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
+
+    __slots__ = (
+        "_annotated",
+        "_blocks",
+        "_by_index",
+        "_free",
+        "_legacy",
+        "_listed",
+        "_speech",
+        "_text",
+    )
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._text = blocks.text  # inline `<think>` tags stay in the text, as the provider wrote it
+        self._by_index: dict[int, ToolCall] = {}
+        self._free: list[ToolCall] = []  # calls of custom tools, whose text goes on to the end
+        self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
+        self._speech: Speech | None = None
+        self._listed = 0
+        self._annotated: set[str | None] = set()
+
+    def choice(self, choice: JsonObject) -> None:
+        """Read a choice. A `message` beside a delta repeats everything so far and is left out."""
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            content = delta.get("content")
+            if isinstance(content, str) and (
+                len(delta) == 1 or (len(delta) == 2 and "role" in delta)  # noqa: PLR2004
+            ):
+                if content:
+                    self._text(content)
+                return
+            self._fields(delta)
+        if delta:
+            return
+        if isinstance(message := choice.get("message"), dict):
+            if self._blocks.empty:
+                self._fields(message)
+        elif delta is None and (text := _text(choice.get("text"))):
+            self._text(text)  # a gateway that answers in the older format of completions
+
+    def native(self, chunk: JsonObject) -> None:
+        """Read a chunk of Cloudflare's own format, which some of its models send here (2026)."""
+        self._fields({"content": chunk.get("response"), "tool_calls": chunk.get("tool_calls")})
+
+    def finish(self) -> None:
+        """Close what only the end of the answer closes."""
+        for call in self._free:
+            self._blocks.arguments(call, _FREE_ENDS)
+        if self._speech and (part := self._speech.part()):
+            self._blocks.media(part)
+
+    def sources(self, chunk: JsonObject) -> None:
+        """Read the lists of sources that come beside the choices; they may grow as the chunks come.
+
+        Perplexity sends `citations` (addresses) and `search_results` (the same with titles), xAI
+        and OpenRouter `citations`, GLM `web_search`, DashScope `search_info`. What an annotation
+        has named already is not named again.
+        """
+        info = chunk.get("search_info")
+        found = info.get("search_results") if isinstance(info, dict) else None
+        lists = (chunk.get("search_results"), chunk.get("web_search"), found)
+        titled = [entry for entries in lists for entry in _objects(entries)]
+        titles = {_url(entry): _text(entry.get("title")) for entry in titled}
+        cited = chunk.get("citations")
+        longer = isinstance(cited, list) and len(cited) >= len(titled)
+        listed: list[Json] = cited if longer and isinstance(cited, list) else [*titled]
+        for entry in listed[self._listed :]:
+            url = entry if isinstance(entry, str) else _url(entry)
+            if url not in self._annotated:
+                own = _text(entry.get("title")) if isinstance(entry, dict) else None
+                self._blocks.citation(Source(url=url, title=titles.get(url) or own), None)
+        self._listed = max(self._listed, len(listed))
+
+    # --- text and reasoning ----------------------------------------------------------------------
+
+    def _fields(self, delta: JsonObject) -> None:
+        """Read a delta or a message: reasoning first, because it was thought first."""
+        self._reasoning(delta)
+        content = delta.get("content")
+        if content:
+            if isinstance(content, str):
+                self._text(content)
+            else:
+                self._content(content)
+        if (refusal := delta.get("refusal")) and isinstance(refusal, str):
+            self._blocks.refusal(refusal)
+        if calls := delta.get("tool_calls"):
+            # TGI sent one call as an object where a list belongs (versions before 3).
+            for entry in _objects(calls if isinstance(calls, list) else [calls]):
+                self._tool_call(entry)
+        if isinstance(legacy := delta.get("function_call"), dict):
+            self._function_call(legacy)
+        if not _BESIDE.isdisjoint(delta):
+            self._beside(delta)
+
+    def _beside(self, delta: JsonObject) -> None:
+        """Read what stands beside the text.
+
+        Its sources, what Groq's own tools found (2026), pictures (OpenRouter, 2025), and speech.
+        """
+        for entry in _objects(delta.get("annotations")):
+            self._annotation(entry)
+        for entry in _objects(delta.get("images")):
+            self._image(entry)
+        for tool in _objects(delta.get("executed_tools")):
+            found = tool.get("search_results")
+            for entry in _objects(found.get("results") if isinstance(found, dict) else None):
+                if _url(entry) not in self._annotated:
+                    self._annotation(entry)
+        if isinstance(audio := delta.get("audio"), dict):
+            self._speech = self._speech or Speech()
+            self._speech.add(audio)
+
+    def _content(self, content: Json) -> None:
+        """Read content that is not a plain string.
+
+        Mistral sends a list of typed chunks; a JSON mode may send the object itself.
+        """
+        if not isinstance(content, list):
+            self._text(to_json(content).decode())
+            return
+        for entry in content:
+            if isinstance(entry, str):
+                self._text(entry)
+            elif isinstance(entry, dict) and "thinking" in entry:
+                thought = entry["thinking"]
+                for piece in _texts(thought if isinstance(thought, list) else [thought]):
+                    self._blocks.reasoning(piece, source="thinking_parts")
+            elif isinstance(entry, dict) and (text := _text(entry.get("text"))):
+                if entry.get("type") == "reasoning":
+                    self._blocks.reasoning(text, source="reasoning")
+                else:
+                    self._text(text)
+            elif isinstance(entry, dict):
+                self._image(entry)
+
+    def _image(self, entry: JsonObject) -> None:
+        """Read an entry with `image_url`: an address, or an object that holds one."""
+        inner = entry.get("image_url")
+        address = _text(inner.get("url") if isinstance(inner, dict) else inner)
+        if address is None:
+            return
+        if inline := _DATA_URI.match(address):
+            part = ImagePart(media_type=inline[1], data=address[inline.end() :])
+        else:
+            part = ImagePart(url=address)
+        self._blocks.media(part)
+
+    def _reasoning(self, delta: JsonObject) -> None:
+        said = False
+        for name in _REASONING:
+            if thought := delta.get(name):
+                for piece in _texts([thought]):
+                    self._blocks.reasoning(piece, source=name)
+                    said = True
+            if said:
+                break
+        for name in _DETAIL_FIELDS:
+            if name in delta:
+                for entry in _objects(delta[name]):
+                    self._detail(name, entry, said=said)
+
+    def _detail(self, field: str, entry: JsonObject, *, said: bool) -> None:
+        loaded = any(entry.get(name) for name in _DETAIL_LOADS)
+        if not loaded or not within_depth(entry, JSON_MAX_DEPTH):
+            return
+        text_name = next((name for name in _DETAIL_TEXTS if isinstance(entry.get(name), str)), None)
+        text = entry.get(text_name) if text_name else None
+        if isinstance(text, str) and text and not said:
+            kind: ReasoningKind = "summary" if text_name == "summary" else "raw"
+            self._blocks.reasoning(text, kind, source=field)
+        pieces = [text] if isinstance(text, str) else []
+        self._blocks.detail(ReasoningDetail(field, dict(entry), text_name, pieces))
+
+    # --- tool calls ------------------------------------------------------------------------------
+
+    def _tool_call(self, entry: JsonObject) -> None:
+        """Read a piece of a tool call, or a whole one.
+
+        Names and ids are never overwritten: continuations repeat them, empty or null.
+        """
+        native_id = _text(entry.get("id")) or ""
+        if native_id in _NO_IDS:
+            native_id = ""
+        name, arguments, free = _named(entry)
+        call = self._which(place(entry.get("index")), native_id, name, arguments)
+        if call is None:
+            return
+        if free and all(call is not known for known in self._free):
+            self._free.append(call)
+            arguments = _FREE_OPENS + arguments
+        call.native_id = call.native_id or native_id
+        call.name = call.name or name
+        extra: JsonObject = {
+            key: value for key, value in entry.items() if key not in _CALL_FIELDS and value
+        }
+        if extra and within_depth(extra, JSON_MAX_DEPTH):
+            call.extra |= extra
+        self._blocks.arguments(call, arguments)
+
+    def _which(
+        self, index: int | None, native_id: str, name: str, arguments: str
+    ) -> ToolCall | None:
+        """Return the call that a piece belongs to, or None for a piece that says nothing.
+
+        By index where there is one (OpenRouter repeats index 0 with another id for another call,
+        recorded 2025), else by id, else a name begins a call and anything else continues the last.
+        """
+        calls = self._blocks.calls
+        if index is not None:
+            call = self._by_index.get(index)
+        elif native_id:
+            call = next((call for call in calls if call.native_id == native_id), None)
+        else:
+            call = None if name or not calls else calls[-1]
+        if call is not None and not _is_another(call, native_id, name, arguments):
+            return call
+        if call is None and not (native_id or name or arguments):
+            return None
+        call = self._blocks.tool_call(native_id)
+        if index is not None:
+            self._by_index[index] = call
+        return call
+
+    def _function_call(self, entry: JsonObject) -> None:
+        """Read the field that tool calls had before they had ids."""
+        name, arguments = _text(entry.get("name")) or "", _arguments(entry.get("arguments"))
+        if self._legacy is None:
+            if not (name or arguments):
+                return
+            self._legacy = self._blocks.tool_call("")
+        self._legacy.name = self._legacy.name or name
+        self._blocks.arguments(self._legacy, arguments)
+
+    # --- citations -------------------------------------------------------------------------------
+
+    def _annotation(self, entry: JsonObject) -> None:
+        inner = entry.get("url_citation")
+        cited = inner if isinstance(inner, dict) else entry
+        url = _url(cited)
+        if url is None:
+            return
+        start, end = place(cited.get("start_index")), place(cited.get("end_index"))
+        span = None
+        if start is not None and end is not None and 0 <= start < end:
+            span = Span(start=start, end=end)
+        self._annotated.add(url)
+        self._blocks.citation(Source(url=url, title=_text(cited.get("title"))), span)
+
+
+def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bool:
+    """Tell whether a piece at a known place begins another call."""
+    if native_id and call.native_id:
+        return native_id != call.native_id
+    if not (name and call.name and arguments) or native_id or call.native_id:
+        return False
+    # Neither has an id: a second whole call under the same index, or a name that is repeated.
+    ended = bool(call.pieces) and call.pieces[-1].rstrip().endswith("}")
+    return name != call.name or (
+        ended
+        and arguments.lstrip().startswith("{")
+        and parse_arguments("".join(call.pieces))[1] is None
+    )
+
+
+def _named(entry: JsonObject) -> tuple[str, str, bool]:
+    """Return the name and the arguments in a piece of a call, and whether its tool is a custom one.
+
+    A custom tool is given free text (OpenAI, recorded 2025), which is escaped as in JSON here.
+    """
+    function, custom = entry.get("function"), entry.get("custom")
+    if isinstance(custom, dict) and not isinstance(function, dict):
+        free = to_json(_text(custom.get("input")) or "").decode()[1:-1]
+        return _text(custom.get("name")) or "", free, True
+    told = function if isinstance(function, dict) else entry
+    return _text(told.get("name")) or "", _arguments(told.get("arguments")), False
+
+
+def _arguments(value: Json) -> str:
+    """Return arguments as JSON text; whole calls may hold the object itself (Ollama)."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def _objects(value: Json) -> list[JsonObject]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _texts(values: list[Json]) -> Iterator[str]:
+    """Yield texts from strings and from `{"text": …}` or `{"content": …}` objects."""
+    for value in values:
+        if isinstance(value, dict):
+            value = value.get("text") or value.get("content")  # noqa: PLW2901 - the same, unpacked
+        if isinstance(value, str) and value:
+            yield value
+
+
+def _url(entry: Json) -> str | None:
+    if not isinstance(entry, dict):
+        return None
+    return _text(entry.get("url")) or _text(entry.get("link"))
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,94 @@
+"""Writes everything of a Responses body but its items: tools, limits, knobs, forms.
+
+Knows where this format puts what the chat format puts elsewhere. Must not know a provider's name.
+Whatever cannot be said is dropped with a warning, or refused where the client asked for strictness.
+"""
+
+from __future__ import annotations
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.openai_chat.params import (
+    drop_barred,
+    fits,
+    given,
+    reasons_now,
+    response_format,
+    tell_least,
+    temperature,
+    write_tools,
+)
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams
+
+
+def may_reason(params: SendParams, quirks: Quirks) -> bool:
+    """Tell whether the model may reason; a record that does not say knows of none that may not."""
+    return quirks.reasoning_models is None or fits(quirks.reasoning_models, params.model)
+
+
+def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return the fields of the body, in a fixed order."""
+    body = _tools(params, quirks, notes)
+    body |= given("max_output_tokens", _most(params, quirks, notes))
+    body |= given("temperature", temperature(params.temperature, quirks, notes))
+    body |= given("top_p", params.top_p)
+    body |= _text(params, quirks, notes)
+    body |= _reasoning(params, quirks, notes)
+    for parameter, asked in (("stop", params.stop), ("seed", params.seed is not None)):
+        if asked:
+            notes.dropped(parameter, f"{parameter} cannot be said in this provider's format")
+    drop_barred(body, quirks, notes, reasons=reasons_now(params, quirks))
+    return body
+
+
+def _tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return the tools without the layer that the chat format puts around a function.
+
+    `strict` is said because it would be true otherwise, and changes the schema (recorded 2025).
+    """
+    body = write_tools(params, quirks, notes)
+    tools = body.get("tools")
+    if isinstance(tools, list):
+        body["tools"] = [_flat(tool) | {"strict": False} for tool in tools]
+    if isinstance(choice := body.get("tool_choice"), dict):
+        body["tool_choice"] = _flat(choice)
+    return body
+
+
+def _flat(entry: Json) -> JsonObject:
+    function = entry.get("function") if isinstance(entry, dict) else None
+    return {"type": "function"} | (function if isinstance(function, dict) else {})
+
+
+def _most(params: SendParams, quirks: Quirks, notes: Warnings) -> int | None:
+    most = params.max_output_tokens or quirks.max_tokens_default
+    least = quirks.max_tokens_least
+    if most is None or most >= least:
+        return most
+    notes.adjusted("maxOutputTokens", f"{least} tokens are the least that can be asked for")
+    return least
+
+
+def _text(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return the form of the answer, which the chat format nests once more."""
+    form = response_format(params, quirks, notes).get("response_format")
+    if not isinstance(form, dict):
+        return {}
+    inner = form.get("json_schema")
+    flat: JsonObject = {"type": form["type"]}
+    return {"text": {"format": flat | (inner if isinstance(inner, dict) else {})}}
+
+
+def _reasoning(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+    """Return how much to think; whoever says so also wants to read what was thought."""
+    if params.reasoning is None:
+        return {}
+    effort = params.reasoning.effort
+    word = quirks.effort_words.get(effort, effort)
+    if quirks.effort_field == "none" or not word or not may_reason(params, quirks):
+        notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        return {}
+    tell_least(effort, word, quirks, notes)
+    summary: JsonObject = {} if word == "none" else {"summary": "auto"}
+    return {"reasoning": {"effort": word, **summary}}

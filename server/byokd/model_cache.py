@@ -1,0 +1,176 @@
+"""Lists of models as they were last seen, on disk between runs.
+
+Knows which account, provider and key a list belongs to, and when it was seen. Must not know the
+vault nor how a list is asked for. A list is a copy of what can be asked again: a row that cannot be
+read is as good as none, and the oldest go when there is no room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from hashlib import sha256
+
+from byokd.core.limits import MODEL_LISTS_MAX, MODEL_LISTS_MAX_BYTES
+from byokd.protocol.model import ModelInfo, ModelListResult
+from byokd.store import files, migrations
+from byokd.store.connection import Row
+from byokd.store.db import Database, Tx
+from byokd.store.paths import StorePaths
+
+_SAVE = (
+    "INSERT OR REPLACE INTO model_list (account_id, provider_id, key_id, place, seen_at, body)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_DROP_OLDEST = (
+    "DELETE FROM model_list WHERE rowid IN (SELECT rowid FROM (SELECT rowid,"
+    " row_number() OVER newest AS number, sum(length(body)) OVER newest AS bytes"
+    " FROM model_list WINDOW newest AS (ORDER BY seen_at DESC, rowid DESC"
+    " ROWS UNBOUNDED PRECEDING)) WHERE number > ? OR bytes > ?)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlace:
+    """Whose list it is. `base_url` is kept as a digest: a path can name what is nobody's business.
+
+    `key_id` is None where the provider needs no key.
+    """
+
+    account: str
+    provider: str
+    key_id: str | None
+    base_url: str
+
+    @property
+    def row(self) -> tuple[str, str, str]:
+        """The row's key."""
+        return self.account, self.provider, self.key_id or ""
+
+    @property
+    def digest(self) -> bytes:
+        """The address, as it is kept."""
+        return sha256(self.base_url.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenList:
+    """What a provider listed, and when."""
+
+    models: tuple[ModelInfo, ...]
+    seen_at: int
+
+
+class ModelCache:
+    """The lists of every account, in a file of their own that opens without any key.
+
+    Every method raises `StoreBusy`, `StoreFailed` or `VaultCorrupt` where the disk refuses.
+
+    Args:
+        places: where the file is; None keeps the lists in memory.
+        max_count: lists kept at the most.
+        max_bytes: bytes of all of them together.
+    """
+
+    def __init__(
+        self,
+        places: StorePaths | None,
+        *,
+        max_count: int = MODEL_LISTS_MAX,
+        max_bytes: int = MODEL_LISTS_MAX_BYTES,
+    ) -> None:
+        self._folder = places.state if places else None
+        self._database = Database(places.models_db if places else None, migrations.LISTS)
+        self._max_count = max_count
+        self._max_bytes = max_bytes
+        self._file = places.models_db if places else None
+        self._version: int | None = None
+
+    async def load(self, place: ListPlace) -> SeenList | None:
+        """Return the list that was last seen at this place, or None."""
+        sql = (
+            "SELECT seen_at, body FROM model_list"
+            " WHERE account_id = ? AND provider_id = ? AND key_id = ? AND place = ?"
+        )
+        await self._ready()
+        return await self._database.read(lambda tx: _read(tx.one(sql, *place.row, place.digest)))
+
+    async def latest(self, account: str, provider: str) -> SeenList | None:
+        """Return the newest list of a provider, whichever key it was seen with, or None."""
+        sql = (
+            "SELECT seen_at, body FROM model_list WHERE account_id = ? AND provider_id = ?"
+            " ORDER BY seen_at DESC LIMIT 1"
+        )
+        await self._ready()
+        return await self._database.read(lambda tx: _read(tx.one(sql, account, provider)))
+
+    async def changed(self) -> bool:
+        """Tell whether another process saved a list since the last call; makes no file."""
+        version = 0
+        if self._file is not None and await asyncio.to_thread(files.is_there, self._file):
+            await self._ready()
+            version = await self._database.data_version()
+        before, self._version = self._version, version
+        return before is not None and before != version
+
+    async def all_seen_at(self, account: str) -> dict[tuple[str, str | None, bytes], int]:
+        """Return when each list of an account was seen, by provider, key and digest of place."""
+        sql = "SELECT provider_id, key_id, place, seen_at FROM model_list WHERE account_id = ?"
+        if self._version == 0:
+            return {}
+        await self._ready()
+        return {
+            (row.text("provider_id"), row.text("key_id") or None, row.blob("place")): row.number(
+                "seen_at"
+            )
+            for row in await self._database.read(lambda tx: tx.all(sql, account))
+        }
+
+    async def save(self, place: ListPlace, seen: SeenList) -> None:
+        """Keep a list, unless a newer one of this place is kept; drop the oldest past a bound."""
+
+        def write(tx: Tx) -> None:
+            kept = tx.one(
+                "SELECT seen_at FROM model_list"
+                " WHERE account_id = ? AND provider_id = ? AND key_id = ?",
+                *place.row,
+            )
+            if kept is None or kept.number("seen_at") <= seen.seen_at:
+                tx.run(_SAVE, *place.row, place.digest, seen.seen_at, _body(seen))
+                tx.run(_DROP_OLDEST, self._max_count, self._max_bytes)
+
+        await self._ready()
+        await self._database.transaction(write)
+
+    async def forget(self, account: str, key_id: str | None = None) -> None:
+        """Forget the lists of one key, or of the whole account."""
+        sql, values = "DELETE FROM model_list WHERE account_id = ?", [account]
+        if key_id is not None:
+            sql, values = f"{sql} AND key_id = ?", [account, key_id]
+        await self._ready()
+        await self._database.transaction(lambda tx: tx.run(sql, *values))
+
+    async def aclose(self) -> None:
+        """Finish what is under way. Safe to call twice."""
+        await self._database.aclose()
+
+    async def _ready(self) -> None:
+        if self._folder is not None:
+            await asyncio.to_thread(files.ensure_private_dir, self._folder)
+            self._folder = None
+
+
+def _body(seen: SeenList) -> bytes:
+    page = ModelListResult(items=seen.models, next_cursor=None, stale=False, failures=())
+    return page.model_dump_json(by_alias=True).encode()
+
+
+def _read(row: Row | None) -> SeenList | None:
+    """Return what a row holds; None where another version of byokd wrote it in other words."""
+    if row is None:
+        return None
+    try:
+        models = ModelListResult.model_validate_json(row.blob("body")).items
+    except ValueError:
+        return None
+    return SeenList(models, row.number("seen_at"))

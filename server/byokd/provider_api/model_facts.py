@@ -1,0 +1,323 @@
+"""What an entry of a model list says about its model, in all the words that lists use.
+
+Knows the spellings of sizes, capabilities and prices across providers. Must not know which provider
+an entry is from: a custom base URL may serve any of them. A fact that is not said is None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from byokd.catalog.record import LivePrice
+from byokd.dialects.base.json_pointer import at_pointer
+from byokd.protocol.base import Json, JsonObject
+
+_CONTEXT: Final = (
+    "/context_length", "/context_window", "/contextLength", "/inputTokenLimit", "/max_model_len",
+    "/max_context_length", "/limits/max_context_length", "/max_prompt_length", "/max_input_tokens",
+    "/model_info/max_input_tokens", "/top_provider/context_length", "/details/context_length",
+    "/meta/n_ctx_train", "/loaded_context_length",
+)  # fmt: skip
+_OUTPUT: Final = (
+    "/outputTokenLimit", "/max_output_tokens", "/max_output_length", "/max_completion_tokens",
+    "/limits/max_completion_tokens", "/top_provider/max_completion_tokens",
+    "/model_info/max_output_tokens",
+)  # fmt: skip
+_MODALITIES: Final = ("/architecture/input_modalities", "/input_modalities", "/inputModalities")
+_OUTPUT_MODALITIES: Final = (
+    "/architecture/output_modalities", "/output_modalities", "/outputModalities",
+)  # fmt: skip
+_TOOLS: Final = (
+    "/capabilities/function_calling", "/capabilities/tools", "/supports_tools", "/supportsTools",
+    "/model_info/supports_function_calling",
+)  # fmt: skip
+_REASONING: Final = (
+    "/capabilities/reasoning", "/capabilities/thinking/supported", "/thinking",
+    "/model_info/supports_reasoning",
+)  # fmt: skip
+_FEATURES: Final = (
+    "/supported_parameters", "/supported_features", "/features", "/capabilities", "/tags",
+)  # fmt: skip
+_VISION: Final = (
+    "/capabilities/vision", "/capabilities/image_input/supported", "/supportsImageInput",
+    "/model_info/supports_vision",
+)  # fmt: skip
+_ENDS: Final = (
+    "/deprecation", "/deprecationDate", "/deprecation_date", "/shutdown_date", "/expiration_date",
+    "/retirement_date",
+)  # fmt: skip
+_TOKENS: Final = range(1, 10**9)
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_SPECIAL_TYPES: Final = frozenset(
+    {"embedding", "embeddings", "image", "audio", "video", "moderation", "rerank", "transcribe",
+     "speech", "tts", "asr"}
+)  # fmt: skip
+_MONEY: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,18})?(?:[eE]-?[0-9]{1,2})?")
+_MILLION: Final = Decimal(1_000_000)
+_HUNDREDTH_CENT: Final = Decimal(1) / Decimal(10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPrice:
+    """Money per million tokens as decimal text; None where it is not said."""
+
+    input: str | None
+    output: str | None
+    currency: str = "USD"
+    cache_read: str | None = None
+    cache_write: str | None = None
+
+
+def context_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
+    """Return the size of the context window."""
+    names = ("context_window", "max_total_tokens")
+    return _tokens(item, (*places, *_CONTEXT), names) or _by_architecture(item)
+
+
+def _by_architecture(item: JsonObject) -> int | None:
+    """Read what files in llama.cpp's format say; they name it after the model's architecture."""
+    info = item.get("model_info")
+    if not isinstance(info, dict):
+        return None
+    return _count(info.get(f"{info.get('general.architecture')}.context_length"))
+
+
+def output_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
+    """Return the most tokens of one answer.
+
+    `max_tokens` is that only beside `max_input_tokens` (Anthropic); alone it has meant the window.
+    """
+    known = ("/max_tokens",) if "max_input_tokens" in item else ()
+    return _tokens(item, (*places, *_OUTPUT, *known), ("max_output_tokens",))
+
+
+def _tokens(item: JsonObject, places: Iterable[str], names: tuple[str, ...]) -> int | None:
+    for place in places:
+        if (number := _count(at_pointer(item, place))) is not None:
+            return number
+    for name in names:
+        if (number := _count(_property(item, name))) is not None:
+            return number
+    served = [_count(entry.get("context_length")) for entry in _served(item)]
+    return max((n for n in served if n), default=None) if "context_window" in names else None
+
+
+def _count(value: Json) -> int | None:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if value in _TOKENS else None
+
+
+def input_modalities(item: JsonObject, place: str | None = None) -> tuple[str, ...] | None:
+    """Return what can be put in, in lower case, `text` first."""
+    places = ((place,) if place else ()) + _MODALITIES
+    for found in (at_pointer(item, where) for where in places):
+        if isinstance(found, list) and (named := words(found)):
+            return tuple(sorted(named, key=lambda word: (word != "text", word)))
+    sees = _flag(item, _VISION)
+    if sees is None and (features := _features(item)) and "vision" in features:
+        sees = True
+    if sees is None:
+        return None
+    return ("text", "image") if sees else ("text",)
+
+
+def tools(item: JsonObject, place: str | None = None) -> bool | None:
+    """Tell whether the model calls tools."""
+    if (pointed := _pointed(item, place, "tool")) is not None:
+        return pointed
+    stated = _flag(item, _TOOLS)
+    if stated is not None:
+        return stated
+    if (named := _property(item, "function_calling")) is not None:
+        return named is True or str(named).lower() == "true"
+    served = [entry.get("supports_tools") for entry in _served(item)]
+    if served:
+        return True in served
+    return _featured(item, {"tools", "function_calling", "tool_use"})
+
+
+def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
+    """Tell whether the model can think before it answers."""
+    if (pointed := _pointed(item, place, "reasoning")) is not None:
+        return pointed
+    stated = _flag(item, _REASONING)
+    if stated is not None:
+        return stated
+    if isinstance(item.get("reasoning"), dict):
+        return True
+    if (named := _property(item, "reasoning")) is not None:
+        return named is True or str(named).lower() == "true"
+    return _featured(item, {"reasoning", "thinking", "include_reasoning"})
+
+
+def chat(item: JsonObject) -> bool | None:
+    """Tell whether the entry says of itself that it chats."""
+    stated = _flag(item, ("/capabilities/completion_chat", "/capabilities/chat_completion"))
+    if stated is not None:
+        return stated
+    if endpoints := words(item.get("endpoints")):
+        return "chat" in endpoints
+    if methods := words(item.get("supportedGenerationMethods")):
+        return "generatecontent" in methods
+    if makes := next(filter(None, (words(at_pointer(item, w)) for w in _OUTPUT_MODALITIES)), None):
+        return "text" in makes
+    kinds, task = words(item.get("type")), words(at_pointer(item, "/task/name"))
+    if kinds & {"chat", "language"} or "text generation" in task:
+        return True
+    return False if kinds & _SPECIAL_TYPES or task else None
+
+
+def deprecated(item: JsonObject, place: str | None = None) -> bool | None:
+    """Tell whether the model's end is announced or has come."""
+    if place is not None:
+        found = at_pointer(item, place)
+        is_date = isinstance(found, str) and found != "" and "deprecat" not in found.lower()
+        pointed = True if is_date else _pointed(item, place, "deprecat")
+        if pointed is not None:
+            return pointed
+    stated = _flag(item, ("/deprecated", "/is_deprecated"))
+    if stated is not None:
+        return stated
+    if any(at_pointer(item, place) for place in _ENDS):
+        return True
+    if _flag(item, ("/active",)) is False:
+        return True
+    status = at_pointer(item, "/modelLifecycle/status") or at_pointer(item, "/lifecycle_status")
+    if isinstance(status, str):
+        return status.lower() in {"legacy", "deprecated"}
+    known = [place for place in _ENDS if place[1:] in item]
+    return False if known or "active" in item else None
+
+
+def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | None:
+    """Return the price, whatever its unit was; where the record says where it is, from there.
+
+    `pricing.prompt` is dollars a token (OpenRouter, Cerebras, Cloudflare; as text), `pricing.input`
+    dollars a million (Together, HF), `*_text_token_price` hundredths of a cent a million (xAI),
+    `model_info.*_cost_per_token` dollars a token (LiteLLM). Checked 2026-11-23.
+    """
+    if place is not None:
+        stated = _recorded_price(item, place)
+        if stated is not None:
+            return stated
+    named = item.get("pricing")
+    pricing = named if isinstance(named, dict) else {}
+    info = item.get("model_info")
+    costs = info if isinstance(info, dict) else {}
+    readings = (
+        _price(pricing.get("prompt"), pricing.get("completion"), _MILLION),
+        _price(pricing.get("input"), pricing.get("output"), Decimal(1)),
+        _price(
+            item.get("prompt_text_token_price"),
+            item.get("completion_text_token_price"),
+            _HUNDREDTH_CENT,
+        ),
+        _price(costs.get("input_cost_per_token"), costs.get("output_cost_per_token"), _MILLION),
+        _unit_price(_property(item, "price")),
+        _served_price(item),
+    )
+    return next(filter(None, readings), None)
+
+
+def _recorded_price(item: JsonObject, place: LivePrice) -> ListedPrice | None:
+    times = Decimal(place.per_million)
+    pointers = place.input, place.output, place.cache_read, place.cache_write
+    paid, made, read, written = (
+        _money(at_pointer(item, pointer), times) if pointer is not None else None
+        for pointer in pointers
+    )
+    if paid is None and made is None:
+        return None
+    return ListedPrice(paid, made, place.currency, read, written)
+
+
+def _price(
+    prompt: Json, completion: Json, times: Decimal, currency: str = "USD"
+) -> ListedPrice | None:
+    paid = _money(prompt, times), _money(completion, times)
+    return ListedPrice(*paid, currency) if any(paid) else None
+
+
+def _money(value: Json, times: Decimal) -> str | None:
+    """Return decimal text; a negative price says "it varies" (OpenRouter's routers)."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value)
+    if not _MONEY.fullmatch(text):
+        return None
+    amount = f"{Decimal(text) * times:.12f}"
+    return amount.rstrip("0").rstrip(".")
+
+
+def _unit_price(listed: Json) -> ListedPrice | None:
+    """Read Cloudflare's list of `{unit: "per M input tokens", price, currency}`."""
+    by_unit: dict[str, JsonObject] = {
+        str(entry.get("unit")).lower(): entry
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict)
+    }
+    paid, made = by_unit.get("per m input tokens", {}), by_unit.get("per m output tokens", {})
+    currency = paid.get("currency") or made.get("currency")
+    known = currency if isinstance(currency, str) and len(currency) == 3 else "USD"  # noqa: PLR2004  # ISO 4217
+    return _price(paid.get("price"), made.get("price"), Decimal(1), known)
+
+
+def _served_price(item: JsonObject) -> ListedPrice | None:
+    """Return the price of a router's model where every host asks the same, else None."""
+    asked = {price(entry) for entry in _served(item) if "pricing" in entry}
+    return asked.pop() if len(asked) == 1 else None
+
+
+def _served(item: JsonObject) -> list[JsonObject]:
+    """Return the hosts of a router's model (HF router)."""
+    hosts = item.get("providers")
+    return [host for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
+
+
+def _property(item: JsonObject, name: str) -> Json:
+    """Return a value from a list of `{property_id, value}` (Cloudflare)."""
+    listed = item.get("properties")
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, dict) and entry.get("property_id") == name:
+            return entry.get("value")
+    return None
+
+
+def _flag(item: JsonObject, places: Iterable[str]) -> bool | None:
+    found = (at_pointer(item, place) for place in places)
+    return next((value for value in found if isinstance(value, bool)), None)
+
+
+def _pointed(item: JsonObject, place: str | None, word: str) -> bool | None:
+    """Read what a record points at: a flag, or features in which `word` is searched."""
+    found = at_pointer(item, place) if place is not None else None
+    if isinstance(found, bool):
+        return found
+    if found is None or not isinstance(found, str | list):
+        return None
+    return any(word in feature for feature in words(found))
+
+
+def _featured(item: JsonObject, wanted: set[str]) -> bool | None:
+    """Tell whether a list of features names one of these; None where there is no list."""
+    features = _features(item)
+    return None if features is None else bool(features & wanted)
+
+
+def _features(item: JsonObject) -> set[str] | None:
+    listed = [at_pointer(item, place) for place in _FEATURES]
+    named = [words(found) for found in listed if isinstance(found, list)]
+    return set().union(*named) if named else None
+
+
+def words(value: Json) -> set[str]:
+    """Return the lower-case words of a text, a list of texts, or a flag (`true`, `false`)."""
+    listed = value if isinstance(value, list) else [value]
+    return {str(word).lower() for word in listed if isinstance(word, str | bool)}

@@ -1,0 +1,1 @@
+"""Reads, verifies and maintains the audit log, and counts uses of keys."""

@@ -1,0 +1,59 @@
+"""How long the engine waits for the next piece of an answer.
+
+Knows the limits of waiting and reads the monotonic clock. Must not know what is waited for, nor
+wait itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from byokd.core.limits import ENDING_TIMEOUT_MS
+from byokd.core.settings import TimeoutSettings
+from byokd.protocol.errors import TimedOut
+from byokd.protocol.events import Event, Raw, UsageSnapshot
+
+_SILENT = (UsageSnapshot, Raw)
+
+
+class DeadlineTimer:
+    """How much longer the next read may take.
+
+    Only time spent waiting for the provider counts: while a slow client is being waited for, no
+    read is under way. Comments and usage do not count as content.
+    """
+
+    __slots__ = ("_began", "_idle_ms", "_left_ms", "_phase", "_read_at", "_total_ms")
+
+    def __init__(self, patience: TimeoutSettings) -> None:
+        self._idle_ms = patience.idle_ms
+        self._left_ms: float = patience.first_content_ms
+        self._total_ms = patience.total_ms
+        self._phase = "firstContent"
+        self._began = self._read_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to count: the head of the answer is there."""
+        self._began = time.monotonic()
+
+    def left_s(self, *, ending: bool) -> float:
+        """Return how long to wait for the next piece; not long once the answer said its end."""
+        self._read_at = time.monotonic()
+        total_left_ms = self._total_ms - (self._read_at - self._began) * 1000
+        left_ms = min(self._left_ms, total_left_ms)
+        return max(0.0, min(left_ms, ENDING_TIMEOUT_MS) if ending else left_ms) / 1000
+
+    def saw(self, events: Sequence[Event]) -> bool:
+        """Start the idle wait anew if any of these is content, and tell whether one was."""
+        if all(isinstance(event, _SILENT) for event in events):
+            now = time.monotonic()
+            self._left_ms -= (now - self._read_at) * 1000
+            self._read_at = now  # the next slice of the same piece counts from here
+            return False
+        self._left_ms, self._phase = self._idle_ms, "idle"
+        return True
+
+    def expired(self) -> TimedOut:
+        """Return the error for a wait that is over."""
+        return TimedOut("the provider stopped sending; try again", details={"phase": self._phase})

@@ -1,0 +1,77 @@
+"""Keeps what was learnt lately, within bounds: so many entries, so many bytes, for so long.
+
+Knows ages, sizes and order of use. Must not know what is kept, nor read a clock: time enters as a
+value. Nothing here is on disk; it ends with the process.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_Key = TypeVar("_Key", bound=Hashable)
+_Value = TypeVar("_Value")
+
+
+@dataclass(slots=True)
+class _Entry(Generic[_Value]):
+    value: _Value
+    size_bytes: int
+    since_ms: int
+
+
+class TtlCache(Generic[_Key, _Value]):
+    """What was kept lately; where there is too much, what was used longest ago goes first.
+
+    Args:
+        entries_max: how many entries there may be.
+        ttl_ms: for how long an entry is given out.
+        bytes_max: how large all entries may be together; None where each is small.
+        renews: whether an entry that is used is young again.
+    """
+
+    def __init__(
+        self, *, entries_max: int, ttl_ms: int, bytes_max: int | None = None, renews: bool = False
+    ) -> None:
+        self._entries: OrderedDict[_Key, _Entry[_Value]] = OrderedDict()
+        self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._ttl_ms = ttl_ms
+        self._renews = renews
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: _Key, now_ms: int) -> _Value | None:
+        """Return what was kept under a key, or None where there is nothing so young."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if now_ms - entry.since_ms > self._ttl_ms:
+            self._drop(key)
+            return None
+        if self._renews:
+            entry.since_ms = now_ms
+        self._entries.move_to_end(key)
+        return entry.value
+
+    def put(self, key: _Key, value: _Value, now_ms: int, *, size_bytes: int = 0) -> None:
+        """Keep a value, in place of any under this key; one too large by itself is not kept."""
+        self._drop(key)
+        if self._is_heavy(size_bytes):
+            return
+        self._entries[key] = _Entry(value, size_bytes, now_ms)
+        self.size_bytes += size_bytes
+        while len(self._entries) > self._entries_max or self._is_heavy(self.size_bytes):
+            self._drop(next(iter(self._entries)))
+
+    def _is_heavy(self, size_bytes: int) -> bool:
+        return self._bytes_max is not None and size_bytes > self._bytes_max
+
+    def _drop(self, key: _Key) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.size_bytes -= entry.size_bytes

@@ -1,0 +1,1 @@
+"""Decides when a key is taken out of use, and asks the person about it."""

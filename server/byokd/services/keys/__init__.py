@@ -1,0 +1,1 @@
+"""Stores, rotates, lists, probes and deletes keys, and opens them for requests."""

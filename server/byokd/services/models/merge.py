@@ -1,0 +1,152 @@
+"""One list of models from everything that is said about them.
+
+Knows who is believed about what: the person first, then the provider, then the bundled facts. Must
+not know how any of them was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+from byokd.catalog.models import ModelFacts, facts, known_models
+from byokd.catalog.pricing import list_price
+from byokd.catalog.record import Provider
+from byokd.core.settings import OwnModel, OwnPrice
+from byokd.model_cache import SeenList
+from byokd.protocol.model import ModelInfo, ModelPrice
+from byokd.provider_api.model_lists import ListedModel
+
+
+def said_by(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
+    """Return what a provider says of one of its models, and no more than that."""
+    return ModelInfo(
+        provider=record.id,
+        id=model.id,
+        name=model.name,
+        source="live",
+        seen_at=seen_at,
+        chat=model.chat,
+        context_tokens=model.context_tokens,
+        output_tokens=model.output_tokens,
+        input_modalities=model.input_modalities,
+        tools=model.tools,
+        reasoning=model.reasoning,
+        price=_live_price(model, seen_at),
+        deprecated=model.deprecated,
+    )
+
+
+def joined(
+    record: Provider, live: SeenList | None, fields: Mapping[str, str] = MappingProxyType({})
+) -> list[ModelInfo]:
+    """Return the live models, each completed from the catalog, then those that others name.
+
+    Args:
+        record: whose models.
+        live: what the provider listed, if anything.
+        fields: the plain fields of the key, some of which name a model.
+    """
+    items = {model.id: _completed(record, model) for model in (live.models if live else ())}
+    for name, known in known_models(record.id).items():
+        items.setdefault(name, _from_facts(record, known))
+    for name in record.models.static:
+        if filled := _filled(name, fields):
+            items.setdefault(filled, _completed(record, _bare(record, filled)))
+    for own in record.models.own:
+        said = items.get(own.id) or _completed(record, _bare(record, own.id, "user"))
+        items[own.id] = said.model_copy(update=_own_words(own))
+    return list(items.values())
+
+
+def cheapest_chat_model(items: Iterable[ModelInfo]) -> str | None:
+    """Return the id of the cheapest listed model that chats and costs anything, or None.
+
+    One whose price nobody states comes after all others; a free one may train on what it is asked.
+    """
+    fitting = [item for item in items if item.chat is not False and not item.deprecated]
+    live = [item for item in fitting if item.source == "live"] or fitting
+    return min(live, key=_cost).id if live else None
+
+
+def _cost(item: ModelInfo) -> tuple[bool, bool, float]:
+    price = item.price
+    asked = [text for text in (price.input, price.output) if text] if price else []
+    total = sum(float(text) for text in asked)
+    return item.chat is not True, not total, total
+
+
+def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
+    """Fill in from the catalog where the provider is silent.
+
+    A deployment that a person named (Azure) is known by the model that it deploys.
+    """
+    known = facts(record.id, model.id) or (facts(record.id, model.name) if model.name else None)
+    if known is None:
+        return model
+    said = _from_facts(record, known)
+    silent = [name for name in ModelInfo.model_fields if getattr(model, name) is None]
+    return model.model_copy(update={name: getattr(said, name) for name in silent})
+
+
+def _filled(name: str, fields: Mapping[str, str]) -> str:
+    return fields.get(name[1:-1], "") if name.startswith("{") else name
+
+
+def _own_words(own: OwnModel) -> dict[str, Any]:
+    said = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
+    return said if own.price is None else said | {"price": _own_price(own.price)}
+
+
+def _own_price(price: OwnPrice) -> ModelPrice:
+    return ModelPrice.model_validate(price.model_dump())
+
+
+def _live_price(model: ListedModel, seen_at: int) -> ModelPrice | None:
+    if model.price is None:
+        return None
+    day = datetime.fromtimestamp(seen_at / 1000, UTC).date().isoformat()
+    return ModelPrice(
+        currency=model.price.currency,
+        input=model.price.input,
+        output=model.price.output,
+        cache_read=model.price.cache_read,
+        cache_write=model.price.cache_write,
+        as_of=day,
+    )
+
+
+def _from_facts(record: Provider, known: ModelFacts) -> ModelInfo:
+    return _bare(record, known.id).model_copy(
+        update={
+            "source": "catalog",
+            "name": known.name,
+            "context_tokens": known.context_tokens,
+            "output_tokens": known.output_tokens,
+            "input_modalities": known.input_modalities,
+            "tools": known.tools,
+            "reasoning": known.reasoning,
+            "price": list_price(known, datetime.now(UTC)),
+            "deprecated": known.deprecated,
+        }
+    )
+
+
+def _bare(record: Provider, name: str, source: Literal["static", "user"] = "static") -> ModelInfo:
+    return ModelInfo(
+        provider=record.id,
+        id=name,
+        name=None,
+        source=source,
+        seen_at=None,
+        chat=None,
+        context_tokens=None,
+        output_tokens=None,
+        input_modalities=None,
+        tools=None,
+        reasoning=None,
+        price=None,
+        deprecated=None,
+    )

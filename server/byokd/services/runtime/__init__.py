@@ -1,0 +1,1 @@
+"""The session, background tasks, the clock, paging, and changes made by other processes."""

@@ -1,0 +1,63 @@
+"""Who is asking: the session that `initialize` opened, and the way back to its client.
+
+Knows what the rooms may ask of a client. Must not know JSON-RPC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from byokd.protocol.base import Params
+from byokd.protocol.lifecycle import ClientInfo, Features, ShowMessageRequest
+
+if TYPE_CHECKING:
+    from byokd.protocol.key import KeyState
+    from byokd.vault import KeyRow
+
+
+class Client(Protocol):
+    """The way back. The door implements it; tests record what is said."""
+
+    def notify(self, method: str, params: Params) -> None:
+        """Send a notification, unless the client opted out of it. Never waits, never raises."""
+        ...
+
+    async def prompt(self, request: ShowMessageRequest) -> str | None:
+        """Ask the person; return the title of the chosen action, or None when dismissed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key as the client was last told of it."""
+
+    provider: str
+    version: int
+    state: KeyState
+    is_default: bool
+
+    @classmethod
+    def of(cls, row: KeyRow) -> KnownKey:
+        """Return what there is to know of a row."""
+        return cls(row.provider, row.version, row.state, row.is_default)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One connection. The account comes from here and never from a request's params.
+
+    `known` holds the account's keys by id as the client knows them; None for one that was deleted.
+    """
+
+    account: str
+    client: Client
+    client_info: ClientInfo | None
+    features: Features
+    can_prompt: bool
+    known: dict[str, KnownKey | None] = field(default_factory=dict, compare=False)
+
+    @property
+    def actor(self) -> str:
+        """How the audit trail names this client."""
+        return self.client_info.name if self.client_info else "unknown"

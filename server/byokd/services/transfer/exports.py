@@ -1,0 +1,92 @@
+"""`key/export`: seals keys for another machine, where the person asked for it on a terminal.
+
+Knows that this process must have been allowed to, and that the trail says so before the file
+leaves. Must not know how a key is sealed. What leaves is encrypted under a passphrase of theirs.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Collection
+from typing import Final
+
+from byokd.core.limits import BUNDLE_MAX_BYTES
+from byokd.crypto import export_file
+from byokd.crypto.export_file import ExportFileError
+from byokd.crypto.seal import SealingKey
+from byokd.keysource.passphrase import check_new, key_of, new_cost
+from byokd.protocol.errors import InvalidParams, NotFound, Unsupported
+from byokd.protocol.transfer import KeyExportParams, KeyExportResult
+from byokd.services.audit.service import AuditService
+from byokd.services.keys.input import open_secret
+from byokd.services.runtime.session import Session
+from byokd.vault import KeyRow, Vault, VaultTx, keys, transfer
+
+METHOD: Final = "key/export"
+_FIELD: Final = "passphrase"
+
+
+class ExportService:
+    """Keys that leave for another machine.
+
+    Args:
+        vault: where they are.
+        trail: what must say so.
+        sealing: opens the passphrase.
+        allowed: whether the daemon was started with `--allow-export`.
+    """
+
+    def __init__(
+        self, vault: Vault, trail: AuditService, sealing: SealingKey, *, allowed: bool
+    ) -> None:
+        self._vault = vault
+        self._trail = trail
+        self._sealing = sealing
+        self._allowed = allowed
+
+    async def export(self, session: Session, params: KeyExportParams) -> KeyExportResult:
+        """Return the keys of this account as one encrypted file.
+
+        Raises:
+            Unsupported: this daemon was not started for it.
+            InvalidParams: the passphrase is too short, or there are too many keys for one file.
+            NotFound: there is no such key, or none at all.
+            VaultError: the vault is not open, or the disk refuses; nothing left.
+        """
+        if not self._allowed:
+            raise Unsupported(
+                "keys never leave for a client; a person exports them with: byokd keys export"
+            )
+        passphrase = open_secret(
+            session, params.passphrase, self._sealing, method=METHOD, field=_FIELD
+        )
+        check_new(passphrase, f"/{_FIELD}")
+        cost = new_cost().packed()
+        key = await key_of(passphrase, cost)
+
+        def write(tx: VaultTx) -> tuple[bytes, int, tuple[str, ...]]:
+            rows, broken = _chosen(tx, session.account, params.key_ids)
+            data = export_file.write(key, cost, [transfer.pack_entry(tx, row) for row in rows])
+            for row in rows:
+                self._trail.note(tx, session, "key.exported", row)
+            return data, len(rows), broken
+
+        try:
+            data, count, left_out = await self._vault.transaction(write)
+        except ExportFileError:
+            raise InvalidParams(
+                f"these keys need more than {BUNDLE_MAX_BYTES} bytes; export them in parts",
+                details=[{"pointer": "/keyIds", "reason": "tooLarge"}],
+            ) from None
+        return KeyExportResult(bundle=b64encode(data).decode(), keys=count, left_out=left_out)
+
+
+def _chosen(
+    tx: VaultTx, account: str, key_ids: Collection[str] | None
+) -> tuple[list[KeyRow], tuple[str, ...]]:
+    if key_ids:
+        return [keys.get(tx, account, key_id) for key_id in dict.fromkeys(key_ids)], ()
+    listing = keys.list_keys(tx, account)
+    if not listing.rows:
+        raise NotFound("there are no keys to export in this account")
+    return list(listing.rows), listing.broken

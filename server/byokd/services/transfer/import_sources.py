@@ -1,0 +1,203 @@
+"""Where keys are imported from: variables, a `.env` file, a bundle of another machine.
+
+Knows how each is read and what is noticed on the way. Must not store anything. Nothing is searched
+for: a path is one that the person named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from byokd.catalog.record import Provider
+from byokd.catalog.variables import variables_of
+from byokd.core.limits import BUNDLE_MAX_BYTES, ENV_FILE_MAX_BYTES
+from byokd.core.secret import Secret
+from byokd.crypto import export_file
+from byokd.crypto.argon2 import Cost
+from byokd.crypto.export_file import ExportFileError, Fault as BundleFault
+from byokd.crypto.seal import SealingKey
+from byokd.keysource.passphrase import key_of
+from byokd.protocol.errors import InvalidParams, NotFound, Unsupported
+from byokd.protocol.transfer import (
+    BundleSource,
+    EnvFileSource,
+    EnvironmentSource,
+    IgnoredVariable,
+    ImportSource,
+    SourceWarning,
+    VariablesSource,
+)
+from byokd.services.keys.input import open_secret
+from byokd.services.providers import ProviderService
+from byokd.services.runtime.session import Session
+from byokd.services.transfer.detect import DetectedKey, addresses, find
+from byokd.services.transfer.env_file import Fault, Line, read_lines
+from byokd.store.named import read_named
+from byokd.vault import transfer
+
+METHOD: Final = "key/import"
+
+_PATH: Final = "/source/path"
+_LINES: Final[dict[Fault, str]] = {
+    "syntax": "this line is not NAME=value",
+    "substitution": "this value asks for something to be put in its place; write it out",
+    "unclosedQuote": "the quote that begins here is never closed; nothing after it was read",
+}
+_BUNDLES: Final[dict[BundleFault, tuple[str, str]]] = {
+    "notABundle": (_PATH, "that is not a file that byokd exported"),
+    "newer": (_PATH, "a newer byokd made this file; update byokd here"),
+    "damaged": (_PATH, "the file is damaged; copy it again from where it was made"),
+    "tooLarge": (_PATH, f"the file is larger than {BUNDLE_MAX_BYTES} bytes"),
+    "wrongPassphrase": ("/source/passphrase", "the passphrase does not open this file"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a source holds."""
+
+    found: Sequence[DetectedKey]
+    ignored: tuple[IgnoredVariable, ...] = ()
+    warnings: tuple[SourceWarning, ...] = ()
+
+
+class ImportSources:
+    """Reads sources.
+
+    Args:
+        providers: whose keys are known.
+        sealing: opens what the client sealed.
+        variables: those that the process was started with; emptied by `forget`.
+    """
+
+    def __init__(
+        self,
+        providers: ProviderService,
+        sealing: SealingKey,
+        variables: MutableMapping[str, Secret],
+    ) -> None:
+        self._providers = providers
+        self._sealing = sealing
+        self._variables = variables
+
+    async def read(self, session: Session, source: ImportSource) -> Content:
+        """Return what a source holds.
+
+        Raises:
+            InvalidParams: the file or the passphrase will not do; a pointer and a reason say why.
+        """
+        records = self._providers.visible(session)
+        match source:
+            case EnvironmentSource():
+                return _content(records, self._variables)
+            case VariablesSource():
+                return _content(
+                    records,
+                    {
+                        name: open_secret(session, value, self._sealing, method=METHOD, field=name)
+                        for name, value in source.variables.items()
+                    },
+                )
+            case EnvFileSource():
+                return await asyncio.to_thread(_env_file, records, source.path)
+            case BundleSource():
+                return await self._bundle(session, source)
+
+    def forget(self) -> None:
+        """Let go of the variables that the process was started with."""
+        self._variables.clear()
+
+    async def _bundle(self, session: Session, source: BundleSource) -> Content:
+        passphrase = open_secret(
+            session, source.passphrase, self._sealing, method=METHOD, field="passphrase"
+        )
+        data, _ = await asyncio.to_thread(read_named, source.path, BUNDLE_MAX_BYTES, pointer=_PATH)
+        try:
+            read = export_file.read(data)
+            Cost.unpacked(read.cost)
+        except ExportFileError as error:
+            raise _refused(error.fault) from None
+        except ValueError:
+            raise _refused("damaged") from None
+        key = await key_of(passphrase, read.cost)
+        try:
+            opened = [transfer.unpack_entry(text) for text in export_file.open_records(key, read)]
+        except ExportFileError as error:
+            raise _refused(error.fault) from None
+        except ValueError:
+            raise _refused("damaged") from None
+        return self._known(session, opened)
+
+    def _known(self, session: Session, opened: Sequence[transfer.TransferredKey]) -> Content:
+        found, warnings = list[DetectedKey](), list[SourceWarning]()
+        for entry in opened:
+            new = entry.new
+            try:
+                record = self._providers.get(new.provider, session)
+            except (NotFound, Unsupported):
+                text = f"there is no provider {new.provider} here; its key is left out"
+                warnings.append(SourceWarning(type="unknownProvider", line=None, message=text))
+                continue
+            found.append(
+                DetectedKey(
+                    record,
+                    new.fields,
+                    label=new.label,
+                    base_url=new.base_url,
+                    origin=new.origin,
+                    allow_insecure=new.allow_insecure,
+                    make_default=new.make_default,
+                    disabled=entry.disabled,
+                )
+            )
+        return Content(found, warnings=tuple(warnings))
+
+
+def _content(
+    records: Sequence[Provider],
+    variables: MutableMapping[str, Secret],
+    warnings: tuple[SourceWarning, ...] = (),
+) -> Content:
+    ignored = tuple(
+        IgnoredVariable(variable=name, provider=record.id, reason="baseUrl")
+        for name, record in addresses(records, variables)
+    )
+    return Content(find(records, variables), ignored, warnings)
+
+
+def _env_file(records: Sequence[Provider], path: str) -> Content:
+    data, open_to_others = read_named(path, ENV_FILE_MAX_BYTES, pointer=_PATH)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise InvalidParams(
+            "that is not a text file; name a file of NAME=value lines",
+            details=[{"pointer": _PATH, "reason": "notText"}],
+        )
+    known = frozenset[str]().union(*map(variables_of, records))
+    lines = [line for line in read_lines(text) if _matters(line, known)]
+    warnings = [
+        SourceWarning(type="line", line=line.number, message=_LINES[line.fault])
+        for line in lines
+        if line.fault is not None
+    ]
+    if open_to_others:
+        text = "other users of this machine can read this file; chmod 600 keeps them out"
+        warnings.insert(0, SourceWarning(type="openToOthers", line=None, message=text))
+    values = {line.name: Secret(line.value) for line in lines if line.name and line.value}
+    return _content(records, values, tuple(warnings))
+
+
+def _matters(line: Line, known: frozenset[str]) -> bool:
+    """Tell whether a line is about a key, or hides from us what it is about."""
+    return line.name is None or line.name in known or line.fault == "unclosedQuote"
+
+
+def _refused(fault: BundleFault) -> InvalidParams:
+    pointer, text = _BUNDLES[fault]
+    return InvalidParams(text, details=[{"pointer": pointer, "reason": fault}])

@@ -1,0 +1,1 @@
+"""Vault status, unlock, rekey, backup and restore."""

@@ -1,0 +1,349 @@
+"""Which key opens which: slots open the root key, the root key opens the accounts' data keys.
+
+    key source ─▶ slot ─▶ root key ─▶ data key of an account ─▶ a key of its own for each record
+
+Knows the tables `key_slot` and `account_dek`. Must not know where a slot's key comes from, nor
+what is sealed under a data key.
+
+Slots make the protection of a vault a matter of one row: another keyring, a passphrase or a
+recovery code wraps the same root key, and no stored key is sealed again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, cast
+
+from byokd.crypto.chain import Link
+from byokd.crypto.envelope import EnvelopeError, open_blob, seal
+from byokd.crypto.kdf import KEY_BYTES, digest, same, subkey
+from byokd.protocol.errors import Conflict, VaultCorrupt
+from byokd.store.connection import Row
+from byokd.store.db import Tx
+from byokd.store.transaction import Meta, RootKeys, VaultTx, write_meta
+
+if TYPE_CHECKING:
+    from byokd.protocol.vault import SlotKind
+    from byokd.vault.slots import SlotKey
+
+ID_BYTES: Final = 16
+PENDING: Final = "pending"
+ACTIVE: Final = "active"
+RETIRING: Final = "retiring"
+
+_FIRST: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One way to open the root key. `kind` is its name in the contract.
+
+    Only an active slot has a blob. A pending one names a key that is being made, a retiring one a
+    key that is being removed: without the row nobody would know of it after a crash, because
+    keyrings do not list what they hold.
+    """
+
+    slot_id: bytes
+    kind: SlotKind
+    kdf_params: bytes
+    rk_version: int
+    state: str
+    blob: bytes | None = field(repr=False)
+    created_at: int
+    row_gen: int
+    row_mac: bytes = field(repr=False, default=b"")
+
+    def mac(self, keys: RootKeys) -> bytes:
+        """Return what must stand in `row_mac`."""
+        return keys.row_mac(
+            "key_slot",
+            self.slot_id,
+            self.kind,
+            self.kdf_params,
+            self.rk_version,
+            self.state,
+            b"" if self.blob is None else digest(self.blob),
+            self.created_at,
+            self.row_gen,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of a store before it is unlocked: nothing of it is authenticated yet."""
+
+    store_id: bytes
+    slots: tuple[Slot, ...]
+
+    @property
+    def active(self) -> tuple[Slot, ...]:
+        """The slots that open it, oldest first."""
+        return tuple(slot for slot in self.slots if slot.state == ACTIVE)
+
+
+class DoesNotOpen(VaultCorrupt):
+    """A key is not the one that a slot was made with, or the slot's row was changed."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DataKey:
+    """The data key of one account, and what tells its credentials apart."""
+
+    version: int
+    key: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The key of the account's fingerprints."""
+        return subkey(self.key, "fingerprint")
+
+
+def find(sql: Tx) -> Stored | None:
+    """Return the store's identity and its slots; None where there is no vault yet.
+
+    Raises:
+        VaultCorrupt: there is a vault and no slot that could open it.
+    """
+    meta = sql.one("SELECT store_id FROM meta")
+    if meta is None:
+        return None
+    stored = Stored(meta.blob("store_id"), tuple(all_slots(sql)))
+    if not stored.active:
+        raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
+    return stored
+
+
+def already_there() -> Conflict:
+    """Return the error for a vault that is made twice."""
+    return Conflict("there is a vault already; unlock it instead of making another")
+
+
+def create(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
+    """Write a new root key under its slots, and the row that every change passes through."""
+    root = os.urandom(KEY_BYTES)
+    keys = RootKeys.of(store_id, _FIRST, root)
+    for key in opened_by:
+        write_slot(sql, keys, wrapped(keys, key, at=at))
+    genesis = keys.chain(_FIRST).genesis()
+    write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
+    return keys
+
+
+def wrapped(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
+    """Return an active slot that opens these root keys."""
+    fields = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
+    parents = keys.root if keys.trail == keys.root else keys.root + keys.trail
+    blob = seal(key.kek, "slot", fields, parents)
+    return Slot(key.slot_id, key.kind, key.params, keys.version, ACTIVE, blob, at, _FIRST)
+
+
+def write_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
+    """Write a slot, in place of the one that has its id."""
+    sql.run(
+        "INSERT OR REPLACE INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob,"
+        " created_at, row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        slot.slot_id,
+        slot.kind,
+        slot.kdf_params,
+        slot.rk_version,
+        slot.state,
+        slot.blob,
+        slot.created_at,
+        slot.row_gen,
+        slot.mac(keys),
+    )
+
+
+def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+    """Return the root key that a slot wraps.
+
+    Raises:
+        DoesNotOpen: the key does not open this slot of this store.
+        VaultCorrupt: the slot's row was changed from outside.
+    """
+    fields = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
+    try:
+        parents = bytes(open_blob(kek, "slot", fields, slot.blob or b""))
+    except EnvelopeError:
+        raise DoesNotOpen(
+            "the master key does not open this store; restore the store it belongs to"
+        ) from None
+    root, trail = parents[:KEY_BYTES], parents[KEY_BYTES:] or None
+    keys = RootKeys.of(stored.store_id, slot.rk_version, root, trail)
+    if not same(slot.mac(keys), slot.row_mac):
+        raise VaultCorrupt(
+            "the row that holds the root key was changed from outside; restore the store's backup"
+        )
+    return keys
+
+
+def data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
+    """Return an account's data key, the newest or a given version; None where there is none.
+
+    Raises:
+        VaultCorrupt: the row was changed from outside.
+    """
+    if version is not None and (known := tx.data_keys.get((account, version))) is not None:
+        return DataKey(version, known)
+    row = tx.sql.one(
+        "SELECT * FROM account_dek WHERE account_id = ? AND (dek_version = ? OR ? IS NULL)"
+        " ORDER BY dek_version DESC",
+        account,
+        version,
+        version,
+    )
+    if row is None:
+        return None
+    found, blob = row.number("dek_version"), row.blob("blob")
+    columns = (account, found, row.number("rk_version"), digest(blob), row.number("created_at"))
+    expected = tx.keys.row_mac("account_dek", *columns, row.number("row_gen"))
+    if not same(expected, row.blob("row_mac")):
+        raise _changed(account)
+    try:
+        key = open_blob(tx.keys.root, "account-dek", _dek_fields(tx.keys, account, found), blob)
+    except EnvelopeError:
+        raise _changed(account) from None
+    tx.data_keys[account, found] = bytes(key)
+    return DataKey(found, bytes(key))
+
+
+def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
+    """Return an account's data key; the first use of the account makes it."""
+    if (found := data_key(tx, account)) is not None:
+        return found
+    key = DataKey(_FIRST, os.urandom(KEY_BYTES))
+    _write_data_key(tx, tx.keys, account, key, at=at)
+    tx.changed = True
+    return key
+
+
+def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
+    """Make the next data key of an account; None where the account has none yet."""
+    newest = data_key(tx, account)
+    if newest is None:
+        return None
+    key = DataKey(newest.version + 1, os.urandom(KEY_BYTES))
+    _write_data_key(tx, tx.keys, account, key, at=at)
+    tx.changed = True
+    return key
+
+
+def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
+    """Remove an account's older data keys that no key is sealed under any more."""
+    removed = tx.sql.run(
+        "DELETE FROM account_dek WHERE account_id = ? AND dek_version < ? AND dek_version NOT IN"
+        " (SELECT dek_version FROM key_entry WHERE account_id = ?)",
+        account,
+        before,
+        account,
+    )
+    tx.changed = tx.changed or removed > 0
+
+
+def renew_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
+    """Put the store under a new root key: its slots, its data keys, and the MAC of every row.
+
+    A row that fails its check is left as it is, so that it goes on failing.
+
+    Args:
+        tx: the transaction; it goes on under the new root key.
+        opened_by: the key of every slot that shall open it; what was active before is not any more.
+        at: wall-clock milliseconds, for slots that are new.
+
+    Returns:
+        The root keys before.
+
+    Raises:
+        VaultCorrupt: a data key was changed from outside; what it seals would be lost.
+    """
+    before, sql = tx.keys, tx.sql
+    after = RootKeys.of(before.store_id, before.version + 1, os.urandom(KEY_BYTES), before.trail)
+    for row in sql.all("SELECT account_id, dek_version, created_at FROM account_dek"):
+        account, version = row.text("account_id"), row.number("dek_version")
+        key = data_key(tx, account, version=version)
+        if key is not None:
+            _write_data_key(tx, after, account, key, at=row.number("created_at"))
+    was = {slot.slot_id.hex() for slot in checked_slots(tx) if slot.state == ACTIVE}
+    opens = {key.slot_id.hex() for key in opened_by}
+    tx.owed_slots |= dict.fromkeys(was - opens, False) | dict.fromkeys(opens - was, True)
+    made_at = {slot.slot_id: slot.created_at for slot in all_slots(sql)}
+    sql.run("DELETE FROM key_slot WHERE state = ?", ACTIVE)
+    for slot_key in opened_by:
+        created_at = made_at.get(slot_key.slot_id, at)
+        write_slot(sql, after, wrapped(after, slot_key, at=created_at))
+    for slot in all_slots(sql):
+        if slot.state != ACTIVE and same(slot.mac(before), slot.row_mac):
+            write_slot(sql, after, replace(slot, rk_version=after.version))
+    tx.keys, tx.meta = after, replace(tx.meta, rk_version=after.version)
+    tx.changed = True
+    return before
+
+
+def _write_data_key(tx: VaultTx, under: RootKeys, account: str, key: DataKey, *, at: int) -> None:
+    blob = seal(under.root, "account-dek", _dek_fields(under, account, key.version), key.key)
+    columns = (account, key.version, under.version, digest(blob), at, _FIRST)
+    tx.sql.run(
+        "INSERT OR REPLACE INTO account_dek (account_id, dek_version, rk_version, blob,"
+        " created_at, row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        account,
+        key.version,
+        under.version,
+        blob,
+        at,
+        _FIRST,
+        under.row_mac("account_dek", *columns),
+    )
+
+
+def _dek_fields(keys: RootKeys, account: str, version: int) -> tuple[bytes, str, int, int]:
+    return (keys.store_id, account, version, keys.version)
+
+
+def checked_slots(tx: VaultTx) -> list[Slot]:
+    """Return the slots whose rows are as they were written; another is as if it were not there.
+
+    Keys are removed by what these rows say, so whoever edits a row must not be able to say it.
+    """
+    return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
+
+
+def slots(tx: VaultTx) -> dict[str, bool]:
+    """Return the ids of slots that open the store, in hex; False for a row that fails its check.
+
+    The audit trail is compared with this.
+    """
+    checked = {slot.slot_id for slot in checked_slots(tx)}
+    return {
+        slot.slot_id.hex(): slot.slot_id in checked
+        for slot in all_slots(tx.sql)
+        if slot.state == ACTIVE or slot.slot_id not in checked
+    }
+
+
+def all_slots(sql: Tx) -> list[Slot]:
+    """Return every slot, oldest first; nothing of them is checked."""
+    order = "created_at, slot_type = 'recoveryCode', slot_id"
+    rows = sql.all(f"SELECT * FROM key_slot ORDER BY {order}")  # noqa: S608  # the text is ours
+    return [_slot_of(row) for row in rows]
+
+
+def _changed(account: str) -> VaultCorrupt:
+    return VaultCorrupt(
+        f"the data key of account {account} was changed from outside; restore the store's backup"
+    )
+
+
+def _slot_of(row: Row) -> Slot:
+    return Slot(
+        slot_id=row.blob("slot_id"),
+        kind=cast("SlotKind", row.text("slot_type")),
+        kdf_params=row.blob("kdf_params"),
+        rk_version=row.number("rk_version"),
+        state=row.text("state"),
+        blob=row.maybe_blob("blob"),
+        created_at=row.number("created_at"),
+        row_gen=row.number("row_gen"),
+        row_mac=row.blob("row_mac"),
+    )

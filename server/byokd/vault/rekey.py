@@ -1,0 +1,270 @@
+"""New keys for a vault that is open: another way in, one less, a new root key, new data keys.
+
+    await add_slot(…)         make a slot, and retire others in its place if asked to
+    await remove_slot(…)      take one away
+    await finish(…)           complete what a process that was killed had begun
+    await renew_root(…)       a new root key under every slot
+    await renew_data_keys(…)  every key of an account sealed under a new data key
+
+Knows the order in which each is done, so that a crash between any two steps loses no key and leaves
+none behind: the intent is on the disk before a key is put anywhere, a new way in is proven before
+an old one ends, and a row is removed only after the key that it names is gone. Must not know how a
+slot's key is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Literal, TypeAlias
+
+from byokd.core.limits import SLOTS_MAX
+from byokd.keysource.source import Item, failed
+from byokd.protocol.errors import Conflict, InvalidParams, NotFound, Unsupported, VaultError
+from byokd.protocol.vault import SlotKind
+from byokd.store.transaction import VaultTx
+from byokd.vault import key_wrapping, keys, pending_keys, rows
+from byokd.vault.key_wrapping import ACTIVE, ID_BYTES, PENDING, RETIRING, Slot, Stored
+from byokd.vault.slots import NO_PARAMS, RECOVERY, Given, SlotKey, opened
+from byokd.vault.vault import Vault
+
+Note: TypeAlias = Callable[[VaultTx, bytes], object]
+"""Writes the audit entry about a slot, in the transaction of the change."""
+
+Retire: TypeAlias = Literal["none", "protections", "recoveryCodes"]
+
+_KEPT: Final = frozenset({"osKeyring", "keyFile"})
+"""The kinds whose key is put somewhere, and could be left behind there."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSlot:
+    """A slot to be made.
+
+    Attributes:
+        kind: what opens it.
+        given: the passphrase or the recovery code, for the kinds that are one.
+        retire: which others end with it.
+    """
+
+    kind: SlotKind
+    given: Given
+    retire: Retire = "none"
+
+
+async def add_slot(vault: Vault, new: NewSlot, *, at: int, added: Note, removed: Note) -> None:
+    """Make another way to open the vault.
+
+    Raises:
+        Conflict: there are `SLOTS_MAX` already.
+        Unsupported: the vault is in memory.
+        InvalidParams: the passphrase is missing or too short.
+        VaultLocked, VaultUnavailable: the vault is not open, or the place does not take the key.
+        StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
+    """
+    if new.kind == "memory":
+        raise InvalidParams("a vault on disk cannot be opened by a key that ends with the process")
+    async with vault.changing_slots():
+        store_id = await vault.read(lambda tx: tx.keys.store_id)
+        item = Item(store_id, os.urandom(ID_BYTES))
+        await vault.transaction(lambda tx: _intend(tx, item.slot_id, new.kind, at=at))
+        try:
+            key = await vault.slot_keys.make(item, new.kind, new.given, interactive=True)
+            await _prove(vault, item, key)
+            await vault.transaction(lambda tx: _activate(tx, key, new.retire, added, removed))
+        except BaseException:
+            with suppress(VaultError):
+                await _clear(vault)
+            raise
+        await _clear(vault)
+
+
+async def remove_slot(vault: Vault, slot_id: bytes, *, removed: Note) -> None:
+    """Take a way to open the vault away; its key is removed from where it is kept.
+
+    Raises:
+        NotFound: there is no such slot.
+        Conflict: only a recovery code would be left, or nothing.
+        VaultError: as `add_slot`.
+    """
+
+    def work(tx: VaultTx) -> None:
+        active = _active(tx)
+        slot = next((slot for slot in active if slot.slot_id == slot_id), None)
+        if slot is None and slot_id.hex() not in tx.distrusted_slots:
+            raise NotFound("there is no such slot; vault/status lists them")
+        if not any(other.kind != RECOVERY for other in active if other is not slot):
+            raise Conflict(
+                "this is the last way to open the vault but for a recovery code; add another first"
+            )
+        if slot is None:
+            _strike_out(tx, slot_id)
+        else:
+            _retire(tx, slot)
+        removed(tx, slot_id)
+
+    async with vault.changing_slots():
+        await vault.transaction(work)
+        await _clear(vault)
+
+
+async def finish(vault: Vault) -> None:
+    """Complete or undo what was begun by a process that is gone; never raises.
+
+    Nothing is done while another process is at it, and a key that cannot be removed now is tried
+    again at the next start.
+    """
+    with suppress(VaultError, Unsupported):  # unsupported: the vault is in memory
+        stored = await vault.survey()
+        begun = stored is not None and len(stored.active) < len(stored.slots)
+        if begun or pending_keys.is_there(vault.places):
+            async with vault.changing_slots(timeout_ms=0):
+                if begun:
+                    await _clear(vault)
+
+
+async def renew_root(
+    vault: Vault, given: Given, new: Given, *, at: int, note: Callable[[VaultTx], object]
+) -> None:
+    """Put the vault under a new root key, in one transaction.
+
+    Args:
+        vault: which is open.
+        given: the passphrase and the recovery code of slots that need one.
+        new: a recovery code in place of those that were not given.
+        at: wall-clock milliseconds.
+        note: writes the audit entry.
+
+    Raises:
+        VaultLocked, VaultUnavailable: a slot's key cannot be had, with the reason.
+        InvalidParams: a recovery code is needed, the old or a new one.
+        Conflict: the slots changed meanwhile.
+        VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
+    """
+    async with vault.changing_slots():
+        stored = await vault.survey()
+        if stored is None:
+            raise failed("itemMissing")
+        opened_by = await _keys_of(vault, stored, given, new)
+
+        def work(tx: VaultTx) -> None:
+            if {slot.slot_id for slot in _active(tx)} != {slot.slot_id for slot in stored.active}:
+                raise Conflict("the ways to open the vault changed meanwhile; try again")
+            rows.authenticate_anew(tx, key_wrapping.renew_root(tx, opened_by, at=at))
+            note(tx)
+
+        await vault.transaction(work)
+
+
+async def renew_data_keys(
+    vault: Vault,
+    accounts: Collection[str],
+    *,
+    at: int,
+    note: Callable[[VaultTx, str, int], object],
+) -> None:
+    """Seal every key of each account under a new data key, one transaction for each account.
+
+    A crash in between leaves some accounts for another time: each row names its data key.
+    """
+    for account in accounts:
+
+        def work(tx: VaultTx, account: str = account) -> None:
+            note(tx, account, keys.reseal(tx, account, at=at))
+
+        await vault.transaction(work)
+
+
+async def _keys_of(vault: Vault, stored: Stored, given: Given, new: Given) -> list[SlotKey]:
+    """Return the key of every active slot, each proven to open it.
+
+    Raises:
+        VaultError, InvalidParams: as `renew_root`.
+    """
+    found: list[SlotKey] = []
+    for slot in stored.active:
+        if slot.kind == RECOVERY and given.recovery_code is None:
+            if new.recovery_code is None:
+                raise InvalidParams(
+                    "the vault has a recovery code: give it, or a public key for a new one",
+                    details=[{"pointer": "/recoveryCode", "reason": "this field is required"}],
+                )
+            if all(key.kind != RECOVERY for key in found):
+                item = Item(stored.store_id, os.urandom(ID_BYTES))
+                found.append(await vault.slot_keys.make(item, RECOVERY, new))
+            continue
+        kek = await vault.slot_keys.read(stored.store_id, slot, given, interactive=True)
+        opened(stored, slot, kek)
+        found.append(SlotKey(slot.slot_id, slot.kind, slot.kdf_params, kek))
+    return found
+
+
+async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
+    """Make sure that a key which was put somewhere comes back as it is."""
+    if key.kind in _KEPT:
+        slot = Slot(key.slot_id, key.kind, key.params, 0, PENDING, None, 0, 0)
+        if await vault.slot_keys.read(item.store_id, slot, Given()) != key.kek:
+            raise failed("itemCorrupt")
+
+
+async def _clear(vault: Vault) -> None:
+    """Remove the keys that rows name as unfinished or retiring, then those rows."""
+    store_id, slots = await vault.read(
+        lambda tx: (tx.keys.store_id, key_wrapping.checked_slots(tx))
+    )
+    for slot in slots:
+        if slot.state != ACTIVE and await vault.slot_keys.forget(
+            Item(store_id, slot.slot_id), slot.kind
+        ):
+            await vault.transaction(partial(_drop, slot=slot))
+
+
+def _intend(tx: VaultTx, slot_id: bytes, kind: SlotKind, *, at: int) -> None:
+    if len(key_wrapping.all_slots(tx.sql)) >= SLOTS_MAX:
+        raise Conflict(f"the vault has {SLOTS_MAX} slots; remove one that is not needed")
+    slot = Slot(slot_id, kind, NO_PARAMS, tx.keys.version, PENDING, None, at, 1)
+    key_wrapping.write_slot(tx.sql, tx.keys, slot)
+    tx.changed = True
+
+
+def _activate(tx: VaultTx, key: SlotKey, retire: Retire, added: Note, removed: Note) -> None:
+    there = key_wrapping.checked_slots(tx)
+    pending = next((slot for slot in there if slot.slot_id == key.slot_id), None)
+    if pending is None or pending.state != PENDING:
+        raise Conflict("the new slot was taken away meanwhile; try again")
+    before = _active(tx)
+    slot = key_wrapping.wrapped(tx.keys, key, at=pending.created_at)
+    key_wrapping.write_slot(tx.sql, tx.keys, slot)
+    tx.changed, tx.owed_slots[key.slot_id.hex()] = True, True
+    added(tx, key.slot_id)
+    for other in before:
+        ends = "recoveryCodes" if other.kind == RECOVERY else "protections"
+        if retire == ends:
+            _retire(tx, other)
+            removed(tx, other.slot_id)
+
+
+def _retire(tx: VaultTx, slot: Slot) -> None:
+    """End a slot: what it wraps is gone with this transaction, its key follows."""
+    key_wrapping.write_slot(
+        tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1)
+    )
+    tx.changed, tx.owed_slots[slot.slot_id.hex()] = True, False
+
+
+def _strike_out(tx: VaultTx, slot_id: bytes) -> None:
+    """Give up a slot whose row was changed or removed from outside: it opens nothing."""
+    tx.sql.run("DELETE FROM key_slot WHERE slot_id = ?", slot_id)
+    tx.changed, tx.owed_slots[slot_id.hex()] = True, False
+
+
+def _drop(tx: VaultTx, slot: Slot) -> None:
+    tx.sql.run("DELETE FROM key_slot WHERE slot_id = ? AND state = ?", slot.slot_id, slot.state)
+    tx.changed = True
+
+
+def _active(tx: VaultTx) -> Sequence[Slot]:
+    return [slot for slot in key_wrapping.checked_slots(tx) if slot.state == ACTIVE]

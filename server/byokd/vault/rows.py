@@ -1,0 +1,314 @@
+"""A key entry as one row: how it is written, checked and read back.
+
+Knows every column of `key_entry`, what its MAC covers and what is sealed in it. Must not decide
+when a key changes: `keys` does.
+
+    blob   every field, secret or not, bound to account, provider, key, version and origin
+    meta   what a list shows: label, base URL, last four characters, fields that are no secret
+    plain  ids, origin, state and times, under the row's MAC
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b32decode, b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from byokd.core.secret import Secret
+from byokd.crypto.encoding import Element, optional
+from byokd.crypto.envelope import EnvelopeError, open_blob, seal
+from byokd.crypto.kdf import digest, same
+from byokd.protocol.errors import Conflict, VaultCorrupt
+from byokd.protocol.key import KeyState
+from byokd.store.connection import Row, Sql
+from byokd.store.transaction import DELETED, KeyFacts, RootKeys, VaultTx
+from byokd.vault.key_wrapping import DataKey, data_key
+
+USABLE: Final = frozenset({"active", "suspect"})
+
+_ID_PREFIX: Final = "key_"
+_STATES: Final[tuple[KeyState, ...]] = ("active", "suspect", "softDisabled", "userDisabled")
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What is stored as a new entry. Non-secret fields are plain texts."""
+
+    provider: str
+    origin: str
+    fields: Mapping[str, Secret | str] = field(repr=False)
+    label: str | None = None
+    base_url: str | None = None
+    allow_insecure: bool = False
+    make_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The ciphertexts of a row, and the versions they are bound to."""
+
+    dek_version: int
+    meta_version: int
+    meta: bytes = field(repr=False)
+    blob: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """All that may be told about a key. Times are wall-clock milliseconds.
+
+    Attributes:
+        fields: field names; the value is None for a secret.
+        health: a small JSON object that belongs to the services; emptied by a rotation.
+        row_gen: counts the changes of this row, for optimistic updates.
+        distrusted: the audit trail tells other things of it; not a column.
+    """
+
+    key_id: str
+    account: str
+    provider: str
+    version: int
+    origin: str
+    allow_insecure: bool
+    is_default: bool
+    state: KeyState
+    reason: str | None
+    fingerprint: str
+    health: Mapping[str, int | str]
+    created_at: int
+    rotated_at: int | None
+    last_used_at: int | None
+    disabled_at: int | None
+    label: str | None
+    last4: str | None
+    base_url: str | None
+    fields: Mapping[str, str | None]
+    sealed: Sealed
+    row_gen: int
+    distrusted: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether calls may be made with it."""
+        return self.state in USABLE and not self.distrusted
+
+    @property
+    def facts(self) -> KeyFacts:
+        """What the audit trail must say of it."""
+        state = "active" if self.state in USABLE else self.state
+        return KeyFacts(self.account, self.key_id, self.provider, self.version, state, self.origin)
+
+    @property
+    def gone(self) -> KeyFacts:
+        """The same after its deletion."""
+        return replace(self.facts, state=DELETED)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedKey:
+    """A key in use: its row, and its fields with every secret as a `Secret`."""
+
+    row: KeyRow
+    fields: Mapping[str, Secret | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Keys of an account; `broken` are the ids of rows that failed their check."""
+
+    rows: tuple[KeyRow, ...]
+    broken: tuple[str, ...]
+
+
+def id_to_text(raw: bytes) -> str:
+    """Return the id on the wire: `key_` and 26 characters of base32."""
+    return _ID_PREFIX + b32encode(raw).decode().rstrip("=").lower()
+
+
+def id_to_bytes(key_id: str) -> bytes:
+    """Return the 16 bytes of an id; other bytes, which no key has, for one that is not an id."""
+    body = key_id.removeprefix(_ID_PREFIX).upper()
+    try:
+        return b32decode(body + "=" * (-len(body) % 8))
+    except ValueError:
+        return b""
+
+
+def seal_meta(tx: VaultTx, key: DataKey, row: KeyRow, meta_version: int) -> bytes:
+    """Seal what a list shows."""
+    shown = {
+        "label": row.label,
+        "last4": row.last4,
+        "baseUrl": row.base_url,
+        "fields": dict(row.fields),
+    }
+    plaintext = json.dumps(shown, ensure_ascii=False, sort_keys=True).encode()
+    return seal(
+        key.key, "key-meta", _meta_fields(tx, row.account, row.key_id, meta_version), plaintext
+    )
+
+
+def blob_fields(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, ...]:
+    """Return what the sealed fields are bound to."""
+    return (
+        tx.keys.store_id,
+        row.account,
+        row.provider,
+        id_to_bytes(row.key_id),
+        row.version,
+        row.origin,
+        dek_version,
+    )
+
+
+def deleted(account: str, key_id: str, provider: str, version: int, origin: str) -> KeyFacts:
+    """Return the facts of a deleted key whose row could not be trusted."""
+    return KeyFacts(account, key_id, provider, version, DELETED, origin)
+
+
+def read(tx: VaultTx, row: Row) -> KeyRow:
+    """Check a row and return it.
+
+    Raises:
+        VaultCorrupt: with the key's id; other keys are not affected.
+    """
+    key_id = id_to_text(row.blob("key_id"))
+    columns = _columns_of(row)
+    if not same(_mac(tx.keys, columns), row.blob("row_mac")):
+        raise changed(key_id)
+    account, dek_version = row.text("account_id"), row.number("dek_version")
+    key = data_key(tx, account, version=dek_version)
+    if key is None:
+        raise changed(key_id)
+    meta_version, meta = row.number("meta_version"), row.blob("meta")
+    try:
+        shown = json.loads(
+            open_blob(key.key, "key-meta", _meta_fields(tx, account, key_id, meta_version), meta)
+        )
+    except EnvelopeError:
+        raise changed(key_id) from None
+    state = next(state for state in _STATES if state == row.text("state"))
+    return KeyRow(
+        key_id=key_id,
+        account=account,
+        provider=row.text("provider_id"),
+        version=row.number("version"),
+        origin=row.text("origin"),
+        allow_insecure=bool(row.number("allow_insecure")),
+        is_default=bool(row.number("is_default")),
+        state=state,
+        reason=row.maybe_text("reason"),
+        fingerprint=row.text("fingerprint"),
+        health=json.loads(row.text("health")),
+        created_at=row.number("created_at"),
+        rotated_at=row.maybe_number("rotated_at"),
+        last_used_at=row.maybe_number("last_used_at"),
+        disabled_at=row.maybe_number("disabled_at"),
+        label=shown["label"],
+        last4=shown["last4"],
+        base_url=shown["baseUrl"],
+        fields=shown["fields"],
+        sealed=Sealed(dek_version, meta_version, meta, row.blob("blob")),
+        row_gen=row.number("row_gen"),
+        distrusted=key_id in tx.distrusted,
+    )
+
+
+def insert(tx: VaultTx, row: KeyRow) -> KeyRow:
+    """Write a new row."""
+    columns = _columns(row)
+    names, marks = ", ".join([*columns, "row_mac"]), ", ".join("?" * (len(columns) + 1))
+    tx.sql.run(
+        f"INSERT INTO key_entry ({names}) VALUES ({marks})",  # noqa: S608  # names are ours
+        *columns.values(),
+        _mac(tx.keys, columns),
+    )
+    tx.changed = True
+    return row
+
+
+def update(tx: VaultTx, row: KeyRow) -> KeyRow:
+    """Write a changed row over the one it was read as; returns it with its new `row_gen`.
+
+    Raises:
+        Conflict: the row changed meanwhile.
+    """
+    after = replace(row, row_gen=row.row_gen + 1)
+    columns = _columns(after)
+    names = ", ".join(f"{name} = ?" for name in [*columns, "row_mac"])
+    changed = tx.sql.run(
+        f"UPDATE key_entry SET {names} WHERE key_id = ? AND row_gen = ?",  # noqa: S608  # likewise
+        *columns.values(),
+        _mac(tx.keys, columns),
+        id_to_bytes(row.key_id),
+        row.row_gen,
+    )
+    if changed != 1:
+        raise Conflict("the key changed meanwhile; look at it again", key_id=row.key_id)
+    tx.changed = True
+    return after
+
+
+def authenticate_anew(tx: VaultTx, before: RootKeys) -> None:
+    """Write every row's MAC under new root keys; a row that fails its check goes on failing."""
+    for row in tx.sql.all("SELECT * FROM key_entry"):
+        columns = _columns_of(row)
+        if same(_mac(before, columns), row.blob("row_mac")):
+            tx.sql.run(
+                "UPDATE key_entry SET row_mac = ? WHERE key_id = ?",
+                _mac(tx.keys, columns),
+                row.blob("key_id"),
+            )
+
+
+def _columns(row: KeyRow) -> dict[str, Sql]:
+    """Return the columns in the order of the schema, without the MAC."""
+    return {
+        "key_id": id_to_bytes(row.key_id),
+        "account_id": row.account,
+        "provider_id": row.provider,
+        "version": row.version,
+        "dek_version": row.sealed.dek_version,
+        "origin": row.origin,
+        "allow_insecure": int(row.allow_insecure),
+        "is_default": int(row.is_default),
+        "state": row.state,
+        "reason": row.reason,
+        "fingerprint": row.fingerprint,
+        "health": json.dumps(dict(row.health), sort_keys=True),
+        "created_at": row.created_at,
+        "rotated_at": row.rotated_at,
+        "last_used_at": row.last_used_at,
+        "disabled_at": row.disabled_at,
+        "meta_version": row.sealed.meta_version,
+        "meta": row.sealed.meta,
+        "blob": row.sealed.blob,
+        "row_gen": row.row_gen,
+    }
+
+
+def _columns_of(row: Row) -> dict[str, Sql]:
+    """Return the same columns as they stand in the table."""
+    return {name: row.any(name) for name in row.names() if name != "row_mac"}
+
+
+def _mac(keys: RootKeys, columns: Mapping[str, Sql]) -> bytes:
+    """Authenticate every column; a blob by its hash, and NULL unlike any value."""
+    elements = [
+        digest(value) if isinstance(value, bytes) else optional(value) for value in columns.values()
+    ]
+    return keys.row_mac("key_entry", *elements)
+
+
+def _meta_fields(tx: VaultTx, account: str, key_id: str, meta_version: int) -> tuple[Element, ...]:
+    return (tx.keys.store_id, account, id_to_bytes(key_id), meta_version)
+
+
+def changed(key_id: str) -> VaultCorrupt:
+    """Return the error for an entry that is not what was written."""
+    return VaultCorrupt(
+        "this key's entry was changed from outside; delete it and store the key again",
+        key_id=key_id,
+    )

@@ -1,0 +1,203 @@
+"""How the key of a slot is had: kept in a place, derived from a passphrase, or typed from paper.
+
+Knows which kind of slot needs what. Must not know the root key, nor any table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
+from byokd.core.secret import Secret
+from byokd.crypto.encoding import pack
+from byokd.keysource import passphrase as phrases, provided_file, recovery
+from byokd.keysource.key_file import KeyFileSource
+from byokd.keysource.memory import MemorySource
+from byokd.keysource.os_keyring import OsKeyring
+from byokd.keysource.source import Item, KeySource, failed, reason_of
+from byokd.protocol.errors import InvalidParams, Unsupported, VaultError
+from byokd.protocol.vault import KeyFilePlace, Protection, SlotKind
+from byokd.store import files
+from byokd.store.paths import StorePaths
+from byokd.store.transaction import RootKeys
+from byokd.vault import key_wrapping
+from byokd.vault.key_wrapping import DoesNotOpen, Slot, Stored
+
+NO_PARAMS: Final = pack()
+"""What is written of a slot whose key is random and kept somewhere."""
+
+RECOVERY: Final[SlotKind] = "recoveryCode"
+
+_PLACES: Final[dict[bytes, KeyFilePlace]] = {
+    pack("file", "systemd"): "systemd",
+    pack("file", "runSecrets"): "runSecrets",
+}
+"""What is written of a slot whose key somebody else provides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a person gave; None where they gave nothing of the kind."""
+
+    passphrase: Secret | None = None
+    recovery_code: Secret | None = None
+    key_file: KeyFilePlace = "own"
+
+    def fits(self, slot: Slot) -> bool:
+        """Tell whether this slot should be tried: what was given, or else all that need nothing."""
+        if self.passphrase is not None:
+            return slot.kind == "passphrase"
+        if self.recovery_code is not None:
+            return slot.kind == RECOVERY
+        return slot.kind != RECOVERY
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SlotKey:
+    """The key of one slot, and what must be written down to have it again."""
+
+    slot_id: bytes
+    kind: SlotKind
+    params: bytes
+    kek: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What one way to keep a master key is worth, in words for people."""
+
+    backend: str | None
+    protects_against: str
+    does_not_protect_against: str
+
+
+_PASSPHRASE: Final = Worth(
+    phrases.BACKEND, phrases.PROTECTS_AGAINST, phrases.DOES_NOT_PROTECT_AGAINST
+)
+
+
+def sources_of(
+    places: StorePaths, keyring_timeout_ms: int | None = None
+) -> dict[Protection, KeySource]:
+    """Return the real key sources of this machine. Nothing is asked yet.
+
+    `keyring_timeout_ms` shortens what the keyring may take, with and without a prompt.
+    """
+    return {
+        "osKeyring": OsKeyring(
+            timeout_ms=keyring_timeout_ms or KEYRING_TIMEOUT_MS,
+            interactive_timeout_ms=keyring_timeout_ms or KEYRING_INTERACTIVE_TIMEOUT_MS,
+        ),
+        "keyFile": KeyFileSource(places.state, files),
+        "memory": MemorySource(),
+    }
+
+
+class SlotKeys:
+    """The keys of slots, wherever they come from.
+
+    Args:
+        sources: the places that keep keys, by the name of the protection.
+    """
+
+    def __init__(self, sources: Mapping[Protection, KeySource]) -> None:
+        self._sources = sources
+
+    def worth(self, protection: Protection) -> Worth | None:
+        """Return what a protection is worth; None for one that is not there on this machine."""
+        if protection == "passphrase":
+            return _PASSPHRASE
+        source = self._sources.get(protection)
+        if source is None:
+            return None
+        return Worth(source.backend, source.protects_against, source.does_not_protect_against)
+
+    async def read(
+        self, store_id: bytes, slot: Slot, given: Given, *, interactive: bool = False
+    ) -> bytes:
+        """Return the key of a slot that is there.
+
+        Raises:
+            VaultLocked, VaultUnavailable: `failed` with the reason.
+            VaultCorrupt: what is written of the slot cannot be.
+            InvalidParams: the recovery code is none.
+        """
+        if slot.kind == "passphrase":
+            if given.passphrase is None:
+                raise failed("passphraseNeeded")
+            return await phrases.key_of(given.passphrase, slot.kdf_params)
+        if slot.kind == RECOVERY:
+            if given.recovery_code is None:
+                raise failed("wrongRecoveryCode")
+            return recovery.key_of(given.recovery_code)
+        if slot.kdf_params in _PLACES:
+            return await provided_file.key_of(_PLACES[slot.kdf_params])
+        source = self._source(slot.kind)
+        if source is None:
+            raise failed("noBackend")
+        return await source.read(Item(store_id, slot.slot_id), interactive=interactive)
+
+    async def make(
+        self, item: Item, kind: SlotKind, new: Given, *, interactive: bool = False
+    ) -> SlotKey:
+        """Make the key of a new slot and keep it where its kind keeps it.
+
+        Raises:
+            VaultLocked, VaultUnavailable: the place does not take it, with the reason.
+            InvalidParams: no passphrase was given, or one that is too short.
+            StoreFailed: the disk refuses a key file.
+        """
+        params = NO_PARAMS
+        if kind == "passphrase":
+            params, kek = await _from_passphrase(new.passphrase)
+        elif kind == "keyFile" and new.key_file != "own":
+            params = pack("file", new.key_file)
+            kek = await provided_file.key_of(new.key_file)
+        elif kind == RECOVERY:
+            kek = recovery.key_of(new.recovery_code or recovery.new_code())
+        else:
+            source = self._source(kind)
+            if source is None:
+                raise Unsupported(f"there is no {kind} on this machine; choose another protection")
+            kek = await source.create(item, interactive=interactive)
+        return SlotKey(item.slot_id, kind, params, kek)
+
+    async def forget(self, item: Item, kind: str) -> bool:
+        """Remove a key from the place that keeps it; tell whether it is gone for certain."""
+        source = self._source(kind)
+        if source is None:
+            return True  # it was derived, and is kept nowhere
+        try:
+            await source.forget(item)
+            await source.read(item)
+        except (VaultError, OSError) as error:
+            return isinstance(error, VaultError) and reason_of(error) == "itemMissing"
+        return False
+
+    def _source(self, kind: str) -> KeySource | None:
+        return next((self._sources[known] for known in self._sources if known == kind), None)
+
+
+async def _from_passphrase(given: Secret | None) -> tuple[bytes, bytes]:
+    if given is None:
+        raise InvalidParams(
+            "give the passphrase that shall protect the vault",
+            details=[{"pointer": "/passphrase", "reason": "this field is required"}],
+        )
+    phrases.check_new(given, "/passphrase")
+    params = phrases.new_cost().packed()
+    return params, await phrases.key_of(given, params)
+
+
+def opened(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+    """Return the root keys that a slot opens; a wrong key of a person's is told as such."""
+    try:
+        return key_wrapping.open_root(stored, slot, kek)
+    except DoesNotOpen:
+        if slot.kind == "passphrase":
+            raise failed("wrongPassphrase") from None
+        if slot.kind == RECOVERY:
+            raise failed("wrongRecoveryCode") from None
+        raise

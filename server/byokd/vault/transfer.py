@@ -1,0 +1,78 @@
+"""A key entry as one text to be sealed for another machine, and back.
+
+Knows which part of an entry moves: whose it is, its label, its place, its fields and what the
+person set. Health and audit stay where they happened. Must not know how the text is sealed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from byokd.core.secret import Secret
+from byokd.crypto.encoding import pack, unpack, unpack_pairs
+from byokd.crypto.envelope import wipe
+from byokd.store.transaction import VaultTx
+from byokd.vault.keys import sealed_fields
+from byokd.vault.rows import KeyRow, NewKey
+
+
+@dataclass(frozen=True, slots=True)
+class TransferredKey:
+    """An entry from elsewhere; `disabled` is the person's own switch."""
+
+    new: NewKey
+    disabled: bool
+
+
+def pack_entry(tx: VaultTx, row: KeyRow) -> bytes:
+    """Return an entry as text, its secrets in the clear: seal it and let it go.
+
+    Raises:
+        VaultCorrupt: the entry is not what was stored.
+    """
+    about = {
+        "provider": row.provider,
+        "origin": row.origin,
+        "label": row.label,
+        "baseUrl": row.base_url,
+        "allowInsecureOrigin": row.allow_insecure,
+        "isDefault": row.is_default,
+        "disabled": row.state == "userDisabled",
+        "secret": sorted(name for name, shown in row.fields.items() if shown is None),
+    }
+    fields = sealed_fields(tx, row)
+    packed = pack(json.dumps(about, sort_keys=True).encode(), bytes(fields))
+    wipe(fields)
+    return packed
+
+
+def unpack_entry(plaintext: bytearray) -> TransferredKey:
+    """Return the entry that a text holds, and overwrite the text.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        head, packed = unpack(plaintext)
+        about: dict[str, Any] = json.loads(head)
+        secret = set(about["secret"])
+        fields = {
+            name: Secret(value) if name in secret else value
+            for name, value in unpack_pairs(packed).items()
+        }
+        new = NewKey(
+            provider=about["provider"],
+            origin=about["origin"],
+            fields=fields,
+            label=about["label"],
+            base_url=about["baseUrl"],
+            allow_insecure=about["allowInsecureOrigin"] is True,
+            make_default=about["isDefault"] is True,
+        )
+        return TransferredKey(new, disabled=about["disabled"] is True)
+    except (KeyError, TypeError) as error:
+        raise ValueError("not an entry") from error
+    finally:
+        wipe(plaintext)

@@ -1,0 +1,453 @@
+"""The vault as a whole: absent, locked or open, and the transactions on it.
+
+    Vault.status()                            what is known now; asks nobody
+    await Vault.unlock(interactive=False)     open what is there, as far as it opens by itself
+    await Vault.unlock_with(given)            open it with what a person gave, or say why not
+    await Vault.lock()                        forget its keys until somebody unlocks it
+    await Vault.initialize(protection)        make the vault, once
+    await Vault.transaction(work)             run work(VaultTx) and commit, or nothing
+    await Vault.read(work)                    the same without writing
+    await Vault.changed()                     whether another process has committed
+    await Vault.aclose()
+
+Knows the order in which a vault is opened and made. Must not know what is stored in it.
+
+A master key is made in exactly one place, `initialize`, and only for a store that has none. A
+keyring that is locked, silent or has lost the key leads to a state with a reason, never to a second
+master key: that would orphan everything sealed under the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final, TypeVar
+
+from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.keysource.source import Item, KeySource, failed, reason_of
+from byokd.protocol.errors import (
+    InvalidParams,
+    Unsupported,
+    VaultCorrupt,
+    VaultError,
+)
+from byokd.protocol.vault import Protection, VaultInfo
+from byokd.store import files, migrations
+from byokd.store.connection import DAMAGED
+from byokd.store.db import Database, Tx
+from byokd.store.file_lock import Identity, identity
+from byokd.store.paths import StorePaths
+from byokd.store.transaction import KeyFacts, RootKeys, StoreChanged, StoreReplaced, VaultTx
+from byokd.vault import key_wrapping, pending_keys
+from byokd.vault.key_wrapping import ID_BYTES, Stored
+from byokd.vault.slots import RECOVERY, Given, SlotKeys, opened
+from byokd.vault.status import Gate, Prepare, VaultStatus
+
+T = TypeVar("T")
+_NOTHING: Final = Given()
+
+
+class Vault:
+    """One person's vault, shared with the other processes of that person.
+
+    Args:
+        places: where its files are.
+        sources: where master keys may be kept.
+        clock: wall-clock milliseconds.
+        max_pages: how large the store may grow, in pages of 4 KiB; a full disk for tests.
+
+    Attributes:
+        places: where its files are.
+        slot_keys: where the keys of its slots come from.
+        refusal: returns a fresh copy of why the vault is not open.
+        gate: asked when a slot has opened the store, before the state becomes `unlocked`; what it
+            raises is the reason. None lets every store in.
+        prepare: awaited before the gate, outside of any transaction, to ask a keyring.
+    """
+
+    def __init__(
+        self,
+        places: StorePaths,
+        sources: Mapping[Protection, KeySource],
+        *,
+        clock: Callable[[], int],
+        max_pages: int | None = None,
+    ) -> None:
+        self.places = places
+        self.slot_keys = SlotKeys(sources)
+        self._clock = clock
+        self._max_pages = max_pages
+        self.gate: Gate | None = None
+        self.prepare: Prepare | None = None
+        self._held: RootKeys | None = None
+        self._distrusted: dict[str, KeyFacts | None] = {}
+        self._distrusted_slots: set[str] = set()
+        self._database: Database | None = None
+        self._keys: RootKeys | None = None
+        self._standing = VaultStatus()
+        self.refusal = self._standing.refusal
+        self._tries, self._locked_by_user = 0, False
+        self._opening = asyncio.Lock()
+        self._seen: int | None = None
+        self._refused: Identity | None = None
+        self._admitted: Identity | None = None
+
+    def status(self) -> VaultInfo:
+        """Return what is known of the vault; `checking` until the first `unlock`."""
+        return self._standing.info(self.slot_keys.worth)
+
+    async def unlock(self, *, interactive: bool = False) -> VaultInfo:
+        """Open the vault if it is there and opens without anything that only a person knows.
+
+        A vault that was locked on purpose stays locked. `interactive` lets the keyring show its
+        prompt. Never raises for a vault that cannot be opened: the state and its reason say so.
+        Whoever waits for a try that is under way takes what it found: a keyring that is silent for
+        five seconds costs everybody five, and not each one five more.
+        """
+        tries = self._tries
+        async with self._opening:
+            just_tried = tries != self._tries and not interactive
+            if self._keys is None and not self._locked_by_user and not just_tried:
+                await self._open(_NOTHING, interactive=interactive)
+        return self.status()
+
+    async def unlock_with(self, given: Given, *, admit: Gate | None = None) -> VaultInfo:
+        """Open the vault because a person asked for it; the keyring may show its prompt.
+
+        Args:
+            given: a passphrase or a recovery code; with neither it opens as far as it does so by
+                itself. What is open already is not opened again.
+            admit: goes in place of the gate, in a transaction that may write.
+
+        Raises:
+            VaultLocked, VaultUnavailable: with the reason; a vault that was locked stays so.
+            VaultUninitialized: there is none.
+            InvalidParams: the vault has no such slot, or the recovery code is none.
+            VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
+        """
+        async with self._opening:
+            if self._keys is None:
+                await self._open(given, interactive=True, admit=admit)
+            if self._keys is None:
+                why = self.refusal()
+                if self._locked_by_user:
+                    self._standing.refuse(failed("lockedByUser"))
+                raise why
+            self._locked_by_user = False
+        return self.status()
+
+    async def lock(self) -> VaultInfo:
+        """Forget the keys, and do not open the vault again until `unlock_with`.
+
+        Transactions under way are finished. Other processes of the same person stay as they are.
+
+        Raises:
+            VaultUninitialized: there is no vault that could be locked.
+        """
+        async with self._opening:
+            if await self._find() is None:
+                self._standing.enter("uninitialized")
+                raise self.refusal()
+            self._keys, self._held, self._locked_by_user = None, None, True
+            self._standing.refuse(failed("lockedByUser"))
+        return self.status()
+
+    async def initialize(
+        self,
+        protection: Protection,
+        *,
+        interactive: bool = False,
+        new: Given = _NOTHING,
+        created: Callable[[VaultTx], object] | None = None,
+    ) -> VaultInfo:
+        """Make the vault and open it.
+
+        Args:
+            protection: where the master key is kept; nothing else is tried when that fails.
+            interactive: whether the keyring may show its prompt.
+            new: the passphrase or the place of a key file, where the protection is one, and a
+                recovery code that opens the vault as well.
+            created: what to write in the same transaction, such as the first audit entry.
+
+        Raises:
+            Conflict: there is a vault already, made by this or another process.
+            InvalidParams: the passphrase is missing or too short.
+            VaultUnavailable, VaultLocked: the key source failed, with its reason.
+            StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
+        """
+        async with self._opening:
+            if self._keys is not None:
+                raise key_wrapping.already_there()
+            if protection == "memory":
+                await self._refuse_existing()
+                await self._create(Database(None, migrations.VAULT), protection, new, created)
+            else:
+                await asyncio.to_thread(files.ensure_private_dir, self.places.data)
+                async with files.locked(self.places.init_lock):
+                    await self._refuse_existing()
+                    await pending_keys.settle(self.places, self.slot_keys, None)
+                    database = self._database or self._file()
+                    await self._create(database, protection, new, created, interactive=interactive)
+        return self.status()
+
+    async def transaction(self, work: Callable[[VaultTx], T], *, urgent: bool = False) -> T:
+        """Run `work` and commit, or change nothing at all.
+
+        `urgent` work, which takes a key out of use, succeeds on a full disk too.
+
+        Raises:
+            VaultUninitialized, VaultLocked, VaultUnavailable: the vault is not open.
+            VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
+            Internal: a key changed and no audit entry was appended.
+            Whatever `work` raises.
+        """
+
+        def run(sql: Tx, database: Database, keys: RootKeys) -> tuple[T, VaultTx]:
+            tx = self._on(sql, keys, database)
+            tx.require_trusted()
+            result = work(tx)
+            tx.end()
+            return result, tx
+
+        result, done = await self._with_keys(
+            lambda database, keys: database.transaction(
+                lambda sql: run(sql, database, keys), urgent=urgent
+            )
+        )
+        if self._keys is not None:  # the work may have put the store under new root keys
+            self._keys = done.keys
+        for step in done.after.values():
+            if self._database is not None:
+                self._database.soon(step)
+        return result
+
+    async def read(self, work: Callable[[VaultTx], T]) -> T:
+        """Run `work`, which must not write, on one state of the vault. Raises as `transaction`."""
+        return await self._with_keys(
+            lambda database, keys: database.read(lambda sql: work(self._on(sql, keys, database)))
+        )
+
+    @contextlib.asynccontextmanager
+    async def changing_slots(self, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIterator[None]:
+        """Keep other processes from making, adding or removing a way to open the vault.
+
+        Raises:
+            StoreBusy: another process is at it.
+            Unsupported: the vault is in memory, and ends with the one slot that it has.
+        """
+        if self._database is not None and not self._database.durable:
+            raise Unsupported("a vault in memory has one way to be opened, and ends with it")
+        async with files.locked(self.places.init_lock, timeout_ms):
+            await pending_keys.settle(self.places, self.slot_keys, await self.survey())
+            yield
+            await self.survey()
+
+    async def survey(self) -> Stored | None:
+        """Read the slots anew, and return what there is; None where there is no vault.
+
+        Raises:
+            StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
+        """
+        async with self._opening:
+            return await self._find()
+
+    async def inspect(self, work: Callable[[VaultTx], T]) -> T:
+        """Run `work` as `read` does, also on a store that the gate refused: for the audit trail."""
+        if (held := self._held) is None or (database := self._database) is None:
+            return await self.read(work)
+        return await database.read(lambda sql: work(self._on(sql, held, database)))
+
+    async def changed(self) -> bool:
+        """Tell whether another process committed since the last call; opens a vault it made.
+
+        Raises:
+            StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
+        """
+        if self._keys is None:
+            return (await self.unlock()).state == "unlocked"
+        if self._database is None:
+            return False
+        before, self._seen = self._seen, await self._database.data_version()
+        if before is None or before == self._seen:
+            return False
+        await self.survey()
+        return True
+
+    def replaced(self) -> bool:
+        """Tell whether another file has the store's name since the vault was found unusable."""
+        return self._refused is not None and identity(self.places.vault_db) != self._refused
+
+    def _refuse(self, error: VaultError) -> None:
+        self._refused = identity(self.places.vault_db)
+        self._standing.refuse(error)
+
+    async def aclose(self) -> None:
+        """Finish what is under way and forget the keys. Safe to call twice."""
+        database, self._database, self._keys, self._held = self._database, None, None, None
+        if database is not None:
+            await database.aclose()
+
+    def _file(self) -> Database:
+        return Database(
+            self.places.vault_db, migrations.VAULT, ballast=True, max_pages=self._max_pages
+        )
+
+    async def _open(self, given: Given, *, interactive: bool, admit: Gate | None = None) -> None:
+        """Find the store and try its slots in order; leave the state that was reached."""
+        try:
+            stored = await self._find()
+            if stored is None:
+                self._standing.enter("uninitialized")
+                return
+            self._tries += 1
+            keys = self._held if given == _NOTHING else None
+            keys = keys or await self._open_slots(stored, given, interactive=interactive)
+            self._held = keys
+            await self._admit(keys, admit)
+        except StoreChanged:  # what was held opens another store
+            self._held = None
+            await self._open(given, interactive=interactive, admit=admit)
+        except VaultError as error:
+            self._refuse(error)
+        else:
+            self._keys, self._held = keys, None
+            self._standing.enter("unlocked")
+
+    async def _admit(self, keys: RootKeys, admit: Gate | None) -> None:
+        """Let the gate see the store, or what was given in its place."""
+        database, look = self._database, admit or self.gate
+        if database is None or look is None:
+            return
+        if self.prepare is not None and database.durable:
+            await self.prepare(keys.store_id, self._standing.in_ring)
+
+        def work(sql: Tx) -> None:
+            tx = self._on(sql, keys, database)
+            self._admitted = database.identity
+            look(tx)
+            tx.end()
+
+        await (database.read if admit is None else database.transaction)(work)
+
+    async def _find(self) -> Stored | None:
+        """Return what is on disk, without making a file where there is none."""
+        if self._database is None:
+            if not await asyncio.to_thread(files.is_there, self.places.vault_db):
+                return None
+            await asyncio.to_thread(files.ensure_private_dir, self.places.data)
+            self._database = self._file()
+        stored = await self._database.read(key_wrapping.find)
+        self._standing.stored = stored
+        return stored
+
+    async def _open_slots(self, stored: Stored, given: Given, *, interactive: bool) -> RootKeys:
+        """Return the root keys from the first slot that opens.
+
+        Raises:
+            InvalidParams: there is no slot of the kind that was given.
+            VaultError: why none opened; where a passphrase would do, that it is needed.
+        """
+        errors: list[VaultError] = []
+        for slot in filter(given.fits, stored.active):
+            try:
+                kek = await self.slot_keys.read(
+                    stored.store_id, slot, given, interactive=interactive
+                )
+                return opened(stored, slot, kek)
+            except VaultError as error:
+                self._standing.note(slot, error)
+                errors.append(error)
+        if not errors and given != _NOTHING:
+            raise InvalidParams("the vault has no slot of that kind; look at vault/status")
+        needed = (error for error in errors if reason_of(error) == "passphraseNeeded")
+        raise next(needed, None) or next(iter(errors), failed("noBackend"))
+
+    async def _refuse_existing(self) -> None:
+        if await self._find():
+            raise key_wrapping.already_there()
+
+    async def _create(
+        self,
+        database: Database,
+        protection: Protection,
+        new: Given,
+        created: Callable[[VaultTx], object] | None,
+        *,
+        interactive: bool = False,
+    ) -> None:
+        """Keep a new key in its source, then write the store that it opens."""
+        item = Item(os.urandom(ID_BYTES), os.urandom(ID_BYTES))
+        durable = database.durable
+        with (
+            pending_keys.written_down(self.places, item, protection)
+            if durable
+            else contextlib.nullcontext()
+        ):
+            made = [await self.slot_keys.make(item, protection, new, interactive=interactive)]
+        if new.recovery_code is not None:
+            recovery = Item(item.store_id, os.urandom(ID_BYTES))
+            made.append(await self.slot_keys.make(recovery, RECOVERY, new))
+
+        def write(sql: Tx) -> RootKeys:
+            if key_wrapping.find(sql) is not None:
+                raise key_wrapping.already_there()
+            keys = key_wrapping.create(sql, item.store_id, made, at=self._clock())
+            self._admitted = database.identity
+            tx = self._on(sql, keys, database)
+            if created is not None:
+                tx.owed_slots = key_wrapping.slots(tx)
+                created(tx)
+            tx.end()
+            return keys
+
+        try:
+            keys = await database.transaction(write, mode="EXCLUSIVE")
+        except Exception:
+            await self._forget_unused(database)
+            raise
+        if database.durable:
+            pending_keys.clear(self.places, item)
+        self._database = database
+        await self._find()
+        self._keys = keys
+        self._standing.enter("unlocked")
+
+    async def _forget_unused(self, database: Database) -> None:
+        """Remove a key that opens nothing, once the disk itself has said that it opens nothing."""
+        with contextlib.suppress(VaultError):
+            stored = await database.read(key_wrapping.find)
+            if database.durable:
+                await pending_keys.settle(self.places, self.slot_keys, stored)
+        if database is not self._database:
+            await database.aclose()
+
+    async def _with_keys(self, ask: Callable[[Database, RootKeys], Awaitable[T]]) -> T:
+        for _ in range(2):
+            if self._keys is None:
+                await self.unlock()
+            if self._keys is None or self._database is None:
+                raise self.refusal()
+            keys = self._keys
+            try:
+                return await ask(self._database, keys)
+            except StoreChanged as stale:
+                if self._keys is keys:  # else this process replaced them itself
+                    self._keys, self._held = (
+                        None,
+                        keys if isinstance(stale, StoreReplaced) else None,
+                    )
+            except VaultCorrupt as error:
+                if error.fields.get("details") == {"reason": DAMAGED}:  # all of it, not one row
+                    self._keys = None
+                    self._refuse(error)
+                raise
+        raise StoreChanged
+
+    def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
+        if keys is not self._held and self._admitted not in {None, database.identity}:
+            raise StoreReplaced
+        tx = VaultTx.on(sql, keys, durable=database.durable)
+        tx.distrusted, tx.distrusted_slots = self._distrusted, self._distrusted_slots
+        return tx

@@ -1,0 +1,452 @@
+"""The audit trail: whatever is done to it by somebody without the key is found and named.
+
+Knows the table and the anchor file only to damage them. The one thing that cannot be found, a store
+and an anchor that are both put back to an older state, is asserted as such.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.audit import AuditLog
+from byokd.core.limits import AUDIT_BATCH_ENTRIES, AUDIT_BODY_MAX_BYTES, CLOCK_STEP_BACK_MS
+from byokd.crypto.chain import ChainEntry, Link, chain_of
+from byokd.protocol.audit import AuditVerifyResult
+from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt, VaultLocked
+from byokd.protocol.key import KeyState
+from byokd.vault import Given, VaultTx, keys
+from vault import vault_fixture
+from vault.vault_fixture import ACCOUNT, WORDS, VaultFixture, tampering
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
+    """Eight entries: the vault, three keys, a probe, a disabled, a deleted and an enabled one."""
+    async with vault_fixture.world(tmp_path) as opened:
+        first, second, third = [await opened.put(f"sk-test-{n}-0123456789ab") for n in range(3)]
+        await opened.vault.transaction(lambda tx: opened.note(tx, "key.probe", first.key_id))
+        await _set(opened, second.key_id, "userDisabled")
+        await opened.delete(third.key_id)
+        await _set(opened, second.key_id, "active")
+        yield opened
+
+
+async def _set(house: VaultFixture, key_id: str, to: KeyState) -> None:
+    def work(tx: VaultTx) -> None:
+        keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now())
+        house.note(tx, WORDS[to], key_id)
+
+    await house.vault.transaction(work)
+
+
+async def _verify(house: VaultFixture) -> AuditVerifyResult:
+    return await house.verify()
+
+
+async def test_an_honest_trail_is_whole(house: VaultFixture) -> None:
+    assert (await house.verify()).anchor == "none"
+    assert "unanchored" in (await house.verify()).message
+    await house.keep_anchor()
+    result = await _verify(house)
+    assert (result.ok, result.entries, result.fault, result.first_bad_seq) == (True, 8, None, None)
+    assert (result.anchor, result.keys) == ("kept", ())
+    assert "anchor" not in result.message
+
+
+async def test_a_page_is_newest_first_and_one_accounts(house: VaultFixture) -> None:
+    await house.put(account="other")
+
+    async def page(**query: Any) -> tuple[list[int], str | None]:
+        entries, cursor = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT, **query))
+        return [entry.seq for entry in entries], cursor
+
+    assert await page() == ([8, 7, 6, 5, 4, 3, 2], None)
+    assert await page(limit=3) == ([8, 7, 6], "6")
+    assert await page(limit=3, cursor="6") == ([5, 4, 3], "3")
+    assert await page(limit=3, cursor="3") == ([2], None)
+    assert await page(limit=7) == ([8, 7, 6, 5, 4, 3, 2], None)
+    entries, _ = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT))
+    key_id = entries[-1].key_id
+    assert await page(key_id=key_id) == ([5, 2], None)
+    assert entries[-1].event == "key.created"
+    assert entries[-1].provider == vault_fixture.PROVIDER
+    assert (entries[-1].actor, entries[-1].details) == ("test", {})
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "x", "1.5", "9" * 19, "٣"])
+async def test_a_made_up_cursor_is_refused(house: VaultFixture, cursor: str) -> None:
+    with pytest.raises(InvalidParams):
+        await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT, cursor=cursor))
+
+
+async def test_details_have_a_limit(house: VaultFixture) -> None:
+    async def append(text: str) -> int:
+        return await house.vault.transaction(
+            lambda tx: house.audit.append(
+                tx, ACCOUNT, "key.probe", actor="test", at=house.now(), provider=text
+            )
+        )
+
+    empty = len('{"provider":""}')
+    assert await append("x" * (AUDIT_BODY_MAX_BYTES - empty))
+    with pytest.raises(Internal):
+        await append("x" * (AUDIT_BODY_MAX_BYTES - empty + 1))
+    assert (await _verify(house)).entries == 9
+
+
+async def test_a_change_that_fails_leaves_no_entry(house: VaultFixture) -> None:
+    def work(tx: VaultTx) -> None:
+        house.note(tx, "key.probe")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await house.vault.transaction(work)
+    result = await _verify(house)
+    assert (result.ok, result.entries) == (True, 8)
+
+
+async def test_a_clock_that_goes_back_is_told_once(house: VaultFixture) -> None:
+    """Order is by sequence; no entry's time lies before the one it follows."""
+
+    async def at(*times_ms: int) -> list[tuple[str, int]]:
+        for time_ms in times_ms:
+            await house.vault.transaction(
+                lambda tx, at=time_ms: house.audit.append(  # type: ignore[misc]  # a default
+                    tx, ACCOUNT, "key.probe", actor="test", at=at
+                )
+            )
+        rows = await house.vault.read(lambda tx: tx.sql.all("SELECT event, ts_us FROM audit"))
+        return [(row.text("event"), row.number("ts_us")) for row in rows][8:]
+
+    now = house.now()
+    step = CLOCK_STEP_BACK_MS
+    told = await at(now, now - step + 1, now - step, now - 5 * step, now + 1, now - step)
+    assert [event for event, _ in told] == [
+        "key.probe", "key.probe", "clock.regressed", "key.probe", "key.probe", "key.probe",
+        "clock.regressed", "key.probe",
+    ]  # fmt: skip
+    start = now * 1000
+    assert [time - start for _, time in told] == [0, 1, 2, 3, 4, 1000, 1001, 1002]
+    assert (await _verify(house)).ok
+
+
+async def test_another_process_does_not_tell_it_again(house: VaultFixture) -> None:
+    late = house.now() - 10 * CLOCK_STEP_BACK_MS
+    other = AuditLog(house.places.state)  # what another process remembers: nothing
+    for audit in (house.audit, other, house.audit):
+        await house.vault.transaction(
+            lambda tx, audit=audit: audit.append(  # type: ignore[misc]  # a default
+                tx, ACCOUNT, "key.probe", actor="test", at=late
+            )
+        )
+    entries, _ = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT))
+    events = [entry.event for entry in entries]
+    assert events[:4] == ["key.probe"] * 3 + ["clock.regressed"]
+    assert events.count("clock.regressed") == 1
+    assert entries[3].details == {"wasAt": entries[4].at, "isAt": late}
+
+
+@pytest.mark.parametrize(
+    ("event", "details"),
+    [
+        ("key.stolen", {}),
+        ("key.probe", {"secret": "x"}),
+        ("key.probe", {"verdict": "has spaces"}),
+        ("key.probe", {"verdict": 1}),
+        ("key.probe", {"httpStatus": -1}),
+        ("key.probe", {"httpStatus": True}),
+        ("key.probe", {"allowInsecureOrigin": 1}),
+        ("key.probe", {"providerRequestId": "x" * 129}),
+        ("key.probe", {"providerRequestId": "sk key"}),
+        ("key.probe", {"origin": "https://host/path?key=x"}),
+        ("key.probe", {"fingerprint": "sk-test-0123456789abcdef"}),
+    ],
+)
+async def test_what_is_not_on_the_list_is_refused(
+    house: VaultFixture, event: str, details: dict[str, Any]
+) -> None:
+    with pytest.raises(Internal) as refused:
+        await house.vault.transaction(
+            lambda tx: house.audit.append(
+                tx, ACCOUNT, event, actor="test", at=house.now(), details=details
+            )
+        )
+    assert not any(str(value) in refused.value.user_message for value in details.values() if value)
+    assert (await _verify(house)).entries == 8
+
+
+async def test_a_long_trail_is_walked_in_steps(house: VaultFixture) -> None:
+    def many(tx: VaultTx) -> None:
+        for _ in range(2 * AUDIT_BATCH_ENTRIES - 8):
+            house.note(tx, "key.probe")
+
+    await house.vault.transaction(many)
+    assert (await _verify(house)).entries == 2 * AUDIT_BATCH_ENTRIES
+    await house.vault.transaction(lambda tx: house.note(tx, "key.probe"))
+    result = await _verify(house)
+    assert (result.ok, result.entries) == (True, 2 * AUDIT_BATCH_ENTRIES + 1)
+
+
+# --- tampering ------------------------------------------------------------------------------------
+
+
+def _swap(raw: sqlite3.Connection) -> None:
+    raw.execute("UPDATE audit SET seq = -3 WHERE seq = 3")
+    raw.execute("UPDATE audit SET seq = 3 WHERE seq = 5")
+    raw.execute("UPDATE audit SET seq = 5 WHERE seq = -3")
+
+
+def _duplicate(raw: sqlite3.Connection) -> None:
+    raw.execute(
+        "INSERT INTO audit SELECT 9, epoch, ts_us, event, account_ref, key_ref, actor, body, h, m"
+        " FROM audit WHERE seq = 8"
+    )
+
+
+def _renumber(raw: sqlite3.Connection) -> None:
+    raw.execute("DELETE FROM audit WHERE seq = 4")
+    for seq in range(5, 9):
+        raw.execute("UPDATE audit SET seq = ? WHERE seq = ?", (seq - 1, seq))
+
+
+def _remake(raw: sqlite3.Connection) -> None:
+    """Edit an entry and make the whole chain again with a key of one's own."""
+    meta = raw.execute("SELECT * FROM meta").fetchone()
+    chain = chain_of(b"\1" * 32, meta["store_id"], 1)
+    link: Link = chain.genesis()
+    for row in raw.execute("SELECT * FROM audit ORDER BY seq").fetchall():
+        actor = "innocent" if row["seq"] == 5 else row["actor"]
+        entry = ChainEntry(
+            row["seq"], row["ts_us"], row["event"], row["account_ref"], row["key_ref"], actor,
+            row["body"],
+        )  # fmt: skip
+        link = chain.follow(link, entry)
+        raw.execute(
+            "UPDATE audit SET actor = ?, h = ?, m = ? WHERE seq = ?", (actor, *link, row["seq"])
+        )
+    raw.execute("UPDATE meta SET head_h = ?, head_m = ?", tuple(link))
+
+
+def _sql(statement: str) -> Callable[[sqlite3.Connection], object]:
+    return lambda raw: raw.execute(statement)
+
+
+_TAMPERED: dict[str, tuple[Callable[[sqlite3.Connection], object], str, int | None]] = {
+    "first deleted": (_sql("DELETE FROM audit WHERE seq = 1"), "gap", 1),
+    "middle deleted": (_sql("DELETE FROM audit WHERE seq = 4"), "gap", 4),
+    "last deleted": (_sql("DELETE FROM audit WHERE seq = 8"), "truncated", 8),
+    "last three deleted": (_sql("DELETE FROM audit WHERE seq > 5"), "truncated", 6),
+    "all deleted": (_sql("DELETE FROM audit"), "truncated", 1),
+    "two exchanged": (_swap, "order", 3),
+    "one repeated": (_duplicate, "dup", 9),
+    "gap closed": (_renumber, "mac", 4),
+    "one before the first": (_sql("UPDATE audit SET seq = 0 WHERE seq = 8"), "order", 0),
+    "made again with another key": (_remake, "mac", 1),
+    "time": (_sql("UPDATE audit SET ts_us = ts_us + 1 WHERE seq = 5"), "mac", 5),
+    "time before the epoch": (_sql("UPDATE audit SET ts_us = -1 WHERE seq = 5"), "mac", 5),
+    "epoch": (_sql("UPDATE audit SET epoch = 2 WHERE seq = 5"), "mac", 5),
+    "event": (_sql("UPDATE audit SET event = 'key.probe' WHERE seq = 6"), "mac", 6),
+    "account": (_sql("UPDATE audit SET account_ref = 'other' WHERE seq = 5"), "mac", 5),
+    "key": (_sql("UPDATE audit SET key_ref = '' WHERE seq = 5"), "mac", 5),
+    "actor": (_sql("UPDATE audit SET actor = 'innocent' WHERE seq = 5"), "mac", 5),
+    "body": (_sql("UPDATE audit SET body = x'7b207d' WHERE seq = 5"), "mac", 5),
+    "hash": (_sql("UPDATE audit SET h = zeroblob(32) WHERE seq = 5"), "mac", 5),
+    "mac": (_sql("UPDATE audit SET m = zeroblob(32) WHERE seq = 5"), "mac", 5),
+    "mac cut": (_sql("UPDATE audit SET m = x'' WHERE seq = 8"), "mac", 8),
+    "recorded end": (_sql("UPDATE meta SET head_seq = 7"), "mac", None),
+    "a key deleted": (_sql("DELETE FROM key_entry WHERE is_default = 1"), "tables", 2),
+    "a key's state": (_sql("UPDATE key_entry SET state = 'suspect'"), "tables", None),
+    "a key's origin": (_sql("UPDATE key_entry SET origin = 'https://x'"), "tables", None),
+}
+
+
+@pytest.mark.parametrize("name", _TAMPERED)
+async def test_tampering_is_found_and_named(house: VaultFixture, tmp_path: Path, name: str) -> None:
+    tamper, fault, first_bad = _TAMPERED[name]
+    with tampering(tmp_path) as raw:
+        tamper(raw)
+    result = await _verify(house)
+    assert (result.ok, result.fault) == (False, fault), result.message
+    if first_bad is not None or fault != "tables":
+        assert result.first_bad_seq == first_bad
+    assert result.message[0].islower()
+    assert not result.message.endswith(".")
+
+
+async def test_entries_that_were_removed_stay_missed(house: VaultFixture, tmp_path: Path) -> None:
+    """What is appended later does not close the gap, and nothing stops a person from deleting."""
+    with tampering(tmp_path) as raw:
+        raw.execute("DELETE FROM audit WHERE seq > 6")
+    await house.put("sk-test-later-0123456789")
+    result = await _verify(house)
+    assert (result.fault, result.first_bad_seq) == ("gap", 7)
+
+
+async def test_a_changed_first_row_stops_changes_and_not_calls(
+    house: VaultFixture, tmp_path: Path
+) -> None:
+    row = await house.put()
+    with tampering(tmp_path) as raw:
+        raw.execute("UPDATE meta SET generation = generation + 1")
+    with pytest.raises(VaultCorrupt):
+        await house.put()
+    assert await house.open(row.key_id) == vault_fixture.SECRET
+
+
+def _snapshot(folder: Path, name: str) -> Callable[[], None]:
+    """Copy a part of the folder away; the result puts it back."""
+    kept = folder.with_name(f"{folder.name}-{name}")
+    shutil.copytree(folder / name, kept)
+
+    def restore() -> None:
+        shutil.rmtree(folder / name)
+        shutil.copytree(kept, folder / name)
+
+    return restore
+
+
+@pytest.mark.parametrize(
+    ("parts", "noticed"),
+    [
+        (["data"], True),  # an old copy of the store
+        (["data", "state"], False),  # both put back: nothing on this machine can tell
+    ],
+)
+async def test_an_older_copy_is_noticed_by_its_anchor(
+    tmp_path: Path, parts: list[str], *, noticed: bool
+) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        for _ in range(7):
+            await house.put()
+    restores = [_snapshot(tmp_path, part) for part in parts]
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put("sk-test-revoked-0123456789")
+    for restore in restores:
+        restore()
+    async with vault_fixture.world(tmp_path) as house:
+        info = house.vault.status()
+        assert (info.state, info.reason) == (
+            ("locked", "rollback") if noticed else ("unlocked", None)
+        )
+        result = await _verify(house)
+        expected = ("truncated", 9) if noticed else (None, None)
+        assert (result.fault, result.first_bad_seq) == expected, result.message
+        if not noticed:
+            return
+        with pytest.raises(VaultLocked):
+            await house.put()
+        # Anybody else who opens it meets the same, until somebody accepts it.
+        await house.vault.unlock_with(
+            Given(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+        )
+        await house.keep_anchor(anyway=True)
+        await house.put()
+        assert (await _verify(house)).ok
+    async with vault_fixture.world(tmp_path) as house:
+        assert house.vault.status().state == "unlocked"
+
+
+async def test_a_store_that_went_on_elsewhere_is_not_the_same(tmp_path: Path) -> None:
+    """Put back where nobody looked, it was used beyond the anchor; its entry there is another."""
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put()
+    restore = _snapshot(tmp_path, "data")
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put("sk-test-revoked-0123456789")
+    anchor = _snapshot(tmp_path, "state")
+    restore()
+    _anchor_of(tmp_path).unlink()
+    async with vault_fixture.world(tmp_path) as house:
+        for _ in range(3):
+            await house.put()
+    anchor()
+    async with vault_fixture.world(tmp_path) as house:
+        assert house.vault.status().reason == "rollback"
+        result = await _verify(house)
+        assert (result.fault, result.first_bad_seq) == ("truncated", 3)
+
+
+async def test_a_row_put_back_from_an_older_time(house: VaultFixture, tmp_path: Path) -> None:
+    """Its MAC is authentic, and only the trail knows that it is old."""
+    with tampering(tmp_path) as raw:
+        old = tuple(raw.execute("SELECT * FROM key_entry WHERE is_default = 1").fetchone())
+    first, *_ = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+    await _set(house, first.key_id, "softDisabled")
+    with tampering(tmp_path) as raw:
+        raw.execute("DELETE FROM key_entry WHERE is_default = 1")
+        marks = ", ".join("?" * len(old))
+        raw.execute(f"INSERT INTO key_entry VALUES ({marks})", old)  # noqa: S608
+    assert await house.open(first.key_id)
+    result = await _verify(house)
+    assert (result.fault, result.first_bad_seq) == ("tables", 9)
+    assert result.keys == (first.key_id,)
+    listing = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+    assert [row.usable for row in listing] == [row.key_id != first.key_id for row in listing]
+    await _set(house, first.key_id, "active")  # the person's own word, and it is recorded
+    assert (await _verify(house)).ok
+    assert (await house.vault.read(lambda tx: keys.get(tx, ACCOUNT, first.key_id))).usable
+
+
+def _anchor_of(folder: Path) -> Path:
+    return next((folder / "state").glob("anchor-*"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 50, None])
+async def test_a_damaged_anchor(tmp_path: Path, damage: bytes | None) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put()
+    if damage is None:
+        _anchor_of(tmp_path).unlink()
+    else:
+        _anchor_of(tmp_path).write_bytes(damage)
+    async with vault_fixture.world(tmp_path) as house:
+        result = await _verify(house)
+        assert result.ok is (damage is None)
+        assert result.fault == (None if damage is None else "mac")
+        assert "anchor" in result.message
+        await house.put()  # work goes on
+    if damage is not None:
+        assert _anchor_of(tmp_path).read_bytes() == damage  # the evidence stays
+
+
+async def test_another_stores_trail_does_not_fit(house: VaultFixture, tmp_path: Path) -> None:
+    other_folder = tmp_path / "other"
+    async with vault_fixture.world(other_folder) as other:
+        for _ in range(9):
+            await other.put()
+    with tampering(other_folder) as raw:
+        entries = [tuple(row) for row in raw.execute("SELECT * FROM audit")]
+    with tampering(tmp_path) as raw:
+        raw.execute("DELETE FROM audit")
+        raw.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
+    result = await _verify(house)
+    assert (result.fault, result.first_bad_seq) == ("foreignStore", 1)
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+async def test_a_trail_that_is_cut_at_any_entry(
+    house: VaultFixture, tmp_path: Path, *, anchored: bool
+) -> None:
+    """Whoever cannot write the record of the end is found, with and without an anchor."""
+    if anchored:
+        await house.keep_anchor()
+    with tampering(tmp_path) as raw:
+        entries = [tuple(row) for row in raw.execute("SELECT * FROM audit ORDER BY seq")]
+    for seq in range(len(entries)):
+        with tampering(tmp_path) as raw:
+            raw.execute("DELETE FROM audit WHERE seq > ?", (seq,))
+        result = await _verify(house)
+        assert (result.fault, result.first_bad_seq) == ("truncated", seq + 1)
+        with tampering(tmp_path) as raw:
+            raw.executemany(
+                "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries
+            )
+    assert (await _verify(house)).ok

@@ -1,0 +1,288 @@
+"""The tables against the trail: a way in or a key that was put, changed or taken by hand is named.
+
+Knows the tables only to damage them. Must not know what a service tells of it.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.audit.check import Checker
+from byokd.core.limits import AUDIT_BATCH_ENTRIES
+from byokd.core.secret import Secret
+from byokd.crypto.argon2 import Cost
+from byokd.keysource import passphrase as phrases
+from byokd.protocol.errors import Conflict, Internal, NotFound, VaultCorrupt
+from byokd.store import connection as sqlite, migrations
+from byokd.store.db import Tx
+from byokd.store.transaction import VaultTx
+from byokd.vault import Given, keys, rekey, rows, slot_id_to_bytes
+from byokd.vault.rekey import NewSlot
+from vault import vault_fixture
+from vault.vault_fixture import ACCOUNT, VaultFixture, tampering
+
+pytestmark = pytest.mark.anyio
+
+_PHRASE = Secret("correct horse battery")
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derive at the least cost."""
+    monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(16)), 19 * 1024, 2, 1))
+
+
+async def _add(house: VaultFixture) -> bytes:
+    """Add a passphrase as a way in; returns its slot's id."""
+    made: list[bytes] = []
+
+    def added(tx: VaultTx, slot_id: bytes) -> None:
+        made.append(slot_id)
+        house.note(tx, "slot.added")
+
+    new = NewSlot("passphrase", Given(passphrase=_PHRASE))
+    await rekey.add_slot(
+        house.vault, new, at=house.now(), added=added, removed=lambda tx, _: _removed(house, tx)
+    )
+    return made[0]
+
+
+def _removed(house: VaultFixture, tx: VaultTx) -> None:
+    house.note(tx, "slot.removed")
+
+
+async def _remove(house: VaultFixture, slot_id: bytes) -> None:
+    await rekey.remove_slot(house.vault, slot_id, removed=lambda tx, _: _removed(house, tx))
+
+
+def _rows(folder: Path) -> list[tuple[Any, ...]]:
+    with tampering(folder) as raw:
+        return [tuple(row) for row in raw.execute("SELECT * FROM key_slot ORDER BY rowid")]
+
+
+def _put(folder: Path, row: tuple[Any, ...]) -> None:
+    marks = ", ".join("?" * len(row))
+    with tampering(folder) as raw:
+        raw.execute(f"INSERT OR REPLACE INTO key_slot VALUES ({marks})", row)  # noqa: S608
+
+
+async def test_ways_in_that_come_and_go_are_told(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        slot_id = await _add(house)
+        assert (await house.verify()).ok
+        await rekey.renew_root(
+            house.vault,
+            Given(passphrase=_PHRASE),
+            Given(),
+            at=house.now(),
+            note=lambda tx: house.note(tx, "store.rekeyed"),
+        )
+        assert (await house.verify()).ok
+        await _remove(house, slot_id)
+        assert (await house.verify()).ok
+
+
+async def test_a_way_in_that_was_removed_and_put_back(tmp_path: Path) -> None:
+    """Its row is authentic, and whoever knows the old passphrase would be let in."""
+    async with vault_fixture.world(tmp_path) as house:
+        slot_id = await _add(house)
+        taken = _rows(tmp_path)[-1]
+        await _remove(house, slot_id)
+        _put(tmp_path, taken)
+        result = await house.verify()
+        assert (result.ok, result.fault, result.first_bad_seq) == (False, "tables", 3)
+        assert "slot_" in result.message
+        assert "back after it was removed" in result.message
+        await _add(house)  # what is told later does not make it welcome
+        assert "back after it was removed" in (await house.verify()).message
+        await _remove(house, slot_id)
+        assert (await house.verify()).ok
+
+
+_DAMAGE: dict[str, Callable[[sqlite3.Connection], object]] = {
+    "taken": lambda raw: raw.execute("DELETE FROM key_slot WHERE slot_type = 'passphrase'"),
+    "changed": lambda raw: raw.execute(
+        "UPDATE key_slot SET created_at = 1 WHERE slot_type = 'passphrase'"
+    ),
+    "retired": lambda raw: raw.execute(
+        "UPDATE key_slot SET state = 'retiring' WHERE slot_type = 'passphrase'"
+    ),
+}
+
+
+def _at(data: bytes, part: bytes) -> list[int]:
+    return [match.start() for match in re.finditer(re.escape(part), data)]
+
+
+@pytest.mark.parametrize("name", _DAMAGE)
+async def test_a_way_in_that_was_taken_or_changed_by_hand(tmp_path: Path, name: str) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        slot_id = await _add(house)
+        with tampering(tmp_path) as raw:
+            _DAMAGE[name](raw)
+        with pytest.raises(NotFound):
+            await _remove(house, slot_id)
+        result = await house.verify()
+        assert (result.fault, result.first_bad_seq) == ("tables", 2)
+        assert "gone or changed" in result.message
+        await _remove(house, slot_id)  # it was found: the person may give it up
+        assert (await house.verify()).ok
+        assert len(_rows(tmp_path)) == 1
+
+
+async def test_a_foreign_way_in(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path / "other") as other:
+        foreign = await _add(other)
+    async with vault_fixture.world(tmp_path / "own") as house:
+        _put(tmp_path / "own", _rows(tmp_path / "other")[-1])
+        result = await house.verify()
+        assert (result.fault, result.first_bad_seq) == ("tables", None)
+        assert "nobody added" in result.message
+        await _remove(house, foreign)
+        assert (await house.verify()).ok
+
+
+async def test_a_store_of_before_ways_in_were_told(tmp_path: Path) -> None:
+    """What was there then is taken as it is; what came and went since is compared."""
+    house = VaultFixture(tmp_path)
+    await house.vault.initialize("keyFile")
+    try:
+        await house.put()
+        assert (await house.verify()).ok
+        slot_id = await _add(house)
+        assert (await house.verify()).ok
+        taken = _rows(tmp_path)[-1]
+        await _remove(house, slot_id)
+        assert (await house.verify()).ok
+        _put(tmp_path, taken)
+        assert "back after it was removed" in (await house.verify()).message
+    finally:
+        await house.vault.aclose()
+
+
+async def test_the_last_way_in_is_not_given_up(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        [row] = house.vault.status().slots
+        with tampering(tmp_path) as raw:
+            raw.execute("UPDATE key_slot SET created_at = 1")
+        assert (await house.verify()).fault == "tables"
+        with pytest.raises(Conflict):
+            await _remove(house, slot_id_to_bytes(row.id))
+        await _add(house)
+        await _remove(house, slot_id_to_bytes(row.id))
+        assert (await house.verify()).ok
+
+
+async def test_a_way_in_without_an_entry_is_not_made(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        before = _rows(tmp_path)
+        with pytest.raises(Internal):
+            await rekey.add_slot(
+                house.vault,
+                NewSlot("passphrase", Given(passphrase=_PHRASE)),
+                at=house.now(),
+                added=lambda *_: None,
+                removed=lambda *_: None,
+            )
+        assert _rows(tmp_path) == before
+
+
+async def test_a_key_that_is_gone_can_be_given_up(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        lost, kept = await house.put(), await house.put()
+
+        def give_up(tx: VaultTx, key_id: str, account: str = ACCOUNT) -> None:
+            gone = keys.delete_missing(tx, account, key_id)
+            house.note(tx, "key.deleted", gone.key_id)
+
+        with tampering(tmp_path) as raw:
+            raw.execute("DELETE FROM key_entry WHERE key_id = ?", (rows.id_to_bytes(lost.key_id),))
+        with pytest.raises(NotFound):  # nobody has looked yet
+            await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
+        result = await house.verify()
+        assert (result.fault, result.first_bad_seq, result.keys) == ("tables", 2, (lost.key_id,))
+        assert "deleting it" in result.message
+        for key_id, account in ((kept.key_id, ACCOUNT), (lost.key_id, "other")):
+            with pytest.raises(NotFound):
+                await house.vault.transaction(
+                    lambda tx, key_id=key_id, account=account: give_up(tx, key_id, account)  # type: ignore[misc]
+                )
+        await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
+        assert (await house.verify()).ok
+        with pytest.raises(NotFound):
+            await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
+
+
+async def test_a_check_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """What others commit is checked from there on, and what it tells counts for the tables."""
+    async with vault_fixture.world(tmp_path) as house, vault_fixture.world(tmp_path) as other:
+        checker = Checker()
+        first = await house.put()
+        assert (await house.verify(checker)).entries == 2
+        second = await other.put()
+        await other.delete(first.key_id)
+        slot_id = await _add(other)
+        read: list[int] = []
+
+        def counted(tx: VaultTx) -> dict[str, Any]:
+            read.append(checker.seq)
+            return keys.facts(tx)
+
+        result = await house.audit.verify(house.vault.inspect, counted, checker=checker)
+        assert (result.ok, result.entries, read) == (True, 5, [5])
+        with tampering(tmp_path) as raw:
+            raw.execute("UPDATE key_entry SET state = 'softDisabled'")
+        result = await house.verify(checker)
+        assert (result.fault, result.keys) == ("tables", (second.key_id,))
+        assert checker.unreported == {second.key_id}
+        await other.vault.transaction(
+            lambda tx: other.note(tx, "store.integrity_failed", second.key_id)
+        )
+        assert (await house.verify(checker)).fault == "tables"
+        assert not checker.unreported, "it is said once"
+        await other.delete(second.key_id)
+        await _remove(other, slot_id)
+        assert (await house.verify(checker)).ok
+        assert checker.seq < AUDIT_BATCH_ENTRIES
+
+
+async def test_an_index_that_leads_elsewhere_leads_nowhere(tmp_path: Path) -> None:
+    """The row it leads to is authentic and not the one that was asked for."""
+    async with vault_fixture.world(tmp_path) as house:
+        held = [await house.put(account=f"acct-{n}") for n in (1, 0, 0)]
+        root = await house.vault.read(lambda tx: tx.keys)
+    path = house.places.vault_db
+    whole = path.read_bytes()
+    seen = refused = 0
+    names = (
+        [b"acct-0", b"acct-1"],
+        [rows.id_to_bytes(held[1].key_id) + n for n in (b"\x02", b"\x03")],
+    )
+    swaps = [
+        (at, new) for pair in names for old, new in (pair, pair[::-1]) for at in _at(whole, old)
+    ]
+    for at, new in swaps:  # one account for the other, or one row of an index's entry
+        path.write_bytes(whole[:at] + new + whole[at + len(new) :])
+        try:
+            sqlite.connect(path, migrations.VAULT, 100).close()
+        except VaultCorrupt:
+            refused += 1
+        opened = sqlite.connect_beside(path, 100)  # as one that was open before it was damaged
+        try:
+            tx = VaultTx.on(Tx(opened), root, durable=True)
+            for key in held:
+                try:
+                    assert keys.open_key(tx, key.account, key.key_id).row.key_id == key.key_id
+                except (VaultCorrupt, NotFound):
+                    seen += 1
+        finally:
+            opened.close()
+    # At the start every index is held against its table; later, each row against its seal.
+    assert refused >= 10, refused
+    assert seen >= 4, seen

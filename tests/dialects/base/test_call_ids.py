@@ -1,0 +1,50 @@
+"""Call ids: unique, derived, and in the shape that the next provider takes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from byokd.dialects.base.call_ids import WireIds, synthetic_id
+
+_NINE = "^[A-Za-z0-9]{9}$"
+
+
+def test_synthetic_ids_are_derived_and_free() -> None:
+    first = synthetic_id("s", 0, set())
+    assert first == synthetic_id("s", 0, set())
+    assert len({first, synthetic_id("s", 1, set()), synthetic_id("s", 0, {first})}) == 3
+    assert re.fullmatch(r"call_[A-Za-z0-9]{24}", first)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "call_id", "native", "kept"),
+    [
+        (None, "call_1", False, True),
+        (None, "functions.add:0", False, False),
+        (None, "functions.add:0", True, True),
+        (None, "x" * 41, False, False),
+        (_NINE, "nqjf8Hqe1", False, True),
+        (_NINE, "call_1", True, False),
+    ],
+)
+def test_what_is_kept(pattern: str | None, call_id: str, native: bool, kept: bool) -> None:  # noqa: FBT001 - a row
+    ids = WireIds(pattern)
+    wire = ids.of_call(call_id, native=native)
+    assert (wire == call_id) == kept
+    assert ids.of_result(call_id) == wire
+    assert native or re.fullmatch(pattern or r"[A-Za-z0-9_-]{1,40}", wire)
+
+
+def test_an_id_that_occurs_twice_stands_for_two_calls() -> None:
+    ids = WireIds(None)
+    first, answered = ids.of_call("0", native=True), ids.of_result("0")
+    second = ids.of_call("0", native=True)
+    assert first == answered == "0" != second
+    assert ids.of_result("0") == second
+
+
+def test_a_result_without_its_call() -> None:
+    ids = WireIds(_NINE)
+    assert ids.of_result("call_long") == ids.of_result("call_long")

@@ -1,0 +1,122 @@
+"""Every call has its result and every result its call, in each format that wants it so.
+
+The table is in the neutral form: how a result is written is tested with its dialect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from byokd.catalog.record import Quirks
+from byokd.core.limits import BLOCKS_MAX
+from byokd.dialects.base.tool_pairing import paired
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.parts import Message
+from dialects.sample_calls import SampleCall, rows
+
+
+def _says(role: str, *parts: Any) -> dict[str, Any]:
+    return {"role": role, "content": [*parts]}
+
+
+def _call(call_id: str) -> dict[str, Any]:
+    return {"type": "toolCall", "callId": call_id, "name": "f", "arguments": {}}
+
+
+def _result(call_id: str, text: str = "ok") -> dict[str, Any]:
+    return {"type": "toolResult", "callId": call_id, "content": text}
+
+
+_HI, _ON, _SO = {"role": "user", "content": "hi"}, {"role": "user", "content": "go on"}, "so"
+_TEXT = {"type": "text", "text": _SO}
+
+_PAIRS: dict[str, tuple[list[Any], str]] = {
+    "as it should be": ([_HI, _says("assistant", _call("a")), _says("tool", _result("a"))],
+                        "user assistant[a] tool(a)"),
+    "in two messages": (
+        [_says("assistant", _call("a"), _call("b")), _says("tool", _result("a")),
+         _says("tool", _result("b")), _ON], "assistant[ab] tool(ab) user"),
+    "one is missing": (
+        [_says("assistant", _call("a"), _call("b")), _says("tool", _result("b")), _ON],
+        "assistant[ab] tool(b-a) user"),
+    "all are missing": (
+        [_HI, _says("assistant", _call("a")), _ON], "user assistant[a] tool(-a) user"),
+    "at the end": ([_HI, _says("assistant", _TEXT, _call("a"))], "user assistant[a] tool(-a)"),
+    "after words of the user": (
+        [_says("assistant", _call("a")), _ON, _says("tool", _result("a"))],
+        "assistant[a] tool(a) user"),
+    "after more of the answer": (
+        [_says("assistant", _call("a")), _says("assistant", _TEXT), _says("tool", _result("a"))],
+        "assistant[a] tool(a) assistant"),
+    "beside words of the user": (
+        [_says("assistant", _call("a")), _says("user", _result("a"), _TEXT)],
+        "assistant[a] tool(a) user"),
+    "without its call": ([_HI, _says("tool", _result("z"))], "user user"),
+    "a second one": ([_says("assistant", _call("a")), _says("tool", _result("a"), _result("a"))],
+                     "assistant[a] tool(a) user"),
+    "of an earlier call with that id": (
+        [_says("assistant", _call("a")), _says("tool", _result("a", "1")),
+         _says("assistant", _call("a")), _says("tool", _result("a", "2"))],
+        "assistant[a] tool(a) assistant[a] tool(a)"),
+    "too late": (
+        [_says("assistant", _call("a")), _says("assistant", _call("b")),
+         _says("tool", _result("a"), _result("b"))],
+        "assistant[a] tool(-a) assistant[b] tool(b) user"),
+}  # fmt: skip
+
+
+def _shape(messages: tuple[Message, ...]) -> str:
+    shown: list[str] = []
+    for message in messages:
+        parts = message.parts()
+        calls = "".join(part.call_id for part in parts if part.type == "toolCall")
+        results = "".join(
+            ("-" if part.is_error else "") + part.call_id
+            for part in parts
+            if part.type == "toolResult"
+        )
+        shown.append(message.role + (f"[{calls}]" if calls else "") + (results and f"({results})"))
+    return " ".join(shown)
+
+
+@pytest.mark.parametrize(("messages", "shape"), _PAIRS.values(), ids=list(_PAIRS))
+def test_pairs(messages: list[Any], shape: str) -> None:
+    notes = Warnings(strict=True)  # nothing is lost, so that a strict call is sent as well
+    given = tuple(Message.model_validate(message) for message in messages)
+    assert _shape(paired(given, Quirks(), notes)) == shape
+    bare = Quirks(tools_supported=False)
+    assert paired(given, bare, notes) == given
+
+
+def test_the_order_of_calls_is_kept_however_many_there_are() -> None:
+    many = [_says("assistant", _call(str(n))) for n in range(BLOCKS_MAX)]
+    given = tuple(Message.model_validate(message) for message in many)
+    assert len(paired(given, Quirks(), Warnings(strict=True))) == 2 * BLOCKS_MAX
+
+
+_CUT = [
+    _HI,
+    _says("assistant", _call("one"), _call("two")),
+    _says("tool", _result("two", "kept-result")),
+    _says("tool", _result("zzz", "lost-result")),
+    _ON,
+]
+_TOOLS = [{"name": "f", "inputSchema": {"type": "object"}}]
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+def test_what_was_broken_off_can_go_on(row: SampleCall) -> None:
+    """Whatever the format: both results are there, and so is a word on the missing one."""
+    body = row.body(messages=_CUT, tools=_TOOLS)
+    sent = str(body)
+    assert "kept-result" in sent
+    assert "lost-result" in sent
+    record = row.call().provider
+    quirks = record.quirks_for(row.model)
+    if quirks.tools_supported:
+        # Ollama's own format asks for no result (and knows calls without ids).
+        assert record.dialect == "ollama_chat" or "The tool gave no result." in sent
+        warnings = row.encoded(messages=_CUT, tools=_TOOLS, strict=True).warnings
+        assert {warning.type for warning in warnings} <= {"notice"}

@@ -1,0 +1,92 @@
+"""What an answer does not count is unknown in every format: no event, no usage, and never zeros.
+
+Whole answers, read by the decoders; the counts themselves are in the vectors.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from byokd.core.http import Headers, HttpHead
+from byokd.dialects.registry import find
+from byokd.protocol.usage import Usage
+from dialects import records
+
+Json = dict[str, Any]
+
+_TEXT = {"type": "text", "text": "hi"}
+_ANSWERS: dict[str, Json] = {
+    "openai_chat": {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]},
+    "openai_responses": {
+        "object": "response",
+        "status": "completed",
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": "hi"}]}],
+    },
+    "anthropic_messages": {
+        "type": "message", "role": "assistant", "content": [_TEXT], "stop_reason": "end_turn",
+    },
+    "gemini": {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}]},
+    "bedrock_converse": {
+        "output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}},
+        "stopReason": "end_turn",
+    },
+    "cohere_chat": {"message": {"content": [_TEXT]}, "finish_reason": "COMPLETE"},
+    "ollama_chat": {"message": {"content": "hi"}, "done": True, "done_reason": "stop"},
+}  # fmt: skip
+_PLACES = {"gemini": "usageMetadata", "ollama_chat": None}
+
+# A format, what stands where usage does, and what is known of it: input and output, or nothing.
+_ROWS: list[tuple[str, Json, tuple[int, int] | None]] = [
+    ("openai_chat", {"total_tokens": 25}, None),
+    ("openai_chat", {"total_tokens": 25, "prompt_tokens": None, "completion_tokens": None}, None),
+    ("openai_chat", {"total_tokens": 25, "prompt_tokens": 0, "completion_tokens": 0}, None),
+    ("openai_chat", {"service_tier": "flex"}, None),
+    ("openai_chat", {"num_search_queries": 2}, None),
+    ("openai_chat", {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, (0, 0)),
+    ("openai_chat", {"prompt_tokens": 20, "total_tokens": 25}, (20, 0)),
+    ("openai_responses", {"total_tokens": 25}, None),
+    ("openai_responses", {"input_tokens": 20, "output_tokens": 5}, (20, 5)),
+    ("anthropic_messages", {"service_tier": "standard"}, None),
+    ("anthropic_messages", {"input_tokens": 0, "output_tokens": 0}, (0, 0)),
+    ("anthropic_messages", {"output_tokens": 5}, (0, 5)),
+    ("gemini", {"totalTokenCount": 25}, None),
+    ("gemini", {"totalTokenCount": 25, "promptTokenCount": 20}, (20, 0)),
+    ("bedrock_converse", {"totalTokens": 25}, None),
+    ("bedrock_converse", {"inputTokens": 20, "outputTokens": 5, "totalTokens": 25}, (20, 5)),
+    ("cohere_chat", {"cached_tokens": 0}, None),
+    ("cohere_chat", {"billed_units": {"search_units": 1}}, None),
+    ("cohere_chat", {"tokens": {"input_tokens": 20, "output_tokens": 5}}, (20, 5)),
+    ("ollama_chat", {"total_duration": 25}, None),
+    ("ollama_chat", {"prompt_eval_count": 20, "eval_count": 5}, (20, 5)),
+]
+
+
+@pytest.mark.parametrize(("dialect", "usage", "known"), _ROWS)
+def test_what_is_not_counted_is_unknown(
+    dialect: str, usage: Json, known: tuple[int, int] | None
+) -> None:
+    place = _PLACES.get(dialect, "usage")
+    answer = _ANSWERS[dialect] | ({place: usage} if place else usage)
+    decoder = find(dialect).decoder(records.call(), HttpHead(200, Headers(())))
+    events = decoder.feed(json.dumps(answer).encode())
+    more, reply = decoder.close()
+    assert reply.fault is None
+    assert reply.finish_reason is not None
+    told = [event for event in (*events, *more) if event.type == "usage"]
+    if known is None:
+        assert (reply.usage, told) == (None, [])
+        return
+    assert reply.usage is not None
+    assert (_read(reply.usage), _written(reply.usage)) == known
+    assert [event.usage for event in told] == [reply.usage]
+
+
+def _read(usage: Usage) -> int:
+    return usage.input_fresh + usage.input_cache_read + usage.input_cache_write
+
+
+def _written(usage: Usage) -> int:
+    return usage.output_text + usage.output_reasoning

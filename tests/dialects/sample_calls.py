@@ -1,0 +1,62 @@
+"""Calls to real records: each provider, in each of its dialects, with models of every family.
+
+`tests/vectors/efforts.json` names the models. The tables that walk over all of them start here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from byokd.catalog.loader import load
+from byokd.catalog.surfaces import spoken
+from byokd.dialects.base.call import Call, Encoded
+from byokd.dialects.registry import DIALECTS, find
+from byokd.protocol.chat import SendParams
+from recorded import VECTORS
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "max")
+
+
+@dataclass(frozen=True)
+class SampleCall:
+    """A provider, a model of it, and the dialect where it is not the usual one."""
+
+    provider: str
+    model: str
+    dialect: str | None
+    efforts: dict[str, str]
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.provider, self.model, self.dialect)))
+
+    def call(self, **more: Any) -> Call:
+        """Return a small call; `more` is in wire form."""
+        record = load()[self.provider]
+        base_url = record.base_url or "https://host.test/v1"
+        if "{" in base_url:
+            base_url = "https://host.test/v1"
+        asked: dict[str, Any] = {"streamId": "s", "provider": self.provider, "model": self.model}
+        asked |= {"messages": [{"role": "user", "content": "hi"}]}
+        spoken_record = spoken(record, self.model, base_url, self.dialect)
+        return Call(spoken_record, base_url, SendParams.model_validate(asked | more))
+
+    def encoded(self, **more: Any) -> Encoded:
+        """Return the request for a small call."""
+        call = self.call(**more)
+        return find(call.provider.dialect).encode(call, 0)
+
+    def body(self, **more: Any) -> Any:
+        """Return its body."""
+        return json.loads(self.encoded(**more).request.body)
+
+
+def rows() -> list[SampleCall]:
+    """Return all rows whose dialect can be spoken."""
+    table = json.loads((VECTORS / "efforts.json").read_text(encoding="utf-8"))
+    found = [
+        SampleCall(*(row.get(name) for name in ("provider", "model", "dialect", "efforts")))
+        for row in table
+    ]
+    return [row for row in found if row.call().provider.dialect in DIALECTS]

@@ -1,0 +1,127 @@
+"""A key that systemd or a container provides is read, and refused where others could write it.
+
+Knows what may be in the file. Must not know what the key opens.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from byokd.keysource import provided_file
+from byokd.keysource.source import reason_of, to_text
+from byokd.protocol.errors import VaultError
+from byokd.protocol.vault import KeyFilePlace
+from byokd.vault import Given, rekey
+from byokd.vault.rekey import NewSlot
+from vault.vault_fixture import SECRET, VaultFixture
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(sys.platform == "win32", reason="both places are POSIX"),
+]
+
+_KEY = bytes(range(32))
+
+
+@pytest.fixture
+def provided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "provided"
+    folder.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    monkeypatch.setattr(provided_file, "_SECRETS", folder)
+    return folder / "byokd-kek"
+
+
+@pytest.mark.parametrize("place", ["systemd", "runSecrets"])
+@pytest.mark.parametrize(
+    "text", [base64.b64encode(_KEY).decode(), base64.b64encode(_KEY).decode() + "\n", to_text(_KEY)]
+)
+async def test_a_key_is_read_where_it_is(provided: Path, place: KeyFilePlace, text: str) -> None:
+    provided.with_name("..data").write_text(text)
+    provided.with_name("..data").chmod(0o444)
+    provided.symlink_to("..data")  # as Kubernetes does
+    assert await provided_file.key_of(place) == _KEY
+
+
+def _writable(path: Path) -> None:
+    path.chmod(0o620)
+
+
+def _cut(path: Path) -> None:
+    path.write_text(base64.b64encode(_KEY[:31]).decode())
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+_SPOILED: list[tuple[Callable[[Path], object], str]] = [
+    (_writable, "filePermissions"),
+    (_cut, "itemCorrupt"),
+    (lambda path: path.write_bytes(b"\xff" * 40), "itemCorrupt"),
+    (lambda path: path.write_text("not a key"), "itemCorrupt"),
+    (lambda path: path.write_text(""), "itemCorrupt"),
+    (_folder, "filePermissions"),
+    (Path.unlink, "itemMissing"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "reason"), _SPOILED)
+async def test_a_spoiled_file_is_refused(
+    provided: Path, spoil: Callable[[Path], object], reason: str
+) -> None:
+    provided.write_text(base64.b64encode(_KEY).decode())
+    spoil(provided)
+    with pytest.raises(VaultError) as caught:
+        await provided_file.key_of("systemd")
+    assert reason_of(caught.value) == reason
+
+
+@pytest.mark.parametrize("value", [None, "", "relative"])
+async def test_without_a_folder_there_is_no_key(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", value)
+    with pytest.raises(VaultError) as caught:
+        await provided_file.key_of("systemd")
+    assert reason_of(caught.value) == "itemMissing"
+
+
+async def test_a_vault_under_a_provided_key(tmp_path: Path, provided: Path) -> None:
+    provided.write_text(base64.b64encode(os.urandom(32)).decode())
+    kept = provided.read_bytes()
+    house = VaultFixture(tmp_path / "vault")
+    await house.vault.initialize(
+        "keyFile",
+        new=Given(key_file="systemd"),
+        created=lambda tx: house.note(tx, "store.created", account=""),
+    )
+    row = await house.put()
+    assert house.vault.status().degraded
+    await house.vault.aclose()
+    assert not list(tmp_path.rglob("*.key"))
+
+    later = VaultFixture(tmp_path / "vault")
+    assert await later.open(row.key_id) == SECRET
+    await rekey.add_slot(
+        later.vault,
+        NewSlot("keyFile", Given(), "protections"),
+        at=later.now(),
+        added=lambda tx, _: later.note(tx, "slot.added"),
+        removed=lambda tx, _: later.note(tx, "slot.removed"),
+    )
+    assert provided.read_bytes() == kept  # it is not ours to remove
+    await later.vault.aclose()
+    provided.unlink()
+    last = VaultFixture(tmp_path / "vault")
+    assert await last.open(row.key_id) == SECRET
+    await last.vault.aclose()

@@ -1,0 +1,136 @@
+"""Lists of models between runs: what is kept, for whom, and what goes when there is no room."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from byokd.model_cache import ListPlace, ModelCache, SeenList
+from byokd.protocol.errors import StoreFailed, VaultCorrupt
+from byokd.protocol.model import ModelInfo, ModelPrice
+from byokd.store.paths import StorePaths, store_paths
+
+pytestmark = pytest.mark.anyio
+
+HERE = ListPlace("default", "some", "key_a", "https://a.example/v1")
+
+
+def _model(name: str) -> ModelInfo:
+    return ModelInfo(
+        provider="some", id=name, name="One", source="live", seen_at=7, chat=True,
+        context_tokens=9, output_tokens=None, input_modalities=("text",), tools=None,
+        reasoning=None, price=ModelPrice(input="1"), deprecated=False,
+    )  # fmt: skip
+
+
+def _seen(at: int, *names: str) -> SeenList:
+    return SeenList(tuple(_model(name) for name in names), at)
+
+
+@asynccontextmanager
+async def _lists(where: StorePaths | None, **bounds: int) -> AsyncIterator[ModelCache]:
+    lists = ModelCache(where, **bounds)
+    try:
+        yield lists
+    finally:
+        await lists.aclose()
+
+
+async def test_a_list_outlives_the_process_and_is_private(tmp_path: Path) -> None:
+    where = store_paths(tmp_path)
+    async with _lists(where) as lists:
+        await lists.save(HERE, _seen(7, "m", "n"))
+    async with _lists(where) as lists:
+        assert await lists.load(HERE) == _seen(7, "m", "n")
+    assert where.models_db.stat().st_mode & 0o077 == 0
+    assert b"a.example" not in where.models_db.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ListPlace("second", "some", "key_a", "https://a.example/v1"),
+        ListPlace("default", "other", "key_a", "https://a.example/v1"),
+        ListPlace("default", "some", "key_b", "https://a.example/v1"),
+        ListPlace("default", "some", None, "https://a.example/v1"),
+        ListPlace("default", "some", "key_a", "https://b.example/v1"),
+    ],
+)
+async def test_a_list_is_of_one_place(other: ListPlace) -> None:
+    async with _lists(None) as lists:
+        await lists.save(HERE, _seen(7, "m"))
+        assert await lists.load(other) is None
+
+
+async def test_the_newest_stays() -> None:
+    async with _lists(None) as lists:
+        await lists.save(HERE, _seen(7, "new"))
+        await lists.save(HERE, _seen(6, "old"))
+        assert await lists.load(HERE) == _seen(7, "new")
+        await lists.save(HERE, _seen(8, "newer"))
+        assert await lists.load(HERE) == _seen(8, "newer")
+        await lists.save(ListPlace("default", "some", "key_b", ""), _seen(9, "other key"))
+        assert await lists.latest("default", "some") == _seen(9, "other key")
+        assert await lists.latest("second", "some") is None
+
+
+async def test_what_is_forgotten() -> None:
+    places_ = [ListPlace(a, "some", k, "") for a in ("one", "two") for k in ("key_a", "key_b")]
+    async with _lists(None) as lists:
+        for place in places_:
+            await lists.save(place, _seen(7, "m"))
+        await lists.forget("one", "key_a")
+        assert [await lists.load(p) is None for p in places_] == [True, False, False, False]
+        await lists.forget("two")
+        assert [await lists.load(p) is None for p in places_] == [True, False, True, True]
+
+
+@pytest.mark.parametrize(("count", "kept"), [(3, [True] * 3), (2, [False, True, True])])
+async def test_the_oldest_goes_past_the_count(count: int, kept: list[bool]) -> None:
+    places_ = [ListPlace("default", "some", f"key_{n}", "") for n in range(3)]
+    async with _lists(None, max_count=count) as lists:
+        for at, place in enumerate(places_):
+            await lists.save(place, _seen(at, "m"))
+        assert [await lists.load(place) is not None for place in places_] == kept
+
+
+@pytest.mark.parametrize(("spare", "kept"), [(0, [True, True]), (-1, [False, True])])
+async def test_the_oldest_goes_past_the_bytes(spare: int, kept: list[bool]) -> None:
+    places_ = [ListPlace("default", "some", f"key_{n}", "") for n in range(2)]
+    body = len(_body("m"))
+    async with _lists(None, max_bytes=2 * body + spare) as lists:
+        for at, place in enumerate(places_):
+            await lists.save(place, _seen(at, "m"))
+        assert [await lists.load(place) is not None for place in places_] == kept
+
+
+def _body(*names: str) -> bytes:
+    from byokd import model_cache as lists
+
+    return lists._body(_seen(0, *names))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"items":[{"id":3}]}'])
+async def test_a_row_in_other_words_is_none(tmp_path: Path, body: bytes) -> None:
+    where = store_paths(tmp_path)
+    async with _lists(where) as lists:
+        await lists.save(HERE, _seen(7, "m"))
+    with sqlite3.connect(where.models_db) as raw:
+        raw.execute("UPDATE model_list SET body = ?", (body,))
+    raw.close()
+    async with _lists(where) as lists:
+        assert await lists.load(HERE) is None
+        assert await lists.latest("default", "some") is None
+
+
+async def test_a_disk_that_refuses_is_an_error(tmp_path: Path) -> None:
+    where = store_paths(tmp_path)
+    where.state.mkdir(parents=True, mode=0o700)
+    where.models_db.write_bytes(b"not a database" * 99)
+    async with _lists(where) as lists:
+        with pytest.raises((VaultCorrupt, StoreFailed)):
+            await lists.load(HERE)

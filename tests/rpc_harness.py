@@ -1,0 +1,350 @@
+"""A door with nothing behind it: a scripted house, and a client on real pipes.
+
+Knows both ends of a connection in one process, and how to be a process of its own. Must not know
+what a test is about. Run as a script, it serves the scripted house over stdio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
+
+from byokd.protocol.chat import Route, SendParams, SendResult
+from byokd.protocol.errors import ByokdError, Unsupported
+from byokd.protocol.events import Event, FinishReason, TextDelta
+from byokd.protocol.lifecycle import ClientOptions, Sealing, ServerLimits, ServerOptions
+from byokd.protocol.parts import Message
+from byokd.protocol.provider import ProviderListParams, ProviderListResult
+from byokd.protocol.usage import Cost
+from byokd.protocol.vault import VaultInfo
+from byokd.rpc.framing import frame
+from byokd.rpc.serve import Connection
+from byokd.services.runtime.session import Session
+
+Json = dict[str, Any]
+Behaviour = Callable[[Session, Any], Awaitable[Any]]
+CHAT = {"provider": "any", "model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+ROOMS = {
+    "keys": {
+        "store": "key/store",
+        "rotate": "key/rotate",
+        "list": "key/list",
+        "probe": "key/probe",
+        "disable": "key/disable",
+        "enable": "key/enable",
+        "delete": "key/delete",
+        "set_default": "key/setDefault",
+    },
+    "imports": {"import_": "key/import"},
+    "exports": {"export": "key/export"},
+    "vault": {
+        "status": "vault/status",
+        "initialize": "vault/initialize",
+        "unlock": "vault/unlock",
+        "lock": "vault/lock",
+    },
+    "backups": {"restore": "vault/restore"},
+    "rekeying": {"change": "vault/rekey"},
+    "models": {"list": "model/list", "refresh": "model/refresh"},
+    "doctor": {"test": "provider/test"},
+    "audit": {"list": "audit/list", "verify": "audit/verify", "export": "audit/export"},
+    "accounts": {"list": "account/list", "delete": "account/delete"},
+}
+
+
+def result(text: str, reason: str = "stop") -> SendResult:
+    """Return a whole answer."""
+    return SendResult(
+        message=Message(role="assistant", content=text),
+        finish_reason=FinishReason.model_validate({"unified": reason}),
+        usage=None,
+        cost=Cost(),
+        route=Route(provider="any", model="m", key_id=None, attempts=1),
+        warnings=(),
+        provider_request_id=None,
+    )
+
+
+class ScriptedAnswer:
+    """An answer made of batches; `pace` is awaited before each, `error` raised after the last."""
+
+    def __init__(
+        self,
+        batches: Sequence[Sequence[Event]],
+        *,
+        pace: Callable[[], Awaitable[object]] | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        self._batches = batches
+        self._pace = pace
+        self._error = error
+        self._cancelled = asyncio.Event()
+        self.given = 0
+        self.closed = False
+        self.result = result("")
+
+    async def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
+        text = ""
+        try:
+            for batch in self._batches:
+                if self._pace is not None:
+                    pace = asyncio.ensure_future(self._pace())
+                    cancelled = asyncio.ensure_future(self._cancelled.wait())
+                    await asyncio.wait({pace, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+                    pace.cancel()
+                    cancelled.cancel()
+                if self._cancelled.is_set():
+                    break
+                self.given += 1
+                text += "".join(one.delta for one in batch if isinstance(one, TextDelta))
+                yield batch
+            if self._error is not None:
+                raise self._error
+            self.result = result(text, "cancelled" if self._cancelled.is_set() else "stop")
+        finally:
+            self.closed = True
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+class ScriptedApplication:
+    """A house whose rooms do what a test says; `asked` records what reached them."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        self.does: dict[str, Behaviour] = {}
+        self.answers: dict[str, Callable[[SendParams], ScriptedAnswer]] = {}
+        self.session: Session | None = None
+        self.opened = 0
+        self.closed = 0
+        self.opening: asyncio.Event | None = None
+        self.providers = self
+        self._rooms = SimpleNamespace(
+            **{
+                room: SimpleNamespace(**{name: self._method(m) for name, m in methods.items()})
+                for room, methods in ROOMS.items()
+            },
+            chat=SimpleNamespace(answer=self._answer),
+        )
+
+    def list(self, _session: Session, params: ProviderListParams) -> ProviderListResult:
+        self.asked.append(("provider/list", params))
+        return ProviderListResult(items=(), next_cursor=None)
+
+    def server_options(self, options: ClientOptions) -> ServerOptions:
+        return ServerOptions(
+            protocol_version=1,
+            schema_hash="sha256:0",
+            account=options.account,
+            sealing=Sealing(public_key="AA==", key_id="1"),
+            features=options.features,
+            limits=ServerLimits(),
+            vault=VaultInfo(state="checking"),
+        )
+
+    def attach(self, session: Session) -> None:
+        self.session = session
+
+    async def rooms(self) -> Any:
+        self.opened += 1
+        if self.opening is not None:
+            await self.opening.wait()
+        return self._rooms
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+    def _method(self, method: str) -> Behaviour:
+        async def run(session: Session, params: Any) -> Any:
+            self.asked.append((method, params))
+            return await self.does[method](session, params)
+
+        return run
+
+    def _answer(self, _session: Session, params: SendParams) -> ScriptedAnswer:
+        self.asked.append(("chat/send", params))
+        return self.answers[params.stream_id](params)
+
+
+class Client:
+    """The other end of the pipes. `heard` holds every message in order."""
+
+    def __init__(self, write_fd: int, read_fd: int) -> None:
+        self.write_fd, self.read_fd = write_fd, read_fd
+        self.heard: list[Json] = []
+        self._buffer = b""
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self.connection: Connection
+        self.served: asyncio.Task[int]
+        self._open = True
+        os.set_blocking(read_fd, False)
+        self.listen()
+
+    def listen(self) -> None:
+        """Read from now on."""
+        self._loop.add_reader(self.read_fd, self._read)
+
+    def ignore(self) -> None:
+        """Leave what comes in the pipe."""
+        self._loop.remove_reader(self.read_fd)
+
+    def say(self, message: Json | bytes) -> None:
+        """Write a message, or bytes as they are."""
+        data = message if isinstance(message, bytes) else frame(json.dumps(message).encode())
+        while data:
+            data = data[os.write(self.write_fd, data) :]
+
+    def ask(self, id_: object, method: str, params: object = None) -> None:
+        """Send a request."""
+        message: Json = {"jsonrpc": "2.0", "id": id_, "method": method}
+        self.say(message if params is None else message | {"params": params})
+
+    def tell(self, method: str, params: object = None) -> None:
+        """Send a notification."""
+        self.say({"jsonrpc": "2.0", "method": method, "params": params})
+
+    async def answer(self, id_: object) -> Json:
+        """Wait for the answer to a request."""
+        return await self.until(lambda m: "method" not in m and m.get("id") == id_)
+
+    async def call(self, id_: object, method: str, params: object = None) -> Json:
+        """Send a request and wait for its answer."""
+        self.ask(id_, method, params)
+        return await self.answer(id_)
+
+    async def until(self, wanted: Callable[[Json], bool]) -> Json:
+        """Wait for a message."""
+        seen = 0
+        while True:
+            for message in self.heard[seen:]:
+                if wanted(message):
+                    return message
+            seen = len(self.heard)
+            if not self._open:
+                raise AssertionError(f"the door closed; heard {self.heard}")
+            self._news.clear()
+            async with asyncio.timeout(10):
+                await self._news.wait()
+
+    async def settled(self) -> None:
+        """Wait until everything said so far was handled: a ping came back."""
+        id_ = f"ping-{len(self.heard)}"
+        await self.call(id_, "no/such")
+
+    async def initialize(self, **byokd: Any) -> Json:
+        """Shake hands."""
+        given = {"processId": None, "initializationOptions": {"byokd": byokd}}
+        answer = await self.call("init", "initialize", given)
+        self.tell("initialized", {})
+        return answer
+
+    def answers(self, id_: object) -> list[Json]:
+        """Return every answer to an id heard so far."""
+        return [m for m in self.heard if "method" not in m and m.get("id") == id_]
+
+    def notes(self, method: str) -> list[Json]:
+        """Return the params of every notification of this name heard so far."""
+        return [m["params"] for m in self.heard if m.get("method") == method and "id" not in m]
+
+    def close(self) -> None:
+        """Hang up."""
+        self.ignore()
+        os.close(self.read_fd)
+        if self.write_fd >= 0:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the way to the door only."""
+        os.close(self.write_fd)
+        self.write_fd = -1
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self.read_fd, 1 << 20)
+        except BlockingIOError:
+            return
+        if not data:
+            self._open = False
+            self.ignore()
+        self._buffer += data
+        self.heard += self._messages()
+        self._news.set()
+
+    def _messages(self) -> Any:
+        while True:
+            head, end, rest = self._buffer.partition(b"\r\n\r\n")
+            if not end:
+                return
+            length = int(head.removeprefix(b"Content-Length: "))
+            if len(rest) < length:
+                return
+            self._buffer = rest[length:]
+            yield json.loads(rest[:length])
+
+
+@asynccontextmanager
+async def door(
+    house: ScriptedApplication | None = None,
+) -> AsyncIterator[tuple[Client, ScriptedApplication]]:
+    """Serve a scripted house on two pipes."""
+    house = house or ScriptedApplication()
+    in_read, in_write = os.pipe()
+    out_read, out_write = os.pipe()
+    connection = Connection(house, in_read, out_write)
+    served = asyncio.create_task(connection.run())
+    client = Client(in_write, out_read)
+    client.connection = connection
+    client.served = served
+    try:
+        yield client, house
+    finally:
+        if client.write_fd >= 0:
+            client.hang_up()
+        async with asyncio.timeout(5):
+            await served
+        client.close()
+        os.close(in_read)
+        os.close(out_write)
+
+
+def _main() -> None:
+    from byokd.__main__ import Options, parse, serve
+
+    house = ScriptedApplication()
+
+    async def leak(_session: Session, params: Any) -> Any:
+        print("a stray print")
+        os.system("echo a stray child")  # noqa: ASYNC221, S605, S607 - which is the point
+        raise ValueError(f"could not use {params!r}")
+
+    async def fall(_session: Session, params: Any) -> Any:
+        raise ValueError(f"could not use {params!r}")
+
+    async def fail(_session: Session, _params: Any) -> Any:
+        raise ByokdError("said in our words")
+
+    house.does |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
+
+    def open_house(options: Options) -> ScriptedApplication:
+        if options.config == "bad":
+            raise Unsupported("name a better file")
+        return house
+
+    serve(parse(sys.argv[1:]) or Options(), open_house)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,106 @@
+"""The engine over a scripted network, for its tests: one key, canned answers, small chats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import HealthClass, Provider
+from byokd.core.http import HttpRequest
+from byokd.core.secret import Secret
+from byokd.core.settings import TimeoutSettings
+from byokd.protocol.chat import SendParams
+from byokd.protocol.events import Event
+from byokd.protocol.lifecycle import Features
+from byokd.services.chat.engine import ChatEngine
+from byokd.services.health.policy import Observation
+from byokd.services.keys.credentials import Credential, CredentialResolver
+from byokd.services.runtime.session import Session
+from byokd.transport.scripted import Answer, Script, ScriptedTransport
+
+SSE = {"content-type": "text/event-stream"}
+JSON = {"content-type": "application/json"}
+RECORD = load()["openai-compatible"]
+SESSION = Session(
+    account="default",
+    client=cast("Any", None),
+    client_info=None,
+    features=Features(),
+    can_prompt=False,
+)
+
+
+class OneKey:
+    """Grants the same key to every call, and remembers what was said about it."""
+
+    def __init__(self, record: Provider = RECORD) -> None:
+        self.seen: list[HealthClass] = []
+        self.started: list[int] = []
+        self.forgives_ms: int | None = None
+        self.outcomes: list[str] = []
+        self._record = record
+
+    async def grant(self, _session: Session, _params: SendParams) -> Credential:
+        """Return leave for the one place there is."""
+        fields = {"apiKey": Secret("scripted-key-0123456789")}
+        return Credential(
+            self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields
+        )
+
+    def used(self, _grant: Credential, outcome: str) -> None:
+        """Write down how an attempt ended."""
+        self.outcomes.append(outcome)
+
+    async def observe(
+        self, _session: Session, _grant: Credential, seen: Observation, *, started_at: int
+    ) -> None:
+        """Write down what an answer said about the key."""
+        assert started_at > 0
+        self.seen.append(seen.health)
+        self.started.append(started_at)
+
+    def repeat_ms(self, _grant: Credential, seen: HealthClass) -> int | None:
+        """Forgive a rejection where the test says so."""
+        return self.forgives_ms if seen == "authInvalid" else None
+
+
+def chunk(text: str | None = None, finish: str | None = None, **delta: Any) -> bytes:
+    """Return one chunk of a stream."""
+    said = delta if text is None else delta | {"content": text}
+    choice = {"index": 0, "delta": said, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
+WHOLE = Answer(200, SSE, (chunk("Hi"), chunk(finish="stop"), b"data: [DONE]\n\n"))
+
+
+def engine(
+    script: Iterable[Script] | Callable[[HttpRequest], Script],
+    patience: TimeoutSettings | None = None,
+    record: Provider = RECORD,
+) -> tuple[ChatEngine, ScriptedTransport, OneKey]:
+    """Return the engine, its network and its key."""
+    access, transport = OneKey(record), ScriptedTransport(script)
+    chat = ChatEngine(cast("CredentialResolver", access), transport, patience or TimeoutSettings())
+    return chat, transport, access
+
+
+def params(**more: Any) -> SendParams:
+    """Return what a small chat asks; `more` is in wire form."""
+    message = {"role": "user", "content": "hello"}
+    asked = {"streamId": "s", "provider": RECORD.id, "model": "m", "messages": [message]}
+    return SendParams.model_validate(asked | more)
+
+
+async def ask(chat: ChatEngine, **more: Any) -> tuple[list[Event], Any]:
+    """Return all events of a chat, and its result."""
+    answer = chat.answer(SESSION, params(**more))
+    events = [event async for batch in answer for event in batch]
+    return events, answer.result
+
+
+def types(events: Sequence[Event]) -> list[str]:
+    """Return the types of events, in order."""
+    return [event.type for event in events]

@@ -1,0 +1,220 @@
+"""The engine over a scripted network: what is retried, what is cancelled, what is waited for."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from byokd.core.settings import TimeoutSettings
+from byokd.protocol.errors import ByokdError, NetworkFailed, StreamInterrupted
+from byokd.protocol.events import Event, Retry
+from byokd.services.runtime.clock import steady_ms
+from byokd.transport.scripted import Answer, Script
+from services.chat.engine_fixture import (
+    RECORD,
+    SESSION,
+    SSE,
+    WHOLE,
+    ask,
+    chunk,
+    engine,
+    params,
+    types,
+)
+
+pytestmark = pytest.mark.anyio
+
+_BUSY = Answer(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
+_BAD_KEY = Answer(401, {}, (b'{"error":{"message":"no such key","code":"invalid_api_key"}}',))
+
+
+async def test_a_whole_answer() -> None:
+    chat, transport, access = engine([WHOLE])
+    events, result = await ask(chat)
+    assert types(events) == ["start", "textStart", "textDelta", "textEnd", "finish"]
+    assert result.message.content[0].text == "Hi"
+    assert result.finish_reason.unified == "stop"
+    assert result.route.attempts == 1
+    assert access.seen == ["authOk"]
+    assert transport.closed == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [_BUSY, NetworkFailed("refused"), Answer(200, SSE, (b": alive\n\n",))],
+    ids=["busy", "no connection", "ended before any content"],
+)
+async def test_a_retry_before_the_first_content_is_told_and_succeeds(failure: Script) -> None:
+    chat, transport, _ = engine([failure, WHOLE])
+    events, result = await ask(chat)
+    assert types(events).count("retry") == 1
+    assert types(events).count("start") == 1
+    assert result.route.attempts == len(transport.requests) == 2
+    assert transport.requests[0].body == transport.requests[1].body
+
+
+async def test_tries_have_a_bound() -> None:
+    chat, transport, _ = engine([_BUSY] * 9)
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    assert caught.value.kind == "rateLimited"
+    assert len(transport.requests) == 3
+
+
+async def test_nothing_is_retried_after_content() -> None:
+    cut = Answer(200, SSE, (chunk("Half an ans"), StreamInterrupted("it broke")))
+    chat, transport, _ = engine([cut, WHOLE])
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    data = caught.value.data()
+    assert (data.kind, len(transport.requests)) == ("streamInterrupted", 1)
+    assert data.partial is not None
+    assert cast("Any", data.partial)["message"]["content"][0]["text"] == "Half an ans"
+
+
+async def test_a_rejected_key_is_told_once_and_not_retried() -> None:
+    chat, transport, access = engine([_BAD_KEY, WHOLE])
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    data = caught.value.data()
+    assert (data.kind, data.http_status, data.provider_code) == (
+        "keyInvalid",
+        401,
+        "invalid_api_key",
+    )
+    assert (data.provider, data.model) == (RECORD.id, "m")
+    assert access.seen == ["authInvalid"]
+    assert len(transport.requests) == 1
+
+
+async def test_a_rejection_of_a_key_that_worked_lately_is_forgiven_once() -> None:
+    chat, transport, access = engine([_BAD_KEY, WHOLE])
+    access.forgives_ms = 1
+    events, result = await ask(chat)
+    retried = next(event for event in events if isinstance(event, Retry))
+    assert (retried.attempt, retried.kind, retried.delay_ms) == (2, "keyInvalid", 1)
+    assert (result.route.attempts, len(transport.requests)) == (2, 2)
+    assert access.seen == ["authOk"]
+
+
+async def test_a_forgiven_call_that_is_rejected_again_counts_once_from_its_beginning() -> None:
+    chat, transport, access = engine([_BAD_KEY] * 3)
+    access.forgives_ms = 20
+    before = steady_ms()
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    assert caught.value.kind == "keyInvalid"
+    assert len(transport.requests) == 2
+    assert access.seen == ["authInvalid"]
+    assert before <= access.started[0] <= steady_ms() - 20
+
+
+async def test_what_comes_after_a_forgiven_rejection_has_its_own_tries() -> None:
+    chat, transport, access = engine([_BAD_KEY, _BUSY, WHOLE])
+    access.forgives_ms = 1
+    events, _ = await ask(chat)
+    assert [e.kind for e in events if isinstance(e, Retry)] == ["keyInvalid", "rateLimited"]
+    assert len(transport.requests) == 3
+    assert access.seen == ["neutral", "authOk"]
+
+
+async def test_a_cancelled_call_is_not_forgiven() -> None:
+    chat, transport, access = engine([_BAD_KEY, WHOLE])
+    access.forgives_ms = 600_000
+    answer = chat.answer(SESSION, params())
+    events: list[Event] = []
+    async for batch in answer:
+        events += batch
+        answer.cancel()
+    assert types(events) == ["retry"]
+    assert answer.result.finish_reason.unified == "cancelled"
+    assert len(transport.requests) == 1
+    assert access.seen == []
+
+
+async def test_a_provider_that_quotes_the_key_is_masked() -> None:
+    quoting = Answer(401, {}, (b'{"error":{"message":"bad scripted-key-0123456789!"}}',))
+    chat, _, _ = engine([quoting])
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    assert "scripted-key" not in caught.value.data().model_dump_json()
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+async def test_a_cancel_ends_the_iteration_and_keeps_what_came(after: int) -> None:
+    """Before the first event, after `start`, and in the middle of the text."""
+    never = anyio.Event()
+    chat, transport, access = engine([Answer(200, SSE, (chunk("Hi"), never))])
+    answer = chat.answer(SESSION, params())
+    batches = 0
+    if after == 0:
+        answer.cancel()
+    async with anyio.create_task_group() as group:
+        async for _batch in answer:
+            batches += 1
+            if batches == after:
+                group.start_soon(_soon, answer.cancel)
+    assert answer.result.finish_reason.unified == "cancelled"
+    text = "".join(part.text for part in answer.result.message.parts() if part.type == "text")
+    assert text in {0: [""], 1: ["", "Hi"], 2: ["Hi"]}[after]
+    assert transport.closed == (0 if after == 0 else 1)
+    assert access.seen == []
+
+
+async def _soon(cancel: Any) -> None:
+    await anyio.lowlevel.checkpoint()
+    cancel()
+
+
+async def test_comments_do_not_count_as_content() -> None:
+    patience = TimeoutSettings(first_content_ms=50, idle_ms=50)
+    silent = Answer(200, SSE, (b": alive\n\n", b": alive\n\n", anyio.Event()))
+    chat, _, _ = engine([silent] * 3, patience)
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    assert caught.value.kind == "timeout"
+    assert caught.value.fields["details"] == {"phase": "firstContent"}
+
+
+async def test_silence_after_content_has_its_own_limit() -> None:
+    patience = TimeoutSettings(first_content_ms=10_000, idle_ms=50)
+    chat, transport, _ = engine([Answer(200, SSE, (chunk("Hi"), anyio.Event()))], patience)
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat)
+    assert caught.value.fields["details"] == {"phase": "idle"}
+    assert transport.closed == 1
+
+
+async def test_a_server_that_never_hangs_up_does_not_hold_a_whole_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("byokd.services.chat.deadlines.ENDING_TIMEOUT_MS", 50)
+    chat, _, _ = engine([Answer(200, SSE, (chunk("Hi"), chunk(finish="stop"), anyio.Event()))])
+    _, result = await ask(chat)
+    assert result.finish_reason.unified == "stop"
+
+
+async def test_leaving_early_closes_the_socket() -> None:
+    chat, transport, _ = engine([Answer(200, SSE, (chunk("Hi"), anyio.Event()))])
+    batches = aiter(chat.answer(SESSION, params()))
+    await anext(batches)
+    await cast("Any", batches).aclose()
+    assert transport.closed == 1
+
+
+async def test_the_wait_for_the_first_byte_goes_by_what_was_asked_of_the_provider() -> None:
+    """A whole answer has no byte before its last token, whoever chose that it comes whole."""
+    always = RECORD.model_copy(
+        update={"quirks": RECORD.quirks.model_copy(update={"always_stream": True})}
+    )
+    patience = TimeoutSettings(first_byte_ms=1_000, first_content_ms=9_000)
+    for record, stream, wait_ms in (
+        (RECORD, True, 1_000),
+        (RECORD, False, 9_000),
+        (always, False, 1_000),
+    ):
+        chat, transport, _ = engine([WHOLE], patience, record)
+        await ask(chat, stream=stream)
+        assert transport.requests[0].timeouts.first_byte_ms == wait_ms

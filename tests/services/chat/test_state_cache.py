@@ -1,0 +1,370 @@
+"""What a client dropped of an answer goes back to the provider as if it had echoed all of it.
+
+Each row is a provider, a model of it that thinks, and an answer with a tool call in the form of its
+dialect. The measure is the request that a client makes which echoes everything.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import chunking
+from byokd.catalog.loader import load
+from byokd.catalog.surfaces import spoken
+from byokd.core.http import Headers, HttpHead
+from byokd.core.limits import RECALL_CALLS_MAX, RECALL_MAX_BYTES, RECALL_TTL_MS
+from byokd.dialects.base.call import Call
+from byokd.dialects.registry import DIALECTS, find
+from byokd.protocol.chat import SendParams
+from byokd.protocol.parts import Message
+from byokd.services.chat.state_cache import ProviderStateCache
+from dialects import vectors
+from dialects.vectors import FOLDER, Vector
+
+_BASE = "https://host.test/v1"
+_ASK = {"role": "user", "content": "what is the weather?"}
+_ARGUMENTS = {"city": "Rome"}
+_TOOL = {"name": "weather", "inputSchema": {"type": "object"}}
+
+
+def _chat(**message: Any) -> Any:
+    called = {"name": "weather", "arguments": json.dumps(_ARGUMENTS)}
+    call = {"id": "call_1", "type": "function", "function": called}
+    said = {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
+    return {"choices": [{"message": said | message, "finish_reason": "tool_calls"}]}
+
+
+_ANSWERS: dict[str, tuple[str, str, Any]] = {
+    "thought signature": (
+        "google",
+        "gemini-3-pro-preview",
+        {
+            "candidates": [
+                {
+                    "content": {
+                        "role": "model",
+                        "parts": [
+                            {"text": "hm", "thought": True},
+                            {"text": "Let me look."},
+                            {
+                                "functionCall": {"name": "weather", "args": _ARGUMENTS},
+                                "thoughtSignature": "c2lnbmVk",
+                            },
+                        ],
+                    },
+                    "finishReason": "STOP",
+                }
+            ]
+        },
+    ),
+    "thinking block": (
+        "anthropic",
+        "claude-sonnet-4-5",
+        {
+            "type": "message",
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk"},
+                {"type": "redacted_thinking", "data": "aGlkZGVu"},
+                {"type": "text", "text": "Let me look."},
+                {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": _ARGUMENTS},
+            ],
+            "stop_reason": "tool_use",
+        },
+    ),
+    "encrypted reasoning": (
+        "openai",
+        "gpt-5",
+        {
+            "id": "resp_1",
+            "object": "response",
+            "status": "completed",
+            "output": [
+                {
+                    "type": "reasoning",
+                    "id": "rs_1",
+                    "summary": [{"type": "summary_text", "text": "hm"}],
+                    "encrypted_content": "aGlkZGVu",
+                },
+                {
+                    "type": "message",
+                    "id": "msg_1",
+                    "role": "assistant",
+                    "content": [{"type": "output_text", "text": "Let me look."}],
+                },
+                {
+                    "type": "function_call",
+                    "id": "fc_1",
+                    "call_id": "call_1",
+                    "name": "weather",
+                    "arguments": json.dumps(_ARGUMENTS),
+                },
+            ],
+        },
+    ),
+    "reasoning details": (
+        "openrouter",
+        "some/model",
+        _chat(
+            reasoning="hm",
+            reasoning_details=[{"type": "reasoning.encrypted", "data": "aGlkZGVu", "index": 0}],
+        ),
+    ),
+    "reasoning content": ("deepseek", "deepseek-v4", _chat(reasoning_content="hm")),
+    "tool plan": (
+        "cohere",
+        "command-a-03-2025",
+        {
+            "message": {
+                "role": "assistant",
+                "tool_plan": "I look it up.",
+                "tool_calls": [
+                    {
+                        "id": "weather_1",
+                        "type": "function",
+                        "function": {"name": "weather", "arguments": json.dumps(_ARGUMENTS)},
+                    }
+                ],
+            },
+            "finish_reason": "TOOL_CALL",
+        },
+    ),
+    "reasoning content block": (
+        "bedrock",
+        "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        {
+            "output": {
+                "message": {
+                    "role": "assistant",
+                    "content": [
+                        {
+                            "reasoningContent": {
+                                "reasoningText": {"text": "hm", "signature": "c2lnbmVk"}
+                            }
+                        },
+                        {"text": "Let me look."},
+                        {
+                            "toolUse": {
+                                "toolUseId": "tooluse_1",
+                                "name": "weather",
+                                "input": _ARGUMENTS,
+                            }
+                        },
+                    ],
+                }
+            },
+            "stopReason": "tool_use",
+        },
+    ),
+}
+_CASES = pytest.mark.parametrize("name", _ANSWERS)
+
+
+def _params(name: str, messages: list[Any], **more: Any) -> SendParams:
+    provider, model, _ = _ANSWERS[name]
+    asked = {"streamId": "s", "provider": provider, "model": model, "stream": False}
+    asked |= {"tools": [_TOOL], "messages": messages}
+    return SendParams.model_validate(asked | more)
+
+
+def _call(params: SendParams) -> Call:
+    record = load()[params.provider]
+    base_url = record.base_url if record.base_url and "{" not in record.base_url else _BASE
+    return Call(spoken(record, params.model, base_url), base_url, params)
+
+
+def _answer(name: str) -> Message:
+    call = _call(_params(name, [_ASK]))
+    head = HttpHead(200, Headers([("content-type", "application/json")]))
+    decoder = find(call.provider.dialect).decoder(call, head)
+    _, reply = chunking.run(decoder, [json.dumps(_ANSWERS[name][2]).encode()])
+    assert reply.fault is None
+    return reply.message
+
+
+def _next(answer: Any, *, text: str | None = None) -> list[Any]:
+    """Return the conversation as it goes on: the answer, and what the tool said."""
+    call_id = next(part["callId"] for part in answer["content"] if part["type"] == "toolCall")
+    if text is not None:
+        kept = [part for part in answer["content"] if part["type"] != "text"]
+        answer = answer | {"content": [{"type": "text", "text": text}, *kept]}
+    result = {"type": "toolResult", "callId": call_id, "content": "sunny"}
+    return [_ASK, answer, {"role": "tool", "content": [result]}]
+
+
+def _whole(message: Message) -> Any:
+    return json.loads(message.model_dump_json(by_alias=True))
+
+
+def _stateless(message: Message) -> Any:
+    """Return the answer as a client holds it that knows no `providerState`."""
+    answer = _whole(message)
+    plain = [part | {"providerState": None} for part in answer["content"]]
+    return answer | {"content": plain, "providerState": None}
+
+
+def _bare(message: Message) -> Any:
+    """Return the answer as a client holds it that also drops what was thought."""
+    answer = _stateless(message)
+    return answer | {"content": [p for p in answer["content"] if p["type"] != "reasoning"]}
+
+
+def _body(params: SendParams) -> Any:
+    call = _call(params)
+    return json.loads(find(call.provider.dialect).encode(call, 0).request.body)
+
+
+def _remembering(name: str) -> tuple[ProviderStateCache, Message]:
+    recall, answer = ProviderStateCache(), _answer(name)
+    recall.keep("default", _params(name, [_ASK]), answer, 0)
+    return recall, answer
+
+
+@_CASES
+@pytest.mark.parametrize("dropped", [_stateless, _bare])
+def test_what_was_dropped_goes_back(name: str, dropped: Any) -> None:
+    recall, answer = _remembering(name)
+    echoed = _params(name, _next(_whole(answer)))
+    lossy = _params(name, _next(dropped(answer)))
+    if dropped is _bare:
+        assert _body(lossy) != _body(echoed), "nothing would be lost: the row proves nothing"
+    assert _body(recall.restored("default", lossy, 0)) == _body(echoed)
+
+
+_RECORDED = [
+    vector
+    for folder in sorted(FOLDER.iterdir())
+    if folder.name in DIALECTS and any(folder.glob("*.body"))
+    for vector in vectors.load(folder.name)
+    if any(part["type"] == "toolCall" for part in vector.expected["reply"]["message"])
+    and "fault" not in vector.expected["reply"]
+]
+
+
+@pytest.mark.parametrize("vector", _RECORDED, ids=lambda one: f"{one.dialect} {one.name}")
+def test_what_was_dropped_of_any_answer_goes_back(vector: Vector) -> None:
+    _, reply = chunking.run(vector.decoder(), [vector.body])
+    calls = [part.call_id for part in reply.message.parts() if part.type == "toolCall"]
+    results = [{"type": "toolResult", "callId": call_id, "content": "ok"} for call_id in calls]
+    recall = ProviderStateCache()
+
+    def asked(*messages: Any) -> SendParams:
+        params = vector.call.params.model_dump(by_alias=True)
+        return SendParams.model_validate(params | {"messages": [_ASK, *messages]})
+
+    def body(answer: Any) -> Any:
+        params = asked(answer, {"role": "tool", "content": results})
+        restored = recall.restored("default", params, 0)
+        call = Call(vector.call.provider, vector.call.base_url, restored)
+        return json.loads(find(vector.dialect).encode(call, 0).request.body)
+
+    recall.keep("default", asked(), reply.message, 0)
+    whole = body(_whole(reply.message))
+    assert body(_stateless(reply.message)) == whole
+    assert body(_bare(reply.message)) == whole
+
+
+@_CASES
+def test_what_was_echoed_is_not_touched(name: str) -> None:
+    recall, answer = _remembering(name)
+    echoed = _params(name, _next(_whole(answer)))
+    assert recall.restored("default", echoed, 0) is echoed
+
+
+@_CASES
+def test_thoughts_stand_before_text_that_was_changed(name: str) -> None:
+    recall, answer = _remembering(name)
+    sent = recall.restored("default", _params(name, _next(_bare(answer), text="Looking.")), 0)
+    kinds = [part.type for part in sent.messages[1].parts()]
+    thoughts = [part.type for part in answer.parts() if part.type == "reasoning"]
+    assert kinds == [*thoughts, "text", "toolCall"]
+    assert sent.messages[1].parts()[-1].provider_state is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": "another"},
+        {"model": "gemini-2.5-pro"},
+        {"opening": "what is the time?"},
+        {"arguments": {"city": "Oslo"}},
+        {"callId": "call_9"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_nothing_is_put_where_it_was_not_made(change: dict[str, Any]) -> None:
+    name = next(iter(_ANSWERS))
+    recall, answer = _remembering(name)
+    messages = _next(_bare(answer))
+    messages[0] = _ASK | {"content": change.get("opening", _ASK["content"])}
+    told = {key: change[key] for key in ("arguments", "callId") if key in change}
+    parts = [part | told if part["type"] == "toolCall" else part for part in messages[1]["content"]]
+    messages[1] = messages[1] | {"content": parts}
+    model = {"model": change["model"]} if "model" in change else {}
+    params = _params(name, messages, **model)
+    assert recall.restored(change.get("account", "default"), params, 0) is params
+
+
+def test_calls_made_side_by_side_keep_their_own_states() -> None:
+    parts = [
+        {"type": "reasoning", "text": "a", "providerState": {"n": 1}},
+        {"type": "toolCall", "callId": "c1", "name": "f", "providerState": {"n": 2}},
+        {"type": "text", "text": "and"},
+        {"type": "reasoning", "text": "b", "providerState": {"n": 3}},
+        {"type": "toolCall", "callId": "c2", "name": "f", "providerState": {"n": 4}},
+    ]
+    answer = Message.model_validate({"role": "assistant", "content": parts})
+    name = next(iter(_ANSWERS))
+    recall = ProviderStateCache()
+    recall.keep("default", _params(name, [_ASK]), answer, 0)
+    lossy = _params(name, [_ASK, _bare(answer), {"role": "user", "content": "go on"}])
+    assert recall.restored("default", lossy, 0).messages[1] == answer
+
+
+# --- bounds ---------------------------------------------------------------------------------------
+
+
+def _made(call_id: str, size: int = 0) -> Message:
+    state = {"secret": "x" * size}
+    part = {"type": "toolCall", "callId": call_id, "name": "f", "providerState": state}
+    return Message.model_validate({"role": "assistant", "content": [part]})
+
+
+def _holds(recall: ProviderStateCache, call_id: str, now_ms: int = 0) -> bool:
+    name = next(iter(_ANSWERS))
+    part = {"type": "toolCall", "callId": call_id, "name": "f"}
+    params = _params(name, [_ASK, {"role": "assistant", "content": [part]}, _ASK])
+    return recall.restored("default", params, now_ms) is not params
+
+
+def _keep(recall: ProviderStateCache, answer: Message) -> None:
+    recall.keep("default", _params(next(iter(_ANSWERS)), [_ASK]), answer, 0)
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_calls_have_a_bound(over: int) -> None:
+    recall = ProviderStateCache()
+    for number in range(RECALL_CALLS_MAX + over):
+        _keep(recall, _made(f"c{number}"))
+    assert _holds(recall, "c0") is (not over)
+    assert _holds(recall, "c1")
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_bytes_have_a_bound(over: int) -> None:
+    empty = len(_made("c0").parts()[0].model_dump_json())
+    recall = ProviderStateCache()
+    _keep(recall, _made("c0", RECALL_MAX_BYTES // 2 - empty))
+    _keep(recall, _made("c1", RECALL_MAX_BYTES // 2 - empty + over))
+    assert [_holds(recall, "c0"), _holds(recall, "c1")] == [not over, True]
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_call_is_kept_for_a_while_after_its_last_use(over: int) -> None:
+    recall = ProviderStateCache()
+    _keep(recall, _made("c0"))
+    assert _holds(recall, "c0", RECALL_TTL_MS)
+    assert _holds(recall, "c0", 2 * RECALL_TTL_MS + over) is (not over)

@@ -1,0 +1,242 @@
+"""The counting rule of soft-disable, walked as a table of what happens when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, strategies as st
+
+from byokd.catalog.record import HealthClass, Verdict
+from byokd.core.limits import CLOCK_SKEW_MAX_MS
+from byokd.core.settings import HealthPolicy
+from byokd.dialects.base.call import Fault
+from byokd.services.health.policy import (
+    Health,
+    Observation,
+    accepted,
+    confirm,
+    observe,
+    remembered,
+    renewed,
+    repeat_ms,
+    to_row,
+    weighed,
+)
+
+POLICY = HealthPolicy()
+_DAY = 86_400_000
+_S = 1000
+_DELAY_MS = 30_000
+PROVEN = Health(fresh_since=0, accepted_at=1)
+ONCE = Health(fresh_since=_DAY, accepted_at=_DAY - 1)  # worked once, and was re-enabled
+SUSPECT = replace(PROVEN, suspect=True, rejections=3, rejected_at=5, probe_at=_DAY)
+_LATE = POLICY.overdue_ms
+
+# Each row: a name, then what is seen: (class, started at, recorded at), in milliseconds after a
+# day, and the steps that must follow.
+_ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] = [
+    ("three in a row make a key suspect", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authInvalid", 5 * _S, 7 * _S)],
+     ["saved", "saved", "suspect"]),
+    ("calls that were under way together count once", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 0, 4 * _S), ("authInvalid", 1 * _S, 7 * _S)],
+     ["saved", "nothing", "nothing"]),
+    ("closer than two seconds counts once", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 1 * _S + 1, 3 * _S - 1),
+      ("authInvalid", 1 * _S + 1, 3 * _S)], ["saved", "nothing", "saved"]),
+    ("an accepted call breaks the row", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authOk", 5 * _S, 6 * _S),
+      ("authInvalid", 7 * _S, 9 * _S)], ["saved", "saved", "saved", "saved"]),
+    ("a quarter of an hour breaks the row", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S),
+      ("authInvalid", 1000 * _S, 1001 * _S)], ["saved", "saved", "saved"]),
+    ("what is not about the key never counts", PROVEN,
+     [("forbiddenScope", 0, 1), ("notFromProvider", 2 * _S, 3 * _S), ("neutral", 9 * _S, 9 * _S)],
+     ["nothing", "nothing", "nothing"]),
+    ("the provider's last word needs no row", PROVEN, [("authDead", 0, 1)], ["suspect"]),
+    ("the provider's last word is no glitch of a second ago", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authDead", 0, 1 * _S + 1)], ["saved", "suspect"]),
+    ("a suspect key is not suspected again", PROVEN,
+     [("authDead", 0, 1), ("authInvalid", 3 * _S, 4 * _S)], ["suspect", "nothing"]),
+    ("a long answer that began before the rejections does not break the row", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authOk", 4 * _S, 5 * _S),
+      ("authInvalid", 5 * _S, 7 * _S), ("authOk", 7 * _S, 8 * _S)],
+     ["saved", "saved", "nothing", "suspect", "nothing"]),
+    ("an acceptance by a clock that is behind breaks the row", PROVEN,
+     [("authInvalid", 0, _DAY), ("authOk", 1 * _S, 2 * _S)], ["saved", "saved"]),
+    ("a suspect key that is accepted is cleared", PROVEN,
+     [("authDead", 0, 1), ("authOk", 3 * _S, 4 * _S)], ["suspect", "cleared"]),
+    ("words that fit a wrong address count once the address has worked", PROVEN,
+     [("authUnsure", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authUnsure", 5 * _S, 7 * _S)],
+     ["saved", "saved", "suspect"]),
+    ("words that fit a wrong address never count before it has worked", Health(fresh_since=1),
+     [("authUnsure", 0, 1 * _S), ("authUnsure", 2 * _S, 4 * _S), ("authInvalid", 5 * _S, 7 * _S)],
+     ["nothing", "nothing", "saved"]),
+    ("nothing counts just after a store", Health(fresh_since=_DAY),
+     [("authInvalid", 0, 1 * _S), ("authDead", 2 * _S, POLICY.grace_ms - 1)],
+     ["nothing", "nothing"]),
+    ("grace ends after its time", Health(fresh_since=_DAY),
+     [("authInvalid", 0, POLICY.grace_ms)], ["saved"]),
+    ("grace ends with the first acceptance", Health(fresh_since=_DAY),
+     [("authOk", 0, 1 * _S), ("authInvalid", 2 * _S, 3 * _S)], ["saved", "saved"]),
+    ("nothing counts just after a re-enable", ONCE,
+     [("authInvalid", 0, 1 * _S), ("authUnsure", 0, POLICY.grace_ms - 1)], ["nothing", "nothing"]),
+    ("a re-enabled key that is dead is found again, at a doubtful address too", ONCE,
+     [("authUnsure", 200 * _S, 201 * _S), ("authUnsure", 210 * _S, 211 * _S),
+      ("authUnsure", 220 * _S, 221 * _S)], ["saved", "saved", "suspect"]),
+    ("a clock behind that of another process disables nobody, and goes on from here", PROVEN,
+     [("authInvalid", 0, _DAY), ("authInvalid", 1 * _S, 2 * _S), ("authInvalid", 3 * _S, 5 * _S),
+      ("authInvalid", 6 * _S, 8 * _S)], ["saved", "saved", "saved", "suspect"]),
+    ("a clock a day ahead of another's breaks the row", PROVEN,
+     [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S),
+      ("authInvalid", _DAY, _DAY + 1)], ["saved", "saved", "saved"]),
+    ("an acceptance by a clock a day behind ends the grace as well", Health(fresh_since=2 * _DAY),
+     [("authOk", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authInvalid", 5 * _S, 7 * _S),
+      ("authInvalid", 8 * _S, 9 * _S)], ["saved", "saved", "saved", "suspect"]),
+    ("a suspect key whose prober is gone is asked about at the next use", SUSPECT,
+     [("authInvalid", 0, 0), ("neutral", 0, _LATE), ("neutral", 0, _LATE + 1),
+      ("neutral", 0, _LATE + 2)],
+     ["nothing", "nothing", "resumed", "nothing"]),
+    ("a use that is accepted needs no prober", SUSPECT, [("authOk", 0, 1)], ["cleared"]),
+    ("a probe that another clock planned for next week is nobody's",
+     replace(SUSPECT, probe_at=8 * _DAY), [("neutral", 0, 1)], ["resumed"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "health", "seen", "steps"), _ROWS, ids=[row[0] for row in _ROWS])
+def test_the_row(
+    name: str, health: Health, seen: list[tuple[HealthClass, int, int]], steps: list[str]
+) -> None:
+    taken = []
+    for what, started, at in seen:
+        health, step = observe(
+            health,
+            Observation(what),
+            started_at=_DAY + started,
+            now=_DAY + at,
+            delay_ms=_DELAY_MS,
+            policy=POLICY,
+        )
+        taken.append(step)
+        assert step != "suspect" or health.probe_at == _DAY + at + _DELAY_MS
+    assert taken == steps, name
+
+
+_VERDICTS: list[tuple[Verdict, str]] = [
+    ("valid", "cleared"),
+    ("validRestricted", "cleared"),
+    ("noFunds", "cleared"),
+    ("rateLimited", "reprobe"),
+    ("wrongRegion", "reprobe"),
+    ("invalid", "disable"),
+    ("wrongProvider", "disable"),
+    ("unreachable", "reprobe"),
+    ("unknown", "reprobe"),
+]
+
+
+@pytest.mark.parametrize(("verdict", "step"), _VERDICTS)
+def test_the_confirming_probe_decides(verdict: Verdict, step: str) -> None:
+    after, taken = confirm(SUSPECT, verdict, now=_DAY, policy=POLICY)
+    assert taken == step
+    assert after.suspect == (step == "reprobe")
+    assert after.proven
+
+
+def test_a_probe_that_can_never_tell_leaves_the_key_to_its_next_use() -> None:
+    health, now, waits, steps = SUSPECT, _DAY, [], []
+    for _ in range(len(POLICY.reprobe_delays_ms) + 1):
+        health, step = confirm(health, "unreachable", now=now, policy=POLICY)
+        steps.append(step)
+        waits.append(health.probe_at - now)
+        now = health.probe_at
+    assert steps == ["reprobe"] * len(POLICY.reprobe_delays_ms) + ["saved"]
+    assert waits == [*POLICY.reprobe_delays_ms, 0]
+    assert health.suspect
+    late = now + POLICY.overdue_ms + 1
+    after, step = observe(
+        health, Observation("neutral"), started_at=now, now=late, delay_ms=9, policy=POLICY
+    )
+    assert (step, after.probe_at, after.probes) == ("resumed", late + 9, 0)
+
+
+_REPEATS: list[tuple[str, Health, HealthClass, int, bool]] = [
+    ("a glitch of a key that works", PROVEN, "authInvalid", 9 * _S, True),
+    ("of doubtful words as well", PROVEN, "authUnsure", 9 * _S, True),
+    ("up to a day", PROVEN, "authInvalid", _DAY, True),
+    ("and no longer", PROVEN, "authInvalid", _DAY + 1, False),
+    ("a key that never worked", Health(fresh_since=0), "authInvalid", 9 * _S, False),
+    ("a key that is suspect already", SUSPECT, "authInvalid", 9 * _S, False),
+    ("a definite word", PROVEN, "authDead", 9 * _S, False),
+    ("a missing permission", PROVEN, "forbiddenScope", 9 * _S, False),
+    ("a limit", PROVEN, "neutral", 9 * _S, False),
+]
+
+
+@pytest.mark.parametrize(("name", "health", "seen", "now", "worth"), _REPEATS)
+def test_what_is_worth_one_more_try(
+    name: str, health: Health, seen: HealthClass, now: int, *, worth: bool
+) -> None:
+    delay_ms = repeat_ms(health, seen, now=now, policy=POLICY)
+    assert delay_ms == (POLICY.repeat_delay_ms if worth else None), name
+
+
+def test_a_rejection_leaves_its_evidence_and_goes_through_a_row_unchanged() -> None:
+    seen = Observation("authDead", 403, "req_1")
+    health, _ = observe(PROVEN, seen, started_at=2, now=3, delay_ms=4, policy=POLICY)
+    assert (health.health, health.http_status, health.request_id) == ("authDead", 403, "req_1")
+    raw = to_row(health)
+    assert remembered(raw, fresh_since=77, suspect=True) == replace(health, fresh_since=77)
+    fresh = to_row(replace(health, fresh_since=9))
+    assert remembered(fresh, fresh_since=77, suspect=True).fresh_since == 9
+    assert remembered({}, fresh_since=77, suspect=False) == Health(fresh_since=77)
+
+
+def test_a_re_enabled_key_has_its_grace_unless_the_probe_accepted_it() -> None:
+    fresh = renewed(SUSPECT, _DAY)
+    assert not fresh.proven
+    assert fresh.accepted_at == SUSPECT.accepted_at
+    assert fresh.rejections == 0
+    assert not fresh.suspect
+    assert accepted(fresh, _DAY).proven
+    assert not renewed(replace(SUSPECT, accepted_at=_DAY), _DAY).proven
+
+
+@pytest.mark.parametrize("off_ms", [0, CLOCK_SKEW_MAX_MS, -CLOCK_SKEW_MAX_MS])
+def test_a_refused_signature_is_about_the_key_while_the_clocks_agree(off_ms: int) -> None:
+    fault = Fault("keyInvalid", "authInvalid", "no", provider_time_ms=_DAY)
+    assert weighed(fault, _DAY + off_ms) is fault
+
+
+@pytest.mark.parametrize(
+    ("off_ms", "words"),
+    [
+        (CLOCK_SKEW_MAX_MS + 1, "5 minutes ahead of"),
+        (-CLOCK_SKEW_MAX_MS - 1, "5 minutes behind"),
+        (-_DAY, "1440 minutes behind"),
+    ],
+)
+def test_a_refused_signature_is_not_while_they_do_not(off_ms: int, words: str) -> None:
+    fault = Fault("keyInvalid", "authInvalid", "no", provider_time_ms=_DAY)
+    after = weighed(fault, _DAY + off_ms)
+    assert after.health == "neutral"
+    assert words in after.message
+    untimed = replace(fault, provider_time_ms=None)
+    assert weighed(untimed, 0) is untimed
+
+
+_CLASSES: list[HealthClass] = ["authOk", "authInvalid", "forbiddenScope", "neutral"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(_CLASSES), st.integers(-_DAY, _DAY))))
+def test_two_rejections_never_make_a_key_suspect(seen: list[tuple[HealthClass, int]]) -> None:
+    """Whatever the clock does: suspicion needs three rejections since the last acceptance."""
+    health, rejections = PROVEN, 0
+    for what, at in seen:
+        now = 2 * _DAY + at
+        health, step = observe(
+            health, Observation(what), started_at=now, now=now + 1, delay_ms=1, policy=POLICY
+        )
+        rejections = 0 if what == "authOk" else rejections + (what == "authInvalid")
+        assert step != "suspect" or rejections >= POLICY.rejections

@@ -1,0 +1,165 @@
+"""Which keys a set of variables holds, row by row, over the records that ship with the package."""
+
+from __future__ import annotations
+
+import pytest
+
+from byokd.catalog.loader import load
+from byokd.catalog.record import Provider
+from byokd.catalog.variables import variables_of
+from byokd.core.secret import Secret
+from byokd.services.transfer.detect import DetectedKey, addresses, find
+
+RECORDS: list[Provider] = list(load().values())
+HF = "HF_TOKEN"
+
+
+def _shown(found: DetectedKey) -> tuple[str, dict[str, str], tuple[str, ...]]:
+    fields = {
+        name: value.reveal() if isinstance(value, Secret) else f"plain {value}"
+        for name, value in found.fields.items()
+    }
+    return found.record.id, fields, found.variables
+
+
+def _found(variables: dict[str, str]) -> list[tuple[str, dict[str, str], tuple[str, ...]]]:
+    secrets = {name: Secret(value) for name, value in variables.items()}
+    return [_shown(one) for one in find(RECORDS, secrets)]
+
+
+PAIR = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
+PAIR_FIELDS = {"accessKeyId": "id", "secretAccessKey": "secret"}
+
+TABLE: list[tuple[str, dict[str, str], list[tuple[str, dict[str, str], tuple[str, ...]]]]] = [
+    ("nothing", {}, []),
+    ("of nobody", {"PATH": "x", "EDITOR": "y", "MY_API_KEY": "z"}, []),
+    ("empty", {"OPENAI_API_KEY": "", "MISTRAL_API_KEY": "  "}, []),
+    ("one", {"OPENAI_API_KEY": "k"}, [("openai", {"apiKey": "k"}, ("OPENAI_API_KEY",))]),
+    (
+        "one key under two names",
+        {"GEMINI_API_KEY": "k", "GOOGLE_API_KEY": "k"},
+        [("google", {"apiKey": "k"}, ("GEMINI_API_KEY", "GOOGLE_API_KEY"))],
+    ),
+    (
+        "two keys under two names",
+        {"GEMINI_API_KEY": "k", "GOOGLE_API_KEY": "l"},
+        [
+            ("google", {"apiKey": "k"}, ("GEMINI_API_KEY",)),
+            ("google", {"apiKey": "l"}, ("GOOGLE_API_KEY",)),
+        ],
+    ),
+    (
+        "one token, two providers",
+        {HF: "k"},
+        [
+            ("hf-router", {"apiKey": "k"}, (HF,)),
+            ("hf-inference-endpoints", {"apiToken": "k"}, (HF,)),
+        ],
+    ),
+    (
+        "AWS: a pair and a region",
+        PAIR | {"AWS_DEFAULT_REGION": "eu-west-1"},
+        [("bedrock", {"region": "plain eu-west-1"} | PAIR_FIELDS, (*PAIR, "AWS_DEFAULT_REGION"))],
+    ),
+    (
+        "AWS: the first region wins, a token goes with its pair",
+        PAIR | {"AWS_SESSION_TOKEN": "t", "AWS_REGION": "a", "AWS_DEFAULT_REGION": "b"},
+        [
+            (
+                "bedrock",
+                {"region": "plain a"} | PAIR_FIELDS | {"sessionToken": "t"},
+                (*PAIR, "AWS_SESSION_TOKEN", "AWS_REGION"),
+            )
+        ],
+    ),
+    (
+        "AWS: a bearer token takes no session token",
+        {"AWS_BEARER_TOKEN_BEDROCK": "k", "AWS_REGION": "a"},
+        [
+            (
+                "bedrock",
+                {"region": "plain a", "apiKey": "k"},
+                ("AWS_BEARER_TOKEN_BEDROCK", "AWS_REGION"),
+            )
+        ],
+    ),
+    (
+        "AWS: both ways are two keys",
+        PAIR | {"AWS_BEARER_TOKEN_BEDROCK": "k"},
+        [
+            ("bedrock", {"apiKey": "k"}, ("AWS_BEARER_TOKEN_BEDROCK",)),
+            ("bedrock", PAIR_FIELDS, tuple(PAIR)),
+        ],
+    ),
+    ("AWS: a region alone is no key", {"AWS_REGION": "a"}, []),
+    (
+        "AWS: half a pair is offered, to be told what it lacks",
+        {"AWS_ACCESS_KEY_ID": "id"},
+        [("bedrock", {"accessKeyId": "id"}, ("AWS_ACCESS_KEY_ID",))],
+    ),
+    (
+        "Azure",
+        {"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com"},
+        [
+            (
+                "azure-openai",
+                {"resourceName": "plain https://x.openai.azure.com", "apiKey": "k"},
+                ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+            )
+        ],
+    ),
+    (
+        "Cloudflare",
+        {"CLOUDFLARE_API_TOKEN": "k", "CLOUDFLARE_ACCOUNT_ID": "a", "CF_API_TOKEN": "k"},
+        [
+            (
+                "cloudflare-workers-ai",
+                {"accountId": "plain a", "apiToken": "k"},
+                ("CLOUDFLARE_API_TOKEN", "CF_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID"),
+            )
+        ],
+    ),
+    ("an address alone", {"OPENAI_BASE_URL": "https://gateway.example"}, []),
+]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_what_variables_hold(
+    variables: dict[str, str], expected: list[tuple[str, dict[str, str], tuple[str, ...]]]
+) -> None:
+    assert _found(variables) == expected
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.id)
+def test_every_variable_of_a_record_is_looked_at(record: Provider) -> None:
+    for field in record.fields:
+        for name in field.env:
+            found = [one for one in _found({name: "v"}) if one[0] == record.id]
+            assert bool(found) == field.secret
+            assert not field.secret or found[0][2] == (name,)
+    for name in record.base_url_env:
+        assert not name.endswith(("_KEY", "_TOKEN")), "an address is no secret"
+        told = addresses(RECORDS, {name: Secret("https://gateway.example")})
+        assert (name, record) in told
+        assert _found({name: "https://gateway.example"}) == []
+
+
+def test_every_provider_with_a_name_of_its_own_has_variables() -> None:
+    silent = [one.id for one in RECORDS if not variables_of(one)]
+    assert len(silent) == 1, "only the provider that is nothing but an address has none"
+    assert all(one.base_url is None for one in RECORDS if one.id in silent)
+
+
+def test_an_id_names_exactly_one_key() -> None:
+    def ids(key: bytes, **variables: str) -> list[str]:
+        secrets = {name: Secret(value) for name, value in variables.items()}
+        return [one.item_id(key) for one in find(RECORDS, secrets)]
+
+    one, other = b"\1" * 32, b"\2" * 32
+    first = ids(one, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")
+    assert first == ids(one, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")
+    assert len(set(first)) == 2
+    assert ids(one, OPENAI_API_KEY="l") != first[:1]
+    assert set(ids(other, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")).isdisjoint(first)

@@ -1,0 +1,194 @@
+"""A disk that refuses: a typed error, the state before or after, and a next start that works.
+
+The system calls on the store's own files fail for real, by strace; a full disk is a small one.
+Must not know how the store recovers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import byokd
+from byokd.protocol.errors import StoreFailed
+from byokd.vault import KeyRow, keys
+from vault import vault_fixture
+from vault.faulty import URGENT, one
+from vault.vault_fixture import ACCOUNT, VaultFixture
+
+pytestmark = pytest.mark.anyio
+
+_STRACE = shutil.which("strace")
+_CALLS = ("pwrite64", "fdatasync", "ftruncate", "openat", "pread64")
+_ERRORS = {"EIO": 1, "ENOSPC": 5, "EROFS": 5}
+"""What a call fails with, and at every how many calls; where it fails matters more than how."""
+
+_N_MAX = 200
+_TYPED = {"full", "io", "readOnly", "permissions", "storeCorrupt"}
+_KINDS = {call: {"storeFailed", "storeBusy"} for call in _CALLS}
+_KINDS["pread64"].add("vaultCorrupt")  # SQLite takes a page that cannot be read for damage
+
+
+def _can_trace() -> bool:
+    if _STRACE is None:
+        return False
+    probe = [_STRACE, "-f", "-o", os.devnull, "-e", "inject=fsync:error=EIO:when=1", "true"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+traced = pytest.mark.skipif(not _can_trace(), reason="strace is not installed, or may not trace")
+
+
+def _faulty(
+    house: VaultFixture, key_id: str, call: str, error: str, at: int
+) -> list[dict[str, Any]]:
+    """Run the operations in a process in which the n-th call on the store's files fails, once."""
+    assert _STRACE is not None
+    store = house.places.vault_db
+    roots = [str(Path(byokd.__file__).parents[1]), str(Path(__file__).parents[1])]
+    start = (
+        f"import sys, asyncio, pathlib; sys.path[:0] = {roots!r}; from vault.faulty import run;"
+        " asyncio.run(run(pathlib.Path(sys.argv[1]), sys.argv[2]))"
+    )
+    done = subprocess.run(
+        [
+            *(_STRACE, "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"),
+            *("-P", str(store), "-P", f"{store}-journal"),
+            *("-e", f"inject={call}:error={error}:when={at}"),
+            *(sys.executable, "-c", start, str(store.parents[1]), key_id),
+        ],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _allowed(said: list[dict[str, Any]], before: KeyRow) -> tuple[set[Any], set[int]]:
+    """Return what may be stored of the key, and how many other keys there may be."""
+    states: set[Any] = {(before.version, before.state)}
+    others = {0}
+    for line in said:
+        failed = "kind" in line
+        if line["name"] == "put":
+            others = {0, 1} if failed else {1}
+        elif not failed:
+            states = {tuple(line["facts"]) if line["facts"] else None}
+        else:
+            states |= {_after(line["name"], state) for state in states}
+    return states, others
+
+
+def _after(name: str, state: Any) -> Any:
+    if name == "delete" or state is None:
+        return None
+    version, _ = state
+    if name == "rotate":
+        return version + 1, "active"
+    return version, "userDisabled" if name == "disable" else "active"
+
+
+async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
+    """Try one fault; tell whether anything failed."""
+    async with vault_fixture.world(folder) as house:
+        row = await house.put()
+    said = await asyncio.to_thread(_faulty, house, row.key_id, call, error, at)
+    failures = [line for line in said if "kind" in line]
+    for line in failures:
+        gone = line["kind"] == "notFound"  # a delete that was refused and took place
+        assert gone or line["kind"] in _KINDS[call], (call, error, at, line)
+        assert gone or line["reason"] in _TYPED | {None}, (call, error, at, line)
+    async with vault_fixture.world(folder) as later:
+        rows = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+        found = {r.key_id: (r.version, r.state) for r in rows}
+        states, others = _allowed(said, row)
+        assert found.pop(row.key_id, None) in states, (call, error, at, said)
+        assert len(found) in others, (call, error, at, said)
+        result = await later.audit.verify(later.vault.read, keys.facts)
+        assert result.ok, (call, error, at, said, result.message)
+        await later.put()
+    return bool(failures)
+
+
+@traced
+@pytest.mark.parametrize(
+    ("call", "error", "at"),
+    [("pwrite64", "ENOSPC", 3), ("pwrite64", "EIO", 9), ("fdatasync", "EIO", 2),
+     ("ftruncate", "EIO", 1), ("openat", "EROFS", 2)],
+)  # fmt: skip
+async def test_a_call_that_fails(tmp_path: Path, call: str, error: str, at: int) -> None:
+    assert await _fault(tmp_path, call, error, at), "nothing failed: nothing was tried"
+
+
+@traced
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_every_call_that_fails(tmp_path: Path) -> None:
+    tried = failed = 0
+    for call in _CALLS:
+        for error, step in _ERRORS.items():
+            quiet = 0
+            for at in range(1, _N_MAX + 1, step):
+                tried += 1
+                shown = await _fault(tmp_path / f"{call}-{error}-{at}", call, error, at)
+                failed += shown
+                quiet = 0 if shown else quiet + 1
+                if quiet == 8:  # there is no such call any more
+                    break
+    print(f"{tried} faults tried, {failed} were felt, 0 untyped, 0 in between")
+    assert failed > 100
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB, where one may be made."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    made = mount and umount and os.geteuid() == 0 and sys.platform == "linux"
+    command = [mount or "", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(folder)]
+    if not made or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can be made by root on Linux only")
+    try:
+        yield folder
+    finally:
+        subprocess.run([umount or "", str(folder)], check=True)
+
+
+async def _fill(house: VaultFixture, rows: list[KeyRow]) -> None:
+    while True:
+        rows.append(await house.put(label="x" * 100))
+
+
+async def test_a_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing new can be stored; what is there can be taken out of use, and read."""
+    monkeypatch.setattr("byokd.store.reserve_file.DISK_LOW_BYTES", 0)  # the disk is never roomy
+    async with vault_fixture.world(small_disk) as house:
+        rows = [await house.put(), await house.put()]
+        (small_disk / "rest").write_bytes(bytes(shutil.disk_usage(small_disk).free - 64 * 1024))
+        with pytest.raises(StoreFailed) as refused:
+            await _fill(house, rows)
+        assert refused.value.fields["details"] == {"reason": "full"}
+        with pytest.raises(OSError, match="No space"):
+            (small_disk / "more").write_bytes(bytes(2 << 20))  # not one page is left
+        with pytest.raises(StoreFailed):
+            await house.put()
+        await one(house, "disable", rows[0].key_id)
+        await house.vault.aclose()
+    assert {"disable", "delete"} == URGENT
+    async with vault_fixture.world(small_disk) as later:
+        listed = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+        states = {row.key_id: row.state for row in listed}
+        assert len(states) == len(rows)
+        assert states[rows[0].key_id] == "userDisabled"
+        assert (await later.audit.verify(later.vault.read, keys.facts)).ok
+        await one(later, "delete", rows[1].key_id)

@@ -1,0 +1,416 @@
+"""Keys: sealed for one account, provider, version and origin, and usable for nothing else.
+
+Knows the functions of `keys`. The vault under them is real.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from byokd.core.limits import KEYS_PER_ACCOUNT_MAX, LAST_USED_STEP_MS
+from byokd.core.secret import Secret
+from byokd.protocol.errors import Conflict, Internal, NotFound, VaultCorrupt
+from byokd.protocol.key import KeyState
+from byokd.vault import KeyRow, NewKey, VaultTx, keys, rows
+from vault import vault_fixture
+from vault.vault_fixture import ACCOUNT, ORIGIN, PROVIDER, SECRET, VaultFixture, tampering
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
+    async with vault_fixture.world(tmp_path) as opened:
+        yield opened
+
+
+def _everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def _row(house: VaultFixture, key_id: str, account: str = ACCOUNT) -> KeyRow:
+    return await house.vault.read(lambda tx: keys.get(tx, account, key_id))
+
+
+async def _default(house: VaultFixture, provider: str = PROVIDER) -> str | None:
+    row = await house.vault.read(lambda tx: keys.default_key(tx, ACCOUNT, provider))
+    return row.key_id if row else None
+
+
+async def test_what_is_told_of_a_key(house: VaultFixture) -> None:
+    fields: dict[str, Secret | str] = {
+        "secretAccessKey": Secret("test-0123456789-secret-wxyz"),
+        "accessKeyId": Secret("short"),
+        "region": "eu-west-1",
+    }
+    row = await house.put(
+        fields=fields, label="work ✓", base_url=f"{ORIGIN}/v1", allow_insecure=True
+    )
+    assert re.fullmatch(r"key_[a-z2-7]{26}", row.key_id)
+    assert (row.version, row.state, row.is_default, row.health) == (1, "active", True, {})
+    assert (row.label, row.base_url, row.origin) == ("work ✓", f"{ORIGIN}/v1", ORIGIN)
+    assert row.allow_insecure
+    assert row.last4 == "wxyz"
+    assert row.fields == {"secretAccessKey": None, "accessKeyId": None, "region": "eu-west-1"}
+    assert await _row(house, row.key_id) == row
+    opened = await house.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
+    assert opened.fields == fields
+    assert isinstance(opened.fields["accessKeyId"], Secret)
+    assert isinstance(opened.fields["region"], str)
+    assert "0123456789" not in repr(opened) + repr(row)
+
+
+async def test_nothing_that_matters_is_readable_in_the_file(
+    house: VaultFixture, tmp_path: Path
+) -> None:
+    await house.put(label="a label", base_url=f"{ORIGIN}/secret-path")
+    await house.vault.aclose()
+    everything = _everything(tmp_path)
+    for text in (
+        SECRET,
+        SECRET[-4:],
+        "a label",
+        "secret-path",
+        SECRET[::-1],
+        SECRET.encode().hex(),
+    ):
+        assert text.encode() not in everything
+    assert ORIGIN.encode() in everything
+
+
+async def test_a_key_without_fields_is_its_origin(house: VaultFixture) -> None:
+    row = await house.put(fields={})
+    opened = await house.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
+    assert opened.fields == {}
+    assert row.last4 is None
+
+
+async def test_rotation_replaces_and_wipes(house: VaultFixture, tmp_path: Path) -> None:
+    row = await house.put(SECRET, label="work")
+    old_blob = row.sealed.blob
+
+    def soft_disabled(tx: VaultTx) -> None:
+        keys.set_state(tx, ACCOUNT, row.key_id, to="softDisabled", at=1, health={"rejections": 3})
+        house.note(tx, "key.soft_disabled", row.key_id)
+
+    def rotate(tx: VaultTx) -> KeyRow:
+        fields = {"apiKey": Secret("sk-test-new-0123456789")}
+        after = keys.rotate(tx, ACCOUNT, row.key_id, fields, at=house.now())
+        house.note(tx, "key.rotated", row.key_id)
+        return after
+
+    await house.vault.transaction(soft_disabled)
+    after = await house.vault.transaction(rotate)
+    assert (after.version, after.state, after.reason, after.health) == (2, "active", None, {})
+    assert (after.label, after.origin, after.key_id) == (row.label, row.origin, row.key_id)
+    assert after.fingerprint != row.fingerprint
+    assert (after.last4, after.disabled_at) == ("6789", None)
+    assert await house.open(row.key_id) == "sk-test-new-0123456789"
+    await house.vault.aclose()
+    assert old_blob not in (tmp_path / "data/vault.db").read_bytes()
+    assert old_blob[33:] not in (tmp_path / "data/vault.db-journal").read_bytes()
+
+
+async def test_deletion_leaves_no_ciphertext(house: VaultFixture, tmp_path: Path) -> None:
+    row = await house.put()
+    await house.delete(row.key_id)
+    with pytest.raises(NotFound):
+        await house.open(row.key_id)
+    await house.vault.aclose()
+    left = (tmp_path / "data/vault.db").read_bytes()
+    assert row.sealed.blob not in left
+    assert row.sealed.meta not in left
+
+
+async def test_one_default_per_provider(house: VaultFixture) -> None:
+    first = await house.put()
+    second = await house.put()
+    other = await house.put(provider="elsewhere")
+    assert (first.is_default, second.is_default, other.is_default) == (True, False, True)
+    third = await house.put(make_default=True)
+    assert await _default(house) == third.key_id
+    await house.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
+    await house.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
+    assert await _default(house) == first.key_id
+    await house.delete(first.key_id)
+    assert await _default(house) == third.key_id  # the newest
+    await _set(house, second.key_id, "userDisabled")
+    await house.delete(third.key_id)
+    assert await _default(house) is None  # the only one left is disabled
+    await _set(house, second.key_id, "active")
+    assert await _default(house) == second.key_id
+    assert await _default(house, "elsewhere") == other.key_id
+    assert await _default(house, "nowhere") is None
+
+
+async def _set(house: VaultFixture, key_id: str, to: KeyState, **conditions: object) -> KeyRow:
+    def work(tx: VaultTx) -> KeyRow:
+        row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now(), **conditions)  # type: ignore[arg-type]
+        if key_id in tx.owed:
+            house.note(tx, vault_fixture.WORDS[to], key_id)
+        return row
+
+    return await house.vault.transaction(work)
+
+
+async def test_states(house: VaultFixture) -> None:
+    row = await house.put()
+    suspect = await _set(house, row.key_id, "suspect", health={"rejections": 3})
+    assert suspect.usable
+    assert suspect.health == {"rejections": 3}
+    assert suspect.disabled_at is None
+    disabled = await _set(house, row.key_id, "softDisabled", reason="rejected")
+    assert not disabled.usable
+    assert disabled.reason == "rejected"
+    assert disabled.disabled_at
+    active = await _set(house, row.key_id, "active", health={})
+    assert (active.reason, active.disabled_at, active.health) == (None, None, {})
+
+
+_STALE = [{"version": 2}, {"from_states": {"suspect"}}, {"row_gen": 7}]
+
+
+@pytest.mark.parametrize("conditions", _STALE, ids=str)
+async def test_a_change_on_a_stale_view_is_a_conflict(
+    house: VaultFixture, conditions: dict[str, object]
+) -> None:
+    row = await house.put()
+    with pytest.raises(Conflict):
+        await _set(house, row.key_id, "softDisabled", **conditions)
+    assert (await _row(house, row.key_id)).state == "active"
+    now = {"version": 1, "from_states": {"active"}, "row_gen": row.row_gen}
+    assert (await _set(house, row.key_id, "softDisabled", **now)).state == "softDisabled"
+
+
+async def test_a_stale_row_is_not_written_over_a_newer_one(house: VaultFixture) -> None:
+    row = await house.put()
+
+    def twice(tx: VaultTx) -> None:
+        keys.set_health(tx, ACCOUNT, row.key_id, version=1, health={"a": 1})
+        rows.update(tx, row)
+
+    with pytest.raises(Conflict):
+        await house.vault.transaction(twice)
+    assert (await _row(house, row.key_id)).health == {}
+
+
+async def test_health_belongs_to_a_version(house: VaultFixture) -> None:
+    row = await house.put()
+
+    async def note(version: int, key_id: str = row.key_id) -> KeyRow | None:
+        return await house.vault.transaction(
+            lambda tx: keys.set_health(tx, ACCOUNT, key_id, version=version, health={"n": 1})
+        )
+
+    after = await note(1)
+    assert after is not None
+    assert after.health == {"n": 1}
+    again = await note(1)
+    assert again is not None
+    assert again.row_gen == after.row_gen
+    assert await note(2) is None
+    assert await note(1, "key_" + "a" * 26) is None
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "written"), [(0, False), (LAST_USED_STEP_MS - 1, False), (LAST_USED_STEP_MS, True)]
+)
+async def test_last_use_is_written_in_steps(
+    house: VaultFixture, *, later_ms: int, written: bool
+) -> None:
+    row = await house.put()
+
+    async def used(at: int, key_id: str = row.key_id) -> bool:
+        return await house.vault.transaction(lambda tx: keys.note_used(tx, ACCOUNT, key_id, at=at))
+
+    assert await used(5_000)
+    assert await used(5_000 + later_ms) is written
+    assert await used(1_000)  # the clock was set back
+    assert not await used(1_000, "key_" + "a" * 26)
+
+
+async def test_another_accounts_key_is_absent(house: VaultFixture) -> None:
+    row = await house.put(account="mine")
+    twin = await house.put(account="yours")
+    assert row.fingerprint != twin.fingerprint
+    calls: list[Callable[[VaultTx], object]] = [
+        lambda tx: keys.get(tx, "yours", row.key_id),
+        lambda tx: keys.open_key(tx, "yours", row.key_id),
+        lambda tx: keys.delete(tx, "yours", row.key_id),
+        lambda tx: keys.rotate(tx, "yours", row.key_id, {}, at=1),
+        lambda tx: keys.set_default(tx, "yours", row.key_id),
+        lambda tx: keys.set_state(tx, "yours", row.key_id, to="active", at=1),
+    ]
+    for call in calls:
+        with pytest.raises(NotFound):
+            await house.vault.transaction(call)
+    listing = await house.vault.read(lambda tx: keys.list_keys(tx, "yours"))
+    assert [found.key_id for found in listing.rows] == [twin.key_id]
+    assert (await _row(house, row.key_id, "mine")).is_default
+
+
+@pytest.mark.parametrize("key_id", ["", "x", "key_", "key_é", "key_" + "a" * 25, "key_" + "1" * 26])
+async def test_what_is_no_id_is_absent(house: VaultFixture, key_id: str) -> None:
+    with pytest.raises(NotFound):
+        await house.open(key_id)
+
+
+async def test_fingerprints_tell_the_same_secret(house: VaultFixture) -> None:
+    fields = {"apiKey": Secret(SECRET)}
+
+    async def of(account: str, provider: str = PROVIDER) -> str | None:
+        return await house.vault.read(lambda tx: keys.fingerprint_of(tx, account, provider, fields))
+
+    assert await of(ACCOUNT) is None
+    row = await house.put()
+    assert await of(ACCOUNT) == row.fingerprint
+    assert await of(ACCOUNT, "elsewhere") != row.fingerprint
+
+
+async def test_the_number_of_keys_has_a_limit(
+    house: VaultFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "KEYS_PER_ACCOUNT_MAX", 3)
+    assert KEYS_PER_ACCOUNT_MAX == 1_000
+    for _ in range(3):
+        await house.put()
+    with pytest.raises(Conflict, match="holds 3 keys"):
+        await house.put()
+    await house.put(account="another")
+
+
+async def test_a_change_without_an_entry_is_refused(house: VaultFixture) -> None:
+    row = await house.put()
+    unrecorded: list[Callable[[VaultTx], object]] = [
+        lambda tx: keys.delete(tx, ACCOUNT, row.key_id),
+        lambda tx: keys.rotate(tx, ACCOUNT, row.key_id, {"apiKey": Secret("x")}, at=1),
+        lambda tx: keys.set_state(tx, ACCOUNT, row.key_id, to="userDisabled", at=1),
+        lambda tx: keys.put(tx, ACCOUNT, NewKey(PROVIDER, ORIGIN, {}), at=1),
+    ]
+    for work in unrecorded:
+        with pytest.raises(Internal, match="audit"):
+            await house.vault.transaction(work)
+    assert await _row(house, row.key_id) == row
+    assert await house.open(row.key_id) == SECRET
+
+
+# --- tampering ------------------------------------------------------------------------------------
+
+_COLUMNS: dict[str, object] = {
+    "account_id": "other",
+    "provider_id": "elsewhere",
+    "version": 9,
+    "origin": "https://attacker.example:443",
+    "allow_insecure": 1,
+    "is_default": 0,
+    "state": "suspect",
+    "reason": "none",
+    "fingerprint": "0" * 16,
+    "health": '{"rejections": 0}',
+    "created_at": 1,
+    "rotated_at": 1,
+    "last_used_at": 1,
+    "disabled_at": 1,
+    "meta_version": 2,
+    "dek_version": 2,
+    "meta": b"\1" * 157,
+    "blob": b"\1" * 157,
+    "row_gen": 9,
+    "row_mac": bytes(32),
+}
+
+
+@pytest.mark.parametrize("column", _COLUMNS)
+async def test_a_changed_column_breaks_that_key_only(
+    house: VaultFixture, tmp_path: Path, column: str
+) -> None:
+    row, other = await house.put(), await house.put("sk-test-other-0123456789")
+    with tampering(tmp_path) as raw:
+        raw.execute(
+            f"UPDATE key_entry SET {column} = ? WHERE created_at = ?",  # noqa: S608
+            (_COLUMNS[column], row.created_at),
+        )
+    with pytest.raises(NotFound if column == "account_id" else VaultCorrupt):
+        await house.open(row.key_id)
+    if column == "account_id":
+        with pytest.raises(VaultCorrupt):
+            await house.open(row.key_id, "other")
+    else:
+        listing = await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+        assert listing.broken == (row.key_id,)
+        assert [found.key_id for found in listing.rows] == [other.key_id]
+    assert await house.open(other.key_id) == "sk-test-other-0123456789"
+    await house.delete(row.key_id, "other" if column == "account_id" else ACCOUNT)
+    assert await house.open(other.key_id) == "sk-test-other-0123456789"
+
+
+async def test_every_swap_of_ciphertexts_is_refused(house: VaultFixture, tmp_path: Path) -> None:
+    """Two accounts, three providers, two keys each: blobs with and without their row's MAC."""
+    found = [
+        await house.put(f"sk-test-0123456789-{account}-{provider}-{n}", account=account,
+                        provider=provider)
+        for account in ("one", "two")
+        for provider in ("alpha", "beta", "gamma")
+        for n in (1, 2)
+    ]  # fmt: skip
+    swaps = 0
+    for columns in (["blob"], ["meta"], ["blob", "meta"], ["blob", "meta", "row_mac"]):
+        for target, source in [(a, b) for a in found for b in found if a is not b]:
+            swaps += await _swapped(house, tmp_path, target, source, columns)
+    assert swaps == 4 * 132
+
+
+async def _swapped(
+    house: VaultFixture, folder: Path, target: KeyRow, source: KeyRow, columns: list[str]
+) -> int:
+    values = ", ".join(
+        f"{name} = (SELECT {name} FROM key_entry WHERE created_at = :source)"  # noqa: S608
+        for name in columns
+    )
+    with tampering(folder) as raw:
+        before = raw.execute(
+            "SELECT blob, meta, row_mac FROM key_entry WHERE created_at = ?", (target.created_at,)
+        ).fetchone()
+        raw.execute(
+            f"UPDATE key_entry SET {values} WHERE created_at = :target",  # noqa: S608
+            {"source": source.created_at, "target": target.created_at},
+        )
+    with pytest.raises(VaultCorrupt):
+        await house.open(target.key_id, target.account)
+    with tampering(folder) as raw:
+        raw.execute(
+            "UPDATE key_entry SET blob = ?, meta = ?, row_mac = ? WHERE created_at = ?",
+            (*before, target.created_at),
+        )
+    return 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account": "other"},
+        {"provider": "elsewhere"},
+        {"version": 2},
+        {"origin": "https://attacker.example:443"},
+    ],
+    ids=str,
+)
+async def test_the_seal_itself_binds_even_under_an_authentic_row(
+    house: VaultFixture, change: dict[str, object]
+) -> None:
+    """Somebody who could make row MACs still cannot move a ciphertext."""
+    row = await house.put()
+    await house.put(account="other")
+
+    def work(tx: VaultTx) -> None:
+        moved = replace(row, is_default=False, **change)  # type: ignore[arg-type]
+        rows.update(tx, moved)
+        with pytest.raises(VaultCorrupt):
+            keys.open_key(tx, moved.account, moved.key_id)
+
+    await house.vault.transaction(work)

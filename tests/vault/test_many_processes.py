@@ -1,0 +1,219 @@
+"""Writers in processes of their own: killed at any moment, or all at once; nothing is lost.
+
+Knows what a writer's log says. Must not know how the store keeps its word. The long forms have the
+counts of the specification.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import byokd
+from byokd.vault import KeyRow, keys
+from vault import vault_fixture
+from vault.vault_fixture import ACCOUNT, VaultFixture
+from vault.writer_process import SHARED
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and SIGKILL are POSIX"),
+]
+
+_WRITERS = 4
+_FOR_EVER = 1_000_000
+Log = list[dict[str, Any]]
+
+
+class Running:
+    """One writer, as its log tells of it."""
+
+    def __init__(self, pid: int, reader: asyncio.StreamReader) -> None:
+        self.pid, self._reader = pid, reader
+        self.log: Log = []
+
+    async def hear(self, lines: int) -> None:
+        """Read so many lines of the log, or all that there will be."""
+        for _ in range(lines):
+            line = await self._reader.readline()
+            if not line.endswith(b"\n"):
+                return
+            self.log.append(json.loads(line))
+
+    async def killed(self) -> Log:
+        """Kill it, and return its whole log once it is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        await self.hear(_FOR_EVER)
+        return self.log
+
+
+class Nursery:
+    """Makes writers, and ends them."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self._process, self._folder, self._made = process, folder, 0
+
+    async def writer(self, seed: int, operations: int) -> Running:
+        """Start one. Its log is a pipe, which outlives it and ends with it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._made += 1
+        pipe = self._folder / f"{self._made}.log"
+        os.mkfifo(pipe)
+        print(self._folder, seed, operations, pipe, file=self._process.stdin, flush=True)
+        pid = int(await asyncio.to_thread(self._process.stdout.readline))
+        reader = asyncio.StreamReader(limit=1 << 24)
+        file = await asyncio.to_thread(pipe.open, "rb")
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), file
+        )
+        pipe.unlink()
+        return Running(pid, reader)
+
+
+@contextmanager
+def nursery(folder: Path) -> Iterator[Nursery]:
+    """Run a nursery; whatever happens, no writer outlives it."""
+    roots = [str(Path(byokd.__file__).parents[1]), str(Path(__file__).parents[1])]
+    start = f"import sys; sys.path[:0] = {roots!r}; from vault.writer_process import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", start],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield Nursery(process, folder)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # the nursery's own group, nobody else's
+
+
+async def _rows(house: VaultFixture) -> dict[str, KeyRow]:
+    listing = await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+    assert not listing.broken
+    return {row.key_id: row for row in listing.rows}
+
+
+class Ledger:
+    """What all logs together say must be stored."""
+
+    def __init__(self) -> None:
+        self.expected: dict[str, dict[str, Any]] = {}
+        self.acknowledged = 0
+
+    def take(self, log: Log) -> dict[str, str]:
+        """Add a writer's log; return what it had begun when it was killed, by key."""
+        begun: dict[str, str] = {}
+        for line in log:
+            if "begun" in line:
+                begun = {line.get("id", ""): line["begun"]}
+            elif "done" in line:
+                begun = {}
+                self.acknowledged += 1
+                self.expected[line["id"]] = line
+        return begun
+
+    def check(self, rows: dict[str, KeyRow], shared: str, begun: list[dict[str, str]]) -> int:
+        """Compare with what is stored; return how many acknowledged changes were lost."""
+        open_ends = {key_id: name for one in begun for key_id, name in one.items()}
+        lost = 0
+        for key_id, line in self.expected.items():
+            row = rows.get(key_id)
+            if key_id == shared:
+                lost += row is None or row.version < line["version"]
+            elif open_ends.get(key_id) is None:
+                there = {"state": "deleted"} if row is None else _facts(row)
+                lost += any(line.get(name) != value for name, value in there.items())
+            elif row is None:
+                lost += open_ends[key_id] != "delete"
+            else:
+                lost += row.version not in {line["version"], line["version"] + 1}
+        return lost
+
+
+def _facts(row: KeyRow) -> dict[str, Any]:
+    return {"version": row.version, "state": row.state}
+
+
+async def _kill_loop(folder: Path, kills: int) -> None:
+    chance = random.Random(7)  # noqa: S311  # to be repeated
+    ledger, lost, failures = Ledger(), 0, 0
+    async with vault_fixture.world(folder) as house:
+        shared = (await house.put(provider=SHARED)).key_id
+        with nursery(folder) as nurse:
+            for _ in range(kills // _WRITERS):
+                writers = [await nurse.writer(seed, _FOR_EVER) for seed in range(_WRITERS)]
+                await asyncio.gather(*(writer.hear(2) for writer in writers))
+                await chance.choice(writers).hear(chance.randrange(12))
+                for _ in range(chance.randrange(200)):
+                    await asyncio.sleep(0)  # a moment that no line of a log marks
+                logs = await asyncio.gather(*(writer.killed() for writer in writers))
+                assert not [line for log in logs for line in log if "error" in line]
+                lost += ledger.check(await _rows(house), shared, [*map(ledger.take, logs)])
+                result = await house.audit.verify(house.vault.read, keys.facts)
+                failures += not result.ok
+                stored = await _rows(house)
+                ledger.expected = {key_id: _facts(row) for key_id, row in stored.items()}
+        assert len(list(house.places.state.glob("*.key"))) == 1, "a slot that opens nothing"
+    print(f"{kills} kills, {ledger.acknowledged} acknowledged, {lost} lost, {failures} not whole")
+    assert ledger.acknowledged >= kills // 2
+    assert (lost, failures) == (0, 0)
+
+
+async def test_killed_writers_lose_nothing(tmp_path: Path) -> None:
+    await _kill_loop(tmp_path, 20)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_killed_writers_lose_nothing_2000(tmp_path: Path) -> None:
+    await _kill_loop(tmp_path, 2_000)
+
+
+async def _crowd(folder: Path, processes: int, operations: int) -> None:
+    ledger = Ledger()
+    async with vault_fixture.world(folder) as house:
+        shared = (await house.put(provider=SHARED)).key_id
+        with nursery(folder) as nurse:
+            writers = [await nurse.writer(seed, operations) for seed in range(processes)]
+            await asyncio.gather(*(writer.hear(_FOR_EVER) for writer in writers))
+        read = [writer.log for writer in writers]
+        assert [log[-1] for log in read] == [{"ended": True}] * processes
+        assert [line["error"] for log in read for line in log if "error" in line] == []
+        begun = [*map(ledger.take, read)]
+        assert not any(begun)
+        lines = [line for log in read for line in log]
+        rotations = sum(line.get("done") == "rotate" and line["id"] == shared for line in lines)
+        rows = await _rows(house)
+        assert rows[shared].version == 1 + rotations, "a lost update"
+        assert ledger.check(rows, shared, []) == 0
+        assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+    took = sorted(line["ms"] for line in lines if "ms" in line)
+    p99 = took[int(len(took) * 0.99)]
+    print(
+        f"{processes} processes, {len(took)} operations, {ledger.acknowledged} changes, 0 lost,"
+        f" 0 busy, p50 {statistics.median(took):.1f} ms, p99 {p99:.1f} ms, most {took[-1]:.1f} ms"
+    )
+
+
+async def test_no_update_is_lost_between_processes(tmp_path: Path) -> None:
+    await _crowd(tmp_path, 8, 25)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_no_update_is_lost_between_processes_500(tmp_path: Path) -> None:
+    await _crowd(tmp_path, 8, 500)

@@ -1,0 +1,162 @@
+"""Several at once on one store: tasks, and real processes that are killed in the middle.
+
+Knows that there must be one winner, one master key, and nothing lost that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import byokd
+from byokd.store.transaction import RootKeys
+from byokd.vault import KeyRow, VaultTx, keys
+from vault import vault_fixture
+from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture
+
+pytestmark = pytest.mark.anyio
+
+_ROOT = str(Path(byokd.__file__).parents[1])
+_TESTS = str(Path(__file__).parents[1])
+
+
+async def _listing(house: VaultFixture) -> tuple[KeyRow, ...]:
+    return (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+
+
+def _key_files(folder: Path) -> list[Path]:
+    return list((folder / "state").glob("*.key"))
+
+
+async def test_tasks_that_make_the_vault_at_once(tmp_path: Path) -> None:
+    houses = [VaultFixture(tmp_path) for _ in range(6)]
+    results = await asyncio.gather(*(h.initialize() for h in houses), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["Conflict"] * 5 + ["NoneType"]
+    row = await houses[0].put()
+    assert {await house.open(row.key_id) for house in houses} == {SECRET}
+    assert len(_key_files(tmp_path)) == 1
+    for house in houses:
+        await house.vault.aclose()
+
+
+async def test_a_cancelled_making_leaves_a_vault_that_works_or_none(tmp_path: Path) -> None:
+    for turns in range(0, 60, 3):
+        folder = tmp_path / str(turns)
+        house = VaultFixture(folder)
+        task = asyncio.create_task(house.initialize())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await house.vault.aclose()
+        async with vault_fixture.world(folder) as later:
+            await later.put()
+            assert (await later.audit.verify(later.vault.read, keys.facts)).ok
+
+
+async def test_a_change_in_one_holds_in_the_other_at_once(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as one, vault_fixture.world(tmp_path) as two:
+        row = await one.put()
+        assert await two.open(row.key_id) == SECRET
+        await two.vault.changed()
+        assert not await two.vault.changed()
+
+        def disable(tx: VaultTx) -> None:
+            keys.set_state(tx, ACCOUNT, row.key_id, to="userDisabled", at=one.now())
+            one.note(tx, "key.user_disabled", row.key_id)
+
+        await one.vault.transaction(disable)
+        assert await two.vault.changed()
+        assert not await two.vault.changed()
+        assert [found.state for found in await _listing(two)] == ["userDisabled"]
+
+
+async def test_a_replaced_root_key_is_opened_anew(tmp_path: Path) -> None:
+    """As after another process gave the store a new root key."""
+    async with vault_fixture.world(tmp_path) as house:
+        row = await house.put()
+        current = house.vault._keys
+        assert current is not None
+        house.vault._keys = RootKeys.of(current.store_id, current.version + 1, bytes(32))
+        assert await house.open(row.key_id) == SECRET
+        house.vault._keys = RootKeys.of(bytes(16), current.version, bytes(32))
+        await house.put()
+        assert house.vault._keys == current
+
+
+async def test_a_vault_that_another_process_made_is_found(tmp_path: Path) -> None:
+    early = VaultFixture(tmp_path)
+    assert (await early.vault.unlock()).state == "uninitialized"
+    async with vault_fixture.world(tmp_path) as maker:
+        row = await maker.put()
+        assert await early.vault.changed()
+        assert await early.open(row.key_id) == SECRET
+    await early.vault.aclose()
+
+
+_WORKER = """
+import asyncio, sys
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from byokd.protocol.errors import Conflict
+from vault.vault_fixture import VaultFixture
+
+async def main():
+    house = VaultFixture(Path(sys.argv[3]))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    try:
+        await house.initialize()
+        print("made", flush=True)
+    except Conflict:
+        print("found", flush=True)
+    while True:
+        row = await house.put(provider=sys.argv[4])
+        print(row.key_id, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def _race(folder: Path, count: int) -> tuple[list[bytes], list[str]]:
+    """Let processes make one vault and fill it; kill them; return who won and what is stored."""
+    command = [sys.executable, "-c", _WORKER, _ROOT, _TESTS, str(folder)]
+    workers = [
+        subprocess.Popen([*command, f"p{n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for n in range(count)
+    ]
+    streams: list[Any] = [(worker.stdin, worker.stdout) for worker in workers]
+    assert [stdout.readline() for _, stdout in streams] == [b"ready\n"] * count
+    for stdin, _ in streams:
+        stdin.write(b"\n")
+        stdin.flush()
+    outcomes = [stdout.readline() for _, stdout in streams]
+    lines = [stdout.readline() for _ in range(3) for _, stdout in streams]
+    for worker in workers:
+        worker.send_signal(signal.SIGKILL)
+    for worker, (_, stdout) in zip(workers, streams, strict=True):
+        with worker:
+            lines += stdout.read().splitlines(keepends=True)
+    return outcomes, [line.decode().strip() for line in lines if line.endswith(b"\n")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
+async def test_processes_make_one_vault_and_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
+    outcomes, acknowledged = _race(tmp_path, 3)
+    assert sorted(outcomes) == [b"found\n", b"found\n", b"made\n"]
+    async with vault_fixture.world(tmp_path) as house:
+        held = {row.key_id for row in await _listing(house)}
+        assert set(acknowledged) <= held
+        assert len(held) - len(acknowledged) <= 3
+        result = await house.audit.verify(house.vault.read, keys.facts)
+        assert result.ok, result.message
+        assert result.entries == len(held) + 1
+    assert len(_key_files(tmp_path)) == 1
+    print(f"3 kills, {len(acknowledged)} acknowledged, 0 lost")

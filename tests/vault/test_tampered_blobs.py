@@ -1,0 +1,103 @@
+"""Sealed blobs and rows in other places: whatever is moved, cut, grown or flipped is refused.
+
+Knows sizes and the table. Every form is tried in full: it takes a second.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from byokd.core.secret import Secret
+from byokd.crypto.envelope import EnvelopeError, open_blob, seal
+from byokd.protocol.errors import VaultCorrupt
+from byokd.vault import VaultTx, keys, rows
+from vault import vault_fixture
+from vault.vault_fixture import tampering
+
+_PARENT, _FIELDS = bytes(range(32)), ("store", "acct-1", 3)
+_PLAINTEXTS = (b"k" * 40, b"k" * 100, b"k" * 170)
+"""Of 64, 128 and 192 bytes when they are padded."""
+
+
+def _accepted(blob: bytes) -> bool:
+    try:
+        open_blob(_PARENT, "api-key", _FIELDS, blob)
+    except EnvelopeError:
+        return False
+    return True
+
+
+def test_no_flip_cut_or_growth_of_a_blob_is_accepted() -> None:
+    flips = cuts = extensions = accepted = 0
+    for plaintext in _PLAINTEXTS:
+        blob = seal(_PARENT, "api-key", _FIELDS, plaintext)
+        assert _accepted(blob)
+        for bit in range(8 * len(blob)):
+            flipped = bytearray(blob)
+            flipped[bit // 8] ^= 1 << bit % 8
+            accepted += _accepted(bytes(flipped))
+            flips += 1
+        for length in range(len(blob)):
+            accepted += _accepted(blob[:length])
+            cuts += 1
+        for more in range(1, 65):
+            accepted += _accepted(blob + bytes(more))
+            extensions += 1
+    print(f"T3: {flips} flips, {cuts} cuts, {extensions} extensions: {accepted} accepted")
+    assert (flips, cuts, extensions, accepted) == (5304, 663, 192, 0)
+
+
+@pytest.mark.anyio
+async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
+    """Two accounts, three providers, two versions of each: one's blob in another's row."""
+    blobs: list[tuple[bytes, bytes, bytes, int]] = []
+    where: dict[bytes, tuple[str, str]] = {}
+
+    def _rows(raw: sqlite3.Connection) -> list[tuple[bytes, bytes, bytes, int]]:
+        found = raw.execute("SELECT key_id, blob, meta, version FROM key_entry").fetchall()
+        return [tuple(row) for row in found]
+
+    async with vault_fixture.world(tmp_path) as house:
+        for account in ("one", "two"):
+            for provider in ("a", "b", "c"):
+                stored = await house.put(account=account, provider=provider)
+                where[rows.id_to_bytes(stored.key_id)] = account, stored.key_id
+        with tampering(tmp_path) as raw:
+            blobs += _rows(raw)
+        for account, key_id in where.values():
+
+            def rotate(tx: VaultTx, account: str = account, key_id: str = key_id) -> None:
+                secret: dict[str, Secret | str] = {"apiKey": Secret("sk-test-other-0123456789")}
+                keys.rotate(tx, account, key_id, secret, at=house.now())
+                house.note(tx, "key.rotated", key_id, account=account)
+
+            await house.vault.transaction(rotate)
+        with tampering(tmp_path) as raw:
+            blobs += _rows(raw)
+            whole = {row["key_id"]: tuple(row) for row in raw.execute("SELECT * FROM key_entry")}
+        rejected = tried = 0
+        for source, target in permutations(blobs, 2):
+            tried += 1
+            moved = target[0]
+            with tampering(tmp_path) as raw:
+                raw.execute(
+                    "UPDATE key_entry SET blob = ?, meta = ? WHERE key_id = ?",
+                    (source[1], source[2], moved),
+                )
+                if source[0] == moved and source[3] == 2:  # the row as it is: nothing was moved
+                    raw.execute("UPDATE key_entry SET version = 1 WHERE key_id = ?", (moved,))
+            try:
+                await house.open(where[moved][1], where[moved][0])
+            except VaultCorrupt:
+                rejected += 1
+            with tampering(tmp_path) as raw:
+                raw.execute("DELETE FROM key_entry WHERE key_id = ?", (moved,))
+                marks = ", ".join("?" * len(whole[moved]))
+                raw.execute(f"INSERT INTO key_entry VALUES ({marks})", whole[moved])  # noqa: S608
+        print(f"T6: {tried} ordered swaps: {rejected} rejected")
+        assert (tried, rejected) == (132, 132)
+        assert (await house.verify()).ok

@@ -1,0 +1,127 @@
+"""Every byte of a real store, flipped: it is seen, or nothing that is stored is another.
+
+Knows the files of a store and how a process would read them. The quick form draws its flips from a
+seed that it prints; the long form flips at least 200,000 times.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.audit.anchor import Anchor
+from byokd.audit.check import Checker
+from byokd.protocol.errors import ByokdError
+from byokd.store import connection as sqlite, migrations
+from byokd.store.connection import Connection
+from byokd.store.db import Tx
+from byokd.store.transaction import RootKeys, VaultTx
+from byokd.vault import keys, rows
+from byokd.vault.key_wrapping import checked_slots
+from vault import vault_fixture
+
+pytestmark = pytest.mark.anyio
+
+_TABLES = ("meta", "key_slot", "account_dek", "key_entry", "audit")
+
+
+def _stored(opened: Connection) -> list[Any]:
+    """Return all that a store says, as plain values; an index alone says nothing."""
+    tables = [opened.query(f"SELECT * FROM {name} ORDER BY rowid") for name in _TABLES]  # noqa: S608
+    return [[tuple(row._row) for row in table] for table in tables]
+
+
+def look(
+    path: Path, root: RootKeys, anchor: Anchor | None, known: list[Any] | None = None
+) -> list[Any] | None:
+    """Return what a store says, or None where a process that opens and checks it sees damage.
+
+    What is `known` to be whole is not checked again: whoever opens the file checks its indices.
+    """
+    try:
+        opened = sqlite.connect(path, migrations.VAULT, 100)
+    except (ByokdError, sqlite.Error, ValueError):  # text that is none any more
+        return None
+    try:
+        opened.begin("DEFERRED")
+        tx = VaultTx.on(Tx(opened), root, durable=True)
+        if _stored(opened) == known:
+            return known
+        if len(checked_slots(tx)) != 1:  # the way in is not as it was made: it does not open
+            return None
+        checker = Checker()
+        checker.begin(anchor or "none")
+        checker.feed(tx, tx.sql.all("SELECT * FROM audit ORDER BY seq"))
+        if checker.fault is None:
+            checker.finish(tx, keys.facts(tx))
+        whole = tx.trusted and not checker.fault and _found(tx)
+        return _stored(opened) if whole else None
+    except (ByokdError, sqlite.Error, ValueError):
+        return None
+    finally:
+        opened.close()
+
+
+def _found(tx: VaultTx) -> bool:
+    """Find and open each key the way a chat does; False where another one is found than asked."""
+    for row in tx.sql.all("SELECT account_id, key_id FROM key_entry NOT INDEXED"):
+        account, key_id = row.text("account_id"), rows.id_to_text(row.blob("key_id"))
+        found = keys.open_key(tx, account, key_id).row
+        default = keys.default_key(tx, account, found.provider)
+        if found.key_id != key_id or default is None or not default.is_default:
+            return False
+    return True
+
+
+def _differences(before: list[Any], after: list[Any] | None) -> list[Any]:
+    """Return the tables and rows that differ, for the report of a failure."""
+    return [
+        (name, old, new)
+        for name, olds, news in zip(_TABLES, before, after or [], strict=False)
+        for old, new in zip(olds, news, strict=False)
+        if old != new
+    ]
+
+
+async def _flip(folder: Path, flips: int, seed: int) -> None:
+    async with vault_fixture.world(folder) as house:
+        for number in range(4):
+            await house.put(f"sk-test-{number}-0123456789ab", account=f"acct-{number % 2}")
+        root = await house.vault.read(lambda tx: tx.keys)
+        head = await house.vault.read(lambda tx: tx.meta)
+    path = house.places.vault_db
+    anchor = Anchor(head.epoch, head.head_seq, head.head.m)
+    whole = path.read_bytes()
+    expected = look(path, root, anchor)
+    assert expected is not None
+    draw = random.Random(seed)  # noqa: S311
+    outcomes: Counter[str] = Counter()
+    for _ in range(flips):
+        at, bit = draw.randrange(len(whole)), 1 << draw.randrange(8)
+        damaged = bytearray(whole)
+        damaged[at] ^= bit
+        path.write_bytes(damaged)
+        found = look(path, root, anchor, expected)
+        if found not in (None, expected):
+            print(f"undetected at {at}, bit {bit}:", _differences(expected, found))
+        outcome = "detected" if found is None else "no effect"
+        outcomes["undetected" if found not in (None, expected) else outcome] += 1
+        for sidecar in path.parent.glob(f"{path.name}-*"):
+            sidecar.unlink()
+    print(f"T4: seed {seed}, {len(whole)} bytes, {flips} flips: {dict(outcomes)}")
+    assert outcomes["undetected"] == 0
+    assert outcomes["detected"]
+
+
+async def test_a_flipped_byte_is_seen_or_says_nothing(tmp_path: Path) -> None:
+    await _flip(tmp_path, 300, seed=random.randrange(1 << 32))  # noqa: S311
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+async def test_two_hundred_thousand_flipped_bytes(tmp_path: Path) -> None:
+    await _flip(tmp_path, 200_000, seed=1)

@@ -1,0 +1,133 @@
+"""Every bit of the small files beside a store, flipped: the anchor, the key file, a hot journal.
+
+Knows the files and how a process reads them. Of a journal that a killed writer left, what comes out
+is the state before its change, the one after it, or damage that is seen; never anything else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from byokd.audit.anchor import Anchor, from_text
+from byokd.keysource.source import Item
+from byokd.protocol.errors import ByokdError
+from byokd.store import files
+from byokd.vault import VaultTx, keys, sources_of
+from vault import vault_fixture
+from vault.test_tampered_files import look
+from vault.vault_fixture import VaultFixture
+
+pytestmark = pytest.mark.anyio
+
+
+def _flips(data: bytes) -> list[bytes]:
+    """Return the data with each bit flipped in turn."""
+    whole = int.from_bytes(data, "big")
+    return [(whole ^ 1 << bit).to_bytes(len(data), "big") for bit in range(8 * len(data))]
+
+
+async def test_a_flipped_anchor_is_none_or_the_same(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put()
+        root = await house.vault.read(lambda tx: tx.keys)
+        head = await house.vault.read(lambda tx: tx.meta)
+    [file] = house.places.state.glob("anchor-*")
+    kept = Anchor(head.epoch, head.head_seq, head.head.m)
+    assert from_text(root, file.read_text()) == kept
+    outcomes = Counter(
+        from_text(root, text.decode("ascii", "replace")) for text in _flips(file.read_bytes())
+    )
+    print(f"T4: {sum(outcomes.values())} flips of the anchor, {outcomes[kept]} without effect")
+    assert outcomes.keys() <= {None, kept}
+    assert outcomes[kept] <= 4, "bits of base64 that stand for nothing"
+
+
+async def test_a_flipped_key_file_opens_nothing_else(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put()
+        stored = await house.vault.survey()
+    assert stored is not None
+    [slot] = stored.slots
+    source = sources_of(house.places)["keyFile"]
+    item = Item(stored.store_id, slot.slot_id)
+    key = await source.read(item)
+    [file] = house.places.state.glob("*.key")
+    whole, outcomes = file.read_bytes(), Counter[str]()
+    for damaged in _flips(whole):
+        files.replace_private(file, damaged)
+        try:
+            outcomes["same" if await source.read(item) == key else "another"] += 1
+        except ByokdError:
+            outcomes["refused"] += 1
+    print(f"T4: {8 * len(whole)} flips of the key file: {dict(outcomes)}")
+    assert outcomes["same"] <= 8, "what is not part of the key"
+    damaged = _flips(whole)[0]  # another key of the right form opens no store
+    files.replace_private(file, damaged)
+    later = VaultFixture(tmp_path)
+    assert (await later.vault.unlock()).state == "unavailable"
+    await later.vault.aclose()
+
+
+async def _killed(folder: Path) -> tuple[VaultFixture, bytes, bytes, bytes]:
+    """Return a house, its store half written with the journal of that, and the store after it."""
+    async with vault_fixture.world(folder) as house:
+        row = await house.put()
+        await house.keep_anchor()
+        path = house.places.vault_db
+        journal = path.with_name(f"{path.name}-journal")
+        halfway: list[bytes] = []
+
+        def work(tx: VaultTx) -> None:
+            tx.sql.run("PRAGMA cache_size = 1")  # so that pages are written before the commit
+            keys.set_state(tx, vault_fixture.ACCOUNT, row.key_id, to="userDisabled", at=house.now())
+            house.note(tx, "key.user_disabled", row.key_id)
+            for _ in range(40):
+                house.note(tx, "key.probe", row.key_id)
+            halfway.extend((path.read_bytes(), journal.read_bytes()))
+
+        await house.vault.transaction(work)
+    return house, halfway[0], halfway[1], path.read_bytes()
+
+
+async def _flip_journal(folder: Path, flips: int, seed: int) -> None:
+    house, half, journal, after = await _killed(folder)
+    path = house.places.vault_db
+    sidecar = path.with_name(f"{path.name}-journal")
+    async with vault_fixture.world(folder) as later:
+        root = await later.vault.read(lambda tx: tx.keys)
+    path.write_bytes(after)
+    states = {"after": look(path, root, None)}
+
+    def opened(left: bytes) -> list[Any] | None:
+        path.write_bytes(half)
+        files.replace_private(sidecar, left)
+        return look(path, root, None)
+
+    states["before"] = opened(journal)
+    assert states["before"] != states["after"]
+    assert None not in states.values()
+    draw, outcomes = random.Random(seed), Counter[str]()  # noqa: S311
+    for _ in range(flips):
+        damaged = bytearray(journal)
+        damaged[draw.randrange(len(journal))] ^= 1 << draw.randrange(8)
+        found = opened(bytes(damaged))
+        known = [name for name, state in states.items() if state == found]
+        outcomes["detected" if found is None else next(iter(known), "undetected")] += 1
+    print(f"T4: seed {seed}, {flips} flips of a journal of {len(journal)}: {dict(outcomes)}")
+    assert outcomes["undetected"] == 0
+    assert outcomes["before"]
+
+
+async def test_a_flipped_journal_of_a_killed_writer(tmp_path: Path) -> None:
+    await _flip_journal(tmp_path, 150, seed=random.randrange(1 << 32))  # noqa: S311
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_twenty_thousand_flips_of_a_journal(tmp_path: Path) -> None:
+    await _flip_journal(tmp_path, 20_000, seed=1)

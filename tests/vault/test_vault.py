@@ -1,0 +1,355 @@
+"""The vault as a whole: how it comes to be, how it opens, and that there is only ever one.
+
+Knows every way in which a key source can fail, and that none of them makes a second master key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from byokd.keysource.key_file import KeyFileSource
+from byokd.keysource.memory import MemorySource
+from byokd.keysource.os_keyring import OsKeyring
+from byokd.keysource.source import Item, KeySource
+from byokd.protocol.errors import (
+    Conflict,
+    StoreFailed,
+    VaultCorrupt,
+    VaultError,
+    VaultLocked,
+    VaultUnavailable,
+    VaultUninitialized,
+)
+from byokd.protocol.vault import Protection
+from byokd.store import files
+from byokd.store.paths import store_paths
+from byokd.vault import KeyRow, VaultTx, keys
+from keysource import keyrings
+from keysource.keyrings import Keyring
+from vault import vault_fixture
+from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture, tampering
+
+pytestmark = pytest.mark.anyio
+
+
+def _sources(folder: Path, backend: Keyring) -> dict[Protection, KeySource]:
+    def verify(item: Item, value: str, _: float) -> bool:
+        return backend.items.get((item.service, item.user)) == value
+
+    return {
+        "osKeyring": OsKeyring(
+            backend, verify=verify, timeout_ms=100, interactive_timeout_ms=100, missing_delays_s=()
+        ),
+        "keyFile": KeyFileSource(store_paths(folder).state, files),
+        "memory": MemorySource(),
+    }
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
+    opened = VaultFixture(tmp_path)
+    yield opened
+    await opened.vault.aclose()
+
+
+async def _listing(house: VaultFixture) -> tuple[KeyRow, ...]:
+    return (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+
+
+def _names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+async def test_looking_makes_nothing(house: VaultFixture, tmp_path: Path) -> None:
+    assert house.vault.status().state == "checking"
+    info = await house.vault.unlock()
+    assert (info.state, info.protection) == ("uninitialized", None)
+    assert info.choices == ("osKeyring", "passphrase", "keyFile", "memory")
+    with pytest.raises(VaultUninitialized) as caught:
+        await house.put()
+    action = caught.value.data().action
+    assert action is not None
+    assert action.choices == info.choices
+    assert not await house.vault.changed()
+    assert not _names(tmp_path)
+
+
+@pytest.mark.parametrize("protection", ["keyFile", "osKeyring"])
+async def test_made_once_and_opened_again(tmp_path: Path, protection: Protection) -> None:
+    backend = Keyring()
+    house = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    await house.initialize(protection)
+    info = house.vault.status()
+    assert (info.state, info.protection, info.reason, info.choices) == (
+        "unlocked", protection, None, (),
+    )  # fmt: skip
+    assert info.protects_against
+    assert info.does_not_protect_against
+    assert info.backend
+    row = await house.put()
+    with pytest.raises(Conflict, match="already"):
+        await house.initialize(protection)
+    await house.vault.aclose()
+    await house.vault.aclose()
+
+    again = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    with pytest.raises(Conflict, match="already"):
+        await again.initialize("memory")
+    assert await again.open(row.key_id) == SECRET  # opens by itself at first use
+    assert again.vault.status().protection == protection
+    await again.vault.aclose()
+    assert len(backend.items) == (protection == "osKeyring")
+
+
+async def test_memory_leaves_nothing_and_blocks_nothing(tmp_path: Path) -> None:
+    house = VaultFixture(tmp_path)
+    await house.initialize("memory")
+    row = await house.put()
+    assert await house.open(row.key_id) == SECRET
+    assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+    assert not await house.vault.changed()
+    with pytest.raises(Conflict):
+        await house.initialize("keyFile")
+    await house.vault.aclose()
+    assert not _names(tmp_path)
+    async with vault_fixture.world(tmp_path) as later:
+        assert later.vault.status().protection == "keyFile"
+
+
+async def test_the_first_entry_commits_with_the_vault(tmp_path: Path) -> None:
+    house = VaultFixture(tmp_path)
+
+    def fail(_: VaultTx) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await house.vault.initialize("keyFile", created=fail)
+    assert (await house.vault.unlock()).state == "uninitialized"
+    assert not [name for name in _names(tmp_path / "state") if name.endswith(".key")]
+    await house.initialize()
+    assert (await house.audit.verify(house.vault.read, keys.facts)).entries == 1
+    await house.vault.aclose()
+
+
+# --- key sources that fail ------------------------------------------------------------------------
+
+_NO_VAULT: list[tuple[type[Keyring], bool, type[VaultError], str]] = [
+    (keyrings.Absent, False, VaultUnavailable, "noBackend"),
+    (keyrings.Locked, False, VaultLocked, "backendLocked"),
+    (keyrings.Locked, True, VaultLocked, "promptDismissed"),
+    (keyrings.Hanging, False, VaultUnavailable, "timeout"),
+    (keyrings.Null, False, VaultUnavailable, "itemCorrupt"),
+    (keyrings.Truncating, False, VaultUnavailable, "itemCorrupt"),
+    (keyrings.Raising, False, VaultUnavailable, "noBackend"),
+]
+
+
+@pytest.mark.parametrize(("kind", "interactive", "error", "reason"), _NO_VAULT)
+async def test_a_keyring_that_fails_makes_no_vault_and_nothing_weaker(
+    tmp_path: Path, *, kind: type[Keyring], interactive: bool, error: type[VaultError], reason: str
+) -> None:
+    backend = kind()
+    house = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    with pytest.raises(error) as caught:
+        await house.vault.initialize("osKeyring", interactive=interactive)
+    assert caught.value.data().details == {"reason": reason}
+    assert (await house.vault.unlock()).state == "uninitialized"
+    late = {"data/init.intent"} if reason == "timeout" else set[str]()  # it may yet be written
+    assert _names(tmp_path) == {"data", "data/init.lock"} | late
+    if isinstance(backend, keyrings.Hanging):
+        backend.release.set()
+    await house.vault.aclose()
+    assert not backend.items
+
+
+_NO_KEY: list[tuple[type[Keyring], bool, str, str]] = [
+    (keyrings.Absent, False, "unavailable", "noBackend"),
+    (keyrings.Locked, False, "locked", "backendLocked"),
+    (keyrings.Locked, True, "locked", "promptDismissed"),
+    (keyrings.Hanging, False, "unavailable", "timeout"),
+    (keyrings.Null, False, "unavailable", "itemMissing"),
+    (keyrings.Raising, False, "unavailable", "noBackend"),
+]
+
+
+@pytest.mark.parametrize(("kind", "interactive", "state", "reason"), _NO_KEY)
+async def test_a_vault_whose_key_cannot_be_had_stays_closed_and_whole(
+    tmp_path: Path, *, kind: type[Keyring], interactive: bool, state: str, reason: str
+) -> None:
+    good, bad = Keyring(), kind()
+    house = VaultFixture(tmp_path, sources=_sources(tmp_path, good))
+    await house.initialize("osKeyring")
+    row = await house.put()
+    await house.vault.aclose()
+    before = (tmp_path / "data/vault.db").read_bytes()
+
+    shut = VaultFixture(tmp_path, sources=_sources(tmp_path, bad))
+    info = await shut.vault.unlock(interactive=interactive)
+    assert (info.state, info.reason, info.protection) == (state, reason, "osKeyring")
+    assert info.hint
+    for protection in ("osKeyring", "keyFile", "memory"):
+        with pytest.raises(Conflict):
+            await shut.initialize(protection)
+    with pytest.raises(VaultLocked if state == "locked" else VaultUnavailable):
+        await shut.open(row.key_id)
+    if isinstance(bad, keyrings.Hanging):
+        bad.release.set()
+    await shut.vault.aclose()
+
+    assert not bad.items  # 0 new master keys
+    assert not [name for name in _names(tmp_path) if name.endswith(".key")]
+    assert (tmp_path / "data/vault.db").read_bytes() == before
+    later = VaultFixture(tmp_path, sources=_sources(tmp_path, good))
+    assert await later.open(row.key_id) == SECRET
+    await later.vault.aclose()
+
+
+async def test_a_locked_keyring_that_opens_later_opens_the_vault(tmp_path: Path) -> None:
+    backend = Keyring()
+    house = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    await house.initialize("osKeyring")
+    row = await house.put()
+    await house.vault.aclose()
+    kept, backend.items = backend.items, {}
+    later = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    assert (await later.vault.unlock()).reason == "itemMissing"
+    backend.items = kept
+    assert await later.open(row.key_id) == SECRET
+    assert later.vault.status().state == "unlocked"
+    assert later.vault.status().hint is None
+    await later.vault.aclose()
+
+
+async def test_a_foreign_master_key_does_not_open(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put()
+    async with vault_fixture.world(tmp_path / "other"):
+        pass
+    mine = next((tmp_path / "state").glob("*.key"))
+    other = next((tmp_path / "other/state").glob("*.key"))
+    mine.write_bytes(other.read_bytes())
+    shut = VaultFixture(tmp_path)
+    info = await shut.vault.unlock()
+    assert info.state == "unavailable"
+    assert info.hint
+    assert "master key" in info.hint
+    with pytest.raises(VaultCorrupt):
+        await shut.put()
+    await shut.vault.aclose()
+
+
+# --- the disk -------------------------------------------------------------------------------------
+
+_SLOT_CHANGES = [
+    "UPDATE key_slot SET blob = zeroblob(157)",
+    "UPDATE key_slot SET kdf_params = x'00'",
+    "UPDATE key_slot SET rk_version = 2",
+    "UPDATE key_slot SET slot_type = 'passphrase'",
+    "UPDATE key_slot SET slot_id = zeroblob(16)",
+    "UPDATE key_slot SET state = 'retiring'",
+    "UPDATE key_slot SET created_at = created_at + 1",
+    "UPDATE key_slot SET row_gen = row_gen + 1",
+    "UPDATE key_slot SET row_mac = zeroblob(32)",
+    "UPDATE key_slot SET row_mac = x''",
+    "UPDATE meta SET store_id = zeroblob(16)",
+    "DELETE FROM key_slot",
+    "UPDATE account_dek SET blob = zeroblob(157)",
+    "UPDATE account_dek SET created_at = 1",
+    "UPDATE account_dek SET account_id = 'other'",
+    "UPDATE account_dek SET dek_version = 2",
+    "UPDATE account_dek SET rk_version = 2",
+    "UPDATE account_dek SET row_gen = row_gen + 1",
+    "UPDATE account_dek SET row_mac = zeroblob(32)",
+]
+
+
+@pytest.mark.parametrize("change", _SLOT_CHANGES)
+async def test_a_changed_hierarchy_opens_nothing(tmp_path: Path, change: str) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        row = await house.put()
+    with tampering(tmp_path) as raw:
+        raw.execute(change)
+    shut = VaultFixture(tmp_path)
+    with pytest.raises(VaultError):
+        await shut.open(row.key_id)
+    await shut.vault.aclose()
+
+
+async def test_a_corrupt_file_is_a_state_and_stays_as_it_is(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path) as house:
+        await house.put()
+    path = tmp_path / "data/vault.db"
+    broken = b"this is no database" + path.read_bytes()[19:]
+    path.write_bytes(broken)
+    shut = VaultFixture(tmp_path)
+    assert (await shut.vault.unlock()).state == "unavailable"
+    with pytest.raises(VaultCorrupt):
+        await shut.put()
+    for protection in ("keyFile", "memory"):
+        with pytest.raises(VaultCorrupt):
+            await shut.initialize(protection)
+    await shut.vault.aclose()
+    assert path.read_bytes() == broken
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+async def test_an_open_folder_is_a_state_with_a_reason(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path):
+        pass
+    (tmp_path / "data").chmod(0o755)
+    shut = VaultFixture(tmp_path)
+    info = await shut.vault.unlock()
+    assert (info.state, info.reason) == ("unavailable", "permissions")
+    with pytest.raises(StoreFailed):
+        await shut.put()
+    await shut.vault.aclose()
+
+
+async def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    async with vault_fixture.world(tmp_path, max_pages=40) as house:
+        stored = 0
+        try:
+            while stored < 500:
+                await house.put()
+                stored += 1
+        except StoreFailed as error:
+            assert error.data().details == {"reason": "full"}  # noqa: PT017  # see below
+        assert 0 < stored < 500
+        rows = await _listing(house)
+        assert len(rows) == stored
+        result = await house.audit.verify(house.vault.read, keys.facts)
+        assert (result.ok, result.entries) == (True, stored + 1)
+        for row in rows[:10]:  # room can be made
+            await house.delete(row.key_id)
+        await house.put()
+
+
+async def test_a_crash_between_the_file_and_the_vault_blocks_nobody(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data/vault.db").write_bytes(b"")
+    house = VaultFixture(tmp_path)
+    assert (await house.vault.unlock()).state == "uninitialized"
+    await house.initialize()
+    await house.put()
+    await house.vault.aclose()
+
+
+async def test_who_waits_for_a_try_takes_what_it_found(tmp_path: Path) -> None:
+    keyring = Keyring()
+    made = VaultFixture(tmp_path, sources=_sources(tmp_path, keyring))
+    await made.initialize("osKeyring")
+    await made.vault.aclose()
+    absent = keyrings.Absent()
+    again = VaultFixture(tmp_path, sources=_sources(tmp_path, absent))
+    found = await asyncio.gather(*(again.vault.unlock() for _ in range(5)))
+    assert {info.reason for info in found} == {"noBackend"}
+    assert absent.asked == ["get"]
+    await again.vault.unlock()
+    await asyncio.gather(again.vault.unlock(), again.vault.unlock(interactive=True))
+    assert absent.asked == ["get", "get", "get", "get with prompt"]
+    await again.vault.aclose()

@@ -1,0 +1,148 @@
+"""Vaults for tests: real files, a real key source, a clock that never stands still.
+
+Knows how a service would use the keepers. Must not know what a test is about.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from byokd.audit import AuditLog
+from byokd.audit.check import Checker
+from byokd.audit.events import EVENTS
+from byokd.core.secret import Secret
+from byokd.protocol.audit import AuditVerifyResult
+from byokd.protocol.errors import VaultError
+from byokd.protocol.key import KeyState
+from byokd.protocol.vault import Protection
+from byokd.services.runtime.clock import now_ms
+from byokd.store.paths import StorePaths, store_paths
+from byokd.vault import KeyRow, NewKey, Vault, VaultTx, key_wrapping, keys, sources_of
+from byokd.vault.status import in_ring
+
+ACCOUNT = "default"
+PROVIDER = "somewhere"
+ORIGIN = "https://api.somewhere.example:443"
+SECRET = "sk-test-0123456789abcdef"
+
+
+WORDS: dict[KeyState, str] = {
+    "active": "key.reenabled",
+    "suspect": "key.probe",
+    "softDisabled": "key.soft_disabled",
+    "userDisabled": "key.user_disabled",
+}
+"""What the trail says of a change of state."""
+
+
+_SHORT = {
+    "key.rotate": "key.rotated",
+    "key.delete": "key.deleted",
+    "key.disable": "key.user_disabled",
+    "key.enable": "key.reenabled",
+}
+"""Operations whose name is their event, in tests that draw them at random; any other is a probe."""
+
+
+class VaultFixture:
+    """One vault and its trail."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.places: StorePaths = store_paths(folder)
+        self._last = 0
+        marks = options.pop("marks", None)
+        self.audit = AuditLog(self.places.state, marks)
+        sources = options.pop("sources", None) or sources_of(self.places)
+        self.vault = Vault(self.places, sources, clock=self.now, **options)
+        self.vault.gate, self.vault.prepare = self.audit.gate, self.audit.prepare
+
+    def now(self) -> int:
+        self._last = max(self._last + 1, now_ms())
+        return self._last
+
+    async def initialize(self, protection: Protection = "keyFile") -> None:
+        await self.vault.initialize(
+            protection, created=lambda tx: self.note(tx, "store.created", account="")
+        )
+
+    def note(
+        self, tx: VaultTx, event: str, key_id: str | None = None, *, account: str = ACCOUNT
+    ) -> None:
+        event = event if event in EVENTS else _SHORT.get(event, "key.probe")
+        self.audit.append(tx, account, event, actor="test", at=self.now(), key_id=key_id)
+
+    async def put(
+        self,
+        secret: str = SECRET,
+        *,
+        account: str = ACCOUNT,
+        provider: str = PROVIDER,
+        origin: str = ORIGIN,
+        **more: Any,
+    ) -> KeyRow:
+        fields = more.pop("fields", {"apiKey": Secret(secret)})
+        new = NewKey(provider=provider, origin=origin, fields=fields, **more)
+
+        def work(tx: VaultTx) -> KeyRow:
+            row = keys.put(tx, account, new, at=self.now())
+            self.note(tx, "key.created", row.key_id, account=account)
+            return row
+
+        return await self.vault.transaction(work)
+
+    async def verify(self, checker: Checker | None = None) -> AuditVerifyResult:
+        return await self.audit.verify(
+            self.vault.inspect,
+            keys.facts,
+            slots=key_wrapping.slots,
+            ring=in_ring(self.vault.status()),
+            checker=checker,
+        )
+
+    async def keep_anchor(self, *, anyway: bool = False) -> None:
+        ring = in_ring(self.vault.status())
+        await self.audit.keep_anchor(self.vault.read, ring=ring, anyway=anyway)
+
+    async def open(self, key_id: str, account: str = ACCOUNT) -> str:
+        opened = await self.vault.read(lambda tx: keys.open_key(tx, account, key_id))
+        value = opened.fields["apiKey"]
+        assert isinstance(value, Secret)
+        return value.reveal()
+
+    async def delete(self, key_id: str, account: str = ACCOUNT) -> None:
+        def work(tx: VaultTx) -> None:
+            keys.delete(tx, account, key_id)
+            self.note(tx, "key.deleted", key_id, account=account)
+
+        await self.vault.transaction(work)
+
+
+@asynccontextmanager
+async def world(folder: Path, **options: Any) -> AsyncIterator[VaultFixture]:
+    """Open the vault in a folder, and make it where there is none."""
+    opened = VaultFixture(folder, **options)
+    if (await opened.vault.unlock()).state == "uninitialized":
+        await opened.initialize()
+    try:
+        yield opened
+    finally:
+        if opened.vault.status().state == "unlocked":
+            with suppress(VaultError):  # the store was put back: its anchor stays
+                await opened.keep_anchor()
+        await opened.vault.aclose()
+
+
+@contextmanager
+def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file as somebody without the key would."""
+    raw = sqlite3.connect(store_paths(folder).vault_db)
+    raw.row_factory = sqlite3.Row
+    raw.execute("PRAGMA synchronous = OFF")  # whoever tampers need not survive a power cut
+    with raw:
+        yield raw
+    raw.close()

@@ -1,0 +1,94 @@
+"""The life of a vault, from its making to its migration, each step told when it is stored.
+
+Knows every kind of change. Must not know that somebody listens to its system calls. What it says
+goes to stdout: how far the audit trail had come, and the root keys that open what is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from byokd.store import connection, migrations
+from byokd.vault import Backups, Given, keys, rekey
+from vault import faulty
+from vault.vault_fixture import ACCOUNT, VaultFixture
+
+LATER = (
+    *migrations.VAULT,
+    (
+        "CREATE TABLE later (n INTEGER PRIMARY KEY, s TEXT) STRICT",
+        "CREATE INDEX audit_by_event ON audit (event)",
+    ),
+)
+"""The steps of a version to come. A row's MAC covers its columns: a new one would need the key."""
+
+
+async def live(folder: Path) -> None:
+    """Make a vault in an empty folder and do everything that can be done with it."""
+    house, hour = VaultFixture(folder), 3_600_000
+    backups = Backups(house.places, lambda: house.now() + hour * house.now())
+    await house.initialize()
+    await _said(house)
+    row = await house.put(label="the first")
+    for number in range(3):
+        row = await house.put(label=f"number {number}")
+        await _said(house)
+        for name in ("rotate", "disable", "enable"):
+            await faulty.one(house, name, row.key_id)
+            await _said(house)
+        taken = await backups.keep()
+        await _said(house, backup=taken.path.name if taken else None)
+    await faulty.one(house, "delete", row.key_id)
+    taken = await backups.keep()
+    await _said(house, backup=taken.path.name if taken else None, backups=1)
+    await rekey.renew_root(
+        house.vault,
+        Given(),
+        Given(),
+        at=house.now(),
+        note=lambda tx: house.note(tx, "root.renewed", account=""),
+    )
+    await _said(house)
+    await rekey.renew_data_keys(
+        house.vault,
+        (ACCOUNT,),
+        at=house.now(),
+        note=lambda tx, account, _: house.note(tx, "data.renewed", account=account),
+    )
+    await _said(house)
+    await house.vault.aclose()
+    setattr(migrations, "VAULT", LATER)  # noqa: B010  # as the next version will have it
+    house = VaultFixture(folder)
+    await house.vault.unlock()
+    row = await house.put()
+    await _said(house, version=2)
+    await faulty.one(house, "delete", row.key_id)
+    await _said(house, version=2)
+    await house.vault.aclose()
+
+
+async def _said(house: VaultFixture, **more: Any) -> None:
+    """Say what must be on the disk from now on."""
+    kept = house.vault._keys
+    assert kept is not None
+    head = await house.vault.read(lambda tx: tx.meta.head_seq)
+    count = len((await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows)
+    said = {
+        "head": head,
+        "keys": count,
+        "root": [kept.version, kept.root.hex(), kept.trail.hex()],
+    } | more
+    os.write(1, json.dumps(said | {"store": kept.store_id.hex()}).encode())
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        weaker = {"synchronous": sys.argv[2]}
+        pragmas = [(name, weaker.get(name, value)) for name, value in connection.PRAGMAS]
+        setattr(connection, "PRAGMAS", pragmas)  # noqa: B010  # what must not go unnoticed
+    asyncio.run(live(Path(sys.argv[1])))
