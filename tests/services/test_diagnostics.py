@@ -229,7 +229,7 @@ class _Endless:
 
     left = False
 
-    async def walk(self, _url: str) -> AsyncGenerator[Step, None]:
+    async def probe_connection(self, _url: str) -> AsyncGenerator[Step, None]:
         details: JsonObject = {"addresses": ["192.0.2.7"]}
         try:
             yield Step("dns", "a.test:443", proxied=False, duration_ms=1, details=details)

@@ -11,8 +11,8 @@ import pytest
 
 from byokd.core.http import HttpRequest
 from byokd.protocol.errors import NetworkFailed
-from byokd.transport.addresses import place_of
-from byokd.transport.diagnostics import walk
+from byokd.transport.addresses import address_kind
+from byokd.transport.diagnostics import probe_connection
 from byokd.transport.http import HttpTransport
 from byokd.transport.interface import Timeouts
 from byokd.transport.tls import client_context
@@ -56,7 +56,7 @@ _PLACES_6: dict[str, str] = {
 
 @pytest.mark.parametrize(("text", "place"), [*_PLACES.items(), *_PLACES_6.items()])
 def test_each_block_at_its_edges(text: str, place: str) -> None:
-    assert place_of(ipaddress.ip_address(text)) == place
+    assert address_kind(ipaddress.ip_address(text)) == place
 
 
 def _carriers(text: str) -> Iterator[str]:
@@ -72,10 +72,10 @@ def _carriers(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(("text", "place"), _PLACES.items())
 def test_ipv6_that_carries_ipv4_is_no_way_around(text: str, place: str) -> None:
-    assert place_of(ipaddress.ip_address(f"::ffff:{text}")) == place
+    assert address_kind(ipaddress.ip_address(f"::ffff:{text}")) == place
     carried = "public" if place == "public" else "forbidden"
     for carrier in _carriers(text):
-        assert place_of(ipaddress.ip_address(carrier)) == carried, carrier
+        assert address_kind(ipaddress.ip_address(carrier)) == carried, carrier
 
 
 class _Names:
@@ -189,7 +189,7 @@ async def test_the_persons_own_proxy_may_be_anywhere(monkeypatch: pytest.MonkeyP
 
 async def test_the_way_ends_where_a_name_leads_nowhere_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _Names(["169.254.169.254"], ["127.0.0.1"]))
-    [leg] = [leg async for leg in walk(f"https://{_NAME}/v1", client_context(), None)]
+    [leg] = [leg async for leg in probe_connection(f"https://{_NAME}/v1", client_context(), None)]
     assert leg.name == "dns"
     assert leg.error is not None
     assert "no provider can be" in leg.error.user_message

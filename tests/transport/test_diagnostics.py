@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from byokd.transport.diagnostics import walk
+from byokd.transport.diagnostics import probe_connection
 from byokd.transport.interface import Step
 from byokd.transport.tls import client_context
 from transport.test_tls import Authority, authority
@@ -34,7 +34,7 @@ async def _legs(
     timeout_ms: int = 5000,
 ) -> list[Step]:
     context = tls or client_context()
-    return [leg async for leg in walk(url, context, proxy, timeout_ms=timeout_ms)]
+    return [leg async for leg in probe_connection(url, context, proxy, timeout_ms=timeout_ms)]
 
 
 def _free_port() -> int:

@@ -13,14 +13,16 @@ from byokd.protocol.errors import (
     StreamInterrupted,
 )
 from byokd.transport.interface import Transport
-from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 REQUEST = HttpRequest("POST", "https://a.test/v1", Headers([("authorization", "Bearer x")]), b"{}")
 
 
 async def test_answers_come_in_order_and_requests_are_recorded() -> None:
-    scripted = ScriptedTransport([Answer(200, {"a": "b"}, (b"one", b"two")), Answer(401)])
+    scripted = ScriptedTransport(
+        [CannedResponse(200, {"a": "b"}, (b"one", b"two")), CannedResponse(401)]
+    )
     transport: Transport = scripted
     response = await transport.send(REQUEST, fresh=True)
     assert (response.status, response.body, response.headers.get("a")) == (200, b"onetwo", "b")
@@ -37,7 +39,7 @@ async def test_answers_come_in_order_and_requests_are_recorded() -> None:
 
 
 async def test_headers_are_kept_when_asked() -> None:
-    transport = ScriptedTransport(lambda _: Answer(), keep_headers=True)
+    transport = ScriptedTransport(lambda _: CannedResponse(), keep_headers=True)
     await transport.send(REQUEST)
     assert transport.requests[0].headers == REQUEST.headers
 
@@ -46,20 +48,20 @@ async def test_headers_are_kept_when_asked() -> None:
     ("script", "error"),
     [
         (NetworkFailed("gone", details={"reason": "dns"}), NetworkFailed),
-        (Answer(302, {"location": "https://b.test"}), ProviderRedirect),
-        (Answer(200, {"content-encoding": "gzip"}), ProviderError),
-        (Answer(200, {}, (b"a", StreamInterrupted("cut"))), StreamInterrupted),
-        (Answer(200, {}, (b"12345", b"6")), ProviderError),
+        (CannedResponse(302, {"location": "https://b.test"}), ProviderRedirect),
+        (CannedResponse(200, {"content-encoding": "gzip"}), ProviderError),
+        (CannedResponse(200, {}, (b"a", StreamInterrupted("cut"))), StreamInterrupted),
+        (CannedResponse(200, {}, (b"12345", b"6")), ProviderError),
     ],
 )
-async def test_failures(script: Answer, error: type[Exception]) -> None:
+async def test_failures(script: CannedResponse, error: type[Exception]) -> None:
     with pytest.raises(error):
         await ScriptedTransport([script]).send(REQUEST, body_max_bytes=5)
 
 
 async def test_an_event_holds_the_stream_open() -> None:
     never = anyio.Event()
-    transport = ScriptedTransport([Answer(200, {}, (b"a", never))])
+    transport = ScriptedTransport([CannedResponse(200, {}, (b"a", never))])
     seen = []
     with anyio.move_on_after(0.05):
         async with transport.stream(REQUEST) as stream:

@@ -130,7 +130,7 @@ PROBE_TIMEOUT_MS: Final = 15_000
 PROVIDER_TEST_TIMEOUT_MS: Final = 90_000
 """A whole `provider/test`, chat included: each step has its own bound, this is for all."""
 
-WAY_ADDRESSES_MAX: Final = 8
+PROBE_ADDRESSES_MAX: Final = 8
 """Addresses of one name that are tried when the way is tested; the longest answers hold eight."""
 
 ENDING_TIMEOUT_MS: Final = 5_000
@@ -199,22 +199,22 @@ SHUTDOWN_TIMEOUT_MS: Final = 1_500
 
 # --- what the engine remembers --------------------------------------------------------------------
 
-LESSONS_MAX: Final = 512
+FALLBACKS_MAX: Final = 512
 """Models whose refusals are remembered; a person uses a dozen."""
 
-LESSONS_PER_MODEL_MAX: Final = 16
+FALLBACKS_PER_MODEL_MAX: Final = 16
 """Refusals remembered of one model; there are some thirty parameters that can be left out."""
 
-LESSONS_TTL_MS: Final = 3_600_000
+FALLBACKS_TTL_MS: Final = 3_600_000
 """How long a refusal is believed: providers add parameters, and asking again costs one round."""
 
-RECALL_CALLS_MAX: Final = 4096
+STATE_CACHE_CALLS_MAX: Final = 4096
 """Tool calls whose states are kept for clients that drop them: a long agent run makes hundreds."""
 
-RECALL_MAX_BYTES: Final = 32 * MIB
+STATE_CACHE_MAX_BYTES: Final = 32 * MIB
 """The states of all these calls together; encrypted reasoning is some 10 kB a call."""
 
-RECALL_TTL_MS: Final = 3_600_000
+STATE_CACHE_TTL_MS: Final = 3_600_000
 """How long they are kept after their last use: a person may think that long about one step."""
 
 # --- keys and the store ---------------------------------------------------------------------------

@@ -167,7 +167,7 @@ def read_detail(provider: Provider, model_id: str, body: bytes) -> ListedModel:
     return read or ListedModel(model_id)
 
 
-def completed(model: ListedModel, other: ListedModel) -> ListedModel:
+def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
     """Return what is said of a model, and where that is nothing what is said elsewhere."""
     silent = [each.name for each in dataclass_fields(model) if getattr(model, each.name) is None]
     return replace(model, **{name: getattr(other, name) for name in silent})

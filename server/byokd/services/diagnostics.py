@@ -258,7 +258,7 @@ class Diagnostics:
                 test.skip(name, "the address comes with the key; store one first", action)
             return
         test.step_began = time.monotonic()
-        async with aclosing(self._way.walk(test.base_url)) as legs:
+        async with aclosing(self._way.probe_connection(test.base_url)) as legs:
             async for leg in legs:
                 test.proxied = leg.proxied
                 if leg.error is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, TypeAlias
 
-Place: TypeAlias = Literal["loopback", "private", "forbidden", "public"]
+AddressKind: TypeAlias = Literal["loopback", "private", "forbidden", "public"]
 """`private` is somebody's own network, a tailnet and carrier-grade NAT among them; `forbidden` can
 never be a provider."""
 
@@ -38,17 +38,17 @@ _CARRIERS: Final = tuple(ip_network(block) for block in ("64:ff9b::/96", "64:ff9
 _LAST_32_BITS: Final = 0xFFFF_FFFF
 
 
-class UnfitAddress(OSError):
+class ForbiddenAddress(OSError):
     """A name leads only to addresses that no key may be sent to."""
 
 
-def place_of(address: IPv4Address | IPv6Address) -> Place:
+def address_kind(address: IPv4Address | IPv6Address) -> AddressKind:
     """Return what kind of place this is."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:  # the operating system itself makes IPv4 of these
-            return place_of(address.ipv4_mapped)
+            return address_kind(address.ipv4_mapped)
         carried = None if address.is_loopback else _carried(address)
-        if carried is not None and place_of(carried) != "public":
+        if carried is not None and address_kind(carried) != "public":
             return "forbidden"
     if address.is_loopback:
         return "loopback"

@@ -19,18 +19,18 @@ import anyio
 from yarl import URL
 
 from byokd import __version__
-from byokd.core.limits import CONNECT_TIMEOUT_MS, RESPONSE_HEADERS_MAX_BYTES, WAY_ADDRESSES_MAX
+from byokd.core.limits import CONNECT_TIMEOUT_MS, PROBE_ADDRESSES_MAX, RESPONSE_HEADERS_MAX_BYTES
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import ByokdError, NetworkFailed
 from byokd.transport import exceptions
-from byokd.transport.addresses import UnfitAddress
-from byokd.transport.interface import LegName, Step
+from byokd.transport.addresses import ForbiddenAddress
+from byokd.transport.interface import Step, StepName
 from byokd.transport.network import Resolver, is_loopback
 
 _PROXY_WANTS_PASSWORD = 407
 
 
-async def walk(
+async def probe_connection(
     url: str, tls: ssl.SSLContext, proxy: str | None, *, timeout_ms: int = CONNECT_TIMEOUT_MS
 ) -> AsyncGenerator[Step, None]:
     """Yield each leg once it is gone; the first that failed is the last.
@@ -42,7 +42,7 @@ async def walk(
         timeout_ms: for each leg.
     """
     walker = _Walker(URL(url), tls, proxy, timeout_ms)
-    legs: tuple[LegName, ...] = ("dns", "tcp", "tls")
+    legs: tuple[StepName, ...] = ("dns", "tcp", "tls")
     try:
         for name in legs if walker.far.scheme == "https" else legs[:2]:
             leg = await walker.go(name)
@@ -63,7 +63,7 @@ class _Walker:
         self._addresses: Sequence[str] = ()
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def go(self, name: LegName) -> Step:
+    async def go(self, name: StepName) -> Step:
         """Go one leg, within its time."""
         goal = self.far if name == "tls" else self._near
         began = time.monotonic()
@@ -90,7 +90,7 @@ class _Walker:
         resolver = Resolver(proxy=host if self._proxied else None)
         found = await resolver.resolve(host, self._near.port or 0, socket.AF_UNSPEC)
         addresses = [each["host"] for each in found]
-        self._addresses = list(dict.fromkeys(addresses))[:WAY_ADDRESSES_MAX]
+        self._addresses = list(dict.fromkeys(addresses))[:PROBE_ADDRESSES_MAX]
         return {"addresses": [*self._addresses]}
 
     async def _tcp(self) -> JsonObject:
@@ -149,10 +149,10 @@ class _Walker:
         if number is None or not 200 <= number < 300:  # noqa: PLR2004  # any success opens it
             raise _refused(number)
 
-    def _failure(self, name: LegName, exc: BaseException) -> ByokdError:
+    def _failure(self, name: StepName, exc: BaseException) -> ByokdError:
         if self._proxied and (name != "tls" or isinstance(exc, TimeoutError)):
             return exceptions.proxy_failure()
-        if name == "dns" and not isinstance(exc, UnfitAddress):
+        if name == "dns" and not isinstance(exc, ForbiddenAddress):
             return exceptions.dns_failure()
         return exceptions.head_failure(exc, proxied=self._proxied)
 

@@ -25,7 +25,7 @@ from byokd.protocol.errors import (
     TimedOut,
     Unsupported,
 )
-from byokd.transport.addresses import UnfitAddress
+from byokd.transport.addresses import ForbiddenAddress
 
 Cause: TypeAlias = Literal[
     "dns", "unfit", "refused", "proxy", "tls", "reset", "connect", "firstByte",
@@ -47,7 +47,7 @@ FOREIGN: Final = (
 )
 
 CAUSES: Final[dict[type[BaseException], Cause]] = {
-    UnfitAddress: "unfit",
+    ForbiddenAddress: "unfit",
     # the operating system
     socket.gaierror: "dns",
     ConnectionRefusedError: "refused",
@@ -194,7 +194,7 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
     chain = list(_chain(exc))
     cause = _cause(chain)
     if cause == "unfit":
-        return unfit_failure()
+        return forbidden_address_failure()
     if proxied and cause == "dns":
         cause = "proxy"
     if cause == "tls":
@@ -207,7 +207,12 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
 def _cause(chain: list[BaseException]) -> Cause:
     # The innermost says more where the outer ones are vague: a handshake's alert arrives as a
     # reset of the socket, a reset in the handshake as no connection, a line too long as malformed.
-    for inner in (UnfitAddress, ssl.SSLError, http_exceptions.LineTooLong, ConnectionResetError):
+    for inner in (
+        ForbiddenAddress,
+        ssl.SSLError,
+        http_exceptions.LineTooLong,
+        ConnectionResetError,
+    ):
         if any(isinstance(exc, inner) for exc in chain):
             return CAUSES[inner]
     for ancestor in type(chain[0]).__mro__:
@@ -238,7 +243,7 @@ def dns_failure() -> NetworkFailed:
     return NetworkFailed(_NETWORK["dns"], details={"reason": "dns"})
 
 
-def unfit_failure() -> NetworkFailed:
+def forbidden_address_failure() -> NetworkFailed:
     """Return the error for a name that leads only where no provider is."""
     return NetworkFailed(
         "the provider's name leads to an address where no provider can be;"

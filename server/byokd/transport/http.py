@@ -28,7 +28,7 @@ from byokd.core.limits import (
 )
 from byokd.protocol.errors import Unsupported
 from byokd.transport import exceptions
-from byokd.transport.diagnostics import walk
+from byokd.transport.diagnostics import probe_connection
 from byokd.transport.interface import DEFAULT_TIMEOUTS, Step, Timeouts
 from byokd.transport.network import AiohttpNetwork, is_loopback
 from byokd.transport.response_limits import read_head, read_whole, too_long
@@ -96,9 +96,9 @@ class HttpTransport:
         ) as stream:
             return await read_whole(stream.head, _hurried(stream.chunks()), error_body_max_bytes)
 
-    def walk(self, url: str) -> AsyncGenerator[Step, None]:
+    def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
         """Go the way of a request to this URL, and send none; see `Way`."""
-        return walk(url, self._tls, self._proxy)
+        return probe_connection(url, self._tls, self._proxy)
 
     async def aclose(self) -> None:
         """Close every connection."""

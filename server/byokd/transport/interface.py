@@ -87,7 +87,7 @@ class Transport(Protocol):
         ...
 
 
-LegName: TypeAlias = Literal["dns", "tcp", "tls"]
+StepName: TypeAlias = Literal["dns", "tcp", "tls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Step:
         error: why it failed, or None.
     """
 
-    name: LegName
+    name: StepName
     target: str
     proxied: bool
     duration_ms: int
@@ -114,6 +114,6 @@ class Step:
 class ConnectionProbe(Protocol):
     """Goes the way that requests go, and sends none."""
 
-    def walk(self, url: str) -> AsyncGenerator[Step, None]:
+    def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
         """Yield each leg once it is gone; the first that failed is the last. Never raises."""
         ...

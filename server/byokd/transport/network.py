@@ -27,7 +27,7 @@ from byokd.core.limits import (
     RESPONSE_HEADER_FIELDS_MAX,
     RESPONSE_HEADERS_MAX_BYTES,
 )
-from byokd.transport.addresses import UnfitAddress, place_of
+from byokd.transport.addresses import ForbiddenAddress, address_kind
 
 _AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -176,17 +176,17 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name; raises `UnfitAddress` if none of them may be used."""
+        """Return the addresses of a name; raises `ForbiddenAddress` if none of them may be used."""
         found = await self._system.resolve(host, port, family)
         if is_loopback(host):
             if not all(is_loopback(each["host"]) for each in found):
-                raise UnfitAddress(None, "localhost is not loopback here")
+                raise ForbiddenAddress(None, "localhost is not loopback here")
             return found
         if host == self._proxy:
             return found
         fit = [each for each in found if _is_fit(each["host"])]
         if found and not fit:
-            raise UnfitAddress(None, "the name leads where no provider is")
+            raise ForbiddenAddress(None, "the name leads where no provider is")
         return fit
 
     async def close(self) -> None:
@@ -206,14 +206,14 @@ def is_loopback(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        return place_of(ipaddress.ip_address(name)) == "loopback"
+        return address_kind(ipaddress.ip_address(name)) == "loopback"
     except ValueError:
         return False
 
 
 def _is_fit(address: str) -> bool:
     try:
-        return place_of(ipaddress.ip_address(address)) != "forbidden"
+        return address_kind(ipaddress.ip_address(address)) != "forbidden"
     except ValueError:
         return False
 

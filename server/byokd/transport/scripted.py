@@ -25,7 +25,7 @@ Piece: TypeAlias = bytes | ByokdError | anyio.Event
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CannedResponse:
     """One canned answer; `body` is given piece by piece."""
 
     status: int = 200
@@ -33,12 +33,12 @@ class Answer:
     body: tuple[Piece, ...] = ()
 
 
-Script: TypeAlias = Answer | ByokdError
+ScriptedResult: TypeAlias = CannedResponse | ByokdError
 """What one request meets: an answer, or an error before any head."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class SentRequest:
     """One request as it was sent. `headers` is None unless the transport was told to keep them."""
 
     method: str
@@ -65,13 +65,13 @@ class ScriptedTransport:
 
     def __init__(
         self,
-        script: Iterable[Script] | Callable[[HttpRequest], Script],
+        script: Iterable[ScriptedResult] | Callable[[HttpRequest], ScriptedResult],
         *,
         keep_headers: bool = False,
     ) -> None:
         self._next = script if callable(script) else _in_order(script)
         self._keep_headers = keep_headers
-        self.requests: list[Recorded] = []
+        self.requests: list[SentRequest] = []
         self.closed = 0
         self.is_closed = False
 
@@ -86,7 +86,7 @@ class ScriptedTransport:
     ) -> AsyncIterator[_ScriptedStream]:
         """Record the request and give the next answer; see `Transport`."""
         self.requests.append(
-            Recorded(
+            SentRequest(
                 method=request.method,
                 url=request.url,
                 header_names=tuple(name for name, _ in request.headers),
@@ -151,10 +151,10 @@ class _ScriptedStream:
                     await event.wait()
 
 
-def _in_order(script: Iterable[Script]) -> Callable[[HttpRequest], Script]:
+def _in_order(script: Iterable[ScriptedResult]) -> Callable[[HttpRequest], ScriptedResult]:
     answers = iter(script)
 
-    def next_answer(request: HttpRequest) -> Script:
+    def next_answer(request: HttpRequest) -> ScriptedResult:
         answer = next(answers, None)
         if answer is None:
             raise AssertionError(f"the script has no answer left for {request!r}")

@@ -18,7 +18,7 @@ from byokd.services.chat.engine import ChatEngine
 from byokd.services.health.policy import Observation
 from byokd.services.keys.credentials import Credential, CredentialResolver
 from byokd.services.runtime.session import Session
-from byokd.transport.scripted import Answer, Script, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
 
 SSE = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}
@@ -73,11 +73,11 @@ def chunk(text: str | None = None, finish: str | None = None, **delta: Any) -> b
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
-WHOLE = Answer(200, SSE, (chunk("Hi"), chunk(finish="stop"), b"data: [DONE]\n\n"))
+WHOLE = CannedResponse(200, SSE, (chunk("Hi"), chunk(finish="stop"), b"data: [DONE]\n\n"))
 
 
 def engine(
-    script: Iterable[Script] | Callable[[HttpRequest], Script],
+    script: Iterable[ScriptedResult] | Callable[[HttpRequest], ScriptedResult],
     patience: TimeoutSettings | None = None,
     record: Provider = RECORD,
 ) -> tuple[ChatEngine, ScriptedTransport, OneKey]:

@@ -11,7 +11,7 @@ from byokd.core.settings import TimeoutSettings
 from byokd.protocol.errors import ByokdError, NetworkFailed, StreamInterrupted
 from byokd.protocol.events import Event, Retry
 from byokd.services.runtime.clock import steady_ms
-from byokd.transport.scripted import Answer, Script
+from byokd.transport.scripted import CannedResponse, ScriptedResult
 from services.chat.engine_fixture import (
     RECORD,
     SESSION,
@@ -26,8 +26,10 @@ from services.chat.engine_fixture import (
 
 pytestmark = pytest.mark.anyio
 
-_BUSY = Answer(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
-_BAD_KEY = Answer(401, {}, (b'{"error":{"message":"no such key","code":"invalid_api_key"}}',))
+_BUSY = CannedResponse(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
+_BAD_KEY = CannedResponse(
+    401, {}, (b'{"error":{"message":"no such key","code":"invalid_api_key"}}',)
+)
 
 
 async def test_a_whole_answer() -> None:
@@ -43,10 +45,12 @@ async def test_a_whole_answer() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    [_BUSY, NetworkFailed("refused"), Answer(200, SSE, (b": alive\n\n",))],
+    [_BUSY, NetworkFailed("refused"), CannedResponse(200, SSE, (b": alive\n\n",))],
     ids=["busy", "no connection", "ended before any content"],
 )
-async def test_a_retry_before_the_first_content_is_told_and_succeeds(failure: Script) -> None:
+async def test_a_retry_before_the_first_content_is_told_and_succeeds(
+    failure: ScriptedResult,
+) -> None:
     chat, transport, _ = engine([failure, WHOLE])
     events, result = await ask(chat)
     assert types(events).count("retry") == 1
@@ -64,7 +68,7 @@ async def test_tries_have_a_bound() -> None:
 
 
 async def test_nothing_is_retried_after_content() -> None:
-    cut = Answer(200, SSE, (chunk("Half an ans"), StreamInterrupted("it broke")))
+    cut = CannedResponse(200, SSE, (chunk("Half an ans"), StreamInterrupted("it broke")))
     chat, transport, _ = engine([cut, WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
@@ -135,7 +139,7 @@ async def test_a_cancelled_call_is_not_forgiven() -> None:
 
 
 async def test_a_provider_that_quotes_the_key_is_masked() -> None:
-    quoting = Answer(401, {}, (b'{"error":{"message":"bad scripted-key-0123456789!"}}',))
+    quoting = CannedResponse(401, {}, (b'{"error":{"message":"bad scripted-key-0123456789!"}}',))
     chat, _, _ = engine([quoting])
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
@@ -146,7 +150,7 @@ async def test_a_provider_that_quotes_the_key_is_masked() -> None:
 async def test_a_cancel_ends_the_iteration_and_keeps_what_came(after: int) -> None:
     """Before the first event, after `start`, and in the middle of the text."""
     never = anyio.Event()
-    chat, transport, access = engine([Answer(200, SSE, (chunk("Hi"), never))])
+    chat, transport, access = engine([CannedResponse(200, SSE, (chunk("Hi"), never))])
     answer = chat.answer(SESSION, params())
     batches = 0
     if after == 0:
@@ -170,7 +174,7 @@ async def _soon(cancel: Any) -> None:
 
 async def test_comments_do_not_count_as_content() -> None:
     patience = TimeoutSettings(first_content_ms=50, idle_ms=50)
-    silent = Answer(200, SSE, (b": alive\n\n", b": alive\n\n", anyio.Event()))
+    silent = CannedResponse(200, SSE, (b": alive\n\n", b": alive\n\n", anyio.Event()))
     chat, _, _ = engine([silent] * 3, patience)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
@@ -180,7 +184,7 @@ async def test_comments_do_not_count_as_content() -> None:
 
 async def test_silence_after_content_has_its_own_limit() -> None:
     patience = TimeoutSettings(first_content_ms=10_000, idle_ms=50)
-    chat, transport, _ = engine([Answer(200, SSE, (chunk("Hi"), anyio.Event()))], patience)
+    chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hi"), anyio.Event()))], patience)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     assert caught.value.fields["details"] == {"phase": "idle"}
@@ -191,13 +195,15 @@ async def test_a_server_that_never_hangs_up_does_not_hold_a_whole_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("byokd.services.chat.deadlines.ENDING_TIMEOUT_MS", 50)
-    chat, _, _ = engine([Answer(200, SSE, (chunk("Hi"), chunk(finish="stop"), anyio.Event()))])
+    chat, _, _ = engine(
+        [CannedResponse(200, SSE, (chunk("Hi"), chunk(finish="stop"), anyio.Event()))]
+    )
     _, result = await ask(chat)
     assert result.finish_reason.unified == "stop"
 
 
 async def test_leaving_early_closes_the_socket() -> None:
-    chat, transport, _ = engine([Answer(200, SSE, (chunk("Hi"), anyio.Event()))])
+    chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hi"), anyio.Event()))])
     batches = aiter(chat.answer(SESSION, params()))
     await anext(batches)
     await cast("Any", batches).aclose()

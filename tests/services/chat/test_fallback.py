@@ -9,22 +9,22 @@ import pytest
 
 from byokd.catalog.record import Provider, Surface
 from byokd.core.http import HttpRequest
-from byokd.core.limits import LESSONS_MAX, LESSONS_PER_MODEL_MAX, LESSONS_TTL_MS
+from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
 from byokd.dialects.base.call import Call, Encoded, Fault, Refusal
 from byokd.dialects.registry import find
 from byokd.protocol.errors import ByokdError
 from byokd.services.chat.fallback_memory import FallbackMemory
 from byokd.services.chat.ttl_cache import TtlCache
 from byokd.services.keys.credentials import Credential
-from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from services.chat.engine_fixture import JSON, RECORD, SSE, WHOLE, ask, chunk, engine, params, types
 
 pytestmark = pytest.mark.anyio
 
 
-def _refuses(name: str) -> Answer:
+def _refuses(name: str) -> CannedResponse:
     error = {"message": "no", "param": name, "code": "unsupported_parameter"}
-    return Answer(400, JSON, (json.dumps({"error": error}).encode(),))
+    return CannedResponse(400, JSON, (json.dumps({"error": error}).encode(),))
 
 
 def _sent(transport: ScriptedTransport) -> list[dict[str, Any]]:
@@ -120,14 +120,14 @@ async def test_what_cannot_be_left_out_is_an_error_at_once(name: str) -> None:
 
 async def test_nothing_is_repaired_after_content() -> None:
     inside = b'data: {"error":{"message":"no","param":"seed","code":"unsupported_parameter"}}\n\n'
-    chat, transport, _ = engine([Answer(200, SSE, (chunk("Hal"), inside)), WHOLE])
+    chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hal"), inside)), WHOLE])
     with pytest.raises(ByokdError):
         await ask(chat, seed=7)
     assert len(transport.requests) == 1
 
 
 async def test_a_repair_and_a_retry_share_the_bound_of_tries() -> None:
-    busy = Answer(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
+    busy = CannedResponse(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
     chat, transport, _ = engine([busy, _refuses("seed"), busy, WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat, seed=7)
@@ -154,10 +154,10 @@ _RESPONSE = {
 }
 
 
-def _serves(request: HttpRequest) -> Answer:
+def _serves(request: HttpRequest) -> CannedResponse:
     if not request.url.endswith("/responses"):
-        return Answer(404, {}, (b"404 page not found",))
-    return Answer(200, JSON, (json.dumps(_RESPONSE).encode(),))
+        return CannedResponse(404, {}, (b"404 page not found",))
+    return CannedResponse(200, JSON, (json.dumps(_RESPONSE).encode(),))
 
 
 async def test_a_path_that_is_not_there_is_asked_in_the_other_dialect_and_remembered() -> None:
@@ -182,14 +182,14 @@ async def test_a_path_that_is_not_there_is_asked_in_the_other_dialect_and_rememb
     ],
 )
 async def test_only_a_missing_path_is_asked_elsewhere(status: int, body: bytes, tries: int) -> None:
-    chat, transport, _ = engine([Answer(status, {}, (body,))] * 9, record=_with_fallback())
+    chat, transport, _ = engine([CannedResponse(status, {}, (body,))] * 9, record=_with_fallback())
     with pytest.raises(ByokdError):
         await ask(chat)
     assert len(transport.requests) == tries
 
 
 async def test_a_place_where_nothing_was_is_asked_the_usual_way_again() -> None:
-    gone = Answer(404, {}, (b"404 page not found",))
+    gone = CannedResponse(404, {}, (b"404 page not found",))
     chat, transport, _ = engine([gone, gone, gone, WHOLE], record=_with_fallback())
     for _ in range(2):
         with pytest.raises(ByokdError):
@@ -235,10 +235,10 @@ def _learn(repairs: FallbackMemory, number: int, model: str = "m") -> None:
 @pytest.mark.parametrize("over", [0, 1])
 def test_lessons_of_one_model_have_a_bound(over: int) -> None:
     repairs = FallbackMemory()
-    for number in range(LESSONS_PER_MODEL_MAX + over):
+    for number in range(FALLBACKS_PER_MODEL_MAX + over):
         _learn(repairs, number)
     assert _knows(repairs, 0) is (not over)
-    assert _knows(repairs, LESSONS_PER_MODEL_MAX + over - 1)
+    assert _knows(repairs, FALLBACKS_PER_MODEL_MAX + over - 1)
 
 
 def test_two_calls_at_once_are_both_repaired() -> None:
@@ -251,7 +251,7 @@ def test_two_calls_at_once_are_both_repaired() -> None:
 @pytest.mark.parametrize("over", [0, 1])
 def test_models_with_lessons_have_a_bound(over: int) -> None:
     repairs = FallbackMemory()
-    for number in range(LESSONS_MAX + over):
+    for number in range(FALLBACKS_MAX + over):
         _learn(repairs, 0, f"m{number}")
     assert _knows(repairs, 0, "m0") is (not over)
 
@@ -260,7 +260,7 @@ def test_models_with_lessons_have_a_bound(over: int) -> None:
 def test_a_lesson_is_believed_for_a_while(over: int) -> None:
     repairs = FallbackMemory()
     _learn(repairs, 0)
-    assert _knows(repairs, 0, now_ms=LESSONS_TTL_MS + over) is (not over)
+    assert _knows(repairs, 0, now_ms=FALLBACKS_TTL_MS + over) is (not over)
 
 
 def test_what_was_used_longest_ago_goes_first() -> None:

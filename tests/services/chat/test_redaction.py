@@ -25,7 +25,7 @@ from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.models.fetch import ModelFetch
-from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from dialects.converse import RECORD as CONVERSE
 from services.chat.engine_fixture import JSON, SSE, ask, chunk, engine
 
@@ -46,7 +46,7 @@ def _text(events: list[Event], kind: str) -> str:
 async def test_an_echo_is_masked_wherever_it_is_cut() -> None:
     for cut in range(len(KEY) + 1):
         pieces = [chunk(f"it is {KEY[:cut]}"), chunk(f"{KEY[cut:]}, I think"), *_DONE]
-        chat, _, _ = engine([Answer(200, SSE, tuple(pieces))])
+        chat, _, _ = engine([CannedResponse(200, SSE, tuple(pieces))])
         events, result = await ask(chat, includeRaw=True)
         assert _text(events, "textDelta") == f"it is {MASK}, I think"
         assert result.message.content[0].text == f"it is {MASK}, I think"
@@ -65,7 +65,7 @@ async def test_an_echo_a_character_at_a_time_and_in_every_kind_of_block() -> Non
     arguments = [_call(each) for each in ['{"k":"', *spelled, '"}']]
     calls = [chunk(**each) for each in arguments]
     body = (*reasoning, *text, *calls, chunk(finish="tool_calls"), b"data: [DONE]\n\n")
-    chat, _, _ = engine([Answer(200, SSE, body)])
+    chat, _, _ = engine([CannedResponse(200, SSE, body)])
     events, result = await ask(chat)
     assert _text(events, "reasoningDelta") == MASK
     assert _text(events, "textDelta") == MASK
@@ -76,14 +76,14 @@ async def test_an_echo_a_character_at_a_time_and_in_every_kind_of_block() -> Non
     assert call.arguments == {"k": MASK}
 
 
-def _calls(*ids: str) -> Answer:
+def _calls(*ids: str) -> CannedResponse:
     chunks = []
     for index, each in enumerate(ids):
         for text in ('{"k"', ":1}"):
             call = {"index": index, "id": each, "function": {"name": "f", "arguments": text}}
             chunks.append(chunk(tool_calls=[call]))
     done = (chunk(finish="tool_calls"), b"data: [DONE]\n\n")
-    return Answer(200, SSE, (*chunks, *done))
+    return CannedResponse(200, SSE, (*chunks, *done))
 
 
 async def _call_ids(*ids: str, messages: tuple[Any, ...] = ()) -> list[str]:
@@ -153,7 +153,7 @@ async def test_tokens_go_on_at_once() -> None:
 
 async def test_stars_of_the_models_own_cost_no_raw_chunk() -> None:
     body = (chunk("it is s"), chunk("o: ***bold***"), *_DONE)
-    chat, _, _ = engine([Answer(200, SSE, body)])
+    chat, _, _ = engine([CannedResponse(200, SSE, body)])
     events, _ = await ask(chat, includeRaw=True)
     raw = [event.chunk for event in events if event.type == "raw"]
     assert len(raw) == 3
@@ -170,7 +170,7 @@ _WHOLE: dict[str, Any] = {
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_whole_answer(*, stream: bool) -> None:
-    chat, _, _ = engine([Answer(200, JSON, (json.dumps(_WHOLE).encode(),))])
+    chat, _, _ = engine([CannedResponse(200, JSON, (json.dumps(_WHOLE).encode(),))])
     events, result = await ask(chat, stream=stream)
     assert result.message.content[0].text == f"a {MASK} b"
     assert result.route.model == f"m-{MASK}"
@@ -179,23 +179,23 @@ async def test_a_whole_answer(*, stream: bool) -> None:
 
 _BODY = {"error": {"message": f"key {KEY} is wrong", "code": KEY, "type": KEY, "param": KEY}}
 _FAILURES = {
-    "refused": Answer(401, JSON, (json.dumps(_BODY).encode(),)),
-    "bad request": Answer(400, JSON, (json.dumps(_BODY).encode(),)),
-    "request id": Answer(404, JSON | {"x-request-id": KEY}, (b"{}",)),
-    "text": Answer(403, {"content-type": "text/plain"}, (f"{KEY}\n{KEY}".encode(),)),
-    "page": Answer(502, {"content-type": "text/html"}, (f"<h1>{KEY}</h1>".encode(),)),
-    "in the stream": Answer(
+    "refused": CannedResponse(401, JSON, (json.dumps(_BODY).encode(),)),
+    "bad request": CannedResponse(400, JSON, (json.dumps(_BODY).encode(),)),
+    "request id": CannedResponse(404, JSON | {"x-request-id": KEY}, (b"{}",)),
+    "text": CannedResponse(403, {"content-type": "text/plain"}, (f"{KEY}\n{KEY}".encode(),)),
+    "page": CannedResponse(502, {"content-type": "text/html"}, (f"<h1>{KEY}</h1>".encode(),)),
+    "in the stream": CannedResponse(
         200, SSE, (chunk("so far"), b"data: " + json.dumps(_BODY).encode() + b"\n\n")
     ),
-    "cut after the key": Answer(200, SSE, (chunk(f"so far {KEY}"),)),
-    "cut inside the key": Answer(200, SSE, (chunk(f"so far {KEY[:-1]}"),)),
-    "redirect": Answer(302, {"location": f"https://evil.example/{KEY}"}),
-    "compressed": Answer(200, {"content-encoding": KEY}),
+    "cut after the key": CannedResponse(200, SSE, (chunk(f"so far {KEY}"),)),
+    "cut inside the key": CannedResponse(200, SSE, (chunk(f"so far {KEY[:-1]}"),)),
+    "redirect": CannedResponse(302, {"location": f"https://evil.example/{KEY}"}),
+    "compressed": CannedResponse(200, {"content-encoding": KEY}),
 }
 
 
 @pytest.mark.parametrize("answer", _FAILURES.values(), ids=_FAILURES.keys())
-async def test_no_error_quotes_the_key(answer: Answer) -> None:
+async def test_no_error_quotes_the_key(answer: CannedResponse) -> None:
     chat, _, _ = engine([answer] * 4)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
@@ -223,14 +223,16 @@ def _hidden(told: str) -> bool:
 async def test_a_probe_hides_every_secret_of_a_key(status: int) -> None:
     said = json.dumps({"message": " and ".join(_SECRETS), "Message": _SECRETS, "data": _SECRETS})
     headers = JSON | {"x-amzn-requestid": _SECRETS[0], "x-amzn-errortype": _SECRETS[0]}
-    transport = ScriptedTransport([Answer(status, headers, (said.encode(),))] * 3)
+    transport = ScriptedTransport([CannedResponse(status, headers, (said.encode(),))] * 3)
     result = await Prober(transport).ask(Candidate(CONVERSE, _HERE, False, _PAIR))  # noqa: FBT003
     assert _hidden(result.model_dump_json())
 
 
 async def test_a_list_hides_every_secret_of_a_key() -> None:
     models = [{"id": f"m-{secret}", "display_name": secret} for secret in _SECRETS]
-    transport = ScriptedTransport([Answer(200, JSON, (json.dumps({"data": models}).encode(),))])
+    transport = ScriptedTransport(
+        [CannedResponse(200, JSON, (json.dumps({"data": models}).encode(),))]
+    )
     grant = Credential(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
     found, _ = await ModelFetch(transport, grant).all()
     assert [model.id for model in found] == [f"m-{MASK}"]
@@ -239,7 +241,7 @@ async def test_a_list_hides_every_secret_of_a_key() -> None:
 
 async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
     said = json.dumps({"message": " and ".join(_SECRETS)}).encode()
-    transport = ScriptedTransport([Answer(403, JSON, (said,))] * 3)
+    transport = ScriptedTransport([CannedResponse(403, JSON, (said,))] * 3)
     grant = Credential(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
     with pytest.raises(ByokdError) as caught:
         await ModelFetch(transport, grant).all()
@@ -250,7 +252,7 @@ async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
 
 @pytest.mark.parametrize("word", ["assistant", "textDelta", "toolCalls"])
 async def test_a_key_that_is_a_word_of_ours_does_not_break_a_message(word: str) -> None:
-    chat, _, _ = engine([Answer(200, SSE, (chunk(f"the {word} said"), *_DONE))])
+    chat, _, _ = engine([CannedResponse(200, SSE, (chunk(f"the {word} said"), *_DONE))])
     _, result = await ask(chat)
     masked = StreamRedactor(SecretRedactor([Secret(word)])).value(result)
     assert masked.message.role == "assistant"

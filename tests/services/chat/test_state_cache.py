@@ -15,7 +15,7 @@ import chunking
 from byokd.catalog.loader import load
 from byokd.catalog.surfaces import spoken
 from byokd.core.http import Headers, HttpHead
-from byokd.core.limits import RECALL_CALLS_MAX, RECALL_MAX_BYTES, RECALL_TTL_MS
+from byokd.core.limits import STATE_CACHE_CALLS_MAX, STATE_CACHE_MAX_BYTES, STATE_CACHE_TTL_MS
 from byokd.dialects.base.call import Call
 from byokd.dialects.registry import DIALECTS, find
 from byokd.protocol.chat import SendParams
@@ -347,7 +347,7 @@ def _keep(recall: ProviderStateCache, answer: Message) -> None:
 @pytest.mark.parametrize("over", [0, 1])
 def test_calls_have_a_bound(over: int) -> None:
     recall = ProviderStateCache()
-    for number in range(RECALL_CALLS_MAX + over):
+    for number in range(STATE_CACHE_CALLS_MAX + over):
         _keep(recall, _made(f"c{number}"))
     assert _holds(recall, "c0") is (not over)
     assert _holds(recall, "c1")
@@ -357,8 +357,8 @@ def test_calls_have_a_bound(over: int) -> None:
 def test_bytes_have_a_bound(over: int) -> None:
     empty = len(_made("c0").parts()[0].model_dump_json())
     recall = ProviderStateCache()
-    _keep(recall, _made("c0", RECALL_MAX_BYTES // 2 - empty))
-    _keep(recall, _made("c1", RECALL_MAX_BYTES // 2 - empty + over))
+    _keep(recall, _made("c0", STATE_CACHE_MAX_BYTES // 2 - empty))
+    _keep(recall, _made("c1", STATE_CACHE_MAX_BYTES // 2 - empty + over))
     assert [_holds(recall, "c0"), _holds(recall, "c1")] == [not over, True]
 
 
@@ -366,5 +366,5 @@ def test_bytes_have_a_bound(over: int) -> None:
 def test_a_call_is_kept_for_a_while_after_its_last_use(over: int) -> None:
     recall = ProviderStateCache()
     _keep(recall, _made("c0"))
-    assert _holds(recall, "c0", RECALL_TTL_MS)
-    assert _holds(recall, "c0", 2 * RECALL_TTL_MS + over) is (not over)
+    assert _holds(recall, "c0", STATE_CACHE_TTL_MS)
+    assert _holds(recall, "c0", 2 * STATE_CACHE_TTL_MS + over) is (not over)

@@ -15,7 +15,7 @@ from byokd.services.keys.credentials import Credential, CredentialResolver
 from byokd.services.keys.prober import Prober
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.session import Session
-from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from dialects.converse import RECORD
 from recording_client import RecordingClient
 
@@ -38,8 +38,8 @@ _PROFILES: Final = f"{_PLANE}/inference-profiles?maxResults=1000&type=SYSTEM_DEF
 _SESSION: Final = Session("default", RecordingClient(), None, Features(), can_prompt=False)
 
 
-def _answer(document: Any, status: int = 200, **headers: str) -> Answer:
-    return Answer(status, headers, (to_json(document),))
+def _answer(document: Any, status: int = 200, **headers: str) -> CannedResponse:
+    return CannedResponse(status, headers, (to_json(document),))
 
 
 def _model(name: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _profile(name: str) -> dict[str, Any]:
     return {"inferenceProfileId": name, "inferenceProfileName": name.title(), "status": "ACTIVE"}
 
 
-_LISTS: Final[dict[str, Answer]] = {
+_LISTS: Final[dict[str, CannedResponse]] = {
     "/foundation-models": _answer({"modelSummaries": [_model("a.b-v1:0"), _model("a.embed-v1")]}),
     "next": _answer({"inferenceProfileSummaries": [_profile("eu.a.c-v1:0")]}),
     "/inference-profiles": _answer(

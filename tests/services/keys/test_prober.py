@@ -13,7 +13,7 @@ from byokd.catalog.loader import load
 from byokd.core.secret import Secret
 from byokd.protocol.key import ProbeResult
 from byokd.services.keys.prober import Candidate, Prober
-from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +24,8 @@ _LATER = 429, {"error": {"message": "Rate limit reached"}}
 _REST = "0123456789abcdef0123456789abcdef"
 
 
-def _answer(status: int, document: Any, **headers: str) -> Answer:
-    return Answer(status, headers, (to_json(document),))
+def _answer(status: int, document: Any, **headers: str) -> CannedResponse:
+    return CannedResponse(status, headers, (to_json(document),))
 
 
 # Asked provider, how the key begins, whether at the default origin, the answer; the verdict and
@@ -82,7 +82,9 @@ async def test_a_refused_signature_is_no_verdict_while_the_clock_is_wrong(
     record = load()["bedrock"]
     dated = {} if off_s is None else {"date": formatdate(time.time() + off_s, usegmt=True)}
     said = {"message": "The request signature we calculated does not match the one you provided."}
-    refused = Answer(403, dated | {"x-amzn-errortype": "SignatureDoesNotMatch"}, (to_json(said),))
+    refused = CannedResponse(
+        403, dated | {"x-amzn-errortype": "SignatureDoesNotMatch"}, (to_json(said),)
+    )
     fields: dict[str, Secret | str] = {
         "accessKeyId": "AKIAVECTOR",
         "secretAccessKey": Secret("s" * 40),
@@ -94,7 +96,7 @@ async def test_a_refused_signature_is_no_verdict_while_the_clock_is_wrong(
     assert words in result.message
 
 
-async def _at_an_endpoint(*answers: Answer) -> tuple[ProbeResult, list[tuple[str, str]]]:
+async def _at_an_endpoint(*answers: CannedResponse) -> tuple[ProbeResult, list[tuple[str, str]]]:
     """Ask about a key whose base URL is a VPC endpoint: only the runtime answers there."""
     fields: dict[str, Secret | str] = {"region": "eu-west-1", "apiKey": Secret("test-key-" + _REST)}
     transport = ScriptedTransport(list(answers))

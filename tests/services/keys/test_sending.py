@@ -16,7 +16,7 @@ from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.keys.sending import authorized
 from byokd.services.keys.service import KeyService
 from byokd.services.runtime.session import Session
-from byokd.transport.scripted import Answer, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from byokd.vault import KeyRow
 from dialects.converse import RECORD as CONVERSE
 
@@ -110,7 +110,7 @@ def test_companion_origin_is_for_probes_and_lists_of_a_default_key(
 
 
 async def test_probe_of_a_moved_record_sends_nothing_and_is_no_verdict() -> None:
-    transport = ScriptedTransport([Answer(200, {}, (to_json({"data": []}),))])
+    transport = ScriptedTransport([CannedResponse(200, {}, (to_json({"data": []}),))])
     with pytest.raises(Conflict):
         await Prober(transport).ask(_candidate("https://new.example/v1", _OLD))
     assert not transport.requests

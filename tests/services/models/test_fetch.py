@@ -18,13 +18,13 @@ from byokd.protocol.errors import ByokdError, NetworkFailed
 from byokd.provider_api.model_lists import ListedModel
 from byokd.services.keys.credentials import Credential
 from byokd.services.models.fetch import ModelFetch
-from byokd.transport.scripted import Answer, Script, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 
 _BASE = "http://localhost:11434/v1"
 _HOST = "http://localhost:11434"
-_NONE = Answer(404, {}, (b'{"error":"not found"}',))
+_NONE = CannedResponse(404, {}, (b'{"error":"not found"}',))
 _DOWN = NetworkFailed("no way out", details={"reason": "dns"})
 _QWEN = {
     "capabilities": ["completion", "tools", "thinking"],
@@ -32,11 +32,11 @@ _QWEN = {
 }
 
 
-def _says(document: Any) -> Answer:
-    return Answer(200, {}, (to_json(document),))
+def _says(document: Any) -> CannedResponse:
+    return CannedResponse(200, {}, (to_json(document),))
 
 
-def _tags(*names: str, **more: Any) -> Answer:
+def _tags(*names: str, **more: Any) -> CannedResponse:
     return _says({"models": [{"model": name, "name": name} | more for name in names]})
 
 
@@ -49,11 +49,11 @@ def _record() -> Provider:
 class Server:
     """Answers by path; a path that is not named is not there."""
 
-    def __init__(self, **answers: Script | Callable[[Any], Script]) -> None:
+    def __init__(self, **answers: ScriptedResult | Callable[[Any], ScriptedResult]) -> None:
         self._answers = answers
         self.transport = ScriptedTransport(self._answer)
 
-    def _answer(self, request: HttpRequest) -> Script:
+    def _answer(self, request: HttpRequest) -> ScriptedResult:
         answer = self._answers.get(request.url.removeprefix(_HOST).split("/")[-1], _NONE)
         return answer(json.loads(request.body)["model"]) if callable(answer) else answer
 
@@ -100,8 +100,8 @@ async def test_it_wins_over_what_the_model_says_whichever_comes_last(late: str) 
     loaded = to_json({"models": [{"model": "a", "context_length": 8192}]})
     server = Server(
         tags=_tags("a"),
-        ps=Answer(200, {}, (gates["ps"], loaded)),
-        show=lambda _model: Answer(200, {}, (gates["show"], to_json(_QWEN))),
+        ps=CannedResponse(200, {}, (gates["ps"], loaded)),
+        show=lambda _model: CannedResponse(200, {}, (gates["show"], to_json(_QWEN))),
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_open_last, gates[late], server)
@@ -120,13 +120,15 @@ async def _open_last(gate: anyio.Event, server: Server) -> None:
 
 @pytest.mark.parametrize("status", [404, 405])
 async def test_another_list_is_read_where_the_path_is_not_there(status: int) -> None:
-    server = Server(tags=Answer(status), models=_says({"data": [{"id": "m"}, {"id": "bge-m3"}]}))
+    server = Server(
+        tags=CannedResponse(status), models=_says({"data": [{"id": "m"}, {"id": "bge-m3"}]})
+    )
     assert await server.listed() == [ListedModel("m"), ListedModel("bge-m3", chat=False)]
     assert server.paths == ["/api/tags", "/v1/models"]
 
 
-@pytest.mark.parametrize("answer", [Answer(401), Answer(500), _DOWN])
-async def test_any_other_failure_is_one(answer: Script) -> None:
+@pytest.mark.parametrize("answer", [CannedResponse(401), CannedResponse(500), _DOWN])
+async def test_any_other_failure_is_one(answer: ScriptedResult) -> None:
     server = Server(tags=answer, models=_says({"data": [{"id": "m"}]}))
     with pytest.raises(ByokdError):
         await server.listed()
@@ -146,12 +148,13 @@ _BARE = ListedModel("a")
 
 @pytest.mark.parametrize(
     "answer",
-    [_NONE, Answer(500), _DOWN, _says([]), _says("x"), _says({"model_info": 7}),
+    [_NONE, CannedResponse(500), _DOWN, _says([]), _says("x"), _says({"model_info": 7}),
      _says({"model_info": {"general.architecture": ["a"], "a.context_length": 9}}),
      _says({"model_info": {"general.architecture": "a", "a.context_length": "many"}}),
-     Answer(200, {}, (b"{",)), Answer(200, {}, (b"a" * (MODEL_DETAIL_MAX_BYTES + 1),))],
+     CannedResponse(200, {}, (b"{",)),
+     CannedResponse(200, {}, (b"a" * (MODEL_DETAIL_MAX_BYTES + 1),))],
 )  # fmt: skip
-async def test_what_cannot_be_read_says_nothing(answer: Script) -> None:
+async def test_what_cannot_be_read_says_nothing(answer: ScriptedResult) -> None:
     server = Server(tags=_tags("a"), show=lambda _model: answer, ps=answer)
     assert await server.listed() == [_BARE]
 
@@ -159,14 +162,14 @@ async def test_what_cannot_be_read_says_nothing(answer: Script) -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_bound_of_an_answer(extra: int) -> None:
     body = to_json(_QWEN).ljust(MODEL_DETAIL_MAX_BYTES + extra)
-    server = Server(tags=_tags("a"), show=lambda _model: Answer(200, {}, (body,)))
+    server = Server(tags=_tags("a"), show=lambda _model: CannedResponse(200, {}, (body,)))
     assert [model.tools for model in await server.listed()] == [None if extra else True]
 
 
 async def test_who_hangs_is_not_waited_for() -> None:
-    never = Answer(200, {}, (anyio.Event(),))
+    never = CannedResponse(200, {}, (anyio.Event(),))
 
-    def show(model: str) -> Script:
+    def show(model: str) -> ScriptedResult:
         return _says(_QWEN) if model == "a" else never
 
     server = Server(tags=_tags("a", "b", "c"), show=show, ps=never)
@@ -177,7 +180,7 @@ async def test_who_hangs_is_not_waited_for() -> None:
 async def test_bound_of_questions() -> None:
     under_way = most = 0
 
-    def show(_model: str) -> Script:
+    def show(_model: str) -> ScriptedResult:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way - (server.transport.closed - 1))

@@ -31,12 +31,12 @@ from byokd.protocol.model import (
 from byokd.provider_api.model_lists import ListedModel
 from byokd.services.keys.credentials import Credential, CredentialResolver
 from byokd.services.models import service as room
-from byokd.services.models.merge import joined, said_by
+from byokd.services.models.merge import listed_model_info, merge_models
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.background import Background
 from byokd.services.runtime.session import Session
 from byokd.store.paths import store_paths
-from byokd.transport.scripted import Answer, Script, ScriptedTransport
+from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
 from recorded import BARE
 from recording_client import RecordingClient
 
@@ -47,8 +47,8 @@ BASE = "https://a.example/v1"
 DOWN = NetworkFailed("no way out", details={"reason": "dns"})
 
 
-def _list(*names: str, **more: Any) -> Answer:
-    return Answer(200, {}, (to_json({"data": [{"id": name} for name in names], **more}),))
+def _list(*names: str, **more: Any) -> CannedResponse:
+    return CannedResponse(200, {}, (to_json({"data": [{"id": name} for name in names], **more}),))
 
 
 @dataclass
@@ -102,10 +102,10 @@ class Room:
 
 @asynccontextmanager
 async def _room(
-    *script: Script,
+    *script: ScriptedResult,
     records: tuple[Provider, ...] = (BARE,),
     disk: Path | None = None,
-    answer: Callable[[Any], Script] | None = None,
+    answer: Callable[[Any], ScriptedResult] | None = None,
 ) -> AsyncIterator[Room]:
     transport, keys = ScriptedTransport(answer or script), Keys(records)
     lists = ModelCache(store_paths(disk) if disk else None)
@@ -202,7 +202,7 @@ async def test_a_refresh_goes_with_the_first_page_only() -> None:
 
 async def test_who_asks_meanwhile_shares_the_answer() -> None:
     gate = anyio.Event()
-    slow = Answer(200, {}, (b'{"data":["m"', gate, b"]}"))
+    slow = CannedResponse(200, {}, (b'{"data":["m"', gate, b"]}"))
     async with _room(slow, _list("other")) as here:
         async with anyio.create_task_group() as tasks:
             for _ in range(4):
@@ -216,9 +216,9 @@ async def test_who_asks_meanwhile_shares_the_answer() -> None:
 async def test_one_provider_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MODEL_LIST_TIMEOUT_MS", 50)
     hangs = BARE.model_copy(update={"id": "hangs"})
-    never = Answer(200, {}, (anyio.Event(),))
+    never = CannedResponse(200, {}, (anyio.Event(),))
 
-    def answer(_request: Any) -> Script:
+    def answer(_request: Any) -> ScriptedResult:
         return never if next(count) == 0 else _list("m")
 
     count = itertools.count()
@@ -246,7 +246,7 @@ async def test_pages_are_followed_to_their_end() -> None:
 async def test_endless_pages_end() -> None:
     count = itertools.count()
 
-    def answer(_request: Any) -> Script:
+    def answer(_request: Any) -> ScriptedResult:
         number = next(count)
         return _list(f"m{number}", next=f"n{number}")
 
@@ -271,14 +271,14 @@ async def test_a_page_that_fails_fails_the_list() -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 async def test_page_bound(extra: int) -> None:
     body = b'["m"]'.ljust(MODEL_PAGE_MAX_BYTES + extra)
-    async with _room(Answer(200, {}, (body,))) as here:
+    async with _room(CannedResponse(200, {}, (body,))) as here:
         result = await here.list()
         assert (_ids(result) == [], len(result.failures)) == (bool(extra), extra)
 
 
 async def test_no_key_in_what_a_refused_list_says() -> None:
     said = to_json({"error": {"message": f"Incorrect API key provided: {KEY}"}})
-    async with _room(Answer(401, {}, (said,))) as here:
+    async with _room(CannedResponse(401, {}, (said,))) as here:
         result = await here.list()
         assert result.failures[0].kind == "keyInvalid"
         assert KEY not in result.model_dump_json()
@@ -320,8 +320,8 @@ async def test_what_a_person_states_wins_and_what_nobody_lists_is_there() -> Non
     )
     recipe = BARE.models.model_copy(update={"own": own, "static": ("{deployment}", "{other}")})
     record = BARE.model_copy(update={"models": recipe})
-    live = SeenList((said_by(BARE, ListedModel("m", name="M"), 5),), 5)
-    items = {item.id: item for item in joined(record, live, {"deployment": "gpt-4o-here"})}
+    live = SeenList((listed_model_info(BARE, ListedModel("m", name="M"), 5),), 5)
+    items = {item.id: item for item in merge_models(record, live, {"deployment": "gpt-4o-here"})}
 
     assert [*items] == ["m", "gpt-4o-here", "mine"]
     listed, deployed, mine = items.values()

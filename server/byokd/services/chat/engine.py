@@ -61,11 +61,11 @@ class ChatEngine:
         self.patience = patience
         self.repairs = FallbackMemory()
         self.recall = ProviderStateCache()
-        self.running: set[Answer] = set()
+        self.running: set[ChatStream] = set()
 
-    def answer(self, session: Session, params: SendParams) -> Answer:
+    def answer(self, session: Session, params: SendParams) -> ChatStream:
         """Return the answer to a question; nothing happens until it is iterated."""
-        return Answer(self, session, params)
+        return ChatStream(self, session, params)
 
     def withdraw_keys(self, known: Mapping[str, KnownKey | None]) -> None:
         """End the answers whose key was deleted or switched off since they began.
@@ -83,7 +83,7 @@ class ChatEngine:
                 answer.withdraw(KeyDisabled("the key of this chat was switched off; enable it"))
 
 
-class Answer:
+class ChatStream:
     """The events of one chat, and at the end its result.
 
     Iterate it once. A failure is raised as a `ByokdError`; its `partial` holds what had come.

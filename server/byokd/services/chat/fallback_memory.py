@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from byokd.catalog.surfaces import fallback
-from byokd.core.limits import LESSONS_MAX, LESSONS_PER_MODEL_MAX, LESSONS_TTL_MS
+from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
 from byokd.dialects.base.call import Encoded, Fault
 from byokd.dialects.errors.fallback import ParameterFix, apply_fixes, learn
 from byokd.protocol.chat import SendParams
@@ -22,14 +22,14 @@ _NO_SUCH_PATH: Final = frozenset({404, 405})
 
 
 class FallbackMemory:
-    """What was learnt, for as long as the process runs and no longer than `LESSONS_TTL_MS`."""
+    """What was learnt, for as long as the process runs and no longer than `FALLBACKS_TTL_MS`."""
 
     def __init__(self) -> None:
         self._refused: TtlCache[tuple[str, ...], tuple[ParameterFix, ...]] = TtlCache(
-            entries_max=LESSONS_MAX, ttl_ms=LESSONS_TTL_MS
+            entries_max=FALLBACKS_MAX, ttl_ms=FALLBACKS_TTL_MS
         )
         self._moved: TtlCache[tuple[str, str], bool] = TtlCache(
-            entries_max=LESSONS_MAX, ttl_ms=LESSONS_TTL_MS
+            entries_max=FALLBACKS_MAX, ttl_ms=FALLBACKS_TTL_MS
         )
 
     def spoken(self, grant: Credential, params: SendParams, now_ms: int) -> tuple[Credential, bool]:
@@ -75,7 +75,7 @@ class FallbackMemory:
         found = learn(encoded.request.body, fault.refusals, known)
         if not found:
             return False
-        lessons = tuple(dict.fromkeys((*known, *found)))[-LESSONS_PER_MODEL_MAX:]
+        lessons = tuple(dict.fromkeys((*known, *found)))[-FALLBACKS_PER_MODEL_MAX:]
         self._refused.put(model, lessons, now_ms)
         apply_fixes(encoded, found, params)
         return True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from byokd.core.limits import RECALL_CALLS_MAX, RECALL_MAX_BYTES, RECALL_TTL_MS
+from byokd.core.limits import STATE_CACHE_CALLS_MAX, STATE_CACHE_MAX_BYTES, STATE_CACHE_TTL_MS
 from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
 from byokd.protocol.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart
@@ -47,9 +47,9 @@ class ProviderStateCache:
 
     def __init__(self) -> None:
         self._calls: TtlCache[tuple[_Conversation, str], _Kept] = TtlCache(
-            entries_max=RECALL_CALLS_MAX,
-            bytes_max=RECALL_MAX_BYTES,
-            ttl_ms=RECALL_TTL_MS,
+            entries_max=STATE_CACHE_CALLS_MAX,
+            bytes_max=STATE_CACHE_MAX_BYTES,
+            ttl_ms=STATE_CACHE_TTL_MS,
             renews=True,
         )
 

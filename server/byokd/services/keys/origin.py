@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from byokd.protocol.errors import InvalidParams
-from byokd.transport.addresses import Place, place_of
+from byokd.transport.addresses import AddressKind, address_kind
 
 URL_MAX_CHARS: Final = 2048
 
@@ -88,16 +88,16 @@ def shown_origin(origin: str) -> str:
     return read_base_url(origin, allow_insecure=True).url
 
 
-def _host(host: str) -> tuple[str, Place]:
+def _host(host: str) -> tuple[str, AddressKind]:
     if host.startswith("["):
         try:
             address = IPv6Address(host[1:-1])
         except ValueError:
             raise _refused("its IPv6 address is not one") from None
-        return f"[{address.compressed}]", place_of(address)
+        return f"[{address.compressed}]", address_kind(address)
     if _QUAD.fullmatch(host):
         try:
-            return host, place_of(ip_address(host))
+            return host, address_kind(ip_address(host))
         except ValueError:
             raise _refused("its IPv4 address is not one") from None
     labels = host.split(".")
@@ -110,7 +110,7 @@ def _host(host: str) -> tuple[str, Place]:
     return host, "loopback" if loopback else "public"
 
 
-def _check_scheme(scheme: str, place: Place, *, allow_insecure: bool) -> None:
+def _check_scheme(scheme: str, place: AddressKind, *, allow_insecure: bool) -> None:
     if place == "forbidden":
         raise _refused("that address cannot be a provider")
     if scheme == "https" or place == "loopback":

@@ -30,8 +30,8 @@ from byokd.protocol.errors import BY_KIND, ByokdError, TimedOut
 from byokd.provider_api.model_lists import (
     ListedModel,
     ModelPage,
-    completed,
     detail_request,
+    fill_missing,
     models_request,
     read_detail,
     read_models,
@@ -135,7 +135,7 @@ class ModelFetch:
         with suppress(ByokdError):
             for model in (await self._page(recipe, None)).models:
                 if model.id in self._found:
-                    self._found[model.id] = completed(model, self._found[model.id])
+                    self._found[model.id] = fill_missing(model, self._found[model.id])
 
     async def _detail(self, model_id: str, at_once: anyio.Semaphore) -> None:
         grant = self._grant
@@ -145,7 +145,7 @@ class ModelFetch:
                 body = await self._send(request, MODEL_DETAIL_MAX_BYTES)
                 read = await anyio.to_thread.run_sync(read_detail, grant.record, model_id, body)
                 told = self._masking.value(read)
-                self._found[model_id] = completed(self._found[model_id], told)
+                self._found[model_id] = fill_missing(self._found[model_id], told)
 
     async def _page(self, recipe: Recipe, cursor: str | None) -> ModelPage:
         grant = self._grant

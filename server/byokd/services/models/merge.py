@@ -20,7 +20,7 @@ from byokd.protocol.model import ModelInfo, ModelPrice
 from byokd.provider_api.model_lists import ListedModel
 
 
-def said_by(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
+def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
     """Return what a provider says of one of its models, and no more than that."""
     return ModelInfo(
         provider=record.id,
@@ -39,7 +39,7 @@ def said_by(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
     )
 
 
-def joined(
+def merge_models(
     record: Provider, live: SeenList | None, fields: Mapping[str, str] = MappingProxyType({})
 ) -> list[ModelInfo]:
     """Return the live models, each completed from the catalog, then those that others name.

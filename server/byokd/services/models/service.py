@@ -1,6 +1,6 @@
 """`model/list`: what can be called, from the provider itself and from the bundled facts.
 
-Knows when a live list is fetched, that it is remembered with its age, and joined to the catalog.
+Knows when a live list is fetched, that it is remembered with its age, and merged with the catalog.
 Must not know how it is asked for (`listing`). A failed refresh keeps what was known and says so.
 """
 
@@ -28,7 +28,7 @@ from byokd.protocol.model import (
 )
 from byokd.services.keys.credentials import Credential, CredentialResolver
 from byokd.services.models.fetch import ModelFetch
-from byokd.services.models.merge import joined, said_by
+from byokd.services.models.merge import listed_model_info, merge_models
 from byokd.services.runtime.background import Background
 from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.paging import page
@@ -79,7 +79,9 @@ class ModelService:
             records = self._access.records(session)
         refresh = params.refresh and params.cursor is None
         found = await self._all_known(session, records, params.key_id, refresh=refresh)
-        items = [item for known in found for item in joined(known.record, known.live, known.fields)]
+        items = [
+            item for known in found for item in merge_models(known.record, known.live, known.fields)
+        ]
         shown, next_cursor = page(items, params.cursor, params.limit)
         return ModelListResult(
             items=tuple(shown),
@@ -98,14 +100,14 @@ class ModelService:
         )
 
     async def fetch(self, session: Session, grant: Credential) -> tuple[ModelInfo, ...]:
-        """Ask for one list now, remember it, and return it joined to the catalog.
+        """Ask for one list now, remember it, and return it merged with the catalog.
 
         Raises:
             ByokdError: it cannot be had; what was known before stays.
         """
         place = _place(session, grant)
         live, _, _ = await self._ask(session, place, grant, self._seen.get(place))
-        return tuple(joined(grant.record, live, grant.plain_fields))
+        return tuple(merge_models(grant.record, live, grant.plain_fields))
 
     async def look(self, session: Session) -> None:
         """Tell of the lists that another process saw since the last look. Raises as the disk."""
@@ -227,7 +229,9 @@ class ModelService:
             asked = ModelFetch(self._transport, grant)
             models, unlisted = await asked.all(timeout_ms=MODEL_LIST_TIMEOUT_MS)
             seen_at = now_ms()
-            live = SeenList(tuple(said_by(grant.record, each, seen_at) for each in models), seen_at)
+            live = SeenList(
+                tuple(listed_model_info(grant.record, each, seen_at) for each in models), seen_at
+            )
             self._seen[place] = live
             await self._keep(place, live)
         changed = before is None or _content(before) != _content(live)
