@@ -1,13 +1,13 @@
-"""The source as the laws see it: parsed, never run.
+"""The modules of byokd and of its tests, parsed with `ast` and never run.
 
-Knows where every module stands and how to name a line of it. Must not know any law.
+The checks themselves live in the tests that use this.
 """
 
 from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ SOURCE = ROOT / "server" / "byokd"
 
 @dataclass(frozen=True)
 class Module:
-    """One file; `name` is dotted and leaves out `byokd`, which is itself the empty name."""
+    """One Python file. `name` is dotted, without `byokd.`; the package byokd itself is ""."""
 
     name: str
     path: Path
@@ -31,29 +31,29 @@ class Module:
 
     @property
     def package(self) -> str:
-        """The room: the first part of the name."""
+        """The first part of the name."""
         return self.name.split(".")[0]
 
     @property
     def lines(self) -> int:
-        """How long the file is."""
+        """The number of lines."""
         return self.text.count("\n")
 
     def within(self, *places: str) -> bool:
-        """Tell whether this module is one of the places or stands inside one."""
+        """Return whether this module is one of these modules or packages, or inside one."""
         return any(self.name == place or self.name.startswith(f"{place}.") for place in places)
 
     def at(self, node: ast.AST, text: str) -> str:
-        """Word a breach so that an editor can jump to it."""
+        """Format a finding as `path:line: text`, which editors can jump to."""
         return f"{self.path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}: {text}"
 
     def imports(self) -> Iterator[tuple[ast.stmt, str]]:
-        """Yield every import anywhere in the file, as dotted names down to what is imported."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from ((node, alias.name) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield from ((node, f"{node.module}.{alias.name}") for alias in node.names)
+        """Yield every import of the file with its full dotted name, such as `a.b.function`."""
+        yield from _imports(ast.walk(self.tree))
+
+    def imports_at_run_time(self) -> Iterator[tuple[ast.stmt, str]]:
+        """Yield the imports outside `if TYPE_CHECKING:`."""
+        yield from _imports(_walk_run_time(self.tree))
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """Yield every function and method."""
@@ -62,8 +62,26 @@ class Module:
                 yield node
 
 
+def _walk_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk a tree and leave out what stands under `if TYPE_CHECKING:`."""
+    yield node
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        children = iter(node.orelse)
+    for child in children:
+        yield from _walk_run_time(child)
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.stmt, str]]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node, f"{node.module}.{alias.name}") for alias in node.names)
+
+
 def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Count the lines of a function, docstring included and decorators not."""
+    """Return the number of lines of a function, with its docstring, without its decorators."""
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
@@ -82,7 +100,7 @@ PROVIDER_IDS = frozenset(path.stem for path in (SOURCE / "catalog" / "providers"
 
 
 def tracked() -> tuple[Path, ...]:
-    """Return every file that git knows and that is still there."""
+    """Return every existing file that git tracks."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607  # git is wherever git is
         cwd=ROOT,

@@ -1,20 +1,25 @@
-"""The shape of the house and its laws, read from the source itself.
+"""The architecture rules: who may import whom, what pure layers may do, how things are named.
 
-Knows the tables: who may import whom, which places may touch the world, how long things may be.
-Must not import byokd: every module is parsed, none is run, so a breach is seen even where the
-import would fail. To move a wall, change a row here and say why in the row.
+Every module of byokd is parsed, none is imported, so a breach is reported even where the import
+would fail. To allow something new, add a row to a table here and give the reason in the row.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from source_tree import MODULES, PROVIDER_IDS, SOURCE, Module, length
+from attribute_rules import attributes_are_set_by_their_own_object
+from naming_rules import (
+    class_names_say_something,
+    names_are_standard_terms,
+    old_module_names_are_gone,
+)
+from source_tree import MODULES, PROVIDER_IDS, ROOT, SOURCE, TESTS, Module, length
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"protocol", "core"}),  # 0 core: contract types, values and bounds
@@ -51,7 +56,7 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("cli", "process", "what the daemon may be started with"),
     ("cli", "sandbox", "the demo brings its own provider"),
 )
-"""Who may import what beside itself, and why. Downward is free; upward never happens."""
+"""Who may import what in its own layer, and why. Imports of lower layers need no row."""
 
 BELOW_PERSISTENCE = CORE | LAYERS[1] | LAYERS[2]
 
@@ -71,7 +76,7 @@ NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
     ("audit", BELOW_PERSISTENCE, "it shares a transaction with the vault, not its code"),
     ("model_cache", BELOW_PERSISTENCE, "it has a file of its own"),
 )
-"""Who may import less than the layers allow, itself aside."""
+"""Packages that may import less than their layer allows, their own modules aside."""
 
 WAITING = LAYERS[2] | LAYERS[3] | LAYERS[4] | LAYERS[5] | ENTRY_POINTS
 
@@ -87,29 +92,32 @@ LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
         "the one JSON reader and writer, wherever JSON is read or written",
     ),
     "cryptography": (frozenset({"crypto"}), "one place to get it right"),
-    "httpx": (frozenset({"transport"}), "the only network"),
-    "aiohttp": (frozenset({"transport", "sandbox"}), "the only network; the sandbox serves"),
-    "truststore": (frozenset({"transport"}), "the only network"),
-    "yarl": (frozenset({"transport"}), "aiohttp's addresses, so that they are sent to the letter"),
-    "ssl": (frozenset({"transport"}), "the only network"),
-    "socket": (frozenset({"transport", "sandbox"}), "the only network"),
-    "sqlite3": (frozenset({"store"}), "the only database"),
-    "keyring": (frozenset({"keysource"}), "the only way to the OS keyring"),
-    "secretstorage": (frozenset({"keysource"}), "the only way to the OS keyring"),
-    "jeepney": (frozenset({"keysource"}), "the only way to the OS keyring"),
-    "pygls": (frozenset({"rpc"}), "the door"),
-    "lsprotocol": (frozenset({"rpc"}), "the door"),
-    "click": (frozenset({"cli"}), "words for people"),
-    "rich": (frozenset({"cli"}), "words for people"),
-    "tomllib": (frozenset({"catalog", "config", "sandbox"}), "facts, and what a person sets"),
-    "platformdirs": (frozenset({"store", "config"}), "where things belong on this platform"),
+    "httpx": (frozenset({"transport"}), "only the transport uses the network"),
+    "aiohttp": (
+        frozenset({"transport", "sandbox"}),
+        "only the transport uses the network; the sandbox is a server",
+    ),
+    "truststore": (frozenset({"transport"}), "only the transport uses the network"),
+    "yarl": (frozenset({"transport"}), "aiohttp's URLs, so that they are sent unchanged"),
+    "ssl": (frozenset({"transport"}), "only the transport uses the network"),
+    "socket": (frozenset({"transport", "sandbox"}), "only the transport uses the network"),
+    "sqlite3": (frozenset({"store"}), "only the store uses the database"),
+    "keyring": (frozenset({"keysource"}), "only the key sources use the OS keyring"),
+    "secretstorage": (frozenset({"keysource"}), "only the key sources use the OS keyring"),
+    "jeepney": (frozenset({"keysource"}), "only the key sources use the OS keyring"),
+    "pygls": (frozenset({"rpc"}), "only the server layer uses JSON-RPC"),
+    "lsprotocol": (frozenset({"rpc"}), "only the server layer uses JSON-RPC"),
+    "click": (frozenset({"cli"}), "only the command line prints for people"),
+    "rich": (frozenset({"cli"}), "only the command line prints for people"),
+    "tomllib": (frozenset({"catalog", "config", "sandbox"}), "records and configuration files"),
+    "platformdirs": (frozenset({"store", "config"}), "the folders of each platform"),
     "anyio": (WAITING, "where something waits"),
     "asyncio": (WAITING, "where something waits"),
     "pickle": (frozenset(), "it runs what it reads"),
     "marshal": (frozenset(), "it runs what it reads"),
     "shelve": (frozenset(), "it runs what it reads"),
 }
-"""Who may import which library, and why. A library outside Python that has no row is refused."""
+"""Who may import which library, and why. A third-party library without a row is refused."""
 
 IMPURE_IMPORTS = frozenset(
     {
@@ -133,7 +141,7 @@ IMPURE_METHODS = frozenset({"now", "utcnow", "today"})
 IMPURE_ALLOWED: dict[str, tuple[frozenset[str], str]] = {
     "crypto.envelope": (frozenset({"os", "secrets"}), "nonces and salts are drawn at random"),
     "crypto.seal": (frozenset({"os", "secrets"}), "the process key is drawn at random"),
-    "protocol.errors": (frozenset({"uuid"}), "an error gets its id where it is born"),
+    "protocol.errors": (frozenset({"uuid"}), "an error gets its id when it is created"),
 }
 """The named exceptions to purity. The loader reads package data through importlib.resources."""
 
@@ -148,40 +156,57 @@ REVEALERS = frozenset(
         "cli.phrases",
     }
 )
-"""Where a secret becomes text: on a request, into the sealed record, into the key of a slot, to
-find it in answers, to give an item of an import its id, and a recovery code on a terminal."""
+"""Modules that may read the text of a secret: to put it on a request, to seal it, to derive the
+key of a slot, to redact it from answers, to compute the id of an import item, and to show a
+recovery code on a terminal."""
+
+MODULE_LONG_LINES, FUNCTION_LONG_LINES = 450, 60
+"""Longer modules and functions are printed: look whether they do more than one thing."""
 
 MODULE_MAX_LINES, FUNCTION_MAX_LINES = 700, 90
-AVOIDED_WORDS = frozenset(
-    {"manager", "helper", "helpers", "util", "utils", "wrapper", "misc", "common"}
-)
+"""Longer modules and functions fail."""
+
+NOT_YET: dict[str, frozenset[str]] = {
+    "names_are_standard_terms": frozenset(
+        {
+            *("__main__", "app", "audit", "catalog", "cli", "config", "core", "crypto"),
+            *("dialects", "keysource", "process", "protocol", "provider_api", "rpc", "sandbox"),
+            *("services", "store", "testing", "transport", "vault"),
+        }
+    ),
+    "attributes_are_set_by_their_own_object": frozenset(
+        {"app", "cli.chat", "rpc.server", "services", "vault"}
+    ),
+    "old_module_names_are_gone": frozenset({"services.house"}),
+}
+"""By check: the modules and packages that still break it. Their breaches are printed."""
 
 Check = Callable[[Module], Iterator[str]]
 
 
-# --- §3: who may import whom ---------------------------------------------------------------------
+# --- imports -------------------------------------------------------------------------------------
 
 
 def imports_point_down(module: Module) -> Iterator[str]:
-    """Compare each import of our own with the floors and their exceptions."""
+    """Allow imports of lower layers and the exceptions of SIDEWAYS."""
     if not module.name:
         yield from (module.at(n, "the package itself imports nothing") for n, _ in module.imports())
         return
-    floor = _layer(module.name)
-    if floor is None:
-        yield module.at(module.tree, "stands on no floor; give it a place in LAYERS")
+    layer = _layer(module.name)
+    if layer is None:
+        yield module.at(module.tree, f"the package {module.package} is not in LAYERS")
         return
     for node, target in _own_imports(module):
         if _inside(target, module.package):
             continue
-        beside = any(module.within(a) and _inside(target, b) for a, b, _ in SIDEWAYS)
-        other = _layer(target)
-        if not beside and (other is None or other >= floor):
+        sideways = any(module.within(a) and _inside(target, b) for a, b, _ in SIDEWAYS)
+        target_layer = _layer(target)
+        if not sideways and (target_layer is None or target_layer >= layer):
             yield module.at(node, f"{module.name} must not import {target}")
 
 
 def narrow_packages_import_less(module: Module) -> Iterator[str]:
-    """Compare the imports of the rooms that may see less than their floor allows."""
+    """Check the packages of NARROW, which may import less than their layer allows."""
     for place, allowed, why in NARROW:
         if module.within(place):
             for node, target in _own_imports(module):
@@ -190,15 +215,15 @@ def narrow_packages_import_less(module: Module) -> Iterator[str]:
 
 
 def _own_imports(module: Module) -> Iterator[tuple[ast.stmt, str]]:
-    """Yield what a module imports of the house."""
+    """Yield the imports of byokd's own modules, without the prefix `byokd.`."""
     for node, name in module.imports():
         if name.startswith("byokd.") and name != "byokd.__version__":
             yield node, name.removeprefix("byokd.")
 
 
 def _layer(name: str) -> int | None:
-    room = name.split(".", 1)[0]
-    return next((i for i, rooms in enumerate(LAYERS) if room in rooms), None)
+    package = name.split(".", 1)[0]
+    return next((i for i, packages in enumerate(LAYERS) if package in packages), None)
 
 
 def _inside(name: str, *places: str) -> bool:
@@ -206,7 +231,7 @@ def _inside(name: str, *places: str) -> bool:
 
 
 def libraries_stay_where_they_belong(module: Module) -> Iterator[str]:
-    """Compare each foreign import with its row."""
+    """Check each import of a library against its row in LIBRARIES."""
     for node, name in module.imports():
         library = name.split(".", 1)[0]
         if library in LIBRARIES:
@@ -217,11 +242,50 @@ def libraries_stay_where_they_belong(module: Module) -> Iterator[str]:
             yield module.at(node, f"{library} has no row in LIBRARIES")
 
 
-# --- §4: the laws --------------------------------------------------------------------------------
+def modules_import_in_no_circle(modules: Sequence[Module]) -> Iterator[str]:
+    """Report each group of modules that import each other, in functions too."""
+    names = {module.name for module in modules}
+    graph = {module.name: _imported_modules(module, names) for module in modules}
+    for group in _cycles(graph):
+        yield "these modules import each other: " + ", ".join(sorted(group))
+
+
+def _imported_modules(module: Module, names: set[str]) -> set[str]:
+    imported = set()
+    for _, name in module.imports_at_run_time():
+        target = name.removeprefix("byokd.") if name.startswith("byokd.") else ""
+        while target and target not in names:  # `a.b.function` is in the module `a.b`
+            target = target.rpartition(".")[0]
+        imported.add(target)
+    return imported - {"", module.name}
+
+
+def _cycles(graph: dict[str, set[str]]) -> Iterator[set[str]]:
+    """Yield the sets of nodes that can all reach each other, of two nodes or more."""
+    reachable = {name: _reachable(graph, name) for name in graph}
+    reported: set[str] = set()
+    for name in graph:
+        group = {other for other in reachable[name] if name in reachable[other]}
+        if group and name not in reported:
+            reported |= group
+            yield group
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    pending = [start]
+    while pending:
+        for name in graph[pending.pop()] - seen:
+            seen.add(name)
+            pending.append(name)
+    return seen
+
+
+# --- what code may do ----------------------------------------------------------------------------
 
 
 def pure_layers_are_pure(module: Module) -> Iterator[str]:
-    """Law 1: layers 0 and 1 wait for nothing, read no clock and draw no chance."""
+    """Law 1: layers 0 and 1 do not wait, read no clock and draw no random numbers."""
     if _layer(module.name) not in (0, 1):
         return
     allowed, _ = IMPURE_ALLOWED.get(module.name, (frozenset(), ""))
@@ -239,14 +303,14 @@ def pure_layers_are_pure(module: Module) -> Iterator[str]:
 
 
 def no_provider_names_in_code(module: Module) -> Iterator[str]:
-    """Law 2: what differs between providers is data."""
+    """Law 2: differences between providers are data."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Constant) and node.value in PROVIDER_IDS:
             yield module.at(node, f"{node.value!r} is a provider id; make the difference a quirk")
 
 
 def secrets_are_revealed_in_named_places(module: Module) -> Iterator[str]:
-    """Law 9: from the vault to the request a secret is a `Secret`."""
+    """Law 10: between the vault and the request a secret is a `Secret`, not text."""
     if module.within(*REVEALERS):
         return
     for node in ast.walk(module.tree):
@@ -266,7 +330,7 @@ def keys_leave_in_one_place(module: Module) -> Iterator[str]:
 
 
 def only_rpc_uses_jsonrpc_codes(module: Module) -> Iterator[str]:
-    """Law 11: everybody else raises a leaf of the error tree."""
+    """Law 12: other packages raise an error of the error tree."""
     for node in ast.walk(module.tree):
         match node:
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(code))):
@@ -274,39 +338,30 @@ def only_rpc_uses_jsonrpc_codes(module: Module) -> Iterator[str]:
                     yield module.at(node, f"-{code} is a JSON-RPC code")
 
 
+# --- sizes and stubs -----------------------------------------------------------------------------
+
+
 def modules_and_functions_are_short(module: Module) -> Iterator[str]:
-    """Law 13: a module is read in one sitting, a function on one screen."""
-    if module.lines > MODULE_MAX_LINES:
-        yield module.at(module.tree, f"{module.lines} lines; at most {MODULE_MAX_LINES}")
+    """Report modules and functions over the hard limits."""
+    yield from _long(module, MODULE_MAX_LINES, FUNCTION_MAX_LINES)
+
+
+def _long(module: Module, module_lines: int, function_lines: int) -> Iterator[str]:
+    if module.lines > module_lines:
+        yield module.at(module.tree, f"{module.lines} lines; over {module_lines}")
     for node in module.functions():
-        if length(node) > FUNCTION_MAX_LINES:
-            yield module.at(
-                node, f"{node.name}: {length(node)} lines; at most {FUNCTION_MAX_LINES}"
-            )
+        if length(node) > function_lines:
+            yield module.at(node, f"{node.name}: {length(node)} lines; over {function_lines}")
 
 
-def modules_say_what_they_know(module: Module) -> Iterator[str]:
-    """Law 13: every module opens with what it knows and what it must not know."""
-    words = ast.get_docstring(module.tree) or ""
-    if not words:
+def modules_have_docstrings(module: Module) -> Iterator[str]:
+    """Report modules without a docstring."""
+    if not ast.get_docstring(module.tree):
         yield module.at(module.tree, "no docstring")
-    elif module.path.name != "__init__.py" and not re.search(r"\b[Kk]nows?\b", words):
-        yield module.at(module.tree, "the docstring does not say what the module knows")
-
-
-def names_are_the_fields_terms(module: Module) -> Iterator[str]:
-    """§8: no word that says nothing."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.ClassDef):
-            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.name).lower().split("_")
-            for word in AVOIDED_WORDS.intersection(words):
-                yield module.at(node, f"{node.name}: {word!r} says nothing")
-    for word in AVOIDED_WORDS.intersection(module.path.stem.split("_")):
-        yield module.at(module.tree, f"{word!r} says nothing")
 
 
 def nothing_is_a_stub(module: Module) -> Iterator[str]:
-    """What does not work is not there."""
+    """Report functions without a body and uses of NotImplementedError."""
     protocols = {
         id(function)
         for node in ast.walk(module.tree)
@@ -324,7 +379,7 @@ def nothing_is_a_stub(module: Module) -> Iterator[str]:
                 yield module.at(node, f"{node.name} does nothing")
     for line in ast.walk(module.tree):
         if isinstance(line, ast.Raise) and "NotImplementedError" in ast.unparse(line):
-            yield module.at(line, "what is not implemented is not there")
+            yield module.at(line, "NotImplementedError: leave out what is not implemented")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -337,18 +392,79 @@ CHECKS: tuple[Check, ...] = (
     keys_leave_in_one_place,
     only_rpc_uses_jsonrpc_codes,
     modules_and_functions_are_short,
-    modules_say_what_they_know,
-    names_are_the_fields_terms,
+    modules_have_docstrings,
+    class_names_say_something,
+    names_are_standard_terms,
+    old_module_names_are_gone,
     nothing_is_a_stub,
 )
+"""Checks that look at one module at a time."""
+
+TreeCheck = Callable[[Sequence[Module]], Iterator[str]]
+
+TREE_CHECKS: tuple[TreeCheck, ...] = (
+    modules_import_in_no_circle,
+    attributes_are_set_by_their_own_object,
+)
+"""Checks that look at all modules together."""
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_law(check: Check) -> None:
+def test_no_module_breaks(check: Check) -> None:
     assert MODULES
     assert PROVIDER_IDS
-    breaches = [breach for module in MODULES for breach in check(module)]
+    breaches = [
+        breach
+        for module in MODULES
+        for breach in check(module)
+        if not _not_yet(check.__name__, module)
+    ]
     assert not breaches, "\n" + "\n".join(breaches)
+
+
+@pytest.mark.parametrize("check", TREE_CHECKS, ids=lambda check: check.__name__)
+def test_the_modules_together_do_not_break(check: TreeCheck) -> None:
+    breaches = [breach for breach in check(MODULES) if not _breach_not_yet(check, breach)]
+    assert not breaches, "\n" + "\n".join(breaches)
+
+
+def _not_yet(check: str, module: Module) -> bool:
+    return module.within(*NOT_YET.get(check, ()))
+
+
+def _breach_not_yet(check: TreeCheck, breach: str) -> bool:
+    path = breach.partition(":")[0]
+    return any(
+        _not_yet(check.__name__, module)
+        for module in MODULES
+        if str(module.path.relative_to(ROOT)) == path
+    )
+
+
+def test_no_test_module_has_an_old_name() -> None:
+    breaches = [breach for module in TESTS for breach in old_module_names_are_gone(module)]
+    assert not breaches, "\n" + "\n".join(breaches)
+
+
+def test_print_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        f"long: {line}"
+        for module in MODULES
+        for line in _long(module, MODULE_LONG_LINES, FUNCTION_LONG_LINES)
+    ]
+    for check in TREE_CHECKS:
+        lines += [f"not yet: {line}" for line in check(MODULES) if _breach_not_yet(check, line)]
+    for module_check in CHECKS:
+        left = Counter(
+            module.package
+            for module in MODULES
+            if _not_yet(module_check.__name__, module)
+            for _ in module_check(module)
+        )
+        if left:
+            lines.append(f"not yet: {module_check.__name__}: {left.total()} {dict(left)}")
+    with capsys.disabled():
+        print("".join(f"\n{line}" for line in lines), end="")
 
 
 FAULTS: tuple[tuple[Check, str, str], ...] = (
@@ -381,16 +497,98 @@ FAULTS: tuple[tuple[Check, str, str], ...] = (
         "services.keys.service",
         "def f():\n" + "    x = 1\n" * FUNCTION_MAX_LINES,
     ),
-    (modules_say_what_they_know, "services.keys.service", "x = 1"),
-    (modules_say_what_they_know, "services.keys.service", '"""Keys."""'),
-    (names_are_the_fields_terms, "services.keys.service", "class KeyManager: x = 1"),
+    (modules_have_docstrings, "services.keys.service", "x = 1"),
+    (class_names_say_something, "services.keys.service", "class KeyManager: x = 1"),
+    (names_are_standard_terms, "core.house", "x = 1"),
+    (names_are_standard_terms, "core.http", "class FrontDoor: x = 1"),
+    (names_are_standard_terms, "core.http", "def leave_trail(): return 1"),
+    (names_are_standard_terms, "core.http", "def f(told): return 1"),
+    (names_are_standard_terms, "core.http", "found = 1"),
+    (names_are_standard_terms, "core.http", "if said := 1: x = 2"),
+    (old_module_names_are_gone, "keepers.vault", "x = 1"),
+    (old_module_names_are_gone, "vault.lifecycle", "x = 1"),
+    (old_module_names_are_gone, "services.test_custody", "x = 1"),
     (nothing_is_a_stub, "services.keys.service", "def f():\n    pass"),
     (nothing_is_a_stub, "services.keys.service", "def f():\n    raise NotImplementedError"),
 )
-"""One breach for each law, so that a law which no longer sees anything is noticed."""
+"""Breaches that each check must report."""
 
 
 @pytest.mark.parametrize(("check", "name", "text"), FAULTS)
 def test_breach_is_reported(check: Check, name: str, text: str) -> None:
-    path = SOURCE.joinpath(*name.split(".")).with_suffix(".py")
-    assert list(check(Module(name, path, text)))
+    assert list(check(_module(name, text)))
+
+
+def _module(name: str, text: str) -> Module:
+    return Module(name, SOURCE.joinpath(*name.split(".")).with_suffix(".py"), text)
+
+
+TREE_FAULTS: tuple[tuple[TreeCheck, dict[str, str]], ...] = (
+    (
+        modules_import_in_no_circle,
+        {
+            "core.a": "from byokd.core.b import f",
+            "core.b": "def f():\n    from byokd.core import c",
+            "core.c": "import byokd.core.a",
+        },
+    ),
+    (
+        attributes_are_set_by_their_own_object,
+        {
+            "core.a": "class Part:\n    def __init__(self): self.hook = None",
+            "core.b": "def wire(part: Part): part.hook = print",
+        },
+    ),
+    (
+        attributes_are_set_by_their_own_object,
+        {
+            "core.a": "@dataclass\nclass Part:\n    hook: Callable[[], None]",
+            "core.b": "def wire(part): part.hook = print",
+        },
+    ),
+    (
+        attributes_are_set_by_their_own_object,
+        {
+            "core.a": "class Part:\n    def __init__(self): self.count = 0",
+            "core.b": "class User:\n    def f(self): self.part.count, x = 1, 2",
+        },
+    ),
+    (
+        attributes_are_set_by_their_own_object,
+        {
+            "core.a": "class Part:\n    def __init__(self): self.hook = None",
+            "core.b": "def build():\n    part = Part()\n    part.hook = print\n    return part",
+        },
+    ),
+    (attributes_are_set_by_their_own_object, {"core.a": "def f(): sys.unknown_hook = 1"}),
+)
+"""Groups of modules with a breach that each check of the whole must report."""
+
+
+@pytest.mark.parametrize(("check", "texts"), TREE_FAULTS)
+def test_breach_between_modules_is_reported(check: TreeCheck, texts: dict[str, str]) -> None:
+    assert list(check([_module(name, text) for name, text in texts.items()]))
+
+
+TREE_ALLOWED: tuple[tuple[TreeCheck, dict[str, str]], ...] = (
+    (
+        modules_import_in_no_circle,
+        {
+            "core.a": "from byokd.core.b import f",
+            "core.b": "if TYPE_CHECKING:\n    from byokd.core.a import f",
+        },
+    ),
+    (
+        attributes_are_set_by_their_own_object,
+        {
+            "core.a": "@dataclass\nclass Row:\n    count: int = 0",
+            "core.b": "def add(row: Row): row.count += 1",
+        },
+    ),
+)
+"""Groups of modules that the checks of the whole must accept."""
+
+
+@pytest.mark.parametrize(("check", "texts"), TREE_ALLOWED)
+def test_allowed_code_is_accepted(check: TreeCheck, texts: dict[str, str]) -> None:
+    assert not list(check([_module(name, text) for name, text in texts.items()]))

@@ -1,6 +1,6 @@
-"""The tracked files: what must be there, what must not, and how the whole looks.
+"""The tracked files: the top level, words that must not appear, limits, sleeps in tests, sizes.
 
-Knows the repository as a reader of it does. Must not import byokd.
+Reads the files only; does not import byokd.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import pytest
 from source_tree import MODULES, ROOT, SOURCE, TESTS, Module, length, tracked
 
 TOP_LEVEL = frozenset(
-    {"pyproject.toml", "README.md", "protocol.md", "server", "client-ts", "tests", "LICENSE"}
+    {
+        *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "protocol.md"),
+        *("pyproject.toml", "server", "client-ts", "tests"),
+    }
 )
 
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
@@ -40,11 +43,11 @@ def test_the_top_level_is_fixed() -> None:
 )
 def test_tracked_files_do_not_mention(what: str, pattern: re.Pattern[str]) -> None:
     breaches = [
-        f"{path.relative_to(ROOT)}:{number}: {what}: {found[0].strip()}"
+        f"{path.relative_to(ROOT)}:{number}: {what}: {match[0].strip()}"
         for path in tracked()
         if path.parent.name != "vectors" and path.name != "LICENSE"
         for number, line in enumerate(_lines(path.read_bytes()), 1)
-        if (found := pattern.search(line))
+        if (match := pattern.search(line))
     ]
     assert not breaches, "\n" + "\n".join(breaches)
 
@@ -53,11 +56,11 @@ def _lines(data: bytes) -> list[str]:
     return [] if b"\0" in data else data.decode("utf-8", errors="replace").splitlines()
 
 
-# --- limits: each bound says why and is kept somewhere -------------------------------------------
+# --- limits --------------------------------------------------------------------------------------
 
 
 def _limits() -> Iterator[tuple[str, str | None]]:
-    """Yield each bound with the sentence under it."""
+    """Yield the name of each limit and the docstring under it."""
     body = LIMITS.tree.body
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -67,12 +70,12 @@ def _limits() -> Iterator[tuple[str, str | None]]:
             yield node.target.id, sentence
 
 
-def test_every_limit_says_why() -> None:
+def test_every_limit_has_a_docstring() -> None:
     silent = [name for name, why in _limits() if name != "MIB" and not (why or "").endswith(".")]
     assert not silent
 
 
-def test_every_limit_is_kept_by_someone() -> None:
+def test_every_limit_is_used() -> None:
     used = {name for module in MODULES for name in _names(module) if module is not LIMITS}
     unused = [name for name, _ in _limits() if name not in used and name != "MIB"]
     assert not unused
@@ -90,12 +93,12 @@ def _names(module: Module) -> Iterator[str]:
 
 
 def _sleeps(module: Module) -> Iterator[str]:
-    """Find waits for a length of time; giving way once (`sleep(0)`) is none."""
+    """Report waits for a fixed time; `sleep(0)`, which only yields to the loop, is allowed."""
     for node in ast.walk(module.tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="sleep") | ast.Name(id="sleep")):
                 if not (node.args and ast.unparse(node.args[0]) == "0"):
-                    yield module.at(node, "wait for what happens, not for a length of time")
+                    yield module.at(node, "wait for an event, not for a fixed time")
 
 
 def test_no_test_sleeps() -> None:
@@ -105,16 +108,16 @@ def test_no_test_sleeps() -> None:
 
 
 @pytest.mark.parametrize("text", ["time.sleep(1)", "asyncio.sleep(0.1)", "anyio.sleep(delay)"])
-def test_a_sleep_is_seen(text: str) -> None:
+def test_sleep_is_reported(text: str) -> None:
     assert list(_sleeps(Module("x", ROOT / "tests" / "x.py", text)))
 
 
-def test_every_test_module_says_what_it_is_about() -> None:
+def test_every_test_module_has_a_docstring() -> None:
     silent = [str(m.path.relative_to(ROOT)) for m in TESTS if not ast.get_docstring(m.tree)]
     assert not silent
 
 
-# --- the silhouette ------------------------------------------------------------------------------
+# --- sizes ---------------------------------------------------------------------------------------
 
 
 def _spread(numbers: list[int]) -> str:
@@ -123,7 +126,7 @@ def _spread(numbers: list[int]) -> str:
     return f"median {statistics.median(numbers):.0f}, p90 {p90}, max {numbers[-1]}"
 
 
-def test_silhouette(capsys: pytest.CaptureFixture[str]) -> None:
+def test_functions_are_short_and_sizes_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     modules = [module.lines for module in MODULES if module.path.name != "__init__.py"]
     functions = [length(node) for module in MODULES for node in module.functions()]
     ratio = sum(module.lines for module in TESTS) / sum(modules)

@@ -1,0 +1,148 @@
+"""The rules for names: words to avoid, words that say nothing, and module names of the past."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from source_tree import Module
+
+AVOIDED_WORDS = frozenset(
+    {"manager", "helper", "helpers", "util", "utils", "wrapper", "misc", "common"}
+)
+
+NAMES_TO_AVOID = frozenset(
+    {
+        *("house", "room", "door", "keeper", "custody", "company", "way", "leg", "trail"),
+        *("houses", "rooms", "doors", "keepers", "companies", "ways", "legs", "trails"),
+        *("said", "told", "heard", "found"),
+    }
+)
+"""Words of design §8 that name no part of a program; the field has standard terms for all."""
+
+NAMES_ALLOWED: dict[str, str] = {
+    "NotFound": "the error kind notFound of the contract",
+    "ModelNotFound": "the error kind modelNotFound of the contract",
+    "not_found": "HTTP 404, and the error kind",
+}
+"""Names that contain such a word and are standard terms or names of the protocol."""
+
+OLD_MODULES: dict[str, str] = {
+    "house": "app",
+    "world": "sandbox_env",
+    "keepers": "vault, audit, model_cache",
+    "custody": "services.audit.maintenance",
+    "trail": "audit.log, services.audit.service",
+    "uses": "services.audit.usage_counter",
+    "words": "audit.events",
+    "standing": "vault.status",
+    "hierarchy": "vault.key_wrapping",
+    "vault.lifecycle": "vault.vault",
+    "moved": "vault.transfer",
+    "moving": "protocol.transfer",
+    "bundle": "crypto.export_file",
+    "intent": "vault.pending_keys",
+    "found": "services.transfer.detect",
+    "services.sources": "services.transfer.import_sources",
+    "services.transfer.sources": "services.transfer.import_sources",
+    "intake": "services.keys.input",
+    "access": "services.keys.credentials",
+    "patience": "services.chat.deadlines",
+    "recall": "services.chat.state_cache",
+    "recent": "services.chat.ttl_cache",
+    "repair": "services.chat.fallback_memory",
+    "amend": "dialects.errors.fallback",
+    "refusals": "dialects.errors.rejected_params",
+    "asking": "services.health.prompts",
+    "changes": "services.runtime.store_watcher",
+    "watch": "services.health.monitor",
+    "billing": "services.chat.cost",
+    "counted": "dialects.base.usage_known",
+    "pairs": "dialects.base.tool_pairing",
+    "pointer": "dialects.base.json_pointer",
+    "bodies": "dialects.framing.body",
+    "loose_json": "dialects.base.json",
+    "scrub": "core.redaction.text",
+    "way": "transport.diagnostics",
+    "seam": "transport.interface",
+    "reading": "transport.response_limits",
+    "failures": "transport.exceptions",
+    "company": "rpc.parent_watch",
+    "inlet": "rpc.stdin",
+    "pipe": "rpc.stdout",
+    "gate": "store.file_lock",
+    "ballast": "store.reserve_file",
+    "given_file": "keysource.provided_file",
+    "marks": "keysource.anchor_store",
+    "mask": "core.redaction.secrets",
+    "shapes": "core.redaction.patterns",
+    "masking": "services.chat.redaction",
+    "heard": "recording_client",
+    "promises": "contract_limits",
+    "life": "vault_scenario",
+    "hammer": "writer_process",
+    "lone_client": "killable_client",
+    "door": "rpc_harness",
+    "varied": "response_variants",
+    "cutting": "chunking",
+    "said": "answer_summary",
+    "asked": "sample_calls",
+    "stores": "vault_fixture",
+}
+"""Names that modules had before, and where their content is. A name with dots is a whole path."""
+
+OLD_MODULES_ALLOWED: dict[str, str] = {
+    "sandbox.styles.shapes": "the shapes of the sandbox's answers, not patterns of secrets",
+}
+
+
+def class_names_say_something(module: Module) -> Iterator[str]:
+    """Report classes and modules with an empty word in their name, such as `manager`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ClassDef):
+            for word in AVOIDED_WORDS.intersection(_words(node.name)):
+                yield module.at(node, f"{node.name}: {word!r} says nothing")
+    for word in AVOIDED_WORDS.intersection(module.path.stem.split("_")):
+        yield module.at(module.tree, f"{word!r} says nothing")
+
+
+def _words(name: str) -> list[str]:
+    """Split `camelCase`, `CapWords` and `snake_case` into lower-case words."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
+
+
+def names_are_standard_terms(module: Module) -> Iterator[str]:
+    """Report names with a word of NAMES_TO_AVOID: modules, classes, functions, locals, fields."""
+    last = module.name.rpartition(".")[2]
+    for node, name in [(module.tree, last), *_defined_names(module)]:
+        words = NAMES_TO_AVOID.intersection(_words(name))
+        if words and name not in NAMES_ALLOWED:
+            yield module.at(node, f"{name}: use a standard term instead of {min(words)!r}")
+
+
+def _defined_names(module: Module) -> Iterator[tuple[ast.AST, str]]:
+    """Yield each name that a module defines, with its node."""
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                yield node, name
+            case ast.AsyncFunctionDef(name=name) | ast.ExceptHandler(name=str(name)):
+                yield node, name
+            case ast.arg(arg=name) | ast.alias(asname=str(name)):
+                yield node, name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node, name
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield node, name
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node, name
+
+
+def old_module_names_are_gone(module: Module) -> Iterator[str]:
+    """Report modules, packages and tests that have a name of OLD_MODULES."""
+    parts = [part.removeprefix("test_") for part in module.name.split(".")]
+    paths = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    if module.name not in OLD_MODULES_ALLOWED:
+        for old in sorted(OLD_MODULES.keys() & (paths | set(parts))):
+            yield module.at(module.tree, f"{old} is now in {OLD_MODULES[old]}")
