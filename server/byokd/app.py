@@ -246,9 +246,9 @@ class App:
             where,
             sources_of(where, self._options.keyring_timeout_ms),
             clock=now_ms,
+            store_check=audit.rollback,
             max_pages=self._options.store_max_pages,
         )
-        vault.gate, vault.prepare = audit.gate, audit.prepare
         return audit, vault
 
     def _moving(

@@ -153,13 +153,16 @@ async def test_the_gate_sees_the_store_before_anybody_uses_it(tmp_path: Path) ->
     await house.initialize()
     row = await house.put()
     await house.vault.aclose()
-    later = VaultFixture(tmp_path)
 
-    def refuse(tx: VaultTx) -> None:
-        assert keys.get(tx, ACCOUNT, row.key_id) == row
-        raise VaultCorrupt("this is an older copy", details={"reason": "rollback"})
+    class Refusing:
+        async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
+            assert (len(store_id), in_keyring) == (16, False)
 
-    later.vault.gate = refuse
+        def check(self, tx: VaultTx) -> None:
+            assert keys.get(tx, ACCOUNT, row.key_id) == row
+            raise VaultCorrupt("this is an older copy", details={"reason": "rollback"})
+
+    later = VaultFixture(tmp_path, store_check=Refusing())
     info = await later.vault.unlock()
     assert (info.state, info.reason) == ("unavailable", "rollback")
     with pytest.raises(VaultCorrupt):

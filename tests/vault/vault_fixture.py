@@ -58,8 +58,8 @@ class VaultFixture:
         marks = options.pop("marks", None)
         self.audit = AuditLog(self.places.state, marks)
         sources = options.pop("sources", None) or sources_of(self.places)
+        options.setdefault("store_check", self.audit.rollback)
         self.vault = Vault(self.places, sources, clock=self.now, **options)
-        self.vault.gate, self.vault.prepare = self.audit.gate, self.audit.prepare
 
     def now(self) -> int:
         self._last = max(self._last + 1, now_ms())

@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from byokd.audit.anchor import Absence, Anchor, Anchors, MarkPair, Texts
+from byokd.audit.anchor import Absence, Anchor, Anchors, MarkPair
 from byokd.audit.check import Checker, parsed
 from byokd.audit.events import SECURITY, require_known
+from byokd.audit.rollback import RollbackCheck, continues
 from byokd.core.limits import (
     ANCHOR_ENTRIES_MAX,
     AUDIT_BATCH_ENTRIES,
@@ -26,8 +27,8 @@ from byokd.core.limits import (
 )
 from byokd.crypto.chain import ChainEntry
 from byokd.protocol.audit import AuditEntry, AuditVerifyResult
-from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt, VaultLocked
+from byokd.protocol.base import Json
+from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt
 from byokd.store.connection import Row
 from byokd.store.transaction import KeyFacts, RootKeys, VaultTx
 
@@ -35,8 +36,6 @@ T = TypeVar("T")
 
 _US_PER_MS: Final = 1000
 _CURSOR: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-ROLLBACK: Final = "rollback"
-"""The reason of a store that is older than it was last seen."""
 
 _BEFORE_ALL: Final = -(1 << 63)
 _REGRESSED: Final = "clock.regressed"
@@ -67,11 +66,12 @@ class AuditLog:
         on_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._anchors = Anchors(state, ring)
+        self.rollback = RollbackCheck(self._anchors)
+        """What the vault asks before it uses a store."""
         self.on_due = on_due
         self.unanchored = 0
         """Entries of this process that were committed since it last wrote an anchor."""
         self._backwards: int | None = None
-        self._fetched = Texts()
 
     def append(
         self,
@@ -208,30 +208,6 @@ class AuditLog:
             return Anchor(epoch, 0, b"")
         return (await self._anchors.fetch(keys.store_id, ring=ring)).newest(keys)
 
-    async def prepare(self, store_id: bytes, ring: bool) -> None:  # noqa: FBT001  # as the vault asks
-        """Fetch the marks that the gate compares a store with."""
-        self._fetched = await self._anchors.fetch(store_id, ring=ring)
-
-    def gate(self, tx: VaultTx) -> None:
-        """Refuse a store that is older than its anchor, or another one.
-
-        Raises:
-            VaultLocked: `rollback`.
-        """
-        if (details := self.rolled_back(tx)) is not None:
-            raise VaultLocked(
-                "the store is an older copy than was last used here, and a key that was deleted"
-                " may be back in it; if you put it back: byokd vault unlock --accept-rollback",
-                details={"reason": ROLLBACK} | details,
-            )
-
-    def rolled_back(self, tx: VaultTx) -> JsonObject | None:
-        """Return where the store ends and where it ended before; None for one that goes on."""
-        mark = self._fetched.newest(tx.keys)
-        if not tx.durable or not isinstance(mark, Anchor) or _follows(tx, mark):
-            return None
-        return {"headSeq": tx.meta.head_seq, "anchorSeq": mark.seq}
-
     async def keep_anchor(self, read: Reads, *, ring: bool, anyway: bool = False) -> None:
         """Write down where the chain ends now, unless it does not go on from the mark before.
 
@@ -247,7 +223,7 @@ class AuditLog:
         kept = None if anyway else await self.anchor(read, ring=ring)
 
         def look(tx: VaultTx) -> tuple[RootKeys, Anchor] | None:
-            if isinstance(kept, Anchor) and not _follows(tx, kept):
+            if isinstance(kept, Anchor) and not continues(tx, kept):
                 raise VaultCorrupt("the store is older than its anchor; look: byokd audit verify")
             if not (tx.durable and tx.trusted and tx.meta.head_seq):
                 return None
@@ -328,18 +304,6 @@ class AuditLog:
 def _trust(tx: VaultTx, key_id: str) -> None:
     """Use a key again that was distrusted: the chain now tells what its row says."""
     tx.distrusted.pop(key_id, None)
-
-
-def _follows(tx: VaultTx, mark: Anchor) -> bool:
-    """Tell whether the chain goes on from a mark."""
-    if mark.seq == 0:
-        return True
-    row = tx.sql.one("SELECT epoch, m FROM audit WHERE seq = ?", mark.seq)
-    return (
-        row is not None
-        and (row.number("epoch"), row.blob("m")) == (mark.epoch, mark.m)
-        and tx.meta.head_seq >= mark.seq
-    )
 
 
 def _body(

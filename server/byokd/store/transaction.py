@@ -155,13 +155,23 @@ class VaultTx:
         keys: RootKeys,
         *,
         durable: bool,
+        distrusted: dict[str, KeyFacts | None] | None = None,
+        distrusted_slots: set[str] | None = None,
     ) -> Self:
         """Start work. What only reads goes on even where the one row is not trusted."""
         row = sql.one("SELECT * FROM meta")
         if row is None:
             raise VaultCorrupt("the store lost its first row; restore it from a backup")
         meta = _meta_of(row)
-        tx = cls(sql, keys, durable, meta, trusted=same(meta.mac(keys), row.blob("row_mac")))
+        tx = cls(
+            sql,
+            keys,
+            durable,
+            meta,
+            trusted=same(meta.mac(keys), row.blob("row_mac")),
+            distrusted={} if distrusted is None else distrusted,
+            distrusted_slots=set() if distrusted_slots is None else distrusted_slots,
+        )
         if (meta.store_id, meta.rk_version) != (keys.store_id, keys.version):
             raise StoreChanged
         return tx

@@ -1,14 +1,15 @@
-"""What is known of a vault and told of it: its state, why, and what its slots are worth.
+"""The vault's status in this process: its state, the reason for it, and what its slots protect.
 
-Knows how an error becomes a reason, and which protection counts. Must not open anything.
+Knows how an error becomes a reason. Must not open anything.
 """
 
 from __future__ import annotations
 
 from base64 import b32decode
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, cast, get_args
+from collections.abc import Callable
+from typing import Final, cast, get_args
 
+from byokd.keysource.source import failed
 from byokd.protocol.errors import (
     Action,
     ByokdError,
@@ -22,11 +23,11 @@ from byokd.protocol.vault import (
     SlotInfo,
     SlotState,
     VaultInfo,
-    VaultState,
 )
-from byokd.store.transaction import SLOT_PREFIX, VaultTx, slot_id_to_text
+from byokd.store.transaction import SLOT_PREFIX, slot_id_to_text
 from byokd.vault.key_wrapping import Slot, Stored
 from byokd.vault.slots import Worth
+from byokd.vault.states import WIRE_STATES, VaultEvent, VaultState, next_state
 
 CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
 """The protections a vault can be made with, strongest first."""
@@ -34,17 +35,12 @@ CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", 
 _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 1, "memory": 2}
 """A passphrase is not weaker than a keyring: it is not there for programs that run as the user."""
 
-Gate: TypeAlias = Callable[[VaultTx], None]
-"""Looks at a store that a slot has just opened, before anybody uses it; raises to refuse it."""
-
-Prepare: TypeAlias = Callable[[bytes, bool], Awaitable[None]]
-"""Fetches what the gate needs: of which store, and whether its keyring is to be asked."""
-
 
 class VaultStatus:
     """The state of one vault as far as this process knows it.
 
     Attributes:
+        state: see `states`.
         stored: its slots, as they were last read.
         error: why it is not open; None where it is open, absent, or nobody has looked.
     """
@@ -52,19 +48,35 @@ class VaultStatus:
     def __init__(self) -> None:
         self.stored: Stored | None = None
         self.error: VaultError | None = None
-        self._state: VaultState = "checking"
+        self.state = VaultState.CHECKING
         self._reasons: dict[bytes, str | None] = {}
 
-    def enter(self, state: VaultState) -> None:
-        """Reach a state that needs no reason."""
-        self._state, self.error = state, None
-        if state == "unlocked":
+    def apply(self, event: VaultEvent) -> None:
+        """Move to the state after an event that carries no error.
+
+        Raises:
+            IllegalTransition: the event cannot happen in the present state.
+        """
+        self._move(event, None)
+        if self.state is VaultState.UNLOCKED:
             self._reasons.clear()
 
-    def refuse(self, error: VaultError) -> None:
-        """Reach the state that an error means."""
-        self._state = "locked" if isinstance(error, VaultLocked) else "unavailable"
-        self.error = error
+    def fail(self, error: VaultError) -> None:
+        """Move to the state that an error means, and remember the error as the reason."""
+        if isinstance(error, VaultLocked):
+            self._move(VaultEvent.NEEDS_UNLOCK, error)
+        elif isinstance(error, VaultCorrupt):
+            self._move(VaultEvent.DAMAGE_FOUND, error)
+        else:
+            self._move(VaultEvent.NOT_REACHABLE, error)
+
+    def lock_by_user(self) -> None:
+        """Move to `LOCKED_BY_USER`."""
+        self._move(VaultEvent.LOCKED_BY_USER, None)
+
+    def _move(self, event: VaultEvent, error: VaultError | None) -> None:
+        self.state = next_state(self.state, event)
+        self.error = failed("lockedByUser") if self.state is VaultState.LOCKED_BY_USER else error
 
     def note(self, slot: Slot, error: VaultError) -> None:
         """Remember why a slot did not open."""
@@ -77,21 +89,16 @@ class VaultStatus:
             any(slot.kind == "osKeyring" for slot in self.stored.active) if self.stored else False
         )
 
-    def refusal(self) -> ByokdError:
-        """Return a fresh copy of why the vault is not open."""
-        if self.error is not None:
-            return type(self.error)(self.error.user_message, **self.error.fields)
-        return VaultUninitialized(
-            "there is no vault yet; choose how its master key is protected",
-            action=Action(type="initializeVault", choices=CHOICES),
-        )
+    def not_open_error(self) -> ByokdError:
+        """Return a new error that says why the vault is not open."""
+        return no_vault() if self.error is None else copy_of(self.error)
 
     def info(self, worth_of: Callable[[Protection], Worth | None]) -> VaultInfo:
         """Return what a client is told; the choices where there is no vault yet."""
         protection = self._protection()
         worth = worth_of(protection) if protection else None
         return VaultInfo(
-            state=self._state,
+            state=WIRE_STATES[self.state],
             protection=protection,
             degraded=protection is not None and _WEAKNESS[protection] > 0,
             reason=reason_for(self.error) if self.error else None,
@@ -99,7 +106,7 @@ class VaultStatus:
             backend=worth.backend if worth else None,
             protects_against=worth.protects_against if worth else None,
             does_not_protect_against=worth.does_not_protect_against if worth else None,
-            choices=CHOICES if self._state == "uninitialized" else (),
+            choices=CHOICES if self.state is VaultState.UNINITIALIZED else (),
             slots=tuple(self._slot(slot) for slot in self.stored.slots) if self.stored else (),
         )
 
@@ -118,6 +125,19 @@ class VaultStatus:
             created_at=slot.created_at,
             reason=self._reasons.get(slot.slot_id),
         )
+
+
+def copy_of(error: ByokdError) -> ByokdError:
+    """Return the same error without the traceback of where it was raised first."""
+    return type(error)(error.user_message, **error.fields)
+
+
+def no_vault() -> VaultUninitialized:
+    """Return the error for a vault that was never made."""
+    return VaultUninitialized(
+        "there is no vault yet; choose how its master key is protected",
+        action=Action(type="initializeVault", choices=CHOICES),
+    )
 
 
 def in_ring(info: VaultInfo) -> bool:

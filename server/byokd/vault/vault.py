@@ -23,11 +23,12 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.keysource.source import Item, KeySource, failed, reason_of
 from byokd.protocol.errors import (
+    ByokdError,
     InvalidParams,
     Unsupported,
     VaultCorrupt,
@@ -43,10 +44,23 @@ from byokd.store.transaction import KeyFacts, RootKeys, StoreChanged, StoreRepla
 from byokd.vault import key_wrapping, pending_keys
 from byokd.vault.key_wrapping import ID_BYTES, Stored
 from byokd.vault.slots import RECOVERY, Given, SlotKeys, opened
-from byokd.vault.status import Gate, Prepare, VaultStatus
+from byokd.vault.states import VaultEvent, VaultState
+from byokd.vault.status import VaultStatus, copy_of, no_vault
 
 T = TypeVar("T")
 _NOTHING: Final = Given()
+
+
+class StoreCheck(Protocol):
+    """Decides whether a store that a slot has just opened may be used."""
+
+    async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
+        """Fetch what `check` needs; no transaction is open, and the OS keyring may be asked."""
+        ...
+
+    def check(self, tx: VaultTx) -> None:
+        """Raise a `VaultError` to refuse the store."""
+        ...
 
 
 class Vault:
@@ -56,15 +70,13 @@ class Vault:
         places: where its files are.
         sources: where master keys may be kept.
         clock: wall-clock milliseconds.
+        store_check: asked before a store that a slot has opened is used; None admits every store.
         max_pages: how large the store may grow, in pages of 4 KiB; a full disk for tests.
 
     Attributes:
         places: where its files are.
         slot_keys: where the keys of its slots come from.
-        refusal: returns a fresh copy of why the vault is not open.
-        gate: asked when a slot has opened the store, before the state becomes `unlocked`; what it
-            raises is the reason. None lets every store in.
-        prepare: awaited before the gate, outside of any transaction, to ask a keyring.
+        not_open_error: returns a new error that says why the vault is not open.
     """
 
     def __init__(
@@ -73,22 +85,22 @@ class Vault:
         sources: Mapping[Protection, KeySource],
         *,
         clock: Callable[[], int],
+        store_check: StoreCheck | None = None,
         max_pages: int | None = None,
     ) -> None:
         self.places = places
         self.slot_keys = SlotKeys(sources)
         self._clock = clock
         self._max_pages = max_pages
-        self.gate: Gate | None = None
-        self.prepare: Prepare | None = None
+        self._store_check = store_check
         self._held: RootKeys | None = None
         self._distrusted: dict[str, KeyFacts | None] = {}
         self._distrusted_slots: set[str] = set()
         self._database: Database | None = None
         self._keys: RootKeys | None = None
-        self._standing = VaultStatus()
-        self.refusal = self._standing.refusal
-        self._tries, self._locked_by_user = 0, False
+        self._status = VaultStatus()
+        self.not_open_error = self._status.not_open_error
+        self._tries = 0
         self._opening = asyncio.Lock()
         self._seen: int | None = None
         self._refused: Identity | None = None
@@ -96,7 +108,7 @@ class Vault:
 
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
-        return self._standing.info(self.slot_keys.worth)
+        return self._status.info(self.slot_keys.worth)
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it is there and opens without anything that only a person knows.
@@ -109,17 +121,20 @@ class Vault:
         tries = self._tries
         async with self._opening:
             just_tried = tries != self._tries and not interactive
-            if self._keys is None and not self._locked_by_user and not just_tried:
+            stays = self._status.state in {VaultState.UNLOCKED, VaultState.LOCKED_BY_USER}
+            if not stays and not just_tried:
                 await self._open(_NOTHING, interactive=interactive)
         return self.status()
 
-    async def unlock_with(self, given: Given, *, admit: Gate | None = None) -> VaultInfo:
+    async def unlock_with(
+        self, given: Given, *, admit: Callable[[VaultTx], None] | None = None
+    ) -> VaultInfo:
         """Open the vault because a person asked for it; the keyring may show its prompt.
 
         Args:
             given: a passphrase or a recovery code; with neither it opens as far as it does so by
                 itself. What is open already is not opened again.
-            admit: goes in place of the gate, in a transaction that may write.
+            admit: goes in place of the store check, in a transaction that may write.
 
         Raises:
             VaultLocked, VaultUnavailable: with the reason; a vault that was locked stays so.
@@ -128,14 +143,10 @@ class Vault:
             VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
         """
         async with self._opening:
-            if self._keys is None:
-                await self._open(given, interactive=True, admit=admit)
-            if self._keys is None:
-                why = self.refusal()
-                if self._locked_by_user:
-                    self._standing.refuse(failed("lockedByUser"))
-                raise why
-            self._locked_by_user = False
+            if self._status.state is not VaultState.UNLOCKED:
+                error = await self._open(given, interactive=True, admit=admit)
+                if error is not None:
+                    raise copy_of(error)
         return self.status()
 
     async def lock(self) -> VaultInfo:
@@ -147,11 +158,13 @@ class Vault:
             VaultUninitialized: there is no vault that could be locked.
         """
         async with self._opening:
-            if await self._find() is None:
-                self._standing.enter("uninitialized")
-                raise self.refusal()
-            self._keys, self._held, self._locked_by_user = None, None, True
-            self._standing.refuse(failed("lockedByUser"))
+            found = await self._find()
+            self._keys = None
+            self._held = None
+            if found is None:
+                self._status.apply(VaultEvent.NO_STORE_FOUND)
+                raise no_vault()
+            self._status.lock_by_user()
         return self.status()
 
     async def initialize(
@@ -178,7 +191,7 @@ class Vault:
             StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
         """
         async with self._opening:
-            if self._keys is not None:
+            if self._status.state is VaultState.UNLOCKED:
                 raise key_wrapping.already_there()
             if protection == "memory":
                 await self._refuse_existing()
@@ -254,7 +267,7 @@ class Vault:
             return await self._find()
 
     async def inspect(self, work: Callable[[VaultTx], T]) -> T:
-        """Run `work` as `read` does, also on a store that the gate refused: for the audit trail."""
+        """Run `work` as `read` does, also on a store that was refused: for the audit log."""
         if (held := self._held) is None or (database := self._database) is None:
             return await self.read(work)
         return await database.read(lambda sql: work(self._on(sql, held, database)))
@@ -279,13 +292,20 @@ class Vault:
         """Tell whether another file has the store's name since the vault was found unusable."""
         return self._refused is not None and identity(self.places.vault_db) != self._refused
 
-    def _refuse(self, error: VaultError) -> None:
+    def _fail(self, error: VaultError) -> None:
         self._refused = identity(self.places.vault_db)
-        self._standing.refuse(error)
+        self._status.fail(error)
+
+    def _drop_keys(self) -> None:
+        if self._keys is not None:
+            self._keys = None
+            self._status.apply(VaultEvent.KEYS_DROPPED)
 
     async def aclose(self) -> None:
         """Finish what is under way and forget the keys. Safe to call twice."""
-        database, self._database, self._keys, self._held = self._database, None, None, None
+        self._drop_keys()
+        self._held = None
+        database, self._database = self._database, None
         if database is not None:
             await database.aclose()
 
@@ -294,13 +314,19 @@ class Vault:
             self.places.vault_db, migrations.VAULT, ballast=True, max_pages=self._max_pages
         )
 
-    async def _open(self, given: Given, *, interactive: bool, admit: Gate | None = None) -> None:
-        """Find the store and try its slots in order; leave the state that was reached."""
+    async def _open(
+        self,
+        given: Given,
+        *,
+        interactive: bool,
+        admit: Callable[[VaultTx], None] | None = None,
+    ) -> ByokdError | None:
+        """Find the store, try its slots in order and move the state; return what went wrong."""
         try:
             stored = await self._find()
             if stored is None:
-                self._standing.enter("uninitialized")
-                return
+                self._status.apply(VaultEvent.NO_STORE_FOUND)
+                return no_vault()
             self._tries += 1
             keys = self._held if given == _NOTHING else None
             keys = keys or await self._open_slots(stored, given, interactive=interactive)
@@ -308,25 +334,30 @@ class Vault:
             await self._admit(keys, admit)
         except StoreChanged:  # what was held opens another store
             self._held = None
-            await self._open(given, interactive=interactive, admit=admit)
+            return await self._open(given, interactive=interactive, admit=admit)
         except VaultError as error:
-            self._refuse(error)
-        else:
-            self._keys, self._held = keys, None
-            self._standing.enter("unlocked")
+            self._fail(error)
+            return error
+        self._keys = keys
+        self._held = None
+        self._status.apply(VaultEvent.OPENED)
+        return None
 
-    async def _admit(self, keys: RootKeys, admit: Gate | None) -> None:
-        """Let the gate see the store, or what was given in its place."""
-        database, look = self._database, admit or self.gate
-        if database is None or look is None:
+    async def _admit(self, keys: RootKeys, admit: Callable[[VaultTx], None] | None) -> None:
+        """Run the store check, or `admit` in its place."""
+        database, store_check = self._database, self._store_check
+        if database is None or (admit is None and store_check is None):
             return
-        if self.prepare is not None and database.durable:
-            await self.prepare(keys.store_id, self._standing.in_ring)
+        if store_check is not None and database.durable:
+            await store_check.prepare(keys.store_id, in_keyring=self._status.in_ring)
 
         def work(sql: Tx) -> None:
             tx = self._on(sql, keys, database)
             self._admitted = database.identity
-            look(tx)
+            if admit is not None:
+                admit(tx)
+            elif store_check is not None:
+                store_check.check(tx)
             tx.end()
 
         await (database.read if admit is None else database.transaction)(work)
@@ -339,7 +370,7 @@ class Vault:
             await asyncio.to_thread(files.ensure_private_dir, self.places.data)
             self._database = self._file()
         stored = await self._database.read(key_wrapping.find)
-        self._standing.stored = stored
+        self._status.stored = stored
         return stored
 
     async def _open_slots(self, stored: Stored, given: Given, *, interactive: bool) -> RootKeys:
@@ -357,7 +388,7 @@ class Vault:
                 )
                 return opened(stored, slot, kek)
             except VaultError as error:
-                self._standing.note(slot, error)
+                self._status.note(slot, error)
                 errors.append(error)
         if not errors and given != _NOTHING:
             raise InvalidParams("the vault has no slot of that kind; look at vault/status")
@@ -412,7 +443,7 @@ class Vault:
         self._database = database
         await self._find()
         self._keys = keys
-        self._standing.enter("unlocked")
+        self._status.apply(VaultEvent.OPENED)
 
     async def _forget_unused(self, database: Database) -> None:
         """Remove a key that opens nothing, once the disk itself has said that it opens nothing."""
@@ -428,26 +459,28 @@ class Vault:
             if self._keys is None:
                 await self.unlock()
             if self._keys is None or self._database is None:
-                raise self.refusal()
+                raise self.not_open_error()
             keys = self._keys
             try:
                 return await ask(self._database, keys)
             except StoreChanged as stale:
                 if self._keys is keys:  # else this process replaced them itself
-                    self._keys, self._held = (
-                        None,
-                        keys if isinstance(stale, StoreReplaced) else None,
-                    )
+                    self._drop_keys()
+                    self._held = keys if isinstance(stale, StoreReplaced) else None
             except VaultCorrupt as error:
                 if error.fields.get("details") == {"reason": DAMAGED}:  # all of it, not one row
                     self._keys = None
-                    self._refuse(error)
+                    self._fail(error)
                 raise
         raise StoreChanged
 
     def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
         if keys is not self._held and self._admitted not in {None, database.identity}:
             raise StoreReplaced
-        tx = VaultTx.on(sql, keys, durable=database.durable)
-        tx.distrusted, tx.distrusted_slots = self._distrusted, self._distrusted_slots
-        return tx
+        return VaultTx.on(
+            sql,
+            keys,
+            durable=database.durable,
+            distrusted=self._distrusted,
+            distrusted_slots=self._distrusted_slots,
+        )

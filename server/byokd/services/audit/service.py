@@ -139,7 +139,7 @@ class AuditService:
         Raises:
             VaultCorrupt: it is no older copy, but was changed from outside.
         """
-        details = self._audit.rolled_back(tx)
+        details = self._audit.rollback.rolled_back(tx)
         if details is None:
             return False
         tx.require_trusted()

@@ -171,7 +171,8 @@ class VaultService:
         if found.state == "unlocked":
             return
         if found.state != "uninitialized":
-            raise self._vault.refusal()  # asking again would show the prompt again, or wait again
+            # Another attempt would show the prompt, or wait for the keyring, a second time.
+            raise self._vault.not_open_error()
         try:
             await self._make(session, _KEYRING)
         except Conflict:  # another process was first: its vault is the vault

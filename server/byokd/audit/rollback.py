@@ -1,0 +1,64 @@
+"""Tells whether a store is an older copy than the one that was last used on this machine.
+
+Knows anchors and the end of the chain. Must not know where a store comes from.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from byokd.audit.anchor import Anchor, Anchors, Texts
+from byokd.protocol.base import JsonObject
+from byokd.protocol.errors import VaultLocked
+from byokd.store.transaction import VaultTx
+
+ROLLBACK: Final = "rollback"
+"""The reason of a store that is older than it was last seen."""
+
+
+class RollbackCheck:
+    """Compares a store with its anchor; the vault asks it before a store is used.
+
+    Args:
+        anchors: where the anchors of this machine are.
+    """
+
+    def __init__(self, anchors: Anchors) -> None:
+        self._anchors = anchors
+        self._fetched = Texts()
+
+    async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
+        """Fetch the anchors that the store is compared with."""
+        self._fetched = await self._anchors.fetch(store_id, ring=in_keyring)
+
+    def check(self, tx: VaultTx) -> None:
+        """Refuse a store that does not continue its anchor.
+
+        Raises:
+            VaultLocked: `rollback`.
+        """
+        if (details := self.rolled_back(tx)) is not None:
+            raise VaultLocked(
+                "the store is an older copy than was last used here, and a key that was deleted"
+                " may be back in it; if you put it back: byokd vault unlock --accept-rollback",
+                details={"reason": ROLLBACK} | details,
+            )
+
+    def rolled_back(self, tx: VaultTx) -> JsonObject | None:
+        """Return where the store and its anchor end; None where the store continues it."""
+        anchor = self._fetched.newest(tx.keys)
+        if not tx.durable or not isinstance(anchor, Anchor) or continues(tx, anchor):
+            return None
+        return {"headSeq": tx.meta.head_seq, "anchorSeq": anchor.seq}
+
+
+def continues(tx: VaultTx, anchor: Anchor) -> bool:
+    """Tell whether the entry that an anchor names is in the store's chain."""
+    if anchor.seq == 0:
+        return True
+    row = tx.sql.one("SELECT epoch, m FROM audit WHERE seq = ?", anchor.seq)
+    return (
+        row is not None
+        and (row.number("epoch"), row.blob("m")) == (anchor.epoch, anchor.m)
+        and tx.meta.head_seq >= anchor.seq
+    )
