@@ -25,7 +25,7 @@ from byokd.sandbox.replay import Replay
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import GENERIC, chat_params, unlocked
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(110)]
+pytestmark = pytest.mark.anyio
 
 _AT_ONCE = 12
 _SECRET = "replayed-key-0123456789"

@@ -117,7 +117,6 @@ def _acting(shown: str) -> set[str]:
     }
 
 
-@pytest.mark.timeout(60)
 def test_nothing_acts_on_a_terminal(
     tmp_path: Path, provider: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,6 @@ def _made(folder: Path) -> str:
     return found[0]
 
 
-@pytest.mark.timeout(90)
 def test_every_command_asks_for_the_passphrase(tmp_path: Path, piped: Piped) -> None:
     _made(tmp_path)
     said = piped("keys list", code=1)
@@ -129,7 +128,6 @@ def test_every_command_asks_for_the_passphrase(tmp_path: Path, piped: Piped) -> 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_the_ways_into_a_vault(tmp_path: Path, piped: Piped) -> None:
     code = _made(tmp_path)
     status = piped("vault status")
@@ -157,7 +155,6 @@ def test_the_ways_into_a_vault(tmp_path: Path, piped: Piped) -> None:
     assert "unlocked" in piped("vault unlock")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "words",
     [
@@ -171,7 +168,6 @@ def test_a_recovery_code_goes_into_no_pipe(tmp_path: Path, piped: Piped, words: 
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [("short", None, "12 to 1024 characters"), (_PHRASE, _OTHER, "not the same")],

@@ -64,7 +64,6 @@ def test_cut_short_is_never_taken_for_whole(provider: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("provider", _GROUPS)
 def test_cut_short_at_every_byte(provider: str) -> None:
     _cut_short(provider, chunking.WHOLE_CUTS_MAX_BYTES)

@@ -53,7 +53,6 @@ def test_another_framing_says_the_same(provider: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_another_framing_of_any_size_says_the_same(provider: str) -> None:
     _framed(provider, _LONG_MAX_BYTES)
@@ -75,7 +74,6 @@ def test_other_spellings_say_the_same(provider: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_other_spellings_of_any_size_say_the_same(provider: str) -> None:
     _spelt(provider, _LONG_MAX_BYTES)

@@ -14,7 +14,7 @@ import pytest
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import KEY, ask, sandbox, store_key
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 

@@ -32,7 +32,7 @@ from daemon import Daemon, Json, RpcError, running
 from e2e.mirror import MODELS, SPELLINGS, Mirror, mirror
 from sandbox_env import GENERIC, chat_params
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 _FAULTS = (
     "sandbox-echo", "sandbox-tools", "sandbox-reasoning", "sandbox-fault-401", "sandbox-fault-429",

@@ -31,8 +31,6 @@ from daemon import Daemon, Json, RpcError, running
 from sandbox_env import KEY, chat_params, unlocked
 from tampering import SPOILERS
 
-pytestmark = pytest.mark.timeout(60)
-
 _PLAIN = {"region": "us-east-1", "accountId": "0" * 32}
 _QUESTION = "What is the weather in Lisbon?"
 _TOOL = {

@@ -29,7 +29,6 @@ from sandbox_env import GENERIC, KEY
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.timeout(60),
     pytest.mark.skipif(
         not HAVE_BUS or shutil.which("gnome-keyring-daemon") is None,
         reason="gnome-keyring is not installed; `python3 tests --long` installs it as root",

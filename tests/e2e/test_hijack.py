@@ -25,7 +25,7 @@ from byokd.sandbox import Sandbox
 from daemon import Daemon
 from sandbox_env import GENERIC, KEY, chat_params
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 MODULES = ("json", "httpx", "asyncio", "sitecustomize", "usercustomize", "byokd", "evil", "ssl")
 WAYS: dict[str, list[str]] = {

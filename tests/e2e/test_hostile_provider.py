@@ -25,7 +25,7 @@ from byokd.core.limits import MIB
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import GENERIC, unlocked
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.anyio
 
 KEY = "hostile-key-0123456789abcdef"
 RSS_GROWTH_MAX_BYTES = 32 * MIB

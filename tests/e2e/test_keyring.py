@@ -27,7 +27,6 @@ from sandbox_env import GENERIC, KEY
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.timeout(60),
     pytest.mark.skipif(not HAVE_BUS, reason="dbus-daemon is not installed"),
 ]
 

@@ -20,7 +20,6 @@ from sandbox_env import GENERIC, KEY
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.timeout(60),
     pytest.mark.skipif(os.name != "posix", reason="modes and owners are POSIX"),
 ]
 

@@ -121,7 +121,6 @@ async def test_a_vault_that_was_put_back_is_seen_in_every_window(tmp_path: Path)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 async def test_eight_windows_and_their_first_keys(tmp_path: Path) -> None:
     """One vault, and every key is in it."""
     async with AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from byokd.core.limits import MIB, OUTBOX_MAX_BYTES
 from daemon import running
 from sandbox_env import chat_params, sandbox, store_key, unlocked
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 _STREAMS = 32
 _CHUNKS = 5000

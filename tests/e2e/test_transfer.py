@@ -21,7 +21,7 @@ from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import BAD_KEY, GENERIC, KEY, ask, sandbox, store_key
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(40)]
+pytestmark = pytest.mark.anyio
 
 FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 PASSPHRASE = "moved with four words"

@@ -21,7 +21,7 @@ from byokd.store.paths import store_paths
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import GENERIC, KEY, sandbox
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 _PHRASE = "correct horse battery"

@@ -18,7 +18,7 @@ from byokd.crypto.seal import SealingKey, info, seal
 from daemon import Daemon, RpcError, running
 from sandbox_env import KEY, ask, chat_params, sandbox, store_key
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.anyio
 
 _PHRASE, _OTHER = "correct horse battery", "staple of another kind"
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}

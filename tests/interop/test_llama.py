@@ -19,7 +19,7 @@ from interop.llama import Llama
 from interop.llama_server import ALIAS, CONTEXT_TOKENS
 from sandbox_env import GENERIC
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 CLAUDE = next(
     record.id
