@@ -5,11 +5,11 @@ Knows the media types that the format names. Must not fetch anything: a link is 
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from typing import Final
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.media import read_media
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
 from byokd.protocol.parts import FilePart, ImagePart
@@ -28,8 +28,6 @@ _PDF: Final = "application/pdf"
 _PLAIN: Final = "text/plain"
 _WRITTEN: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml", "x-sh", "csv")
 """Words in media types of text that does not call itself text."""
-
-_DATA_URI: Final = re.compile(r"data:([a-z0-9.+/-]*)(?:;[^,;]+)*;base64,", re.IGNORECASE)
 
 
 class Media:
@@ -80,9 +78,7 @@ class Media:
 
 def _read(media_type: str | None, data: str | None, url: str | None) -> tuple[str, str | None]:
     """Return the media type without parameters, and base64 where the part is no link."""
-    if url is not None and (found := _DATA_URI.match(url)):
-        media_type, data = found.group(1) or media_type, url[found.end() :]
-    plain = (media_type or "").partition(";")[0].strip().lower()
+    plain, data = read_media(media_type, data, url)
     return _SAME.get(plain, plain), data
 
 

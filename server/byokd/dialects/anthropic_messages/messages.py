@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from pydantic_core import to_json
-
 from byokd.catalog.record import Quirks
 from byokd.dialects.anthropic_messages.content import BLOCKS, CALLER, CITATIONS
 from byokd.dialects.anthropic_messages.media import Media
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
 from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
@@ -170,14 +169,14 @@ class _Writer:
 
     def _call(self, part: ToolCallPart, state: JsonObject) -> JsonObject:
         if not self._quirks.tools_supported:
-            return _text(f"I call the tool {part.name} with {to_json(_input(part)).decode()}")
+            return _text(call_as_words(part))
         self.said.tool_names[part.name] = None
         native = state.get("callId") == part.call_id
         written: JsonObject = {
             "type": _USE,
             "id": self._ids.of_call(part.call_id, native=native),
             "name": part.name,
-            "input": _input(part),
+            "input": arguments_object(part),
         }
         caller = state.get(CALLER)
         return written | ({CALLER: caller} if caller else {})
@@ -210,12 +209,3 @@ def _sendable(citation: Json) -> Json:
     if isinstance(citation, dict):
         return {name: value for name, value in citation.items() if name != "file_id"}
     return citation
-
-
-def _input(part: ToolCallPart) -> JsonObject:
-    """Return arguments as the object that they have to be."""
-    if part.parse_error is not None:
-        return {"unreadable": part.raw_arguments or ""}
-    if isinstance(part.arguments, dict):
-        return part.arguments
-    return {} if part.arguments is None else {"value": part.arguments}

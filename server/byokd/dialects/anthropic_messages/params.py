@@ -13,8 +13,9 @@ from pydantic_core import to_json
 from byokd.catalog.record import Quirks
 from byokd.dialects.anthropic_messages.messages import Conversation
 from byokd.dialects.anthropic_messages.schema import closed_schema
+from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
+from byokd.dialects.base.response_format import json_instruction
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.params import schema_words
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
@@ -65,10 +66,9 @@ def _knobs(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool)
     barred = {*quirks.unsupported, *(quirks.reasoning_drops if thinks else ())}
     if quirks.temperature_excludes_top_p and "temperature" in body:
         barred.add("top_p")
-    for name in [name for name in body if name in barred]:
-        told = _CLIENT_NAMES.get(name, name)
-        notes.dropped(told, f"{told} cannot be sent to this model with what else was asked")
-        del body[name]
+    ending = "to this model with what else was asked"
+    refused = [name for name in body if name in barred]
+    drop_unsupported(body, refused, _CLIENT_NAMES, notes, because=ending)
     if params.seed is not None:
         notes.dropped("seed", "seed cannot be sent to this provider")
     return body
@@ -152,7 +152,7 @@ def _effort(
     word = quirks.effort_words.get(effort, effort)
     if form not in {_BUDGET, _ADAPTIVE} or not word:
         if effort != "none" or form != "none":  # a model that does not think is not told not to
-            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+            warn_effort_unavailable(effort, notes)
         return {}
     if word == "none":
         return {"thinking": {"type": "disabled"}}
@@ -197,7 +197,7 @@ def _output_format(
             return {"type": "json_schema", "schema": closed}
     if schema is not None:
         notes.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
-    words = schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+    words = json_instruction(params, "json_object")
     if words:
         said.system.append({"type": "text", "text": words})
     return None

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.media import read_media
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
 from byokd.protocol.parts import FilePart, ImagePart
@@ -46,7 +47,6 @@ _VIDEOS: Final = {
 _WRITTEN: Final = ("json", "xml", "yaml", "javascript", "toml", "x-sh")
 """Words in media types of text that does not call itself text."""
 
-_DATA_URI: Final = re.compile(r"data:([a-z0-9.+/-]*)(?:;[^,;]+)*;base64,", re.IGNORECASE)
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 _SPACES: Final = re.compile(r" {2,}")
 _NAME_MAX_CHARS: Final = 180  # of 200: a number may follow
@@ -109,9 +109,7 @@ def _source(
     media_type: str | None, data: str | None, url: str | None
 ) -> tuple[str, JsonObject | None]:
     """Return the media type without parameters, and the source: bytes as base64, or an S3 place."""
-    if url is not None and (found := _DATA_URI.match(url)):
-        media_type, data = found.group(1) or media_type, url[found.end() :]
-    plain = (media_type or "").partition(";")[0].strip().lower()
+    plain, data = read_media(media_type, data, url)
     if data is not None:
         return plain, {"bytes": data}
     if url is not None and url.startswith("s3://"):

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from byokd.catalog.record import Quirks
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
 from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.content import REASONING
@@ -196,15 +197,14 @@ class _Writer:
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         if not self._quirks.tools_supported:
-            given = to_json(_input(part)).decode()
-            return {"text": f"I call the tool {part.name} with {given}"}
+            return {"text": call_as_words(part)}
         self.said.tool_names[part.name] = None
         native = self._own(part).get("callId") == part.call_id
         return {
             "toolUse": {
                 "toolUseId": self._ids.of_call(part.call_id, native=native),
                 "name": part.name,
-                "input": _input(part),
+                "input": arguments_object(part),
             }
         }
 
@@ -240,15 +240,6 @@ def _trim_end(turn: Turn) -> None:
 def _texts(text: str) -> list[JsonObject]:
     """Return a block of text; one of spaces alone is refused by the service."""
     return [{"text": text}] if text.strip() else []
-
-
-def _input(part: ToolCallPart) -> JsonObject:
-    """Return arguments as the object that they have to be."""
-    if part.parse_error is not None:
-        return {"unreadable": part.raw_arguments or ""}
-    if isinstance(part.arguments, dict):
-        return part.arguments
-    return {} if part.arguments is None else {"value": part.arguments}
 
 
 _OBJECT: Final = re.compile(r"\s*\{")

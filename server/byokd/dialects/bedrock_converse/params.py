@@ -12,9 +12,10 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
+from byokd.dialects.base.response_format import json_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.messages import Conversation
-from byokd.dialects.openai_chat.params import schema_words
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
@@ -40,7 +41,7 @@ def write_params(
     }
     body = {name: fields for name, fields in body.items() if fields}
     if params.response_format is not None and "outputConfig" not in body:
-        conversation.system += _json_in_words(params, quirks, notes)
+        conversation.system += _json_in_words(params, notes)
     return body
 
 
@@ -61,10 +62,9 @@ def _inference(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: b
     barred = {*quirks.unsupported, *(quirks.reasoning_drops if thinks else ())}
     if quirks.temperature_excludes_top_p and "temperature" in body:
         barred.add("topP")
-    for name in [name for name in body if name in barred]:
-        told = _CLIENT_NAMES.get(name, name)
-        notes.dropped(told, f"{told} cannot be sent to this model with what else was asked")
-        del body[name]
+    ending = "to this model with what else was asked"
+    refused = [name for name in body if name in barred]
+    drop_unsupported(body, refused, _CLIENT_NAMES, notes, because=ending)
     if params.seed is not None:
         notes.dropped("seed", "seed cannot be sent to this provider")
     return body
@@ -140,7 +140,7 @@ def _effort(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     word = quirks.effort_words.get(effort, effort)
     if form == "none" or not word:
         if (form, effort) != ("none", "none"):  # a model that does not think is not told not to
-            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+            warn_effort_unavailable(effort, notes)
         return {}
     if form == "max_reasoning_effort":
         if word == "none":
@@ -201,11 +201,11 @@ def _output_config(params: SendParams, quirks: Quirks) -> JsonObject:
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
 
 
-def _json_in_words(params: SendParams, quirks: Quirks, notes: Warnings) -> list[Json]:
+def _json_in_words(params: SendParams, notes: Warnings) -> list[Json]:
     asked = params.response_format
     if asked is not None and asked.schema_ is not None:
         notes.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
-    words = schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+    words = json_instruction(params, "json_object")
     return [{"text": words}] if words else []
 
 

@@ -16,10 +16,11 @@ from byokd.catalog.record import Quirks
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.call_ids import WireIds
 from byokd.dialects.base.json import place
+from byokd.dialects.base.media import data_uri
+from byokd.dialects.base.tool_arguments import arguments_text
 from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.messages import arguments_text, data_uri
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     CitationPart,

@@ -9,9 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.params import (
+    drop_unsupported,
+    matches_model,
+    optional,
+    warn_effort_unavailable,
+)
+from byokd.dialects.base.response_format import json_instruction
 from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.params import fits, given, schema_words
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, ToolChoice
 
@@ -42,19 +48,16 @@ def write_params(
         form: whether a form of the answer may be asked for beside the rest.
     """
     body = _tools(params, quirks, notes, names)
-    body |= given("max_tokens", params.max_output_tokens or quirks.max_tokens_default)
-    body |= given("temperature", params.temperature)
-    body |= given("p", _p(params.top_p, notes))
-    body |= given("stop_sequences", _stops(params.stop, notes))
-    body |= given("seed", params.seed)
+    body |= optional("max_tokens", params.max_output_tokens or quirks.max_tokens_default)
+    body |= optional("temperature", params.temperature)
+    body |= optional("p", _p(params.top_p, notes))
+    body |= optional("stop_sequences", _stops(params.stop, notes))
+    body |= optional("seed", params.seed)
     body |= _thinking(params, quirks, notes)
     if form and params.response_format is not None and quirks.response_format != "none":
         kind: JsonObject = {"type": "json_object"}
-        body["response_format"] = kind | given("json_schema", params.response_format.schema_)
-    for name in [name for name in quirks.unsupported if name in body]:
-        told = _CLIENT_NAMES.get(name, name)
-        notes.dropped(told, f"{told} cannot be sent to this model")
-        del body[name]
+        body["response_format"] = kind | optional("json_schema", params.response_format.schema_)
+    drop_unsupported(body, quirks.unsupported, _CLIENT_NAMES, notes)
     return body
 
 
@@ -75,9 +78,10 @@ def form_in_words(
     if not beside:
         # The schema goes along as one; the word may have been said.
         asked = params.response_format.model_copy(update={"schema_": None})
-        return schema_words(params.model_copy(update={"response_format": asked}), quirks)
+        without_schema = params.model_copy(update={"response_format": asked})
+        return json_instruction(without_schema, quirks.response_format)
     notes.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
-    return schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+    return json_instruction(params, "json_object")
 
 
 # --- tools ----------------------------------------------------------------------------------------
@@ -98,7 +102,7 @@ def _tools(params: SendParams, quirks: Quirks, notes: Warnings, names: ToolNames
         {
             "type": "function",
             "function": {"name": names.sent(tool.name)}
-            | given("description", tool.description)
+            | optional("description", tool.description)
             | {"parameters": tool.input_schema},
         }
         for tool in params.tools
@@ -136,13 +140,14 @@ def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort
-    thinks = quirks.reasoning_models is not None and fits(quirks.reasoning_models, params.model)
+    thinks = matches_model(quirks.reasoning_models, params.model)
     if not thinks or quirks.effort_field == "none":
         if effort != "none":
-            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+            warn_effort_unavailable(effort, notes)
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
-    budget = quirks.effort_words.get(effort, "")
+    word = quirks.effort_words.get(effort, "")
+    budget = int(word) if word.isdigit() else None
     thinking: JsonObject = {"type": "enabled"}
-    return {"thinking": thinking | given("token_budget", int(budget) if budget.isdigit() else None)}
+    return {"thinking": thinking | optional("token_budget", budget)}

@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pydantic_core import to_json
-
 from byokd.catalog.record import Quirks
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
 from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.parts import KEPT, SIGNATURE
@@ -155,14 +154,9 @@ class _Writer:
         self._results.append((order, {"functionResponse": written}, images))
 
     def _call(self, part: ToolCallPart, state: JsonObject) -> list[JsonObject]:
-        arguments: Json = part.arguments
-        if part.parse_error is not None:
-            arguments = {"unreadable": part.raw_arguments or ""}
-        elif not isinstance(arguments, dict):
-            arguments = {} if arguments is None else {"value": arguments}
+        arguments = arguments_object(part)
         if not self._quirks.tools_supported:
-            said = to_json(arguments).decode()
-            return [{"text": f"I call the tool {part.name} with {said}"}]
+            return [{"text": call_as_words(part)}]
         # A call that this model made without an id has none; the others are told apart by theirs.
         has_id = not state or bool(state.get("callId"))
         self._called[part.call_id] = (len(self._called), part.name, has_id)

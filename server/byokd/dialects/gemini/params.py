@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pydantic_core import to_json
-
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.params import drop_unsupported, optional, warn_effort_unavailable
+from byokd.dialects.base.response_format import schema_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.schema import plain_schema, subset_schema
 from byokd.protocol.base import Json, JsonObject
@@ -32,17 +32,14 @@ def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObj
     """Return the fields of the body beside the contents and the system instruction."""
     body = write_tools(params, quirks, notes)
     config: JsonObject = {}
-    config |= _given("maxOutputTokens", params.max_output_tokens or quirks.max_tokens_default)
-    config |= _given("temperature", _temperature(params.temperature, quirks, notes))
-    config |= _given("topP", params.top_p)
-    config |= _given("stopSequences", list(params.stop) or None)
-    config |= _given("seed", params.seed)
+    config |= optional("maxOutputTokens", params.max_output_tokens or quirks.max_tokens_default)
+    config |= optional("temperature", _temperature(params.temperature, quirks, notes))
+    config |= optional("topP", params.top_p)
+    config |= optional("stopSequences", list(params.stop) or None)
+    config |= optional("seed", params.seed)
     config |= _response_format(params, quirks, notes)
-    config |= _given("thinkingConfig", _thinking(params, quirks, notes))
-    for field in (field for field in quirks.unsupported if field in config):
-        told = _CLIENT_NAMES.get(field, field)
-        notes.dropped(told, f"{told} cannot be sent to this model")
-        del config[field]
+    config |= optional("thinkingConfig", _thinking(params, quirks, notes))
+    drop_unsupported(config, quirks.unsupported, _CLIENT_NAMES, notes)
     return body | ({"generationConfig": config} if config else {})
 
 
@@ -57,7 +54,7 @@ def write_tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObje
     declared: list[Json] = []
     for tool in params.tools:
         entry: JsonObject = {"name": tool.name}
-        entry |= _given("description", tool.description)
+        entry |= optional("description", tool.description)
         if quirks.schema_form == "json_schema":
             entry["parametersJsonSchema"] = plain_schema(tool.input_schema)
         elif tool.input_schema.get("properties"):  # an object without any is refused
@@ -65,7 +62,7 @@ def write_tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObje
         declared.append(entry)
     _tell_lost("tools", lost, notes)
     body: JsonObject = {"tools": [{"functionDeclarations": declared}]}
-    return body | _given("toolConfig", _tool_config(params.tool_choice))
+    return body | optional("toolConfig", _tool_config(params.tool_choice))
 
 
 def _tool_config(choice: str | ToolChoice | None) -> Json:
@@ -113,8 +110,7 @@ def format_words(params: SendParams, quirks: Quirks) -> str | None:
         return None
     if asked.schema_ is None:
         return "Answer with JSON only."
-    schema = to_json(asked.schema_).decode()
-    return f"Answer with JSON only, following this JSON Schema: {schema}"
+    return schema_instruction(asked.schema_)
 
 
 def _in_words(params: SendParams, quirks: Quirks) -> bool:
@@ -143,16 +139,12 @@ def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> Json:
     budget = quirks.effort_field == "thinkingBudget"
     if quirks.effort_field not in {"thinkingLevel", "thinkingBudget"} or not word:
         if effort != "none":
-            notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+            warn_effort_unavailable(effort, notes)
         return None
     if budget and not _BUDGET.fullmatch(word):
-        notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        warn_effort_unavailable(effort, notes)
         return None
     if effort == "none" and word != "0":
         notes.adjusted("reasoning", "this model always thinks: it was asked to think the least")
     thinking: JsonObject = {"thinkingBudget": int(word)} if budget else {"thinkingLevel": word}
     return thinking if effort == "none" else thinking | {"includeThoughts": True}
-
-
-def _given(name: str, value: Json) -> JsonObject:
-    return {} if value is None else {name: value}

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from byokd.catalog.record import Quirks
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.params import optional
+from byokd.dialects.base.tool_arguments import arguments_object, arguments_text
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.messages import arguments_text
-from byokd.dialects.openai_chat.params import given
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -74,7 +74,7 @@ class _Writer:
         text = _text_of(shown)
         if text or images:
             message: JsonObject = {"role": "user", "content": text}
-            self.messages.append(message | given("images", [*images] or None))
+            self.messages.append(message | optional("images", [*images] or None))
 
     def _image(self, part: Part) -> Json:
         if not isinstance(part, ImagePart):
@@ -97,7 +97,7 @@ class _Writer:
         if self._quirks.tools_supported:
             # Older servers read the name, newer ones the id too (Ollama, api/types.go, 2026-08).
             written: JsonObject = {"role": "tool", "content": text}
-            written |= given("tool_name", self._called.get(part.call_id))
+            written |= optional("tool_name", self._called.get(part.call_id))
             written["tool_call_id"] = self._ids.of_result(part.call_id)
             self.messages.append(written)
         else:
@@ -109,7 +109,7 @@ class _Writer:
         native = self._own(part).get("callId") == part.call_id
         return {
             "id": self._ids.of_call(part.call_id, native=native),
-            "function": {"name": part.name, "arguments": _arguments(part)},
+            "function": {"name": part.name, "arguments": arguments_object(part)},
         }
 
     # --- the assistant ---------------------------------------------------------------------------
@@ -122,7 +122,7 @@ class _Writer:
             text = "\n".join([text, *told]).strip() if told else text
             calls = []
         message: JsonObject = {"role": "assistant", "content": text}
-        message |= given("thinking", self._thoughts(parts) or None)
+        message |= optional("thinking", self._thoughts(parts) or None)
         if calls:
             message["tool_calls"] = [self._call(part) for part in calls]
         if any(isinstance(part, ImagePart | FilePart) for part in parts):
@@ -149,12 +149,3 @@ class _Writer:
 
 def _text_of(parts: Sequence[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextPart))
-
-
-def _arguments(part: ToolCallPart) -> JsonObject:
-    """Return arguments as the object that they have to be."""
-    if part.parse_error is not None:
-        return {"unreadable": part.raw_arguments or ""}
-    if isinstance(part.arguments, dict):
-        return part.arguments
-    return {} if part.arguments is None else {"value": part.arguments}

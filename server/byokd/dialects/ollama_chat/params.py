@@ -12,9 +12,18 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.params import (
+    drop_unsupported,
+    matches_model,
+    nearest_temperature,
+    optional,
+    warn_effort_unavailable,
+    warn_if_always_reasons,
+)
+from byokd.dialects.base.response_format import json_instruction
+from byokd.dialects.base.tool_schema import function_tools
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.params import fits, given, schema_words, tell_least, temperature
-from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams, ToolChoice
 
 _CLIENT_NAMES: Final = {
@@ -34,19 +43,16 @@ def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObj
     body = _tools(params, quirks, notes)
     body |= _form(params, quirks)
     body |= _think(params, quirks, notes)
-    options: JsonObject = given(
+    options: JsonObject = optional(
         "num_predict", params.max_output_tokens or quirks.max_tokens_default
     )
-    options |= given("temperature", temperature(params.temperature, quirks, notes))
-    options |= given("top_p", params.top_p)
-    options |= given("stop", [*params.stop] or None)
-    options |= given("seed", params.seed)
+    options |= optional("temperature", nearest_temperature(params.temperature, quirks, notes))
+    options |= optional("top_p", params.top_p)
+    options |= optional("stop", [*params.stop] or None)
+    options |= optional("seed", params.seed)
     for fields in (body, options):
-        for name in [name for name in quirks.unsupported if name in fields]:
-            told = _CLIENT_NAMES.get(name, name)
-            notes.dropped(told, f"{told} cannot be sent to this model")
-            del fields[name]
-    return body | given("options", options or None) | {"truncate": False}
+        drop_unsupported(fields, quirks.unsupported, _CLIENT_NAMES, notes)
+    return body | optional("options", options or None) | {"truncate": False}
 
 
 def form_in_words(params: SendParams, quirks: Quirks, notes: Warnings) -> str | None:
@@ -62,10 +68,9 @@ def form_in_words(params: SendParams, quirks: Quirks, notes: Warnings) -> str | 
         notes.dropped("responseFormat", _NO_FORM)
         return None
     if not _beside_tools(params, quirks):
-        alone = quirks.model_copy(update={"response_format_with_tools": True})
-        return schema_words(params, alone)  # tools that are not sent are in nobody's way
+        return json_instruction(params, quirks.response_format)
     notes.adjusted("responseFormat", "beside tools the form was asked for in words")
-    return schema_words(params, quirks.model_copy(update={"response_format": "json_object"}))
+    return json_instruction(params, "json_object")
 
 
 def _beside_tools(params: SendParams, quirks: Quirks) -> bool:
@@ -92,17 +97,8 @@ def _tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None or choice == "required":
         notes.adjusted("toolChoice", "this provider cannot be told that a tool must be called")
-    listed: list[Json] = [
-        {
-            "type": "function",
-            "function": {"name": tool.name}
-            | given("description", tool.description)
-            | {"parameters": tool.input_schema},
-        }
-        for tool in params.tools
-        if only in {None, tool.name}
-    ]
-    return {"tools": listed} if listed else {}
+    tools = function_tools(tool for tool in params.tools if only in {None, tool.name})
+    return {"tools": tools} if tools else {}
 
 
 def _think(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
@@ -111,9 +107,10 @@ def _think(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
         return {}
     effort = params.reasoning.effort
     word = quirks.effort_words.get(effort, effort)
-    barred = quirks.reasoning_models is not None and not fits(quirks.reasoning_models, params.model)
+    models = quirks.reasoning_models
+    barred = models is not None and not matches_model(models, params.model)
     if not word or (word != "none" and (quirks.effort_field == "none" or barred)):
-        notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        warn_effort_unavailable(effort, notes)
         return {}
-    tell_least(effort, word, quirks, notes)
+    warn_if_always_reasons(effort, word, quirks, notes)
     return {"think": False if word == "none" else word}

@@ -15,11 +15,12 @@ from pydantic_core import to_json
 from byokd.catalog.record import Quirks
 from byokd.core.http import Headers, HttpHead, HttpRequest
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.response_format import format_instruction
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_chat.decode import ChatDecoder
 from byokd.dialects.openai_chat.messages import write_messages
-from byokd.dialects.openai_chat.params import form_words, write_params
+from byokd.dialects.openai_chat.params import write_params
 from byokd.protocol.base import Json, JsonObject
 
 
@@ -59,7 +60,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 
 def _messages(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
     """Return the messages, with a word about JSON where the format needs it in the conversation."""
-    words = form_words(call.params, quirks)
+    words = format_instruction(call.params, quirks)
     messages = write_messages(call, quirks, notes)
     if words is None:
         return messages

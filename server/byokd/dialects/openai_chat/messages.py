@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pydantic_core import to_json
-
 from byokd.catalog.record import Quirks
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.media import data_uri
+from byokd.dialects.base.tool_arguments import arguments_text
 from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
@@ -231,18 +231,6 @@ class _Writer:
             and "dialect" not in state
         )
         return state if own else {}
-
-
-def arguments_text(part: ToolCallPart) -> str:
-    """Return arguments as JSON text: an object where the model sent none that can be read."""
-    if part.parse_error is not None:
-        return to_json({"unreadable": part.raw_arguments or ""}).decode()
-    return "{}" if part.arguments is None else to_json(part.arguments).decode()
-
-
-def data_uri(media_type: str, data: str) -> str:
-    """Return base64 data as an address."""
-    return f"data:{media_type};base64,{data}"
 
 
 def _alternating(messages: list[JsonObject]) -> list[JsonObject]:

@@ -22,9 +22,9 @@ from byokd.catalog.record import Quirks
 from byokd.core.http import Headers, HttpHead, HttpRequest
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.merge import merged
+from byokd.dialects.base.response_format import format_instruction
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.params import form_words
 from byokd.dialects.openai_responses.decode import ResponsesDecoder
 from byokd.dialects.openai_responses.messages import write_input
 from byokd.dialects.openai_responses.params import may_reason, write_params
@@ -73,7 +73,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 
 def _input(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
     """Return the items, with a word about JSON where the format needs it in the conversation."""
-    words = form_words(call.params, quirks)
+    words = format_instruction(call.params, quirks)
     items = write_input(call, quirks, notes)
     if words is None:
         return items

@@ -7,38 +7,38 @@ Whatever cannot be said is dropped with a warning, or refused where the client a
 from __future__ import annotations
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.openai_chat.params import (
-    drop_barred,
-    fits,
-    given,
-    reasons_now,
-    response_format,
-    tell_least,
-    temperature,
-    write_tools,
+from byokd.dialects.base.params import (
+    drop_refused,
+    matches_model,
+    nearest_temperature,
+    optional,
+    warn_effort_unavailable,
+    warn_if_always_reasons,
 )
+from byokd.dialects.base.response_format import response_format_field
+from byokd.dialects.base.tool_schema import function_tool_fields
+from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 
 
 def may_reason(params: SendParams, quirks: Quirks) -> bool:
     """Tell whether the model may reason; a record that does not say knows of none that may not."""
-    return quirks.reasoning_models is None or fits(quirks.reasoning_models, params.model)
+    return quirks.reasoning_models is None or matches_model(quirks.reasoning_models, params.model)
 
 
 def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     """Return the fields of the body, in a fixed order."""
     body = _tools(params, quirks, notes)
-    body |= given("max_output_tokens", _most(params, quirks, notes))
-    body |= given("temperature", temperature(params.temperature, quirks, notes))
-    body |= given("top_p", params.top_p)
+    body |= optional("max_output_tokens", _most(params, quirks, notes))
+    body |= optional("temperature", nearest_temperature(params.temperature, quirks, notes))
+    body |= optional("top_p", params.top_p)
     body |= _text(params, quirks, notes)
     body |= _reasoning(params, quirks, notes)
     for parameter, asked in (("stop", params.stop), ("seed", params.seed is not None)):
         if asked:
             notes.dropped(parameter, f"{parameter} cannot be said in this provider's format")
-    drop_barred(body, quirks, notes, reasons=reasons_now(params, quirks))
+    drop_refused(body, params, quirks, notes)
     return body
 
 
@@ -47,7 +47,7 @@ def _tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
 
     `strict` is said because it would be true otherwise, and changes the schema (recorded 2025).
     """
-    body = write_tools(params, quirks, notes)
+    body = function_tool_fields(params, quirks, notes)
     tools = body.get("tools")
     if isinstance(tools, list):
         body["tools"] = [_flat(tool) | {"strict": False} for tool in tools]
@@ -72,7 +72,7 @@ def _most(params: SendParams, quirks: Quirks, notes: Warnings) -> int | None:
 
 def _text(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     """Return the form of the answer, which the chat format nests once more."""
-    form = response_format(params, quirks, notes).get("response_format")
+    form = response_format_field(params, quirks, notes).get("response_format")
     if not isinstance(form, dict):
         return {}
     inner = form.get("json_schema")
@@ -87,8 +87,8 @@ def _reasoning(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObjec
     effort = params.reasoning.effort
     word = quirks.effort_words.get(effort, effort)
     if quirks.effort_field == "none" or not word or not may_reason(params, quirks):
-        notes.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+        warn_effort_unavailable(effort, notes)
         return {}
-    tell_least(effort, word, quirks, notes)
+    warn_if_always_reasons(effort, word, quirks, notes)
     summary: JsonObject = {} if word == "none" else {"summary": "auto"}
     return {"reasoning": {"effort": word, **summary}}

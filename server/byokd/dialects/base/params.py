@@ -1,0 +1,115 @@
+"""Body fields that several formats write from the same client parameters.
+
+A value that a model does not take is dropped or moved to the nearest one, with a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams
+
+_SMALLEST_TEMPERATURE: Final = 0.01
+_PARALLEL: Final = "parallel_tool_calls"
+_OPENAI_NAMES: Final = {
+    "max_tokens": "maxOutputTokens",
+    "max_completion_tokens": "maxOutputTokens",
+    "max_output_tokens": "maxOutputTokens",
+    "top_p": "topP",
+    "tool_choice": "toolChoice",
+    "response_format": "responseFormat",
+    "random_seed": "seed",
+}
+
+
+def optional(name: str, value: Json) -> JsonObject:
+    """Return the field, or nothing where the value is None."""
+    return {} if value is None else {name: value}
+
+
+def matches_model(pattern: str | None, model: str) -> bool:
+    """Search a record's pattern in a model id; no pattern matches no model."""
+    return pattern is not None and re.search(pattern, model) is not None
+
+
+def nearest_temperature(
+    requested: float | None, quirks: Quirks, warnings: Warnings
+) -> float | None:
+    """Return the accepted temperature nearest to the requested one."""
+    sent = requested
+    if sent is not None and quirks.temperature_max is not None:
+        sent = min(sent, quirks.temperature_max)
+    if sent is not None and quirks.temperature_min_exclusive:
+        sent = max(sent, _SMALLEST_TEMPERATURE)
+    if sent != requested:
+        warnings.adjusted(
+            "temperature", f"temperature was set to {sent}, the nearest that is taken"
+        )
+    return sent
+
+
+def drop_unsupported(
+    body: JsonObject,
+    unsupported: Iterable[str],
+    client_names: Mapping[str, str],
+    warnings: Warnings,
+    *,
+    because: str = "to this model",
+) -> None:
+    """Remove fields that the model refuses, each with a warning under the client's name for it.
+
+    Args:
+        body: changed in place.
+        unsupported: names on the wire.
+        client_names: name on the wire to the client's parameter, where they differ.
+        warnings: collects what was removed.
+        because: how the warning "X cannot be sent ..." ends.
+    """
+    for name in [name for name in unsupported if name in body]:
+        parameter = client_names.get(name, name)
+        warnings.dropped(parameter, f"{parameter} cannot be sent {because}")
+        del body[name]
+
+
+def drop_refused(body: JsonObject, params: SendParams, quirks: Quirks, warnings: Warnings) -> None:
+    """Remove what the model refuses from a body with OpenAI's names, in place."""
+    refused = (
+        *quirks.unsupported,
+        *(quirks.reasoning_drops if reasons_in_call(params, quirks) else ()),
+    )
+    if _PARALLEL in refused:
+        body.pop(_PARALLEL, None)  # ours, not the client's
+    drop_unsupported(body, refused, _OPENAI_NAMES, warnings)
+
+
+def reasons_in_call(params: SendParams, quirks: Quirks) -> bool:
+    """Tell whether a reasoning model, as its record names them, reasons in this call."""
+    if not matches_model(quirks.reasoning_models, params.model):
+        return False
+    if params.reasoning is None or quirks.effort_field == "none":
+        return quirks.reasons_unasked
+    return quirks.effort_words.get(params.reasoning.effort, params.reasoning.effort) != "none"
+
+
+def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:
+    """Report that the requested effort is not sent."""
+    warnings.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+
+
+def warn_if_always_reasons(effort: str, word: str, quirks: Quirks, warnings: Warnings) -> None:
+    """Report that a model reasons although the client asked for effort `none`.
+
+    Args:
+        effort: what the client asked for.
+        word: what is sent for it.
+        quirks: those of the model.
+        warnings: collects the report.
+    """
+    named_level = quirks.effort_field in {"reasoning_effort", "reasoning", "think"}
+    if effort == "none" != word and named_level:
+        warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")

@@ -1,0 +1,29 @@
+"""Arguments of earlier tool calls, as JSON text or as the object that a format demands."""
+
+from __future__ import annotations
+
+from pydantic_core import to_json
+
+from byokd.protocol.base import JsonObject
+from byokd.protocol.parts import ToolCallPart
+
+
+def arguments_text(part: ToolCallPart) -> str:
+    """Return the arguments as JSON text; unreadable ones become an object that holds their text."""
+    if part.parse_error is not None:
+        return to_json({"unreadable": part.raw_arguments or ""}).decode()
+    return "{}" if part.arguments is None else to_json(part.arguments).decode()
+
+
+def arguments_object(part: ToolCallPart) -> JsonObject:
+    """Return the arguments as an object; any other JSON value is put under `value`."""
+    if part.parse_error is not None:
+        return {"unreadable": part.raw_arguments or ""}
+    if isinstance(part.arguments, dict):
+        return part.arguments
+    return {} if part.arguments is None else {"value": part.arguments}
+
+
+def call_as_words(part: ToolCallPart) -> str:
+    """Return a call as a sentence, for models that take no tools."""
+    return f"I call the tool {part.name} with {to_json(arguments_object(part)).decode()}"
