@@ -78,6 +78,18 @@ NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
 )
 """Packages that may import less than their layer allows, their own modules aside."""
 
+DIALECT_SHARED = frozenset({"base", "framing", "errors"})
+"""Packages of `dialects` that every wire format may use."""
+
+DIALECT_EXCEPTIONS: tuple[tuple[str, str, str], ...] = (
+    (
+        "dialects.openai_responses",
+        "dialects.openai_chat.usage",
+        "token counts and costs have the same names in both formats",
+    ),
+)
+"""Which wire format may use a part of another one, and why."""
+
 WAITING = LAYERS[2] | LAYERS[3] | LAYERS[4] | LAYERS[5] | ENTRY_POINTS
 
 LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
@@ -212,6 +224,21 @@ def narrow_packages_import_less(module: Module) -> Iterator[str]:
             for node, target in _own_imports(module):
                 if not _inside(target, place, *allowed):
                     yield module.at(node, f"{module.name} must not import {target}: {why}")
+
+
+def dialects_stand_alone(module: Module) -> Iterator[str]:
+    """Let a wire format import what all of them share, and no other wire format."""
+    top, _, rest = module.name.partition(".")
+    own = rest.split(".", 1)[0]
+    if top != "dialects" or own in {"", "registry"}:
+        return
+    for node, target in _own_imports(module):
+        if not target.startswith("dialects."):
+            continue
+        allowed = target.split(".")[1] in DIALECT_SHARED | {own}
+        named = any(module.within(a) and _inside(target, b) for a, b, _ in DIALECT_EXCEPTIONS)
+        if not (allowed or named):
+            yield module.at(node, f"{module.name} must not import {target}: it is another dialect")
 
 
 def _own_imports(module: Module) -> Iterator[tuple[ast.stmt, str]]:
@@ -385,6 +412,7 @@ def nothing_is_a_stub(module: Module) -> Iterator[str]:
 CHECKS: tuple[Check, ...] = (
     imports_point_down,
     narrow_packages_import_less,
+    dialects_stand_alone,
     libraries_stay_where_they_belong,
     pure_layers_are_pure,
     no_provider_names_in_code,
@@ -476,6 +504,12 @@ FAULTS: tuple[tuple[Check, str, str], ...] = (
     (narrow_packages_import_less, "rpc.routes", "from byokd.vault import Vault"),
     (narrow_packages_import_less, "cli.keys", "from byokd.crypto.envelope import open_record"),
     (narrow_packages_import_less, "audit.log", "from byokd.vault import keys"),
+    (
+        dialects_stand_alone,
+        "dialects.gemini.params",
+        "from byokd.dialects.openai_chat.params import write_params",
+    ),
+    (dialects_stand_alone, "dialects.base.params", "from byokd.dialects.openai_chat import encode"),
     (libraries_stay_where_they_belong, "services.chat.engine", "import httpx"),
     (libraries_stay_where_they_belong, "store.db", "import requests"),
     (pure_layers_are_pure, "dialects.base.auth", "import time"),
