@@ -9,6 +9,7 @@ them. The first shows its output as it comes, the second when a stage ends. With
 there is one lane.
 
 `python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
+`python3 tests new-provider ID …` adds a provider to the catalog.
 """
 
 from __future__ import annotations
@@ -75,6 +76,9 @@ def main(words: list[str]) -> int:
     python = str(server.PYTHON)
     if "--relock" in words:
         return _relock(python)
+    if words[:1] == ["new-provider"]:
+        scaffold = [python, "-I", "-X", "utf8", "tests/tools/new_provider.py", *words[1:]]
+        return subprocess.run(scaffold, check=False, cwd=ROOT).returncode
     static: Lane = [
         ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
         ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field as default
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from typing import Literal
 from urllib.parse import urlsplit
@@ -49,6 +49,9 @@ class Row:
     stage: Literal["stable", "preview"] = "stable"
     facts: dict[str, object] = default(default_factory=dict)
 
+
+TOMORROW = datetime.now(UTC).date() + timedelta(days=1)
+"""The latest day that can be today somewhere."""
 
 CHAT = "openai_chat"
 RESPONSES = "openai_responses"
@@ -193,7 +196,6 @@ def _fields(record: Provider) -> str:
 
 def test_the_table_names_every_provider_in_the_order_shown() -> None:
     assert tuple(PROVIDERS) == tuple(row.id for row in TABLE)
-    assert len(PROVIDERS) == 23
 
 
 def test_what_only_fills_the_address_is_read_nowhere_else() -> None:
@@ -382,7 +384,7 @@ def test_sources_are_dated_and_real_addresses(record: Provider) -> None:
     assert len(record.sources) >= 2
     for source in record.sources:
         assert urlsplit(source.url).scheme == "https"
-        assert date(2026, 1, 1) <= date.fromisoformat(source.checked) <= date(2026, 12, 31)
+        assert date(2026, 1, 1) <= date.fromisoformat(source.checked) <= TOMORROW
         assert source.what
     assert all(row.source for row in record.errors)
 
