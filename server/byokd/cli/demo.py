@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 KEY = f"demo-{uuid4().hex}"
 BAD_KEY = f"demo-bad-{uuid4().hex}"
-PROVIDERS = 23
 WAIT_S = 20.0
 
 WEATHER = Tool(
@@ -136,7 +135,7 @@ class Story:
 
     def _providers(self) -> ProviderInfo:
         everyone = listed_providers(self._daemon)
-        _expect(len(everyone) == PROVIDERS, f"{PROVIDERS} providers are listed")
+        _expect(everyone, "providers are listed")
         _tell(f"{len(everyone)} providers: {', '.join(item.id for item in everyone)}")
         return next(
             item for item in everyone if item.base_url_required and item.kind == "singleField"
