@@ -1,7 +1,7 @@
-"""A door with nothing behind it: a scripted house, and a client on real pipes.
+"""A door with nothing behind it: a scripted app, and a client on real pipes.
 
 Knows both ends of a connection in one process, and how to be a process of its own. Must not know
-what a test is about. Run as a script, it serves the scripted house over stdio.
+what a test is about. Run as a script, it serves the scripted app over stdio.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
@@ -28,6 +28,7 @@ from byokd.protocol.provider import ProviderListParams, ProviderListResult
 from byokd.protocol.usage import Cost
 from byokd.protocol.vault import VaultInfo
 from byokd.rpc.framing import frame
+from byokd.rpc.routes import ROUTES, ServiceRoute
 from byokd.rpc.serve import Connection
 from byokd.services.runtime.session import Session
 
@@ -35,32 +36,25 @@ Json = dict[str, Any]
 Behaviour = Callable[[Session, Any], Awaitable[Any]]
 CHAT = {"provider": "any", "model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
-ROOMS = {
-    "keys": {
-        "store": "key/store",
-        "rotate": "key/rotate",
-        "list": "key/list",
-        "probe": "key/probe",
-        "disable": "key/disable",
-        "enable": "key/enable",
-        "delete": "key/delete",
-        "set_default": "key/setDefault",
-    },
-    "imports": {"import_": "key/import"},
-    "exports": {"export": "key/export"},
-    "vault": {
-        "status": "vault/status",
-        "initialize": "vault/initialize",
-        "unlock": "vault/unlock",
-        "lock": "vault/lock",
-    },
-    "backups": {"restore": "vault/restore"},
-    "rekeying": {"change": "vault/rekey"},
-    "models": {"list": "model/list", "refresh": "model/refresh"},
-    "doctor": {"test": "provider/test"},
-    "audit": {"list": "audit/list", "verify": "audit/verify", "export": "audit/export"},
-    "accounts": {"list": "account/list", "delete": "account/delete"},
-}
+
+class _Path:
+    """Records the attributes read from it: `path.keys.store` is named "keys.store"."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> _Path:
+        return _Path(f"{self.name}.{name}".removeprefix("."))
+
+
+def _service_functions() -> dict[str, str]:
+    """Return the method that each service function answers, by the function's path."""
+    functions = {}
+    for route in ROUTES:
+        if isinstance(route, ServiceRoute):
+            path = cast("_Path", route.find(cast("Any", _Path())))
+            functions[path.name] = route.method.name
+    return functions
 
 
 def result(text: str, reason: str = "stop") -> SendResult:
@@ -119,8 +113,8 @@ class ScriptedAnswer:
         self._cancelled.set()
 
 
-class ScriptedApplication:
-    """A house whose rooms do what a test says; `asked` records what reached them."""
+class ScriptedApp:
+    """An application whose services do what a test sets in `does`; `asked` records the calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
@@ -130,16 +124,14 @@ class ScriptedApplication:
         self.opened = 0
         self.closed = 0
         self.opening: asyncio.Event | None = None
-        self.providers = self
-        self._rooms = SimpleNamespace(
-            **{
-                room: SimpleNamespace(**{name: self._method(m) for name, m in methods.items()})
-                for room, methods in ROOMS.items()
-            },
-            chat=SimpleNamespace(answer=self._answer),
-        )
+        self.providers: Any = SimpleNamespace(list=self._list_providers)
+        self._services = SimpleNamespace(chat=SimpleNamespace(answer=self._answer))
+        for path, method in _service_functions().items():
+            service, function = path.split(".")
+            vars(self._services).setdefault(service, SimpleNamespace())
+            setattr(getattr(self._services, service), function, self._method(method))
 
-    def list(self, _session: Session, params: ProviderListParams) -> ProviderListResult:
+    def _list_providers(self, _session: Session, params: ProviderListParams) -> ProviderListResult:
         self.asked.append(("provider/list", params))
         return ProviderListResult(items=(), next_cursor=None)
 
@@ -157,11 +149,11 @@ class ScriptedApplication:
     def attach(self, session: Session) -> None:
         self.session = session
 
-    async def rooms(self) -> Any:
+    async def services(self) -> Any:
         self.opened += 1
         if self.opening is not None:
             await self.opening.wait()
-        return self._rooms
+        return self._services
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -297,19 +289,19 @@ class Client:
 
 @asynccontextmanager
 async def door(
-    house: ScriptedApplication | None = None,
-) -> AsyncIterator[tuple[Client, ScriptedApplication]]:
-    """Serve a scripted house on two pipes."""
-    house = house or ScriptedApplication()
+    app: ScriptedApp | None = None,
+) -> AsyncIterator[tuple[Client, ScriptedApp]]:
+    """Serve a scripted app on two pipes."""
+    app = app or ScriptedApp()
     in_read, in_write = os.pipe()
     out_read, out_write = os.pipe()
-    connection = Connection(house, in_read, out_write)
+    connection = Connection(app, in_read, out_write)
     served = asyncio.create_task(connection.run())
     client = Client(in_write, out_read)
     client.connection = connection
     client.served = served
     try:
-        yield client, house
+        yield client, app
     finally:
         if client.write_fd >= 0:
             client.hang_up()
@@ -321,9 +313,9 @@ async def door(
 
 
 def _main() -> None:
-    from byokd.__main__ import Options, parse, serve
+    from byokd.__main__ import Arguments, parse, serve
 
-    house = ScriptedApplication()
+    app = ScriptedApp()
 
     async def leak(_session: Session, params: Any) -> Any:
         print("a stray print")
@@ -336,14 +328,14 @@ def _main() -> None:
     async def fail(_session: Session, _params: Any) -> Any:
         raise ByokdError("said in our words")
 
-    house.does |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
+    app.does |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
 
-    def open_house(options: Options) -> ScriptedApplication:
-        if options.config == "bad":
+    def create_app(arguments: Arguments) -> ScriptedApp:
+        if arguments.config == "bad":
             raise Unsupported("name a better file")
-        return house
+        return app
 
-    serve(parse(sys.argv[1:]) or Options(), open_house)
+    serve(parse(sys.argv[1:]) or Arguments(), create_app)
 
 
 if __name__ == "__main__":

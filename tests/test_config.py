@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from byokd.config import ConfigError, read_settings
+from byokd.config.files import ConfigError, read_settings
 from byokd.core.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX
 from byokd.core.settings import OwnModel, OwnPrice, Settings
 
@@ -64,7 +64,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert settings.extra_ca_file == "/etc/ca.pem"
     assert not settings.features.multi_field_providers
     assert settings.headers == {"openrouter": {"x-title": "my editor"}}
-    assert settings.patience.idle_ms == 5000
+    assert settings.timeouts.idle_ms == 5000
     own = OwnModel(id="mine", context_tokens=8192, price=OwnPrice(input="0.5", output="1"))
     assert settings.models == {"openai-compatible": (own,)}
 

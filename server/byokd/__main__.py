@@ -1,7 +1,6 @@
-"""The start of the process: serve a client over stdio, or hand over to the command line.
+"""The start of the process: serves a client over stdio, or runs the command line.
 
-Knows the few options of the daemon, and how a process should stand that holds keys. Must not import
-anything before it knows which of the two it is: an editor waits for us.
+Nothing is imported before it is clear which of the two it is: an editor waits for the daemon.
 """
 
 from __future__ import annotations
@@ -10,104 +9,118 @@ import gc
 import os
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from byokd.core.secret import Secret
-    from byokd.services.house import Application
+    from byokd.services.interface import App
 
-_VALUES: Final = {"--data-dir": "data_dir", "--config": "config", "--log-level": "log_level"}
-_FLAGS: Final = {"--allow-export": "allow_export"}
+_VALUES: Final = frozenset({"--data-dir", "--config", "--log-level"})
 _LEVELS: Final = frozenset({"debug", "info", "warning", "error"})
-_IGNORED: Final = "--clientProcessId="  # vscode-languageclient adds it; initialize tells it again
+_IGNORED: Final = "--clientProcessId="  # vscode-languageclient adds it; `initialize` repeats it
 
 
-@dataclass(slots=True)
-class Options:
-    """What the daemon can be told when it is started; paths as they were given.
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The daemon's command line.
 
-    `variables` are those of the client's environment that only an import may look at.
-    `allow_export` is said by `byokd keys export` alone, after it asked on a terminal.
+    Attributes:
+        data_dir: `--data-dir` as written.
+        config: `--config` as written.
+        log_level: `--log-level`, one of `_LEVELS`.
+        allow_export: whether `key/export` works; `byokd keys export` sets it after a confirmation
+            on a terminal.
+        variables: variables of the client's environment, which only an import may read.
     """
 
     data_dir: str | None = None
     config: str | None = None
     log_level: str = "warning"
-    variables: MutableMapping[str, Secret] = field(default_factory=dict)
     allow_export: bool = False
+    variables: MutableMapping[str, Secret] = field(default_factory=dict)
 
 
 def main() -> int:
-    """Run byokd; return the exit code where a person asked, and never return where a client did."""
-    arguments = sys.argv[1:]
-    options = parse(arguments)
-    if options is not None and ("--stdio" in arguments or not sys.stdin.isatty()):
-        serve(options, _open_house)
+    """Run the daemon, which does not return, or a command; return the command's exit code."""
+    words = sys.argv[1:]
+    arguments = parse(words)
+    if arguments is not None and ("--stdio" in words or not sys.stdin.isatty()):
+        serve(arguments, _create_app)
     from byokd.cli.main import main as run_command
 
-    return run_command(arguments)
+    return run_command(words)
 
 
-def parse(arguments: Sequence[str]) -> Options | None:
-    """Read the daemon's options, or return None where any argument is not one of them."""
-    options = Options()
-    left = iter(arguments)
-    for argument in left:
-        name, has_value, value = argument.partition("=")
+def parse(words: Sequence[str]) -> Arguments | None:
+    """Return the daemon's arguments, or None if any word is not one of the daemon's options."""
+    values: dict[str, str] = {}
+    allow_export = False
+    remaining = iter(words)
+    for word in remaining:
+        name, has_value, value = word.partition("=")
         if name in _VALUES:
-            found = value if has_value else next(left, None)
-            if not found or (name == "--log-level" and found not in _LEVELS):
+            text = value if has_value else next(remaining, None)
+            if not text or (name == "--log-level" and text not in _LEVELS):
                 return None
-            setattr(options, _VALUES[name], found)
-        elif argument in _FLAGS:
-            setattr(options, _FLAGS[argument], True)
-        elif argument != "--stdio" and not argument.startswith(_IGNORED):
+            values[name] = text
+        elif word == "--allow-export":
+            allow_export = True
+        elif word != "--stdio" and not word.startswith(_IGNORED):
             return None
-    return options
+    return Arguments(
+        data_dir=values.get("--data-dir"),
+        config=values.get("--config"),
+        log_level=values.get("--log-level", "warning"),
+        allow_export=allow_export,
+    )
 
 
-def serve(options: Options, create_app: Callable[[Options], Application]) -> NoReturn:
+def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoReturn:
     """Serve the client on stdin and stdout, then end the process.
 
-    The end is `os._exit`: everything that must be on disk was closed in order, and a thread that a
-    keyring or a resolver keeps waiting must not keep us.
+    Args:
+        arguments: the command line; `create_app` gets them with the variables filled in.
+        create_app: builds the application; what it raises is logged and ends the process.
+
+    It ends with `os._exit`: everything that must be on disk was closed in order before, and a
+    thread that waits for a keyring or a resolver must not delay the end.
     """
-    gc.disable()  # imports make no garbage worth looking for; serving turns it on again
+    gc.disable()  # imports make little garbage; `rpc.serve` turns it on again
     from byokd.process.environment import set_aside
     from byokd.process.hardening import leave_folder, stand_alone
 
-    options.variables = set_aside(os.environ)
-    # A pydantic plugin is code from any installed package that would see every value we check.
+    arguments = replace(arguments, variables=set_aside(os.environ))
+    # A pydantic plugin is code of any installed package, and it would see every value we check.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     from byokd.rpc import logs
     from byokd.rpc.serve import run, take_stdout
 
     stdout_fd = take_stdout()
-    logs.set_up(options.log_level)
+    logs.set_up(arguments.log_level)
     stand_alone()
     code = 1
     try:
-        house = create_app(options)
-        leave_folder()  # paths that the client gave were read by now
-    except Exception as error:  # noqa: BLE001 - said in our words, then the process ends
+        app = create_app(arguments)
+        leave_folder()  # relative paths on the command line are resolved by now
+    except Exception as error:  # noqa: BLE001 - logged, then the process ends
         logs.say_why_not(error)
         os._exit(code)
     try:
-        code = run(house, sys.stdin.fileno(), stdout_fd)
-    except BaseException as error:  # noqa: BLE001 - likewise
+        code = run(app, sys.stdin.fileno(), stdout_fd)
+    except BaseException as error:  # noqa: BLE001 - reported, then the process ends
         sys.excepthook(type(error), error, error.__traceback__)
     os._exit(code)
 
 
-def _open_house(options: Options) -> Application:
+def _create_app(arguments: Arguments) -> App:
     from byokd.app import create_app
 
     return create_app(
-        options.data_dir,
-        options.config,
-        options.variables,
-        allow_export=options.allow_export,
+        arguments.data_dir,
+        arguments.config,
+        arguments.variables,
+        allow_export=arguments.allow_export,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from byokd.catalog.loader import load
-from byokd.config import read_providers
+from byokd.config.files import read_providers
 from byokd.core.limits import OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.sandbox import Sandbox
 from daemon import running
@@ -91,7 +91,7 @@ REFUSED = [
     (PLAIN.replace("my-vendor", BUILT_IN), "must be my-vendor"),
     (PLAIN.replace('"custom"', '"managed"'), "kind: must be custom"),
     (PLAIN.replace("openai_chat", "morse"), "dialect: must be one of"),
-    (PLAIN + "[headers]\nAuthorization = 'Bearer x'\n", "belongs into the vault"),
+    (PLAIN + "[headers]\nAuthorization = 'Bearer x'\n", "store Authorization in the vault"),
     (PLAIN + "#" * OWN_RECORD_MAX_BYTES, "larger"),
 ]
 

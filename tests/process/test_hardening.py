@@ -15,7 +15,8 @@ from types import ModuleType
 
 import pytest
 
-from byokd.app import App, Options
+from byokd.app import ByokdApp, Options
+from byokd.config import configure
 from byokd.core.secret import Secret
 from byokd.core.settings import Settings
 from byokd.process import hardening
@@ -59,7 +60,7 @@ def test_variables_that_nobody_needs_are_set_aside_as_secrets() -> None:
 
 def test_an_import_may_look_at_what_some_provider_names(tmp_path: Path) -> None:
     variables = {name: Secret(KEY) for name in HOSTILE}
-    app = App(Options(data_dir=tmp_path, settings=Settings(), variables=variables))
+    app = ByokdApp(Options(data_dir=tmp_path, variables=variables), configure(Settings()))
     assert app._variables == {"OPENAI_API_KEY": Secret(KEY)}
 
 

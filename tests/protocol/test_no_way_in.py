@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from byokd.config import _File
+from byokd.config.files import _File
 from byokd.protocol.lifecycle import ClientOptions
 from byokd.protocol.methods import REQUESTS
 

@@ -25,7 +25,7 @@ EXAMPLES = re.findall(r"^<!-- (\w+) -->\n```json\n(.*?)\n```$", TEXT, re.MULTILI
 EVENTS = {event.__dataclass_fields__["type"].default for event in get_args(Event)}
 
 HANDSHAKE_METHODS = {"initialize": "InitializeParams"}
-MODULES = sorted({method.module for method in METHODS})
+MODULES = sorted({method.params_type().__module__ for method in METHODS})
 
 
 def section(title: str) -> str:
@@ -43,8 +43,8 @@ def rows(title: str) -> list[list[str]]:
 
 def model(name: str) -> type[BaseModel]:
     """Return the class of the contract with this name."""
-    for module in (*MODULES, "errors"):
-        found = getattr(import_module(f"byokd.protocol.{module}"), name, None)
+    for module in (*MODULES, "byokd.protocol.errors"):
+        found = getattr(import_module(module), name, None)
         if isinstance(found, type) and issubclass(found, BaseModel):
             return found
     raise AssertionError(f"protocol.md names {name}, which is no type of the contract")
@@ -57,7 +57,7 @@ def payload(name: str, example: dict[str, Any]) -> Any:
     assert example["jsonrpc"] == "2.0"
     if "method" in example:
         method = example["method"]
-        assert name == HANDSHAKE_METHODS.get(method) or name == BY_NAME[method].params
+        assert name == HANDSHAKE_METHODS.get(method) or name == BY_NAME[method].params_name
         return example["params"]
     if name == "ServerOptions":
         return example["result"]["capabilities"]["experimental"]["byokd"]
@@ -87,7 +87,7 @@ def test_every_json_block_is_checked() -> None:
 
 
 def test_method_table_is_the_code_s() -> None:
-    table = [(m.name, m.direction, m.params, m.result or "", m.summary) for m in METHODS]
+    table = [(m.name, m.direction, m.params_name, m.result_name or "", m.summary) for m in METHODS]
     assert [tuple(row) for row in rows("Methods")] == table
 
 
@@ -97,8 +97,8 @@ def test_method_has_a_place_and_worked_examples(name: str) -> None:
     assert found
     method = BY_NAME[name]
     shown = re.findall(r"^<!-- (\w+) -->", found[1], re.MULTILINE)
-    assert method.params in shown
-    assert method.result is None or method.result in shown
+    assert method.params_name in shown
+    assert method.result_name is None or method.result_name in shown
 
 
 def test_no_section_is_about_a_method_that_is_not_there() -> None:

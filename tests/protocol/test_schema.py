@@ -109,7 +109,7 @@ def test_method_map_is_the_method_table() -> None:
     for method in METHODS:
         row = rows[method.name]
         assert (row["direction"], row["summary"]) == (method.direction, method.summary)
-        assert (row["result"] is None) == (method.result is None)
+        assert (row["result"] is None) == (method.result_type() is None)
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -131,17 +131,17 @@ def test_kinds_and_events_are_whole() -> None:
         assert event["properties"]["type"]["const"] == tag
 
 
-@pytest.mark.parametrize("name", sorted({m.result for m in SENT if m.result}))
+@pytest.mark.parametrize("name", sorted({m.result_name for m in SENT if m.result_name}))
 def test_results_carry_every_field_and_may_grow(name: str) -> None:
     node = DEFS[name]
     assert set(node["required"]) == node["properties"].keys() - {"_meta"}
     assert "additionalProperties" not in node
 
 
-@pytest.mark.parametrize("name", sorted({m.params for m in SENT}))
+@pytest.mark.parametrize("name", sorted({m.params_name for m in SENT}))
 def test_params_are_closed_and_need_only_what_has_no_default(name: str) -> None:
     node = DEFS[name]
-    method = next(m for m in SENT if m.params == name)
+    method = next(m for m in SENT if m.params_name == name)
     fields = method.params_type().model_fields.values()
     assert set(node.get("required", ())) == {f.alias for f in fields if f.is_required()}
     assert node["additionalProperties"] is False

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from byokd.__main__ import Options, parse
+from byokd.__main__ import Arguments, parse
 from byokd.core.limits import SHUTDOWN_TIMEOUT_MS
 from byokd.rpc.framing import FrameReader, frame
 from byokd.rpc.parent_watch import is_alive
@@ -256,11 +256,11 @@ async def test_why_it_cannot_start_is_told_in_words() -> None:
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        ([], Options()),
-        (["--stdio"], Options()),
-        (["--stdio", "--data-dir", "d", "--config=c"], Options(data_dir="d", config="c")),
-        (["--log-level", "debug"], Options(log_level="debug")),
-        (["--stdio", "--clientProcessId=12"], Options()),
+        ([], Arguments()),
+        (["--stdio"], Arguments()),
+        (["--stdio", "--data-dir", "d", "--config=c"], Arguments(data_dir="d", config="c")),
+        (["--log-level", "debug"], Arguments(log_level="debug")),
+        (["--stdio", "--clientProcessId=12"], Arguments()),
         (["--log-level", "loud"], None),
         (["--data-dir"], None),
         (["--data-dir="], None),
@@ -269,7 +269,7 @@ async def test_why_it_cannot_start_is_told_in_words() -> None:
         (["--help"], None),
     ],
 )
-async def test_what_is_for_the_daemon(arguments: list[str], wanted: Options | None) -> None:
+async def test_what_is_for_the_daemon(arguments: list[str], wanted: Arguments | None) -> None:
     assert parse(arguments) == wanted
 
 

@@ -1,7 +1,6 @@
-"""What a person may set in `config.toml`, as frozen values.
+"""The settings of `config.toml` as frozen values, with their defaults.
 
-Knows the shape of the settings and their defaults. Must not read a file: the roof does. Nothing
-here can be set by a request, an environment variable or a folder that an editor opened.
+Nothing here can be set by a request, an environment variable or a folder that an editor opened.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from byokd.protocol.lifecycle import Features
 
 @dataclass(frozen=True, slots=True)
 class HealthPolicy:
-    """When a rejected key is taken out of use.
+    """When a key that its provider rejects is disabled.
 
     Attributes:
-        rejections: how many in a row make a key suspect enough to be asked about.
-        window_ms: the row is broken by more than this between two rejections.
+        rejections: rejections in a row before a probe confirms that the key is invalid.
+        window_ms: a longer time between two rejections starts the count again.
         gap_min_ms: rejections closer together than this count once: one glitch hits many calls.
-        grace_ms: after store or rotate nothing counts for so long, unless the key was accepted
-            before: a new key takes a while to reach every machine of its provider.
-        probe_delay_min_ms: the confirming probe waits at least so long.
-        probe_delay_max_ms: and at most so long.
-        reprobe_delays_ms: when the probe could not tell, it is repeated after these.
-        overdue_ms: a probe that is so late has lost its prober; the next use asks for another.
-        repeat_within_ms: a rejected request is tried once more if the key worked so lately.
-        repeat_delay_ms: and after this.
+        grace_ms: rejections do not count for this long after store or rotate, unless the key was
+            accepted before: a new key takes a while to reach every machine of its provider.
+        probe_delay_min_ms: shortest delay of the confirming probe.
+        probe_delay_max_ms: longest delay of the confirming probe.
+        reprobe_delays_ms: delays of further probes when the probe was inconclusive.
+        overdue_ms: after this delay a probe counts as lost, and the next use starts another.
+        repeat_within_ms: a rejected request is repeated once if the key worked this recently.
+        repeat_delay_ms: delay of that repeat.
     """
 
     rejections: int = 3
@@ -54,7 +53,7 @@ class HealthPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TimeoutSettings:
-    """How long a chat waits, in milliseconds, for each thing it can wait for."""
+    """The timeouts of a chat, in milliseconds."""
 
     connect_ms: int = CONNECT_TIMEOUT_MS
     first_byte_ms: int = FIRST_BYTE_TIMEOUT_MS
@@ -65,25 +64,25 @@ class TimeoutSettings:
 
 @dataclass(frozen=True, slots=True)
 class SharedKey:
-    """A key that a team shares, for one managed provider, and where it may go."""
+    """A team's shared key for one provider, and the base URL it may be sent to."""
 
     secret: Secret
     base_url: str | None = None
 
 
 Money: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,12})?$")]
-"""An amount, as decimal text."""
+"""A decimal amount as text."""
 
 
-class _Stated(BaseModel):
-    # Built when the first one is read: most people state nothing.
+class _UserValue(BaseModel):
+    # Built when the first one is read: most users set none.
     model_config = ConfigDict(
         extra="forbid", frozen=True, defer_build=True, hide_input_in_errors=True
     )
 
 
-class OwnPrice(_Stated):
-    """What a person says a model costs: money per million tokens."""
+class OwnPrice(_UserValue):
+    """The user's price of a model: money per million tokens."""
 
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
     input: Money
@@ -92,8 +91,8 @@ class OwnPrice(_Stated):
     cache_write: Money | None = None
 
 
-class OwnModel(_Stated):
-    """A model that a person names. What is stated wins over provider and catalog."""
+class OwnModel(_UserValue):
+    """A model that the user describes. Fields set here win over provider and catalog."""
 
     id: Annotated[str, StringConstraints(min_length=1, max_length=512)]
     name: str | None = None
@@ -109,22 +108,22 @@ class OwnModel(_Stated):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a person may set.
+    """All settings.
 
     Attributes:
-        features: switches; a client can only narrow them.
-        health: when a rejected key is taken out of use.
-        patience: how long a chat waits.
-        headers: extra or replaced request headers per provider, never a credential.
-        models: what the person states about models, per provider.
-        proxy: an http(s) proxy for every connection off this machine.
-        extra_ca_file: a PEM file of certificates trusted beside the system's.
-        shared_pool: shared keys per provider.
+        features: switches; a client can only switch off.
+        health: when a rejected key is disabled.
+        timeouts: the timeouts of a chat.
+        headers: extra or replaced request headers by provider id; never a credential.
+        models: the user's own models by provider id.
+        proxy: the URL of an http(s) proxy for every connection off this machine.
+        extra_ca_file: path of a PEM file with certificates to trust beside the system's.
+        shared_pool: shared keys by provider id.
     """
 
     features: Features = field(default_factory=Features)
     health: HealthPolicy = field(default_factory=HealthPolicy)
-    patience: TimeoutSettings = field(default_factory=TimeoutSettings)
+    timeouts: TimeoutSettings = field(default_factory=TimeoutSettings)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     models: dict[str, tuple[OwnModel, ...]] = field(default_factory=dict)
     proxy: str | None = None

@@ -1,104 +1,299 @@
-"""The method table: the one list that the door, the documents, the schema and the tests read.
+"""The method table, read by the server, the schema, the documentation and the tests.
 
-Knows names and where their types live. Must not import them: a type is built when its method is
-first used, which keeps sixty models off the path to `initialize`. A method that does not work yet
-is not here.
+One constant per method: its name, its types and a summary. A module of types is imported when a
+method of it is first used, which keeps sixty models off the path to `initialize`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
-from byokd.protocol.base import Params, Result
+from byokd.protocol.base import Params, Value
+
+if TYPE_CHECKING:
+    from byokd.protocol import (
+        account,
+        audit,
+        backup,
+        chat,
+        diagnosis,
+        events,
+        key,
+        lifecycle,
+        model,
+        provider,
+        transfer,
+        vault,
+    )
+else:
+
+    class _TypesModule:
+        """A module of this package that is imported when one of its names is read."""
+
+        def __init__(self, name: str) -> None:
+            self._name = f"{__package__}.{name}"
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module(self._name), name)
+
+    account = _TypesModule("account")
+    audit = _TypesModule("audit")
+    backup = _TypesModule("backup")
+    chat = _TypesModule("chat")
+    diagnosis = _TypesModule("diagnosis")
+    events = _TypesModule("events")
+    key = _TypesModule("key")
+    lifecycle = _TypesModule("lifecycle")
+    model = _TypesModule("model")
+    provider = _TypesModule("provider")
+    transfer = _TypesModule("transfer")
+    vault = _TypesModule("vault")
 
 Direction: TypeAlias = Literal["request", "notification", "serverRequest", "serverNotification"]
+P = TypeVar("P", bound=Params)
+R = TypeVar("R", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """One row. `params` and `result` are class names in `byokd.protocol.<module>`."""
+class Method(Generic[P, R]):
+    """One method of the contract.
+
+    Attributes:
+        params_type: returns the type of the params, importing it if needed.
+        result_type: returns the type of the result; None for a notification.
+    """
 
     name: str
-    module: str
-    params: str
-    result: str | None
+    direction: Direction
     summary: str
-    direction: Direction = "request"
+    params_type: Callable[[], type[P]]
+    result_type: Callable[[], type[R] | None]
 
-    def params_type(self) -> type[Params]:
-        """Import and return the params class."""
-        return cast("type[Params]", self._find(self.params))
+    @property
+    def params_name(self) -> str:
+        """The name of the params type."""
+        return self.params_type().__name__
 
-    def result_type(self) -> type[Result] | None:
-        """Import and return the result class, or None for a notification."""
-        return cast("type[Result]", self._find(self.result)) if self.result else None
+    @property
+    def result_name(self) -> str | None:
+        """The name of the result type, or None."""
+        result = self.result_type()
+        return result.__name__ if result else None
 
-    def _find(self, name: str) -> object:
-        return getattr(import_module(f"byokd.protocol.{self.module}"), name)
+
+def _request(
+    name: str, params: Callable[[], type[P]], result: Callable[[], type[R]], summary: str
+) -> Method[P, R]:
+    return Method(name, "request", summary, params, result)
 
 
-METHODS: tuple[Method, ...] = (
-    Method("provider/list", "provider", "ProviderListParams", "ProviderListResult",
-           "the providers, what each needs, and whether it can be called yet"),
-    Method("provider/test", "diagnosis", "ProviderTestParams", "ProviderTestResult",
-           "try the way to a provider step by step, and say where it ends"),
-    Method("key/store", "key", "KeyStoreParams", "KeyStoreResult",
-           "probe a new key and store it unless it is known bad"),
-    Method("key/rotate", "key", "KeyRotateParams", "KeyStoreResult",
-           "replace the secret of a key"),
-    Method("key/list", "key", "KeyListParams", "KeyListResult", "the stored keys, never a secret"),
-    Method("key/probe", "key", "KeyProbeParams", "KeyProbeResult",
-           "ask the provider about a stored key or a candidate"),
-    Method("key/disable", "key", "KeyIdParams", "KeyResult", "stop using a key until enabled"),
-    Method("key/enable", "key", "KeyEnableParams", "KeyEnableResult", "use a disabled key again"),
-    Method("key/delete", "key", "KeyIdParams", "KeyDeleteResult", "forget a key"),
-    Method("key/setDefault", "key", "KeyIdParams", "KeyResult",
-           "use this key when a call names none"),
-    Method("key/import", "transfer", "KeyImportParams", "KeyImportResult",
-           "show the keys that a source holds, and store the chosen ones"),
-    Method("key/export", "transfer", "KeyExportParams", "KeyExportResult",
-           "seal keys for another machine, where a person asked for it on a terminal"),
-    Method("vault/status", "vault", "VaultStatusParams", "VaultResult",
-           "whether keys can be reached, and why not"),
-    Method("vault/initialize", "vault", "VaultInitializeParams", "VaultInitializeResult",
-           "make the vault with a chosen protection"),
-    Method("vault/unlock", "vault", "VaultUnlockParams", "VaultResult",
-           "open the vault with a passphrase, a recovery code or the keyring's prompt"),
-    Method("vault/lock", "vault", "VaultLockParams", "VaultResult",
-           "forget the vault's keys in this process until it is unlocked"),
-    Method("vault/restore", "backup", "VaultRestoreParams", "VaultRestoreResult",
-           "put a backup in the place of the vault"),
-    Method("vault/rekey", "vault", "VaultRekeyParams", "VaultRekeyResult",
-           "change what opens the vault, or what its keys are sealed under"),
-    Method("model/list", "model", "ModelListParams", "ModelListResult",
-           "models from the provider and from the bundled catalog, each with its source"),
-    Method("model/refresh", "model", "ModelRefreshParams", "ModelRefreshResult",
-           "ask the providers for their lists now"),
-    Method("chat/send", "chat", "SendParams", "SendResult", "ask a model"),
-    Method("audit/list", "audit", "AuditListParams", "AuditListResult",
-           "what happened to the keys"),
-    Method("audit/verify", "audit", "AuditVerifyParams", "AuditVerifyResult",
-           "check that the record is whole"),
-    Method("audit/export", "audit", "AuditExportParams", "AuditExportResult",
-           "the whole record, to be kept and checked elsewhere"),
-    Method("account/list", "account", "AccountListParams", "AccountListResult",
-           "the accounts that hold keys"),
-    Method("account/delete", "account", "AccountDeleteParams", "AccountDeleteResult",
-           "forget an account and all its keys"),
-    Method("chat/events", "events", "ChatEvents", None, "a piece of an answer",
-           "serverNotification"),
-    Method("key/changed", "key", "KeyChanged", None, "a key changed", "serverNotification"),
-    Method("vault/changed", "vault", "VaultChanged", None, "the vault changed",
-           "serverNotification"),
-    Method("model/changed", "model", "ModelChanged", None, "a provider's list of models changed",
-           "serverNotification"),
-    Method("window/logMessage", "lifecycle", "LogMessage", None, "a line for the log",
-           "serverNotification"),
-    Method("window/showMessageRequest", "lifecycle", "ShowMessageRequest", "MessageAction",
-           "ask the person about a disabled key", "serverRequest"),
-)  # fmt: skip
+def _server_request(
+    name: str, params: Callable[[], type[P]], result: Callable[[], type[R]], summary: str
+) -> Method[P, R]:
+    return Method(name, "serverRequest", summary, params, result)
 
-BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}
-REQUESTS: tuple[Method, ...] = tuple(m for m in METHODS if m.direction == "request")
+
+def _server_notification(
+    name: str, params: Callable[[], type[P]], summary: str
+) -> Method[P, Value]:
+    return Method(name, "serverNotification", summary, params, lambda: None)
+
+
+PROVIDER_LIST: Final = _request(
+    "provider/list",
+    lambda: provider.ProviderListParams,
+    lambda: provider.ProviderListResult,
+    "list the providers and the fields that each needs",
+)
+PROVIDER_TEST: Final = _request(
+    "provider/test",
+    lambda: diagnosis.ProviderTestParams,
+    lambda: diagnosis.ProviderTestResult,
+    "check the connection to a provider step by step",
+)
+KEY_STORE: Final = _request(
+    "key/store",
+    lambda: key.KeyStoreParams,
+    lambda: key.KeyStoreResult,
+    "probe a new key and store it unless it is known bad",
+)
+KEY_ROTATE: Final = _request(
+    "key/rotate",
+    lambda: key.KeyRotateParams,
+    lambda: key.KeyStoreResult,
+    "replace the secret of a key",
+)
+KEY_LIST: Final = _request(
+    "key/list",
+    lambda: key.KeyListParams,
+    lambda: key.KeyListResult,
+    "list the stored keys, without their secrets",
+)
+KEY_PROBE: Final = _request(
+    "key/probe",
+    lambda: key.KeyProbeParams,
+    lambda: key.KeyProbeResult,
+    "check a stored key or a new one with its provider",
+)
+KEY_DISABLE: Final = _request(
+    "key/disable",
+    lambda: key.KeyIdParams,
+    lambda: key.KeyResult,
+    "stop using a key until it is enabled",
+)
+KEY_ENABLE: Final = _request(
+    "key/enable",
+    lambda: key.KeyEnableParams,
+    lambda: key.KeyEnableResult,
+    "use a disabled key again",
+)
+KEY_DELETE: Final = _request(
+    "key/delete",
+    lambda: key.KeyIdParams,
+    lambda: key.KeyDeleteResult,
+    "delete a key",
+)
+KEY_SET_DEFAULT: Final = _request(
+    "key/setDefault",
+    lambda: key.KeyIdParams,
+    lambda: key.KeyResult,
+    "use this key where a request names none",
+)
+KEY_IMPORT: Final = _request(
+    "key/import",
+    lambda: transfer.KeyImportParams,
+    lambda: transfer.KeyImportResult,
+    "list the keys that a source holds, or store the chosen ones",
+)
+KEY_EXPORT: Final = _request(
+    "key/export",
+    lambda: transfer.KeyExportParams,
+    lambda: transfer.KeyExportResult,
+    "encrypt keys for another machine; only from the command line",
+)
+VAULT_STATUS: Final = _request(
+    "vault/status",
+    lambda: vault.VaultStatusParams,
+    lambda: vault.VaultResult,
+    "whether keys can be used, and if not, why",
+)
+VAULT_INITIALIZE: Final = _request(
+    "vault/initialize",
+    lambda: vault.VaultInitializeParams,
+    lambda: vault.VaultInitializeResult,
+    "create the vault with a chosen protection",
+)
+VAULT_UNLOCK: Final = _request(
+    "vault/unlock",
+    lambda: vault.VaultUnlockParams,
+    lambda: vault.VaultResult,
+    "open the vault with a passphrase, a recovery code or the keyring's prompt",
+)
+VAULT_LOCK: Final = _request(
+    "vault/lock",
+    lambda: vault.VaultLockParams,
+    lambda: vault.VaultResult,
+    "drop the vault's keys from this process until it is unlocked",
+)
+VAULT_RESTORE: Final = _request(
+    "vault/restore",
+    lambda: backup.VaultRestoreParams,
+    lambda: backup.VaultRestoreResult,
+    "replace the vault with a backup",
+)
+VAULT_REKEY: Final = _request(
+    "vault/rekey",
+    lambda: vault.VaultRekeyParams,
+    lambda: vault.VaultRekeyResult,
+    "change what opens the vault, or what its keys are sealed under",
+)
+MODEL_LIST: Final = _request(
+    "model/list",
+    lambda: model.ModelListParams,
+    lambda: model.ModelListResult,
+    "list models from the provider and the bundled catalog, each with its source",
+)
+MODEL_REFRESH: Final = _request(
+    "model/refresh",
+    lambda: model.ModelRefreshParams,
+    lambda: model.ModelRefreshResult,
+    "fetch the providers' model lists now",
+)
+CHAT_SEND: Final = _request(
+    "chat/send",
+    lambda: chat.SendParams,
+    lambda: chat.SendResult,
+    "send a conversation to a model",
+)
+AUDIT_LIST: Final = _request(
+    "audit/list",
+    lambda: audit.AuditListParams,
+    lambda: audit.AuditListResult,
+    "list audit entries",
+)
+AUDIT_VERIFY: Final = _request(
+    "audit/verify",
+    lambda: audit.AuditVerifyParams,
+    lambda: audit.AuditVerifyResult,
+    "check that the audit log is complete and unchanged",
+)
+AUDIT_EXPORT: Final = _request(
+    "audit/export",
+    lambda: audit.AuditExportParams,
+    lambda: audit.AuditExportResult,
+    "export the audit log, to store and verify it elsewhere",
+)
+ACCOUNT_LIST: Final = _request(
+    "account/list",
+    lambda: account.AccountListParams,
+    lambda: account.AccountListResult,
+    "list the accounts that hold keys",
+)
+ACCOUNT_DELETE: Final = _request(
+    "account/delete",
+    lambda: account.AccountDeleteParams,
+    lambda: account.AccountDeleteResult,
+    "delete an account and all its keys",
+)
+CHAT_EVENTS: Final = _server_notification(
+    "chat/events",
+    lambda: events.ChatEvents,
+    "events of a running chat",
+)
+KEY_CHANGED: Final = _server_notification(
+    "key/changed",
+    lambda: key.KeyChanged,
+    "a key changed",
+)
+VAULT_CHANGED: Final = _server_notification(
+    "vault/changed",
+    lambda: vault.VaultChanged,
+    "the vault changed",
+)
+MODEL_CHANGED: Final = _server_notification(
+    "model/changed",
+    lambda: model.ModelChanged,
+    "a provider's model list changed",
+)
+WINDOW_LOG_MESSAGE: Final = _server_notification(
+    "window/logMessage",
+    lambda: lifecycle.LogMessage,
+    "a line for the log",
+)
+WINDOW_SHOW_MESSAGE_REQUEST: Final = _server_request(
+    "window/showMessageRequest",
+    lambda: lifecycle.ShowMessageRequest,
+    lambda: lifecycle.MessageAction,
+    "ask the user about a disabled key",
+)
+
+METHODS: Final[tuple[Method[Any, Any], ...]] = tuple(
+    value for value in tuple(globals().values()) if isinstance(value, Method)
+)
+"""Every method above, in this order, which is the order of the schema and of protocol.md."""
+
+BY_NAME: Final = {method.name: method for method in METHODS}
+REQUESTS: Final = tuple(method for method in METHODS if method.direction == "request")

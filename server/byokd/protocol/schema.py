@@ -119,19 +119,19 @@ def _sent_to_client() -> Iterator[type[BaseModel]]:
             yield result
 
 
-def _row(method: Method, both: dict[str, str]) -> Node:
+def _row(method: Method[Any, Any], both: dict[str, str]) -> Node:
     sent = {kind.__name__ for kind in _sent_by_client()}
 
     def ref(name: str) -> Node:
         return _ref(both.get(name, name) if name in sent else name)
 
-    result = ref(method.result) if method.result else None
+    result = ref(method.result_name) if method.result_name else None
     if method.direction == "serverRequest":  # LSP: null is a person who chose nothing
         result = {"anyOf": [result, {"type": "null"}]}
     return {
         "direction": method.direction,
         "summary": method.summary,
-        "params": ref(method.params),
+        "params": ref(method.params_name),
         "result": result,
     }
 
@@ -217,8 +217,9 @@ def _walk(node: Any) -> Iterator[Node]:
 
 def _aliases() -> Iterator[tuple[str, Any]]:
     """Yield the named type aliases of the modules in the method table, without `Annotated`."""
-    for module in sorted({method.module for method in METHODS} | {"parts", "errors"}):
-        for name, value in sorted(vars(import_module(f"byokd.protocol.{module}")).items()):
+    modules = {method.params_type().__module__ for method in METHODS}
+    for module in sorted(modules | {"byokd.protocol.parts", "byokd.protocol.errors"}):
+        for name, value in sorted(vars(import_module(module)).items()):
             yield name, get_args(value)[0] if get_origin(value) is Annotated else value
 
 

@@ -5,4 +5,4 @@ Generated: a constant costs nothing on the way to `initialize`. Knows nothing el
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:30aa7b2a5afe71d3fc8383318df52446b6fdbdb117f4ff8b690dee233c044238"
+SCHEMA_HASH: Final = "sha256:cd6965073906163919b893088f8fc9069da271ff01ee0182e0032f8993bc3175"

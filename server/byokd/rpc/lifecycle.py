@@ -1,7 +1,4 @@
-"""From `initialize` to `exit`: which message may come when.
-
-Knows the states of a connection. Must not know what any other method does.
-"""
+"""The LSP lifecycle, from `initialize` to `exit`: which message is accepted when."""
 
 from __future__ import annotations
 
@@ -21,62 +18,73 @@ EXIT: Final = "exit"
 CANCEL: Final = "$/cancelRequest"
 
 
-class Stage(Enum):
-    """How far a connection has come."""
-
+class _Stage(Enum):
     NEW = auto()
     OPEN = auto()
     SHUT = auto()
 
 
 class Lifecycle:
-    """The state of the one connection."""
+    """The state of the connection."""
 
     def __init__(self) -> None:
-        self.stage = Stage.NEW
+        self._stage = _Stage.NEW
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `initialize` was answered and `shutdown` has not come."""
+        return self._stage is _Stage.OPEN
+
+    def open(self) -> None:
+        """Accept requests: `initialize` was answered."""
+        self._stage = _Stage.OPEN
+
+    def shut_down(self) -> None:
+        """Accept nothing but `exit`."""
+        self._stage = _Stage.SHUT
 
     def admit(self, method: str) -> None:
-        """Let a request in.
+        """Check that a request may come now.
 
         Raises:
             NotInitialized: something came before `initialize`.
             InvalidRequest: a second `initialize`, or anything after `shutdown`.
         """
-        if self.stage is Stage.NEW and method != INITIALIZE:
+        if self._stage is _Stage.NEW and method != INITIALIZE:
             raise NotInitialized("send initialize first")
-        if self.stage is Stage.OPEN and method == INITIALIZE:
+        if self._stage is _Stage.OPEN and method == INITIALIZE:
             raise InvalidRequest("initialize was answered already")
-        if self.stage is Stage.SHUT:
+        if self._stage is _Stage.SHUT:
             raise InvalidRequest("the daemon was shut down; only exit may follow")
 
     def exit_code(self) -> int:
-        """What LSP wants of `exit`: 0 after `shutdown`, else 1."""
-        return 0 if self.stage is Stage.SHUT else 1
+        """Return the exit code for `exit`, as LSP defines it: 0 after `shutdown`, else 1."""
+        return 0 if self._stage is _Stage.SHUT else 1
 
 
 def read_initialize(params: JsonObject) -> tuple[InitializeParams, ClientOptions]:
-    """Read LSP's `initialize` and our part of it.
+    """Return LSP's params of `initialize` and byokd's options inside them.
 
-    A client that knows nothing of us sends options of any shape, an empty array from Neovim among
-    them; only an object named `byokd` inside an object is ours. Faults in it are told.
+    A plain LSP client sends `initializationOptions` of any shape (Neovim an empty array). Only an
+    object under `byokd` inside an object is checked as our options.
 
     Raises:
-        InvalidParams: ours, or a part of LSP's that we read, is malformed.
+        InvalidParams: our options, or one of the LSP fields that we read, are malformed.
     """
-    given = params.get("initializationOptions")
-    ours = given.get("byokd") if isinstance(given, dict) else None
-    known: JsonObject = {name: params.get(name) for name in ("processId", "clientInfo")}
-    lsp = check(known, InitializeParams)
-    options = check(ours if isinstance(ours, dict) else {}, ClientOptions)
+    lsp_options = params.get("initializationOptions")
+    byokd_options = lsp_options.get("byokd") if isinstance(lsp_options, dict) else None
+    lsp_fields: JsonObject = {name: params.get(name) for name in ("processId", "clientInfo")}
+    lsp = check(lsp_fields, InitializeParams)
+    options = check(byokd_options if isinstance(byokd_options, dict) else {}, ClientOptions)
     if options.client_info is None and lsp.client_info is not None:
         options = options.model_copy(update={"client_info": lsp.client_info})
     return lsp, options
 
 
 def initialize_result(options: ServerOptions) -> Json:
-    """Return our answer inside LSP's `InitializeResult`."""
-    ours: Json = options.model_dump(mode="json", by_alias=True)
+    """Return LSP's `InitializeResult` with our options inside."""
+    byokd_options: Json = options.model_dump(mode="json", by_alias=True)
     return {
-        "capabilities": {"experimental": {"byokd": ours}},
+        "capabilities": {"experimental": {"byokd": byokd_options}},
         "serverInfo": {"name": "byokd", "version": __version__},
     }

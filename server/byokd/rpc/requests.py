@@ -1,7 +1,4 @@
-"""The requests under way: each has a name of its own and gets exactly one answer.
-
-Knows ids, tasks and cancelling. Must not know methods or JSON.
-"""
+"""The table of running requests: ids, tasks and cancelling. No methods and no JSON."""
 
 from __future__ import annotations
 
@@ -13,42 +10,62 @@ from byokd.core.limits import REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
 from byokd.protocol.errors import Cancelled, Conflict, InvalidRequest, Overloaded
 from byokd.rpc.codec import Id
 
-_BUSY: Final = "too much is under way; wait for an answer and try again"
+_BUSY: Final = "too many requests are running; wait for an answer and try again"
 
 
 class InFlight:
     """One request, from its arrival until its answer is accepted for writing.
 
-    Cancelling ends the task, and the answer is `cancelled`. A handler that has something better to
-    say, as a chat has, registers `on_cancel` and ends by itself.
+    Cancelling ends the task, and the answer is `cancelled`. With `keeps_result`, as for a chat, it
+    calls the function registered by `on_cancel` instead, and the task ends by itself with a result.
     """
 
-    __slots__ = ("_on_cancel", "_task", "answering", "cancelled", "id", "keeps_result", "stream_id")
+    __slots__ = (
+        "_answering",
+        "_on_cancel",
+        "_task",
+        "cancelled",
+        "id",
+        "keeps_result",
+        "stream_id",
+    )
 
     def __init__(self, id_: Id, *, keeps_result: bool) -> None:
         self.id = id_
         self.keeps_result = keeps_result
         self.cancelled = False
-        self.answering = False  # from here on there is nothing left to cancel
+        self._answering = False
         self.stream_id: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._on_cancel: Callable[[], None] | None = None
 
     def begin(self) -> None:
-        """Take the running task as the one to cancel. Raises `Cancelled` if it is too late."""
+        """Take the running task as the one to cancel.
+
+        Raises:
+            Cancelled: the client cancelled before the task ran.
+        """
         self._task = asyncio.current_task()
         if self.cancelled and not self.keeps_result:
             raise Cancelled("the request was cancelled")
 
-    def on_cancel(self, end: Callable[[], None]) -> None:
-        """Call `end` when the client cancels, at once if it has."""
-        self._on_cancel = end
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the client cancels, at once if it already has."""
+        self._on_cancel = callback
         if self.cancelled:
-            end()
+            callback()
+
+    def use_stream(self, stream_id: str) -> None:
+        """Note the stream that this request sends on."""
+        self.stream_id = stream_id
+
+    def start_answering(self) -> None:
+        """Note that the answer is ready: from now on a cancel has no effect."""
+        self._answering = True
 
     def cancel(self) -> None:
-        """Ask for an early end; any number of times, also too late."""
-        if self.answering or self.cancelled:
+        """End the request early; a second call and a late one have no effect."""
+        if self._answering or self.cancelled:
             return
         self.cancelled = True
         if self.keeps_result:
@@ -59,18 +76,18 @@ class InFlight:
 
 
 class Requests:
-    """The table of requests under way."""
+    """The running requests and streams."""
 
     def __init__(self) -> None:
         self._by_id: dict[Id, InFlight] = {}
         self._streams: set[str] = set()
 
     def add(self, id_: Id, *, keeps_result: bool = False) -> InFlight:
-        """Enter a request.
+        """Add a request.
 
         Raises:
             InvalidRequest: its id belongs to a request that is not answered yet.
-            Overloaded: too many are under way.
+            Overloaded: too many requests are running.
         """
         if id_ in self._by_id:
             raise InvalidRequest("this id belongs to a request that is not answered yet")
@@ -80,31 +97,31 @@ class Requests:
         return entry
 
     def remove(self, entry: InFlight) -> None:
-        """Forget a request whose answer is on its way."""
+        """Remove a request whose answer was accepted for writing."""
         del self._by_id[entry.id]
         if entry.stream_id is not None:
             self._streams.discard(entry.stream_id)
 
     def add_stream(self, entry: InFlight, stream_id: str) -> None:
-        """Enter the stream of a chat.
+        """Add the stream of a chat.
 
         Raises:
-            Conflict: a chat of this name is under way.
-            Overloaded: too many chats are under way.
+            Conflict: a running chat has this stream id.
+            Overloaded: too many chats are running.
         """
         if stream_id in self._streams:
             raise Conflict("this streamId is in use; choose another")
         if len(self._streams) >= STREAMS_MAX:
             raise Overloaded(_BUSY)
         self._streams.add(stream_id)
-        entry.stream_id = stream_id
+        entry.use_stream(stream_id)
 
     def find(self, id_: object) -> InFlight | None:
-        """Return the request of this id, or None."""
+        """Return the request with this id, or None."""
         if isinstance(id_, bool) or not isinstance(id_, int | str):
-            return None  # `true` would find 1
+            return None  # `True` equals 1
         return self._by_id.get(id_)
 
     def all(self) -> Collection[InFlight]:
-        """Return the requests under way."""
+        """Return the running requests."""
         return tuple(self._by_id.values())

@@ -1,10 +1,9 @@
-"""The door itself: pygls's server and registry, with everything that touches bytes replaced.
+"""The server: takes messages, finds their routes and writes their answers.
 
-Knows how a message finds its handler and how its answer finds the way out. Must not know what any
-method does. pygls 2.1.1 turns params into mangled tuples, drops malformed requests without an
-answer, logs params and bodies, sends tracebacks and writes on the loop; its codec, framing, writer
-and error reporting are therefore never reached: every message comes in through `receive()` and
-leaves through the outbox.
+It uses pygls's server and feature registry, and nothing of pygls that touches bytes. pygls 2.1.1
+turns params into mangled tuples, drops malformed requests without an answer, logs params and
+bodies, sends tracebacks and writes on the loop. So its codec, framing, writer and error reporting
+are never reached: every message comes in through `receive()` and leaves through the outbox.
 """
 
 from __future__ import annotations
@@ -12,61 +11,73 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from byokd.core.limits import WARM_UP_DELAY_MS
-from byokd.protocol.base import Json, Result
+from byokd.protocol.base import Json, Value
 from byokd.protocol.errors import ByokdError, Cancelled, MethodNotFound
-from byokd.protocol.methods import BY_NAME
 from byokd.rpc import codec, lifecycle
+from byokd.rpc.call import Call
 from byokd.rpc.client import ConnectedClient
 from byokd.rpc.codec import Notification, Reply, Request
 from byokd.rpc.errors import CODES, as_ours, describe
-from byokd.rpc.handlers import HANDLERS, KEEPS_RESULT
-from byokd.rpc.handlers.call import Call
-from byokd.rpc.lifecycle import Lifecycle, Stage
+from byokd.rpc.lifecycle import Lifecycle
 from byokd.rpc.lsp_types import standing_in
 from byokd.rpc.outbox import Outbox
 from byokd.rpc.params import check, named
 from byokd.rpc.requests import InFlight, Requests
-from byokd.services.house import Application
+from byokd.rpc.routes import ROUTES, Route
 from byokd.services.runtime.session import Session
 
 with standing_in():
     from pygls.protocol import JsonRPCProtocol
     from pygls.server import JsonRPCServer
 
+if TYPE_CHECKING:
+    from byokd.services.interface import App
+
+Handler: TypeAlias = Callable[[Call, Json], Awaitable[Value]]
+"""Answers one method: the call and its unchecked params in, the result out."""
+
 _log = logging.getLogger(__name__)
+_KEEP_RESULT: Final = frozenset(route.method.name for route in ROUTES if route.keeps_result)
 
 
 class Server(JsonRPCServer):
-    """The server. `on_initialized` and `on_exit` tell whoever holds the process."""
+    """The server of one connection.
+
+    Args:
+        app: the application to serve.
+        outbox: takes what is to be written.
+        on_process_id: called with the client's process id, if `initialize` names one.
+        on_exit: called with the exit code when the client sends `exit`.
+    """
 
     protocol: Dispatcher
 
     def __init__(
         self,
-        house: Application,
+        app: App,
         outbox: Outbox,
         *,
         on_process_id: Callable[[int], None] = lambda _pid: None,
         on_exit: Callable[[int], None] = lambda _code: None,
     ) -> None:
         super().__init__(Dispatcher, _no_converter)
-        self.house = house
+        self.app = app
         self.outbox = outbox
         self.on_process_id = on_process_id
         self.on_exit = on_exit
-        for method, handler in HANDLERS.items():
-            self.feature(method)(handler)
+        for route in ROUTES:
+            self.feature(route.method.name)(_handler(route))
 
     def report_server_error(self, error: Exception, source: object) -> None:
-        """Log an error that pygls reports, by type only, and never show it in the editor."""
+        """Log the type of an error that pygls reports; pygls would show it in the editor."""
         _log.error("pygls reported %s: %s", getattr(source, "__name__", "?"), describe(error))
 
 
 class Dispatcher(JsonRPCProtocol):
-    """Dispatch: each request gets exactly one answer, whatever its handler does."""
+    """Passes each message to its route; each request gets exactly one answer."""
 
     _server: Server
 
@@ -78,12 +89,12 @@ class Dispatcher(JsonRPCProtocol):
         self.session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
-        self._closing = False  # by force: nobody is left to read an answer
+        self._closing = False  # requests are ended by force; no answer is written
 
-    # --- in ---
+    # --- incoming messages ---
 
     def receive(self, body: bytes) -> None:
-        """Take the body of one message. Never raises."""
+        """Handle the body of one message. Never raises."""
         try:
             message = codec.decode(body)
         except codec.Refused as refused:
@@ -92,11 +103,11 @@ class Dispatcher(JsonRPCProtocol):
             self.handle_message(message)
 
     def refuse(self, error: ByokdError, id_: codec.Id | None = None) -> None:
-        """Answer a message that is not, or not yet, a request under way."""
+        """Answer a message that did not become a running request."""
         self._server.outbox.send(codec.error_response(id_, CODES[error.kind], error))
 
     def handle_message(self, message: codec.Message) -> None:  # type: ignore[override]
-        """Send a message to where it belongs. The type is ours, not pygls's."""
+        """Handle a decoded message; its type is ours, not pygls's."""
         match message:
             case Request():
                 self._take_request(message)
@@ -109,21 +120,21 @@ class Dispatcher(JsonRPCProtocol):
     def _take_request(self, request: Request) -> None:
         try:
             self.lifecycle.admit(request.method)
-            entry = self.requests.add(request.id, keeps_result=request.method in KEEPS_RESULT)
+            entry = self.requests.add(request.id, keeps_result=request.method in _KEEP_RESULT)
         except ByokdError as error:
             self.refuse(error, request.id)
             return
         if request.method == lifecycle.INITIALIZE:
-            # answered in this turn of the loop, so that what follows finds the door open
+            # answered in this turn of the loop: the next message may need the session
             self._settle(entry, self._outcome_of_initialize(request))
         elif request.method == lifecycle.SHUTDOWN:
-            self.lifecycle.stage = Stage.SHUT
+            self.lifecycle.shut_down()
             self._settle(entry, codec.response(request.id, None))
         else:
             self._spawn(self._serve(entry, request))
 
     def _take_notification(self, notification: Notification) -> None:
-        """Notifications are never answered; one that we do not know is ignored."""
+        """Act on a notification; an unknown one is ignored."""
         if notification.method == lifecycle.EXIT:
             self._server.on_exit(self.lifecycle.exit_code())
         elif notification.method == lifecycle.CANCEL:
@@ -131,7 +142,7 @@ class Dispatcher(JsonRPCProtocol):
             entry = self.requests.find(params.get("id")) if isinstance(params, dict) else None
             if entry is not None:
                 entry.cancel()
-        elif notification.method == lifecycle.INITIALIZED and self.lifecycle.stage is Stage.OPEN:
+        elif notification.method == lifecycle.INITIALIZED and self.lifecycle.is_open:
             delay = WARM_UP_DELAY_MS / 1000
             asyncio.get_running_loop().call_later(delay, self._start_warm_up)
 
@@ -139,15 +150,15 @@ class Dispatcher(JsonRPCProtocol):
 
     async def _serve(self, entry: InFlight, request: Request) -> None:
         outcome = await self._outcome(entry, request)
-        entry.answering = True
+        entry.start_answering()
         await self._server.outbox.answer(outcome, entry.stream_id)
         self.requests.remove(entry)
 
     async def _outcome(self, entry: InFlight, request: Request) -> bytes:
-        """Run the handler and write what became of it, which always is something.
+        """Run the handler and return its answer as bytes; every failure becomes an error answer.
 
-        No name here may hold the error: its traceback holds this frame, and the two would keep
-        each other, and all that the call has read, until some later garbage collection.
+        No local may hold the exception: its traceback refers to this frame, and that cycle would
+        keep all data of the call alive until the next garbage collection.
         """
         try:
             entry.begin()
@@ -159,36 +170,29 @@ class Dispatcher(JsonRPCProtocol):
             if entry.cancelled:
                 return self._error(request.id, Cancelled("the request was cancelled"))
             return self._error(request.id, as_ours(exc))
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the client gets an answer
+        except Exception as exc:  # noqa: BLE001 - the client gets an answer in any case
             return self._error(request.id, as_ours(exc))
 
-    async def _run(self, entry: InFlight, request: Request) -> Result | Json:
-        handler = self._find(request.method)
-        method = BY_NAME[request.method]
-        params = check(named(request.params), method.params_type())
+    async def _run(self, entry: InFlight, request: Request) -> Value:
+        handler: Handler | None = self.fm.features.get(request.method)
+        if handler is None:
+            raise MethodNotFound("no such method; protocol.md lists all of them")
         if self.session is None or self.client is None:  # admitted only after initialize
             raise RuntimeError("a request was admitted before the session")
         call = Call(
             session=self.session,
-            house=self._server.house,
-            entry=entry,
+            app=self._server.app,
+            request=entry,
             requests=self.requests,
             outbox=self._server.outbox,
             wants_events=self.client.wants("chat/events"),
         )
-        return await handler(call, params)
-
-    def _find(self, method: str) -> Callable[[Call, Any], Awaitable[Result]]:
-        handler = self.fm.features.get(method)
-        if handler is None:
-            raise MethodNotFound("no such method; protocol.md lists all of them")
-        found: Callable[[Call, Any], Awaitable[Result]] = handler
-        return found
+        return await handler(call, request.params)
 
     def _error(self, id_: codec.Id, error: ByokdError) -> bytes:
         try:
             return codec.error_response(id_, CODES[error.kind], error)
-        except Exception as exc:  # noqa: BLE001 - even an error that cannot be written is answered
+        except Exception as exc:  # noqa: BLE001 - an error that cannot be written gets an answer
             ours = as_ours(exc)
             return codec.error_response(id_, CODES[ours.kind], ours)
 
@@ -197,7 +201,7 @@ class Dispatcher(JsonRPCProtocol):
     def _outcome_of_initialize(self, request: Request) -> bytes:
         try:
             lsp, options = lifecycle.read_initialize(named(request.params))
-            server_options = self._server.house.server_options(options)
+            server_options = self._server.app.server_options(options)
             result = lifecycle.initialize_result(server_options)
             client = ConnectedClient(self._server.outbox, options)
             session = Session(
@@ -207,12 +211,12 @@ class Dispatcher(JsonRPCProtocol):
                 features=server_options.features,
                 can_prompt=options.capabilities.prompt,
             )
-            self._server.house.attach(session)
+            self._server.app.attach(session)
             body = codec.response(request.id, result)
         except Exception as exc:  # noqa: BLE001 - as for every request
             return self._error(request.id, as_ours(exc))
         self.client, self.session = client, session
-        self.lifecycle.stage = Stage.OPEN
+        self.lifecycle.open()
         if lsp.process_id is not None:
             self._server.on_process_id(lsp.process_id)
         return body
@@ -222,14 +226,14 @@ class Dispatcher(JsonRPCProtocol):
         self._server.outbox.send(body)
 
     def _start_warm_up(self) -> None:
-        """Open what is heavy while nobody waits for it."""
-        if self._warm_up is None and self.lifecycle.stage is Stage.OPEN:
+        """Build the services before the first request needs them."""
+        if self._warm_up is None and self.lifecycle.is_open:
             self._warm_up = self._spawn(self._warm())
 
     async def _warm(self) -> None:
         try:
-            await self._server.house.rooms()
-        except Exception as exc:  # noqa: BLE001 - whoever needs the rooms gets the error
+            await self._server.app.services()
+        except Exception as exc:  # noqa: BLE001 - the request that needs the services gets the error
             _log.warning("warming up failed: %s", describe(exc))
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
@@ -239,7 +243,7 @@ class Dispatcher(JsonRPCProtocol):
         return task
 
     async def aclose(self, gentle_s: float, hard_s: float) -> None:
-        """End what is under way: first as if the client had cancelled, then by force."""
+        """End the running requests: first as if the client had cancelled them, then by force."""
         if self.client is not None:
             self.client.close()
         for entry in self.requests.all():
@@ -251,16 +255,26 @@ class Dispatcher(JsonRPCProtocol):
             for task in self._tasks:
                 task.cancel()
 
-    # --- pygls's own ways in and out, closed ---
+    # --- pygls's reader and writer, which must never run ---
 
     def structure_message(self, data: object) -> NoReturn:  # noqa: ARG002 - pygls's signature
-        """Refuse: pygls would look for messages inside params."""
+        """Raise: pygls would look for messages inside params."""
         raise RuntimeError("messages come in through receive()")
 
     def _send_data(self, data: object) -> NoReturn:  # noqa: ARG002 - pygls's signature
         raise RuntimeError("messages leave through the outbox")
 
 
+def _handler(route: Route) -> Handler:
+    """Return the function that checks the params of a route and runs it."""
+
+    async def handle(call: Call, params: Json) -> Value:
+        result: Value = await route.answer(call, check(named(params), route.method.params_type()))
+        return result
+
+    return handle
+
+
 def _no_converter() -> Any:
-    """Return nothing: pygls keeps a cattrs converter for its codec, which is never reached."""
+    """Return None: pygls wants a cattrs converter for its codec, which is never reached."""
     return None

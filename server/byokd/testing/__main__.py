@@ -1,6 +1,6 @@
 """The daemon for the demo and the tests: the real one, with a health policy of milliseconds.
 
-Knows what a test may shorten, and nothing that `byokd --stdio` could be told.
+`byokd --stdio` has none of these options.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from byokd.__main__ import Options as Started, serve
+from byokd.__main__ import Arguments, serve
 from byokd.app import Options
+from byokd.config import configure
 from byokd.core.settings import HealthPolicy, Settings
 from byokd.testing.loop_watch import WatchedApp
 
@@ -35,23 +36,22 @@ def main() -> NoReturn:
     parser.add_argument("--keyring-timeout-ms", type=int)
     parser.add_argument("--probe-delay-ms", type=int)
     parser.add_argument("--allow-export", action="store_true")
-    arguments = parser.parse_args()
+    parsed = parser.parse_args()
     policy = POLICY
-    if (delay_ms := arguments.probe_delay_ms) is not None:
+    if (delay_ms := parsed.probe_delay_ms) is not None:
         policy = replace(policy, probe_delay_min_ms=delay_ms, probe_delay_max_ms=delay_ms)
 
-    def open_house(started: Started) -> WatchedApp:
+    def create_app(arguments: Arguments) -> WatchedApp:
         options = Options(
-            data_dir=arguments.data_dir.absolute(),
-            settings=Settings(health=policy),
-            variables=started.variables,
-            store_max_pages=arguments.store_max_pages,
-            keyring_timeout_ms=arguments.keyring_timeout_ms,
-            allow_export=arguments.allow_export,
+            data_dir=parsed.data_dir.absolute(),
+            variables=arguments.variables,
+            store_max_pages=parsed.store_max_pages,
+            keyring_timeout_ms=parsed.keyring_timeout_ms,
+            allow_export=parsed.allow_export,
         )
-        return WatchedApp(options)
+        return WatchedApp(options, configure(Settings(health=policy)))
 
-    serve(Started(log_level=arguments.log_level), open_house)
+    serve(Arguments(log_level=parsed.log_level), create_app)
 
 
 if __name__ == "__main__":

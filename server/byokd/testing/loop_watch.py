@@ -1,7 +1,4 @@
-"""Measures how long the event loop was ever held up: the proof that nothing blocks it.
-
-Knows a ticking task and the largest delay it saw; says so on stderr at the end.
-"""
+"""An application that measures how late its event loop runs: proof that nothing blocks it."""
 
 from __future__ import annotations
 
@@ -10,28 +7,29 @@ import logging
 import time
 from typing import Final
 
-from byokd.app import App, Options
+from byokd.app import ByokdApp, Options
+from byokd.config import Configuration
 from byokd.services.runtime.session import Session
 
 _TICK_S: Final = 0.01
 _log = logging.getLogger(__name__)
 
 
-class WatchedApp(App):
-    """The house, with a clock on the loop it lives in."""
+class WatchedApp(ByokdApp):
+    """The application of the daemon, with a task that ticks on its loop."""
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
+    def __init__(self, options: Options, configuration: Configuration) -> None:
+        super().__init__(options, configuration)
         self._ticking: asyncio.Task[None] | None = None
         self._lag_max_s = 0.0
 
     def attach(self, session: Session) -> None:
-        """Begin to measure with the session."""
+        """Take the session and begin to measure."""
         super().attach(session)
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 
     async def aclose(self) -> None:
-        """Say what was measured, then close."""
+        """Log the largest delay, then close."""
         if self._ticking is not None:
             self._ticking.cancel()
         _log.info("loop lag max %d ms", round(self._lag_max_s * 1000))

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from byokd.app import App, Options, Services
+from byokd.app import ByokdApp, Options
+from byokd.config import configure
 from byokd.core.settings import Settings
 from byokd.crypto.argon2 import Cost
 from byokd.crypto.seal import SealingKey, info, seal
@@ -29,6 +30,7 @@ from byokd.protocol.vault import (
     VaultRekeyParams,
     VaultUnlockParams,
 )
+from byokd.services.interface import Services
 from byokd.services.runtime.session import Session
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +53,7 @@ class House:
     """One client of one house."""
 
     def __init__(self, folder: Path) -> None:
-        self.app = App(Options(data_dir=folder, settings=Settings()))
+        self.app = ByokdApp(Options(data_dir=folder), configure(Settings()))
         self.client = _Client()
         self.recipient = SealingKey()
         self.session = Session(
@@ -63,8 +65,8 @@ class House:
         )
 
     @property
-    async def rooms(self) -> Services:
-        return await self.app.rooms()
+    async def services(self) -> Services:
+        return await self.app.services()
 
     def sealed(self, method: str, field: str, text: str) -> dict[str, str]:
         use = info(method, account="default", field=field)
@@ -77,26 +79,26 @@ class House:
             for name, value in fields.items()
         }
         params = VaultRekeyParams.model_validate({"change": change} | wire)
-        return await (await self.rooms).rekeying.change(self.session, params)
+        return await (await self.services).rekeying.change(self.session, params)
 
     async def unlock(self, **secrets: str) -> Any:
         wire = {name: self.sealed("vault/unlock", name, text) for name, text in secrets.items()}
         params = VaultUnlockParams.model_validate(wire)
-        return (await (await self.rooms).vault.unlock(self.session, params)).vault
+        return (await (await self.services).vault.unlock(self.session, params)).vault
 
     async def lock(self) -> Any:
-        return (await (await self.rooms).vault.lock(self.session, VaultLockParams())).vault
+        return (await (await self.services).vault.lock(self.session, VaultLockParams())).vault
 
     async def initialize(self, **wire: Any) -> Any:
         params = VaultInitializeParams.model_validate(wire)
-        return await (await self.rooms).vault.initialize(self.session, params)
+        return await (await self.services).vault.initialize(self.session, params)
 
     def code(self, result: Any, method: str = "vault/rekey") -> str:
         use = info(method, account="default", field="recoveryCode")
         return self.recipient.open(result.recovery_code.sealed, use).reveal()
 
     async def events(self) -> list[tuple[str, Any]]:
-        page = await (await self.rooms).audit.list(self.session, AuditListParams(limit=100))
+        page = await (await self.services).audit.list(self.session, AuditListParams(limit=100))
         return [(entry.event, entry.details) for entry in reversed(page.items)]
 
 
@@ -199,12 +201,12 @@ async def test_a_sealed_secret_opens_for_its_own_field_only(house: House) -> Non
             {"passphrase": house.sealed(method, field, _PHRASE)}
         )
         with pytest.raises(InvalidParams):
-            await (await house.rooms).vault.unlock(house.session, params)
+            await (await house.services).vault.unlock(house.session, params)
     both = {
         name: house.sealed("vault/unlock", name, "x") for name in ("passphrase", "recoveryCode")
     }
     with pytest.raises(InvalidParams, match="not both"):
-        await (await house.rooms).vault.unlock(
+        await (await house.services).vault.unlock(
             house.session, VaultUnlockParams.model_validate(both)
         )
 

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:30aa7b2a5afe71d3fc8383318df52446b6fdbdb117f4ff8b690dee233c044238";
+export const SCHEMA_HASH = "sha256:cd6965073906163919b893088f8fc9069da271ff01ee0182e0032f8993bc3175";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The events this file knows. */
@@ -1694,10 +1694,10 @@ export type Call = <M extends keyof Requests>(
 export function resources(call: Call) {
   return {
     provider: {
-      /** the providers, what each needs, and whether it can be called yet */
+      /** list the providers and the fields that each needs */
       list: (params: ProviderListParams = {}, options?: CallOptions) =>
         call("provider/list", params, options),
-      /** try the way to a provider step by step, and say where it ends */
+      /** check the connection to a provider step by step */
       test: (params: ProviderTestParams, options?: CallOptions) =>
         call("provider/test", params, options),
     },
@@ -1708,45 +1708,45 @@ export function resources(call: Call) {
       /** replace the secret of a key */
       rotate: (params: KeyRotateParams, options?: CallOptions) =>
         call("key/rotate", params, options),
-      /** the stored keys, never a secret */
+      /** list the stored keys, without their secrets */
       list: (params: KeyListParams = {}, options?: CallOptions) =>
         call("key/list", params, options),
-      /** ask the provider about a stored key or a candidate */
+      /** check a stored key or a new one with its provider */
       probe: (params: KeyProbeParams = {}, options?: CallOptions) =>
         call("key/probe", params, options),
-      /** stop using a key until enabled */
+      /** stop using a key until it is enabled */
       disable: (params: KeyIdParams, options?: CallOptions) =>
         call("key/disable", params, options),
       /** use a disabled key again */
       enable: (params: KeyEnableParams, options?: CallOptions) =>
         call("key/enable", params, options),
-      /** forget a key */
+      /** delete a key */
       delete: (params: KeyIdParams, options?: CallOptions) =>
         call("key/delete", params, options),
-      /** use this key when a call names none */
+      /** use this key where a request names none */
       setDefault: (params: KeyIdParams, options?: CallOptions) =>
         call("key/setDefault", params, options),
-      /** show the keys that a source holds, and store the chosen ones */
+      /** list the keys that a source holds, or store the chosen ones */
       import: (params: KeyImportParams, options?: CallOptions) =>
         call("key/import", params, options),
-      /** seal keys for another machine, where a person asked for it on a terminal */
+      /** encrypt keys for another machine; only from the command line */
       export: (params: KeyExportParams, options?: CallOptions) =>
         call("key/export", params, options),
     },
     vault: {
-      /** whether keys can be reached, and why not */
+      /** whether keys can be used, and if not, why */
       status: (params: VaultStatusParams = {}, options?: CallOptions) =>
         call("vault/status", params, options),
-      /** make the vault with a chosen protection */
+      /** create the vault with a chosen protection */
       initialize: (params: VaultInitializeParams = {}, options?: CallOptions) =>
         call("vault/initialize", params, options),
       /** open the vault with a passphrase, a recovery code or the keyring's prompt */
       unlock: (params: VaultUnlockParams = {}, options?: CallOptions) =>
         call("vault/unlock", params, options),
-      /** forget the vault's keys in this process until it is unlocked */
+      /** drop the vault's keys from this process until it is unlocked */
       lock: (params: VaultLockParams = {}, options?: CallOptions) =>
         call("vault/lock", params, options),
-      /** put a backup in the place of the vault */
+      /** replace the vault with a backup */
       restore: (params: VaultRestoreParams = {}, options?: CallOptions) =>
         call("vault/restore", params, options),
       /** change what opens the vault, or what its keys are sealed under */
@@ -1754,34 +1754,34 @@ export function resources(call: Call) {
         call("vault/rekey", params, options),
     },
     model: {
-      /** models from the provider and from the bundled catalog, each with its source */
+      /** list models from the provider and the bundled catalog, each with its source */
       list: (params: ModelListParams = {}, options?: CallOptions) =>
         call("model/list", params, options),
-      /** ask the providers for their lists now */
+      /** fetch the providers' model lists now */
       refresh: (params: ModelRefreshParams = {}, options?: CallOptions) =>
         call("model/refresh", params, options),
     },
     chat: {
-      /** ask a model */
+      /** send a conversation to a model */
       send: (params: SendParams, options?: CallOptions) =>
         call("chat/send", params, options),
     },
     audit: {
-      /** what happened to the keys */
+      /** list audit entries */
       list: (params: AuditListParams = {}, options?: CallOptions) =>
         call("audit/list", params, options),
-      /** check that the record is whole */
+      /** check that the audit log is complete and unchanged */
       verify: (params: AuditVerifyParams = {}, options?: CallOptions) =>
         call("audit/verify", params, options),
-      /** the whole record, to be kept and checked elsewhere */
+      /** export the audit log, to store and verify it elsewhere */
       export: (params: AuditExportParams = {}, options?: CallOptions) =>
         call("audit/export", params, options),
     },
     account: {
-      /** the accounts that hold keys */
+      /** list the accounts that hold keys */
       list: (params: AccountListParams = {}, options?: CallOptions) =>
         call("account/list", params, options),
-      /** forget an account and all its keys */
+      /** delete an account and all its keys */
       delete: (params: AccountDeleteParams, options?: CallOptions) =>
         call("account/delete", params, options),
     },

@@ -1,8 +1,7 @@
-"""Reads what a person sets up: `config.toml`, and `providers/<id>.toml` beside it.
+"""Reads `config.toml` into `Settings`, and `providers/<id>.toml` beside it into records.
 
-Knows the forms: the file becomes `Settings`, each record of an own provider a `Provider`. Must not
-look anywhere else: no environment variable, no working directory and no request can set a proxy, a
-certificate, an origin or a provider.
+Nothing else is read: no environment variable, no working directory and no request can set a proxy,
+a certificate, an origin or a provider.
 """
 
 from __future__ import annotations
@@ -41,9 +40,13 @@ _CREDENTIALS = frozenset(
 )
 
 
+class ConfigError(Exception):
+    """A file cannot be used; the text names the file, the place in it and what is expected."""
+
+
 def _no_credential(name: str) -> str:
     if name.lower() in _CREDENTIALS:
-        raise ValueError("a credential belongs into the vault, not into a header")
+        raise ValueError("store the credential in the vault, not in a header")
     return name.lower()
 
 
@@ -52,10 +55,6 @@ _HeaderName = Annotated[
 ]
 _HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{0,1024}$")]
 _Ms = Annotated[int, Field(ge=1, le=86_400_000)]
-
-
-class ConfigError(Exception):
-    """The file cannot be used; the text names the place and what to write there."""
 
 
 class _Table(BaseModel):
@@ -98,10 +97,10 @@ class _File(_Table):
 
 
 def read_settings(path: Path) -> Settings:
-    """Return what the file says; the defaults where there is no file.
+    """Return the settings of the file; the defaults if there is no file.
 
     Raises:
-        ConfigError: the file cannot be read, is not TOML, or says something unknown.
+        ConfigError: the file cannot be read, is not TOML, or has an unknown or invalid entry.
     """
     try:
         with path.open("rb") as file:
@@ -118,31 +117,31 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"{path}: is not valid TOML in UTF-8") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {where}: {first['msg'].lower()}") from None
+        location = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path}: {location}: {first['msg'].lower()}") from None
 
 
 def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider], list[str]]:
-    """Return the person's own providers, and why each other record cannot be used.
+    """Return the user's own providers, and for each record that cannot be used, why.
 
     Args:
-        folder: holds `<id>.toml`; nothing below it is read.
-        taken: ids that are there already; no record can stand in their place.
+        folder: holds `<id>.toml`; subfolders are not read.
+        taken: ids of bundled providers, which a record may not use.
     """
-    found: list[Provider] = []
+    providers: list[Provider] = []
     faults: list[str] = []
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
     except OSError as error:
-        return found, [f"{folder}: cannot be read ({error.strerror})"]
+        return providers, [f"{folder}: cannot be read ({error.strerror})"]
     for path in paths[:OWN_PROVIDERS_MAX]:
         try:
-            found.append(_own_provider(path, taken))
+            providers.append(_own_provider(path, taken))
         except (ConfigError, InvalidParams) as error:
             faults.append(str(error))
     if len(paths) > OWN_PROVIDERS_MAX:
         faults.append(f"{folder}: holds more than {OWN_PROVIDERS_MAX} records; remove some")
-    return found, faults
+    return providers, faults
 
 
 def _own_provider(path: Path, taken: Collection[str]) -> Provider:
@@ -150,11 +149,11 @@ def _own_provider(path: Path, taken: Collection[str]) -> Provider:
     dialects = (record.dialect, *(surface.dialect for surface in record.surfaces))
     credentials = sorted(name for name in record.headers if name.lower() in _CREDENTIALS)
     for field, fault, wrong in (
-        ("id", f"must be {path.stem}, as the file is named", record.id != path.stem),
-        ("id", "is the name of a provider that comes with byokd", record.id in taken),
+        ("id", f"must be {path.stem}, the name of the file", record.id != path.stem),
+        ("id", "is the id of a provider that comes with byokd", record.id in taken),
         ("kind", "must be custom", record.kind != "custom"),
         ("dialect", f"must be one of {', '.join(DIALECTS)}", not {*dialects} <= DIALECTS.keys()),
-        ("headers", f"{', '.join(credentials)} belongs into the vault", bool(credentials)),
+        ("headers", f"store {', '.join(credentials)} in the vault", bool(credentials)),
     ):
         if wrong:
             raise ConfigError(f"{path}: {field}: {fault}")
@@ -178,14 +177,14 @@ def _record_text(path: Path) -> str:
 
 
 def _settings(file: _File, folder: Path) -> Settings:
-    """Return the settings; a relative path in the file starts at the file's own folder."""
+    """Return the settings; a relative path in the file is relative to the file's folder."""
     shared = {name: _shared_key(table, folder) for name, table in file.shared_pool.items()}
     ca_file = file.network.extra_ca_file
     return Settings(
         features=Features(
             multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
         ),
-        patience=TimeoutSettings(**file.timeouts.model_dump()),
+        timeouts=TimeoutSettings(**file.timeouts.model_dump()),
         headers={
             name: dict(table.headers) for name, table in file.providers.items() if table.headers
         },

@@ -1,0 +1,162 @@
+"""Builds the services by constructor injection, starts their background work and closes them.
+
+Importing this module imports the network stack, the store and the keyring, so the application
+imports it after `initialize` and `provider/list` were answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from byokd.audit import AuditLog
+from byokd.core.secret import Secret
+from byokd.core.settings import Settings
+from byokd.crypto.seal import SealingKey
+from byokd.keysource.anchor_store import KeyringAnchorStore
+from byokd.model_cache import ModelCache
+from byokd.process.hardening import warn_of_start_up_code
+from byokd.services.accounts import AccountService
+from byokd.services.audit.maintenance import AuditMaintainer
+from byokd.services.audit.service import AuditService
+from byokd.services.audit.usage_counter import UsageCounter
+from byokd.services.chat.engine import ChatEngine
+from byokd.services.diagnostics import Diagnostics
+from byokd.services.health.monitor import HealthMonitor
+from byokd.services.interface import Services
+from byokd.services.keys.credentials import CredentialResolver
+from byokd.services.keys.prober import Prober
+from byokd.services.keys.service import KeyService
+from byokd.services.models.service import ModelService
+from byokd.services.providers import ProviderService
+from byokd.services.runtime.background import Background
+from byokd.services.runtime.clock import now_ms
+from byokd.services.runtime.session import Session
+from byokd.services.runtime.store_watcher import StoreWatcher
+from byokd.services.transfer.exports import ExportService
+from byokd.services.transfer.import_sources import ImportSources
+from byokd.services.transfer.imports import ImportService
+from byokd.services.vault.backups import BackupService
+from byokd.services.vault.rekey import RekeyService
+from byokd.services.vault.service import VaultService
+from byokd.store.paths import StorePaths, store_paths
+from byokd.transport.http import HttpTransport
+from byokd.vault import Backups, Vault, sources_of
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the services are built from.
+
+    Attributes:
+        settings: the user's settings.
+        providers: the catalog service, which exists already.
+        sealing: the key that clients seal secrets to.
+        variables: environment variables that an import may read, by name; emptied after a while.
+        data_dir: holds data and state instead of the platform's folders.
+        store_max_pages: bounds the store's size in pages of 4 KiB; None for no bound.
+        keyring_timeout_ms: bounds a read of the OS keyring; None for the usual time.
+        allow_export: whether `key/export` works in this process.
+    """
+
+    settings: Settings
+    providers: ProviderService
+    sealing: SealingKey
+    variables: MutableMapping[str, Secret]
+    data_dir: Path | None
+    store_max_pages: int | None
+    keyring_timeout_ms: int | None
+    allow_export: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The services, and everything of theirs that has to be started or closed."""
+
+    services: Services
+    background: Background
+    transport: HttpTransport
+    vault: Vault
+    model_cache: ModelCache
+    store_watcher: StoreWatcher
+    audit_maintainer: AuditMaintainer
+
+    def start(self, session: Session) -> None:
+        """Start the background work of a session."""
+        self.background.start(self.services.vault.open_in_background(session))
+        self.background.start(self.audit_maintainer.follow(session))
+        self.background.start(self.store_watcher.follow(session))
+        self.background.start(self.services.backups.follow(session))
+        self.background.start(self.services.imports.let_go())
+        self.background.start(asyncio.to_thread(warn_of_start_up_code))
+
+    async def aclose(self) -> None:
+        """Close everything, in the reverse order of use."""
+        await self.background.aclose()
+        await self.audit_maintainer.aclose()
+        await self.transport.aclose()
+        await self.model_cache.aclose()
+        await self.vault.aclose()
+        await self.services.backups.aclose()
+
+
+def compose(inputs: Inputs) -> Composition:
+    """Build everything; opens no file, keyring or connection."""
+    settings, providers, sealing = inputs.settings, inputs.providers, inputs.sealing
+    paths = store_paths(inputs.data_dir)
+    transport = _transport(settings)
+    background = Background()
+    audit_log, vault = _vault(inputs, paths)
+    model_cache = ModelCache(paths)
+    backups = BackupService(Backups(paths, now_ms))
+    audit = AuditService(vault, audit_log, backups.note)
+    usage = UsageCounter()
+    audit_maintainer = AuditMaintainer(vault, audit_log, audit, usage, background)
+    vaults = VaultService(vault, audit, sealing, backups)
+    prober = Prober(transport)
+    keys = KeyService(
+        providers, vault, audit, vaults, prober, sealing, model_cache, backups, background
+    )
+    health = HealthMonitor(
+        vault, audit, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
+    )
+    credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage)
+    models = ModelService(credentials, transport, model_cache, background)
+    chat = ChatEngine(credentials, transport, settings.timeouts)
+    sources = ImportSources(providers, sealing, inputs.variables)
+    services = Services(
+        keys=keys,
+        imports=ImportService(sources, vault, vaults, keys),
+        exports=ExportService(vault, audit, sealing, allowed=inputs.allow_export),
+        vault=vaults,
+        backups=backups,
+        rekeying=RekeyService(vault, audit, vaults, backups),
+        models=models,
+        diagnostics=Diagnostics(credentials, transport, prober, models, chat, sealing),
+        chat=chat,
+        audit=audit,
+        accounts=AccountService(vault, audit, model_cache, backups),
+    )
+    store_watcher = StoreWatcher(vault, vaults, models, chat, audit_maintainer)
+    return Composition(
+        services, background, transport, vault, model_cache, store_watcher, audit_maintainer
+    )
+
+
+def _vault(inputs: Inputs, paths: StorePaths) -> tuple[AuditLog, Vault]:
+    audit_log = AuditLog(paths.state, KeyringAnchorStore())
+    vault = Vault(
+        paths,
+        sources_of(paths, inputs.keyring_timeout_ms),
+        clock=now_ms,
+        store_check=audit_log.rollback,
+        max_pages=inputs.store_max_pages,
+    )
+    return audit_log, vault
+
+
+def _transport(settings: Settings) -> HttpTransport:
+    ca_file = Path(settings.extra_ca_file) if settings.extra_ca_file else None
+    return HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy)
