@@ -31,7 +31,7 @@ _DROP_OLDEST = (
 
 
 @dataclass(frozen=True, slots=True)
-class ListPlace:
+class ModelListKey:
     """Whose list it is. `base_url` is kept as a digest: a path can name what is nobody's business.
 
     `key_id` is None where the provider needs no key.
@@ -43,7 +43,7 @@ class ListPlace:
     base_url: str
 
     @property
-    def row(self) -> tuple[str, str, str]:
+    def primary_key(self) -> tuple[str, str, str]:
         """The row's key."""
         return self.account, self.provider, self.key_id or ""
 
@@ -54,7 +54,7 @@ class ListPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenList:
+class CachedModelList:
     """What a provider listed, and when."""
 
     models: tuple[ModelInfo, ...]
@@ -86,16 +86,18 @@ class ModelCache:
         self._file = places.models_db if places else None
         self._version: int | None = None
 
-    async def load(self, place: ListPlace) -> SeenList | None:
+    async def load(self, place: ModelListKey) -> CachedModelList | None:
         """Return the list that was last seen at this place, or None."""
         sql = (
             "SELECT seen_at, body FROM model_list"
             " WHERE account_id = ? AND provider_id = ? AND key_id = ? AND place = ?"
         )
         await self._ready()
-        return await self._database.read(lambda tx: _read(tx.one(sql, *place.row, place.digest)))
+        return await self._database.read(
+            lambda tx: _read(tx.one(sql, *place.primary_key, place.digest))
+        )
 
-    async def latest(self, account: str, provider: str) -> SeenList | None:
+    async def latest(self, account: str, provider: str) -> CachedModelList | None:
         """Return the newest list of a provider, whichever key it was seen with, or None."""
         sql = (
             "SELECT seen_at, body FROM model_list WHERE account_id = ? AND provider_id = ?"
@@ -107,7 +109,7 @@ class ModelCache:
     async def changed(self) -> bool:
         """Tell whether another process saved a list since the last call; makes no file."""
         version = 0
-        if self._file is not None and await asyncio.to_thread(files.is_there, self._file):
+        if self._file is not None and await asyncio.to_thread(files.exists, self._file):
             await self._ready()
             version = await self._database.data_version()
         before, self._version = self._version, version
@@ -126,17 +128,17 @@ class ModelCache:
             for row in await self._database.read(lambda tx: tx.all(sql, account))
         }
 
-    async def save(self, place: ListPlace, seen: SeenList) -> None:
+    async def save(self, place: ModelListKey, seen: CachedModelList) -> None:
         """Keep a list, unless a newer one of this place is kept; drop the oldest past a bound."""
 
         def write(tx: Tx) -> None:
             kept = tx.one(
                 "SELECT seen_at FROM model_list"
                 " WHERE account_id = ? AND provider_id = ? AND key_id = ?",
-                *place.row,
+                *place.primary_key,
             )
             if kept is None or kept.number("seen_at") <= seen.seen_at:
-                tx.run(_SAVE, *place.row, place.digest, seen.seen_at, _body(seen))
+                tx.run(_SAVE, *place.primary_key, place.digest, seen.seen_at, _body(seen))
                 tx.run(_DROP_OLDEST, self._max_count, self._max_bytes)
 
         await self._ready()
@@ -160,12 +162,12 @@ class ModelCache:
             self._folder = None
 
 
-def _body(seen: SeenList) -> bytes:
+def _body(seen: CachedModelList) -> bytes:
     page = ModelListResult(items=seen.models, next_cursor=None, stale=False, failures=())
     return page.model_dump_json(by_alias=True).encode()
 
 
-def _read(row: Row | None) -> SeenList | None:
+def _read(row: Row | None) -> CachedModelList | None:
     """Return what a row holds; None where another version of byokd wrote it in other words."""
     if row is None:
         return None
@@ -173,4 +175,4 @@ def _read(row: Row | None) -> SeenList | None:
         models = ModelListResult.model_validate_json(row.blob("body")).items
     except ValueError:
         return None
-    return SeenList(models, row.number("seen_at"))
+    return CachedModelList(models, row.number("seen_at"))

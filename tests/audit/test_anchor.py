@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from byokd.audit.anchor import Anchor, Anchors, newest, to_text
+from byokd.audit.anchor import Anchor, AnchorStorage, newest, to_text
 from byokd.core.limits import ANCHOR_ENTRIES_MAX
 from byokd.keysource.anchor_store import KeyringAnchorStore
 from byokd.keysource.os_keyring import OsKeyring
 from byokd.protocol.errors import VaultError
 from byokd.store.transaction import RootKeys
-from byokd.vault import sources_of
+from byokd.vault import key_sources
 from keysource.keyrings import Absent, Keyring, Locked
 from vault import vault_fixture
 from vault.vault_fixture import VaultFixture
 
 pytestmark = pytest.mark.anyio
 
-_KEYS = RootKeys.of(bytes(16), 1, bytes(32))
-_OTHER = RootKeys.of(b"\1" * 16, 1, bytes(32))
+_KEYS = RootKeys.derive(bytes(16), 1, bytes(32))
+_OTHER = RootKeys.derive(b"\1" * 16, 1, bytes(32))
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ async def _world(folder: Path, keyring: Keyring) -> AsyncIterator[VaultFixture]:
     """Open a vault whose master key and whose marks are in one keyring."""
     places = VaultFixture(folder).places
     ring = OsKeyring(keyring, verify=lambda *_: True, missing_delays_s=())
-    sources = sources_of(places) | {"osKeyring": ring}
+    sources = key_sources(places) | {"osKeyring": ring}
     house = VaultFixture(folder, sources=sources, marks=KeyringAnchorStore(keyring))
     if (await house.vault.unlock()).state == "uninitialized":
         await house.initialize("osKeyring")
@@ -54,13 +54,13 @@ async def test_marks_are_written_in_turns_and_the_later_one_counts(tmp_path: Pat
         for _ in range(3):
             await house.put()
             before = _marks(keyring)
-            await house.keep_anchor()
+            await house.write_anchor()
             seen.append(
                 {user for user, text in _marks(keyring).items() if before.get(user) != text}
             )
         assert seen == [{"anchor/a"}, {"anchor/b"}, {"anchor/a"}]
         before = _marks(keyring)
-        await house.keep_anchor()
+        await house.write_anchor()
         assert _marks(keyring) == before, "only a later one is written"
         result = await house.verify()
         assert (result.ok, result.anchor) == (True, "kept")
@@ -74,7 +74,7 @@ async def test_one_mark_is_enough(tmp_path: Path, damage: str | None) -> None:
     async with _world(tmp_path, keyring) as house:
         for _ in range(2):
             await house.put()
-            await house.keep_anchor()
+            await house.write_anchor()
     [service] = {service for service, _ in keyring.items}
     for user, expected in (
         ("anchor/b", "kept"),
@@ -91,10 +91,10 @@ async def test_one_mark_is_enough(tmp_path: Path, damage: str | None) -> None:
 
 @pytest.mark.parametrize("broken", [Absent, Locked])
 async def test_a_keyring_that_fails_is_no_failure(tmp_path: Path, broken: type[Keyring]) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
         keys = await house.vault.read(lambda tx: tx.keys)
-        anchors = Anchors(house.places.state, KeyringAnchorStore(broken()))
+        anchors = AnchorStorage(house.places.state, KeyringAnchorStore(broken()))
         found = await anchors.fetch(keys.store_id, ring=True)
         assert found.newest(keys) == "unreachable"
         with pytest.raises(VaultError):
@@ -102,16 +102,16 @@ async def test_a_keyring_that_fails_is_no_failure(tmp_path: Path, broken: type[K
 
 
 async def test_security_events_are_anchored_at_once_and_others_in_lots(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         row = await house.put()
-        await house.keep_anchor()
+        await house.write_anchor()
         due: list[int] = []
-        house.audit.on_due = lambda: due.append(house.audit.unanchored)
+        house.audit.on_anchor_due = lambda: due.append(house.audit.unanchored)
         for _ in range(ANCHOR_ENTRIES_MAX):
             await house.vault.transaction(lambda tx: house.note(tx, "key.probe"))
         await house.vault.read(lambda tx: tx.meta)  # what follows a commit is over
         assert due == [ANCHOR_ENTRIES_MAX]
-        await house.keep_anchor()
+        await house.write_anchor()
         await house.delete(row.key_id)
         await house.vault.read(lambda tx: tx.meta)
         assert due == [ANCHOR_ENTRIES_MAX, 1]
@@ -132,23 +132,23 @@ async def test_what_follows_the_anchor_can_be_taken_back(tmp_path: Path, late: i
 
     A store that is put back to such a state is not told from one whose process was killed there.
     """
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         due: list[int] = []
-        house.audit.on_due = lambda: due.append(house.audit.unanchored)
+        house.audit.on_anchor_due = lambda: due.append(house.audit.unanchored)
         row = await house.put()
-        await house.keep_anchor()
+        await house.write_anchor()
         older = house.places.vault_db.read_bytes()
         for _ in range(late):
             await house.vault.transaction(lambda tx: house.note(tx, "key.probe", row.key_id))
         await house.vault.read(lambda tx: tx.meta)
         if due[1:]:  # then the house writes the anchor at once
             assert late == ANCHOR_ENTRIES_MAX
-            await house.keep_anchor()
+            await house.write_anchor()
         [mark_file] = house.places.state.glob("anchor-*")
         mark = mark_file.read_bytes()
     house.places.vault_db.write_bytes(older)
     mark_file.write_bytes(mark)  # as if it had been killed before it closed
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         result = await house.verify()
         noticed = late == ANCHOR_ENTRIES_MAX
         assert (result.ok, house.vault.status().reason) == (

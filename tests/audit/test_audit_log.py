@@ -16,13 +16,13 @@ import pytest
 
 from byokd.audit import AuditLog
 from byokd.core.limits import AUDIT_BATCH_ENTRIES, AUDIT_BODY_MAX_BYTES, CLOCK_STEP_BACK_MS
-from byokd.crypto.chain import ChainEntry, Link, chain_of
+from byokd.crypto.chain import ChainEntry, Link, derive_chain
 from byokd.protocol.audit import AuditVerifyResult
 from byokd.protocol.errors import Internal, InvalidParams, VaultCorrupt, VaultLocked
 from byokd.protocol.key import KeyState
-from byokd.vault import Given, VaultTx, keys
+from byokd.vault import SlotSecrets, VaultTx, keys
 from vault import vault_fixture
-from vault.vault_fixture import ACCOUNT, WORDS, VaultFixture, tampering
+from vault.vault_fixture import ACCOUNT, STATE_EVENTS, VaultFixture, tampering
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
     """Eight entries: the vault, three keys, a probe, a disabled, a deleted and an enabled one."""
-    async with vault_fixture.world(tmp_path) as opened:
+    async with vault_fixture.open_vault(tmp_path) as opened:
         first, second, third = [await opened.put(f"sk-test-{n}-0123456789ab") for n in range(3)]
         await opened.vault.transaction(lambda tx: opened.note(tx, "key.probe", first.key_id))
         await _set(opened, second.key_id, "userDisabled")
@@ -42,7 +42,7 @@ async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
 async def _set(house: VaultFixture, key_id: str, to: KeyState) -> None:
     def work(tx: VaultTx) -> None:
         keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now())
-        house.note(tx, WORDS[to], key_id)
+        house.note(tx, STATE_EVENTS[to], key_id)
 
     await house.vault.transaction(work)
 
@@ -54,7 +54,7 @@ async def _verify(house: VaultFixture) -> AuditVerifyResult:
 async def test_an_honest_trail_is_whole(house: VaultFixture) -> None:
     assert (await house.verify()).anchor == "none"
     assert "unanchored" in (await house.verify()).message
-    await house.keep_anchor()
+    await house.write_anchor()
     result = await _verify(house)
     assert (result.ok, result.entries, result.fault, result.first_bad_seq) == (True, 8, None, None)
     assert (result.anchor, result.keys) == ("kept", ())
@@ -220,7 +220,7 @@ def _renumber(raw: sqlite3.Connection) -> None:
 def _remake(raw: sqlite3.Connection) -> None:
     """Edit an entry and make the whole chain again with a key of one's own."""
     meta = raw.execute("SELECT * FROM meta").fetchone()
-    chain = chain_of(b"\1" * 32, meta["store_id"], 1)
+    chain = derive_chain(b"\1" * 32, meta["store_id"], 1)
     link: Link = chain.genesis()
     for row in raw.execute("SELECT * FROM audit ORDER BY seq").fetchall():
         actor = "innocent" if row["seq"] == 5 else row["actor"]
@@ -228,7 +228,7 @@ def _remake(raw: sqlite3.Connection) -> None:
             row["seq"], row["ts_us"], row["event"], row["account_ref"], row["key_ref"], actor,
             row["body"],
         )  # fmt: skip
-        link = chain.follow(link, entry)
+        link = chain.next_link(link, entry)
         raw.execute(
             "UPDATE audit SET actor = ?, h = ?, m = ? WHERE seq = ?", (actor, *link, row["seq"])
         )
@@ -323,15 +323,15 @@ def _snapshot(folder: Path, name: str) -> Callable[[], None]:
 async def test_an_older_copy_is_noticed_by_its_anchor(
     tmp_path: Path, parts: list[str], *, noticed: bool
 ) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         for _ in range(7):
             await house.put()
     restores = [_snapshot(tmp_path, part) for part in parts]
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put("sk-test-revoked-0123456789")
     for restore in restores:
         restore()
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         info = house.vault.status()
         assert (info.state, info.reason) == (
             ("locked", "rollback") if noticed else ("unlocked", None)
@@ -345,30 +345,30 @@ async def test_an_older_copy_is_noticed_by_its_anchor(
             await house.put()
         # Anybody else who opens it meets the same, until somebody accepts it.
         await house.vault.unlock_with(
-            Given(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+            SlotSecrets(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
         )
-        await house.keep_anchor(anyway=True)
+        await house.write_anchor(anyway=True)
         await house.put()
         assert (await _verify(house)).ok
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         assert house.vault.status().state == "unlocked"
 
 
 async def test_a_store_that_went_on_elsewhere_is_not_the_same(tmp_path: Path) -> None:
     """Put back where nobody looked, it was used beyond the anchor; its entry there is another."""
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
     restore = _snapshot(tmp_path, "data")
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put("sk-test-revoked-0123456789")
     anchor = _snapshot(tmp_path, "state")
     restore()
     _anchor_of(tmp_path).unlink()
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         for _ in range(3):
             await house.put()
     anchor()
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         assert house.vault.status().reason == "rollback"
         result = await _verify(house)
         assert (result.fault, result.first_bad_seq) == ("truncated", 3)
@@ -401,13 +401,13 @@ def _anchor_of(folder: Path) -> Path:
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 50, None])
 async def test_a_damaged_anchor(tmp_path: Path, damage: bytes | None) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
     if damage is None:
         _anchor_of(tmp_path).unlink()
     else:
         _anchor_of(tmp_path).write_bytes(damage)
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         result = await _verify(house)
         assert result.ok is (damage is None)
         assert result.fault == (None if damage is None else "mac")
@@ -419,7 +419,7 @@ async def test_a_damaged_anchor(tmp_path: Path, damage: bytes | None) -> None:
 
 async def test_another_stores_trail_does_not_fit(house: VaultFixture, tmp_path: Path) -> None:
     other_folder = tmp_path / "other"
-    async with vault_fixture.world(other_folder) as other:
+    async with vault_fixture.open_vault(other_folder) as other:
         for _ in range(9):
             await other.put()
     with tampering(other_folder) as raw:
@@ -437,7 +437,7 @@ async def test_a_trail_that_is_cut_at_any_entry(
 ) -> None:
     """Whoever cannot write the record of the end is found, with and without an anchor."""
     if anchored:
-        await house.keep_anchor()
+        await house.write_anchor()
     with tampering(tmp_path) as raw:
         entries = [tuple(row) for row in raw.execute("SELECT * FROM audit ORDER BY seq")]
     for seq in range(len(entries)):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.core.limits import AUDIT_BATCH_ENTRIES
 from byokd.core.secret import Secret
 from byokd.crypto.argon2 import Cost
@@ -22,7 +22,7 @@ from byokd.protocol.errors import Conflict, Internal, NotFound, VaultCorrupt
 from byokd.store import connection as sqlite, migrations
 from byokd.store.db import Tx
 from byokd.store.transaction import VaultTx
-from byokd.vault import Given, keys, rekey, rows, slot_id_to_bytes
+from byokd.vault import SlotSecrets, keys, rekey, rows, slot_id_to_bytes
 from byokd.vault.rekey import NewSlot
 from vault import vault_fixture
 from vault.vault_fixture import ACCOUNT, VaultFixture, tampering
@@ -46,7 +46,7 @@ async def _add(house: VaultFixture) -> bytes:
         made.append(slot_id)
         house.note(tx, "slot.added")
 
-    new = NewSlot("passphrase", Given(passphrase=_PHRASE))
+    new = NewSlot("passphrase", SlotSecrets(passphrase=_PHRASE))
     await rekey.add_slot(
         house.vault, new, at=house.now(), added=added, removed=lambda tx, _: _removed(house, tx)
     )
@@ -73,13 +73,13 @@ def _put(folder: Path, row: tuple[Any, ...]) -> None:
 
 
 async def test_ways_in_that_come_and_go_are_told(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         slot_id = await _add(house)
         assert (await house.verify()).ok
         await rekey.renew_root(
             house.vault,
-            Given(passphrase=_PHRASE),
-            Given(),
+            SlotSecrets(passphrase=_PHRASE),
+            SlotSecrets(),
             at=house.now(),
             note=lambda tx: house.note(tx, "store.rekeyed"),
         )
@@ -90,7 +90,7 @@ async def test_ways_in_that_come_and_go_are_told(tmp_path: Path) -> None:
 
 async def test_a_way_in_that_was_removed_and_put_back(tmp_path: Path) -> None:
     """Its row is authentic, and whoever knows the old passphrase would be let in."""
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         slot_id = await _add(house)
         taken = _rows(tmp_path)[-1]
         await _remove(house, slot_id)
@@ -122,7 +122,7 @@ def _at(data: bytes, part: bytes) -> list[int]:
 
 @pytest.mark.parametrize("name", _DAMAGE)
 async def test_a_way_in_that_was_taken_or_changed_by_hand(tmp_path: Path, name: str) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         slot_id = await _add(house)
         with tampering(tmp_path) as raw:
             _DAMAGE[name](raw)
@@ -137,9 +137,9 @@ async def test_a_way_in_that_was_taken_or_changed_by_hand(tmp_path: Path, name: 
 
 
 async def test_a_foreign_way_in(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path / "other") as other:
+    async with vault_fixture.open_vault(tmp_path / "other") as other:
         foreign = await _add(other)
-    async with vault_fixture.world(tmp_path / "own") as house:
+    async with vault_fixture.open_vault(tmp_path / "own") as house:
         _put(tmp_path / "own", _rows(tmp_path / "other")[-1])
         result = await house.verify()
         assert (result.fault, result.first_bad_seq) == ("tables", None)
@@ -167,7 +167,7 @@ async def test_a_store_of_before_ways_in_were_told(tmp_path: Path) -> None:
 
 
 async def test_the_last_way_in_is_not_given_up(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         [row] = house.vault.status().slots
         with tampering(tmp_path) as raw:
             raw.execute("UPDATE key_slot SET created_at = 1")
@@ -180,12 +180,12 @@ async def test_the_last_way_in_is_not_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_way_in_without_an_entry_is_not_made(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         before = _rows(tmp_path)
         with pytest.raises(Internal):
             await rekey.add_slot(
                 house.vault,
-                NewSlot("passphrase", Given(passphrase=_PHRASE)),
+                NewSlot("passphrase", SlotSecrets(passphrase=_PHRASE)),
                 at=house.now(),
                 added=lambda *_: None,
                 removed=lambda *_: None,
@@ -194,7 +194,7 @@ async def test_a_way_in_without_an_entry_is_not_made(tmp_path: Path) -> None:
 
 
 async def test_a_key_that_is_gone_can_be_given_up(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         lost, kept = await house.put(), await house.put()
 
         def give_up(tx: VaultTx, key_id: str, account: str = ACCOUNT) -> None:
@@ -202,7 +202,9 @@ async def test_a_key_that_is_gone_can_be_given_up(tmp_path: Path) -> None:
             house.note(tx, "key.deleted", gone.key_id)
 
         with tampering(tmp_path) as raw:
-            raw.execute("DELETE FROM key_entry WHERE key_id = ?", (rows.id_to_bytes(lost.key_id),))
+            raw.execute(
+                "DELETE FROM key_entry WHERE key_id = ?", (rows.key_id_to_bytes(lost.key_id),)
+            )
         with pytest.raises(NotFound):  # nobody has looked yet
             await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
         result = await house.verify()
@@ -221,8 +223,11 @@ async def test_a_key_that_is_gone_can_be_given_up(tmp_path: Path) -> None:
 
 async def test_a_check_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """What others commit is checked from there on, and what it tells counts for the tables."""
-    async with vault_fixture.world(tmp_path) as house, vault_fixture.world(tmp_path) as other:
-        checker = Checker()
+    async with (
+        vault_fixture.open_vault(tmp_path) as house,
+        vault_fixture.open_vault(tmp_path) as other,
+    ):
+        checker = ChainChecker()
         first = await house.put()
         assert (await house.verify(checker)).entries == 2
         second = await other.put()
@@ -232,7 +237,7 @@ async def test_a_check_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
         def counted(tx: VaultTx) -> dict[str, Any]:
             read.append(checker.seq)
-            return keys.facts(tx)
+            return keys.all_facts(tx)
 
         result = await house.audit.verify(house.vault.inspect, counted, checker=checker)
         assert (result.ok, result.entries, read) == (True, 5, [5])
@@ -254,7 +259,7 @@ async def test_a_check_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 async def test_an_index_that_leads_elsewhere_leads_nowhere(tmp_path: Path) -> None:
     """The row it leads to is authentic and not the one that was asked for."""
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         held = [await house.put(account=f"acct-{n}") for n in (1, 0, 0)]
         root = await house.vault.read(lambda tx: tx.keys)
     path = house.places.vault_db
@@ -262,7 +267,7 @@ async def test_an_index_that_leads_elsewhere_leads_nowhere(tmp_path: Path) -> No
     seen = refused = 0
     names = (
         [b"acct-0", b"acct-1"],
-        [rows.id_to_bytes(held[1].key_id) + n for n in (b"\x02", b"\x03")],
+        [rows.key_id_to_bytes(held[1].key_id) + n for n in (b"\x02", b"\x03")],
     )
     swaps = [
         (at, new) for pair in names for old, new in (pair, pair[::-1]) for at in _at(whole, old)
@@ -275,7 +280,7 @@ async def test_an_index_that_leads_elsewhere_leads_nowhere(tmp_path: Path) -> No
             refused += 1
         opened = sqlite.connect_beside(path, 100)  # as one that was open before it was damaged
         try:
-            tx = VaultTx.on(Tx(opened), root, durable=True)
+            tx = VaultTx.begin(Tx(opened), root, durable=True)
             for key in held:
                 try:
                     assert keys.open_key(tx, key.account, key.key_id).row.key_id == key.key_id

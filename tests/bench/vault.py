@@ -49,7 +49,7 @@ async def in_process(folder: Path, rounds: int, times: Times) -> None:
     """Take the time of what happens before each chat, and of a start."""
     record = next(r for r in load().values() if r.kind == "singleField" and r.base_url)
     request = HttpRequest("POST", "https://api.somewhere.example/v1/chat", body=b"{}")
-    async with vault_fixture.world(folder) as house:
+    async with vault_fixture.open_vault(folder) as house:
         ids = [(await house.put(provider=record.id)).key_id for _ in range(KEYS)]
         for number in range(rounds):
 

@@ -15,8 +15,7 @@ from byokd.crypto.envelope import EnvelopeError, open_blob, seal
 from byokd.protocol.errors import VaultCorrupt
 from byokd.store.transaction import RootKeys
 from byokd.vault import key_wrapping
-from byokd.vault.key_wrapping import DoesNotOpen, Stored
-from byokd.vault.slots import SlotKey
+from byokd.vault.key_wrapping import SlotKey, StoredSlots, WrongSlotKey
 
 _KEK, _ROOT, _TRAIL = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
 _STORE, _SLOT = bytes(16), bytes(range(16))
@@ -70,12 +69,12 @@ def test_every_field_stands_in_the_matrix() -> None:
 
 @pytest.mark.parametrize("trail", [None, _TRAIL])
 def test_a_slot_gives_back_the_root_key_and_opens_nowhere_else(trail: bytes | None) -> None:
-    keys = RootKeys.of(_STORE, 1, _ROOT, trail)
-    slot = key_wrapping.wrapped(keys, SlotKey(_SLOT, "passphrase", _PARAMS, _KEK), at=5)
+    keys = RootKeys.derive(_STORE, 1, _ROOT, trail)
+    slot = key_wrapping.wrap_root(keys, SlotKey(_SLOT, "passphrase", _PARAMS, _KEK), at=5)
     slot = replace(slot, row_mac=slot.mac(keys))
-    stored = Stored(_STORE, (slot,))
+    stored = StoredSlots(_STORE, (slot,))
     opened = key_wrapping.open_root(stored, slot, _KEK)
-    assert (opened.root, opened.trail) == (_ROOT, trail or _ROOT)
+    assert (opened.root, opened.audit_root) == (_ROOT, trail or _ROOT)
     for bad in (
         replace(slot, slot_id=bytes(16)),
         replace(slot, kind="keyFile"),
@@ -83,11 +82,11 @@ def test_a_slot_gives_back_the_root_key_and_opens_nowhere_else(trail: bytes | No
         replace(slot, rk_version=2),
         replace(slot, blob=None),
     ):
-        with pytest.raises(DoesNotOpen):
+        with pytest.raises(WrongSlotKey):
             key_wrapping.open_root(stored, bad, _KEK)
-    with pytest.raises(DoesNotOpen):
-        key_wrapping.open_root(Stored(bytes(range(16)), (slot,)), slot, _KEK)
-    with pytest.raises(DoesNotOpen):
+    with pytest.raises(WrongSlotKey):
+        key_wrapping.open_root(StoredSlots(bytes(range(16)), (slot,)), slot, _KEK)
+    with pytest.raises(WrongSlotKey):
         key_wrapping.open_root(stored, slot, bytes(32))
     for row in (replace(slot, created_at=6), replace(slot, row_gen=2), replace(slot, state="x")):
         with pytest.raises(VaultCorrupt, match="changed from outside"):

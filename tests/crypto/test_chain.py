@@ -11,17 +11,17 @@ from dataclasses import replace
 
 import pytest
 
-from byokd.crypto.chain import Chain, ChainEntry, chain_of
+from byokd.crypto.chain import Chain, ChainEntry, derive_chain
 from byokd.crypto.encoding import CONTEXT, pack
 
 _STORE = bytes(range(16))
-_CHAIN = chain_of(bytes(32), _STORE, 1)
+_CHAIN = derive_chain(bytes(32), _STORE, 1)
 _ENTRY = ChainEntry(1, 5_000, "key.created", "default", "key_a", "test", b"{}")
 
 
 def test_link_is_the_written_formula() -> None:
     start = _CHAIN.genesis()
-    link = _CHAIN.follow(start, _ENTRY)
+    link = _CHAIN.next_link(start, _ENTRY)
     fields = (_STORE, 1, 1, 5_000, "key.created", "default", "key_a", "test", b"{}", start.h)
     h = hashlib.sha256(pack(CONTEXT, "audit-h", *fields)).digest()
     m = hmac.digest(_CHAIN.key, pack(CONTEXT, "audit-m", h, start.m), "sha256")
@@ -44,8 +44,8 @@ def test_link_is_the_written_formula() -> None:
 )
 def test_every_field_binds(change: dict[str, object]) -> None:
     start = _CHAIN.genesis()
-    changed = _CHAIN.follow(start, replace(_ENTRY, **change))  # type: ignore[arg-type]
-    honest = _CHAIN.follow(start, _ENTRY)
+    changed = _CHAIN.next_link(start, replace(_ENTRY, **change))  # type: ignore[arg-type]
+    honest = _CHAIN.next_link(start, _ENTRY)
     assert changed.h != honest.h
     assert changed.m != honest.m
 
@@ -53,16 +53,16 @@ def test_every_field_binds(change: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        chain_of(bytes(32), bytes(16), 1),
-        chain_of(bytes(32), _STORE, 2),
-        chain_of(b"1" * 32, _STORE, 1),
+        derive_chain(bytes(32), bytes(16), 1),
+        derive_chain(bytes(32), _STORE, 2),
+        derive_chain(b"1" * 32, _STORE, 1),
     ],
     ids=["store", "epoch", "root"],
 )
 def test_store_epoch_and_root_bind(other: Chain) -> None:
     assert other.genesis().m != _CHAIN.genesis().m
     start = _CHAIN.genesis()
-    assert other.follow(start, _ENTRY).m != _CHAIN.follow(start, _ENTRY).m
+    assert other.next_link(start, _ENTRY).m != _CHAIN.next_link(start, _ENTRY).m
 
 
 def test_an_epoch_continues_the_one_before() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 
-from byokd.keysource.source import failed
+from byokd.keysource.source import source_error
 
 
 class Keyring:
@@ -38,7 +38,7 @@ class Absent(Keyring):
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
-        raise failed("noBackend")
+        raise source_error("noBackend")
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         self.get(service, user + value, prompt_timeout_ms=prompt_timeout_ms)
@@ -49,7 +49,7 @@ class Locked(Keyring):
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
-        raise failed("backendLocked" if prompt_timeout_ms is None else "promptDismissed")
+        raise source_error("backendLocked" if prompt_timeout_ms is None else "promptDismissed")
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         self.get(service, user + value, prompt_timeout_ms=prompt_timeout_ms)

@@ -37,8 +37,8 @@ async def test_create_then_read(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed):
         await source.create(_ITEM)
     assert await source.read(_ITEM) == key
-    await source.forget(_ITEM)
-    await source.forget(_ITEM)
+    await source.delete(_ITEM)
+    await source.delete(_ITEM)
     with pytest.raises(VaultError) as caught:
         await source.read(_ITEM)
     assert reason_of(caught.value) == "itemMissing"
@@ -96,7 +96,7 @@ async def test_memory_forgets() -> None:
     source = MemorySource()
     key = await source.create(_ITEM)
     assert await source.read(_ITEM) == key
-    await source.forget(_ITEM)
+    await source.delete(_ITEM)
     for empty in (source, MemorySource()):
         with pytest.raises(VaultError) as caught:
             await empty.read(_ITEM)

@@ -20,7 +20,7 @@ import byokd
 from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.keysource import os_keyring
 from byokd.keysource.os_keyring import OsKeyring, salted_hash
-from byokd.keysource.source import Item, failed, from_text, reason_of, to_text
+from byokd.keysource.source import Item, decode_key, encode_key, reason_of, source_error
 from byokd.protocol.errors import VaultError
 from keysource import keyrings
 from keysource.keyrings import Hanging, Keyring
@@ -35,7 +35,7 @@ def _source(backend: Keyring, **changes: float) -> OsKeyring:
     def same_process(item: Item, value: str, _: float) -> bool:
         found = backend.get(item.service, item.user, prompt_timeout_ms=None)
         if found is None:
-            raise failed("itemMissing")
+            raise source_error("itemMissing")
         return found == value
 
     return OsKeyring(
@@ -61,8 +61,8 @@ async def test_a_key_that_was_created_is_read(kind: type[Keyring]) -> None:
     key = await source.create(_ITEM)
     assert await source.read(_ITEM) == key
     assert list(backend.items) == [(_ITEM.service, _ITEM.user)]
-    assert from_text(backend.items[_ITEM.service, _ITEM.user]) == key
-    await source.forget(_ITEM)
+    assert decode_key(backend.items[_ITEM.service, _ITEM.user]) == key
+    await source.delete(_ITEM)
     assert not backend.items
 
 
@@ -111,7 +111,7 @@ async def test_creating_fails_with_a_reason_and_leaves_nothing(
     assert not backend.items
 
 
-@pytest.mark.parametrize("damage", [to_text(bytes(32))[:30], "", "secret", "byokd1.x.y"])
+@pytest.mark.parametrize("damage", [encode_key(bytes(32))[:30], "", "secret", "byokd1.x.y"])
 async def test_a_damaged_item_is_corrupt(damage: str) -> None:
     backend = Keyring()
     backend.items[_ITEM.service, _ITEM.user] = damage
@@ -122,7 +122,7 @@ async def test_a_damaged_item_is_corrupt(damage: str) -> None:
 
 async def test_an_item_that_is_being_replaced_is_waited_for() -> None:
     backend = keyrings.Flickering()
-    backend.items[_ITEM.service, _ITEM.user] = to_text(bytes(32))
+    backend.items[_ITEM.service, _ITEM.user] = encode_key(bytes(32))
     assert await _source(backend).read(_ITEM) == bytes(32)
 
 
@@ -218,7 +218,7 @@ _CHILDREN = [
 def test_what_the_checking_process_may_answer(
     *, code: str, expected: bool | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    value = to_text(bytes(range(32)))
+    value = encode_key(bytes(range(32)))
     monkeypatch.setattr(os_keyring, "_CHILD", code.replace("VALUE", repr(value)))
     timeout_s = 0.3 if expected == "timeout" else 5.0
     if isinstance(expected, bool):
@@ -243,7 +243,7 @@ def test_the_real_checking_process_runs_and_sees_no_value(
         return real(command, **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "Popen", watch)
-    value = to_text(bytes(range(32)))
+    value = encode_key(bytes(range(32)))
     with pytest.raises(VaultError) as caught:
         os_keyring.reads_back(_ITEM, value, 10)
     assert reason_of(caught.value) == "noBackend"

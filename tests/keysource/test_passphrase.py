@@ -44,12 +44,12 @@ def test_characters_are_counted_as_they_are_derived() -> None:
 
 
 async def test_a_key_is_derived_at_the_cost_that_is_written_down() -> None:
-    key = await passphrase.key_of(Secret("caf\u00e9 caf\u00e9 caf\u00e9"), _CHEAP)
+    key = await passphrase.derive_key(Secret("caf\u00e9 caf\u00e9 caf\u00e9"), _CHEAP)
     expected = argon2.derive("caf\u00e9 caf\u00e9 caf\u00e9".encode(), Cost.unpacked(_CHEAP))
     assert key == expected
     # Another keyboard types the same letters in two characters each.
-    assert await passphrase.key_of(Secret("cafe\u0301 cafe\u0301 cafe\u0301"), _CHEAP) == key
-    assert await passphrase.key_of(Secret("cafe cafe cafe"), _CHEAP) != key
+    assert await passphrase.derive_key(Secret("cafe\u0301 cafe\u0301 cafe\u0301"), _CHEAP) == key
+    assert await passphrase.derive_key(Secret("cafe cafe cafe"), _CHEAP) != key
 
 
 def test_every_salt_is_new() -> None:
@@ -62,7 +62,7 @@ async def test_a_cost_outside_the_bounds_is_damage_and_nothing_is_derived(
     monkeypatch.setattr(argon2, "derive", lambda *_: pytest.fail("it was derived"))
     for params in (b"", pack("argon2id", 2 * 1024 * 1024, 3, 4, bytes(16))):
         with pytest.raises(VaultCorrupt):
-            await passphrase.key_of(Secret("correct horse"), params)
+            await passphrase.derive_key(Secret("correct horse"), params)
 
 
 async def test_no_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ async def test_no_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(argon2, "derive", fail)
     with pytest.raises(VaultUnavailable) as caught:
-        await passphrase.key_of(Secret("correct horse"), _CHEAP)
+        await passphrase.derive_key(Secret("correct horse"), _CHEAP)
     assert reason_of(caught.value) == "noMemory"
 
 
@@ -92,7 +92,8 @@ async def test_one_derivation_at_a_time_and_none_that_nobody_waits_for(
 
     monkeypatch.setattr(argon2, "derive", slow)
     tasks = [
-        asyncio.create_task(passphrase.key_of(Secret("correct horse"), _CHEAP)) for _ in range(4)
+        asyncio.create_task(passphrase.derive_key(Secret("correct horse"), _CHEAP))
+        for _ in range(4)
     ]
     await began.wait()
     await asyncio.sleep(0)
@@ -110,17 +111,17 @@ def test_a_code_has_nine_groups_and_comes_back_however_it_is_typed() -> None:
     code = recovery.new_code()
     text = code.reveal()
     assert [len(group) for group in text.split("-")] == [4] * 9
-    key = recovery.key_of(code)
+    key = recovery.derive_key(code)
     for typed in (text.lower(), text.replace("-", ""), text.replace("-", " "), f" {text}\n"):
-        assert recovery.key_of(Secret(typed)) == key
-    assert recovery.key_of(recovery.new_code()) != key
+        assert recovery.derive_key(Secret(typed)) == key
+    assert recovery.derive_key(recovery.new_code()) != key
 
 
 def test_what_looks_alike_is_read_as_what_was_meant() -> None:
     text = recovery._text(b"\x70\xe8" * 10)  # has O, I and B
     look = text.replace("O", "0").replace("I", "1").replace("B", "8")
     assert look != text
-    assert recovery.key_of(Secret(look)) == recovery.key_of(Secret(text))
+    assert recovery.derive_key(Secret(look)) == recovery.derive_key(Secret(text))
 
 
 def test_a_slip_of_the_pen_is_told_and_not_quoted() -> None:
@@ -130,11 +131,11 @@ def test_a_slip_of_the_pen_is_told_and_not_quoted() -> None:
             continue
         wrong = text[:at] + ("A" if was != "A" else "C") + text[at + 1 :]
         with pytest.raises(InvalidParams) as caught:
-            recovery.key_of(Secret(wrong))
+            recovery.derive_key(Secret(wrong))
         assert wrong[:9] not in str(caught.value.data())
     for wrong in ("", text[:-1], text + "A", "é" * 36, "1" * 36):
         with pytest.raises(InvalidParams):
-            recovery.key_of(Secret(wrong))
+            recovery.derive_key(Secret(wrong))
 
 
 def test_a_code_travels_sealed_to_its_recipient_alone() -> None:

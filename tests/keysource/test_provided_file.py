@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from byokd.keysource import provided_file
-from byokd.keysource.source import reason_of, to_text
+from byokd.keysource.source import encode_key, reason_of
 from byokd.protocol.errors import VaultError
 from byokd.protocol.vault import KeyFilePlace
-from byokd.vault import Given, rekey
+from byokd.vault import SlotSecrets, rekey
 from byokd.vault.rekey import NewSlot
 from vault.vault_fixture import SECRET, VaultFixture
 
@@ -40,13 +40,14 @@ def provided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("place", ["systemd", "runSecrets"])
 @pytest.mark.parametrize(
-    "text", [base64.b64encode(_KEY).decode(), base64.b64encode(_KEY).decode() + "\n", to_text(_KEY)]
+    "text",
+    [base64.b64encode(_KEY).decode(), base64.b64encode(_KEY).decode() + "\n", encode_key(_KEY)],
 )
 async def test_a_key_is_read_where_it_is(provided: Path, place: KeyFilePlace, text: str) -> None:
     provided.with_name("..data").write_text(text)
     provided.with_name("..data").chmod(0o444)
     provided.symlink_to("..data")  # as Kubernetes does
-    assert await provided_file.key_of(place) == _KEY
+    assert await provided_file.read_key(place) == _KEY
 
 
 def _writable(path: Path) -> None:
@@ -80,7 +81,7 @@ async def test_a_spoiled_file_is_refused(
     provided.write_text(base64.b64encode(_KEY).decode())
     spoil(provided)
     with pytest.raises(VaultError) as caught:
-        await provided_file.key_of("systemd")
+        await provided_file.read_key("systemd")
     assert reason_of(caught.value) == reason
 
 
@@ -92,7 +93,7 @@ async def test_without_a_folder_there_is_no_key(
     if value is not None:
         monkeypatch.setenv("CREDENTIALS_DIRECTORY", value)
     with pytest.raises(VaultError) as caught:
-        await provided_file.key_of("systemd")
+        await provided_file.read_key("systemd")
     assert reason_of(caught.value) == "itemMissing"
 
 
@@ -102,7 +103,7 @@ async def test_a_vault_under_a_provided_key(tmp_path: Path, provided: Path) -> N
     house = VaultFixture(tmp_path / "vault")
     await house.vault.initialize(
         "keyFile",
-        new=Given(key_file="systemd"),
+        new=SlotSecrets(key_file="systemd"),
         created=lambda tx: house.note(tx, "store.created", account=""),
     )
     row = await house.put()
@@ -114,7 +115,7 @@ async def test_a_vault_under_a_provided_key(tmp_path: Path, provided: Path) -> N
     assert await later.open(row.key_id) == SECRET
     await rekey.add_slot(
         later.vault,
-        NewSlot("keyFile", Given(), "protections"),
+        NewSlot("keyFile", SlotSecrets(), "protections"),
         at=later.now(),
         added=lambda tx, _: later.note(tx, "slot.added"),
         removed=lambda tx, _: later.note(tx, "slot.removed"),

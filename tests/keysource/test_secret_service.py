@@ -42,7 +42,7 @@ async def test_a_key_is_kept_and_checked_by_a_fresh_process(
     assert await OsKeyring().read(_ITEM) == key
     other = Item(_ITEM.store_id, b"\3" * 16)
     assert await source.create(other) != key
-    await source.forget(_ITEM)
+    await source.delete(_ITEM)
     with pytest.raises(VaultError) as caught:
         await OsKeyring(missing_delays_s=()).read(_ITEM)
     assert reason_of(caught.value) == "itemMissing"

@@ -9,11 +9,19 @@ from typing import get_args
 
 import pytest
 
-from byokd.keysource.source import Item, Reason, failed, from_text, new_key, reason_of, to_text
+from byokd.keysource.source import (
+    Item,
+    Reason,
+    decode_key,
+    encode_key,
+    new_key,
+    reason_of,
+    source_error,
+)
 from byokd.protocol.errors import VaultLocked, VaultUnavailable
 
 _KEY = bytes(range(32))
-_LINE = to_text(_KEY)
+_LINE = encode_key(_KEY)
 _A_PERSON_CAN_HELP = {
     "backendLocked",
     "promptDismissed",
@@ -25,7 +33,7 @@ _A_PERSON_CAN_HELP = {
 
 
 def test_the_line_is_short_ascii_and_comes_back() -> None:
-    assert from_text(_LINE) == _KEY
+    assert decode_key(_LINE) == _KEY
     assert _LINE.startswith("byokd1.")
     assert _LINE.isascii()
     assert len(_LINE.split()) == 1
@@ -45,13 +53,13 @@ def test_the_line_is_short_ascii_and_comes_back() -> None:
         _LINE[:10],
         _LINE[:20] + ("A" if _LINE[20] != "A" else "B") + _LINE[21:],
         _LINE.upper(),
-        to_text(_KEY[:31]),
+        encode_key(_KEY[:31]),
         "byokd1.é.00000000",
     ],
 )
 def test_a_damaged_line_is_corrupt_and_not_quoted(line: str) -> None:
     with pytest.raises(VaultUnavailable) as caught:
-        from_text(line)
+        decode_key(line)
     assert reason_of(caught.value) == "itemCorrupt"
     assert not line or line not in caught.value.user_message
 
@@ -64,7 +72,7 @@ def test_item_names_are_unique_for_each_store_and_slot() -> None:
 
 @pytest.mark.parametrize("reason", get_args(Reason))
 def test_every_reason_is_a_sentence_that_says_what_to_do(reason: Reason) -> None:
-    error = failed(reason)
+    error = source_error(reason)
     assert reason_of(error) == reason
     assert isinstance(error, VaultLocked | VaultUnavailable)
     assert isinstance(error, VaultLocked) == (reason in _A_PERSON_CAN_HELP)

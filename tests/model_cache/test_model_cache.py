@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from byokd.model_cache import ListPlace, ModelCache, SeenList
+from byokd.model_cache import CachedModelList, ModelCache, ModelListKey
 from byokd.protocol.errors import StoreFailed, VaultCorrupt
 from byokd.protocol.model import ModelInfo, ModelPrice
 from byokd.store.paths import StorePaths, store_paths
 
 pytestmark = pytest.mark.anyio
 
-HERE = ListPlace("default", "some", "key_a", "https://a.example/v1")
+HERE = ModelListKey("default", "some", "key_a", "https://a.example/v1")
 
 
 def _model(name: str) -> ModelInfo:
@@ -27,8 +27,8 @@ def _model(name: str) -> ModelInfo:
     )  # fmt: skip
 
 
-def _seen(at: int, *names: str) -> SeenList:
-    return SeenList(tuple(_model(name) for name in names), at)
+def _seen(at: int, *names: str) -> CachedModelList:
+    return CachedModelList(tuple(_model(name) for name in names), at)
 
 
 @asynccontextmanager
@@ -53,14 +53,14 @@ async def test_a_list_outlives_the_process_and_is_private(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "other",
     [
-        ListPlace("second", "some", "key_a", "https://a.example/v1"),
-        ListPlace("default", "other", "key_a", "https://a.example/v1"),
-        ListPlace("default", "some", "key_b", "https://a.example/v1"),
-        ListPlace("default", "some", None, "https://a.example/v1"),
-        ListPlace("default", "some", "key_a", "https://b.example/v1"),
+        ModelListKey("second", "some", "key_a", "https://a.example/v1"),
+        ModelListKey("default", "other", "key_a", "https://a.example/v1"),
+        ModelListKey("default", "some", "key_b", "https://a.example/v1"),
+        ModelListKey("default", "some", None, "https://a.example/v1"),
+        ModelListKey("default", "some", "key_a", "https://b.example/v1"),
     ],
 )
-async def test_a_list_is_of_one_place(other: ListPlace) -> None:
+async def test_a_list_is_of_one_place(other: ModelListKey) -> None:
     async with _lists(None) as lists:
         await lists.save(HERE, _seen(7, "m"))
         assert await lists.load(other) is None
@@ -73,13 +73,13 @@ async def test_the_newest_stays() -> None:
         assert await lists.load(HERE) == _seen(7, "new")
         await lists.save(HERE, _seen(8, "newer"))
         assert await lists.load(HERE) == _seen(8, "newer")
-        await lists.save(ListPlace("default", "some", "key_b", ""), _seen(9, "other key"))
+        await lists.save(ModelListKey("default", "some", "key_b", ""), _seen(9, "other key"))
         assert await lists.latest("default", "some") == _seen(9, "other key")
         assert await lists.latest("second", "some") is None
 
 
 async def test_what_is_forgotten() -> None:
-    places_ = [ListPlace(a, "some", k, "") for a in ("one", "two") for k in ("key_a", "key_b")]
+    places_ = [ModelListKey(a, "some", k, "") for a in ("one", "two") for k in ("key_a", "key_b")]
     async with _lists(None) as lists:
         for place in places_:
             await lists.save(place, _seen(7, "m"))
@@ -91,7 +91,7 @@ async def test_what_is_forgotten() -> None:
 
 @pytest.mark.parametrize(("count", "kept"), [(3, [True] * 3), (2, [False, True, True])])
 async def test_the_oldest_goes_past_the_count(count: int, kept: list[bool]) -> None:
-    places_ = [ListPlace("default", "some", f"key_{n}", "") for n in range(3)]
+    places_ = [ModelListKey("default", "some", f"key_{n}", "") for n in range(3)]
     async with _lists(None, max_count=count) as lists:
         for at, place in enumerate(places_):
             await lists.save(place, _seen(at, "m"))
@@ -100,7 +100,7 @@ async def test_the_oldest_goes_past_the_count(count: int, kept: list[bool]) -> N
 
 @pytest.mark.parametrize(("spare", "kept"), [(0, [True, True]), (-1, [False, True])])
 async def test_the_oldest_goes_past_the_bytes(spare: int, kept: list[bool]) -> None:
-    places_ = [ListPlace("default", "some", f"key_{n}", "") for n in range(2)]
+    places_ = [ModelListKey("default", "some", f"key_{n}", "") for n in range(2)]
     body = len(_body("m"))
     async with _lists(None, max_bytes=2 * body + spare) as lists:
         for at, place in enumerate(places_):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from byokd.protocol.errors import NotFound, StoreFailed, VaultCorrupt
-from byokd.store.backup import Copies
+from byokd.store.backup import StoreCopies
 from byokd.store.connection import Connection, Steps
 from byokd.store.db import Database, Tx
 
@@ -42,9 +42,9 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def copies(tmp_path: Path) -> Copies:
+def copies(tmp_path: Path) -> StoreCopies:
     (tmp_path / "backups").mkdir(mode=0o700)
-    return Copies(tmp_path / "vault.db", tmp_path / "backups", len(_STEPS))
+    return StoreCopies(tmp_path / "vault.db", tmp_path / "backups", len(_STEPS))
 
 
 def _rows(path: Path) -> int:
@@ -57,19 +57,19 @@ def _rows(path: Path) -> int:
         raw.close()
 
 
-async def test_a_copy_is_private_and_whole(db: Database, copies: Copies) -> None:
+async def test_a_copy_is_private_and_whole(db: Database, copies: StoreCopies) -> None:
     await db.transaction(_add)
     first = copies.take(_AT)
     await db.transaction(_add)
     second = copies.take(_AT - 5)  # the clock was set back
-    assert [copy.number for copy in copies.all()] == [2, 1]
+    assert [copy.number for copy in copies.list()] == [2, 1]
     assert (_rows(first.path), _rows(second.path)) == (2, 3)
     assert {path.stat().st_mode & 0o777 for path in first.path.parent.iterdir()} == {0o600}
     assert first.size_bytes == first.path.stat().st_size
 
 
 async def test_a_chat_gets_its_key_while_a_copy_is_taken(
-    db: Database, copies: Copies, monkeypatch: pytest.MonkeyPatch
+    db: Database, copies: StoreCopies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, leave = threading.Event(), threading.Event()
     copy_to = Connection.copy_to
@@ -88,7 +88,7 @@ async def test_a_chat_gets_its_key_while_a_copy_is_taken(
 
 
 async def test_a_copy_that_is_not_whole_is_not_one(
-    db: Database, copies: Copies, monkeypatch: pytest.MonkeyPatch
+    db: Database, copies: StoreCopies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = copies.take(_AT)
     copy_to = Connection.copy_to
@@ -107,13 +107,13 @@ async def test_a_copy_that_is_not_whole_is_not_one(
         monkeypatch.setattr(Connection, "copy_to", damage)
         with pytest.raises(VaultCorrupt):
             copies.take(_AT)
-        assert [copy.path for copy in copies.all()] == [whole.path]
+        assert [copy.path for copy in copies.list()] == [whole.path]
     assert not list(whole.path.parent.glob("*.new"))
     assert await db.read(_count) == 1
 
 
 async def test_what_is_there_is_kept_byte_for_byte(
-    db: Database, copies: Copies, tmp_path: Path
+    db: Database, copies: StoreCopies, tmp_path: Path
 ) -> None:
     good = copies.take(_AT)
     await db.transaction(_add)
@@ -122,7 +122,7 @@ async def test_what_is_there_is_kept_byte_for_byte(
     store.write_bytes(store.read_bytes()[:4096] + os.urandom(4096))
     (tmp_path / "vault.db-journal").write_bytes(b"half a journal")
     damaged = store.read_bytes()
-    aside = copies.put_back(good.path, _AT)
+    aside = copies.restore(good.path, _AT)
     assert aside is not None
     assert aside.read_bytes() == damaged
     assert aside.with_name(aside.name + "-journal").read_bytes() == b"half a journal"
@@ -133,7 +133,7 @@ async def test_what_is_there_is_kept_byte_for_byte(
 
 
 async def test_what_is_no_good_is_not_put_back(
-    db: Database, copies: Copies, tmp_path: Path
+    db: Database, copies: StoreCopies, tmp_path: Path
 ) -> None:
     await db.aclose()
     store = tmp_path / "vault.db"
@@ -148,15 +148,17 @@ async def test_what_is_no_good_is_not_put_back(
         (newer, StoreFailed), (foreign, VaultCorrupt), (tmp_path / "none.db", NotFound),
     ):  # fmt: skip
         with pytest.raises(error):
-            copies.put_back(source, _AT)
+            copies.restore(source, _AT)
     assert store.read_bytes() == before
     assert not list(tmp_path.glob("*.aside-*"))
 
 
-async def test_a_window_that_is_open_sees_what_was_put_back(db: Database, copies: Copies) -> None:
+async def test_a_window_that_is_open_sees_what_was_put_back(
+    db: Database, copies: StoreCopies
+) -> None:
     good = copies.take(_AT)
     await db.transaction(_add)
     seen = await db.data_version()
-    await asyncio.to_thread(copies.put_back, good.path, _AT)
+    await asyncio.to_thread(copies.restore, good.path, _AT)
     assert await db.data_version() != seen
     assert await db.read(_count) == 1

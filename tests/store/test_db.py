@@ -290,7 +290,7 @@ async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: P
     path = tmp_path / "vault.db"
     gate = FileLock(path, timeout_ms=50)
     await db.transaction(_add)
-    with gate.closed(), pytest.raises(StoreBusy, match="another process"):
+    with gate.exclusive(), pytest.raises(StoreBusy, match="another process"):
         await db.read(_count)
     inside, leave = threading.Event(), threading.Event()
 
@@ -300,11 +300,11 @@ async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: P
 
     reading = asyncio.create_task(db.read(wait))
     await asyncio.to_thread(inside.wait)
-    with pytest.raises(StoreBusy), gate.closed():
+    with pytest.raises(StoreBusy), gate.exclusive():
         pass
     leave.set()
     await reading
-    with gate.closed():
+    with gate.exclusive():
         pass
     gate.close()
 

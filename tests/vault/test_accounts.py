@@ -22,7 +22,7 @@ WORK = "work"
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
-    async with vault_fixture.world(tmp_path) as opened:
+    async with vault_fixture.open_vault(tmp_path) as opened:
         yield opened
 
 
@@ -43,7 +43,7 @@ async def _erase(house: VaultFixture, account: str) -> tuple[KeyFacts, ...]:
 
 
 async def _whole(house: VaultFixture) -> bool:
-    return (await house.audit.verify(house.vault.read, keys.facts)).ok
+    return (await house.audit.verify(house.vault.read, keys.all_facts)).ok
 
 
 async def test_accounts_are_listed_by_name_with_their_keys(house: VaultFixture) -> None:

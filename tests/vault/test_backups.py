@@ -13,8 +13,8 @@ import pytest
 from byokd.core.limits import BACKUP_EVERY_MS, BACKUPS_MAX
 from byokd.protocol.errors import NotFound, VaultError, VaultLocked
 from byokd.store import files
-from byokd.vault import Backups, Given, VaultTx, keys
-from byokd.vault.rows import id_to_bytes
+from byokd.vault import Backups, SlotSecrets, VaultTx, keys
+from byokd.vault.rows import key_id_to_bytes
 from vault import vault_fixture
 from vault.vault_fixture import ACCOUNT, VaultFixture
 
@@ -43,132 +43,132 @@ def _ids(path: Path) -> set[bytes]:
 
 
 async def test_at_most_one_an_hour_and_three_are_kept(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         backups, clock = _backups(house)
-        assert await backups.keep() is None, "there is nothing to lose yet"
+        assert await backups.take_if_due() is None, "there is nothing to lose yet"
         await house.put()
-        assert await backups.keep() is not None, "the first key"
+        assert await backups.take_if_due() is not None, "the first key"
         for _ in range(BACKUPS_MAX + 2):
             clock.at += BACKUP_EVERY_MS
-            assert await backups.keep() is None, "nothing changed"
+            assert await backups.take_if_due() is None, "nothing changed"
             await house.put()
             clock.at -= 1
-            assert await backups.keep() is None, "the hour is not over"
+            assert await backups.take_if_due() is None, "the hour is not over"
             clock.at += 1
-            taken = await backups.keep()
+            taken = await backups.take_if_due()
             assert taken is not None
-            assert (await backups.all())[0] == taken
-        assert len(await backups.all()) == BACKUPS_MAX
+            assert (await backups.list())[0] == taken
+        assert len(await backups.list()) == BACKUPS_MAX
         clock.at -= 50 * BACKUP_EVERY_MS
-        assert await backups.keep() is None
+        assert await backups.take_if_due() is None
         await house.put()
-        assert await backups.keep() is not None, "the age of the last one is not known"
+        assert await backups.take_if_due() is not None, "the age of the last one is not known"
         await house.put()
-        assert await backups.keep() is None
-        assert len({copy.number for copy in await backups.all()}) == BACKUPS_MAX
+        assert await backups.take_if_due() is None
+        assert len({copy.number for copy in await backups.list()}) == BACKUPS_MAX
 
 
 async def test_no_backup_keeps_a_deleted_key(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         backups, clock = _backups(house)
         rows = [await house.put() for _ in range(2)]
-        await backups.keep()
+        await backups.take_if_due()
         clock.at += BACKUP_EVERY_MS
         await house.put()
-        await backups.keep()
+        await backups.take_if_due()
         files.copy_private(house.places.vault_db, house.places.data / "vault.db.pre-v9")
         await house.delete(rows[0].key_id)
-        taken = await backups.keep()
+        taken = await backups.take_if_due()
         assert taken is not None, "at once, whatever the hour"
-        assert await backups.all() == [taken]
+        assert await backups.list() == [taken]
         assert len(_ids(taken.path)) == 2
         assert not list(house.places.data.glob("*.pre-v*"))
         raw = b"".join(path.read_bytes() for path in house.places.data.rglob("*") if path.is_file())
-        assert id_to_bytes(rows[0].key_id) not in raw
-        assert await backups.keep() is None
+        assert key_id_to_bytes(rows[0].key_id) not in raw
+        assert await backups.take_if_due() is None
 
 
 async def test_an_older_one_goes_only_after_a_newer_one_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         backups, _ = _backups(house)
         row = await house.put()
-        await backups.keep()
+        await backups.take_if_due()
         await house.delete(row.key_id)
-        before = await backups.all()
+        before = await backups.list()
 
         def refuse(*_: object) -> None:
-            raise files.failed("io", "the disk failed")
+            raise files.store_error("io", "the disk failed")
 
         with monkeypatch.context() as patch:
             patch.setattr(files, "put_in_place", refuse)
             with pytest.raises(VaultError):
-                await backups.keep()
-        assert await backups.all() == before
-        assert await backups.keep() is not None
-        assert len(await backups.all()) == 1
+                await backups.take_if_due()
+        assert await backups.list() == before
+        assert await backups.take_if_due() is not None
+        assert len(await backups.list()) == 1
 
 
 async def _accept(house: VaultFixture) -> None:
     await house.vault.unlock_with(
-        Given(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+        SlotSecrets(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
     )
-    await house.keep_anchor(anyway=True)
+    await house.write_anchor(anyway=True)
 
 
 async def test_going_back_and_forth(tmp_path: Path) -> None:
     """A backup that is newer than the vault holds keys it never had; that is no reason to go."""
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         backups, clock = _backups(house)
         first = await house.put()
-        await backups.keep()
+        await backups.take_if_due()
         clock.at += BACKUP_EVERY_MS
         await house.put()
-        await backups.keep()
-        newest, oldest = await backups.all()
-        await house.keep_anchor()
+        await backups.take_if_due()
+        newest, oldest = await backups.list()
+        await house.write_anchor()
         restored, aside = await backups.restore(2, None)
         assert restored == oldest.path
         assert aside is not None
         with pytest.raises(VaultLocked):  # a process that had the other one open sees it, too
             await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
-        assert not (await house.audit.verify(house.vault.inspect, keys.facts)).ok
+        assert not (await house.audit.verify(house.vault.inspect, keys.all_facts)).ok
         await _accept(house)
         listed = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         assert [row.key_id for row in listed] == [first.key_id]
         await house.put()
-        await backups.keep()
-        assert newest in await backups.all()
+        await backups.take_if_due()
+        assert newest in await backups.list()
         await backups.restore(None, newest.path)
         with pytest.raises(VaultLocked):
             await house.put()
         await _accept(house)
-        assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+        assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
         for number in (0, 4):
             with pytest.raises(NotFound):
                 await backups.restore(number or 9, None)
 
 
 async def test_another_root_key_makes_older_ones_go(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         backups, _ = _backups(house)
         await house.put()
-        await backups.keep()
+        await backups.take_if_due()
 
         def rekey(tx: VaultTx) -> None:
             house.note(tx, "store.rekeyed")
             tx.sql.run("UPDATE key_slot SET slot_id = randomblob(16)")
 
         await house.vault.transaction(rekey)
-        taken = await backups.keep()
+        taken = await backups.take_if_due()
         assert taken is not None
-        assert await backups.all() == [taken]
+        assert await backups.list() == [taken]
 
 
 async def test_without_a_vault_there_is_nothing_to_do(tmp_path: Path) -> None:
     house = VaultFixture(tmp_path)
     backups, _ = _backups(house)
-    assert await backups.keep() is None
-    assert await backups.all() == []
+    assert await backups.take_if_due() is None
+    assert await backups.list() == []
     assert not house.places.backups.exists()

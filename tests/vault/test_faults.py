@@ -99,7 +99,7 @@ def _after(name: str, state: Any) -> Any:
 
 async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
     """Try one fault; tell whether anything failed."""
-    async with vault_fixture.world(folder) as house:
+    async with vault_fixture.open_vault(folder) as house:
         row = await house.put()
     said = await asyncio.to_thread(_faulty, house, row.key_id, call, error, at)
     failures = [line for line in said if "kind" in line]
@@ -107,13 +107,13 @@ async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
         gone = line["kind"] == "notFound"  # a delete that was refused and took place
         assert gone or line["kind"] in _KINDS[call], (call, error, at, line)
         assert gone or line["reason"] in _TYPED | {None}, (call, error, at, line)
-    async with vault_fixture.world(folder) as later:
+    async with vault_fixture.open_vault(folder) as later:
         rows = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         found = {r.key_id: (r.version, r.state) for r in rows}
         states, others = _allowed(said, row)
         assert found.pop(row.key_id, None) in states, (call, error, at, said)
         assert len(found) in others, (call, error, at, said)
-        result = await later.audit.verify(later.vault.read, keys.facts)
+        result = await later.audit.verify(later.vault.read, keys.all_facts)
         assert result.ok, (call, error, at, said, result.message)
         await later.put()
     return bool(failures)
@@ -172,7 +172,7 @@ async def _fill(house: VaultFixture, rows: list[KeyRow]) -> None:
 async def test_a_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing new can be stored; what is there can be taken out of use, and read."""
     monkeypatch.setattr("byokd.store.reserve_file.DISK_LOW_BYTES", 0)  # the disk is never roomy
-    async with vault_fixture.world(small_disk) as house:
+    async with vault_fixture.open_vault(small_disk) as house:
         rows = [await house.put(), await house.put()]
         (small_disk / "rest").write_bytes(bytes(shutil.disk_usage(small_disk).free - 64 * 1024))
         with pytest.raises(StoreFailed) as refused:
@@ -185,10 +185,10 @@ async def test_a_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch) ->
         await one(house, "disable", rows[0].key_id)
         await house.vault.aclose()
     assert {"disable", "delete"} == URGENT
-    async with vault_fixture.world(small_disk) as later:
+    async with vault_fixture.open_vault(small_disk) as later:
         listed = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         states = {row.key_id: row.state for row in listed}
         assert len(states) == len(rows)
         assert states[rows[0].key_id] == "userDisabled"
-        assert (await later.audit.verify(later.vault.read, keys.facts)).ok
+        assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
         await one(later, "delete", rows[1].key_id)

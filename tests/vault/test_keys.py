@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
-    async with vault_fixture.world(tmp_path) as opened:
+    async with vault_fixture.open_vault(tmp_path) as opened:
         yield opened
 
 
@@ -151,8 +151,8 @@ async def test_one_default_per_provider(house: VaultFixture) -> None:
 async def _set(house: VaultFixture, key_id: str, to: KeyState, **conditions: object) -> KeyRow:
     def work(tx: VaultTx) -> KeyRow:
         row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now(), **conditions)  # type: ignore[arg-type]
-        if key_id in tx.owed:
-            house.note(tx, vault_fixture.WORDS[to], key_id)
+        if key_id in tx.unrecorded_keys:
+            house.note(tx, vault_fixture.STATE_EVENTS[to], key_id)
         return row
 
     return await house.vault.transaction(work)
@@ -192,7 +192,7 @@ async def test_a_stale_row_is_not_written_over_a_newer_one(house: VaultFixture) 
 
     def twice(tx: VaultTx) -> None:
         keys.set_health(tx, ACCOUNT, row.key_id, version=1, health={"a": 1})
-        rows.update(tx, row)
+        rows.update_row(tx, row)
 
     with pytest.raises(Conflict):
         await house.vault.transaction(twice)
@@ -226,7 +226,7 @@ async def test_last_use_is_written_in_steps(
     row = await house.put()
 
     async def used(at: int, key_id: str = row.key_id) -> bool:
-        return await house.vault.transaction(lambda tx: keys.note_used(tx, ACCOUNT, key_id, at=at))
+        return await house.vault.transaction(lambda tx: keys.record_use(tx, ACCOUNT, key_id, at=at))
 
     assert await used(5_000)
     assert await used(5_000 + later_ms) is written
@@ -409,7 +409,7 @@ async def test_the_seal_itself_binds_even_under_an_authentic_row(
 
     def work(tx: VaultTx) -> None:
         moved = replace(row, is_default=False, **change)  # type: ignore[arg-type]
-        rows.update(tx, moved)
+        rows.update_row(tx, moved)
         with pytest.raises(VaultCorrupt):
             keys.open_key(tx, moved.account, moved.key_id)
 

@@ -151,7 +151,7 @@ def _facts(row: KeyRow) -> dict[str, Any]:
 async def _kill_loop(folder: Path, kills: int) -> None:
     chance = random.Random(7)  # noqa: S311  # to be repeated
     ledger, lost, failures = Ledger(), 0, 0
-    async with vault_fixture.world(folder) as house:
+    async with vault_fixture.open_vault(folder) as house:
         shared = (await house.put(provider=SHARED)).key_id
         with nursery(folder) as nurse:
             for _ in range(kills // _WRITERS):
@@ -163,7 +163,7 @@ async def _kill_loop(folder: Path, kills: int) -> None:
                 logs = await asyncio.gather(*(writer.killed() for writer in writers))
                 assert not [line for log in logs for line in log if "error" in line]
                 lost += ledger.check(await _rows(house), shared, [*map(ledger.take, logs)])
-                result = await house.audit.verify(house.vault.read, keys.facts)
+                result = await house.audit.verify(house.vault.read, keys.all_facts)
                 failures += not result.ok
                 stored = await _rows(house)
                 ledger.expected = {key_id: _facts(row) for key_id, row in stored.items()}
@@ -185,7 +185,7 @@ async def test_killed_writers_lose_nothing_2000(tmp_path: Path) -> None:
 
 async def _crowd(folder: Path, processes: int, operations: int) -> None:
     ledger = Ledger()
-    async with vault_fixture.world(folder) as house:
+    async with vault_fixture.open_vault(folder) as house:
         shared = (await house.put(provider=SHARED)).key_id
         with nursery(folder) as nurse:
             writers = [await nurse.writer(seed, operations) for seed in range(processes)]
@@ -200,7 +200,7 @@ async def _crowd(folder: Path, processes: int, operations: int) -> None:
         rows = await _rows(house)
         assert rows[shared].version == 1 + rotations, "a lost update"
         assert ledger.check(rows, shared, []) == 0
-        assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+        assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
     took = sorted(line["ms"] for line in lines if "ms" in line)
     p99 = took[int(len(took) * 0.99)]
     print(

@@ -36,14 +36,14 @@ def _unpacked(vector: dict[str, Any], folder: Path) -> None:
 async def test_a_released_store_opens(tmp_path: Path, path: Path) -> None:
     vector = json.loads(path.read_text(encoding="utf-8"))
     _unpacked(vector, tmp_path)
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         listing = await house.vault.read(lambda tx: keys.list_keys(tx, vector["account"]))
         assert [(row.key_id, row.version, row.state) for row in listing.rows] == [
             (vector["disabled"], 2, "userDisabled")
         ]
         other = vector["other"]
         assert await house.open(other["key"], other["account"]) == SECRET
-        entries = (await house.audit.verify(house.vault.read, keys.facts)).entries
+        entries = (await house.audit.verify(house.vault.read, keys.all_facts)).entries
         assert entries == vector["entries"]
         await _goes_on(house)
 

@@ -102,7 +102,7 @@ class Verdicts:
             version = connection.check(opened, newest=len(LATER))
             if version == 0:
                 return -1, 0
-            connection.set_up(opened)
+            connection.apply_pragmas(opened)
             opened.begin("DEFERRED")
             return self._verified(Tx(opened)), version
         finally:
@@ -112,8 +112,8 @@ class Verdicts:
         row = sql.one("SELECT rk_version FROM meta")
         if row is None:
             return -1
-        tx = VaultTx.on(sql, self.roots[row.number("rk_version")], durable=False)
-        tx.require_trusted()
+        tx = VaultTx.begin(sql, self.roots[row.number("rk_version")], durable=False)
+        tx.require_valid_meta()
         assert not keys.list_keys(tx, "default").broken
         for key in keys.list_keys(tx, "default").rows:
             keys.open_key(tx, "default", key.key_id)
@@ -121,7 +121,7 @@ class Verdicts:
         async def read(work: Callable[[VaultTx], T]) -> T:
             return work(tx)
 
-        result = _at_once(self.house.audit.verify(read, keys.facts))
+        result = _at_once(self.house.audit.verify(read, keys.all_facts))
         assert result.ok, result.message
         return tx.meta.head_seq
 
@@ -164,7 +164,7 @@ def _roots(disk: Disk) -> dict[int, RootKeys]:
     for line in map(json.loads, disk.said):
         version, *keys_ = line["root"]
         root, trail = map(bytes.fromhex, keys_)
-        roots[version] = RootKeys.of(bytes.fromhex(line["store"]), version, root, trail)
+        roots[version] = RootKeys.derive(bytes.fromhex(line["store"]), version, root, trail)
     return roots
 
 

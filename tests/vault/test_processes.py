@@ -56,37 +56,37 @@ async def test_a_cancelled_making_leaves_a_vault_that_works_or_none(tmp_path: Pa
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await house.vault.aclose()
-        async with vault_fixture.world(folder) as later:
+        async with vault_fixture.open_vault(folder) as later:
             await later.put()
-            assert (await later.audit.verify(later.vault.read, keys.facts)).ok
+            assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
 
 
 async def test_a_change_in_one_holds_in_the_other_at_once(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as one, vault_fixture.world(tmp_path) as two:
+    async with vault_fixture.open_vault(tmp_path) as one, vault_fixture.open_vault(tmp_path) as two:
         row = await one.put()
         assert await two.open(row.key_id) == SECRET
-        await two.vault.changed()
-        assert not await two.vault.changed()
+        await two.vault.changed_elsewhere()
+        assert not await two.vault.changed_elsewhere()
 
         def disable(tx: VaultTx) -> None:
             keys.set_state(tx, ACCOUNT, row.key_id, to="userDisabled", at=one.now())
             one.note(tx, "key.user_disabled", row.key_id)
 
         await one.vault.transaction(disable)
-        assert await two.vault.changed()
-        assert not await two.vault.changed()
+        assert await two.vault.changed_elsewhere()
+        assert not await two.vault.changed_elsewhere()
         assert [found.state for found in await _listing(two)] == ["userDisabled"]
 
 
 async def test_a_replaced_root_key_is_opened_anew(tmp_path: Path) -> None:
     """As after another process gave the store a new root key."""
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         row = await house.put()
         current = house.vault._keys
         assert current is not None
-        house.vault._keys = RootKeys.of(current.store_id, current.version + 1, bytes(32))
+        house.vault._keys = RootKeys.derive(current.store_id, current.version + 1, bytes(32))
         assert await house.open(row.key_id) == SECRET
-        house.vault._keys = RootKeys.of(bytes(16), current.version, bytes(32))
+        house.vault._keys = RootKeys.derive(bytes(16), current.version, bytes(32))
         await house.put()
         assert house.vault._keys == current
 
@@ -94,9 +94,9 @@ async def test_a_replaced_root_key_is_opened_anew(tmp_path: Path) -> None:
 async def test_a_vault_that_another_process_made_is_found(tmp_path: Path) -> None:
     early = VaultFixture(tmp_path)
     assert (await early.vault.unlock()).state == "uninitialized"
-    async with vault_fixture.world(tmp_path) as maker:
+    async with vault_fixture.open_vault(tmp_path) as maker:
         row = await maker.put()
-        assert await early.vault.changed()
+        assert await early.vault.changed_elsewhere()
         assert await early.open(row.key_id) == SECRET
     await early.vault.aclose()
 
@@ -151,11 +151,11 @@ def _race(folder: Path, count: int) -> tuple[list[bytes], list[str]]:
 async def test_processes_make_one_vault_and_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
     outcomes, acknowledged = _race(tmp_path, 3)
     assert sorted(outcomes) == [b"found\n", b"found\n", b"made\n"]
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         held = {row.key_id for row in await _listing(house)}
         assert set(acknowledged) <= held
         assert len(held) - len(acknowledged) <= 3
-        result = await house.audit.verify(house.vault.read, keys.facts)
+        result = await house.audit.verify(house.vault.read, keys.all_facts)
         assert result.ok, result.message
         assert result.entries == len(held) + 1
     assert len(_key_files(tmp_path)) == 1

@@ -18,7 +18,7 @@ from byokd.crypto.argon2 import Cost
 from byokd.keysource import passphrase as phrases, recovery
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.os_keyring import OsKeyring
-from byokd.keysource.source import Item, KeySource, failed
+from byokd.keysource.source import Item, KeySource, source_error
 from byokd.protocol.errors import (
     Conflict,
     InvalidParams,
@@ -31,7 +31,7 @@ from byokd.protocol.errors import (
 from byokd.protocol.vault import Protection, SlotInfo
 from byokd.store import files
 from byokd.store.paths import store_paths
-from byokd.vault import Given, VaultTx, keys, pending_keys, rekey, rows
+from byokd.vault import SlotSecrets, VaultTx, keys, pending_keys, rekey, rows
 from byokd.vault.rekey import NewSlot
 from keysource import keyrings
 from keysource.keyrings import Keyring
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.anyio
 PHRASE = Secret("correct horse battery")
 OTHER = Secret("staple of another kind")
 CODE = recovery.new_code()
-NOTHING = Given()
+NOTHING = SlotSecrets()
 
 
 @pytest.fixture(autouse=True)
@@ -76,17 +76,17 @@ class Rekeyed(VaultFixture):
     async def add(self, kind: Any, retire: Any = "none", **given: Any) -> None:
         await rekey.add_slot(
             self.vault,
-            NewSlot(kind, Given(**given), retire),
+            NewSlot(kind, SlotSecrets(**given), retire),
             at=self.now(),
             added=self._note("slot.added"),
             removed=self._note("slot.removed"),
         )
 
     async def remove(self, slot: SlotInfo) -> None:
-        raw = rows.id_to_bytes("key_" + slot.id.removeprefix("slot_"))
+        raw = rows.key_id_to_bytes("key_" + slot.id.removeprefix("slot_"))
         await rekey.remove_slot(self.vault, raw, removed=self._note("slot.removed"))
 
-    async def root(self, given: Given = NOTHING, new: Given = NOTHING) -> None:
+    async def root(self, given: SlotSecrets = NOTHING, new: SlotSecrets = NOTHING) -> None:
         await rekey.renew_root(
             self.vault, given, new, at=self.now(), note=lambda tx: self.note(tx, "store.rekeyed")
         )
@@ -116,11 +116,11 @@ async def house(tmp_path: Path) -> Any:
     await opened.vault.aclose()
 
 
-async def _again(house: Rekeyed, given: Given = NOTHING) -> Rekeyed:
+async def _again(house: Rekeyed, given: SlotSecrets = NOTHING) -> Rekeyed:
     """Return the vault as the next process finds it."""
     await house.vault.aclose()
     later = Rekeyed(house.folder, house.backend)
-    if given == Given():
+    if given == SlotSecrets():
         await later.vault.unlock()
     else:
         await later.vault.unlock_with(given)
@@ -136,13 +136,13 @@ async def test_every_kind_opens_the_vault_by_itself(house: Rekeyed) -> None:
     assert house.slots == [(kind, "active") for kind in kinds]
     info = house.vault.status()
     assert (info.protection, info.degraded) == ("keyFile", True)
-    for given in (Given(), Given(passphrase=PHRASE), Given(recovery_code=CODE)):
+    for given in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=CODE)):
         house = await _again(house, given)
         assert await house.open(row.key_id) == SECRET
     house.backend.items.clear()  # the keyring is lost: the key file opens
     house = await _again(house)
     assert await house.open(row.key_id) == SECRET
-    assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
     await house.vault.aclose()
 
 
@@ -154,19 +154,19 @@ async def test_moving_from_the_keyring_to_a_passphrase(house: Rekeyed) -> None:
     assert not house.backend.items
     later = await _again(house)
     assert later.vault.status().reason == "passphraseNeeded"
-    await later.vault.unlock_with(Given(passphrase=PHRASE))
+    await later.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     assert await later.open(row.key_id) == SECRET
     await later.add("passphrase", "protections", passphrase=OTHER)  # a new passphrase
-    last = await _again(later, Given(passphrase=OTHER))
+    last = await _again(later, SlotSecrets(passphrase=OTHER))
     assert await last.open(row.key_id) == SECRET
     await last.vault.lock()
     with pytest.raises(VaultLocked):
-        await last.vault.unlock_with(Given(passphrase=PHRASE))
-    await last.vault.unlock_with(Given(recovery_code=CODE))
+        await last.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
+    await last.vault.unlock_with(SlotSecrets(recovery_code=CODE))
     await last.add("recoveryCode", "recoveryCodes", recovery_code=recovery.new_code())
     await last.vault.lock()
     with pytest.raises(VaultLocked):
-        await last.vault.unlock_with(Given(recovery_code=CODE))
+        await last.vault.unlock_with(SlotSecrets(recovery_code=CODE))
     await last.vault.aclose()
 
 
@@ -244,7 +244,7 @@ async def test_a_key_that_cannot_be_removed_now_is_removed_later(house: Rekeyed)
     house.backend.delete = kept  # type: ignore[method-assign]
     later = await _again(house)
     assert later.vault.status().state == "unlocked"
-    await rekey.finish(later.vault)
+    await rekey.recover_interrupted(later.vault)
     assert later.slots == [("keyFile", "active")]
     assert not later.backend.items
     await later.vault.aclose()
@@ -256,7 +256,7 @@ async def test_a_row_edited_by_hand_removes_no_key(house: Rekeyed) -> None:
     with tampering(house.folder) as raw:
         raw.execute("UPDATE key_slot SET state = 'retiring' WHERE slot_type = 'osKeyring'")
     later = await _again(house)
-    await rekey.finish(later.vault)
+    await rekey.recover_interrupted(later.vault)
     assert len(later.backend.items) == 1
     await later.vault.aclose()
 
@@ -271,26 +271,32 @@ async def test_a_new_root_key_under_every_slot(house: Rekeyed) -> None:
     await house.add("recoveryCode", recovery_code=CODE)
     other = Rekeyed(house.folder, house.backend)  # another process, which holds the old root key
     assert await other.open(row.key_id) == SECRET
-    for given in (Given(), Given(passphrase=OTHER, recovery_code=CODE), Given(passphrase=PHRASE)):
+    for given in (
+        SlotSecrets(),
+        SlotSecrets(passphrase=OTHER, recovery_code=CODE),
+        SlotSecrets(passphrase=PHRASE),
+    ):
         with pytest.raises((VaultLocked, InvalidParams)):
             await house.root(given)
-    await house.root(Given(passphrase=PHRASE, recovery_code=CODE))
+    await house.root(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
     assert await house.open(row.key_id) == SECRET
     assert await other.open(row.key_id) == SECRET  # it noticed, and opened the vault anew
     await other.put()
     code = recovery.new_code()
-    await house.root(Given(passphrase=PHRASE), Given(recovery_code=code))
-    version = await house.vault.read(lambda tx: (tx.keys.version, tx.keys.root == tx.keys.trail))
+    await house.root(SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code))
+    version = await house.vault.read(
+        lambda tx: (tx.keys.version, tx.keys.root == tx.keys.audit_root)
+    )
     assert version == (3, False)
-    assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
     await other.vault.aclose()
-    for good in (Given(), Given(passphrase=PHRASE), Given(recovery_code=code)):
+    for good in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code)):
         house = await _again(house, good)
         assert await house.open(row.key_id) == SECRET
-        assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+        assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
     await house.vault.lock()
     with pytest.raises(VaultLocked):
-        await house.vault.unlock_with(Given(recovery_code=CODE))
+        await house.vault.unlock_with(SlotSecrets(recovery_code=CODE))
     await house.vault.aclose()
 
 
@@ -322,7 +328,7 @@ async def test_new_data_keys_for_one_account(house: Rekeyed) -> None:
     assert (after.version, after.label, after.last4) == (mine.version, mine.label, mine.last4)
     assert await house.open(mine.key_id) == SECRET
     assert await house.open(work.key_id, "work") == SECRET
-    assert (await house.audit.verify(house.vault.read, keys.facts)).ok
+    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
     await house.data("nobody")
 
 
@@ -330,7 +336,7 @@ async def test_a_broken_key_stays_broken_and_keeps_its_data_key(house: Rekeyed) 
     good, broken = await house.put(), await house.put()
     with tampering(house.folder) as raw:
         raw.execute("UPDATE key_entry SET health = '{\"a\": 1}' WHERE key_id = ?",
-                    [rows.id_to_bytes(broken.key_id)])  # fmt: skip
+                    [rows.key_id_to_bytes(broken.key_id)])  # fmt: skip
     await house.data()
     await house.root()
     assert await house.open(good.key_id) == SECRET
@@ -362,7 +368,7 @@ class _Crashing:
         for owner, name in (
             (database, "transaction"),
             (slot_keys, "make"),
-            (slot_keys, "forget"),
+            (slot_keys, "delete"),
         ):
             setattr(owner, name, self._step(getattr(owner, name)))
 
@@ -425,12 +431,12 @@ async def test_a_crash_at_any_step_loses_nothing_and_leaves_nothing(
         later = Rekeyed(folder, backend)
         info = await later.vault.unlock()
         if info.reason == "passphraseNeeded":
-            info = await later.vault.unlock_with(Given(passphrase=PHRASE))
+            info = await later.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
         assert info.state == "unlocked"
-        await rekey.finish(later.vault)
+        await rekey.recover_interrupted(later.vault)
         assert await later.open(mine.key_id) == SECRET
         assert await later.open(work.key_id, "work") == SECRET
-        assert (await later.audit.verify(later.vault.read, keys.facts)).ok
+        assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
         assert all(state == "active" for _, state in later.slots)
         kinds = [kind for kind, _ in later.slots]
         assert len(backend.items) == kinds.count("osKeyring")
@@ -458,7 +464,7 @@ async def test_a_crash_while_the_vault_is_made(tmp_path: Path, protection: Prote
     assert len(house.backend.items) + len(house.files) == 1
     later = await _again(house)
     assert later.vault.status().state == "uninitialized"
-    await rekey.finish(later.vault)
+    await rekey.recover_interrupted(later.vault)
     assert not later.backend.items
     assert not later.files
     assert not (tmp_path / "data/init.intent").exists()
@@ -476,12 +482,12 @@ async def test_a_crash_right_after_the_vault_was_made(
         raise _Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(pending_keys, "clear", crash)
+        patch.setattr("byokd.vault.vault.remove_pending", crash)
         with pytest.raises(_Crash):
             await house.initialize("osKeyring")
     later = await _again(house)
     assert later.vault.status().state == "unlocked"
-    await rekey.finish(later.vault)
+    await rekey.recover_interrupted(later.vault)
     assert len(later.backend.items) == 1
     assert not (tmp_path / "data/init.intent").exists()
     last = await _again(later)
@@ -496,18 +502,18 @@ async def test_a_keyring_that_never_answers_is_not_asked_for_ever(tmp_path: Path
     for item in names[:-1]:
         with (
             pytest.raises(VaultUnavailable),
-            pending_keys.written_down(house.vault.places, item, "osKeyring"),
+            pending_keys.record_pending(house.vault.places, item, "osKeyring"),
         ):
-            raise failed("timeout")
+            raise source_error("timeout")
         house.backend.items[item.service, item.user] = "kept after all"
     with (
         pytest.raises(VaultUnavailable) as caught,
-        pending_keys.written_down(house.vault.places, names[-1], "osKeyring"),
+        pending_keys.record_pending(house.vault.places, names[-1], "osKeyring"),
     ):
         pytest.fail("one more was begun")
     assert caught.value.data().details == {"reason": "timeout"}
     assert len(house.backend.items) == len(names)
-    await rekey.finish(house.vault)
+    await rekey.recover_interrupted(house.vault)
     assert len(house.backend.items) == 1
     assert not (tmp_path / "data/init.intent").exists()
     await house.vault.aclose()
@@ -519,7 +525,7 @@ async def test_an_intent_that_was_cut_names_nothing(tmp_path: Path) -> None:
     for cut in (b"", b"\0\0\0\20abc"):
         (tmp_path / "data/init.intent").write_bytes(cut)
         (tmp_path / "data/init.intent").chmod(0o600)
-        await rekey.finish(house.vault)
+        await rekey.recover_interrupted(house.vault)
         assert not (tmp_path / "data/init.intent").exists()
     assert len(house.backend.items) == 1
     await house.vault.aclose()

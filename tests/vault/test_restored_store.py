@@ -13,7 +13,7 @@ import pytest
 from byokd.model_cache import ModelCache
 from byokd.protocol.errors import VaultCorrupt, VaultLocked
 from byokd.services.audit.service import AuditService
-from byokd.vault import Backups, Given, keys, rekey
+from byokd.vault import Backups, SlotSecrets, keys, rekey
 from vault import vault_fixture
 from vault.vault_fixture import ACCOUNT, VaultFixture, tampering
 
@@ -25,12 +25,12 @@ def _state(window: VaultFixture) -> tuple[str, str | None]:
 
 
 async def test_windows_that_are_open_ask_before_they_use_it(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as one, vault_fixture.world(tmp_path) as two:
+    async with vault_fixture.open_vault(tmp_path) as one, vault_fixture.open_vault(tmp_path) as two:
         await one.put()
         backups = Backups(one.places, one.now)
-        await backups.keep()
+        await backups.take_if_due()
         await one.put()
-        await one.keep_anchor()
+        await one.write_anchor()
         await two.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
         await backups.restore(1, None)
         for window in (one, two):
@@ -40,9 +40,9 @@ async def test_windows_that_are_open_ask_before_they_use_it(tmp_path: Path) -> N
 
 
 async def test_the_same_store_under_its_name_again_asks_nobody(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
-        await house.keep_anchor()
+        await house.write_anchor()
         copy = house.places.vault_db.with_name("copy")
         shutil.copy2(house.places.vault_db, copy)
         copy.replace(house.places.vault_db)
@@ -51,20 +51,24 @@ async def test_the_same_store_under_its_name_again_asks_nobody(tmp_path: Path) -
 
 
 async def test_keys_that_are_held_for_another_root_key_are_let_go(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         copies = []
         for number in (1, 2):
             await house.put()
             copies.append(house.places.vault_db.with_name(f"v{number}.db"))
             shutil.copy2(house.places.vault_db, copies[-1])
             await rekey.renew_root(
-                house.vault, Given(), Given(), at=house.now(), note=lambda tx: house.note(tx, "")
+                house.vault,
+                SlotSecrets(),
+                SlotSecrets(),
+                at=house.now(),
+                note=lambda tx: house.note(tx, ""),
             )
-        await house.keep_anchor()
+        await house.write_anchor()
         backups = Backups(house.places, house.now)
         for copy in reversed(copies):
             await backups.restore(None, copy)
-            await house.vault.survey()
+            await house.vault.refresh_slots()
             with pytest.raises(VaultLocked):
                 await house.put()
             await house.vault.unlock()
@@ -72,7 +76,7 @@ async def test_keys_that_are_held_for_another_root_key_are_let_go(tmp_path: Path
 
 
 async def test_only_a_vault_is_put_back(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
         lists = ModelCache(house.places)
         await lists._database.open()
@@ -83,10 +87,10 @@ async def test_only_a_vault_is_put_back(tmp_path: Path) -> None:
 
 
 async def test_a_changed_first_row_is_not_accepted_as_an_older_store(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
         await house.put()
-        await house.keep_anchor()
+        await house.write_anchor()
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
         raw.execute(
@@ -97,7 +101,7 @@ async def test_a_changed_first_row_is_not_accepted_as_an_older_store(tmp_path: P
     trail = AuditService(house.vault, house.audit, lambda: None)
     with pytest.raises(VaultCorrupt, match="first row"):
         await house.vault.unlock_with(
-            Given(),
+            SlotSecrets(),
             admit=lambda tx: bool(trail.accept_rollback(tx, None)),  # type: ignore[arg-type]
         )
     await house.vault.aclose()

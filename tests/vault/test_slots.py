@@ -19,7 +19,7 @@ from byokd.protocol.errors import (
     VaultLocked,
     VaultUninitialized,
 )
-from byokd.vault import Given, VaultTx, keys
+from byokd.vault import SlotSecrets, VaultTx, keys
 from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture, tampering
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ async def _made(folder: Path, code: Secret | None = None, **options: Any) -> Vau
     house = VaultFixture(folder, **options)
     await house.vault.initialize(
         "passphrase",
-        new=Given(PHRASE, code),
+        new=SlotSecrets(PHRASE, code),
         created=lambda tx: house.note(tx, "store.created", account=""),
     )
     return house
@@ -70,12 +70,12 @@ async def test_a_passphrase_opens_what_it_was_made_for(tmp_path: Path) -> None:
         assert action is not None
         assert action.type == "unlockVault"
     with pytest.raises(VaultLocked) as caught:
-        await later.vault.unlock_with(Given(passphrase=_WRONG))
+        await later.vault.unlock_with(SlotSecrets(passphrase=_WRONG))
     assert _reason(caught.value) == "wrongPassphrase"
-    info = await later.vault.unlock_with(Given(passphrase=PHRASE))
+    info = await later.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     assert (info.state, info.reason, info.slots[0].reason) == ("unlocked", None, None)
     assert await later.open(row.key_id) == SECRET
-    assert (await later.vault.unlock_with(Given(passphrase=_WRONG))).state == "unlocked"
+    assert (await later.vault.unlock_with(SlotSecrets(passphrase=_WRONG))).state == "unlocked"
     await later.vault.aclose()
 
 
@@ -86,11 +86,11 @@ async def test_a_recovery_code_opens_as_well(tmp_path: Path) -> None:
     await house.vault.aclose()
     later = VaultFixture(tmp_path)
     with pytest.raises(VaultLocked) as caught:
-        await later.vault.unlock_with(Given(recovery_code=recovery.new_code()))
+        await later.vault.unlock_with(SlotSecrets(recovery_code=recovery.new_code()))
     assert _reason(caught.value) == "wrongRecoveryCode"
     with pytest.raises(InvalidParams):
-        await later.vault.unlock_with(Given(recovery_code=Secret("ABCD")))
-    info = await later.vault.unlock_with(Given(recovery_code=code))
+        await later.vault.unlock_with(SlotSecrets(recovery_code=Secret("ABCD")))
+    info = await later.vault.unlock_with(SlotSecrets(recovery_code=code))
     assert (info.state, info.protection) == ("unlocked", "passphrase")
     assert await later.open(row.key_id) == SECRET
     await later.vault.aclose()
@@ -100,7 +100,7 @@ async def test_a_passphrase_that_is_too_short_makes_nothing(tmp_path: Path) -> N
     house = VaultFixture(tmp_path)
     for given in (None, Secret("short")):
         with pytest.raises(InvalidParams):
-            await house.vault.initialize("passphrase", new=Given(given))
+            await house.vault.initialize("passphrase", new=SlotSecrets(given))
     assert (await house.vault.unlock()).state == "uninitialized"
     await house.vault.aclose()
 
@@ -108,10 +108,10 @@ async def test_a_passphrase_that_is_too_short_makes_nothing(tmp_path: Path) -> N
 async def test_what_the_vault_has_no_slot_for(tmp_path: Path) -> None:
     house = VaultFixture(tmp_path)
     with pytest.raises(VaultUninitialized):
-        await house.vault.unlock_with(Given(passphrase=PHRASE))
+        await house.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     await house.initialize()
     await house.vault.lock()
-    for given in (Given(passphrase=PHRASE), Given(recovery_code=recovery.new_code())):
+    for given in (SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=recovery.new_code())):
         with pytest.raises(InvalidParams, match="no slot"):
             await house.vault.unlock_with(given)
     await house.vault.aclose()
@@ -126,14 +126,14 @@ async def test_a_vault_locked_on_purpose_stays_locked(tmp_path: Path) -> None:
     info = await house.vault.lock()
     assert (info.state, info.reason, info.degraded) == ("locked", "lockedByUser", True)
     assert (await house.vault.unlock(interactive=True)).reason == "lockedByUser"
-    assert not await house.vault.changed()
+    assert not await house.vault.changed_elsewhere()
     with pytest.raises(VaultLocked) as caught:
         await house.open(row.key_id)
     assert _reason(caught.value) == "lockedByUser"
     other = VaultFixture(tmp_path)  # another process is not affected
     assert await other.open(row.key_id) == SECRET
     await other.vault.aclose()
-    assert (await house.vault.unlock_with(Given())).state == "unlocked"
+    assert (await house.vault.unlock_with(SlotSecrets())).state == "unlocked"
     assert await house.open(row.key_id) == SECRET
     await house.vault.aclose()
 
@@ -142,9 +142,9 @@ async def test_a_failed_try_leaves_a_locked_vault_locked(tmp_path: Path) -> None
     house = await _made(tmp_path)
     await house.vault.lock()
     with pytest.raises(VaultLocked):
-        await house.vault.unlock_with(Given(passphrase=_WRONG))
+        await house.vault.unlock_with(SlotSecrets(passphrase=_WRONG))
     assert (await house.vault.unlock()).state == "locked"
-    assert (await house.vault.unlock_with(Given(passphrase=PHRASE))).state == "unlocked"
+    assert (await house.vault.unlock_with(SlotSecrets(passphrase=PHRASE))).state == "unlocked"
     await house.vault.aclose()
 
 
@@ -168,9 +168,9 @@ async def test_the_gate_sees_the_store_before_anybody_uses_it(tmp_path: Path) ->
     with pytest.raises(VaultCorrupt):
         await later.open(row.key_id)
     with pytest.raises(VaultCorrupt):
-        await later.vault.unlock_with(Given())
+        await later.vault.unlock_with(SlotSecrets())
     noted = await later.vault.unlock_with(
-        Given(), admit=lambda tx: later.note(tx, "store.rollback_accepted")
+        SlotSecrets(), admit=lambda tx: later.note(tx, "store.rollback_accepted")
     )
     assert noted.state == "unlocked"
     page, _ = await later.vault.read(lambda tx: later.audit.page(tx, ACCOUNT))
@@ -196,6 +196,6 @@ async def test_a_changed_passphrase_slot_opens_nothing(tmp_path: Path, change: s
         raw.execute(change)
     shut = VaultFixture(tmp_path)
     with pytest.raises((VaultCorrupt, VaultLocked, InvalidParams)):
-        await shut.vault.unlock_with(Given(passphrase=PHRASE))
+        await shut.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     assert shut.vault.status().state != "unlocked"
     await shut.vault.aclose()

@@ -61,11 +61,11 @@ async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
         found = raw.execute("SELECT key_id, blob, meta, version FROM key_entry").fetchall()
         return [tuple(row) for row in found]
 
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         for account in ("one", "two"):
             for provider in ("a", "b", "c"):
                 stored = await house.put(account=account, provider=provider)
-                where[rows.id_to_bytes(stored.key_id)] = account, stored.key_id
+                where[rows.key_id_to_bytes(stored.key_id)] = account, stored.key_id
         with tampering(tmp_path) as raw:
             blobs += _rows(raw)
         for account, key_id in where.values():

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from byokd.audit.anchor import Anchor
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.protocol.errors import ByokdError
 from byokd.store import connection as sqlite, migrations
 from byokd.store.connection import Connection
 from byokd.store.db import Tx
 from byokd.store.transaction import RootKeys, VaultTx
 from byokd.vault import keys, rows
-from byokd.vault.key_wrapping import checked_slots
+from byokd.vault.key_wrapping import authentic_slots
 from vault import vault_fixture
 
 pytestmark = pytest.mark.anyio
@@ -48,17 +48,17 @@ def look(
         return None
     try:
         opened.begin("DEFERRED")
-        tx = VaultTx.on(Tx(opened), root, durable=True)
+        tx = VaultTx.begin(Tx(opened), root, durable=True)
         if _stored(opened) == known:
             return known
-        if len(checked_slots(tx)) != 1:  # the way in is not as it was made: it does not open
+        if len(authentic_slots(tx)) != 1:  # the way in is not as it was made: it does not open
             return None
-        checker = Checker()
-        checker.begin(anchor or "none")
+        checker = ChainChecker()
+        checker.start(anchor or "none")
         checker.feed(tx, tx.sql.all("SELECT * FROM audit ORDER BY seq"))
         if checker.fault is None:
-            checker.finish(tx, keys.facts(tx))
-        whole = tx.trusted and not checker.fault and _found(tx)
+            checker.finish(tx, keys.all_facts(tx))
+        whole = tx.meta_valid and not checker.fault and _found(tx)
         return _stored(opened) if whole else None
     except (ByokdError, sqlite.Error, ValueError):
         return None
@@ -69,7 +69,7 @@ def look(
 def _found(tx: VaultTx) -> bool:
     """Find and open each key the way a chat does; False where another one is found than asked."""
     for row in tx.sql.all("SELECT account_id, key_id FROM key_entry NOT INDEXED"):
-        account, key_id = row.text("account_id"), rows.id_to_text(row.blob("key_id"))
+        account, key_id = row.text("account_id"), rows.key_id_to_text(row.blob("key_id"))
         found = keys.open_key(tx, account, key_id).row
         default = keys.default_key(tx, account, found.provider)
         if found.key_id != key_id or default is None or not default.is_default:
@@ -88,7 +88,7 @@ def _differences(before: list[Any], after: list[Any] | None) -> list[Any]:
 
 
 async def _flip(folder: Path, flips: int, seed: int) -> None:
-    async with vault_fixture.world(folder) as house:
+    async with vault_fixture.open_vault(folder) as house:
         for number in range(4):
             await house.put(f"sk-test-{number}-0123456789ab", account=f"acct-{number % 2}")
         root = await house.vault.read(lambda tx: tx.keys)

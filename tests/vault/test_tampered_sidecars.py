@@ -17,7 +17,7 @@ from byokd.audit.anchor import Anchor, from_text
 from byokd.keysource.source import Item
 from byokd.protocol.errors import ByokdError
 from byokd.store import files
-from byokd.vault import VaultTx, keys, sources_of
+from byokd.vault import VaultTx, key_sources, keys
 from vault import vault_fixture
 from vault.test_tampered_files import look
 from vault.vault_fixture import VaultFixture
@@ -32,7 +32,7 @@ def _flips(data: bytes) -> list[bytes]:
 
 
 async def test_a_flipped_anchor_is_none_or_the_same(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
         root = await house.vault.read(lambda tx: tx.keys)
         head = await house.vault.read(lambda tx: tx.meta)
@@ -48,12 +48,12 @@ async def test_a_flipped_anchor_is_none_or_the_same(tmp_path: Path) -> None:
 
 
 async def test_a_flipped_key_file_opens_nothing_else(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
-        stored = await house.vault.survey()
+        stored = await house.vault.refresh_slots()
     assert stored is not None
     [slot] = stored.slots
-    source = sources_of(house.places)["keyFile"]
+    source = key_sources(house.places)["keyFile"]
     item = Item(stored.store_id, slot.slot_id)
     key = await source.read(item)
     [file] = house.places.state.glob("*.key")
@@ -75,9 +75,9 @@ async def test_a_flipped_key_file_opens_nothing_else(tmp_path: Path) -> None:
 
 async def _killed(folder: Path) -> tuple[VaultFixture, bytes, bytes, bytes]:
     """Return a house, its store half written with the journal of that, and the store after it."""
-    async with vault_fixture.world(folder) as house:
+    async with vault_fixture.open_vault(folder) as house:
         row = await house.put()
-        await house.keep_anchor()
+        await house.write_anchor()
         path = house.places.vault_db
         journal = path.with_name(f"{path.name}-journal")
         halfway: list[bytes] = []
@@ -98,7 +98,7 @@ async def _flip_journal(folder: Path, flips: int, seed: int) -> None:
     house, half, journal, after = await _killed(folder)
     path = house.places.vault_db
     sidecar = path.with_name(f"{path.name}-journal")
-    async with vault_fixture.world(folder) as later:
+    async with vault_fixture.open_vault(folder) as later:
         root = await later.vault.read(lambda tx: tx.keys)
     path.write_bytes(after)
     states = {"after": look(path, root, None)}

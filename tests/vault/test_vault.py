@@ -75,7 +75,7 @@ async def test_looking_makes_nothing(house: VaultFixture, tmp_path: Path) -> Non
     action = caught.value.data().action
     assert action is not None
     assert action.choices == info.choices
-    assert not await house.vault.changed()
+    assert not await house.vault.changed_elsewhere()
     assert not _names(tmp_path)
 
 
@@ -111,13 +111,13 @@ async def test_memory_leaves_nothing_and_blocks_nothing(tmp_path: Path) -> None:
     await house.initialize("memory")
     row = await house.put()
     assert await house.open(row.key_id) == SECRET
-    assert (await house.audit.verify(house.vault.read, keys.facts)).ok
-    assert not await house.vault.changed()
+    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
+    assert not await house.vault.changed_elsewhere()
     with pytest.raises(Conflict):
         await house.initialize("keyFile")
     await house.vault.aclose()
     assert not _names(tmp_path)
-    async with vault_fixture.world(tmp_path) as later:
+    async with vault_fixture.open_vault(tmp_path) as later:
         assert later.vault.status().protection == "keyFile"
 
 
@@ -132,7 +132,7 @@ async def test_the_first_entry_commits_with_the_vault(tmp_path: Path) -> None:
     assert (await house.vault.unlock()).state == "uninitialized"
     assert not [name for name in _names(tmp_path / "state") if name.endswith(".key")]
     await house.initialize()
-    assert (await house.audit.verify(house.vault.read, keys.facts)).entries == 1
+    assert (await house.audit.verify(house.vault.read, keys.all_facts)).entries == 1
     await house.vault.aclose()
 
 
@@ -226,9 +226,9 @@ async def test_a_locked_keyring_that_opens_later_opens_the_vault(tmp_path: Path)
 
 
 async def test_a_foreign_master_key_does_not_open(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
-    async with vault_fixture.world(tmp_path / "other"):
+    async with vault_fixture.open_vault(tmp_path / "other"):
         pass
     mine = next((tmp_path / "state").glob("*.key"))
     other = next((tmp_path / "other/state").glob("*.key"))
@@ -270,7 +270,7 @@ _SLOT_CHANGES = [
 
 @pytest.mark.parametrize("change", _SLOT_CHANGES)
 async def test_a_changed_hierarchy_opens_nothing(tmp_path: Path, change: str) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         row = await house.put()
     with tampering(tmp_path) as raw:
         raw.execute(change)
@@ -281,7 +281,7 @@ async def test_a_changed_hierarchy_opens_nothing(tmp_path: Path, change: str) ->
 
 
 async def test_a_corrupt_file_is_a_state_and_stays_as_it_is(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         await house.put()
     path = tmp_path / "data/vault.db"
     broken = b"this is no database" + path.read_bytes()[19:]
@@ -299,7 +299,7 @@ async def test_a_corrupt_file_is_a_state_and_stays_as_it_is(tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
 async def test_an_open_folder_is_a_state_with_a_reason(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path):
+    async with vault_fixture.open_vault(tmp_path):
         pass
     (tmp_path / "data").chmod(0o755)
     shut = VaultFixture(tmp_path)
@@ -311,7 +311,7 @@ async def test_an_open_folder_is_a_state_with_a_reason(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    async with vault_fixture.world(tmp_path, max_pages=40) as house:
+    async with vault_fixture.open_vault(tmp_path, max_pages=40) as house:
         stored = 0
         try:
             while stored < 500:
@@ -322,7 +322,7 @@ async def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         assert 0 < stored < 500
         rows = await _listing(house)
         assert len(rows) == stored
-        result = await house.audit.verify(house.vault.read, keys.facts)
+        result = await house.audit.verify(house.vault.read, keys.all_facts)
         assert (result.ok, result.entries) == (True, stored + 1)
         for row in rows[:10]:  # room can be made
             await house.delete(row.key_id)

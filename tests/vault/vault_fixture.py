@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from byokd.audit import AuditLog
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.audit.events import EVENTS
 from byokd.core.secret import Secret
 from byokd.protocol.audit import AuditVerifyResult
@@ -21,8 +21,8 @@ from byokd.protocol.key import KeyState
 from byokd.protocol.vault import Protection
 from byokd.services.runtime.clock import now_ms
 from byokd.store.paths import StorePaths, store_paths
-from byokd.vault import KeyRow, NewKey, Vault, VaultTx, key_wrapping, keys, sources_of
-from byokd.vault.status import in_ring
+from byokd.vault import KeyRow, NewKey, Vault, VaultTx, key_sources, key_wrapping, keys
+from byokd.vault.status import uses_keyring
 
 ACCOUNT = "default"
 PROVIDER = "somewhere"
@@ -30,7 +30,7 @@ ORIGIN = "https://api.somewhere.example:443"
 SECRET = "sk-test-0123456789abcdef"
 
 
-WORDS: dict[KeyState, str] = {
+STATE_EVENTS: dict[KeyState, str] = {
     "active": "key.reenabled",
     "suspect": "key.probe",
     "softDisabled": "key.soft_disabled",
@@ -57,7 +57,7 @@ class VaultFixture:
         self._last = 0
         marks = options.pop("marks", None)
         self.audit = AuditLog(self.places.state, marks)
-        sources = options.pop("sources", None) or sources_of(self.places)
+        sources = options.pop("sources", None) or key_sources(self.places)
         options.setdefault("store_check", self.audit.rollback)
         self.vault = Vault(self.places, sources, clock=self.now, **options)
 
@@ -95,18 +95,18 @@ class VaultFixture:
 
         return await self.vault.transaction(work)
 
-    async def verify(self, checker: Checker | None = None) -> AuditVerifyResult:
+    async def verify(self, checker: ChainChecker | None = None) -> AuditVerifyResult:
         return await self.audit.verify(
             self.vault.inspect,
-            keys.facts,
-            slots=key_wrapping.slots,
-            ring=in_ring(self.vault.status()),
+            keys.all_facts,
+            slots=key_wrapping.slot_validity,
+            ring=uses_keyring(self.vault.status()),
             checker=checker,
         )
 
-    async def keep_anchor(self, *, anyway: bool = False) -> None:
-        ring = in_ring(self.vault.status())
-        await self.audit.keep_anchor(self.vault.read, ring=ring, anyway=anyway)
+    async def write_anchor(self, *, anyway: bool = False) -> None:
+        ring = uses_keyring(self.vault.status())
+        await self.audit.write_anchor(self.vault.read, ring=ring, anyway=anyway)
 
     async def open(self, key_id: str, account: str = ACCOUNT) -> str:
         opened = await self.vault.read(lambda tx: keys.open_key(tx, account, key_id))
@@ -123,7 +123,7 @@ class VaultFixture:
 
 
 @asynccontextmanager
-async def world(folder: Path, **options: Any) -> AsyncIterator[VaultFixture]:
+async def open_vault(folder: Path, **options: Any) -> AsyncIterator[VaultFixture]:
     """Open the vault in a folder, and make it where there is none."""
     opened = VaultFixture(folder, **options)
     if (await opened.vault.unlock()).state == "uninitialized":
@@ -133,7 +133,7 @@ async def world(folder: Path, **options: Any) -> AsyncIterator[VaultFixture]:
     finally:
         if opened.vault.status().state == "unlocked":
             with suppress(VaultError):  # the store was put back: its anchor stays
-                await opened.keep_anchor()
+                await opened.write_anchor()
         await opened.vault.aclose()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from byokd.store import connection, migrations
-from byokd.vault import Backups, Given, keys, rekey
+from byokd.vault import Backups, SlotSecrets, keys, rekey
 from vault import faulty
 from vault.vault_fixture import ACCOUNT, VaultFixture
 
@@ -41,15 +41,15 @@ async def live(folder: Path) -> None:
         for name in ("rotate", "disable", "enable"):
             await faulty.one(house, name, row.key_id)
             await _said(house)
-        taken = await backups.keep()
+        taken = await backups.take_if_due()
         await _said(house, backup=taken.path.name if taken else None)
     await faulty.one(house, "delete", row.key_id)
-    taken = await backups.keep()
+    taken = await backups.take_if_due()
     await _said(house, backup=taken.path.name if taken else None, backups=1)
     await rekey.renew_root(
         house.vault,
-        Given(),
-        Given(),
+        SlotSecrets(),
+        SlotSecrets(),
         at=house.now(),
         note=lambda tx: house.note(tx, "root.renewed", account=""),
     )
@@ -81,7 +81,7 @@ async def _said(house: VaultFixture, **more: Any) -> None:
     said = {
         "head": head,
         "keys": count,
-        "root": [kept.version, kept.root.hex(), kept.trail.hex()],
+        "root": [kept.version, kept.root.hex(), kept.audit_root.hex()],
     } | more
     os.write(1, json.dumps(said | {"store": kept.store_id.hex()}).encode())
 

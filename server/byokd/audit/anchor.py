@@ -29,10 +29,10 @@ _MAX_BYTES: Final = 1024
 _PARTS: Final = 5
 
 Pair: TypeAlias = tuple[str | None, str | None]
-Absence: TypeAlias = Literal["none", "changed", "unreachable"]
+AnchorProblem: TypeAlias = Literal["none", "changed", "unreachable"]
 
 
-class MarkPair(Protocol):
+class KeyringAnchors(Protocol):
     """Two short texts beside the master key, written in turns: a write that breaks costs one."""
 
     async def read(self, store_id: bytes) -> Pair:
@@ -58,25 +58,25 @@ class Anchor:
     m: bytes
 
     @property
-    def at(self) -> tuple[int, int]:
+    def position(self) -> tuple[int, int]:
         """What orders marks."""
         return self.epoch, self.seq
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class StoredAnchors:
     """What was found in the places of marks."""
 
     texts: tuple[str | None, ...] = ()
     unreachable: bool = False
 
-    def newest(self, keys: RootKeys) -> Anchor | Absence:
+    def newest(self, keys: RootKeys) -> Anchor | AnchorProblem:
         """Return the newest mark, or why there is none."""
         found = newest(keys, self.texts)
         return "unreachable" if self.unreachable and found == "none" else found
 
 
-class Anchors:
+class AnchorStorage:
     """Where the marks of a vault are.
 
     Args:
@@ -84,11 +84,11 @@ class Anchors:
         ring: the pair in the OS keyring, for vaults whose master key is there.
     """
 
-    def __init__(self, state: Path, ring: MarkPair | None) -> None:
+    def __init__(self, state: Path, ring: KeyringAnchors | None) -> None:
         self._state = state
         self._ring = ring
 
-    async def fetch(self, store_id: bytes, *, ring: bool) -> Texts:
+    async def fetch(self, store_id: bytes, *, ring: bool) -> StoredAnchors:
         """Return what is kept for a store, not yet looked at; no key is needed for that.
 
         Args:
@@ -104,8 +104,8 @@ class Anchors:
             try:
                 texts += await self._ring.read(store_id)
             except VaultError:
-                return Texts(tuple(texts), unreachable=True)
-        return Texts(tuple(texts), unreachable=False)
+                return StoredAnchors(tuple(texts), unreachable=True)
+        return StoredAnchors(tuple(texts), unreachable=False)
 
     async def write(
         self, keys: RootKeys, mark: Anchor, *, ring: bool, anyway: bool = False
@@ -126,17 +126,21 @@ class Anchors:
             for _ in range(2 if anyway else 1):
                 await self._ring.write(
                     keys.store_id,
-                    lambda pair: _turn(keys, pair, mark, anyway=anyway),
-                    lambda: _held(self._state),
+                    lambda pair: _choose_slot(keys, pair, mark, anyway=anyway),
+                    lambda: _locked(self._state),
                 )
             if not anyway or _file_text(self._state, keys.store_id) is None:
                 return
         await asyncio.to_thread(self._write_file, keys, mark, text, anyway=anyway)
 
     def _write_file(self, keys: RootKeys, mark: Anchor, text: str, *, anyway: bool) -> None:
-        with _held(self._state):
+        with _locked(self._state):
             kept = newest(keys, [_file_text(self._state, keys.store_id)])
-            if anyway or kept == "none" or (isinstance(kept, Anchor) and kept.at < mark.at):
+            if (
+                anyway
+                or kept == "none"
+                or (isinstance(kept, Anchor) and kept.position < mark.position)
+            ):
                 files.replace_private(_path(self._state, keys.store_id), text.encode())
 
 
@@ -149,14 +153,14 @@ def newest(keys: RootKeys, texts: Iterable[str | None]) -> Anchor | Literal["non
     there = [text for text in texts if text is not None]
     marks = [mark for text in there if (mark := from_text(keys, text)) is not None]
     if marks:
-        return max(marks, key=lambda mark: mark.at)
+        return max(marks, key=lambda mark: mark.position)
     return "changed" if there else "none"
 
 
 def to_text(keys: RootKeys, mark: Anchor) -> str:
     """Return a mark as one line of ASCII, authenticated."""
     values = (keys.store_id, mark.epoch, mark.seq, mark.m)
-    return base64.b64encode(pack(*values, mac(keys.anchor, "anchor", *values))).decode()
+    return base64.b64encode(pack(*values, mac(keys.anchor_key, "anchor", *values))).decode()
 
 
 def from_text(keys: RootKeys, text: str) -> Anchor | None:
@@ -167,21 +171,23 @@ def from_text(keys: RootKeys, text: str) -> Anchor | None:
         return None
     if len(parts) != _PARTS or parts[0] != keys.store_id:
         return None
-    if not same(mac(keys.anchor, "anchor", *parts[:-1]), parts[-1]):
+    if not same(mac(keys.anchor_key, "anchor", *parts[:-1]), parts[-1]):
         return None
     return Anchor(int.from_bytes(parts[1], "big"), int.from_bytes(parts[2], "big"), parts[3])
 
 
-def _turn(keys: RootKeys, pair: Pair, mark: Anchor, *, anyway: bool) -> tuple[int, str] | None:
+def _choose_slot(
+    keys: RootKeys, pair: Pair, mark: Anchor, *, anyway: bool
+) -> tuple[int, str] | None:
     """Return which of the pair to write, and what: never the one that counts now."""
     text = to_text(keys, mark)
     if anyway:
         return next(((turn, text) for turn, old in enumerate(pair) if old != text), None)
     kept = newest(keys, pair)
-    if kept == "changed" or (isinstance(kept, Anchor) and kept.at >= mark.at):
+    if kept == "changed" or (isinstance(kept, Anchor) and kept.position >= mark.position):
         return None
     ages = [from_text(keys, old) if old is not None else None for old in pair]
-    orders = [(-1, -1) if age is None else age.at for age in ages]
+    orders = [(-1, -1) if age is None else age.position for age in ages]
     return orders.index(min(orders)), text
 
 
@@ -195,8 +201,8 @@ def _path(state: Path, store_id: bytes) -> Path:
 
 
 @contextlib.contextmanager
-def _held(state: Path) -> Iterator[None]:
+def _locked(state: Path) -> Iterator[None]:
     """Keep other processes from writing a mark; the folder is not there yet for every vault."""
     files.ensure_private_dir(state)
-    with files.held(state / "anchor.lock"):
+    with files.locked_blocking(state / "anchor.lock"):
         yield

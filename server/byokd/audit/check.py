@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from byokd.audit.anchor import Absence, Anchor
+from byokd.audit.anchor import Anchor, AnchorProblem
 from byokd.crypto.chain import Chain, ChainEntry, Link
 from byokd.crypto.kdf import same
 from byokd.protocol.audit import AuditFault, AuditLink, AuditVerifyResult
@@ -28,7 +28,7 @@ from byokd.store.connection import Row
 from byokd.store.transaction import DELETED, KeyFacts, VaultTx, slot_id_to_text
 
 _WHOLE: Final = "the audit trail is whole and agrees with the keys"
-_UNANCHORED: Final = {
+_NO_ANCHOR: Final = {
     "none": "; it is unanchored, so an older copy of the store would not be noticed",
     "unreachable": "; its anchor cannot be read now, so an older copy would not be noticed",
 }
@@ -44,7 +44,7 @@ class Fault:
     message: str
 
 
-class Checker:
+class ChainChecker:
     """Fed with entries in order, once; stops at the first fault.
 
     One that found none can go on later from where it stopped.
@@ -61,26 +61,26 @@ class Checker:
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self.seq = 0
-        self.wrong: dict[str, KeyFacts | None] = {}
-        self.wrong_slots: frozenset[str] = frozenset()
+        self.mismatched_keys: dict[str, KeyFacts | None] = {}
+        self.mismatched_slots: frozenset[str] = frozenset()
         self.unreported: frozenset[str] = frozenset()
         self.unreported_slots: frozenset[str] = frozenset()
         self._link: Link | None = None
         self._chain: Chain | None = None
-        self._anchor: Anchor | Absence = "none"
-        self._told: dict[str, tuple[int, KeyFacts]] = {}
-        self._told_slots: dict[str, tuple[int, bool]] = {}
-        self._all_slots_told = False
+        self._anchor: Anchor | AnchorProblem = "none"
+        self._recorded_keys: dict[str, tuple[int, KeyFacts]] = {}
+        self._recorded_slots: dict[str, tuple[int, bool]] = {}
+        self._all_slots_recorded = False
         self._reported: set[str] = set()
 
-    def begin(self, anchor: Anchor | Absence) -> None:
+    def start(self, anchor: Anchor | AnchorProblem) -> None:
         """Take the anchor as it was before the walk: it never runs ahead of the store."""
         self._anchor = anchor
         self.fault = None
         if anchor == "changed":
             self.fault = Fault("mac", None, "the anchor beside the store was changed from outside")
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Go on after a chain that was whole; the tables may agree with it by now."""
         if self.fault is not None and self.fault.kind == "tables":
             self.fault = None
@@ -104,16 +104,16 @@ class Checker:
         if self.fault is None:
             self.fault = self._tables_fault(facts) or self._slots_fault(slots)
             tx.distrusted.clear()
-            tx.distrusted.update(self.wrong)
+            tx.distrusted.update(self.mismatched_keys)
             tx.distrusted_slots.clear()
-            tx.distrusted_slots.update(self.wrong_slots)
-            self.unreported = frozenset(self.wrong) - self._reported
-            self.unreported_slots = self.wrong_slots - self._reported
+            tx.distrusted_slots.update(self.mismatched_slots)
+            self.unreported = frozenset(self.mismatched_keys) - self._reported
+            self.unreported_slots = self.mismatched_slots - self._reported
 
     def result(self) -> AuditVerifyResult:
         """Return the outcome for a client."""
         fault, anchor = self.fault, self._anchor
-        absent = _UNANCHORED.get(anchor, "") if isinstance(anchor, str) and self.seq else ""
+        absent = _NO_ANCHOR.get(anchor, "") if isinstance(anchor, str) and self.seq else ""
         message = fault.message if fault else _WHOLE + absent
         return AuditVerifyResult(
             ok=fault is None,
@@ -122,7 +122,7 @@ class Checker:
             fault=fault.kind if fault else None,
             message=message,
             anchor="kept" if isinstance(anchor, Anchor) else anchor,
-            keys=tuple(sorted(self.wrong)),
+            keys=tuple(sorted(self.mismatched_keys)),
             head=self._head(),
         )
 
@@ -156,7 +156,7 @@ class Checker:
     def _follow(
         self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, found: Link
     ) -> None:
-        link = chain.follow(previous, entry)
+        link = chain.next_link(previous, entry)
         if not (same(link.h, found.h) and same(link.m, found.m)):
             self.fault = self._misplaced(tx, chain, previous, entry, found)
             return
@@ -165,9 +165,9 @@ class Checker:
         if isinstance(anchor, Anchor) and anchor.seq == entry.seq and not same(anchor.m, link.m):
             message = f"the store was replaced by an older one that went on before {entry.seq}"
             self.fault = Fault("truncated", entry.seq, message)
-        self._learn(entry)
+        self._collect(entry)
 
-    def _learn(self, entry: ChainEntry) -> None:
+    def _collect(self, entry: ChainEntry) -> None:
         """Take in what an entry tells of the tables; most tell nothing and are not parsed."""
         if not (entry.event == _FAILED or b'"facts"' in entry.body or b'"slots"' in entry.body):
             return
@@ -177,11 +177,13 @@ class Checker:
             slot = details.get("slotId") if isinstance(details, dict) else None
             self._reported.add(entry.key_ref or str(slot))
         if isinstance(facts, dict):
-            self._told[entry.key_ref] = (entry.seq, _facts_of(facts))
+            self._recorded_keys[entry.key_ref] = (entry.seq, _facts_of(facts))
             self._reported.discard(entry.key_ref)
         if isinstance(slots, dict):
-            self._all_slots_told = self._all_slots_told or entry.seq == 1
-            self._told_slots |= {slot: (entry.seq, opens is True) for slot, opens in slots.items()}
+            self._all_slots_recorded = self._all_slots_recorded or entry.seq == 1
+            self._recorded_slots |= {
+                slot: (entry.seq, opens is True) for slot, opens in slots.items()
+            }
             self._reported -= slots.keys()
 
     def _misplaced(
@@ -202,7 +204,7 @@ class Checker:
 
     def _end_fault(self, tx: VaultTx) -> Fault | None:
         head = tx.meta
-        if not tx.trusted:
+        if not tx.meta_valid:
             return Fault("mac", None, "the record of the chain's end was changed from outside")
         after = self.seq + 1
         if isinstance(self._anchor, Anchor) and self._anchor.seq > self.seq:
@@ -219,14 +221,16 @@ class Checker:
         return None
 
     def _tables_fault(self, facts: Mapping[str, KeyFacts | None]) -> Fault | None:
-        told = {key: fact for key, (_, fact) in self._told.items() if fact.state != DELETED}
-        self.wrong = {
+        told = {
+            key: fact for key, (_, fact) in self._recorded_keys.items() if fact.state != DELETED
+        }
+        self.mismatched_keys = {
             key_id: told.get(key_id)
             for key_id in sorted({*told, *facts})
             if key_id not in facts or facts[key_id] != told.get(key_id)
         }
-        for key_id in self.wrong:
-            seq = self._told[key_id][0] if key_id in self._told else None
+        for key_id in self.mismatched_keys:
+            seq = self._recorded_keys[key_id][0] if key_id in self._recorded_keys else None
             message = f"key {key_id} in the tables is not what the trail tells of it"
             if key_id not in facts:
                 message = f"key {key_id} is gone and no entry says why; deleting it records that"
@@ -237,12 +241,12 @@ class Checker:
         """Compare the ways in; of a store made before they were told, those that are told of."""
         if slots is None:
             return None
-        told = {slot for slot, (_, opens) in self._told_slots.items() if opens}
+        told = {slot for slot, (_, opens) in self._recorded_slots.items() if opens}
         good = {slot for slot, checked in slots.items() if checked}
-        untold = good - (set() if self._all_slots_told else good - self._told_slots.keys())
-        self.wrong_slots = frozenset((told - good) | (untold - told) | (slots.keys() - good))
-        for slot in sorted(self.wrong_slots):
-            seq = self._told_slots[slot][0] if slot in self._told_slots else None
+        untold = good - (set() if self._all_slots_recorded else good - self._recorded_slots.keys())
+        self.mismatched_slots = frozenset((told - good) | (untold - told) | (slots.keys() - good))
+        for slot in sorted(self.mismatched_slots):
+            seq = self._recorded_slots[slot][0] if slot in self._recorded_slots else None
             what = "gone or changed" if slot in told else "a way in that nobody added"
             if seq is not None and slot not in told:
                 what = "back after it was removed"

@@ -93,7 +93,7 @@ def check(
         previous = link or chain.genesis()
         fault = _out_of_place(entry, record, seq, entries[:place], after)
         found = Link(_bytes(record.h), _bytes(record.m))
-        expected = chain.follow(previous, entry)
+        expected = chain.next_link(previous, entry)
         if fault is None and not (
             same(expected.h, found.h) and (own is None or same(expected.m, found.m))
         ):
@@ -183,7 +183,7 @@ def _read_cursor(cursor: str | None) -> tuple[int, int] | None:
 
 
 def _mac(keys: RootKeys, text: str) -> bytes:
-    return mac(keys.anchor, "audit-checkpoint", text)
+    return mac(keys.anchor_key, "audit-checkpoint", text)
 
 
 def _bytes(text: str) -> bytes:

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from byokd.audit.anchor import Absence, Anchor, Anchors, MarkPair
-from byokd.audit.check import Checker, parsed
+from byokd.audit.anchor import Anchor, AnchorProblem, AnchorStorage, KeyringAnchors
+from byokd.audit.check import ChainChecker, parsed
 from byokd.audit.events import SECURITY, require_known
 from byokd.audit.rollback import RollbackCheck, continues
 from byokd.core.limits import (
@@ -41,7 +41,7 @@ _BEFORE_ALL: Final = -(1 << 63)
 _REGRESSED: Final = "clock.regressed"
 
 
-class Reads(Protocol):
+class VaultReader(Protocol):
     """How the vault is read: `Vault.read`."""
 
     def __call__(self, work: Callable[[VaultTx], T], /) -> Awaitable[T]:
@@ -61,14 +61,14 @@ class AuditLog:
     def __init__(
         self,
         state: Path,
-        ring: MarkPair | None = None,
+        ring: KeyringAnchors | None = None,
         *,
         on_due: Callable[[], None] = lambda: None,
     ) -> None:
-        self._anchors = Anchors(state, ring)
+        self._anchors = AnchorStorage(state, ring)
         self.rollback = RollbackCheck(self._anchors)
         """What the vault asks before it uses a store."""
-        self.on_due = on_due
+        self.on_anchor_due = on_due
         self.unanchored = 0
         """Entries of this process that were committed since it last wrote an anchor."""
         self._backwards: int | None = None
@@ -105,12 +105,12 @@ class AuditLog:
             Internal: the details are longer than `AUDIT_BODY_MAX_BYTES`.
         """
         require_known(event, details or {})
-        facts = tx.owed.pop(key_id, None) if key_id is not None else None
-        slots, tx.owed_slots = tx.owed_slots, {}
+        facts = tx.unrecorded_keys.pop(key_id, None) if key_id is not None else None
+        slots, tx.unrecorded_slots = tx.unrecorded_slots, {}
         if slots:
-            tx.after["told slots"] = partial(tx.distrusted_slots.difference_update, slots)
+            tx.after_commit["told slots"] = partial(tx.distrusted_slots.difference_update, slots)
         if facts is not None and key_id is not None:
-            tx.after[f"told {key_id}"] = partial(_trust, tx, key_id)
+            tx.after_commit[f"told {key_id}"] = partial(_trust_again, tx, key_id)
         ts_us = self._time(tx, account, actor, at)  # may write an entry of its own
         self._write(
             tx,
@@ -157,12 +157,12 @@ class AuditLog:
 
     async def verify(
         self,
-        read: Reads,
+        read: VaultReader,
         facts: Callable[[VaultTx], Mapping[str, KeyFacts | None]],
         *,
         slots: Callable[[VaultTx], Mapping[str, bool]] | None = None,
         ring: bool = False,
-        checker: Checker | None = None,
+        checker: ChainChecker | None = None,
     ) -> AuditVerifyResult:
         """Check the whole chain, its end, its anchor, and the tables against it.
 
@@ -177,11 +177,11 @@ class AuditLog:
             ring: whether the master key came from the OS keyring.
             checker: one that was used before goes on where it stopped.
         """
-        checker = checker or Checker()
+        checker = checker or ChainChecker()
         if checker.seq:
-            checker.go_on()  # it has met the anchor already
+            checker.resume()  # it has met the anchor already
         else:
-            checker.begin(await self.anchor(read, ring=ring))
+            checker.start(await self.read_anchor(read, ring=ring))
         reached: int | None = checker.seq or _BEFORE_ALL
         while reached is not None:
 
@@ -201,14 +201,14 @@ class AuditLog:
             reached = await read(step)
         return checker.result()
 
-    async def anchor(self, read: Reads, *, ring: bool) -> Anchor | Absence:
+    async def read_anchor(self, read: VaultReader, *, ring: bool) -> Anchor | AnchorProblem:
         """Return the newest mark; one at nothing for a vault that ends with the process."""
         keys, durable, epoch = await read(lambda tx: (tx.keys, tx.durable, tx.meta.epoch))
         if not durable:
             return Anchor(epoch, 0, b"")
         return (await self._anchors.fetch(keys.store_id, ring=ring)).newest(keys)
 
-    async def keep_anchor(self, read: Reads, *, ring: bool, anyway: bool = False) -> None:
+    async def write_anchor(self, read: VaultReader, *, ring: bool, anyway: bool = False) -> None:
         """Write down where the chain ends now, unless it does not go on from the mark before.
 
         Args:
@@ -220,12 +220,12 @@ class AuditLog:
             VaultCorrupt: it does not go on; the mark stays, because only it still knows.
             VaultError: the keyring, the disk or the vault; the next try does it.
         """
-        kept = None if anyway else await self.anchor(read, ring=ring)
+        kept = None if anyway else await self.read_anchor(read, ring=ring)
 
         def look(tx: VaultTx) -> tuple[RootKeys, Anchor] | None:
             if isinstance(kept, Anchor) and not continues(tx, kept):
                 raise VaultCorrupt("the store is older than its anchor; look: byokd audit verify")
-            if not (tx.durable and tx.trusted and tx.meta.head_seq):
+            if not (tx.durable and tx.meta_valid and tx.meta.head_seq):
                 return None
             return tx.keys, Anchor(tx.meta.epoch, tx.meta.head_seq, tx.meta.head.m)
 
@@ -246,7 +246,9 @@ class AuditLog:
         if last is None or last.number("ts_us") < now_us:
             return now_us
         last_us = last.number("ts_us")
-        if last_us - now_us >= CLOCK_STEP_BACK_MS * _US_PER_MS and not self._told(tx, last_us):
+        if last_us - now_us >= CLOCK_STEP_BACK_MS * _US_PER_MS and not self._step_back_recorded(
+            tx, last_us
+        ):
             details: dict[str, Json] = {"wasAt": last_us // _US_PER_MS, "isAt": at}
             body = _body(tx, None, None, details)
             self._write(tx, ChainEntry(head + 1, last_us + 1, _REGRESSED, account, "", actor, body))
@@ -254,7 +256,7 @@ class AuditLog:
             return last_us + 2
         return last_us + 1
 
-    def _told(self, tx: VaultTx, last_us: int) -> bool:
+    def _step_back_recorded(self, tx: VaultTx, last_us: int) -> bool:
         """Tell whether the clock's step back was recorded, by this process or another one."""
         pace = last_us - tx.meta.head_seq
         if self._backwards != pace:
@@ -269,7 +271,7 @@ class AuditLog:
         # Continues from the recorded head and not from the last row that is there: entries that
         # somebody removed leave a gap for ever.
         epoch = tx.meta.epoch
-        link = tx.keys.chain(epoch).follow(tx.meta.head, entry)
+        link = tx.keys.chain(epoch).next_link(tx.meta.head, entry)
         tx.sql.run(
             "INSERT INTO audit (seq, epoch, ts_us, event, account_ref, key_ref, actor, body, h, m)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -296,12 +298,12 @@ class AuditLog:
         def committed() -> None:
             self.unanchored += entries
             if urgent or self.unanchored >= ANCHOR_ENTRIES_MAX:
-                self.on_due()
+                self.on_anchor_due()
 
-        tx.after["anchor"] = committed
+        tx.after_commit["anchor"] = committed
 
 
-def _trust(tx: VaultTx, key_id: str) -> None:
+def _trust_again(tx: VaultTx, key_id: str) -> None:
     """Use a key again that was distrusted: the chain now tells what its row says."""
     tx.distrusted.pop(key_id, None)
 

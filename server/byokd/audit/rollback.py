@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.audit.anchor import Anchor, Anchors, Texts
+from byokd.audit.anchor import Anchor, AnchorStorage, StoredAnchors
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import VaultLocked
 from byokd.store.transaction import VaultTx
@@ -23,9 +23,9 @@ class RollbackCheck:
         anchors: where the anchors of this machine are.
     """
 
-    def __init__(self, anchors: Anchors) -> None:
+    def __init__(self, anchors: AnchorStorage) -> None:
         self._anchors = anchors
-        self._fetched = Texts()
+        self._fetched = StoredAnchors()
 
     async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
         """Fetch the anchors that the store is compared with."""

@@ -57,7 +57,7 @@ class Chain:
         h = digest(pack(CONTEXT, "audit-genesis", self.store_id, self.epoch, previous_h))
         return Link(h, mac(self.key, "audit-m", h, b""))
 
-    def follow(self, previous: Link, entry: ChainEntry) -> Link:
+    def next_link(self, previous: Link, entry: ChainEntry) -> Link:
         """Return the link of `entry`, which comes right after `previous`."""
         h = digest(
             # packed lists can be joined: what never changes comes first, and is packed once
@@ -80,6 +80,6 @@ class Chain:
         return mac(self.key, "audit-m", h, previous.m)
 
 
-def chain_of(root: bytes, store_id: bytes, epoch: int) -> Chain:
+def derive_chain(root: bytes, store_id: bytes, epoch: int) -> Chain:
     """Return the chain whose key is derived from the root key."""
     return Chain(store_id, epoch, subkey(root, "audit-mac", epoch))

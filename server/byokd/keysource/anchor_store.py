@@ -32,7 +32,7 @@ class KeyringAnchorStore:
 
     async def read(self, store_id: bytes) -> tuple[str | None, str | None]:
         """Return both texts, None for one that is not there. Raises `failed` with its reason."""
-        return await self._ring.ask(lambda: self._pair(store_id), self._timeout_ms)
+        return await self._ring.run(lambda: self._pair(store_id), self._timeout_ms)
 
     async def write(
         self,
@@ -56,7 +56,7 @@ class KeyringAnchorStore:
                     self._backend.delete(service, user)
                     self._backend.set(service, user, text, prompt_timeout_ms=None)
 
-        await self._ring.ask(question, self._timeout_ms)
+        await self._ring.run(question, self._timeout_ms)
 
     def _pair(self, store_id: bytes) -> tuple[str | None, str | None]:
         first, second = (

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from byokd.keysource.source import Item, failed, from_text, new_key, to_text
+from byokd.keysource.source import Item, decode_key, encode_key, new_key, source_error
 from byokd.protocol.errors import StoreFailed
 from byokd.protocol.vault import Protection
 
@@ -60,26 +60,26 @@ class KeyFileSource:
         try:
             data = await asyncio.to_thread(self._read, self._path(item))
         except StoreFailed as error:
-            raise failed("filePermissions") from error
+            raise source_error("filePermissions") from error
         if data is None:
-            raise failed("itemMissing")
+            raise source_error("itemMissing")
         try:
-            return from_text(data.decode("ascii").removesuffix("\n"))
+            return decode_key(data.decode("ascii").removesuffix("\n"))
         except UnicodeDecodeError:
-            raise failed("itemCorrupt") from None
+            raise source_error("itemCorrupt") from None
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Write a new key file; a disk that refuses raises its own `StoreFailed`."""
         await asyncio.to_thread(self._write, self._path(item))
         return await self.read(item)
 
-    async def forget(self, item: Item) -> None:
+    async def delete(self, item: Item) -> None:
         """Delete the file."""
         self._path(item).unlink(missing_ok=True)
 
     def _write(self, path: Path) -> None:
         self._files.ensure_private_dir(self._folder)
-        self._files.create_private(path, f"{to_text(new_key())}\n".encode())
+        self._files.create_private(path, f"{encode_key(new_key())}\n".encode())
 
     def _read(self, path: Path) -> bytes | None:
         data = self._files.read_private(path, _MAX_BYTES)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from byokd.core.limits import KEYRING_TIMEOUT_MS
-from byokd.keysource.source import failed
+from byokd.keysource.source import source_error
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -96,13 +96,13 @@ class PlatformKeyring:
 
             keyring = self._make()
         except Exception:  # noqa: BLE001  # a foreign library that cannot be loaded is no backend
-            raise failed("noBackend") from None
+            raise source_error("noBackend") from None
         try:
             return question(keyring)
         except KeyringLocked:
-            raise failed("backendLocked") from None
+            raise source_error("backendLocked") from None
         except Exception:  # noqa: BLE001  # its texts are not ours to pass on
-            raise failed("noBackend") from None
+            raise source_error("noBackend") from None
 
 
 def _keychain() -> KeyringBackend:

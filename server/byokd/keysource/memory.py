@@ -5,7 +5,7 @@ Knows nothing but the keys it made. Must not write anything anywhere.
 
 from __future__ import annotations
 
-from byokd.keysource.source import Item, failed, new_key
+from byokd.keysource.source import Item, new_key, source_error
 from byokd.protocol.vault import Protection
 
 
@@ -23,13 +23,13 @@ class MemorySource:
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Return a key that this process made; raises `itemMissing`."""
         if item not in self._keys:
-            raise failed("itemMissing")
+            raise source_error("itemMissing")
         return self._keys[item]
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Make a key."""
         return self._keys.setdefault(item, new_key())
 
-    async def forget(self, item: Item) -> None:
+    async def delete(self, item: Item) -> None:
         """Drop a key."""
         self._keys.pop(item, None)

@@ -24,7 +24,7 @@ from typing import IO, Final, TypeAlias, TypeVar, cast, get_args
 
 from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.keysource.keyrings import Backend, find_backend
-from byokd.keysource.source import Item, Reason, failed, from_text, new_key, to_text
+from byokd.keysource.source import Item, Reason, decode_key, encode_key, new_key, source_error
 from byokd.protocol.errors import VaultError
 from byokd.protocol.vault import Protection
 
@@ -104,9 +104,9 @@ class OsKeyring:
                     return value
                 if delay is not None:
                     time.sleep(delay)
-            raise failed("itemMissing")
+            raise source_error("itemMissing")
 
-        return from_text(await self.ask(question, limit_ms))
+        return decode_key(await self.run(question, limit_ms))
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
         """Write a new key and read it back from a fresh process, then return it.
@@ -119,11 +119,11 @@ class OsKeyring:
         given_up = threading.Event()
 
         def question() -> None:
-            value = to_text(key)
+            value = encode_key(key)
             self._backend.set(item.service, item.user, value, prompt_timeout_ms=prompt_ms)
             try:
                 if not self._verify(item, value, limit_ms / 1000):
-                    raise failed("itemCorrupt")
+                    raise source_error("itemCorrupt")
             except VaultError:
                 self._discard(item)
                 raise
@@ -131,16 +131,16 @@ class OsKeyring:
                 self._discard(item)
 
         try:
-            await self.ask(question, limit_ms)
+            await self.run(question, limit_ms)
         except BaseException:
             given_up.set()
             raise
         return key
 
-    async def forget(self, item: Item) -> None:
+    async def delete(self, item: Item) -> None:
         """Remove an item as far as the keyring lets us."""
         with contextlib.suppress(VaultError):
-            await self.ask(lambda: self._discard(item), self._timeout_ms)
+            await self.run(lambda: self._discard(item), self._timeout_ms)
 
     def _discard(self, item: Item) -> None:
         with contextlib.suppress(VaultError):
@@ -151,14 +151,14 @@ class OsKeyring:
             return self._interactive_timeout_ms, self._interactive_timeout_ms
         return self._timeout_ms, None
 
-    async def ask(self, question: Callable[[], T], timeout_ms: int) -> T:
+    async def run(self, question: Callable[[], T], timeout_ms: int) -> T:
         """Run a question on a daemon thread; raises its reason, or `timeout` when it is late.
 
         While an earlier question still hangs no other is asked: a keyring that never answers
         costs one thread, not one for each try.
         """
         if not self._answered.is_set():
-            raise failed("timeout")
+            raise source_error("timeout")
         self._answered = answered = threading.Event()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -177,7 +177,7 @@ class OsKeyring:
             except VaultError as error:
                 outcome = (None, error)
             except BaseException:  # noqa: BLE001  # a foreign library failed; its text stays here
-                outcome = (None, failed("noBackend"))
+                outcome = (None, source_error("noBackend"))
             answered.set()
             with contextlib.suppress(RuntimeError):  # the loop may be gone
                 loop.call_soon_threadsafe(settle, *outcome)
@@ -187,7 +187,7 @@ class OsKeyring:
         try:
             return await asyncio.wait_for(future, timeout_ms / 1000)
         except TimeoutError:
-            raise failed("timeout") from None
+            raise source_error("timeout") from None
 
 
 def reads_back(item: Item, value: str, timeout_s: float) -> bool:
@@ -202,9 +202,11 @@ def reads_back(item: Item, value: str, timeout_s: float) -> bool:
     salt = secrets.token_hex(16)
     kind, _, answer = _answer_of_child(item, salt, timeout_s).partition(" ")
     if kind == "failed":
-        raise failed(next((reason for reason in get_args(Reason) if reason == answer), "noBackend"))
+        raise source_error(
+            next((reason for reason in get_args(Reason) if reason == answer), "noBackend")
+        )
     if kind != "found":
-        raise failed("itemMissing")
+        raise source_error("itemMissing")
     return secrets.compare_digest(answer, salted_hash(salt, value))
 
 
@@ -222,7 +224,7 @@ def _answer_of_child(item: Item, salt: str, timeout_s: float) -> str:
             env=environment,
         )
     except OSError:
-        raise failed("noBackend") from None
+        raise source_error("noBackend") from None
     late = threading.Event()
 
     def stop() -> None:
@@ -233,7 +235,7 @@ def _answer_of_child(item: Item, salt: str, timeout_s: float) -> str:
         found = _exchange(process, salt)
         process.kill()
     if late.is_set():
-        raise failed("timeout")
+        raise source_error("timeout")
     return found
 
 

@@ -20,7 +20,7 @@ from byokd.core.limits import PASSPHRASE_MAX_CHARS, PASSPHRASE_MIN_CHARS
 from byokd.core.secret import Secret
 from byokd.crypto import argon2
 from byokd.crypto.argon2 import Cost
-from byokd.keysource.source import failed
+from byokd.keysource.source import source_error
 from byokd.protocol.errors import ByokdError, InvalidParams, VaultCorrupt
 
 BACKEND: Final = "your memory"
@@ -54,7 +54,7 @@ def check_new(passphrase: Secret, pointer: str) -> None:
         )
 
 
-async def key_of(passphrase: Secret, params: bytes) -> bytes:
+async def derive_key(passphrase: Secret, params: bytes) -> bytes:
     """Return the key of a passphrase at the cost that was packed into `params`.
 
     Raises:
@@ -84,7 +84,7 @@ async def _derived(passphrase: bytes, cost: Cost) -> bytes:
             if not future.cancelled():
                 key = argon2.derive(passphrase, cost)
         with suppress(RuntimeError):  # the loop may be gone, and whoever waited with it
-            loop.call_soon_threadsafe(settle, key, failed("noMemory"))
+            loop.call_soon_threadsafe(settle, key, source_error("noMemory"))
 
     threading.Thread(target=run, name="byokd-passphrase", daemon=True).start()
     return await future

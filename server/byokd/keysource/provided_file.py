@@ -17,7 +17,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from byokd.keysource.source import KEY_BYTES, failed, from_text
+from byokd.keysource.source import KEY_BYTES, decode_key, source_error
 from byokd.protocol.vault import KeyFilePlace
 
 _NAME: Final = "byokd-kek"
@@ -25,7 +25,7 @@ _MAX_BYTES: Final = 256
 _SECRETS: Final = Path("/run/secrets")
 
 
-async def key_of(place: KeyFilePlace) -> bytes:
+async def read_key(place: KeyFilePlace) -> bytes:
     """Return the key that was provided.
 
     Raises:
@@ -36,26 +36,26 @@ async def key_of(place: KeyFilePlace) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        return from_text(text)
+        return decode_key(text)
     if len(key) != KEY_BYTES:
-        raise failed("itemCorrupt")
+        raise source_error("itemCorrupt")
     return key
 
 
 def _read(place: KeyFilePlace) -> bytes:
     folder = _SECRETS if place == "runSecrets" else _credentials()
     if folder is None:
-        raise failed("itemMissing")
+        raise source_error("itemMissing")
     try:
         with (folder / _NAME).open("rb") as file:
             found = os.fstat(file.fileno())
             if os.name == "posix" and not _trusted(found):
-                raise failed("filePermissions")
+                raise source_error("filePermissions")
             return file.read(_MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise failed("itemMissing") from None
+        raise source_error("itemMissing") from None
     except OSError:
-        raise failed("filePermissions") from None
+        raise source_error("filePermissions") from None
 
 
 def _credentials() -> Path | None:

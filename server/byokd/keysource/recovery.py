@@ -31,7 +31,7 @@ def new_code() -> Secret:
     return Secret(_text(os.urandom(_CODE_BYTES)))
 
 
-def key_of(code: Secret) -> bytes:
+def derive_key(code: Secret) -> bytes:
     """Return the 32-byte key of a code as it was typed: any case, with or without dashes.
 
     Raises:

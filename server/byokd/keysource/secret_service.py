@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from byokd.core.limits import KEYRING_TIMEOUT_MS
-from byokd.keysource.source import failed
+from byokd.keysource.source import source_error
 from byokd.protocol.errors import VaultError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class SecretService:
         with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=prompt_timeout_ms is not None)
             if collection is None:
-                raise failed("backendLocked")
+                raise source_error("backendLocked")
             _unlock(collection, prompt_timeout_ms)
             names = {"application": _APPLICATION, "service": service, "username": user}
             collection.create_item(_LABEL, names, value.encode("ascii"), replace=False)
@@ -75,7 +75,7 @@ class SecretService:
 
             from byokd.keysource.session_bus import SessionBus
         except ImportError:
-            raise failed("noBackend") from None
+            raise source_error("noBackend") from None
         answer_s = self._answer_timeout_ms / 1000
         prompt_s = answer_s if prompt_timeout_ms is None else prompt_timeout_ms / 1000
         try:
@@ -85,20 +85,20 @@ class SecretService:
         except VaultError:
             raise
         except library.PromptDismissedException:
-            raise failed("promptDismissed") from None
+            raise source_error("promptDismissed") from None
         except library.LockedException:
-            raise failed("backendLocked") from None
+            raise source_error("backendLocked") from None
         except TimeoutError:
-            raise failed("timeout") from None
+            raise source_error("timeout") from None
         except Exception:  # noqa: BLE001  # whatever D-Bus says, there is no keyring to be had
-            raise failed("noBackend") from None
+            raise source_error("noBackend") from None
 
 
 def _default_collection(bus: SessionBus, *, may_create: bool) -> Collection | None:
     import secretstorage as library
 
     if not library.check_service_availability(bus):
-        raise failed("noBackend")
+        raise source_error("noBackend")
     if may_create:
         return library.get_default_collection(bus)
     try:
@@ -111,6 +111,6 @@ def _unlock(collection: Collection, prompt_timeout_ms: int | None) -> None:
     if not collection.is_locked():
         return
     if prompt_timeout_ms is None:
-        raise failed("backendLocked")
+        raise source_error("backendLocked")
     if collection.unlock(timeout=prompt_timeout_ms / 1000):
-        raise failed("promptDismissed")
+        raise source_error("promptDismissed")

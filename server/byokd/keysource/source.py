@@ -39,7 +39,7 @@ KEY_BYTES: Final = 32
 _PREFIX: Final = "byokd1"
 _CHECK_HEX: Final = 8
 
-_WORDS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
+_ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
     "noBackend": (
         VaultUnavailable,
         "no OS keyring answers here; start one, or choose another protection for the vault",
@@ -132,14 +132,14 @@ class KeySource(Protocol):
         """Make a new random key, keep it under a new name, make sure it stays; return it."""
         ...
 
-    async def forget(self, item: Item) -> None:
+    async def delete(self, item: Item) -> None:
         """Remove an item, or do nothing where that is not possible."""
         ...
 
 
-def failed(reason: Reason) -> VaultError:
+def source_error(reason: Reason) -> VaultError:
     """Return the error for a reason: locked where a person can unlock, else unavailable."""
-    kind, message = _WORDS[reason]
+    kind, message = _ERRORS[reason]
     action = Action(type="unlockVault") if kind is VaultLocked else None
     return kind(message, details={"reason": reason}, action=action)
 
@@ -148,7 +148,7 @@ def reason_of(error: ByokdError) -> Reason | None:
     """Return the reason that `failed` put into an error."""
     details = error.fields.get("details")
     found = details.get("reason") if isinstance(details, dict) else None
-    return next((reason for reason in _WORDS if reason == found), None)
+    return next((reason for reason in _ERRORS if reason == found), None)
 
 
 def new_key() -> bytes:
@@ -156,7 +156,7 @@ def new_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def to_text(key: bytes) -> str:
+def encode_key(key: bytes) -> str:
     """Return the one-line form that is stored: `byokd1.<base64url>.<check>`.
 
     One line of ASCII, because a keyring was seen to drop its whole collection over a newline. The
@@ -166,7 +166,7 @@ def to_text(key: bytes) -> str:
     return f"{_PREFIX}.{body}.{hashlib.sha256(key).hexdigest()[:_CHECK_HEX]}"
 
 
-def from_text(text: str) -> bytes:
+def decode_key(text: str) -> bytes:
     """Return the key in a stored line.
 
     Raises:
@@ -177,7 +177,7 @@ def from_text(text: str) -> bytes:
     try:
         key = base64.b64decode(body, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise failed("itemCorrupt") from None
-    if prefix != _PREFIX or len(key) != KEY_BYTES or to_text(key) != text:
-        raise failed("itemCorrupt")
+        raise source_error("itemCorrupt") from None
+    if prefix != _PREFIX or len(key) != KEY_BYTES or encode_key(key) != text:
+        raise source_error("itemCorrupt")
     return key

@@ -29,7 +29,7 @@ _SCRATCH: Final = ".new"
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class StoreCopy:
     """One copy. `taken_at` is wall-clock milliseconds; `number` tells the order."""
 
     path: Path
@@ -38,7 +38,7 @@ class Copy:
     size_bytes: int
 
 
-class Copies:
+class StoreCopies:
     """The copies of one store, in a folder of their own.
 
     Every method may raise `StoreFailed`, `StoreBusy` or `VaultCorrupt`.
@@ -54,36 +54,36 @@ class Copies:
         self._folder = folder
         self._newest = newest
 
-    def all(self) -> list[Copy]:
+    def list(self) -> list[StoreCopy]:
         """Return the copies, newest first."""
-        if not files.is_there(self._folder):
+        if not files.exists(self._folder):
             return []
         found = []
         for path in self._folder.iterdir():
             if match := _NAME.fullmatch(path.name):
                 with contextlib.suppress(FileNotFoundError):  # another process just removed it
                     size = path.stat().st_size
-                    found.append(Copy(path, int(match[1]), int(match[2]), size))
+                    found.append(StoreCopy(path, int(match[1]), int(match[2]), size))
         return sorted(found, key=lambda copy: copy.number, reverse=True)
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Keep other processes from taking or removing copies meanwhile."""
         files.ensure_private_dir(self._folder)
         gate = FileLock(self._folder / "copies", STORE_BUSY_TIMEOUT_MS)
         try:
-            with gate.closed():
+            with gate.exclusive():
                 yield
         finally:
             gate.close()
 
-    def take(self, at: int) -> Copy:
+    def take(self, at: int) -> StoreCopy:
         """Copy the store as it is now, check the copy, and only then give it its name.
 
         Args:
             at: wall-clock milliseconds.
         """
-        number = max((copy.number for copy in self.all()), default=0) + 1
+        number = max((copy.number for copy in self.list()), default=0) + 1
         path = self._folder / f"{number:06}-{at:013}.db"
         for left in self._folder.glob(f"*{_SCRATCH}"):  # of a process that was killed
             files.remove(left)
@@ -97,23 +97,23 @@ class Copies:
             return counts
 
         try:
-            self._check(scratch, self.look(copy))
+            self._check(scratch, self.inspect(copy))
             files.put_in_place(scratch, path)
         except BaseException:
             scratch.unlink(missing_ok=True)
             raise
-        return Copy(path, number, at, path.stat().st_size)
+        return StoreCopy(path, number, at, path.stat().st_size)
 
-    def look(self, work: Callable[[Connection], T], path: Path | None = None) -> T:
+    def inspect(self, work: Callable[[Connection], T], path: Path | None = None) -> T:
         """Run `work` on a connection of its own to the store, or to a copy of it."""
         with contextlib.ExitStack() as inside:
             if path is None:
                 gate = FileLock(self._store, STORE_BUSY_TIMEOUT_MS)
                 inside.callback(gate.close)
-                inside.enter_context(gate.passing())
-            return _asked(path or self._store, work, read_only=path is not None)
+                inside.enter_context(gate.shared())
+            return _with_connection(path or self._store, work, read_only=path is not None)
 
-    def put_back(
+    def restore(
         self, source: Path, at: int, *, fits: Callable[[Connection], bool] = lambda _: True
     ) -> Path | None:
         """Give a copy the store's name; what was there is kept beside it, as it is.
@@ -138,12 +138,12 @@ class Copies:
         journal = self._store.with_name(self._store.name + "-journal")
         gate = FileLock(self._store, STORE_BUSY_TIMEOUT_MS)
         try:
-            with gate.closed():
+            with gate.exclusive():
                 files.remove(scratch)
                 self._check(source, None)
-                if not _asked(source, fits, read_only=True):
+                if not _with_connection(source, fits, read_only=True):
                     raise VaultCorrupt("there is no vault in that file; name a backup of one")
-                _asked(source, lambda copy: copy.copy_to(scratch), read_only=True)
+                _with_connection(source, lambda copy: copy.copy_to(scratch), read_only=True)
                 self._check(scratch, None)
                 aside = self._set_aside(at)
                 files.remove(journal)  # it belongs to the file that was set aside with it
@@ -153,7 +153,7 @@ class Copies:
         return aside
 
     def _set_aside(self, at: int) -> Path | None:
-        if not files.is_there(self._store):
+        if not files.exists(self._store):
             return None
         aside = self._store.with_name(f"{self._store.name}.aside-{at:013}")
         for suffix in ("", "-journal"):
@@ -167,11 +167,11 @@ class Copies:
             version = sqlite.check(copy, newest=self._newest)
             return version > 0 and counts in (None, copy.counts())
 
-        if not _asked(path, whole, read_only=True):
+        if not _with_connection(path, whole, read_only=True):
             raise VaultCorrupt("the copy of the store is not whole; take another")
 
 
-def _asked(path: Path, work: Callable[[Connection], T], *, read_only: bool) -> T:
+def _with_connection(path: Path, work: Callable[[Connection], T], *, read_only: bool) -> T:
     try:
         opened = sqlite.connect_beside(path, STORE_BUSY_TIMEOUT_MS, read_only=read_only)
         try:

@@ -22,9 +22,9 @@ from byokd.store.files import (
     Reason,
     check_private_file,
     ensure_private_file,
-    failed,
     free_bytes,
     on_read_only_disk,
+    store_error,
 )
 from byokd.store.migrations import APPLICATION_ID
 
@@ -83,7 +83,7 @@ class Row:
         try:
             return self._row[name]
         except IndexError:
-            raise _changed(name) from None
+            raise _wrong_type(name) from None
 
     def names(self) -> list[str]:
         """Return the names of the columns, in order."""
@@ -94,25 +94,25 @@ class Row:
         value = self._at(name)
         if value is None or isinstance(value, str | int | bytes):
             return value
-        raise _changed(name)
+        raise _wrong_type(name)
 
     def text(self, name: str) -> str:
         """Return a text column."""
         if isinstance(value := self._at(name), str):
             return value
-        raise _changed(name)
+        raise _wrong_type(name)
 
     def number(self, name: str) -> int:
         """Return an integer column."""
         if isinstance(value := self._at(name), int):
             return value
-        raise _changed(name)
+        raise _wrong_type(name)
 
     def blob(self, name: str) -> bytes:
         """Return a blob column."""
         if isinstance(value := self._at(name), bytes):
             return value
-        raise _changed(name)
+        raise _wrong_type(name)
 
     def maybe_text(self, name: str) -> str | None:
         """Return a text column that may be NULL."""
@@ -247,7 +247,7 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
         empty = check(opened, newest=len(steps)) == 0
         if not empty:
             _require_version(opened, len(steps))
-        set_up(opened)
+        apply_pragmas(opened)
         if empty:
             migrate(opened, steps)
     except BaseException:
@@ -266,7 +266,7 @@ def connect_beside(path: Path, busy_timeout_ms: int, *, read_only: bool = False)
     return _open(f"file:{quote(str(path))}?mode={mode}", busy_timeout_ms)
 
 
-def set_up(opened: Connection) -> None:
+def apply_pragmas(opened: Connection) -> None:
     """Apply the pragmas of our stores."""
     for name, value in PRAGMAS:
         opened.execute(f"PRAGMA {name} = {value}")
@@ -290,7 +290,7 @@ def check(opened: Connection, *, newest: int) -> int:
             details={"reason": DAMAGED},
         )
     if opened.version() > newest:
-        raise failed("newer", "the store was written by a newer byokd; update this one")
+        raise store_error("newer", "the store was written by a newer byokd; update this one")
     # Not the quick one: through an index that does not fit its table a key would not be found.
     if [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")] != ["ok"]:
         raise _corrupt()
@@ -338,9 +338,9 @@ def translate(error: sqlite3.Error, path: Path | None = None) -> ByokdError:
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return _corrupt()
     if primary in _VAGUE and path is not None:
-        primary = _plainer(path.parent) or primary
+        primary = _disk_cause(path.parent) or primary
     if primary in _REASONS:
-        return failed(*_REASONS[primary])
+        return store_error(*_REASONS[primary])
     return Internal(f"the store refused a statement ({type(error).__name__}); please report this")
 
 
@@ -349,7 +349,7 @@ def _require_version(opened: Connection, newest: int) -> None:
         raise MigrationNeeded
 
 
-def _plainer(folder: Path) -> int | None:
+def _disk_cause(folder: Path) -> int | None:
     if on_read_only_disk(folder):
         return sqlite3.SQLITE_READONLY
     free = free_bytes(folder)
@@ -376,5 +376,5 @@ def _corrupt() -> VaultCorrupt:
     )
 
 
-def _changed(column: str) -> VaultCorrupt:
+def _wrong_type(column: str) -> VaultCorrupt:
     return VaultCorrupt(f"column {column} of the store holds something else; restore a backup")

@@ -22,7 +22,7 @@ from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import StoreFailed, VaultCorrupt
 from byokd.store import connection as sqlite
 from byokd.store.connection import Connection, MigrationNeeded, Row, Sql, Steps
-from byokd.store.file_lock import FileLock, Identity, identity
+from byokd.store.file_lock import FileIdentity, FileLock, file_identity
 from byokd.store.reserve_file import ReserveFile
 from byokd.store.upgrade import upgrade
 
@@ -91,12 +91,12 @@ class Database:
         self._busy_timeout_ms = busy_timeout_ms
         self._max_pages = max_pages
         self._connection: Connection | None = None
-        self.identity: Identity | None = None
+        self.identity: FileIdentity | None = None
         """Which file is open; known on the store's thread."""
         self._opened = 0
-        self._gate = None if path is None else FileLock(path, busy_timeout_ms)
-        self._ballast = ReserveFile(path) if ballast and path is not None else None
-        self._loaded = False
+        self._lock = None if path is None else FileLock(path, busy_timeout_ms)
+        self._reserve = ReserveFile(path) if ballast and path is not None else None
+        self._reserve_created = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -136,13 +136,13 @@ class Database:
             try:
                 result = self._transact(work, mode)
             except StoreFailed as error:
-                if not (urgent and _is_full(error) and self._ballast and self._ballast.drop()):
+                if not (urgent and _is_full(error) and self._reserve and self._reserve.release()):
                     raise
                 result = self._transact(work, mode)
-                self._loaded = False
-            if self._ballast is not None and not self._loaded:
-                self._loaded = True
-                self.soon(self._ballast.load)
+                self._reserve_created = False
+            if self._reserve is not None and not self._reserve_created:
+                self._reserve_created = True
+                self.run_later(self._reserve.create)
             return result
 
         return await self._submit(run)
@@ -151,7 +151,7 @@ class Database:
         """Run `work` on one consistent state of the store. Raises as `transaction`."""
         return await self._submit(lambda: self._transact(work, "DEFERRED"))
 
-    def soon(self, work: Callable[[], object]) -> None:
+    def run_later(self, work: Callable[[], object]) -> None:
         """Run `work` on the owning thread after what was submitted, without waiting for it.
 
         For what follows a commit and may fail without harm; its exceptions are dropped.
@@ -238,10 +238,10 @@ class Database:
             return result
 
     def _begin(self, connection: Connection, mode: Mode) -> None:
-        if self._gate is None or mode == "DEFERRED":
+        if self._lock is None or mode == "DEFERRED":
             connection.begin(mode)
             return
-        with self._gate.turn():
+        with self._lock.write_turn():
             connection.begin(mode)
 
     def _undo(self, connection: Connection) -> None:
@@ -268,20 +268,20 @@ class Database:
             raise typed from None
 
     def _entered(self, inside: contextlib.ExitStack) -> Connection:
-        if self._path is None or self._gate is None:
+        if self._path is None or self._lock is None:
             return self._connected()
-        inside.enter_context(self._gate.passing())
+        inside.enter_context(self._lock.shared())
         try:
             return self._connected()
         except MigrationNeeded:
             inside.close()
-            upgrade(self._path, self._steps, self._gate, self._busy_timeout_ms)
-            inside.enter_context(self._gate.passing())
+            upgrade(self._path, self._steps, self._lock, self._busy_timeout_ms)
+            inside.enter_context(self._lock.shared())
             return self._connected()
 
     def _connected(self) -> Connection:
         """Return the connection, a new one where another file has the store's name by now."""
-        there = None if self._path is None else identity(self._path)
+        there = None if self._path is None else file_identity(self._path)
         if self._connection is not None and there != self.identity:
             self._disconnect()
         if self._connection is None:
@@ -289,7 +289,7 @@ class Database:
             self._opened += 1
             # Taken before the file was opened: where it was replaced in between, the next look
             # opens once more. A file that was only now made is nobody else's.
-            self.identity = there or (None if self._path is None else identity(self._path))
+            self.identity = there or (None if self._path is None else file_identity(self._path))
             if self._max_pages is not None:
                 self._connection.query(f"PRAGMA max_page_count = {self._max_pages}")
         return self._connection
@@ -302,8 +302,8 @@ class Database:
 
     def _release(self) -> None:
         self._disconnect()
-        if self._gate is not None:
-            self._gate.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 def _is_full(error: StoreFailed) -> bool:

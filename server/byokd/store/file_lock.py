@@ -25,7 +25,7 @@ from typing import Final, TypeAlias
 from byokd.protocol.errors import StoreBusy, StoreFailed
 from byokd.store.files import POSIX, ensure_private_file, try_lock, unlock
 
-Identity: TypeAlias = tuple[int, int]
+FileIdentity: TypeAlias = tuple[int, int]
 
 _PAUSES_S: Final = ((0.02, 0.003), (0.06, 0.0015), (float("inf"), 0.0005))
 """How long to pause before the next look, by how long it was waited for: the older go first."""
@@ -86,11 +86,11 @@ class FileLock:
     """
 
     def __init__(self, store: Path, timeout_ms: int) -> None:
-        self._door = _LockFile(store.with_name(store.name + ".lock"), timeout_ms)
-        self._next = _LockFile(store.with_name(store.name + ".turn"), timeout_ms)
+        self._use_lock = _LockFile(store.with_name(store.name + ".lock"), timeout_ms)
+        self._turn_lock = _LockFile(store.with_name(store.name + ".turn"), timeout_ms)
 
     @contextlib.contextmanager
-    def passing(self) -> Iterator[None]:
+    def shared(self) -> Iterator[None]:
         """Hold the gate open while the file is worked on.
 
         Raises:
@@ -99,37 +99,37 @@ class FileLock:
         if not POSIX:
             yield
             return
-        with self._door.held(shared=True):
+        with self._use_lock.held(shared=True):
             yield
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
+    def write_turn(self) -> Iterator[None]:
         """Be the next to write. Leave as soon as the transaction has begun.
 
         Raises:
             StoreBusy: it was somebody else's turn all the time.
         """
-        with self._next.held():
+        with self._turn_lock.held():
             yield
 
     @contextlib.contextmanager
-    def closed(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Keep everybody out while another file is put in place.
 
         Raises:
             StoreBusy: somebody was inside all the time.
             StoreFailed: the lock file cannot be made.
         """
-        with self._door.held(needed=True):
+        with self._use_lock.held(needed=True):
             yield
 
     def close(self) -> None:
         """Close the lock files. Safe to call twice."""
-        self._door.close()
-        self._next.close()
+        self._use_lock.close()
+        self._turn_lock.close()
 
 
-def identity(path: Path) -> Identity | None:
+def file_identity(path: Path) -> FileIdentity | None:
     """Return what tells the file under this name from any other; None where there is none."""
     try:
         found = path.lstat()

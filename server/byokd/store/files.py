@@ -37,7 +37,7 @@ _COPY_BYTES: Final = 1024 * 1024
 _ACTIONS: Final[dict[Reason, str]] = {"full": "freeSpace", "permissions": "editSettings"}
 
 
-def failed(reason: Reason, message: str) -> StoreFailed:
+def store_error(reason: Reason, message: str) -> StoreFailed:
     """Return the error for a disk that refuses, with the button that fits."""
     action = Action(type=_ACTIONS[reason]) if reason in _ACTIONS else None
     return StoreFailed(message, details={"reason": reason}, action=action)
@@ -59,13 +59,13 @@ def ensure_private_dir(path: Path) -> None:
             path.chmod(_DIR_MODE)  # a umask can only take away, and may have
         found = path.lstat()
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
     if not stat.S_ISDIR(found.st_mode):
-        raise failed("permissions", f"{path} is a link or a file, not a folder; move it away")
+        raise store_error("permissions", f"{path} is a link or a file, not a folder; move it away")
     if POSIX:
         _require_owner(found, path)
         if found.st_mode & 0o077:
-            raise failed("permissions", f"{path} is open to other users; run chmod 700 on it")
+            raise store_error("permissions", f"{path} is open to other users; run chmod 700 on it")
 
 
 def ensure_private_file(path: Path) -> None:
@@ -87,7 +87,7 @@ def ensure_private_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def is_there(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Tell whether there is anything under this name, a dangling link included.
 
     Raises:
@@ -98,7 +98,7 @@ def is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
     return True
 
 
@@ -114,7 +114,7 @@ def check_private_file(path: Path) -> None:
     try:
         found = path.lstat()
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
     if stat.S_ISREG(found.st_mode) and (not POSIX or stat.S_IMODE(found.st_mode) == _FILE_MODE):
         _require_ours(found, path)
         return
@@ -134,13 +134,13 @@ def create_private(path: Path, data: bytes) -> None:
     try:
         descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
-        raise failed("permissions", f"{path} exists already; move it away") from None
+        raise store_error("permissions", f"{path} exists already; move it away") from None
     try:
         _tighten(descriptor, path)
         _write_all(descriptor, data)
     except OSError as error:
         path.unlink(missing_ok=True)
-        _refuse(error, path)
+        _raise_typed(error, path)
     except StoreFailed:
         path.unlink(missing_ok=True)
         raise
@@ -161,7 +161,7 @@ def replace_private(path: Path, data: bytes) -> None:
         scratch.replace(path)
     except OSError as error:
         scratch.unlink(missing_ok=True)
-        _refuse(error, path)
+        _raise_typed(error, path)
 
 
 def put_in_place(scratch: Path, path: Path) -> None:
@@ -179,7 +179,7 @@ def put_in_place(scratch: Path, path: Path) -> None:
         scratch.replace(path)
         sync_dir(path.parent)
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
 
 
 def copy_private(path: Path, to: Path) -> None:
@@ -197,7 +197,7 @@ def copy_private(path: Path, to: Path) -> None:
         sync_dir(to.parent)
     except OSError as error:
         to.unlink(missing_ok=True)
-        _refuse(error, path)
+        _raise_typed(error, path)
 
 
 def remove(path: Path) -> None:
@@ -209,7 +209,7 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
 
 
 def free_bytes(folder: Path) -> int | None:
@@ -239,12 +239,12 @@ def read_private(path: Path, max_bytes: int) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
     try:
         found = os.fstat(descriptor)
         _require_ours(found, path)
         if POSIX and found.st_mode & 0o077:
-            raise failed("permissions", f"{path} is open to other users; run chmod 600 on it")
+            raise store_error("permissions", f"{path} is open to other users; run chmod 600 on it")
         return os.read(descriptor, max_bytes)
     finally:
         os.close(descriptor)
@@ -264,7 +264,7 @@ async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIt
 
 
 @contextlib.contextmanager
-def held(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> Iterator[None]:
+def locked_blocking(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> Iterator[None]:
     """Hold a lock file as `locked` does, on a thread that may wait.
 
     Raises:
@@ -301,7 +301,7 @@ def _open(path: Path, flags: int) -> int:
     except FileExistsError:
         raise
     except OSError as error:
-        _refuse(error, path)
+        _raise_typed(error, path)
 
 
 def _tighten(descriptor: int, path: Path) -> None:
@@ -312,21 +312,27 @@ def _tighten(descriptor: int, path: Path) -> None:
     os.fchmod(descriptor, _FILE_MODE)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _FILE_MODE:
         # Some network and foreign file systems accept chmod and do nothing.
-        raise failed("permissions", f"{path} cannot be kept from other users; use another disk")
+        raise store_error(
+            "permissions", f"{path} cannot be kept from other users; use another disk"
+        )
 
 
 def _require_ours(found: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise failed("permissions", f"{path} is not a plain file; move it away")
+        raise store_error("permissions", f"{path} is not a plain file; move it away")
     if POSIX:
         _require_owner(found, path)
         if found.st_nlink != 1:
-            raise failed("permissions", f"{path} has a second name; copy it and remove the links")
+            raise store_error(
+                "permissions", f"{path} has a second name; copy it and remove the links"
+            )
 
 
 def _require_owner(found: os.stat_result, path: Path) -> None:
     if found.st_uid != os.geteuid():
-        raise failed("permissions", f"{path} belongs to another user; use a folder of your own")
+        raise store_error(
+            "permissions", f"{path} belongs to another user; use a folder of your own"
+        )
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -377,16 +383,18 @@ def unlock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined, unused-ignore]
 
 
-def _refuse(error: OSError, path: Path) -> Never:
+def _raise_typed(error: OSError, path: Path) -> Never:
     """Raise the typed error for what the operating system said."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            raise failed("full", "the disk is full; free some space and try again") from None
+            raise store_error("full", "the disk is full; free some space and try again") from None
         case errno.EROFS:
-            raise failed("readOnly", f"{path} is on a read-only disk; use another one") from None
+            raise store_error(
+                "readOnly", f"{path} is on a read-only disk; use another one"
+            ) from None
         case errno.ELOOP | errno.EMLINK:
-            raise failed("permissions", f"{path} is a symbolic link; remove it") from None
+            raise store_error("permissions", f"{path} is a symbolic link; remove it") from None
         case errno.EACCES | errno.EPERM:
-            raise failed("permissions", f"{path} cannot be opened; check who may write to it")
+            raise store_error("permissions", f"{path} cannot be opened; check who may write to it")
         case _:
-            raise failed("io", f"{path} cannot be read or written; check the disk") from None
+            raise store_error("io", f"{path} cannot be read or written; check the disk") from None

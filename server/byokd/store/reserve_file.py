@@ -11,7 +11,7 @@ from pathlib import Path
 
 from byokd.core.limits import BALLAST_BYTES, DISK_LOW_BYTES
 from byokd.protocol.errors import StoreFailed
-from byokd.store.files import create_private, free_bytes, is_there
+from byokd.store.files import create_private, exists, free_bytes
 
 
 class ReserveFile:
@@ -20,15 +20,15 @@ class ReserveFile:
     def __init__(self, store: Path) -> None:
         self._path = store.with_name(store.name + ".ballast")
 
-    def load(self) -> None:
+    def create(self) -> None:
         """Take the room where there is none yet and the disk has plenty; never raises."""
         with contextlib.suppress(StoreFailed, OSError):
             free = free_bytes(self._path.parent)
-            if not is_there(self._path) and free is not None and free >= DISK_LOW_BYTES:
+            if not exists(self._path) and free is not None and free >= DISK_LOW_BYTES:
                 # Random, because a file system that compresses would keep no room for zeros.
                 create_private(self._path, os.urandom(BALLAST_BYTES))
 
-    def drop(self) -> bool:
+    def release(self) -> bool:
         """Give the room back; tell whether there was any."""
         try:
             self._path.unlink()

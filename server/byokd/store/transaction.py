@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
-from byokd.crypto.chain import Chain, Link, chain_of
+from byokd.crypto.chain import Chain, Link, derive_chain
 from byokd.crypto.encoding import Element
 from byokd.crypto.kdf import mac, same, subkey
 from byokd.protocol.errors import Internal, StoreBusy, VaultCorrupt
@@ -34,12 +34,12 @@ class RootKeys:
     store_id: bytes
     version: int
     root: bytes
-    trail: bytes
-    row: bytes
-    anchor: bytes
+    audit_root: bytes
+    row_key: bytes
+    anchor_key: bytes
 
     @classmethod
-    def of(cls, store_id: bytes, version: int, root: bytes, trail: bytes | None = None) -> Self:
+    def derive(cls, store_id: bytes, version: int, root: bytes, trail: bytes | None = None) -> Self:
         """Derive the children; `trail` is the root key itself until that is replaced."""
         trail = trail or root
         rows, anchor = subkey(root, "row-mac"), subkey(trail, "anchor")
@@ -47,11 +47,11 @@ class RootKeys:
 
     def chain(self, epoch: int) -> Chain:
         """Return the audit chain of an epoch."""
-        return chain_of(self.trail, self.store_id, epoch)
+        return derive_chain(self.audit_root, self.store_id, epoch)
 
     def row_mac(self, table: str, *columns: Element) -> bytes:
         """Return what authenticates a row; blobs come in as their SHA-256."""
-        return mac(self.row, "row", table, self.store_id, *columns)
+        return mac(self.row_key, "row", table, self.store_id, *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +138,10 @@ class VaultTx:
     keys: RootKeys
     durable: bool
     meta: Meta
-    trusted: bool
-    owed: dict[str, KeyFacts] = field(default_factory=dict)
-    owed_slots: dict[str, bool] = field(default_factory=dict)
-    after: dict[str, Callable[[], None]] = field(default_factory=dict)
+    meta_valid: bool
+    unrecorded_keys: dict[str, KeyFacts] = field(default_factory=dict)
+    unrecorded_slots: dict[str, bool] = field(default_factory=dict)
+    after_commit: dict[str, Callable[[], None]] = field(default_factory=dict)
     data_keys: dict[tuple[str, int], bytes] = field(default_factory=dict)
     changed: bool = False
     appended: tuple[int, bool] = (0, False)
@@ -149,7 +149,7 @@ class VaultTx:
     distrusted_slots: set[str] = field(default_factory=set)
 
     @classmethod
-    def on(
+    def begin(
         cls,
         sql: Tx,
         keys: RootKeys,
@@ -168,7 +168,7 @@ class VaultTx:
             keys,
             durable,
             meta,
-            trusted=same(meta.mac(keys), row.blob("row_mac")),
+            meta_valid=same(meta.mac(keys), row.blob("row_mac")),
             distrusted={} if distrusted is None else distrusted,
             distrusted_slots=set() if distrusted_slots is None else distrusted_slots,
         )
@@ -176,22 +176,22 @@ class VaultTx:
             raise StoreChanged
         return tx
 
-    def require_trusted(self) -> None:
+    def require_valid_meta(self) -> None:
         """Refuse to change a store whose one row was changed by somebody without the key.
 
         Raises:
             VaultCorrupt: it was.
         """
-        if not self.trusted:
+        if not self.meta_valid:
             raise VaultCorrupt("the store's first row was changed from outside; restore a backup")
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Write what is due before the commit.
 
         Raises:
             Internal: a key or a slot changed and no audit entry was appended. Nothing is committed.
         """
-        if self.owed or self.owed_slots:
+        if self.unrecorded_keys or self.unrecorded_slots:
             raise Internal("a change of a key was not recorded in the audit trail; nothing changed")
         if self.changed:
             meta = self.meta

@@ -26,7 +26,7 @@ def upgrade(path: Path, steps: Steps, gate: FileLock, busy_timeout_ms: int) -> N
         StoreFailed, StoreBusy, VaultCorrupt: nothing changed.
         VaultCorrupt: also where the migrated copy is not whole.
     """
-    with gate.closed():
+    with gate.exclusive():
         old = sqlite.connect_beside(path, busy_timeout_ms)
         try:
             if sqlite.check(old, newest=len(steps)) == len(steps):
@@ -45,7 +45,7 @@ def _migrated(old: Connection, scratch: Path, steps: Steps, busy_timeout_ms: int
     old.copy_to(scratch)
     new = sqlite.connect_beside(scratch, busy_timeout_ms)
     try:
-        sqlite.set_up(new)
+        sqlite.apply_pragmas(new)
         sqlite.migrate(new, steps)
         sqlite.verify(new, version=len(steps))
     finally:

@@ -21,25 +21,25 @@ from byokd.store.transaction import KeyFacts, VaultTx
 from byokd.vault import accounts, keys, rekey, transfer
 from byokd.vault.backups import Backups
 from byokd.vault.rows import KeyRow, Listing, NewKey, OpenedKey
-from byokd.vault.slots import Given, sources_of
-from byokd.vault.status import id_to_bytes as slot_id_to_bytes
+from byokd.vault.slots import SlotSecrets, key_sources
+from byokd.vault.status import slot_id_to_bytes as slot_id_to_bytes
 from byokd.vault.vault import Vault
 
 __all__ = [
     "DAMAGED",
     "Backups",
-    "Given",
     "KeyFacts",
     "KeyRow",
     "Listing",
     "NewKey",
     "OpenedKey",
+    "SlotSecrets",
     "Vault",
     "VaultTx",
     "accounts",
+    "key_sources",
     "keys",
     "rekey",
     "slot_id_to_bytes",
-    "sources_of",
     "transfer",
 ]

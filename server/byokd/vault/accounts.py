@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from byokd.protocol.errors import NotFound
 from byokd.store.transaction import KeyFacts, VaultTx
-from byokd.vault.keys import facts_when_gone
+from byokd.vault.keys import facts_after_deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ def erase(tx: VaultTx, account: str) -> tuple[KeyFacts, ...]:
     found = tx.sql.all(
         "SELECT * FROM key_entry WHERE account_id = ? ORDER BY created_at, rowid", account
     )
-    gone = tuple(facts_when_gone(tx, row) for row in found)
+    gone = tuple(facts_after_deletion(tx, row) for row in found)
     tx.sql.run("DELETE FROM key_entry WHERE account_id = ?", account)
     data_keys = tx.sql.run("DELETE FROM account_dek WHERE account_id = ?", account)
     if not (gone or data_keys):
         raise NotFound("there is no such account; account/list names them all")
     tx.data_keys.clear()
     tx.changed = True
-    tx.owed.update({facts.key_id: facts for facts in gone})
+    tx.unrecorded_keys.update({facts.key_id: facts for facts in gone})
     return gone

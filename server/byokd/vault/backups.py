@@ -7,7 +7,7 @@ Must not know a key: it reads ids and versions, and works while the vault is loc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Final
 from byokd.core.limits import BACKUP_EVERY_MS, BACKUPS_MAX
 from byokd.protocol.errors import NotFound, StoreFailed, VaultError
 from byokd.store import files, migrations
-from byokd.store.backup import Copies, Copy
+from byokd.store.backup import StoreCopies, StoreCopy
 from byokd.store.connection import Connection, Sql
 from byokd.store.paths import StorePaths
-from byokd.vault.rows import id_to_bytes
+from byokd.vault.rows import key_id_to_bytes
 
-_HELD: Final = (
+_CONTENTS: Final = (
     "SELECT 'key' AS kind, key_id AS id FROM key_entry",
     "SELECT 'slot' AS kind, slot_id AS id FROM key_slot WHERE blob IS NOT NULL",
     "SELECT 'account' AS kind, account_id || '/' || dek_version AS id FROM account_dek",
@@ -53,14 +53,14 @@ class Backups:
     def __init__(self, places: StorePaths, clock: Callable[[], int]) -> None:
         self._places = places
         self._clock = clock
-        self._copies = Copies(places.vault_db, places.backups, len(migrations.VAULT))
+        self._copies = StoreCopies(places.vault_db, places.backups, len(migrations.VAULT))
         self._one = asyncio.Lock()
 
-    async def all(self) -> list[Copy]:
+    async def list(self) -> list[StoreCopy]:
         """Return the backups, newest first."""
-        return await asyncio.to_thread(self._copies.all)
+        return await asyncio.to_thread(self._copies.list)
 
-    async def keep(self) -> Copy | None:
+    async def take_if_due(self) -> StoreCopy | None:
         """Take a backup if one is due, and remove those that must go; return what was taken.
 
         One is due with the first key, then where the vault changed and the newest is an hour old,
@@ -83,7 +83,7 @@ class Backups:
             source = path or self._numbered(number or 1)
             await asyncio.to_thread(files.ensure_private_dir, self._places.data)
             async with files.locked(self._places.init_lock):
-                put_back = partial(self._copies.put_back, source, self._clock(), fits=_is_vault)
+                put_back = partial(self._copies.restore, source, self._clock(), fits=_is_vault)
                 aside = await asyncio.to_thread(put_back)
         return source, aside
 
@@ -92,40 +92,40 @@ class Backups:
         return files.free_bytes(self._places.data)
 
     def _numbered(self, number: int) -> Path:
-        copies = self._copies.all()
+        copies = self._copies.list()
         if not 0 < number <= len(copies):
             raise NotFound("there is no such backup; look at byokd vault status")
         return copies[number - 1].path
 
-    def _keep(self) -> Copy | None:
-        if not files.is_there(self._places.vault_db):
+    def _keep(self) -> StoreCopy | None:
+        if not files.exists(self._places.vault_db):
             return None
-        with self._copies.alone():
-            now = self._copies.look(_contents)
-            copies = self._copies.all()
+        with self._copies.exclusive():
+            now = self._copies.inspect(_contents)
+            copies = self._copies.list()
             if now is None:
                 return None
             stale = list(self._stale(now, [copy.path for copy in copies]))
             taken = None
             if stale or self._due(now, copies[0] if copies else None):
                 taken = self._take(stale)
-            for path in (*stale, *(copy.path for copy in self._copies.all()[BACKUPS_MAX:])):
+            for path in (*stale, *(copy.path for copy in self._copies.list()[BACKUPS_MAX:])):
                 files.remove(path)
             return taken
 
-    def _due(self, now: _Contents, last: Copy | None) -> bool:
+    def _due(self, now: _Contents, last: StoreCopy | None) -> bool:
         if last is None:
             return any(kind == "key" for kind, _ in now.held)
         age_ms = self._clock() - last.taken_at
         if 0 <= age_ms < BACKUP_EVERY_MS:
             return False
         try:
-            then = self._copies.look(_contents, last.path)
+            then = self._copies.inspect(_contents, last.path)
         except VaultError:
             return True
         return then is None or then.head != now.head
 
-    def _take(self, stale: list[Path]) -> Copy:
+    def _take(self, stale: Sequence[Path]) -> StoreCopy:
         try:
             return self._copies.take(self._clock())
         except StoreFailed:
@@ -141,7 +141,7 @@ class Backups:
         kept = self._places.data.glob(f"{self._places.vault_db.name}.pre-v*")
         for path in (*copies, *(old for old in kept if not old.name.endswith(".new"))):
             try:
-                then = self._copies.look(_contents, path)
+                then = self._copies.inspect(_contents, path)
             except VaultError:
                 continue  # it opens nothing; it goes when its turn comes
             if then is not None and self._gone(then, now):
@@ -155,7 +155,7 @@ class Backups:
         """
         if then.held & now.deleted:
             return True
-        came_from = self._copies.look(lambda store: _head_at(store, then.head_seq))
+        came_from = self._copies.inspect(lambda store: _head_at(store, then.head_seq))
         return came_from == then.head and bool(then.held - now.held)
 
 
@@ -173,9 +173,9 @@ def _contents(store: Connection) -> _Contents | None:
         head_seq=meta[0].number("head_seq"),
         head=meta[0].blob("head_m"),
         held=frozenset(
-            (row.text("kind"), row.any("id")) for sql in _HELD for row in store.query(sql)
+            (row.text("kind"), row.any("id")) for sql in _CONTENTS for row in store.query(sql)
         ),
-        deleted=frozenset(("key", id_to_bytes(row.text("key_ref"))) for row in deleted),
+        deleted=frozenset(("key", key_id_to_bytes(row.text("key_ref"))) for row in deleted),
     )
 
 

@@ -26,7 +26,6 @@ from byokd.store.transaction import Meta, RootKeys, VaultTx, write_meta
 
 if TYPE_CHECKING:
     from byokd.protocol.vault import SlotKind
-    from byokd.vault.slots import SlotKey
 
 ID_BYTES: Final = 16
 PENDING: Final = "pending"
@@ -70,8 +69,18 @@ class Slot:
         )
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class SlotKey:
+    """The key of one slot, and what must be written down to have it again."""
+
+    slot_id: bytes
+    kind: SlotKind
+    params: bytes
+    kek: bytes
+
+
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredSlots:
     """What is known of a store before it is unlocked: nothing of it is authenticated yet."""
 
     store_id: bytes
@@ -83,7 +92,7 @@ class Stored:
         return tuple(slot for slot in self.slots if slot.state == ACTIVE)
 
 
-class DoesNotOpen(VaultCorrupt):
+class WrongSlotKey(VaultCorrupt):
     """A key is not the one that a slot was made with, or the slot's row was changed."""
 
 
@@ -100,7 +109,7 @@ class DataKey:
         return subkey(self.key, "fingerprint")
 
 
-def find(sql: Tx) -> Stored | None:
+def read_slots(sql: Tx) -> StoredSlots | None:
     """Return the store's identity and its slots; None where there is no vault yet.
 
     Raises:
@@ -109,32 +118,32 @@ def find(sql: Tx) -> Stored | None:
     meta = sql.one("SELECT store_id FROM meta")
     if meta is None:
         return None
-    stored = Stored(meta.blob("store_id"), tuple(all_slots(sql)))
+    stored = StoredSlots(meta.blob("store_id"), tuple(all_slots(sql)))
     if not stored.active:
         raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
     return stored
 
 
-def already_there() -> Conflict:
+def vault_exists() -> Conflict:
     """Return the error for a vault that is made twice."""
     return Conflict("there is a vault already; unlock it instead of making another")
 
 
-def create(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
+def create_root(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
     """Write a new root key under its slots, and the row that every change passes through."""
     root = os.urandom(KEY_BYTES)
-    keys = RootKeys.of(store_id, _FIRST, root)
+    keys = RootKeys.derive(store_id, _FIRST, root)
     for key in opened_by:
-        write_slot(sql, keys, wrapped(keys, key, at=at))
+        write_slot(sql, keys, wrap_root(keys, key, at=at))
     genesis = keys.chain(_FIRST).genesis()
     write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
     return keys
 
 
-def wrapped(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
+def wrap_root(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
     """Return an active slot that opens these root keys."""
     fields = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
-    parents = keys.root if keys.trail == keys.root else keys.root + keys.trail
+    parents = keys.root if keys.audit_root == keys.root else keys.root + keys.audit_root
     blob = seal(key.kek, "slot", fields, parents)
     return Slot(key.slot_id, key.kind, key.params, keys.version, ACTIVE, blob, at, _FIRST)
 
@@ -156,7 +165,7 @@ def write_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
     )
 
 
-def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+def open_root(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
     """Return the root key that a slot wraps.
 
     Raises:
@@ -167,11 +176,11 @@ def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
     try:
         parents = bytes(open_blob(kek, "slot", fields, slot.blob or b""))
     except EnvelopeError:
-        raise DoesNotOpen(
+        raise WrongSlotKey(
             "the master key does not open this store; restore the store it belongs to"
         ) from None
     root, trail = parents[:KEY_BYTES], parents[KEY_BYTES:] or None
-    keys = RootKeys.of(stored.store_id, slot.rk_version, root, trail)
+    keys = RootKeys.derive(stored.store_id, slot.rk_version, root, trail)
     if not same(slot.mac(keys), slot.row_mac):
         raise VaultCorrupt(
             "the row that holds the root key was changed from outside; restore the store's backup"
@@ -179,7 +188,7 @@ def open_root(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
     return keys
 
 
-def data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
+def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
     """Return an account's data key, the newest or a given version; None where there is none.
 
     Raises:
@@ -200,18 +209,18 @@ def data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKe
     columns = (account, found, row.number("rk_version"), digest(blob), row.number("created_at"))
     expected = tx.keys.row_mac("account_dek", *columns, row.number("row_gen"))
     if not same(expected, row.blob("row_mac")):
-        raise _changed(account)
+        raise _tampered(account)
     try:
         key = open_blob(tx.keys.root, "account-dek", _dek_fields(tx.keys, account, found), blob)
     except EnvelopeError:
-        raise _changed(account) from None
+        raise _tampered(account) from None
     tx.data_keys[account, found] = bytes(key)
     return DataKey(found, bytes(key))
 
 
 def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
     """Return an account's data key; the first use of the account makes it."""
-    if (found := data_key(tx, account)) is not None:
+    if (found := read_data_key(tx, account)) is not None:
         return found
     key = DataKey(_FIRST, os.urandom(KEY_BYTES))
     _write_data_key(tx, tx.keys, account, key, at=at)
@@ -221,7 +230,7 @@ def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
 
 def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
     """Make the next data key of an account; None where the account has none yet."""
-    newest = data_key(tx, account)
+    newest = read_data_key(tx, account)
     if newest is None:
         return None
     key = DataKey(newest.version + 1, os.urandom(KEY_BYTES))
@@ -242,7 +251,7 @@ def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
     tx.changed = tx.changed or removed > 0
 
 
-def renew_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
+def replace_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
     """Put the store under a new root key: its slots, its data keys, and the MAC of every row.
 
     A row that fails its check is left as it is, so that it goes on failing.
@@ -259,20 +268,22 @@ def renew_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKey
         VaultCorrupt: a data key was changed from outside; what it seals would be lost.
     """
     before, sql = tx.keys, tx.sql
-    after = RootKeys.of(before.store_id, before.version + 1, os.urandom(KEY_BYTES), before.trail)
+    after = RootKeys.derive(
+        before.store_id, before.version + 1, os.urandom(KEY_BYTES), before.audit_root
+    )
     for row in sql.all("SELECT account_id, dek_version, created_at FROM account_dek"):
         account, version = row.text("account_id"), row.number("dek_version")
-        key = data_key(tx, account, version=version)
+        key = read_data_key(tx, account, version=version)
         if key is not None:
             _write_data_key(tx, after, account, key, at=row.number("created_at"))
-    was = {slot.slot_id.hex() for slot in checked_slots(tx) if slot.state == ACTIVE}
+    was = {slot.slot_id.hex() for slot in authentic_slots(tx) if slot.state == ACTIVE}
     opens = {key.slot_id.hex() for key in opened_by}
-    tx.owed_slots |= dict.fromkeys(was - opens, False) | dict.fromkeys(opens - was, True)
+    tx.unrecorded_slots |= dict.fromkeys(was - opens, False) | dict.fromkeys(opens - was, True)
     made_at = {slot.slot_id: slot.created_at for slot in all_slots(sql)}
     sql.run("DELETE FROM key_slot WHERE state = ?", ACTIVE)
     for slot_key in opened_by:
         created_at = made_at.get(slot_key.slot_id, at)
-        write_slot(sql, after, wrapped(after, slot_key, at=created_at))
+        write_slot(sql, after, wrap_root(after, slot_key, at=created_at))
     for slot in all_slots(sql):
         if slot.state != ACTIVE and same(slot.mac(before), slot.row_mac):
             write_slot(sql, after, replace(slot, rk_version=after.version))
@@ -301,7 +312,7 @@ def _dek_fields(keys: RootKeys, account: str, version: int) -> tuple[bytes, str,
     return (keys.store_id, account, version, keys.version)
 
 
-def checked_slots(tx: VaultTx) -> list[Slot]:
+def authentic_slots(tx: VaultTx) -> list[Slot]:
     """Return the slots whose rows are as they were written; another is as if it were not there.
 
     Keys are removed by what these rows say, so whoever edits a row must not be able to say it.
@@ -309,12 +320,12 @@ def checked_slots(tx: VaultTx) -> list[Slot]:
     return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
 
 
-def slots(tx: VaultTx) -> dict[str, bool]:
+def slot_validity(tx: VaultTx) -> dict[str, bool]:
     """Return the ids of slots that open the store, in hex; False for a row that fails its check.
 
     The audit trail is compared with this.
     """
-    checked = {slot.slot_id for slot in checked_slots(tx)}
+    checked = {slot.slot_id for slot in authentic_slots(tx)}
     return {
         slot.slot_id.hex(): slot.slot_id in checked
         for slot in all_slots(tx.sql)
@@ -329,7 +340,7 @@ def all_slots(sql: Tx) -> list[Slot]:
     return [_slot_of(row) for row in rows]
 
 
-def _changed(account: str) -> VaultCorrupt:
+def _tampered(account: str) -> VaultCorrupt:
     return VaultCorrupt(
         f"the data key of account {account} was changed from outside; restore the store's backup"
     )

@@ -28,16 +28,31 @@ from byokd.protocol.errors import Conflict, NotFound, VaultCorrupt
 from byokd.protocol.key import KeyState
 from byokd.store.connection import Row
 from byokd.store.transaction import DELETED, KeyFacts, VaultTx
-from byokd.vault import rows
 from byokd.vault.key_wrapping import (
     ID_BYTES,
     DataKey,
-    data_key,
     drop_unused_data_keys,
     ensure_data_key,
+    read_data_key,
     renew_data_key,
 )
-from byokd.vault.rows import KeyRow, Listing, NewKey, OpenedKey, Sealed
+from byokd.vault.rows import (
+    USABLE,
+    KeyRow,
+    Listing,
+    NewKey,
+    OpenedKey,
+    Sealed,
+    blob_context,
+    deleted_facts,
+    insert_row,
+    key_id_to_bytes,
+    key_id_to_text,
+    read_row,
+    seal_meta,
+    tampered,
+    update_row,
+)
 
 _PURPOSE: Final = "api-key"
 _UNSEALED: Final = Sealed(0, 0, b"", b"")
@@ -59,7 +74,7 @@ def put(tx: VaultTx, account: str, new: NewKey, *, at: int) -> KeyRow:
     if current is not None and new.make_default:
         _clear_default(tx, account, new.provider)
     row = KeyRow(
-        key_id=rows.id_to_text(os.urandom(ID_BYTES)),
+        key_id=key_id_to_text(os.urandom(ID_BYTES)),
         account=account,
         provider=new.provider,
         version=1,
@@ -81,7 +96,7 @@ def put(tx: VaultTx, account: str, new: NewKey, *, at: int) -> KeyRow:
         sealed=_UNSEALED,
         row_gen=1,
     )
-    return _owe(tx, rows.insert(tx, _with_fields(tx, key, row, new.fields)))
+    return _require_audit_entry(tx, insert_row(tx, _with_fields(tx, key, row, new.fields)))
 
 
 def rotate(
@@ -113,7 +128,7 @@ def rotate(
         is_default=row.is_default or _default_id(tx, account, row.provider) is None,
     )
     key = ensure_data_key(tx, account, at=at)
-    return _owe(tx, rows.update(tx, _with_fields(tx, key, fresh, fields)))
+    return _require_audit_entry(tx, update_row(tx, _with_fields(tx, key, fresh, fields)))
 
 
 def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
@@ -124,7 +139,7 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
         VaultCorrupt: the entry is not what was stored for this account, provider and origin.
     """
     row = get(tx, account, key_id)
-    plaintext = sealed_fields(tx, row)
+    plaintext = open_fields(tx, row)
     values = unpack_pairs(plaintext)
     wipe(plaintext)
     secret = {name for name, shown in row.fields.items() if shown is None}
@@ -133,20 +148,20 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
     )
 
 
-def sealed_fields(tx: VaultTx, row: KeyRow) -> bytearray:
+def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:
     """Return what is sealed in an entry, packed, in a buffer that the caller wipes.
 
     Raises:
         VaultCorrupt: the entry is not what was stored for this account, provider and origin.
     """
-    key = data_key(tx, row.account, version=row.sealed.dek_version)
+    key = read_data_key(tx, row.account, version=row.sealed.dek_version)
     if key is None:
-        raise rows.changed(row.key_id)
+        raise tampered(row.key_id)
     try:
-        bound = rows.blob_fields(tx, row, key.version)
+        bound = blob_context(tx, row, key.version)
         return open_blob(key.key, _PURPOSE, bound, row.sealed.blob)
     except EnvelopeError:
-        raise rows.changed(row.key_id) from None
+        raise tampered(row.key_id) from None
 
 
 def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:
@@ -157,12 +172,12 @@ def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:
     """
     found = tx.sql.one(
         "SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?",
-        rows.id_to_bytes(key_id),
+        key_id_to_bytes(key_id),
         account,
     )
     if found is None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    return rows.read(tx, found)
+    return read_row(tx, found)
 
 
 def list_keys(tx: VaultTx, account: str, provider: str | None = None) -> Listing:
@@ -178,9 +193,9 @@ def list_keys(tx: VaultTx, account: str, provider: str | None = None) -> Listing
     broken: list[str] = []
     for row in found:
         try:
-            good.append(rows.read(tx, row))
+            good.append(read_row(tx, row))
         except VaultCorrupt:
-            broken.append(rows.id_to_text(row.blob("key_id")))
+            broken.append(key_id_to_text(row.blob("key_id")))
     return Listing(tuple(good), tuple(broken))
 
 
@@ -198,14 +213,14 @@ def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
     Raises:
         NotFound: no such key in this account.
     """
-    raw = rows.id_to_bytes(key_id)
+    raw = key_id_to_bytes(key_id)
     found = tx.sql.one("SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?", raw, account)
     if found is None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    gone = facts_when_gone(tx, found)
+    gone = facts_after_deletion(tx, found)
     tx.sql.run("DELETE FROM key_entry WHERE key_id = ?", raw)
     tx.changed = True
-    tx.owed[key_id] = gone
+    tx.unrecorded_keys[key_id] = gone
     if _default_id(tx, account, gone.provider) is None:
         _promote(tx, account, gone.provider)
     return gone
@@ -218,21 +233,21 @@ def delete_missing(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
         NotFound: the trail knows of no such key in this account, or its row is there.
     """
     told = tx.distrusted.get(key_id)
-    there = tx.sql.one("SELECT 1 FROM key_entry WHERE key_id = ?", rows.id_to_bytes(key_id))
+    there = tx.sql.one("SELECT 1 FROM key_entry WHERE key_id = ?", key_id_to_bytes(key_id))
     if told is None or told.account != account or there is not None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    tx.owed[key_id] = gone = replace(told, state=DELETED)
+    tx.unrecorded_keys[key_id] = gone = replace(told, state=DELETED)
     return gone
 
 
-def facts_when_gone(tx: VaultTx, found: Row) -> KeyFacts:
+def facts_after_deletion(tx: VaultTx, found: Row) -> KeyFacts:
     """Return what the trail must say of an entry once it is deleted; it may be a changed one."""
     try:
-        return rows.read(tx, found).gone
+        return read_row(tx, found).facts_after_deletion
     except VaultCorrupt:
-        return rows.deleted(
+        return deleted_facts(
             found.text("account_id"),
-            rows.id_to_text(found.blob("key_id")),
+            key_id_to_text(found.blob("key_id")),
             found.text("provider_id"),
             found.number("version"),
             found.text("origin"),
@@ -249,7 +264,7 @@ def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
     if row.is_default:
         return row
     _clear_default(tx, account, row.provider)
-    return rows.update(tx, replace(row, is_default=True))
+    return update_row(tx, replace(row, is_default=True))
 
 
 def set_state(
@@ -280,9 +295,9 @@ def set_state(
         or (row_gen is not None and row_gen != row.row_gen)
     ):
         raise Conflict("the key changed meanwhile; look at it again", key_id=key_id)
-    usable = to in rows.USABLE
+    usable = to in USABLE
     takes_default = usable and _default_id(tx, account, row.provider) is None
-    after = rows.update(
+    after = update_row(
         tx,
         replace(
             row,
@@ -294,7 +309,7 @@ def set_state(
         ),
     )
     told = after.facts == row.facts and not row.distrusted
-    return after if told else _owe(tx, after)
+    return after if told else _require_audit_entry(tx, after)
 
 
 def set_health(
@@ -310,15 +325,15 @@ def set_health(
         return None
     if row.version != version:
         return None
-    return row if row.health == health else rows.update(tx, replace(row, health=dict(health)))
+    return row if row.health == health else update_row(tx, replace(row, health=dict(health)))
 
 
-def use_is_news(row: KeyRow, *, at: int) -> bool:
+def use_needs_recording(row: KeyRow, *, at: int) -> bool:
     """Tell whether a use now is worth a write: it was used long ago, or never, or in the future."""
     return row.last_used_at is None or not 0 <= at - row.last_used_at < LAST_USED_STEP_MS
 
 
-def reseal(tx: VaultTx, account: str, *, at: int) -> int:
+def reseal_account(tx: VaultTx, account: str, *, at: int) -> int:
     """Seal every key of an account under a new data key; returns how many there were.
 
     Fingerprints are made with the data key, so they change too. A key that cannot be opened stays
@@ -333,24 +348,24 @@ def reseal(tx: VaultTx, account: str, *, at: int) -> int:
             fields = open_key(tx, account, row.key_id).fields
         except VaultCorrupt:
             continue
-        rows.update(tx, _with_fields(tx, key, row, fields))
+        update_row(tx, _with_fields(tx, key, row, fields))
     drop_unused_data_keys(tx, account, key.version)
     return len(listing.rows)
 
 
-def note_used(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
+def record_use(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
     """Remember when a key was last used; returns whether that was worth a write."""
     try:
         row = get(tx, account, key_id)
     except NotFound:
         return False
-    if not use_is_news(row, at=at):
+    if not use_needs_recording(row, at=at):
         return False
-    rows.update(tx, replace(row, last_used_at=at))
+    update_row(tx, replace(row, last_used_at=at))
     return True
 
 
-def facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
+def all_facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
     """Return every key's facts by id, None for a row that fails its check.
 
     The audit trail is compared with this.
@@ -358,9 +373,9 @@ def facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
     found: dict[str, KeyFacts | None] = {}
     for row in tx.sql.all("SELECT * FROM key_entry"):
         try:
-            checked = rows.read(tx, row)
+            checked = read_row(tx, row)
         except VaultCorrupt:
-            found[rows.id_to_text(row.blob("key_id"))] = None
+            found[key_id_to_text(row.blob("key_id"))] = None
         else:
             found[checked.key_id] = checked.facts
     return found
@@ -373,7 +388,7 @@ def fingerprint_of(
 
     Tells a person that a key is stored already, without opening any.
     """
-    key = data_key(tx, account)
+    key = read_data_key(tx, account)
     return None if key is None else fingerprint(key.fingerprint, provider, _secrets(fields))
 
 
@@ -393,9 +408,9 @@ def _with_fields(
         (name, value.reveal() if isinstance(value, Secret) else value)
         for name, value in fields.items()
     ]
-    blob = seal(key.key, _PURPOSE, rows.blob_fields(tx, row, key.version), pack_pairs(texts))
+    blob = seal(key.key, _PURPOSE, blob_context(tx, row, key.version), pack_pairs(texts))
     meta_version = row.sealed.meta_version + 1
-    meta = rows.seal_meta(tx, key, row, meta_version)
+    meta = seal_meta(tx, key, row, meta_version)
     return replace(row, sealed=Sealed(key.version, meta_version, meta, blob))
 
 
@@ -403,8 +418,8 @@ def _secrets(fields: Mapping[str, Secret | str]) -> Iterable[str]:
     return [value.reveal() for _, value in sorted(fields.items()) if isinstance(value, Secret)]
 
 
-def _owe(tx: VaultTx, row: KeyRow) -> KeyRow:
-    tx.owed[row.key_id] = row.facts
+def _require_audit_entry(tx: VaultTx, row: KeyRow) -> KeyRow:
+    tx.unrecorded_keys[row.key_id] = row.facts
     return replace(row, distrusted=False)  # what is told of it from now on is what it says
 
 
@@ -414,16 +429,16 @@ def _default_id(tx: VaultTx, account: str, provider: str) -> str | None:
         account,
         provider,
     )
-    return None if row is None else rows.id_to_text(row.blob("key_id"))
+    return None if row is None else key_id_to_text(row.blob("key_id"))
 
 
 def _clear_default(tx: VaultTx, account: str, provider: str) -> None:
     if (current := default_key(tx, account, provider)) is not None:
-        rows.update(tx, replace(current, is_default=False))
+        update_row(tx, replace(current, is_default=False))
 
 
 def _promote(tx: VaultTx, account: str, provider: str) -> None:
     """Make the newest usable key the default; broken rows are passed over."""
     usable = [row for row in list_keys(tx, account, provider).rows if row.usable]
     if usable:
-        rows.update(tx, replace(usable[-1], is_default=True))
+        update_row(tx, replace(usable[-1], is_default=True))

@@ -17,11 +17,11 @@ from typing import Final
 
 from byokd.core.limits import UNSETTLED_KEYS_MAX
 from byokd.crypto.encoding import pack, unpack
-from byokd.keysource.source import Item, failed, reason_of
+from byokd.keysource.source import Item, reason_of, source_error
 from byokd.protocol.errors import ByokdError
 from byokd.store import files
 from byokd.store.paths import StorePaths
-from byokd.vault.key_wrapping import Stored
+from byokd.vault.key_wrapping import StoredSlots
 from byokd.vault.slots import SlotKeys
 
 _NAME_MAX_BYTES: Final = 128
@@ -29,7 +29,7 @@ _PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
+class _PendingKey:
     """A key that may be somewhere, and the kind of place."""
 
     item: Item
@@ -37,7 +37,7 @@ class _Name:
 
 
 @contextmanager
-def written_down(places: StorePaths | None, item: Item, kind: str) -> Iterator[None]:
+def record_pending(places: StorePaths | None, item: Item, kind: str) -> Iterator[None]:
     """Write down which key is about to be made, and strike it out where it was not made.
 
     A keyring that answers too late may still keep the key: its name stays. Without `places` the
@@ -50,59 +50,61 @@ def written_down(places: StorePaths | None, item: Item, kind: str) -> Iterator[N
     if places is None:
         yield
         return
-    before = _names(places)
+    before = _read(places)
     if len(before) >= UNSETTLED_KEYS_MAX:
-        raise failed("timeout")
-    _write(places, [*before, _Name(item, kind)])
+        raise source_error("timeout")
+    _write(places, [*before, _PendingKey(item, kind)])
     try:
         yield
     except ByokdError as error:
         if reason_of(error) != "timeout":
-            clear(places, item)
+            remove_pending(places, item)
         raise
 
 
-def clear(places: StorePaths, item: Item) -> None:
+def remove_pending(places: StorePaths, item: Item) -> None:
     """Strike a name out: the store is written, or the key was not made. May raise `StoreFailed`."""
-    _write(places, [name for name in _names(places) if name.item != item])
+    _write(places, [name for name in _read(places) if name.item != item])
 
 
-def is_there(places: StorePaths) -> bool:
+def any_pending(places: StorePaths) -> bool:
     """Tell whether somebody did not come to an end. May raise `StoreFailed`."""
-    return files.is_there(_path(places))
+    return files.exists(_path(places))
 
 
-async def settle(places: StorePaths, slot_keys: SlotKeys, stored: Stored | None) -> None:
+async def clean_up_pending(
+    places: StorePaths, slot_keys: SlotKeys, stored: StoredSlots | None
+) -> None:
     """Remove keys that were made for a vault which never came to be.
 
     Where that is not possible now the names stay, for the next time; a place that does not answer
     for one key is not asked for the others. May raise `StoreFailed`.
     """
-    if not is_there(places):
+    if not any_pending(places):
         return
-    left = _names(places)
+    left = _read(places)
     while left:
         unused = stored is None or stored.store_id != left[0].item.store_id
-        if unused and not await slot_keys.forget(left[0].item, left[0].kind):
+        if unused and not await slot_keys.delete(left[0].item, left[0].kind):
             break
         left = left[1:]
     _write(places, left)
 
 
-def _names(places: StorePaths) -> list[_Name]:
+def _read(places: StorePaths) -> list[_PendingKey]:
     """Return what is written down; nothing where the file was cut by a crash, before any key."""
     data = files.read_private(_path(places), _NAME_MAX_BYTES * UNSETTLED_KEYS_MAX)
     try:
         parts = unpack(data or b"")
         return [
-            _Name(Item(*parts[at : at + 2]), parts[at + 2].decode())
+            _PendingKey(Item(*parts[at : at + 2]), parts[at + 2].decode())
             for at in range(0, len(parts), _PARTS)
         ]
     except (ValueError, IndexError, TypeError):
         return []
 
 
-def _write(places: StorePaths, names: Sequence[_Name]) -> None:
+def _write(places: StorePaths, names: Sequence[_PendingKey]) -> None:
     if not names:
         files.remove(_path(places))
         return

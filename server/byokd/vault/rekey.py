@@ -22,21 +22,36 @@ from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from byokd.core.limits import SLOTS_MAX
-from byokd.keysource.source import Item, failed
+from byokd.keysource.source import Item, source_error
 from byokd.protocol.errors import Conflict, InvalidParams, NotFound, Unsupported, VaultError
 from byokd.protocol.vault import SlotKind
 from byokd.store.transaction import VaultTx
-from byokd.vault import key_wrapping, keys, pending_keys, rows
-from byokd.vault.key_wrapping import ACTIVE, ID_BYTES, PENDING, RETIRING, Slot, Stored
-from byokd.vault.slots import NO_PARAMS, RECOVERY, Given, SlotKey, opened
+from byokd.vault.key_wrapping import (
+    ACTIVE,
+    ID_BYTES,
+    PENDING,
+    RETIRING,
+    Slot,
+    SlotKey,
+    StoredSlots,
+    all_slots,
+    authentic_slots,
+    replace_root,
+    wrap_root,
+    write_slot,
+)
+from byokd.vault.keys import reseal_account
+from byokd.vault.pending_keys import any_pending
+from byokd.vault.rows import renew_row_macs
+from byokd.vault.slots import NO_PARAMS, RECOVERY, SlotSecrets, open_slot
 from byokd.vault.vault import Vault
 
-Note: TypeAlias = Callable[[VaultTx, bytes], object]
+SlotRecorder: TypeAlias = Callable[[VaultTx, bytes], object]
 """Writes the audit entry about a slot, in the transaction of the change."""
 
 Retire: TypeAlias = Literal["none", "protections", "recoveryCodes"]
 
-_KEPT: Final = frozenset({"osKeyring", "keyFile"})
+_STORED_KINDS: Final = frozenset({"osKeyring", "keyFile"})
 """The kinds whose key is put somewhere, and could be left behind there."""
 
 
@@ -51,11 +66,13 @@ class NewSlot:
     """
 
     kind: SlotKind
-    given: Given
+    given: SlotSecrets
     retire: Retire = "none"
 
 
-async def add_slot(vault: Vault, new: NewSlot, *, at: int, added: Note, removed: Note) -> None:
+async def add_slot(
+    vault: Vault, new: NewSlot, *, at: int, added: SlotRecorder, removed: SlotRecorder
+) -> None:
     """Make another way to open the vault.
 
     Raises:
@@ -70,19 +87,19 @@ async def add_slot(vault: Vault, new: NewSlot, *, at: int, added: Note, removed:
     async with vault.changing_slots():
         store_id = await vault.read(lambda tx: tx.keys.store_id)
         item = Item(store_id, os.urandom(ID_BYTES))
-        await vault.transaction(lambda tx: _intend(tx, item.slot_id, new.kind, at=at))
+        await vault.transaction(lambda tx: _write_pending(tx, item.slot_id, new.kind, at=at))
         try:
             key = await vault.slot_keys.make(item, new.kind, new.given, interactive=True)
             await _prove(vault, item, key)
             await vault.transaction(lambda tx: _activate(tx, key, new.retire, added, removed))
         except BaseException:
             with suppress(VaultError):
-                await _clear(vault)
+                await _remove_unfinished(vault)
             raise
-        await _clear(vault)
+        await _remove_unfinished(vault)
 
 
-async def remove_slot(vault: Vault, slot_id: bytes, *, removed: Note) -> None:
+async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) -> None:
     """Take a way to open the vault away; its key is removed from where it is kept.
 
     Raises:
@@ -101,33 +118,38 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: Note) -> None:
                 "this is the last way to open the vault but for a recovery code; add another first"
             )
         if slot is None:
-            _strike_out(tx, slot_id)
+            _delete_invalid(tx, slot_id)
         else:
             _retire(tx, slot)
         removed(tx, slot_id)
 
     async with vault.changing_slots():
         await vault.transaction(work)
-        await _clear(vault)
+        await _remove_unfinished(vault)
 
 
-async def finish(vault: Vault) -> None:
+async def recover_interrupted(vault: Vault) -> None:
     """Complete or undo what was begun by a process that is gone; never raises.
 
     Nothing is done while another process is at it, and a key that cannot be removed now is tried
     again at the next start.
     """
     with suppress(VaultError, Unsupported):  # unsupported: the vault is in memory
-        stored = await vault.survey()
+        stored = await vault.refresh_slots()
         begun = stored is not None and len(stored.active) < len(stored.slots)
-        if begun or pending_keys.is_there(vault.places):
+        if begun or any_pending(vault.places):
             async with vault.changing_slots(timeout_ms=0):
                 if begun:
-                    await _clear(vault)
+                    await _remove_unfinished(vault)
 
 
 async def renew_root(
-    vault: Vault, given: Given, new: Given, *, at: int, note: Callable[[VaultTx], object]
+    vault: Vault,
+    given: SlotSecrets,
+    new: SlotSecrets,
+    *,
+    at: int,
+    note: Callable[[VaultTx], object],
 ) -> None:
     """Put the vault under a new root key, in one transaction.
 
@@ -145,15 +167,15 @@ async def renew_root(
         VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
     """
     async with vault.changing_slots():
-        stored = await vault.survey()
+        stored = await vault.refresh_slots()
         if stored is None:
-            raise failed("itemMissing")
-        opened_by = await _keys_of(vault, stored, given, new)
+            raise source_error("itemMissing")
+        opened_by = await _current_slot_keys(vault, stored, given, new)
 
         def work(tx: VaultTx) -> None:
             if {slot.slot_id for slot in _active(tx)} != {slot.slot_id for slot in stored.active}:
                 raise Conflict("the ways to open the vault changed meanwhile; try again")
-            rows.authenticate_anew(tx, key_wrapping.renew_root(tx, opened_by, at=at))
+            renew_row_macs(tx, replace_root(tx, opened_by, at=at))
             note(tx)
 
         await vault.transaction(work)
@@ -173,12 +195,14 @@ async def renew_data_keys(
     for account in accounts:
 
         def work(tx: VaultTx, account: str = account) -> None:
-            note(tx, account, keys.reseal(tx, account, at=at))
+            note(tx, account, reseal_account(tx, account, at=at))
 
         await vault.transaction(work)
 
 
-async def _keys_of(vault: Vault, stored: Stored, given: Given, new: Given) -> list[SlotKey]:
+async def _current_slot_keys(
+    vault: Vault, stored: StoredSlots, given: SlotSecrets, new: SlotSecrets
+) -> list[SlotKey]:
     """Return the key of every active slot, each proven to open it.
 
     Raises:
@@ -197,48 +221,48 @@ async def _keys_of(vault: Vault, stored: Stored, given: Given, new: Given) -> li
                 found.append(await vault.slot_keys.make(item, RECOVERY, new))
             continue
         kek = await vault.slot_keys.read(stored.store_id, slot, given, interactive=True)
-        opened(stored, slot, kek)
+        open_slot(stored, slot, kek)
         found.append(SlotKey(slot.slot_id, slot.kind, slot.kdf_params, kek))
     return found
 
 
 async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
     """Make sure that a key which was put somewhere comes back as it is."""
-    if key.kind in _KEPT:
+    if key.kind in _STORED_KINDS:
         slot = Slot(key.slot_id, key.kind, key.params, 0, PENDING, None, 0, 0)
-        if await vault.slot_keys.read(item.store_id, slot, Given()) != key.kek:
-            raise failed("itemCorrupt")
+        if await vault.slot_keys.read(item.store_id, slot, SlotSecrets()) != key.kek:
+            raise source_error("itemCorrupt")
 
 
-async def _clear(vault: Vault) -> None:
+async def _remove_unfinished(vault: Vault) -> None:
     """Remove the keys that rows name as unfinished or retiring, then those rows."""
-    store_id, slots = await vault.read(
-        lambda tx: (tx.keys.store_id, key_wrapping.checked_slots(tx))
-    )
+    store_id, slots = await vault.read(lambda tx: (tx.keys.store_id, authentic_slots(tx)))
     for slot in slots:
-        if slot.state != ACTIVE and await vault.slot_keys.forget(
+        if slot.state != ACTIVE and await vault.slot_keys.delete(
             Item(store_id, slot.slot_id), slot.kind
         ):
-            await vault.transaction(partial(_drop, slot=slot))
+            await vault.transaction(partial(_delete_row, slot=slot))
 
 
-def _intend(tx: VaultTx, slot_id: bytes, kind: SlotKind, *, at: int) -> None:
-    if len(key_wrapping.all_slots(tx.sql)) >= SLOTS_MAX:
+def _write_pending(tx: VaultTx, slot_id: bytes, kind: SlotKind, *, at: int) -> None:
+    if len(all_slots(tx.sql)) >= SLOTS_MAX:
         raise Conflict(f"the vault has {SLOTS_MAX} slots; remove one that is not needed")
     slot = Slot(slot_id, kind, NO_PARAMS, tx.keys.version, PENDING, None, at, 1)
-    key_wrapping.write_slot(tx.sql, tx.keys, slot)
+    write_slot(tx.sql, tx.keys, slot)
     tx.changed = True
 
 
-def _activate(tx: VaultTx, key: SlotKey, retire: Retire, added: Note, removed: Note) -> None:
-    there = key_wrapping.checked_slots(tx)
+def _activate(
+    tx: VaultTx, key: SlotKey, retire: Retire, added: SlotRecorder, removed: SlotRecorder
+) -> None:
+    there = authentic_slots(tx)
     pending = next((slot for slot in there if slot.slot_id == key.slot_id), None)
     if pending is None or pending.state != PENDING:
         raise Conflict("the new slot was taken away meanwhile; try again")
     before = _active(tx)
-    slot = key_wrapping.wrapped(tx.keys, key, at=pending.created_at)
-    key_wrapping.write_slot(tx.sql, tx.keys, slot)
-    tx.changed, tx.owed_slots[key.slot_id.hex()] = True, True
+    slot = wrap_root(tx.keys, key, at=pending.created_at)
+    write_slot(tx.sql, tx.keys, slot)
+    tx.changed, tx.unrecorded_slots[key.slot_id.hex()] = True, True
     added(tx, key.slot_id)
     for other in before:
         ends = "recoveryCodes" if other.kind == RECOVERY else "protections"
@@ -249,22 +273,20 @@ def _activate(tx: VaultTx, key: SlotKey, retire: Retire, added: Note, removed: N
 
 def _retire(tx: VaultTx, slot: Slot) -> None:
     """End a slot: what it wraps is gone with this transaction, its key follows."""
-    key_wrapping.write_slot(
-        tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1)
-    )
-    tx.changed, tx.owed_slots[slot.slot_id.hex()] = True, False
+    write_slot(tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1))
+    tx.changed, tx.unrecorded_slots[slot.slot_id.hex()] = True, False
 
 
-def _strike_out(tx: VaultTx, slot_id: bytes) -> None:
+def _delete_invalid(tx: VaultTx, slot_id: bytes) -> None:
     """Give up a slot whose row was changed or removed from outside: it opens nothing."""
     tx.sql.run("DELETE FROM key_slot WHERE slot_id = ?", slot_id)
-    tx.changed, tx.owed_slots[slot_id.hex()] = True, False
+    tx.changed, tx.unrecorded_slots[slot_id.hex()] = True, False
 
 
-def _drop(tx: VaultTx, slot: Slot) -> None:
+def _delete_row(tx: VaultTx, slot: Slot) -> None:
     tx.sql.run("DELETE FROM key_slot WHERE slot_id = ? AND state = ?", slot.slot_id, slot.state)
     tx.changed = True
 
 
 def _active(tx: VaultTx) -> Sequence[Slot]:
-    return [slot for slot in key_wrapping.checked_slots(tx) if slot.state == ACTIVE]
+    return [slot for slot in authentic_slots(tx) if slot.state == ACTIVE]

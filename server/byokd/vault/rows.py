@@ -24,7 +24,7 @@ from byokd.protocol.errors import Conflict, VaultCorrupt
 from byokd.protocol.key import KeyState
 from byokd.store.connection import Row, Sql
 from byokd.store.transaction import DELETED, KeyFacts, RootKeys, VaultTx
-from byokd.vault.key_wrapping import DataKey, data_key
+from byokd.vault.key_wrapping import DataKey, read_data_key
 
 USABLE: Final = frozenset({"active", "suspect"})
 
@@ -101,7 +101,7 @@ class KeyRow:
         return KeyFacts(self.account, self.key_id, self.provider, self.version, state, self.origin)
 
     @property
-    def gone(self) -> KeyFacts:
+    def facts_after_deletion(self) -> KeyFacts:
         """The same after its deletion."""
         return replace(self.facts, state=DELETED)
 
@@ -122,12 +122,12 @@ class Listing:
     broken: tuple[str, ...]
 
 
-def id_to_text(raw: bytes) -> str:
+def key_id_to_text(raw: bytes) -> str:
     """Return the id on the wire: `key_` and 26 characters of base32."""
     return _ID_PREFIX + b32encode(raw).decode().rstrip("=").lower()
 
 
-def id_to_bytes(key_id: str) -> bytes:
+def key_id_to_bytes(key_id: str) -> bytes:
     """Return the 16 bytes of an id; other bytes, which no key has, for one that is not an id."""
     body = key_id.removeprefix(_ID_PREFIX).upper()
     try:
@@ -146,49 +146,49 @@ def seal_meta(tx: VaultTx, key: DataKey, row: KeyRow, meta_version: int) -> byte
     }
     plaintext = json.dumps(shown, ensure_ascii=False, sort_keys=True).encode()
     return seal(
-        key.key, "key-meta", _meta_fields(tx, row.account, row.key_id, meta_version), plaintext
+        key.key, "key-meta", _meta_context(tx, row.account, row.key_id, meta_version), plaintext
     )
 
 
-def blob_fields(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, ...]:
+def blob_context(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, ...]:
     """Return what the sealed fields are bound to."""
     return (
         tx.keys.store_id,
         row.account,
         row.provider,
-        id_to_bytes(row.key_id),
+        key_id_to_bytes(row.key_id),
         row.version,
         row.origin,
         dek_version,
     )
 
 
-def deleted(account: str, key_id: str, provider: str, version: int, origin: str) -> KeyFacts:
+def deleted_facts(account: str, key_id: str, provider: str, version: int, origin: str) -> KeyFacts:
     """Return the facts of a deleted key whose row could not be trusted."""
     return KeyFacts(account, key_id, provider, version, DELETED, origin)
 
 
-def read(tx: VaultTx, row: Row) -> KeyRow:
+def read_row(tx: VaultTx, row: Row) -> KeyRow:
     """Check a row and return it.
 
     Raises:
         VaultCorrupt: with the key's id; other keys are not affected.
     """
-    key_id = id_to_text(row.blob("key_id"))
+    key_id = key_id_to_text(row.blob("key_id"))
     columns = _columns_of(row)
     if not same(_mac(tx.keys, columns), row.blob("row_mac")):
-        raise changed(key_id)
+        raise tampered(key_id)
     account, dek_version = row.text("account_id"), row.number("dek_version")
-    key = data_key(tx, account, version=dek_version)
+    key = read_data_key(tx, account, version=dek_version)
     if key is None:
-        raise changed(key_id)
+        raise tampered(key_id)
     meta_version, meta = row.number("meta_version"), row.blob("meta")
     try:
         shown = json.loads(
-            open_blob(key.key, "key-meta", _meta_fields(tx, account, key_id, meta_version), meta)
+            open_blob(key.key, "key-meta", _meta_context(tx, account, key_id, meta_version), meta)
         )
     except EnvelopeError:
-        raise changed(key_id) from None
+        raise tampered(key_id) from None
     state = next(state for state in _STATES if state == row.text("state"))
     return KeyRow(
         key_id=key_id,
@@ -216,7 +216,7 @@ def read(tx: VaultTx, row: Row) -> KeyRow:
     )
 
 
-def insert(tx: VaultTx, row: KeyRow) -> KeyRow:
+def insert_row(tx: VaultTx, row: KeyRow) -> KeyRow:
     """Write a new row."""
     columns = _columns(row)
     names, marks = ", ".join([*columns, "row_mac"]), ", ".join("?" * (len(columns) + 1))
@@ -229,7 +229,7 @@ def insert(tx: VaultTx, row: KeyRow) -> KeyRow:
     return row
 
 
-def update(tx: VaultTx, row: KeyRow) -> KeyRow:
+def update_row(tx: VaultTx, row: KeyRow) -> KeyRow:
     """Write a changed row over the one it was read as; returns it with its new `row_gen`.
 
     Raises:
@@ -242,7 +242,7 @@ def update(tx: VaultTx, row: KeyRow) -> KeyRow:
         f"UPDATE key_entry SET {names} WHERE key_id = ? AND row_gen = ?",  # noqa: S608  # likewise
         *columns.values(),
         _mac(tx.keys, columns),
-        id_to_bytes(row.key_id),
+        key_id_to_bytes(row.key_id),
         row.row_gen,
     )
     if changed != 1:
@@ -251,7 +251,7 @@ def update(tx: VaultTx, row: KeyRow) -> KeyRow:
     return after
 
 
-def authenticate_anew(tx: VaultTx, before: RootKeys) -> None:
+def renew_row_macs(tx: VaultTx, before: RootKeys) -> None:
     """Write every row's MAC under new root keys; a row that fails its check goes on failing."""
     for row in tx.sql.all("SELECT * FROM key_entry"):
         columns = _columns_of(row)
@@ -266,7 +266,7 @@ def authenticate_anew(tx: VaultTx, before: RootKeys) -> None:
 def _columns(row: KeyRow) -> dict[str, Sql]:
     """Return the columns in the order of the schema, without the MAC."""
     return {
-        "key_id": id_to_bytes(row.key_id),
+        "key_id": key_id_to_bytes(row.key_id),
         "account_id": row.account,
         "provider_id": row.provider,
         "version": row.version,
@@ -302,11 +302,11 @@ def _mac(keys: RootKeys, columns: Mapping[str, Sql]) -> bytes:
     return keys.row_mac("key_entry", *elements)
 
 
-def _meta_fields(tx: VaultTx, account: str, key_id: str, meta_version: int) -> tuple[Element, ...]:
-    return (tx.keys.store_id, account, id_to_bytes(key_id), meta_version)
+def _meta_context(tx: VaultTx, account: str, key_id: str, meta_version: int) -> tuple[Element, ...]:
+    return (tx.keys.store_id, account, key_id_to_bytes(key_id), meta_version)
 
 
-def changed(key_id: str) -> VaultCorrupt:
+def tampered(key_id: str) -> VaultCorrupt:
     """Return the error for an entry that is not what was written."""
     return VaultCorrupt(
         "this key's entry was changed from outside; delete it and store the key again",

@@ -16,14 +16,13 @@ from byokd.keysource import passphrase as phrases, provided_file, recovery
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.memory import MemorySource
 from byokd.keysource.os_keyring import OsKeyring
-from byokd.keysource.source import Item, KeySource, failed, reason_of
+from byokd.keysource.source import Item, KeySource, reason_of, source_error
 from byokd.protocol.errors import InvalidParams, Unsupported, VaultError
 from byokd.protocol.vault import KeyFilePlace, Protection, SlotKind
 from byokd.store import files
 from byokd.store.paths import StorePaths
 from byokd.store.transaction import RootKeys
-from byokd.vault import key_wrapping
-from byokd.vault.key_wrapping import DoesNotOpen, Slot, Stored
+from byokd.vault.key_wrapping import Slot, SlotKey, StoredSlots, WrongSlotKey, open_root
 
 NO_PARAMS: Final = pack()
 """What is written of a slot whose key is random and kept somewhere."""
@@ -38,14 +37,14 @@ _PLACES: Final[dict[bytes, KeyFilePlace]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SlotSecrets:
     """What a person gave; None where they gave nothing of the kind."""
 
     passphrase: Secret | None = None
     recovery_code: Secret | None = None
     key_file: KeyFilePlace = "own"
 
-    def fits(self, slot: Slot) -> bool:
+    def accepts(self, slot: Slot) -> bool:
         """Tell whether this slot should be tried: what was given, or else all that need nothing."""
         if self.passphrase is not None:
             return slot.kind == "passphrase"
@@ -54,18 +53,8 @@ class Given:
         return slot.kind != RECOVERY
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SlotKey:
-    """The key of one slot, and what must be written down to have it again."""
-
-    slot_id: bytes
-    kind: SlotKind
-    params: bytes
-    kek: bytes
-
-
 @dataclass(frozen=True, slots=True)
-class Worth:
+class ProtectionInfo:
     """What one way to keep a master key is worth, in words for people."""
 
     backend: str | None
@@ -73,12 +62,12 @@ class Worth:
     does_not_protect_against: str
 
 
-_PASSPHRASE: Final = Worth(
+_PASSPHRASE: Final = ProtectionInfo(
     phrases.BACKEND, phrases.PROTECTS_AGAINST, phrases.DOES_NOT_PROTECT_AGAINST
 )
 
 
-def sources_of(
+def key_sources(
     places: StorePaths, keyring_timeout_ms: int | None = None
 ) -> dict[Protection, KeySource]:
     """Return the real key sources of this machine. Nothing is asked yet.
@@ -105,17 +94,19 @@ class SlotKeys:
     def __init__(self, sources: Mapping[Protection, KeySource]) -> None:
         self._sources = sources
 
-    def worth(self, protection: Protection) -> Worth | None:
+    def describe(self, protection: Protection) -> ProtectionInfo | None:
         """Return what a protection is worth; None for one that is not there on this machine."""
         if protection == "passphrase":
             return _PASSPHRASE
         source = self._sources.get(protection)
         if source is None:
             return None
-        return Worth(source.backend, source.protects_against, source.does_not_protect_against)
+        return ProtectionInfo(
+            source.backend, source.protects_against, source.does_not_protect_against
+        )
 
     async def read(
-        self, store_id: bytes, slot: Slot, given: Given, *, interactive: bool = False
+        self, store_id: bytes, slot: Slot, given: SlotSecrets, *, interactive: bool = False
     ) -> bytes:
         """Return the key of a slot that is there.
 
@@ -126,21 +117,21 @@ class SlotKeys:
         """
         if slot.kind == "passphrase":
             if given.passphrase is None:
-                raise failed("passphraseNeeded")
-            return await phrases.key_of(given.passphrase, slot.kdf_params)
+                raise source_error("passphraseNeeded")
+            return await phrases.derive_key(given.passphrase, slot.kdf_params)
         if slot.kind == RECOVERY:
             if given.recovery_code is None:
-                raise failed("wrongRecoveryCode")
-            return recovery.key_of(given.recovery_code)
+                raise source_error("wrongRecoveryCode")
+            return recovery.derive_key(given.recovery_code)
         if slot.kdf_params in _PLACES:
-            return await provided_file.key_of(_PLACES[slot.kdf_params])
+            return await provided_file.read_key(_PLACES[slot.kdf_params])
         source = self._source(slot.kind)
         if source is None:
-            raise failed("noBackend")
+            raise source_error("noBackend")
         return await source.read(Item(store_id, slot.slot_id), interactive=interactive)
 
     async def make(
-        self, item: Item, kind: SlotKind, new: Given, *, interactive: bool = False
+        self, item: Item, kind: SlotKind, new: SlotSecrets, *, interactive: bool = False
     ) -> SlotKey:
         """Make the key of a new slot and keep it where its kind keeps it.
 
@@ -154,9 +145,9 @@ class SlotKeys:
             params, kek = await _from_passphrase(new.passphrase)
         elif kind == "keyFile" and new.key_file != "own":
             params = pack("file", new.key_file)
-            kek = await provided_file.key_of(new.key_file)
+            kek = await provided_file.read_key(new.key_file)
         elif kind == RECOVERY:
-            kek = recovery.key_of(new.recovery_code or recovery.new_code())
+            kek = recovery.derive_key(new.recovery_code or recovery.new_code())
         else:
             source = self._source(kind)
             if source is None:
@@ -164,13 +155,13 @@ class SlotKeys:
             kek = await source.create(item, interactive=interactive)
         return SlotKey(item.slot_id, kind, params, kek)
 
-    async def forget(self, item: Item, kind: str) -> bool:
+    async def delete(self, item: Item, kind: str) -> bool:
         """Remove a key from the place that keeps it; tell whether it is gone for certain."""
         source = self._source(kind)
         if source is None:
             return True  # it was derived, and is kept nowhere
         try:
-            await source.forget(item)
+            await source.delete(item)
             await source.read(item)
         except (VaultError, OSError) as error:
             return isinstance(error, VaultError) and reason_of(error) == "itemMissing"
@@ -188,16 +179,16 @@ async def _from_passphrase(given: Secret | None) -> tuple[bytes, bytes]:
         )
     phrases.check_new(given, "/passphrase")
     params = phrases.new_cost().packed()
-    return params, await phrases.key_of(given, params)
+    return params, await phrases.derive_key(given, params)
 
 
-def opened(stored: Stored, slot: Slot, kek: bytes) -> RootKeys:
+def open_slot(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
     """Return the root keys that a slot opens; a wrong key of a person's is told as such."""
     try:
-        return key_wrapping.open_root(stored, slot, kek)
-    except DoesNotOpen:
+        return open_root(stored, slot, kek)
+    except WrongSlotKey:
         if slot.kind == "passphrase":
-            raise failed("wrongPassphrase") from None
+            raise source_error("wrongPassphrase") from None
         if slot.kind == RECOVERY:
-            raise failed("wrongRecoveryCode") from None
+            raise source_error("wrongRecoveryCode") from None
         raise

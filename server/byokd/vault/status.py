@@ -9,7 +9,7 @@ from base64 import b32decode
 from collections.abc import Callable
 from typing import Final, cast, get_args
 
-from byokd.keysource.source import failed
+from byokd.keysource.source import source_error
 from byokd.protocol.errors import (
     Action,
     ByokdError,
@@ -25,8 +25,8 @@ from byokd.protocol.vault import (
     VaultInfo,
 )
 from byokd.store.transaction import SLOT_PREFIX, slot_id_to_text
-from byokd.vault.key_wrapping import Slot, Stored
-from byokd.vault.slots import Worth
+from byokd.vault.key_wrapping import Slot, StoredSlots
+from byokd.vault.slots import ProtectionInfo
 from byokd.vault.states import WIRE_STATES, VaultEvent, VaultState, next_state
 
 CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
@@ -46,7 +46,7 @@ class VaultStatus:
     """
 
     def __init__(self) -> None:
-        self.stored: Stored | None = None
+        self.slots_on_disk: StoredSlots | None = None
         self.error: VaultError | None = None
         self.state = VaultState.CHECKING
         self._reasons: dict[bytes, str | None] = {}
@@ -76,9 +76,11 @@ class VaultStatus:
 
     def _move(self, event: VaultEvent, error: VaultError | None) -> None:
         self.state = next_state(self.state, event)
-        self.error = failed("lockedByUser") if self.state is VaultState.LOCKED_BY_USER else error
+        self.error = (
+            source_error("lockedByUser") if self.state is VaultState.LOCKED_BY_USER else error
+        )
 
-    def note(self, slot: Slot, error: VaultError) -> None:
+    def note_slot_failure(self, slot: Slot, error: VaultError) -> None:
         """Remember why a slot did not open."""
         self._reasons[slot.slot_id] = reason_for(error)
 
@@ -86,14 +88,16 @@ class VaultStatus:
     def in_ring(self) -> bool:
         """Whether the OS keyring is one of the places of the master key."""
         return (
-            any(slot.kind == "osKeyring" for slot in self.stored.active) if self.stored else False
+            any(slot.kind == "osKeyring" for slot in self.slots_on_disk.active)
+            if self.slots_on_disk
+            else False
         )
 
     def not_open_error(self) -> ByokdError:
         """Return a new error that says why the vault is not open."""
         return no_vault() if self.error is None else copy_of(self.error)
 
-    def info(self, worth_of: Callable[[Protection], Worth | None]) -> VaultInfo:
+    def info(self, worth_of: Callable[[Protection], ProtectionInfo | None]) -> VaultInfo:
         """Return what a client is told; the choices where there is no vault yet."""
         protection = self._protection()
         worth = worth_of(protection) if protection else None
@@ -107,12 +111,14 @@ class VaultStatus:
             protects_against=worth.protects_against if worth else None,
             does_not_protect_against=worth.does_not_protect_against if worth else None,
             choices=CHOICES if self.state is VaultState.UNINITIALIZED else (),
-            slots=tuple(self._slot(slot) for slot in self.stored.slots) if self.stored else (),
+            slots=tuple(self._slot(slot) for slot in self.slots_on_disk.slots)
+            if self.slots_on_disk
+            else (),
         )
 
     def _protection(self) -> Protection | None:
         """Return the weakest active protection: a vault is as safe as the easiest way in."""
-        active = self.stored.active if self.stored else ()
+        active = self.slots_on_disk.active if self.slots_on_disk else ()
         kinds = [slot.kind for slot in active if slot.kind in _WEAKNESS]
         weakest = max(kinds, key=_WEAKNESS.__getitem__, default=None)
         return next((kind for kind in get_args(Protection) if kind == weakest), None)
@@ -140,12 +146,12 @@ def no_vault() -> VaultUninitialized:
     )
 
 
-def in_ring(info: VaultInfo) -> bool:
+def uses_keyring(info: VaultInfo) -> bool:
     """Tell whether the OS keyring is one of the places of the master key."""
     return any((slot.kind, slot.state) == ("osKeyring", "active") for slot in info.slots)
 
 
-def id_to_bytes(slot_id: str) -> bytes:
+def slot_id_to_bytes(slot_id: str) -> bytes:
     """Return the 16 bytes of a slot's id, which the contract has checked."""
     body = slot_id.removeprefix(SLOT_PREFIX).upper()
     return b32decode(body + "=" * (-len(body) % 8))

@@ -14,7 +14,7 @@ from byokd.core.secret import Secret
 from byokd.crypto.encoding import pack, unpack, unpack_pairs
 from byokd.crypto.envelope import wipe
 from byokd.store.transaction import VaultTx
-from byokd.vault.keys import sealed_fields
+from byokd.vault.keys import open_fields
 from byokd.vault.rows import KeyRow, NewKey
 
 
@@ -42,7 +42,7 @@ def pack_entry(tx: VaultTx, row: KeyRow) -> bytes:
         "disabled": row.state == "userDisabled",
         "secret": sorted(name for name, shown in row.fields.items() if shown is None),
     }
-    fields = sealed_fields(tx, row)
+    fields = open_fields(tx, row)
     packed = pack(json.dumps(about, sort_keys=True).encode(), bytes(fields))
     wipe(fields)
     return packed

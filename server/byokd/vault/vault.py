@@ -26,7 +26,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeVar
 
 from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
-from byokd.keysource.source import Item, KeySource, failed, reason_of
+from byokd.keysource.source import Item, KeySource, reason_of, source_error
 from byokd.protocol.errors import (
     ByokdError,
     InvalidParams,
@@ -38,17 +38,24 @@ from byokd.protocol.vault import Protection, VaultInfo
 from byokd.store import files, migrations
 from byokd.store.connection import DAMAGED
 from byokd.store.db import Database, Tx
-from byokd.store.file_lock import Identity, identity
+from byokd.store.file_lock import FileIdentity, file_identity
 from byokd.store.paths import StorePaths
 from byokd.store.transaction import KeyFacts, RootKeys, StoreChanged, StoreReplaced, VaultTx
-from byokd.vault import key_wrapping, pending_keys
-from byokd.vault.key_wrapping import ID_BYTES, Stored
-from byokd.vault.slots import RECOVERY, Given, SlotKeys, opened
+from byokd.vault.key_wrapping import (
+    ID_BYTES,
+    StoredSlots,
+    create_root,
+    read_slots,
+    slot_validity,
+    vault_exists,
+)
+from byokd.vault.pending_keys import clean_up_pending, record_pending, remove_pending
+from byokd.vault.slots import RECOVERY, SlotKeys, SlotSecrets, open_slot
 from byokd.vault.states import VaultEvent, VaultState
 from byokd.vault.status import VaultStatus, copy_of, no_vault
 
 T = TypeVar("T")
-_NOTHING: Final = Given()
+_NOTHING: Final = SlotSecrets()
 
 
 class StoreCheck(Protocol):
@@ -103,12 +110,12 @@ class Vault:
         self._tries = 0
         self._opening = asyncio.Lock()
         self._seen: int | None = None
-        self._refused: Identity | None = None
-        self._admitted: Identity | None = None
+        self._refused: FileIdentity | None = None
+        self._admitted: FileIdentity | None = None
 
     def status(self) -> VaultInfo:
         """Return what is known of the vault; `checking` until the first `unlock`."""
-        return self._status.info(self.slot_keys.worth)
+        return self._status.info(self.slot_keys.describe)
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it is there and opens without anything that only a person knows.
@@ -127,7 +134,7 @@ class Vault:
         return self.status()
 
     async def unlock_with(
-        self, given: Given, *, admit: Callable[[VaultTx], None] | None = None
+        self, given: SlotSecrets, *, admit: Callable[[VaultTx], None] | None = None
     ) -> VaultInfo:
         """Open the vault because a person asked for it; the keyring may show its prompt.
 
@@ -172,7 +179,7 @@ class Vault:
         protection: Protection,
         *,
         interactive: bool = False,
-        new: Given = _NOTHING,
+        new: SlotSecrets = _NOTHING,
         created: Callable[[VaultTx], object] | None = None,
     ) -> VaultInfo:
         """Make the vault and open it.
@@ -192,7 +199,7 @@ class Vault:
         """
         async with self._opening:
             if self._status.state is VaultState.UNLOCKED:
-                raise key_wrapping.already_there()
+                raise vault_exists()
             if protection == "memory":
                 await self._refuse_existing()
                 await self._create(Database(None, migrations.VAULT), protection, new, created)
@@ -200,7 +207,7 @@ class Vault:
                 await asyncio.to_thread(files.ensure_private_dir, self.places.data)
                 async with files.locked(self.places.init_lock):
                     await self._refuse_existing()
-                    await pending_keys.settle(self.places, self.slot_keys, None)
+                    await clean_up_pending(self.places, self.slot_keys, None)
                     database = self._database or self._file()
                     await self._create(database, protection, new, created, interactive=interactive)
         return self.status()
@@ -219,9 +226,9 @@ class Vault:
 
         def run(sql: Tx, database: Database, keys: RootKeys) -> tuple[T, VaultTx]:
             tx = self._on(sql, keys, database)
-            tx.require_trusted()
+            tx.require_valid_meta()
             result = work(tx)
-            tx.end()
+            tx.finish()
             return result, tx
 
         result, done = await self._with_keys(
@@ -231,9 +238,9 @@ class Vault:
         )
         if self._keys is not None:  # the work may have put the store under new root keys
             self._keys = done.keys
-        for step in done.after.values():
+        for step in done.after_commit.values():
             if self._database is not None:
-                self._database.soon(step)
+                self._database.run_later(step)
         return result
 
     async def read(self, work: Callable[[VaultTx], T]) -> T:
@@ -253,11 +260,11 @@ class Vault:
         if self._database is not None and not self._database.durable:
             raise Unsupported("a vault in memory has one way to be opened, and ends with it")
         async with files.locked(self.places.init_lock, timeout_ms):
-            await pending_keys.settle(self.places, self.slot_keys, await self.survey())
+            await clean_up_pending(self.places, self.slot_keys, await self.refresh_slots())
             yield
-            await self.survey()
+            await self.refresh_slots()
 
-    async def survey(self) -> Stored | None:
+    async def refresh_slots(self) -> StoredSlots | None:
         """Read the slots anew, and return what there is; None where there is no vault.
 
         Raises:
@@ -272,7 +279,7 @@ class Vault:
             return await self.read(work)
         return await database.read(lambda sql: work(self._on(sql, held, database)))
 
-    async def changed(self) -> bool:
+    async def changed_elsewhere(self) -> bool:
         """Tell whether another process committed since the last call; opens a vault it made.
 
         Raises:
@@ -285,15 +292,15 @@ class Vault:
         before, self._seen = self._seen, await self._database.data_version()
         if before is None or before == self._seen:
             return False
-        await self.survey()
+        await self.refresh_slots()
         return True
 
     def replaced(self) -> bool:
         """Tell whether another file has the store's name since the vault was found unusable."""
-        return self._refused is not None and identity(self.places.vault_db) != self._refused
+        return self._refused is not None and file_identity(self.places.vault_db) != self._refused
 
     def _fail(self, error: VaultError) -> None:
-        self._refused = identity(self.places.vault_db)
+        self._refused = file_identity(self.places.vault_db)
         self._status.fail(error)
 
     def _drop_keys(self) -> None:
@@ -316,7 +323,7 @@ class Vault:
 
     async def _open(
         self,
-        given: Given,
+        given: SlotSecrets,
         *,
         interactive: bool,
         admit: Callable[[VaultTx], None] | None = None,
@@ -358,22 +365,24 @@ class Vault:
                 admit(tx)
             elif store_check is not None:
                 store_check.check(tx)
-            tx.end()
+            tx.finish()
 
         await (database.read if admit is None else database.transaction)(work)
 
-    async def _find(self) -> Stored | None:
+    async def _find(self) -> StoredSlots | None:
         """Return what is on disk, without making a file where there is none."""
         if self._database is None:
-            if not await asyncio.to_thread(files.is_there, self.places.vault_db):
+            if not await asyncio.to_thread(files.exists, self.places.vault_db):
                 return None
             await asyncio.to_thread(files.ensure_private_dir, self.places.data)
             self._database = self._file()
-        stored = await self._database.read(key_wrapping.find)
-        self._status.stored = stored
+        stored = await self._database.read(read_slots)
+        self._status.slots_on_disk = stored
         return stored
 
-    async def _open_slots(self, stored: Stored, given: Given, *, interactive: bool) -> RootKeys:
+    async def _open_slots(
+        self, stored: StoredSlots, given: SlotSecrets, *, interactive: bool
+    ) -> RootKeys:
         """Return the root keys from the first slot that opens.
 
         Raises:
@@ -381,29 +390,29 @@ class Vault:
             VaultError: why none opened; where a passphrase would do, that it is needed.
         """
         errors: list[VaultError] = []
-        for slot in filter(given.fits, stored.active):
+        for slot in filter(given.accepts, stored.active):
             try:
                 kek = await self.slot_keys.read(
                     stored.store_id, slot, given, interactive=interactive
                 )
-                return opened(stored, slot, kek)
+                return open_slot(stored, slot, kek)
             except VaultError as error:
-                self._status.note(slot, error)
+                self._status.note_slot_failure(slot, error)
                 errors.append(error)
         if not errors and given != _NOTHING:
             raise InvalidParams("the vault has no slot of that kind; look at vault/status")
         needed = (error for error in errors if reason_of(error) == "passphraseNeeded")
-        raise next(needed, None) or next(iter(errors), failed("noBackend"))
+        raise next(needed, None) or next(iter(errors), source_error("noBackend"))
 
     async def _refuse_existing(self) -> None:
         if await self._find():
-            raise key_wrapping.already_there()
+            raise vault_exists()
 
     async def _create(
         self,
         database: Database,
         protection: Protection,
-        new: Given,
+        new: SlotSecrets,
         created: Callable[[VaultTx], object] | None,
         *,
         interactive: bool = False,
@@ -411,26 +420,22 @@ class Vault:
         """Keep a new key in its source, then write the store that it opens."""
         item = Item(os.urandom(ID_BYTES), os.urandom(ID_BYTES))
         durable = database.durable
-        with (
-            pending_keys.written_down(self.places, item, protection)
-            if durable
-            else contextlib.nullcontext()
-        ):
+        with record_pending(self.places, item, protection) if durable else contextlib.nullcontext():
             made = [await self.slot_keys.make(item, protection, new, interactive=interactive)]
         if new.recovery_code is not None:
             recovery = Item(item.store_id, os.urandom(ID_BYTES))
             made.append(await self.slot_keys.make(recovery, RECOVERY, new))
 
         def write(sql: Tx) -> RootKeys:
-            if key_wrapping.find(sql) is not None:
-                raise key_wrapping.already_there()
-            keys = key_wrapping.create(sql, item.store_id, made, at=self._clock())
+            if read_slots(sql) is not None:
+                raise vault_exists()
+            keys = create_root(sql, item.store_id, made, at=self._clock())
             self._admitted = database.identity
             tx = self._on(sql, keys, database)
             if created is not None:
-                tx.owed_slots = key_wrapping.slots(tx)
+                tx.unrecorded_slots = slot_validity(tx)
                 created(tx)
-            tx.end()
+            tx.finish()
             return keys
 
         try:
@@ -439,7 +444,7 @@ class Vault:
             await self._forget_unused(database)
             raise
         if database.durable:
-            pending_keys.clear(self.places, item)
+            remove_pending(self.places, item)
         self._database = database
         await self._find()
         self._keys = keys
@@ -448,9 +453,9 @@ class Vault:
     async def _forget_unused(self, database: Database) -> None:
         """Remove a key that opens nothing, once the disk itself has said that it opens nothing."""
         with contextlib.suppress(VaultError):
-            stored = await database.read(key_wrapping.find)
+            stored = await database.read(read_slots)
             if database.durable:
-                await pending_keys.settle(self.places, self.slot_keys, stored)
+                await clean_up_pending(self.places, self.slot_keys, stored)
         if database is not self._database:
             await database.aclose()
 
@@ -477,7 +482,7 @@ class Vault:
     def _on(self, sql: Tx, keys: RootKeys, database: Database) -> VaultTx:
         if keys is not self._held and self._admitted not in {None, database.identity}:
             raise StoreReplaced
-        return VaultTx.on(
+        return VaultTx.begin(
             sql,
             keys,
             durable=database.durable,

@@ -74,7 +74,7 @@ class House:
             await self.world.initialize()
         self.key = await self.world.put()
         await self.vault.read(lambda tx: tx.meta)
-        await self.world.keep_anchor()
+        await self.world.write_anchor()
 
     def follow(self) -> None:
         """Let it follow, and know when it has nothing to do."""

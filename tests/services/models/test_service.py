@@ -19,7 +19,7 @@ from byokd.catalog.record import Models as Recipe, Provider
 from byokd.core.limits import MODEL_LIST_FRESH_MS, MODEL_PAGE_MAX_BYTES, MODEL_PAGES_MAX
 from byokd.core.secret import Secret
 from byokd.core.settings import OwnModel, OwnPrice
-from byokd.model_cache import ModelCache, SeenList
+from byokd.model_cache import CachedModelList, ModelCache
 from byokd.protocol.errors import ByokdError, KeyMissing, NetworkFailed, VaultLocked
 from byokd.protocol.lifecycle import Features
 from byokd.protocol.model import (
@@ -320,7 +320,7 @@ async def test_what_a_person_states_wins_and_what_nobody_lists_is_there() -> Non
     )
     recipe = BARE.models.model_copy(update={"own": own, "static": ("{deployment}", "{other}")})
     record = BARE.model_copy(update={"models": recipe})
-    live = SeenList((listed_model_info(BARE, ListedModel("m", name="M"), 5),), 5)
+    live = CachedModelList((listed_model_info(BARE, ListedModel("m", name="M"), 5),), 5)
     items = {item.id: item for item in merge_models(record, live, {"deployment": "gpt-4o-here"})}
 
     assert [*items] == ["m", "gpt-4o-here", "mine"]

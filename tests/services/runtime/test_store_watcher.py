@@ -41,7 +41,7 @@ class _Vault:
     news: bool = False
     busy: bool = False
 
-    async def changed(self) -> bool:
+    async def changed_elsewhere(self) -> bool:
         news, self.news = self.news, False
         return news
 

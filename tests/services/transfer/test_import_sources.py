@@ -65,7 +65,7 @@ async def test_a_cost_outside_the_bounds_is_never_paid(
     async def never(_passphrase: Secret, _cost: bytes) -> bytes:
         raise AssertionError("a key was derived")
 
-    monkeypatch.setattr(import_sources, "key_of", never)
+    monkeypatch.setattr(import_sources, "derive_key", never)
     with pytest.raises(InvalidParams) as refused:
         await _sources().read(SESSION, _file(tmp_path, cost, salt_bytes))
     assert refused.value.fields["details"] == [{"pointer": "/source/path", "reason": "damaged"}]
@@ -84,7 +84,7 @@ async def test_a_record_that_is_no_entry_is_damage(
     async def known(_passphrase: Secret, _cost: bytes) -> bytes:
         return bytes(32)
 
-    monkeypatch.setattr(import_sources, "key_of", known)
+    monkeypatch.setattr(import_sources, "derive_key", known)
     with pytest.raises(InvalidParams) as refused:
         await _sources().read(SESSION, _file(tmp_path, LEAST))
     assert refused.value.fields["details"] == [{"pointer": "/source/path", "reason": "damaged"}]

@@ -21,7 +21,7 @@ from byokd.protocol.lifecycle import Features, LogMessage
 from byokd.services.runtime.session import Session
 from byokd.services.vault import backups as module
 from byokd.services.vault.backups import BackupService
-from byokd.store.backup import Copy
+from byokd.store.backup import StoreCopy
 from byokd.store.paths import store_paths
 from byokd.vault import Backups
 from recording_client import RecordingClient
@@ -35,15 +35,15 @@ class _Disk(Backups):
     def __init__(self, folder: Path) -> None:
         super().__init__(store_paths(folder), lambda: 0)
         self.looks, self.free = 0, DISK_LOW_BYTES
-        self.go_on, self.looked = asyncio.Event(), asyncio.Condition()
+        self.resume, self.looked = asyncio.Event(), asyncio.Condition()
         self.error: StoreFailed | None = None
-        self.go_on.set()
+        self.resume.set()
 
-    async def keep(self) -> Copy | None:
+    async def take_if_due(self) -> StoreCopy | None:
         async with self.looked:
             self.looks += 1
             self.looked.notify_all()
-        await self.go_on.wait()
+        await self.resume.wait()
         if self.error:
             raise self.error
         return None
@@ -96,11 +96,11 @@ async def test_a_delete_waits_for_its_backups_but_not_for_ever(
 ) -> None:
     monkeypatch.setattr(module, "BACKUP_WAIT_MS", 20)
     async with _desk(tmp_path) as (desk, disk, _):
-        disk.go_on.clear()
+        disk.resume.clear()
         purging = asyncio.create_task(desk.purge())
         await disk.until(1)
         await purging  # the disk hangs, and the answer goes out
-        disk.go_on.set()
+        disk.resume.set()
 
 
 @pytest.mark.parametrize(("free", "warned"), [(DISK_LOW_BYTES, 0), (DISK_LOW_BYTES - 1, 1)])
@@ -131,7 +131,7 @@ async def test_the_end_looks_at_what_nobody_has_looked_at(
     await desk.aclose()
     await desk.aclose()
     assert disk.looks == 1
-    disk.go_on.clear()
+    disk.resume.clear()
     desk.note()
     await desk.aclose()  # a disk that hangs does not hold up the end
 

@@ -16,7 +16,7 @@ from byokd.protocol.vault import VaultLockParams
 from byokd.services.audit.service import AuditService
 from byokd.services.vault.backups import BackupService
 from byokd.services.vault.service import VaultService
-from byokd.store.files import failed
+from byokd.store.files import store_error
 from byokd.vault import Backups, rekey
 from vault import vault_fixture
 from vault.vault_fixture import VaultFixture
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.anyio
 async def test_a_full_disk_keeps_nobody_from_locking(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with vault_fixture.world(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as house:
         trail = AuditService(house.vault, house.audit, lambda: None)
         backups = BackupService(Backups(house.places, house.now))
         desk = VaultService(house.vault, trail, SealingKey(), backups)
         session = SimpleNamespace(client=SimpleNamespace(notify=lambda *_: None))
 
         def full(*_: object, **__: object) -> None:
-            raise failed("full", "the disk is full")
+            raise store_error("full", "the disk is full")
 
         monkeypatch.setattr(trail, "note", full)
         result = await desk.lock(cast("Any", session), VaultLockParams())
@@ -46,5 +46,5 @@ async def test_what_another_vault_left_is_no_error_of_one_in_memory(tmp_path: Pa
     house.places.data.mkdir(mode=0o700, parents=True)
     (house.places.data / "init.intent").touch(mode=0o600)
     await house.initialize("memory")
-    await rekey.finish(house.vault)
+    await rekey.recover_interrupted(house.vault)
     await house.vault.aclose()

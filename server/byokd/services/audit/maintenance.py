@@ -16,7 +16,7 @@ from typing import Final
 import anyio
 
 from byokd.audit import AuditLog
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.core.limits import (
     ANCHOR_ENTRIES_MAX,
     ANCHOR_EXIT_TIMEOUT_MS,
@@ -58,7 +58,7 @@ class AuditMaintainer:
         self._audit = audit
         self._trail = trail
         self._uses = uses
-        self._checker: Checker | None = None
+        self._checker: ChainChecker | None = None
         self._opened = False
         self._urgent = False
         self._written: asyncio.Future[None] | None = None
@@ -72,7 +72,7 @@ class AuditMaintainer:
             with suppress(RuntimeError):  # the loop may be gone
                 loop.call_soon_threadsafe(self._anchor_is_due)
 
-        audit.on_due = due
+        audit.on_anchor_due = due
 
     async def follow(self, session: Session) -> None:
         """Write what is due, again and again, until the work is cancelled with the house."""
@@ -109,7 +109,7 @@ class AuditMaintainer:
 
     async def check(self, session: Session) -> None:
         """Check the whole trail, or what was added since the last time, and tell what is wrong."""
-        checker = self._checker or Checker()
+        checker = self._checker or ChainChecker()
         result = await self._trail.check(checker)
         self._checker = checker if checker.fault is None or checker.fault.kind == "tables" else None
         if not result.ok and (checker.unreported or checker.unreported_slots):
@@ -171,7 +171,7 @@ class AuditMaintainer:
         else:
             self._opened = True
 
-    async def _report(self, session: Session, checker: Checker) -> None:
+    async def _report(self, session: Session, checker: ChainChecker) -> None:
         await self._vault.transaction(lambda tx: self._trail.note_faults(tx, session, checker))
 
     async def _keep_anchor(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from byokd.audit import AuditLog, export
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.audit.events import REQUEST_ID
 from byokd.protocol.audit import (
     AuditExportParams,
@@ -26,8 +26,8 @@ from byokd.services.audit.usage_counter import UsageCount
 from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.session import Session
 from byokd.vault import KeyFacts, KeyRow, Vault, VaultTx, keys
-from byokd.vault.key_wrapping import slots
-from byokd.vault.status import in_ring
+from byokd.vault.key_wrapping import slot_validity
+from byokd.vault.status import uses_keyring
 
 
 async def _nothing_waits(_key_id: str | None) -> None:
@@ -70,7 +70,7 @@ class AuditService:
             details: ids, versions and classes; never a key, a prompt or a provider's words.
         """
         if tx.durable:
-            tx.after["recorded"] = self._recorded
+            tx.after_commit["recorded"] = self._recorded
         about: JsonObject = {"version": row.version} if row else {}
         details = details or {}
         if "providerRequestId" in details and not REQUEST_ID(details["providerRequestId"]):
@@ -107,7 +107,7 @@ class AuditService:
     async def verify(self, _session: Session, params: AuditVerifyParams) -> AuditVerifyResult:
         """Check the whole chain, its end, its anchor, and the tables; or entries of an export."""
         if params.entries is None:
-            return await self.check(Checker())
+            return await self.check(ChainChecker())
         entries, store_id, after = params.entries, params.store_id or "", params.after
 
         def look(tx: VaultTx | None) -> AuditVerifyResult:
@@ -119,15 +119,15 @@ class AuditService:
         except VaultError:  # what needs no key is checked without
             return look(None)
 
-    async def check(self, checker: Checker) -> AuditVerifyResult:
+    async def check(self, checker: ChainChecker) -> AuditVerifyResult:
         """Do the same with a checker that may go on where it stopped; remembered for the status."""
         self.standing = "checking" if self.standing is None else self.standing
         await self._vault.inspect(lambda _: None)  # once it is open, it is known where its mark is
         result = await self._audit.verify(
             self._vault.inspect,
-            keys.facts,
-            slots=slots,
-            ring=in_ring(self._vault.status()),
+            keys.all_facts,
+            slots=slot_validity,
+            ring=uses_keyring(self._vault.status()),
             checker=checker,
         )
         self.standing = "whole" if result.ok else "faulty"
@@ -142,7 +142,7 @@ class AuditService:
         details = self._audit.rollback.rolled_back(tx)
         if details is None:
             return False
-        tx.require_trusted()
+        tx.require_valid_meta()
         self.note(tx, session, "store.rollback_detected", details=details)
         self.note(tx, session, "store.rollback_accepted", details=details)
         return True
@@ -150,12 +150,12 @@ class AuditService:
     def begun(self) -> None:
         """Let the anchor follow the first entry, which is written while the vault is made."""
         self._audit.unanchored += 1
-        self._audit.on_due()
+        self._audit.on_anchor_due()
 
     async def keep_anchor(self, *, anyway: bool = False) -> None:
         """Write down where the trail ends now. Raises as `Audit.keep_anchor`."""
-        await self._audit.keep_anchor(
-            self._vault.read, ring=in_ring(self._vault.status()), anyway=anyway
+        await self._audit.write_anchor(
+            self._vault.read, ring=uses_keyring(self._vault.status()), anyway=anyway
         )
 
     def note_use(self, tx: VaultTx, session: Session, use: UsageCount) -> None:
@@ -178,7 +178,7 @@ class AuditService:
             details=details,
         )
 
-    def note_faults(self, tx: VaultTx, session: Session, checker: Checker) -> None:
+    def note_faults(self, tx: VaultTx, session: Session, checker: ChainChecker) -> None:
         """Append which keys and slots in the tables are not what the trail tells of them."""
         about: list[tuple[str | None, JsonObject]] = [
             (key_id, {}) for key_id in sorted(checker.unreported)

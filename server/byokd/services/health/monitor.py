@@ -91,14 +91,14 @@ class HealthMonitor:
             return self._still(tx, row) or row
 
         def write(tx: VaultTx) -> tuple[KeyRow | None, Step]:
-            keys.note_used(tx, row.account, row.key_id, at=now_ms())
+            keys.record_use(tx, row.account, row.key_id, at=now_ms())
             return self._count(tx, row, seen, started_at)
 
         try:
             # The key as it is now: what became of it during the call decides whether this is news.
             now = await self._vault.read(look)
             counts = self._step(now, seen, started_at)[1] != "nothing"
-            if not counts and not keys.use_is_news(now, at=now_ms()):
+            if not counts and not keys.use_needs_recording(now, at=now_ms()):
                 return
             after, step = await self._vault.transaction(write)
         except ByokdError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.catalog.record import Provider
 from byokd.crypto.seal import SealingKey
 from byokd.model_cache import ModelCache
@@ -315,7 +315,7 @@ class KeyService:
         try:
             gone = await self._vault.transaction(write, urgent=True)
         except NotFound:
-            await self._trail.check(Checker())  # which finds out what is missing
+            await self._trail.check(ChainChecker())  # which finds out what is missing
             gone = await self._vault.transaction(give_up)
         with suppress(ByokdError):  # the key is gone, and no list of it is shown without it
             await self._lists.forget(session.account, gone.key_id)

@@ -15,7 +15,7 @@ from byokd.catalog.models import ModelFacts, facts, known_models
 from byokd.catalog.pricing import list_price
 from byokd.catalog.record import Provider
 from byokd.core.settings import OwnModel, OwnPrice
-from byokd.model_cache import SeenList
+from byokd.model_cache import CachedModelList
 from byokd.protocol.model import ModelInfo, ModelPrice
 from byokd.provider_api.model_lists import ListedModel
 
@@ -40,7 +40,7 @@ def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> Mod
 
 
 def merge_models(
-    record: Provider, live: SeenList | None, fields: Mapping[str, str] = MappingProxyType({})
+    record: Provider, live: CachedModelList | None, fields: Mapping[str, str] = MappingProxyType({})
 ) -> list[ModelInfo]:
     """Return the live models, each completed from the catalog, then those that others name.
 

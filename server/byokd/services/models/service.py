@@ -14,7 +14,7 @@ import anyio
 
 from byokd.catalog.record import Provider
 from byokd.core.limits import MODEL_LIST_FRESH_MS, MODEL_LIST_TIMEOUT_MS
-from byokd.model_cache import ListPlace, ModelCache, SeenList
+from byokd.model_cache import CachedModelList, ModelCache, ModelListKey
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.model import (
     ModelChanged,
@@ -41,7 +41,7 @@ class _Known:
     """What is known of one provider's own list, and why it is not newer."""
 
     record: Provider
-    live: SeenList | None = None
+    live: CachedModelList | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     failure: ModelListFailure | None = None
     refreshed: RefreshedList | None = None
@@ -61,8 +61,8 @@ class ModelService:
         self._transport = transport
         self._lists = lists
         self._background = background or Background()
-        self._seen: dict[ListPlace, SeenList] = {}
-        self._asking: dict[ListPlace, anyio.Lock] = {}
+        self._seen: dict[ModelListKey, CachedModelList] = {}
+        self._asking: dict[ModelListKey, anyio.Lock] = {}
         self._seen_at: dict[tuple[str, str | None, bytes], int] | None = None
 
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
@@ -184,7 +184,11 @@ class ModelService:
         return _Known(record, live, grant.plain_fields)
 
     async def _asked(
-        self, session: Session, place: ListPlace, grant: Credential, before: SeenList | None
+        self,
+        session: Session,
+        place: ModelListKey,
+        grant: Credential,
+        before: CachedModelList | None,
     ) -> _Known:
         record = grant.record
         try:
@@ -203,14 +207,18 @@ class ModelService:
         return _Known(record, live, grant.plain_fields, failure, told)
 
     async def _renew(
-        self, session: Session, place: ListPlace, grant: Credential, before: SeenList
+        self, session: Session, place: ModelListKey, grant: Credential, before: CachedModelList
     ) -> None:
         with suppress(ByokdError):  # nobody waits; who asks next is told how old it is
             await self._ask(session, place, grant, before)
 
     async def _ask(
-        self, session: Session, place: ListPlace, grant: Credential, known: SeenList | None
-    ) -> tuple[SeenList, bool, ByokdError | None]:
+        self,
+        session: Session,
+        place: ModelListKey,
+        grant: Credential,
+        known: CachedModelList | None,
+    ) -> tuple[CachedModelList, bool, ByokdError | None]:
         """Fetch a list and remember it; who asked while it was being fetched shares the answer.
 
         Args:
@@ -229,7 +237,7 @@ class ModelService:
             asked = ModelFetch(self._transport, grant)
             models, unlisted = await asked.all(timeout_ms=MODEL_LIST_TIMEOUT_MS)
             seen_at = now_ms()
-            live = SeenList(
+            live = CachedModelList(
                 tuple(listed_model_info(grant.record, each, seen_at) for each in models), seen_at
             )
             self._seen[place] = live
@@ -239,11 +247,11 @@ class ModelService:
             _tell(session, place.provider, place.key_id, live)
         return live, changed, unlisted
 
-    def _is_asking(self, place: ListPlace) -> bool:
+    def _is_asking(self, place: ModelListKey) -> bool:
         lock = self._asking.get(place)
         return lock is not None and lock.locked()
 
-    async def _remembered(self, place: ListPlace) -> SeenList | None:
+    async def _remembered(self, place: ModelListKey) -> CachedModelList | None:
         """Return the newest that this process or another one saw."""
         own = self._seen.get(place)
         if self._lists is None or (own is not None and not _old(own)):
@@ -254,19 +262,19 @@ class ModelService:
                 own = self._seen[place] = kept
         return own
 
-    async def _last_seen(self, session: Session, record: Provider) -> SeenList | None:
+    async def _last_seen(self, session: Session, record: Provider) -> CachedModelList | None:
         if self._lists is not None:
             with suppress(ByokdError):
                 return await self._lists.latest(session.account, record.id)
         return None
 
-    async def _keep(self, place: ListPlace, live: SeenList) -> None:
+    async def _keep(self, place: ModelListKey, live: CachedModelList) -> None:
         if self._lists is not None:
             with suppress(ByokdError):  # it is remembered; the next run asks again
                 await self._lists.save(place, live)
 
 
-def _tell(session: Session, provider: str, key_id: str | None, live: SeenList) -> None:
+def _tell(session: Session, provider: str, key_id: str | None, live: CachedModelList) -> None:
     session.client.notify(
         "model/changed",
         ModelChanged(
@@ -275,20 +283,20 @@ def _tell(session: Session, provider: str, key_id: str | None, live: SeenList) -
     )
 
 
-def _old(live: SeenList) -> bool:
+def _old(live: CachedModelList) -> bool:
     return now_ms() - live.seen_at > MODEL_LIST_FRESH_MS
 
 
-def _content(live: SeenList) -> list[ModelInfo]:
+def _content(live: CachedModelList) -> list[ModelInfo]:
     """Return what a list says, whenever it was seen."""
     return [model.model_copy(update={"seen_at": None}) for model in live.models]
 
 
-def _place(session: Session, grant: Credential) -> ListPlace:
-    return ListPlace(session.account, grant.record.id, grant.key_id, grant.base_url)
+def _place(session: Session, grant: Credential) -> ModelListKey:
+    return ModelListKey(session.account, grant.record.id, grant.key_id, grant.base_url)
 
 
-def _failure(record: Provider, error: ByokdError, live: SeenList | None) -> ModelListFailure:
+def _failure(record: Provider, error: ByokdError, live: CachedModelList | None) -> ModelListFailure:
     return ModelListFailure(
         provider=record.id,
         kind=error.kind,

@@ -66,7 +66,7 @@ class StoreWatcher:
             self._began_without_vault |= state == "uninitialized"
             self._due = True
             return
-        self._due |= await self._vault.changed()
+        self._due |= await self._vault.changed_elsewhere()
         if self._due:  # and still, where the last look failed: nothing would tell of it again
             await self._compare(session)
             self._due = False

@@ -14,7 +14,7 @@ from byokd.core.limits import BUNDLE_MAX_BYTES
 from byokd.crypto import export_file
 from byokd.crypto.export_file import ExportFileError
 from byokd.crypto.seal import SealingKey
-from byokd.keysource.passphrase import check_new, key_of, new_cost
+from byokd.keysource.passphrase import check_new, derive_key, new_cost
 from byokd.protocol.errors import InvalidParams, NotFound, Unsupported
 from byokd.protocol.transfer import KeyExportParams, KeyExportResult
 from byokd.services.audit.service import AuditService
@@ -62,7 +62,7 @@ class ExportService:
         )
         check_new(passphrase, f"/{_FIELD}")
         cost = new_cost().packed()
-        key = await key_of(passphrase, cost)
+        key = await derive_key(passphrase, cost)
 
         def write(tx: VaultTx) -> tuple[bytes, int, tuple[str, ...]]:
             rows, broken = _chosen(tx, session.account, params.key_ids)

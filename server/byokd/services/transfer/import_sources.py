@@ -19,7 +19,7 @@ from byokd.crypto import export_file
 from byokd.crypto.argon2 import Cost
 from byokd.crypto.export_file import ExportFileError, Fault as BundleFault
 from byokd.crypto.seal import SealingKey
-from byokd.keysource.passphrase import key_of
+from byokd.keysource.passphrase import derive_key
 from byokd.protocol.errors import InvalidParams, NotFound, Unsupported
 from byokd.protocol.transfer import (
     BundleSource,
@@ -35,7 +35,7 @@ from byokd.services.providers import ProviderService
 from byokd.services.runtime.session import Session
 from byokd.services.transfer.detect import DetectedKey, addresses, find
 from byokd.services.transfer.env_file import Fault, Line, read_lines
-from byokd.store.named import read_named
+from byokd.store.user_file import read_user_file
 from byokd.vault import transfer
 
 METHOD: Final = "key/import"
@@ -114,7 +114,9 @@ class ImportSources:
         passphrase = open_secret(
             session, source.passphrase, self._sealing, method=METHOD, field="passphrase"
         )
-        data, _ = await asyncio.to_thread(read_named, source.path, BUNDLE_MAX_BYTES, pointer=_PATH)
+        data, _ = await asyncio.to_thread(
+            read_user_file, source.path, BUNDLE_MAX_BYTES, pointer=_PATH
+        )
         try:
             read = export_file.read(data)
             Cost.unpacked(read.cost)
@@ -122,7 +124,7 @@ class ImportSources:
             raise _refused(error.fault) from None
         except ValueError:
             raise _refused("damaged") from None
-        key = await key_of(passphrase, read.cost)
+        key = await derive_key(passphrase, read.cost)
         try:
             opened = [transfer.unpack_entry(text) for text in export_file.open_records(key, read)]
         except ExportFileError as error:
@@ -169,7 +171,7 @@ def _content(
 
 
 def _env_file(records: Sequence[Provider], path: str) -> Content:
-    data, open_to_others = read_named(path, ENV_FILE_MAX_BYTES, pointer=_PATH)
+    data, open_to_others = read_user_file(path, ENV_FILE_MAX_BYTES, pointer=_PATH)
     try:
         text = data.decode()
     except UnicodeDecodeError:

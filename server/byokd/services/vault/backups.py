@@ -69,7 +69,7 @@ class BackupService:
     async def list(self) -> tuple[BackupInfo, ...]:
         """Return what there is, newest first; nothing where the folder cannot be read."""
         try:
-            found = await self._backups.all()
+            found = await self._backups.list()
         except ByokdError:
             return ()
         return tuple(
@@ -96,7 +96,7 @@ class BackupService:
     async def _keep(self) -> None:
         self._pending = False
         try:
-            await self._backups.keep()
+            await self._backups.take_if_due()
         except asyncio.CancelledError:
             self._pending = True
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from byokd.audit.check import Checker
+from byokd.audit.check import ChainChecker
 from byokd.core.secret import Secret
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import InvalidParams, NotFound
@@ -19,7 +19,7 @@ from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.session import Session
 from byokd.services.vault.backups import BackupService
 from byokd.services.vault.service import VaultService, new_code, require_risk_accepted
-from byokd.vault import Given, Vault, VaultTx, accounts, rekey, slot_id_to_bytes
+from byokd.vault import SlotSecrets, Vault, VaultTx, accounts, rekey, slot_id_to_bytes
 from byokd.vault.rekey import NewSlot, Retire
 
 _METHOD: Final = "vault/rekey"
@@ -46,7 +46,7 @@ class RekeyService:
             VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
         """
         code, sealed = new_code(session, _METHOD, params.recipient_public_key)
-        new = Given(self._secret(session, "newPassphrase", params), code, params.key_file)
+        new = SlotSecrets(self._secret(session, "newPassphrase", params), code, params.key_file)
         code_used = False
         match params.change:
             case "addSlot" | "replaceProtection":
@@ -60,7 +60,7 @@ class RekeyService:
         self._desk.tell(session, found)
         return VaultRekeyResult(vault=found, recovery_code=sealed if code_used else None)
 
-    async def _add(self, session: Session, params: VaultRekeyParams, new: Given) -> bool:
+    async def _add(self, session: Session, params: VaultRekeyParams, new: SlotSecrets) -> bool:
         """Make a slot; tells whether the new recovery code opens it."""
         kind, replaces = params.kind, params.change == "replaceProtection"
         if kind is None or (replaces and kind == "recoveryCode"):
@@ -96,14 +96,16 @@ class RekeyService:
         try:
             await rekey.remove_slot(self._vault, slot_id, removed=self._removed(session))
         except NotFound:
-            await self._trail.check(Checker())  # one that was changed from outside can be given up
+            await self._trail.check(
+                ChainChecker()
+            )  # one that was changed from outside can be given up
             await rekey.remove_slot(self._vault, slot_id, removed=self._removed(session))
 
-    async def _renew(self, session: Session, params: VaultRekeyParams, new: Given) -> bool:
+    async def _renew(self, session: Session, params: VaultRekeyParams, new: SlotSecrets) -> bool:
         """Renew root and data keys; tells whether the new recovery code took an older's place."""
         at, code_used = now_ms(), False
         if params.change != "dataKeys":
-            given = Given(
+            given = SlotSecrets(
                 self._secret(session, "passphrase", params),
                 self._secret(session, "recoveryCode", params),
             )

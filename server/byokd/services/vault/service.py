@@ -39,11 +39,11 @@ from byokd.protocol.vault import (
 from byokd.services.audit.service import AuditService
 from byokd.services.runtime.session import Session
 from byokd.services.vault.backups import BackupService
-from byokd.vault import DAMAGED, Given, Vault, VaultTx, rekey
+from byokd.vault import DAMAGED, SlotSecrets, Vault, VaultTx, rekey
 
 _WEAKER: Final[tuple[Protection, ...]] = ("keyFile", "memory")
 _KEYRING: Final[Protection] = "osKeyring"
-_NOTHING: Final = Given()
+_NOTHING: Final = SlotSecrets()
 _OTHERS: Final[tuple[Protection, ...]] = ("passphrase", *_WEAKER)
 
 
@@ -63,7 +63,7 @@ class VaultService:
         """Return the vault's state, after a look at the disk and the keyring."""
         await self._vault.unlock()
         with suppress(VaultError):  # a store that fails is in the state already
-            await self._vault.survey()
+            await self._vault.refresh_slots()
         vault, backups = self._vault.status(), await self._backups.list()
         if vault.reason == DAMAGED and backups:
             hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
@@ -94,7 +94,7 @@ class VaultService:
             )
         code, sealed = new_code(session, method, params.recipient_public_key)
         made = await self._make(
-            session, params.protection, Given(passphrase, code, params.key_file)
+            session, params.protection, SlotSecrets(passphrase, code, params.key_file)
         )
         return VaultInitializeResult(vault=made, recovery_code=sealed)
 
@@ -108,7 +108,7 @@ class VaultService:
         if params.passphrase is not None and params.recovery_code is not None:
             raise InvalidParams("give the passphrase or the recovery code, not both")
         method = "vault/unlock"
-        given = Given(
+        given = SlotSecrets(
             self.secret(session, method, "passphrase", params.passphrase),
             self.secret(session, method, "recoveryCode", params.recovery_code),
         )
@@ -117,12 +117,12 @@ class VaultService:
         if not was_open:
             await self._noted(session, "store.unlocked", _by(given))
         self.tell(session, found)
-        await rekey.finish(self._vault)
+        await rekey.recover_interrupted(self._vault)
         return VaultResult(
             vault=self._with_audit(self._vault.status()), backups=await self._backups.list()
         )
 
-    async def _unlocked(self, session: Session, given: Given, *, accept: bool) -> VaultInfo:
+    async def _unlocked(self, session: Session, given: SlotSecrets, *, accept: bool) -> VaultInfo:
         """Open it; where told to accept an older store, record that and let the anchor follow."""
         if not accept:
             return await self._vault.unlock_with(given)
@@ -194,7 +194,7 @@ class VaultService:
         What a process that was killed had begun is completed.
         """
         self.tell(session, await self._vault.unlock())
-        await rekey.finish(self._vault)
+        await rekey.recover_interrupted(self._vault)
         self.tell(session, self._vault.status())
 
     async def look(self, session: Session) -> VaultInfo:
@@ -211,7 +211,7 @@ class VaultService:
         return found
 
     async def _make(
-        self, session: Session, protection: Protection, new: Given = _NOTHING
+        self, session: Session, protection: Protection, new: SlotSecrets = _NOTHING
     ) -> VaultInfo:
         """Make the vault, unless one was here and is gone: a new one would be taken for it.
 
@@ -290,7 +290,7 @@ def new_code(
     return code, SealedSecret(sealed=recovery.sealed_to(recipient, code, use))
 
 
-def _by(given: Given) -> JsonObject:
+def _by(given: SlotSecrets) -> JsonObject:
     if given.passphrase is not None:
         return {"cause": "passphrase"}
     return {"cause": "request" if given.recovery_code is None else "recoveryCode"}

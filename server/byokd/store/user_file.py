@@ -23,7 +23,7 @@ _FLAGS: Final = (
 )
 
 
-def read_named(text: str, max_bytes: int, *, pointer: str) -> tuple[bytes, bool]:
+def read_user_file(text: str, max_bytes: int, *, pointer: str) -> tuple[bytes, bool]:
     """Return what a file holds, and whether other users can read it.
 
     Args:

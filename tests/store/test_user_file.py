@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from byokd.protocol.errors import InvalidParams
-from byokd.store.named import read_named
+from byokd.store.user_file import read_user_file
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and pipes of POSIX")
 
 
 def _read(path: Path | str, max_bytes: int = 10) -> tuple[bytes, bool]:
-    return read_named(str(path), max_bytes, pointer="/source/path")
+    return read_user_file(str(path), max_bytes, pointer="/source/path")
 
 
 def _made(path: Path, data: bytes = b"0123456789", mode: int = 0o600) -> Path:
