@@ -43,7 +43,7 @@ from byokd.services.vault.rekey import RekeyService
 from byokd.services.vault.service import VaultService
 from byokd.store.paths import StorePaths, store_paths
 from byokd.transport.http import HttpTransport
-from byokd.vault import Backups, Vault, sources_of
+from byokd.vault import Backups, Vault, key_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _vault(inputs: Inputs, paths: StorePaths) -> tuple[AuditLog, Vault]:
     audit_log = AuditLog(paths.state, KeyringAnchorStore())
     vault = Vault(
         paths,
-        sources_of(paths, inputs.keyring_timeout_ms),
+        key_sources(paths, inputs.keyring_timeout_ms),
         clock=now_ms,
         store_check=audit_log.rollback,
         max_pages=inputs.store_max_pages,
