@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field as Default, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field as Default,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from byokd.core.settings import OwnModel
 from byokd.protocol.base import ProviderId
@@ -116,17 +123,35 @@ class ErrorRow(_Record):
 
 
 class RefusalRow(_Record):
-    """Words with which providers say that they do not take a parameter.
+    """Words with which providers refuse a parameter, a conversation or a chat path.
 
     `message` is searched in the error's text without regard to case. Its group `names` holds one
-    name, or several with commas, dotted where it is nested; `names` here stands for it where the
-    words have none. The groups `least` and `most` hold the bound that is named, and `inside` the
-    place that the name is in.
+    parameter, or several with commas, dotted where it is nested; `names` here stands in where the
+    words have none. The groups `least` and `most` hold the bound of a number, and `inside` the
+    object that holds the parameter.
+
+    `then` is what the next request does. `leaveOut`: leave the parameters out, rename them or move
+    them to the bound. `setValue`: send `value` in their place. `applyRule`: apply the conversation
+    rule `rule`. `changeSurface`: use the surface whose dialect is `surface`.
     """
 
     message: str
     names: str = ""
+    then: Literal["leaveOut", "setValue", "applyRule", "changeSurface"] = "leaveOut"
+    value: JsonValue = None
+    rule: str | None = None
+    surface: str | None = None
     source: str
+    checked: Day
+
+    @model_validator(mode="after")
+    def _check_argument(self) -> RefusalRow:
+        arguments = {"setValue": "value", "applyRule": "rule", "changeSurface": "surface"}
+        given = [name for name in arguments.values() if getattr(self, name) is not None]
+        needed = arguments.get(self.then)
+        if given != ([needed] if needed else []):
+            raise ValueError(f"a row with then = {self.then!r} has the wrong argument: {given}")
+        return self
 
 
 class VerdictRow(_Record):
@@ -397,7 +422,8 @@ class Provider(_Record):
     `companion_origins` are https templates for probe and model calls. `one_of` lists sets of fields
     of which at least one set must be complete. Of `variants`, all that fit a model apply, later
     ones over earlier ones. `dialect`, asked at `chat_path`, is the usual one; the first of
-    `surfaces` that applies wins over it (`catalog.surfaces` chooses).
+    `surfaces` that applies wins over it (`catalog.surfaces` chooses). The rows of `errors` and
+    `refusals` are read before the general ones.
     """
 
     id: ProviderId
@@ -430,6 +456,7 @@ class Provider(_Record):
     quirks: Quirks = Default(default={}, validate_default=True)
     variants: tuple[Variant, ...] = ()
     errors: tuple[ErrorRow, ...] = ()
+    refusals: tuple[RefusalRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)
 
     def field(self, name: str) -> Field | None:

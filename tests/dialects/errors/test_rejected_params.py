@@ -1,103 +1,216 @@
-"""What providers say when they do not take a parameter, and what the body becomes without it.
+"""Refusals in the words of providers, and the fixes that follow.
 
-The table holds the error, the body that was sent, the body that is sent instead (null: none), and
-the warnings. `other` is a later body and what becomes of it by what was learnt.
+Each row of `vectors/refusals.json` holds the error, the body that was sent, the body that is sent
+instead (null: no other attempt), and the warnings. `later` is a later body and what the learnt
+fixes make of it. `rows` are refusal rows of the provider's own record.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from byokd.catalog.errors import load_refusals
-from byokd.catalog.record import RefusalRow
+from byokd.catalog.record import Provider, RefusalRow, Surface
 from byokd.core.http import Headers, HttpHead, HttpRequest
 from byokd.dialects.base.call import Encoded, Refusal
 from byokd.dialects.errors.body import read_error_body
 from byokd.dialects.errors.classify import classify
-from byokd.dialects.errors.fallback import apply_fixes, learn
+from byokd.dialects.errors.fallback import (
+    ChangeSurface,
+    Fix,
+    LeaveOut,
+    SetValue,
+    change_surface,
+    fix_body,
+    fix_call,
+    learn,
+)
 from byokd.protocol.errors import Unsupported
 from dialects.records import call, record
 from recorded import VECTORS
 
 CASES = json.loads((VECTORS / "refusals.json").read_text(encoding="utf-8"))
+_FIXED = [case for case in CASES if case["becomes"] is not None]
+_CALL = call({"stream": False})
+
+
+def _row(**fields: Any) -> RefusalRow:
+    return RefusalRow.model_validate({"source": "a test", "checked": "2026-11-28"} | fields)
+
+
+def _with_rows(*rows: RefusalRow) -> Provider:
+    return record().model_copy(update={"refusals": rows})
 
 
 def _refusals(case: dict[str, Any]) -> tuple[Refusal, ...]:
-    said = case["body"]
-    body = said.encode() if isinstance(said, str) else json.dumps(said).encode()
+    body = case["body"]
+    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     head = HttpHead(case["status"], Headers(case.get("headers", {}).items()))
-    return classify(record(), head, body).refusals
+    provider = _with_rows(*(_row(**fields) for fields in case.get("rows", ())))
+    return classify(provider, head, data).refusals
 
 
 def _encoded(body: Any) -> Encoded:
-    return Encoded(HttpRequest("POST", "https://host.test/v1", body=json.dumps(body).encode()))
+    headers = Headers([("accept", "application/json")])
+    data = json.dumps(body).encode()
+    return Encoded(HttpRequest("POST", "https://host.test/v1", headers, data))
+
+
+def _body(encoded: Encoded) -> Any:
+    return json.loads(encoded.request.body)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_a_refused_body_becomes(case: dict[str, Any]) -> None:
+def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
     encoded = _encoded(case["sent"])
-    found = learn(encoded.request.body, _refusals(case))
+    fixes = learn(_CALL, encoded, _refusals(case))
     if case["becomes"] is None:
-        assert found == ()
+        assert fixes == ()
         return
-    better = apply_fixes(encoded, found, call().params)
-    assert json.loads(better.request.body) == case["becomes"]
-    assert [f"{w.type} {w.parameter}" for w in better.warnings] == case["told"]
-    if other := case.get("other"):
-        assert (
-            json.loads(apply_fixes(_encoded(other[0]), found, call().params).request.body)
-            == other[1]
-        )
+    fixed = fix_body(encoded, fixes, _CALL.params)
+    assert _body(fixed) == case["becomes"]
+    assert [f"{w.type} {w.parameter}" for w in fixed.warnings] == case["warnings"]
+    if later := case.get("later"):
+        assert _body(fix_body(_encoded(later[0]), fixes, _CALL.params)) == later[1]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case["becomes"] is not None],
-                         ids=lambda case: case["name"])  # fmt: skip
-def test_a_strict_call_loses_nothing(case: dict[str, Any]) -> None:
-    """What the client asked for is refused; what was ours, or goes under another name, is not."""
+@pytest.mark.parametrize("case", _FIXED, ids=[case["name"] for case in _FIXED])
+def test_strict_call_is_refused_where_a_fix_loses_something(case: dict[str, Any]) -> None:
+    """What a dialect added itself, and what goes under another name, is no loss."""
     encoded = _encoded(case["sent"])
-    found = learn(encoded.request.body, _refusals(case))
+    fixes = learn(_CALL, encoded, _refusals(case))
     params = call({"strict": True}).params
-    lost = [told for told in case["told"] if told.startswith(("dropped", "adjusted"))]
-    if not lost:
-        assert json.loads(apply_fixes(encoded, found, params).request.body) == case["becomes"]
+    losses = [text for text in case["warnings"] if text.startswith(("dropped", "adjusted"))]
+    if not losses:
+        assert _body(fix_body(encoded, fixes, params)) == case["becomes"]
         return
     with pytest.raises(Unsupported) as caught:
-        apply_fixes(encoded, found, params)
-    assert caught.value.fields["details"] == {"parameter": lost[0].split()[1]}
+        fix_body(encoded, fixes, params)
+    assert caught.value.fields["details"] == {"parameter": losses[0].split()[1]}
 
 
-def test_a_cap_is_not_renamed_back() -> None:
+def test_renamed_cap_is_not_renamed_back() -> None:
     """Where both names are refused, the cap is left out."""
     first = _encoded({"max_tokens": 5})
-    renamed = learn(first.request.body, [Refusal(("max_tokens",))])
-    second = apply_fixes(first, renamed, call().params)
-    dropped = learn(second.request.body, [Refusal(("max_completion_tokens",))], renamed)
-    last = apply_fixes(first, (*renamed, *dropped), call().params)
-    assert json.loads(last.request.body) == {}
+    renames = learn(_CALL, first, [Refusal(("max_tokens",))])
+    second = fix_body(first, renames, _CALL.params)
+    removals = learn(_CALL, second, [Refusal(("max_completion_tokens",))], renames)
+    last = fix_body(first, (*renames, *removals), _CALL.params)
+    assert _body(last) == {}
     assert [warn.type for warn in last.warnings] == ["dropped", "renamed"]
 
 
-def test_a_body_that_has_nothing_to_amend_stays_as_it_is() -> None:
-    found = learn(b'{"seed": 1}', [Refusal(("seed",))])
+def test_body_without_the_refused_field_is_unchanged() -> None:
+    fixes = learn(_CALL, _encoded({"seed": 1}), [Refusal(("seed",))])
     encoded = _encoded({"model": "m"})
-    assert apply_fixes(encoded, found, call().params) is encoded
+    assert fix_body(encoded, fixes, _CALL.params) is encoded
 
 
-def test_a_raw_field_of_the_client_is_told_as_one() -> None:
+def test_raw_field_of_the_client_is_named_as_one() -> None:
     encoded = _encoded({"include": ["x"]})
-    found = learn(encoded.request.body, [Refusal(("include",))])
+    fixes = learn(_CALL, encoded, [Refusal(("include",))])
     params = call({"providerOptions": {"include": ["x"]}}).params
-    assert apply_fixes(encoded, found, params).warnings[0].parameter == "providerOptions.include"
+    assert fix_body(encoded, fixes, params).warnings[0].parameter == "providerOptions.include"
 
 
 @pytest.mark.parametrize("row", load_refusals(), ids=lambda row: row.source)
-def test_every_row_is_seen_at_work(row: RefusalRow) -> None:
-    bodies = [json.dumps(case["body"]).encode() for case in CASES if case["becomes"] is not None]
-    words = [read_error_body(HttpHead(400), body).message for body in bodies]
-    assert any(re.search(row.message, text, re.IGNORECASE) for text in words)
-    named = re.compile(row.message).groupindex
-    assert row.names or "names" in named
+def test_each_row_matches_a_vector(row: RefusalRow) -> None:
+    bodies = [json.dumps(case["body"]).encode() for case in _FIXED]
+    messages = [read_error_body(HttpHead(400), body).message for body in bodies]
+    assert any(re.search(row.message, text, re.IGNORECASE) for text in messages)
+    pattern = re.compile(row.message)
+    assert row.names or "names" in pattern.groupindex or row.then in {"applyRule", "changeSurface"}
+
+
+# --- rows that say what to do --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"then": "setValue"},
+        {"then": "applyRule"},
+        {"then": "changeSurface"},
+        {"value": 1},
+        {"then": "setValue", "value": 1, "surface": "x"},
+        {"then": "elsewhere"},
+    ],
+    ids="-".join,
+)
+def test_row_with_the_wrong_argument_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        _row(message="x", **fields)
+
+
+_STREAM_ONLY = _row(message="stream must be true", names="stream", then="setValue", value=True)
+
+
+def _stream_fixes(sent: Encoded) -> tuple[Fix, ...]:
+    body = b'{"error": {"message": "stream must be true"}}'
+    return learn(_CALL, sent, classify(_with_rows(_STREAM_ONLY), HttpHead(400), body).refusals)
+
+
+def test_refused_whole_answer_is_asked_for_as_a_stream() -> None:
+    fixes = _stream_fixes(_encoded({"stream": False}))
+    assert fixes == (SetValue(("stream",), b"true", add=True),)
+    streamed, warnings = fix_call(_CALL, fixes)
+    assert streamed.params.stream
+    assert not _CALL.params.stream
+    assert [(w.type, w.parameter) for w in warnings] == [("notice", "stream")]
+    assert fix_call(streamed, fixes) == (streamed, ())
+
+
+def test_stream_is_not_asked_for_twice() -> None:
+    request = HttpRequest("POST", "https://host.test/v1", body=b'{"stream": true}')
+    assert _stream_fixes(Encoded(request)) == ()
+
+
+def test_stream_is_changed_before_encoding_only() -> None:
+    encoded = _encoded({"stream": False})
+    assert fix_body(encoded, _stream_fixes(encoded), _CALL.params) is encoded
+
+
+_OTHER = "openai_responses"
+_ELSEWHERE = _row(message="only supported in v1/responses", then="changeSurface", surface=_OTHER)
+_WRONG_PATH = b'{"error": {"message": "This model is only supported in v1/responses"}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "dialects", "expected"),
+    [
+        (404, (_OTHER,), (ChangeSurface(_OTHER),)),
+        (400, (_OTHER,), (ChangeSurface(_OTHER),)),
+        (404, (), ()),
+        (500, (_OTHER,), ()),
+        (401, (_OTHER,), ()),
+    ],
+)
+def test_refused_chat_path_leads_to_a_surface_of_the_record(
+    status: int, dialects: tuple[str, ...], expected: tuple[Fix, ...]
+) -> None:
+    surfaces = tuple(Surface(dialect=name, chat_path="/responses") for name in dialects)
+    provider = _with_rows(_ELSEWHERE).model_copy(update={"surfaces": surfaces})
+    refused = replace(_CALL, provider=provider)
+    refusals = classify(provider, HttpHead(status), _WRONG_PATH).refusals
+    fixes = learn(refused, _encoded({"temperature": 1}), refusals)
+    assert fixes == expected
+    for fix in fixes:
+        assert isinstance(fix, ChangeSurface)
+        moved = change_surface(refused, fix)
+        assert (moved.provider.dialect, moved.provider.chat_path) == (_OTHER, "/responses")
+        assert learn(moved, _encoded({}), refusals) == (), "it is asked there already"
+
+
+def test_change_of_surface_comes_alone() -> None:
+    surface = Surface(dialect=_OTHER, chat_path="/responses")
+    provider = record().model_copy(update={"surfaces": (surface,)})
+    refusals = [Refusal(("seed",)), Refusal(surface=_OTHER)]
+    refused = replace(_CALL, provider=provider)
+    assert learn(refused, _encoded({"seed": 1}), refusals) == (ChangeSurface(_OTHER),)
+    assert learn(_CALL, _encoded({"seed": 1}), refusals) == (LeaveOut(("seed",)),)

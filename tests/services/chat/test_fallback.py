@@ -1,4 +1,4 @@
-"""A refused parameter is left out once and remembered; so is a path that is not there."""
+"""Fallbacks after a refusal: what is changed, what is remembered, and when the chat fails."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from byokd.catalog.record import Provider, Surface
+from byokd.catalog.record import Provider, RefusalRow, Surface
 from byokd.core.http import HttpRequest
 from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
-from byokd.dialects.base.call import Call, Encoded, Fault, Refusal
-from byokd.dialects.registry import find
+from byokd.dialects.base.call import Call, Fault, Refusal
 from byokd.protocol.errors import ByokdError
-from byokd.services.chat.fallback_memory import FallbackMemory
+from byokd.services.chat.fallback_memory import FallbackMemory, PreparedCall
 from byokd.services.chat.ttl_cache import TtlCache
-from byokd.services.keys.credentials import Credential
 from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from services.chat.engine_fixture import JSON, RECORD, SSE, WHOLE, ask, chunk, engine, params, types
 
@@ -31,11 +29,11 @@ def _sent(transport: ScriptedTransport) -> list[dict[str, Any]]:
     return [json.loads(request.body) for request in transport.requests]
 
 
-def _told(result: Any) -> list[tuple[str, str]]:
+def _warned(result: Any) -> list[tuple[str, str]]:
     return [(warning.type, warning.parameter) for warning in result.warnings]
 
 
-async def test_a_refused_parameter_is_left_out_once_and_remembered() -> None:
+async def test_refused_parameter_is_left_out_and_remembered() -> None:
     chat, transport, access = engine([_refuses("temperature"), WHOLE, WHOLE])
     events, result = await ask(chat, temperature=0.5, seed=7)
     assert types(events) == ["retry", "start", "textStart", "textDelta", "textEnd", "finish"]
@@ -45,31 +43,31 @@ async def test_a_refused_parameter_is_left_out_once_and_remembered() -> None:
         (False, 7),
     ]
     assert result.route.attempts == 2
-    assert _told(result) == [("dropped", "temperature")]
+    assert _warned(result) == [("dropped", "temperature")]
     assert events[1].warnings == result.warnings  # type: ignore[union-attr]
-    assert access.seen == ["authOk"], "the refusal says nothing of the key"
+    assert access.seen == ["authOk"], "the refusal proves nothing about the key"
 
     _, result = await ask(chat, temperature=0.5)
     assert result.route.attempts == 1
     assert "temperature" not in _sent(transport)[2]
-    assert _told(result) == [("dropped", "temperature")]
+    assert _warned(result) == [("dropped", "temperature")]
 
 
-async def test_what_is_remembered_is_of_one_model() -> None:
+async def test_fix_is_remembered_per_model() -> None:
     chat, transport, _ = engine([_refuses("temperature"), WHOLE, WHOLE])
     await ask(chat, temperature=0.5)
     await ask(chat, temperature=0.5, model="another")
     assert "temperature" in _sent(transport)[2]
 
 
-async def test_a_call_without_the_parameter_carries_no_warning() -> None:
+async def test_call_without_the_parameter_has_no_warning() -> None:
     chat, _, _ = engine([_refuses("temperature"), WHOLE, WHOLE])
     await ask(chat, temperature=0.5)
     _, result = await ask(chat)
     assert result.warnings == ()
 
 
-async def test_a_cap_goes_under_its_other_name_even_where_strict() -> None:
+async def test_refused_cap_is_renamed_even_in_a_strict_call() -> None:
     refused = "max_completion_tokens"
     name = RECORD.quirks.max_tokens_field
     other = "max_tokens" if name == refused else refused
@@ -79,12 +77,12 @@ async def test_a_cap_goes_under_its_other_name_even_where_strict() -> None:
         (50, None),
         (None, 50),
     ]
-    assert _told(result) == [("renamed", "maxOutputTokens")]
+    assert _warned(result) == [("renamed", "maxOutputTokens")]
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_a_strict_call_is_refused_by_name(times: int) -> None:
-    """The second time nobody needs to be asked."""
+async def test_strict_call_fails_and_names_the_parameter(times: int) -> None:
+    """The second time without a request."""
     chat, transport, _ = engine([_refuses("temperature")])
     for _ in range(times - 1):
         with pytest.raises(ByokdError):
@@ -100,7 +98,7 @@ async def test_a_strict_call_is_refused_by_name(times: int) -> None:
     assert len(transport.requests) == 1
 
 
-async def test_one_repair_a_call() -> None:
+async def test_one_fallback_per_chat() -> None:
     chat, transport, access = engine([_refuses("temperature"), _refuses("seed"), WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat, temperature=0.5, seed=7)
@@ -110,7 +108,7 @@ async def test_one_repair_a_call() -> None:
 
 
 @pytest.mark.parametrize("name", ["tools", "messages", "model", "store", "nothing_we_sent"])
-async def test_what_cannot_be_left_out_is_an_error_at_once(name: str) -> None:
+async def test_field_that_is_not_optional_is_not_left_out(name: str) -> None:
     chat, transport, _ = engine([_refuses(name), WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat, tools=[{"name": "f", "inputSchema": {}}])
@@ -118,7 +116,7 @@ async def test_what_cannot_be_left_out_is_an_error_at_once(name: str) -> None:
     assert len(transport.requests) == 1
 
 
-async def test_nothing_is_repaired_after_content() -> None:
+async def test_no_fallback_after_content() -> None:
     inside = b'data: {"error":{"message":"no","param":"seed","code":"unsupported_parameter"}}\n\n'
     chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hal"), inside)), WHOLE])
     with pytest.raises(ByokdError):
@@ -126,7 +124,7 @@ async def test_nothing_is_repaired_after_content() -> None:
     assert len(transport.requests) == 1
 
 
-async def test_a_repair_and_a_retry_share_the_bound_of_tries() -> None:
+async def test_fallback_and_retry_share_the_bound_of_attempts() -> None:
     busy = CannedResponse(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
     chat, transport, _ = engine([busy, _refuses("seed"), busy, WHOLE])
     with pytest.raises(ByokdError) as caught:
@@ -135,7 +133,7 @@ async def test_a_repair_and_a_retry_share_the_bound_of_tries() -> None:
     assert len(transport.requests) == 3
 
 
-# --- the path that is not there -------------------------------------------------------------------
+# --- a chat path that is missing -----------------------------------------------------------------
 
 
 def _with_fallback() -> Provider:
@@ -160,13 +158,13 @@ def _serves(request: HttpRequest) -> CannedResponse:
     return CannedResponse(200, JSON, (json.dumps(_RESPONSE).encode(),))
 
 
-async def test_a_path_that_is_not_there_is_asked_in_the_other_dialect_and_remembered() -> None:
+async def test_missing_path_is_replaced_by_the_fallback_surface_and_remembered() -> None:
     chat, transport, access = engine(_serves, record=_with_fallback())
     for attempts in (2, 1):
         _, result = await ask(chat, stream=False, strict=True)
         assert result.message.content[0].text == "Hi"
         assert result.route.attempts == attempts
-        assert _told(result) == [("notice", "dialect")]
+        assert _warned(result) == [("notice", "dialect")]
     paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
     assert paths == [RECORD.chat_path, "/responses", "/responses"]
     assert access.seen == ["authOk", "authOk"]
@@ -181,14 +179,16 @@ async def test_a_path_that_is_not_there_is_asked_in_the_other_dialect_and_rememb
         (400, b'{"error":{"message":"no"}}', 1),
     ],
 )
-async def test_only_a_missing_path_is_asked_elsewhere(status: int, body: bytes, tries: int) -> None:
+async def test_only_a_missing_path_leads_to_the_fallback_surface(
+    status: int, body: bytes, tries: int
+) -> None:
     chat, transport, _ = engine([CannedResponse(status, {}, (body,))] * 9, record=_with_fallback())
     with pytest.raises(ByokdError):
         await ask(chat)
     assert len(transport.requests) == tries
 
 
-async def test_a_place_where_nothing_was_is_asked_the_usual_way_again() -> None:
+async def test_usual_path_comes_first_again_where_both_are_missing() -> None:
     gone = CannedResponse(404, {}, (b"404 page not found",))
     chat, transport, _ = engine([gone, gone, gone, WHOLE], record=_with_fallback())
     for _ in range(2):
@@ -199,95 +199,204 @@ async def test_a_place_where_nothing_was_is_asked_the_usual_way_again() -> None:
     assert paths == [RECORD.chat_path, "/responses", "/responses", RECORD.chat_path]
 
 
-async def test_a_dialect_that_was_named_is_kept_to() -> None:
+async def test_dialect_that_the_client_names_is_kept() -> None:
     chat, transport, _ = engine(_serves, record=_with_fallback())
     with pytest.raises(ByokdError) as caught:
         await ask(chat, dialect=RECORD.dialect)
     assert (caught.value.kind, len(transport.requests)) == ("badRequest", 1)
 
 
+# --- rows of a record that say what to do ---------------------------------------------------------
+
+
+def _with_row(then: str, message: str = "no", **fields: Any) -> Provider:
+    row = {"then": then, "message": message, "source": "a test", "checked": "2026-11-28"}
+    refusal = RefusalRow.model_validate(row | fields)
+    surface = Surface(dialect="openai_responses", chat_path="/responses")
+    return RECORD.model_copy(update={"refusals": (refusal,), "surfaces": (surface,)})
+
+
+def _error(status: int = 400, message: str = "no") -> CannedResponse:
+    body = json.dumps({"error": {"message": message, "type": "invalid_request_error"}})
+    return CannedResponse(status, JSON, (body.encode(),))
+
+
+_MESSAGE = {"role": "assistant", "content": "Hi"}
+_WHOLE_ANSWER = CannedResponse(
+    200, JSON, (json.dumps({"choices": [{"message": _MESSAGE, "finish_reason": "stop"}]}).encode(),)
+)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_refused_value_is_replaced_and_remembered(*, stream: bool) -> None:
+    record = _with_row("setValue", names="temperature", value=1)
+    answer = WHOLE if stream else _WHOLE_ANSWER
+    chat, transport, access = engine([_error(), answer, answer, answer], record=record)
+    for attempts in (2, 1):
+        events, result = await ask(chat, temperature=0.5, seed=7, stream=stream)
+        assert types(events)[-4:] == ["textStart", "textDelta", "textEnd", "finish"]
+        assert result.message.content[0].text == "Hi"
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("adjusted", "temperature")]
+    await ask(chat, model="another", temperature=0.5, stream=stream)
+    sent = [(body["temperature"], body.get("seed")) for body in _sent(transport)]
+    assert sent == [(0.5, 7), (1, 7), (1, 7), (0.5, None)]
+    assert access.seen == ["authOk"] * 3
+
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat, temperature=0.5, stream=stream, strict=True)
+    assert caught.value.kind == "unsupported"
+    assert len(transport.requests) == 4
+
+
+def _streams_only(request: HttpRequest) -> CannedResponse:
+    return WHOLE if json.loads(request.body)["stream"] else _error()
+
+
+async def test_model_that_only_streams_is_read_as_a_stream() -> None:
+    """The client gets its answer in one piece; nothing is lost, so a strict call may do it too."""
+    record = _with_row("setValue", names="stream", value=True)
+    chat, transport, _ = engine(_streams_only, record=record)
+    for attempts in (2, 1):
+        _, result = await ask(chat, stream=False, strict=True)
+        assert result.message.content[0].text == "Hi"
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("notice", "stream")]
+    await ask(chat, stream=True)
+    usage = [body.get("stream_options") for body in _sent(transport)]
+    assert usage == [None, *[{"include_usage": True}] * 3], "tokens are counted on each stream"
+    assert [body["stream"] for body in _sent(transport)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_model_that_is_refused_here_is_asked_on_another_surface(status: int) -> None:
+    record = _with_row("changeSurface", surface="openai_responses")
+
+    def serve(request: HttpRequest) -> CannedResponse:
+        if not request.url.endswith("/responses"):
+            return _error(status)
+        return CannedResponse(200, JSON, (json.dumps(_RESPONSE).encode(),))
+
+    chat, transport, access = engine(serve, record=record)
+    for attempts in (2, 1):
+        _, result = await ask(chat, stream=False, strict=True)
+        assert result.message.content[0].text == "Hi"
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("notice", "dialect")]
+        assert result.warnings[0].message.endswith("refuses this model as openai_chat")
+    assert access.seen == ["authOk", "authOk"]
+    paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
+    assert paths == [RECORD.chat_path, "/responses", "/responses"]
+
+    with pytest.raises(ByokdError):
+        await ask(chat, model="another", stream=True, dialect=RECORD.dialect)
+    assert len(transport.requests) == 4, "a dialect that the client names is kept"
+
+
+async def test_surface_and_parameter_are_two_refusals_and_one_fallback() -> None:
+    """The second refusal of a chat ends it, so there are never more attempts than before."""
+    record = _with_row("changeSurface", surface="openai_responses", message="elsewhere")
+    responses = [_error(404, "elsewhere"), _refuses("temperature"), WHOLE]
+    chat, transport, _ = engine(responses, record=record)
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat, temperature=0.5)
+    assert (caught.value.kind, len(transport.requests)) == ("badRequest", 2)
+
+
+async def test_refusal_inside_an_answer_changes_nothing() -> None:
+    record = _with_row("setValue", names="temperature", value=1)
+    inside = b'data: {"error":{"message":"no"}}\n\n'
+    chat, transport, _ = engine(
+        [CannedResponse(200, SSE, (chunk("Hal"), inside)), WHOLE], record=record
+    )
+    with pytest.raises(ByokdError):
+        await ask(chat, temperature=0.5)
+    assert len(transport.requests) == 1
+
+
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-def _grant() -> Credential:
-    return Credential(RECORD, "https://host.test/v1", at_default_origin=False, fields={})
+_FAULT = Fault("badRequest", "authOk", "no", refusals=(Refusal(("verbosity",), of_value=True),))
 
 
-def _encoded(number: int, model: str = "m") -> tuple[Any, Encoded, Fault]:
-    """Return a body with a raw field that is refused by its value."""
+def _prepare(
+    memory: FallbackMemory, number: int, model: str = "m", *, now_ms: int = 0
+) -> PreparedCall:
+    """Prepare a call with a raw field of this value."""
     asked = params(model=model, providerOptions={"verbosity": str(number)})
-    encoded = find(RECORD.dialect).encode(Call(RECORD, "https://host.test/v1", asked), 0)
-    refusal = Refusal(("verbosity",), of_value=True)
-    return asked, encoded, Fault("badRequest", "authOk", "no", refusals=(refusal,))
+    call = Call(RECORD, "https://host.test/v1", asked)
+    return memory.prepare(call, now_ms, surface_fixed=False)
 
 
-def _knows(repairs: FallbackMemory, number: int, model: str = "m", *, now_ms: int = 0) -> bool:
-    asked, encoded, _ = _encoded(number, model)
-    done = repairs.applied(_grant(), asked, encoded, moved=False, now_ms=now_ms)
-    return done is not encoded
+def _knows(memory: FallbackMemory, number: int, model: str = "m", *, now_ms: int = 0) -> bool:
+    return _prepare(memory, number, model, now_ms=now_ms).encoded.warnings != ()
 
 
-def _learn(repairs: FallbackMemory, number: int, model: str = "m") -> None:
-    asked, encoded, fault = _encoded(number, model)
-    assert repairs.learn(_grant(), asked, encoded, fault, 0)
+def _learn(memory: FallbackMemory, number: int, model: str = "m") -> None:
+    """Learn that this value of the raw field is refused."""
+    assert memory.learn(_prepare(memory, number, model), _FAULT, 0)
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_lessons_of_one_model_have_a_bound(over: int) -> None:
-    repairs = FallbackMemory()
+def test_fixes_of_one_model_have_a_bound(over: int) -> None:
+    memory = FallbackMemory()
     for number in range(FALLBACKS_PER_MODEL_MAX + over):
-        _learn(repairs, number)
-    assert _knows(repairs, 0) is (not over)
-    assert _knows(repairs, FALLBACKS_PER_MODEL_MAX + over - 1)
+        _learn(memory, number)
+    assert _knows(memory, 0) is (not over)
+    assert _knows(memory, FALLBACKS_PER_MODEL_MAX + over - 1)
 
 
-def test_two_calls_at_once_are_both_repaired() -> None:
-    """The second was sent before the first was refused."""
-    repairs = FallbackMemory()
-    _learn(repairs, 0)
-    _learn(repairs, 0)
+def test_two_calls_that_are_refused_at_once_are_both_retried() -> None:
+    """The second one was sent before the first one was refused."""
+    memory = FallbackMemory()
+    prepared = [_prepare(memory, 0), _prepare(memory, 0)]
+    assert [memory.learn(call, _FAULT, 0) for call in prepared] == [True, True]
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_models_with_lessons_have_a_bound(over: int) -> None:
-    repairs = FallbackMemory()
+def test_models_with_fixes_have_a_bound(over: int) -> None:
+    memory = FallbackMemory()
     for number in range(FALLBACKS_MAX + over):
-        _learn(repairs, 0, f"m{number}")
-    assert _knows(repairs, 0, "m0") is (not over)
+        _learn(memory, 0, f"m{number}")
+    assert _knows(memory, 0, "m0") is (not over)
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_a_lesson_is_believed_for_a_while(over: int) -> None:
-    repairs = FallbackMemory()
-    _learn(repairs, 0)
-    assert _knows(repairs, 0, now_ms=FALLBACKS_TTL_MS + over) is (not over)
+def test_fix_is_forgotten_after_its_time(over: int) -> None:
+    memory = FallbackMemory()
+    _learn(memory, 0)
+    assert _knows(memory, 0, now_ms=FALLBACKS_TTL_MS + over) is (not over)
 
 
-def test_what_was_used_longest_ago_goes_first() -> None:
-    recent: TtlCache[str, int] = TtlCache(entries_max=2, ttl_ms=10)
-    recent.put("a", 1, 0)
-    recent.put("b", 2, 0)
-    assert recent.get("a", 1) == 1
-    recent.put("c", 3, 1)
-    assert [recent.get(key, 1) for key in "abc"] == [1, None, 3]
-    assert recent.get("a", 11) is None, "use does not make it young"
+# --- the cache under it ---------------------------------------------------------------------------
+
+
+def test_cache_drops_the_least_recently_used_entry() -> None:
+    cache: TtlCache[str, int] = TtlCache(entries_max=2, ttl_ms=10)
+    cache.put("a", 1, 0)
+    cache.put("b", 2, 0)
+    assert cache.get("a", 1) == 1
+    cache.put("c", 3, 1)
+    assert [cache.get(key, 1) for key in "abc"] == [1, None, 3]
+    assert cache.get("a", 11) is None, "use does not renew an entry"
 
 
 @pytest.mark.parametrize(("size", "kept"), [(6, ["b", "c"]), (10, ["c"]), (11, ["a", "b"])])
-def test_bytes_have_a_bound(size: int, kept: list[str]) -> None:
-    recent: TtlCache[str, int] = TtlCache(entries_max=9, ttl_ms=10, bytes_max=10, renews=True)
-    for key, bytes_ in (("a", 4), ("b", 4), ("c", size)):
-        recent.put(key, 0, 0, size_bytes=bytes_)
-    assert [key for key in "abc" if recent.get(key, 10) is not None] == kept
-    assert recent.size_bytes == {6: 10, 10: 10, 11: 8}[size]
-    assert len(recent) == len(kept)
-    assert [key for key in "abc" if recent.get(key, 20) is not None] == kept, "use renews"
+def test_cache_bounds_its_bytes(size: int, kept: list[str]) -> None:
+    cache: TtlCache[str, int] = TtlCache(entries_max=9, ttl_ms=10, bytes_max=10, renews=True)
+    for key, size_bytes in (("a", 4), ("b", 4), ("c", size)):
+        cache.put(key, 0, 0, size_bytes=size_bytes)
+    assert [key for key in "abc" if cache.get(key, 10) is not None] == kept
+    assert cache.size_bytes == {6: 10, 10: 10, 11: 8}[size]
+    assert len(cache) == len(kept)
+    assert [key for key in "abc" if cache.get(key, 20) is not None] == kept, "use renews"
 
 
-def test_a_value_takes_the_place_of_the_one_before() -> None:
-    recent: TtlCache[str, int] = TtlCache(entries_max=9, ttl_ms=10, bytes_max=10)
-    recent.put("a", 1, 0, size_bytes=9)
-    recent.put("a", 2, 5, size_bytes=8)
-    assert (recent.get("a", 15), recent.size_bytes, len(recent)) == (2, 8, 1)
-    assert cast("Any", recent.get("a", 16)) is None
-    assert recent.size_bytes == 0
+def test_cache_replaces_a_value() -> None:
+    cache: TtlCache[str, int] = TtlCache(entries_max=9, ttl_ms=10, bytes_max=10)
+    cache.put("a", 1, 0, size_bytes=9)
+    cache.put("a", 2, 5, size_bytes=8)
+    assert (cache.get("a", 15), cache.size_bytes, len(cache)) == (2, 8, 1)
+    assert cast("Any", cache.get("a", 16)) is None
+    assert cache.size_bytes == 0

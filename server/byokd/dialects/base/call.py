@@ -53,26 +53,33 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A parameter that a provider says it does not take, as it names it.
+    """What a provider refuses: a parameter, the form of a conversation, or a chat path.
 
     Attributes:
-        path: names from the outside in, in the provider's own spelling.
-        of_value: only the value that was sent is refused, not the parameter.
-        least: the smallest value that is taken, where it says so.
+        path: a parameter's names from the outside in, as the provider spells them; empty for a
+            conversation or a chat path.
+        of_value: whether only the value that was sent is refused, not the parameter.
+        least: the smallest number that is accepted, where the provider names it.
         most: the largest.
+        value: JSON text of the value to send instead.
+        rule: the conversation rule to apply.
+        surface: the dialect of the surface to use.
     """
 
-    path: tuple[str, ...]
+    path: tuple[str, ...] = ()
     of_value: bool = False
     least: int | None = None
     most: int | None = None
+    value: bytes | None = None
+    rule: str | None = None
+    surface: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What a provider's error means, before anybody adds who asked.
 
-    `refusals` are the parameters that it names as the reason. `hint` is the sentence that the
+    `refusals` are what it names as the reason. `hint` is the sentence that the
     provider's record has for it, which `message` then is. `provider_time_ms` is the provider's own
     wall clock, set where a wrong clock of ours would have been answered in the same words.
     """

@@ -73,10 +73,6 @@ _PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
 """Statuses of a `badRequest` that a provider gives only after it has accepted the key. 404 and 405
 are missing: five providers resolve the path before the key (seen 2026-09)."""
 
-_REFUSED: Final = frozenset({400, 422})
-_REFUSED_KINDS: Final = frozenset({"badRequest", "unsupported"})
-"""Of which answers a parameter may be the reason."""
-
 _AGAINST_KEY: Final = frozenset({"authInvalid", "authUnsure", "authDead"})
 
 _PASSING: Final = frozenset({"rateLimited", "providerOverloaded", "providerError", "timeout"})
@@ -128,7 +124,6 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     time_ms = answered_ms(head.headers) if row is not None and row.signed else None
     if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
         health = "neutral"
-    refused = status in _REFUSED and kind in _REFUSED_KINDS
     hint = row.hint if row is not None else None
     return Fault(
         kind=kind,
@@ -145,7 +140,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
         provider_message=clean_text(said.message) or None,
         provider_request_id=_request_id(head, said),
         provider_time_ms=time_ms,
-        refusals=read_refusals(said) if refused and not (inside or foreign) else (),
+        refusals=() if inside or foreign else read_refusals(said, provider.refusals, status, kind),
     )
 
 

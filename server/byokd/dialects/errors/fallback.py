@@ -1,148 +1,152 @@
-"""Makes a request right that a provider has refused for a parameter it does not take.
+"""Changes a call that a provider refused, so that it can be sent once more.
 
-Knows the closed list of what a request can do without, by its names on the wire, and how a body is
-amended. Must not know a provider, nor when to try again: the engine decides and remembers.
-
-What was said, the tools, the model and whether the provider may keep the chat (`store`) are not on
-the list. An output cap goes under its other name, or is moved to the bound that was named.
+A refusal becomes fixes: small values, each with one function that applies it. Fixes of the call
+(conversation rule, surface, stream) apply before encoding, fixes of the body after it. What may be
+touched is the closed list in `optional_fields`. When to retry and what to remember is decided by
+the chat engine. Pure: no provider, no clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from byokd.dialects.base.call import Encoded, Refusal
+from byokd.catalog.surfaces import dialects, spoken
+from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.errors.optional_fields import (
+    ADDED,
+    CONTAINERS,
+    OTHER_CAP,
+    OUTPUT_CAP,
+    PARAMETERS,
+    STREAM,
+)
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 from byokd.protocol.events import Warn
 
-_CAP: Final = "maxOutputTokens"
-_OPTIONAL: Final = {
-    _CAP: (
-        "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "maxTokens",
-        "num_predict",
-    ),
-    "temperature": ("temperature",),
-    "topP": ("top_p", "topP", "p"),
-    "stop": ("stop", "stop_sequences", "stopSequences"),
-    "seed": ("seed", "random_seed"),
-    "toolChoice": ("tool_choice", "toolChoice"),
-    "responseFormat": (
-        "response_format", "format", "responseMimeType", "responseJsonSchema", "responseSchema",
-        "outputConfig",
-    ),
-    "reasoning": (
-        "reasoning_effort", "reasoning", "effort", "thinking", "enable_thinking", "think",
-        "thinkingConfig", "thinkingLevel", "thinkingBudget", "thinking_budget", "reasoningConfig",
-        "reasoning_config",
-    ),
-    "": (
-        "top_k", "topK", "k", "min_p", "presence_penalty", "presencePenalty", "frequency_penalty",
-        "frequencyPenalty", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs", "n",
-        "user", "metadata", "service_tier", "verbosity", "prompt_cache_key",
-    ),
-}  # fmt: skip
-"""The client's parameter to its names on the wire; without a parameter it is a raw field."""
-
-_OURS: Final = frozenset(
-    {"stream_options", "parallel_tool_calls", "include", "includeThoughts", "summary", "display"}
-)
-"""What dialects add by themselves; nothing that was asked for is lost without them."""
-
-_PARAMETERS: Final = dict.fromkeys(_OURS, "") | {
-    name: told for told, names in _OPTIONAL.items() for name in names
-}
-_CONTAINERS: Final = frozenset(
-    {
-        "generationConfig", "thinkingConfig", "inferenceConfig", "additionalModelRequestFields",
-        "toolConfig", "options", "output_config", "text", "reasoning", "thinking",
-    }
-)  # fmt: skip
-"""Objects of a body that hold parameters of the list."""
-
-_OTHER_CAP: Final = {
-    "max_tokens": "max_completion_tokens",
-    "max_completion_tokens": "max_tokens",
-}
+_STREAMED: Final = b"true"
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterFix:
-    """What is done to one field of a body.
-
-    It is left out; with `renamed` it goes under that name; with `least` or `most` it is moved to
-    the bound. With `only`, JSON text, this is done to that value alone.
-    """
+class LeaveOut:
+    """Remove a field; with `only`, JSON text, only where it has that value."""
 
     path: tuple[str, ...]
-    renamed: str | None = None
-    least: int | None = None
-    most: int | None = None
     only: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Send a field at the top of the body under another name."""
+
+    path: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Move a whole number to the nearest one between two bounds."""
+
+    path: tuple[str, ...]
+    least: int | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetValue:
+    """Send this value in a field.
+
+    Attributes:
+        path: the field.
+        value: JSON text.
+        add: whether the field is added where the body has none: it was refused for its absence.
+    """
+
+    path: tuple[str, ...]
+    value: bytes
+    add: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSurface:
+    """Encode the call in the dialect of another surface of its record."""
+
+    dialect: str
+
+
+BodyFix: TypeAlias = LeaveOut | Rename | Bound | SetValue
+Fix: TypeAlias = BodyFix | ChangeSurface
+
+
+# --- from refusals to fixes ----------------------------------------------------------------------
+
+
 def learn(
-    body: bytes, refusals: Sequence[Refusal], known: Sequence[ParameterFix] = ()
-) -> tuple[ParameterFix, ...]:
-    """Return what would make this body right, or nothing where it cannot be amended.
+    call: Call, encoded: Encoded, refusals: Sequence[Refusal], known: Sequence[Fix] = ()
+) -> tuple[Fix, ...]:
+    """Return what could make the request acceptable; nothing where no fix applies.
+
+    Another surface comes alone, because the other fixes are about the body of this one.
 
     Args:
-        body: what was sent and refused.
-        refusals: what the provider names as the reason.
-        known: what was done to the body already: a cap is not renamed back.
+        call: the call that was refused, with its known fixes.
+        encoded: what was sent for it.
+        refusals: what the provider named as the reason.
+        known: the fixes that were applied already: a renamed cap is not renamed back.
     """
-    if not refusals or not isinstance(document := from_json(body), dict):
-        return ()
-    places = [*_places(document)]
-    found = [
-        _amendment(path, document, refusal, known)
-        for refusal in refusals
-        if (path := _match(refusal.path, places)) is not None
-    ]
-    by_path = {entry.path: entry for entry in reversed(found) if entry is not None}
-    return tuple(reversed(by_path.values()))
+    surfaces = [refusal.surface for refusal in refusals]
+    for dialect in surfaces:
+        if dialect in dialects(call.provider) and dialect != call.provider.dialect:
+            return (ChangeSurface(dialect),)
+    body = from_json(encoded.request.body) if refusals else None
+    fixes: list[Fix] = []
+    if isinstance(body, dict):
+        fixes += _body_fixes(body, refusals, known, streamed=encoded.streamed)
+    return tuple(dict.fromkeys(fixes))
 
 
-def apply_fixes(encoded: Encoded, known: Sequence[ParameterFix], params: SendParams) -> Encoded:
-    """Return the request with its body amended, and warnings for all that was done.
+def _body_fixes(
+    body: JsonObject, refusals: Sequence[Refusal], known: Sequence[Fix], *, streamed: bool
+) -> Iterator[BodyFix]:
+    """Yield a fix for each refused parameter, the first one for each field."""
+    paths = [*_optional_paths(body)]
+    fixed: set[tuple[str, ...]] = set()
+    for refusal in refusals:
+        if not refusal.path:
+            continue
+        path = _match(refusal.path, paths)
+        if path is not None:
+            fix = _fix_of_field(path, body, refusal, known)
+        else:
+            fix = _fix_of_absence(refusal, streamed=streamed)
+        if fix is not None and fix.path not in fixed:
+            fixed.add(fix.path)
+            yield fix
 
-    Raises:
-        Unsupported: the call is strict and something that it asks for would be lost.
-    """
-    if not known or not isinstance(body := from_json(encoded.request.body), dict):
-        return encoded
-    notes = Warnings(strict=params.strict)
-    renames = [warn for one in known if (warn := _apply(body, one, params, notes)) is not None]
-    told = (*notes.warnings, *renames)
-    if not told:
-        return encoded
-    request = replace(encoded.request, body=to_json(body))
-    return replace(encoded, request=request, warnings=(*encoded.warnings, *told))
 
-
-def _places(holder: JsonObject, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of all fields that the body could do without."""
+def _optional_paths(holder: JsonObject, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of all optional fields in a body."""
     for name, value in holder.items():
-        if name in _PARAMETERS:
+        if name in PARAMETERS:
             yield (*above, name)
-        if name in _CONTAINERS and isinstance(value, dict):
-            yield from _places(value, (*above, name))
+        if name in CONTAINERS and isinstance(value, dict):
+            yield from _optional_paths(value, (*above, name))
 
 
-def _match(named: tuple[str, ...], places: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Return the place that a provider means: the very path, the end of one, or what holds it.
+def _match(refused: tuple[str, ...], paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """Return the path that a provider means: that path, one that ends so, or one that holds it.
 
     Providers spell a name in their own case: `presencePenalty` for `presence_penalty`.
     """
-    wanted = tuple(map(_plain, named))
-    plain = {place: tuple(map(_plain, place)) for place in places}
-    ends = (place for place, steps in plain.items() if steps[-len(wanted) :] == wanted)
-    holders = (place for place, steps in plain.items() if wanted[: len(steps)] == steps)
+    wanted = tuple(map(_plain, refused))
+    plain = {path: tuple(map(_plain, path)) for path in paths}
+    ends = (path for path, steps in plain.items() if steps[-len(wanted) :] == wanted)
+    holders = (path for path, steps in plain.items() if wanted[: len(steps)] == steps)
     return next(ends, None) or next(holders, None)
 
 
@@ -150,64 +154,181 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _amendment(
-    path: tuple[str, ...], body: JsonObject, refusal: Refusal, known: Sequence[ParameterFix]
-) -> ParameterFix | None:
+def _fix_of_field(
+    path: tuple[str, ...], body: JsonObject, refusal: Refusal, known: Sequence[Fix]
+) -> BodyFix | None:
+    """Return the fix of a field that the body has, or None where none changes it."""
     value = _holder(body, path)[path[-1]]
-    cap = _PARAMETERS[path[-1]] == _CAP
+    if refusal.value is not None:
+        return SetValue(path, refusal.value) if refusal.value != to_json(value) else None
     if refusal.least is not None or refusal.most is not None:
-        if not cap or not isinstance(value, int):
+        if PARAMETERS[path[-1]] != OUTPUT_CAP or not isinstance(value, int):
             return None
-        kept = ParameterFix(path, least=refusal.least, most=refusal.most)
-        return kept if _bounded(value, kept) != value else None
-    other = _OTHER_CAP.get(path[-1]) if len(path) == 1 else None
-    if other is not None and other not in body and not any(one.path == (other,) for one in known):
-        return ParameterFix(path, renamed=other)
-    return ParameterFix(path, only=to_json(value) if refusal.of_value else None)
+        bound = Bound(path, refusal.least, refusal.most)
+        return bound if _bounded(value, bound) != value else None
+    other_name = OTHER_CAP.get(path[-1]) if len(path) == 1 else None
+    if other_name is not None and other_name not in body and not _is_fixed(other_name, known):
+        return Rename(path, other_name)
+    return LeaveOut(path, only=to_json(value) if refusal.of_value else None)
 
 
-def _apply(body: JsonObject, one: ParameterFix, params: SendParams, notes: Warnings) -> Warn | None:
-    """Amend the body where it has the field; return a warning for what loses nothing."""
-    holder, name = _holder(body, one.path), one.path[-1]
-    if name not in holder or one.only not in {None, to_json(holder[name])}:
+def _is_fixed(name: str, known: Sequence[Fix]) -> bool:
+    return any(not isinstance(fix, ChangeSurface) and fix.path == (name,) for fix in known)
+
+
+def _fix_of_absence(refusal: Refusal, *, streamed: bool) -> SetValue | None:
+    """Return the fix of a field that the body lacks and the provider wants with a value."""
+    if refusal.value is None or len(refusal.path) != 1:
         return None
-    value, told = holder[name], _told(name, params)
-    if one.least is not None or one.most is not None:
-        if isinstance(value, int) and (near := _bounded(value, one)) != value:
-            notes.adjusted(told or _CAP, f"{told} was set to {near}, the nearest that is taken")
-            holder[name] = near
-        return None
-    if one.renamed is not None:
-        if one.renamed in holder:
-            return None
-        body |= {one.renamed: holder.pop(name)}
-        text = f"{told} was sent as {one.renamed}, because {name} is refused"
-        return Warn(type="renamed", parameter=told, message=text)
+    name = refusal.path[0]
+    if name == STREAM:
+        wanted = refusal.value == _STREAMED and not streamed
+        return SetValue((STREAM,), _STREAMED, add=True) if wanted else None
+    return SetValue((name,), refusal.value, add=True) if name in PARAMETERS else None
+
+
+# --- fixes of the call ---------------------------------------------------------------------------
+
+
+def change_surface(call: Call, fix: ChangeSurface) -> Call:
+    """Return the call in another dialect of its provider."""
+    record = spoken(
+        call.provider, call.params.model, call.base_url, fix.dialect, fields=call.fields
+    )
+    return replace(call, provider=record)
+
+
+def fix_call(call: Call, fixes: Sequence[Fix]) -> tuple[Call, tuple[Warn, ...]]:
+    """Return the call with its learnt rules and stream, and a warning for a stream.
+
+    A rule adds its own warnings when the call is encoded. The surface is changed before.
+    """
+    warnings: list[Warn] = []
+    for fix in fixes:
+        if isinstance(fix, SetValue) and fix.path == (STREAM,) and not call.params.stream:
+            call = _ask_for_stream(call)
+            text = "asked for as a stream, because this model refuses to answer in one piece"
+            warnings.append(Warn(type="notice", parameter=STREAM, message=text))
+    return call, tuple(warnings)
+
+
+def _ask_for_stream(call: Call) -> Call:
+    """Return the call as one for a stream: formats differ in how a stream is asked for."""
+    return replace(call, params=call.params.model_copy(update={"stream": True}))
+
+
+# --- fixes of the body ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """Collects the warnings of the fixes of one body."""
+
+    params: SendParams
+    warnings: Warnings
+    renames: list[Warn]
+
+    def parameter(self, name: str) -> str | None:
+        """Return the client's name of a field, or None for a field that a dialect added."""
+        if name in (self.params.provider_options or {}):
+            return f"providerOptions.{name}"
+        if parameter := PARAMETERS[name]:
+            return parameter
+        return None if name in ADDED else f"providerOptions.{name}"
+
+
+def fix_body(encoded: Encoded, fixes: Sequence[Fix], params: SendParams) -> Encoded:
+    """Return the request with the fixes of its body, and a warning for each change.
+
+    Raises:
+        Unsupported: the call is strict and something that it asks for would be lost.
+    """
+    body = from_json(encoded.request.body) if fixes else None
+    if not isinstance(body, dict):
+        return encoded
+    report = _Report(params, Warnings(strict=params.strict), [])
+    for fix in fixes:
+        if isinstance(fix, ChangeSurface) or fix.path == (STREAM,):
+            continue  # applied before encoding
+        _fix_field(body, fix, report)
+    warnings = (*report.warnings.warnings, *report.renames)
+    if not warnings:
+        return encoded
+    request = replace(encoded.request, body=to_json(body))
+    return replace(encoded, request=request, warnings=(*encoded.warnings, *warnings))
+
+
+def _fix_field(body: JsonObject, fix: BodyFix, report: _Report) -> None:
+    match fix:
+        case LeaveOut():
+            _leave_out(body, fix, report)
+        case Rename():
+            _rename(body, fix, report)
+        case Bound():
+            _bound(body, fix, report)
+        case SetValue():
+            _set_value(body, fix, report)
+
+
+def _leave_out(body: JsonObject, fix: LeaveOut, report: _Report) -> None:
+    holder, name = _holder(body, fix.path), fix.path[-1]
+    if name not in holder or fix.only not in {None, to_json(holder[name])}:
+        return
     del holder[name]
-    _prune(body, one.path[:-1])
-    if told is not None:
-        notes.dropped(told, f"{told} cannot be sent: this model refuses it")
+    _prune(body, fix.path[:-1])
+    parameter = report.parameter(name)
+    if parameter is not None:
+        text = f"{parameter} cannot be sent: this model refuses it"
+        report.warnings.dropped(parameter, text)
     else:
-        notes.notice(name, f"{name} cannot be sent: this model refuses it")
-    return None
+        report.warnings.notice(name, f"{name} cannot be sent: this model refuses it")
 
 
-def _told(name: str, params: SendParams) -> str | None:
-    """Return what the client calls a field, or None where the field is ours."""
-    if name in (params.provider_options or {}):
-        return f"providerOptions.{name}"
-    if told := _PARAMETERS[name]:
-        return told
-    return None if name in _OURS else f"providerOptions.{name}"
+def _rename(body: JsonObject, fix: Rename, report: _Report) -> None:
+    name = fix.path[-1]
+    if name not in body or fix.name in body:
+        return
+    body[fix.name] = body.pop(name)
+    parameter = report.parameter(name)
+    text = f"{parameter} was sent as {fix.name}, because {name} is refused"
+    report.renames.append(Warn(type="renamed", parameter=parameter, message=text))
 
 
-def _bounded(value: int, one: ParameterFix) -> int:
-    near = value if one.least is None else max(value, one.least)
-    return near if one.most is None else min(near, one.most)
+def _bound(body: JsonObject, fix: Bound, report: _Report) -> None:
+    holder, name = _holder(body, fix.path), fix.path[-1]
+    value = holder.get(name)
+    if not isinstance(value, int) or (nearest := _bounded(value, fix)) == value:
+        return
+    holder[name] = nearest
+    parameter = report.parameter(name)
+    text = f"{parameter} was set to {nearest}, the nearest that is taken"
+    report.warnings.adjusted(parameter or OUTPUT_CAP, text)
+
+
+def _bounded(value: int, fix: Bound) -> int:
+    nearest = value if fix.least is None else max(value, fix.least)
+    return nearest if fix.most is None else min(nearest, fix.most)
+
+
+def _set_value(body: JsonObject, fix: SetValue, report: _Report) -> None:
+    holder, name = _holder(body, fix.path), fix.path[-1]
+    present = name in holder
+    if present and to_json(holder[name]) == fix.value:
+        return
+    if not present and not fix.add:
+        return
+    holder[name] = from_json(fix.value)
+    text = fix.value.decode()
+    parameter = report.parameter(name)
+    if present and parameter is not None:
+        message = f"{parameter} was sent as {text}: this model takes no other value"
+        report.warnings.adjusted(parameter, message)
+    else:
+        report.warnings.notice(name, f"{name} was sent as {text}: this model needs it")
 
 
 def _holder(body: JsonObject, path: tuple[str, ...]) -> JsonObject:
-    """Return the object that a path's last step is in; an empty one where there is none."""
+    """Return the object that holds a path's last step; an empty one where there is none."""
     holder: Json = body
     for step in path[:-1]:
         holder = holder.get(step) if isinstance(holder, dict) else None
@@ -215,7 +336,7 @@ def _holder(body: JsonObject, path: tuple[str, ...]) -> JsonObject:
 
 
 def _prune(body: JsonObject, path: tuple[str, ...]) -> None:
-    """Take out objects that have nothing left in them."""
+    """Remove the objects on this path that hold nothing any more."""
     while path and not _holder(body, (*path, "")):
         del _holder(body, path)[path[-1]]
         path = path[:-1]

@@ -1,16 +1,18 @@
-"""Finds the parameters that an error names as its reason.
+"""Reads which parameters an error refuses, and what a row of data says to do instead.
 
-Knows where structured errors name them; the words are rows of data. Must not know what a parameter
-means, nor whether a request can do without it. Errors are hostile: nothing here raises, and names
-are words of bounded length.
+Structured fields are read here; wordings are rows (`catalog/refusals.toml`, and the record's own).
+What a parameter means, and whether a request can do without it, is decided in `fallback`. Error
+bodies are hostile input: nothing here raises, and names are words of bounded length.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
+
+from pydantic_core import to_json
 
 from byokd.catalog.errors import load_refusals
 from byokd.catalog.record import RefusalRow
@@ -18,44 +20,102 @@ from byokd.dialects.base.call import Refusal
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.errors.body import ErrorBody
 from byokd.protocol.base import Json
+from byokd.protocol.errors import Kind
 
-_ITEMS_MAX: Final = 16  # names read of one error
+_ITEMS_MAX: Final = 16  # names read from one error
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_PARAMS: Final = "/error/param", "/param", "/error/error/param"
-_CODES: Final = frozenset({"unsupported_parameter", "unknown_parameter", "unrecognized_parameter"})
+
+_PARAMETER_STATUSES: Final = frozenset({400, 422})
+_PARAMETER_KINDS: Final = frozenset({"badRequest", "unsupported"})
+"""Statuses and kinds of the errors that a parameter can be the reason for."""
+
+_REQUEST_STATUSES: Final = range(400, 500)
+_REQUEST_KINDS: Final = _PARAMETER_KINDS | {"modelNotFound"}
+"""The same for a conversation or a chat path: OpenAI answers 404 where a model has another path."""
+
+_PARAM_PLACES: Final = "/error/param", "/param", "/error/error/param"
+_PARAMETER_CODES: Final = frozenset(
+    {"unsupported_parameter", "unknown_parameter", "unrecognized_parameter"}
+)
 _VALUE_CODE: Final = "unsupported_value"
-_WORDS: Final = re.compile(
+_REFUSING_WORDS: Final = re.compile(
     r"unsupported|unknown|unrecogni[sz]ed|not supported|does(?: not|n't) support|deprecated",
     re.IGNORECASE,
 )
 _DEFAULT_ONLY: Final = re.compile(r"only the default", re.IGNORECASE)
 _UNKNOWN_FIELD: Final = frozenset({"extra_forbidden", "value_error.extra"})
-"""What pydantic calls a field that it does not know, in its second and its first version."""
+"""How pydantic 2 and pydantic 1 name a field that they do not know."""
 
 _IN_CONVERSATION: Final = re.compile(
     r"\b(?:messages|contents|input|tools|system)(?:\[\d|\.\d|'? ?: for )", re.IGNORECASE
 )
-"""Where the fault is in what was said, nothing can be left out."""
+"""Words of an error about a message or a tool: then no parameter is the reason."""
 
 
-def read_refusals(said: ErrorBody) -> tuple[Refusal, ...]:
-    """Return what the error names, each once: structured fields before words."""
-    if said.form != "json" or _IN_CONVERSATION.search(said.message):
+def read_refusals(
+    error: ErrorBody, own_rows: Sequence[RefusalRow], status: int, kind: Kind
+) -> tuple[Refusal, ...]:
+    """Return what the error refuses, each once, at most `_ITEMS_MAX`.
+
+    Rows that say what to do come first, then structured fields, then the other wordings.
+
+    Args:
+        error: the body of the error.
+        own_rows: the rows of the provider's record, read before the general ones.
+        status: the error's status.
+        kind: how the error was classified.
+    """
+    if error.form != "json":
         return ()
-    found = [*_by_param(said), *_by_place(said.document), *_by_words(said.message)]
-    return tuple(dict.fromkeys(found))[:_ITEMS_MAX]
+    rows = (*own_rows, *load_refusals())
+    refusals: list[Refusal] = []
+    if status in _REQUEST_STATUSES and kind in _REQUEST_KINDS:
+        refusals += _by_step(rows, error.message)
+    if (
+        status in _PARAMETER_STATUSES
+        and kind in _PARAMETER_KINDS
+        and not _IN_CONVERSATION.search(error.message)
+    ):
+        refusals += _by_parameter_value(rows, error.message)
+        refusals += _by_param_field(error)
+        refusals += _by_location(error.document)
+        refusals += _by_wording(rows, error.message)
+    return tuple(dict.fromkeys(refusals))[:_ITEMS_MAX]
 
 
-def _by_param(said: ErrorBody) -> Iterator[Refusal]:
+def _by_step(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
+    """Yield the rows that refuse a conversation or a chat path."""
+    for row in rows:
+        if row.then in {"applyRule", "changeSurface"} and _compiled(row.message).search(message):
+            yield Refusal(rule=row.rule, surface=row.surface)
+
+
+def _by_parameter_value(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
+    """Yield the rows that name a value to send instead."""
+    for row in rows:
+        if row.then == "setValue":
+            yield from _matches(row, message)
+
+
+def _by_wording(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
+    """Yield the rows whose parameters can be left out, renamed or moved to a bound."""
+    for row in rows:
+        if row.then == "leaveOut":
+            yield from _matches(row, message)
+
+
+def _by_param_field(error: ErrorBody) -> Iterator[Refusal]:
     """Yield the error's own `param` (OpenAI and many who follow it; the code may be null)."""
-    param = next((p for at in _PARAMS if isinstance(p := at_pointer(said.document, at), str)), "")
-    of_value = _VALUE_CODE in said.codes and not _DEFAULT_ONLY.search(said.message)
-    named = not said.codes.isdisjoint(_CODES | {_VALUE_CODE}) or _WORDS.search(said.message)
-    if named and (path := _path(param)):
+    values = (at_pointer(error.document, place) for place in _PARAM_PLACES)
+    param = next((value for value in values if isinstance(value, str)), "")
+    of_value = _VALUE_CODE in error.codes and not _DEFAULT_ONLY.search(error.message)
+    by_code = not error.codes.isdisjoint(_PARAMETER_CODES | {_VALUE_CODE})
+    path = _path(param)
+    if path and (by_code or _REFUSING_WORDS.search(error.message)):
         yield Refusal(path, of_value=of_value)
 
 
-def _by_place(document: Json) -> Iterator[Refusal]:
+def _by_location(document: Json) -> Iterator[Refusal]:
     """Yield `detail[].loc` of fields that a server built on pydantic does not know (Mistral)."""
     detail = document.get("detail") if isinstance(document, dict) else None
     if detail is None:
@@ -63,19 +123,19 @@ def _by_place(document: Json) -> Iterator[Refusal]:
     for entry in detail[:_ITEMS_MAX] if isinstance(detail, list) else ():
         if not isinstance(entry, dict) or str(entry.get("type")) not in _UNKNOWN_FIELD:
             continue
-        place = entry.get("loc")
-        steps = place[:_ITEMS_MAX] if isinstance(place, list) else []
+        location = entry.get("loc")
+        steps = location[:_ITEMS_MAX] if isinstance(location, list) else []
         if path := _path(".".join(map(str, steps))):
             yield Refusal(path)
 
 
-def _by_words(message: str) -> Iterator[Refusal]:
-    for row in load_refusals():
-        for found in _compiled(row.message).finditer(message):
-            yield from _named(row, found.groupdict())
+def _matches(row: RefusalRow, message: str) -> Iterator[Refusal]:
+    """Yield a refusal for each parameter that the row finds in the message."""
+    for match in _compiled(row.message).finditer(message):
+        yield from _of_match(row, match.groupdict())
 
 
-def _named(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusal]:
+def _of_match(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusal]:
     inside = groups.get("inside")
     least, most = groups.get("least"), groups.get("most")
     for name in (row.names or groups.get("names") or "").split(",")[:_ITEMS_MAX]:
@@ -84,11 +144,12 @@ def _named(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusal]:
                 path,
                 least=int(least) if least else None,
                 most=int(most) if most else None,
+                value=to_json(row.value) if row.then == "setValue" else None,
             )
 
 
 def _path(text: str) -> tuple[str, ...]:
-    """Return the steps of a dotted name, or nothing where one is not a name: an index, a value."""
+    """Return the steps of a dotted name; empty where one is not a name but an index or a value."""
     steps = [step.strip(" \t'\"`") for step in text.strip("# /.").split(".")]
     steps = steps[1:] if steps[0] == "body" else steps
     return tuple(steps) if steps and all(map(_NAME.fullmatch, steps)) else ()

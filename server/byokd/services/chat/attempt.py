@@ -1,84 +1,162 @@
-"""One request of a chat on its way, and what its failure is to the client.
+"""One attempt of a chat: its request, what has arrived, and what that becomes for the client.
 
-Knows what an attempt is made of. Must not send, read or decide: the engine does.
+The engine sends, waits and decides; nothing here does.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from byokd.core.limits import FEED_BYTES
 from byokd.dialects.base.call import Call, Decoder, Encoded, Fault, Reply
+from byokd.protocol.chat import Route, SendResult
 from byokd.protocol.errors import BY_KIND, ByokdError
-from byokd.protocol.events import Event
+from byokd.protocol.events import Event, FinishReason, Start, Warn
 from byokd.protocol.parts import Message
+from byokd.services.chat.cost import cost_of
 from byokd.services.chat.deadlines import DeadlineTimer
+from byokd.services.chat.fallback_memory import PreparedCall
 from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.keys.credentials import Credential
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request on its way: what it was made of, and what has come back so far.
+    """One request and its answer so far.
 
-    `started_at` is the wall clock, which a signature needs; `steady_at` the same by `steady_ms`.
+    Attributes:
+        number: 1 for the first attempt of a chat.
+        credential: the key, and where it goes.
+        prepared: the call and its request.
+        started_at: wall clock in ms, for signatures.
+        steady_at: the same moment by `steady_ms`.
+        timer: how long the next read may take.
+        redactor: hides the key in everything that arrives.
+        chunks: the body, once its head is here.
+        decoder: of the answer, once its head is here.
+        is_refused: whether the status is an error.
+        received_bytes: of the body.
+        has_content: whether content was decoded: then no other attempt may follow.
+        outcome: what is counted for the key: a health class, `failed` or `cancelled`.
     """
 
     number: int
-    grant: Credential
-    call: Call
-    encoded: Encoded
+    credential: Credential
+    prepared: PreparedCall
     started_at: int
     steady_at: int
-    clock: DeadlineTimer
-    masking: StreamRedactor
+    timer: DeadlineTimer
+    redactor: StreamRedactor
     chunks: AsyncIterator[bytes] | None = None
     decoder: Decoder | None = None
-    failed: bool = False
+    is_refused: bool = False
     received_bytes: int = 0
-    waiting: bytes = b""
-    content: bool = False
+    has_content: bool = False
     outcome: str = "failed"
-    ended: tuple[Sequence[Event], Reply] | None = None
+    _unread: bytes = field(default=b"", init=False)
+    _closed: tuple[Sequence[Event], Reply] | None = field(default=None, init=False)
+
+    @property
+    def call(self) -> Call:
+        """The call as it was encoded."""
+        return self.prepared.call
+
+    @property
+    def encoded(self) -> Encoded:
+        """The request, without its credential."""
+        return self.prepared.encoded
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes have arrived that are not decoded yet."""
+        return bool(self._unread)
+
+    def receive(self, chunk: bytes) -> None:
+        """Take the next bytes of the body; those before must have been decoded."""
+        self.received_bytes += len(chunk)
+        self._unread = chunk
+
+    def decode_slice(self, decoder: Decoder) -> Sequence[Event]:
+        """Decode at most `FEED_BYTES` of what arrived, and return the redacted events."""
+        data, self._unread = self._unread[:FEED_BYTES], self._unread[FEED_BYTES:]
+        events = decoder.feed(data)
+        if self.timer.note(events):
+            self.has_content = True
+        return self.redactor.events(events)
 
     def close(self) -> tuple[Sequence[Event], Reply]:
-        """Return what the answer came to, masked; the decoder is asked once."""
-        if self.ended is None:
+        """Close the decoder, once, and return its last events and the reply, both redacted."""
+        if self._closed is None:
             nothing = Reply(Message(role="assistant", content=()), None, None)
             last, reply = self.decoder.close() if self.decoder else ((), nothing)
-            shown = [*self.masking.events(last), *self.masking.end()]
-            self.ended = shown, self.masking.value(reply)
-        return self.ended
+            shown = [*self.redactor.events(last), *self.redactor.end()]
+            self._closed = shown, self.redactor.value(reply)
+        return self._closed
 
+    # --- for the client --------------------------------------------------------------------------
 
-def error_of(fault: Fault, reply: Reply, attempt: Attempt) -> ByokdError:
-    """Return what a fault of the provider is to the client."""
-    error = BY_KIND[fault.kind](
-        fault.message,
-        retryable=fault.retryable,
-        retry_after_ms=fault.retry_after_ms,
-        http_status=fault.http_status,
-        provider_code=fault.provider_code,
-        provider_message=fault.provider_message,
-        provider_request_id=fault.provider_request_id,
-        key_id=attempt.grant.key_id,
-        partial=_partial(reply),
-    )
-    return error.add(action=attempt.grant.action_for(fault.kind))
+    def start_event(self) -> Start:
+        """Return the first event of the chat."""
+        record = self.credential.record
+        return Start(
+            record.id, self.call.params.model, self.credential.key_id, self._request_warnings()
+        )
 
+    def result(self, at_ms: int, reason: FinishReason | None = None) -> SendResult:
+        """Return the complete answer.
 
-def with_partial(error: ByokdError, attempt: Attempt) -> ByokdError:
-    """Add what had come before the connection failed, and hide the key in all of it."""
-    if attempt.decoder is not None and "partial" not in error.fields:
-        error.add(partial=_partial(attempt.close()[1]))
-    return attempt.masking.error(error.add(key_id=attempt.grant.key_id))
+        Args:
+            at_ms: wall clock, because prices have dates.
+            reason: why it finished, where the provider does not say.
+        """
+        _, reply = self.close()
+        record, model = self.credential.record, self.call.params.model
+        return SendResult(
+            message=reply.message,
+            finish_reason=reason or reply.finish_reason or FinishReason(unified="other"),
+            usage=reply.usage,
+            cost=cost_of(reply, record, model, at_ms),
+            route=Route(
+                provider=record.id,
+                model=reply.model or model,
+                key_id=self.credential.key_id,
+                attempts=self.number,
+            ),
+            warnings=(*self._request_warnings(), *reply.warnings),
+            provider_request_id=reply.response_id,
+        )
 
+    def error_of(self, fault: Fault) -> ByokdError:
+        """Return the error for a fault of the provider."""
+        error = BY_KIND[fault.kind](
+            fault.message,
+            retryable=fault.retryable,
+            retry_after_ms=fault.retry_after_ms,
+            http_status=fault.http_status,
+            provider_code=fault.provider_code,
+            provider_message=fault.provider_message,
+            provider_request_id=fault.provider_request_id,
+            key_id=self.credential.key_id,
+            partial=self._partial(),
+        )
+        return error.add(action=self.credential.action_for(fault.kind))
 
-def _partial(reply: Reply) -> dict[str, object] | None:
-    if not reply.message.content and reply.usage is None:
-        return None
-    usage = reply.usage
-    return {
-        "message": reply.message.model_dump(mode="json", by_alias=True),
-        "usage": usage.model_dump(mode="json", by_alias=True) if usage else None,
-    }
+    def completed_error(self, error: ByokdError) -> ByokdError:
+        """Add what had arrived before the failure, and hide the key in all of it."""
+        if self.decoder is not None and "partial" not in error.fields:
+            error.add(partial=self._partial())
+        return self.redactor.error(error.add(key_id=self.credential.key_id))
+
+    def _request_warnings(self) -> tuple[Warn, ...]:
+        return self.redactor.value(self.encoded.warnings)
+
+    def _partial(self) -> dict[str, object] | None:
+        _, reply = self.close()
+        if not reply.message.content and reply.usage is None:
+            return None
+        usage = reply.usage
+        return {
+            "message": reply.message.model_dump(mode="json", by_alias=True),
+            "usage": usage.model_dump(mode="json", by_alias=True) if usage else None,
+        }

@@ -1,8 +1,4 @@
-"""How long the engine waits for the next piece of an answer.
-
-Knows the limits of waiting and reads the monotonic clock. Must not know what is waited for, nor
-wait itself.
-"""
+"""How long the engine waits for the next piece of an answer. The waiting itself is the engine's."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from byokd.core.settings import TimeoutSettings
 from byokd.protocol.errors import TimedOut
 from byokd.protocol.events import Event, Raw, UsageSnapshot
 
-_SILENT = (UsageSnapshot, Raw)
+_NO_CONTENT = (UsageSnapshot, Raw)
 
 
 class DeadlineTimer:
@@ -26,27 +22,27 @@ class DeadlineTimer:
 
     __slots__ = ("_began", "_idle_ms", "_left_ms", "_phase", "_read_at", "_total_ms")
 
-    def __init__(self, patience: TimeoutSettings) -> None:
-        self._idle_ms = patience.idle_ms
-        self._left_ms: float = patience.first_content_ms
-        self._total_ms = patience.total_ms
+    def __init__(self, timeouts: TimeoutSettings) -> None:
+        self._idle_ms = timeouts.idle_ms
+        self._left_ms: float = timeouts.first_content_ms
+        self._total_ms = timeouts.total_ms
         self._phase = "firstContent"
         self._began = self._read_at = time.monotonic()
 
     def start(self) -> None:
-        """Begin to count: the head of the answer is there."""
+        """Start counting the total time: the head of the answer has arrived."""
         self._began = time.monotonic()
 
     def left_s(self, *, ending: bool) -> float:
-        """Return how long to wait for the next piece; not long once the answer said its end."""
+        """Return how long to wait for the next piece; a short time once the answer has ended."""
         self._read_at = time.monotonic()
         total_left_ms = self._total_ms - (self._read_at - self._began) * 1000
         left_ms = min(self._left_ms, total_left_ms)
         return max(0.0, min(left_ms, ENDING_TIMEOUT_MS) if ending else left_ms) / 1000
 
-    def saw(self, events: Sequence[Event]) -> bool:
-        """Start the idle wait anew if any of these is content, and tell whether one was."""
-        if all(isinstance(event, _SILENT) for event in events):
+    def note(self, events: Sequence[Event]) -> bool:
+        """Restart the idle time if any of these events is content; return whether one is."""
+        if all(isinstance(event, _NO_CONTENT) for event in events):
             now = time.monotonic()
             self._left_ms -= (now - self._read_at) * 1000
             self._read_at = now  # the next slice of the same piece counts from here

@@ -1,13 +1,23 @@
-"""The engine: one question goes out, one stream of events comes back.
+"""Answers `chat/send`: one call goes out, one stream of events comes back.
 
-Knows the order of a chat: find the provider, open a key, encode, send, decode, settle. Must not
-know a wire format (dialects do), a socket (the transport does) or JSON-RPC (the door does).
+Each attempt takes these steps; the numbers stand beside the code:
 
-A retry happens only before the first content event. Nothing is ever substituted: the provider,
-the model and the key are the ones that were asked for, or the call fails and says why. A key that
-worked within a day and is rejected is tried once more, and counted once (`health`). What a
-provider refuses by name is left out once, with a warning, and remembered (`repair`); what a client
-dropped of an answer is put back (`recall`).
+    1 catalog     find the provider's record and the dialect        keys.credentials
+    2 budget      nothing is reserved: this version has no ledger
+    3 vault       open one key                                      keys.credentials
+    4 dialects    apply the learnt fixes and encode the call        fallback_memory
+    5 transport   put the key on the request and send it            keys.sending
+    6 decoder     bytes become events, without the key in them      attempt
+    7 settle      learn from a refusal, or report what the answer
+                  proves about the key and return the result        health
+
+An attempt is followed by another one only before the first content, and provider, model and key
+are never substituted. A rejection of a key that worked within a day is forgiven once (`health`). A
+refusal that a fallback can fix is answered by one more attempt, and the fix is remembered
+(`fallback_memory`). Provider state that the client dropped is restored first (`state_cache`).
+
+This module must not know a wire format (the dialects do), a socket (the transport does) or
+JSON-RPC (the server does).
 """
 
 from __future__ import annotations
@@ -21,11 +31,11 @@ import anyio
 import anyio.lowlevel
 
 from byokd.core.http import HttpHead
-from byokd.core.limits import ERROR_BODY_MAX_BYTES, FEED_BYTES
+from byokd.core.limits import ERROR_BODY_MAX_BYTES
 from byokd.core.settings import TimeoutSettings
-from byokd.dialects.base.call import Call, Decoder, Fault, Reply
+from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.registry import find as find_dialect
-from byokd.protocol.chat import Route, SendParams, SendResult
+from byokd.protocol.chat import SendParams, SendResult
 from byokd.protocol.errors import (
     ByokdError,
     KeyDisabled,
@@ -33,9 +43,8 @@ from byokd.protocol.errors import (
     StreamInterrupted,
     Unsupported,
 )
-from byokd.protocol.events import Event, Finish, FinishReason, Retry, Start
-from byokd.services.chat.attempt import Attempt, error_of, with_partial
-from byokd.services.chat.cost import cost_of
+from byokd.protocol.events import Event, Finish, FinishReason, Retry
+from byokd.services.chat.attempt import Attempt
 from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import FallbackMemory
 from byokd.services.chat.state_cache import ProviderStateCache
@@ -51,294 +60,296 @@ _OK = range(200, 300)
 
 
 class ChatEngine:
-    """Answers `chat/send`."""
+    """Answers `chat/send`, with what all chats of the process share."""
 
     def __init__(
-        self, access: CredentialResolver, transport: Transport, patience: TimeoutSettings
+        self, credentials: CredentialResolver, transport: Transport, timeouts: TimeoutSettings
     ) -> None:
-        self.access = access
+        self.credentials = credentials
         self.transport = transport
-        self.patience = patience
-        self.repairs = FallbackMemory()
-        self.recall = ProviderStateCache()
+        self.timeouts = timeouts
+        self.fallbacks = FallbackMemory()
+        self.states = ProviderStateCache()
         self.running: set[ChatStream] = set()
 
     def answer(self, session: Session, params: SendParams) -> ChatStream:
-        """Return the answer to a question; nothing happens until it is iterated."""
+        """Return the events of a chat; nothing happens until they are iterated."""
         return ChatStream(self, session, params)
 
     def withdraw_keys(self, known: Mapping[str, KnownKey | None]) -> None:
-        """End the answers whose key was deleted or switched off since they began.
+        """End the chats whose key was deleted or switched off since they began.
 
-        A key that its provider rejects lets them finish: they were let in.
+        A key that its provider rejects does not end them.
+
+        Args:
+            known: keys by id; None for a key that was deleted. Other keys are left alone.
         """
-        for answer in self.running:
-            key_id = answer.key_id
+        for stream in self.running:
+            key_id = stream.key_id
             if key_id is None or key_id not in known:
                 continue
             key = known[key_id]
             if key is None:
-                answer.withdraw(KeyMissing("the key of this chat was deleted; choose another one"))
+                stream.withdraw(KeyMissing("the key of this chat was deleted; choose another one"))
             elif key.state == "userDisabled":
-                answer.withdraw(KeyDisabled("the key of this chat was switched off; enable it"))
+                stream.withdraw(KeyDisabled("the key of this chat was switched off; enable it"))
 
 
 class ChatStream:
     """The events of one chat, and at the end its result.
 
-    Iterate it once. A failure is raised as a `ByokdError`; its `partial` holds what had come.
-    `cancel` makes the iteration end soon and without an exception; the result then says so.
+    Iterate it once. A failure is raised as a `ByokdError` whose `partial` holds what had arrived.
+    After `cancel` the iteration ends soon, without an exception, and the result says so.
     """
 
-    def __init__(self, chat: ChatEngine, session: Session, params: SendParams) -> None:
-        self._chat = chat
+    def __init__(self, engine: ChatEngine, session: Session, params: SendParams) -> None:
+        self._engine = engine
         self._session = session
         self._params = params
-        self._repaired = False
-        self._rejected: Attempt | None = None
-        self._repeat_ms: int | None = None
         self._events = self._run()
-        self._waiting: anyio.CancelScope | None = None
+        self._wait_scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._withdrawn: ByokdError | None = None
+        self._has_fallen_back = False
+        self._forgiven: Attempt | None = None
+        self._forgiven_delay_ms: int | None = None
         self._result: SendResult | None = None
         self.key_id: str | None = None
 
     @property
     def result(self) -> SendResult:
-        """The authoritative answer; there only after the last event."""
+        """The complete answer; available after the last event."""
         if self._result is None:
             raise RuntimeError("the answer has not been read to its end")
         return self._result
 
     def cancel(self) -> None:
-        """Stop: close the upstream socket at once and end the iteration."""
+        """Close the upstream socket at once and end the iteration."""
         self._cancelled = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._wait_scope is not None:
+            self._wait_scope.cancel()
 
     def withdraw(self, error: ByokdError) -> None:
-        """Stop as `cancel` does, because the key may not be used any more; raise this."""
+        """Stop as `cancel` does, because the key may not be used any more, and raise this error."""
         self._withdrawn = self._withdrawn or error
-        if self._waiting is not None:
-            self._waiting.cancel()
+        if self._wait_scope is not None:
+            self._wait_scope.cancel()
 
     def __aiter__(self) -> AsyncIterator[Sequence[Event]]:
         return self._events
 
     async def _run(self) -> AsyncGenerator[Sequence[Event], None]:
-        """Try until an answer is whole, cancelled or failed for good."""
+        """Make attempts until an answer is complete, cancelled or failed for good."""
+        account = self._session.account
+        self._params = self._engine.states.restored(account, self._params, now_ms())
+        self._engine.running.add(self)
         number, started = 0, False
-        recall = self._chat.recall
-        self._params = recall.restored(self._session.account, self._params, now_ms())
-        self._chat.running.add(self)
         try:
             while self._result is None:
                 number += 1
-                attempt = await self._prepare(number)
+                attempt = await self._prepare(number)  # steps 1 to 4
                 try:
                     async with AsyncExitStack() as stack:
-                        head = await self._open(attempt, stack)
+                        head = await self._send(attempt, stack)  # step 5
                         if head is not None and head.status in _OK and not started:
                             started = True
-                            yield (self._start(attempt),)
-                        while (events := await self._next(attempt)) is not None:
+                            yield (attempt.start_event(),)
+                        while (events := await self._read(attempt)) is not None:  # step 6
                             if events:
                                 yield events
-                    settled = await self._settle(attempt)
-                    yield (Retry(number + 1, "badRequest", 0),) if settled is None else settled
+                    yield await self._settle(attempt)  # step 7
                 except ByokdError as error:
                     if self._cancelled:
                         self._result = self._cancelled_result(attempt)
                         return
                     delay_ms = self._retry_delay_ms(error, attempt)
                     if delay_ms is None:
-                        raise with_partial(error, attempt) from error.__cause__
+                        raise attempt.completed_error(error) from error.__cause__
                     yield (Retry(number + 1, error.kind, delay_ms),)
                     await self._pause(delay_ms)
                 finally:
                     outcome = "cancelled" if self._cancelled else attempt.outcome
-                    self._chat.access.used(attempt.grant, outcome)
+                    self._engine.credentials.used(attempt.credential, outcome)
         except ByokdError as error:
             raise error.add(
                 provider=self._params.provider, model=self._params.model
             ) from error.__cause__
         finally:
-            self._chat.running.discard(self)
+            self._engine.running.discard(self)
+
+    # --- steps 1 to 4: record, key, request ------------------------------------------------------
 
     async def _prepare(self, number: int) -> Attempt:
-        """Open the key and encode the call; anew for each attempt, so that a disable is seen."""
-        params, repairs, now = self._params, self._chat.repairs, now_ms()
-        granted = await self._chat.access.grant(self._session, params)
-        self.key_id = granted.key_id
-        grant, moved = repairs.spoken(granted, params, now)
-        call = Call(grant.record, grant.base_url, params, grant.plain_fields)
-        encoded = find_dialect(grant.record.dialect).encode(call, now)
-        encoded = repairs.applied(grant, params, encoded, moved=moved, now_ms=now)
-        clock, masking = DeadlineTimer(self._chat.patience), grant.masking(params)
-        return Attempt(number, grant, call, encoded, now_ms(), steady_ms(), clock, masking)
+        """Open the key and encode the call: for each attempt, so that a disabled key is noticed."""
+        params, now = self._params, now_ms()
+        credential = await self._engine.credentials.grant(self._session, params)  # steps 1 and 3
+        self.key_id = credential.key_id
+        call = Call(credential.record, credential.base_url, params, credential.plain_fields)
+        surface_fixed = params.dialect is not None or credential.dialect is not None
+        prepared = self._engine.fallbacks.prepare(call, now, surface_fixed=surface_fixed)  # step 4
+        return Attempt(
+            number=number,
+            credential=credential,
+            prepared=prepared,
+            started_at=now_ms(),
+            steady_at=steady_ms(),
+            timer=DeadlineTimer(self._engine.timeouts),
+            redactor=credential.masking(params),
+        )
 
-    async def _open(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
-        """Send, and return the head of the answer, or None when cancelled meanwhile or before."""
+    # --- step 5: send ----------------------------------------------------------------------------
+
+    async def _send(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
+        """Send the request and return the head of the answer, or None if the chat was cancelled."""
         if self._cancelled:
             return None
-        grant, patience = attempt.grant, self._chat.patience
-        sent = attempt.encoded.request
-        request = authorized(grant, sent, attempt.started_at, companions=False)
-        # A whole answer has no first byte before its last token.
-        streamed = attempt.encoded.streamed
-        first_byte_ms = patience.first_byte_ms if streamed else patience.first_content_ms
-        timeouts = Timeouts(patience.connect_ms, first_byte_ms)
-        with self._waiting_scope():
+        request = authorized(
+            attempt.credential,
+            attempt.encoded.request,
+            attempt.started_at,
+            companions=False,
+        )
+        with self._cancellable():
             stream = await stack.enter_async_context(
-                self._chat.transport.stream(request, timeouts=timeouts)
+                self._engine.transport.stream(request, timeouts=self._timeouts(attempt))
             )
-            dialect = find_dialect(grant.record.dialect)
+            dialect = find_dialect(attempt.call.provider.dialect)
             attempt.decoder = dialect.decoder(attempt.call, stream.head)
             attempt.chunks = aiter(stream.chunks())
-            attempt.failed = stream.head.status not in _OK
-            attempt.clock.start()
+            attempt.is_refused = stream.head.status not in _OK
+            attempt.timer.start()
             return stream.head
         return None
 
-    async def _next(self, attempt: Attempt) -> Sequence[Event] | None:
+    def _timeouts(self, attempt: Attempt) -> Timeouts:
+        """Return the limits of the transport: an answer in one piece begins when it is complete."""
+        timeouts = self._engine.timeouts
+        streamed = attempt.encoded.streamed
+        first_byte_ms = timeouts.first_byte_ms if streamed else timeouts.first_content_ms
+        return Timeouts(timeouts.connect_ms, first_byte_ms)
+
+    # --- step 6: read and decode -----------------------------------------------------------------
+
+    async def _read(self, attempt: Attempt) -> Sequence[Event] | None:
         """Return the events of the next piece of the body, or None at its end."""
         decoder, chunks = attempt.decoder, attempt.chunks
-        self._require_key()
+        self._check_key()
         if decoder is None or chunks is None or decoder.done or self._cancelled:
             return None
-        if attempt.failed and attempt.received_bytes >= ERROR_BODY_MAX_BYTES:
+        if attempt.is_refused and attempt.received_bytes >= ERROR_BODY_MAX_BYTES:
             return None
-        if attempt.waiting:
-            # A burst is taken in slices: between two of them every other stream gets its turn.
+        if attempt.has_unread:
+            # A burst is decoded in slices: between two of them every other stream gets its turn.
             await anyio.lowlevel.checkpoint()
-            return self._feed(attempt, decoder)
-        left_s = attempt.clock.left_s(ending=decoder.ending)
-        # What is always there at once is never waited for, and would never be late.
+            return attempt.decode_slice(decoder)
+        left_s = attempt.timer.left_s(ending=decoder.ending)
+        # A server whose bytes are always ready never waits, so its time is checked here.
         if left_s <= 0 and not decoder.ending:
-            raise attempt.clock.expired()
-        with self._waiting_scope(left_s):
+            raise attempt.timer.expired()
+        with self._cancellable(left_s):
             chunk = await anext(chunks, None)
             if chunk is None:
                 return None
-            attempt.received_bytes += len(chunk)
-            attempt.waiting = chunk
-            return self._feed(attempt, decoder)
-        self._require_key()
+            attempt.receive(chunk)
+            return attempt.decode_slice(decoder)
+        self._check_key()
         if self._cancelled or decoder.ending:
             return None
-        raise attempt.clock.expired()
+        raise attempt.timer.expired()
 
-    def _require_key(self) -> None:
+    def _check_key(self) -> None:
         if self._withdrawn is not None and not self._cancelled:
             raise self._withdrawn
 
-    def _feed(self, attempt: Attempt, decoder: Decoder) -> Sequence[Event]:
-        data, attempt.waiting = attempt.waiting[:FEED_BYTES], attempt.waiting[FEED_BYTES:]
-        events = decoder.feed(data)
-        if attempt.clock.saw(events):
-            attempt.content = True
-        return attempt.masking.events(events)
-
-    def _waiting_scope(self, seconds: float = math.inf) -> anyio.CancelScope:
-        """Return the scope that a wait runs in, so that `cancel` can end the wait."""
-        self._waiting = anyio.move_on_after(seconds)
+    def _cancellable(self, seconds: float = math.inf) -> anyio.CancelScope:
+        """Return a scope for one wait, which `cancel` and `withdraw` can end."""
+        self._wait_scope = anyio.move_on_after(seconds)
         if self._cancelled:
-            self._waiting.cancel()
-        return self._waiting
+            self._wait_scope.cancel()
+        return self._wait_scope
 
-    async def _settle(self, attempt: Attempt) -> Sequence[Event] | None:
-        """Tell what the answer said, and return the last events; None to ask once more."""
+    # --- step 7: settle --------------------------------------------------------------------------
+
+    async def _settle(self, attempt: Attempt) -> Sequence[Event]:
+        """Report what the answer proves about the key, and return the last events.
+
+        Raises:
+            ByokdError: the provider's fault.
+        """
         if self._cancelled:
             self._result = self._cancelled_result(attempt)
             return ()
         if attempt.decoder is None:
             raise StreamInterrupted("the provider closed the connection; try again")
         last, reply = attempt.close()
-        if reply.fault is not None and self._may_repair(attempt, reply.fault):
-            return None
+        if reply.fault is not None and self._fall_back(attempt, reply.fault):
+            return (Retry(attempt.number + 1, "badRequest", 0),)
         fault = weighed(reply.fault, now_ms()) if reply.fault is not None else None
         attempt.outcome = fault.health if fault else "authOk"
-        if fault is None or not self._may_repeat(attempt, fault):
+        if fault is None or not self._forgive(attempt, fault):
             await self._observe(attempt, fault)
         if fault is not None:
-            raise error_of(fault, reply, attempt)
-        self._result = result = self._result_of(reply, attempt)
+            raise attempt.error_of(fault)
+        self._result = result = attempt.result(now_ms())
         account = self._session.account
-        self._chat.recall.keep(account, self._params, result.message, now_ms())
+        self._engine.states.keep(account, self._params, result.message, now_ms())
         return (*last, Finish(result.finish_reason, result.usage, result.cost))
 
-    def _may_repair(self, attempt: Attempt, fault: Fault) -> bool:
-        """Learn from a refusal, once in a call; a refusal of parameters says nothing of the key."""
-        if self._repaired or attempt.content:
-            return False
-        grant, params, encoded = attempt.grant, self._params, attempt.encoded
-        try:
-            self._repaired = self._chat.repairs.learn(grant, params, encoded, fault, now_ms())
-        except Unsupported as error:
-            said = fault.provider_message
-            raise error.add(http_status=fault.http_status, provider_message=said) from None
-        return self._repaired
+    def _fall_back(self, attempt: Attempt, fault: Fault) -> bool:
+        """Learn from a refusal, once in a chat; return whether the call is worth another attempt.
 
-    def _may_repeat(self, attempt: Attempt, fault: Fault) -> bool:
-        """Forgive one rejection of a key that worked lately; it is over by the next try, or not."""
-        if self._rejected is None and not attempt.content:
-            self._repeat_ms = self._chat.access.repeat_ms(attempt.grant, fault.health)
-            self._rejected = attempt if self._repeat_ms is not None else None
-            return self._repeat_ms is not None
-        return False
+        A refused request proves nothing about the key, so nothing is observed.
+        """
+        if self._has_fallen_back or attempt.has_content:
+            return False
+        try:
+            self._has_fallen_back = self._engine.fallbacks.learn(attempt.prepared, fault, now_ms())
+        except Unsupported as error:
+            raise error.add(
+                http_status=fault.http_status, provider_message=fault.provider_message
+            ) from None
+        return self._has_fallen_back
+
+    def _forgive(self, attempt: Attempt, fault: Fault) -> bool:
+        """Forgive one rejection of a key that worked lately: the next attempt decides."""
+        if self._forgiven is not None or attempt.has_content:
+            return False
+        delay_ms = self._engine.credentials.repeat_ms(attempt.credential, fault.health)
+        if delay_ms is None:
+            return False
+        self._forgiven, self._forgiven_delay_ms = attempt, delay_ms
+        return True
 
     async def _observe(self, attempt: Attempt, fault: Fault | None) -> None:
-        """Pass on what an answer said of the key: of a call that was repeated, once."""
+        """Report what an answer proves about the key; a repeated call counts from its beginning."""
         if fault is None:
-            seen = Observation("authOk")
+            observation = Observation("authOk")
         else:
-            seen = Observation(fault.health, fault.http_status, fault.provider_request_id)
-        began = attempt if fault is None or self._rejected is None else self._rejected
-        await self._chat.access.observe(
-            self._session, attempt.grant, seen, started_at=began.steady_at
-        )
-
-    def _start(self, attempt: Attempt) -> Start:
-        grant = attempt.grant
-        warnings = attempt.masking.value(attempt.encoded.warnings)
-        return Start(grant.record.id, self._params.model, grant.key_id, warnings)
-
-    def _result_of(
-        self, reply: Reply, attempt: Attempt, reason: FinishReason | None = None
-    ) -> SendResult:
-        grant = attempt.grant
-        return SendResult(
-            message=reply.message,
-            finish_reason=reason or reply.finish_reason or FinishReason(unified="other"),
-            usage=reply.usage,
-            cost=cost_of(reply, grant.record, self._params.model, now_ms()),
-            route=Route(
-                provider=grant.record.id,
-                model=reply.model or self._params.model,
-                key_id=grant.key_id,
-                attempts=attempt.number,
-            ),
-            warnings=(*attempt.masking.value(attempt.encoded.warnings), *reply.warnings),
-            provider_request_id=reply.response_id,
+            observation = Observation(fault.health, fault.http_status, fault.provider_request_id)
+        first = attempt if fault is None or self._forgiven is None else self._forgiven
+        await self._engine.credentials.observe(
+            self._session, attempt.credential, observation, started_at=first.steady_at
         )
 
     def _cancelled_result(self, attempt: Attempt) -> SendResult:
-        return self._result_of(attempt.close()[1], attempt, FinishReason(unified="cancelled"))
+        return attempt.result(now_ms(), FinishReason(unified="cancelled"))
+
+    # --- between attempts ------------------------------------------------------------------------
 
     def _retry_delay_ms(self, error: ByokdError, attempt: Attempt) -> int | None:
-        if self._cancelled or self._withdrawn is not None or attempt.content:
+        """Return the wait before the next attempt, or None if there must be none."""
+        if self._cancelled or self._withdrawn is not None or attempt.has_content:
             return None
-        if attempt is self._rejected:
-            return self._repeat_ms
-        wait_ms = error.fields.get("retry_after_ms")
+        if attempt is self._forgiven:
+            return self._forgiven_delay_ms
+        retry_after_ms = error.fields.get("retry_after_ms")
         return next_delay_ms(
             attempt.number,
             retryable=error.data().retryable,
-            retry_after_ms=wait_ms if isinstance(wait_ms, int) else None,
+            retry_after_ms=retry_after_ms if isinstance(retry_after_ms, int) else None,
             random01=random(),  # noqa: S311 - jitter, not a secret
         )
 
     async def _pause(self, delay_ms: int) -> None:
-        with self._waiting_scope():
+        with self._cancellable():
             await anyio.sleep(delay_ms / 1000)

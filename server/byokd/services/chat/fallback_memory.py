@@ -1,97 +1,138 @@
-"""Remembers how providers want to be asked, where they said so themselves.
+"""Remembers which fixes a model at a place needs, because its provider refused a call without them.
 
-Knows what was learnt of a place: parameters that a model there refuses, and that there is no path
-for the usual dialect. Must not send anything, nor know a wire format; time enters as a value.
+The fixes themselves are in `dialects.errors.fallback`. This module must not send anything or know
+a wire format; time enters as a value.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from byokd.catalog.surfaces import fallback
 from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
-from byokd.dialects.base.call import Encoded, Fault
-from byokd.dialects.errors.fallback import ParameterFix, apply_fixes, learn
-from byokd.protocol.chat import SendParams
+from byokd.dialects.base.call import Call, Encoded, Fault
+from byokd.dialects.errors.fallback import (
+    ChangeSurface,
+    Fix,
+    change_surface,
+    fix_body,
+    fix_call,
+    learn,
+)
+from byokd.dialects.registry import find as find_dialect
 from byokd.protocol.events import Warn
 from byokd.services.chat.ttl_cache import TtlCache
-from byokd.services.keys.credentials import Credential
 
 _NO_SUCH_PATH: Final = frozenset({404, 405})
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """A call that is ready to be sent.
+
+    Attributes:
+        original: the call as it is without any fix.
+        call: the call with its fixes; its answer is decoded with this one.
+        encoded: the request, without its credential.
+        surface_fixed: whether the client or the key's base URL names the dialect, so that no
+            fallback may change it.
+    """
+
+    original: Call
+    call: Call
+    encoded: Encoded
+    surface_fixed: bool
+
+
 class FallbackMemory:
-    """What was learnt, for as long as the process runs and no longer than `FALLBACKS_TTL_MS`."""
+    """The fixes learnt in this process; each is forgotten after `FALLBACKS_TTL_MS`."""
 
     def __init__(self) -> None:
-        self._refused: TtlCache[tuple[str, ...], tuple[ParameterFix, ...]] = TtlCache(
+        self._fixes: TtlCache[tuple[str, ...], tuple[Fix, ...]] = TtlCache(
             entries_max=FALLBACKS_MAX, ttl_ms=FALLBACKS_TTL_MS
         )
-        self._moved: TtlCache[tuple[str, str], bool] = TtlCache(
+        self._paths_missing: TtlCache[tuple[str, ...], bool] = TtlCache(
             entries_max=FALLBACKS_MAX, ttl_ms=FALLBACKS_TTL_MS
         )
 
-    def spoken(self, grant: Credential, params: SendParams, now_ms: int) -> tuple[Credential, bool]:
-        """Return the grant in the dialect that this place speaks, and whether that is another."""
-        other = _other(grant, params)
-        if other is None or not self._moved.get(_place(grant), now_ms):
-            return grant, False
-        return other, True
-
-    def applied(
-        self, grant: Credential, params: SendParams, encoded: Encoded, *, moved: bool, now_ms: int
-    ) -> Encoded:
-        """Return the request as this model takes it, with warnings for all that is not as asked.
+    def prepare(self, original: Call, now_ms: int, *, surface_fixed: bool) -> PreparedCall:
+        """Encode a call with the fixes that its model needs, and a warning for each change.
 
         Raises:
             Unsupported: the call is strict and something that it asks for would be lost.
         """
-        known = self._refused.get(_model(grant, params), now_ms) or ()
-        encoded = apply_fixes(encoded, known, params)
-        if not moved:
-            return encoded
-        record = grant.record
-        text = f"asked as {record.dialect}, because {record.name} has no other chat path here"
-        warning = Warn(type="notice", parameter="dialect", message=text)
-        return replace(encoded, warnings=(warning, *encoded.warnings))
+        call, surface_warnings = self._on_surface(original, now_ms, surface_fixed=surface_fixed)
+        fixes = self._known(call, now_ms)
+        call, call_warnings = fix_call(call, fixes)
+        encoded = find_dialect(call.provider.dialect).encode(call, now_ms)
+        encoded = fix_body(encoded, fixes, call.params)
+        warnings = (*surface_warnings, *call_warnings, *encoded.warnings)
+        return PreparedCall(original, call, replace(encoded, warnings=warnings), surface_fixed)
 
-    def learn(
-        self, grant: Credential, params: SendParams, encoded: Encoded, fault: Fault, now_ms: int
-    ) -> bool:
-        """Take note of what a refusal says, and tell whether asking once more is worth it.
+    def learn(self, refused: PreparedCall, fault: Fault, now_ms: int) -> bool:
+        """Remember the fixes for a refusal; return whether the call is worth another attempt.
 
         Raises:
             Unsupported: it is, but the call is strict and something would be lost.
         """
-        no_path = fault.kind == "badRequest" and fault.http_status in _NO_SUCH_PATH
-        if no_path:
-            # Where the other path is not there either, the usual one is as good a guess again.
-            moved = _other(grant, params) is not None
-            self._moved.put(_place(grant), moved, now_ms)
-            return moved
-        model = _model(grant, params)
-        known = self._refused.get(model, now_ms) or ()
-        found = learn(encoded.request.body, fault.refusals, known)
-        if not found:
+        if _is_missing_path(fault):
+            return self._learn_missing_path(refused, now_ms)
+        refusals = fault.refusals
+        if refused.surface_fixed:
+            refusals = tuple(refusal for refusal in refusals if refusal.surface is None)
+        key, known = _model_key(refused.call), self._known(refused.call, now_ms)
+        new = learn(refused.call, refused.encoded, refusals, known)
+        if not new:
             return False
-        lessons = tuple(dict.fromkeys((*known, *found)))[-FALLBACKS_PER_MODEL_MAX:]
-        self._refused.put(model, lessons, now_ms)
-        apply_fixes(encoded, found, params)
-        return True
+        fixes = tuple(dict.fromkeys((*known, *new)))[-FALLBACKS_PER_MODEL_MAX:]
+        self._fixes.put(key, fixes, now_ms)
+        retried = self.prepare(refused.original, now_ms, surface_fixed=refused.surface_fixed)
+        if retried.encoded.request != refused.encoded.request:
+            return True
+        self._fixes.put(key, known, now_ms)  # a rule that changes nothing in this conversation
+        return False
+
+    def _known(self, call: Call, now_ms: int) -> tuple[Fix, ...]:
+        return self._fixes.get(_model_key(call), now_ms) or ()
+
+    def _on_surface(
+        self, call: Call, now_ms: int, *, surface_fixed: bool
+    ) -> tuple[Call, tuple[Warn, ...]]:
+        """Return the call on the surface that its model or its place needs, with a warning."""
+        fix, reason = (None, "") if surface_fixed else self._surface_fix(call, now_ms)
+        if fix is None:
+            return call, ()
+        text = f"asked as {fix.dialect}, because {call.provider.name} {reason}"
+        return change_surface(call, fix), (Warn(type="notice", parameter="dialect", message=text),)
+
+    def _surface_fix(self, call: Call, now_ms: int) -> tuple[ChangeSurface | None, str]:
+        """Return the change of surface that was learnt, and what the provider does without it."""
+        for fix in self._known(call, now_ms):
+            if isinstance(fix, ChangeSurface):
+                return fix, f"refuses this model as {call.provider.dialect}"
+        other = fallback(call.provider)
+        if other is not None and self._paths_missing.get(_place_key(call), now_ms):
+            return ChangeSurface(other.dialect), "has no other chat path here"
+        return None, ""
+
+    def _learn_missing_path(self, refused: PreparedCall, now_ms: int) -> bool:
+        """Remember whether the fallback surface of the record is worth an attempt here.
+
+        Where its path is missing too, the usual surface comes first again.
+        """
+        other = None if refused.surface_fixed else fallback(refused.call.provider)
+        self._paths_missing.put(_place_key(refused.call), other is not None, now_ms)
+        return other is not None
 
 
-def _other(grant: Credential, params: SendParams) -> Credential | None:
-    """Return the grant in the other dialect, unless somebody named the one it is in."""
-    if params.dialect is not None or grant.dialect is not None:
-        return None
-    record = fallback(grant.record)
-    return None if record is None else replace(grant, record=record)
+def _is_missing_path(fault: Fault) -> bool:
+    return fault.kind == "badRequest" and fault.http_status in _NO_SUCH_PATH and not fault.refusals
 
 
-def _place(grant: Credential) -> tuple[str, str]:
-    return grant.record.id, grant.base_url
+def _place_key(call: Call) -> tuple[str, ...]:
+    return call.provider.id, call.base_url
 
 
-def _model(grant: Credential, params: SendParams) -> tuple[str, ...]:
-    return (*_place(grant), grant.record.dialect, params.model)
+def _model_key(call: Call) -> tuple[str, ...]:
+    return (*_place_key(call), call.provider.dialect, call.params.model)
