@@ -31,10 +31,7 @@ from byokd.protocol.sealed import SecretInput  # noqa: E402
 
 RENEW = ".venv/bin/python tests/protocol/test_schema.py"
 HASH_MODULE = '''\
-"""The hash of the committed `schema.json`, which `initialize` tells so that a client can compare.
-
-Generated: a constant costs nothing on the way to `initialize`. Knows nothing else.
-"""
+"""The hash of the committed `schema.json`. Generated, so that `initialize` need not compute it."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
-"""`account/…`: the namespaces that keys live in.
+"""`account/…`: the namespaces of keys.
 
-Knows what is told about an account. Must not know whose it is: an account keeps keys apart against
-mistakes and authenticates nobody, so any session may list and delete any of them.
+An account keeps keys apart against mistakes. It authenticates nobody: any session may list and
+delete every account.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from byokd.protocol.errors import Action
 
 
 class AccountInfo(Value):
-    """An account that holds keys, or has held some; `current` is the one of this connection."""
+    """An account that holds keys or held some; `current` marks the account of this connection."""
 
     account: str
     keys: int
@@ -31,14 +31,14 @@ class AccountListResult(Result):
 
 
 class AccountDeleteParams(Params):
-    """Forget an account and all its keys; `confirm` is its name once more."""
+    """Delete an account and all its keys; `confirm` repeats its name."""
 
     account: AccountId
     confirm: AccountId
 
 
 class AccountDeleteResult(Result):
-    """The account is gone, and `keys` keys with it; `action` is what would end old copies too."""
+    """The account was deleted with `keys` keys; `action` would make older copies unreadable too."""
 
     account: str
     keys: int

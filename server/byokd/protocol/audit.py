@@ -1,6 +1,6 @@
-"""`audit/…`: what happened to the keys, in order, and whether the record is whole.
+"""`audit/…`: the audit log and its verification.
 
-Knows the shape of an entry. No entry carries a key, a prompt or a provider's words.
+No entry carries a key, a prompt or a provider's text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ AuditAnchor: TypeAlias = Literal["kept", "none", "changed", "unreachable"]
 
 
 class AuditEntry(Value):
-    """One event. Order is `seq`; `at` is the wall clock, for people."""
+    """One event. `seq` gives the order; `at` is the wall-clock time."""
 
     seq: int
     at: AtMs
@@ -42,7 +42,7 @@ class AuditListResult(Result):
 
 
 class AuditLink(Value):
-    """Where a chain stands: the entry and its two values, base64."""
+    """A position in the chain: an entry's number and its two values in base64."""
 
     seq: int
     h: str
@@ -50,7 +50,7 @@ class AuditLink(Value):
 
 
 class AuditRecord(Value):
-    """One entry with all that its links bind; `body` is JSON as a text, hashed as it stands."""
+    """One entry with everything that its two values cover; `body` is JSON text, hashed as it is."""
 
     seq: int = Field(ge=0, lt=1 << 53)
     epoch: int = Field(ge=0, lt=1 << 53)
@@ -65,7 +65,7 @@ class AuditRecord(Value):
 
 
 class AuditCheckpoint(Value):
-    """Three lines to keep elsewhere: origin, number of entries, base64 of the last one's hash.
+    """Three lines to store elsewhere: origin, number of entries, base64 of the last entry's hash.
 
     `mac` authenticates them for this vault.
     """
@@ -75,11 +75,11 @@ class AuditCheckpoint(Value):
 
 
 class AuditExportParams(PageParams):
-    """Take out the whole chain, in order, page by page."""
+    """Export the whole chain, in order, page by page."""
 
 
 class AuditExportResult(Result):
-    """A page of the chain as it was at the first page, and the checkpoint of all its pages."""
+    """A page of the chain as of the first page, and the checkpoint of all pages."""
 
     items: tuple[AuditRecord, ...]
     next_cursor: str | None
@@ -88,9 +88,9 @@ class AuditExportResult(Result):
 
 
 class AuditVerifyParams(Params):
-    """Check the whole chain and the tables against it; or entries of an export.
+    """Verify the whole chain and compare the tables with it; or verify entries of an export.
 
-    `entries` come from the export of store `store_id`, right after `after`.
+    `entries` come from the export of store `store_id` and follow the entry `after`.
     """
 
     entries: tuple[AuditRecord, ...] | None = Field(default=None, max_length=PAGE_MAX_ITEMS)
@@ -99,13 +99,12 @@ class AuditVerifyParams(Params):
 
 
 class AuditVerifyResult(Result):
-    """Whether the record is whole; where it is not, the first bad entry and how.
+    """Whether the log is complete and unchanged; if not, the first bad entry and its fault.
 
-    `anchor` tells of the mark that is kept apart from the store, which an older copy of the store
-    is noticed by. `keys` are the keys in the tables that are not what the record tells of them;
-    they are not used until they are enabled, rotated or deleted. `macs` says whether the vault's
-    own authentication was checked: that of an export is, while its vault is open. `head` is the
-    last entry that was found good.
+    `anchor` is the state of the mark outside the store that reveals an older copy of the store.
+    `keys` are keys whose rows differ from the log; they are not used until they are enabled,
+    rotated or deleted. `macs` says whether the vault's own authentication was checked; for an
+    export that needs its vault to be open here. `head` is the last good entry.
     """
 
     ok: bool

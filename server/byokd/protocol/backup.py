@@ -1,7 +1,4 @@
-"""Backups of the vault, and putting one back.
-
-Knows what is told of a backup. Must not know how one is taken.
-"""
+"""`vault/restore`, and what `vault/status` says about backups."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ class BackupInfo(Value):
 
 
 class VaultRestoreParams(Params):
-    """Put a backup in the place of the vault, whatever state the vault is in.
+    """Replace the vault with a backup; works in every state of the vault.
 
-    `number` is that of a backup in `vault/status`; `path` names a file elsewhere instead. Without
-    both it is the newest backup.
+    `number` is the number of a backup in `vault/status`; `path` names another file instead. Without
+    both, the newest backup is used.
     """
 
     model_config = at_most_one("number", "path")
@@ -38,9 +35,9 @@ class VaultRestoreParams(Params):
 
 
 class VaultRestoreResult(Result):
-    """`restored` is the file that was put back, `aside` the one that was there before, as it was.
+    """`restored` is the backup's file; `aside` is where the previous store was moved, unchanged.
 
-    Where the store is then older than it was, the vault is locked with the reason `rollback`, until
+    If the store is now older than before, the vault is locked with the reason `rollback` until
     `vault/unlock` accepts that.
     """
 

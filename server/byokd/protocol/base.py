@@ -1,7 +1,4 @@
-"""How every type of the contract behaves: camelCase on the wire, snake_case here, frozen values.
-
-Knows pydantic's settings. Must not know any method.
-"""
+"""The base classes of the contract's types: frozen, camelCase on the wire, snake_case here."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ JsonObject: TypeAlias = dict[str, JsonValue]
 """Any JSON object, as a plain dict."""
 
 AtMs: TypeAlias = int
-"""A time of day: whole milliseconds since 1970-01-01 UTC."""
+"""A point in time: whole milliseconds since 1970-01-01 UTC."""
 
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -27,7 +24,7 @@ KeyId = Annotated[str, StringConstraints(pattern=r"^key_[a-z2-7]{26}$")]
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 EVENT_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-"""For the stream events, plain slotted dataclasses because they are made by the million."""
+"""For the stream events: they are slotted dataclasses, because very many are created."""
 
 
 class Value(BaseModel):
@@ -45,28 +42,32 @@ class Value(BaseModel):
 
 
 def exactly_one(first: str, second: str) -> ConfigDict:
-    """Return the settings of a type that has one of two fields, so that its JSON Schema says so.
+    """Return the configuration of a type that needs exactly one of two fields.
 
     Args:
-        first: a field's name on the wire; null is as good as absent.
-        second: the other's.
+        first: the wire name of a field; null counts as absent.
+        second: the wire name of the second field.
     """
     return ConfigDict(
-        json_schema_extra={"if": _given(first), "then": _absent(second), "else": _given(second)}
+        json_schema_extra={
+            "if": _present(first),
+            "then": _absent(second),
+            "else": _present(second),
+        }
     )
 
 
 def at_most_one(first: str, *others: str) -> ConfigDict:
-    """Return the settings of a type that has one field or any of the others, or none.
+    """Return the configuration of a type that takes one field or any of the others, or none.
 
     Args:
-        first: a field's name on the wire; null is as good as absent.
-        others: the others' names; an empty object is as good as absent too.
+        first: the wire name of a field; null counts as absent.
+        others: the wire names of the other fields; an empty object also counts as absent.
     """
-    return ConfigDict(json_schema_extra={"if": _given(first), "then": _absent(*others)})
+    return ConfigDict(json_schema_extra={"if": _present(first), "then": _absent(*others)})
 
 
-def _given(name: str) -> JsonObject:
+def _present(name: str) -> JsonObject:
     return {"properties": {name: {"not": {"type": "null"}}}, "required": [name]}
 
 
@@ -75,17 +76,17 @@ def _absent(*names: str) -> JsonObject:
 
 
 class Params(Value):
-    """What a request carries. `_meta` is room for a client's own tracing."""
+    """The params of a request or notification. `_meta` is free for the client's own use."""
 
     meta: JsonObject | None = Field(default=None, alias="_meta")
 
 
 class Result(Value):
-    """What a response carries: every field present, null when there is nothing to say."""
+    """The result of a request: every field is present, null if it has no value."""
 
 
 class PageParams(Params):
-    """What every list takes."""
+    """The params of every list."""
 
     cursor: str | None = None
     limit: int = Field(default=PAGE_DEFAULT_ITEMS, ge=1, le=PAGE_MAX_ITEMS)

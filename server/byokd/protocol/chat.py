@@ -1,7 +1,4 @@
-"""`chat/send`: what is asked and what is answered.
-
-Knows the neutral form of a conversation. Must not know a provider's form of it.
-"""
+"""`chat/send`: a conversation in a form that is the same for every provider, and its answer."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
 
 
 class Tool(Value):
-    """A function the model may call; `input_schema` is JSON Schema."""
+    """A function that the model may call; `input_schema` is JSON Schema."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     description: str | None = None
@@ -27,19 +24,19 @@ class Tool(Value):
 
 
 class ToolChoice(Value):
-    """Exactly this tool must be called."""
+    """The model must call this tool."""
 
     name: str
 
 
 class Reasoning(Value):
-    """How much to think, on one scale for every provider."""
+    """How much the model reasons, on one scale for every provider."""
 
     effort: Effort
 
 
 class ResponseFormat(Value):
-    """The answer must be JSON, of this schema where one is given."""
+    """The answer must be JSON and match the schema, if there is one."""
 
     type: Literal["json"] = "json"
     schema_: JsonObject | None = Field(default=None, alias="schema")
@@ -47,12 +44,12 @@ class ResponseFormat(Value):
 
 
 class SendParams(Params):
-    """Ask a model.
+    """Send a conversation to a model.
 
-    `stream_id` is the client's and unique per connection, so that events can be routed before any
-    response. A parameter that cannot be sent is dropped with a warning, or refused when `strict`.
-    `provider_options` are raw fields for that provider, merged last. `dialect` asks for one of the
-    wire formats that `provider/list` names; without it the provider's record chooses.
+    The client chooses `stream_id`, unique per connection: events carry it before there is a
+    response. A parameter that the provider does not take is dropped with a warning, or refused if
+    `strict` is set. `provider_options` are raw fields for this provider, merged last. `dialect`
+    selects one of the wire formats in `provider/list`; without it the provider's record decides.
     """
 
     stream_id: StreamId
@@ -79,7 +76,7 @@ class SendParams(Params):
 
 
 class Route(Value):
-    """Who really answered, and how many tries it took. `key_id` is null without a stored key."""
+    """What answered, after how many attempts. `key_id` is null if no stored key was used."""
 
     provider: str
     model: str
@@ -88,7 +85,7 @@ class Route(Value):
 
 
 class SendResult(Result):
-    """The authoritative answer; a client that ignores events still has everything."""
+    """The authoritative answer; a client may ignore the events and still have all of it."""
 
     message: Message
     finish_reason: FinishReason

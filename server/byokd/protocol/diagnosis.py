@@ -1,7 +1,4 @@
-"""`provider/test`: the way to a provider, step by step, and where it ends.
-
-Knows the steps and what is told about each. Must not know how a step is taken.
-"""
+"""`provider/test`: a connectivity check, step by step."""
 
 from __future__ import annotations
 
@@ -27,10 +24,10 @@ StepStatus: TypeAlias = Literal["ok", "failed", "skipped"]
 
 
 class ProviderTestParams(Params):
-    """Test a provider with a stored key (the default one, or `key_id`), or with a candidate.
+    """Test a provider with a stored key (`key_id` or the default one) or with a new key.
 
-    A candidate is `fields` and `base_url` as for `key/store`; `base_url` alone tests the way there.
-    Only with `chat` a model is asked, for one token: `model`, or the cheapest that is listed.
+    A new key is `fields` and `base_url` as in `key/store`; `base_url` alone tests the connection.
+    Only with `chat` is a model called, for one token: `model`, or the cheapest one listed.
     """
 
     model_config = at_most_one("keyId", "fields", "baseUrl")
@@ -46,15 +43,15 @@ class ProviderTestParams(Params):
     @model_validator(mode="after")
     def _one_subject(self) -> ProviderTestParams:
         if self.key_id is not None and (self.fields or self.base_url is not None):
-            raise ValueError("give either keyId or a candidate")
+            raise ValueError("give either keyId, or fields and baseUrl")
         return self
 
 
 class ProviderTestStep(Value):
-    """One step: what came of it, how long it took, and what to do where it failed.
+    """One step: its outcome, its duration, and what to do if it failed.
 
-    `message` is a sentence for a person. `kind` and `action` are those of an error, null where
-    nothing failed. `duration_ms` is null where nothing was tried.
+    `message` is a sentence for the user. `kind` and `action` are as in an error, null if nothing
+    failed. `duration_ms` is null if the step was skipped.
     """
 
     name: StepName
@@ -67,10 +64,10 @@ class ProviderTestStep(Value):
 
 
 class ProviderTestResult(Result):
-    """All six steps, in order; after one that failed the others are `skipped`.
+    """All six steps, in order; the steps after a failed one are `skipped`.
 
-    `ok` is whether none failed. `proxied` is whether the configured proxy is on the way: then `dns`
-    and `tcp` are about the proxy.
+    `ok` is whether none failed. `proxied` is whether the connection uses the configured proxy; then
+    `dns` and `tcp` describe the connection to the proxy.
     """
 
     provider: str

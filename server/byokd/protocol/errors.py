@@ -1,24 +1,23 @@
-"""What can go wrong, as one tree.
+"""The error tree, and the data that a client gets for each error.
 
     ByokdError
      ├─ RequestError       the client's request is at fault
      │   ├─ ParseFailed, InvalidRequest, MethodNotFound, InvalidParams
      │   ├─ NotInitialized, Overloaded, Cancelled, Unsupported, Conflict, NotFound
-     ├─ VaultError         keys cannot be reached on this machine
+     ├─ VaultError         the keys on this machine cannot be used
      │   ├─ VaultLocked, VaultUnavailable, VaultCorrupt, VaultUninitialized
      │   └─ StoreBusy, StoreFailed
      ├─ CredentialError    the key is at fault
      │   └─ KeyMissing, KeyInvalid, KeyForbidden, KeyDisabled, InsufficientFunds
-     ├─ ProviderFailure    the provider, or the way to it
+     ├─ ProviderFailure    the provider or the network failed
      │   ├─ RateLimited, ProviderOverloaded, ProviderError, TimedOut, NetworkFailed
      │   ├─ StreamInterrupted, ProviderRedirect
      │   └─ ModelNotFound, ContextOverflow, ContentFiltered, BadRequest
-     ├─ LimitError         a limit the person set: BudgetExceeded, SharedQuotaExceeded
-     └─ Internal           a fault of ours
+     ├─ LimitError         a limit that the user set: BudgetExceeded, SharedQuotaExceeded
+     └─ Internal           a bug in byokd
 
-Knows each kind, whether a retry makes sense, and the data a client gets. Must not know JSON-RPC
-codes (the door adds them) and never carries a secret: texts are written here or scrubbed before.
-Texts are lower case, without a full stop, and say what to do.
+JSON-RPC codes are in `rpc/errors.py`. No error carries a secret: a text is written in byokd or
+redacted before. Texts are lower case, without a full stop, and say what to do.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ Kind: TypeAlias = Literal[
 
 
 class Action(Value):
-    """The one thing that would help, for a button.
+    """What the user can do about an error, for a button.
 
     `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
     `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
@@ -82,7 +81,7 @@ class Action(Value):
 
 
 class ErrorData(Value):
-    """`error.data` of every error answer. Clients branch on `kind`."""
+    """`error.data` of every error response. Clients branch on `kind`."""
 
     kind: Kind
     error_id: str
@@ -102,11 +101,11 @@ class ErrorData(Value):
 
 
 class ByokdError(Exception):
-    """The root. Raise a leaf; the door turns `data()` into the answer.
+    """The root of the tree. Raise a leaf; the server sends its `data()`.
 
     Args:
-        user_message: a sentence for a person: lower case, no full stop, says what to do.
-        fields: any field of `ErrorData` but `kind`, `error_id` and `user_message`.
+        user_message: a sentence for the user: lower case, no full stop, says what to do.
+        fields: any field of `ErrorData` except `kind`, `error_id` and `user_message`.
     """
 
     kind: ClassVar[Kind] = "internal"
@@ -119,14 +118,14 @@ class ByokdError(Exception):
         self.error_id = uuid4().hex
 
     def add(self, **fields: object) -> ByokdError:
-        """Fill in what the place of raising could not know; what is already set stays."""
+        """Set fields that are not set yet; return this error."""
         for name, value in fields.items():
             if self.fields.get(name) is None:
                 self.fields[name] = value
         return self
 
     def data(self) -> ErrorData:
-        """Return the value that travels."""
+        """Return the data for the client."""
         fields = {"retryable": self.retryable} | self.fields
         return ErrorData.model_validate(
             {"kind": self.kind, "error_id": self.error_id, "user_message": self.user_message}
@@ -151,13 +150,13 @@ class InvalidRequest(RequestError):
 
 
 class MethodNotFound(RequestError):
-    """No such method here."""
+    """There is no such method."""
 
     kind = "methodNotFound"
 
 
 class InvalidParams(RequestError):
-    """Params do not fit; `details` lists JSON pointers and reasons, never values."""
+    """The params are invalid; `details` lists JSON pointers and reasons, never values."""
 
     kind = "invalidParams"
 
@@ -169,7 +168,7 @@ class NotInitialized(RequestError):
 
 
 class Overloaded(RequestError):
-    """Too much is under way; try again later."""
+    """Too many requests are running; try again later."""
 
     kind = "overloaded"
     retryable = True
@@ -188,29 +187,29 @@ class Unsupported(RequestError):
 
 
 class Conflict(RequestError):
-    """What was to be changed has changed meanwhile, or exists already."""
+    """The target has changed meanwhile, or exists already."""
 
     kind = "conflict"
 
 
 class NotFound(RequestError):
-    """No such key, provider or entry."""
+    """There is no such key, provider or entry."""
 
     kind = "notFound"
 
 
 class VaultError(ByokdError):
-    """Keys cannot be reached on this machine."""
+    """The keys on this machine cannot be used."""
 
 
 class VaultLocked(VaultError):
-    """The vault exists and its key has not been given."""
+    """The vault exists and is not unlocked."""
 
     kind = "vaultLocked"
 
 
 class VaultUnavailable(VaultError):
-    """The place that holds the master key does not answer; `details.reason` is typed."""
+    """The key source does not answer; `details.reason` says why."""
 
     kind = "vaultUnavailable"
     retryable = True
@@ -223,20 +222,20 @@ class VaultCorrupt(VaultError):
 
 
 class VaultUninitialized(VaultError):
-    """There is no vault yet, and no way to make one was chosen."""
+    """There is no vault yet, and no protection for one was chosen."""
 
     kind = "vaultUninitialized"
 
 
 class StoreBusy(VaultError):
-    """Another process held the store for too long."""
+    """Another process used the store for too long."""
 
     kind = "storeBusy"
     retryable = True
 
 
 class StoreFailed(VaultError):
-    """The disk refused; `details.reason` is `full`, `io`, `readOnly`, `permissions` or `newer`."""
+    """A disk error; `details.reason` is `full`, `io`, `readOnly`, `permissions` or `newer`."""
 
     kind = "storeFailed"
 
@@ -252,19 +251,19 @@ class KeyMissing(CredentialError):
 
 
 class KeyInvalid(CredentialError):
-    """The provider says that it does not know this key."""
+    """The provider does not accept this key."""
 
     kind = "keyInvalid"
 
 
 class KeyForbidden(CredentialError):
-    """The key is real and lacks a permission, a region or a model."""
+    """The key is valid and lacks a permission, a region or a model."""
 
     kind = "keyForbidden"
 
 
 class KeyDisabled(CredentialError):
-    """The key was disabled, by its person or after repeated rejections."""
+    """The key was disabled, by the user or after repeated rejections."""
 
     kind = "keyDisabled"
 
@@ -276,7 +275,7 @@ class InsufficientFunds(CredentialError):
 
 
 class ProviderFailure(ByokdError):
-    """The provider, or the way to it, is at fault."""
+    """The provider or the network failed."""
 
 
 class RateLimited(ProviderFailure):
@@ -287,7 +286,7 @@ class RateLimited(ProviderFailure):
 
 
 class ProviderOverloaded(ProviderFailure):
-    """The provider has no capacity just now."""
+    """The provider has no capacity at the moment."""
 
     kind = "providerOverloaded"
     retryable = True
@@ -301,7 +300,7 @@ class ProviderError(ProviderFailure):
 
 
 class TimedOut(ProviderFailure):
-    """Too slow; `details.phase` is `connect`, `firstByte`, `firstContent`, `idle` or `total`."""
+    """A timeout; `details.phase` is `connect`, `firstByte`, `firstContent`, `idle` or `total`."""
 
     kind = "timeout"
     retryable = True
@@ -315,26 +314,26 @@ class NetworkFailed(ProviderFailure):
 
 
 class StreamInterrupted(ProviderFailure):
-    """The answer broke off before its end."""
+    """The stream ended before the answer was complete."""
 
     kind = "streamInterrupted"
     retryable = True
 
 
 class ProviderRedirect(ProviderFailure):
-    """The provider answered with a redirect, which is never followed with a key."""
+    """The provider answered with a redirect, which is never followed."""
 
     kind = "providerRedirect"
 
 
 class ModelNotFound(ProviderFailure):
-    """The provider does not know this model, or not for this key."""
+    """The provider does not have this model, or not for this key."""
 
     kind = "modelNotFound"
 
 
 class ContextOverflow(ProviderFailure):
-    """The conversation is longer than the model can read."""
+    """The conversation exceeds the model's context window."""
 
     kind = "contextOverflow"
 
@@ -352,7 +351,7 @@ class BadRequest(ProviderFailure):
 
 
 class LimitError(ByokdError):
-    """A limit that the person set."""
+    """A limit that the user set."""
 
 
 class BudgetExceeded(LimitError):
@@ -368,7 +367,7 @@ class SharedQuotaExceeded(LimitError):
 
 
 class Internal(ByokdError):
-    """A fault of ours; the text says nothing but the id to look for in the log."""
+    """A bug in byokd; the text has only the id to look for in the log."""
 
     kind = "internal"
 
@@ -378,4 +377,4 @@ def _leaves(parent: type[ByokdError]) -> list[type[ByokdError]]:
 
 
 BY_KIND: dict[str, type[ByokdError]] = {leaf.kind: leaf for leaf in _leaves(ByokdError)}
-"""The leaf for each kind, for whoever learns the kind from data."""
+"""The leaf class of each kind."""

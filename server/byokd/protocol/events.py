@@ -1,8 +1,7 @@
-"""The events of one chat, in the order a client may see them.
+"""The events of a chat stream.
 
-Knows the vocabulary: noun plus start, delta or end. Must not know a provider or JSON-RPC.
-Plain slotted dataclasses, because one is made for every piece of text; pydantic reads the same
-classes for the schema and for writing.
+They are slotted dataclasses, because one is created for every piece of text; pydantic uses the same
+classes for the schema and for JSON.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ UnifiedReason: TypeAlias = Literal[
 
 
 class FinishReason(Value):
-    """Why the answer ended: one of ours, beside the provider's own word."""
+    """Why the answer ended: byokd's reason, and the provider's own word in `raw`."""
 
     unified: UnifiedReason
     raw: str | None = None
 
 
 class Warn(Value):
-    """Something that was not done as asked.
+    """A part of the request that was not sent as written.
 
     `type` is a display value: `dropped`, `renamed`, `adjusted`, `unsupported`, `notice`.
     """
@@ -58,7 +57,7 @@ class Start(_Event):
 
 @dataclass(frozen=True, slots=True)
 class TextStart(_Event):
-    """A block of text opens."""
+    """A block of text begins."""
 
     block_id: str
     type: Literal["textStart"] = "textStart"
@@ -75,7 +74,7 @@ class TextDelta(_Event):
 
 @dataclass(frozen=True, slots=True)
 class TextEnd(_Event):
-    """A block of text is whole."""
+    """A block of text is complete."""
 
     block_id: str
     provider_state: JsonObject | None = None
@@ -87,7 +86,7 @@ ReasoningKind: TypeAlias = Literal["raw", "summary", "redacted"]
 
 @dataclass(frozen=True, slots=True)
 class ReasoningStart(_Event):
-    """A block of reasoning opens."""
+    """A block of reasoning begins."""
 
     block_id: str
     kind: ReasoningKind = "raw"
@@ -105,7 +104,7 @@ class ReasoningDelta(_Event):
 
 @dataclass(frozen=True, slots=True)
 class ReasoningEnd(_Event):
-    """A block of reasoning is whole; its opaque state must be echoed back."""
+    """A block of reasoning is complete; send its `provider_state` back unchanged."""
 
     block_id: str
     kind: ReasoningKind = "raw"
@@ -115,7 +114,7 @@ class ReasoningEnd(_Event):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallStart(_Event):
-    """A tool call opens: its id and name are known."""
+    """A tool call begins."""
 
     call_id: str
     name: str
@@ -133,7 +132,7 @@ class ToolCallDelta(_Event):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallEnd(_Event):
-    """A tool call is whole: parsed arguments, or the reason why they do not parse."""
+    """A tool call is complete: its parsed arguments, or why they cannot be parsed."""
 
     call_id: str
     name: str
@@ -146,7 +145,7 @@ class ToolCallEnd(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Citation(_Event):
-    """A source for what was said."""
+    """A source of the text."""
 
     source: Source
     span: Span | None = None
@@ -155,7 +154,7 @@ class Citation(_Event):
 
 @dataclass(frozen=True, slots=True)
 class UsageSnapshot(_Event):
-    """Usage so far, cumulative: the last one wins, they are never summed."""
+    """Cumulative usage: the last snapshot counts, snapshots are not summed."""
 
     usage: Usage
     type: Literal["usage"] = "usage"
@@ -163,7 +162,7 @@ class UsageSnapshot(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Retry(_Event):
-    """The request is tried again; only ever before the first content."""
+    """The request is repeated; happens only before the first content."""
 
     attempt: int
     kind: str
@@ -173,7 +172,7 @@ class Retry(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Raw(_Event):
-    """The provider's own chunk, when asked for."""
+    """The provider's chunk, sent if `include_raw` is set."""
 
     chunk: Json
     type: Literal["raw"] = "raw"
@@ -181,7 +180,7 @@ class Raw(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Finish(_Event):
-    """The answer is whole; sent only when the call succeeds."""
+    """The answer is complete; sent only if the call succeeds."""
 
     finish_reason: FinishReason
     usage: Usage | None
@@ -206,11 +205,11 @@ Event: TypeAlias = (
     | Raw
     | Finish
 )
-"""Any event. Adjacent deltas of one block may arrive merged; nothing else changes on the way."""
+"""Any event. Adjacent deltas of one block may arrive merged."""
 
 
 class ChatEvents(Params):
-    """`chat/events`: `seq` is the number of the first event here, counted without gaps from 0."""
+    """`chat/events`: `seq` is the number of the first event here, counted from 0 without gaps."""
 
     stream_id: str
     seq: int
@@ -218,7 +217,7 @@ class ChatEvents(Params):
 
 
 def write(event: Event) -> bytes:
-    """Return one event as JSON, by its wire names."""
+    """Return one event as JSON with wire names."""
     return _writer().dump_json(event, by_alias=True)
 
 

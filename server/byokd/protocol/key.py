@@ -1,7 +1,4 @@
-"""`key/…`: a person's keys, write-only.
-
-Knows what is told about a key. No type here can carry a stored secret out.
-"""
+"""`key/…`: the user's keys. They are write-only: no result here can carry a stored secret."""
 
 from __future__ import annotations
 
@@ -57,7 +54,7 @@ Fields: TypeAlias = dict[Annotated[str, StringConstraints(max_length=64)], Field
 
 
 class KeyInfo(Value):
-    """What is told about a stored key."""
+    """A stored key, without its secret."""
 
     key_id: str
     provider: str
@@ -79,7 +76,7 @@ class KeyInfo(Value):
 
 
 class ProbeResult(Value):
-    """What asking the provider about a key told."""
+    """The outcome of checking a key with its provider."""
 
     verdict: Verdict
     http_status: int | None
@@ -103,7 +100,7 @@ class KeyStoreParams(Params):
 
 
 class KeyStoreResult(Result):
-    """The stored key and what its probe said; `notes` names what was cleaned from the input."""
+    """The stored key and the result of its probe; `notes` lists what was cleaned from the input."""
 
     key: KeyInfo
     probe: ProbeResult | None
@@ -113,7 +110,7 @@ class KeyStoreResult(Result):
 class KeyRotateParams(Params):
     """Replace the secret of a key; its id and origin stay.
 
-    `provider` and `base_url` need not be sent; where they are, they must be the key's own.
+    `provider` and `base_url` are optional; if sent, they must equal those of the key.
     """
 
     key_id: KeyId
@@ -125,7 +122,7 @@ class KeyRotateParams(Params):
 
 
 class KeyListParams(PageParams):
-    """List keys, of one provider or of all."""
+    """List the keys of one provider or of all."""
 
     provider: ProviderId | None = None
 
@@ -138,7 +135,7 @@ class KeyListResult(Result):
 
 
 class KeyProbeParams(Params):
-    """Probe a stored key (`key_id`), or a candidate that is not stored (the other fields)."""
+    """Probe a stored key (`key_id`), or a new one (the other fields) without storing it."""
 
     model_config = exactly_one("keyId", "provider")
 
@@ -156,14 +153,14 @@ class KeyProbeParams(Params):
 
 
 class KeyProbeResult(Result):
-    """What the provider said; `action` offers to use a rejected key again that is accepted now."""
+    """The probe; `action` offers to enable a disabled key that the provider now accepts."""
 
     probe: ProbeResult
     action: Action | None = None
 
 
 class KeyIdParams(Params):
-    """Name one key."""
+    """The id of a key."""
 
     key_id: KeyId
 
@@ -175,27 +172,27 @@ class KeyResult(Result):
 
 
 class KeyEnableParams(Params):
-    """Use a disabled key again, after a probe when `probe` is set."""
+    """Use a disabled key again; with `probe`, its provider is asked first."""
 
     key_id: KeyId
     probe: bool = False
 
 
 class KeyEnableResult(Result):
-    """The key as it is now, and what its probe said when one was asked for."""
+    """The key as it is now, and its probe if one was requested."""
 
     key: KeyInfo
     probe: ProbeResult | None
 
 
 class KeyDeleteResult(Result):
-    """The key is gone."""
+    """The id of the deleted key."""
 
     key_id: str
 
 
 class KeyChanged(Params):
-    """`key/changed`: something happened to a key of this account."""
+    """`key/changed`: a key of this account changed."""
 
     key_id: str
     provider: str

@@ -1,6 +1,7 @@
-"""`initialize` and what it tells: ours inside the Language Server Protocol's.
+"""`initialize`, and the LSP requests and notifications that the daemon sends.
 
-Knows what travels in `initializationOptions.byokd` and `capabilities.experimental.byokd`.
+byokd's part of `initialize` is in `initializationOptions.byokd` and
+`capabilities.experimental.byokd`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SEALING_SUITE: Final = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM"
 
 
 class ClientInfo(Value):
-    """Who asks, for the audit trail."""
+    """The client's name and version; the name is in the audit log."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -28,7 +29,7 @@ class ClientInfo(Value):
 
 
 class ClientCapabilities(Value):
-    """What the client can do for the daemon: `prompt` is `window/showMessageRequest`."""
+    """What the client supports: `prompt` is `window/showMessageRequest`."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -36,7 +37,7 @@ class ClientCapabilities(Value):
 
 
 class Features(Value):
-    """Switches; the client can only narrow what the configuration allows."""
+    """Switches; a client can only switch off what the configuration allows."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -58,7 +59,7 @@ class ClientOptions(Value):
 
 
 class Sealing(Value):
-    """How to seal a secret to this process. `public_key` is base64 of 32 bytes."""
+    """How to seal a secret for this process. `public_key` is base64 of 32 bytes."""
 
     suite: str = SEALING_SUITE
     public_key: str
@@ -66,7 +67,7 @@ class Sealing(Value):
 
 
 class ServerLimits(Value):
-    """Bounds a client can plan with."""
+    """Limits of the daemon."""
 
     max_message_bytes: int = MESSAGE_MAX_BYTES
     max_concurrent_streams: int = STREAMS_MAX
@@ -85,7 +86,7 @@ class ServerOptions(Result):
 
 
 class InitializeParams(Params):
-    """LSP's `InitializeParams`, of which only these are read; others are ignored."""
+    """LSP's `InitializeParams`: the fields that are read; others are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,8 +1,4 @@
-"""`model/…`: what can be called.
-
-Knows what is told about a model, and how old the telling is. Any model id may be called, listed
-or not.
-"""
+"""`model/…`: lists of models. A model may be called even if no list has it."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from byokd.protocol.base import AtMs, KeyId, PageParams, Params, ProviderId, Res
 
 
 class ModelPrice(Value):
-    """Money per million tokens, as decimal text; null where unknown."""
+    """Prices per million tokens as decimal text; null if unknown."""
 
     currency: str = "USD"
     input: str | None = None
@@ -23,11 +19,11 @@ class ModelPrice(Value):
 
 
 class ModelInfo(Value):
-    """One model. A fact that nobody states is null.
+    """One model. An unknown fact is null.
 
-    `source` is `live` (the provider lists it; `seen_at` says when it was asked), `catalog` (the
-    bundled facts), `static` (named by the provider's record, where it serves no list) or `user`
-    (named in the configuration, whose facts win).
+    `source` is `live` (in the provider's list, fetched at `seen_at`), `catalog` (in the bundled
+    catalog), `static` (in the provider's record, because it serves no list) or `user` (in the
+    configuration, whose facts win).
     """
 
     provider: str
@@ -46,12 +42,12 @@ class ModelInfo(Value):
 
 
 class ModelListParams(PageParams):
-    """List models of one provider, or of all that have a key.
+    """List the models of one provider, or of all providers that have a key.
 
-    `all_providers` adds the others, as the bundled catalog knows them. What was seen before is
-    answered at once, however old; where it is old it is asked for again meanwhile, and
-    `model/changed` tells of a difference. `refresh` asks now and waits; with a `cursor` it does
-    nothing, so that pages belong together.
+    `all_providers` adds the bundled catalog's models of the other providers. The last list fetched
+    is returned at once; if it is old, it is fetched again in the background, and `model/changed`
+    reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`, so
+    that the pages belong together.
     """
 
     provider: ProviderId | None = None
@@ -61,9 +57,9 @@ class ModelListParams(PageParams):
 
 
 class ModelListFailure(Value):
-    """Why a provider's live list could not be had.
+    """Why a provider's list could not be fetched.
 
-    What was known before is still listed; `seen_at` says how old that is, null where nothing was.
+    The last list is still returned; `seen_at` is its time, null if there is none.
     """
 
     provider: str
@@ -73,7 +69,7 @@ class ModelListFailure(Value):
 
 
 class ModelListResult(Result):
-    """A page of models; `stale` when any live list here is older than is called fresh."""
+    """A page of models; `stale` is whether any provider's list in it is old."""
 
     items: tuple[ModelInfo, ...]
     next_cursor: str | None
@@ -82,17 +78,14 @@ class ModelListResult(Result):
 
 
 class ModelRefreshParams(Params):
-    """Ask one provider for its list now, or all that have a key."""
+    """Fetch the list of one provider now, or of all that have a key."""
 
     provider: ProviderId | None = None
     key_id: KeyId | None = None
 
 
 class RefreshedList(Value):
-    """One list that was asked for: how many models it names, and when they were seen.
-
-    `changed` tells whether they are other than before.
-    """
+    """A list that was fetched: the number of models, when, and whether it `changed`."""
 
     provider: str
     key_id: str | None
@@ -102,14 +95,14 @@ class RefreshedList(Value):
 
 
 class ModelRefreshResult(Result):
-    """The lists that came, and why the others did not."""
+    """The lists that were fetched, and why the others could not be."""
 
     refreshed: tuple[RefreshedList, ...]
     failures: tuple[ModelListFailure, ...]
 
 
 class ModelChanged(Params):
-    """`model/changed`: a provider lists other models, or says other things of them, than before."""
+    """`model/changed`: a provider's list has other models than before, or other facts of them."""
 
     provider: str
     key_id: str | None

@@ -1,7 +1,6 @@
-"""What a message is made of.
+"""Messages and their parts, in a form that is the same for every provider.
 
-Knows the part types and the opaque state that a provider attaches to them. Must not know how any
-provider spells them. Every part may carry `provider_state`: clients echo it back unchanged.
+Every part may carry `provider_state`, which clients send back unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ class _Part(Value):
 
 
 class TextPart(_Part):
-    """Text, as the model wrote it."""
+    """Text."""
 
     type: Literal["text"] = "text"
     text: str
@@ -46,7 +45,7 @@ class FilePart(_Part):
 
 
 class ReasoningPart(_Part):
-    """What the model thought: its own words, a summary of them, or nothing readable."""
+    """The model's reasoning: its own text, a summary, or redacted."""
 
     type: Literal["reasoning"] = "reasoning"
     text: str
@@ -54,10 +53,10 @@ class ReasoningPart(_Part):
 
 
 class ToolCallPart(_Part):
-    """A call the client must run.
+    """A tool call for the client to run.
 
-    `arguments` is parsed JSON; where the model's JSON is broken it is null, `parse_error` says why
-    and `raw_arguments` holds what was sent.
+    `arguments` is parsed JSON. If the model's JSON is invalid, it is null, `parse_error` says why
+    and `raw_arguments` is the text.
     """
 
     type: Literal["toolCall"] = "toolCall"
@@ -69,7 +68,7 @@ class ToolCallPart(_Part):
 
 
 class ToolResultPart(_Part):
-    """What a tool answered: text, or text and images."""
+    """The result of a tool call: text, or text and images."""
 
     type: Literal["toolResult"] = "toolResult"
     call_id: str
@@ -78,7 +77,7 @@ class ToolResultPart(_Part):
 
 
 class Source(Value):
-    """What a citation points to."""
+    """The source of a citation."""
 
     url: str | None = None
     title: str | None = None
@@ -86,14 +85,14 @@ class Source(Value):
 
 
 class Span(Value):
-    """A range of the text, in characters from its start; `end` is the first one past it."""
+    """A range of the text in characters; `end` is exclusive."""
 
     start: int
     end: int
 
 
 class CitationPart(_Part):
-    """A source for what was said."""
+    """A source of the text."""
 
     type: Literal["citation"] = "citation"
     source: Source
@@ -107,12 +106,12 @@ Part: TypeAlias = Annotated[
 
 
 class Message(Value):
-    """One turn. A plain string stands for one text part."""
+    """One message. A plain string as `content` means one text part."""
 
     role: Role
     content: str | tuple[Part, ...]
     provider_state: JsonObject | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        """Return the content as parts, whichever way it was given."""
+        """Return the content as parts."""
         return (TextPart(text=self.content),) if isinstance(self.content, str) else self.content

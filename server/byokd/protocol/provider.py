@@ -1,7 +1,4 @@
-"""`provider/list`: who can be asked, and what each needs.
-
-Knows what a client shows before there is any key. Must not know how a request is made.
-"""
+"""`provider/list`: the providers, and the fields that a client asks the user for."""
 
 from __future__ import annotations
 
@@ -11,10 +8,10 @@ from byokd.protocol.base import PageParams, Result, Value
 
 
 class FieldInfo(Value):
-    """One input of the key form. A secret field travels sealed and is never shown again.
+    """One input of the form for a key. A secret field is sent sealed and never returned.
 
-    `env` names the variables in which other programs keep it. Where `address_only`, a base URL of
-    one's own takes the place of the field.
+    `env` lists environment variables that other programs use for it. An `address_only` field is not
+    needed if a base URL is given.
     """
 
     name: str
@@ -28,7 +25,7 @@ class FieldInfo(Value):
 
 
 class ProviderInfo(Value):
-    """One provider, as a person reads it. `dialects` are all it speaks, the usual one first."""
+    """One provider. `dialects` are its wire formats, the default first."""
 
     id: str
     name: str

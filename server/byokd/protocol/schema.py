@@ -1,9 +1,8 @@
-"""The contract as one JSON Schema document: every type, and the map from method to types.
+"""Generates the JSON Schema of the contract: every type, and the types of each method.
 
-Knows how the types look on the wire, in which direction each travels, and what that means: what a
-client sends is closed (an unknown field is a mistake), what it receives is open (it must ignore
-what it does not know). Must not know a type by heart: all comes from the method table. Nothing
-here runs in the daemon; `initialize` tells the hash from `schema_hash`, made when this was renewed.
+Types that a client sends are closed: an unknown field is refused. Types that it receives are open:
+it must ignore what it does not know. All types come from the method table. The daemon does not run
+this; `schema_hash` has the hash of the generated document.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ HANDSHAKE: Final[dict[str, type[BaseModel]]] = {
     "params.initializationOptions.byokd": ClientOptions,
     "result.capabilities.experimental.byokd": ServerOptions,
 }
-"""The types inside LSP's `initialize`, by where they sit; LSP owns the rest, so it has no row."""
+"""The types inside LSP's `initialize`, by their place in it. LSP defines the rest."""
 
 CONTROL_ENUMS: Final = frozenset(
     {"Role", "ReasoningKind", "UnifiedReason", "KeyState", "VaultState"}
 )
-"""Enums that clients branch on or send back: complete inside a major version. Others may grow."""
+"""Enums that clients branch on or send: they do not grow within a version, all others may."""
 
 RENAMED: Final = {
     "Change": "KeyChange",
@@ -52,7 +51,7 @@ RENAMED: Final = {
     "JsonValue": "Json",
     "Kind": "ErrorKind",
 }
-"""Names that are clear inside their module here, and not in one file that holds everything."""
+"""New names for types whose name is only clear inside its module."""
 
 
 def document() -> Node:
@@ -82,18 +81,18 @@ def text() -> str:
 
 
 def hash_of(schema: str) -> str:
-    """Return what `initialize` calls `schemaHash`: `sha256:` and the hex digest of the document."""
+    """Return the `schemaHash` of `initialize`: `sha256:` and the hex digest of the document."""
     return f"sha256:{sha256(schema.encode()).hexdigest()}"
 
 
 def files() -> dict[str, str]:
-    """Return the files a client author needs, name to text: `schema.json` and `byokd.ts`."""
+    """Return the text of `schema.json` and `byokd.ts`, by file name."""
     schema = text()
     return {"schema.json": schema, "byokd.ts": render(json.loads(schema), hash_of(schema))}
 
 
 def write(out_dir: Path) -> list[Path]:
-    """Write `files()` into a directory, which is made if it is not there; return their paths."""
+    """Write `files()` into a directory, creating it if needed; return the paths."""
     out_dir.mkdir(parents=True, exist_ok=True)
     written = []
     for name, content in files().items():
@@ -126,7 +125,7 @@ def _row(method: Method[Any, Any], both: dict[str, str]) -> Node:
         return _ref(both.get(name, name) if name in sent else name)
 
     result = ref(method.result_name) if method.result_name else None
-    if method.direction == "serverRequest":  # LSP: null is a person who chose nothing
+    if method.direction == "serverRequest":  # LSP: null if the user chose nothing
         result = {"anyOf": [result, {"type": "null"}]}
     return {
         "direction": method.direction,
@@ -152,7 +151,7 @@ def _definitions(
 
 
 def _tidy(node: Any, ours: dict[str, str]) -> Any:
-    """Drop derived titles, point at our names, and use the named enums and unions."""
+    """Remove generated titles, rename references, and refer to the named enums and unions."""
     if isinstance(node, list):
         return [_tidy(item, ours) for item in node]
     if not isinstance(node, dict):
@@ -164,7 +163,7 @@ def _tidy(node: Any, ours: dict[str, str]) -> Any:
         return _ref(enum) | {key: value for key, value in node.items() if key == "default"}
     special = {"title", "discriminator", "description", "properties"}
     tidy = {key: _tidy(value, ours) for key, value in node.items() if key not in special}
-    if "properties" in node:  # here the keys are the fields' names, "title" may be one
+    if "properties" in node:  # its keys are field names, and "title" may be one of them
         tidy["properties"] = {key: _tidy(value, ours) for key, value in node["properties"].items()}
     if "description" in node:
         tidy = {"description": _wire_names(node["description"])} | tidy
@@ -175,7 +174,7 @@ def _tidy(node: Any, ours: dict[str, str]) -> Any:
 
 
 def _tag_first(member: Node) -> None:
-    """Put `type` where a reader looks, and require it: without it a union cannot be told apart."""
+    """Put `type` first and require it: it tells the members of a union apart."""
     fields = member["properties"]
     member["properties"] = {"type": fields["type"]} | fields
     member["required"] = list(dict.fromkeys(("type", *member.get("required", ()))))
@@ -183,7 +182,7 @@ def _tag_first(member: Node) -> None:
 
 
 def _opened(defs: dict[str, Node]) -> dict[str, Node]:
-    """What the daemon sends: every field is there, more may come, and display enums may grow."""
+    """Open the types that the daemon sends: all fields are required, more fields may come."""
     for node in defs.values():
         if "properties" in node:
             node.pop("additionalProperties", None)
@@ -216,7 +215,7 @@ def _walk(node: Any) -> Iterator[Node]:
 
 
 def _aliases() -> Iterator[tuple[str, Any]]:
-    """Yield the named type aliases of the modules in the method table, without `Annotated`."""
+    """Yield name and value of each type alias of the contract's modules, without `Annotated`."""
     modules = {method.params_type().__module__ for method in METHODS}
     for module in sorted(modules | {"byokd.protocol.parts", "byokd.protocol.errors"}):
         for name, value in sorted(vars(import_module(module)).items()):
@@ -250,7 +249,7 @@ def _name_of_enum(values: list[str]) -> str | None:
 
 
 def _tag(kind: Any) -> str | None:
-    """Return the value of `type` that tells a member of a union from the others."""
+    """Return the value of `type` for a member of a union."""
     annotation = getattr(kind, "__annotations__", {}).get("type", "")
     match = re.fullmatch(r"Literal\[['\"](\w+)['\"]\]", annotation)
     return match.group(1) if match else None
@@ -269,5 +268,5 @@ def _ref(name: str) -> Node:
 
 
 def _wire_names(docstring: str) -> str:
-    """Spell the fields in a docstring as they are spelt on the wire."""
+    """Return a docstring with its field names in camelCase."""
     return re.sub(r"`([a-z]+(?:_[a-z0-9]+)+)`", lambda m: f"`{to_camel(m[1])}`", docstring)

@@ -1,7 +1,7 @@
-"""A secret on its way in.
+"""A secret in params.
 
-Knows its two forms. Must not know any method that takes one. It stands apart because what is known
-of the vault travels with `initialize`, which must not wait for the types of keys.
+It has a module of its own because the vault's types need it, and they are on the path to
+`initialize`, where the types of keys must not be imported.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from byokd.protocol.base import Value, exactly_one
 
 
 class SecretInput(Value):
-    """A secret on its way in: sealed to the daemon's key, or plain from a client that cannot seal.
+    """A secret for the daemon: sealed to its key, or plain from a client that cannot seal.
 
-    `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
+    `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is set.
     """
 
     model_config = exactly_one("sealed", "plain")

@@ -1,7 +1,4 @@
-"""`key/import` and `key/export`: keys from elsewhere, and keys for another machine.
-
-Knows what is offered and chosen. No type here carries a stored secret out in the clear.
-"""
+"""`key/import` and `key/export`. No result here carries a stored secret in the clear."""
 
 from __future__ import annotations
 
@@ -27,27 +24,27 @@ ItemId = Annotated[str, StringConstraints(pattern=r"^item_[0-9a-f]{32}$")]
 
 
 class EnvironmentSource(Value):
-    """The variables that the daemon itself was started with. They are let go after the import."""
+    """The environment variables that the daemon was started with; dropped after the import."""
 
     type: Literal["environment"] = "environment"
 
 
 class VariablesSource(Value):
-    """Variables that the client read, by name; each sealed for the field of its own name."""
+    """Environment variables that the client read, by name; each is sealed for that field name."""
 
     type: Literal["variables"] = "variables"
     variables: dict[VariableName, SecretInput] = Field(max_length=VARIABLES_MAX)
 
 
 class EnvFileSource(Value):
-    """A file of `NAME=value` lines that the person named, by its absolute path."""
+    """A file of `NAME=value` lines that the user named; `path` is absolute."""
 
     type: Literal["envFile"] = "envFile"
     path: NamedPath
 
 
 class BundleSource(Value):
-    """A file that `key/export` made, by its absolute path; sealed for the field `passphrase`."""
+    """A file from `key/export`; `path` is absolute, `passphrase` is sealed for that field name."""
 
     type: Literal["bundle"] = "bundle"
     path: NamedPath
@@ -61,10 +58,10 @@ ImportSource: TypeAlias = Annotated[
 
 
 class ImportChoice(Value):
-    """One item that the person wants, and what they add to it.
+    """One item that the user chose, with what they add.
 
-    `fields` are plain ones that the source does not name, such as a region. `base_url` is the
-    person's own word on where the key goes: a variable never decides that.
+    `fields` are non-secret fields that the source does not have, such as a region. `base_url` comes
+    from the user: a variable never decides where a key is sent.
     """
 
     id: ItemId
@@ -79,7 +76,7 @@ class ImportChoice(Value):
 
 
 class KeyImportParams(Params):
-    """Look into a source (without `choose`), or store the items that were chosen from it."""
+    """List the items of a source (without `choose`), or store the chosen ones."""
 
     source: ImportSource
     choose: tuple[ImportChoice, ...] | None = Field(default=None, max_length=IMPORT_ITEMS_MAX)
@@ -89,8 +86,8 @@ class KeyImportParams(Params):
 class ImportProblem(Value):
     """Why an item cannot be stored as it is.
 
-    `type` is a display value: `missingField` (add it to the choice), `baseUrl` (give one in the
-    choice), `malformed`, `stored` (this very key is stored for this very place).
+    `type` is a display value: `missingField` (add it to the choice), `baseUrl` (add one to the
+    choice), `malformed`, `stored` (this key is already stored for this origin).
     """
 
     type: str
@@ -99,7 +96,7 @@ class ImportProblem(Value):
 
 
 class ImportItem(Value):
-    """A key that was found. `fields` names those the source has, `origin` where it would go."""
+    """A key in the source. `fields` are the fields it has, `origin` where it would be sent."""
 
     id: str
     provider: str
@@ -115,7 +112,7 @@ class ImportItem(Value):
 
 
 class IgnoredVariable(Value):
-    """A variable that names an address: an item of its provider may belong there."""
+    """A variable with an address, which is not used; keys of its provider may belong to it."""
 
     variable: VariableName
     provider: str
@@ -123,7 +120,7 @@ class IgnoredVariable(Value):
 
 
 class SourceWarning(Value):
-    """What was noticed of a source; `type` is a display value: `openToOthers`, `line`."""
+    """A warning about the source; `type` is a display value: `openToOthers`, `line`."""
 
     type: str
     line: int | None
@@ -131,7 +128,7 @@ class SourceWarning(Value):
 
 
 class ImportOutcome(Value):
-    """What became of a chosen item: the stored key and its probe, or why not."""
+    """The outcome of a chosen item: the stored key and its probe, or the error."""
 
     id: str
     key: KeyInfo | None
@@ -141,7 +138,7 @@ class ImportOutcome(Value):
 
 
 class KeyImportResult(Result):
-    """What the source holds, and for each chosen item what became of it; null in a preview."""
+    """The items of the source, and the outcome of each chosen one (null without `choose`)."""
 
     items: tuple[ImportItem, ...]
     ignored: tuple[IgnoredVariable, ...]
@@ -150,14 +147,14 @@ class KeyImportResult(Result):
 
 
 class KeyExportParams(Params):
-    """Seal keys for another machine, all or the named ones, under a passphrase (sealed, too)."""
+    """Encrypt all or the named keys under a passphrase, which is itself sent sealed."""
 
     passphrase: SecretInput
     key_ids: tuple[KeyId, ...] | None = Field(default=None, max_length=KEYS_PER_ACCOUNT_MAX)
 
 
 class KeyExportResult(Result):
-    """The encrypted file, in base64. `left_out` are ids of keys that cannot be read any more."""
+    """The encrypted file in base64. `left_out` are the ids of keys that cannot be read."""
 
     bundle: str
     keys: int

@@ -1,8 +1,4 @@
-"""The schema document as one TypeScript file.
-
-Knows how JSON Schema reads in TypeScript. Must not know the contract: whatever is not in the
-document cannot get into the file, so the two cannot disagree.
-"""
+"""Generates the TypeScript file from the schema document alone, so that the two cannot disagree."""
 
 from __future__ import annotations
 
@@ -10,10 +6,10 @@ import json
 from typing import Any, Final, TypeAlias
 
 Node: TypeAlias = dict[str, Any]
-"""A piece of JSON Schema, or of the document around it."""
+"""A JSON Schema, or a part of the document around it."""
 
 _HEAD: Final = """\
-// Generated from the daemon's types. Do not edit: tests/protocol/test_schema.py renews it.
+// Generated from the daemon's types. Do not edit: tests/protocol/test_schema.py writes it.
 
 /** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -23,7 +19,7 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 
-/** An enum that may grow inside a major version: have a default for what you do not know. */
+/** An enum that may grow within a version: have a default for unknown values. */
 export type Open<T extends string> = T | (string & {});
 
 /** An event of a newer daemon. Ignore it. */
@@ -32,9 +28,9 @@ export interface UnknownEvent {
   [name: string]: unknown;
 }
 
-/** What every call takes beside its params. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Cancels the call: the daemon is told and answers at once. */
+  /** Cancels the call: the daemon is notified and answers at once. */
   signal?: AbortSignal;
 }
 """
@@ -50,7 +46,7 @@ export type Call = <M extends keyof Requests>(
 
 
 def render(document: Node, schema_hash: str) -> str:
-    """Return the TypeScript file for a schema document; equal documents give equal text."""
+    """Return the text of the TypeScript file."""
     defs: dict[str, Node] = document["$defs"]
     parts = [_HEAD, _constants(document, schema_hash)]
     parts += [_definition(name, node, defs) for name, node in defs.items() if name != "Json"]
@@ -66,10 +62,10 @@ def _constants(document: Node, schema_hash: str) -> str:
             f"export const SCHEMA_HASH = {json.dumps(schema_hash)};",
             f"export const SEALING_SUITE = {json.dumps(document['sealingSuite'])};",
             "",
-            "/** The events this file knows. */",
+            "/** The event types of this version. */",
             _list("CHAT_EVENT_TYPES", document["events"]),
             "",
-            "/** The error kinds this file knows. */",
+            "/** The error kinds of this version. */",
             _list("ERROR_KINDS", kinds),
             "",
         )
@@ -130,7 +126,7 @@ def _reference(node: Node, defs: dict[str, Node]) -> str:
 
 
 def _maps(methods: dict[str, Node], defs: dict[str, Node]) -> str:
-    """Return the three maps from name to types, one for each way a message can go."""
+    """Return the three maps from method to types, one for each direction."""
 
     def row(name: str, node: Node) -> str:
         params = _type(node["params"], defs)
@@ -141,9 +137,9 @@ def _maps(methods: dict[str, Node], defs: dict[str, Node]) -> str:
 
     parts = []
     for title, direction, doc in (
-        ("Requests", "request", "What a client may ask."),
-        ("Notifications", "serverNotification", "What the daemon tells."),
-        ("ServerRequests", "serverRequest", "What the daemon may ask."),
+        ("Requests", "request", "The requests of a client."),
+        ("Notifications", "serverNotification", "The notifications of the daemon."),
+        ("ServerRequests", "serverRequest", "The requests of the daemon."),
     ):
         rows = "".join(row(n, m) for n, m in methods.items() if m["direction"] == direction)
         parts.append(f"/** {doc} */\nexport interface {title} {{\n{rows}}}\n")

@@ -1,8 +1,7 @@
-"""How much was used and what it costs.
+"""Token counts and cost of a call.
 
-Knows the five disjoint token buckets and money as decimal text. Must not know prices or where a
-provider puts its counts. Nothing is ever counted twice: the input of a call is the sum of the
-three input buckets, its output the sum of the two output buckets.
+Each token is in exactly one of five buckets: the input of a call is the sum of the three input
+buckets, its output the sum of the two output buckets.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Usage(Value):
 
 
 class CostParts(Value):
-    """Where the money went; decimal text, null where it is not known."""
+    """The parts of a cost as decimal text; null if unknown."""
 
     input: str | None = None
     cache_read: str | None = None
@@ -35,10 +34,10 @@ class CostParts(Value):
 
 
 class Cost(Value):
-    """Money for one call. An unknown amount is null, never zero.
+    """The cost of one call. An unknown amount is null, never zero.
 
-    `source` tells who says so: the provider in its answer, the bundled catalog, the user's own
-    price list, or nobody. `as_of` is the date of the price, as `YYYY-MM-DD`.
+    `source` says where the amount comes from: the provider's answer, the bundled catalog, the
+    user's own prices, or nowhere. `as_of` is the date of the price, as `YYYY-MM-DD`.
     """
 
     amount: str | None = None

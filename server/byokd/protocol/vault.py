@@ -1,7 +1,4 @@
-"""`vault/…`: whether keys can be reached, and how well they are protected.
-
-Knows states and reasons. Must not know how a key source works.
-"""
+"""`vault/…`: whether keys can be used, and how they are protected."""
 
 from __future__ import annotations
 
@@ -25,14 +22,14 @@ KeyFilePlace: TypeAlias = Literal["own", "systemd", "runSecrets"]
 SlotState: TypeAlias = Literal["pending", "active", "retiring"]
 
 
-AuditStanding: TypeAlias = Literal["checking", "whole", "faulty"]
+AuditStatus: TypeAlias = Literal["checking", "whole", "faulty"]
 
 
 class SlotInfo(Value):
-    """One way to open the vault.
+    """A slot: each slot can open the vault.
 
-    `pending` is one that is being made, `retiring` one that is being removed. `reason` says why it
-    did not open the vault when it was last tried.
+    A `pending` slot is being created, a `retiring` one is being removed. `reason` says why the slot
+    did not open the vault the last time it was tried.
     """
 
     id: str
@@ -43,13 +40,13 @@ class SlotInfo(Value):
 
 
 class VaultInfo(Value):
-    """The vault as far as it is known; `checking` until the first look at the disk is over.
+    """The state of the vault; `checking` until the store was looked at for the first time.
 
-    `protection` is the weakest of the slots that are active, because a vault is as safe as the
-    easiest way in; `degraded` says that it is weaker than an OS keyring. `backend` names what
-    really holds the key. `protects_against` and `does_not_protect_against` are for people.
-    `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`,
-    `rollback`. `audit` is what the last check of the audit trail said.
+    `protection` is that of the weakest active slot, because it decides how safe the vault is;
+    `degraded` says that it is weaker than an OS keyring. `backend` names what holds the key.
+    `protects_against` and `does_not_protect_against` are texts for the user. `reason` is one of a
+    list, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded` or `rollback`.
+    `audit` is the result of the last check of the audit log.
     """
 
     state: VaultState
@@ -62,11 +59,11 @@ class VaultInfo(Value):
     does_not_protect_against: str | None = None
     choices: tuple[Protection, ...] = ()
     slots: tuple[SlotInfo, ...] = ()
-    audit: AuditStanding | None = None
+    audit: AuditStatus | None = None
 
 
 class VaultStatusParams(Params):
-    """Ask for the vault's state."""
+    """Return the vault's state."""
 
 
 class VaultResult(Result):
@@ -77,7 +74,7 @@ class VaultResult(Result):
 
 
 class SealedSecret(Value):
-    """A secret on its way out, which only the holder of the recipient's private key can read.
+    """A secret from the daemon, encrypted to the recipient's public key.
 
     `sealed` is base64 of the HPKE wire form `enc || ct`.
     """
@@ -86,15 +83,14 @@ class SealedSecret(Value):
 
 
 class VaultInitializeParams(Params):
-    """Make the vault.
+    """Create the vault.
 
-    A protection weaker than the OS keyring needs `accept_risk` with its own name, so that nobody
-    gets it without having read what it means. With `recipient_public_key` (base64 of an X25519 key)
-    a recovery code is made as well, and comes back sealed to it: once, and never again.
+    A protection weaker than the OS keyring needs `accept_risk` with the name of that protection, so
+    that the user chooses it knowingly. With `recipient_public_key` (base64 of an X25519 key) a
+    recovery code is created as well and returned once, sealed to that key.
 
-    `key_file` says which file a `keyFile` is: one of our own, `byokd-kek` among the credentials
-    that systemd hands to a service, or `/run/secrets/byokd-kek` in a container. The last two are
-    read and never written.
+    `key_file` selects the file of a `keyFile`: byokd's own, `byokd-kek` among the credentials of a
+    systemd service, or `/run/secrets/byokd-kek` in a container. The last two are never written.
     """
 
     protection: Protection = "osKeyring"
@@ -105,18 +101,18 @@ class VaultInitializeParams(Params):
 
 
 class VaultInitializeResult(Result):
-    """The vault as it is now, and its recovery code where one was asked for."""
+    """The vault as it is now, and its recovery code if one was requested."""
 
     vault: VaultInfo
     recovery_code: SealedSecret | None
 
 
 class VaultUnlockParams(Params):
-    """Open the vault: with its passphrase, with its recovery code, or as it opens by itself.
+    """Open the vault with its passphrase, its recovery code, or without either.
 
-    With neither, the OS keyring may show its prompt. `accept_rollback` uses a store that is older
-    than it was last seen (reason `rollback`): keys that were deleted or rotated since are as they
-    were then.
+    Without either, the OS keyring may show its prompt. `accept_rollback` accepts a store that is
+    older than when it was last used (reason `rollback`): keys that were deleted or rotated since
+    are in their old state.
     """
 
     passphrase: SecretInput | None = None
@@ -125,20 +121,20 @@ class VaultUnlockParams(Params):
 
 
 class VaultLockParams(Params):
-    """Forget the vault's keys in this process until somebody unlocks it."""
+    """Drop the vault's keys from this process until `vault/unlock`."""
 
 
 class VaultRekeyParams(Params):
     """Change what opens the vault, or what its keys are sealed under.
 
-    `add_slot` makes one of `kind`; `replace_protection` makes one and ends every other protection
-    with it; `remove_slot` ends `slot_id`; `root_key` and `data_keys` renew those keys,
-    `everything` both.
+    `add_slot` creates a slot of `kind`; `replace_protection` creates one and removes every other
+    protection; `remove_slot` removes `slot_id`; `root_key` and `data_keys` renew those keys,
+    `everything` renews both.
 
-    `passphrase` and `recovery_code` are what opens the vault now, where a new root key has to be
-    put under them; `new_passphrase` is for a slot of that kind. A recovery code that is made comes
-    back sealed to `recipient_public_key`: for a slot of that kind, which ends the code before it,
-    or with a new root key in place of a code that is not given.
+    `passphrase` and `recovery_code` are the present ones, needed where a new root key is wrapped
+    under them; `new_passphrase` is for a new slot of that kind. A new recovery code is returned
+    sealed to `recipient_public_key`. It is created for a new slot of that kind, which replaces the
+    old code, and with a new root key if the old code is not given.
     """
 
     change: RekeyChange
@@ -153,13 +149,13 @@ class VaultRekeyParams(Params):
 
 
 class VaultRekeyResult(Result):
-    """The vault as it is now, and a recovery code where one was made."""
+    """The vault as it is now, and a recovery code if one was created."""
 
     vault: VaultInfo
     recovery_code: SealedSecret | None
 
 
 class VaultChanged(Params):
-    """`vault/changed`."""
+    """`vault/changed`: the vault as it is now."""
 
     vault: VaultInfo

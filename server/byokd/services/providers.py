@@ -1,7 +1,7 @@
-"""`provider/list`: the catalog as a person reads it.
+"""`provider/list`: the providers that a session may use.
 
-Knows which providers this session may see. Must stay cheap: it is answered before the store, the
-keyring and the network are loaded.
+It is answered before the store, the keyring and the network stack are imported, so this module must
+not import them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from byokd.services.runtime.session import Session
 
 
 class ProviderService:
-    """The providers that are switched on."""
+    """The providers of the catalog that a session may use."""
 
     def __init__(self, records: Mapping[str, Provider], settings: Settings) -> None:
         self._records = records
@@ -34,7 +34,7 @@ class ProviderService:
         """Return a page of providers, in the catalog's order.
 
         Raises:
-            InvalidParams: the cursor is not one of ours.
+            InvalidParams: the cursor is invalid.
         """
         shown = self.visible(session)
         items, next_cursor = page(shown, params.cursor, params.limit)
@@ -47,7 +47,7 @@ class ProviderService:
 
         Raises:
             NotFound: there is no such provider.
-            Unsupported: it is switched off.
+            Unsupported: the provider is switched off.
         """
         record = self._records.get(provider)
         if record is None:
@@ -63,7 +63,7 @@ class ProviderService:
         return record
 
     def visible(self, session: Session) -> Sequence[Provider]:
-        """Return the records that this session may see, in the catalog's order."""
+        """Return the records that this session may use, in the catalog's order."""
         return [record for record in self._records.values() if self._visible(record, session)]
 
     def _visible(self, record: Provider, session: Session) -> bool:
@@ -72,7 +72,7 @@ class ProviderService:
 
 
 def describe(record: Provider) -> ProviderInfo:
-    """Return what a client shows of a provider."""
+    """Return what a client shows about a provider."""
     return ProviderInfo(
         id=record.id,
         name=record.name,

@@ -1,4 +1,4 @@
-// Generated from the daemon's types. Do not edit: tests/protocol/test_schema.py renews it.
+// Generated from the daemon's types. Do not edit: tests/protocol/test_schema.py writes it.
 
 /** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -8,7 +8,7 @@ export interface JsonObject {
   readonly [name: string]: Json;
 }
 
-/** An enum that may grow inside a major version: have a default for what you do not know. */
+/** An enum that may grow within a version: have a default for unknown values. */
 export type Open<T extends string> = T | (string & {});
 
 /** An event of a newer daemon. Ignore it. */
@@ -17,17 +17,17 @@ export interface UnknownEvent {
   [name: string]: unknown;
 }
 
-/** What every call takes beside its params. */
+/** Options of every call. */
 export interface CallOptions {
-  /** Cancels the call: the daemon is told and answers at once. */
+  /** Cancels the call: the daemon is notified and answers at once. */
   signal?: AbortSignal;
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:cd6965073906163919b893088f8fc9069da271ff01ee0182e0032f8993bc3175";
+export const SCHEMA_HASH = "sha256:0ab2ec1d50c99d547668c63e266a7813979f466453a60dd9d74986e2c5b3d276";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
-/** The events this file knows. */
+/** The event types of this version. */
 export const CHAT_EVENT_TYPES = [
   "start",
   "textStart",
@@ -46,7 +46,7 @@ export const CHAT_EVENT_TYPES = [
   "finish",
 ] as const;
 
-/** The error kinds this file knows. */
+/** The error kinds of this version. */
 export const ERROR_KINDS = [
   "parse",
   "invalidRequest",
@@ -85,21 +85,21 @@ export const ERROR_KINDS = [
   "notFound",
 ] as const;
 
-/** Forget an account and all its keys; `confirm` is its name once more. */
+/** Delete an account and all its keys; `confirm` repeats its name. */
 export interface AccountDeleteParams {
   _meta?: JsonObject | null;
   account: string;
   confirm: string;
 }
 
-/** The account is gone, and `keys` keys with it; `action` is what would end old copies too. */
+/** The account was deleted with `keys` keys; `action` would make older copies unreadable too. */
 export interface AccountDeleteResult {
   account: string;
   keys: number;
   action: Action | null;
 }
 
-/** An account that holds keys, or has held some; `current` is the one of this connection. */
+/** An account that holds keys or held some; `current` marks the account of this connection. */
 export interface AccountInfo {
   account: string;
   keys: number;
@@ -121,7 +121,7 @@ export interface AccountListResult {
 }
 
 /**
- * The one thing that would help, for a button.
+ * What the user can do about an error, for a button.
  *
  * `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
  * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
@@ -141,7 +141,7 @@ export type AuditAnchor =
   | "unreachable";
 
 /**
- * Three lines to keep elsewhere: origin, number of entries, base64 of the last one's hash.
+ * Three lines to store elsewhere: origin, number of entries, base64 of the last entry's hash.
  *
  * `mac` authenticates them for this vault.
  */
@@ -150,7 +150,7 @@ export interface AuditCheckpoint {
   mac: string;
 }
 
-/** One event. Order is `seq`; `at` is the wall clock, for people. */
+/** One event. `seq` gives the order; `at` is the wall-clock time. */
 export interface AuditEntry {
   seq: number;
   at: number;
@@ -161,14 +161,14 @@ export interface AuditEntry {
   details: JsonObject;
 }
 
-/** Take out the whole chain, in order, page by page. */
+/** Export the whole chain, in order, page by page. */
 export interface AuditExportParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
   limit?: number;
 }
 
-/** A page of the chain as it was at the first page, and the checkpoint of all its pages. */
+/** A page of the chain as of the first page, and the checkpoint of all pages. */
 export interface AuditExportResult {
   items: readonly AuditRecord[];
   nextCursor: string | null;
@@ -185,14 +185,14 @@ export type AuditFault =
   | "foreignStore"
   | "tables";
 
-/** Where a chain stands: the entry and its two values, base64. */
+/** A position in the chain: an entry's number and its two values in base64. */
 export interface AuditLink {
   seq: number;
   h: string;
   m: string;
 }
 
-/** Where a chain stands: the entry and its two values, base64. */
+/** A position in the chain: an entry's number and its two values in base64. */
 export interface AuditLinkInput {
   seq: number;
   h: string;
@@ -213,7 +213,7 @@ export interface AuditListResult {
   nextCursor: string | null;
 }
 
-/** One entry with all that its links bind; `body` is JSON as a text, hashed as it stands. */
+/** One entry with everything that its two values cover; `body` is JSON text, hashed as it is. */
 export interface AuditRecord {
   seq: number;
   epoch: number;
@@ -227,7 +227,7 @@ export interface AuditRecord {
   m: string;
 }
 
-/** One entry with all that its links bind; `body` is JSON as a text, hashed as it stands. */
+/** One entry with everything that its two values cover; `body` is JSON text, hashed as it is. */
 export interface AuditRecordInput {
   seq: number;
   epoch: number;
@@ -241,15 +241,15 @@ export interface AuditRecordInput {
   m: string;
 }
 
-export type AuditStanding =
+export type AuditStatus =
   | "checking"
   | "whole"
   | "faulty";
 
 /**
- * Check the whole chain and the tables against it; or entries of an export.
+ * Verify the whole chain and compare the tables with it; or verify entries of an export.
  *
- * `entries` come from the export of store `storeId`, right after `after`.
+ * `entries` come from the export of store `storeId` and follow the entry `after`.
  */
 export interface AuditVerifyParams {
   _meta?: JsonObject | null;
@@ -259,13 +259,12 @@ export interface AuditVerifyParams {
 }
 
 /**
- * Whether the record is whole; where it is not, the first bad entry and how.
+ * Whether the log is complete and unchanged; if not, the first bad entry and its fault.
  *
- * `anchor` tells of the mark that is kept apart from the store, which an older copy of the store
- * is noticed by. `keys` are the keys in the tables that are not what the record tells of them;
- * they are not used until they are enabled, rotated or deleted. `macs` says whether the vault's
- * own authentication was checked: that of an export is, while its vault is open. `head` is the
- * last entry that was found good.
+ * `anchor` is the state of the mark outside the store that reveals an older copy of the store.
+ * `keys` are keys whose rows differ from the log; they are not used until they are enabled,
+ * rotated or deleted. `macs` says whether the vault's own authentication was checked; for an
+ * export that needs its vault to be open here. `head` is the last good entry.
  */
 export interface AuditVerifyResult {
   ok: boolean;
@@ -286,7 +285,7 @@ export interface BackupInfo {
   sizeBytes: number;
 }
 
-/** A file that `key/export` made, by its absolute path; sealed for the field `passphrase`. */
+/** A file from `key/export`; `path` is absolute, `passphrase` is sealed for that field name. */
 export interface BundleSource {
   type: "bundle";
   path: string;
@@ -310,7 +309,7 @@ export type ChatEvent =
   | RawEvent
   | FinishEvent;
 
-/** `chat/events`: `seq` is the number of the first event here, counted without gaps from 0. */
+/** `chat/events`: `seq` is the number of the first event here, counted from 0 without gaps. */
 export interface ChatEvents {
   _meta?: JsonObject | null;
   streamId: string;
@@ -318,14 +317,14 @@ export interface ChatEvents {
   events: readonly (ChatEvent | UnknownEvent)[];
 }
 
-/** A source for what was said. */
+/** A source of the text. */
 export interface CitationEvent {
   type: "citation";
   source: Source;
   span: Span | null;
 }
 
-/** A source for what was said. */
+/** A source of the text. */
 export interface CitationPart {
   type: "citation";
   providerState: JsonObject | null;
@@ -333,7 +332,7 @@ export interface CitationPart {
   span: Span | null;
 }
 
-/** A source for what was said. */
+/** A source of the text. */
 export interface CitationPartInput {
   type: "citation";
   providerState?: JsonObject | null;
@@ -341,12 +340,12 @@ export interface CitationPartInput {
   span?: SpanInput | null;
 }
 
-/** What the client can do for the daemon: `prompt` is `window/showMessageRequest`. */
+/** What the client supports: `prompt` is `window/showMessageRequest`. */
 export interface ClientCapabilities {
   prompt?: boolean;
 }
 
-/** Who asks, for the audit trail. */
+/** The client's name and version; the name is in the audit log. */
 export interface ClientInfo {
   name: string;
   version?: string | null;
@@ -363,10 +362,10 @@ export interface ClientOptions {
 }
 
 /**
- * Money for one call. An unknown amount is null, never zero.
+ * The cost of one call. An unknown amount is null, never zero.
  *
- * `source` tells who says so: the provider in its answer, the bundled catalog, the user's own
- * price list, or nobody. `asOf` is the date of the price, as `YYYY-MM-DD`.
+ * `source` says where the amount comes from: the provider's answer, the bundled catalog, the
+ * user's own prices, or nowhere. `asOf` is the date of the price, as `YYYY-MM-DD`.
  */
 export interface Cost {
   amount: string | null;
@@ -376,7 +375,7 @@ export interface Cost {
   parts: CostParts | null;
 }
 
-/** Where the money went; decimal text, null where it is not known. */
+/** The parts of a cost as decimal text; null if unknown. */
 export interface CostParts {
   input: string | null;
   cacheRead: string | null;
@@ -393,18 +392,18 @@ export type Effort =
   | "high"
   | "max";
 
-/** A file of `NAME=value` lines that the person named, by its absolute path. */
+/** A file of `NAME=value` lines that the user named; `path` is absolute. */
 export interface EnvFileSource {
   type: "envFile";
   path: string;
 }
 
-/** The variables that the daemon itself was started with. They are let go after the import. */
+/** The environment variables that the daemon was started with; dropped after the import. */
 export interface EnvironmentSource {
   type: "environment";
 }
 
-/** `error.data` of every error answer. Clients branch on `kind`. */
+/** `error.data` of every error response. Clients branch on `kind`. */
 export interface ErrorData {
   kind: Open<ErrorKind>;
   errorId: string;
@@ -460,23 +459,23 @@ export type ErrorKind =
   | "conflict"
   | "notFound";
 
-/** Switches; the client can only narrow what the configuration allows. */
+/** Switches; a client can only switch off what the configuration allows. */
 export interface Features {
   multiFieldProviders: boolean;
   sharedPool: boolean;
 }
 
-/** Switches; the client can only narrow what the configuration allows. */
+/** Switches; a client can only switch off what the configuration allows. */
 export interface FeaturesInput {
   multiFieldProviders?: boolean;
   sharedPool?: boolean;
 }
 
 /**
- * One input of the key form. A secret field travels sealed and is never shown again.
+ * One input of the form for a key. A secret field is sent sealed and never returned.
  *
- * `env` names the variables in which other programs keep it. Where `addressOnly`, a base URL of
- * one's own takes the place of the field.
+ * `env` lists environment variables that other programs use for it. An `addressOnly` field is not
+ * needed if a base URL is given.
  */
 export interface FieldInfo {
   name: string;
@@ -509,7 +508,7 @@ export interface FilePartInput {
   name?: string | null;
 }
 
-/** The answer is whole; sent only when the call succeeds. */
+/** The answer is complete; sent only if the call succeeds. */
 export interface FinishEvent {
   type: "finish";
   finishReason: FinishReason;
@@ -517,13 +516,13 @@ export interface FinishEvent {
   cost: Cost;
 }
 
-/** Why the answer ended: one of ours, beside the provider's own word. */
+/** Why the answer ended: byokd's reason, and the provider's own word in `raw`. */
 export interface FinishReason {
   unified: UnifiedReason;
   raw: string | null;
 }
 
-/** A variable that names an address: an item of its provider may belong there. */
+/** A variable with an address, which is not used; keys of its provider may belong to it. */
 export interface IgnoredVariable {
   variable: string;
   provider: string;
@@ -549,10 +548,10 @@ export interface ImagePartInput {
 }
 
 /**
- * One item that the person wants, and what they add to it.
+ * One item that the user chose, with what they add.
  *
- * `fields` are plain ones that the source does not name, such as a region. `baseUrl` is the
- * person's own word on where the key goes: a variable never decides that.
+ * `fields` are non-secret fields that the source does not have, such as a region. `baseUrl` comes
+ * from the user: a variable never decides where a key is sent.
  */
 export interface ImportChoice {
   id: string;
@@ -563,7 +562,7 @@ export interface ImportChoice {
   makeDefault?: boolean;
 }
 
-/** A key that was found. `fields` names those the source has, `origin` where it would go. */
+/** A key in the source. `fields` are the fields it has, `origin` where it would be sent. */
 export interface ImportItem {
   id: string;
   provider: string;
@@ -578,7 +577,7 @@ export interface ImportItem {
   problem: ImportProblem | null;
 }
 
-/** What became of a chosen item: the stored key and its probe, or why not. */
+/** The outcome of a chosen item: the stored key and its probe, or the error. */
 export interface ImportOutcome {
   id: string;
   key: KeyInfo | null;
@@ -590,8 +589,8 @@ export interface ImportOutcome {
 /**
  * Why an item cannot be stored as it is.
  *
- * `type` is a display value: `missingField` (add it to the choice), `baseUrl` (give one in the
- * choice), `malformed`, `stored` (this very key is stored for this very place).
+ * `type` is a display value: `missingField` (add it to the choice), `baseUrl` (add one to the
+ * choice), `malformed`, `stored` (this key is already stored for this origin).
  */
 export interface ImportProblem {
   type: string;
@@ -605,7 +604,7 @@ export type ImportSource =
   | EnvFileSource
   | BundleSource;
 
-/** LSP's `InitializeParams`, of which only these are read; others are ignored. */
+/** LSP's `InitializeParams`: the fields that are read; others are ignored. */
 export interface InitializeParams {
   _meta?: JsonObject | null;
   processId?: number | null;
@@ -623,7 +622,7 @@ export type KeyChange =
   | "deleted"
   | "defaultSet";
 
-/** `key/changed`: something happened to a key of this account. */
+/** `key/changed`: a key of this account changed. */
 export interface KeyChanged {
   _meta?: JsonObject | null;
   keyId: string;
@@ -633,32 +632,32 @@ export interface KeyChanged {
   reason: string | null;
 }
 
-/** The key is gone. */
+/** The id of the deleted key. */
 export interface KeyDeleteResult {
   keyId: string;
 }
 
-/** Use a disabled key again, after a probe when `probe` is set. */
+/** Use a disabled key again; with `probe`, its provider is asked first. */
 export interface KeyEnableParams {
   _meta?: JsonObject | null;
   keyId: string;
   probe?: boolean;
 }
 
-/** The key as it is now, and what its probe said when one was asked for. */
+/** The key as it is now, and its probe if one was requested. */
 export interface KeyEnableResult {
   key: KeyInfo;
   probe: ProbeResult | null;
 }
 
-/** Seal keys for another machine, all or the named ones, under a passphrase (sealed, too). */
+/** Encrypt all or the named keys under a passphrase, which is itself sent sealed. */
 export interface KeyExportParams {
   _meta?: JsonObject | null;
   passphrase: SecretInput;
   keyIds?: readonly string[] | null;
 }
 
-/** The encrypted file, in base64. `leftOut` are ids of keys that cannot be read any more. */
+/** The encrypted file in base64. `leftOut` are the ids of keys that cannot be read. */
 export interface KeyExportResult {
   bundle: string;
   keys: number;
@@ -670,13 +669,13 @@ export type KeyFilePlace =
   | "systemd"
   | "runSecrets";
 
-/** Name one key. */
+/** The id of a key. */
 export interface KeyIdParams {
   _meta?: JsonObject | null;
   keyId: string;
 }
 
-/** Look into a source (without `choose`), or store the items that were chosen from it. */
+/** List the items of a source (without `choose`), or store the chosen ones. */
 export interface KeyImportParams {
   _meta?: JsonObject | null;
   source: ImportSource;
@@ -684,7 +683,7 @@ export interface KeyImportParams {
   probe?: ProbePolicy;
 }
 
-/** What the source holds, and for each chosen item what became of it; null in a preview. */
+/** The items of the source, and the outcome of each chosen one (null without `choose`). */
 export interface KeyImportResult {
   items: readonly ImportItem[];
   ignored: readonly IgnoredVariable[];
@@ -692,7 +691,7 @@ export interface KeyImportResult {
   outcomes: readonly ImportOutcome[] | null;
 }
 
-/** What is told about a stored key. */
+/** A stored key, without its secret. */
 export interface KeyInfo {
   keyId: string;
   provider: string;
@@ -713,7 +712,7 @@ export interface KeyInfo {
   disabledAt: number | null;
 }
 
-/** List keys, of one provider or of all. */
+/** List the keys of one provider or of all. */
 export interface KeyListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
@@ -727,7 +726,7 @@ export interface KeyListResult {
   nextCursor: string | null;
 }
 
-/** Probe a stored key (`keyId`), or a candidate that is not stored (the other fields). */
+/** Probe a stored key (`keyId`), or a new one (the other fields) without storing it. */
 export interface KeyProbeParams {
   _meta?: JsonObject | null;
   keyId?: string | null;
@@ -737,7 +736,7 @@ export interface KeyProbeParams {
   allowInsecureOrigin?: boolean;
 }
 
-/** What the provider said; `action` offers to use a rejected key again that is accepted now. */
+/** The probe; `action` offers to enable a disabled key that the provider now accepts. */
 export interface KeyProbeResult {
   probe: ProbeResult;
   action: Action | null;
@@ -751,7 +750,7 @@ export interface KeyResult {
 /**
  * Replace the secret of a key; its id and origin stay.
  *
- * `provider` and `baseUrl` need not be sent; where they are, they must be the key's own.
+ * `provider` and `baseUrl` are optional; if sent, they must equal those of the key.
  */
 export interface KeyRotateParams {
   _meta?: JsonObject | null;
@@ -781,7 +780,7 @@ export interface KeyStoreParams {
   makeDefault?: boolean;
 }
 
-/** The stored key and what its probe said; `notes` names what was cleaned from the input. */
+/** The stored key and the result of its probe; `notes` lists what was cleaned from the input. */
 export interface KeyStoreResult {
   key: KeyInfo;
   probe: ProbeResult | null;
@@ -795,7 +794,7 @@ export interface LogMessage {
   message: string;
 }
 
-/** One turn. A plain string stands for one text part. */
+/** One message. A plain string as `content` means one text part. */
 export interface Message {
   role: Role;
   content: string | readonly Part[];
@@ -812,14 +811,14 @@ export interface MessageActionInput {
   title: string;
 }
 
-/** One turn. A plain string stands for one text part. */
+/** One message. A plain string as `content` means one text part. */
 export interface MessageInput {
   role: Role;
   content: string | readonly PartInput[];
   providerState?: JsonObject | null;
 }
 
-/** `model/changed`: a provider lists other models, or says other things of them, than before. */
+/** `model/changed`: a provider's list has other models than before, or other facts of them. */
 export interface ModelChanged {
   _meta?: JsonObject | null;
   provider: string;
@@ -829,11 +828,11 @@ export interface ModelChanged {
 }
 
 /**
- * One model. A fact that nobody states is null.
+ * One model. An unknown fact is null.
  *
- * `source` is `live` (the provider lists it; `seenAt` says when it was asked), `catalog` (the
- * bundled facts), `static` (named by the provider's record, where it serves no list) or `user`
- * (named in the configuration, whose facts win).
+ * `source` is `live` (in the provider's list, fetched at `seenAt`), `catalog` (in the bundled
+ * catalog), `static` (in the provider's record, because it serves no list) or `user` (in the
+ * configuration, whose facts win).
  */
 export interface ModelInfo {
   provider: string;
@@ -852,9 +851,9 @@ export interface ModelInfo {
 }
 
 /**
- * Why a provider's live list could not be had.
+ * Why a provider's list could not be fetched.
  *
- * What was known before is still listed; `seenAt` says how old that is, null where nothing was.
+ * The last list is still returned; `seenAt` is its time, null if there is none.
  */
 export interface ModelListFailure {
   provider: string;
@@ -864,12 +863,12 @@ export interface ModelListFailure {
 }
 
 /**
- * List models of one provider, or of all that have a key.
+ * List the models of one provider, or of all providers that have a key.
  *
- * `allProviders` adds the others, as the bundled catalog knows them. What was seen before is
- * answered at once, however old; where it is old it is asked for again meanwhile, and
- * `model/changed` tells of a difference. `refresh` asks now and waits; with a `cursor` it does
- * nothing, so that pages belong together.
+ * `allProviders` adds the bundled catalog's models of the other providers. The last list fetched
+ * is returned at once; if it is old, it is fetched again in the background, and `model/changed`
+ * reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`, so
+ * that the pages belong together.
  */
 export interface ModelListParams {
   _meta?: JsonObject | null;
@@ -881,7 +880,7 @@ export interface ModelListParams {
   refresh?: boolean;
 }
 
-/** A page of models; `stale` when any live list here is older than is called fresh. */
+/** A page of models; `stale` is whether any provider's list in it is old. */
 export interface ModelListResult {
   items: readonly ModelInfo[];
   nextCursor: string | null;
@@ -889,7 +888,7 @@ export interface ModelListResult {
   failures: readonly ModelListFailure[];
 }
 
-/** Money per million tokens, as decimal text; null where unknown. */
+/** Prices per million tokens as decimal text; null if unknown. */
 export interface ModelPrice {
   currency: string;
   input: string | null;
@@ -899,14 +898,14 @@ export interface ModelPrice {
   asOf: string | null;
 }
 
-/** Ask one provider for its list now, or all that have a key. */
+/** Fetch the list of one provider now, or of all that have a key. */
 export interface ModelRefreshParams {
   _meta?: JsonObject | null;
   provider?: string | null;
   keyId?: string | null;
 }
 
-/** The lists that came, and why the others did not. */
+/** The lists that were fetched, and why the others could not be. */
 export interface ModelRefreshResult {
   refreshed: readonly RefreshedList[];
   failures: readonly ModelListFailure[];
@@ -935,7 +934,7 @@ export type ProbePolicy =
   | "warn"
   | "skip";
 
-/** What asking the provider about a key told. */
+/** The outcome of checking a key with its provider. */
 export interface ProbeResult {
   verdict: Open<Verdict>;
   httpStatus: number | null;
@@ -952,7 +951,7 @@ export type Protection =
   | "keyFile"
   | "memory";
 
-/** One provider, as a person reads it. `dialects` are all it speaks, the usual one first. */
+/** One provider. `dialects` are its wire formats, the default first. */
 export interface ProviderInfo {
   id: string;
   name: string;
@@ -990,10 +989,10 @@ export interface ProviderListResult {
 }
 
 /**
- * Test a provider with a stored key (the default one, or `keyId`), or with a candidate.
+ * Test a provider with a stored key (`keyId` or the default one) or with a new key.
  *
- * A candidate is `fields` and `baseUrl` as for `key/store`; `baseUrl` alone tests the way there.
- * Only with `chat` a model is asked, for one token: `model`, or the cheapest that is listed.
+ * A new key is `fields` and `baseUrl` as in `key/store`; `baseUrl` alone tests the connection.
+ * Only with `chat` is a model called, for one token: `model`, or the cheapest one listed.
  */
 export interface ProviderTestParams {
   _meta?: JsonObject | null;
@@ -1007,10 +1006,10 @@ export interface ProviderTestParams {
 }
 
 /**
- * All six steps, in order; after one that failed the others are `skipped`.
+ * All six steps, in order; the steps after a failed one are `skipped`.
  *
- * `ok` is whether none failed. `proxied` is whether the configured proxy is on the way: then `dns`
- * and `tcp` are about the proxy.
+ * `ok` is whether none failed. `proxied` is whether the connection uses the configured proxy; then
+ * `dns` and `tcp` describe the connection to the proxy.
  */
 export interface ProviderTestResult {
   provider: string;
@@ -1023,10 +1022,10 @@ export interface ProviderTestResult {
 }
 
 /**
- * One step: what came of it, how long it took, and what to do where it failed.
+ * One step: its outcome, its duration, and what to do if it failed.
  *
- * `message` is a sentence for a person. `kind` and `action` are those of an error, null where
- * nothing failed. `durationMs` is null where nothing was tried.
+ * `message` is a sentence for the user. `kind` and `action` are as in an error, null if nothing
+ * failed. `durationMs` is null if the step was skipped.
  */
 export interface ProviderTestStep {
   name: Open<StepName>;
@@ -1038,13 +1037,13 @@ export interface ProviderTestStep {
   details: JsonObject;
 }
 
-/** The provider's own chunk, when asked for. */
+/** The provider's chunk, sent if `includeRaw` is set. */
 export interface RawEvent {
   type: "raw";
   chunk: Json;
 }
 
-/** How much to think, on one scale for every provider. */
+/** How much the model reasons, on one scale for every provider. */
 export interface Reasoning {
   effort: Effort;
 }
@@ -1056,7 +1055,7 @@ export interface ReasoningDeltaEvent {
   delta: string;
 }
 
-/** A block of reasoning is whole; its opaque state must be echoed back. */
+/** A block of reasoning is complete; send its `providerState` back unchanged. */
 export interface ReasoningEndEvent {
   type: "reasoningEnd";
   blockId: string;
@@ -1069,7 +1068,7 @@ export type ReasoningKind =
   | "summary"
   | "redacted";
 
-/** What the model thought: its own words, a summary of them, or nothing readable. */
+/** The model's reasoning: its own text, a summary, or redacted. */
 export interface ReasoningPart {
   type: "reasoning";
   providerState: JsonObject | null;
@@ -1077,7 +1076,7 @@ export interface ReasoningPart {
   kind: ReasoningKind;
 }
 
-/** What the model thought: its own words, a summary of them, or nothing readable. */
+/** The model's reasoning: its own text, a summary, or redacted. */
 export interface ReasoningPartInput {
   type: "reasoning";
   providerState?: JsonObject | null;
@@ -1085,18 +1084,14 @@ export interface ReasoningPartInput {
   kind?: ReasoningKind;
 }
 
-/** A block of reasoning opens. */
+/** A block of reasoning begins. */
 export interface ReasoningStartEvent {
   type: "reasoningStart";
   blockId: string;
   kind: ReasoningKind;
 }
 
-/**
- * One list that was asked for: how many models it names, and when they were seen.
- *
- * `changed` tells whether they are other than before.
- */
+/** A list that was fetched: the number of models, when, and whether it `changed`. */
 export interface RefreshedList {
   provider: string;
   keyId: string | null;
@@ -1113,14 +1108,14 @@ export type RekeyChange =
   | "dataKeys"
   | "everything";
 
-/** The answer must be JSON, of this schema where one is given. */
+/** The answer must be JSON and match the schema, if there is one. */
 export interface ResponseFormat {
   type?: "json";
   schema?: JsonObject | null;
   name?: string | null;
 }
 
-/** The request is tried again; only ever before the first content. */
+/** The request is repeated; happens only before the first content. */
 export interface RetryEvent {
   type: "retry";
   attempt: number;
@@ -1134,7 +1129,7 @@ export type Role =
   | "assistant"
   | "tool";
 
-/** Who really answered, and how many tries it took. `keyId` is null without a stored key. */
+/** What answered, after how many attempts. `keyId` is null if no stored key was used. */
 export interface Route {
   provider: string;
   model: string;
@@ -1143,7 +1138,7 @@ export interface Route {
 }
 
 /**
- * A secret on its way out, which only the holder of the recipient's private key can read.
+ * A secret from the daemon, encrypted to the recipient's public key.
  *
  * `sealed` is base64 of the HPKE wire form `enc || ct`.
  */
@@ -1151,7 +1146,7 @@ export interface SealedSecret {
   sealed: string;
 }
 
-/** How to seal a secret to this process. `publicKey` is base64 of 32 bytes. */
+/** How to seal a secret for this process. `publicKey` is base64 of 32 bytes. */
 export interface Sealing {
   suite: string;
   publicKey: string;
@@ -1159,9 +1154,9 @@ export interface Sealing {
 }
 
 /**
- * A secret on its way in: sealed to the daemon's key, or plain from a client that cannot seal.
+ * A secret for the daemon: sealed to its key, or plain from a client that cannot seal.
  *
- * `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is given.
+ * `sealed` is base64 of the HPKE wire form `enc || ct`. Exactly one of the two is set.
  */
 export interface SecretInput {
   sealed?: string | null;
@@ -1169,12 +1164,12 @@ export interface SecretInput {
 }
 
 /**
- * Ask a model.
+ * Send a conversation to a model.
  *
- * `streamId` is the client's and unique per connection, so that events can be routed before any
- * response. A parameter that cannot be sent is dropped with a warning, or refused when `strict`.
- * `providerOptions` are raw fields for that provider, merged last. `dialect` asks for one of the
- * wire formats that `provider/list` names; without it the provider's record chooses.
+ * The client chooses `streamId`, unique per connection: events carry it before there is a
+ * response. A parameter that the provider does not take is dropped with a warning, or refused if
+ * `strict` is set. `providerOptions` are raw fields for this provider, merged last. `dialect`
+ * selects one of the wire formats in `provider/list`; without it the provider's record decides.
  */
 export interface SendParams {
   _meta?: JsonObject | null;
@@ -1201,7 +1196,7 @@ export interface SendParams {
   includeRaw?: boolean;
 }
 
-/** The authoritative answer; a client that ignores events still has everything. */
+/** The authoritative answer; a client may ignore the events and still have all of it. */
 export interface SendResult {
   message: Message;
   finishReason: FinishReason;
@@ -1212,7 +1207,7 @@ export interface SendResult {
   providerRequestId: string | null;
 }
 
-/** Bounds a client can plan with. */
+/** Limits of the daemon. */
 export interface ServerLimits {
   maxMessageBytes: number;
   maxConcurrentStreams: number;
@@ -1238,10 +1233,10 @@ export interface ShowMessageRequest {
 }
 
 /**
- * One way to open the vault.
+ * A slot: each slot can open the vault.
  *
- * `pending` is one that is being made, `retiring` one that is being removed. `reason` says why it
- * did not open the vault when it was last tried.
+ * A `pending` slot is being created, a `retiring` one is being removed. `reason` says why the slot
+ * did not open the vault the last time it was tried.
  */
 export interface SlotInfo {
   id: string;
@@ -1263,34 +1258,34 @@ export type SlotState =
   | "active"
   | "retiring";
 
-/** What a citation points to. */
+/** The source of a citation. */
 export interface Source {
   url: string | null;
   title: string | null;
   document: string | null;
 }
 
-/** What a citation points to. */
+/** The source of a citation. */
 export interface SourceInput {
   url?: string | null;
   title?: string | null;
   document?: string | null;
 }
 
-/** What was noticed of a source; `type` is a display value: `openToOthers`, `line`. */
+/** A warning about the source; `type` is a display value: `openToOthers`, `line`. */
 export interface SourceWarning {
   type: string;
   line: number | null;
   message: string;
 }
 
-/** A range of the text, in characters from its start; `end` is the first one past it. */
+/** A range of the text in characters; `end` is exclusive. */
 export interface Span {
   start: number;
   end: number;
 }
 
-/** A range of the text, in characters from its start; `end` is the first one past it. */
+/** A range of the text in characters; `end` is exclusive. */
 export interface SpanInput {
   start: number;
   end: number;
@@ -1325,34 +1320,34 @@ export interface TextDeltaEvent {
   delta: string;
 }
 
-/** A block of text is whole. */
+/** A block of text is complete. */
 export interface TextEndEvent {
   type: "textEnd";
   blockId: string;
   providerState: JsonObject | null;
 }
 
-/** Text, as the model wrote it. */
+/** Text. */
 export interface TextPart {
   type: "text";
   providerState: JsonObject | null;
   text: string;
 }
 
-/** Text, as the model wrote it. */
+/** Text. */
 export interface TextPartInput {
   type: "text";
   providerState?: JsonObject | null;
   text: string;
 }
 
-/** A block of text opens. */
+/** A block of text begins. */
 export interface TextStartEvent {
   type: "textStart";
   blockId: string;
 }
 
-/** A function the model may call; `inputSchema` is JSON Schema. */
+/** A function that the model may call; `inputSchema` is JSON Schema. */
 export interface Tool {
   name: string;
   description?: string | null;
@@ -1366,7 +1361,7 @@ export interface ToolCallDeltaEvent {
   delta: string;
 }
 
-/** A tool call is whole: parsed arguments, or the reason why they do not parse. */
+/** A tool call is complete: its parsed arguments, or why they cannot be parsed. */
 export interface ToolCallEndEvent {
   type: "toolCallEnd";
   callId: string;
@@ -1378,10 +1373,10 @@ export interface ToolCallEndEvent {
 }
 
 /**
- * A call the client must run.
+ * A tool call for the client to run.
  *
- * `arguments` is parsed JSON; where the model's JSON is broken it is null, `parseError` says why
- * and `rawArguments` holds what was sent.
+ * `arguments` is parsed JSON. If the model's JSON is invalid, it is null, `parseError` says why
+ * and `rawArguments` is the text.
  */
 export interface ToolCallPart {
   type: "toolCall";
@@ -1394,10 +1389,10 @@ export interface ToolCallPart {
 }
 
 /**
- * A call the client must run.
+ * A tool call for the client to run.
  *
- * `arguments` is parsed JSON; where the model's JSON is broken it is null, `parseError` says why
- * and `rawArguments` holds what was sent.
+ * `arguments` is parsed JSON. If the model's JSON is invalid, it is null, `parseError` says why
+ * and `rawArguments` is the text.
  */
 export interface ToolCallPartInput {
   type: "toolCall";
@@ -1409,19 +1404,19 @@ export interface ToolCallPartInput {
   rawArguments?: string | null;
 }
 
-/** A tool call opens: its id and name are known. */
+/** A tool call begins. */
 export interface ToolCallStartEvent {
   type: "toolCallStart";
   callId: string;
   name: string;
 }
 
-/** Exactly this tool must be called. */
+/** The model must call this tool. */
 export interface ToolChoice {
   name: string;
 }
 
-/** What a tool answered: text, or text and images. */
+/** The result of a tool call: text, or text and images. */
 export interface ToolResultPart {
   type: "toolResult";
   providerState: JsonObject | null;
@@ -1430,7 +1425,7 @@ export interface ToolResultPart {
   isError: boolean;
 }
 
-/** What a tool answered: text, or text and images. */
+/** The result of a tool call: text, or text and images. */
 export interface ToolResultPartInput {
   type: "toolResult";
   providerState?: JsonObject | null;
@@ -1459,32 +1454,32 @@ export interface Usage {
   raw: JsonObject | null;
 }
 
-/** Usage so far, cumulative: the last one wins, they are never summed. */
+/** Cumulative usage: the last snapshot counts, snapshots are not summed. */
 export interface UsageEvent {
   type: "usage";
   usage: Usage;
 }
 
-/** Variables that the client read, by name; each sealed for the field of its own name. */
+/** Environment variables that the client read, by name; each is sealed for that field name. */
 export interface VariablesSource {
   type: "variables";
   variables: { readonly [name: string]: SecretInput };
 }
 
-/** `vault/changed`. */
+/** `vault/changed`: the vault as it is now. */
 export interface VaultChanged {
   _meta?: JsonObject | null;
   vault: VaultInfo;
 }
 
 /**
- * The vault as far as it is known; `checking` until the first look at the disk is over.
+ * The state of the vault; `checking` until the store was looked at for the first time.
  *
- * `protection` is the weakest of the slots that are active, because a vault is as safe as the
- * easiest way in; `degraded` says that it is weaker than an OS keyring. `backend` names what
- * really holds the key. `protectsAgainst` and `doesNotProtectAgainst` are for people.
- * `reason` is typed, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded`,
- * `rollback`. `audit` is what the last check of the audit trail said.
+ * `protection` is that of the weakest active slot, because it decides how safe the vault is;
+ * `degraded` says that it is weaker than an OS keyring. `backend` names what holds the key.
+ * `protectsAgainst` and `doesNotProtectAgainst` are texts for the user. `reason` is one of a
+ * list, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded` or `rollback`.
+ * `audit` is the result of the last check of the audit log.
  */
 export interface VaultInfo {
   state: VaultState;
@@ -1497,19 +1492,18 @@ export interface VaultInfo {
   doesNotProtectAgainst: string | null;
   choices: readonly Open<Protection>[];
   slots: readonly SlotInfo[];
-  audit: Open<AuditStanding> | null;
+  audit: Open<AuditStatus> | null;
 }
 
 /**
- * Make the vault.
+ * Create the vault.
  *
- * A protection weaker than the OS keyring needs `acceptRisk` with its own name, so that nobody
- * gets it without having read what it means. With `recipientPublicKey` (base64 of an X25519 key)
- * a recovery code is made as well, and comes back sealed to it: once, and never again.
+ * A protection weaker than the OS keyring needs `acceptRisk` with the name of that protection, so
+ * that the user chooses it knowingly. With `recipientPublicKey` (base64 of an X25519 key) a
+ * recovery code is created as well and returned once, sealed to that key.
  *
- * `keyFile` says which file a `keyFile` is: one of our own, `byokd-kek` among the credentials
- * that systemd hands to a service, or `/run/secrets/byokd-kek` in a container. The last two are
- * read and never written.
+ * `keyFile` selects the file of a `keyFile`: byokd's own, `byokd-kek` among the credentials of a
+ * systemd service, or `/run/secrets/byokd-kek` in a container. The last two are never written.
  */
 export interface VaultInitializeParams {
   _meta?: JsonObject | null;
@@ -1520,13 +1514,13 @@ export interface VaultInitializeParams {
   recipientPublicKey?: string | null;
 }
 
-/** The vault as it is now, and its recovery code where one was asked for. */
+/** The vault as it is now, and its recovery code if one was requested. */
 export interface VaultInitializeResult {
   vault: VaultInfo;
   recoveryCode: SealedSecret | null;
 }
 
-/** Forget the vault's keys in this process until somebody unlocks it. */
+/** Drop the vault's keys from this process until `vault/unlock`. */
 export interface VaultLockParams {
   _meta?: JsonObject | null;
 }
@@ -1534,14 +1528,14 @@ export interface VaultLockParams {
 /**
  * Change what opens the vault, or what its keys are sealed under.
  *
- * `addSlot` makes one of `kind`; `replaceProtection` makes one and ends every other protection
- * with it; `removeSlot` ends `slotId`; `rootKey` and `dataKeys` renew those keys,
- * `everything` both.
+ * `addSlot` creates a slot of `kind`; `replaceProtection` creates one and removes every other
+ * protection; `removeSlot` removes `slotId`; `rootKey` and `dataKeys` renew those keys,
+ * `everything` renews both.
  *
- * `passphrase` and `recoveryCode` are what opens the vault now, where a new root key has to be
- * put under them; `newPassphrase` is for a slot of that kind. A recovery code that is made comes
- * back sealed to `recipientPublicKey`: for a slot of that kind, which ends the code before it,
- * or with a new root key in place of a code that is not given.
+ * `passphrase` and `recoveryCode` are the present ones, needed where a new root key is wrapped
+ * under them; `newPassphrase` is for a new slot of that kind. A new recovery code is returned
+ * sealed to `recipientPublicKey`. It is created for a new slot of that kind, which replaces the
+ * old code, and with a new root key if the old code is not given.
  */
 export interface VaultRekeyParams {
   _meta?: JsonObject | null;
@@ -1556,17 +1550,17 @@ export interface VaultRekeyParams {
   recipientPublicKey?: string | null;
 }
 
-/** The vault as it is now, and a recovery code where one was made. */
+/** The vault as it is now, and a recovery code if one was created. */
 export interface VaultRekeyResult {
   vault: VaultInfo;
   recoveryCode: SealedSecret | null;
 }
 
 /**
- * Put a backup in the place of the vault, whatever state the vault is in.
+ * Replace the vault with a backup; works in every state of the vault.
  *
- * `number` is that of a backup in `vault/status`; `path` names a file elsewhere instead. Without
- * both it is the newest backup.
+ * `number` is the number of a backup in `vault/status`; `path` names another file instead. Without
+ * both, the newest backup is used.
  */
 export interface VaultRestoreParams {
   _meta?: JsonObject | null;
@@ -1575,9 +1569,9 @@ export interface VaultRestoreParams {
 }
 
 /**
- * `restored` is the file that was put back, `aside` the one that was there before, as it was.
+ * `restored` is the backup's file; `aside` is where the previous store was moved, unchanged.
  *
- * Where the store is then older than it was, the vault is locked with the reason `rollback`, until
+ * If the store is now older than before, the vault is locked with the reason `rollback` until
  * `vault/unlock` accepts that.
  */
 export interface VaultRestoreResult {
@@ -1598,17 +1592,17 @@ export type VaultState =
   | "uninitialized"
   | "unavailable";
 
-/** Ask for the vault's state. */
+/** Return the vault's state. */
 export interface VaultStatusParams {
   _meta?: JsonObject | null;
 }
 
 /**
- * Open the vault: with its passphrase, with its recovery code, or as it opens by itself.
+ * Open the vault with its passphrase, its recovery code, or without either.
  *
- * With neither, the OS keyring may show its prompt. `acceptRollback` uses a store that is older
- * than it was last seen (reason `rollback`): keys that were deleted or rotated since are as they
- * were then.
+ * Without either, the OS keyring may show its prompt. `acceptRollback` accepts a store that is
+ * older than when it was last used (reason `rollback`): keys that were deleted or rotated since
+ * are in their old state.
  */
 export interface VaultUnlockParams {
   _meta?: JsonObject | null;
@@ -1629,7 +1623,7 @@ export type Verdict =
   | "unknown";
 
 /**
- * Something that was not done as asked.
+ * A part of the request that was not sent as written.
  *
  * `type` is a display value: `dropped`, `renamed`, `adjusted`, `unsupported`, `notice`.
  */
@@ -1639,7 +1633,7 @@ export interface Warn {
   message: string;
 }
 
-/** What a client may ask. */
+/** The requests of a client. */
 export interface Requests {
   "provider/list": { params: ProviderListParams; result: ProviderListResult };
   "provider/test": { params: ProviderTestParams; result: ProviderTestResult };
@@ -1669,7 +1663,7 @@ export interface Requests {
   "account/delete": { params: AccountDeleteParams; result: AccountDeleteResult };
 }
 
-/** What the daemon tells. */
+/** The notifications of the daemon. */
 export interface Notifications {
   "chat/events": ChatEvents;
   "key/changed": KeyChanged;
@@ -1678,7 +1672,7 @@ export interface Notifications {
   "window/logMessage": LogMessage;
 }
 
-/** What the daemon may ask. */
+/** The requests of the daemon. */
 export interface ServerRequests {
   "window/showMessageRequest": { params: ShowMessageRequest; result: MessageActionInput | null };
 }

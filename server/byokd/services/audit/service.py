@@ -21,7 +21,7 @@ from byokd.protocol.audit import (
 )
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import VaultError
-from byokd.protocol.vault import AuditStanding
+from byokd.protocol.vault import AuditStatus
 from byokd.services.audit.usage_counter import UsageCount
 from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.session import Session
@@ -47,7 +47,7 @@ class AuditService:
         self._vault = vault
         self._audit = audit
         self._recorded = recorded
-        self.standing: AuditStanding | None = None
+        self.standing: AuditStatus | None = None
         """What the last check said; None before the first."""
         self.settle: Callable[[str | None], Awaitable[None]] = _nothing_waits
         """Write the uses of a key, or of all, that are only counted so far."""
