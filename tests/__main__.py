@@ -39,6 +39,7 @@ NODE_OLDEST = 20
 PROCESSES = (
     "tests/cli",
     "tests/e2e",
+    "tests/examples",
     "tests/interop",
     "tests/keysource",
     "tests/rpc/test_process.py",
@@ -50,7 +51,12 @@ PROCESSES = (
 """The tests that start processes and wait for them, for the second lane."""
 
 # Debian's name of a package, and the program by which it is known to be there.
-SYSTEM_PACKAGES = {"dbus": "dbus-daemon", "gnome-keyring": "gnome-keyring-daemon"}
+SYSTEM_PACKAGES = {
+    "dbus": "dbus-daemon",
+    "emacs-nox": "emacs",
+    "gnome-keyring": "gnome-keyring-daemon",
+    "neovim": "nvim",
+}
 
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
