@@ -22,13 +22,17 @@ from byokd.services.accounts import AccountService
 from byokd.services.audit.maintenance import AuditMaintainer
 from byokd.services.audit.service import AuditService
 from byokd.services.audit.usage_counter import UsageCounter
+from byokd.services.audit.usage_recorder import UsageRecorder
+from byokd.services.audit.wake_signal import WakeSignal
 from byokd.services.chat.engine import ChatEngine
 from byokd.services.diagnostics import Diagnostics
 from byokd.services.health.monitor import HealthMonitor
 from byokd.services.interface import Services
-from byokd.services.keys.credentials import CredentialResolver
 from byokd.services.keys.prober import Prober
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.keys.service import KeyService
+from byokd.services.keys.state import KeyStates
+from byokd.services.keys.stored_probe import StoredKeyProber
 from byokd.services.models.service import ModelService
 from byokd.services.providers import ProviderService
 from byokd.services.runtime.background import Background
@@ -86,10 +90,10 @@ class Composition:
     def start(self, session: Session) -> None:
         """Start the background work of a session."""
         self.background.start(self.services.vault.open_in_background(session))
-        self.background.start(self.audit_maintainer.follow(session))
-        self.background.start(self.store_watcher.follow(session))
-        self.background.start(self.services.backups.follow(session))
-        self.background.start(self.services.imports.let_go())
+        self.background.start(self.audit_maintainer.run(session))
+        self.background.start(self.store_watcher.run(session))
+        self.background.start(self.services.backups.run(session))
+        self.background.start(self.services.imports.forget_variables_later())
         self.background.start(asyncio.to_thread(warn_of_start_up_code))
 
     async def aclose(self) -> None:
@@ -103,26 +107,39 @@ class Composition:
 
 
 def compose(inputs: Inputs) -> Composition:
-    """Build everything; opens no file, keyring or connection."""
+    """Build everything on the running loop; opens no file, keyring or connection."""
     settings, providers, sealing = inputs.settings, inputs.providers, inputs.sealing
     paths = store_paths(inputs.data_dir)
     transport = _transport(settings)
     background = Background()
-    audit_log, vault = _vault(inputs, paths)
+    wake = WakeSignal()
+    audit_log, vault = _vault(inputs, paths, wake)
     model_cache = ModelCache(paths)
     backups = BackupService(Backups(paths, now_ms))
-    audit = AuditService(vault, audit_log, backups.note)
-    usage = UsageCounter()
-    audit_maintainer = AuditMaintainer(vault, audit_log, audit, usage, background)
-    vaults = VaultService(vault, audit, sealing, backups)
+    audit = AuditService(vault, audit_log, backups.vault_changed)
+    usage_counter = UsageCounter(wake.usage_due)
+    usage = UsageRecorder(vault, audit, usage_counter)
+    audit_maintainer = AuditMaintainer(vault, audit_log, audit, usage, wake, background)
+    vaults = VaultService(vault, audit, usage, sealing, backups)
     prober = Prober(transport)
+    stored_prober = StoredKeyProber(providers, vault, prober)
+    states = KeyStates(vault, audit, usage)
     keys = KeyService(
-        providers, vault, audit, vaults, prober, sealing, model_cache, backups, background
+        providers,
+        vault,
+        audit,
+        usage,
+        vaults,
+        prober,
+        stored_prober,
+        states,
+        sealing,
+        model_cache,
+        backups,
+        background,
     )
-    health = HealthMonitor(
-        vault, audit, background, settings.health, ask=keys.ask_fresh, enable=keys.re_enable
-    )
-    credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage)
+    health = HealthMonitor(vault, audit, usage, background, settings.health, stored_prober, states)
+    credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage_counter)
     models = ModelService(credentials, transport, model_cache, background)
     chat = ChatEngine(credentials, transport, settings.timeouts)
     sources = ImportSources(providers, sealing, inputs.variables)
@@ -137,7 +154,7 @@ def compose(inputs: Inputs) -> Composition:
         diagnostics=Diagnostics(credentials, transport, prober, models, chat, sealing),
         chat=chat,
         audit=audit,
-        accounts=AccountService(vault, audit, model_cache, backups),
+        accounts=AccountService(vault, audit, usage, model_cache, backups),
     )
     store_watcher = StoreWatcher(vault, vaults, models, chat, audit_maintainer)
     return Composition(
@@ -145,8 +162,8 @@ def compose(inputs: Inputs) -> Composition:
     )
 
 
-def _vault(inputs: Inputs, paths: StorePaths) -> tuple[AuditLog, Vault]:
-    audit_log = AuditLog(paths.state, KeyringAnchorStore())
+def _vault(inputs: Inputs, paths: StorePaths, wake: WakeSignal) -> tuple[AuditLog, Vault]:
+    audit_log = AuditLog(paths.state, KeyringAnchorStore(), on_anchor_due=wake.anchor_due)
     vault = Vault(
         paths,
         key_sources(paths, inputs.keyring_timeout_ms),

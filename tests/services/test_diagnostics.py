@@ -102,7 +102,7 @@ async def test_a_wrong_key(daemon: Daemon) -> None:
     assert (step["kind"], step["action"]["type"]) == ("keyInvalid", "promptKey")
     assert step["details"]["httpStatus"] == 401
     assert "auth comes first" in result["steps"][4]["message"]
-    assert result["steps"][5]["message"] == "not asked for"
+    assert result["steps"][5]["message"] == "not requested"
     assert BAD_KEY not in str(result)
 
 

@@ -56,7 +56,8 @@ class VaultFixture:
         self.places: StorePaths = store_paths(folder)
         self._last = 0
         marks = options.pop("marks", None)
-        self.audit = AuditLog(self.places.state, marks)
+        on_due = options.pop("on_due", lambda: None)
+        self.audit = AuditLog(self.places.state, marks, on_anchor_due=on_due)
         sources = options.pop("sources", None) or key_sources(self.places)
         options.setdefault("store_check", self.audit.rollback)
         self.vault = Vault(self.places, sources, clock=self.now, **options)

@@ -55,7 +55,7 @@ class AuditLog:
     Args:
         state: the folder of the anchor, apart from the store.
         ring: where it is kept instead, for vaults under the OS keyring.
-        on_due: called when an anchor should be written soon; on the store's thread.
+        on_anchor_due: called when an anchor should be written soon; on the store's thread.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class AuditLog:
         state: Path,
         ring: KeyringAnchors | None = None,
         *,
-        on_due: Callable[[], None] = lambda: None,
+        on_anchor_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._anchors = AnchorStorage(state, ring)
         self.rollback = RollbackCheck(self._anchors)
         """What the vault asks before it uses a store."""
-        self.on_anchor_due = on_due
+        self.on_anchor_due = on_anchor_due
         self.unanchored = 0
         """Entries of this process that were committed since it last wrote an anchor."""
         self._backwards: int | None = None
@@ -234,6 +234,11 @@ class AuditLog:
         if found is not None:
             await self._anchors.write(*found, ring=ring, anyway=anyway)
         self.unanchored = max(0, self.unanchored - counted)
+
+    def request_anchor(self) -> None:
+        """Count one unanchored entry and ask for an anchor soon."""
+        self.unanchored += 1
+        self.on_anchor_due()
 
     def _time(self, tx: VaultTx, account: str, actor: str, at: int) -> int:
         """Return the time of the next entry, which never lies before the one it follows.

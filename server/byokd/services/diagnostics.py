@@ -1,7 +1,7 @@
-"""`provider/test`: goes the way of a chat step by step, and says which step fails and what to do.
+"""`provider/test`: tests each step of a chat with a provider and reports the step that fails.
 
-Knows the order of the steps, and that one which fails is the end of the way. Must not know how a
-step is taken: the transport connects, the prober asks about the key, the rooms list and chat.
+The steps are DNS, TCP, TLS, the key, the list of models and, on request, a chat. The first failure
+ends the test.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Final, cast, get_args
+from dataclasses import dataclass
+from typing import Final
 
 import anyio
 
@@ -21,123 +20,59 @@ from byokd.crypto.seal import SealingKey
 from byokd.dialects.registry import DIALECTS
 from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
-from byokd.protocol.diagnosis import (
-    ProviderTestParams,
-    ProviderTestResult,
-    ProviderTestStep,
-    StepName,
-    StepStatus,
-)
-from byokd.protocol.errors import (
-    Action,
-    ByokdError,
-    Conflict,
-    InvalidParams,
-    Kind,
-    ModelNotFound,
-    TimedOut,
-)
-from byokd.protocol.key import Verdict
+from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult, StepName
+from byokd.protocol.errors import ByokdError, Conflict, InvalidParams, ModelNotFound
 from byokd.protocol.model import ModelInfo
 from byokd.protocol.parts import Message
 from byokd.services.chat.engine import ChatEngine
+from byokd.services.diagnostic_report import NOT_REQUESTED, STEPS, DiagnosticReport
 from byokd.services.error_actions import action_for
-from byokd.services.keys.credentials import Credential, CredentialResolver, base_url_of
+from byokd.services.keys.credentials import Credential, base_url_of
 from byokd.services.keys.input import SealContext, parse_key
 from byokd.services.keys.prober import Prober
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models.merge import cheapest_chat_model
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.session import Session
-from byokd.transport.interface import ConnectionProbe, Step
+from byokd.transport.interface import ConnectionProbe
 
-_STEPS: Final[tuple[StepName, ...]] = get_args(StepName)
-_KINDS: Final = frozenset(get_args(Kind))
 _CHAT_TOKENS: Final = 1
-_NOT_ASKED_FOR: Final = "not asked for"
-
-_KIND_OF: Final[dict[Verdict, Kind]] = {
-    "invalid": "keyInvalid",
-    "wrongProvider": "keyInvalid",
-    "wrongRegion": "keyForbidden",
-    "noFunds": "insufficientFunds",
-    "unreachable": "network",
-    "unknown": "providerError",
-}
-"""What a verdict means as an error; the others are no failure."""
-
-_SETTINGS_REASONS: Final = frozenset({"proxy", "untrusted"})
-"""Failures on the way that only the configuration can mend."""
 
 
-class _Stop(Exception):  # it is no error
-    """A step failed, or there is no next one."""
+class _TestEnded(Exception):  # control flow, no error
+    """A step failed or is not possible, so the test ends."""
 
 
 @dataclass(slots=True)
 class _Test:
-    """One test under way."""
+    """One running test.
+
+    Attributes:
+        credential: the key to test with, or None.
+        key_error: why a stored key cannot be used, if that is so.
+        base_url: where the provider is, as far as that is known.
+        models: filled by the step `models`.
+        proxied: whether the connection goes through a proxy.
+    """
 
     session: Session
     params: ProviderTestParams
     record: Provider
+    report: DiagnosticReport
+    credential: Credential | None = None
+    key_error: ByokdError | None = None
     base_url: str | None = None
-    grant: Credential | None = None
-    refused: ByokdError | None = None
-    listed: Sequence[ModelInfo] = ()
+    models: Sequence[ModelInfo] = ()
     proxied: bool = False
-    steps: list[ProviderTestStep] = field(default_factory=list)
-    step_began: float = 0.0
-
-    def ok(self, name: StepName, message: str, duration_ms: int, details: JsonObject) -> None:
-        """Note a step that went well."""
-        self.note(name, "ok", duration_ms, message, details)
-
-    def skip(self, name: StepName, message: str, action: Action | None = None) -> None:
-        """Note a step that was not tried."""
-        self.note(name, "skipped", None, message, {}, action=action)
-
-    def fail(self, name: StepName, error: ByokdError, duration_ms: int) -> None:
-        """Note a step that failed."""
-        data = error.data()
-        details = data.details if isinstance(data.details, dict) else {}
-        if data.http_status is not None:
-            details = details | {"httpStatus": data.http_status}
-        if data.provider_message:
-            details = details | {"providerMessage": data.provider_message}
-        action = data.action or _action(data.kind, self.record, details)
-        self.note(name, "failed", duration_ms, data.user_message, details, data.kind, action)
-
-    def note(
-        self,
-        name: StepName,
-        status: StepStatus,
-        duration_ms: int | None,
-        message: str,
-        details: JsonObject,
-        kind: Kind | None = None,
-        action: Action | None = None,
-    ) -> None:
-        """Note a step."""
-        self.steps.append(
-            ProviderTestStep(
-                name=name,
-                status=status,
-                duration_ms=duration_ms,
-                message=message,
-                kind=kind,
-                action=action,
-                details=details,
-            )
-        )
 
 
 class Diagnostics:
     """Answers `provider/test`."""
 
-    def __init__(  # everything that a chat goes through
+    def __init__(
         self,
-        access: CredentialResolver,
-        way: ConnectionProbe,
+        resolver: CredentialResolver,
+        connection: ConnectionProbe,
         prober: Prober,
         models: ModelService,
         chat: ChatEngine,
@@ -145,8 +80,8 @@ class Diagnostics:
         *,
         timeout_ms: int = PROVIDER_TEST_TIMEOUT_MS,
     ) -> None:
-        self._access = access
-        self._way = way
+        self._resolver = resolver
+        self._connection = connection
         self._prober = prober
         self._models = models
         self._chat = chat
@@ -154,61 +89,60 @@ class Diagnostics:
         self._timeout_s = timeout_ms / 1000
 
     async def test(self, session: Session, params: ProviderTestParams) -> ProviderTestResult:
-        """Go step by step; what fails is an answer and not an error.
+        """Test step by step; a failed step is a part of the result and not an error.
 
         Raises:
-            NotFound, Unsupported: the provider or the key is not there, or is switched off.
+            NotFound, Unsupported: the provider or the key does not exist, or is switched off.
             InvalidParams: a candidate does not fit.
         """
         began = time.monotonic()
-        test = _Test(session, params, self._access.record(session, params.provider))
-        await self._find_key(test)
+        record = self._resolver.record(session, params.provider)
+        test = _Test(session, params, record, DiagnosticReport(record))
+        await self._choose_key(test)
         with anyio.move_on_after(self._timeout_s) as scope:
-            await self._go(test)
+            await self._run_steps(test)
         if scope.cancelled_caught:
-            late = TimedOut("the whole test took too long; try again", details={"phase": "total"})
-            test.fail(_STEPS[len(test.steps)], late, _ms_since(test.step_began))
-        failed = next((step for step in test.steps if step.status == "failed"), None)
-        for name in _STEPS[len(test.steps) :]:
-            if name == "chat" and not params.chat:
-                test.skip(name, _NOT_ASKED_FOR)
-            else:
-                test.skip(name, f"not tried: {failed.name if failed else 'auth'} comes first")
+            test.report.fail_timeout()
+        test.report.skip_rest(chat=params.chat)
         return ProviderTestResult(
-            provider=test.record.id,
-            key_id=test.grant.key_id if test.grant else params.key_id,
+            provider=record.id,
+            key_id=test.credential.key_id if test.credential else params.key_id,
             base_url=test.base_url,
             proxied=test.proxied,
-            ok=failed is None,
-            steps=tuple(test.steps),
-            duration_ms=_ms_since(began),
+            ok=test.report.failed is None,
+            steps=test.report.steps,
+            duration_ms=round((time.monotonic() - began) * 1000),
         )
 
-    async def _find_key(self, test: _Test) -> None:
-        """Find the key and the address, or why there is none."""
-        params, record = test.params, test.record
+    async def _choose_key(self, test: _Test) -> None:
+        """Set the credential and the base URL, or why there is no credential."""
+        params = test.params
         if params.fields or params.base_url is not None:
-            test.grant = self._candidate(test)
+            test.credential = self._candidate(test)
         else:
             try:
-                test.grant = await self._access.usual_grant(test.session, record, params.key_id)
+                test.credential = await self._resolver.resolve_auto(
+                    test.session, test.record, params.key_id
+                )
             except ByokdError as error:
                 if error.kind == "notFound":
                     raise
-                test.refused = error
-        test.base_url = test.grant.base_url if test.grant else await self._address(test)
+                test.key_error = error
+        if test.credential is not None:
+            test.base_url = test.credential.base_url
+        else:
+            test.base_url = await self._base_url_without_key(test)
 
     def _candidate(self, test: _Test) -> Credential | None:
-        """Return leave to use what was sent; None where it is an address without its key."""
-        params, record = test.params, test.record
-        asked = SealContext("provider/test", params.provider, None, params.base_url)
+        """Return the credential in the params; None for a base URL without its key."""
+        params = test.params
         try:
-            taken = parse_key(
+            candidate = parse_key(
                 test.session,
-                record,
+                test.record,
                 params.fields,
                 self._sealing,
-                asked,
+                SealContext("provider/test", params.provider, None, params.base_url),
                 base_url=params.base_url,
                 allow_insecure=params.allow_insecure_origin,
             ).candidate
@@ -216,164 +150,138 @@ class Diagnostics:
             if params.fields:
                 raise
             return None
-        return Credential(record, taken.base_url, taken.at_default_origin, taken.fields)
+        return Credential(
+            test.record, candidate.base_url, candidate.at_default_origin, candidate.fields
+        )
 
-    async def _address(self, test: _Test) -> str | None:
-        """Return where the way would lead without a key, as far as that is known."""
+    async def _base_url_without_key(self, test: _Test) -> str | None:
+        """Return the address to test the connection with, or None if it comes with the key."""
         params = test.params
         if params.base_url is not None:
             base = base_url_of(
                 test.record, params.base_url, {}, allow_insecure=params.allow_insecure_origin
             )
             return base.url
-        key_id = test.refused.fields.get("key_id") if test.refused else None
-        if isinstance(key_id, str):  # a key that is out of use still says where it goes
-            return await self._access.origin_of_key(test.session, key_id)
+        key_id = test.key_error.fields.get("key_id") if test.key_error else None
+        if isinstance(key_id, str):  # a disabled key has an address, too
+            return await self._resolver.origin_of_key(test.session, key_id)
         try:
             return base_url_of(test.record, None, {}).url
         except ByokdError:
             return None
 
-    async def _go(self, test: _Test) -> None:
+    async def _run_steps(self, test: _Test) -> None:
         try:
             await self._connect(test)
-            test.step_began = time.monotonic()
-            await self._auth(test)
-            await self._step(test, "models", self._list)
-            if not test.params.chat:
-                test.skip("chat", _NOT_ASKED_FOR)
-            elif test.record.dialect not in DIALECTS:
-                test.skip("chat", f"keys of {test.record.name} can be kept, but not called yet")
-            elif test.params.fields or test.params.base_url is not None:
-                test.skip("chat", "store the key first; a chat is made with a stored one")
-            else:
-                await self._step(test, "chat", self._say)
-        except _Stop:
+            credential = self._require_credential(test)
+            await self._probe_key(test, credential)
+            await self._run(test, "models", self._list_models, credential)
+            if self._may_chat(test):
+                await self._run(test, "chat", self._send_chat, credential)
+        except _TestEnded:
             return
 
     async def _connect(self, test: _Test) -> None:
+        """Run the steps `dns`, `tcp` and `tls`."""
+        report = test.report
         if test.base_url is None:
             action = action_for("keyMissing", test.record)
-            for name in _STEPS[:3]:
-                test.skip(name, "the address comes with the key; store one first", action)
+            for name in STEPS[:3]:
+                report.skip(name, "the address comes with the key; store one first", action)
             return
-        test.step_began = time.monotonic()
-        async with aclosing(self._way.probe_connection(test.base_url)) as legs:
-            async for leg in legs:
-                test.proxied = leg.proxied
-                if leg.error is not None:
-                    test.fail(leg.name, leg.error, leg.duration_ms)
-                    raise _Stop
-                test.ok(leg.name, _said(leg), leg.duration_ms, leg.details)
-                test.step_began = time.monotonic()
-        if len(test.steps) < _STEPS.index("auth"):
-            test.skip("tls", "plain http, as the base URL says")
+        report.begin_step()
+        async with aclosing(self._connection.probe_connection(test.base_url)) as steps:
+            async for step in steps:
+                test.proxied = step.proxied
+                report.add_connection(step)
+                if step.error is not None:
+                    raise _TestEnded
+                report.begin_step()
+        if len(report.steps) < STEPS.index("auth"):
+            report.skip("tls", "plain http, as the base URL says")
 
-    async def _auth(self, test: _Test) -> None:
-        grant = test.grant
-        if grant is None:
-            error = test.refused
-            if error is not None and error.kind not in {"keyMissing", "vaultUninitialized"}:
-                test.fail("auth", error, 0)
-                raise _Stop
+    def _require_credential(self, test: _Test) -> Credential:
+        """Return the credential; without one, report why and end the test."""
+        if test.credential is not None:
+            return test.credential
+        error = test.key_error
+        if error is not None and error.kind not in {"keyMissing", "vaultUninitialized"}:
+            test.report.fail("auth", error, 0)
+        else:
             text = error.user_message if error else "no key was given"
-            test.skip("auth", text, action_for("keyMissing", test.record))
-            raise _Stop
-        try:
-            probe = await self._prober.ask(grant.candidate, fresh=True)
-        except Conflict as error:
-            test.fail("auth", error, _ms_since(test.step_began))
-            raise _Stop from None
-        kind = _KIND_OF.get(probe.verdict)
-        details = probe.details | {"verdict": probe.verdict}
-        if probe.http_status is not None:
-            details |= {"httpStatus": probe.http_status}
-        if kind is None:
-            test.ok("auth", probe.message, probe.duration_ms, details)
-            return
-        known = probe.details.get("kind")
-        kind = cast("Kind", known) if known in _KINDS else kind
-        action = _action(kind, test.record, details)
-        test.note("auth", "failed", probe.duration_ms, probe.message, details, kind, action)
-        raise _Stop
+            test.report.skip("auth", text, action_for("keyMissing", test.record))
+        raise _TestEnded
 
-    async def _step(
+    async def _probe_key(self, test: _Test, credential: Credential) -> None:
+        test.report.begin_step()
+        try:
+            probe = await self._prober.probe(credential.candidate, fresh=True)
+        except Conflict as error:
+            test.report.fail("auth", error)
+            raise _TestEnded from None
+        test.report.add_probe(probe)
+        if test.report.failed is not None:
+            raise _TestEnded
+
+    def _may_chat(self, test: _Test) -> bool:
+        """Return whether to run the step `chat`; otherwise report it as skipped."""
+        if not test.params.chat:
+            test.report.skip("chat", NOT_REQUESTED)
+        elif test.record.dialect not in DIALECTS:
+            name = test.record.name
+            test.report.skip("chat", f"keys of {name} can be stored, but chats are not supported")
+        elif test.params.fields or test.params.base_url is not None:
+            test.report.skip("chat", "store the key first; a chat is made with a stored one")
+        else:
+            return True
+        return False
+
+    async def _run(
         self,
         test: _Test,
         name: StepName,
-        take: Callable[[_Test, Credential], Awaitable[tuple[str, JsonObject]]],
+        work: Callable[[_Test, Credential], Awaitable[tuple[str, JsonObject]]],
+        credential: Credential,
     ) -> None:
-        test.step_began = time.monotonic()
-        if test.grant is None:
-            raise _Stop
+        """Run a step that returns its message and details, or raises why it failed."""
+        test.report.begin_step()
         try:
-            message, details = await take(test, test.grant)
+            message, details = await work(test, credential)
         except ByokdError as error:
-            test.fail(name, error, _ms_since(test.step_began))
-            raise _Stop from None
-        test.ok(name, message, _ms_since(test.step_began), details)
+            test.report.fail(name, error)
+            raise _TestEnded from None
+        test.report.ok(name, message, details)
 
-    async def _list(self, test: _Test, grant: Credential) -> tuple[str, JsonObject]:
-        test.listed = await self._models.fetch(test.session, grant)
-        count = sum(item.source == "live" for item in test.listed)
-        if count == 0 and test.listed:
-            text = f"{test.record.name} lists no models; {len(test.listed)} are known"
+    async def _list_models(self, test: _Test, credential: Credential) -> tuple[str, JsonObject]:
+        test.models = await self._models.fetch(test.session, credential)
+        listed = sum(model.source == "live" for model in test.models)
+        known = len(test.models)
+        if listed == 0 and known:
+            text = f"{test.record.name} lists no models; {known} are known"
         else:
-            text = f"{count} model{'s' if count != 1 else ''}"
-        return text, {"models": count, "known": len(test.listed)}
+            text = f"{listed} model{'s' if listed != 1 else ''}"
+        return text, {"models": listed, "known": known}
 
-    async def _say(self, test: _Test, grant: Credential) -> tuple[str, JsonObject]:
-        model = test.params.model or cheapest_chat_model(test.listed)
+    async def _send_chat(self, test: _Test, credential: Credential) -> tuple[str, JsonObject]:
+        model = test.params.model or cheapest_chat_model(test.models)
         if model is None:
             raise ModelNotFound("no model that chats is listed; name one")
-        asked = SendParams(
+        params = SendParams(
             stream_id="provider-test",
             provider=test.record.id,
             model=model,
-            key_id=grant.key_id,
+            key_id=credential.key_id,
             messages=(Message(role="user", content="Hi"),),
             max_output_tokens=_CHAT_TOKENS,
         )
-        answer = self._chat.answer(test.session, asked)
+        answer = self._chat.answer(test.session, params)
         async for _ in answer:
             continue
-        cost = answer.result.cost
-        details: JsonObject = {"model": model, "finishReason": answer.result.finish_reason.unified}
-        paid = f" for {cost.amount} {cost.currency}" if cost.amount else ""
-        return f"{model} answered{paid}", details | {"cost": cost.amount}
-
-
-def _said(leg: Step) -> str:
-    """Say in words what a leg found."""
-    found, via = leg.details, "the proxy " if leg.proxied and leg.name != "tls" else ""
-    match leg.name:
-        case "dns":
-            addresses = found.get("addresses")
-            names = [str(each) for each in addresses] if isinstance(addresses, list) else []
-            if names and leg.target.startswith((names[0], f"[{names[0]}")):
-                return f"{via}{leg.target} is an address already"
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            return f"{via}{leg.target} is {names[0] if names else 'nowhere'}{more}"
-        case "tcp":
-            return f"connected to {via}{found.get('address')}"
-    ends = found.get("expiresAt")
-    until = datetime.fromtimestamp(ends / 1000, UTC).date() if isinstance(ends, int) else None
-    words = [
-        str(found.get("protocol") or "encrypted"),
-        f"vouched for by {found['issuer']}" if found.get("issuer") else "",
-        f"until {until}" if until else "",
-    ]
-    return ", ".join(word for word in words if word)
-
-
-def _action(kind: Kind, record: Provider, details: JsonObject) -> Action | None:
-    """Return what would help; a proxy and an authority are named in the configuration."""
-    if not _SETTINGS_REASONS.isdisjoint(
-        map(str, (details.get("reason"), details.get("certificate")))
-    ):
-        return Action(type="editSettings")
-    return action_for(kind, record)
-
-
-def _ms_since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
+        result = answer.result
+        details: JsonObject = {
+            "model": model,
+            "finishReason": result.finish_reason.unified,
+            "cost": result.cost.amount,
+        }
+        cost = f" for {result.cost.amount} {result.cost.currency}" if result.cost.amount else ""
+        return f"{model} answered{cost}", details

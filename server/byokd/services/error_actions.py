@@ -1,7 +1,4 @@
-"""The one thing that would help, for each kind of failure.
-
-Knows which button fits which error. Must not know how an error came about.
-"""
+"""The action that helps after a failure, by the kind of the error."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ _BY_KIND: dict[Kind, str] = {
 
 
 def action_for(kind: Kind, record: Provider) -> Action | None:
-    """Return the action for a failure with this provider, or None where nothing would help."""
+    """Return the action for a failure with this provider, or None if no action helps."""
     type_ = _BY_KIND.get(kind)
     if type_ is None or (type_ == "openUrl" and record.key_url is None):
         return None

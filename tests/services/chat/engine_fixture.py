@@ -16,7 +16,8 @@ from byokd.protocol.events import Event
 from byokd.protocol.lifecycle import Features
 from byokd.services.chat.engine import ChatEngine
 from byokd.services.health.policy import Observation
-from byokd.services.keys.credentials import Credential, CredentialResolver
+from byokd.services.keys.credentials import Credential
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.runtime.session import Session
 from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
 
@@ -42,14 +43,14 @@ class OneKey:
         self.outcomes: list[str] = []
         self._record = record
 
-    async def grant(self, _session: Session, _params: SendParams) -> Credential:
+    async def resolve(self, _session: Session, _params: SendParams) -> Credential:
         """Return leave for the one place there is."""
         fields = {"apiKey": Secret("scripted-key-0123456789")}
         return Credential(
             self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields
         )
 
-    def used(self, _grant: Credential, outcome: str) -> None:
+    def count_use(self, _grant: Credential, outcome: str) -> None:
         """Write down how an attempt ended."""
         self.outcomes.append(outcome)
 

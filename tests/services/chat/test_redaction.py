@@ -224,7 +224,7 @@ async def test_a_probe_hides_every_secret_of_a_key(status: int) -> None:
     said = json.dumps({"message": " and ".join(_SECRETS), "Message": _SECRETS, "data": _SECRETS})
     headers = JSON | {"x-amzn-requestid": _SECRETS[0], "x-amzn-errortype": _SECRETS[0]}
     transport = ScriptedTransport([CannedResponse(status, headers, (said.encode(),))] * 3)
-    result = await Prober(transport).ask(Candidate(CONVERSE, _HERE, False, _PAIR))  # noqa: FBT003
+    result = await Prober(transport).probe(Candidate(CONVERSE, _HERE, False, _PAIR))  # noqa: FBT003
     assert _hidden(result.model_dump_json())
 
 

@@ -31,8 +31,11 @@ from byokd.core.settings import HealthPolicy
 from byokd.protocol.key import ProbeResult
 from byokd.protocol.lifecycle import Features
 from byokd.services.audit.service import AuditService
-from byokd.services.health.monitor import HealthMonitor, health_of
+from byokd.services.audit.usage_counter import UsageCounter
+from byokd.services.audit.usage_recorder import UsageRecorder
+from byokd.services.health.monitor import HealthMonitor
 from byokd.services.health.policy import Observation, renewed, to_row
+from byokd.services.health.stored import health_of
 from byokd.services.runtime.background import Background
 from byokd.services.runtime.session import Session
 from byokd.vault import KeyRow, VaultTx, keys
@@ -183,14 +186,16 @@ class Process:
         self.verdict: Verdict = "unknown"
         self.tasks = Tasks()
         self.session = Session(ACCOUNT, cast("Any", self.client), None, Features(), can_prompt=True)
-        trail = AuditService(world.vault, world.audit, lambda: None)
-        self.watch = HealthMonitor(
+        audit = AuditService(world.vault, world.audit, lambda: None)
+        usage = UsageRecorder(world.vault, audit, UsageCounter(lambda: None))
+        self.monitor = HealthMonitor(
             world.vault,
-            trail,
+            audit,
+            usage,
             self.tasks,
             POLICY,
-            ask=self._ask,
-            enable=self._enable,
+            cast("Any", self),
+            cast("Any", self),
             clock=self.now,
             sleep=self._sleep,
         )
@@ -198,7 +203,7 @@ class Process:
     def now(self) -> int:
         return self.true_ms + self.offset
 
-    async def _ask(self, _session: Session, _row: KeyRow) -> ProbeResult:
+    async def probe_if_possible(self, _session: Session, _row: KeyRow) -> ProbeResult:
         return ProbeResult(
             verdict=self.verdict,
             http_status=401,
@@ -209,7 +214,7 @@ class Process:
             duration_ms=0,
         )
 
-    async def _enable(self, _session: Session, _row: KeyRow) -> None:
+    async def enable_if_unchanged(self, _session: Session, _row: KeyRow) -> None:
         raise AssertionError("nobody chose that")
 
     async def _sleep(self, seconds: float) -> None:
@@ -344,7 +349,9 @@ class SoftDisable(RuleBasedStateMachine):
         answer = Observation(seen, 401, "req")
 
         async def settle() -> None:
-            await process.watch.observe(process.session, call.row, answer, started_at=call.started)
+            await process.monitor.observe(
+                process.session, call.row, answer, started_at=call.started
+            )
             await process.tasks.settled()
 
         self._run(settle())

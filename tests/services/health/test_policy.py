@@ -15,13 +15,13 @@ from byokd.services.health.policy import (
     Health,
     Observation,
     accepted,
+    allow_for_clock_skew,
     confirm,
+    health_from_row,
     observe,
-    remembered,
     renewed,
     repeat_ms,
     to_row,
-    weighed,
 )
 
 POLICY = HealthPolicy()
@@ -187,10 +187,10 @@ def test_a_rejection_leaves_its_evidence_and_goes_through_a_row_unchanged() -> N
     health, _ = observe(PROVEN, seen, started_at=2, now=3, delay_ms=4, policy=POLICY)
     assert (health.health, health.http_status, health.request_id) == ("authDead", 403, "req_1")
     raw = to_row(health)
-    assert remembered(raw, fresh_since=77, suspect=True) == replace(health, fresh_since=77)
+    assert health_from_row(raw, fresh_since=77, suspect=True) == replace(health, fresh_since=77)
     fresh = to_row(replace(health, fresh_since=9))
-    assert remembered(fresh, fresh_since=77, suspect=True).fresh_since == 9
-    assert remembered({}, fresh_since=77, suspect=False) == Health(fresh_since=77)
+    assert health_from_row(fresh, fresh_since=77, suspect=True).fresh_since == 9
+    assert health_from_row({}, fresh_since=77, suspect=False) == Health(fresh_since=77)
 
 
 def test_a_re_enabled_key_has_its_grace_unless_the_probe_accepted_it() -> None:
@@ -206,7 +206,7 @@ def test_a_re_enabled_key_has_its_grace_unless_the_probe_accepted_it() -> None:
 @pytest.mark.parametrize("off_ms", [0, CLOCK_SKEW_MAX_MS, -CLOCK_SKEW_MAX_MS])
 def test_a_refused_signature_is_about_the_key_while_the_clocks_agree(off_ms: int) -> None:
     fault = Fault("keyInvalid", "authInvalid", "no", provider_time_ms=_DAY)
-    assert weighed(fault, _DAY + off_ms) is fault
+    assert allow_for_clock_skew(fault, _DAY + off_ms) is fault
 
 
 @pytest.mark.parametrize(
@@ -219,11 +219,11 @@ def test_a_refused_signature_is_about_the_key_while_the_clocks_agree(off_ms: int
 )
 def test_a_refused_signature_is_not_while_they_do_not(off_ms: int, words: str) -> None:
     fault = Fault("keyInvalid", "authInvalid", "no", provider_time_ms=_DAY)
-    after = weighed(fault, _DAY + off_ms)
+    after = allow_for_clock_skew(fault, _DAY + off_ms)
     assert after.health == "neutral"
     assert words in after.message
     untimed = replace(fault, provider_time_ms=None)
-    assert weighed(untimed, 0) is untimed
+    assert allow_for_clock_skew(untimed, 0) is untimed
 
 
 _CLASSES: list[HealthClass] = ["authOk", "authInvalid", "forbiddenScope", "neutral"]

@@ -11,8 +11,9 @@ from pydantic_core import to_json
 from byokd.core.secret import Secret
 from byokd.protocol.lifecycle import Features
 from byokd.protocol.model import ModelListParams, ModelListResult
-from byokd.services.keys.credentials import Credential, CredentialResolver
+from byokd.services.keys.credentials import Credential
 from byokd.services.keys.prober import Prober
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.session import Session
 from byokd.transport.scripted import CannedResponse, ScriptedTransport
@@ -74,7 +75,7 @@ class _OneKey:
     def record(self, *_: Any) -> Any:
         return self.grant.record
 
-    async def grant_for(self, *_: Any) -> Credential:
+    async def resolve_key(self, *_: Any) -> Credential:
         return self.grant
 
 
@@ -140,7 +141,7 @@ async def test_the_probe_asks_the_control_plane_of_the_region(
     answer = _LISTS["/foundation-models"] if default else _LISTS["/models"]
     transport = ScriptedTransport([answer], keep_headers=True)
     grant = Credential(RECORD, _HERE if default else _ELSEWHERE, default, fields)
-    result = await Prober(transport).ask(grant.candidate)
+    result = await Prober(transport).probe(grant.candidate)
     assert (result.verdict, result.models_seen) == ("valid", 2 if default else None)
     [request] = transport.requests
     assert request.url == (
@@ -152,5 +153,5 @@ async def test_the_probe_asks_the_control_plane_of_the_region(
 
 async def test_a_key_that_may_not_list_is_valid_with_restrictions() -> None:
     grant = Credential(RECORD, _HERE, at_default_origin=True, fields=_PAIR)
-    result = await Prober(ScriptedTransport([_DENIED])).ask(grant.candidate)
+    result = await Prober(ScriptedTransport([_DENIED])).probe(grant.candidate)
     assert result.verdict == "validRestricted"

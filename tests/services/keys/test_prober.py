@@ -59,7 +59,7 @@ async def test_a_refused_key_that_begins_like_another_ones(
     key = begin + _REST
     record = load()[name]
     candidate = Candidate(record, _HERE, default, {record.auth.field: Secret(key)})
-    result = await Prober(ScriptedTransport([_answer(*answer)])).ask(candidate)
+    result = await Prober(ScriptedTransport([_answer(*answer)])).probe(candidate)
     assert (result.verdict, result.details.get("looksLike")) == (verdict, owner)
     assert key not in result.model_dump_json()
     if owner is not None:
@@ -91,7 +91,7 @@ async def test_a_refused_signature_is_no_verdict_while_the_clock_is_wrong(
         "region": "eu-west-1",
     }
     candidate = Candidate(record, _HERE, at_default_origin=True, fields=fields)
-    result = await Prober(ScriptedTransport([refused] * 2)).ask(candidate)
+    result = await Prober(ScriptedTransport([refused] * 2)).probe(candidate)
     assert result.verdict == verdict
     assert words in result.message
 
@@ -101,7 +101,7 @@ async def _at_an_endpoint(*answers: CannedResponse) -> tuple[ProbeResult, list[t
     fields: dict[str, Secret | str] = {"region": "eu-west-1", "apiKey": Secret("test-key-" + _REST)}
     transport = ScriptedTransport(list(answers))
     candidate = Candidate(load()["bedrock"], "https://vpce.example.test", False, fields)  # noqa: FBT003
-    result = await Prober(transport).ask(candidate)
+    result = await Prober(transport).probe(candidate)
     return result, [(request.method, request.url) for request in transport.requests]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,10 +15,8 @@ from byokd.protocol.errors import Conflict, InvalidParams
 from byokd.services.keys.origin import origin_of, shown_origin
 from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.keys.sending import authorized
-from byokd.services.keys.service import KeyService
-from byokd.services.runtime.session import Session
+from byokd.services.keys.stored_probe import StoredKeyProber
 from byokd.transport.scripted import CannedResponse, ScriptedTransport
-from byokd.vault import KeyRow
 from dialects.converse import RECORD as CONVERSE
 
 pytestmark = pytest.mark.anyio
@@ -112,19 +111,27 @@ def test_companion_origin_is_for_probes_and_lists_of_a_default_key(
 async def test_probe_of_a_moved_record_sends_nothing_and_is_no_verdict() -> None:
     transport = ScriptedTransport([CannedResponse(200, {}, (to_json({"data": []}),))])
     with pytest.raises(Conflict):
-        await Prober(transport).ask(_candidate("https://new.example/v1", _OLD))
+        await Prober(transport).probe(_candidate("https://new.example/v1", _OLD))
     assert not transport.requests
 
 
 async def test_health_probe_of_a_moved_record_decides_nothing() -> None:
-    class MovedKeys(KeyService):
-        async def _candidate(self, session: Session, row: KeyRow) -> Candidate:  # noqa: ARG002
-            return _candidate("https://new.example/v1", _OLD)
+    class OpenedKey:
+        async def read(self, _work: object) -> SimpleNamespace:
+            row = SimpleNamespace(base_url=None, allow_insecure=False, origin=_OLD, key_id="key_1")
+            return SimpleNamespace(row=row, fields=_KEY)
 
-    transport, nothing = ScriptedTransport([]), cast("Any", None)
-    others = ("providers", "vault", "trail", "desk", "sealing", "lists", "backups", "background")
-    keys = MovedKeys(prober=Prober(transport), **dict.fromkeys(others, nothing))
-    assert await keys.ask_fresh(nothing, nothing) is None
+    record = _RECORD.model_copy(
+        update={"base_url": "https://new.example/v1", "base_url_required": False}
+    )
+    providers = SimpleNamespace(get=lambda *_: record)
+    transport = ScriptedTransport([])
+    prober = StoredKeyProber(cast("Any", providers), cast("Any", OpenedKey()), Prober(transport))
+    row = SimpleNamespace(provider=record.id, key_id="key_1")
+    session = SimpleNamespace(account="default")
+    with pytest.raises(Conflict):
+        await prober.probe(cast("Any", session), cast("Any", row))
+    assert await prober.probe_if_possible(cast("Any", session), cast("Any", row)) is None
     assert not transport.requests
 
 

@@ -29,7 +29,8 @@ from byokd.protocol.model import (
     ModelRefreshParams,
 )
 from byokd.provider_api.model_lists import ListedModel
-from byokd.services.keys.credentials import Credential, CredentialResolver
+from byokd.services.keys.credentials import Credential
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models import service as room
 from byokd.services.models.merge import listed_model_info, merge_models
 from byokd.services.models.service import ModelService
@@ -68,12 +69,12 @@ class Keys:
     async def records_with_keys(self, _session: Session) -> tuple[Provider, ...]:
         return self.records_
 
-    async def usual_grant(
+    async def resolve_auto(
         self, session: Session, record: Provider, key_id: str | None
     ) -> Credential:
-        return await self.grant_for(session, record, key_id)
+        return await self.resolve_key(session, record, key_id)
 
-    async def grant_for(
+    async def resolve_key(
         self, _session: Session, record: Provider, _key_id: str | None
     ) -> Credential:
         if self.refuses is not None:

@@ -61,8 +61,10 @@ class _House:
     def __post_init__(self) -> None:
         self.person = RecordingClient()
         self.session = Session("default", self.person, None, Features(), can_prompt=False)
-        rooms: Any = SimpleNamespace(look=self._look, withdraw_keys=lambda _known: None)
-        custody: Any = SimpleNamespace(look=lambda _session: None)
+        rooms: Any = SimpleNamespace(
+            refresh=self._look, look=self._look, withdraw_keys=lambda _known: None
+        )
+        custody: Any = SimpleNamespace(start_check=lambda _session: None)
         self.changes = StoreWatcher(cast("Any", self.vault), rooms, rooms, rooms, custody)
 
     async def _look(self, _session: Session) -> object:
@@ -72,7 +74,7 @@ class _House:
         """Look once; return what the client was told since the last look."""
         self.person.notes.clear()
         try:
-            await self.changes._look(self.session)
+            await self.changes._poll(self.session)
         except ByokdError:
             return [("failed", "")]
         told = [params for _, params in self.person.notes if isinstance(params, KeyChanged)]

@@ -8,7 +8,7 @@ from byokd.catalog.loader import load
 from byokd.catalog.record import Provider
 from byokd.catalog.variables import variables_of
 from byokd.core.secret import Secret
-from byokd.services.transfer.detect import DetectedKey, addresses, find
+from byokd.services.transfer.detect import DetectedKey, base_url_variables, detect_keys
 
 RECORDS: list[Provider] = list(load().values())
 HF = "HF_TOKEN"
@@ -24,7 +24,7 @@ def _shown(found: DetectedKey) -> tuple[str, dict[str, str], tuple[str, ...]]:
 
 def _found(variables: dict[str, str]) -> list[tuple[str, dict[str, str], tuple[str, ...]]]:
     secrets = {name: Secret(value) for name, value in variables.items()}
-    return [_shown(one) for one in find(RECORDS, secrets)]
+    return [_shown(one) for one in detect_keys(RECORDS, secrets)]
 
 
 PAIR = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -141,7 +141,7 @@ def test_every_variable_of_a_record_is_looked_at(record: Provider) -> None:
             assert not field.secret or found[0][2] == (name,)
     for name in record.base_url_env:
         assert not name.endswith(("_KEY", "_TOKEN")), "an address is no secret"
-        told = addresses(RECORDS, {name: Secret("https://gateway.example")})
+        told = base_url_variables(RECORDS, {name: Secret("https://gateway.example")})
         assert (name, record) in told
         assert _found({name: "https://gateway.example"}) == []
 
@@ -155,7 +155,7 @@ def test_every_provider_with_a_name_of_its_own_has_variables() -> None:
 def test_an_id_names_exactly_one_key() -> None:
     def ids(key: bytes, **variables: str) -> list[str]:
         secrets = {name: Secret(value) for name, value in variables.items()}
-        return [one.item_id(key) for one in find(RECORDS, secrets)]
+        return [one.item_id(key) for one in detect_keys(RECORDS, secrets)]
 
     one, other = b"\1" * 32, b"\2" * 32
     first = ids(one, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")

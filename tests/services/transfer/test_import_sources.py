@@ -93,9 +93,9 @@ async def test_a_record_that_is_no_entry_is_damage(
 async def test_variables_that_nobody_imported_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     variables = {"MISTRAL_API_KEY": Secret("v")}
     held = _sources(variables)
-    assert len((await held.read(SESSION, EnvironmentSource())).found) == 1
+    assert len((await held.read(SESSION, EnvironmentSource())).keys) == 1
     monkeypatch.setattr(imports, "ENVIRONMENT_KEPT_MS", 0)
     nobody = cast("Any", None)
-    await ImportService(held, nobody, nobody, nobody).let_go()
+    await ImportService(held, nobody, nobody, nobody).forget_variables_later()
     assert variables == {}
-    assert (await held.read(SESSION, EnvironmentSource())).found == []
+    assert (await held.read(SESSION, EnvironmentSource())).keys == []

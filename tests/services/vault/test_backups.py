@@ -61,7 +61,7 @@ async def _desk(folder: Path) -> AsyncIterator[tuple[BackupService, _Disk, Recor
     disk, person = _Disk(folder), RecordingClient()
     desk = BackupService(disk)
     session = Session("default", person, None, Features(), can_prompt=False)
-    following = asyncio.create_task(desk.follow(session))
+    following = asyncio.create_task(desk.run(session))
     await asyncio.sleep(0)
     try:
         yield desk, disk, person
@@ -72,9 +72,9 @@ async def _desk(folder: Path) -> AsyncIterator[tuple[BackupService, _Disk, Recor
 
 async def test_a_change_is_followed_by_a_look(tmp_path: Path) -> None:
     async with _desk(tmp_path) as (desk, disk, person):
-        await asyncio.to_thread(desk.note)  # as it comes, from the store's thread
+        await asyncio.to_thread(desk.vault_changed)  # as it comes, from the store's thread
         await disk.until(1)
-        await asyncio.to_thread(desk.note)
+        await asyncio.to_thread(desk.vault_changed)
         await disk.until(2)
     assert person.notes == []
 
@@ -86,7 +86,7 @@ async def test_a_failure_is_logged_and_is_nobodys_failure(
         disk.error = StoreFailed("the disk is full; free some space")
         with caplog.at_level(logging.WARNING):
             await desk.purge()
-            desk.note()
+            desk.vault_changed()
             await disk.until(2)
     assert "no backup was taken: the disk is full; free some space" in caplog.text
 
@@ -108,7 +108,7 @@ async def test_a_nearly_full_disk_is_said_once(tmp_path: Path, free: int, warned
     async with _desk(tmp_path) as (desk, disk, person):
         for looks, left in enumerate((free, free, DISK_LOW_BYTES, free, free), start=1):
             disk.free = left
-            desk.note()
+            desk.vault_changed()
             await disk.until(looks)
             for _ in range(10):
                 await asyncio.sleep(0)  # what follows the look takes a few turns
@@ -127,12 +127,12 @@ async def test_the_end_looks_at_what_nobody_has_looked_at(
     desk = BackupService(disk)
     await desk.aclose()
     assert disk.looks == 0
-    desk.note()
+    desk.vault_changed()
     await desk.aclose()
     await desk.aclose()
     assert disk.looks == 1
     disk.resume.clear()
-    desk.note()
+    desk.vault_changed()
     await desk.aclose()  # a disk that hangs does not hold up the end
 
 

@@ -14,6 +14,8 @@ import pytest
 from byokd.crypto.seal import SealingKey
 from byokd.protocol.vault import VaultLockParams
 from byokd.services.audit.service import AuditService
+from byokd.services.audit.usage_counter import UsageCounter
+from byokd.services.audit.usage_recorder import UsageRecorder
 from byokd.services.vault.backups import BackupService
 from byokd.services.vault.service import VaultService
 from byokd.store.files import store_error
@@ -30,13 +32,14 @@ async def test_a_full_disk_keeps_nobody_from_locking(
     async with vault_fixture.open_vault(tmp_path) as house:
         trail = AuditService(house.vault, house.audit, lambda: None)
         backups = BackupService(Backups(house.places, house.now))
-        desk = VaultService(house.vault, trail, SealingKey(), backups)
+        usage = UsageRecorder(house.vault, trail, UsageCounter(lambda: None))
+        desk = VaultService(house.vault, trail, usage, SealingKey(), backups)
         session = SimpleNamespace(client=SimpleNamespace(notify=lambda *_: None))
 
         def full(*_: object, **__: object) -> None:
             raise store_error("full", "the disk is full")
 
-        monkeypatch.setattr(trail, "note", full)
+        monkeypatch.setattr(trail, "record", full)
         result = await desk.lock(cast("Any", session), VaultLockParams())
         assert (result.vault.state, result.vault.reason) == ("locked", "lockedByUser")
 

@@ -1,1 +1,1 @@
-"""Reads, verifies and maintains the audit log, and counts uses of keys."""
+"""Records, verifies and maintains the audit log, and counts the uses of keys."""

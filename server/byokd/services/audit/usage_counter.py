@@ -1,12 +1,12 @@
-"""How often each key was used and what came of it, until the audit trail is told.
+"""Counts in memory how often each key was used and with which outcome.
 
-Knows how to count. Must not know the store: a call only adds to a number here, and never waits.
+A call only adds to a number here; `UsageRecorder` writes the counts to the audit log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from byokd.core.limits import USES_FLUSH_COUNT
 from byokd.vault import KeyRow
@@ -14,7 +14,7 @@ from byokd.vault import KeyRow
 
 @dataclass(frozen=True, slots=True)
 class UsageCount:
-    """Uses of one version of a key that ended alike. Times are wall-clock milliseconds."""
+    """Uses of one version of a key with the same outcome. Times are wall-clock milliseconds."""
 
     account: str
     key_id: str
@@ -27,46 +27,53 @@ class UsageCount:
 
 
 class UsageCounter:
-    """What was not written yet. `on_due` is called for the first use, and when it gets much."""
+    """The uses that are not written yet.
 
-    def __init__(self, on_due: Callable[[], None] = lambda: None) -> None:
-        self.on_due = on_due
+    Args:
+        on_due: called at the first use and again at `USES_FLUSH_COUNT` waiting uses.
+
+    Attributes:
+        total: uses of this process.
+        waiting: uses that are not written.
+    """
+
+    def __init__(self, on_due: Callable[[], None]) -> None:
+        self._on_due = on_due
         self.total = 0
         self.waiting = 0
-        self._tallies: dict[tuple[str, int, str], UsageCount] = {}
+        self._counts: dict[tuple[str, int, str], UsageCount] = {}
 
     def count(self, row: KeyRow, outcome: str, *, at: int) -> None:
-        """Count one use; a wait of the caller would be a wait of the chat."""
+        """Count one use. Does no I/O, so that a chat does not wait."""
         self.total += 1
         self._add(
-            UsageCount(row.account, row.key_id, row.provider, row.version, outcome, 1, at, at),
-            add=1,
+            UsageCount(row.account, row.key_id, row.provider, row.version, outcome, 1, at, at)
         )
         if self.waiting in {1, USES_FLUSH_COUNT}:
-            self.on_due()
+            self._on_due()
 
     def take(self, key_id: str | None = None) -> tuple[UsageCount, ...]:
-        """Take out what waits, of one key or of all; whoever takes it writes it or puts it back."""
-        taken = tuple(use for use in self._tallies.values() if key_id in {None, use.key_id})
+        """Remove and return the counts of one key or of all; the caller writes or restores them."""
+        taken = tuple(use for use in self._counts.values() if key_id in {None, use.key_id})
         for use in taken:
-            del self._tallies[use.key_id, use.version, use.outcome]
+            del self._counts[use.key_id, use.version, use.outcome]
             self.waiting -= use.count
         return taken
 
-    def put_back(self, uses: Iterable[UsageCount]) -> None:
-        """Keep what could not be written for the next time."""
-        for use in uses:
-            self._add(use, add=use.count)
+    def restore(self, counts: Iterable[UsageCount]) -> None:
+        """Put counts back that could not be written."""
+        for use in counts:
+            self._add(use)
 
-    def _add(self, use: UsageCount, *, add: int) -> None:
+    def _add(self, use: UsageCount) -> None:
+        self.waiting += use.count
         name = (use.key_id, use.version, use.outcome)
-        if (known := self._tallies.get(name)) is not None:
-            first, last = min(known.first_at, use.first_at), max(known.last_at, use.last_at)
-            use = UsageCount(*name_of(use), known.count + use.count, first, last)
-        self._tallies[name] = use
-        self.waiting += add
-
-
-def name_of(use: UsageCount) -> tuple[str, str, str, int, str]:
-    """Return what tells uses apart."""
-    return use.account, use.key_id, use.provider, use.version, use.outcome
+        known = self._counts.get(name)
+        if known is not None:
+            use = replace(
+                known,
+                count=known.count + use.count,
+                first_at=min(known.first_at, use.first_at),
+                last_at=max(known.last_at, use.last_at),
+            )
+        self._counts[name] = use

@@ -48,8 +48,8 @@ from byokd.services.chat.attempt import Attempt
 from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import FallbackMemory
 from byokd.services.chat.state_cache import ProviderStateCache
-from byokd.services.health.policy import Observation, weighed
-from byokd.services.keys.credentials import CredentialResolver
+from byokd.services.health.policy import Observation, allow_for_clock_skew
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.keys.sending import authorized
 from byokd.services.runtime.clock import now_ms, steady_ms
 from byokd.services.runtime.session import KnownKey, Session
@@ -169,7 +169,7 @@ class ChatStream:
                     await self._pause(delay_ms)
                 finally:
                     outcome = "cancelled" if self._cancelled else attempt.outcome
-                    self._engine.credentials.used(attempt.credential, outcome)
+                    self._engine.credentials.count_use(attempt.credential, outcome)
         except ByokdError as error:
             raise error.add(
                 provider=self._params.provider, model=self._params.model
@@ -182,7 +182,7 @@ class ChatStream:
     async def _prepare(self, number: int) -> Attempt:
         """Open the key and encode the call: for each attempt, so that a disabled key is noticed."""
         params, now = self._params, now_ms()
-        credential = await self._engine.credentials.grant(self._session, params)  # steps 1 and 3
+        credential = await self._engine.credentials.resolve(self._session, params)  # steps 1 and 3
         self.key_id = credential.key_id
         call = Call(credential.record, credential.base_url, params, credential.plain_fields)
         surface_fixed = params.dialect is not None or credential.dialect is not None
@@ -194,7 +194,7 @@ class ChatStream:
             started_at=now_ms(),
             steady_at=steady_ms(),
             timer=DeadlineTimer(self._engine.timeouts),
-            redactor=credential.masking(params),
+            redactor=credential.redactor(params),
         )
 
     # --- step 5: send ----------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class ChatStream:
         last, reply = attempt.close()
         if reply.fault is not None and self._fall_back(attempt, reply.fault):
             return (Retry(attempt.number + 1, "badRequest", 0),)
-        fault = weighed(reply.fault, now_ms()) if reply.fault is not None else None
+        fault = allow_for_clock_skew(reply.fault, now_ms()) if reply.fault is not None else None
         attempt.outcome = fault.health if fault else "authOk"
         if fault is None or not self._forgive(attempt, fault):
             await self._observe(attempt, fault)

@@ -1,1 +1,1 @@
-"""Decides when a key is taken out of use, and asks the person about it."""
+"""Disables keys that their provider keeps rejecting, and asks the person about them."""

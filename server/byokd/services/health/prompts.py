@@ -1,7 +1,4 @@
-"""Asks the person about a key, where the client can ask.
-
-Knows the questions and their buttons. Must not act on the answer: whoever asks does.
-"""
+"""Asks the person about a key, if the client can show prompts. The caller acts on the answer."""
 
 from __future__ import annotations
 
@@ -19,21 +16,21 @@ _WARNING: Final = 2  # LSP's MessageType
 _INFO: Final = 3
 
 
-async def about_disabled(session: Session, row: KeyRow) -> bool:
-    """Say that a key was taken out of use; True for "Re-enable". "Update key" is the client's."""
-    said = f"The {_name(row)} was rejected repeatedly and is no longer used."
-    return await _asked(session, _WARNING, said, (UPDATE, RE_ENABLE, DISMISS))
+async def ask_about_disabled(session: Session, row: KeyRow) -> bool:
+    """Ask about a key that was disabled; True for "Re-enable". The client acts on "Update key"."""
+    text = f"The {_name(row)} was rejected repeatedly and is no longer used."
+    return await _ask(session, _WARNING, text, (UPDATE, RE_ENABLE, DISMISS))
 
 
-async def about_accepted(session: Session, row: KeyRow) -> bool:
-    """Say that a key that is out of use is accepted again; True for "Re-enable"."""
-    said = f"The {_name(row)} is accepted again. It was taken out of use after it was rejected."
-    return await _asked(session, _INFO, said, (RE_ENABLE, DISMISS))
+async def ask_about_accepted(session: Session, row: KeyRow) -> bool:
+    """Ask about a disabled key that its provider accepts again; True for "Re-enable"."""
+    text = f"The {_name(row)} is accepted again. It was disabled after it was rejected."
+    return await _ask(session, _INFO, text, (RE_ENABLE, DISMISS))
 
 
-async def _asked(session: Session, type_: int, said: str, titles: tuple[str, ...]) -> bool:
+async def _ask(session: Session, type_: int, text: str, titles: tuple[str, ...]) -> bool:
     actions = tuple(MessageAction(title=title) for title in titles)
-    request = ShowMessageRequest(type=type_, message=said, actions=actions)
+    request = ShowMessageRequest(type=type_, message=text, actions=actions)
     return await session.client.prompt(request) == RE_ENABLE
 
 

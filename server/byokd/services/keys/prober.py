@@ -1,14 +1,13 @@
-"""Asks a provider about a key: the cheapest authenticated question, and what its answer means.
+"""Asks a provider about a key with the cheapest authenticated request of its record.
 
-Knows how long to wait and that every failure of the network is a verdict, not an error. Must not
-know a provider's endpoint or words (its record and the dialects do), nor store anything.
+Every failure of the network is a verdict and not an error. Nothing is stored here.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import anyio
@@ -24,7 +23,7 @@ from byokd.protocol.errors import ByokdError, Conflict
 from byokd.protocol.key import ProbeResult
 from byokd.provider_api.probe import ProbeReading, probe_request, read_probe
 from byokd.services.chat.redaction import StreamRedactor
-from byokd.services.health.policy import weighed
+from byokd.services.health.policy import allow_for_clock_skew
 from byokd.services.keys.sending import authorized
 from byokd.services.runtime.clock import now_ms
 from byokd.transport.interface import Transport
@@ -32,15 +31,15 @@ from byokd.transport.interface import Transport
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A key to ask about, stored or not.
+    """A key to probe, stored or not.
 
     Attributes:
-        record: whose key it is said to be.
+        record: the provider that the key is said to belong to.
         base_url: canonical, templates filled.
-        at_default_origin: whether that is where the record itself points; only then may the
-            question go to a companion origin.
+        at_default_origin: whether the address comes from the record; only then may the probe go to
+            a companion origin.
         fields: all fields of the key.
-        sealed_origin: what a stored key was sealed for; None where it is not stored.
+        sealed_origin: the origin that a stored key was sealed for; None if it is not stored.
         key_id: of a stored key.
     """
 
@@ -51,66 +50,69 @@ class Candidate:
     sealed_origin: str | None = None
     key_id: str | None = None
 
-    def masking(self, params: SendParams | None = None) -> StreamRedactor:
-        """Return what hides the key in everything that comes back; `params` are a chat's."""
-        secrets = (value for value in self.fields.values() if isinstance(value, Secret))
-        return StreamRedactor(SecretRedactor(secrets), params)
+    def redactor(self, params: SendParams | None = None) -> StreamRedactor:
+        """Return a new redactor of this key's secrets; `params` are those of a chat."""
+        return StreamRedactor(SecretRedactor(self._secrets()), params)
 
     def begins_with(self, prefix: str) -> bool:
-        """Tell whether one of its secrets begins so."""
-        begin = re.compile(re.escape(prefix) + ".*", re.DOTALL)
-        secrets = (value for value in self.fields.values() if isinstance(value, Secret))
-        return any(secret.matches(begin) for secret in secrets)
+        """Tell whether one of its secrets begins with a prefix."""
+        pattern = re.compile(re.escape(prefix) + ".*", re.DOTALL)
+        return any(secret.matches(pattern) for secret in self._secrets())
+
+    def _secrets(self) -> Iterator[Secret]:
+        return (value for value in self.fields.values() if isinstance(value, Secret))
 
 
 class Prober:
-    """Asks, within a time limit, and never raises for what a provider or a network does."""
+    """Probes keys within a time limit."""
 
     def __init__(self, transport: Transport, *, timeout_ms: int = PROBE_TIMEOUT_MS) -> None:
         self._transport = transport
         self._timeout_s = timeout_ms / 1000
 
-    async def ask(self, candidate: Candidate, *, fresh: bool = False) -> ProbeResult:
-        """Return what the provider says about a key; `fresh` asks on a new connection.
+    async def probe(self, candidate: Candidate, *, fresh: bool = False) -> ProbeResult:
+        """Return the provider's verdict on a key; `fresh` uses a new connection.
 
         Raises:
-            Conflict: the provider's record leads to an origin that the key was not stored for.
+            Conflict: the provider's record points to another origin than the key was stored for.
         """
         began = time.monotonic()
         result = _unreachable(
             "the provider did not answer in time; check the network and try again"
         )
         with anyio.move_on_after(self._timeout_s):
-            result = await self._ask(candidate, fresh=fresh)
+            result = await self._probe(candidate, fresh=fresh)
         duration_ms = round((time.monotonic() - began) * 1000)
         return result.model_copy(update={"duration_ms": duration_ms, "checked_at": now_ms()})
 
-    async def _ask(self, candidate: Candidate, *, fresh: bool) -> ProbeResult:
+    async def _probe(self, candidate: Candidate, *, fresh: bool) -> ProbeResult:
         probe: Probe | None = candidate.record.probe
-        masking = candidate.masking()
-        result = _unreachable("this provider has no question that could be asked about a key")
+        redactor = candidate.redactor()
+        result = _unreachable("this provider has no request that could check a key")
         while probe is not None:
             try:
-                result = await self._ask_one(candidate, probe, fresh=fresh)
-            except Conflict:  # nothing was sent: this says nothing of the key or the network
+                result = await self._send(candidate, probe, fresh=fresh)
+            except Conflict:  # nothing was sent, so this is no verdict
                 raise
             except ByokdError as error:
-                return _unreachable(masking.text(error.user_message), kind=error.kind)
+                return _unreachable(redactor.text(error.user_message), kind=error.kind)
             probe = probe.fallback if result.verdict == "unknown" else None
-        return _told_apart(candidate, masking.value(result))
+        return _detect_wrong_provider(candidate, redactor.value(result))
 
-    async def _ask_one(self, candidate: Candidate, probe: Probe, *, fresh: bool) -> ProbeResult:
-        record, fields = candidate.record, candidate.fields
+    async def _send(self, candidate: Candidate, probe: Probe, *, fresh: bool) -> ProbeResult:
+        record = candidate.record
         request = probe_request(
             record,
             candidate.base_url,
-            plain(fields),
+            plain_fields_of(candidate.fields),
             at_default_origin=candidate.at_default_origin,
             probe=probe,
         )
         request = authorized(candidate, request, now_ms(), companions=True)
         response = await self._transport.send(request, fresh=fresh)
-        reading = _by_the_clock(read_probe(record, response.head, response.body, probe=probe))
+        reading = _allow_for_clock_skew(
+            read_probe(record, response.head, response.body, probe=probe)
+        )
         details = reading.details
         if reading.fault is not None and reading.verdict in {"unreachable", "unknown"}:
             details = {"kind": reading.fault.kind} | details
@@ -125,19 +127,18 @@ class Prober:
         )
 
 
-def _by_the_clock(reading: ProbeReading) -> ProbeReading:
-    """Say `unknown` of a refused key where it may be this machine's clock that is wrong."""
-    fault = reading.fault and weighed(reading.fault, now_ms())
+def _allow_for_clock_skew(reading: ProbeReading) -> ProbeReading:
+    """Return the verdict `unknown` for a refusal that a wrong clock of this machine explains."""
+    fault = reading.fault and allow_for_clock_skew(reading.fault, now_ms())
     if fault is None or fault is reading.fault:
         return reading
     return replace(reading, verdict="unknown", message=fault.message, fault=fault)
 
 
-def _told_apart(candidate: Candidate, result: ProbeResult) -> ProbeResult:
-    """Say `wrongProvider` of a refused key that begins as only another provider's keys do.
+def _detect_wrong_provider(candidate: Candidate, result: ProbeResult) -> ProbeResult:
+    """Return the verdict `wrongProvider` for a refused key with another provider's prefix.
 
-    The provider has refused it by then; at a base URL of the person's own, a gateway may take
-    anybody's keys.
+    Only at the record's own address: a gateway at the person's base URL may take any keys.
     """
     if result.verdict != "invalid" or not candidate.at_default_origin:
         return result
@@ -156,7 +157,7 @@ def _told_apart(candidate: Candidate, result: ProbeResult) -> ProbeResult:
     )
 
 
-def plain(fields: Mapping[str, Secret | str]) -> dict[str, str]:
+def plain_fields_of(fields: Mapping[str, Secret | str]) -> dict[str, str]:
     """Return the fields that are not secret."""
     return {name: text for name, text in fields.items() if isinstance(text, str)}
 

@@ -1,7 +1,6 @@
-"""Puts a key on a request, after it has compared the request's origin with the key's.
+"""Puts a key on a request after comparing the request's origin with the key's.
 
-Every chat, probe and model list passes through `authorized`. Knows the origin that a key was sealed
-for and the record's companion origins. Must not open a connection or read the store.
+Every chat, probe and model list passes through `authorized`.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from byokd.protocol.errors import Action, Conflict
 from byokd.services.keys.origin import origin_of, shown_origin
 
 
-class Holder(Protocol):
-    """A key that is about to be sent, and the place where it may go."""
+class SendableKey(Protocol):
+    """A key that is about to be sent, with its origin."""
 
     @property
     def record(self) -> Provider:
@@ -28,7 +27,7 @@ class Holder(Protocol):
 
     @property
     def base_url(self) -> str:
-        """The address that the call was built for, canonical, templates filled."""
+        """The address of the call, canonical, templates filled."""
         ...
 
     @property
@@ -53,12 +52,12 @@ class Holder(Protocol):
 
 
 def authorized(
-    holder: Holder, request: HttpRequest, now_ms: int, *, companions: bool
+    key: SendableKey, request: HttpRequest, now_ms: int, *, companions: bool
 ) -> HttpRequest:
     """Return the request with its credential.
 
     Args:
-        holder: the key.
+        key: the key.
         request: complete; a signature covers its exact bytes.
         now_ms: the time of day, for signatures.
         companions: whether the request may go to a companion origin of the record. Probes and model
@@ -68,23 +67,23 @@ def authorized(
         Conflict: the request goes to an origin that the key was not stored for.
         InvalidParams: a field of the key is missing, or holds what no header may carry.
     """
-    _check_origin(holder, request.url, companions=companions)
-    return authorize(request, holder.record, holder.fields, now_ms)
+    _check_origin(key, request.url, companions=companions)
+    return authorize(request, key.record, key.fields, now_ms)
 
 
-def _check_origin(holder: Holder, url: str, *, companions: bool) -> None:
-    present = origin_of(holder.base_url)
-    sealed = holder.sealed_origin or present
+def _check_origin(key: SendableKey, url: str, *, companions: bool) -> None:
+    present = origin_of(key.base_url)
+    sealed = key.sealed_origin or present
     if sealed != present:
-        raise _moved(holder, sealed, present)
+        raise _moved(key, sealed, present)
     wanted = origin_of(url)
     if wanted == sealed:
         return
-    if companions and holder.at_default_origin and wanted in _companion_origins(holder):
+    if companions and key.at_default_origin and wanted in _companion_origins(key):
         return
     raise _conflict(
-        holder,
-        f"this key was stored for {shown_origin(sealed)}, and the record of {holder.record.name} "
+        key,
+        f"this key was stored for {shown_origin(sealed)}, and the record of {key.record.name} "
         f"sends this request to {shown_origin(wanted)}: correct the record",
         sealed,
         wanted,
@@ -92,27 +91,27 @@ def _check_origin(holder: Holder, url: str, *, companions: bool) -> None:
     )
 
 
-def _companion_origins(holder: Holder) -> set[str]:
-    plain = {name: text for name, text in holder.fields.items() if isinstance(text, str)}
-    return {origin_of(fill(template, plain)) for template in holder.record.companion_origins}
+def _companion_origins(key: SendableKey) -> set[str]:
+    plain = {name: text for name, text in key.fields.items() if isinstance(text, str)}
+    return {origin_of(fill(template, plain)) for template in key.record.companion_origins}
 
 
-def _moved(holder: Holder, sealed: str, present: str) -> Conflict:
+def _moved(key: SendableKey, sealed: str, present: str) -> Conflict:
     return _conflict(
-        holder,
+        key,
         f"this key was stored for {shown_origin(sealed)}; its provider is now at "
         f"{shown_origin(present)}: store the key again for the new address and delete this one",
         sealed,
         present,
-        Action(type="promptKey", url=holder.record.key_url),
+        Action(type="promptKey", url=key.record.key_url),
     )
 
 
-def _conflict(holder: Holder, text: str, sealed: str, wanted: str, action: Action) -> Conflict:
+def _conflict(key: SendableKey, text: str, sealed: str, wanted: str, action: Action) -> Conflict:
     return Conflict(
         text,
-        provider=holder.record.id,
-        key_id=holder.key_id,
+        provider=key.record.id,
+        key_id=key.key_id,
         action=action,
         details={"reason": "origin", "from": sealed, "to": wanted},
     )

@@ -51,7 +51,7 @@ class ModelFetch:
     def __init__(self, transport: Transport, grant: Credential) -> None:
         self._transport = transport
         self._grant = grant
-        self._masking = grant.masking()
+        self._masking = grant.redactor()
         self._recipe = grant.record.models
         self._found: dict[str, ListedModel] = {}
         self._unlisted: ByokdError | None = None

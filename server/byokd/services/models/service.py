@@ -26,7 +26,8 @@ from byokd.protocol.model import (
     ModelRefreshResult,
     RefreshedList,
 )
-from byokd.services.keys.credentials import Credential, CredentialResolver
+from byokd.services.keys.credentials import Credential
+from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models.fetch import ModelFetch
 from byokd.services.models.merge import listed_model_info, merge_models
 from byokd.services.runtime.background import Background
@@ -167,7 +168,7 @@ class ModelService:
         self, session: Session, record: Provider, key_id: str | None, *, refresh: bool
     ) -> _Known:
         try:
-            grant = await self._access.grant_for(session, record, key_id)
+            grant = await self._access.resolve_key(session, record, key_id)
         except ByokdError as error:
             if key_id is not None:
                 raise

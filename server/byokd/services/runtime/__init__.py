@@ -1,1 +1,1 @@
-"""The session, background tasks, the clock, paging, and changes made by other processes."""
+"""The session, background tasks, clocks, paging, sealed input and the watcher of the store."""

@@ -1,8 +1,4 @@
-"""Work that nobody waits for: confirming probes, prompts, the look for other processes' changes.
-
-Knows how such work is started, that its failure is logged and not lost, and that it ends with the
-house. Must not know what the work is.
-"""
+"""Runs tasks that no request waits for, such as confirming probes and prompts."""
 
 from __future__ import annotations
 
@@ -15,19 +11,19 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """Holds running work. Everything still running at `aclose` is cancelled and waited for."""
+    """Holds running tasks; `aclose` cancels those that are left. A failed task is logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start work on the running loop."""
+        """Start a task on the running loop."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
-        """Cancel what still runs and wait until it is gone."""
+        """Cancel the running tasks and wait until they ended."""
         running = list(self._tasks)
         for task in running:
             task.cancel()
@@ -36,5 +32,5 @@ class Background:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            # The type alone: the text of a foreign exception may quote what it was working on.
+            # Only the type: the message of a foreign exception may quote its input.
             _log.error("background work failed: %s", type(error).__name__)

@@ -1,6 +1,6 @@
-"""The time of day, for people and for records; and a time that never jumps, for counting.
+"""The wall clock for people and records, and a monotonic clock for intervals.
 
-Knows two functions. Order is never taken from them: sequence numbers are.
+The order of records never depends on either; sequence numbers give it.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ def now_ms() -> int:
 
 
 def steady_ms() -> int:
-    """Return the wall clock as it was when the process began, carried on by a clock without jumps.
+    """Return the wall clock of the process's start plus the elapsed monotonic time.
 
-    Whoever sets the clock changes nothing here, and time spent asleep counts. Two processes agree
-    as far as the clock was right when each began.
+    Setting the clock does not change it, and time asleep counts. Two processes agree as far as the
+    wall clock was right when each started.
     """
-    return _BEGAN_MS + _elapsed_ms()
+    return _STARTED_MS + _elapsed_ms()
 
 
 def _elapsed_ms() -> int:
     if sys.platform == "win32":
         return time.monotonic_ns() // 1_000_000
-    # Linux keeps CLOCK_MONOTONIC still in sleep and has another one; macOS does not.
+    # On Linux CLOCK_MONOTONIC stops during sleep and CLOCK_BOOTTIME does not; macOS has only the
+    # former, which goes on.
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(clock) // 1_000_000
 
 
-_BEGAN_MS = now_ms() - _elapsed_ms()
+_STARTED_MS = now_ms() - _elapsed_ms()

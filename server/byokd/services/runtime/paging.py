@@ -1,7 +1,4 @@
-"""Cuts a list into pages for lists that are whole in memory.
-
-Knows that a cursor is the position where the next page begins.
-"""
+"""Pages of a list that is in memory. A cursor is the index of the next page's first item."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ def page(items: Sequence[T], cursor: str | None, limit: int) -> tuple[Sequence[T
     """Return one page, and the cursor of the next or None at the end.
 
     Raises:
-        InvalidParams: the cursor is not one of ours.
+        InvalidParams: the cursor was not returned for this list.
     """
     start = 0
     if cursor is not None:
@@ -31,7 +28,7 @@ def page(items: Sequence[T], cursor: str | None, limit: int) -> tuple[Sequence[T
 
 
 def unknown_cursor() -> InvalidParams:
-    """Return the error for a cursor that does not belong here."""
+    """Return the error for a cursor that was not returned for this list."""
     return InvalidParams(
         "this cursor is not from a list here; start again without one",
         details=[{"pointer": "/cursor", "reason": "unknown"}],

@@ -1,7 +1,4 @@
-"""Who is asking: the session that `initialize` opened, and the way back to its client.
-
-Knows what the rooms may ask of a client. Must not know JSON-RPC.
-"""
+"""The session that `initialize` opens, and the interface to its client."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Client(Protocol):
-    """The way back. The door implements it; tests record what is said."""
+    """The connected client, as services see it."""
 
     def notify(self, method: str, params: Params) -> None:
         """Send a notification, unless the client opted out of it. Never waits, never raises."""
@@ -30,7 +27,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key as the client was last told of it."""
+    """The state of a key that the client was last notified of."""
 
     provider: str
     version: int
@@ -39,7 +36,7 @@ class KnownKey:
 
     @classmethod
     def of(cls, row: KeyRow) -> KnownKey:
-        """Return what there is to know of a row."""
+        """Return the known state of a row."""
         return cls(row.provider, row.version, row.state, row.is_default)
 
 
@@ -47,7 +44,8 @@ class KnownKey:
 class Session:
     """One connection. The account comes from here and never from a request's params.
 
-    `known` holds the account's keys by id as the client knows them; None for one that was deleted.
+    Attributes:
+        known: the account's keys by id as the client knows them; None for a deleted one.
     """
 
     account: str
@@ -59,5 +57,5 @@ class Session:
 
     @property
     def actor(self) -> str:
-        """How the audit trail names this client."""
+        """The name of this client in the audit log."""
         return self.client_info.name if self.client_info else "unknown"

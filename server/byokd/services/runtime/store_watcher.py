@@ -1,9 +1,8 @@
-"""Finds what other processes changed in the shared store, and tells this process's client.
+"""Finds changes that other processes made in the shared store and notifies this client.
 
-Knows how often to look, what is compared, and the word for each difference. Must not know SQL. A
-look that finds nothing asks the store for one number; a change made here is in `session.known`
-already and is not told twice. Nobody is prompted: the process whose call took a key out of use does
-that.
+A poll without changes reads one number from the store. Changes of this process are in
+`session.known` already and are not notified twice. Nobody is prompted here: the process whose call
+disabled a key does that.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from byokd.protocol.errors import ByokdError
 from byokd.protocol.key import Change, KeyState
 from byokd.services.audit.maintenance import AuditMaintainer
 from byokd.services.chat.engine import ChatEngine
-from byokd.services.health.monitor import tell
+from byokd.services.keys.notifications import notify_key_changed
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.session import KnownKey, Session
 from byokd.services.vault.service import VaultService
 from byokd.vault import KeyFacts, KeyRow, Vault, keys
 
-_WORDS: Final[dict[KeyState, Change]] = {
+_CHANGE_TO: Final[dict[KeyState, Change]] = {
     "active": "enabled",
     "suspect": "suspect",
     "softDisabled": "softDisabled",
@@ -34,73 +33,79 @@ _WORDS: Final[dict[KeyState, Change]] = {
 
 
 class StoreWatcher:
-    """One look-out for the one client of this process."""
+    """Polls the store for the one client of this process."""
 
     def __init__(
         self,
         vault: Vault,
-        desk: VaultService,
+        vault_service: VaultService,
         models: ModelService,
         chat: ChatEngine,
-        custody: AuditMaintainer,
+        maintainer: AuditMaintainer,
     ) -> None:
         self._vault = vault
-        self._desk = desk
+        self._vault_service = vault_service
         self._models = models
         self._chat = chat
-        self._custody = custody
+        self._maintainer = maintainer
         self._began_without_vault = False
-        self._primed = False
-        self._due = True
+        self._compared_once = False
+        self._compare_due = True
 
-    async def follow(self, session: Session) -> None:
-        """Look again and again, until the work is cancelled with the house."""
+    async def run(self, session: Session) -> None:
+        """Poll until cancelled."""
         while True:
-            with suppress(ByokdError):  # a store that fails says so to whoever needs it
-                await self._look(session)
+            with suppress(ByokdError):  # a failing store is reported to the next request
+                await self._poll(session)
             await anyio.sleep(STORE_POLL_MS / 1000)
 
-    async def _look(self, session: Session) -> None:
-        state = (await self._desk.look(session)).state
+    async def _poll(self, session: Session) -> None:
+        state = (await self._vault_service.refresh(session)).state
         if state != "unlocked":
             self._began_without_vault |= state == "uninitialized"
-            self._due = True
+            self._compare_due = True
             return
-        self._due |= await self._vault.changed_elsewhere()
-        if self._due:  # and still, where the last look failed: nothing would tell of it again
+        self._compare_due |= await self._vault.changed_elsewhere()
+        if (
+            self._compare_due
+        ):  # stays set if the comparison fails: `changed_elsewhere` reports a change once
             await self._compare(session)
-            self._due = False
-            self._custody.look(session)
+            self._compare_due = False
+            self._maintainer.start_check(session)
         self._chat.withdraw_keys(session.known)
         await self._models.look(session)
 
     async def _compare(self, session: Session) -> None:
         listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
-        first = not self._primed and not self._began_without_vault
-        self._primed = True
+        # The keys of a vault that was there at the start are not news to the client.
+        first = not self._compared_once and not self._began_without_vault
+        self._compared_once = True
         if first:
             session.known.update({row.key_id: KnownKey.of(row) for row in listing.rows})
             return
         for row, change in differences(session, listing.rows, listing.broken):
             state = row.state if isinstance(row, KeyRow) else None
             reason = row.reason if isinstance(row, KeyRow) else None
-            tell(session, row, change, state=state, reason=reason)
+            notify_key_changed(session, row, change, state=state, reason=reason)
 
 
 def differences(
     session: Session, rows: Iterable[KeyRow], broken: Iterable[str]
 ) -> Iterator[tuple[KeyRow | KeyFacts, Change]]:
-    """Yield each key that is other than the client knows it, with the words for what happened.
+    """Yield each key that differs from what the client knows, with its changes.
 
-    A row that cannot be read any more is not gone. What changed in between and back is no change.
+    Args:
+        session: with the keys that the client knows.
+        rows: the present keys.
+        broken: ids of keys whose rows cannot be read; they are not reported as deleted.
     """
-    there = set(broken)
+    present = set(broken)
     known = dict(session.known)
     for row in rows:
-        there.add(row.key_id)
+        present.add(row.key_id)
         yield from ((row, change) for change in _changes(known.get(row.key_id), row))
     for key_id, key in known.items():
-        if key is not None and key_id not in there:
+        if key is not None and key_id not in present:
             facts = KeyFacts(session.account, key_id, key.provider, key.version, "deleted", "")
             yield facts, "deleted"
 
@@ -110,8 +115,8 @@ def _changes(before: KnownKey | None, row: KeyRow) -> Iterator[Change]:
         yield "stored"
         return
     if row.version > before.version:
-        yield "rotated"  # a rotation makes a key active, and says so by itself
+        yield "rotated"  # implies that the key is active
     if row.state != before.state and (row.version == before.version or row.state != "active"):
-        yield _WORDS[row.state]
+        yield _CHANGE_TO[row.state]
     if row.is_default and not before.is_default:
         yield "defaultSet"

@@ -1,7 +1,7 @@
-"""Which keys a set of variables holds.
+"""Detects the keys in a set of variables.
 
-Knows that several variables can make one key, and that one key can stand in several variables. Must
-not know where they were read, and never follows one that names an address.
+Several variables can make one key, and one key can be in several variables. A variable that holds
+a base URL is reported and never used.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ _ID_CHARS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class DetectedKey:
-    """A key as it was found: nothing of it is checked yet.
+    """A key in a source, not checked yet.
 
     Attributes:
-        record: whose key it seems to be.
+        record: the provider that it seems to belong to.
         fields: by name, the secret ones as `Secret`.
-        variables: the names it was read from; none in a bundle.
-        base_url: where a bundle says that it goes; variables say nothing about that.
-        origin: what it was sealed to in a bundle.
+        variables: the names it was read from; empty for an export file.
+        label: from an export file, as are all that follow.
+        base_url: the key's own.
+        origin: what it was sealed to.
+        allow_insecure: whether plain http was allowed.
+        make_default: whether it was the default key.
+        disabled: whether it was switched off.
     """
 
     record: Provider
@@ -42,22 +46,22 @@ class DetectedKey:
     disabled: bool = False
 
     def item_id(self, key: bytes) -> str:
-        """Return what names exactly this key, to whoever was offered it, and tells nobody more."""
+        """Return an id that depends on all values and reveals none: a MAC under `key`."""
         parts = [part for pair in sorted(_texts(self.fields)) for part in pair]
-        whose = (self.record.id, self.base_url or "", str(len(self.variables)), *self.variables)
-        return "item_" + mac(key, "import-item", *whose, *parts).hex()[:_ID_CHARS]
+        source = (self.record.id, self.base_url or "", str(len(self.variables)), *self.variables)
+        return "item_" + mac(key, "import-item", *source, *parts).hex()[:_ID_CHARS]
 
 
-def find(records: Iterable[Provider], variables: Mapping[str, Secret]) -> list[DetectedKey]:
-    """Return every key that the variables hold, whole or not, in the order of the records."""
-    there = {name: text for name, text in variables.items() if not text.matches(_EMPTY)}
-    return [found for record in records for found in _of_one(record, there)]
+def detect_keys(records: Iterable[Provider], variables: Mapping[str, Secret]) -> list[DetectedKey]:
+    """Return every key in the variables, complete or not, in the order of the records."""
+    filled = {name: text for name, text in variables.items() if not text.matches(_EMPTY)}
+    return [key for record in records for key in _keys_of(record, filled)]
 
 
-def addresses(
+def base_url_variables(
     records: Iterable[Provider], variables: Mapping[str, Secret]
 ) -> list[tuple[str, Provider]]:
-    """Return the variables that name an address, each with the provider that it is about."""
+    """Return the variables that hold a base URL, each with its provider."""
     return [
         (name, record)
         for record in records
@@ -66,23 +70,23 @@ def addresses(
     ]
 
 
-def _of_one(record: Provider, there: Mapping[str, Secret]) -> Iterator[DetectedKey]:
+def _keys_of(record: Provider, variables: Mapping[str, Secret]) -> Iterator[DetectedKey]:
     plain = [known for known in record.fields if not known.secret]
-    beside = {known.name: _first(known, there) for known in plain}
+    matches = {known.name: _first(known, variables) for known in plain}
     fields: dict[str, Secret | str] = {
-        name: read[1].reveal() for name, read in beside.items() if read is not None
+        name: match[1].reveal() for name, match in matches.items() if match is not None
     }
-    used = tuple(read[0] for read in beside.values() if read is not None)
+    plain_names = tuple(match[0] for match in matches.values() if match is not None)
     for group in _groups(record):
-        for names, secrets in _readings(group, there):
-            yield DetectedKey(record, fields | dict(secrets), (*names, *used))
+        for names, secrets in _readings(group, variables):
+            yield DetectedKey(record, fields | dict(secrets), (*names, *plain_names))
 
 
 def _groups(record: Provider) -> list[list[Field]]:
-    """Return the secret fields that make one key together.
+    """Return the sets of secret fields that make one key each.
 
-    An optional secret that is in no set of the record's goes with the largest of them: a session
-    token is worth nothing without the pair that it came with.
+    An optional secret that the record puts into no set belongs to the largest one: a session token
+    needs the pair that it came with.
     """
     secret = [known for known in record.fields if known.secret]
     if not record.one_of:
@@ -100,27 +104,30 @@ def _groups(record: Provider) -> list[list[Field]]:
 
 
 def _readings(
-    group: list[Field], there: Mapping[str, Secret]
+    group: list[Field], variables: Mapping[str, Secret]
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Secret]]]:
-    """Yield each set of values: of a sole field every different one, of several the first ones."""
+    """Yield names and values of each key: every distinct value of a single field, else the first.
+
+    Of a group of several fields there is at most one key, made of each field's first variable.
+    """
     if len(group) == 1:
-        sole = group[0]
-        left = [name for name in sole.env if name in there]
+        single = group[0]
+        left = [name for name in single.env if name in variables]
         while left:
-            value = there[left[0]]
-            same = tuple(name for name in left if there[name] == value)
+            value = variables[left[0]]
+            same = tuple(name for name in left if variables[name] == value)
             left = [name for name in left if name not in same]
-            yield same, {sole.name: value}
+            yield same, {single.name: value}
         return
-    first = {known.name: _first(known, there) for known in group}
-    found = {name: read for name, read in first.items() if read is not None}
-    if found:
-        names = tuple(name for name, _ in found.values())
-        yield names, {field: value for field, (_, value) in found.items()}
+    first = {known.name: _first(known, variables) for known in group}
+    matches = {name: match for name, match in first.items() if match is not None}
+    if matches:
+        names = tuple(name for name, _ in matches.values())
+        yield names, {name: value for name, (_, value) in matches.items()}
 
 
-def _first(known: Field, there: Mapping[str, Secret]) -> tuple[str, Secret] | None:
-    return next(((name, there[name]) for name in known.env if name in there), None)
+def _first(known: Field, variables: Mapping[str, Secret]) -> tuple[str, Secret] | None:
+    return next(((name, variables[name]) for name in known.env if name in variables), None)
 
 
 def _texts(fields: Mapping[str, Secret | str]) -> Iterator[tuple[str, str]]:

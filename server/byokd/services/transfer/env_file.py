@@ -1,8 +1,7 @@
-"""Reads a `.env` file strictly: names and values, and nothing that would have to be carried out.
+"""Parses a `.env` file: names, values, quotes, comments, `export` and escapes.
 
-Knows quotes, comments, `export` and escapes. Must not know which names matter, nor open a file.
-`$` and backticks ask for something to be put in their place. That is never done, and the text as it
-stands would be a wrong value, so such a line gives none and says so.
+`$` and backticks ask for substitution, which is never done. Such a line gives an error instead of a
+value that would be wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _SUBSTITUTION: Final = re.compile(r"(?<!\\)(?:\\\\)*[$`]")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An assignment: where it is, its name, and its value or what is wrong with it."""
+    """An assignment with its line number, and its value or its fault."""
 
     number: int
     name: str | None
@@ -38,12 +37,13 @@ class Line:
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """Yield every assignment, and every line that is none and no comment either.
+    """Yield every assignment, and every other line that is neither empty nor a comment.
 
-    A quoted value may go on over several lines. After a quote that is never closed nothing is read.
+    A quoted value may span lines. Nothing is read after a quote that is not closed.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    at, number = 0, 1
+    at = 0
+    number = 1
     while at < len(text):
         line, after = _line(text, at, number)
         if line is not None:
@@ -53,42 +53,44 @@ def read_lines(text: str) -> Iterator[Line]:
 
 
 def _line(text: str, at: int, number: int) -> tuple[Line | None, int]:
-    """Read what begins at a line's start; return it, and where the next line begins."""
+    """Return the assignment that begins at `at`, and the offset of the next line."""
     end = _end_of_line(text, at)
     blank = _NOTHING.match(text, at)
     if blank and blank.end() >= end - (1 if text[end - 1] == "\n" else 0):
         return None, end
-    found = _ASSIGNMENT.match(text, at)
-    if found is None:
+    match = _ASSIGNMENT.match(text, at)
+    if match is None:
         return Line(number, None, None, "syntax"), end
-    if text[found.end() : found.end() + 1] in {"'", '"'}:
-        return _quoted(text, found.end(), number, found["name"])
-    bare = _COMMENT.sub("", text[found.end() : end].rstrip("\n")).strip()
+    name = match["name"]
+    start = match.end()
+    if text[start : start + 1] in {"'", '"'}:
+        return _quoted(text, start, number, name)
+    bare = _COMMENT.sub("", text[start:end].rstrip("\n")).strip()
     if not _BARE.fullmatch(bare):
-        return Line(number, found["name"], None, "syntax"), end
-    return _valued(number, found["name"], bare, quote=""), end
+        return Line(number, name, None, "syntax"), end
+    return _with_value(number, name, bare, quote=""), end
 
 
 def _quoted(text: str, start: int, number: int, name: str) -> tuple[Line, int]:
     quote = text[start]
-    found = (_SINGLE if quote == "'" else _DOUBLE).match(text, start)
-    if found is None:
+    match = (_SINGLE if quote == "'" else _DOUBLE).match(text, start)
+    if match is None:
         return Line(number, name, None, "unclosedQuote"), len(text)
-    end = _end_of_line(text, found.end())
-    rest = _NOTHING.match(text, found.end())
+    end = _end_of_line(text, match.end())
+    rest = _NOTHING.match(text, match.end())
     if rest is None or text[rest.end() : end].strip("\n"):
         return Line(number, name, None, "syntax"), end
-    return _valued(number, name, found[1], quote=quote), end
+    return _with_value(number, name, match[1], quote=quote), end
 
 
-def _valued(number: int, name: str, raw: str, *, quote: str) -> Line:
+def _with_value(number: int, name: str, raw: str, *, quote: str) -> Line:
     if quote != "'" and _SUBSTITUTION.search(raw):
         return Line(number, name, None, "substitution")
     if quote == '"':
-        raw = _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), raw)
+        raw = _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[1]), raw)
     return Line(number, name, raw)
 
 
 def _end_of_line(text: str, at: int) -> int:
-    found = text.find("\n", at)
-    return len(text) if found < 0 else found + 1
+    newline = text.find("\n", at)
+    return len(text) if newline < 0 else newline + 1

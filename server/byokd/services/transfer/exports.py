@@ -1,7 +1,7 @@
-"""`key/export`: seals keys for another machine, where the person asked for it on a terminal.
+"""`key/export`: returns keys as one file, encrypted under a passphrase of the person.
 
-Knows that this process must have been allowed to, and that the trail says so before the file
-leaves. Must not know how a key is sealed. What leaves is encrypted under a passphrase of theirs.
+The process must have been started with `--allow-export`. The audit log records each exported key in
+the transaction that reads it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from byokd.keysource.passphrase import check_new, derive_key, new_cost
 from byokd.protocol.errors import InvalidParams, NotFound, Unsupported
 from byokd.protocol.transfer import KeyExportParams, KeyExportResult
 from byokd.services.audit.service import AuditService
-from byokd.services.keys.input import open_secret
+from byokd.services.runtime.sealed_input import open_secret
 from byokd.services.runtime.session import Session
 from byokd.vault import KeyRow, Vault, VaultTx, keys, transfer
 
@@ -27,20 +27,20 @@ _FIELD: Final = "passphrase"
 
 
 class ExportService:
-    """Keys that leave for another machine.
+    """Exports keys.
 
     Args:
-        vault: where they are.
-        trail: what must say so.
+        vault: holds the keys.
+        audit: records each exported key.
         sealing: opens the passphrase.
         allowed: whether the daemon was started with `--allow-export`.
     """
 
     def __init__(
-        self, vault: Vault, trail: AuditService, sealing: SealingKey, *, allowed: bool
+        self, vault: Vault, audit: AuditService, sealing: SealingKey, *, allowed: bool
     ) -> None:
         self._vault = vault
-        self._trail = trail
+        self._audit = audit
         self._sealing = sealing
         self._allowed = allowed
 
@@ -48,10 +48,10 @@ class ExportService:
         """Return the keys of this account as one encrypted file.
 
         Raises:
-            Unsupported: this daemon was not started for it.
+            Unsupported: this daemon was not started with `--allow-export`.
             InvalidParams: the passphrase is too short, or there are too many keys for one file.
             NotFound: there is no such key, or none at all.
-            VaultError: the vault is not open, or the disk refuses; nothing left.
+            VaultError: the vault is not open, or the disk refuses.
         """
         if not self._allowed:
             raise Unsupported(
@@ -64,15 +64,15 @@ class ExportService:
         cost = new_cost().packed()
         key = await derive_key(passphrase, cost)
 
-        def write(tx: VaultTx) -> tuple[bytes, int, tuple[str, ...]]:
-            rows, broken = _chosen(tx, session.account, params.key_ids)
+        def export(tx: VaultTx) -> tuple[bytes, int, tuple[str, ...]]:
+            rows, broken = _rows_to_export(tx, session.account, params.key_ids)
             data = export_file.write(key, cost, [transfer.pack_entry(tx, row) for row in rows])
             for row in rows:
-                self._trail.note(tx, session, "key.exported", row)
+                self._audit.record(tx, session, "key.exported", row)
             return data, len(rows), broken
 
         try:
-            data, count, left_out = await self._vault.transaction(write)
+            data, count, left_out = await self._vault.transaction(export)
         except ExportFileError:
             raise InvalidParams(
                 f"these keys need more than {BUNDLE_MAX_BYTES} bytes; export them in parts",
@@ -81,9 +81,10 @@ class ExportService:
         return KeyExportResult(bundle=b64encode(data).decode(), keys=count, left_out=left_out)
 
 
-def _chosen(
+def _rows_to_export(
     tx: VaultTx, account: str, key_ids: Collection[str] | None
 ) -> tuple[list[KeyRow], tuple[str, ...]]:
+    """Return the rows to export, and the ids of keys whose rows cannot be read."""
     if key_ids:
         return [keys.get(tx, account, key_id) for key_id in dict.fromkeys(key_ids)], ()
     listing = keys.list_keys(tx, account)

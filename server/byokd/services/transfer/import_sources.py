@@ -1,7 +1,6 @@
-"""Where keys are imported from: variables, a `.env` file, a bundle of another machine.
+"""Reads the sources of an import: variables, a `.env` file, an export file of another machine.
 
-Knows how each is read and what is noticed on the way. Must not store anything. Nothing is searched
-for: a path is one that the person named.
+Nothing is stored here, and no path is read that the person did not name.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from byokd.core.limits import BUNDLE_MAX_BYTES, ENV_FILE_MAX_BYTES
 from byokd.core.secret import Secret
 from byokd.crypto import export_file
 from byokd.crypto.argon2 import Cost
-from byokd.crypto.export_file import ExportFileError, Fault as BundleFault
+from byokd.crypto.export_file import ExportFileError, Fault as FileFault
 from byokd.crypto.seal import SealingKey
 from byokd.keysource.passphrase import derive_key
 from byokd.protocol.errors import InvalidParams, NotFound, Unsupported
@@ -30,10 +29,10 @@ from byokd.protocol.transfer import (
     SourceWarning,
     VariablesSource,
 )
-from byokd.services.keys.input import open_secret
 from byokd.services.providers import ProviderService
+from byokd.services.runtime.sealed_input import open_secret
 from byokd.services.runtime.session import Session
-from byokd.services.transfer.detect import DetectedKey, addresses, find
+from byokd.services.transfer.detect import DetectedKey, base_url_variables, detect_keys
 from byokd.services.transfer.env_file import Fault, Line, read_lines
 from byokd.store.user_file import read_user_file
 from byokd.vault import transfer
@@ -41,12 +40,12 @@ from byokd.vault import transfer
 METHOD: Final = "key/import"
 
 _PATH: Final = "/source/path"
-_LINES: Final[dict[Fault, str]] = {
+_LINE_FAULTS: Final[dict[Fault, str]] = {
     "syntax": "this line is not NAME=value",
-    "substitution": "this value asks for something to be put in its place; write it out",
+    "substitution": "this value contains a substitution, which is never done; write the value out",
     "unclosedQuote": "the quote that begins here is never closed; nothing after it was read",
 }
-_BUNDLES: Final[dict[BundleFault, tuple[str, str]]] = {
+_FILE_FAULTS: Final[dict[FileFault, tuple[str, str]]] = {
     "notABundle": (_PATH, "that is not a file that byokd exported"),
     "newer": (_PATH, "a newer byokd made this file; update byokd here"),
     "damaged": (_PATH, "the file is damaged; copy it again from where it was made"),
@@ -57,9 +56,9 @@ _BUNDLES: Final[dict[BundleFault, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a source holds."""
+    """The keys of a source, with the variables and lines that gave none."""
 
-    found: Sequence[DetectedKey]
+    keys: Sequence[DetectedKey]
     ignored: tuple[IgnoredVariable, ...] = ()
     warnings: tuple[SourceWarning, ...] = ()
 
@@ -68,9 +67,9 @@ class ImportSources:
     """Reads sources.
 
     Args:
-        providers: whose keys are known.
-        sealing: opens what the client sealed.
-        variables: those that the process was started with; emptied by `forget`.
+        providers: the providers whose keys are detected.
+        sealing: opens sealed variables and passphrases.
+        variables: those of the client's environment at the start; emptied by `forget_variables`.
     """
 
     def __init__(
@@ -84,10 +83,10 @@ class ImportSources:
         self._variables = variables
 
     async def read(self, session: Session, source: ImportSource) -> Content:
-        """Return what a source holds.
+        """Return the content of a source.
 
         Raises:
-            InvalidParams: the file or the passphrase will not do; a pointer and a reason say why.
+            InvalidParams: the file or the passphrase is wrong, with a pointer and a reason.
         """
         records = self._providers.visible(session)
         match source:
@@ -102,15 +101,15 @@ class ImportSources:
                     },
                 )
             case EnvFileSource():
-                return await asyncio.to_thread(_env_file, records, source.path)
+                return await asyncio.to_thread(_read_env_file, records, source.path)
             case BundleSource():
-                return await self._bundle(session, source)
+                return await self._read_export_file(session, source)
 
-    def forget(self) -> None:
-        """Let go of the variables that the process was started with."""
+    def forget_variables(self) -> None:
+        """Drop the variables of the client's environment."""
         self._variables.clear()
 
-    async def _bundle(self, session: Session, source: BundleSource) -> Content:
+    async def _read_export_file(self, session: Session, source: BundleSource) -> Content:
         passphrase = open_secret(
             session, source.passphrase, self._sealing, method=METHOD, field="passphrase"
         )
@@ -118,24 +117,28 @@ class ImportSources:
             read_user_file, source.path, BUNDLE_MAX_BYTES, pointer=_PATH
         )
         try:
-            read = export_file.read(data)
-            Cost.unpacked(read.cost)
+            content = export_file.read(data)
+            Cost.unpacked(content.cost)  # raises before a cost out of bounds is paid
         except ExportFileError as error:
             raise _refused(error.fault) from None
         except ValueError:
             raise _refused("damaged") from None
-        key = await derive_key(passphrase, read.cost)
+        key = await derive_key(passphrase, content.cost)
         try:
-            opened = [transfer.unpack_entry(text) for text in export_file.open_records(key, read)]
+            entries = [
+                transfer.unpack_entry(text) for text in export_file.open_records(key, content)
+            ]
         except ExportFileError as error:
             raise _refused(error.fault) from None
         except ValueError:
             raise _refused("damaged") from None
-        return self._known(session, opened)
+        return self._detect(session, entries)
 
-    def _known(self, session: Session, opened: Sequence[transfer.TransferredKey]) -> Content:
-        found, warnings = list[DetectedKey](), list[SourceWarning]()
-        for entry in opened:
+    def _detect(self, session: Session, entries: Sequence[transfer.TransferredKey]) -> Content:
+        """Return the keys of an export file whose providers exist here."""
+        detected: list[DetectedKey] = []
+        warnings: list[SourceWarning] = []
+        for entry in entries:
             new = entry.new
             try:
                 record = self._providers.get(new.provider, session)
@@ -143,7 +146,7 @@ class ImportSources:
                 text = f"there is no provider {new.provider} here; its key is left out"
                 warnings.append(SourceWarning(type="unknownProvider", line=None, message=text))
                 continue
-            found.append(
+            detected.append(
                 DetectedKey(
                     record,
                     new.fields,
@@ -155,7 +158,7 @@ class ImportSources:
                     disabled=entry.disabled,
                 )
             )
-        return Content(found, warnings=tuple(warnings))
+        return Content(detected, warnings=tuple(warnings))
 
 
 def _content(
@@ -165,12 +168,12 @@ def _content(
 ) -> Content:
     ignored = tuple(
         IgnoredVariable(variable=name, provider=record.id, reason="baseUrl")
-        for name, record in addresses(records, variables)
+        for name, record in base_url_variables(records, variables)
     )
-    return Content(find(records, variables), ignored, warnings)
+    return Content(detect_keys(records, variables), ignored, warnings)
 
 
-def _env_file(records: Sequence[Provider], path: str) -> Content:
+def _read_env_file(records: Sequence[Provider], path: str) -> Content:
     data, open_to_others = read_user_file(path, ENV_FILE_MAX_BYTES, pointer=_PATH)
     try:
         text = data.decode()
@@ -182,9 +185,9 @@ def _env_file(records: Sequence[Provider], path: str) -> Content:
             details=[{"pointer": _PATH, "reason": "notText"}],
         )
     known = frozenset[str]().union(*map(variables_of, records))
-    lines = [line for line in read_lines(text) if _matters(line, known)]
+    lines = [line for line in read_lines(text) if _is_relevant(line, known)]
     warnings = [
-        SourceWarning(type="line", line=line.number, message=_LINES[line.fault])
+        SourceWarning(type="line", line=line.number, message=_LINE_FAULTS[line.fault])
         for line in lines
         if line.fault is not None
     ]
@@ -195,11 +198,11 @@ def _env_file(records: Sequence[Provider], path: str) -> Content:
     return _content(records, values, tuple(warnings))
 
 
-def _matters(line: Line, known: frozenset[str]) -> bool:
-    """Tell whether a line is about a key, or hides from us what it is about."""
+def _is_relevant(line: Line, known: frozenset[str]) -> bool:
+    """Tell whether a line sets a known variable, or may set one but cannot be parsed."""
     return line.name is None or line.name in known or line.fault == "unclosedQuote"
 
 
-def _refused(fault: BundleFault) -> InvalidParams:
-    pointer, text = _BUNDLES[fault]
+def _refused(fault: FileFault) -> InvalidParams:
+    pointer, text = _FILE_FAULTS[fault]
     return InvalidParams(text, details=[{"pointer": pointer, "reason": fault}])

@@ -1,8 +1,7 @@
-"""`key/import`: shows the keys that a source holds, and stores those that a person chooses.
+"""`key/import`: previews the keys of a source, and stores those that a person chooses.
 
-Knows the order: read, check each key, tell what is known of it; and for a chosen one the same way
-in as `key/store`. Must not know how a source is read. A value is never shown, and one bad key does
-not keep the others out.
+A chosen key is checked, probed and stored as in `key/store`. No value is shown. A key that fails
+does not stop the others.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 
@@ -30,7 +29,7 @@ from byokd.protocol.transfer import (
     KeyImportParams,
     KeyImportResult,
 )
-from byokd.services.keys.input import ParsedKey, check_found
+from byokd.services.keys.input import ParsedKey, check_detected
 from byokd.services.keys.service import KeyService
 from byokd.services.runtime.session import Session
 from byokd.services.transfer.detect import DetectedKey
@@ -41,218 +40,228 @@ from byokd.vault import NewKey, Vault, VaultTx, keys
 _FIELDS: Final = "/fields/"
 _NO_CHOICE: Final = ImportChoice.model_construct(id="")
 
+_StoredKeys: TypeAlias = dict[str, dict[tuple[str | None, str | None], str]]
+"""Ids of stored keys by provider, then by fingerprint and origin; read once for a preview."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What the vault says of a key: its fingerprint here, and the entry that it is already."""
+class _Match:
+    """A detected key's fingerprint in this vault, and the id of the equal stored key."""
 
     fingerprint: str | None
     key_id: str | None
 
 
-class _Seen(dict[str, dict[tuple[str | None, str | None], str]]):
-    """The stored keys of each provider, by fingerprint and origin; read once for a preview."""
-
-
 class ImportService:
-    """Keys that come from elsewhere."""
+    """Imports keys."""
 
     def __init__(
-        self, sources: ImportSources, vault: Vault, desk: VaultService, keys_room: KeyService
+        self,
+        sources: ImportSources,
+        vault: Vault,
+        vault_service: VaultService,
+        key_service: KeyService,
     ) -> None:
         self._sources = sources
         self._vault = vault
-        self._desk = desk
-        self._keys = keys_room
-        # An item's id is worth nothing outside of this process.
-        self._id_key = os.urandom(KEY_BYTES)
+        self._vault_service = vault_service
+        self._key_service = key_service
+        self._id_key = os.urandom(KEY_BYTES)  # an item's id is valid in this process only
 
     async def import_(self, session: Session, params: KeyImportParams) -> KeyImportResult:
-        """Return what a source holds, and store what was chosen of it.
+        """Return the keys of a source, and store the chosen ones.
 
         Raises:
             InvalidParams: the source cannot be read.
             VaultError: something was chosen, and keys cannot be stored on this machine.
         """
         if params.choose is not None:
-            await self._desk.ready(session)
+            await self._vault_service.ensure_ready(session)
         content = await self._sources.read(session, params.source)
-        found = {one.item_id(self._id_key): one for one in content.found}
-        seen = _Seen()
-        items = tuple([await self._item(session, id_, one, seen) for id_, one in found.items()])
+        detected = {key.item_id(self._id_key): key for key in content.keys}
+        stored: _StoredKeys = {}
+        items = tuple(
+            [await self._item(session, id_, key, stored) for id_, key in detected.items()]
+        )
         outcomes = None
         if params.choose is not None:
-            outcomes = await self._take_all(session, found, params.choose, params.probe)
+            outcomes = await self._store_chosen(session, detected, params.choose, params.probe)
             if params.source.type == "environment":
-                self._sources.forget()
+                self._sources.forget_variables()
         return KeyImportResult(
             items=items, ignored=content.ignored, warnings=content.warnings, outcomes=outcomes
         )
 
-    async def let_go(self) -> None:
-        """Forget the variables of the start, after a time in which nobody imported them."""
+    async def forget_variables_later(self) -> None:
+        """Drop the variables of the start after a time in which nobody imported them."""
         await anyio.sleep(ENVIRONMENT_KEPT_MS / 1000)
-        self._sources.forget()
+        self._sources.forget_variables()
 
     async def _item(
-        self, session: Session, id_: str, found: DetectedKey, seen: _Seen
+        self, session: Session, id_: str, detected: DetectedKey, stored: _StoredKeys
     ) -> ImportItem:
-        problem, taken = None, None
+        problem: ImportProblem | None = None
+        parsed: ParsedKey | None = None
         try:
-            taken = _checked(found, _NO_CHOICE)
-        except InvalidParams as refused:
-            problem = _problem(refused)
-        fields = taken.fields if taken else found.fields
-        origin = taken.address.origin if taken else None
-        stored = _Stored(None, None)
-        with suppress(VaultError):  # a preview is worth having before there is a vault, too
-            stored = await self._stored(session, found, fields, origin, seen)
-        if stored.key_id is not None:
+            parsed = _check(detected, _NO_CHOICE)
+        except InvalidParams as error:
+            problem = _problem_of(error)
+        fields = parsed.fields if parsed else detected.fields
+        origin = parsed.address.origin if parsed else None
+        match = _Match(None, None)
+        with suppress(VaultError):  # without a vault the preview shows the rest
+            match = await self._match(session, detected, fields, origin, stored)
+        if match.key_id is not None:
             problem = ImportProblem(type="stored", field=None, message="is stored already")
         first = next((value for value in fields.values() if isinstance(value, Secret)), None)
         return ImportItem(
             id=id_,
-            provider=found.record.id,
-            label=found.label,
-            variables=found.variables,
+            provider=detected.record.id,
+            label=detected.label,
+            variables=detected.variables,
             fields=tuple(fields),
             origin=origin,
-            base_url=taken.address.own if taken else None,
+            base_url=parsed.address.own if parsed else None,
             last4=None if first is None else first.last4(),
-            fingerprint=stored.fingerprint,
-            stored_as=stored.key_id,
+            fingerprint=match.fingerprint,
+            stored_as=match.key_id,
             problem=problem,
         )
 
-    async def _stored(
+    async def _match(
         self,
         session: Session,
-        found: DetectedKey,
+        detected: DetectedKey,
         fields: Mapping[str, Secret | str],
         origin: str | None,
-        seen: _Seen,
-    ) -> _Stored:
-        account, provider = session.account, found.record.id
+        stored: _StoredKeys,
+    ) -> _Match:
+        """Compare a detected key with the stored ones; fills `stored` for its provider."""
+        account, provider = session.account, detected.record.id
 
-        def look(tx: VaultTx) -> _Stored:
-            print_ = keys.fingerprint_of(tx, account, provider, fields)
-            if provider not in seen:
+        def read(tx: VaultTx) -> _Match:
+            fingerprint = keys.fingerprint_of(tx, account, provider, fields)
+            if provider not in stored:
                 rows = keys.list_keys(tx, account, provider).rows
-                seen[provider] = {(row.fingerprint, row.origin): row.key_id for row in rows}
-            return _Stored(print_, seen[provider].get((print_, origin)))
+                stored[provider] = {(row.fingerprint, row.origin): row.key_id for row in rows}
+            return _Match(fingerprint, stored[provider].get((fingerprint, origin)))
 
-        return await self._vault.read(look)
+        return await self._vault.read(read)
 
-    async def _take_all(
+    async def _store_chosen(
         self,
         session: Session,
-        found: Mapping[str, DetectedKey],
-        choose: Sequence[ImportChoice],
+        detected: Mapping[str, DetectedKey],
+        choices: Sequence[ImportChoice],
         policy: ProbePolicy,
     ) -> tuple[ImportOutcome, ...]:
-        """Store what was chosen, a few at a time; the outcomes are in the order of the choice."""
-        room = asyncio.Semaphore(IMPORT_AT_ONCE)
+        """Store the chosen keys, `IMPORT_AT_ONCE` at a time; outcomes are in the choices' order."""
+        slots = asyncio.Semaphore(IMPORT_AT_ONCE)
 
-        async def one(choice: ImportChoice) -> ImportOutcome:
-            async with room:
+        async def store(choice: ImportChoice) -> ImportOutcome:
+            async with slots:
                 try:
-                    return await self._take(session, found.get(choice.id), choice, policy)
+                    return await self._store(session, detected.get(choice.id), choice, policy)
                 except ByokdError as error:
                     return ImportOutcome(
                         id=choice.id, key=None, probe=None, notes=(), error=error.data()
                     )
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(choice)) for choice in choose]
+            tasks = [group.create_task(store(choice)) for choice in choices]
         return tuple(task.result() for task in tasks)
 
-    async def _take(
-        self, session: Session, found: DetectedKey | None, choice: ImportChoice, policy: ProbePolicy
+    async def _store(
+        self,
+        session: Session,
+        detected: DetectedKey | None,
+        choice: ImportChoice,
+        policy: ProbePolicy,
     ) -> ImportOutcome:
-        if found is None:
+        if detected is None:
             raise NotFound("the source does not hold this any more; look at it again")
-        taken = _checked(found, choice)
-        stored = await self._stored(session, found, taken.fields, taken.address.origin, _Seen())
-        if stored.key_id is not None:
-            raise Conflict("this key is stored already", key_id=stored.key_id)
+        parsed = _check(detected, choice)
+        match = await self._match(session, detected, parsed.fields, parsed.address.origin, {})
+        if match.key_id is not None:
+            raise Conflict("this key is stored already", key_id=match.key_id)
         new = NewKey(
-            provider=found.record.id,
-            origin=taken.address.origin,
-            fields=taken.fields,
-            label=choice.label or found.label,
-            base_url=taken.address.own,
-            allow_insecure=choice.allow_insecure_origin or found.allow_insecure,
-            make_default=choice.make_default or found.make_default,
+            provider=detected.record.id,
+            origin=parsed.address.origin,
+            fields=parsed.fields,
+            label=choice.label or detected.label,
+            base_url=parsed.address.own,
+            allow_insecure=choice.allow_insecure_origin or detected.allow_insecure,
+            make_default=choice.make_default or detected.make_default,
         )
-        result = await self._keys.store_new(
-            session, taken, new, policy, cause="import", disabled=found.disabled
+        result = await self._key_service.store_parsed(
+            session, parsed, new, policy, cause="import", disabled=detected.disabled
         )
         return ImportOutcome(
             id=choice.id, key=result.key, probe=result.probe, notes=result.notes, error=None
         )
 
 
-def _checked(found: DetectedKey, choice: ImportChoice) -> ParsedKey:
-    """Return a key with what the person added, checked as `key/store` checks.
+def _check(detected: DetectedKey, choice: ImportChoice) -> ParsedKey:
+    """Return a detected key with the person's additions, checked as in `key/store`.
 
     Raises:
-        InvalidParams: it does not fit, or only a variable says where it goes.
+        InvalidParams: it does not fit, or its address comes from a variable only.
     """
     for name in choice.fields:
-        known = found.record.field(name)
+        known = detected.record.field(name)
         if known is not None and known.secret:
             raise InvalidParams(
                 f"the field {name} is secret and is not part of a choice",
                 details=[{"pointer": f"{_FIELDS}{name}", "reason": "is secret"}],
             )
-    _refuse_strange(found, choice)
-    base_url = choice.base_url or found.base_url
-    taken = check_found(
-        found.record,
-        {**found.fields, **choice.fields},
+    _refuse_malformed_plain(detected, choice)
+    base_url = choice.base_url or detected.base_url
+    parsed = check_detected(
+        detected.record,
+        {**detected.fields, **choice.fields},
         base_url=base_url,
-        allow_insecure=choice.allow_insecure_origin or found.allow_insecure,
+        allow_insecure=choice.allow_insecure_origin or detected.allow_insecure,
     )
-    if base_url is None and taken.address.own is not None:
+    if base_url is None and parsed.address.own is not None:
         raise InvalidParams(
-            f"a variable says that this key goes to {taken.address.origin}; give that base URL"
+            f"a variable says that this key goes to {parsed.address.origin}; give that base URL"
             " yourself if it is right",
             details=[{"pointer": "/baseUrl", "reason": "comes from a variable"}],
         )
-    if choice.base_url is None and found.origin not in {None, taken.address.origin}:
+    if choice.base_url is None and detected.origin not in {None, parsed.address.origin}:
         raise InvalidParams(
-            f"this key was stored for {found.origin}, and would go to {taken.address.origin} here;"
-            " give the base URL yourself",
+            f"this key was stored for {detected.origin}, and would go to {parsed.address.origin}"
+            " here; give the base URL yourself",
             details=[{"pointer": "/baseUrl", "reason": "has another origin here"}],
         )
-    return taken
+    return parsed
 
 
-def _refuse_strange(found: DetectedKey, choice: ImportChoice) -> None:
-    """Refuse a plain field whose variable holds something else, which may be somebody's secret.
+def _refuse_malformed_plain(detected: DetectedKey, choice: ImportChoice) -> None:
+    """Refuse a variable of a plain field with an unexpected value, which may be a secret.
 
-    A person who types such a value themselves is believed, as in `key/store`.
+    A value that the person types is accepted, as in `key/store`.
     """
-    for name, value in found.fields.items():
-        known = found.record.field(name)
+    for name, value in detected.fields.items():
+        known = detected.record.field(name)
         if known is None or isinstance(value, Secret) or name in choice.fields or "://" in value:
             continue
-        if found.variables and known.pattern and not re.search(known.pattern, value.strip()):
+        if detected.variables and known.pattern and not re.search(known.pattern, value.strip()):
             raise InvalidParams(
                 f"the variable for the field {name} holds something else",
                 details=[{"pointer": f"{_FIELDS}{name}", "reason": "holds something else"}],
             )
 
 
-def _problem(refused: InvalidParams) -> ImportProblem:
-    details = refused.fields.get("details")
+def _problem_of(error: InvalidParams) -> ImportProblem:
+    details = error.fields.get("details")
     first = details[0] if isinstance(details, list) else {}
     pointer, reason = str(first.get("pointer", "")), str(first.get("reason", ""))
     if pointer == "/baseUrl":
-        return ImportProblem(type="baseUrl", field=None, message=refused.user_message)
+        return ImportProblem(type="baseUrl", field=None, message=error.user_message)
     missing = pointer == "/fields" or reason == "is required"
     return ImportProblem(
         type="missingField" if missing else "malformed",
         field=pointer.removeprefix(_FIELDS) if pointer.startswith(_FIELDS) else None,
-        message=refused.user_message,
+        message=error.user_message,
     )

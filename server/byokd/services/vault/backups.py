@@ -1,7 +1,6 @@
-"""Backups: taken after changes without being asked for, told of, and put back on request.
+"""Takes backups after changes, warns of a full disk, and restores a backup on request.
 
-Knows when to look whether one is due, and what a person is told. Must not know how a copy is made.
-A backup that cannot be taken is never the failure of a change.
+A backup that cannot be taken never fails a change.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _WARNING: Final = 2  # LSP's MessageType
 
 
 class BackupService:
-    """The backups of the vault of this process."""
+    """The backups of this process's vault."""
 
     def __init__(self, backups: Backups) -> None:
         self._backups = backups
@@ -34,55 +33,56 @@ class BackupService:
         self._pending = False
         self._warned = False
 
-    def note(self) -> None:
-        """Learn that the vault changed. Comes from the store's thread, and never waits."""
+    def vault_changed(self) -> None:
+        """Ask for a backup; called on the store's thread, never waits."""
         self._pending = True
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop is gone: the next process sees that one is due
+            with suppress(RuntimeError):  # the loop is closed; the next process takes the backup
                 self._loop.call_soon_threadsafe(self._changed.set)
 
-    async def follow(self, session: Session) -> None:
-        """Take backups when they are due, and warn of a full disk, until the house closes."""
+    async def run(self, session: Session) -> None:
+        """Take backups when they are due and warn of a full disk, until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), BACKUP_LOOK_MS / 1000)
             self._changed.clear()
-            await self._keep()
-            self._warn(session)
+            await self._take_if_due()
+            self._warn_if_full(session)
 
     async def purge(self) -> None:
-        """See to it that no backup holds what was just deleted; wait for it a little."""
-        keeping = asyncio.ensure_future(self._keep())
+        """Replace backups that hold a deleted key; waits at most `BACKUP_WAIT_MS` for that."""
+        taking = asyncio.ensure_future(self._take_if_due())
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(keeping), BACKUP_WAIT_MS / 1000)
+            await asyncio.wait_for(asyncio.shield(taking), BACKUP_WAIT_MS / 1000)
 
     async def aclose(self) -> None:
-        """Look once more after a change that nobody has looked at; the vault is closed already.
+        """Take a pending backup after the vault is closed.
 
-        A command line's daemon ends before its first look.
+        The daemon of a command line ends before `run` takes its first one.
         """
         if self._pending:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._keep(), BACKUP_CLOSE_MS / 1000)
+                await asyncio.wait_for(self._take_if_due(), BACKUP_CLOSE_MS / 1000)
 
     async def list(self) -> tuple[BackupInfo, ...]:
-        """Return what there is, newest first; nothing where the folder cannot be read."""
+        """Return the backups, newest first; none if the folder cannot be read."""
         try:
-            found = await self._backups.list()
+            copies = await self._backups.list()
         except ByokdError:
             return ()
         return tuple(
             BackupInfo(number=number, taken_at=copy.taken_at, size_bytes=copy.size_bytes)
-            for number, copy in enumerate(found, start=1)
+            for number, copy in enumerate(copies, start=1)
         )
 
     async def restore(self, _session: Session, params: VaultRestoreParams) -> VaultRestoreResult:
-        """Put a backup in the place of the vault; what was there is kept beside it.
+        """Replace the vault by a backup; the replaced files stay beside it.
 
         Raises:
+            InvalidParams: the path is not absolute.
             NotFound: there is no such backup.
-            VaultCorrupt, StoreFailed, StoreBusy: it is no good, or cannot be put back.
+            VaultCorrupt, StoreFailed, StoreBusy: the backup is damaged, or the store fails.
         """
         path = Path(params.path) if params.path is not None else None
         if path is not None and not path.is_absolute():
@@ -93,7 +93,7 @@ class BackupService:
         restored, aside = await self._backups.restore(params.number, path)
         return VaultRestoreResult(restored=str(restored), aside=str(aside) if aside else None)
 
-    async def _keep(self) -> None:
+    async def _take_if_due(self) -> None:
         self._pending = False
         try:
             await self._backups.take_if_due()
@@ -103,8 +103,8 @@ class BackupService:
         except ByokdError as error:
             _log.warning("no backup was taken: %s", error.user_message)
 
-    def _warn(self, session: Session) -> None:
-        """Say once that the disk is nearly full, and again only after it was not."""
+    def _warn_if_full(self, session: Session) -> None:
+        """Warn once that the disk is nearly full, and again only after it had room."""
         free = self._backups.free_bytes()
         low = free is not None and free < DISK_LOW_BYTES
         if low and not self._warned:

@@ -1,0 +1,89 @@
+"""Writes usage counts to the audit log, and the session entries around them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Final
+
+from byokd.protocol.base import JsonObject
+from byokd.protocol.errors import ByokdError
+from byokd.services.audit.service import AuditService
+from byokd.services.audit.usage_counter import UsageCount, UsageCounter
+from byokd.services.runtime.session import Session
+from byokd.vault import Vault, VaultTx
+
+_VERSION_MAX_CHARS: Final = 64
+
+
+class UsageRecorder:
+    """Writes what a `UsageCounter` counted.
+
+    The entry `session.opened` comes before the first written use and `session.closed` at the end,
+    so that a crash shows as a session without an end.
+    """
+
+    def __init__(self, vault: Vault, audit: AuditService, counter: UsageCounter) -> None:
+        self._vault = vault
+        self._audit = audit
+        self._counter = counter
+        self._opened = False
+        self._write: asyncio.Future[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of uses that are not written."""
+        return self._counter.waiting
+
+    @property
+    def opened(self) -> bool:
+        """Whether `session.opened` was written."""
+        return self._opened
+
+    async def flush(self, session: Session, key_id: str | None = None) -> None:
+        """Write the waiting uses of one key, or of all when no key is named.
+
+        A write that fails restores the counts and raises nothing: a key must be disabled on a full
+        disk, too.
+        """
+        taken = self._counter.take(key_id)
+        if taken:
+            # Not cancelled with the caller: half of it would count uses twice or lose them.
+            self._write = asyncio.ensure_future(self._write_uses(session, taken))
+            await asyncio.shield(self._write)
+
+    async def close(self, session: Session) -> None:
+        """Write the remaining uses and the end of the session.
+
+        Raises:
+            ByokdError: the end of the session could not be written.
+        """
+        if self._write is not None:
+            await asyncio.gather(self._write, return_exceptions=True)
+        await self.flush(session)
+        if not self._opened:
+            return
+        details: JsonObject = {"uses": self._counter.total, "pid": os.getpid()}
+        await self._vault.transaction(
+            lambda tx: self._audit.record(tx, session, "session.closed", details=details)
+        )
+
+    async def _write_uses(self, session: Session, taken: tuple[UsageCount, ...]) -> None:
+        def write(tx: VaultTx) -> None:
+            if not self._opened:
+                self._audit.record(tx, session, "session.opened", details=_client_details(session))
+            for use in taken:
+                self._audit.record_use(tx, session, use)
+
+        try:
+            await self._vault.transaction(write)
+        except ByokdError:
+            self._counter.restore(taken)
+        else:
+            self._opened = True
+
+
+def _client_details(session: Session) -> JsonObject:
+    version = session.client_info.version if session.client_info else None
+    printable = "".join(c for c in version or "" if c.isascii() and (c.isalnum() or c in "_.+-"))
+    return {"pid": os.getpid(), "clientVersion": printable[:_VERSION_MAX_CHARS] or None}

@@ -1,0 +1,41 @@
+"""The signal that wakes the maintenance of the audit log before its next regular run."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+
+class WakeSignal:
+    """Says that usage counts or an anchor should be written now. Made on the running loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self._anchor_due = False
+
+    def usage_due(self) -> None:
+        """Ask for the usage counts to be written; called on the loop."""
+        self._event.set()
+
+    def anchor_due(self) -> None:
+        """Ask for an anchor to be written; called on the store's thread, never waits."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._set_anchor_due)
+
+    def take_anchor_due(self) -> bool:
+        """Return whether an anchor was asked for since the last call."""
+        due, self._anchor_due = self._anchor_due, False
+        return due
+
+    def clear(self) -> None:
+        """Forget earlier requests to wake."""
+        self._event.clear()
+
+    async def wait(self) -> None:
+        """Wait for the next request to wake."""
+        await self._event.wait()
+
+    def _set_anchor_due(self) -> None:
+        self._anchor_due = True
+        self._event.set()

@@ -1,0 +1,24 @@
+"""The health of a stored key: converts between a row of the vault and `policy.Health`."""
+
+from __future__ import annotations
+
+from byokd.protocol.base import JsonObject
+from byokd.services.health.policy import Health, health_from_row
+from byokd.vault import KeyRow
+
+
+def health_of(row: KeyRow) -> Health:
+    """Return the health of a key; a new version begins with an empty history."""
+    fresh_since = row.rotated_at or row.created_at
+    return health_from_row(row.health, fresh_since=fresh_since, suspect=row.state == "suspect")
+
+
+def evidence_of(row: KeyRow) -> JsonObject:
+    """Return the last counted rejection of a soft-disabled key, as clients see it."""
+    health = health_of(row)
+    return {
+        "class": health.health or None,
+        "httpStatus": health.http_status or None,
+        "providerRequestId": health.request_id or None,
+        "rejections": health.rejections,
+    }

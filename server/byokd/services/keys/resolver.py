@@ -1,0 +1,211 @@
+"""Chooses the key of a call: an own key, the shared pool, or none where a provider needs none.
+
+Each call reads the store again, so that a key disabled in one process is disabled in all of them at
+the next call. Nothing is sent here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from byokd.catalog.record import HealthClass, Provider
+from byokd.catalog.surfaces import named_by, spoken
+from byokd.core.settings import SharedKey
+from byokd.protocol.base import JsonObject
+from byokd.protocol.chat import SendParams
+from byokd.protocol.errors import KeyDisabled, KeyMissing, NotFound, Unsupported, VaultUninitialized
+from byokd.services.audit.usage_counter import UsageCounter
+from byokd.services.error_actions import action_for
+from byokd.services.health.monitor import HealthMonitor
+from byokd.services.health.policy import Observation
+from byokd.services.health.stored import evidence_of
+from byokd.services.keys.credentials import INTEGRITY, Credential, base_url_of, credential_of
+from byokd.services.keys.origin import read_base_url
+from byokd.services.providers import ProviderService
+from byokd.services.runtime.clock import now_ms
+from byokd.services.runtime.session import Session
+from byokd.vault import KeyRow, OpenedKey, Vault, VaultTx, keys
+
+
+class CredentialResolver:
+    """Resolves the credential of a call, and reports what the call's answer says about the key."""
+
+    def __init__(
+        self,
+        providers: ProviderService,
+        vault: Vault,
+        monitor: HealthMonitor,
+        shared_pool: Mapping[str, SharedKey],
+        usage: UsageCounter,
+    ) -> None:
+        self._providers = providers
+        self._vault = vault
+        self._monitor = monitor
+        self._shared_pool = shared_pool
+        self._usage = usage
+
+    def record(self, session: Session, provider: str) -> Provider:
+        """Return a provider's record; raises `NotFound` or `Unsupported`."""
+        return self._providers.get(provider, session)
+
+    def records(self, session: Session) -> Sequence[Provider]:
+        """Return every provider that this session may see."""
+        return self._providers.visible(session)
+
+    async def records_with_keys(self, session: Session) -> Sequence[Provider]:
+        """Return the providers that can be called: with a stored key, or without any."""
+        try:
+            listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
+            with_keys = {row.provider for row in listing.rows if row.usable}
+        except VaultUninitialized:
+            with_keys = set()
+        return [
+            record
+            for record in self._providers.visible(session)
+            if record.id in with_keys or (record.keyless and record.base_url is not None)
+        ]
+
+    async def record_of_key(self, session: Session, key_id: str) -> Provider:
+        """Return the provider of a stored key; raises `NotFound`."""
+        return self.record(session, (await self._row(session, key_id)).provider)
+
+    async def origin_of_key(self, session: Session, key_id: str) -> str:
+        """Return the origin of a stored key, whatever its state; raises `NotFound`."""
+        return (await self._row(session, key_id)).origin
+
+    async def resolve(self, session: Session, params: SendParams) -> Credential:
+        """Return the credential of a chat, by the route of its params.
+
+        Raises:
+            KeyMissing: there is no key for this provider, and no shared one.
+            KeyDisabled: the key is disabled; it was not decrypted.
+            NotFound: the provider has no such key.
+            InvalidParams: the provider does not speak the requested dialect.
+            VaultError: the vault cannot be read.
+        """
+        record = self.record(session, params.provider)
+        if params.route == "shared":
+            credential = self._shared_credential(record)
+        elif params.route == "auto":
+            credential = await self.resolve_auto(session, record, params.key_id)
+        else:
+            credential = await self.resolve_key(session, record, params.key_id)
+        dialect = params.dialect or credential.dialect
+        in_dialect = spoken(
+            record, params.model, credential.base_url, dialect, credential.plain_fields
+        )
+        return replace(credential, record=in_dialect)
+
+    async def resolve_auto(
+        self, session: Session, record: Provider, key_id: str | None
+    ) -> Credential:
+        """Return the named key, or what the route `auto` uses. Raises as `resolve`."""
+        opened = await self._open(session, record, key_id)
+        if opened is None and key_id is None and record.id in self._shared_pool:
+            return self._shared_credential(record)
+        return self._own_credential(record, opened)
+
+    async def resolve_key(
+        self, session: Session, record: Provider, key_id: str | None
+    ) -> Credential:
+        """Return the named key or the provider's default key. Raises as `resolve`."""
+        return self._own_credential(record, await self._open(session, record, key_id))
+
+    def count_use(self, credential: Credential, outcome: str) -> None:
+        """Count one use of a stored key and its outcome; does no I/O."""
+        if credential.row is not None:
+            self._usage.count(credential.row, outcome, at=now_ms())
+
+    async def observe(
+        self,
+        session: Session,
+        credential: Credential,
+        observation: Observation,
+        *,
+        started_at: int,
+    ) -> None:
+        """Report what an answer says about a stored key; see `HealthMonitor.observe`."""
+        if credential.row is not None:
+            await self._monitor.observe(session, credential.row, observation, started_at=started_at)
+
+    def repeat_ms(self, credential: Credential, health: HealthClass) -> int | None:
+        """Return the delay after which a rejected call is tried once more, or None."""
+        return None if credential.row is None else self._monitor.repeat_ms(credential.row, health)
+
+    async def _row(self, session: Session, key_id: str) -> KeyRow:
+        return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
+
+    async def _open(
+        self, session: Session, record: Provider, key_id: str | None
+    ) -> OpenedKey | None:
+        """Open the named or the default key in one read; None where the provider has no key."""
+        account = session.account
+
+        def open_usable(tx: VaultTx) -> OpenedKey | None:
+            if key_id is not None:
+                row = keys.get(tx, account, key_id)
+                if row.provider != record.id:
+                    raise NotFound(f"this key does not belong to {record.name}", key_id=key_id)
+            else:
+                rows = keys.list_keys(tx, account, provider=record.id).rows
+                if not rows:
+                    return None
+                row = next((row for row in rows if row.is_default), rows[0])
+            if not row.usable:
+                raise disabled_error(row, record)
+            return keys.open_key(tx, account, row.key_id)
+
+        try:
+            return await self._vault.read(open_usable)
+        except VaultUninitialized:
+            if key_id is not None:
+                raise
+            return None
+
+    def _own_credential(self, record: Provider, opened: OpenedKey | None) -> Credential:
+        if opened is not None:
+            return credential_of(record, opened)
+        if record.keyless and record.base_url is not None:
+            base = read_base_url(record.base_url)
+            return Credential(record, base.url, at_default_origin=True, fields={})
+        raise KeyMissing(
+            f"there is no key for {record.name}; store one first",
+            action=action_for("keyMissing", record),
+        )
+
+    def _shared_credential(self, record: Provider) -> Credential:
+        entry = self._shared_pool.get(record.id)
+        if entry is None or record.kind != "managed":
+            raise Unsupported(
+                "there is no shared key for this provider; the configuration file names them",
+                provider=record.id,
+            )
+        base = base_url_of(record, entry.base_url, {})
+        base_url, dialect = named_by(record, base.url) if entry.base_url else (base.url, None)
+        fields = {record.auth.field: entry.secret}
+        return Credential(record, base_url, entry.base_url is None, fields, dialect=dialect)
+
+
+def disabled_error(row: KeyRow, record: Provider) -> KeyDisabled:
+    """Return the error for a call with a key that is disabled."""
+    details: JsonObject = {
+        "state": row.state,
+        "reason": INTEGRITY if row.distrusted else row.reason,
+        "disabledAt": row.disabled_at,
+        "evidence": None,
+    }
+    if row.distrusted:
+        text = "this key's entry differs from the audit log; rotate or enable the key"
+    elif row.state == "softDisabled":
+        details["evidence"] = evidence_of(row)
+        text = f"this key is disabled because {record.name} rejected it; update or re-enable it"
+    else:
+        text = "this key was switched off; enable it to use it"
+    return KeyDisabled(
+        text,
+        key_id=row.key_id,
+        provider=record.id,
+        action=action_for("keyDisabled", record),
+        details=details,
+    )

@@ -1,0 +1,40 @@
+"""Probes a key that is in the vault, on a fresh connection."""
+
+from __future__ import annotations
+
+from byokd.protocol.errors import Conflict, NotFound, Unsupported
+from byokd.protocol.key import ProbeResult
+from byokd.services.keys.credentials import credential_of
+from byokd.services.keys.prober import Prober
+from byokd.services.providers import ProviderService
+from byokd.services.runtime.session import Session
+from byokd.vault import KeyRow, Vault, keys
+
+
+class StoredKeyProber:
+    """Opens a stored key, whatever its state, and asks its provider about it."""
+
+    def __init__(self, providers: ProviderService, vault: Vault, prober: Prober) -> None:
+        self._providers = providers
+        self._vault = vault
+        self._prober = prober
+
+    async def probe(self, session: Session, row: KeyRow) -> ProbeResult:
+        """Return what the provider says about a stored key.
+
+        Raises:
+            NotFound: the key or its provider does not exist any more.
+            Unsupported: the provider is switched off.
+            Conflict: the provider's record points to another origin than the key was stored for.
+            VaultError: the vault is not open.
+        """
+        provider = self._providers.get(row.provider, session)
+        opened = await self._vault.read(lambda tx: keys.open_key(tx, session.account, row.key_id))
+        return await self._prober.probe(credential_of(provider, opened).candidate, fresh=True)
+
+    async def probe_if_possible(self, session: Session, row: KeyRow) -> ProbeResult | None:
+        """Do the same; None for a deleted key, a switched-off provider or a moved record."""
+        try:
+            return await self.probe(session, row)
+        except (NotFound, Unsupported, Conflict):
+            return None
