@@ -1,12 +1,9 @@
-"""Every check, in one command: `python3 tests [--long] [words for pytest…]`.
+"""Runs every check of the project: `python3 tests [--long] [arguments for pytest…]`.
 
-Knows the stages and how to count what each found. Must not import anything but the standard
-library, because it runs before anything is installed. A stage that fails does not stop the next:
-one run shows everything. The last line says how many passed, failed and were skipped.
-
-Two lanes run side by side: what only computes, and what starts processes and mostly waits for
-them. The first shows its output as it comes, the second when a stage ends. With words for pytest
-there is one lane.
+Imports the standard library only, because it runs before anything is installed. All stages run,
+also after one has failed. Two stages run at the same time, the longest first. The end of the output
+shows the slowest tests, the coverage per package, and how many tests passed, failed and were
+skipped. With arguments for pytest the tests run as one stage and no coverage is measured.
 
 `python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
 `python3 tests new-provider ID …` adds a provider to the catalog.
@@ -23,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,12 +31,12 @@ from xml.etree import ElementTree as ET  # its usual name
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "client-ts"
 SDKS_LOCK = "tests/differential/requirements.lock"
-SDKS_VENV = ROOT / ".venv" / "differential"  # inside, so that it goes when the other is made anew
+SDKS_VENV = ROOT / ".venv" / "differential"  # inside, so that it is removed with the other
 NODE_OLDEST = 20
 
-PROCESSES = (
+E2E = ("tests/e2e",)
+PROGRAMS = (
     "tests/cli",
-    "tests/e2e",
     "tests/examples",
     "tests/interop",
     "tests/keysource",
@@ -47,10 +45,13 @@ PROCESSES = (
     "tests/services/test_diagnostics.py",
     "tests/test_bootstrap.py",
     "tests/test_replay.py",
+    "tests/tools",
 )
-"""The tests that start processes and wait for them, for the second lane."""
+"""Tests that start processes and mostly wait for them. All other tests compute."""
 
-# Debian's name of a package, and the program by which it is known to be there.
+SLOWEST_SHOWN = 12
+
+# Debian's name of a package, and a program that shows that it is installed.
 SYSTEM_PACKAGES = {
     "dbus": "dbus-daemon",
     "emacs-nox": "emacs",
@@ -63,20 +64,20 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Tally(NamedTuple):
-    """What one stage found, and why where it was skipped or failed as a whole."""
+    """The result of one stage. `note` says why it was skipped or failed as a whole."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     note: str = ""
+    slow: tuple[tuple[float, str], ...] = ()  # seconds and name of each test
 
 
-Lane: TypeAlias = list[tuple[str, Callable[[], Tally]]]
-"""Stages that run one after the other."""
+Stage: TypeAlias = tuple[str, Callable[[], Tally]]
 
 
 def main(words: list[str]) -> int:
-    """Set up, run every stage, sum up; 0 only when something ran and nothing failed."""
+    """Set up, run every stage, print the sums; return 0 when tests ran and none failed."""
     server = _bootstrap()
     server.prepare("tests")
     python = str(server.PYTHON)
@@ -85,26 +86,15 @@ def main(words: list[str]) -> int:
     if words[:1] == ["new-provider"]:
         scaffold = [python, "-I", "-X", "utf8", "tests/tools/new_provider.py", *words[1:]]
         return subprocess.run(scaffold, check=False, cwd=ROOT).returncode
-    static: Lane = [
-        ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
-        ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
-        ("types", lambda: _check([python, "-I", "-m", "mypy"])),
-    ]
-    others: Lane = [
-        ("sdks", lambda: _sdks(python, words)),
-        ("typescript", lambda: _typescript(python)),
-    ]
-    if [word for word in words if word != "--long"]:
-        tallies = _lane([*static, ("pytest", lambda: _pytest(python, words)), *others])
-    else:
-        apart = [f"--ignore={place}" for place in PROCESSES]
-        computing: Lane = [*static, ("pytest", lambda: _pytest(python, [*words, *apart]))]
-        waiting: Lane = [
-            ("processes", lambda: _pytest(python, [*words, *PROCESSES], shown_at_once=False)),
-            *others,
-        ]
+    with tempfile.TemporaryDirectory() as folder:
+        data = None if _are_for_pytest(words) else Path(folder)
+        tallies = [_stage("system", lambda: _system_packages(words))]
         with ThreadPoolExecutor(2) as pool:
-            tallies = [tally for lane in pool.map(_lane, (computing, waiting)) for tally in lane]
+            stages = _stages(python, words, data)
+            tallies += pool.map(lambda stage: _stage(*stage), stages)
+        _print_slowest(tallies)
+        if data is not None:
+            _print_coverage(python, data)
     passed = sum(tally.passed for tally in tallies)
     failed = sum(tally.failed for tally in tallies)
     skipped = sum(tally.skipped for tally in tallies)
@@ -112,38 +102,59 @@ def main(words: list[str]) -> int:
     return 0 if passed and not failed else 1
 
 
+def _are_for_pytest(words: list[str]) -> bool:
+    return bool([word for word in words if word != "--long"])
+
+
+def _stages(python: str, words: list[str], data: Path | None) -> list[Stage]:
+    """Return the stages, the longest first. `data` is the folder for coverage, if measured."""
+    if data is None:
+        tests: list[Stage] = [("pytest", lambda: _pytest(python, words, live=True))]
+    else:
+        apart = [f"--ignore={place}" for place in (*E2E, *PROGRAMS)]
+        tests = [
+            ("pytest", lambda: _pytest(python, [*words, *apart], data=data, live=True)),
+            ("e2e", lambda: _pytest(python, [*words, *E2E], data=data)),
+            ("programs", lambda: _pytest(python, [*words, *PROGRAMS], data=data)),
+        ]
+    return [
+        *tests,
+        ("types", lambda: _check([python, "-I", "-m", "mypy"])),
+        ("typescript", lambda: _typescript(python)),
+        ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
+        ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
+        ("sdks", lambda: _sdks(python, words)),
+    ]
+
+
 def _bootstrap() -> ModuleType:
-    """Load the server's bootstrap, which knows how to make the environment."""
+    """Load `server/__main__.py`, which makes the environment."""
     spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "server" / "__main__.py")
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     return module
 
 
-def _lane(stages: Lane) -> list[Tally]:
-    return [_stage(name, run) for name, run in stages]
-
-
 def _stage(name: str, run: Callable[[], Tally]) -> Tally:
     began = time.monotonic()
     tally = run()
-    took = time.monotonic() - began
-    words = "failed" if tally.failed else "ok" if tally.passed else "skipped"
-    print(f"== {name:<10} {words:<8}{took:6.1f} s  {tally.note}".rstrip(), flush=True)
+    seconds = time.monotonic() - began
+    result = "failed" if tally.failed else "ok" if tally.passed else "skipped"
+    print(f"== {name:<10} {result:<8}{seconds:6.1f} s  {tally.note}".rstrip(), flush=True)
     return tally
 
 
 def _check(command: list[str]) -> Tally:
-    """Run something that says nothing of use when all is well."""
+    """Run a command whose output matters only when it fails."""
     done = _run(command)
     if done.returncode == 0:
         return Tally(passed=1)
     print(done.stdout, flush=True)
-    return Tally(failed=1, note=f"ended with {done.returncode}")
+    return Tally(failed=1, note=f"exit code {done.returncode}")
 
 
 def _system_packages(words: list[str]) -> Tally:
-    """Install what some tests need of the system; without it they are skipped and say so."""
+    """Install the system packages that some tests need. Without them those tests are skipped."""
     missing = {name for name, program in SYSTEM_PACKAGES.items() if not shutil.which(program)}
     names = " ".join(sorted(missing))
     if not missing:
@@ -157,38 +168,99 @@ def _system_packages(words: list[str]) -> Tally:
         done = _run(command, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
         if done.returncode:
             print(done.stdout, flush=True)
-            return Tally(failed=1, note=f"{' '.join(command[:2])} ended with {done.returncode}")
+            return Tally(failed=1, note=f"{' '.join(command[:2])}: exit code {done.returncode}")
     return Tally(passed=1, note=f"installed {names}")
 
 
-def _pytest(python: str, words: list[str], *, shown_at_once: bool = True) -> Tally:
+def _pytest(
+    python: str, words: list[str], *, data: Path | None = None, live: bool = False
+) -> Tally:
+    """Run pytest; with `data`, measure coverage into that folder. `live` shows output at once."""
+    base = [python, "-I", "-X", "utf8", "-m"]
+    env = None
+    if data is not None:
+        base += ["coverage", "run", "-m"]
+        env = os.environ | {"COVERAGE_FILE": str(data / "coverage")}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [python, "-I", "-X", "utf8", "-m", "pytest", f"--junit-xml={report}", *words]
-        if shown_at_once:
+        command = [*base, "pytest", f"--junit-xml={report}", *words]
+        if live:
             code = subprocess.run(
-                command, check=False, cwd=ROOT, stdin=subprocess.DEVNULL
+                command, check=False, cwd=ROOT, env=env, stdin=subprocess.DEVNULL
             ).returncode
         else:
-            done = _run(command)
+            done = _run(command, env=env)
             code = done.returncode
             print(done.stdout, flush=True)
         try:
             suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314  # our own file
         except (OSError, ET.ParseError):
-            return Tally(failed=1, note=f"ended with {code} and no report")
+            return Tally(failed=1, note=f"exit code {code} and no report")
     total, failed, skipped = (
         sum(int(suite.get(key, "0")) for suite in suites for key in keys)
         for keys in (("tests",), ("failures", "errors"), ("skipped",))
     )
-    note = f"ended with {code}" if code else ""
-    if code and not failed:  # it stopped before it could count, or found nothing to run
+    note = f"exit code {code}" if code else ""
+    if code and not failed:  # it stopped early, or there was nothing to run
         failed, total = 1, total + 1
-    return Tally(max(total - failed - skipped, 0), failed, skipped, note)
+    return Tally(max(total - failed - skipped, 0), failed, skipped, note, _slowest(suites))
+
+
+def _slowest(suites: list[ET.Element]) -> tuple[tuple[float, str], ...]:
+    times = [
+        (float(case.get("time", "0")), f"{case.get('classname')}::{case.get('name')}")
+        for suite in suites
+        for case in suite.iter("testcase")
+    ]
+    return tuple(sorted(times, reverse=True)[:SLOWEST_SHOWN])
+
+
+def _print_slowest(tallies: list[Tally]) -> None:
+    slow = sorted((test for tally in tallies for test in tally.slow), reverse=True)
+    if slow:
+        print(f"slowest {len(slow[:SLOWEST_SHOWN])} tests:")
+    for seconds, name in slow[:SLOWEST_SHOWN]:
+        print(f"  {seconds:6.1f} s  {name}")
+
+
+def _print_coverage(python: str, data: Path) -> None:
+    """Print the covered lines and branches of each package."""
+    base = [python, "-I", "-m", "coverage"]
+    env = os.environ | {"COVERAGE_FILE": str(data / "coverage")}
+    report = data / "coverage.json"
+    for words in (["combine", "--quiet"], ["json", "--quiet", "-o", str(report)]):
+        done = _run([*base, *words], env=env)
+        if done.returncode:
+            print(done.stdout, flush=True)
+            return
+    packages: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for name, file in json.loads(report.read_text(encoding="utf-8"))["files"].items():
+        counts = [file["summary"][key] for key in _COVERAGE_KEYS]
+        for package in (_package(Path(name)), "total"):
+            packages[package] = [a + b for a, b in zip(packages[package], counts, strict=True)]
+    print("coverage, without the daemons that tests start as processes:")
+    for package, (lines, all_lines, branches, all_branches) in sorted(packages.items()):
+        of_lines = f"{_percent(lines, all_lines)} of {all_lines:6} lines"
+        of_branches = f"{_percent(branches, all_branches)} of {all_branches:5} branches"
+        print(f"  {package:28} {of_lines}, {of_branches}")
+
+
+_COVERAGE_KEYS = ("covered_lines", "num_statements", "covered_branches", "num_branches")
+
+
+def _package(path: Path) -> str:
+    """Return the package of a file of byokd; dialects and services are shown one by one."""
+    parts = path.relative_to("server/byokd").with_suffix("").parts
+    depth = 2 if parts[0] in {"dialects", "services"} and len(parts) > 2 else 1
+    return ".".join(parts[:depth])
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:5.1f} %" if whole else "    - %"
 
 
 def _sdks(python: str, words: list[str]) -> Tally:
-    """Hold our dialects against the vendors' own clients, which stand where nothing else does."""
+    """Compare the dialects with the vendors' clients, in an environment of their own."""
     if "--long" not in words:
         return Tally(skipped=1, note="the vendors' own clients are installed only by --long")
     uv = [python, "-I", "-m", "uv"]
@@ -200,25 +272,25 @@ def _sdks(python: str, words: list[str]) -> Tally:
         done = _run(command)
         if done.returncode:
             print(done.stdout, flush=True)
-            return Tally(failed=1, note=f"uv {command[4]} ended with {done.returncode}")
+            return Tally(failed=1, note=f"uv {command[4]}: exit code {done.returncode}")
     inside = SDKS_VENV / Path(python).relative_to(ROOT / ".venv")
     return _pytest(str(inside), ["--long", "-o", "pythonpath=tests server", "tests/differential"])
 
 
 def _typescript(python: str) -> Tally:
-    """Build and test the client library against the daemon of this environment."""
+    """Build the TypeScript client and run its tests against the daemon of this environment."""
     if reason := _no_node():
         return Tally(skipped=1, note=reason)
     npm = shutil.which("npm") or "npm"
     env = os.environ | {"BYOKD_PYTHON": python, "NO_COLOR": "1", "FORCE_COLOR": "0"}
     steps = [["run", "build"]]
-    if not _npm_stands():
+    if not _npm_is_installed():
         steps.insert(0, ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
     for step in steps:
         done = _run([npm, *step], cwd=CLIENT, env=env)
         if done.returncode:
             print(done.stdout, flush=True)
-            return Tally(failed=1, note=f"npm {step[0]} ended with {done.returncode}")
+            return Tally(failed=1, note=f"npm {step[0]}: exit code {done.returncode}")
     done = _run([npm, "test"], cwd=CLIENT, env=env)
     counts = {"pass": 0, "fail": 0, "cancelled": 0, "skipped": 0}
     for name, number in _NODE_COUNT.findall(_COLOUR.sub("", done.stdout)):
@@ -230,7 +302,7 @@ def _typescript(python: str) -> Tally:
 
 
 def _no_node() -> str:
-    """Say why the TypeScript part cannot run here; nothing when it can."""
+    """Return why the TypeScript part cannot run here, or "" when it can."""
     if not (CLIENT / "package-lock.json").exists():
         return "there is no client-ts here"
     node = shutil.which("node")
@@ -242,8 +314,8 @@ def _no_node() -> str:
     return ""
 
 
-def _npm_stands() -> bool:
-    """Tell whether what is installed is what the lock asks for."""
+def _npm_is_installed() -> bool:
+    """Return whether the installed packages are those of the lock."""
     try:
         wanted = json.loads((CLIENT / "package-lock.json").read_text(encoding="utf-8"))
         installed = json.loads(
@@ -261,7 +333,7 @@ def _npm_stands() -> bool:
 
 
 def _relock(python: str) -> int:
-    """Write the locks: hashes, markers for every platform, and no address of any index."""
+    """Write the locks, with hashes, markers for every platform and no address of an index."""
     base = [python, "-I", "-m", "uv", "pip", "compile", "--quiet", "--universal"]
     base += ["--generate-hashes", "--only-binary", ":all:", "--no-emit-index-url", "--no-annotate"]
     base += ["--python-version", "3.11", "--custom-compile-command", "python3 tests --relock"]
