@@ -124,6 +124,11 @@ class ByokdError(Exception):
                 self.fields[name] = value
         return self
 
+    def replace_texts(self, user_message: str, fields: dict[str, object]) -> ByokdError:
+        """Replace everything that the error says, because a secret was in it."""
+        self.user_message, self.args, self.fields = user_message, (user_message,), fields
+        return self
+
     def data(self) -> ErrorData:
         """Return the data for the client."""
         fields = {"retryable": self.retryable} | self.fields

@@ -1,7 +1,6 @@
-"""What one answer costs, and who says so.
+"""What one answer costs: the provider's own figure, else the person's prices, else the catalog's.
 
-Knows the order of trust: the provider's own figure, then the person's prices, then the catalog's.
-Must not guess: where nobody knows, the cost is unknown, never zero.
+A cost that nobody knows is unknown, never zero.
 """
 
 from __future__ import annotations
@@ -19,20 +18,22 @@ def cost_of(reply: Reply, record: Provider, model: str, at_ms: int) -> Cost:
     """Return the cost of a reply.
 
     Args:
-        reply: what the provider answered.
-        record: the provider whose prices hold.
-        model: what was asked for; the model that the provider names is tried first, because
-            aliases are resolved on its side. A person's prices go by what was asked first.
-        at_ms: the time of day, because prices have dates.
+        reply: the provider's answer.
+        record: the provider whose prices apply.
+        model: as the client named it. The catalog's prices are looked up by the model that the
+            provider names first, because it resolves aliases; a person's prices by this one first.
+        at_ms: wall clock, because prices have dates.
     """
     if reply.cost is not None:
         return Cost(amount=reply.cost, source="provider")
     if reply.usage is None or not reply.priced:
         return Cost()
-    used, at = reply.billed or reply.usage, datetime.fromtimestamp(at_ms / 1000, UTC)
-    named = [name for name in (model, reply.model) if name]
+    usage = reply.billed or reply.usage
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    names = [name for name in (model, reply.model) if name]
     for own in record.models.own:
-        if own.price is not None and own.id in named:
-            return own_price(used, own.price)
-    known = next((found for name in reversed(named) if (found := facts(record.id, name))), None)
-    return price(used, known, at)
+        if own.price is not None and own.id in names:
+            return own_price(usage, own.price)
+    candidates = (facts(record.id, name) for name in reversed(names))
+    known = next((candidate for candidate in candidates if candidate), None)
+    return price(usage, known, at)

@@ -1,7 +1,6 @@
-"""What came back of one call, with the call's secrets hidden in all of it.
+"""Hides the secrets of one call in its events, its reply and its errors.
 
-Knows where text is in events, replies and errors. Must not know any format, nor a secret
-(`SecretRedactor` does), and ends with the call.
+Which text is a secret is decided by `SecretRedactor`; this module finds the texts.
 """
 
 from __future__ import annotations
@@ -32,23 +31,27 @@ T = TypeVar("T")
 _Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
 _Key: TypeAlias = tuple[type[_Delta], str]
 
-_OUR_WORDS: Final = frozenset({"type", "role", "kind", "unified"})
+_CONTRACT_FIELDS: Final = frozenset({"type", "role", "kind", "unified"})
 """Fields that hold words of the contract: a key that is such a word must not break a message."""
 
 
 class StreamRedactor:
     """Hides the secrets of one call.
 
-    A text is streamed on at once, but for an end of it that may be the beginning of a secret; that
-    waits for the next piece of its block, or for the block's end. A raw chunk that may hold a part
-    of a secret becomes `***`.
+    Text is passed on at once, except an end that may be the beginning of a secret: that is held
+    until the next delta of its block, or the block's end. A raw chunk that may hold a part of a
+    secret becomes `***`.
 
-    A call id that holds a secret is replaced by an id of ours: the same one in every event and in
-    the response, and one that no other call of the conversation has.
+    A tool call id that holds a secret is replaced by a synthetic id: the same one in every event
+    and in the response, and one that no other call of the conversation has.
+
+    Args:
+        secrets: the secrets of the call.
+        params: of a chat; None where no tool call can come back.
     """
 
-    def __init__(self, mask: SecretRedactor, params: SendParams | None = None) -> None:
-        self._mask = mask
+    def __init__(self, secrets: SecretRedactor, params: SendParams | None = None) -> None:
+        self._secrets = secrets
         self._params = params
         self._call_ids: dict[str, str] = {}
         self._flows: dict[_Key, Flow] = {}
@@ -56,117 +59,117 @@ class StreamRedactor:
         self._holds = False
 
     def events(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return the events that can be shown now."""
-        if self._mask.is_empty or (not self._holds and self._is_free(events)):
+        """Return the events that can be passed on now."""
+        if self._secrets.is_empty or (not self._holds and self._is_free(events)):
             return events
         shown: list[Event] = []
-        found = has_raw = False
+        has_secret = has_raw = False
         for event in events:
             if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
                 flow = self._flow(event)
                 text = flow.feed(event.delta)
-                found = found or flow.masked
+                has_secret = has_secret or flow.masked
                 if text is event.delta:
-                    shown.append(self._identified(event))
+                    shown.append(self._with_safe_id(event))
                 elif text:
-                    shown.append(self._identified(replace(event, delta=text)))
+                    shown.append(self._with_safe_id(replace(event, delta=text)))
             else:
                 if isinstance(event, TextEnd | ReasoningEnd | ToolCallEnd):
-                    last, masked = self._last(_key_of(event))
-                    found = found or masked
-                    shown += last
+                    deltas, masked = self._end_block(_key_of(event))
+                    has_secret = has_secret or masked
+                    shown += deltas
                 has_raw = has_raw or isinstance(event, Raw)
                 shown.append(self.value(event))
         if has_raw or self._raws:
-            shown = self._with_raws(shown, found=found)
+            shown = self._with_raws(shown, has_secret=has_secret)
         self._holds = bool(self._raws) or any(flow.held for flow in self._flows.values())
         return shown
 
     def end(self) -> Sequence[Event]:
         """Return what is still held of blocks that did not end."""
-        ends = [self._last(key) for key in [*self._flows]]
-        last: list[Event] = [delta for deltas, _ in ends for delta in deltas]
-        return self._with_raws(last, found=any(masked for _, masked in ends))
+        ends = [self._end_block(key) for key in [*self._flows]]
+        shown: list[Event] = [delta for deltas, _ in ends for delta in deltas]
+        return self._with_raws(shown, has_secret=any(masked for _, masked in ends))
 
     def value(self, value: T) -> T:
-        """Return any value of ours with every text in it masked; the same one, if none was."""
-        if self._mask.is_empty:
+        """Return a value of the contract with every text redacted; the same object if none was."""
+        if self._secrets.is_empty:
             return value
         return cast("T", self._value(value))
 
     def text(self, text: str) -> str:
-        """Return a text masked."""
-        return self._mask.hide(text)
+        """Return a text redacted."""
+        return self._secrets.hide(text)
 
     def error(self, error: ByokdError) -> ByokdError:
-        """Mask an error in place."""
-        error.user_message = self.text(error.user_message)
-        error.args = (error.user_message,)
-        error.fields = self.value(error.fields)
-        return error
+        """Redact an error in place."""
+        return error.replace_texts(self.text(error.user_message), self.value(error.fields))
 
     def _call_id(self, call_id: str) -> str:
-        """Return the id that the client sees; the very same, where no secret is in it."""
+        """Return the id that the client sees: the same object where it holds no secret."""
         shown = self._call_ids.get(call_id)
         if shown is None:
-            shown = call_id
-            if self._mask.hide(call_id) != call_id:
-                number, taken = len(self._call_ids), set(self._call_ids.values())
-                stream_id = ""
-                if self._params is not None:
-                    stream_id = self._params.stream_id
-                    parts = (part for each in self._params.messages for part in each.parts())
-                    taken.update(part.call_id for part in parts if isinstance(part, ToolCallPart))
-                shown = synthetic_id(f"{stream_id}\0masked", number, taken)
+            has_secret = self._secrets.hide(call_id) != call_id
+            shown = self._new_call_id() if has_secret else call_id
             self._call_ids[call_id] = shown
         return call_id if shown == call_id else shown
 
-    def _identified(self, delta: _Delta) -> _Delta:
-        """Return a delta whose call id can be shown."""
+    def _new_call_id(self) -> str:
+        """Return a synthetic id that no other call of the conversation has."""
+        taken = set(self._call_ids.values())
+        stream_id = ""
+        if self._params is not None:
+            stream_id = self._params.stream_id
+            parts = (part for message in self._params.messages for part in message.parts())
+            taken.update(part.call_id for part in parts if isinstance(part, ToolCallPart))
+        return synthetic_id(f"{stream_id}\0masked", len(self._call_ids), taken)
+
+    def _with_safe_id(self, delta: _Delta) -> _Delta:
+        """Return a delta whose call id holds no secret."""
         if not isinstance(delta, ToolCallDelta):
             return delta
         call_id = self._call_id(delta.call_id)
         return delta if call_id is delta.call_id else replace(delta, call_id=call_id)
 
     def _is_free(self, events: Sequence[Event]) -> bool:
-        """Tell that these are pieces of one block, and no secret in them; one look for them all."""
+        """Tell whether all are deltas of one block without any secret, by one search for all."""
         texts: list[str] = []
         block = None
         for event in events:
-            kind = type(event)  # several times as fast as asking for a union
+            kind = type(event)  # several times as fast as `isinstance` with a union
             if kind is TextDelta or kind is ReasoningDelta:
-                here = event.block_id  # type: ignore[union-attr]
+                block_id = event.block_id  # type: ignore[union-attr]
             elif kind is ToolCallDelta:
-                here = event.call_id  # type: ignore[union-attr]
+                block_id = event.call_id  # type: ignore[union-attr]
             else:
                 return False
             if block is None:
-                block = kind, here
-            elif block[1] != here or block[0] is not kind:
+                block = kind, block_id
+            elif block[1] != block_id or block[0] is not kind:
                 return False
             texts.append(event.delta)  # type: ignore[union-attr]
         if block is not None and block[0] is ToolCallDelta and self._call_id(block[1]) != block[1]:
             return False
-        return self._mask.is_free("".join(texts))
+        return self._secrets.is_free("".join(texts))
 
     def _flow(self, event: _Delta) -> Flow:
         key = _key_of(event)
         flow = self._flows.get(key)
         if flow is None:
-            flow = self._flows[key] = Flow(self._mask)
+            flow = self._flows[key] = Flow(self._secrets)
         return flow
 
-    def _last(self, key: _Key) -> tuple[list[_Delta], bool]:
+    def _end_block(self, key: _Key) -> tuple[list[_Delta], bool]:
         """Return what a block still holds, as its last delta, and whether a secret was in it."""
         flow = self._flows.pop(key, None)
         if flow is None:
             return [], False
         text = flow.end()
-        return [self._identified(key[0](key[1], text))] if text else [], flow.masked
+        return [self._with_safe_id(key[0](key[1], text))] if text else [], flow.masked
 
-    def _with_raws(self, shown: list[Event], *, found: bool) -> list[Event]:
-        """Let the raw chunks go or wait: they hold the same text as the deltas around them."""
-        if found:
+    def _with_raws(self, shown: list[Event], *, has_secret: bool) -> list[Event]:
+        """Pass on, hold or mask the raw chunks: they hold the same text as the deltas near them."""
+        if has_secret:
             chunks = [*self._raws, *(event for event in shown if isinstance(event, Raw))]
             rest = [event for event in shown if not isinstance(event, Raw)]
             self._raws = []
@@ -174,13 +177,13 @@ class StreamRedactor:
         if any(flow.held for flow in self._flows.values()):
             self._raws += [event for event in shown if isinstance(event, Raw)]
             return [event for event in shown if not isinstance(event, Raw)]
-        waited, self._raws = self._raws, []
-        return [*waited, *shown]
+        held, self._raws = self._raws, []
+        return [*held, *shown]
 
     def _value(self, value: object) -> object:
         match value:
             case str():
-                return self._mask.hide(value)
+                return self._secrets.hide(value)
             case dict():
                 return self._mapping(value)
             case list() | tuple():
@@ -203,12 +206,16 @@ class StreamRedactor:
         return value if same else masked
 
     def _changed(self, value: object, names: tuple[str, ...]) -> dict[str, object]:
-        found = ((name, getattr(value, name)) for name in names if name not in _OUR_WORDS)
-        masked = (
-            (name, old, self._call_id(old) if name == "call_id" else self._value(old))
-            for name, old in found
-        )
-        return {name: new for name, old, new in masked if new is not old}
+        """Return the fields of a value that redaction changes."""
+        changed: dict[str, object] = {}
+        for name in names:
+            if name in _CONTRACT_FIELDS:
+                continue
+            old = getattr(value, name)
+            new = self._call_id(old) if name == "call_id" else self._value(old)
+            if new is not old:
+                changed[name] = new
+        return changed
 
 
 _BLOCKS: Final[dict[type, type[_Delta]]] = {

@@ -1,11 +1,9 @@
-"""Puts back what a client dropped: the opaque states of tool calls and the thoughts before them.
+"""Restores what clients drop of an answer: the opaque state of tool calls and the reasoning there.
 
-Knows how an answer with calls is kept for a while, and where its states belong when the
-conversation comes back without them. Must not know what a state means: a dialect made it, and the
-dialect decides whether it may go to this model.
-
-Kept in memory only, by account, provider, model, the words that the conversation opened with, and
-call id: some providers count ids anew in each conversation. What the client did echo stays.
+What a state means is known to the dialect that made it; the dialect also decides whether it may go
+to this model. The cache is in memory only. A call is remembered by account, provider, model, the
+first user message of the conversation and the call id, because some providers number their calls
+anew in each conversation. What the client did send back is never replaced.
 """
 
 from __future__ import annotations
@@ -15,24 +13,28 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from byokd.core.limits import STATE_CACHE_CALLS_MAX, STATE_CACHE_MAX_BYTES, STATE_CACHE_TTL_MS
+from byokd.core.limits import (
+    STATE_CACHE_CALLS_MAX,
+    STATE_CACHE_MAX_BYTES,
+    STATE_CACHE_TTL_MS,
+)
 from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
 from byokd.protocol.parts import Message, Part, ReasoningPart, TextPart, ToolCallPart
 from byokd.services.chat.ttl_cache import TtlCache
 
 _Conversation: TypeAlias = tuple[str, str, str, bytes]
-"""Account, provider, model and a digest of what the user said first."""
+"""Account, provider, model and a digest of the first user message."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """One call of an answer.
+class _CachedCall:
+    """One tool call of an answer.
 
     Attributes:
-        call: as it was made.
-        before: what stood between it and the call before.
-        after: what stood behind it, where it is the last one.
+        call: the part as the provider sent it.
+        before: the parts between it and the call before it.
+        after: the parts behind it, if it is the last call.
         message_state: the state of the whole answer.
     """
 
@@ -43,10 +45,10 @@ class _Kept:
 
 
 class ProviderStateCache:
-    """Remembers the tool calls of answers."""
+    """Remembers the tool calls of answers, and restores them in later calls."""
 
     def __init__(self) -> None:
-        self._calls: TtlCache[tuple[_Conversation, str], _Kept] = TtlCache(
+        self._calls: TtlCache[tuple[_Conversation, str], _CachedCall] = TtlCache(
             entries_max=STATE_CACHE_CALLS_MAX,
             bytes_max=STATE_CACHE_MAX_BYTES,
             ttl_ms=STATE_CACHE_TTL_MS,
@@ -54,27 +56,32 @@ class ProviderStateCache:
         )
 
     def keep(self, account: str, params: SendParams, answer: Message, now_ms: int) -> None:
-        """Remember the calls of an answer to this question."""
-        chat, parts = _conversation(account, params), answer.parts()
-        places = [at for at, part in enumerate(parts) if isinstance(part, ToolCallPart)]
+        """Remember the tool calls in the answer to these params."""
+        conversation, parts = _conversation(account, params), answer.parts()
+        indexes = [index for index, part in enumerate(parts) if isinstance(part, ToolCallPart)]
         start = 0
-        for at in places:
-            call, after = parts[at], parts[at + 1 :] if at == places[-1] else ()
+        for index in indexes:
+            call = parts[index]
+            after = parts[index + 1 :] if index == indexes[-1] else ()
             if isinstance(call, ToolCallPart):
-                kept = _Kept(call, parts[start:at], after, answer.provider_state)
-                size_bytes = _size_bytes(kept)
-                self._calls.put((chat, call.call_id), kept, now_ms, size_bytes=size_bytes)
-            start = at + 1
+                entry = _CachedCall(call, parts[start:index], after, answer.provider_state)
+                key = conversation, call.call_id
+                self._calls.put(key, entry, now_ms, size_bytes=_size_bytes(entry))
+            start = index + 1
 
     def restored(self, account: str, params: SendParams, now_ms: int) -> SendParams:
-        """Return the question with the states put back that its client dropped."""
-        chat = _conversation(account, params)
-        messages = tuple(self._message(message, chat, now_ms) for message in params.messages)
+        """Return the params with the states that the client dropped; the same object if none."""
+        conversation = _conversation(account, params)
+        messages = tuple(
+            self._restored_message(message, conversation, now_ms) for message in params.messages
+        )
         if all(new is old for new, old in zip(messages, params.messages, strict=True)):
             return params
         return params.model_copy(update={"messages": messages})
 
-    def _message(self, message: Message, chat: _Conversation, now_ms: int) -> Message:
+    def _restored_message(
+        self, message: Message, conversation: _Conversation, now_ms: int
+    ) -> Message:
         if message.role != "assistant":
             return message
         parts: list[Part] = []
@@ -85,57 +92,64 @@ class ProviderStateCache:
             segment.append(part)
             if not isinstance(part, ToolCallPart):
                 continue
-            kept = self._kept(chat, part, now_ms)
-            if kept is not None:
-                segment = [*_whole(kept.before, segment[:-1]), _call(kept, part)]
-                state = state or kept.message_state
-            after = kept.after if kept is not None else ()
+            entry = self._entry(conversation, part, now_ms)
+            if entry is not None:
+                before = _restored_segment(entry.before, segment[:-1])
+                segment = [*before, _restored_call(entry, part)]
+                state = state or entry.message_state
+            after = entry.after if entry is not None else ()
             parts += segment
             segment = []
-        parts += _whole(after, segment)
+        parts += _restored_segment(after, segment)
         if state is message.provider_state and parts == [*message.parts()]:
             return message
         return message.model_copy(update={"content": tuple(parts), "provider_state": state})
 
-    def _kept(self, chat: _Conversation, sent: ToolCallPart, now_ms: int) -> _Kept | None:
-        kept = self._calls.get((chat, sent.call_id), now_ms)
-        made = (kept.call.name, kept.call.arguments) if kept is not None else None
-        return kept if made == (sent.name, sent.arguments) else None
+    def _entry(
+        self, conversation: _Conversation, sent: ToolCallPart, now_ms: int
+    ) -> _CachedCall | None:
+        """Return the remembered call if it has the same name and arguments as this one."""
+        entry = self._calls.get((conversation, sent.call_id), now_ms)
+        if entry is None:
+            return None
+        is_same = (entry.call.name, entry.call.arguments) == (sent.name, sent.arguments)
+        return entry if is_same else None
 
 
 def _conversation(account: str, params: SendParams) -> _Conversation:
     first = next((message for message in params.messages if message.role == "user"), None)
-    texts = first.parts() if first is not None else ()
-    said = "\0".join(part.text for part in texts if isinstance(part, TextPart))
-    digest = sha256(said.encode("utf-8", "surrogatepass")).digest()
+    parts = first.parts() if first is not None else ()
+    text = "\0".join(part.text for part in parts if isinstance(part, TextPart))
+    digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
     return account, params.provider, params.model, digest
 
 
-def _call(kept: _Kept, sent: ToolCallPart) -> ToolCallPart:
-    if sent.provider_state is not None or kept.call.provider_state is None:
+def _restored_call(entry: _CachedCall, sent: ToolCallPart) -> ToolCallPart:
+    if sent.provider_state is not None or entry.call.provider_state is None:
         return sent
-    return sent.model_copy(update={"provider_state": kept.call.provider_state})
+    return sent.model_copy(update={"provider_state": entry.call.provider_state})
 
 
-def _whole(kept: Sequence[Part], sent: Sequence[Part]) -> Sequence[Part]:
-    """Return what stands beside a call: as it was where the text is the same, else with thoughts.
+def _restored_segment(cached: Sequence[Part], sent: Sequence[Part]) -> Sequence[Part]:
+    """Restore the parts beside a tool call.
 
-    Thoughts that came with their state are the client's word, and nothing is put beside them.
+    They come back verbatim if the client's text is unchanged, else only their reasoning does.
+    Nothing is restored where the client sent reasoning with its state.
     """
-    thoughts = [part for part in kept if isinstance(part, ReasoningPart)]
-    echoed = any(isinstance(part, ReasoningPart) and part.provider_state for part in sent)
-    if echoed or not thoughts:
+    reasoning = [part for part in cached if isinstance(part, ReasoningPart)]
+    is_echoed = any(isinstance(part, ReasoningPart) and part.provider_state for part in sent)
+    if is_echoed or not reasoning:
         return sent
-    plain = all(isinstance(part, ReasoningPart | TextPart) for part in sent)
-    if plain and _text(sent) == _text(kept):
-        return kept
-    return [*thoughts, *(part for part in sent if not isinstance(part, ReasoningPart))]
+    is_plain = all(isinstance(part, ReasoningPart | TextPart) for part in sent)
+    if is_plain and _text(sent) == _text(cached):
+        return cached
+    return [*reasoning, *(part for part in sent if not isinstance(part, ReasoningPart))]
 
 
 def _text(parts: Sequence[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextPart))
 
 
-def _size_bytes(kept: _Kept) -> int:
-    parts = (kept.call, *kept.before, *kept.after)
+def _size_bytes(entry: _CachedCall) -> int:
+    parts = (entry.call, *entry.before, *entry.after)
     return sum(len(part.model_dump_json()) for part in parts)

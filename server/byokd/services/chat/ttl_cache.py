@@ -1,8 +1,4 @@
-"""Keeps what was learnt lately, within bounds: so many entries, so many bytes, for so long.
-
-Knows ages, sizes and order of use. Must not know what is kept, nor read a clock: time enters as a
-value. Nothing here is on disk; it ends with the process.
-"""
+"""An in-memory cache bounded by entries, bytes and age. Time enters as a value."""
 
 from __future__ import annotations
 
@@ -23,13 +19,13 @@ class _Entry(Generic[_Value]):
 
 
 class TtlCache(Generic[_Key, _Value]):
-    """What was kept lately; where there is too much, what was used longest ago goes first.
+    """Holds values for a time; over a bound, the least recently used entry is dropped.
 
     Args:
-        entries_max: how many entries there may be.
-        ttl_ms: for how long an entry is given out.
-        bytes_max: how large all entries may be together; None where each is small.
-        renews: whether an entry that is used is young again.
+        entries_max: the most entries.
+        ttl_ms: how long an entry is returned.
+        bytes_max: the most bytes of all entries together; None where each is small.
+        renews: whether the age of an entry starts anew when it is used.
     """
 
     def __init__(
@@ -46,7 +42,7 @@ class TtlCache(Generic[_Key, _Value]):
         return len(self._entries)
 
     def get(self, key: _Key, now_ms: int) -> _Value | None:
-        """Return what was kept under a key, or None where there is nothing so young."""
+        """Return the value of a key, or None if there is none or it is too old."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -59,16 +55,16 @@ class TtlCache(Generic[_Key, _Value]):
         return entry.value
 
     def put(self, key: _Key, value: _Value, now_ms: int, *, size_bytes: int = 0) -> None:
-        """Keep a value, in place of any under this key; one too large by itself is not kept."""
+        """Set the value of a key; one that is over `bytes_max` by itself is not stored."""
         self._drop(key)
-        if self._is_heavy(size_bytes):
+        if self._is_too_large(size_bytes):
             return
         self._entries[key] = _Entry(value, size_bytes, now_ms)
         self.size_bytes += size_bytes
-        while len(self._entries) > self._entries_max or self._is_heavy(self.size_bytes):
+        while len(self._entries) > self._entries_max or self._is_too_large(self.size_bytes):
             self._drop(next(iter(self._entries)))
 
-    def _is_heavy(self, size_bytes: int) -> bool:
+    def _is_too_large(self, size_bytes: int) -> bool:
         return self._bytes_max is not None and size_bytes > self._bytes_max
 
     def _drop(self, key: _Key) -> None:
