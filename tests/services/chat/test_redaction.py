@@ -234,9 +234,9 @@ async def test_a_list_hides_every_secret_of_a_key() -> None:
         [CannedResponse(200, JSON, (json.dumps({"data": models}).encode(),))]
     )
     grant = Credential(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
-    found, _ = await ModelFetch(transport, grant).all()
-    assert [model.id for model in found] == [f"m-{MASK}"]
-    assert _hidden(repr(found))
+    listed, _ = await ModelFetch(transport, grant).run()
+    assert [model.id for model in listed] == [f"m-{MASK}"]
+    assert _hidden(repr(listed))
 
 
 async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
@@ -244,7 +244,7 @@ async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
     transport = ScriptedTransport([CannedResponse(403, JSON, (said,))] * 3)
     grant = Credential(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
     with pytest.raises(ByokdError) as caught:
-        await ModelFetch(transport, grant).all()
+        await ModelFetch(transport, grant).run()
     data = caught.value.data()
     assert data.provider_message
     assert _hidden(data.model_dump_json())

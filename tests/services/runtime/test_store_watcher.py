@@ -62,7 +62,7 @@ class _House:
         self.person = RecordingClient()
         self.session = Session("default", self.person, None, Features(), can_prompt=False)
         rooms: Any = SimpleNamespace(
-            refresh=self._look, look=self._look, withdraw_keys=lambda _known: None
+            refresh=self._look, notify_changes=self._look, withdraw_keys=lambda _known: None
         )
         custody: Any = SimpleNamespace(start_check=lambda _session: None)
         self.changes = StoreWatcher(cast("Any", self.vault), rooms, rooms, rooms, custody)

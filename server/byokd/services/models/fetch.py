@@ -1,7 +1,7 @@
-"""Asks a provider for its models: list after list, page by page, and then for what they leave out.
+"""Fetches the model lists of a provider: each list page by page, then what the lists leave out.
 
-Knows the order of the questions and their bounds. Must not know a list's format (the dialects do),
-nor what was known before. What is asked beside the lists never costs one.
+The formats are read in `provider_api.model_lists`. Facts that are fetched beside the lists never
+make a list fail.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from byokd.catalog.record import Models as Recipe
+from byokd.catalog.record import Models as ListRecord
 from byokd.core.http import HttpRequest
 from byokd.core.limits import (
     MODEL_DETAIL_MAX_BYTES,
@@ -46,127 +46,129 @@ _NO_SUCH_PATH: Final = frozenset({404, 405})
 
 
 class ModelFetch:
-    """One round of questions; what was found stays, whatever the next answer is."""
+    """One fetch of all lists with one key. A model that was read stays, whatever fails later."""
 
-    def __init__(self, transport: Transport, grant: Credential) -> None:
+    def __init__(self, transport: Transport, credential: Credential) -> None:
         self._transport = transport
-        self._grant = grant
-        self._masking = grant.redactor()
-        self._recipe = grant.record.models
-        self._found: dict[str, ListedModel] = {}
-        self._unlisted: ByokdError | None = None
+        self._credential = credential
+        self._redactor = credential.redactor()
+        self._record = credential.record.models
+        self._models: dict[str, ListedModel] = {}
+        self._also_error: ByokdError | None = None
 
-    async def all(
+    async def run(
         self,
         *,
         timeout_ms: int = MODEL_LIST_TIMEOUT_MS,
         details_timeout_ms: int = MODEL_DETAILS_TIMEOUT_MS,
     ) -> tuple[tuple[ListedModel, ...], ByokdError | None]:
-        """Return the models, and the error of a further list that failed.
+        """Return the models, and the first error of the record's further lists (`also`).
 
-        A key may be allowed to see one list and not the other (Bedrock's profiles).
+        A key may be allowed to read one list and not another (Bedrock's profiles).
 
         Raises:
-            ByokdError: the first list cannot be had, or not in time.
+            ByokdError: the first list cannot be fetched, or not in time.
         """
         with anyio.move_on_after(timeout_ms / 1000) as lists:
-            await self._lists()
+            await self._fetch_lists()
         if lists.cancelled_caught:
             raise TimedOut("the list of models did not come in time; try again")
         with anyio.move_on_after(details_timeout_ms / 1000):
-            await self._details()
-        return tuple(self._found.values())[:MODELS_MAX], self._unlisted
+            await self._fetch_details()
+        return tuple(self._models.values())[:MODELS_MAX], self._also_error
 
-    async def _lists(self) -> None:
-        """Follow every list of the recipe, or of the one for servers that do not have its path."""
+    async def _fetch_lists(self) -> None:
+        """Fetch every list of the record, or of its fallback where the first path is missing."""
         try:
-            await self._follow(self._recipe)
+            await self._fetch_list(self._record)
         except ByokdError as error:
-            other = self._recipe.fallback
-            if other is None or error.fields.get("http_status") not in _NO_SUCH_PATH:
+            fallback = self._record.fallback
+            if fallback is None or error.fields.get("http_status") not in _NO_SUCH_PATH:
                 raise
-            self._recipe = other
-            await self._follow(other)
-        for further in self._recipe.also:
-            # Elsewhere a list without a path of its own would be the first list once more.
-            elsewhere = not self._grant.at_default_origin and further.path is None
-            if not (elsewhere or further.over):
+            self._record = fallback
+            await self._fetch_list(fallback)
+        for also in self._record.also:
+            # At another origin, a list without a path of its own is the first list once more.
+            is_repeat = not self._credential.at_default_origin and also.path is None
+            if not (is_repeat or also.over):
                 try:
-                    await self._follow(further)
+                    await self._fetch_list(also)
                 except ByokdError as error:
-                    self._unlisted = self._unlisted or error
+                    self._also_error = self._also_error or error
 
-    async def _details(self) -> None:
-        """Ask at once for all that the lists leave out; an answer that fails says nothing."""
-        silent = [
+    async def _fetch_details(self) -> None:
+        """Fetch at once what the lists leave out; a failure leaves the facts unknown."""
+        without_context = [
             model.id
-            for model in self._found.values()
-            if self._recipe.detail is not None
+            for model in self._models.values()
+            if self._record.detail is not None
             and model.context_tokens is None
             and model.chat is not False
         ]
         at_once = anyio.Semaphore(MODEL_DETAILS_AT_ONCE)
         async with anyio.create_task_group() as tasks:
-            for further in self._recipe.also:
-                if further.over:
-                    tasks.start_soon(self._over, further)
-            for model_id in silent[:MODEL_DETAILS_MAX]:
-                tasks.start_soon(self._detail, model_id, at_once)
+            for also in self._record.also:
+                if also.over:
+                    tasks.start_soon(self._fetch_override, also)
+            for model_id in without_context[:MODEL_DETAILS_MAX]:
+                tasks.start_soon(self._fetch_detail, model_id, at_once)
 
-    # --- one question ----------------------------------------------------------------------------
+    # --- one request -----------------------------------------------------------------------------
 
-    async def _follow(self, recipe: Recipe) -> None:
-        """Read one list page by page, within the bounds; what is known already stays."""
-        if recipe.path is None and recipe.url is None:
-            return  # the provider serves no list; its record names what there is
+    async def _fetch_list(self, record: ListRecord) -> None:
+        """Fetch one list page by page, within the bounds; a model that is known already stays."""
+        if record.path is None and record.url is None:
+            return  # the provider serves no list; its record names the models
         cursor: str | None = None
-        followed: set[str | None] = set()
-        while len(followed) < MODEL_PAGES_MAX and len(self._found) < MODELS_MAX:
-            followed.add(cursor)
-            read = await self._page(recipe, cursor)
-            for model in read.models:
-                self._found.setdefault(model.id, model)
-            cursor = read.next_cursor
-            if cursor is None or cursor in followed:  # a list that goes round in a circle
+        cursors: set[str | None] = set()
+        while len(cursors) < MODEL_PAGES_MAX and len(self._models) < MODELS_MAX:
+            cursors.add(cursor)
+            page = await self._fetch_page(record, cursor)
+            for model in page.models:
+                self._models.setdefault(model.id, model)
+            cursor = page.next_cursor
+            if cursor is None or cursor in cursors:  # some servers repeat the first page for ever
                 return
 
-    async def _over(self, recipe: Recipe) -> None:
-        """Read one page of what holds over the lists, of models that they name."""
+    async def _fetch_override(self, record: ListRecord) -> None:
+        """Fetch one page of facts that take precedence over the lists, for listed models only."""
         with suppress(ByokdError):
-            for model in (await self._page(recipe, None)).models:
-                if model.id in self._found:
-                    self._found[model.id] = fill_missing(model, self._found[model.id])
+            for model in (await self._fetch_page(record, None)).models:
+                if model.id in self._models:
+                    self._models[model.id] = fill_missing(model, self._models[model.id])
 
-    async def _detail(self, model_id: str, at_once: anyio.Semaphore) -> None:
-        grant = self._grant
+    async def _fetch_detail(self, model_id: str, at_once: anyio.Semaphore) -> None:
+        credential = self._credential
         async with at_once:
             with suppress(ByokdError):
-                request = detail_request(grant.record, grant.base_url, model_id)
+                request = detail_request(credential.record, credential.base_url, model_id)
                 body = await self._send(request, MODEL_DETAIL_MAX_BYTES)
-                read = await anyio.to_thread.run_sync(read_detail, grant.record, model_id, body)
-                told = self._masking.value(read)
-                self._found[model_id] = fill_missing(self._found[model_id], told)
+                model = await anyio.to_thread.run_sync(
+                    read_detail, credential.record, model_id, body
+                )
+                detail = self._redactor.value(model)
+                self._models[model_id] = fill_missing(self._models[model_id], detail)
 
-    async def _page(self, recipe: Recipe, cursor: str | None) -> ModelPage:
-        grant = self._grant
+    async def _fetch_page(self, record: ListRecord, cursor: str | None) -> ModelPage:
+        credential = self._credential
         request = models_request(
-            grant.record,
-            grant.base_url,
-            grant.plain_fields,
+            credential.record,
+            credential.base_url,
+            credential.plain_fields,
             cursor,
-            at_default_origin=grant.at_default_origin,
-            recipe=recipe,
+            at_default_origin=credential.at_default_origin,
+            recipe=record,
         )
         body = await self._send(request, MODEL_PAGE_MAX_BYTES)
-        # In a thread: a list of thousands takes longer than a stream may wait for its turn.
-        read = partial(read_models, grant.record, body, recipe=recipe)
-        return await anyio.to_thread.run_sync(lambda: self._masking.value(read()))
+        # In a thread: reading a list of thousands would hold up the streams.
+        read = partial(read_models, credential.record, body, recipe=record)
+        return await anyio.to_thread.run_sync(lambda: self._redactor.value(read()))
 
     async def _send(self, request: HttpRequest, body_max_bytes: int) -> bytes:
-        """Return the body of a good answer, or raise what another one means."""
-        record = self._grant.record
+        """Return the body of a successful answer; raises the classified error of any other."""
+        record = self._credential.record
         response = await self._transport.send(
-            authorized(self._grant, request, now_ms(), companions=True),
+            authorized(self._credential, request, now_ms(), companions=True),
             body_max_bytes=body_max_bytes,
         )
         if response.status in _OK:
@@ -180,4 +182,4 @@ class ModelFetch:
             retry_after_ms=fault.retry_after_ms,
             provider_request_id=fault.provider_request_id,
         )
-        raise self._masking.error(error)
+        raise self._redactor.error(error)

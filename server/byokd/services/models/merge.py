@@ -1,7 +1,6 @@
-"""One list of models from everything that is said about them.
+"""Merges what is known about models: the person's words first, then the provider's, then facts.
 
-Knows who is believed about what: the person first, then the provider, then the bundled facts. Must
-not know how any of them was asked.
+Pure: how each source was fetched is not known here.
 """
 
 from __future__ import annotations
@@ -21,7 +20,13 @@ from byokd.provider_api.model_lists import ListedModel
 
 
 def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
-    """Return what a provider says of one of its models, and no more than that."""
+    """Return what a provider's list states about one of its models, and nothing else.
+
+    Args:
+        record: the provider.
+        model: the entry.
+        seen_at: when the list was fetched, in ms.
+    """
     return ModelInfo(
         provider=record.id,
         id=model.id,
@@ -40,64 +45,67 @@ def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> Mod
 
 
 def merge_models(
-    record: Provider, live: CachedModelList | None, fields: Mapping[str, str] = MappingProxyType({})
+    record: Provider,
+    live: CachedModelList | None,
+    fields: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ModelInfo]:
-    """Return the live models, each completed from the catalog, then those that others name.
+    """Return the live models, completed from the catalog, then the models that only others name.
 
     Args:
-        record: whose models.
-        live: what the provider listed, if anything.
-        fields: the plain fields of the key, some of which name a model.
+        record: the provider.
+        live: its list, if there is one.
+        fields: the plain fields of the key; some of them name a model.
     """
     items = {model.id: _completed(record, model) for model in (live.models if live else ())}
     for name, known in known_models(record.id).items():
         items.setdefault(name, _from_facts(record, known))
-    for name in record.models.static:
-        if filled := _filled(name, fields):
-            items.setdefault(filled, _completed(record, _bare(record, filled)))
+    for template in record.models.static:
+        if name := _filled(template, fields):
+            items.setdefault(name, _completed(record, _bare(record, name)))
     for own in record.models.own:
-        said = items.get(own.id) or _completed(record, _bare(record, own.id, "user"))
-        items[own.id] = said.model_copy(update=_own_words(own))
+        item = items.get(own.id) or _completed(record, _bare(record, own.id, "user"))
+        items[own.id] = item.model_copy(update=_own_facts(own))
     return list(items.values())
 
 
 def cheapest_chat_model(items: Iterable[ModelInfo]) -> str | None:
-    """Return the id of the cheapest listed model that chats and costs anything, or None.
+    """Return the id of the cheapest listed model that chats, or None.
 
-    One whose price nobody states comes after all others; a free one may train on what it is asked.
+    A model without a known price comes last, and so does a free one: it may train on the prompt.
     """
-    fitting = [item for item in items if item.chat is not False and not item.deprecated]
-    live = [item for item in fitting if item.source == "live"] or fitting
-    return min(live, key=_cost).id if live else None
+    candidates = [item for item in items if item.chat is not False and not item.deprecated]
+    live = [item for item in candidates if item.source == "live"] or candidates
+    return min(live, key=_cost_order).id if live else None
 
 
-def _cost(item: ModelInfo) -> tuple[bool, bool, float]:
+def _cost_order(item: ModelInfo) -> tuple[bool, bool, float]:
     price = item.price
-    asked = [text for text in (price.input, price.output) if text] if price else []
-    total = sum(float(text) for text in asked)
+    amounts = [text for text in (price.input, price.output) if text] if price else []
+    total = sum(float(text) for text in amounts)
     return item.chat is not True, not total, total
 
 
 def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
-    """Fill in from the catalog where the provider is silent.
+    """Fill in from the catalog what the provider does not state.
 
-    A deployment that a person named (Azure) is known by the model that it deploys.
+    A deployment that a person named (Azure) is looked up by the model that it deploys.
     """
     known = facts(record.id, model.id) or (facts(record.id, model.name) if model.name else None)
     if known is None:
         return model
-    said = _from_facts(record, known)
-    silent = [name for name in ModelInfo.model_fields if getattr(model, name) is None]
-    return model.model_copy(update={name: getattr(said, name) for name in silent})
+    from_facts = _from_facts(record, known)
+    missing = [name for name in ModelInfo.model_fields if getattr(model, name) is None]
+    return model.model_copy(update={name: getattr(from_facts, name) for name in missing})
 
 
-def _filled(name: str, fields: Mapping[str, str]) -> str:
-    return fields.get(name[1:-1], "") if name.startswith("{") else name
+def _filled(template: str, fields: Mapping[str, str]) -> str:
+    """Return a model id, where `{field}` is the plain field of the key."""
+    return fields.get(template[1:-1], "") if template.startswith("{") else template
 
 
-def _own_words(own: OwnModel) -> dict[str, Any]:
-    said = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
-    return said if own.price is None else said | {"price": _own_price(own.price)}
+def _own_facts(own: OwnModel) -> dict[str, Any]:
+    given = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
+    return given if own.price is None else given | {"price": _own_price(own.price)}
 
 
 def _own_price(price: OwnPrice) -> ModelPrice:

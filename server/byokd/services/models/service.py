@@ -1,7 +1,7 @@
-"""`model/list`: what can be called, from the provider itself and from the bundled facts.
+"""`model/list` and `model/refresh`: when a live list is fetched, cached and merged.
 
-Knows when a live list is fetched, that it is remembered with its age, and merged with the catalog.
-Must not know how it is asked for (`listing`). A failed refresh keeps what was known and says so.
+How a list is fetched is in `fetch`, how sources are merged in `merge`. A failed refresh keeps the
+last list and reports the failure.
 """
 
 from __future__ import annotations
@@ -38,8 +38,16 @@ from byokd.transport.interface import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of one provider's own list, and why it is not newer."""
+class _ProviderModels:
+    """One provider's own list, and what happened when it was looked up.
+
+    Attributes:
+        record: the provider.
+        live: its list, if one is known.
+        fields: the plain fields of the key.
+        failure: why the list is not newer.
+        refreshed: set if the list was fetched now.
+    """
 
     record: Provider
     live: CachedModelList | None = None
@@ -49,233 +57,256 @@ class _Known:
 
 
 class ModelService:
-    """Lists models; what was fetched is remembered, and kept on disk where `lists` is given."""
+    """Lists models. Lists are cached in memory, and on disk where `cache` is given."""
 
     def __init__(
         self,
-        access: CredentialResolver,
+        credentials: CredentialResolver,
         transport: Transport,
-        lists: ModelCache | None = None,
+        cache: ModelCache | None = None,
         background: Background | None = None,
     ) -> None:
-        self._access = access
+        self._credentials = credentials
         self._transport = transport
-        self._lists = lists
+        self._cache = cache
         self._background = background or Background()
-        self._seen: dict[ModelListKey, CachedModelList] = {}
-        self._asking: dict[ModelListKey, anyio.Lock] = {}
+        self._lists: dict[ModelListKey, CachedModelList] = {}
+        self._fetch_locks: dict[ModelListKey, anyio.Lock] = {}
         self._seen_at: dict[tuple[str, str | None, bytes], int] | None = None
 
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
         """Return a page of models of one provider, or of all that have a usable key.
 
-        Without a key a provider is listed from the bundled facts alone.
+        A provider without a key is listed from the bundled facts alone.
 
         Raises:
-            NotFound, Unsupported: the provider is not there or switched off.
+            NotFound, Unsupported: there is no such provider, or it is switched off.
             InvalidParams: the cursor is not one of ours.
         """
-        records = await self._wanted(session, params.provider, params.key_id)
+        records = await self._selected(session, params.provider, params.key_id)
         if params.all_providers:
-            records = self._access.records(session)
+            records = self._credentials.records(session)
         refresh = params.refresh and params.cursor is None
-        found = await self._all_known(session, records, params.key_id, refresh=refresh)
+        results = await self._look_up(session, records, params.key_id, refresh=refresh)
         items = [
-            item for known in found for item in merge_models(known.record, known.live, known.fields)
+            item
+            for result in results
+            for item in merge_models(result.record, result.live, result.fields)
         ]
         shown, next_cursor = page(items, params.cursor, params.limit)
         return ModelListResult(
             items=tuple(shown),
             next_cursor=next_cursor,
-            stale=any(known.live is not None and _old(known.live) for known in found),
-            failures=tuple(known.failure for known in found if known.failure),
+            stale=any(result.live is not None and _is_old(result.live) for result in results),
+            failures=tuple(result.failure for result in results if result.failure),
         )
 
     async def refresh(self, session: Session, params: ModelRefreshParams) -> ModelRefreshResult:
-        """Ask for the lists now. Raises as `list`."""
-        records = await self._wanted(session, params.provider, params.key_id)
-        found = await self._all_known(session, records, params.key_id, refresh=True)
+        """Fetch the lists now. Raises as `list`."""
+        records = await self._selected(session, params.provider, params.key_id)
+        results = await self._look_up(session, records, params.key_id, refresh=True)
         return ModelRefreshResult(
-            refreshed=tuple(known.refreshed for known in found if known.refreshed),
-            failures=tuple(known.failure for known in found if known.failure),
+            refreshed=tuple(result.refreshed for result in results if result.refreshed),
+            failures=tuple(result.failure for result in results if result.failure),
         )
 
-    async def fetch(self, session: Session, grant: Credential) -> tuple[ModelInfo, ...]:
-        """Ask for one list now, remember it, and return it merged with the catalog.
+    async def fetch(self, session: Session, credential: Credential) -> tuple[ModelInfo, ...]:
+        """Fetch one list now, cache it, and return it merged with the catalog.
 
         Raises:
-            ByokdError: it cannot be had; what was known before stays.
+            ByokdError: it cannot be fetched; the cached list stays.
         """
-        place = _place(session, grant)
-        live, _, _ = await self._ask(session, place, grant, self._seen.get(place))
-        return tuple(merge_models(grant.record, live, grant.plain_fields))
+        key = _list_key(session, credential)
+        live, _, _ = await self._fetch(session, key, credential, self._lists.get(key))
+        return tuple(merge_models(credential.record, live, credential.plain_fields))
 
-    async def look(self, session: Session) -> None:
-        """Tell of the lists that another process saw since the last look. Raises as the disk."""
-        if self._lists is None or not (await self._lists.changed() or self._seen_at is None):
+    async def notify_changes(self, session: Session) -> None:
+        """Notify the client of lists that other processes fetched since the last call.
+
+        Raises:
+            ByokdError: the cache on disk cannot be read.
+        """
+        if self._cache is None or not (await self._cache.changed() or self._seen_at is None):
             return
-        before, after = self._seen_at, await self._lists.all_seen_at(session.account)
+        before, after = self._seen_at, await self._cache.all_seen_at(session.account)
         self._seen_at = after
         if before is None:
             return
-        own = {(p.provider, p.key_id, p.digest): p for p in self._seen}
-        for key, seen_at in after.items():
-            if seen_at <= before.get(key, 0):
-                continue
-            live = await self._lists.latest(session.account, key[0])
-            place = own.get(key)
-            known = self._seen.get(place) if place else None
-            if live is None or live.seen_at != seen_at:
-                continue
-            if place is not None:
-                if known is not None and known.seen_at >= seen_at:
-                    continue  # this process saw it, and has told
-                self._seen[place] = live
-            if known is None or _content(known) != _content(live):
-                _tell(session, key[0], key[1], live)
+        for row, seen_at in after.items():
+            if seen_at > before.get(row, 0):
+                await self._notify_change(session, row, seen_at)
 
-    async def _wanted(
+    async def _notify_change(
+        self, session: Session, row: tuple[str, str | None, bytes], seen_at: int
+    ) -> None:
+        """Notify of one row of the cache, unless this process wrote it or nothing differs."""
+        assert self._cache is not None  # noqa: S101  # the caller has read it
+        provider, key_id, _ = row
+        live = await self._cache.latest(session.account, provider)
+        if live is None or live.seen_at != seen_at:
+            return
+        own_keys = {(key.provider, key.key_id, key.digest): key for key in self._lists}
+        own_key = own_keys.get(row)
+        known = self._lists.get(own_key) if own_key else None
+        if known is not None and known.seen_at >= seen_at:
+            return
+        if own_key is not None:
+            self._lists[own_key] = live
+        if known is None or _content(known) != _content(live):
+            _notify(session, provider, key_id, live)
+
+    # --- which lists -----------------------------------------------------------------------------
+
+    async def _selected(
         self, session: Session, provider: str | None, key_id: str | None
     ) -> Sequence[Provider]:
+        """Return the providers that a request names, or all with a usable key."""
         if provider is not None:
-            return [self._access.record(session, provider)]
+            return [self._credentials.record(session, provider)]
         if key_id is not None:
-            return [await self._access.record_of_key(session, key_id)]
-        return await self._access.records_with_keys(session)
+            return [await self._credentials.record_of_key(session, key_id)]
+        return await self._credentials.records_with_keys(session)
 
-    async def _all_known(
+    async def _look_up(
         self,
         session: Session,
         records: Sequence[Provider],
         key_id: str | None,
         *,
         refresh: bool,
-    ) -> Sequence[_Known]:
-        """Look after every provider at once: one that hangs must not hold up the others."""
-        if len(records) == 1:  # its errors go out as they are, not in a group
-            return [await self._known(session, records[0], key_id, refresh=refresh)]
-        found: dict[str, _Known] = {}
+    ) -> Sequence[_ProviderModels]:
+        """Look up every provider at once: one that hangs must not hold up the others."""
+        if len(records) == 1:  # its errors are raised as they are, not in a group
+            return [await self._look_up_one(session, records[0], key_id, refresh=refresh)]
+        results: dict[str, _ProviderModels] = {}
 
-        async def look(record: Provider) -> None:
-            found[record.id] = await self._known(session, record, None, refresh=refresh)
+        async def look_up(record: Provider) -> None:
+            results[record.id] = await self._look_up_one(session, record, None, refresh=refresh)
 
         async with anyio.create_task_group() as tasks:
             for record in records:
-                tasks.start_soon(look, record)
-        return [found[record.id] for record in records]
+                tasks.start_soon(look_up, record)
+        return [results[record.id] for record in records]
 
-    async def _known(
+    async def _look_up_one(
         self, session: Session, record: Provider, key_id: str | None, *, refresh: bool
-    ) -> _Known:
+    ) -> _ProviderModels:
+        """Return a provider's list: cached while it is fresh, renewed in the background after."""
         try:
-            grant = await self._access.resolve_key(session, record, key_id)
+            credential = await self._credentials.resolve_key(session, record, key_id)
         except ByokdError as error:
             if key_id is not None:
                 raise
             if error.kind in {"keyMissing", "vaultUninitialized"}:
-                return _Known(record)
-            last = await self._last_seen(session, record)  # a locked vault hides no models
-            return _Known(record, last, failure=_failure(record, error, last))
-        place = _place(session, grant)
-        live = await self._remembered(place)
+                return _ProviderModels(record)
+            last = await self._last_list(session, record)  # a locked vault hides no models
+            return _ProviderModels(record, last, failure=_failure(record, error, last))
+        key = _list_key(session, credential)
+        live = await self._cached(key)
         if live is None or refresh:
-            return await self._asked(session, place, grant, live)
-        if _old(live) and not self._is_asking(place):
-            self._background.start(self._renew(session, place, grant, live))
-        return _Known(record, live, grant.plain_fields)
+            return await self._refreshed(session, key, credential, live)
+        if _is_old(live) and not self._is_fetching(key):
+            self._background.start(self._renew(session, key, credential, live))
+        return _ProviderModels(record, live, credential.plain_fields)
 
-    async def _asked(
+    # --- fetching --------------------------------------------------------------------------------
+
+    async def _refreshed(
         self,
         session: Session,
-        place: ModelListKey,
-        grant: Credential,
+        key: ModelListKey,
+        credential: Credential,
         before: CachedModelList | None,
-    ) -> _Known:
-        record = grant.record
+    ) -> _ProviderModels:
+        record, fields = credential.record, credential.plain_fields
         try:
-            live, changed, unlisted = await self._ask(session, place, grant, before)
+            live, changed, also_error = await self._fetch(session, key, credential, before)
         except ByokdError as error:
-            said = _failure(record, error, before)
-            return _Known(record, before, grant.plain_fields, said)
-        failure = None if unlisted is None else _failure(record, unlisted, live)
-        told = RefreshedList(
+            return _ProviderModels(record, before, fields, _failure(record, error, before))
+        failure = None if also_error is None else _failure(record, also_error, live)
+        refreshed = RefreshedList(
             provider=record.id,
-            key_id=grant.key_id,
+            key_id=credential.key_id,
             models=len(live.models),
             seen_at=live.seen_at,
             changed=changed,
         )
-        return _Known(record, live, grant.plain_fields, failure, told)
+        return _ProviderModels(record, live, fields, failure, refreshed)
 
     async def _renew(
-        self, session: Session, place: ModelListKey, grant: Credential, before: CachedModelList
-    ) -> None:
-        with suppress(ByokdError):  # nobody waits; who asks next is told how old it is
-            await self._ask(session, place, grant, before)
-
-    async def _ask(
         self,
         session: Session,
-        place: ModelListKey,
-        grant: Credential,
+        key: ModelListKey,
+        credential: Credential,
+        before: CachedModelList,
+    ) -> None:
+        with suppress(ByokdError):  # nobody waits; the next request reports the list's age
+            await self._fetch(session, key, credential, before)
+
+    async def _fetch(
+        self,
+        session: Session,
+        key: ModelListKey,
+        credential: Credential,
         known: CachedModelList | None,
     ) -> tuple[CachedModelList, bool, ByokdError | None]:
-        """Fetch a list and remember it; who asked while it was being fetched shares the answer.
+        """Fetch a list and cache it; concurrent calls share one fetch.
 
         Args:
-            session: who is told of a change.
-            place: whose list.
-            grant: what it is asked with.
-            known: what the caller knows already; anything else was fetched meanwhile.
+            session: whose client is notified of a change.
+            key: the list's place in the cache.
+            credential: the key to fetch it with.
+            known: the list that the caller has; any other was fetched meanwhile.
 
         Returns:
-            The list, whether it is another than before, and the error of a further list.
+            The list, whether it differs from the one before, and the error of a further list.
         """
-        async with self._asking.setdefault(place, anyio.Lock()):
-            before = self._seen.get(place)
+        async with self._fetch_locks.setdefault(key, anyio.Lock()):
+            before = self._lists.get(key)
             if before is not None and before is not known:
                 return before, False, None
-            asked = ModelFetch(self._transport, grant)
-            models, unlisted = await asked.all(timeout_ms=MODEL_LIST_TIMEOUT_MS)
+            fetch = ModelFetch(self._transport, credential)
+            models, also_error = await fetch.run(timeout_ms=MODEL_LIST_TIMEOUT_MS)
             seen_at = now_ms()
-            live = CachedModelList(
-                tuple(listed_model_info(grant.record, each, seen_at) for each in models), seen_at
-            )
-            self._seen[place] = live
-            await self._keep(place, live)
+            infos = (listed_model_info(credential.record, model, seen_at) for model in models)
+            live = CachedModelList(tuple(infos), seen_at)
+            self._lists[key] = live
+            await self._save(key, live)
         changed = before is None or _content(before) != _content(live)
         if changed:
-            _tell(session, place.provider, place.key_id, live)
-        return live, changed, unlisted
+            _notify(session, key.provider, key.key_id, live)
+        return live, changed, also_error
 
-    def _is_asking(self, place: ModelListKey) -> bool:
-        lock = self._asking.get(place)
+    def _is_fetching(self, key: ModelListKey) -> bool:
+        lock = self._fetch_locks.get(key)
         return lock is not None and lock.locked()
 
-    async def _remembered(self, place: ModelListKey) -> CachedModelList | None:
-        """Return the newest that this process or another one saw."""
-        own = self._seen.get(place)
-        if self._lists is None or (own is not None and not _old(own)):
+    # --- the cache on disk -----------------------------------------------------------------------
+
+    async def _cached(self, key: ModelListKey) -> CachedModelList | None:
+        """Return the newest list that this process or another one has fetched."""
+        own = self._lists.get(key)
+        if self._cache is None or (own is not None and not _is_old(own)):
             return own
-        with suppress(ByokdError):  # a disk that fails costs a question, not the list
-            kept = await self._lists.load(place)
-            if kept is not None and (own is None or kept.seen_at > own.seen_at):
-                own = self._seen[place] = kept
+        with suppress(ByokdError):  # without the disk the list is fetched again
+            saved = await self._cache.load(key)
+            if saved is not None and (own is None or saved.seen_at > own.seen_at):
+                own = self._lists[key] = saved
         return own
 
-    async def _last_seen(self, session: Session, record: Provider) -> CachedModelList | None:
-        if self._lists is not None:
+    async def _last_list(self, session: Session, record: Provider) -> CachedModelList | None:
+        if self._cache is not None:
             with suppress(ByokdError):
-                return await self._lists.latest(session.account, record.id)
+                return await self._cache.latest(session.account, record.id)
         return None
 
-    async def _keep(self, place: ModelListKey, live: CachedModelList) -> None:
-        if self._lists is not None:
-            with suppress(ByokdError):  # it is remembered; the next run asks again
-                await self._lists.save(place, live)
+    async def _save(self, key: ModelListKey, live: CachedModelList) -> None:
+        if self._cache is not None:
+            with suppress(ByokdError):  # it stays in memory; the next process fetches it again
+                await self._cache.save(key, live)
 
 
-def _tell(session: Session, provider: str, key_id: str | None, live: CachedModelList) -> None:
+def _notify(session: Session, provider: str, key_id: str | None, live: CachedModelList) -> None:
     session.client.notify(
         "model/changed",
         ModelChanged(
@@ -284,17 +315,19 @@ def _tell(session: Session, provider: str, key_id: str | None, live: CachedModel
     )
 
 
-def _old(live: CachedModelList) -> bool:
+def _is_old(live: CachedModelList) -> bool:
     return now_ms() - live.seen_at > MODEL_LIST_FRESH_MS
 
 
 def _content(live: CachedModelList) -> list[ModelInfo]:
-    """Return what a list says, whenever it was seen."""
+    """Return the models without the time of the fetch."""
     return [model.model_copy(update={"seen_at": None}) for model in live.models]
 
 
-def _place(session: Session, grant: Credential) -> ModelListKey:
-    return ModelListKey(session.account, grant.record.id, grant.key_id, grant.base_url)
+def _list_key(session: Session, credential: Credential) -> ModelListKey:
+    return ModelListKey(
+        session.account, credential.record.id, credential.key_id, credential.base_url
+    )
 
 
 def _failure(record: Provider, error: ByokdError, live: CachedModelList | None) -> ModelListFailure:

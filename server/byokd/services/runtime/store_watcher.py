@@ -73,7 +73,7 @@ class StoreWatcher:
             self._compare_due = False
             self._maintainer.start_check(session)
         self._chat.withdraw_keys(session.known)
-        await self._models.look(session)
+        await self._models.notify_changes(session)
 
     async def _compare(self, session: Session) -> None:
         listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
