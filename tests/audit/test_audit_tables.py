@@ -81,7 +81,7 @@ async def test_ways_in_that_come_and_go_are_told(tmp_path: Path) -> None:
             SlotSecrets(passphrase=_PHRASE),
             SlotSecrets(),
             at=house.now(),
-            note=lambda tx: house.note(tx, "store.rekeyed"),
+            record=lambda tx: house.note(tx, "store.rekeyed"),
         )
         assert (await house.verify()).ok
         await _remove(house, slot_id)

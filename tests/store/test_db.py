@@ -310,7 +310,7 @@ async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: P
 
 
 async def test_a_full_disk_still_takes_what_is_urgent(tmp_path: Path) -> None:
-    db = Database(tmp_path / "vault.db", _STEPS, ballast=True)
+    db = Database(tmp_path / "vault.db", _STEPS, reserve=True)
     ballast = tmp_path / "vault.db.ballast"
     await db.transaction(_add)
     await db.read(_count)  # what follows a commit is done by now

@@ -88,7 +88,7 @@ class Rekeyed(VaultFixture):
 
     async def root(self, given: SlotSecrets = NOTHING, new: SlotSecrets = NOTHING) -> None:
         await rekey.renew_root(
-            self.vault, given, new, at=self.now(), note=lambda tx: self.note(tx, "store.rekeyed")
+            self.vault, given, new, at=self.now(), record=lambda tx: self.note(tx, "store.rekeyed")
         )
 
     async def data(self, *accounts: str) -> None:
@@ -96,7 +96,7 @@ class Rekeyed(VaultFixture):
             self.vault,
             accounts or (ACCOUNT,),
             at=self.now(),
-            note=lambda tx, account, _: self.note(tx, "store.rekeyed", account=account),
+            record=lambda tx, account, _: self.note(tx, "store.rekeyed", account=account),
         )
 
     @property
@@ -183,7 +183,7 @@ async def test_a_key_of_the_keyring_is_replaced_by_another(house: Rekeyed) -> No
 async def test_the_last_way_in_stays(house: Rekeyed) -> None:
     await house.add("recoveryCode", recovery_code=CODE)
     keyring, code = house.vault.status().slots
-    with pytest.raises(Conflict, match="last way"):
+    with pytest.raises(Conflict, match="last slot"):
         await house.remove(keyring)
     await house.remove(code)
     await house.add("keyFile")

@@ -62,7 +62,7 @@ async def test_keys_that_are_held_for_another_root_key_are_let_go(tmp_path: Path
                 SlotSecrets(),
                 SlotSecrets(),
                 at=house.now(),
-                note=lambda tx: house.note(tx, ""),
+                record=lambda tx: house.note(tx, ""),
             )
         await house.write_anchor()
         backups = Backups(house.places, house.now)
@@ -99,7 +99,7 @@ async def test_a_changed_first_row_is_not_accepted_as_an_older_store(tmp_path: P
         )
     house = VaultFixture(tmp_path)
     trail = AuditService(house.vault, house.audit, lambda: None)
-    with pytest.raises(VaultCorrupt, match="first row"):
+    with pytest.raises(VaultCorrupt, match="meta row"):
         await house.vault.unlock_with(
             SlotSecrets(),
             admit=lambda tx: bool(trail.accept_rollback(tx, None)),  # type: ignore[arg-type]

@@ -51,14 +51,14 @@ async def live(folder: Path) -> None:
         SlotSecrets(),
         SlotSecrets(),
         at=house.now(),
-        note=lambda tx: house.note(tx, "root.renewed", account=""),
+        record=lambda tx: house.note(tx, "root.renewed", account=""),
     )
     await _said(house)
     await rekey.renew_data_keys(
         house.vault,
         (ACCOUNT,),
         at=house.now(),
-        note=lambda tx, account, _: house.note(tx, "data.renewed", account=account),
+        record=lambda tx, account, _: house.note(tx, "data.renewed", account=account),
     )
     await _said(house)
     await house.vault.aclose()

@@ -1,1 +1,1 @@
-"""The only database."""
+"""SQLite files, private files, locks, backups and paths: the only package that imports sqlite3."""

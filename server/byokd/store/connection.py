@@ -1,9 +1,7 @@
-"""A connection to one SQLite file: how it is opened, checked and asked.
+"""One connection to an SQLite file: opens, checks, queries and migrates it, and translates errors.
 
-Knows sqlite3. Must not know threads, nor any table, nor where copies of a store are kept.
-
-The rollback journal with TRUNCATE and `synchronous=EXTRA` lost nothing in a power-loss simulation;
-write-ahead logging is avoided because most shipped SQLite versions can corrupt a log that several
+The rollback journal with TRUNCATE and `synchronous=EXTRA` lost nothing in a power-loss simulation.
+Write-ahead logging is avoided: most shipped SQLite versions can corrupt a log that several
 processes share.
 """
 
@@ -42,18 +40,18 @@ PRAGMAS: Final = (
     ("mmap_size", "0"),
     ("temp_store", "MEMORY"),
 )
-"""How every store of ours is opened, vault and ledger alike."""
+"""Applied to every store, vault and ledger alike."""
 
 Steps: TypeAlias = tuple[tuple[str, ...], ...]
 """The migrations of a store, each a tuple of statements."""
 
 DAMAGED: Final = "storeCorrupt"
-"""The reason of a store whose file is not whole, or not ours."""
+"""The reason of a store whose file is damaged or not a byokd store."""
 
 _PRIMARY: Final = 0xFF
 
-_LOOK_S: Final = 0.0005
-"""How often the one in turn looks whether it can begin."""
+_POLL_S: Final = 0.0005
+"""How often the next writer tries to begin."""
 
 _REASONS: Final[dict[int, tuple[Reason, str]]] = {
     sqlite3.SQLITE_FULL: ("full", "the disk is full; free some space and try again"),
@@ -65,7 +63,7 @@ _REASONS: Final[dict[int, tuple[Reason, str]]] = {
 }
 
 _VAGUE: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
-"""What SQLite says of a full and of a read-only disk, too, where it was not writing a page."""
+"""SQLite also reports a full or read-only disk by these where it was not writing a page."""
 
 
 class Row:
@@ -90,7 +88,7 @@ class Row:
         return self._row.keys()
 
     def any(self, name: str) -> Sql:
-        """Return a column of any kind but a fraction, which no table of ours holds."""
+        """Return a column of any type but REAL, which no table uses."""
         value = self._at(name)
         if value is None or isinstance(value, str | int | bytes):
             return value
@@ -128,7 +126,7 @@ class Row:
 
 
 class MigrationNeeded(Exception):
-    """The store was written by an older byokd; it is brought up to date before it is used."""
+    """The store has the schema of an older byokd."""
 
 
 class Connection:
@@ -144,18 +142,18 @@ class Connection:
         """Return all rows of a statement."""
         try:
             return [Row(row) for row in self._sqlite.execute(sql, values)]
-        except UnicodeDecodeError:  # a name in the schema is no text any more
+        except UnicodeDecodeError:  # a name in the schema was overwritten
             raise _corrupt() from None
 
     def execute(self, sql: str, values: Sequence[Sql] = ()) -> int:
-        """Run a statement; return how many rows it changed."""
+        """Run a statement; return the number of changed rows."""
         return self._sqlite.execute(sql, values).rowcount
 
     def begin(self, mode: str) -> None:
         """Begin a transaction: `DEFERRED`, `IMMEDIATE` or `EXCLUSIVE`.
 
-        SQLite waits in steps of up to 100 ms; here it is looked more often, because whoever waits
-        is the only one in turn (see `gate`).
+        SQLite retries in steps of up to 100 ms. This one retries more often, because the caller is
+        the only waiting writer (see `file_lock`).
         """
         if mode == "DEFERRED":
             self._sqlite.execute("BEGIN")
@@ -167,24 +165,24 @@ class Connection:
             self._sqlite.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
 
     def _wait_and_begin(self, mode: str) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         while True:
             try:
                 self._sqlite.execute(f"BEGIN {mode}")
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY
-                if not busy or (time.monotonic() - began) * 1000 >= self._busy_timeout_ms:
+                if not busy or (time.monotonic() - started) * 1000 >= self._busy_timeout_ms:
                     raise
             else:
                 return
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def commit(self) -> None:
-        """Commit; returns only when the disk has it."""
+        """Commit; returns once the disk has flushed it."""
         self._sqlite.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Roll back, where SQLite has not done so by itself."""
+        """Roll back unless SQLite has done so."""
         if self._sqlite.in_transaction:
             self._sqlite.execute("ROLLBACK")
 
@@ -193,7 +191,7 @@ class Connection:
         return self.pragma("user_version")
 
     def data_version(self) -> int:
-        """Return a number that other connections' commits change."""
+        """Return a number that changes when another connection commits."""
         return self.pragma("data_version")
 
     def pragma(self, name: str) -> int:
@@ -202,7 +200,7 @@ class Connection:
         return int(value)
 
     def counts(self) -> dict[str, int]:
-        """Return how many rows each table has."""
+        """Return the number of rows of each table."""
         names = self.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
         return {
             name: self.query(f'SELECT count(*) AS n FROM "{name}"')[0].number("n")  # noqa: S608
@@ -210,11 +208,11 @@ class Connection:
         }
 
     def copy_to(self, path: Path) -> None:
-        """Write the store as it is, page by page, into an empty private file; does not flush it."""
+        """Copy the store, page by page, to an empty private file; does not flush it."""
         ensure_private_file(path)
         target = sqlite3.connect(path, isolation_level=None)
         try:
-            # Nobody reads the copy before it is whole and flushed, so it needs no journal.
+            # The copy is read only after it was completed and flushed, so it needs no journal.
             target.execute("PRAGMA journal_mode = OFF")
             target.execute("PRAGMA synchronous = OFF")
             self._sqlite.backup(target)
@@ -227,15 +225,15 @@ class Connection:
 
 
 def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection:
-    """Open a store, or make it where the file is absent or empty.
+    """Open a store, or create it where the file is absent or empty.
 
     Nothing is written to a file that is damaged, foreign, or of another version.
 
     Raises:
-        sqlite3.Error: as SQLite says; see `translate`.
+        sqlite3.Error: see `translate`.
         StoreFailed: `permissions` or `newer`.
-        VaultCorrupt: the file is not one of ours, or its pages do not agree.
-        Outdated: an older byokd wrote it.
+        VaultCorrupt: the file is not a byokd store, or is damaged.
+        MigrationNeeded: an older byokd wrote it.
     """
     if path is not None:
         ensure_private_file(path)
@@ -257,26 +255,26 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
 
 
 def connect_beside(path: Path, busy_timeout_ms: int, *, read_only: bool = False) -> Connection:
-    """Open a store that is there, whatever its version, to read or copy it; nothing is checked.
+    """Open an existing store of any version, unchecked, to read or copy it.
 
     Raises:
-        sqlite3.Error: as SQLite says; see `translate`.
+        sqlite3.Error: see `translate`.
     """
     mode = "ro" if read_only else "rw"
     return _open(f"file:{quote(str(path))}?mode={mode}", busy_timeout_ms)
 
 
 def apply_pragmas(opened: Connection) -> None:
-    """Apply the pragmas of our stores."""
+    """Apply `PRAGMAS`."""
     for name, value in PRAGMAS:
         opened.execute(f"PRAGMA {name} = {value}")
 
 
 def check(opened: Connection, *, newest: int) -> int:
-    """Refuse what is not ours, newer than ours, or damaged, before anything is written.
+    """Refuse a file that is foreign, newer or damaged, before anything is written.
 
     Returns:
-        The number of the file's last migration; 0 where the file is empty.
+        The number of its last migration; 0 where the file is empty.
 
     Raises:
         sqlite3.Error, StoreFailed, VaultCorrupt: as `connect`.
@@ -291,26 +289,26 @@ def check(opened: Connection, *, newest: int) -> int:
         )
     if opened.version() > newest:
         raise store_error("newer", "the store was written by a newer byokd; update this one")
-    # Not the quick one: through an index that does not fit its table a key would not be found.
+    # Not quick_check: it misses an index that disagrees with its table and hides a key.
     if [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")] != ["ok"]:
         raise _corrupt()
     return opened.version()
 
 
 def verify(opened: Connection, *, version: int) -> None:
-    """Check every page, every index and every reference of a copy that was just written.
+    """Check every page, index and reference of a new copy.
 
     Raises:
-        VaultCorrupt: it is not whole.
-        sqlite3.Error: as SQLite says.
+        VaultCorrupt: it is damaged.
+        sqlite3.Error: see `translate`.
     """
-    found = [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")]
-    if found != ["ok"] or opened.query("PRAGMA foreign_key_check") or opened.version() != version:
+    report = [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")]
+    if report != ["ok"] or opened.query("PRAGMA foreign_key_check") or opened.version() != version:
         raise _corrupt()
 
 
 def migrate(opened: Connection, steps: Steps) -> None:
-    """Bring the file to the newest version; one process does it, the others find it done."""
+    """Run the missing migrations; one process does it, the others see it done."""
     opened.begin("EXCLUSIVE")
     try:
         for number, step in enumerate(steps[opened.version() :], start=opened.version() + 1):
@@ -325,11 +323,11 @@ def migrate(opened: Connection, steps: Steps) -> None:
 
 
 def translate(error: sqlite3.Error, path: Path | None = None) -> ByokdError:
-    """Return our error for SQLite's. Its text is not carried: it may quote a value.
+    """Return our error for SQLite's; the text, which may quote a value, is dropped.
 
     Args:
         error: what SQLite raised.
-        path: the store, to tell a full or read-only disk where SQLite says only that it failed.
+        path: the store, to recognise a full or read-only disk behind a vague error.
     """
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & _PRIMARY

@@ -1,11 +1,8 @@
-"""One SQLite file, one connection, one thread that owns it.
+"""One SQLite file with one connection, owned by one thread.
 
-Knows SQL, pragmas and what SQLite's errors mean. Must not know a table.
-
-Every piece of work is a function that runs on the owning thread between BEGIN and COMMIT. The loop
-only waits for it, so a slow disk never holds up a stream. A caller that is cancelled leaves no half
-transaction: work that has not begun is dropped, work that has begun is finished or rolled back by
-the thread, whoever waits.
+Each piece of work is a function that runs on that thread between BEGIN and COMMIT, so a slow disk
+never holds up the event loop. A cancelled caller leaves no half transaction: work that has not
+started is dropped, started work is committed or rolled back by the thread.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ Mode: TypeAlias = Literal["DEFERRED", "IMMEDIATE", "EXCLUSIVE"]
 _Job: TypeAlias = Callable[[], None]
 _STOP: Final = None
 _OPENING: Final = 1 << 32
-"""By how much the number of `data_version` rises when the file is opened anew."""
+"""Added to `data_version` for each time the file was opened."""
 
 
 class Tx:
@@ -67,14 +64,14 @@ class Tx:
 
 
 class Database:
-    """One store. `path` None keeps it in this process's memory.
+    """One store. `path` None keeps it in memory.
 
     Args:
-        path: the file; its folder must be private already.
+        path: the file; its folder must be private.
         steps: the migrations, each a tuple of statements.
-        ballast: whether room is kept aside for transactions that must succeed on a full disk.
+        reserve: whether to keep a reserve file for transactions that must succeed on a full disk.
         busy_timeout_ms: how long to wait for another process's transaction.
-        max_pages: how large the file may grow, in pages of 4 KiB; a full disk for tests.
+        max_pages: bounds the file's size in pages of 4 KiB; a full disk for tests.
     """
 
     def __init__(
@@ -82,7 +79,7 @@ class Database:
         path: Path | None,
         steps: Steps,
         *,
-        ballast: bool = False,
+        reserve: bool = False,
         busy_timeout_ms: int = STORE_BUSY_TIMEOUT_MS,
         max_pages: int | None = None,
     ) -> None:
@@ -93,9 +90,9 @@ class Database:
         self._connection: Connection | None = None
         self.identity: FileIdentity | None = None
         """Which file is open; known on the store's thread."""
-        self._opened = 0
+        self._times_opened = 0
         self._lock = None if path is None else FileLock(path, busy_timeout_ms)
-        self._reserve = ReserveFile(path) if ballast and path is not None else None
+        self._reserve = ReserveFile(path) if reserve and path is not None else None
         self._reserve_created = False
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -103,33 +100,33 @@ class Database:
 
     @property
     def durable(self) -> bool:
-        """Whether what is stored outlives the process."""
+        """Whether the content outlives the process."""
         return self._path is not None
 
     async def open(self) -> None:
-        """Open and check the file now instead of at first use; make it where there is none.
+        """Open and check the file now instead of at first use; create it where there is none.
 
         Raises:
             StoreFailed, StoreBusy, VaultCorrupt: as `transaction`.
         """
 
-        def look() -> None:
+        def connect() -> None:
             with self._using():
                 pass
 
-        await self._submit(look)
+        await self._submit(connect)
 
     async def transaction(
         self, work: Callable[[Tx], T], *, mode: Mode = "IMMEDIATE", urgent: bool = False
     ) -> T:
-        """Run `work` and commit; on any exception roll back and raise it.
+        """Run `work` and commit; roll back on any exception and raise it.
 
-        `urgent` work that finds the disk full is run once more with the ballast's room.
+        `urgent` work that finds the disk full is run again with the reserve file released.
 
         Raises:
             StoreBusy: another process held the store for `busy_timeout_ms`.
             StoreFailed: `full`, `io`, `readOnly`, `permissions` or `newer`.
-            VaultCorrupt: the file is damaged or not ours; it is left as it is.
+            VaultCorrupt: the file is damaged or foreign; it is not changed.
         """
 
         def run() -> T:
@@ -148,11 +145,11 @@ class Database:
         return await self._submit(run)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on one consistent state of the store. Raises as `transaction`."""
+        """Run `work` on one snapshot of the store. Raises as `transaction`."""
         return await self._submit(lambda: self._transact(work, "DEFERRED"))
 
     def run_later(self, work: Callable[[], object]) -> None:
-        """Run `work` on the owning thread after what was submitted, without waiting for it.
+        """Run `work` on the store's thread after the submitted work, without waiting for it.
 
         For what follows a commit and may fail without harm; its exceptions are dropped.
         """
@@ -165,23 +162,23 @@ class Database:
             self._enqueue(job)
 
     async def data_version(self) -> int:
-        """Return a number that changes when another process has committed or replaced the file."""
+        """Return a number that changes when another process commits or replaces the file."""
 
-        def ask() -> int:
+        def current() -> int:
             with self._using() as connection:
-                return self._opened * _OPENING + connection.data_version()
+                return self._times_opened * _OPENING + connection.data_version()
 
-        return await self._submit(ask)
+        return await self._submit(current)
 
     async def aclose(self) -> None:
-        """Finish what was submitted, then close. Safe to call twice."""
+        """Finish the submitted work, then close. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
         if self._thread is not None:
-            ended = self._result_of(self._release)
+            released = self._result_of(self._release)
             self._jobs.put(_STOP)
-            await ended
+            await released
 
     async def _submit(self, work: Callable[[], T]) -> T:
         if self._closed:
@@ -205,7 +202,7 @@ class Database:
                 return
             try:
                 outcome: tuple[T | None, BaseException | None] = (work(), None)
-            except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
+            except BaseException as error:  # noqa: BLE001  # raised where the future is awaited
                 outcome = (None, error)
             with contextlib.suppress(RuntimeError):  # the loop may be gone; the work is done
                 loop.call_soon_threadsafe(settle, *outcome)
@@ -252,44 +249,43 @@ class Database:
 
     @contextlib.contextmanager
     def _using(self) -> Iterator[Connection]:
-        """Yield the connection to the file that has the store's name, and keep it there meanwhile.
+        """Yield the connection to the file that has the store's name, locked against replacement.
 
-        Turns SQLite's errors into ours, and distrusts the connection after some of them: after a
-        failed write or flush nobody knows what the disk holds, and what the next connection reads
-        is the truth.
+        Translates SQLite's errors, and closes the connection after some of them: after a failed
+        write or flush only a new connection shows what the disk holds.
         """
         try:
-            with contextlib.ExitStack() as inside:
-                yield self._entered(inside)
+            with contextlib.ExitStack() as stack:
+                yield self._locked_connection(stack)
         except sqlite.Error as error:
             typed = sqlite.translate(error, self._path)
             if isinstance(typed, StoreFailed | VaultCorrupt) and self.durable:
                 self._disconnect()
             raise typed from None
 
-    def _entered(self, inside: contextlib.ExitStack) -> Connection:
+    def _locked_connection(self, stack: contextlib.ExitStack) -> Connection:
         if self._path is None or self._lock is None:
             return self._connected()
-        inside.enter_context(self._lock.shared())
+        stack.enter_context(self._lock.shared())
         try:
             return self._connected()
         except MigrationNeeded:
-            inside.close()
+            stack.close()
             upgrade(self._path, self._steps, self._lock, self._busy_timeout_ms)
-            inside.enter_context(self._lock.shared())
+            stack.enter_context(self._lock.shared())
             return self._connected()
 
     def _connected(self) -> Connection:
-        """Return the connection, a new one where another file has the store's name by now."""
-        there = None if self._path is None else file_identity(self._path)
-        if self._connection is not None and there != self.identity:
+        """Return the connection; opened again where another file has the store's name."""
+        on_disk = None if self._path is None else file_identity(self._path)
+        if self._connection is not None and on_disk != self.identity:
             self._disconnect()
         if self._connection is None:
             self._connection = sqlite.connect(self._path, self._steps, self._busy_timeout_ms)
-            self._opened += 1
-            # Taken before the file was opened: where it was replaced in between, the next look
-            # opens once more. A file that was only now made is nobody else's.
-            self.identity = there or (None if self._path is None else file_identity(self._path))
+            self._times_opened += 1
+            # Read before the file was opened: if it was replaced in between, the next use opens
+            # it again. A file that was created just now belongs to this process.
+            self.identity = on_disk or (None if self._path is None else file_identity(self._path))
             if self._max_pages is not None:
                 self._connection.query(f"PRAGMA max_page_count = {self._max_pages}")
         return self._connection

@@ -1,16 +1,12 @@
-"""Who may use the file under a name, who may put another in its place, and whose turn it is.
+"""Two lock files beside a store: one to use and to replace its file, one to order writers.
 
-Knows two lock files beside the store. Must not know SQLite.
+SQLite locks a file, not its name. A process that waits for the lock of a file that is moved away
+gets that lock, and what it then writes is lost. So everybody who uses the store holds a shared
+lock, and whoever replaces its file holds it exclusively. On Windows an open file cannot be
+replaced, and Python has no shared locks: users hold nothing there, and a replacement is refused.
 
-SQLite's own locks belong to a file and not to its name. A process that waits for the lock of a file
-that is moved away meanwhile gets that lock, and what it then writes is lost. So whoever works on
-the store passes the gate, which many can do at once, and whoever puts another file in its place
-closes it, which waits until nobody is inside. On Windows an open file cannot be replaced, and there
-are no shared locks in Python: whoever works there holds nothing, and a replacement is refused.
-
-SQLite's locks are not fair either: whoever has just written gets the lock again before those who
-look for it now and then. So whoever wants to write takes a turn first, and gives it back as soon as
-it writes: the next in turn is then ahead of it.
+SQLite's locks are not fair: a process that has just written gets the lock again before those that
+poll for it. So a writer first takes the write turn, and releases it as soon as it writes.
 """
 
 from __future__ import annotations
@@ -28,11 +24,11 @@ from byokd.store.files import POSIX, ensure_private_file, try_lock, unlock
 FileIdentity: TypeAlias = tuple[int, int]
 
 _PAUSES_S: Final = ((0.02, 0.003), (0.06, 0.0015), (float("inf"), 0.0005))
-"""How long to pause before the next look, by how long it was waited for: the older go first."""
+"""(waited less than, pause) in seconds: the longer a process waits, the more often it tries."""
 
 
 class _LockFile:
-    """One lock file, opened when it is first needed."""
+    """One lock file, opened when first needed."""
 
     def __init__(self, path: Path, timeout_ms: int) -> None:
         self._path = path
@@ -41,7 +37,7 @@ class _LockFile:
 
     @contextlib.contextmanager
     def held(self, *, shared: bool = False, needed: bool = False) -> Iterator[None]:
-        """Hold the lock; where there can be no lock file, hold nothing unless it is needed."""
+        """Hold the lock; where no lock file can be created, hold nothing unless it is needed."""
         descriptor = self._opened(needed=needed)
         if descriptor is None:
             yield
@@ -58,15 +54,15 @@ class _LockFile:
             self._descriptor = None
 
     def _wait(self, descriptor: int, *, shared: bool) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         while not try_lock(descriptor, shared=shared):
-            waited_s = time.monotonic() - began
+            waited_s = time.monotonic() - started
             if waited_s * 1000 >= self._timeout_ms:
                 raise StoreBusy("another process is using the store; try again in a moment")
             time.sleep(next(pause for until, pause in _PAUSES_S if waited_s < until))
 
     def _opened(self, *, needed: bool) -> int | None:
-        """Return the lock file; None in a folder that cannot be written to and holds none."""
+        """Return the descriptor; None in a folder that is not writable and has no lock file."""
         if self._descriptor is None:
             try:
                 ensure_private_file(self._path)
@@ -78,11 +74,11 @@ class _LockFile:
 
 
 class FileLock:
-    """The gate of one store. Used by one thread only.
+    """The locks of one store. Used by one thread only.
 
     Args:
-        store: the file it is about.
-        timeout_ms: how long to wait for it.
+        store: the store's file.
+        timeout_ms: how long to wait for a lock.
     """
 
     def __init__(self, store: Path, timeout_ms: int) -> None:
@@ -91,10 +87,10 @@ class FileLock:
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """Hold the gate open while the file is worked on.
+        """Keep the file from being replaced while it is used.
 
         Raises:
-            StoreBusy: somebody kept it closed all the time.
+            StoreBusy: another process held the exclusive lock all the time.
         """
         if not POSIX:
             yield
@@ -104,21 +100,21 @@ class FileLock:
 
     @contextlib.contextmanager
     def write_turn(self) -> Iterator[None]:
-        """Be the next to write. Leave as soon as the transaction has begun.
+        """Be the next writer. Leave the block as soon as the transaction has begun.
 
         Raises:
-            StoreBusy: it was somebody else's turn all the time.
+            StoreBusy: other processes had the turn all the time.
         """
         with self._turn_lock.held():
             yield
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep everybody out while another file is put in place.
+        """Keep every process from using the store while its file is replaced.
 
         Raises:
-            StoreBusy: somebody was inside all the time.
-            StoreFailed: the lock file cannot be made.
+            StoreBusy: the store was used all the time.
+            StoreFailed: the lock file cannot be created.
         """
         with self._use_lock.held(needed=True):
             yield
@@ -130,9 +126,9 @@ class FileLock:
 
 
 def file_identity(path: Path) -> FileIdentity | None:
-    """Return what tells the file under this name from any other; None where there is none."""
+    """Return device and inode of the file with this name; None where there is none."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -1,10 +1,8 @@
-"""Files that only their owner may read, and nobody may have prepared.
+"""Private files and folders: created, checked, replaced and locked.
 
-Knows modes, owners, links and locks. Must not know what is in a file.
-
-Each check refuses what a hostile neighbour could set up in advance: a folder that others can write
-to, a symbolic link to another file, a second hard link, a file of another user. Windows keeps the
-profile folder to its user by access lists, so there these checks are left out.
+Each check refuses what another user could have prepared: a folder that others can write to, a
+symbolic link, a second hard link, a file of another user. On Windows access lists protect the
+profile folder, so the checks are skipped there.
 """
 
 from __future__ import annotations
@@ -38,16 +36,15 @@ _ACTIONS: Final[dict[Reason, str]] = {"full": "freeSpace", "permissions": "editS
 
 
 def store_error(reason: Reason, message: str) -> StoreFailed:
-    """Return the error for a disk that refuses, with the button that fits."""
+    """Return the `StoreFailed` for a reason, with its action."""
     action = Action(type=_ACTIONS[reason]) if reason in _ACTIONS else None
     return StoreFailed(message, details={"reason": reason}, action=action)
 
 
 def ensure_private_dir(path: Path) -> None:
-    """Make the folder with mode 0700, or check the one that is there.
+    """Create the folder with mode 0700, or check the existing one.
 
-    A folder that others can enter is refused rather than changed: it may be shared on purpose, and
-    then it is the wrong place.
+    A folder that others can enter is refused, not changed: it may be shared on purpose.
 
     Raises:
         StoreFailed: `permissions`, `readOnly`, `full` or `io`.
@@ -56,22 +53,22 @@ def ensure_private_dir(path: Path) -> None:
         path.parent.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             path.mkdir(mode=_DIR_MODE)
-            path.chmod(_DIR_MODE)  # a umask can only take away, and may have
-        found = path.lstat()
+            path.chmod(_DIR_MODE)  # a umask may have removed bits
+        status = path.lstat()
     except OSError as error:
         _raise_typed(error, path)
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         raise store_error("permissions", f"{path} is a link or a file, not a folder; move it away")
     if POSIX:
-        _require_owner(found, path)
-        if found.st_mode & 0o077:
+        _require_owner(status, path)
+        if status.st_mode & 0o077:
             raise store_error("permissions", f"{path} is open to other users; run chmod 700 on it")
 
 
 def ensure_private_file(path: Path) -> None:
-    """Make the empty file with mode 0600, or check and tighten the one that is there.
+    """Create an empty file with mode 0600, or check and tighten the existing one.
 
-    Made before SQLite opens it, because SQLite gives its journal the mode of the database.
+    Called before SQLite opens the file, because SQLite gives its journal the same mode.
 
     Raises:
         StoreFailed: `permissions`, `readOnly`, `full` or `io`.
@@ -88,10 +85,10 @@ def ensure_private_file(path: Path) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is anything under this name, a dangling link included.
+    """Tell whether the name exists, a dangling link included.
 
     Raises:
-        StoreFailed: its folder cannot be looked into.
+        StoreFailed: its folder cannot be read.
     """
     try:
         path.lstat()
@@ -105,18 +102,18 @@ def exists(path: Path) -> bool:
 def check_private_file(path: Path) -> None:
     """Check owner, links and kind of an existing file, and tighten its mode to 0600.
 
-    A file that is as it should be is not opened: whoever closes a file gives up all locks that the
-    process holds on it, SQLite's among them.
+    A file with the right mode is not opened: closing a file releases all locks that the process
+    holds on it, SQLite's included.
 
     Raises:
-        StoreFailed: `permissions` where it is not plainly ours, else `io`.
+        StoreFailed: `permissions` where it is not a private file of this user, else `io`.
     """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         _raise_typed(error, path)
-    if stat.S_ISREG(found.st_mode) and (not POSIX or stat.S_IMODE(found.st_mode) == _FILE_MODE):
-        _require_ours(found, path)
+    if stat.S_ISREG(status.st_mode) and (not POSIX or stat.S_IMODE(status.st_mode) == _FILE_MODE):
+        _require_ours(status, path)
         return
     descriptor = _open(path, os.O_RDONLY)
     try:
@@ -126,10 +123,10 @@ def check_private_file(path: Path) -> None:
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """Write a new file that must not exist yet, and flush it to the disk with its folder entry.
+    """Write a new file, and flush it and its folder entry to the disk.
 
     Raises:
-        StoreFailed: it exists, or the disk refuses.
+        StoreFailed: it exists, or cannot be written.
     """
     try:
         descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -150,10 +147,10 @@ def create_private(path: Path, data: bytes) -> None:
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, replacing the one that is there.
+    """Replace a file atomically.
 
     Raises:
-        StoreFailed: the disk refuses; the old file stays.
+        StoreFailed: it cannot be written; the old file stays.
     """
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     create_private(scratch, data)
@@ -165,10 +162,10 @@ def replace_private(path: Path, data: bytes) -> None:
 
 
 def put_in_place(scratch: Path, path: Path) -> None:
-    """Give a finished file its name, in place of what had it; both are on the disk afterwards.
+    """Rename a finished file to its final name, replacing that file, and flush both to the disk.
 
     Raises:
-        StoreFailed: the disk refuses, or the file in place is open (Windows); nothing changed.
+        StoreFailed: the disk refuses, or the replaced file is open (Windows); nothing changed.
     """
     try:
         descriptor = os.open(scratch, os.O_RDWR | _NOFOLLOW | _BINARY)
@@ -183,10 +180,10 @@ def put_in_place(scratch: Path, path: Path) -> None:
 
 
 def copy_private(path: Path, to: Path) -> None:
-    """Copy a file as it is, bytes alone, to a private file that must not exist yet.
+    """Copy a file to a private file that must not exist.
 
     Raises:
-        StoreFailed: one of the two cannot be read or written; there is no copy then.
+        StoreFailed: one of them cannot be read or written; there is no copy then.
     """
     ensure_private_file(to)
     try:
@@ -201,7 +198,7 @@ def copy_private(path: Path, to: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, where there is one.
+    """Remove a file if it exists.
 
     Raises:
         StoreFailed: the folder cannot be written to.
@@ -213,7 +210,7 @@ def remove(path: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Return how much room its disk has left for us; None where nobody can tell."""
+    """Return the free bytes of the folder's disk; None if unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -221,7 +218,7 @@ def free_bytes(folder: Path) -> int | None:
 
 
 def on_read_only_disk(folder: Path) -> bool:
-    """Tell whether the whole disk is mounted for reading only."""
+    """Tell whether the whole disk is mounted read-only."""
     try:
         return POSIX and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     except OSError:
@@ -229,10 +226,10 @@ def on_read_only_disk(folder: Path) -> bool:
 
 
 def read_private(path: Path, max_bytes: int) -> bytes | None:
-    """Return what a private file holds, at most `max_bytes`; None where there is no file.
+    """Return the content of a private file, at most `max_bytes`; None where there is no file.
 
     Raises:
-        StoreFailed: `permissions` where others could read or have written it, else `io`.
+        StoreFailed: `permissions` where others can read it or could have written it, else `io`.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY)
@@ -241,9 +238,9 @@ def read_private(path: Path, max_bytes: int) -> bytes | None:
     except OSError as error:
         _raise_typed(error, path)
     try:
-        found = os.fstat(descriptor)
-        _require_ours(found, path)
-        if POSIX and found.st_mode & 0o077:
+        status = os.fstat(descriptor)
+        _require_ours(status, path)
+        if POSIX and status.st_mode & 0o077:
             raise store_error("permissions", f"{path} is open to other users; run chmod 600 on it")
         return os.read(descriptor, max_bytes)
     finally:
@@ -252,10 +249,10 @@ def read_private(path: Path, max_bytes: int) -> bytes | None:
 
 @contextlib.asynccontextmanager
 async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIterator[None]:
-    """Hold a lock file against other processes and other tasks; the system frees it at exit.
+    """Hold a lock file against other processes and tasks; the system frees it at exit.
 
     Raises:
-        StoreBusy: somebody else held it all the time.
+        StoreBusy: another process held it all the time.
     """
     with _opened(path) as descriptor:
         for _ in _tries(descriptor, timeout_ms):
@@ -265,10 +262,10 @@ async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIt
 
 @contextlib.contextmanager
 def locked_blocking(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> Iterator[None]:
-    """Hold a lock file as `locked` does, on a thread that may wait.
+    """Hold a lock file as `locked` does, on a thread that may block.
 
     Raises:
-        StoreBusy: somebody else held it all the time.
+        StoreBusy: another process held it all the time.
     """
     with _opened(path) as descriptor:
         for _ in _tries(descriptor, timeout_ms):
@@ -287,7 +284,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _tries(descriptor: int, timeout_ms: int) -> Iterator[None]:
-    """Yield for each try that failed, until the lock is held; raises `StoreBusy` in the end."""
+    """Yield after each failed attempt until the lock is held; raises `StoreBusy` in the end."""
     give_up_at = time.monotonic() + timeout_ms / 1000
     while not try_lock(descriptor):
         if time.monotonic() >= give_up_at:
@@ -305,31 +302,31 @@ def _open(path: Path, flags: int) -> int:
 
 
 def _tighten(descriptor: int, path: Path) -> None:
-    found = os.fstat(descriptor)
-    _require_ours(found, path)
-    if not POSIX or stat.S_IMODE(found.st_mode) == _FILE_MODE:
+    status = os.fstat(descriptor)
+    _require_ours(status, path)
+    if not POSIX or stat.S_IMODE(status.st_mode) == _FILE_MODE:
         return
     os.fchmod(descriptor, _FILE_MODE)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _FILE_MODE:
-        # Some network and foreign file systems accept chmod and do nothing.
+        # Some network and foreign file systems accept chmod without effect.
         raise store_error(
             "permissions", f"{path} cannot be kept from other users; use another disk"
         )
 
 
-def _require_ours(found: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(found.st_mode):
+def _require_ours(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise store_error("permissions", f"{path} is not a plain file; move it away")
     if POSIX:
-        _require_owner(found, path)
-        if found.st_nlink != 1:
+        _require_owner(status, path)
+        if status.st_nlink != 1:
             raise store_error(
                 "permissions", f"{path} has a second name; copy it and remove the links"
             )
 
 
-def _require_owner(found: os.stat_result, path: Path) -> None:
-    if found.st_uid != os.geteuid():
+def _require_owner(status: os.stat_result, path: Path) -> None:
+    if status.st_uid != os.geteuid():
         raise store_error(
             "permissions", f"{path} belongs to another user; use a folder of your own"
         )
@@ -343,7 +340,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def sync_dir(path: Path) -> None:
-    """Flush the names in a folder to the disk. May raise `OSError`."""
+    """Flush the entries of a folder to the disk. May raise `OSError`."""
     if POSIX:
         descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW)
         try:
@@ -353,7 +350,7 @@ def sync_dir(path: Path) -> None:
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file against other openings of it, and tell whether that was possible.
+    """Lock an open file against other descriptors of it; return whether that succeeded.
 
     `shared` is for POSIX only.
     """
@@ -372,7 +369,7 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def unlock(descriptor: int) -> None:
-    """Give a lock back that `try_lock` took."""
+    """Release a lock of `try_lock`."""
     if POSIX:
         import fcntl
 
@@ -384,7 +381,7 @@ def unlock(descriptor: int) -> None:
 
 
 def _raise_typed(error: OSError, path: Path) -> Never:
-    """Raise the typed error for what the operating system said."""
+    """Raise the typed error for an error of the operating system."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             raise store_error("full", "the disk is full; free some space and try again") from None

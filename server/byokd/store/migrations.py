@@ -1,10 +1,8 @@
 """The tables, as numbered steps that are never edited once released.
 
-Knows columns. Must not know what a blob holds or how a MAC is made. Step n brings a database from
-`user_version` n-1 to n, in one transaction with the new number.
-
-Every table of the vault carries `row_gen` (counts the row's changes) and `row_mac` (authenticates
-all its columns), so that a row edited by hand is seen when it is next read.
+Step n brings a database from `user_version` n-1 to n, in one transaction with the new number.
+Every table of the vault has `row_gen` (counts the row's changes) and `row_mac` (authenticates all
+columns), so that a row edited by hand is detected when it is read.
 """
 
 from __future__ import annotations
@@ -12,10 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 APPLICATION_ID: Final = 0x62796F6B
-"""`byok`, in SQLite's header: this file is ours."""
+"""`byok` in SQLite's header marks a byokd store."""
 
 _VAULT_1: Final = (
-    # The one row that every change passes through: identity, generation and the audit head.
+    # One row that every change updates: identity, generation and the end of the audit chain.
     """
     CREATE TABLE meta (
         one        INTEGER PRIMARY KEY CHECK (one = 1),
@@ -31,7 +29,7 @@ _VAULT_1: Final = (
         row_mac    BLOB    NOT NULL
     ) STRICT
     """,
-    # One way to open the root key; `state` is `pending`, `active` or `retiring`.
+    # The root key wrapped for one protection; `state` is `pending`, `active` or `retiring`.
     """
     CREATE TABLE key_slot (
         slot_id    BLOB    PRIMARY KEY CHECK (length(slot_id) = 16),
@@ -109,8 +107,8 @@ VAULT: Final[tuple[tuple[str, ...], ...]] = (_VAULT_1,)
 """The steps of `vault.db`, in order; `user_version` counts them."""
 
 _LISTS_1: Final = (
-    # What a provider listed for a key (`''` where none is needed) at an address, whose SHA-256 is
-    # `place`. A copy that can be had again: it carries no MAC, and nothing is decided by it.
+    # The models that a provider listed for a key (`''` where none is needed); `place` is the
+    # SHA-256 of the base URL. A cache: it has no MAC, and no decision depends on it.
     """
     CREATE TABLE model_list (
         account_id  TEXT    NOT NULL,

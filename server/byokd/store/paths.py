@@ -1,7 +1,4 @@
-"""Where the daemon's files belong on this platform.
-
-Knows three folders and the names of the files in them. Must not create or open any of them.
-"""
+"""The folders and files of one person. Creates and opens none of them."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ class StorePaths:
 
     Attributes:
         config: holds `config.toml`, written by the person.
-        data: holds the databases; a backup of it alone opens nothing.
-        state: holds what must not travel with the data: a key file, the audit anchor.
+        data: holds the databases; a copy of it alone opens nothing.
+        state: holds what must not be copied with the data: a key file, the audit anchor.
     """
 
     config: Path
@@ -32,12 +29,12 @@ class StorePaths:
 
     @property
     def vault_db(self) -> Path:
-        """Keys, their health and the audit trail."""
+        """Keys, their health and the audit log."""
         return self.data / "vault.db"
 
     @property
     def backups(self) -> Path:
-        """Copies of the vault; they open with what opens the vault, and with nothing else."""
+        """Copies of the vault; the vault's slots open them, nothing else."""
         return self.data / "backups"
 
     @property
@@ -47,23 +44,23 @@ class StorePaths:
 
     @property
     def models_db(self) -> Path:
-        """Lists of models as they were last seen; may be deleted at any time."""
+        """Cached model lists; may be deleted at any time."""
         return self.state / "models.db"
 
     @property
     def init_lock(self) -> Path:
-        """Held by the one process that makes the vault."""
+        """Locked while the vault is created or its slots change."""
         return self.data / "init.lock"
 
 
 def store_paths(data_dir: Path | None = None) -> StorePaths:
-    """Return this person's folders; `data_dir` (`--data-dir`) puts data and state below itself.
+    """Return the folders; `data_dir` (`--data-dir`) replaces the platform's data and state folders.
 
-    State is its own folder even where the platform has one for both, so that a copy of the data
-    does not carry a key file along. Below `data_dir` the two share a parent: whoever copies all of
-    it copies both.
+    State is a folder of its own even where the platform has one for both, so that a copy of the
+    data does not contain a key file. Below `data_dir` both have one parent: a copy of the parent
+    contains both.
     """
-    import platformdirs  # reads the environment, so not before somebody asks
+    import platformdirs  # it reads the environment, so not at import time
 
     dirs = platformdirs.PlatformDirs(_APP, appauthor=False)
     config = dirs.user_config_path

@@ -1,7 +1,8 @@
-"""One transaction on an unlocked vault: the SQL, the keys it needs, and what it still owes.
+"""One transaction on an unlocked vault, shared by the vault and the audit log.
 
-Knows the root key's children and the one `meta` row that every change passes through. Must not
-know what a key entry or an audit entry is: the keepers share this module and not each other.
+It carries the SQL, the keys derived from the root key, the `meta` row that every change updates,
+and the changes that still need an audit entry. It contains no key entry and no audit entry, so
+that the vault and the audit log need not import each other.
 """
 
 from __future__ import annotations
@@ -24,11 +25,10 @@ SLOT_PREFIX: Final = "slot_"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RootKeys:
-    """The root key of one store and what is derived from it. Never leaves the process.
+    """The root key of one store and the keys derived from it. Never leaves the process.
 
-    `trail` is the parent of the audit chain and its anchor: the first root key of the store. It
-    stays when the root key is replaced, so that entries made before can still be checked; where the
-    chain ends is in the one row, under the root key of the day.
+    `audit_root` is the parent of the audit chain's and the anchor's keys: the first root key of the
+    store. It stays when the root key is renewed, so that older entries can still be verified.
     """
 
     store_id: bytes
@@ -39,26 +39,29 @@ class RootKeys:
     anchor_key: bytes
 
     @classmethod
-    def derive(cls, store_id: bytes, version: int, root: bytes, trail: bytes | None = None) -> Self:
-        """Derive the children; `trail` is the root key itself until that is replaced."""
-        trail = trail or root
-        rows, anchor = subkey(root, "row-mac"), subkey(trail, "anchor")
-        return cls(store_id, version, root, trail, rows, anchor)
+    def derive(
+        cls, store_id: bytes, version: int, root: bytes, audit_root: bytes | None = None
+    ) -> Self:
+        """Derive the keys; `audit_root` is the root key itself until that is renewed."""
+        audit_root = audit_root or root
+        row_key = subkey(root, "row-mac")
+        anchor_key = subkey(audit_root, "anchor")
+        return cls(store_id, version, root, audit_root, row_key, anchor_key)
 
     def chain(self, epoch: int) -> Chain:
         """Return the audit chain of an epoch."""
         return derive_chain(self.audit_root, self.store_id, epoch)
 
     def row_mac(self, table: str, *columns: Element) -> bytes:
-        """Return what authenticates a row; blobs come in as their SHA-256."""
+        """Return the MAC of a row; blobs are passed as their SHA-256."""
         return mac(self.row_key, "row", table, self.store_id, *columns)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """What the audit trail says of a key after a change, and what the tables must agree with.
+    """What the audit log records of a key after a change, and what its row must agree with.
 
-    `state` is `active` for every usable key, however suspect, and `deleted` for one that is gone.
+    `state` is `active` for every usable key, also a suspect one, and `deleted` for a deleted one.
     """
 
     account: str
@@ -71,7 +74,7 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Meta:
-    """The one row: which store, how many changes, and where the audit chain ends."""
+    """The row of `meta`: the store's identity, its generation, and the end of the audit chain."""
 
     store_id: bytes
     rk_version: int
@@ -83,7 +86,7 @@ class Meta:
     row_gen: int
 
     def mac(self, keys: RootKeys) -> bytes:
-        """Return what must stand in `row_mac`."""
+        """Return the expected `row_mac`."""
         return keys.row_mac(
             "meta",
             self.rk_version,
@@ -103,35 +106,36 @@ def slot_id_to_text(raw: bytes) -> str:
 
 
 class StoreChanged(StoreBusy):
-    """Another process replaced the root key or the store; open it again."""
+    """Another process renewed the root key or replaced the store; open it again."""
 
     def __init__(self) -> None:
         super().__init__("the vault's keys are being replaced; try again in a moment")
 
 
 class StoreReplaced(StoreChanged):
-    """Another file has the store's name; whoever has its keys must look at it first."""
+    """Another file has the store's name; its root keys must pass the store check again."""
 
 
 @dataclass(slots=True, repr=False)
 class VaultTx:
-    """What the keepers work on. Use it only inside the function that was given it.
+    """The context of one transaction. Valid only inside the function that receives it.
 
     Attributes:
-        sql: the transaction on the store.
-        keys: the root key's children.
+        sql: the SQL transaction.
+        keys: the root keys.
         durable: whether the store outlives the process.
-        meta: the one row as it will be written; keepers replace it.
-        trusted: whether the one row is as it was written.
-        owed: changes of keys that no audit entry tells of yet, by key id.
-        owed_slots: slots that began or ceased to open the store and no entry tells of yet, by id.
-        data_keys: accounts' data keys that were opened already, by account and version.
-        changed: whether anything was written, so that the generation counts it.
-        appended: how many audit entries, and whether one of them needs an anchor at once.
-        distrusted: keys of which the audit trail tells other things than their rows do, or that
-            have none, and what it tells; None where it tells nothing.
-        distrusted_slots: ids of slots whose rows are not what the audit trail tells, in hex.
-        after: by name, what to do once the commit is on the disk; it may fail without harm.
+        meta: the row of `meta` as it will be written.
+        meta_valid: whether the stored row of `meta` passes its check.
+        unrecorded_keys: changes of keys that no audit entry records yet, by key id.
+        unrecorded_slots: slots by id in hex that were added (True) or removed (False) and that no
+            audit entry records yet.
+        after_commit: by name, functions to call after the commit; they may fail without harm.
+        data_keys: data keys that were opened, by account and version.
+        changed: whether anything was written; the generation is then increased.
+        appended: the number of audit entries, and whether one of them needs an anchor at once.
+        distrusted: keys whose rows differ from the audit log, with the recorded facts; None where
+            the log has none.
+        distrusted_slots: ids of slots whose rows differ from the audit log, in hex.
     """
 
     sql: Tx
@@ -158,10 +162,15 @@ class VaultTx:
         distrusted: dict[str, KeyFacts | None] | None = None,
         distrusted_slots: set[str] | None = None,
     ) -> Self:
-        """Start work. What only reads goes on even where the one row is not trusted."""
+        """Read `meta` and return the context; reading is possible even if that row fails its check.
+
+        Raises:
+            VaultCorrupt: the row is missing.
+            StoreChanged: these root keys are not, or no longer, those of the store.
+        """
         row = sql.one("SELECT * FROM meta")
         if row is None:
-            raise VaultCorrupt("the store lost its first row; restore it from a backup")
+            raise VaultCorrupt("the store lost its meta row; restore it from a backup")
         meta = _meta_of(row)
         tx = cls(
             sql,
@@ -177,22 +186,22 @@ class VaultTx:
         return tx
 
     def require_valid_meta(self) -> None:
-        """Refuse to change a store whose one row was changed by somebody without the key.
+        """Refuse to write to a store whose `meta` row fails its check.
 
         Raises:
-            VaultCorrupt: it was.
+            VaultCorrupt: it fails.
         """
         if not self.meta_valid:
-            raise VaultCorrupt("the store's first row was changed from outside; restore a backup")
+            raise VaultCorrupt("the store's meta row was changed from outside; restore a backup")
 
     def finish(self) -> None:
-        """Write what is due before the commit.
+        """Check that every change is recorded, and write `meta` before the commit.
 
         Raises:
-            Internal: a key or a slot changed and no audit entry was appended. Nothing is committed.
+            Internal: a key or a slot changed without an audit entry. Nothing is committed.
         """
         if self.unrecorded_keys or self.unrecorded_slots:
-            raise Internal("a change of a key was not recorded in the audit trail; nothing changed")
+            raise Internal("a change of a key was not recorded in the audit log; nothing changed")
         if self.changed:
             meta = self.meta
             write_meta(
@@ -203,7 +212,7 @@ class VaultTx:
 
 
 def write_meta(sql: Tx, keys: RootKeys, meta: Meta) -> None:
-    """Write the one row, or write it anew."""
+    """Insert or replace the row of `meta`."""
     sql.run(
         "INSERT OR REPLACE INTO meta (one, store_id, rk_version, generation, epoch, head_seq,"
         " head_h, head_m, created_at, row_gen, row_mac) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

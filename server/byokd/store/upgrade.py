@@ -1,8 +1,8 @@
-"""Brings a store that an older byokd wrote up to date, without ever changing that file.
+"""Migrates a store that an older byokd wrote, without ever changing that file.
 
-Knows the order: copy, migrate the copy, verify it, keep the old file under a name of its own, give
-the copy the store's name. Must not know what a step does. A process that is killed on the way
-leaves the old store as it was, and the next start begins again; the gate keeps everybody else out.
+Steps: copy, migrate the copy, verify it, keep the old file under another name, rename the copy to
+the store's name. A process that is killed leaves the old store unchanged, and the next start begins
+again; the lock keeps other processes out.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from byokd.store.file_lock import FileLock
 from byokd.store.files import put_in_place, remove
 
 
-def upgrade(path: Path, steps: Steps, gate: FileLock, busy_timeout_ms: int) -> None:
-    """Bring the store to the newest version; the old file is kept as `<name>.pre-v<newest>`.
+def upgrade(path: Path, steps: Steps, lock: FileLock, busy_timeout_ms: int) -> None:
+    """Migrate the store to the newest version; the old file is kept as `<name>.pre-v<newest>`.
 
-    One process does it, the others find it done. The old file's rows are the authority until the
-    new file has its name, in one step of the file system.
+    One process does it, the others see it done. The old file is valid until the new one has its
+    name, in one step of the file system.
 
     Raises:
-        sqlite3.Error: as SQLite says; see `connection.translate`.
+        sqlite3.Error: see `connection.translate`.
         StoreFailed, StoreBusy, VaultCorrupt: nothing changed.
-        VaultCorrupt: also where the migrated copy is not whole.
     """
-    with gate.exclusive():
+    with lock.exclusive():
         old = sqlite.connect_beside(path, busy_timeout_ms)
         try:
             if sqlite.check(old, newest=len(steps)) == len(steps):
                 return
             new = _migrated(old, path.with_name(path.name + ".migrating"), steps, busy_timeout_ms)
-            _keep(old, path.with_name(f"{path.name}.pre-v{len(steps)}"))
+            _keep_old(old, path.with_name(f"{path.name}.pre-v{len(steps)}"))
         finally:
             old.close()
         put_in_place(new, path)
@@ -40,7 +39,7 @@ def upgrade(path: Path, steps: Steps, gate: FileLock, busy_timeout_ms: int) -> N
 
 def _migrated(old: Connection, scratch: Path, steps: Steps, busy_timeout_ms: int) -> Path:
     journal = scratch.with_name(scratch.name + "-journal")
-    for left in (journal, scratch):  # in this order: a journal without its file means nothing
+    for left in (journal, scratch):  # in this order: a journal without its file has no effect
         remove(left)
     old.copy_to(scratch)
     new = sqlite.connect_beside(scratch, busy_timeout_ms)
@@ -54,8 +53,8 @@ def _migrated(old: Connection, scratch: Path, steps: Steps, busy_timeout_ms: int
     return scratch
 
 
-def _keep(old: Connection, kept: Path) -> None:
-    scratch = kept.with_name(kept.name + ".new")
+def _keep_old(old: Connection, target: Path) -> None:
+    scratch = target.with_name(target.name + ".new")
     remove(scratch)
     old.copy_to(scratch)
-    put_in_place(scratch, kept)
+    put_in_place(scratch, target)

@@ -1,8 +1,4 @@
-"""Reads a file that a person named: anywhere, of any owner, and never searched for.
-
-Knows kinds, sizes and modes. Must not know what is in a file. What it refuses it says as a fault of
-the path that was sent.
-"""
+"""Reads a file that a person named: anywhere, of any owner."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from typing import Final
 
 from byokd.protocol.errors import InvalidParams
 
-# A pipe or a device opens at once, so that it can be refused instead of being waited for.
+# Opens a FIFO or a device without waiting, so that it can be refused.
 _FLAGS: Final = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -24,12 +20,12 @@ _FLAGS: Final = (
 
 
 def read_user_file(text: str, max_bytes: int, *, pointer: str) -> tuple[bytes, bool]:
-    """Return what a file holds, and whether other users can read it.
+    """Return the content of a file, and whether other users can read it.
 
     Args:
-        text: its absolute path. A link is followed: the person named it.
+        text: its absolute path; a link is followed.
         max_bytes: the largest file that is read.
-        pointer: where the path stood in the request.
+        pointer: the place of the path in the request.
 
     Raises:
         InvalidParams: `notAbsolute`, `notFound`, `notAFile`, `tooLarge` or `unreadable`.
@@ -42,8 +38,8 @@ def read_user_file(text: str, max_bytes: int, *, pointer: str) -> tuple[bytes, b
         raise _refused(pointer, "notFound", "there is no such file") from None
     except OSError:
         raise _refused(pointer, "unreadable", "the file cannot be opened; check it") from None
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise _refused(pointer, "notAFile", "that is not a plain file; name another")
     with os.fdopen(descriptor, "rb") as file:
@@ -53,7 +49,7 @@ def read_user_file(text: str, max_bytes: int, *, pointer: str) -> tuple[bytes, b
             raise _refused(pointer, "unreadable", "the file cannot be read; check it") from None
     if len(data) > max_bytes:
         raise _refused(pointer, "tooLarge", f"the file is larger than {max_bytes} bytes")
-    return data, os.name == "posix" and bool(found.st_mode & 0o077)
+    return data, os.name == "posix" and bool(status.st_mode & 0o077)
 
 
 def _refused(pointer: str, reason: str, text: str) -> InvalidParams:

@@ -1,17 +1,28 @@
-"""The vault: keys go in, and come out only as secrets on their way to a request.
+"""The vault: a person's API keys, encrypted in one SQLite file.
 
-Knows nothing by itself; it is the door to its modules:
+    vault         Vault: status, initialize, unlock, lock, transaction, read, aclose
+    states        the states of a vault and the table of transitions
+    status        the present state, its reason, and what clients see of it
+    rekey         add or remove a slot, renew the root key or the data keys
+    keys          functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
+    accounts      list_accounts, erase
+    transfer      pack and unpack a key entry for another machine
+    rows          KeyRow and OpenedKey; writes, checks and reads rows of `key_entry`
+    slots         obtains the key of a slot from a key source, a passphrase or a recovery code
+    pending_keys  names of keys that are being created, so that a crash leaves none behind
+    backups       takes, lists, removes and restores backups; needs no key
+    key_wrapping  slots, the root key and the data keys of accounts
 
-    lifecycle   Vault: status, initialize, unlock, lock, transaction, read, changed, aclose
-    standing    what is told of the vault: its state, why, and what its slots are worth
-    rekey       another way in, one less, a new root key, new data keys
-    keys        functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
-    accounts    list_accounts, erase
-    moved       an entry as one text for another machine, and back
-    rows        KeyRow and OpenedKey, and how a row is written, checked and read
-    slots       how the key of a slot is had: kept, derived or typed
-    backups     Backups: all, keep, restore; it needs no key
-    hierarchy   slots, the root key and the accounts' data keys
+A service changes a key and records the change in one transaction:
+
+    def work(tx: VaultTx) -> KeyRow:
+        row = keys.rotate(tx, account, key_id, fields, at=now)
+        audit_log.append(tx, account, "key.rotated", actor=client, at=now, key_id=key_id)
+        return row
+
+    row = await vault.transaction(work)
+
+Both are committed or neither; a change without its audit entry raises `Internal`.
 """
 
 from __future__ import annotations

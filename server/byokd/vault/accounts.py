@@ -1,8 +1,4 @@
-"""Accounts as a whole: which there are, and making one unreadable at once.
-
-Knows that an account is its data keys and what is sealed under them. Must not know what a key entry
-holds.
-"""
+"""Lists the accounts of the vault, and erases one."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from byokd.vault.keys import facts_after_deletion
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account: its name, how many keys it holds, and when its first key came."""
+    """One account; `keys` counts its key entries."""
 
     name: str
     keys: int
@@ -23,7 +19,7 @@ class Account:
 
 
 def list_accounts(tx: VaultTx) -> tuple[Account, ...]:
-    """Return every account that has a data key or a key entry, by name."""
+    """Return every account that has a data key or a key entry, sorted by name."""
     rows = tx.sql.all(
         "SELECT name, sum(held) AS keys, min(created_at) AS created_at FROM"
         " (SELECT account_id AS name, 0 AS held, created_at FROM account_dek"
@@ -35,26 +31,25 @@ def list_accounts(tx: VaultTx) -> tuple[Account, ...]:
 
 
 def erase(tx: VaultTx, account: str) -> tuple[KeyFacts, ...]:
-    """Overwrite an account's entries and its data keys; an audit entry is owed for each entry.
+    """Delete an account's entries and data keys, the entries that fail their check included.
 
-    Without the data keys nothing that was sealed under them opens again, whatever copy of an entry
-    is left. An entry that was changed from outside goes like any other.
+    Without the data keys no other copy of an entry can be opened. Each entry needs an audit entry.
 
     Returns:
-        What the audit trail must say of each key.
+        The facts that the audit log must record for each key.
 
     Raises:
         NotFound: there is no such account.
     """
-    found = tx.sql.all(
+    rows = tx.sql.all(
         "SELECT * FROM key_entry WHERE account_id = ? ORDER BY created_at, rowid", account
     )
-    gone = tuple(facts_after_deletion(tx, row) for row in found)
+    deleted = tuple(facts_after_deletion(tx, row) for row in rows)
     tx.sql.run("DELETE FROM key_entry WHERE account_id = ?", account)
     data_keys = tx.sql.run("DELETE FROM account_dek WHERE account_id = ?", account)
-    if not (gone or data_keys):
-        raise NotFound("there is no such account; account/list names them all")
+    if not (deleted or data_keys):
+        raise NotFound("there is no such account; see account/list")
     tx.data_keys.clear()
     tx.changed = True
-    tx.unrecorded_keys.update({facts.key_id: facts for facts in gone})
-    return gone
+    tx.unrecorded_keys.update({facts.key_id: facts for facts in deleted})
+    return deleted

@@ -1,7 +1,6 @@
-"""Backups of the vault: when one is due, and which must go because they hold what was deleted.
+"""Backups of the vault: when one is due, and which hold deleted keys and must be removed.
 
-Knows which columns tell that a store has changed, and what a deleted key leaves in an older copy.
-Must not know a key: it reads ids and versions, and works while the vault is locked.
+Reads ids and versions only, so it works while the vault is locked.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ _CONTENTS: Final = (
     "SELECT 'account' AS kind, account_id || '/' || dek_version AS id FROM account_dek",
     "SELECT 'root' AS kind, rk_version AS id FROM meta",
 )
-"""What a store holds that may be taken out of it for good."""
+"""What a store holds that can be deleted for good."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """One store or copy: where its audit chain ends, what it holds, and which keys were deleted."""
+    """One store or copy: the end of its audit chain, its contents, and its deleted keys."""
 
     head_seq: int
     head: bytes
@@ -41,12 +40,10 @@ class _Contents:
 
 
 class Backups:
-    """The backups of one person's vault.
-
-    Every method may raise `StoreFailed`, `StoreBusy` or `VaultCorrupt`.
+    """The backups of one vault. Every method may raise `StoreFailed`, `StoreBusy`, `VaultCorrupt`.
 
     Args:
-        places: where store and backups are.
+        places: the paths of the store and its backups.
         clock: wall-clock milliseconds.
     """
 
@@ -54,50 +51,54 @@ class Backups:
         self._places = places
         self._clock = clock
         self._copies = StoreCopies(places.vault_db, places.backups, len(migrations.VAULT))
-        self._one = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def list(self) -> list[StoreCopy]:
         """Return the backups, newest first."""
         return await asyncio.to_thread(self._copies.list)
 
     async def take_if_due(self) -> StoreCopy | None:
-        """Take a backup if one is due, and remove those that must go; return what was taken.
+        """Take a backup if one is due, remove the outdated ones, and return the new one.
 
-        One is due with the first key, then where the vault changed and the newest is an hour old,
-        and at once where one holds what was deleted since. An older one goes only after a newer
-        one was checked.
+        Due: with the first key; when the vault changed and the newest backup is an hour old; at
+        once when a backup holds what was deleted since. Older ones are removed after the new one
+        was verified.
         """
-        async with self._one:
-            return await asyncio.to_thread(self._keep)
+        async with self._lock:
+            return await asyncio.to_thread(self._take_if_due)
 
     async def restore(self, number: int | None, path: Path | None) -> tuple[Path, Path | None]:
-        """Put a backup in the place of the vault; `number` 1 is the newest.
+        """Replace the vault by a backup.
+
+        Args:
+            number: position in `list`, 1 is the newest; the newest when neither is named.
+            path: a backup file, instead of `number`.
 
         Returns:
-            What was put back, and where the file is that was there before.
+            The restored file, and the path that the replaced store was moved to, if there was one.
 
         Raises:
             NotFound: there is no such backup.
         """
-        async with self._one:
+        async with self._lock:
             source = path or self._numbered(number or 1)
             await asyncio.to_thread(files.ensure_private_dir, self._places.data)
             async with files.locked(self._places.init_lock):
-                put_back = partial(self._copies.restore, source, self._clock(), fits=_is_vault)
-                aside = await asyncio.to_thread(put_back)
+                restore = partial(self._copies.restore, source, self._clock(), accepts=_is_vault)
+                aside = await asyncio.to_thread(restore)
         return source, aside
 
     def free_bytes(self) -> int | None:
-        """Return how much room the vault's disk has left; None where nobody can tell."""
+        """Return the free bytes of the vault's disk; None if unknown."""
         return files.free_bytes(self._places.data)
 
     def _numbered(self, number: int) -> Path:
         copies = self._copies.list()
         if not 0 < number <= len(copies):
-            raise NotFound("there is no such backup; look at byokd vault status")
+            raise NotFound("there is no such backup; see byokd vault status")
         return copies[number - 1].path
 
-    def _keep(self) -> StoreCopy | None:
+    def _take_if_due(self) -> StoreCopy | None:
         if not files.exists(self._places.vault_db):
             return None
         with self._copies.exclusive():
@@ -105,11 +106,11 @@ class Backups:
             copies = self._copies.list()
             if now is None:
                 return None
-            stale = list(self._stale(now, [copy.path for copy in copies]))
+            outdated = list(self._outdated(now, [copy.path for copy in copies]))
             taken = None
-            if stale or self._due(now, copies[0] if copies else None):
-                taken = self._take(stale)
-            for path in (*stale, *(copy.path for copy in self._copies.list()[BACKUPS_MAX:])):
+            if outdated or self._due(now, copies[0] if copies else None):
+                taken = self._take(outdated)
+            for path in (*outdated, *(copy.path for copy in self._copies.list()[BACKUPS_MAX:])):
                 files.remove(path)
             return taken
 
@@ -125,38 +126,38 @@ class Backups:
             return True
         return then is None or then.head != now.head
 
-    def _take(self, stale: Sequence[Path]) -> StoreCopy:
+    def _take(self, outdated: Sequence[Path]) -> StoreCopy:
         try:
             return self._copies.take(self._clock())
         except StoreFailed:
-            # On a full disk what must go anyway makes room, all but the newest of them.
-            if len(stale) < 2:  # noqa: PLR2004
+            # On a full disk the outdated ones make room, all but the newest of them.
+            if len(outdated) < 2:  # noqa: PLR2004
                 raise
-            for path in stale[1:]:
+            for path in outdated[1:]:
                 files.remove(path)
             return self._copies.take(self._clock())
 
-    def _stale(self, now: _Contents, copies: Iterable[Path]) -> Iterable[Path]:
-        """Yield what holds something that was deleted: backups, and files kept at upgrades."""
-        kept = self._places.data.glob(f"{self._places.vault_db.name}.pre-v*")
-        for path in (*copies, *(old for old in kept if not old.name.endswith(".new"))):
+    def _outdated(self, now: _Contents, copies: Iterable[Path]) -> Iterable[Path]:
+        """Yield backups, and files kept by upgrades, that hold deleted keys."""
+        upgrades = self._places.data.glob(f"{self._places.vault_db.name}.pre-v*")
+        for path in (*copies, *(old for old in upgrades if not old.name.endswith(".new"))):
             try:
                 then = self._copies.inspect(_contents, path)
             except VaultError:
-                continue  # it opens nothing; it goes when its turn comes
-            if then is not None and self._gone(then, now):
+                continue  # it cannot be opened; it is removed once enough newer ones exist
+            if then is not None and self._holds_deleted(then, now):
                 yield path
 
-    def _gone(self, then: _Contents, now: _Contents) -> bool:
-        """Tell whether a copy holds what the vault, of which it was a copy, no longer does.
+    def _holds_deleted(self, copy: _Contents, now: _Contents) -> bool:
+        """Tell whether a copy holds a key, slot, account or root key that the vault has deleted.
 
-        A copy of another line, as after an older backup was put back, holds keys that the vault
-        never had; only what was deleted by name makes it go.
+        A copy from another history (an older backup was restored) holds keys that this vault never
+        had: only keys that were deleted by id count.
         """
-        if then.held & now.deleted:
+        if copy.held & now.deleted:
             return True
-        came_from = self._copies.inspect(lambda store: _head_at(store, then.head_seq))
-        return came_from == then.head and bool(then.held - now.held)
+        ancestor = self._copies.inspect(lambda store: _head_at(store, copy.head_seq))
+        return ancestor == copy.head and bool(copy.held - now.held)
 
 
 def _is_vault(store: Connection) -> bool:
@@ -164,7 +165,7 @@ def _is_vault(store: Connection) -> bool:
 
 
 def _contents(store: Connection) -> _Contents | None:
-    """Read what there is to know; None where there is no vault in the file."""
+    """Read what a store holds; None where the file holds no vault."""
     meta = store.query("SELECT head_seq, head_m FROM meta")
     if not meta:
         return None
@@ -180,5 +181,5 @@ def _contents(store: Connection) -> _Contents | None:
 
 
 def _head_at(store: Connection, seq: int) -> bytes | None:
-    found = store.query("SELECT m FROM audit WHERE seq = ?", (seq,))
-    return found[0].blob("m") if found else None
+    rows = store.query("SELECT m FROM audit WHERE seq = ?", (seq,))
+    return rows[0].blob("m") if rows else None

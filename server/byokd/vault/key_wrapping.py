@@ -1,12 +1,8 @@
-"""Which key opens which: slots open the root key, the root key opens the accounts' data keys.
+"""The slots that wrap the root key, and the data keys of accounts that the root key wraps.
 
-    key source ─▶ slot ─▶ root key ─▶ data key of an account ─▶ a key of its own for each record
+    key source ─▶ slot ─▶ root key ─▶ data key of an account ─▶ one key for each record
 
-Knows the tables `key_slot` and `account_dek`. Must not know where a slot's key comes from, nor
-what is sealed under a data key.
-
-Slots make the protection of a vault a matter of one row: another keyring, a passphrase or a
-recovery code wraps the same root key, and no stored key is sealed again.
+Adding a protection adds one row that wraps the same root key; no API key is sealed again.
 """
 
 from __future__ import annotations
@@ -37,11 +33,11 @@ _FIRST: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One way to open the root key. `kind` is its name in the contract.
+    """One row of `key_slot`. `kind` is its name in the contract.
 
-    Only an active slot has a blob. A pending one names a key that is being made, a retiring one a
-    key that is being removed: without the row nobody would know of it after a crash, because
-    keyrings do not list what they hold.
+    Only an active slot has a blob. A pending one names a key that is being created, a retiring one
+    a key that is being removed: keyrings do not list their items, so after a crash only the row
+    tells that there is one.
     """
 
     slot_id: bytes
@@ -55,7 +51,7 @@ class Slot:
     row_mac: bytes = field(repr=False, default=b"")
 
     def mac(self, keys: RootKeys) -> bytes:
-        """Return what must stand in `row_mac`."""
+        """Return the expected `row_mac`."""
         return keys.row_mac(
             "key_slot",
             self.slot_id,
@@ -71,7 +67,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SlotKey:
-    """The key of one slot, and what must be written down to have it again."""
+    """The key-encryption key of one slot, and the parameters that are stored to obtain it again."""
 
     slot_id: bytes
     kind: SlotKind
@@ -81,75 +77,75 @@ class SlotKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredSlots:
-    """What is known of a store before it is unlocked: nothing of it is authenticated yet."""
+    """A store's identity and slots as read before it is unlocked: not authenticated yet."""
 
     store_id: bytes
     slots: tuple[Slot, ...]
 
     @property
     def active(self) -> tuple[Slot, ...]:
-        """The slots that open it, oldest first."""
+        """The active slots, oldest first."""
         return tuple(slot for slot in self.slots if slot.state == ACTIVE)
 
 
 class WrongSlotKey(VaultCorrupt):
-    """A key is not the one that a slot was made with, or the slot's row was changed."""
+    """The key is not that of the slot, or the slot's row was changed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DataKey:
-    """The data key of one account, and what tells its credentials apart."""
+    """The data key of one account."""
 
     version: int
     key: bytes
 
     @property
     def fingerprint(self) -> bytes:
-        """The key of the account's fingerprints."""
+        """The key that fingerprints of the account's credentials are computed with."""
         return subkey(self.key, "fingerprint")
 
 
 def read_slots(sql: Tx) -> StoredSlots | None:
-    """Return the store's identity and its slots; None where there is no vault yet.
+    """Return the store's identity and its slots; None where there is no vault.
 
     Raises:
-        VaultCorrupt: there is a vault and no slot that could open it.
+        VaultCorrupt: there is a vault without an active slot.
     """
     meta = sql.one("SELECT store_id FROM meta")
     if meta is None:
         return None
     stored = StoredSlots(meta.blob("store_id"), tuple(all_slots(sql)))
     if not stored.active:
-        raise VaultCorrupt("the store has no way left to be opened; restore it from a backup")
+        raise VaultCorrupt("the store has no slot that opens it; restore it from a backup")
     return stored
 
 
 def vault_exists() -> Conflict:
-    """Return the error for a vault that is made twice."""
+    """Return the error for creating a vault where there is one."""
     return Conflict("there is a vault already; unlock it instead of making another")
 
 
-def create_root(sql: Tx, store_id: bytes, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
-    """Write a new root key under its slots, and the row that every change passes through."""
+def create_root(sql: Tx, store_id: bytes, slot_keys: Sequence[SlotKey], *, at: int) -> RootKeys:
+    """Write a new root key wrapped by each slot key, and the `meta` row."""
     root = os.urandom(KEY_BYTES)
     keys = RootKeys.derive(store_id, _FIRST, root)
-    for key in opened_by:
-        write_slot(sql, keys, wrap_root(keys, key, at=at))
+    for slot_key in slot_keys:
+        write_slot(sql, keys, wrap_root(keys, slot_key, at=at))
     genesis = keys.chain(_FIRST).genesis()
     write_meta(sql, keys, Meta(store_id, _FIRST, 1, _FIRST, 0, Link(*genesis), at, _FIRST))
     return keys
 
 
 def wrap_root(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
-    """Return an active slot that opens these root keys."""
-    fields = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
-    parents = keys.root if keys.audit_root == keys.root else keys.root + keys.audit_root
-    blob = seal(key.kek, "slot", fields, parents)
+    """Return an active slot that wraps these root keys."""
+    context = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
+    wrapped = keys.root if keys.audit_root == keys.root else keys.root + keys.audit_root
+    blob = seal(key.kek, "slot", context, wrapped)
     return Slot(key.slot_id, key.kind, key.params, keys.version, ACTIVE, blob, at, _FIRST)
 
 
 def write_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
-    """Write a slot, in place of the one that has its id."""
+    """Insert a slot, or replace the one with its id."""
     sql.run(
         "INSERT OR REPLACE INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob,"
         " created_at, row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -166,21 +162,21 @@ def write_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
 
 
 def open_root(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
-    """Return the root key that a slot wraps.
+    """Return the root keys that a slot wraps.
 
     Raises:
-        DoesNotOpen: the key does not open this slot of this store.
+        WrongSlotKey: the key does not open this slot of this store.
         VaultCorrupt: the slot's row was changed from outside.
     """
-    fields = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
+    context = (stored.store_id, slot.slot_id, slot.kind, slot.kdf_params, slot.rk_version)
     try:
-        parents = bytes(open_blob(kek, "slot", fields, slot.blob or b""))
+        wrapped = bytes(open_blob(kek, "slot", context, slot.blob or b""))
     except EnvelopeError:
         raise WrongSlotKey(
             "the master key does not open this store; restore the store it belongs to"
         ) from None
-    root, trail = parents[:KEY_BYTES], parents[KEY_BYTES:] or None
-    keys = RootKeys.derive(stored.store_id, slot.rk_version, root, trail)
+    root, audit_root = wrapped[:KEY_BYTES], wrapped[KEY_BYTES:] or None
+    keys = RootKeys.derive(stored.store_id, slot.rk_version, root, audit_root)
     if not same(slot.mac(keys), slot.row_mac):
         raise VaultCorrupt(
             "the row that holds the root key was changed from outside; restore the store's backup"
@@ -194,8 +190,8 @@ def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> D
     Raises:
         VaultCorrupt: the row was changed from outside.
     """
-    if version is not None and (known := tx.data_keys.get((account, version))) is not None:
-        return DataKey(version, known)
+    if version is not None and (cached := tx.data_keys.get((account, version))) is not None:
+        return DataKey(version, cached)
     row = tx.sql.one(
         "SELECT * FROM account_dek WHERE account_id = ? AND (dek_version = ? OR ? IS NULL)"
         " ORDER BY dek_version DESC",
@@ -205,23 +201,31 @@ def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> D
     )
     if row is None:
         return None
-    found, blob = row.number("dek_version"), row.blob("blob")
-    columns = (account, found, row.number("rk_version"), digest(blob), row.number("created_at"))
+    stored_version, blob = row.number("dek_version"), row.blob("blob")
+    columns = (
+        account,
+        stored_version,
+        row.number("rk_version"),
+        digest(blob),
+        row.number("created_at"),
+    )
     expected = tx.keys.row_mac("account_dek", *columns, row.number("row_gen"))
     if not same(expected, row.blob("row_mac")):
         raise _tampered(account)
     try:
-        key = open_blob(tx.keys.root, "account-dek", _dek_fields(tx.keys, account, found), blob)
+        key = open_blob(
+            tx.keys.root, "account-dek", _dek_context(tx.keys, account, stored_version), blob
+        )
     except EnvelopeError:
         raise _tampered(account) from None
-    tx.data_keys[account, found] = bytes(key)
-    return DataKey(found, bytes(key))
+    tx.data_keys[account, stored_version] = bytes(key)
+    return DataKey(stored_version, bytes(key))
 
 
 def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
-    """Return an account's data key; the first use of the account makes it."""
-    if (found := read_data_key(tx, account)) is not None:
-        return found
+    """Return an account's data key, created at first use."""
+    if (existing := read_data_key(tx, account)) is not None:
+        return existing
     key = DataKey(_FIRST, os.urandom(KEY_BYTES))
     _write_data_key(tx, tx.keys, account, key, at=at)
     tx.changed = True
@@ -229,7 +233,7 @@ def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
 
 
 def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
-    """Make the next data key of an account; None where the account has none yet."""
+    """Create the next data key of an account; None where the account has none."""
     newest = read_data_key(tx, account)
     if newest is None:
         return None
@@ -240,7 +244,7 @@ def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
 
 
 def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
-    """Remove an account's older data keys that no key is sealed under any more."""
+    """Delete an account's older data keys that no key entry is sealed under."""
     removed = tx.sql.run(
         "DELETE FROM account_dek WHERE account_id = ? AND dek_version < ? AND dek_version NOT IN"
         " (SELECT dek_version FROM key_entry WHERE account_id = ?)",
@@ -251,18 +255,18 @@ def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
     tx.changed = tx.changed or removed > 0
 
 
-def replace_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootKeys:
-    """Put the store under a new root key: its slots, its data keys, and the MAC of every row.
+def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootKeys:
+    """Replace the root key: wrap it in the slots, wrap the data keys again, renew the slots' MACs.
 
-    A row that fails its check is left as it is, so that it goes on failing.
+    A row that fails its check stays as it is, so that it keeps failing.
 
     Args:
-        tx: the transaction; it goes on under the new root key.
-        opened_by: the key of every slot that shall open it; what was active before is not any more.
-        at: wall-clock milliseconds, for slots that are new.
+        tx: the transaction; it continues under the new root key.
+        slot_keys: the keys of all slots that shall open the store; other active slots are deleted.
+        at: wall-clock milliseconds, for new slots.
 
     Returns:
-        The root keys before.
+        The previous root keys.
 
     Raises:
         VaultCorrupt: a data key was changed from outside; what it seals would be lost.
@@ -276,13 +280,15 @@ def replace_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootK
         key = read_data_key(tx, account, version=version)
         if key is not None:
             _write_data_key(tx, after, account, key, at=row.number("created_at"))
-    was = {slot.slot_id.hex() for slot in authentic_slots(tx) if slot.state == ACTIVE}
-    opens = {key.slot_id.hex() for key in opened_by}
-    tx.unrecorded_slots |= dict.fromkeys(was - opens, False) | dict.fromkeys(opens - was, True)
-    made_at = {slot.slot_id: slot.created_at for slot in all_slots(sql)}
+    before_ids = {slot.slot_id.hex() for slot in authentic_slots(tx) if slot.state == ACTIVE}
+    after_ids = {key.slot_id.hex() for key in slot_keys}
+    tx.unrecorded_slots |= dict.fromkeys(before_ids - after_ids, False) | dict.fromkeys(
+        after_ids - before_ids, True
+    )
+    created_at_of = {slot.slot_id: slot.created_at for slot in all_slots(sql)}
     sql.run("DELETE FROM key_slot WHERE state = ?", ACTIVE)
-    for slot_key in opened_by:
-        created_at = made_at.get(slot_key.slot_id, at)
+    for slot_key in slot_keys:
+        created_at = created_at_of.get(slot_key.slot_id, at)
         write_slot(sql, after, wrap_root(after, slot_key, at=created_at))
     for slot in all_slots(sql):
         if slot.state != ACTIVE and same(slot.mac(before), slot.row_mac):
@@ -293,7 +299,7 @@ def replace_root(tx: VaultTx, opened_by: Sequence[SlotKey], *, at: int) -> RootK
 
 
 def _write_data_key(tx: VaultTx, under: RootKeys, account: str, key: DataKey, *, at: int) -> None:
-    blob = seal(under.root, "account-dek", _dek_fields(under, account, key.version), key.key)
+    blob = seal(under.root, "account-dek", _dek_context(under, account, key.version), key.key)
     columns = (account, key.version, under.version, digest(blob), at, _FIRST)
     tx.sql.run(
         "INSERT OR REPLACE INTO account_dek (account_id, dek_version, rk_version, blob,"
@@ -308,35 +314,35 @@ def _write_data_key(tx: VaultTx, under: RootKeys, account: str, key: DataKey, *,
     )
 
 
-def _dek_fields(keys: RootKeys, account: str, version: int) -> tuple[bytes, str, int, int]:
+def _dek_context(keys: RootKeys, account: str, version: int) -> tuple[bytes, str, int, int]:
     return (keys.store_id, account, version, keys.version)
 
 
 def authentic_slots(tx: VaultTx) -> list[Slot]:
-    """Return the slots whose rows are as they were written; another is as if it were not there.
+    """Return the slots whose row passes its check; the others are ignored.
 
-    Keys are removed by what these rows say, so whoever edits a row must not be able to say it.
+    Slot keys are removed by what these rows say, so an edited row must have no effect.
     """
     return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
 
 
 def slot_validity(tx: VaultTx) -> dict[str, bool]:
-    """Return the ids of slots that open the store, in hex; False for a row that fails its check.
+    """Return slot ids in hex: True for an active slot, False for a row that fails its check.
 
-    The audit trail is compared with this.
+    The audit log is compared with this.
     """
-    checked = {slot.slot_id for slot in authentic_slots(tx)}
+    authentic = {slot.slot_id for slot in authentic_slots(tx)}
     return {
-        slot.slot_id.hex(): slot.slot_id in checked
+        slot.slot_id.hex(): slot.slot_id in authentic
         for slot in all_slots(tx.sql)
-        if slot.state == ACTIVE or slot.slot_id not in checked
+        if slot.state == ACTIVE or slot.slot_id not in authentic
     }
 
 
 def all_slots(sql: Tx) -> list[Slot]:
-    """Return every slot, oldest first; nothing of them is checked."""
+    """Return every slot, oldest first, unchecked."""
     order = "created_at, slot_type = 'recoveryCode', slot_id"
-    rows = sql.all(f"SELECT * FROM key_slot ORDER BY {order}")  # noqa: S608  # the text is ours
+    rows = sql.all(f"SELECT * FROM key_slot ORDER BY {order}")  # noqa: S608  # a constant
     return [_slot_of(row) for row in rows]
 
 

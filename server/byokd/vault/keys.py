@@ -1,15 +1,12 @@
-"""What can be done with keys, each a function on one transaction of the unlocked vault.
+"""The operations on keys, each a function on one transaction of the unlocked vault.
 
-    put  rotate  delete  set_state  set_default      change a key; an audit entry is owed
-    note_used  set_health                            change it in ways nobody audits
-    get  list_keys  default_key  open_key  facts     read
+    put  rotate  delete  set_state                   change a key and require an audit entry
+    set_default  record_use  set_health              change it without one
+    get  list_keys  default_key  open_key  all_facts read
 
-Knows the rules: one default per provider and account, versions that only rise, who may follow which
-state. Must not know providers, the network, or why a key is disabled.
-
-Every function takes the account, and another account's key is as absent as one that never was.
-A function that writes may raise `StoreBusy` and `StoreFailed`. Any may raise `VaultCorrupt` with
-the id of a key whose row was changed from outside; the other keys keep working.
+Each function takes the account; a key of another account is `NotFound`. A function that writes may
+raise `StoreBusy` and `StoreFailed`. All may raise `VaultCorrupt` with the id of a key whose row was
+changed from outside; other keys keep working.
 """
 
 from __future__ import annotations
@@ -59,13 +56,13 @@ _UNSEALED: Final = Sealed(0, 0, b"", b"")
 
 
 def put(tx: VaultTx, account: str, new: NewKey, *, at: int) -> KeyRow:
-    """Store a new key. It becomes the default where the provider has none, or when asked to.
+    """Store a new key; the default of its provider if there is none yet, or on request.
 
     Raises:
         Conflict: the account holds `KEYS_PER_ACCOUNT_MAX` keys.
     """
-    held = tx.sql.one("SELECT count(*) AS n FROM key_entry WHERE account_id = ?", account)
-    if held is not None and held.number("n") >= KEYS_PER_ACCOUNT_MAX:
+    count = tx.sql.one("SELECT count(*) AS n FROM key_entry WHERE account_id = ?", account)
+    if count is not None and count.number("n") >= KEYS_PER_ACCOUNT_MAX:
         raise Conflict(
             f"the account holds {KEYS_PER_ACCOUNT_MAX} keys; delete one that is not needed"
         )
@@ -108,12 +105,12 @@ def rotate(
     at: int,
     label: str | None = None,
 ) -> KeyRow:
-    """Replace a key's fields by a new version that starts active; the old ciphertext is wiped.
+    """Replace a key's fields: a new version, active; the old ciphertext is overwritten.
 
-    The label stays unless there is a new one.
+    The label is kept unless a new one is given.
 
     Raises:
-        NotFound: no such key in this account.
+        NotFound: the account has no such key.
     """
     row = get(tx, account, key_id)
     fresh = replace(
@@ -132,11 +129,11 @@ def rotate(
 
 
 def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
-    """Open a key, whatever its state: the caller has looked at it.
+    """Decrypt a key, whatever its state: the caller checks the state.
 
     Raises:
-        NotFound: no such key in this account.
-        VaultCorrupt: the entry is not what was stored for this account, provider and origin.
+        NotFound: the account has no such key.
+        VaultCorrupt: the entry fails its check for this account, provider or origin.
     """
     row = get(tx, account, key_id)
     plaintext = open_fields(tx, row)
@@ -149,17 +146,17 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
 
 
 def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:
-    """Return what is sealed in an entry, packed, in a buffer that the caller wipes.
+    """Return the decrypted, packed fields of an entry, in a buffer that the caller wipes.
 
     Raises:
-        VaultCorrupt: the entry is not what was stored for this account, provider and origin.
+        VaultCorrupt: the entry fails its check for this account, provider or origin.
     """
     key = read_data_key(tx, row.account, version=row.sealed.dek_version)
     if key is None:
         raise tampered(row.key_id)
     try:
-        bound = blob_context(tx, row, key.version)
-        return open_blob(key.key, _PURPOSE, bound, row.sealed.blob)
+        context = blob_context(tx, row, key.version)
+        return open_blob(key.key, _PURPOSE, context, row.sealed.blob)
     except EnvelopeError:
         raise tampered(row.key_id) from None
 
@@ -168,97 +165,98 @@ def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:
     """Return one key.
 
     Raises:
-        NotFound: no such key in this account.
+        NotFound: the account has no such key.
     """
-    found = tx.sql.one(
+    row = tx.sql.one(
         "SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?",
         key_id_to_bytes(key_id),
         account,
     )
-    if found is None:
+    if row is None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    return read_row(tx, found)
+    return read_row(tx, row)
 
 
 def list_keys(tx: VaultTx, account: str, provider: str | None = None) -> Listing:
-    """Return the account's keys, of one provider or of all, by provider and age."""
-    found = tx.sql.all(
+    """Return the account's keys, of one provider or all, ordered by provider and age."""
+    rows = tx.sql.all(
         "SELECT * FROM key_entry WHERE account_id = ? AND (provider_id = ? OR ? IS NULL)"
         " ORDER BY provider_id, created_at, rowid",
         account,
         provider,
         provider,
     )
-    good: list[KeyRow] = []
+    authentic: list[KeyRow] = []
     broken: list[str] = []
-    for row in found:
+    for row in rows:
         try:
-            good.append(read_row(tx, row))
+            authentic.append(read_row(tx, row))
         except VaultCorrupt:
             broken.append(key_id_to_text(row.blob("key_id")))
-    return Listing(tuple(good), tuple(broken))
+    return Listing(tuple(authentic), tuple(broken))
 
 
 def default_key(tx: VaultTx, account: str, provider: str) -> KeyRow | None:
-    """Return the key that a call uses when it names none; None where the provider has no key."""
+    """Return the provider's default key; None where the provider has none."""
     key_id = _default_id(tx, account, provider)
     return None if key_id is None else get(tx, account, key_id)
 
 
 def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
-    """Remove a key and overwrite its pages; the newest usable one becomes the default.
+    """Delete a key and overwrite its pages; the newest usable key becomes the default.
 
-    A key whose row was changed from outside can be deleted too: nothing else helps there.
+    A row that fails its check can be deleted too.
 
     Raises:
-        NotFound: no such key in this account.
+        NotFound: the account has no such key.
     """
     raw = key_id_to_bytes(key_id)
-    found = tx.sql.one("SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?", raw, account)
-    if found is None:
+    row = tx.sql.one("SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?", raw, account)
+    if row is None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    gone = facts_after_deletion(tx, found)
+    facts = facts_after_deletion(tx, row)
     tx.sql.run("DELETE FROM key_entry WHERE key_id = ?", raw)
     tx.changed = True
-    tx.unrecorded_keys[key_id] = gone
-    if _default_id(tx, account, gone.provider) is None:
-        _promote(tx, account, gone.provider)
-    return gone
+    tx.unrecorded_keys[key_id] = facts
+    if _default_id(tx, account, facts.provider) is None:
+        _promote(tx, account, facts.provider)
+    return facts
 
 
 def delete_missing(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
-    """Give up a key whose row was removed from outside: what the trail tells of it ends.
+    """Record the deletion of a key whose row was removed from outside.
 
     Raises:
-        NotFound: the trail knows of no such key in this account, or its row is there.
+        NotFound: the audit log records no such key of this account, or the row exists.
     """
-    told = tx.distrusted.get(key_id)
-    there = tx.sql.one("SELECT 1 FROM key_entry WHERE key_id = ?", key_id_to_bytes(key_id))
-    if told is None or told.account != account or there is not None:
+    recorded = tx.distrusted.get(key_id)
+    row = tx.sql.one("SELECT 1 FROM key_entry WHERE key_id = ?", key_id_to_bytes(key_id))
+    if recorded is None or recorded.account != account or row is not None:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
-    tx.unrecorded_keys[key_id] = gone = replace(told, state=DELETED)
-    return gone
+    facts = replace(recorded, state=DELETED)
+    tx.unrecorded_keys[key_id] = facts
+    return facts
 
 
-def facts_after_deletion(tx: VaultTx, found: Row) -> KeyFacts:
-    """Return what the trail must say of an entry once it is deleted; it may be a changed one."""
+def facts_after_deletion(tx: VaultTx, row: Row) -> KeyFacts:
+    """Return the facts to record when this row, authentic or not, is deleted."""
     try:
-        return read_row(tx, found).facts_after_deletion
+        return read_row(tx, row).facts_after_deletion
     except VaultCorrupt:
         return deleted_facts(
-            found.text("account_id"),
-            key_id_to_text(found.blob("key_id")),
-            found.text("provider_id"),
-            found.number("version"),
-            found.text("origin"),
+            row.text("account_id"),
+            key_id_to_text(row.blob("key_id")),
+            row.text("provider_id"),
+            row.number("version"),
+            row.text("origin"),
         )
 
 
 def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
-    """Use this key where a call names none. Nothing is owed: no key gains or loses anything.
+    """Make this key the provider's default. The audit log is not required to record this.
 
     Raises:
-        NotFound: no such key in this account.
+        NotFound: the account has no such key.
     """
     row = get(tx, account, key_id)
     if row.is_default:
@@ -280,13 +278,13 @@ def set_state(
     row_gen: int | None = None,
     health: Mapping[str, int | str] | None = None,
 ) -> KeyRow:
-    """Change a key's state, if it still is what the caller looked at.
+    """Change a key's state if the key is still as the caller saw it.
 
-    Between `active` and `suspect` nothing is owed: both are used.
+    Between `active` and `suspect` no audit entry is required: both are usable.
 
     Raises:
-        NotFound: no such key in this account.
-        Conflict: another version, another state or another generation by now.
+        NotFound: the account has no such key.
+        Conflict: its version, state or `row_gen` changed.
     """
     row = get(tx, account, key_id)
     if (
@@ -308,16 +306,16 @@ def set_state(
             health=row.health if health is None else dict(health),
         ),
     )
-    told = after.facts == row.facts and not row.distrusted
-    return after if told else _require_audit_entry(tx, after)
+    recorded = after.facts == row.facts and not row.distrusted
+    return after if recorded else _require_audit_entry(tx, after)
 
 
 def set_health(
     tx: VaultTx, account: str, key_id: str, *, version: int, health: Mapping[str, int | str]
 ) -> KeyRow | None:
-    """Remember health of one version; None where the key is gone or has a newer version.
+    """Store the health of one version; None where the key is gone or has a newer version.
 
-    A late answer about a version that was replaced says nothing about the one that replaced it.
+    A late answer about a replaced version says nothing about its successor.
     """
     try:
         row = get(tx, account, key_id)
@@ -329,15 +327,15 @@ def set_health(
 
 
 def use_needs_recording(row: KeyRow, *, at: int) -> bool:
-    """Tell whether a use now is worth a write: it was used long ago, or never, or in the future."""
+    """Tell whether `last_used_at` should be updated by a use at this time."""
     return row.last_used_at is None or not 0 <= at - row.last_used_at < LAST_USED_STEP_MS
 
 
 def reseal_account(tx: VaultTx, account: str, *, at: int) -> int:
-    """Seal every key of an account under a new data key; returns how many there were.
+    """Seal every key of an account under a new data key; return how many there were.
 
-    Fingerprints are made with the data key, so they change too. A key that cannot be opened stays
-    as it is, under the data key that it was sealed under.
+    Fingerprints are computed with the data key, so they change. A key that cannot be opened stays
+    under its old data key.
     """
     key = renew_data_key(tx, account, at=at)
     if key is None:
@@ -354,7 +352,7 @@ def reseal_account(tx: VaultTx, account: str, *, at: int) -> int:
 
 
 def record_use(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
-    """Remember when a key was last used; returns whether that was worth a write."""
+    """Update `last_used_at`; return whether it was written."""
     try:
         row = get(tx, account, key_id)
     except NotFound:
@@ -366,19 +364,19 @@ def record_use(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
 
 
 def all_facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
-    """Return every key's facts by id, None for a row that fails its check.
+    """Return every key's facts by id; None for a row that fails its check.
 
-    The audit trail is compared with this.
+    The audit log is compared with this.
     """
-    found: dict[str, KeyFacts | None] = {}
+    facts: dict[str, KeyFacts | None] = {}
     for row in tx.sql.all("SELECT * FROM key_entry"):
         try:
             checked = read_row(tx, row)
         except VaultCorrupt:
-            found[key_id_to_text(row.blob("key_id"))] = None
+            facts[key_id_to_text(row.blob("key_id"))] = None
         else:
-            found[checked.key_id] = checked.facts
-    return found
+            facts[checked.key_id] = checked.facts
+    return facts
 
 
 def fingerprint_of(
@@ -386,7 +384,7 @@ def fingerprint_of(
 ) -> str | None:
     """Return the fingerprint that these fields would get; None for an account without keys.
 
-    Tells a person that a key is stored already, without opening any.
+    Tells whether a key is stored already, without opening any.
     """
     key = read_data_key(tx, account)
     return None if key is None else fingerprint(key.fingerprint, provider, _secrets(fields))
@@ -420,7 +418,7 @@ def _secrets(fields: Mapping[str, Secret | str]) -> Iterable[str]:
 
 def _require_audit_entry(tx: VaultTx, row: KeyRow) -> KeyRow:
     tx.unrecorded_keys[row.key_id] = row.facts
-    return replace(row, distrusted=False)  # what is told of it from now on is what it says
+    return replace(row, distrusted=False)  # the audit entry will record its present facts
 
 
 def _default_id(tx: VaultTx, account: str, provider: str) -> str | None:
@@ -438,7 +436,7 @@ def _clear_default(tx: VaultTx, account: str, provider: str) -> None:
 
 
 def _promote(tx: VaultTx, account: str, provider: str) -> None:
-    """Make the newest usable key the default; broken rows are passed over."""
+    """Make the newest usable key the default; rows that fail their check are skipped."""
     usable = [row for row in list_keys(tx, account, provider).rows if row.usable]
     if usable:
         update_row(tx, replace(usable[-1], is_default=True))

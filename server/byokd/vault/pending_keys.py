@@ -1,10 +1,9 @@
-"""The names of keys that are being made for a vault that is not there yet.
+"""The names of keys that are being created for a vault that does not exist yet, in one small file.
 
-Knows one small file beside the store. Must not know how a vault is made. Keyrings do not list what
-they hold: a process that is killed after it put a key there and before the store was written would
-leave it for good, had its name not been written down first. A keyring that answered too late may
-have kept the key as well, so a name outlives the try, and there can be several. Everything here is
-done by whoever holds the vault's lock.
+Keyrings do not list their items. A process that is killed after it stored a key and before it wrote
+the store would leave that key for ever, so its name is written first. A keyring that answers too
+late may have stored the key as well, so a name outlives its attempt, and there can be several. All
+functions are called under the vault's lock.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _PARTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class _PendingKey:
-    """A key that may be somewhere, and the kind of place."""
+    """A key that may exist, and its kind of place."""
 
     item: Item
     kind: str
@@ -38,22 +37,22 @@ class _PendingKey:
 
 @contextmanager
 def record_pending(places: StorePaths | None, item: Item, kind: str) -> Iterator[None]:
-    """Write down which key is about to be made, and strike it out where it was not made.
+    """Record the key that is about to be created; remove the record if it was not created.
 
-    A keyring that answers too late may still keep the key: its name stays. Without `places` the
-    key ends with the process, and nothing is written.
+    A keyring that answers too late may still store the key: that record stays. Without `places`
+    the key ends with the process, and nothing is written.
 
     Raises:
-        VaultUnavailable: `timeout`; so many tries were never answered that no more is begun.
-        StoreFailed: the disk refuses.
+        VaultUnavailable: `timeout`; too many attempts were never answered.
+        StoreFailed: the file cannot be written.
     """
     if places is None:
         yield
         return
-    before = _read(places)
-    if len(before) >= UNSETTLED_KEYS_MAX:
+    pending = _read(places)
+    if len(pending) >= UNSETTLED_KEYS_MAX:
         raise source_error("timeout")
-    _write(places, [*before, _PendingKey(item, kind)])
+    _write(places, [*pending, _PendingKey(item, kind)])
     try:
         yield
     except ByokdError as error:
@@ -63,22 +62,22 @@ def record_pending(places: StorePaths | None, item: Item, kind: str) -> Iterator
 
 
 def remove_pending(places: StorePaths, item: Item) -> None:
-    """Strike a name out: the store is written, or the key was not made. May raise `StoreFailed`."""
-    _write(places, [name for name in _read(places) if name.item != item])
+    """Remove a record: the store is written, or the key was not created."""
+    _write(places, [key for key in _read(places) if key.item != item])
 
 
 def any_pending(places: StorePaths) -> bool:
-    """Tell whether somebody did not come to an end. May raise `StoreFailed`."""
+    """Tell whether an attempt was interrupted."""
     return files.exists(_path(places))
 
 
 async def clean_up_pending(
     places: StorePaths, slot_keys: SlotKeys, stored: StoredSlots | None
 ) -> None:
-    """Remove keys that were made for a vault which never came to be.
+    """Delete the keys of vaults that were never created.
 
-    Where that is not possible now the names stay, for the next time; a place that does not answer
-    for one key is not asked for the others. May raise `StoreFailed`.
+    A key that cannot be deleted now stays recorded; a source that does not answer for one key is
+    not asked for the others. May raise `StoreFailed`.
     """
     if not any_pending(places):
         return
@@ -92,7 +91,7 @@ async def clean_up_pending(
 
 
 def _read(places: StorePaths) -> list[_PendingKey]:
-    """Return what is written down; nothing where the file was cut by a crash, before any key."""
+    """Return the records; none where the file was cut by a crash, before any key was stored."""
     data = files.read_private(_path(places), _NAME_MAX_BYTES * UNSETTLED_KEYS_MAX)
     try:
         parts = unpack(data or b"")
@@ -104,11 +103,11 @@ def _read(places: StorePaths) -> list[_PendingKey]:
         return []
 
 
-def _write(places: StorePaths, names: Sequence[_PendingKey]) -> None:
-    if not names:
+def _write(places: StorePaths, keys: Sequence[_PendingKey]) -> None:
+    if not keys:
         files.remove(_path(places))
         return
-    parts = [part for name in names for part in (name.item.store_id, name.item.slot_id, name.kind)]
+    parts = [part for key in keys for part in (key.item.store_id, key.item.slot_id, key.kind)]
     files.replace_private(_path(places), pack(*parts))
 
 

@@ -1,15 +1,8 @@
-"""New keys for a vault that is open: another way in, one less, a new root key, new data keys.
+"""Changes what opens an open vault: adds and removes slots, renews the root key and the data keys.
 
-    await add_slot(…)         make a slot, and retire others in its place if asked to
-    await remove_slot(…)      take one away
-    await finish(…)           complete what a process that was killed had begun
-    await renew_root(…)       a new root key under every slot
-    await renew_data_keys(…)  every key of an account sealed under a new data key
-
-Knows the order in which each is done, so that a crash between any two steps loses no key and leaves
-none behind: the intent is on the disk before a key is put anywhere, a new way in is proven before
-an old one ends, and a row is removed only after the key that it names is gone. Must not know how a
-slot's key is kept.
+The order of steps makes a crash between any two of them harmless: a pending row is written before
+a key is stored anywhere, a new slot is verified before an old one ends, and a row is deleted after
+the key that it names.
 """
 
 from __future__ import annotations
@@ -47,7 +40,7 @@ from byokd.vault.slots import NO_PARAMS, RECOVERY, SlotSecrets, open_slot
 from byokd.vault.vault import Vault
 
 SlotRecorder: TypeAlias = Callable[[VaultTx, bytes], object]
-"""Writes the audit entry about a slot, in the transaction of the change."""
+"""Appends the audit entry about a slot, in the transaction of the change."""
 
 Retire: TypeAlias = Literal["none", "protections", "recoveryCodes"]
 
@@ -57,30 +50,30 @@ _STORED_KINDS: Final = frozenset({"osKeyring", "keyFile"})
 
 @dataclass(frozen=True, slots=True)
 class NewSlot:
-    """A slot to be made.
+    """A slot to be created.
 
     Attributes:
         kind: what opens it.
-        given: the passphrase or the recovery code, for the kinds that are one.
-        retire: which others end with it.
+        secrets: the passphrase or the recovery code, for slots of that kind.
+        retire: which other slots end with it.
     """
 
     kind: SlotKind
-    given: SlotSecrets
+    secrets: SlotSecrets
     retire: Retire = "none"
 
 
 async def add_slot(
     vault: Vault, new: NewSlot, *, at: int, added: SlotRecorder, removed: SlotRecorder
 ) -> None:
-    """Make another way to open the vault.
+    """Add a slot.
 
     Raises:
-        Conflict: there are `SLOTS_MAX` already.
+        Conflict: there are `SLOTS_MAX` slots.
         Unsupported: the vault is in memory.
         InvalidParams: the passphrase is missing or too short.
-        VaultLocked, VaultUnavailable: the vault is not open, or the place does not take the key.
-        StoreBusy, StoreFailed, VaultCorrupt: the disk, or what is on it.
+        VaultLocked, VaultUnavailable: the vault is not open, or the source does not take the key.
+        StoreBusy, StoreFailed, VaultCorrupt: the store cannot be read or written.
     """
     if new.kind == "memory":
         raise InvalidParams("a vault on disk cannot be opened by a key that ends with the process")
@@ -89,7 +82,7 @@ async def add_slot(
         item = Item(store_id, os.urandom(ID_BYTES))
         await vault.transaction(lambda tx: _write_pending(tx, item.slot_id, new.kind, at=at))
         try:
-            key = await vault.slot_keys.make(item, new.kind, new.given, interactive=True)
+            key = await vault.slot_keys.make(item, new.kind, new.secrets, interactive=True)
             await _prove(vault, item, key)
             await vault.transaction(lambda tx: _activate(tx, key, new.retire, added, removed))
         except BaseException:
@@ -100,11 +93,11 @@ async def add_slot(
 
 
 async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) -> None:
-    """Take a way to open the vault away; its key is removed from where it is kept.
+    """Remove a slot, and its key from its source.
 
     Raises:
         NotFound: there is no such slot.
-        Conflict: only a recovery code would be left, or nothing.
+        Conflict: no slot, or only a recovery code, would be left.
         VaultError: as `add_slot`.
     """
 
@@ -112,10 +105,10 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) ->
         active = _active(tx)
         slot = next((slot for slot in active if slot.slot_id == slot_id), None)
         if slot is None and slot_id.hex() not in tx.distrusted_slots:
-            raise NotFound("there is no such slot; vault/status lists them")
+            raise NotFound("there is no such slot; see vault/status")
         if not any(other.kind != RECOVERY for other in active if other is not slot):
             raise Conflict(
-                "this is the last way to open the vault but for a recovery code; add another first"
+                "this is the last slot besides recovery codes; add another protection first"
             )
         if slot is None:
             _delete_invalid(tx, slot_id)
@@ -129,54 +122,54 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) ->
 
 
 async def recover_interrupted(vault: Vault) -> None:
-    """Complete or undo what was begun by a process that is gone; never raises.
+    """Complete or undo what a killed process had begun; never raises.
 
-    Nothing is done while another process is at it, and a key that cannot be removed now is tried
-    again at the next start.
+    Does nothing while another process changes slots. A key that cannot be deleted now is deleted
+    at a later start.
     """
-    with suppress(VaultError, Unsupported):  # unsupported: the vault is in memory
+    with suppress(VaultError, Unsupported):  # `Unsupported`: the vault is in memory
         stored = await vault.refresh_slots()
-        begun = stored is not None and len(stored.active) < len(stored.slots)
-        if begun or any_pending(vault.places):
+        interrupted = stored is not None and len(stored.active) < len(stored.slots)
+        if interrupted or any_pending(vault.places):
             async with vault.changing_slots(timeout_ms=0):
-                if begun:
+                if interrupted:
                     await _remove_unfinished(vault)
 
 
 async def renew_root(
     vault: Vault,
-    given: SlotSecrets,
+    secrets: SlotSecrets,
     new: SlotSecrets,
     *,
     at: int,
-    note: Callable[[VaultTx], object],
+    record: Callable[[VaultTx], object],
 ) -> None:
-    """Put the vault under a new root key, in one transaction.
+    """Replace the root key, in one transaction.
 
     Args:
-        vault: which is open.
-        given: the passphrase and the recovery code of slots that need one.
-        new: a recovery code in place of those that were not given.
+        vault: an open vault.
+        secrets: the passphrase and the recovery code of slots that need one.
+        new: a recovery code that replaces those that are not supplied.
         at: wall-clock milliseconds.
-        note: writes the audit entry.
+        record: appends the audit entry.
 
     Raises:
-        VaultLocked, VaultUnavailable: a slot's key cannot be had, with the reason.
+        VaultLocked, VaultUnavailable: a slot's key cannot be obtained, with the reason.
         InvalidParams: a recovery code is needed, the old or a new one.
         Conflict: the slots changed meanwhile.
-        VaultCorrupt, StoreBusy, StoreFailed: the disk, or what is on it.
+        VaultCorrupt, StoreBusy, StoreFailed: the store cannot be read or written.
     """
     async with vault.changing_slots():
         stored = await vault.refresh_slots()
         if stored is None:
             raise source_error("itemMissing")
-        opened_by = await _current_slot_keys(vault, stored, given, new)
+        slot_keys = await _current_slot_keys(vault, stored, secrets, new)
 
         def work(tx: VaultTx) -> None:
             if {slot.slot_id for slot in _active(tx)} != {slot.slot_id for slot in stored.active}:
-                raise Conflict("the ways to open the vault changed meanwhile; try again")
-            renew_row_macs(tx, replace_root(tx, opened_by, at=at))
-            note(tx)
+                raise Conflict("the slots of the vault changed meanwhile; try again")
+            renew_row_macs(tx, replace_root(tx, slot_keys, at=at))
+            record(tx)
 
         await vault.transaction(work)
 
@@ -186,48 +179,48 @@ async def renew_data_keys(
     accounts: Collection[str],
     *,
     at: int,
-    note: Callable[[VaultTx, str, int], object],
+    record: Callable[[VaultTx, str, int], object],
 ) -> None:
-    """Seal every key of each account under a new data key, one transaction for each account.
+    """Seal every key of each account under a new data key, one transaction per account.
 
-    A crash in between leaves some accounts for another time: each row names its data key.
+    A crash in between leaves accounts unchanged: each row names its data key.
     """
     for account in accounts:
 
         def work(tx: VaultTx, account: str = account) -> None:
-            note(tx, account, reseal_account(tx, account, at=at))
+            record(tx, account, reseal_account(tx, account, at=at))
 
         await vault.transaction(work)
 
 
 async def _current_slot_keys(
-    vault: Vault, stored: StoredSlots, given: SlotSecrets, new: SlotSecrets
+    vault: Vault, stored: StoredSlots, secrets: SlotSecrets, new: SlotSecrets
 ) -> list[SlotKey]:
-    """Return the key of every active slot, each proven to open it.
+    """Return the key of every active slot, each verified to open it.
 
     Raises:
         VaultError, InvalidParams: as `renew_root`.
     """
-    found: list[SlotKey] = []
+    slot_keys: list[SlotKey] = []
     for slot in stored.active:
-        if slot.kind == RECOVERY and given.recovery_code is None:
+        if slot.kind == RECOVERY and secrets.recovery_code is None:
             if new.recovery_code is None:
                 raise InvalidParams(
                     "the vault has a recovery code: give it, or a public key for a new one",
                     details=[{"pointer": "/recoveryCode", "reason": "this field is required"}],
                 )
-            if all(key.kind != RECOVERY for key in found):
+            if all(key.kind != RECOVERY for key in slot_keys):
                 item = Item(stored.store_id, os.urandom(ID_BYTES))
-                found.append(await vault.slot_keys.make(item, RECOVERY, new))
+                slot_keys.append(await vault.slot_keys.make(item, RECOVERY, new))
             continue
-        kek = await vault.slot_keys.read(stored.store_id, slot, given, interactive=True)
+        kek = await vault.slot_keys.read(stored.store_id, slot, secrets, interactive=True)
         open_slot(stored, slot, kek)
-        found.append(SlotKey(slot.slot_id, slot.kind, slot.kdf_params, kek))
-    return found
+        slot_keys.append(SlotKey(slot.slot_id, slot.kind, slot.kdf_params, kek))
+    return slot_keys
 
 
 async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
-    """Make sure that a key which was put somewhere comes back as it is."""
+    """Verify that a key that was stored at a source is read back unchanged."""
     if key.kind in _STORED_KINDS:
         slot = Slot(key.slot_id, key.kind, key.params, 0, PENDING, None, 0, 0)
         if await vault.slot_keys.read(item.store_id, slot, SlotSecrets()) != key.kek:
@@ -235,7 +228,7 @@ async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
 
 
 async def _remove_unfinished(vault: Vault) -> None:
-    """Remove the keys that rows name as unfinished or retiring, then those rows."""
+    """Delete the keys of pending and retiring slots, then their rows."""
     store_id, slots = await vault.read(lambda tx: (tx.keys.store_id, authentic_slots(tx)))
     for slot in slots:
         if slot.state != ACTIVE and await vault.slot_keys.delete(
@@ -255,10 +248,10 @@ def _write_pending(tx: VaultTx, slot_id: bytes, kind: SlotKind, *, at: int) -> N
 def _activate(
     tx: VaultTx, key: SlotKey, retire: Retire, added: SlotRecorder, removed: SlotRecorder
 ) -> None:
-    there = authentic_slots(tx)
-    pending = next((slot for slot in there if slot.slot_id == key.slot_id), None)
+    authentic = authentic_slots(tx)
+    pending = next((slot for slot in authentic if slot.slot_id == key.slot_id), None)
     if pending is None or pending.state != PENDING:
-        raise Conflict("the new slot was taken away meanwhile; try again")
+        raise Conflict("the new slot was removed meanwhile; try again")
     before = _active(tx)
     slot = wrap_root(tx.keys, key, at=pending.created_at)
     write_slot(tx.sql, tx.keys, slot)
@@ -272,13 +265,13 @@ def _activate(
 
 
 def _retire(tx: VaultTx, slot: Slot) -> None:
-    """End a slot: what it wraps is gone with this transaction, its key follows."""
+    """End a slot: its wrapped root key is deleted now, its key afterwards."""
     write_slot(tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1))
     tx.changed, tx.unrecorded_slots[slot.slot_id.hex()] = True, False
 
 
 def _delete_invalid(tx: VaultTx, slot_id: bytes) -> None:
-    """Give up a slot whose row was changed or removed from outside: it opens nothing."""
+    """Delete a slot whose row was changed or removed from outside."""
     tx.sql.run("DELETE FROM key_slot WHERE slot_id = ?", slot_id)
     tx.changed, tx.unrecorded_slots[slot_id.hex()] = True, False
 

@@ -1,11 +1,8 @@
-"""A key entry as one row: how it is written, checked and read back.
+"""Reads, checks and writes rows of `key_entry`.
 
-Knows every column of `key_entry`, what its MAC covers and what is sealed in it. Must not decide
-when a key changes: `keys` does.
-
-    blob   every field, secret or not, bound to account, provider, key, version and origin
-    meta   what a list shows: label, base URL, last four characters, fields that are no secret
-    plain  ids, origin, state and times, under the row's MAC
+blob   every field, secret or not, bound to account, provider, key, version and origin
+meta   what a list shows: label, base URL, last four characters, fields that are no secret
+plain  ids, origin, state and times, under the row's MAC
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ _STATES: Final[tuple[KeyState, ...]] = ("active", "suspect", "softDisabled", "us
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What is stored as a new entry. Non-secret fields are plain texts."""
+    """A new entry. Fields that are no secret are plain text."""
 
     provider: str
     origin: str
@@ -47,7 +44,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The ciphertexts of a row, and the versions they are bound to."""
+    """The ciphertexts of a row, and the versions that they are bound to."""
 
     dek_version: int
     meta_version: int
@@ -57,13 +54,13 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """All that may be told about a key. Times are wall-clock milliseconds.
+    """Everything about a key but its secrets. Times are wall-clock milliseconds.
 
     Attributes:
         fields: field names; the value is None for a secret.
-        health: a small JSON object that belongs to the services; emptied by a rotation.
+        health: a small JSON object of the health service; cleared by a rotation.
         row_gen: counts the changes of this row, for optimistic updates.
-        distrusted: the audit trail tells other things of it; not a column.
+        distrusted: the row differs from the audit log; not a column.
     """
 
     key_id: str
@@ -91,24 +88,24 @@ class KeyRow:
 
     @property
     def usable(self) -> bool:
-        """Whether calls may be made with it."""
+        """Whether calls may use it."""
         return self.state in USABLE and not self.distrusted
 
     @property
     def facts(self) -> KeyFacts:
-        """What the audit trail must say of it."""
+        """The facts that the audit log must record."""
         state = "active" if self.state in USABLE else self.state
         return KeyFacts(self.account, self.key_id, self.provider, self.version, state, self.origin)
 
     @property
     def facts_after_deletion(self) -> KeyFacts:
-        """The same after its deletion."""
+        """The facts to record when it is deleted."""
         return replace(self.facts, state=DELETED)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedKey:
-    """A key in use: its row, and its fields with every secret as a `Secret`."""
+    """A decrypted key: its row and its fields; secret ones are `Secret`."""
 
     row: KeyRow
     fields: Mapping[str, Secret | str]
@@ -128,10 +125,10 @@ def key_id_to_text(raw: bytes) -> str:
 
 
 def key_id_to_bytes(key_id: str) -> bytes:
-    """Return the 16 bytes of an id; other bytes, which no key has, for one that is not an id."""
-    body = key_id.removeprefix(_ID_PREFIX).upper()
+    """Return the 16 bytes of an id; empty, which no key has, for a malformed one."""
+    encoded = key_id.removeprefix(_ID_PREFIX).upper()
     try:
-        return b32decode(body + "=" * (-len(body) % 8))
+        return b32decode(encoded + "=" * (-len(encoded) % 8))
     except ValueError:
         return b""
 
@@ -151,7 +148,7 @@ def seal_meta(tx: VaultTx, key: DataKey, row: KeyRow, meta_version: int) -> byte
 
 
 def blob_context(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, ...]:
-    """Return what the sealed fields are bound to."""
+    """Return the associated data of the sealed fields."""
     return (
         tx.keys.store_id,
         row.account,
@@ -164,7 +161,7 @@ def blob_context(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, .
 
 
 def deleted_facts(account: str, key_id: str, provider: str, version: int, origin: str) -> KeyFacts:
-    """Return the facts of a deleted key whose row could not be trusted."""
+    """Return the facts of a deleted key whose row failed its check."""
     return KeyFacts(account, key_id, provider, version, DELETED, origin)
 
 
@@ -217,11 +214,12 @@ def read_row(tx: VaultTx, row: Row) -> KeyRow:
 
 
 def insert_row(tx: VaultTx, row: KeyRow) -> KeyRow:
-    """Write a new row."""
+    """Insert a new row."""
     columns = _columns(row)
-    names, marks = ", ".join([*columns, "row_mac"]), ", ".join("?" * (len(columns) + 1))
+    names = ", ".join([*columns, "row_mac"])
+    marks = ", ".join("?" * (len(columns) + 1))
     tx.sql.run(
-        f"INSERT INTO key_entry ({names}) VALUES ({marks})",  # noqa: S608  # names are ours
+        f"INSERT INTO key_entry ({names}) VALUES ({marks})",  # noqa: S608  # constant names
         *columns.values(),
         _mac(tx.keys, columns),
     )
@@ -230,16 +228,16 @@ def insert_row(tx: VaultTx, row: KeyRow) -> KeyRow:
 
 
 def update_row(tx: VaultTx, row: KeyRow) -> KeyRow:
-    """Write a changed row over the one it was read as; returns it with its new `row_gen`.
+    """Update a row and return it with its new `row_gen`.
 
     Raises:
-        Conflict: the row changed meanwhile.
+        Conflict: the row changed since it was read.
     """
     after = replace(row, row_gen=row.row_gen + 1)
     columns = _columns(after)
     names = ", ".join(f"{name} = ?" for name in [*columns, "row_mac"])
     changed = tx.sql.run(
-        f"UPDATE key_entry SET {names} WHERE key_id = ? AND row_gen = ?",  # noqa: S608  # likewise
+        f"UPDATE key_entry SET {names} WHERE key_id = ? AND row_gen = ?",  # noqa: S608  # constant names
         *columns.values(),
         _mac(tx.keys, columns),
         key_id_to_bytes(row.key_id),
@@ -252,7 +250,7 @@ def update_row(tx: VaultTx, row: KeyRow) -> KeyRow:
 
 
 def renew_row_macs(tx: VaultTx, before: RootKeys) -> None:
-    """Write every row's MAC under new root keys; a row that fails its check goes on failing."""
+    """Recompute row MACs under new root keys; a row that fails its check keeps failing."""
     for row in tx.sql.all("SELECT * FROM key_entry"):
         columns = _columns_of(row)
         if same(_mac(before, columns), row.blob("row_mac")):
@@ -290,12 +288,12 @@ def _columns(row: KeyRow) -> dict[str, Sql]:
 
 
 def _columns_of(row: Row) -> dict[str, Sql]:
-    """Return the same columns as they stand in the table."""
+    """Return the same columns as stored."""
     return {name: row.any(name) for name in row.names() if name != "row_mac"}
 
 
 def _mac(keys: RootKeys, columns: Mapping[str, Sql]) -> bytes:
-    """Authenticate every column; a blob by its hash, and NULL unlike any value."""
+    """Return the MAC over all columns; a blob enters by its hash, NULL differs from any value."""
     elements = [
         digest(value) if isinstance(value, bytes) else optional(value) for value in columns.values()
     ]
@@ -307,7 +305,7 @@ def _meta_context(tx: VaultTx, account: str, key_id: str, meta_version: int) -> 
 
 
 def tampered(key_id: str) -> VaultCorrupt:
-    """Return the error for an entry that is not what was written."""
+    """Return the error for an entry that fails its check."""
     return VaultCorrupt(
         "this key's entry was changed from outside; delete it and store the key again",
         key_id=key_id,

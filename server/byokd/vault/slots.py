@@ -1,7 +1,4 @@
-"""How the key of a slot is had: kept in a place, derived from a passphrase, or typed from paper.
-
-Knows which kind of slot needs what. Must not know the root key, nor any table.
-"""
+"""Obtains a slot's key-encryption key: from a key source, a passphrase, or a recovery code."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from byokd.store.transaction import RootKeys
 from byokd.vault.key_wrapping import Slot, SlotKey, StoredSlots, WrongSlotKey, open_root
 
 NO_PARAMS: Final = pack()
-"""What is written of a slot whose key is random and kept somewhere."""
+"""The stored parameters of a slot whose key is random and stored at a key source."""
 
 RECOVERY: Final[SlotKind] = "recoveryCode"
 
@@ -33,19 +30,19 @@ _PLACES: Final[dict[bytes, KeyFilePlace]] = {
     pack("file", "systemd"): "systemd",
     pack("file", "runSecrets"): "runSecrets",
 }
-"""What is written of a slot whose key somebody else provides."""
+"""The stored parameters of a slot whose key file is provided from outside."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotSecrets:
-    """What a person gave; None where they gave nothing of the kind."""
+    """What a person supplies to open or create a slot; None for what is not supplied."""
 
     passphrase: Secret | None = None
     recovery_code: Secret | None = None
     key_file: KeyFilePlace = "own"
 
     def accepts(self, slot: Slot) -> bool:
-        """Tell whether this slot should be tried: what was given, or else all that need nothing."""
+        """Tell whether to try a slot: of the supplied kind, or else any but a recovery code."""
         if self.passphrase is not None:
             return slot.kind == "passphrase"
         if self.recovery_code is not None:
@@ -55,7 +52,7 @@ class SlotSecrets:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionInfo:
-    """What one way to keep a master key is worth, in words for people."""
+    """What one protection protects against, in words for people."""
 
     backend: str | None
     protects_against: str
@@ -70,9 +67,9 @@ _PASSPHRASE: Final = ProtectionInfo(
 def key_sources(
     places: StorePaths, keyring_timeout_ms: int | None = None
 ) -> dict[Protection, KeySource]:
-    """Return the real key sources of this machine. Nothing is asked yet.
+    """Return the key sources of this machine; none of them is asked.
 
-    `keyring_timeout_ms` shortens what the keyring may take, with and without a prompt.
+    `keyring_timeout_ms` bounds a read of the OS keyring, with and without a prompt.
     """
     return {
         "osKeyring": OsKeyring(
@@ -85,17 +82,17 @@ def key_sources(
 
 
 class SlotKeys:
-    """The keys of slots, wherever they come from.
+    """Obtains, creates and deletes the keys of slots.
 
     Args:
-        sources: the places that keep keys, by the name of the protection.
+        sources: the key sources by protection.
     """
 
     def __init__(self, sources: Mapping[Protection, KeySource]) -> None:
         self._sources = sources
 
     def describe(self, protection: Protection) -> ProtectionInfo | None:
-        """Return what a protection is worth; None for one that is not there on this machine."""
+        """Describe a protection; None where this machine does not have it."""
         if protection == "passphrase":
             return _PASSPHRASE
         source = self._sources.get(protection)
@@ -106,23 +103,23 @@ class SlotKeys:
         )
 
     async def read(
-        self, store_id: bytes, slot: Slot, given: SlotSecrets, *, interactive: bool = False
+        self, store_id: bytes, slot: Slot, secrets: SlotSecrets, *, interactive: bool = False
     ) -> bytes:
-        """Return the key of a slot that is there.
+        """Return the key of an existing slot, 32 bytes.
 
         Raises:
-            VaultLocked, VaultUnavailable: `failed` with the reason.
-            VaultCorrupt: what is written of the slot cannot be.
-            InvalidParams: the recovery code is none.
+            VaultLocked, VaultUnavailable: `source_error` with the reason.
+            VaultCorrupt: the slot's parameters are invalid.
+            InvalidParams: the recovery code is malformed.
         """
         if slot.kind == "passphrase":
-            if given.passphrase is None:
+            if secrets.passphrase is None:
                 raise source_error("passphraseNeeded")
-            return await phrases.derive_key(given.passphrase, slot.kdf_params)
+            return await phrases.derive_key(secrets.passphrase, slot.kdf_params)
         if slot.kind == RECOVERY:
-            if given.recovery_code is None:
+            if secrets.recovery_code is None:
                 raise source_error("wrongRecoveryCode")
-            return recovery.derive_key(given.recovery_code)
+            return recovery.derive_key(secrets.recovery_code)
         if slot.kdf_params in _PLACES:
             return await provided_file.read_key(_PLACES[slot.kdf_params])
         source = self._source(slot.kind)
@@ -133,12 +130,12 @@ class SlotKeys:
     async def make(
         self, item: Item, kind: SlotKind, new: SlotSecrets, *, interactive: bool = False
     ) -> SlotKey:
-        """Make the key of a new slot and keep it where its kind keeps it.
+        """Create the key of a new slot and store it at its source.
 
         Raises:
-            VaultLocked, VaultUnavailable: the place does not take it, with the reason.
-            InvalidParams: no passphrase was given, or one that is too short.
-            StoreFailed: the disk refuses a key file.
+            VaultLocked, VaultUnavailable: the source does not take it, with the reason.
+            InvalidParams: the passphrase is missing or too short.
+            StoreFailed: a key file cannot be written.
         """
         params = NO_PARAMS
         if kind == "passphrase":
@@ -156,10 +153,10 @@ class SlotKeys:
         return SlotKey(item.slot_id, kind, params, kek)
 
     async def delete(self, item: Item, kind: str) -> bool:
-        """Remove a key from the place that keeps it; tell whether it is gone for certain."""
+        """Delete a key from its source; return whether it is certainly gone."""
         source = self._source(kind)
         if source is None:
-            return True  # it was derived, and is kept nowhere
+            return True  # it was derived and is stored nowhere
         try:
             await source.delete(item)
             await source.read(item)
@@ -171,19 +168,19 @@ class SlotKeys:
         return next((self._sources[known] for known in self._sources if known == kind), None)
 
 
-async def _from_passphrase(given: Secret | None) -> tuple[bytes, bytes]:
-    if given is None:
+async def _from_passphrase(passphrase: Secret | None) -> tuple[bytes, bytes]:
+    if passphrase is None:
         raise InvalidParams(
-            "give the passphrase that shall protect the vault",
+            "supply the passphrase that shall protect the vault",
             details=[{"pointer": "/passphrase", "reason": "this field is required"}],
         )
-    phrases.check_new(given, "/passphrase")
+    phrases.check_new(passphrase, "/passphrase")
     params = phrases.new_cost().packed()
-    return params, await phrases.derive_key(given, params)
+    return params, await phrases.derive_key(passphrase, params)
 
 
 def open_slot(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
-    """Return the root keys that a slot opens; a wrong key of a person's is told as such."""
+    """Return the root keys of a slot; a wrong passphrase or code has a reason of its own."""
     try:
         return open_root(stored, slot, kek)
     except WrongSlotKey:

@@ -1,7 +1,4 @@
-"""The states of the vault in this process, and the events that move it from one to another.
-
-A pure table: it knows nothing of files, keys or clients.
-"""
+"""The states of the vault in this process, and the table of transitions between them."""
 
 from __future__ import annotations
 
@@ -16,11 +13,11 @@ from byokd.protocol.vault import VaultState as WireState
 class VaultState(Enum):
     """What this process knows of the vault. Only `UNLOCKED` means that root keys are in memory."""
 
-    CHECKING = "nobody has looked at the disk yet"
+    CHECKING = "the disk was not read yet"
     UNINITIALIZED = "there is no vault on the disk"
     UNLOCKED = "a slot was opened and the store passed its check"
-    REOPENING = "it was unlocked and its root keys were dropped; the next use opens it again"
-    LOCKED = "a person must unlock it, or what keeps its key"
+    REOPENING = "its root keys were dropped; the next use opens it again"
+    LOCKED = "a person must unlock it or the OS keyring"
     LOCKED_BY_USER = "locked on purpose: only an explicit unlock opens it"
     UNAVAILABLE = "a key source or the disk does not answer"
     CORRUPT = "the store is damaged or was changed from outside"
@@ -29,20 +26,20 @@ class VaultState(Enum):
 class VaultEvent(Enum):
     """What can happen to the vault."""
 
-    NO_STORE_FOUND = "the disk was read and holds no vault"
+    STORE_ABSENT = "the disk was read and holds no vault"
     OPENED = "a slot was opened, or the vault was created"
     NEEDS_UNLOCK = "no slot opened without a person"
     NOT_REACHABLE = "a key source or the disk refused"
-    DAMAGE_FOUND = "the store, or all that could open it, was found damaged"
+    STORE_DAMAGED = "the store, or all that could open it, was found damaged"
     LOCKED_BY_USER = "a person locked it"
     KEYS_DROPPED = "its root keys were replaced by another process, or the vault was closed"
 
 
 _AFTER_FAILURE: Final = {
-    VaultEvent.NO_STORE_FOUND: VaultState.UNINITIALIZED,
+    VaultEvent.STORE_ABSENT: VaultState.UNINITIALIZED,
     VaultEvent.NEEDS_UNLOCK: VaultState.LOCKED,
     VaultEvent.NOT_REACHABLE: VaultState.UNAVAILABLE,
-    VaultEvent.DAMAGE_FOUND: VaultState.CORRUPT,
+    VaultEvent.STORE_DAMAGED: VaultState.CORRUPT,
 }
 """Where an attempt to open the vault leads when it fails."""
 
@@ -61,8 +58,8 @@ TRANSITIONS: Final[Mapping[VaultState, Mapping[VaultEvent, VaultState]]] = Mappi
         VaultState.UNAVAILABLE: _WHILE_CLOSED,
         VaultState.CORRUPT: _WHILE_CLOSED,
         VaultState.UNLOCKED: {
-            VaultEvent.NO_STORE_FOUND: VaultState.UNINITIALIZED,
-            VaultEvent.DAMAGE_FOUND: VaultState.CORRUPT,
+            VaultEvent.STORE_ABSENT: VaultState.UNINITIALIZED,
+            VaultEvent.STORE_DAMAGED: VaultState.CORRUPT,
             VaultEvent.LOCKED_BY_USER: VaultState.LOCKED_BY_USER,
             VaultEvent.KEYS_DROPPED: VaultState.REOPENING,
         },

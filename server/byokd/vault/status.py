@@ -1,7 +1,4 @@
-"""The vault's status in this process: its state, the reason for it, and what its slots protect.
-
-Knows how an error becomes a reason. Must not open anything.
-"""
+"""The vault's status in this process: its state, the reason for it, and what clients see of it."""
 
 from __future__ import annotations
 
@@ -30,23 +27,22 @@ from byokd.vault.slots import ProtectionInfo
 from byokd.vault.states import WIRE_STATES, VaultEvent, VaultState, next_state
 
 CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
-"""The protections a vault can be made with, strongest first."""
+"""The protections that a new vault can have, strongest first."""
 
 _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 1, "memory": 2}
-"""A passphrase is not weaker than a keyring: it is not there for programs that run as the user."""
+"""A passphrase is not weaker than a keyring: programs that run as the user cannot read it."""
 
 
 class VaultStatus:
-    """The state of one vault as far as this process knows it.
+    """The status of one vault.
 
     Attributes:
         state: see `states`.
-        stored: its slots, as they were last read.
-        error: why it is not open; None where it is open, absent, or nobody has looked.
+        error: why it is not open; None where it is open, absent, or not yet read.
     """
 
     def __init__(self) -> None:
-        self.slots_on_disk: StoredSlots | None = None
+        self._slots: StoredSlots | None = None
         self.error: VaultError | None = None
         self.state = VaultState.CHECKING
         self._reasons: dict[bytes, str | None] = {}
@@ -66,7 +62,7 @@ class VaultStatus:
         if isinstance(error, VaultLocked):
             self._move(VaultEvent.NEEDS_UNLOCK, error)
         elif isinstance(error, VaultCorrupt):
-            self._move(VaultEvent.DAMAGE_FOUND, error)
+            self._move(VaultEvent.STORE_DAMAGED, error)
         else:
             self._move(VaultEvent.NOT_REACHABLE, error)
 
@@ -80,45 +76,45 @@ class VaultStatus:
             source_error("lockedByUser") if self.state is VaultState.LOCKED_BY_USER else error
         )
 
+    def remember_slots(self, slots: StoredSlots | None) -> None:
+        """Store the slots as they were last read from the disk."""
+        self._slots = slots
+
     def note_slot_failure(self, slot: Slot, error: VaultError) -> None:
         """Remember why a slot did not open."""
         self._reasons[slot.slot_id] = reason_for(error)
 
     @property
-    def in_ring(self) -> bool:
-        """Whether the OS keyring is one of the places of the master key."""
+    def in_keyring(self) -> bool:
+        """Whether an active slot keeps its key in the OS keyring."""
         return (
-            any(slot.kind == "osKeyring" for slot in self.slots_on_disk.active)
-            if self.slots_on_disk
-            else False
+            any(slot.kind == "osKeyring" for slot in self._slots.active) if self._slots else False
         )
 
     def not_open_error(self) -> ByokdError:
         """Return a new error that says why the vault is not open."""
         return no_vault() if self.error is None else copy_of(self.error)
 
-    def info(self, worth_of: Callable[[Protection], ProtectionInfo | None]) -> VaultInfo:
-        """Return what a client is told; the choices where there is no vault yet."""
+    def info(self, describe: Callable[[Protection], ProtectionInfo | None]) -> VaultInfo:
+        """Return the status for clients; with the possible protections where there is no vault."""
         protection = self._protection()
-        worth = worth_of(protection) if protection else None
+        facts = describe(protection) if protection else None
         return VaultInfo(
             state=WIRE_STATES[self.state],
             protection=protection,
             degraded=protection is not None and _WEAKNESS[protection] > 0,
             reason=reason_for(self.error) if self.error else None,
             hint=self.error.user_message if self.error else None,
-            backend=worth.backend if worth else None,
-            protects_against=worth.protects_against if worth else None,
-            does_not_protect_against=worth.does_not_protect_against if worth else None,
+            backend=facts.backend if facts else None,
+            protects_against=facts.protects_against if facts else None,
+            does_not_protect_against=facts.does_not_protect_against if facts else None,
             choices=CHOICES if self.state is VaultState.UNINITIALIZED else (),
-            slots=tuple(self._slot(slot) for slot in self.slots_on_disk.slots)
-            if self.slots_on_disk
-            else (),
+            slots=tuple(self._slot(slot) for slot in self._slots.slots) if self._slots else (),
         )
 
     def _protection(self) -> Protection | None:
-        """Return the weakest active protection: a vault is as safe as the easiest way in."""
-        active = self.slots_on_disk.active if self.slots_on_disk else ()
+        """Return the weakest active protection."""
+        active = self._slots.active if self._slots else ()
         kinds = [slot.kind for slot in active if slot.kind in _WEAKNESS]
         weakest = max(kinds, key=_WEAKNESS.__getitem__, default=None)
         return next((kind for kind in get_args(Protection) if kind == weakest), None)
@@ -139,7 +135,7 @@ def copy_of(error: ByokdError) -> ByokdError:
 
 
 def no_vault() -> VaultUninitialized:
-    """Return the error for a vault that was never made."""
+    """Return the error for a vault that does not exist."""
     return VaultUninitialized(
         "there is no vault yet; choose how its master key is protected",
         action=Action(type="initializeVault", choices=CHOICES),
@@ -147,20 +143,20 @@ def no_vault() -> VaultUninitialized:
 
 
 def uses_keyring(info: VaultInfo) -> bool:
-    """Tell whether the OS keyring is one of the places of the master key."""
+    """Tell whether an active slot keeps its key in the OS keyring."""
     return any((slot.kind, slot.state) == ("osKeyring", "active") for slot in info.slots)
 
 
 def slot_id_to_bytes(slot_id: str) -> bytes:
-    """Return the 16 bytes of a slot's id, which the contract has checked."""
-    body = slot_id.removeprefix(SLOT_PREFIX).upper()
-    return b32decode(body + "=" * (-len(body) % 8))
+    """Return the 16 bytes of a slot id that the contract has validated."""
+    encoded = slot_id.removeprefix(SLOT_PREFIX).upper()
+    return b32decode(encoded + "=" * (-len(encoded) % 8))
 
 
 def reason_for(error: VaultError) -> str | None:
-    """Return the typed reason in an error; damage is one as well."""
+    """Return the typed reason in an error; `storeCorrupt` for damage without one."""
     details = error.fields.get("details")
-    found = details.get("reason") if isinstance(details, dict) else None
-    if isinstance(found, str):
-        return found
+    reason = details.get("reason") if isinstance(details, dict) else None
+    if isinstance(reason, str):
+        return reason
     return "storeCorrupt" if isinstance(error, VaultCorrupt) else None

@@ -1,8 +1,4 @@
-"""A key entry as one text to be sealed for another machine, and back.
-
-Knows which part of an entry moves: whose it is, its label, its place, its fields and what the
-person set. Health and audit stay where they happened. Must not know how the text is sealed.
-"""
+"""Packs a key entry, without its health, for another machine, and unpacks it."""
 
 from __future__ import annotations
 
@@ -20,17 +16,17 @@ from byokd.vault.rows import KeyRow, NewKey
 
 @dataclass(frozen=True, slots=True)
 class TransferredKey:
-    """An entry from elsewhere; `disabled` is the person's own switch."""
+    """An entry from another machine; `disabled` means that the person disabled it."""
 
     new: NewKey
     disabled: bool
 
 
 def pack_entry(tx: VaultTx, row: KeyRow) -> bytes:
-    """Return an entry as text, its secrets in the clear: seal it and let it go.
+    """Return an entry as packed bytes with its secrets in clear: the caller seals them at once.
 
     Raises:
-        VaultCorrupt: the entry is not what was stored.
+        VaultCorrupt: the entry fails its check.
     """
     about = {
         "provider": row.provider,
@@ -49,10 +45,10 @@ def pack_entry(tx: VaultTx, row: KeyRow) -> bytes:
 
 
 def unpack_entry(plaintext: bytearray) -> TransferredKey:
-    """Return the entry that a text holds, and overwrite the text.
+    """Return the entry in `plaintext`, and overwrite the buffer.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it holds no entry.
     """
     try:
         head, packed = unpack(plaintext)

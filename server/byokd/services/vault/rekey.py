@@ -123,7 +123,7 @@ class RekeyService:
                 secrets,
                 new,
                 at=at,
-                note=lambda tx: self._audit.record(
+                record=lambda tx: self._audit.record(
                     tx, session, "store.rekeyed", details={"version": tx.keys.version}
                 ),
             )
@@ -133,7 +133,7 @@ class RekeyService:
                 self._vault,
                 [account.name for account in all_accounts],
                 at=at,
-                note=lambda tx, _account, count: self._audit.record(
+                record=lambda tx, _account, count: self._audit.record(
                     tx, session, "store.rekeyed", details={"keys": count}
                 ),
             )
