@@ -76,6 +76,8 @@ def test_scaffolded_provider_passes_every_table(tree: Path, dialect: str, select
     changed = {name for name, data in after.items() if before.get(name) != data}
     assert changed == {line for line in done.stdout.splitlines() if line in after}
     assert len(changed) == 9
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {name for name in changed if f"`{name.replace('acme-ai', '<id>')}`" not in page} == set()
     assert "Left for a person" in done.stdout
     pytest_here = [sys.executable, "-I", "-m", "pytest", "-q", "-o", "pythonpath=tests server"]
     suite = subprocess.run(
