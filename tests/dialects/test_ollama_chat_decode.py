@@ -18,7 +18,6 @@ from byokd.core.limits import (
     SSE_EVENT_MAX_BYTES,
     TOOL_CALLS_MAX,
 )
-from byokd.dialects.framing.json_lines import LineReader
 from byokd.dialects.ollama_chat import decoder
 from byokd.protocol.events import Raw, TextDelta, UsageSnapshot
 from dialects import records, vectors
@@ -218,12 +217,3 @@ def test_any_bytes_are_answered_however_they_are_cut(pieces: list[bytes], size: 
     cut = chunking.in_sizes(body, [size] * (len(body) // size))
     assert chunking.run(decoder(records.call(), _OK), cut) == whole
     assert (whole[1].fault is None) == (whole[1].finish_reason is not None)
-
-
-@given(some.binary(), some.integers(min_value=1, max_value=9))
-def test_lines_are_those_of_the_text(body: bytes, size: int) -> None:
-    reader = LineReader()
-    read = [line for piece in chunking.in_sizes(body, [size] * 99) for line in reader.feed(piece)]
-    *lines, rest = body.split(b"\n")
-    assert read == [line for line in lines if line.strip()]
-    assert reader.close() == rest

@@ -68,7 +68,16 @@ def test_a_stream_is_whole_where_a_frame_ends() -> None:
     first, second = event("a", b"one"), event("b", b"two")
     ends = {0, len(first), len(first + second)}
     for at in range(len(first + second) + 1):
-        assert _read([(first + second)[:at]])[2].whole == (at in ends)
+        assert _read([(first + second)[:at]])[2].close() == (b"", at in ends)
+
+
+@pytest.mark.parametrize("text", [b'{"message":"slow"}', b'[{"error":"slow down"}]', b"{}", b"{"])
+def test_json_after_the_frames_is_returned_at_the_end(text: bytes) -> None:
+    for space in (b"", b"\r\n"):
+        body = event("a", b"one") + space + text
+        for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
+            frames, refused, reader = _read(pieces)
+            assert (len(frames), refused, reader.close()) == (1, None, (text, True))
 
 
 def test_true_is_not_the_number_one() -> None:
@@ -85,7 +94,7 @@ def test_every_flipped_bit_is_noticed() -> None:
         flipped[at // 8] ^= 1 << at % 8
         frames, refused, reader = _read([bytes(flipped)])
         assert frames == []
-        assert refused is not None or not reader.whole
+        assert refused is not None or not reader.close()[1]
 
 
 @pytest.mark.parametrize(

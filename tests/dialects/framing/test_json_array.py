@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from byokd.core.limits import SSE_EVENT_MAX_BYTES
+from byokd.core.limits import ERROR_BODY_MAX_BYTES, SSE_EVENT_MAX_BYTES
+from byokd.dialects.framing.body import Frame
 from byokd.dialects.framing.json_array import ArrayReader
 from byokd.protocol.errors import ProviderError
 
@@ -34,8 +35,29 @@ def test_elements(text: str, expected: list[Any], whole: bool) -> None:  # noqa:
     for size in (1, 2, 3, 5, 7, len(data)):
         reader = ArrayReader()
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
-        elements = [json.loads(element) for piece in pieces for element in reader.feed(piece)]
-        assert (elements, reader.whole) == (expected, whole)
+        elements = [json.loads(data) for piece in pieces for _, data in reader.feed(piece)]
+        assert (elements, reader.close()[1]) == (expected, whole)
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (b"", []),
+        (b" \n", []),
+        (b",", []),
+        (b'\n{"error": 1}\n', [("", b'{"error": 1}')]),
+        (b"[1]", [("", b"[1]")]),
+        (b'{"a', [("", b'{"a')]),
+        (b"{" + b"a" * ERROR_BODY_MAX_BYTES, [("", b"{" + b"a" * (ERROR_BODY_MAX_BYTES - 1))]),
+    ],
+)
+def test_json_after_the_array_is_a_frame(after: bytes, expected: list[Frame]) -> None:
+    for size in (1, len(after) + 1):
+        reader = ArrayReader()
+        body = b'[{"a": 1}]' + after
+        frames = [f for at in range(0, len(body), size) for f in reader.feed(body[at : at + size])]
+        assert frames == [("", b'{"a": 1}')]
+        assert reader.close() == (expected, True)
 
 
 def test_bound_of_an_element() -> None:
@@ -44,7 +66,7 @@ def test_bound_of_an_element() -> None:
     reader = ArrayReader()
     reader.feed(b'[{"a":"')
     reader.feed(text)
-    assert [len(found) for found in reader.feed(b'"}]')] == [SSE_EVENT_MAX_BYTES]
+    assert [len(data) for _, data in reader.feed(b'"}]')] == [SSE_EVENT_MAX_BYTES]
     reader = ArrayReader()
     reader.feed(b'[{"a":"')
     reader.feed(text)

@@ -47,6 +47,20 @@ _TABLE: list[tuple[str, bytes, list[SseEvent]]] = [
     ("data of no characters", b"data:\n\n", [("", b"")]),
     ("a field named error", b'data: a\n\nerror: {"x":1}\n\n', [("", b"a"), ("error", b'{"x":1}')]),
     ("unknown fields", b"foo: bar\ndatax: y\ndata: a\n\n", [("", b"a")]),
+    (
+        "bare JSON after the events",
+        b'data: a\n\n{\n "b": 1\n}\n',
+        [("", b"a"), ("", b'{\n "b": 1\n}\n')],
+    ),
+    (
+        "bare JSON between events",
+        b"data: a\n\n[1]\n\ndata: b\n\n",
+        [("", b"a"), ("", b"[1]\n"), ("", b"b")],
+    ),
+    ("bare JSON before a name", b"{}\nevent: x\ndata: b\n\n", [("", b"{}\n"), ("x", b"b")]),
+    ("bare JSON before an error", b"{}\nerror: b\n", [("", b"{}\n"), ("error", b"b")]),
+    ("bare JSON without the end of its line", b"data: a\n\n{}", [("", b"a"), ("", b"{}\n")]),
+    ("a comment inside bare JSON", b"{\n: ping\n}\n", [("", b"{\n}\n")]),
     ("the last event lacks its blank line", b"data: a\n\ndata: b\n", [("", b"a"), ("", b"b")]),
     ("the last line lacks its end", b"data: a\n\ndata: b", [("", b"a"), ("", b"b")]),
 ]
@@ -87,12 +101,11 @@ def test_a_cut_is_noticed(tail: bytes, whole: bool) -> None:  # noqa: FBT001 - a
     assert reader.close()[1] == whole
 
 
-def test_bare_json_after_the_frames_is_kept() -> None:
+def test_bare_json_longer_than_an_error_body_is_cut() -> None:
     reader = SseReader()
-    assert reader.feed(b'data: a\n\n{\n "error": {\n  "code": 1\n }\n}\n') == [("", b"a")]
-    assert reader.stray == b'{\n "error": {\n  "code": 1\n }\n}\n'
-    reader.feed(b"x" * ERROR_BODY_MAX_BYTES + b"\n")
-    assert len(reader.stray) == ERROR_BODY_MAX_BYTES
+    assert reader.feed(b"data: a\n\n{\n") == [("", b"a")]
+    assert reader.feed(b"x" * ERROR_BODY_MAX_BYTES + b"\n") == []
+    assert [len(data) for _, data in reader.close()[0]] == [ERROR_BODY_MAX_BYTES]
 
 
 _LINE = b"data:" + b"a" * (SSE_LINE_MAX_BYTES - 5)

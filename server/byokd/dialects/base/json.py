@@ -1,7 +1,6 @@
-"""Reads JSON that providers write loosely, without guessing what they meant.
+"""Reads JSON that providers write loosely, and the values in it that may have another type.
 
-Knows the looseness seen in the wild. Must not know what a document says. Whoever is on a hot path
-asks the strict parser first, and this only when that has refused.
+Hot paths call the strict parser first, and `parse` only after that has refused.
 """
 
 from __future__ import annotations
@@ -9,29 +8,30 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from byokd.core.limits import JSON_MAX_DEPTH
-from byokd.protocol.base import Json
+from byokd.protocol.base import Json, JsonObject
 
-_PLACE_MAX_DIGITS: Final = 9  # no list is longer, and a number of many digits is slow to read
+_INDEX_MAX_DIGITS: Final = 9
+"""No list is longer, and a number of many digits is slow to parse."""
 
 
 def is_marker(line: bytes) -> bool:
-    """Tell whether a line is the word that ends a stream; some providers add to it."""
+    """Tell whether a line is the `[DONE]` that ends a stream; some providers add text to it."""
     return line.strip().startswith(b"[DONE]")
 
 
 def documents(data: bytes) -> list[Json] | None:
     """Return the JSON in some bytes, one document or one per line, or None where it is broken.
 
-    Markers and words that are no JSON, such as pings, are left out.
+    Markers and lines that are no JSON, such as pings, are left out.
     """
     text = data.strip()
     for pieces in ([text], text.splitlines()) if b"\n" in text else ([text],):
-        said = [piece.strip() for piece in pieces if piece.strip()[:1] in {b"{", b"["}]
+        candidates = [piece.strip() for piece in pieces if piece.strip()[:1] in {b"{", b"["}]
         try:
-            return [parse(piece) for piece in said if not is_marker(piece)]
+            return [parse(piece) for piece in candidates if not is_marker(piece)]
         except ValueError:
             continue
     return None
@@ -40,12 +40,11 @@ def documents(data: bytes) -> list[Json] | None:
 def parse(data: bytes) -> Json:
     """Parse JSON as tolerantly as can be done without guessing.
 
-    Serving stacks in Python write NaN and Infinity, gateways in JavaScript cut a surrogate pair in
-    two, and some cut UTF-8: none of that is worth an answer. What cannot be said becomes null or
-    a replacement character.
+    Python servers write NaN and Infinity, JavaScript gateways cut surrogate pairs in two, and some
+    cut UTF-8. What cannot be represented becomes null or a replacement character.
 
     Raises:
-        ValueError: it is not JSON, or it nests deeper than its bound.
+        ValueError: it is not JSON, or it nests deeper than `JSON_MAX_DEPTH`.
     """
     parsed: Json
     try:
@@ -55,7 +54,7 @@ def parse(data: bytes) -> Json:
             raise  # it was cut short
         try:
             loose = json.loads(data.decode("utf-8", "replace"), parse_constant=lambda _: None)
-            parsed = _sayable(loose)
+            parsed = _without_surrogates(loose)
         except RecursionError:
             raise ValueError from None
     if not within_depth(parsed, JSON_MAX_DEPTH):
@@ -63,30 +62,15 @@ def parse(data: bytes) -> Json:
     return parsed
 
 
-def _sayable(value: Json) -> Json:
+def _without_surrogates(value: Json) -> Json:
     """Replace lone surrogates, which no encoder can write."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
-        return [_sayable(child) for child in value]
+        return [_without_surrogates(child) for child in value]
     if isinstance(value, dict):
-        return {str(_sayable(name)): _sayable(child) for name, child in value.items()}
+        return {str(_without_surrogates(k)): _without_surrogates(v) for k, v in value.items()}
     return value
-
-
-def place(value: Json) -> int | None:
-    """Return a place in a list, None where there is none.
-
-    It is a number everywhere in the documentation, and a decimal or text behind gateways that
-    read and write JSON again.
-    """
-    if type(value) is int:
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.isdecimal() and len(value) <= _PLACE_MAX_DIGITS:
-        return int(value)
-    return None
 
 
 def within_depth(value: Json, most: int) -> bool:
@@ -104,3 +88,37 @@ def _children(value: Json) -> list[Json]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def place(value: Json) -> int | None:
+    """Return an index or offset, or None for anything else.
+
+    Providers send a number; gateways that parse and write JSON again send a decimal or text.
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _INDEX_MAX_DIGITS:
+        return int(value)
+    return None
+
+
+def as_text(value: Json) -> str | None:
+    """Return a text that is not empty, or None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def as_objects(value: Json) -> list[JsonObject]:
+    """Return the objects in a list, and no objects for anything else."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def as_json_text(value: Json) -> str:
+    """Return a tool call's arguments as JSON text; some servers send the object itself."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value).decode()

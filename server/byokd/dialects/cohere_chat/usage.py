@@ -1,22 +1,16 @@
-"""What a Cohere answer says about its own end: tokens, billed units and the finish word.
-
-Knows that what is used and what is billed are two counts. Must not know a provider.
-"""
+"""Reads the tokens and the billed units of a Cohere answer, and names its finish reasons."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from byokd.dialects.base.usage_known import counted
+from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import Kind
-from byokd.protocol.events import FinishReason, UnifiedReason
+from byokd.protocol.events import UnifiedReason
 from byokd.protocol.usage import Usage
 
-_COUNTABLE: Final = 2**53
-"""Beyond this no number is a count of tokens."""
-
-_UNIFIED: Final[dict[str, UnifiedReason]] = {
+REASONS: Final[dict[str, UnifiedReason]] = {
     "complete": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -28,15 +22,15 @@ _UNIFIED: Final[dict[str, UnifiedReason]] = {
 _BILLED: Final = {"input_tokens", "output_tokens", "search_units"}
 
 FAULTS: Final[dict[str, Kind]] = {"error": "providerError", "timeout": "timeout"}
-"""Finish words, in lower case, that say that the answer failed."""
+"""Finish reasons, in lower case, that state a failure."""
 
 
 def read_usage(raw: JsonObject) -> Usage | None:
     """Return disjoint buckets of the tokens that were read and written, or None without a count.
 
-    `tokens` holds them with the hidden preamble, and `billed_units` without it (recorded 2025:
-    44 billed of 1,430 read); `cached_tokens` and `reasoning_tokens` are parts of them. Where there
-    are no tokens the billed units are all that is known.
+    `tokens` includes the hidden preamble, and `billed_units` does not (recorded 2025: 44 billed of
+    1,430 read); `cached_tokens` and `reasoning_tokens` are parts of them. Without `tokens` the
+    billed units are used.
     """
     counts = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else raw.get("billed_units")
     read, written = _count(counts, "input_tokens"), _count(counts, "output_tokens")
@@ -50,12 +44,12 @@ def read_usage(raw: JsonObject) -> Usage | None:
         searches=_count(raw.get("billed_units"), "search_units"),
         raw=raw,
     )
-    held = counts if isinstance(counts, dict) else {}
-    return counted(usage, (held.get("input_tokens"), held.get("output_tokens")))
+    reported = counts if isinstance(counts, dict) else {}
+    return known_usage(usage, (reported.get("input_tokens"), reported.get("output_tokens")))
 
 
 def read_billed(raw: JsonObject) -> Usage | None:
-    """Return what is charged, fewer than were used, or None where the answer does not say."""
+    """Return what is charged, which is less than was used, or None where it is not reported."""
     units = raw.get("billed_units")
     if not isinstance(units, dict) or not units.keys() & _BILLED:
         return None
@@ -67,16 +61,5 @@ def read_billed(raw: JsonObject) -> Usage | None:
     )
 
 
-def finish_reason(word: str | None, *, called: bool) -> FinishReason:
-    """Return why the answer ended. `called` tells whether the message holds tool calls."""
-    unified = _UNIFIED.get(word.lower(), "other") if word else "other"
-    if called and (unified == "stop" or word is None):
-        unified = "toolCalls"
-    return FinishReason(unified=unified, raw=word)
-
-
 def _count(counts: Json, name: str) -> int:
-    value = counts.get(name) if isinstance(counts, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    return int(value) if 1 <= value < _COUNTABLE else 0
+    return token_count(counts.get(name)) if isinstance(counts, dict) else 0

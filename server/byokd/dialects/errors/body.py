@@ -29,7 +29,25 @@ _MESSAGE_NAMES: Final = (
     "message", "Message", "msg", "detail", "error_description", "description", "error",
     "error_msg", "reason",
 )  # fmt: skip
+_FLAT_MESSAGE_NAMES: Final = ("message", "Message", "msg", "detail", "error_msg")
 _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
+
+
+def is_error(document: JsonObject) -> bool:
+    """Tell whether a document that is none of a format's own is an error, in any flat spelling.
+
+    Gateways answer in their own form, whatever format they were asked in.
+    """
+    if (
+        document.get("error")
+        or document.get("object") == "error"
+        or document.get("type") == "error"
+    ):
+        return True
+    if "choices" in document or "usage" in document:
+        return False
+    worded = any(isinstance(document.get(name), str | list) for name in _FLAT_MESSAGE_NAMES)
+    return worded or bool(document.get("errors"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Cuts the bytes of an AWS event stream into frames, wherever the network cut them.
 
-Knows the binary frame: a prelude of two lengths and their checksum, headers, a payload, and a
-checksum over all of it (botocore's `eventstream.py`, read 2026-11). Must not know what a frame
-means. A length is believed only when its checksum agrees and it is within its bound, and no room
-is made for bytes before they are there.
+A frame has a prelude of two lengths and their checksum, headers, a payload, and a checksum over
+all of it (botocore's `eventstream.py`, read 2026-11). A length is used only when its checksum
+agrees and it is within its bound; memory is never reserved for bytes that have not come.
 
     ┌───────────┬──────────────┬─────────────┬─────────┬─────────┬─────────────┐
     │ total u32 │ headers u32  │ crc of both │ headers │ payload │ crc of all  │   big-endian
@@ -18,7 +17,11 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 from zlib import crc32
 
-from byokd.core.limits import EVENTSTREAM_HEADERS_MAX_BYTES, EVENTSTREAM_PAYLOAD_MAX_BYTES
+from byokd.core.limits import (
+    ERROR_BODY_MAX_BYTES,
+    EVENTSTREAM_HEADERS_MAX_BYTES,
+    EVENTSTREAM_PAYLOAD_MAX_BYTES,
+)
 from byokd.protocol.errors import ProviderError, StreamInterrupted
 
 HeaderValue: TypeAlias = bool | int | bytes | str
@@ -38,24 +41,31 @@ _CACHED_MAX_BYTES: Final = 256
 
 
 class EventStreamReader:
-    """Bytes in, frames out. After it has raised it is of no further use.
+    """Bytes in, frames out. It cannot be used after it has raised.
+
+    Bytes that begin with a bracket where a frame should begin are JSON that a gateway wrote: the
+    high byte of a frame's length is 0. They are returned by `close`.
 
     Raises:
         StreamInterrupted: a checksum does not agree: the bytes are not those that were sent.
         ProviderError: a length is past its bound or impossible, or headers cannot be read.
     """
 
-    __slots__ = ("_tail", "_wanted_bytes")
+    __slots__ = ("_bare", "_tail", "_wanted_bytes")
 
     def __init__(self) -> None:
+        self._bare = b""  # JSON after the frames
         self._tail = bytearray()  # the frame that has not ended yet
         self._wanted_bytes = _PRELUDE.size  # how much of it must be there to learn more
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that these bytes complete; to be read to its end.
+        """Yield the frames that these bytes complete; the caller must exhaust it.
 
-        Frames before a damaged one are given out first, however the bytes were cut.
+        Frames before a damaged one come first, however the bytes were cut.
         """
+        if self._bare:
+            self._bare = (self._bare + data)[:ERROR_BODY_MAX_BYTES]
+            return
         if self._tail:
             self._tail += data
             if len(self._tail) < self._wanted_bytes:
@@ -67,6 +77,9 @@ class EventStreamReader:
         while end - at >= _PRELUDE.size:
             total, headers_bytes, crc = _PRELUDE.unpack_from(data, at)
             if crc32(data[at : at + 8]) != crc:
+                self._bare = _bare_json(data[at:])
+                if self._bare:
+                    return
                 raise _damaged()
             if not (_AROUND <= total - headers_bytes <= _MOST and headers_bytes <= _MOST_HEADERS):
                 raise _refused(total, headers_bytes)
@@ -83,10 +96,16 @@ class EventStreamReader:
             at += total
         self._tail += data[at:]
 
-    @property
-    def whole(self) -> bool:
-        """Whether the bytes so far end where a frame ends."""
-        return not self._tail
+    def close(self) -> tuple[bytes, bool]:
+        """Return the JSON after the frames, and whether no frame was cut off."""
+        bare = self._bare or _bare_json(bytes(self._tail))
+        return bare, bool(bare) or not self._tail
+
+
+def _bare_json(data: bytes) -> bytes:
+    """Return what begins as JSON does, as much as is read of an error; else nothing."""
+    text = data[:ERROR_BODY_MAX_BYTES].lstrip()
+    return text if text.startswith((b"{", b"[")) else b""
 
 
 def _refused(total: int, headers_bytes: int) -> ProviderError:

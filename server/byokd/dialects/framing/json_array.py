@@ -1,8 +1,7 @@
-"""Cuts a JSON array that arrives piece by piece into its elements.
+"""Cuts a JSON array into its elements, wherever the network cut it.
 
-Knows brackets, strings and escapes, and no more of JSON than that. Must not know what an element
-means: elements stay bytes, because their reader parses JSON from bytes. Nothing is held beyond its
-bound, which is measured while an element grows.
+It reads brackets, strings and escapes, and no more of JSON. Elements stay bytes, because the
+decoder parses JSON from bytes. An element is measured while it grows.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from byokd.core.limits import SSE_EVENT_MAX_BYTES
+from byokd.core.limits import ERROR_BODY_MAX_BYTES, SSE_EVENT_MAX_BYTES
 from byokd.protocol.errors import ProviderError
 
-# Whole strings, and all that is neither a bracket nor a quote; never tried twice.
+# Whole strings, and all that is neither a bracket nor a quote; possessive, so linear in time.
 _BETWEEN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 _INSIDE: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OPENING: Final = frozenset({b"{", b"["})
@@ -23,28 +22,28 @@ _CLOSING: Final = frozenset({b"}", b"]"})
 class ArrayReader:
     """Bytes in, elements out.
 
-    Only elements that are objects or arrays are given out: a stream of answers has no others. What
-    stands between elements is skipped, and so is what follows the array.
+    Only elements that are objects or arrays come out: a stream of answers has no others. Anything
+    else between elements is skipped. JSON after the array comes out at the end.
 
     Raises:
-        ProviderError: an element is longer than its bound.
+        ProviderError: an element is longer than `SSE_EVENT_MAX_BYTES`.
     """
 
-    __slots__ = ("_depth", "_element", "_escaped", "_in_string", "whole")
+    __slots__ = ("_after", "_closed", "_depth", "_element", "_escaped", "_in_string")
 
     def __init__(self) -> None:
-        self.whole = False
-        """Whether the array has been closed."""
+        self._closed = False  # whether the array's last bracket has come
+        self._after = b""  # what came after it
         self._depth = 0  # 1 between elements, more inside one
         self._element = bytearray()
         self._in_string = False
         self._escaped = False
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the elements that these bytes complete."""
-        elements: list[bytes] = []
+    def feed(self, data: bytes) -> list[tuple[str, bytes]]:
+        """Return the elements that these bytes complete, each as a frame without a name."""
+        elements: list[tuple[str, bytes]] = []
         at = start = 0  # `start` is where the bytes begin that belong to the open element
-        while not self.whole and at < len(data):
+        while not self._closed and at < len(data):
             if self._in_string:
                 at = self._skip_string(data, at)
                 continue
@@ -58,17 +57,24 @@ class ArrayReader:
                 self._depth -= 1
                 if self._depth == 1:
                     self._hold(data[start:at])
-                    elements.append(bytes(self._element))
+                    elements.append(("", bytes(self._element)))
                     self._element.clear()
-                self.whole = self._depth == 0
+                self._closed = self._depth == 0
             else:
                 self._in_string = bool(mark)  # a string that does not end here
         if self._depth > 1:
             self._hold(data[start:])
+        if self._closed and at < len(data):
+            self._after = (self._after + data[at:])[:ERROR_BODY_MAX_BYTES]
         return elements
 
+    def close(self) -> tuple[list[tuple[str, bytes]], bool]:
+        """Return JSON that followed the array, and whether the array was closed."""
+        after = self._after.strip()
+        return ([("", after)] if after.startswith((b"{", b"[")) else []), self._closed
+
     def _skip_string(self, data: bytes, at: int) -> int:
-        """Return where to go on behind the string, or the end of the data."""
+        """Return the position after the string, or the end of the data."""
         end = _end(_INSIDE, data, at + self._escaped)
         mark = data[end : end + 1]
         self._in_string = mark != b'"'
@@ -85,6 +91,6 @@ class ArrayReader:
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Return where a pattern ends that fits everywhere, be it with nothing."""
-    found = pattern.match(data, at)
-    return at if found is None else found.end()
+    """Return where the match of a pattern ends that may match nothing."""
+    match = pattern.match(data, at)
+    return at if match is None else match.end()

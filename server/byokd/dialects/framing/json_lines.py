@@ -1,29 +1,43 @@
-"""Cuts the bytes of a body into lines, wherever the network cut them.
+"""Cuts the bytes of a body into lines of JSON, wherever the network cut them.
 
-Knows newlines. Must not know what a line means: lines stay bytes, because their reader parses JSON
-from bytes. Nothing is held beyond its bound, which is measured while a line grows.
+Lines stay bytes, because the decoder parses JSON from bytes.
 """
 
 from __future__ import annotations
 
+from pydantic_core import from_json
+
 from byokd.core.limits import SSE_EVENT_MAX_BYTES
+from byokd.dialects.base.json import documents
+from byokd.dialects.framing.sse import BOM
 from byokd.protocol.errors import ProviderError
 
 
 class LineReader:
-    """Bytes in, lines out, without their ends; blank ones are left out.
+    """Bytes in, lines out, without their ends and without blank ones.
+
+    A body whose first line is no JSON document is one document on several lines, or no JSON at
+    all. It is held and comes out at the end, as one frame.
 
     Raises:
-        ProviderError: a line is longer than its bound.
+        ProviderError: a line, or what is held, is longer than `SSE_EVENT_MAX_BYTES`.
     """
 
-    __slots__ = ("_tail",)
+    __slots__ = ("_held", "_started", "_tail")
 
     def __init__(self) -> None:
         self._tail = bytearray()  # the line that has not ended yet
+        self._held = bytearray()  # a body that is not read by the line
+        self._started = False
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Return the lines that these bytes complete."""
+    def feed(self, data: bytes) -> list[tuple[str, bytes]]:
+        """Return the lines that these bytes complete, each as a frame without a name."""
+        whole_line = self._started and not self._tail and data.startswith(b"{")
+        if whole_line and data.find(b"\n") == len(data) - 1 < SSE_EVENT_MAX_BYTES:
+            return [("", data[:-1])]  # one line in one read, which is nearly all of them
+        if self._held:
+            self._hold(data)
+            return []
         *lines, rest = data.split(b"\n")
         if lines and self._tail:
             self._tail += lines[0]
@@ -36,8 +50,42 @@ class LineReader:
                 "try again or ask for less"
             )
         self._tail += rest
-        return [line for line in lines if line and not line.isspace()]
+        frames = [("", line) for line in lines if line and not line.isspace()]
+        if frames and not self._started:
+            return self._start(frames)
+        return frames
 
-    def close(self) -> bytes:
-        """Return what came after the last newline."""
-        return bytes(self._tail)
+    def close(self) -> tuple[list[tuple[str, bytes]], bool]:
+        """Return what came after the last newline, or the body that was held."""
+        rest = bytes(self._held + self._tail)
+        if not self._started:
+            rest = rest.removeprefix(BOM)
+        return ([("", rest)] if rest.strip() else []), True
+
+    def _start(self, frames: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """Return the first lines, or hold them where the first is no JSON document."""
+        first = frames[0][1].removeprefix(BOM)
+        if _is_document(first):
+            self._started = True
+            return [("", first), *frames[1:]]
+        for line in (first, *(line for _, line in frames[1:])):
+            self._hold(line + b"\n")
+        self._hold(bytes(self._tail))
+        self._tail.clear()
+        return []
+
+    def _hold(self, piece: bytes) -> None:
+        if len(self._held) + len(piece) > SSE_EVENT_MAX_BYTES:
+            raise ProviderError(
+                f"the provider sent more than {SSE_EVENT_MAX_BYTES} bytes that cannot be read"
+            )
+        self._held += piece
+
+
+def _is_document(line: bytes) -> bool:
+    """Tell whether a line is JSON that is complete, however deep and however loosely written."""
+    try:
+        from_json(line)
+    except ValueError:
+        return bool(documents(line))
+    return True

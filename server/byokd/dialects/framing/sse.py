@@ -1,8 +1,7 @@
-"""Cuts the bytes of an event stream into events, wherever the network cut them.
+"""Cuts the bytes of an event stream (SSE) into events, wherever the network cut them.
 
-Knows server-sent events, as the standard has them and as providers bend them. Must not know what
-an event means: data stays bytes, because its reader parses JSON from bytes. Nothing is held beyond
-its bound: a line and an event are measured while they grow, not when they end.
+Data stays bytes, because the decoder parses JSON from bytes. A line and an event are measured
+while they grow, not when they end.
 """
 
 from __future__ import annotations
@@ -18,15 +17,16 @@ SseEvent: TypeAlias = tuple[str, bytes]
 """The event's name ("" where the stream gives none) and its data."""
 
 _SILENT_FIELDS: Final = (b"id:", b"retry:", b":")
+_FIELDS: Final = (b"data:", b"event:", b"error:")
 
 
 class SseReader:
     """Bytes in, events out.
 
     Beyond the standard it accepts two shapes that carry errors: a field named `error`, which is an
-    event of its own (llama-box, recorded 2026), and bare JSON after the frames, which is kept in
-    `stray` (Vertex AI, recorded 2025). Lines end with LF, CRLF or CR and with nothing else: U+2028
-    is text.
+    event of its own (llama-box, recorded 2026), and bare JSON between or after the events, which
+    becomes an event without a name (Vertex AI, recorded 2025). Lines end with LF, CRLF or CR and
+    with nothing else: U+2028 is text.
 
     Raises:
         ProviderError: a line or an event is longer than its bound.
@@ -34,12 +34,12 @@ class SseReader:
 
     __slots__ = (
         "_at_start",
+        "_bare",
         "_data",
         "_name",
         "_skip_lf",
         "_started",
         "_tail",
-        "stray",
     )
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class SseReader:
         self._skip_lf = False
         self._started = False
         self._at_start = False  # nothing is half read; false until a byte order mark is ruled out
-        self.stray = b""
+        self._bare = b""  # JSON outside of any field, which has not ended yet
 
     def feed(self, data: bytes) -> list[SseEvent]:
         """Return the events that these bytes complete."""
@@ -67,13 +67,13 @@ class SseReader:
             if named and data.endswith(b"\n") and b"\r" not in data:
                 return [(data[7:end].decode("utf-8", "replace"), data[end + 7 : last])]
         events = self._feed(data)
-        self._at_start = not (self._tail or self._name or self._skip_lf)
-        self._at_start = self._at_start and self._data is None
+        half_read = self._tail or self._name or self._skip_lf or self._bare
+        self._at_start = not half_read and self._data is None
         return events
 
     def _feed(self, data: bytes) -> list[SseEvent]:
         if self._skip_lf and data:
-            # A CR ended the last line at once; the LF that follows it belongs to the same end.
+            # A CR ended the last line at once; the LF after it belongs to the same line end.
             self._skip_lf = False
             data = data.removeprefix(b"\n")
         if b"\r" in data:
@@ -98,16 +98,17 @@ class SseReader:
     def close(self) -> tuple[list[SseEvent], bool]:
         """Return the events that only lacked their end, and whether nothing else was cut off.
 
-        The standard drops an event without its blank line; providers leave that line out at the
-        end of a body, so its data is given out, and its reader sees whether it is whole.
+        The standard drops an event without its blank line. Providers leave that line out at the
+        end of a body, so the event is returned, and the decoder sees whether its JSON is complete.
         """
         tail = bytes(self._tail)
         self._tail.clear()
         events = self._lines([tail]) if tail else []
-        known = not tail or bool(self.stray) or tail.startswith((b"data:", b":", b"error:"))
+        known = not tail or bool(self._bare) or tail.startswith((b"data:", b":", b"error:"))
         known = known and tail.strip() != b"data:"
         whole = known and (self._data is not None or not self._name)
-        return events + self._lines([b""]), whole
+        events += self._lines([b""])
+        return events + self._end_bare(), whole
 
     def _lines(self, lines: list[bytes]) -> list[SseEvent]:
         if not self._started:
@@ -115,6 +116,8 @@ class SseReader:
             lines[0] = lines[0].removeprefix(BOM)
         events: list[SseEvent] = []
         for line in lines:
+            if self._bare and line.startswith(_FIELDS):
+                events += self._end_bare()
             if line.startswith(b"data:"):
                 self._add(line[6:] if line.startswith(b" ", 5) else line[5:])
             elif not line:
@@ -127,7 +130,7 @@ class SseReader:
             elif line.startswith(b"error:"):
                 events.append(("error", _value(line)))
             elif not line.startswith(_SILENT_FIELDS):
-                self._keep_stray(line)
+                self._add_bare(line)
         return events
 
     def _add(self, value: bytes) -> None:
@@ -143,10 +146,14 @@ class SseReader:
         self._data += b"\n"
         self._data += value
 
-    def _keep_stray(self, line: bytes) -> None:
+    def _add_bare(self, line: bytes) -> None:
         """Keep bare JSON; once it has begun, every line that is no field belongs to it."""
-        if (self.stray or line[:1] in {b"{", b"["}) and len(self.stray) < ERROR_BODY_MAX_BYTES:
-            self.stray = (self.stray + line + b"\n")[:ERROR_BODY_MAX_BYTES]
+        if (self._bare or line[:1] in {b"{", b"["}) and len(self._bare) < ERROR_BODY_MAX_BYTES:
+            self._bare = (self._bare + line + b"\n")[:ERROR_BODY_MAX_BYTES]
+
+    def _end_bare(self) -> list[SseEvent]:
+        bare, self._bare = self._bare, b""
+        return [("", bare)] if bare else []
 
 
 def _value(line: bytes) -> bytes:

@@ -25,7 +25,7 @@ from byokd.protocol.events import ReasoningKind
 from byokd.protocol.parts import ImagePart, Source, Span
 
 _CALL, _CUSTOM = "function_call", "custom_tool_call"
-_UNSAYABLE: Final = frozenset(
+_UNSUPPORTED: Final = frozenset(
     {"computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"}
 )
 """What the client is to do, and for which this protocol has no words; only `providerOptions` can
@@ -63,13 +63,21 @@ class Items:
     Attributes:
         searches: searches that the provider ran.
         paid_apart: whether it ran anything else that costs.
-        unsayable: what the model waits for and cannot be given, by its name; None usually.
+        unsupported: what the model waits for and cannot be given, by its name; None usually.
 
     Raises:
         ProviderError: more items, blocks or tool calls than their bounds.
     """
 
-    __slots__ = ("_blocks", "_by_place", "_items", "_origin", "paid_apart", "searches", "unsayable")
+    __slots__ = (
+        "_blocks",
+        "_by_place",
+        "_items",
+        "_origin",
+        "paid_apart",
+        "searches",
+        "unsupported",
+    )
 
     def __init__(self, blocks: Blocks, origin: JsonObject) -> None:
         self.searches = 0
@@ -77,7 +85,7 @@ class Items:
         self._blocks = blocks
         self._origin = origin
         self._items: list[_Item] = []
-        self.unsayable: str | None = None
+        self.unsupported: str | None = None
         self._by_place: dict[tuple[str, _Index], _Item] = {}
 
     @property
@@ -113,7 +121,7 @@ class Items:
         """Read a delta of a summary of what was thought."""
         self._thought(event, "summary", "summary_index")
 
-    def thought(self, event: JsonObject) -> None:
+    def reasoning(self, event: JsonObject) -> None:
         """Read a delta of what was thought, in the model's own words."""
         self._thought(event, "raw", "content_index")
 
@@ -197,8 +205,8 @@ class Items:
             self._blocks.arguments(item.call, "")
         elif kind == "message":
             self._blocks.split()
-        elif kind in _UNSAYABLE:
-            self.unsayable = kind
+        elif kind in _UNSUPPORTED:
+            self.unsupported = kind
         self._items.append(item)
         self._by_place[kind, index] = item
         return item

@@ -1,15 +1,11 @@
-"""What a Responses answer says about its own end: tokens and the status.
-
-Knows the statuses and the reasons beside them. Must not know a provider; tokens are counted in the
-chat format's places, which include this format's.
-"""
+"""Reads the token counts and the status of a Responses answer."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.openai_chat.usage import read_usage as read_tokens
+from byokd.dialects.base.usage import read_usage as read_tokens
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason
 from byokd.protocol.usage import Usage
@@ -24,22 +20,31 @@ _INCOMPLETE: Final[dict[str, UnifiedReason]] = {
 def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage | None:
     """Return disjoint buckets, or None where nothing is counted.
 
-    `searches` were counted in the answer, where usage has no count of them.
+    Args:
+        raw: the provider's usage.
+        searches: the searches in the answer's items, for a usage that does not count them.
+        quirks: what holds for the model.
     """
-    # What was thought is inside the output in this format, also at xAI, whose chat format counts
-    # it apart (recorded 2026).
-    usage = read_tokens(raw, quirks.model_copy(update={"reasoning_in_completion": True}))
+    # The output includes reasoning in this format, also at xAI, whose chat format counts it apart
+    # (recorded 2026).
+    usage = read_tokens(raw, cache_in_prompt=quirks.cache_in_prompt, reasoning_in_completion=True)
     details = raw.get("server_side_tool_usage_details")
     if isinstance(details, dict):  # xAI, recorded 2026
-        told = (details.get("web_search_calls"), details.get("x_search_calls"))
-        searches = sum(count for count in told if type(count) is int and count > 0) or searches
+        counts = (details.get("web_search_calls"), details.get("x_search_calls"))
+        searches = sum(count for count in counts if type(count) is int and count > 0) or searches
     if usage is None or usage.searches:
         return usage
     return usage.model_copy(update={"searches": searches})
 
 
-def finish_reason(status: str | None, details: Json, *, called: bool) -> FinishReason:
-    """Return why the answer ended. `called` tells whether it leaves calls to the client."""
+def status_reason(status: str | None, details: Json, *, called: bool) -> FinishReason:
+    """Return why the answer ended.
+
+    Args:
+        status: the response's status, None where it has none.
+        details: its `incomplete_details`.
+        called: whether the answer leaves tool calls to the client.
+    """
     unified: UnifiedReason = "toolCalls" if called else "stop"
     if status == "incomplete":
         reason = details.get("reason") if isinstance(details, dict) else None

@@ -1,6 +1,6 @@
-"""What an answer does not count is unknown in every format: no event, no usage, and never zeros.
+"""Token counts and prices: where they are, which numbers count, and that no count means unknown.
 
-Whole answers, read by the decoders; the counts themselves are in the vectors.
+The buckets of each dialect are in the vectors.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from byokd.catalog.record import Quirks
 from byokd.core.http import Headers, HttpHead
+from byokd.dialects.base.usage import header_cost, read_cost, read_usage
 from byokd.dialects.registry import find
+from byokd.protocol.base import JsonObject
 from byokd.protocol.usage import Usage
 from dialects import records
 
@@ -90,3 +93,66 @@ def _read(usage: Usage) -> int:
 
 def _written(usage: Usage) -> int:
     return usage.output_text + usage.output_reasoning
+
+
+# --- OpenAI's fields, and money -------------------------------------------------------------------
+
+_TICKS = {"cost_pointer": "/usage/cost_in_usd_ticks", "cost_divisor": 10_000_000_000}
+_OWN_KEY = {
+    "cost_pointer": "/usage/cost",
+    "cost_extra_pointer": "/usage/up",
+    "cost_extra_when": "/usage/own",
+}
+_COSTS: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+    ({}, {"cost": 1}, None),
+    ({"cost_pointer": "/usage/cost"}, {"cost": 8.93e-05}, "0.0000893"),
+    ({"cost_pointer": "/usage/cost"}, {"cost": 0}, "0"),
+    ({"cost_pointer": "/usage/cost"}, {"cost": "0.10"}, "0.1"),
+    ({"cost_pointer": "/usage/cost"}, {"cost": 100}, "100"),
+    ({"cost_pointer": "/usage/cost"}, {"cost": None}, None),
+    ({"cost_pointer": "/usage/cost"}, {"cost": -1}, None),
+    ({"cost_pointer": "/usage/cost"}, {"cost": "free"}, None),
+    ({"cost_pointer": "/usage/cost"}, {"cost": True}, None),
+    (_TICKS, {"cost_in_usd_ticks": 1654500}, "0.00016545"),
+    (_OWN_KEY, {"cost": 0.1, "up": 0.2, "own": False}, "0.1"),
+    (_OWN_KEY, {"cost": 0.1, "up": 0.2, "own": True}, "0.3"),
+    (_OWN_KEY, {"cost": 0, "up": None, "own": True}, None),
+]
+
+
+@pytest.mark.parametrize(("quirks", "usage", "expected"), _COSTS)
+def test_cost(quirks: dict[str, Any], usage: dict[str, Any], expected: str | None) -> None:
+    assert read_cost({"usage": usage}, Quirks.model_validate(quirks)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("0.5", "0.5"), (None, None), ("", None), ("NaN", None), ("None", None)]
+)
+def test_header_cost(value: str | None, expected: str | None) -> None:
+    assert header_cost(value) == expected
+
+
+@pytest.mark.parametrize("count", [None, "7", True, -5, [], {}, 1e400, 2**53])
+def test_value_that_is_no_count_is_zero(count: Any) -> None:
+    usage = read_usage(
+        {"prompt_tokens": count, "completion_tokens": 3},
+        cache_in_prompt=True,
+        reasoning_in_completion=True,
+    )
+    assert usage is not None
+    assert (usage.input_fresh, usage.output_text) == (0, 3)
+
+
+def test_record_decides_where_the_total_does_not() -> None:
+    raw: JsonObject = {
+        "prompt_tokens": 10,
+        "completion_tokens": 8,
+        "completion_tokens_details": {"reasoning_tokens": 5},
+        "prompt_tokens_details": {"cached_tokens": 4},
+    }
+    inside = read_usage(raw, cache_in_prompt=True, reasoning_in_completion=True)
+    apart = read_usage(raw, cache_in_prompt=False, reasoning_in_completion=False)
+    assert inside is not None
+    assert apart is not None
+    assert (inside.output_text, inside.input_fresh) == (3, 6)
+    assert (apart.output_text, apart.input_fresh) == (8, 10)

@@ -1,0 +1,341 @@
+"""Decodes one answer: everything that the decoders of all dialects share.
+
+A dialect adds its framing, its events, its whole document, its usage and its finish reason. The
+only I/O is bytes in and events out.
+
+This is the hot path: a delta costs a line split, one JSON parse and one event.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final
+
+from pydantic_core import from_json, to_json
+
+from byokd.core.http import HttpHead
+from byokd.core.limits import JSON_MAX_DEPTH, PROVIDER_MESSAGE_MAX_BYTES
+from byokd.dialects.base.call import Call, Fault, Reply
+from byokd.dialects.base.content import Blocks
+from byokd.dialects.base.json import documents, is_marker, within_depth
+from byokd.dialects.base.usage import header_cost, read_cost
+from byokd.dialects.errors.body import is_error
+from byokd.dialects.errors.classify import classify
+from byokd.dialects.framing.body import Body, ChooseReader, FrameReader, event_stream
+from byokd.dialects.framing.sse import BOM
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.errors import ProviderError, StreamInterrupted
+from byokd.protocol.events import Event, FinishReason, Raw, UsageSnapshot
+from byokd.protocol.parts import Message
+from byokd.protocol.usage import Usage
+
+INTERRUPTED: Final = Fault(
+    "streamInterrupted", "neutral", "the answer broke off before its end; try again", retryable=True
+)
+SILENT: Final = Fault(
+    "providerError", "neutral", "the provider ended without an answer; try again", retryable=True
+)
+GARBLED: Final = Fault(
+    "providerError", "neutral", "the provider sent a chunk that is not json; try again",
+    retryable=True,
+)  # fmt: skip
+
+_FRAMED: Final = (b"data", b"event", b"id", b"retry", b"error", b":", b"\0", b"\1")
+"""How the first bytes of event streams begin, in text and in binary."""
+
+_EMPTY_DOCUMENTS: Final = frozenset({b"{}", b"[]"})
+
+
+class AnswerDecoder(ABC):
+    """Decodes one answer, streamed or whole, good or failed.
+
+    Rules for every dialect:
+
+    - The first failure counts. After it only usage is read, to the end of the body: providers bill
+      what came before (OpenRouter, recorded 2025).
+    - A document that is none of the dialect's own and has the form of an error is a failure, in
+      every position: as the body, in a frame, between frames, in a list.
+    - An answer is good where the provider stated its end and the body was not cut off.
+    - An answer of which nothing was understood is an error in the provider's own words.
+
+    A subclass sets `_answered` when it understands something, and `_ended` when the provider
+    states the end of the answer. It sets `_done` when nothing that follows can matter.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        head: HttpHead,
+        *,
+        choose: ChooseReader = event_stream,
+        model: str | None = None,
+        origin: JsonObject | None = None,
+    ) -> None:
+        """Prepare to decode.
+
+        Args:
+            call: what was asked.
+            head: status and headers of the answer.
+            choose: chooses the frame reader by the first bytes of the body.
+            model: the model's id, where it is not the one in the call.
+            origin: further fields that mark the provider states of this answer.
+        """
+        model = call.params.model if model is None else model
+        self._call = call
+        self._head = head
+        self._quirks = call.provider.quirks_for(model)
+        self._origin: JsonObject = {
+            "provider": call.provider.id,
+            "model": model,
+            **(origin or {}),
+        }
+        self._blocks = Blocks(call.params.stream_id, _call_ids(call), self._origin)
+        self._include_raw = call.params.include_raw
+        self._body = Body(head, choose)
+        self._answered = False
+        self._ended = False
+        self._done = False
+        self._fault: Fault | None = None
+        self._finish_word: str | None = None
+        self._usage: JsonObject | None = None
+        self._cost: str | None = None
+        self._model: str | None = None
+        self._response_id: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing that follows can matter."""
+        return self._done
+
+    @property
+    def ending(self) -> bool:
+        """Whether the end or a failure was stated: only usage and errors can still come."""
+        return self._ended or self._fault is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete."""
+        if self._done:
+            return []
+        try:
+            source: Body | FrameReader = self._body
+            if self._answered and self._body.reader is not None:
+                source = self._body.reader
+            for name, frame in source.feed(data):
+                self._frame(name, frame)
+                if self._done:
+                    break
+        except (ProviderError, StreamInterrupted) as error:
+            self._stop(error)
+        return self._blocks.drain()
+
+    def close(self) -> tuple[list[Event], Reply]:
+        """Return the last events and the reply."""
+        try:
+            self._judge(whole=self._done or self._read_end())
+            if self._fault is None:
+                self._close_content()
+                self._blocks.finish()
+        except (ProviderError, StreamInterrupted) as error:
+            self._stop(error)
+        self._done = True
+        if not within_depth(self._usage, JSON_MAX_DEPTH):
+            self._usage = None
+        usage = None if self._usage is None else self._read_usage(self._usage)
+        if usage is not None:
+            self._blocks.events.append(UsageSnapshot(usage))
+        return self._blocks.drain(), self._reply(usage)
+
+    # --- what a dialect supplies ------------------------------------------------------------------
+
+    @abstractmethod
+    def _event(self, chunk: JsonObject, name: str) -> None:
+        """Read one event; `name` is what the framing calls it, or ""."""
+
+    def _document(self, document: JsonObject) -> None:
+        """Read one document of a body that is no stream: a whole answer, or one event a line."""
+        self._event(document, "")
+
+    def _close_content(self) -> None:  # noqa: B027 - most have nothing to complete
+        """Complete what only a good end of the answer completes."""
+
+    @abstractmethod
+    def _read_usage(self, raw: JsonObject) -> Usage | None:
+        """Return the usage, or None where it holds no count."""
+
+    @abstractmethod
+    def _finish_reason(self) -> FinishReason:
+        """Return why a good answer ended."""
+
+    def _finish_fault(self) -> Fault | None:
+        """Return the failure that the finish reason states, if any."""
+        return None
+
+    def _marker(self) -> None:
+        """Read `[DONE]`: it states no end, but after the end or a failure nothing follows it."""
+        self._done = self.ending
+
+    def _message_state(self) -> JsonObject | None:
+        """Return the provider state of the message as a whole."""
+        return None
+
+    def _raw_chunk(self, chunk: JsonObject, name: str) -> Json:  # noqa: ARG002 - for overriding
+        """Return a chunk as a client sees it that asked for raw chunks."""
+        return chunk
+
+    # --- frames -----------------------------------------------------------------------------------
+
+    def _frame(self, name: str, data: bytes) -> None:
+        try:
+            chunk = from_json(data, allow_inf_nan=False, cache_strings="keys")
+        except ValueError:
+            self._odd_frame(name, data)
+            return
+        if isinstance(chunk, dict):
+            if self._include_raw:
+                self._add_raw(chunk, name)
+            if name != "error":
+                self._event(chunk, name)
+                return
+        if name == "error":
+            self._fail(self._classified(data))
+        elif isinstance(chunk, list):
+            self._each(chunk, name)
+
+    def _odd_frame(self, name: str, data: bytes) -> None:
+        """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
+        parsed = None if name == "error" else documents(data)
+        if parsed is None:
+            self._fail(self._classified(data) if name == "error" else GARBLED)
+            return
+        self._each(parsed, name)
+        if any(map(is_marker, data.splitlines())):
+            self._marker()
+
+    def _each(self, chunks: list[Json], name: str) -> None:
+        """Read events that came in one frame; a list among them holds events."""
+        for chunk in chunks:
+            if isinstance(chunk, list):
+                self._each(chunk, name)
+            elif isinstance(chunk, dict) and not self._done:
+                if self._include_raw:
+                    self._add_raw(chunk, name)
+                self._event(chunk, name)
+
+    def _add_raw(self, chunk: JsonObject, name: str) -> None:
+        shown = self._raw_chunk(chunk, name)
+        deep = not within_depth(shown, JSON_MAX_DEPTH)
+        self._blocks.events.append(Raw(None if deep else shown))
+
+    def _take_usage(self, usage: Json, chunk: JsonObject) -> None:
+        """Keep a usage that is not empty; it is cumulative wherever it repeats.
+
+        Args:
+            usage: the provider's usage.
+            chunk: the chunk around it, which may name the cost.
+        """
+        if isinstance(usage, dict) and usage:
+            self._usage = usage
+            if self._quirks.cost_pointer is not None:
+                self._cost = read_cost(chunk, self._quirks) or self._cost
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _read_end(self) -> bool:
+        """Read what the end of the body completes; return whether nothing was cut off."""
+        reader = self._body.reader
+        if self._body.failed:
+            self._fail(classify(self._call.provider, self._head, self._body.take()))
+            return True
+        if reader is None:
+            return self._whole_body(self._body.take())
+        frames, whole = reader.close()
+        for name, frame in frames:
+            whole = whole and (name == "error" or documents(frame) is not None)
+            if whole and not self._done:
+                self._frame(name, frame)
+        return whole
+
+    def _whole_body(self, body: bytes) -> bool:
+        """Read a body that is JSON, in one document or one a line, or HTML."""
+        text = body.removeprefix(BOM).strip()  # DeepSeek sends blank lines while a call is queued
+        if text.startswith(b"<"):
+            return True
+        parsed = documents(text)
+        for document in parsed or ():
+            for entry in document if isinstance(document, list) else [document]:
+                if isinstance(entry, dict) and not self._done:
+                    if self._include_raw:
+                        self._add_raw(entry, "")
+                    self._document(entry)
+        return parsed is not None
+
+    def _judge(self, *, whole: bool) -> None:
+        """Fail an answer that did not come to a good end."""
+        if self._fault is not None:
+            return
+        if not self._answered:
+            self._fail(self._unanswered(whole=whole))
+        elif not (whole and self._ended):
+            self._fail(INTERRUPTED)
+        elif (fault := self._finish_fault()) is not None:
+            self._fail(fault)
+
+    def _unanswered(self, *, whole: bool) -> Fault:
+        """Return the failure of an answer of which nothing was understood."""
+        opening = self._body.opening[:PROVIDER_MESSAGE_MAX_BYTES].removeprefix(BOM).strip()
+        if not opening or opening.startswith(_FRAMED):
+            return SILENT if whole and self._ended else INTERRUPTED
+        if opening in _EMPTY_DOCUMENTS:
+            return SILENT
+        if opening.startswith((b"{", b"[")) and not whole:
+            return INTERRUPTED
+        return self._classified(opening)
+
+    # --- failures ---------------------------------------------------------------------------------
+
+    def _fail(self, fault: Fault) -> None:
+        """Fail the answer; the first failure counts."""
+        self._fault = self._fault or fault
+
+    def _fail_as(self, error: JsonObject) -> None:
+        """Fail the answer as an error document in it states."""
+        self._fail(self._classified_document(error))
+
+    def _foreign(self, chunk: JsonObject) -> None:
+        """Read a chunk that is none of the dialect's own: an error in any form, or nothing."""
+        if is_error(chunk):
+            self._fail_as(chunk)
+
+    def _classified(self, error: bytes) -> Fault:
+        """Return what an error inside an answer with a good status means."""
+        return classify(self._call.provider, self._head, error, in_stream=True)
+
+    def _classified_document(self, error: JsonObject) -> Fault:
+        return self._classified(to_json(error, inf_nan_mode="null"))
+
+    def _stop(self, error: ProviderError | StreamInterrupted) -> None:
+        """End the answer where a bound was passed or the bytes were damaged."""
+        damaged = isinstance(error, StreamInterrupted)
+        self._fail(Fault(error.kind, "neutral", error.user_message, retryable=damaged))
+        self._done = True
+
+    def _reply(self, usage: Usage | None) -> Reply:
+        state = self._message_state()
+        header = self._quirks.cost_header
+        if self._cost is None and header is not None:
+            self._cost = header_cost(self._head.headers.get(header))
+        return Reply(
+            message=Message(role="assistant", content=self._blocks.parts(), provider_state=state),
+            finish_reason=None if self._fault else self._finish_reason(),
+            usage=usage,
+            cost=self._cost,
+            model=self._model,
+            response_id=self._response_id,
+            fault=self._fault,
+        )
+
+
+def _call_ids(call: Call) -> list[str]:
+    """Return the call ids that the conversation already uses."""
+    parts = (part for message in call.params.messages for part in message.parts())
+    return [part.call_id for part in parts if part.type == "toolCall"]
