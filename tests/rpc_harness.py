@@ -1,7 +1,6 @@
-"""A door with nothing behind it: a scripted app, and a client on real pipes.
+"""A server over a scripted application, and a client on real pipes, in one process.
 
-Knows both ends of a connection in one process, and how to be a process of its own. Must not know
-what a test is about. Run as a script, it serves the scripted app over stdio.
+Run as a script, it serves the scripted application over stdio.
 """
 
 from __future__ import annotations
@@ -32,6 +31,9 @@ from byokd.rpc.routes import ROUTES, ServiceRoute
 from byokd.rpc.serve import Connection
 from byokd.services.runtime.session import Session
 
+WAIT_S = 60
+"""How long a test waits for an event that must come; the machine may be busy."""
+
 Json = dict[str, Any]
 Behaviour = Callable[[Session, Any], Awaitable[Any]]
 CHAT = {"provider": "any", "model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -58,7 +60,7 @@ def _service_functions() -> dict[str, str]:
 
 
 def result(text: str, reason: str = "stop") -> SendResult:
-    """Return a whole answer."""
+    """Return the result of a chat."""
     return SendResult(
         message=Message(role="assistant", content=text),
         finish_reason=FinishReason.model_validate({"unified": reason}),
@@ -71,7 +73,7 @@ def result(text: str, reason: str = "stop") -> SendResult:
 
 
 class ScriptedAnswer:
-    """An answer made of batches; `pace` is awaited before each, `error` raised after the last."""
+    """A chat answer made of batches; `pace` is awaited before each, `error` raised at the end."""
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class ScriptedAnswer:
         self._pace = pace
         self._error = error
         self._cancelled = asyncio.Event()
-        self.given = 0
+        self.batches_sent = 0
         self.closed = False
         self.result = result("")
 
@@ -100,8 +102,8 @@ class ScriptedAnswer:
                     cancelled.cancel()
                 if self._cancelled.is_set():
                     break
-                self.given += 1
-                text += "".join(one.delta for one in batch if isinstance(one, TextDelta))
+                self.batches_sent += 1
+                text += "".join(event.delta for event in batch if isinstance(event, TextDelta))
                 yield batch
             if self._error is not None:
                 raise self._error
@@ -114,16 +116,16 @@ class ScriptedAnswer:
 
 
 class ScriptedApp:
-    """An application whose services do what a test sets in `does`; `asked` records the calls."""
+    """An application whose services do what a test sets in `behaviours`; `calls` records them."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Any]] = []
-        self.does: dict[str, Behaviour] = {}
+        self.calls: list[tuple[str, Any]] = []
+        self.behaviours: dict[str, Behaviour] = {}
         self.answers: dict[str, Callable[[SendParams], ScriptedAnswer]] = {}
         self.session: Session | None = None
-        self.opened = 0
+        self.builds = 0
         self.closed = 0
-        self.opening: asyncio.Event | None = None
+        self.build_allowed: asyncio.Event | None = None
         self.providers: Any = SimpleNamespace(list=self._list_providers)
         self._services = SimpleNamespace(chat=SimpleNamespace(answer=self._answer))
         for path, method in _service_functions().items():
@@ -132,7 +134,7 @@ class ScriptedApp:
             setattr(getattr(self._services, service), function, self._method(method))
 
     def _list_providers(self, _session: Session, params: ProviderListParams) -> ProviderListResult:
-        self.asked.append(("provider/list", params))
+        self.calls.append(("provider/list", params))
         return ProviderListResult(items=(), next_cursor=None)
 
     def server_options(self, options: ClientOptions) -> ServerOptions:
@@ -150,9 +152,9 @@ class ScriptedApp:
         self.session = session
 
     async def services(self) -> Any:
-        self.opened += 1
-        if self.opening is not None:
-            await self.opening.wait()
+        self.builds += 1
+        if self.build_allowed is not None:
+            await self.build_allowed.wait()
         return self._services
 
     async def aclose(self) -> None:
@@ -160,53 +162,53 @@ class ScriptedApp:
 
     def _method(self, method: str) -> Behaviour:
         async def run(session: Session, params: Any) -> Any:
-            self.asked.append((method, params))
-            return await self.does[method](session, params)
+            self.calls.append((method, params))
+            return await self.behaviours[method](session, params)
 
         return run
 
     def _answer(self, _session: Session, params: SendParams) -> ScriptedAnswer:
-        self.asked.append(("chat/send", params))
+        self.calls.append(("chat/send", params))
         return self.answers[params.stream_id](params)
 
 
-class Client:
-    """The other end of the pipes. `heard` holds every message in order."""
+class PipeClient:
+    """The client's end of the pipes. `messages` holds every message received, in order."""
 
     def __init__(self, write_fd: int, read_fd: int) -> None:
         self.write_fd, self.read_fd = write_fd, read_fd
-        self.heard: list[Json] = []
+        self.messages: list[Json] = []
         self._buffer = b""
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        self._received = asyncio.Event()
         self.connection: Connection
         self.served: asyncio.Task[int]
         self._open = True
         os.set_blocking(read_fd, False)
-        self.listen()
+        self.start_reading()
 
-    def listen(self) -> None:
+    def start_reading(self) -> None:
         """Read from now on."""
         self._loop.add_reader(self.read_fd, self._read)
 
-    def ignore(self) -> None:
-        """Leave what comes in the pipe."""
+    def stop_reading(self) -> None:
+        """Leave received bytes in the pipe."""
         self._loop.remove_reader(self.read_fd)
 
-    def say(self, message: Json | bytes) -> None:
-        """Write a message, or bytes as they are."""
+    def send(self, message: Json | bytes) -> None:
+        """Write a message, or raw bytes."""
         data = message if isinstance(message, bytes) else frame(json.dumps(message).encode())
         while data:
             data = data[os.write(self.write_fd, data) :]
 
-    def ask(self, id_: object, method: str, params: object = None) -> None:
+    def send_request(self, id_: object, method: str, params: object = None) -> None:
         """Send a request."""
         message: Json = {"jsonrpc": "2.0", "id": id_, "method": method}
-        self.say(message if params is None else message | {"params": params})
+        self.send(message if params is None else message | {"params": params})
 
-    def tell(self, method: str, params: object = None) -> None:
+    def notify(self, method: str, params: object = None) -> None:
         """Send a notification."""
-        self.say({"jsonrpc": "2.0", "method": method, "params": params})
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
     async def answer(self, id_: object) -> Json:
         """Wait for the answer to a request."""
@@ -214,52 +216,52 @@ class Client:
 
     async def call(self, id_: object, method: str, params: object = None) -> Json:
         """Send a request and wait for its answer."""
-        self.ask(id_, method, params)
+        self.send_request(id_, method, params)
         return await self.answer(id_)
 
     async def until(self, wanted: Callable[[Json], bool]) -> Json:
         """Wait for a message."""
         seen = 0
         while True:
-            for message in self.heard[seen:]:
+            for message in self.messages[seen:]:
                 if wanted(message):
                     return message
-            seen = len(self.heard)
+            seen = len(self.messages)
             if not self._open:
-                raise AssertionError(f"the door closed; heard {self.heard}")
-            self._news.clear()
-            async with asyncio.timeout(10):
-                await self._news.wait()
+                raise AssertionError(f"the connection was closed; received {self.messages}")
+            self._received.clear()
+            async with asyncio.timeout(WAIT_S):
+                await self._received.wait()
 
     async def settled(self) -> None:
-        """Wait until everything said so far was handled: a ping came back."""
-        id_ = f"ping-{len(self.heard)}"
+        """Wait until everything sent so far was handled: an unknown method was answered."""
+        id_ = f"ping-{len(self.messages)}"
         await self.call(id_, "no/such")
 
     async def initialize(self, **byokd: Any) -> Json:
-        """Shake hands."""
-        given = {"processId": None, "initializationOptions": {"byokd": byokd}}
-        answer = await self.call("init", "initialize", given)
-        self.tell("initialized", {})
+        """Send `initialize` and `initialized`; return the answer."""
+        params = {"processId": None, "initializationOptions": {"byokd": byokd}}
+        answer = await self.call("init", "initialize", params)
+        self.notify("initialized", {})
         return answer
 
     def answers(self, id_: object) -> list[Json]:
-        """Return every answer to an id heard so far."""
-        return [m for m in self.heard if "method" not in m and m.get("id") == id_]
+        """Return every answer to an id received so far."""
+        return [m for m in self.messages if "method" not in m and m.get("id") == id_]
 
-    def notes(self, method: str) -> list[Json]:
-        """Return the params of every notification of this name heard so far."""
-        return [m["params"] for m in self.heard if m.get("method") == method and "id" not in m]
+    def notifications(self, method: str) -> list[Json]:
+        """Return the params of every notification of this name received so far."""
+        return [m["params"] for m in self.messages if m.get("method") == method and "id" not in m]
 
     def close(self) -> None:
-        """Hang up."""
-        self.ignore()
+        """Close both ends."""
+        self.stop_reading()
         os.close(self.read_fd)
         if self.write_fd >= 0:
-            self.hang_up()
+            self.close_stdin()
 
-    def hang_up(self) -> None:
-        """Close the way to the door only."""
+    def close_stdin(self) -> None:
+        """Close the server's stdin only."""
         os.close(self.write_fd)
         self.write_fd = -1
 
@@ -270,10 +272,10 @@ class Client:
             return
         if not data:
             self._open = False
-            self.ignore()
+            self.stop_reading()
         self._buffer += data
-        self.heard += self._messages()
-        self._news.set()
+        self.messages += self._messages()
+        self._received.set()
 
     def _messages(self) -> Any:
         while True:
@@ -288,24 +290,24 @@ class Client:
 
 
 @asynccontextmanager
-async def door(
+async def connect(
     app: ScriptedApp | None = None,
-) -> AsyncIterator[tuple[Client, ScriptedApp]]:
-    """Serve a scripted app on two pipes."""
+) -> AsyncIterator[tuple[PipeClient, ScriptedApp]]:
+    """Serve a scripted application on two pipes."""
     app = app or ScriptedApp()
     in_read, in_write = os.pipe()
     out_read, out_write = os.pipe()
     connection = Connection(app, in_read, out_write)
     served = asyncio.create_task(connection.run())
-    client = Client(in_write, out_read)
+    client = PipeClient(in_write, out_read)
     client.connection = connection
     client.served = served
     try:
         yield client, app
     finally:
         if client.write_fd >= 0:
-            client.hang_up()
-        async with asyncio.timeout(5):
+            client.close_stdin()
+        async with asyncio.timeout(WAIT_S):
             await served
         client.close()
         os.close(in_read)
@@ -326,9 +328,9 @@ def _main() -> None:
         raise ValueError(f"could not use {params!r}")
 
     async def fail(_session: Session, _params: Any) -> Any:
-        raise ByokdError("said in our words")
+        raise ByokdError("an error of byokd")
 
-    app.does |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
+    app.behaviours |= {"key/store": leak, "key/probe": leak, "key/list": fail, "key/enable": fall}
 
     def create_app(arguments: Arguments) -> ScriptedApp:
         if arguments.config == "bad":

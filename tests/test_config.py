@@ -52,11 +52,11 @@ _REFUSED = [
 ]
 
 
-def test_no_file_gives_the_defaults(tmp_path: Path) -> None:
+def test_missing_file_gives_the_defaults(tmp_path: Path) -> None:
     assert read_settings(tmp_path / "config.toml") == Settings()
 
 
-def test_a_whole_file_is_read(tmp_path: Path) -> None:
+def test_every_setting_is_read(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(_WHOLE)
     settings = read_settings(path)
@@ -69,7 +69,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert settings.models == {"openai-compatible": (own,)}
 
 
-def test_a_shared_key_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> None:
+def test_shared_key_is_read_from_a_file_and_not_shown(tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text("shared-key-0123456789\n")
     path = tmp_path / "config.toml"
@@ -80,7 +80,7 @@ def test_a_shared_key_comes_from_a_file_and_is_never_shown(tmp_path: Path) -> No
     assert "0123456789" not in repr(settings)
 
 
-def test_a_relative_path_starts_at_the_file_and_not_where_we_were_started(tmp_path: Path) -> None:
+def test_relative_path_is_relative_to_the_file(tmp_path: Path) -> None:
     tmp_path.joinpath("key").write_text("shared-key-0123456789\n")
     path = tmp_path / "config.toml"
     path.write_text("network.extra_ca_file = 'ca.pem'\n[shared_pool.openai]\nkey_file = 'key'\n")
@@ -90,7 +90,7 @@ def test_a_relative_path_starts_at_the_file_and_not_where_we_were_started(tmp_pa
 
 
 @pytest.mark.parametrize(("text", "says"), _REFUSED)
-def test_what_does_not_fit_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_entry_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=says):

@@ -87,10 +87,10 @@ def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoRet
     thread that waits for a keyring or a resolver must not delay the end.
     """
     gc.disable()  # imports make little garbage; `rpc.serve` turns it on again
-    from byokd.process.environment import set_aside
-    from byokd.process.hardening import leave_folder, stand_alone
+    from byokd.process.environment import strip_environment
+    from byokd.process.hardening import leave_folder, restrict_files
 
-    arguments = replace(arguments, variables=set_aside(os.environ))
+    arguments = replace(arguments, variables=strip_environment(os.environ))
     # A pydantic plugin is code of any installed package, and it would see every value we check.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     from byokd.rpc import logs
@@ -98,13 +98,13 @@ def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoRet
 
     stdout_fd = take_stdout()
     logs.set_up(arguments.log_level)
-    stand_alone()
+    restrict_files()
     code = 1
     try:
         app = create_app(arguments)
         leave_folder()  # relative paths on the command line are resolved by now
     except Exception as error:  # noqa: BLE001 - logged, then the process ends
-        logs.say_why_not(error)
+        logs.log_start_failure(error)
         os._exit(code)
     try:
         code = run(app, sys.stdin.fileno(), stdout_fd)

@@ -20,7 +20,7 @@ from byokd.config import configure
 from byokd.core.secret import Secret
 from byokd.core.settings import Settings
 from byokd.process import hardening
-from byokd.process.environment import set_aside
+from byokd.process.environment import strip_environment
 from daemon import running
 
 KEY = "sk-test-0123456789abcdef"
@@ -49,16 +49,16 @@ HOSTILE = {
 HARMLESS = {"HOME": "/home/a", "LC_ALL": "C.UTF-8", "XDG_DATA_HOME": "/data", "PATH": "/bin"}
 
 
-def test_variables_that_nobody_needs_are_set_aside_as_secrets() -> None:
+def test_unneeded_variables_are_removed_as_secrets() -> None:
     environment = HOSTILE | HARMLESS
-    taken = set_aside(environment)
+    taken = strip_environment(environment)
     assert environment == HARMLESS
     assert taken.keys() == HOSTILE.keys()
     assert taken["OPENAI_API_KEY"] == Secret(KEY)
     assert KEY not in repr(taken)
 
 
-def test_an_import_may_look_at_what_some_provider_names(tmp_path: Path) -> None:
+def test_only_variables_named_by_a_provider_remain(tmp_path: Path) -> None:
     variables = {name: Secret(KEY) for name in HOSTILE}
     app = ByokdApp(Options(data_dir=tmp_path, variables=variables), configure(Settings()))
     assert app._variables == {"OPENAI_API_KEY": Secret(KEY)}
@@ -66,7 +66,7 @@ def test_an_import_may_look_at_what_some_provider_names(tmp_path: Path) -> None:
 
 @LINUX
 @pytest.mark.anyio
-async def test_a_daemon_leaves_no_core_and_its_folder(tmp_path: Path) -> None:
+async def test_daemon_writes_no_core_and_leaves_its_folder(tmp_path: Path) -> None:
     async with running(data_dir=tmp_path, module="byokd") as daemon:
         await daemon.initialize()
         process = Path(f"/proc/{daemon.process.pid}")
@@ -82,7 +82,7 @@ async def test_a_daemon_leaves_no_core_and_its_folder(tmp_path: Path) -> None:
 
 @LINUX
 @pytest.mark.anyio
-async def test_another_program_of_the_same_user_cannot_look_inside(tmp_path: Path) -> None:
+async def test_other_program_of_the_same_user_cannot_read_memory(tmp_path: Path) -> None:
     environment = {"OPENAI_API_KEY": KEY}
     async with running(
         data_dir=tmp_path, module="byokd", environment=environment, through=_unprivileged()
@@ -95,7 +95,7 @@ async def test_another_program_of_the_same_user_cannot_look_inside(tmp_path: Pat
 
 
 @LINUX
-def test_without_the_switch_it_could() -> None:
+def test_process_without_hardening_can_be_read() -> None:
     command = [*_unprivileged(), sys.executable, "-I", "-c", "print('up', flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -122,7 +122,7 @@ def _unprivileged() -> list[str]:
     return [setpriv, "--bounding-set=-all", "--inh-caps=-all"]
 
 
-def test_a_system_without_the_switch_is_told_and_not_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_the_switch_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert not hardening.hide_memory()
     monkeypatch.setattr(sys, "platform", "linux")
@@ -141,7 +141,7 @@ _PTH = [
 
 
 @pytest.mark.parametrize(("name", "text", "found"), _PTH)
-def test_files_that_run_code_at_every_start_are_named(
+def test_pth_files_with_code_are_reported(
     *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, found: bool
 ) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
@@ -151,7 +151,7 @@ def test_files_that_run_code_at_every_start_are_named(
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_customize_module_is_named_where_it_is_ours(
+def test_customize_module_in_the_environment_is_reported(
     *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
 ) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
@@ -161,5 +161,5 @@ def test_a_customize_module_is_named_where_it_is_ours(
     assert bool(list(hardening.start_up_code())) is inside
 
 
-def test_our_own_environment_has_no_unexpected_code() -> None:
+def test_own_environment_has_no_unexpected_code() -> None:
     assert not list(hardening.start_up_code())

@@ -63,12 +63,12 @@ def test_no_request_names_where_an_existing_key_goes() -> None:
     assert found == _ALLOWED.keys(), "a row of the table is out of date"
 
 
-def test_nor_does_the_handshake() -> None:
+def test_initialize_does_not_either() -> None:
     names = set(_names(ClientOptions.model_json_schema(by_alias=True)))
     assert not {name for name in names if _WORDS.search(name)}
 
 
-def test_the_words_would_be_seen() -> None:
+def test_words_match_the_configuration_file() -> None:
     """What only the configuration file may say is among them."""
     names = set(_names(_File.model_json_schema()))
     said = {name for name in names if _WORDS.search(name)}

@@ -75,7 +75,7 @@ def test_example_is_valid(name: str, text: str) -> None:
         assert full == {"_meta": None} | value if "_meta" in full else full == value
 
 
-def test_options_of_initialize_are_ours() -> None:
+def test_initialize_example_has_only_known_options() -> None:
     text = next(text for name, text in EXAMPLES if name == "InitializeParams")
     options = json.loads(text)["params"]["initializationOptions"]["byokd"]
     ClientOptions.model_validate_json(json.dumps(options))
@@ -86,13 +86,13 @@ def test_every_json_block_is_checked() -> None:
     assert len(EXAMPLES) == len(re.findall(r"^```json", TEXT, re.MULTILINE)) > 0
 
 
-def test_method_table_is_the_code_s() -> None:
+def test_method_table_equals_the_code() -> None:
     table = [(m.name, m.direction, m.params_name, m.result_name or "", m.summary) for m in METHODS]
     assert [tuple(row) for row in rows("Methods")] == table
 
 
 @pytest.mark.parametrize("name", [method.name for method in METHODS])
-def test_method_has_a_place_and_worked_examples(name: str) -> None:
+def test_method_has_a_section_with_examples(name: str) -> None:
     found = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
     assert found
     method = BY_NAME[name]
@@ -101,11 +101,11 @@ def test_method_has_a_place_and_worked_examples(name: str) -> None:
     assert method.result_name is None or method.result_name in shown
 
 
-def test_no_section_is_about_a_method_that_is_not_there() -> None:
+def test_every_section_is_about_a_method() -> None:
     assert set(re.findall(r"^### (\S+)$", TEXT, re.MULTILINE)) == BY_NAME.keys()
 
 
-def test_event_table_is_the_code_s() -> None:
+def test_event_table_equals_the_code() -> None:
     events = [event.__dataclass_fields__["type"].default for event in get_args(Event)]
     assert [row[0] for row in rows("Chat events")] == events
 
@@ -120,7 +120,7 @@ def test_every_event_is_shown() -> None:
     assert shown == EVENTS
 
 
-def test_events_of_the_example_are_counted_without_gaps() -> None:
+def test_example_events_are_numbered_without_gaps() -> None:
     batches = [json.loads(text)["params"] for name, text in EXAMPLES if name == "ChatEvents"]
     expected = 0
     for batch in batches:
@@ -128,7 +128,7 @@ def test_events_of_the_example_are_counted_without_gaps() -> None:
         expected += len(batch["events"])
 
 
-def test_error_table_is_the_code_s() -> None:
+def test_error_table_equals_the_code() -> None:
     table = [(int(row[0]), row[1]) for row in rows("Errors")]
     assert table == [(CODES[kind], kind) for kind in get_args(Kind)]
 

@@ -67,18 +67,18 @@ def walk(node: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", committed(), ids=lambda path: path.name)
-def test_committed_file_is_what_the_types_say(path: Path) -> None:
+def test_committed_file_is_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == committed()[path], f"stale; run: {RENEW}"
 
 
-def test_constant_is_the_hash_of_the_committed_document() -> None:
+def test_schema_hash_is_up_to_date() -> None:
     from byokd.protocol.schema_hash import SCHEMA_HASH
 
     text = (ROOT / "server" / "byokd" / "protocol" / "schema.json").read_text(encoding="utf-8")
     assert schema.hash_of(text) == SCHEMA_HASH
 
 
-def test_hash_costs_no_types() -> None:
+def test_schema_hash_imports_no_types() -> None:
     code = "import sys, byokd.protocol.schema_hash; print('pydantic' in sys.modules)"
     run = [sys.executable, "-c", code]
     env = {"PYTHONPATH": str(ROOT / "server")}
@@ -94,13 +94,13 @@ def test_document_is_the_same_in_another_process() -> None:
     assert out.strip() == schema.hash_of(schema.text())
 
 
-def test_write_makes_the_directory_and_both_files(tmp_path: Path) -> None:
+def test_write_creates_directory_and_files(tmp_path: Path) -> None:
     paths = schema.write(tmp_path / "new" / "schema")
     assert [path.name for path in paths] == ["schema.json", "byokd.ts"]
     assert {path.name: path.read_text(encoding="utf-8") for path in paths} == schema.files()
 
 
-def test_method_map_is_the_method_table() -> None:
+def test_method_map_equals_the_method_table() -> None:
     rows = DOCUMENT["methods"]
     assert list(rows) == [method.name for method in METHODS]
     for method in METHODS:
@@ -109,7 +109,7 @@ def test_method_map_is_the_method_table() -> None:
         assert (row["result"] is None) == (method.result_type() is None)
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_has_a_definition() -> None:
     used = {node["$ref"].removeprefix("#/$defs/") for node in walk(DOCUMENT) if "$ref" in node}
     assert used - DEFS.keys() == set()
     assert DEFS.keys() - used == set()
@@ -119,7 +119,7 @@ def test_names_are_plain() -> None:
     assert [name for name in DEFS if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name)] == []
 
 
-def test_kinds_and_events_are_whole() -> None:
+def test_error_kinds_and_events_are_complete() -> None:
     assert DEFS["ErrorKind"]["enum"] == list(get_args(Kind))
     tags = [event.__dataclass_fields__["type"].default for event in get_args(Event)]
     assert list(DOCUMENT["events"]) == tags
@@ -201,9 +201,7 @@ def _fits(rule: Any, value: Any) -> bool:
 
 
 @pytest.mark.parametrize(("kind", "choice", "beside"), _CHOICES)
-def test_one_of_several_fields_is_said_in_the_schema_too(
-    kind: type[BaseModel], choice: Json, beside: Json
-) -> None:
+def test_schema_states_exclusive_fields(kind: type[BaseModel], choice: Json, beside: Json) -> None:
     words = DEFS[kind.__name__].keys() & {"if", "then", "else"}
     rule = {word: DEFS[kind.__name__][word] for word in words}
     refused = 0

@@ -61,7 +61,7 @@ TAKEN: list[tuple[str, bytes, object]] = [
 
 
 @pytest.mark.parametrize(("body", "wanted"), [r[1:] for r in TAKEN], ids=[r[0] for r in TAKEN])
-def test_taken(body: bytes, wanted: object) -> None:
+def test_message_is_decoded(body: bytes, wanted: object) -> None:
     assert decode(body) == wanted
 
 
@@ -136,13 +136,13 @@ REFUSED: list[tuple[str, bytes, str, object]] = [
 @pytest.mark.parametrize(
     ("body", "kind", "id_"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
 )
-def test_refused(body: bytes, kind: str, id_: object) -> None:
+def test_body_is_refused(body: bytes, kind: str, id_: object) -> None:
     with pytest.raises(Refused) as caught:
         decode(body)
     assert (caught.value.error.kind, caught.value.id) == (kind, id_)
 
 
-def test_at_the_limits() -> None:
+def test_body_at_the_limits_is_decoded() -> None:
     assert isinstance(decode(deep(MESSAGE_MAX_DEPTH)), Request)
     assert isinstance(decode(many(MESSAGE_MAX_VALUES)), Request)
     text = json.dumps(",[{:" * MESSAGE_MAX_VALUES).encode()  # punctuation in text is no value
@@ -160,9 +160,7 @@ JSON = st.recursive(
 
 @settings(max_examples=100, deadline=None)
 @given(params=JSON, ascii_only=st.booleans(), indent=st.sampled_from([None, 1]))
-def test_any_params_arrive_as_they_were(
-    *, params: Any, ascii_only: bool, indent: int | None
-) -> None:
+def test_params_are_decoded_unchanged(*, params: Any, ascii_only: bool, indent: int | None) -> None:
     message = {"params": params, "method": "m", "id": "x", "jsonrpc": "2.0"}
     body = json.dumps(message, ensure_ascii=ascii_only, indent=indent).encode()
     assert decode(body) == Request("x", "m", params)
@@ -170,14 +168,14 @@ def test_any_params_arrive_as_they_were(
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=80))
-def test_garbage_is_refused_and_nothing_else(data: bytes) -> None:
+def test_garbage_raises_refused_only(data: bytes) -> None:
     with pytest.raises(Refused):
         decode(data)
     with pytest.raises(Refused):
         decode(R % b"1" + data + b"}")
 
 
-def test_written_messages() -> None:
+def test_messages_are_encoded() -> None:
     error = Internal("it broke")
     changed = KeyChanged(key_id="k", provider="p", change="stored", state=None, reason=None)
     written = [

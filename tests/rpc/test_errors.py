@@ -18,7 +18,7 @@ def test_every_kind_has_one_code() -> None:
     assert len(set(CODES.values())) == len(CODES)
 
 
-def test_ours_pass() -> None:
+def test_byokd_error_is_returned_unchanged() -> None:
     error = KeyMissing("store a key first")
     assert as_ours(error) is error
 
@@ -30,7 +30,7 @@ def fail(known: dict[str, int]) -> None:
         raise ValueError(f"bad {CANARY}") from cause
 
 
-def test_a_foreign_exception_tells_type_and_place_only(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_exception_is_logged_by_type_and_place_only(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "byokd"):
         with pytest.raises(ValueError, match=CANARY) as caught:
             fail({})

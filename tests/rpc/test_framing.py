@@ -82,7 +82,7 @@ def read(reader: FrameReader) -> list[object]:
 
 
 @pytest.mark.parametrize(("data", "wanted"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
-def test_table(data: bytes, wanted: list[object]) -> None:
+def test_framing(data: bytes, wanted: list[object]) -> None:
     whole = FrameReader()
     whole.feed(data)
     assert read(whole) == wanted
@@ -99,7 +99,7 @@ def test_table(data: bytes, wanted: list[object]) -> None:
     cuts=st.lists(st.integers(0, 400), max_size=12),
     ends=st.sampled_from([b"\r\n", b"\n"]),
 )
-def test_cut_anywhere(bodies: list[bytes], cuts: list[int], ends: bytes) -> None:
+def test_frames_may_be_split_anywhere(bodies: list[bytes], cuts: list[int], ends: bytes) -> None:
     data = b"".join(b"Content-Length: %d%b%b%b" % (len(b), ends, ends, b) for b in bodies)
     reader, out, start = FrameReader(), [], 0
     for cut in [*sorted(cuts), len(data)]:
@@ -112,7 +112,7 @@ def test_cut_anywhere(bodies: list[bytes], cuts: list[int], ends: bytes) -> None
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300))
-def test_garbage_means_the_same_in_one_piece_and_in_two(data: bytes, cut: int) -> None:
+def test_garbage_gives_the_same_frames_in_one_chunk_and_in_two(data: bytes, cut: int) -> None:
     whole = FrameReader()
     whole.feed(data)
     wanted = read(whole)
@@ -124,7 +124,7 @@ def test_garbage_means_the_same_in_one_piece_and_in_two(data: bytes, cut: int) -
     assert out == wanted
 
 
-def test_a_message_over_the_limit_is_skipped_without_being_stored() -> None:
+def test_message_over_the_limit_is_skipped_without_being_stored() -> None:
     reader = FrameReader()
     length = MESSAGE_MAX_BYTES + 1
     reader.feed(b"Content-Length: %d\r\n\r\n" % length)
@@ -138,14 +138,14 @@ def test_a_message_over_the_limit_is_skipped_without_being_stored() -> None:
     assert read(reader) == [b"{}"]
 
 
-def test_a_message_at_the_limit_is_read() -> None:
+def test_message_at_the_limit_is_read() -> None:
     reader = FrameReader()
     reader.feed(b"Content-Length: %d\r\n\r\n" % MESSAGE_MAX_BYTES)
     assert read(reader) == []
     assert reader.pending_bytes == 0  # a promise costs nothing
 
 
-def test_after_the_end_nothing_is_kept() -> None:
+def test_nothing_is_stored_after_a_fatal_fault() -> None:
     reader = FrameReader()
     reader.feed(b"nonsense\r\n\r\n")
     assert read(reader) == [FATAL]

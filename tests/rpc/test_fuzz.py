@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from byokd.core.limits import MIB
 from byokd.rpc.framing import FrameReader, frame
 from rpc.test_process import INITIALIZE, answers, daemon, message
-from rpc_harness import door
+from rpc_harness import connect
 
 pytestmark = [pytest.mark.anyio]
 
@@ -92,18 +92,18 @@ async def _talk(said: Iterable[Any], piece: int) -> None:
         if spoil is None and header != 5:
             whole.add(id_)
         data += _framed(body if spoil is None else _spoiled(body, *spoil), header)
-    async with door() as (client, _house):
+    async with connect() as (client, _house):
         await client.initialize()
         for at in range(0, len(data), piece):
-            client.say(data[at : at + piece])
+            client.send(data[at : at + piece])
             await asyncio.sleep(0)
         await client.settled()
         async with asyncio.timeout(5):
-            while not whole <= {message.get("id") for message in client.heard}:
+            while not whole <= {message.get("id") for message in client.messages}:
                 await client.settled()
         counted = Counter(
             message["id"]
-            for message in client.heard
+            for message in client.messages
             if "method" not in message and message.get("id") is not None
         )
         assert {id_ for id_ in asked if counted[id_] > 1} == set()
@@ -117,7 +117,7 @@ async def _talk(said: Iterable[Any], piece: int) -> None:
     st.lists(st.one_of(_Request, _Spoiled, _Garbage), min_size=5, max_size=40),
     st.sampled_from([1, 7, 64, 4096, 1 << 20]),
 )
-async def test_each_id_is_answered_once_amid_garbage(said: list[Any], piece: int) -> None:
+async def test_each_request_is_answered_once_among_garbage(said: list[Any], piece: int) -> None:
     await _talk(said, piece)
 
 
@@ -130,13 +130,15 @@ async def test_each_id_is_answered_once_amid_garbage(said: list[Any], piece: int
     st.lists(st.one_of(_Request, _Spoiled, _Garbage), min_size=5, max_size=60),
     st.sampled_from([1, 7, 64, 4096, 1 << 20]),
 )
-async def test_each_id_is_answered_once_amid_much_garbage(said: list[Any], piece: int) -> None:
+async def test_each_request_is_answered_once_among_much_garbage(
+    said: list[Any], piece: int
+) -> None:
     await _talk(said, piece)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(_BODIES))), st.randoms())
-def test_the_reader_never_fails_and_never_holds_more_than_it_got(
+def test_frame_reader_never_fails_and_stores_no_more_than_it_got(
     pieces: list[bytes], random: Random
 ) -> None:
     reader, got = FrameReader(), 0
@@ -215,14 +217,14 @@ _needs_proc = pytest.mark.skipif(
 
 
 @_needs_proc
-async def test_the_process_survives_garbage() -> None:
+async def test_process_survives_garbage() -> None:
     await _survive(3_000, resident_max_mib=200)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @_needs_proc
-async def test_the_process_survives_much_garbage() -> None:
+async def test_process_survives_much_garbage() -> None:
     answered, resident = await _survive(100_000, resident_max_mib=200)
     print(f"\n100000 messages, {answered} answers, {resident:.0f} MiB resident")
 
@@ -237,7 +239,7 @@ _ENDINGS = {
 
 
 @pytest.mark.parametrize("data", _ENDINGS.values(), ids=_ENDINGS.keys())
-async def test_a_length_that_nobody_can_read_ends_the_process_in_words(data: bytes) -> None:
+async def test_unreadable_length_ends_the_process_with_an_error(data: bytes) -> None:
     async with daemon() as process:
         assert process.stdin is not None
         try:

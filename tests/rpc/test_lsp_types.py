@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from byokd.rpc.lsp_types import CONSTANTS, Promise, StandIn
+from byokd.rpc.lsp_types import CONSTANTS, LazyReference, StandIn
 
 SERVER = Path(__file__).resolve().parents[2] / "server"
 
@@ -35,8 +35,8 @@ import lsprotocol.types as real
 assert not isinstance(real, lsp_types.StandIn)
 served = {name: found for name, found in served.items()}
 for name, found in served.items():
-    if isinstance(found, lsp_types.Promise):
-        assert found.kept() is getattr(real, name), name
+    if isinstance(found, lsp_types.LazyReference):
+        assert found.resolve() is getattr(real, name), name
     else:
         assert found == getattr(real, name), name
 assert set(lsp_types.CONSTANTS) == {n for n, f in served.items() if isinstance(f, str)}
@@ -52,7 +52,7 @@ print(len(served))
 """
 
 
-def test_the_stand_in_equals_the_real_module_where_pygls_uses_it() -> None:
+def test_stand_in_equals_the_real_module_where_pygls_uses_it() -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-c", PROGRAM, str(SERVER)],
         capture_output=True,
@@ -64,12 +64,12 @@ def test_the_stand_in_equals_the_real_module_where_pygls_uses_it() -> None:
     print(f"\nnames served to pygls: {done.stdout.strip()}")
 
 
-def test_a_constant_that_is_not_listed_comes_from_the_real_module() -> None:
+def test_unlisted_constant_comes_from_the_real_module() -> None:
     assert StandIn("x").TEXT_DOCUMENT_HOVER == "textDocument/hover"
     assert CONSTANTS["EXIT"] == StandIn("x").EXIT
 
 
-def test_a_promise_of_a_name_that_does_not_exist_cannot_be_kept() -> None:
+def test_lazy_reference_to_a_missing_name_fails_when_used() -> None:
     with pytest.raises(AttributeError):
         StandIn("x").NoSuchType()
-    assert isinstance(StandIn("x").PositionEncodingKind.Utf8, Promise)
+    assert isinstance(StandIn("x").PositionEncodingKind.Utf8, LazyReference)

@@ -1,4 +1,4 @@
-"""What goes out, in which order, and who waits: over a scripted pipe, then over a real one."""
+"""The outbox: the order of its output, and who waits, over a scripted pipe and a real one."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ from byokd.rpc import codec
 from byokd.rpc.events import DELTA_END, write_event
 from byokd.rpc.framing import FrameReader
 from byokd.rpc.outbox import Outbox
-from byokd.rpc.stdout import Listener, open_stdout
+from byokd.rpc.stdout import WriteListener, open_stdout
+from rpc_harness import WAIT_S
 
 ANSWER = codec.response(1, None)
 
 
 class SlowPipe:
-    """A pipe that completes a write when the test says so."""
+    """A writer that completes a write when the test calls `written`."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: WriteListener) -> None:
         self.listener = listener
         self.chunks: list[bytes] = []
         self.open = False  # writes complete at once
@@ -70,10 +71,10 @@ class SlowPipe:
 
 
 def slow() -> tuple[Outbox, SlowPipe]:
-    """Return an outbox whose first write is under way."""
+    """Return an outbox whose first write is not complete."""
     pipes: list[SlowPipe] = []
 
-    def open_slow(listener: Listener) -> SlowPipe:
+    def open_slow(listener: WriteListener) -> SlowPipe:
         pipes.append(SlowPipe(listener))
         return pipes[0]
 
@@ -83,19 +84,19 @@ def slow() -> tuple[Outbox, SlowPipe]:
 
 
 def messages(data: bytes) -> list[Any]:
-    """Take frames apart."""
-    reader, out = FrameReader(), []
+    """Return the messages in frames."""
+    reader, parsed = FrameReader(), []
     reader.feed(data)
-    while (found := reader.next()) is not None:
-        assert isinstance(found, bytes)
-        out.append(json.loads(found))
-    return out
+    while (body := reader.next()) is not None:
+        assert isinstance(body, bytes)
+        parsed.append(json.loads(body))
+    return parsed
 
 
-def text_of(found: list[Any], stream_id: str) -> str:
-    """Join the deltas of a stream, checking that its events are numbered without a gap."""
+def text_of(received: list[Any], stream_id: str) -> str:
+    """Join the deltas of a stream, and check that its events are numbered without a gap."""
     seq, text = 0, ""
-    for message in found:
+    for message in received:
         params = message.get("params", {}) if isinstance(message, dict) else {}
         if params.get("streamId") == stream_id:
             assert params["seq"] == seq
@@ -121,24 +122,24 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
-def test_events_are_written_as_the_contract_says() -> None:
+def test_events_are_encoded_by_the_contract() -> None:
     assert {type(event) for event in EVENTS} >= set(get_args(Event)) - {
-        one for one in get_args(Event) if one.__name__ in {"ReasoningStart", "ToolCallStart"}
+        kind for kind in get_args(Event) if kind.__name__ in {"ReasoningStart", "ToolCallStart"}
     }
-    whole = [write_event(event) for event in EVENTS]
-    bodies = [one.head + one.text + (DELTA_END if one.key else b"") for one in whole]
+    encoded = [write_event(event) for event in EVENTS]
+    bodies = [event.head + event.text + (DELTA_END if event.key else b"") for event in encoded]
     body = b'{"streamId":"s","seq":0,"events":[%b]}' % b",".join(bodies)
     parsed = ChatEvents.model_validate_json(body, by_alias=True, by_name=False)
     assert parsed.events == EVENTS
 
 
-def test_half_a_surrogate_pair_is_replaced() -> None:
+def test_half_of_a_surrogate_pair_is_replaced() -> None:
     event = write_event(TextDelta("b", "a\ud83d"))
     assert json.loads(b'"%b"' % event.text) == "a\ufffd"
 
 
 @pytest.mark.anyio
-async def test_when_idle_a_message_is_written_at_once() -> None:
+async def test_idle_outbox_writes_a_message_at_once() -> None:
     outbox, pipe = slow()
     pipe.drain()
     outbox.open("s")
@@ -149,7 +150,7 @@ async def test_when_idle_a_message_is_written_at_once() -> None:
 
 
 @pytest.mark.anyio
-async def test_what_waits_goes_out_together_and_merged() -> None:
+async def test_waiting_messages_are_merged_into_one_write() -> None:
     outbox, pipe = slow()
     outbox.open("s")
     events: list[Event] = [
@@ -186,19 +187,19 @@ async def test_what_waits_goes_out_together_and_merged() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_answer_of_a_chat_goes_after_its_last_event_and_others_go_before() -> None:
+async def test_chat_answer_follows_its_last_event_and_other_answers_come_first() -> None:
     outbox, pipe = slow()
     outbox.open("s")
     await outbox.events("s", [TextDelta("b", "x")])
     await outbox.answer(ANSWER, "s")
     await outbox.answer(codec.response(2, None))
     pipe.drain()
-    found = messages(b"".join(pipe.chunks))
-    assert [m.get("id", m.get("method")) for m in found[1:]] == [2, "chat/events", 1]
+    received = messages(b"".join(pipe.chunks))
+    assert [m.get("id", m.get("method")) for m in received[1:]] == [2, "chat/events", 1]
 
 
 @pytest.mark.anyio
-async def test_a_stream_name_is_free_when_its_answer_has_left() -> None:
+async def test_stream_id_is_free_when_its_answer_is_written() -> None:
     outbox, pipe = slow()
     outbox.open("s")
     with pytest.raises(Conflict):
@@ -227,7 +228,7 @@ async def test_streams_take_turns() -> None:
 
 
 async def waits(work: Any) -> asyncio.Task[Any] | None:
-    """Start something; return its task if it has to wait."""
+    """Start a coroutine; return its task if it has to wait."""
     task = asyncio.ensure_future(work)
     for _ in range(3):
         await asyncio.sleep(0)
@@ -236,7 +237,7 @@ async def waits(work: Any) -> asyncio.Task[Any] | None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("extra", "has_to_wait"), [(0, False), (1, True)])
-async def test_a_stream_over_its_bound_waits(*, extra: int, has_to_wait: bool) -> None:
+async def test_stream_over_its_limit_waits(*, extra: int, has_to_wait: bool) -> None:
     outbox, pipe = slow()
     outbox.open("s")
     outbox.open("t")
@@ -252,7 +253,7 @@ async def test_a_stream_over_its_bound_waits(*, extra: int, has_to_wait: bool) -
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("extra", "has_to_wait"), [(0, False), (1, True)])
-async def test_a_full_outbox_makes_answers_wait(*, extra: int, has_to_wait: bool) -> None:
+async def test_answer_waits_while_the_outbox_is_full(*, extra: int, has_to_wait: bool) -> None:
     outbox, pipe = slow()
     framed = len(b"Content-Length: 33000000\r\n\r\n")
     body = bytes(OUTBOX_MAX_BYTES - outbox.held_bytes - framed + extra)
@@ -267,7 +268,7 @@ async def test_a_full_outbox_makes_answers_wait(*, extra: int, has_to_wait: bool
 
 
 @pytest.mark.anyio
-async def test_a_message_over_the_bound_goes_alone() -> None:
+async def test_message_over_the_limit_is_written_alone() -> None:
     outbox, pipe = slow()
     task = await waits(outbox.answer(bytes(OUTBOX_MAX_BYTES + 1)))
     assert task is not None
@@ -277,44 +278,44 @@ async def test_a_message_over_the_bound_goes_alone() -> None:
 
 
 @pytest.mark.anyio
-async def test_room_is_told_once_there_is_some() -> None:
-    told: list[bool] = []
+async def test_on_space_is_called_when_the_outbox_is_no_longer_full() -> None:
+    full: list[bool] = []
     pipes: list[SlowPipe] = []
 
-    def open_slow(listener: Listener) -> SlowPipe:
+    def open_slow(listener: WriteListener) -> SlowPipe:
         pipes.append(SlowPipe(listener))
         return pipes[0]
 
-    outbox = Outbox(open_slow, on_room=lambda: told.append(outbox.full))
+    outbox = Outbox(open_slow, on_space=lambda: full.append(outbox.full))
     outbox.send(b'"first"')
     outbox.send(bytes(OUTBOX_MAX_BYTES))
     assert outbox.full
     pipes[0].drain()
-    assert told == [False]
+    assert full == [False]
 
 
 @pytest.mark.anyio
-async def test_when_the_client_is_gone_nobody_waits() -> None:
-    gone: list[bool] = []
+async def test_closed_client_ends_all_waits() -> None:
+    broken: list[bool] = []
     read_fd, write_fd = os.pipe()
-    outbox = Outbox(partial(open_stdout, write_fd), on_broken=lambda: gone.append(True))
+    outbox = Outbox(partial(open_stdout, write_fd), on_broken=lambda: broken.append(True))
     outbox.open("s")
     task = await waits(outbox.events("s", [TextDelta("b", "x" * 1_000_000)]))
     assert task is not None
     os.close(read_fd)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_S):
         await task
         await outbox.flush()
     await outbox.events("s", [TextDelta("b", "x")])
     await outbox.answer(ANSWER, "s")
     outbox.send(ANSWER)
-    assert gone == [True]
+    assert broken == [True]
     os.close(write_fd)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
-def test_nothing_is_lost_or_reordered(seed: int) -> None:
+def test_no_event_is_lost_or_reordered(seed: int) -> None:
     asyncio.run(_shuffle(random.Random(seed)))  # noqa: S311 - no secret is drawn
 
 
@@ -343,11 +344,11 @@ async def _shuffle(rng: random.Random) -> None:
     await asyncio.gather(*map(stream, names))
     await outbox.flush()
     reader.cancel()
-    found = messages(b"".join(pipe.chunks))
+    received = messages(b"".join(pipe.chunks))
     for name in names:
-        assert text_of(found, name) == sent[name]
-        mine = [m for m in found if isinstance(m, dict) and _belongs(m, name)]
-        assert mine[-1] == {"jsonrpc": "2.0", "id": name, "result": None}
+        assert text_of(received, name) == sent[name]
+        of_stream = [m for m in received if isinstance(m, dict) and _belongs(m, name)]
+        assert of_stream[-1] == {"jsonrpc": "2.0", "id": name, "result": None}
 
 
 def _belongs(message: dict[str, Any], name: str) -> bool:
@@ -356,7 +357,7 @@ def _belongs(message: dict[str, Any], name: str) -> bool:
 
 
 @pytest.mark.anyio
-async def test_a_file_is_written_by_a_thread(tmp_path: Path) -> None:
+async def test_file_is_written_by_a_thread(tmp_path: Path) -> None:
     path = tmp_path / "out"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     outbox = Outbox(partial(open_stdout, fd))
@@ -366,8 +367,8 @@ async def test_a_file_is_written_by_a_thread(tmp_path: Path) -> None:
     await outbox.answer(ANSWER, "s")
     await outbox.flush()
     outbox.close()
-    found = messages(path.read_bytes())
-    assert text_of(found, "s") == "".join(f"{n}," for n in range(100))
+    received = messages(path.read_bytes())
+    assert text_of(received, "s") == "".join(f"{n}," for n in range(100))
     os.close(fd)
 
 
@@ -377,14 +378,15 @@ STREAMS, PAUSE_S = 32, 5.0
 LINE = "a line of text, with é\n" * 20
 
 
-class Crowd:
-    """Streams that produce as fast as they may, and a ping that shows how late the loop is."""
+class Producers:
+    """Streams that produce as fast as they can, and a ping that shows how late the loop is."""
 
     def __init__(self, outbox: Outbox) -> None:
         self.outbox = outbox
         self.sent = [0] * STREAMS
         self.held_max_bytes = 0
         self.late_max_s = 0.0
+        self.pings = 0
         self.over = False
         self._loop = asyncio.get_running_loop()
         self.tasks = [asyncio.create_task(self._produce(n)) for n in range(STREAMS)]
@@ -401,37 +403,45 @@ class Crowd:
 
     def _ping(self, due: float) -> None:
         self.late_max_s = max(self.late_max_s, self._loop.time() - due)
+        self.pings += 1
         if not self.over:
             due = self._loop.time() + 0.005
             self._loop.call_at(due, self._ping, due)
 
     async def pause(self, seconds: float) -> None:
-        """Let the client read nothing for so long."""
+        """Wait while the client reads nothing."""
         over = asyncio.Event()
         self._loop.call_later(seconds, over.set)
         await over.wait()
 
+    async def all_waiting(self) -> None:
+        """Wait until every stream waits for space."""
+        async with asyncio.timeout(WAIT_S):
+            while len(self.outbox._waiting) < STREAMS:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0)
+
 
 @pytest.mark.anyio
-async def test_a_client_that_stops_reading_slows_only_its_streams() -> None:
+async def test_client_that_stops_reading_blocks_only_its_streams() -> None:
     read_fd, write_fd = os.pipe()
     os.set_blocking(read_fd, False)
     outbox = Outbox(partial(open_stdout, write_fd))
-    crowd = Crowd(outbox)
-    await crowd.pause(PAUSE_S / 2)
-    paused = list(crowd.sent)
-    await crowd.pause(PAUSE_S / 2)
-    assert crowd.sent == paused  # producers stand still, and none was cancelled
-    assert not any(task.done() for task in crowd.tasks)
+    producers = Producers(outbox)
+    await producers.all_waiting()
+    sent, pings = list(producers.sent), producers.pings
+    await producers.pause(PAUSE_S)
+    assert producers.sent == sent  # the producers are blocked, and none was cancelled
+    assert not any(task.done() for task in producers.tasks)
+    assert producers.pings > pings  # the loop goes on
 
-    got: list[bytes] = []
+    chunks: list[bytes] = []
     loop = asyncio.get_running_loop()
     start = loop.time()
     outbox.send(codec.response("ping", None))
-    crowd.over = True
-    loop.add_reader(read_fd, lambda: got.append(os.read(read_fd, 1 << 20)))
-    async with asyncio.timeout(10):
-        await asyncio.gather(*crowd.tasks)
+    producers.over = True
+    loop.add_reader(read_fd, lambda: chunks.append(os.read(read_fd, 1 << 20)))
+    async with asyncio.timeout(WAIT_S):
+        await asyncio.gather(*producers.tasks)
         await outbox.flush()
     took_s = loop.time() - start
     loop.remove_reader(read_fd)
@@ -439,26 +449,26 @@ async def test_a_client_that_stops_reading_slows_only_its_streams() -> None:
     os.close(write_fd)
     os.set_blocking(read_fd, True)
     while data := os.read(read_fd, 1 << 20):
-        got.append(data)
+        chunks.append(data)
     os.close(read_fd)
-    found = messages(b"".join(got))
+    received = messages(b"".join(chunks))
     for n in range(STREAMS):
-        assert text_of(found, f"s{n}") == "".join(f"{k + 1} {LINE}" for k in range(crowd.sent[n]))
-        assert sum(message.get("id") == n for message in found) == 1
-    place = next(at for at, message in enumerate(found) if message.get("id") == "ping")
-    before_bytes = sum(len(json.dumps(message)) for message in found[:place])
+        text = "".join(f"{k + 1} {LINE}" for k in range(producers.sent[n]))
+        assert text_of(received, f"s{n}") == text
+        assert sum(message.get("id") == n for message in received) == 1
+    ids = [message.get("id") for message in received]
+    before_bytes = sum(len(json.dumps(message)) for message in received[: ids.index("ping")])
     print(
         f"\nslow client: {STREAMS} streams, unread {PAUSE_S:.0f} s; held at most "
-        f"{crowd.held_max_bytes / 2**20:.1f} MiB, loop late by at most "
-        f"{crowd.late_max_s * 1000:.1f} ms, {before_bytes / 1024:.0f} KiB before an answer, "
+        f"{producers.held_max_bytes / 2**20:.1f} MiB, loop late by at most "
+        f"{producers.late_max_s * 1000:.1f} ms, {before_bytes / 1024:.0f} KiB before an answer, "
         f"drained in {took_s * 1000:.0f} ms"
     )
-    assert crowd.held_max_bytes <= OUTBOX_MAX_BYTES
-    assert crowd.late_max_s < 1
+    assert producers.held_max_bytes <= OUTBOX_MAX_BYTES
 
 
-def test_the_cost_of_an_event() -> None:
-    """Print what one delta costs on its way out; no bound, machines differ."""
+def test_cost_of_an_event_is_printed() -> None:
+    """There is no limit, because machines differ."""
 
     async def measure(count: int, work: Callable[[Outbox], Any]) -> float:
         sink = os.open(os.devnull, os.O_WRONLY)

@@ -26,12 +26,12 @@ WRAPPED: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("params", "wanted"), WRAPPED)
-def test_named(params: Any, wanted: Any) -> None:
+def test_params_are_read_as_an_object(params: Any, wanted: Any) -> None:
     assert named(params) == wanted
 
 
 @pytest.mark.parametrize("params", [1, "a", True, [1], [{}, {}], [{}, 1], [None, {}], [[{}]]])
-def test_not_named(params: Any) -> None:
+def test_positional_params_are_refused(params: Any) -> None:
     with pytest.raises(InvalidParams):
         named(params)
 
@@ -70,7 +70,7 @@ FAULTS: list[tuple[type[Any], Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("wanted", "params", "pointers"), FAULTS)
-def test_faults(wanted: type[Any], params: Any, pointers: list[str]) -> None:
+def test_fault_names_its_pointer(wanted: type[Any], params: Any, pointers: list[str]) -> None:
     with pytest.raises(InvalidParams) as caught:
         check(params, wanted)
     details: Any = caught.value.data().details

@@ -1,4 +1,4 @@
-"""Following processes: by descriptor where there is one, else by asking now and then."""
+"""The parent watcher: by process descriptor where there is one, else by polling."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from byokd.rpc import parent_watch
 from byokd.rpc.parent_watch import ParentWatcher
+from rpc_harness import WAIT_S
 
 pytestmark = [
     pytest.mark.anyio,
@@ -24,9 +25,9 @@ def _no_descriptor(_pid: int) -> int:
     raise OSError(38, "Function not implemented")
 
 
-@pytest.fixture(params=["descriptor", "asking"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "asking":
+@pytest.fixture(params=["descriptor", "polling"])
+def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "polling":
         monkeypatch.setattr(os, "pidfd_open", _no_descriptor, raising=False)
         monkeypatch.setattr(parent_watch, "PARENT_POLL_MS", 10)
     elif not hasattr(os, "pidfd_open"):
@@ -38,65 +39,65 @@ def _sleeper() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-I", "-c", "input()"], stdin=subprocess.PIPE)
 
 
-@pytest.mark.usefixtures("way")
-async def test_the_end_of_a_process_is_noticed() -> None:
-    gone = asyncio.Event()
+@pytest.mark.usefixtures("method")
+async def test_end_of_a_process_is_reported() -> None:
+    ended = asyncio.Event()
     with _sleeper() as process:
-        found = ParentWatcher(gone.set)
-        found.follow(os.getpid())
-        found.follow(process.pid)
-        assert not gone.is_set()
+        watcher = ParentWatcher(ended.set)
+        watcher.follow(os.getpid())
+        watcher.follow(process.pid)
+        assert not ended.is_set()
         process.kill()
         process.wait()
-        await asyncio.wait_for(gone.wait(), 5)
-        found.close()
+        await asyncio.wait_for(ended.wait(), WAIT_S)
+        watcher.close()
 
 
-async def test_a_process_that_nobody_waited_for_is_gone(way: str) -> None:
-    """It is a zombie, which a signal still reaches; only a descriptor tells."""
-    gone = asyncio.Event()
+async def test_unreaped_process_counts_as_ended(method: str) -> None:
+    """It is a zombie, which still takes signals; only a descriptor reports its end."""
+    ended = asyncio.Event()
     with _sleeper() as process:
-        found = ParentWatcher(gone.set)
-        found.follow(process.pid)
+        watcher = ParentWatcher(ended.set)
+        watcher.follow(process.pid)
         process.kill()
-        if way == "descriptor":
-            await asyncio.wait_for(gone.wait(), 5)
+        if method == "descriptor":
+            await asyncio.wait_for(ended.wait(), WAIT_S)
         else:
             process.wait()
-            await asyncio.wait_for(gone.wait(), 5)
-        found.close()
+            await asyncio.wait_for(ended.wait(), WAIT_S)
+        watcher.close()
 
 
-@pytest.mark.usefixtures("way")
-async def test_after_close_nothing_is_heard() -> None:
-    heard: list[int] = []
+@pytest.mark.usefixtures("method")
+async def test_closed_watcher_reports_nothing() -> None:
+    calls: list[int] = []
     with _sleeper() as process:
-        found = ParentWatcher(lambda: heard.append(1))
-        found.follow(process.pid)
-        found.close()
-        found.follow(process.pid)
+        watcher = ParentWatcher(lambda: calls.append(1))
+        watcher.follow(process.pid)
+        watcher.close()
+        watcher.follow(process.pid)
         process.kill()
         process.wait()
         for _ in range(20):
             await asyncio.sleep(0)
-    assert not heard
+    assert not calls
 
 
-@pytest.mark.usefixtures("way")
-async def test_a_parent_that_is_another_by_now_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("method")
+async def test_parent_that_was_replaced_counts_as_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     parents = iter([os.getppid(), 1, 1])
     monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
-    gone = asyncio.Event()
-    found = ParentWatcher(gone.set)
-    found.follow_parent()
-    await asyncio.wait_for(gone.wait(), 5)
-    found.close()
+    ended = asyncio.Event()
+    watcher = ParentWatcher(ended.set)
+    watcher.follow_parent()
+    await asyncio.wait_for(ended.wait(), WAIT_S)
+    watcher.close()
 
 
 @pytest.mark.parametrize(
     ("error", "alive"), [(None, True), (PermissionError, True), (OSError, False)]
 )
-def test_who_may_not_be_asked_is_there(
+def test_process_that_may_not_be_signalled_is_alive(
     *, monkeypatch: pytest.MonkeyPatch, error: type[Exception] | None, alive: bool
 ) -> None:
     def kill(_pid: int, _signal: int) -> None:
@@ -123,7 +124,7 @@ def _in_thread(work: Callable[[], None]) -> None:
     thread.join()
 
 
-def test_the_end_of_the_thread_that_started_us_is_not_the_end() -> None:
+def test_end_of_the_starting_thread_does_not_end_the_daemon() -> None:
     """Executors end their threads; Linux's parent-death signal would have ended us with one."""
     with _spawned_on_a_thread() as process:
         assert process.stdin is not None
@@ -138,11 +139,11 @@ def test_the_end_of_the_thread_that_started_us_is_not_the_end() -> None:
         assert process.wait(5) == 0
 
 
-@pytest.mark.usefixtures("way")
+@pytest.mark.usefixtures("method")
 @pytest.mark.parametrize("pid", [-1, 0, 2**31 - 1, 2**31, 2**40])
-async def test_a_number_that_no_process_has_is_left_alone(pid: int) -> None:
-    gone = asyncio.Event()
-    found = ParentWatcher(gone.set)
-    found.follow(pid)
-    found.close()
-    assert not gone.is_set()
+async def test_impossible_process_id_is_ignored(pid: int) -> None:
+    ended = asyncio.Event()
+    watcher = ParentWatcher(ended.set)
+    watcher.follow(pid)
+    watcher.close()
+    assert not ended.is_set()

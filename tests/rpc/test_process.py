@@ -1,4 +1,4 @@
-"""The daemon as a process: what it writes where, when it ends, and that it tells no secret."""
+"""The daemon as a process: its output, its end, and that no secret is in its logs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from byokd.__main__ import Arguments, parse
-from byokd.core.limits import SHUTDOWN_TIMEOUT_MS
+from byokd.core.limits import PARENT_POLL_MS, SHUTDOWN_TIMEOUT_MS
 from byokd.rpc.framing import FrameReader, frame
 from byokd.rpc.parent_watch import is_alive
+from rpc_harness import WAIT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -40,15 +41,15 @@ def command(*options: str) -> list[str]:
 
 
 def answers(data: bytes) -> dict[object, Any]:
-    """Take frames apart; anything that is not a frame fails."""
-    reader, out = FrameReader(), {}
+    """Return the messages by id; bytes that are not a frame fail."""
+    reader, by_id = FrameReader(), {}
     reader.feed(data)
-    while (found := reader.next()) is not None:
-        assert isinstance(found, bytes), data
-        parsed = json.loads(found)
-        out[parsed["id"]] = parsed
+    while (body := reader.next()) is not None:
+        assert isinstance(body, bytes), data
+        parsed = json.loads(body)
+        by_id[parsed["id"]] = parsed
     assert reader.pending_bytes == 0
-    return out
+    return by_id
 
 
 @asynccontextmanager
@@ -66,24 +67,24 @@ async def daemon(*options: str, **how: Any) -> AsyncIterator[asyncio.subprocess.
 
 
 @pytest.mark.parametrize("level", ["debug", "warning"])
-async def test_stray_prints_break_no_frame_and_no_log_tells_a_secret(level: str) -> None:
-    said = INITIALIZE + message(1, "key/store", STORE) + message(2, "key/probe", STORE | {"x": 1})
-    said += message(3, "key/store", STORE | {"fields": CANARY}) + message(4, CANARY, CANARY)
-    said += message(5, "key/list") + message(6, "shutdown") + frame(b'{"method":"x"' + b" " * 9)
+async def test_stray_prints_break_no_frame_and_logs_have_no_secret(level: str) -> None:
+    sent = INITIALIZE + message(1, "key/store", STORE) + message(2, "key/probe", STORE | {"x": 1})
+    sent += message(3, "key/store", STORE | {"fields": CANARY}) + message(4, CANARY, CANARY)
+    sent += message(5, "key/list") + message(6, "shutdown") + frame(b'{"method":"x"' + b" " * 9)
     async with daemon("--log-level", level) as process:
         assert process.stdin is not None
-        process.stdin.write(said)
-        found: dict[object, Any] = {}
+        process.stdin.write(sent)
+        received: dict[object, Any] = {}
         data = b""
         assert process.stdout is not None
-        while len(found) < 8:
+        while len(received) < 8:
             data += await process.stdout.read(65536)
-            found = answers(data)
+            received = answers(data)
         process.stdin.write(frame(b'{"jsonrpc":"2.0","method":"exit"}'))
         rest, stderr = await process.communicate()
     assert answers(rest) == {}
     assert process.returncode == 0
-    codes = {id_: one.get("error", {}).get("code") for id_, one in found.items()}
+    codes = {id_: answer.get("error", {}).get("code") for id_, answer in received.items()}
     assert codes == {
         0: None,
         1: -32603,
@@ -96,72 +97,68 @@ async def test_stray_prints_break_no_frame_and_no_log_tells_a_secret(level: str)
     }
     assert b"a stray print" in stderr
     assert b"a stray child" in stderr
-    assert found[1]["error"]["data"]["errorId"].encode() in stderr
+    assert received[1]["error"]["data"]["errorId"].encode() in stderr
     assert CANARY.encode() not in data + stderr
     assert b"Traceback" not in data + stderr
 
 
-async def ended(process: asyncio.subprocess.Process) -> float:
-    """Return how long it takes the process to end, in seconds."""
+async def exit_code(process: asyncio.subprocess.Process) -> int | None:
+    """Wait until the process ends, print how long that took, and return its exit code."""
     loop = asyncio.get_running_loop()
     start = loop.time()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await process.wait()
-    return loop.time() - start
+    print(f"\nended after {loop.time() - start:.2f} s")
+    return process.returncode
 
 
-async def shaken(process: asyncio.subprocess.Process, said: bytes = INITIALIZE) -> None:
+async def start_session(process: asyncio.subprocess.Process, sent: bytes = INITIALIZE) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(said)
+    process.stdin.write(sent)
     assert (await process.stdout.readline()).startswith(b"Content-Length")
 
 
 async def test_end_of_input_ends_the_process() -> None:
     async with daemon() as process:
-        await shaken(process)
+        await start_session(process)
         assert process.stdin is not None
         process.stdin.close()
-        assert await ended(process) < 2
-        assert process.returncode == 0
+        assert await exit_code(process) == 0
 
 
-async def test_the_death_of_the_client_ends_the_process() -> None:
+async def test_end_of_the_client_ends_the_process() -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: ASYNC220 - killed
     async with daemon() as process:
-        await shaken(process, message(0, "initialize", {"processId": sleeper.pid}))
+        await start_session(process, message(0, "initialize", {"processId": sleeper.pid}))
         sleeper.kill()
         sleeper.wait()
-        took = await ended(process)
+        assert await exit_code(process) == 0
     assert sleeper.stdin is not None
     sleeper.stdin.close()
-    print(f"\nclient gone, ended after {took:.2f} s")
-    assert took < 2
-    assert process.returncode == 0
 
 
-async def test_a_client_that_cannot_be_seen_is_not_watched() -> None:
+async def test_client_that_is_not_visible_is_not_watched() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220 - over at once
     gone.wait()
     assert not is_alive(gone.pid)
     async with daemon() as process:
-        await shaken(process, message(0, "initialize", {"processId": gone.pid}))
+        await start_session(process, message(0, "initialize", {"processId": gone.pid}))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1.5):
                 await process.wait()
 
 
-async def test_a_client_that_closes_stdout_ends_the_process() -> None:
+async def test_closed_stdout_ends_the_process() -> None:
     async with daemon() as process:
-        await shaken(process)
+        await start_session(process)
         process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
         assert process.stdin is not None
         process.stdin.write(message(1, "provider/list") * 50)
-        assert await ended(process) < 2
-        assert process.returncode == 1
+        assert await exit_code(process) == 1
 
 
-async def test_a_broken_frame_is_answered_and_ends_the_process() -> None:
+async def test_broken_frame_is_answered_and_ends_the_process() -> None:
     async with daemon() as process:
         out, _ = await process.communicate(b"hello\r\n\r\n")
         assert answers(out)[None]["error"]["code"] == -32700
@@ -170,20 +167,19 @@ async def test_a_broken_frame_is_answered_and_ends_the_process() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
-async def test_a_signal_ends_the_process_in_order(name: str) -> None:
+async def test_signal_ends_the_process_cleanly(name: str) -> None:
     async with daemon() as process:
-        await shaken(process)
+        await start_session(process)
         process.send_signal(getattr(signal, name))
-        assert await ended(process) < 2
-        assert process.returncode == 0
+        assert await exit_code(process) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-async def test_a_hangup_that_was_to_be_ignored_is_ignored() -> None:
+async def test_ignored_hangup_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does
     try:
         async with daemon() as process:
-            await shaken(process)
+            await start_session(process)
             process.send_signal(signal.SIGHUP)
             out, _ = await process.communicate(message(1, "provider/list"))
             assert b'"id":1' in out
@@ -192,16 +188,16 @@ async def test_a_hangup_that_was_to_be_ignored_is_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-async def test_a_closed_stderr_stops_nothing_and_keeps_nobody_busy() -> None:
+async def test_closed_stderr_blocks_nothing_and_costs_no_cpu() -> None:
     async with daemon("--log-level", "debug") as process:
-        await shaken(process)
+        await start_session(process)
         process._transport.get_pipe_transport(2).close()  # type: ignore[attr-defined]
         enable = {"keyId": "key_" + "a" * 26}
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"".join(message(n, "key/enable", enable) for n in range(1, 101)))
         data = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while data.count(b"-32603") < 100:
                 data += await process.stdout.read(1 << 16)
         if sys.platform == "linux":
@@ -209,8 +205,7 @@ async def test_a_closed_stderr_stops_nothing_and_keeps_nobody_busy() -> None:
             await asyncio.wait([asyncio.create_task(process.wait())], timeout=0.3)
             assert _cpu_ticks(process.pid) - before <= 3  # hundredths of a second
         process.stdin.close()
-        assert await ended(process) < 2
-        assert process.returncode == 0
+        assert await exit_code(process) == 0
 
 
 def _cpu_ticks(pid: int) -> int:
@@ -218,27 +213,27 @@ def _cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-async def test_an_unread_stderr_stops_nothing() -> None:
+async def test_unread_stderr_blocks_nothing() -> None:
     async with daemon() as process:
         enable = {"keyId": "key_" + "a" * 26}
-        said = INITIALIZE + b"".join(message(n, "key/enable", enable) for n in range(1, 1001))
+        sent = INITIALIZE + b"".join(message(n, "key/enable", enable) for n in range(1, 1001))
         process._transport.get_pipe_transport(2).pause_reading()  # type: ignore[attr-defined]
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(said)
+        process.stdin.write(sent)
         data = b""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WAIT_S):
             while data.count(b"Content-Length") < 1001:
                 data += await process.stdout.read(1 << 16)
         assert data.count(b"-32603") > 200
         process._transport.get_pipe_transport(2).resume_reading()  # type: ignore[attr-defined]
 
 
-async def test_files_and_terminals_are_served_by_threads(tmp_path: Path) -> None:
-    said = INITIALIZE + message(1, "provider/list") + message(2, "shutdown")
-    said += frame(b'{"jsonrpc":"2.0","method":"exit"}')
+async def test_files_are_read_and_written_by_threads(tmp_path: Path) -> None:
+    sent = INITIALIZE + message(1, "provider/list") + message(2, "shutdown")
+    sent += frame(b'{"jsonrpc":"2.0","method":"exit"}')
     source, sink = tmp_path / "in", tmp_path / "out"
-    source.write_bytes(said)
+    source.write_bytes(sent)
     with source.open("rb") as stdin, sink.open("wb") as stdout:
         process = await asyncio.create_subprocess_exec(*command(), stdin=stdin, stdout=stdout)
         await process.wait()
@@ -246,7 +241,7 @@ async def test_files_and_terminals_are_served_by_threads(tmp_path: Path) -> None
     assert set(answers(sink.read_bytes())) == {0, 1, 2}
 
 
-async def test_why_it_cannot_start_is_told_in_words() -> None:
+async def test_start_failure_is_logged_with_its_text() -> None:
     async with daemon("--config", "bad") as process:
         out, stderr = await process.communicate()
     assert (process.returncode, out) == (1, b"")
@@ -269,16 +264,16 @@ async def test_why_it_cannot_start_is_told_in_words() -> None:
         (["--help"], None),
     ],
 )
-async def test_what_is_for_the_daemon(arguments: list[str], wanted: Arguments | None) -> None:
+async def test_daemon_arguments_are_parsed(arguments: list[str], wanted: Arguments | None) -> None:
     assert parse(arguments) == wanted
 
 
-async def test_what_ends_has_time_to_end() -> None:
+async def test_shutdown_fits_into_two_seconds() -> None:
     assert SHUTDOWN_TIMEOUT_MS < 2000
+    assert PARENT_POLL_MS < 2000
 
 
-def test_the_way_to_initialize_is_short() -> None:
-    """Nothing heavy is imported before the daemon serves."""
+def test_nothing_heavy_is_imported_before_initialize() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import byokd.__main__, byokd.rpc.serve;"
         "print(*sorted(sys.modules))"

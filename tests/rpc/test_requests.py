@@ -9,14 +9,14 @@ from byokd.rpc.requests import Requests
 
 
 @pytest.mark.parametrize("unknown", [None, True, 1.0, [], {}, "1", 2])
-def test_find_only_what_is_there(unknown: object) -> None:
+def test_find_returns_only_running_requests(unknown: object) -> None:
     requests = Requests()
     entry = requests.add(1)
     assert requests.find(1) is entry
     assert requests.find(unknown) is None
 
 
-def test_an_id_is_free_when_its_request_is_over() -> None:
+def test_id_is_free_when_its_request_is_answered() -> None:
     requests = Requests()
     entry = requests.add("a")
     with pytest.raises(InvalidRequest):

@@ -1,4 +1,4 @@
-"""The whole door on real pipes: every request is answered exactly once, whatever happens to it."""
+"""The server over real pipes: every request is answered exactly once, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from byokd.protocol.events import TextDelta
 from byokd.protocol.key import KeyChanged, KeyListResult
 from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
 from byokd.rpc.framing import frame
-from rpc_harness import CHAT, ScriptedAnswer, ScriptedApp, door
+from rpc_harness import CHAT, WAIT_S, ScriptedAnswer, ScriptedApp, connect
 
 pytestmark = pytest.mark.anyio
 
@@ -84,30 +84,30 @@ TRAPS: list[tuple[str, str | bytes, object, int | None]] = [
 @pytest.mark.parametrize(
     ("body", "id_", "wanted"), [row[1:] for row in TRAPS], ids=[row[0] for row in TRAPS]
 )
-async def test_trap(body: str | bytes, id_: object, wanted: int | None) -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = no_keys
+async def test_message_gets_one_answer(body: str | bytes, id_: object, wanted: int | None) -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = no_keys
         await client.initialize()
-        client.say(frame(body if isinstance(body, bytes) else body.encode()))
+        client.send(frame(body if isinstance(body, bytes) else body.encode()))
         answer = await client.answer(id_)
         await client.settled()
         assert code(answer) == wanted
         assert len(client.answers(id_)) == 1
 
 
-async def test_params_arrive_as_they_were_sent() -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = no_keys
+async def test_params_reach_the_service_unchanged() -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = no_keys
         await client.initialize()
         meta = {"a-b": 1, "class": 2, "_x": [{"jsonrpc": "2.0", "id": 1, "result": None}]}
         await client.call(1, "key/list", {"limit": 7, "_meta": meta})
-        (_, params) = app.asked[-1]
+        (_, params) = app.calls[-1]
         assert (params.limit, params.meta) == (7, meta)
 
 
 # --- frames --------------------------------------------------------------------------------------
 
-FRAMES: list[tuple[str, bytes, int, bool]] = [  # name, bytes, code of the answer, is it the end
+FRAMES: list[tuple[str, bytes, int, bool]] = [  # name, bytes, code of the answer, is it fatal
     ("huge length", b"Content-Length: 9999999999\r\n\r\n", INVALID_REQUEST, False),
     ("4301 digits", b"Content-Length: " + b"1" * 4050 + b"\r\n\r\n", -32700, True),
     ("conflicting lengths", b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n", -32700, True),
@@ -119,15 +119,15 @@ FRAMES: list[tuple[str, bytes, int, bool]] = [  # name, bytes, code of the answe
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted", "is_end"), [row[1:] for row in FRAMES], ids=[row[0] for row in FRAMES]
+    ("data", "wanted", "is_fatal"), [row[1:] for row in FRAMES], ids=[row[0] for row in FRAMES]
 )
-async def test_frame(*, data: bytes, wanted: int, is_end: bool) -> None:
-    async with door() as (client, app):
+async def test_bad_frame_is_answered(*, data: bytes, wanted: int, is_fatal: bool) -> None:
+    async with connect() as (client, app):
         await client.initialize()
-        client.say(data)
+        client.send(data)
         assert code(await client.answer(None)) == wanted
-        if is_end:
-            async with asyncio.timeout(2):
+        if is_fatal:
+            async with asyncio.timeout(WAIT_S):
                 assert await client.served == 1
             assert app.closed == 1
         elif b"9999999999" not in data:
@@ -136,11 +136,9 @@ async def test_frame(*, data: bytes, wanted: int, is_end: bool) -> None:
 
 # --- lifecycle -----------------------------------------------------------------------------------
 
-SHAKE: list[Any] = ["initialize"]
-
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("methods", "wanted"),
     [
         (["provider/list"], NOT_INITIALIZED),
         (["no/such"], NOT_INITIALIZED),
@@ -154,38 +152,38 @@ SHAKE: list[Any] = ["initialize"]
         (["initialize", "shutdown", "initialize"], INVALID_REQUEST),
     ],
 )
-async def test_order(said: list[str], wanted: int | None) -> None:
-    async with door() as (client, _):
-        for id_, method in enumerate(said):
-            client.ask(id_, method, {} if method != "shutdown" else None)  # all in one go
-        answers = [await client.answer(id_) for id_ in range(len(said))]
-        assert [code(one) for one in answers[:-1]] == [None] * (len(said) - 1)
+async def test_lifecycle_order(methods: list[str], wanted: int | None) -> None:
+    async with connect() as (client, _):
+        for id_, method in enumerate(methods):  # all are sent before the first answer
+            client.send_request(id_, method, {} if method != "shutdown" else None)
+        answers = [await client.answer(id_) for id_ in range(len(methods))]
+        assert [code(answer) for answer in answers[:-1]] == [None] * (len(methods) - 1)
         assert code(answers[-1]) == wanted
 
 
 @pytest.mark.parametrize(("with_shutdown", "wanted"), [(True, 0), (False, 1)])
-async def test_exit(*, with_shutdown: bool, wanted: int) -> None:
-    async with door() as (client, app):
+async def test_exit_code(*, with_shutdown: bool, wanted: int) -> None:
+    async with connect() as (client, app):
         await client.initialize()
         if with_shutdown:
             assert (await client.call(1, "shutdown"))["result"] is None
-        client.tell("exit")
-        async with asyncio.timeout(2):
+        client.notify("exit")
+        async with asyncio.timeout(WAIT_S):
             assert await client.served == wanted
         assert app.closed == 1
 
 
-async def test_end_of_input_ends_everything_in_time() -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = never
+async def test_end_of_input_ends_requests_and_app() -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = never
         app.answers["s"] = lambda _: answer
         answer = ScriptedAnswer([[TextDelta("b", "x")]] * 2, pace=never)
         await client.initialize()
-        client.ask(1, "key/list")
-        client.ask(2, "chat/send", CHAT | {"streamId": "s"})
+        client.send_request(1, "key/list")
+        client.send_request(2, "chat/send", CHAT | {"streamId": "s"})
         await client.settled()
-        client.hang_up()
-        async with asyncio.timeout(2):
+        client.close_stdin()
+        async with asyncio.timeout(WAIT_S):
             assert await client.served == 0
         assert (app.closed, answer.closed) == (1, True)
 
@@ -207,8 +205,8 @@ INITIALIZE: list[tuple[Any, int | None]] = [
 
 
 @pytest.mark.parametrize(("params", "wanted"), INITIALIZE)
-async def test_initialize(params: Any, wanted: int | None) -> None:
-    async with door() as (client, _):
+async def test_initialize_params(params: Any, wanted: int | None) -> None:
+    async with connect() as (client, _):
         answer = await client.call(1, "initialize", params)
         assert code(answer) == wanted
         if wanted is None:
@@ -217,33 +215,33 @@ async def test_initialize(params: Any, wanted: int | None) -> None:
             assert byokd["vault"]["state"] == "checking"
             assert answer["result"]["serverInfo"]["name"] == "byokd"
         else:
-            assert code(await client.call(2, "initialize", {})) is None  # it may try again
+            assert code(await client.call(2, "initialize", {})) is None  # it may be repeated
 
 
-async def test_the_session_is_what_initialize_said() -> None:
-    async with door() as (client, app):
-        given = {"initializationOptions": {"byokd": {"account": "work"}}}
-        await client.call(1, "initialize", given | {"clientInfo": {"name": "vim"}})
+async def test_session_has_account_and_client_name() -> None:
+    async with connect() as (client, app):
+        options = {"initializationOptions": {"byokd": {"account": "work"}}}
+        await client.call(1, "initialize", options | {"clientInfo": {"name": "vim"}})
         assert app.session is not None
         assert (app.session.account, app.session.actor) == ("work", "vim")
         assert not app.session.can_prompt
 
 
-async def test_rooms_are_opened_after_initialized_and_not_before() -> None:
-    async with door() as (client, app):
+async def test_services_are_built_after_initialized_and_not_before() -> None:
+    async with connect() as (client, app):
         await client.call(1, "initialize", {})
         await client.call(2, "provider/list", {})
-        assert app.opened == 0
-        client.tell("initialized", {})
-        client.tell("initialized", {})
-        async with asyncio.timeout(2):
-            while not app.opened:
+        assert app.builds == 0
+        client.notify("initialized", {})
+        client.notify("initialized", {})
+        async with asyncio.timeout(WAIT_S):
+            while not app.builds:
                 await client.settled()
-        assert app.opened == 1
+        assert app.builds == 1
 
 
-async def test_rooms_that_do_not_open_are_an_answer() -> None:
-    async with door() as (client, app):
+async def test_services_that_cannot_be_built_give_an_error() -> None:
+    async with connect() as (client, app):
         app.services = raising(OSError("disk"))  # type: ignore[assignment,method-assign]
         await client.initialize()
         assert code(await client.call(1, "key/list")) == INTERNAL
@@ -251,130 +249,132 @@ async def test_rooms_that_do_not_open_are_an_answer() -> None:
 
 # --- exactly one answer --------------------------------------------------------------------------
 
-ENDS: list[tuple[str, Callable[..., Awaitable[Any]], int | None]] = [
+OUTCOMES: list[tuple[str, Callable[..., Awaitable[Any]], int | None]] = [
     ("a result", no_keys, None),
-    ("one of our errors", raising(KeyMissing("store a key first")), -31010),
-    ("the root of our errors", raising(ByokdError("x")), INTERNAL),
-    ("a foreign error", raising(ValueError(CANARY)), INTERNAL),
+    ("an error of byokd", raising(KeyMissing("store a key first")), -31010),
+    ("the root of the error tree", raising(ByokdError("x")), INTERNAL),
+    ("another exception", raising(ValueError(CANARY)), INTERNAL),
     ("a group of errors", raising(ExceptionGroup("g", [ValueError(CANARY)])), INTERNAL),
-    ("an error with data that does not fit", raising(KeyMissing("x", http_status="?")), INTERNAL),
+    ("an error with invalid data", raising(KeyMissing("x", http_status="?")), INTERNAL),
     ("an error whose data cannot be written", raising(KeyMissing("\ud800")), INTERNAL),
-    ("a cancellation that nobody asked for", raising(asyncio.CancelledError()), INTERNAL),
+    ("a cancellation without a request for it", raising(asyncio.CancelledError()), INTERNAL),
 ]
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "wanted"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS]
+    ("behaviour", "wanted"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
 )
-async def test_however_a_handler_ends(
+async def test_outcome_of_a_service_gives_one_answer(
     behaviour: Callable[..., Awaitable[Any]], wanted: int | None
 ) -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = behaviour
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = behaviour
         await client.initialize()
         answer = await client.call(1, "key/list")
         await client.settled()
         assert code(answer) == wanted
         assert len(client.answers(1)) == 1
-        assert CANARY not in json.dumps(client.heard)
-        assert "raceback" not in json.dumps(client.heard)
+        assert CANARY not in json.dumps(client.messages)
+        assert "raceback" not in json.dumps(client.messages)
         if wanted is not None:
             data = answer["error"]["data"]
             assert data["errorId"]
             assert data["userMessage"] == answer["error"]["message"]
-        app.does["key/list"] = no_keys
-        client.ask(1, "key/list")  # the id is free again
+        app.behaviours["key/list"] = no_keys
+        client.send_request(1, "key/list")  # the id is free again
         await client.until(lambda m: m.get("id") == 1 and "result" in m)
 
 
-async def test_cancel() -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = never
+async def test_cancelled_request_is_answered_once() -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = never
         await client.initialize()
-        client.ask(1, "key/list")
+        client.send_request(1, "key/list")
         await client.settled()
-        client.tell("$/cancelRequest", {"id": 1})
-        client.tell("$/cancelRequest", {"id": 1})
+        client.notify("$/cancelRequest", {"id": 1})
+        client.notify("$/cancelRequest", {"id": 1})
         assert code(await client.answer(1)) == CANCELLED
-        client.tell("$/cancelRequest", {"id": 1})
+        client.notify("$/cancelRequest", {"id": 1})
         await client.settled()
         assert len(client.answers(1)) == 1
 
 
-async def test_cancel_before_the_handler_runs() -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = no_keys
+async def test_cancel_before_the_service_runs() -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = no_keys
         await client.initialize()
-        before = len(app.asked)
+        before = len(app.calls)
         messages = [
             {"jsonrpc": "2.0", "id": 1, "method": "key/list"},
             {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": 1}},
         ]
-        client.say(b"".join(frame(json.dumps(m).encode()) for m in messages))
+        client.send(b"".join(frame(json.dumps(m).encode()) for m in messages))
         assert code(await client.answer(1)) == CANCELLED
-        assert len(app.asked) == before
+        assert len(app.calls) == before
 
 
-async def test_a_handler_that_survives_its_cancel_still_answers_once() -> None:
+async def test_service_that_ignores_its_cancel_still_answers() -> None:
     async def stubborn(*_: object) -> Any:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return NO_KEYS
 
-    async with door() as (client, app):
-        app.does["key/list"] = stubborn
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = stubborn
         await client.initialize()
-        client.ask(1, "key/list")
+        client.send_request(1, "key/list")
         await client.settled()
-        client.tell("$/cancelRequest", {"id": 1})
+        client.notify("$/cancelRequest", {"id": 1})
         assert "result" in await client.answer(1)
 
 
 @pytest.mark.parametrize("params", [None, {}, [], {"id": None}, {"id": {}}, {"id": "unknown"}, 5])
-async def test_a_cancel_that_means_nothing_is_ignored(params: Any) -> None:
-    async with door() as (client, _):
+async def test_cancel_of_no_request_is_ignored(params: Any) -> None:
+    async with connect() as (client, _):
         await client.initialize()
-        client.tell("$/cancelRequest", params)
+        client.notify("$/cancelRequest", params)
         await client.settled()
-        assert [m["id"] for m in client.heard] == ["init", "ping-1"]
+        assert [m["id"] for m in client.messages] == ["init", "ping-1"]
 
 
-async def test_a_live_id_cannot_be_used_twice() -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = never
+async def test_id_of_a_running_request_is_refused() -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = never
         await client.initialize()
-        client.ask(1, "key/list")
+        client.send_request(1, "key/list")
         await client.settled()
         assert code(await client.call(1, "provider/list")) == INVALID_REQUEST
-        assert code(await client.call("1", "provider/list")) is None  # text is another id
-        client.tell("$/cancelRequest", {"id": 1})
+        assert (
+            code(await client.call("1", "provider/list")) is None
+        )  # a text is another id than a number
+        client.notify("$/cancelRequest", {"id": 1})
         await client.until(lambda m: m.get("id") == 1 and code(m) == CANCELLED)
-        assert [code(one) for one in client.answers(1)] == [INVALID_REQUEST, CANCELLED]
+        assert [code(answer) for answer in client.answers(1)] == [INVALID_REQUEST, CANCELLED]
 
 
 async def test_notifications_are_never_answered() -> None:
-    async with door() as (client, _):
-        client.tell("key/list", {})  # before initialize too
+    async with connect() as (client, _):
+        client.notify("key/list", {})  # before initialize too
         await client.initialize()
         for method in ("key/list", "no/such", "$/setTrace", "$/such", "initialize", "shutdown"):
-            client.tell(method, {"nope": 1})
-        client.say({"jsonrpc": "2.0", "id": "s:99", "result": 1})  # an answer to nothing
+            client.notify(method, {"nope": 1})
+        client.send({"jsonrpc": "2.0", "id": "s:99", "result": 1})  # an answer to no request
         await client.settled()
-        assert [m["id"] for m in client.heard] == ["init", "ping-1"]
+        assert [m["id"] for m in client.messages] == ["init", "ping-1"]
 
 
-async def test_requests_in_flight_have_a_bound() -> None:
-    async with door() as (client, app):
-        app.does["key/list"] = never
+async def test_running_requests_are_limited() -> None:
+    async with connect() as (client, app):
+        app.behaviours["key/list"] = never
         await client.initialize()
         for id_ in range(REQUESTS_IN_FLIGHT_MAX):
-            client.ask(id_, "key/list")
+            client.send_request(id_, "key/list")
         answer = await client.call("more", "provider/list")
         assert code(answer) == -32001
         assert answer["error"]["data"]["retryable"] is True
-        assert len(client.heard) == 2
-        client.tell("$/cancelRequest", {"id": 0})
+        assert len(client.messages) == 2
+        client.notify("$/cancelRequest", {"id": 0})
         await client.answer(0)
         assert code(await client.call("again", "provider/list")) is None
 
@@ -386,26 +386,27 @@ def chat(stream_id: str, **more: Any) -> dict[str, Any]:
     return CHAT | {"streamId": stream_id} | more
 
 
-async def test_all_events_precede_the_answer() -> None:
-    async with door() as (client, app):
+async def test_events_precede_the_answer() -> None:
+    async with connect() as (client, app):
         batches = [[TextDelta("b", f"{n} ")] for n in range(200)]
         for name in "ab":
             app.answers[name] = lambda _: ScriptedAnswer(batches)
         await client.initialize()
-        client.ask("a", "chat/send", chat("a"))
-        client.ask("b", "chat/send", chat("b"))
+        client.send_request("a", "chat/send", chat("a"))
+        client.send_request("b", "chat/send", chat("b"))
         for name in "ab":
             answer = await client.answer(name)
             await client.settled()
-            place = client.heard.index(answer)
-            mine = [
-                at
-                for at, m in enumerate(client.heard)
-                if m.get("params", {}).get("streamId") == name
+            events_at = [
+                index
+                for index, message in enumerate(client.messages)
+                if message.get("params", {}).get("streamId") == name
             ]
-            assert max(mine) < place
+            assert max(events_at) < client.messages.index(answer)
             text = "".join(
-                event["delta"] for at in mine for event in client.heard[at]["params"]["events"]
+                event["delta"]
+                for index in events_at
+                for event in client.messages[index]["params"]["events"]
             )
             assert text == answer["result"]["message"]["content"]
 
@@ -414,154 +415,151 @@ async def test_all_events_precede_the_answer() -> None:
     ("options", "params"),
     [({}, {"stream": False}), ({"optOutNotifications": ["chat/events"]}, {})],
 )
-async def test_a_chat_without_events(options: Any, params: Any) -> None:
-    async with door() as (client, app):
+async def test_chat_without_events(options: Any, params: Any) -> None:
+    async with connect() as (client, app):
         app.answers["s"] = lambda _: ScriptedAnswer([[TextDelta("b", "x")]] * 3)
         await client.initialize(**options)
         answer = await client.call(1, "chat/send", chat("s", **params))
         assert answer["result"]["message"]["content"] == "xxx"
-        assert client.notes("chat/events") == []
+        assert client.notifications("chat/events") == []
 
 
-async def test_a_failed_chat_ends_in_its_error() -> None:
-    async with door() as (client, app):
+async def test_failed_chat_ends_with_its_error() -> None:
+    async with connect() as (client, app):
         error = KeyMissing("store a key first", partial={"message": None, "usage": None})
         app.answers["s"] = lambda _: ScriptedAnswer([[TextDelta("b", "x")]], error=error)
         await client.initialize()
         answer = await client.call(1, "chat/send", chat("s"))
         assert code(answer) == -31010
         assert answer["error"]["data"]["partial"] == {"message": None, "usage": None}
-        assert client.heard[-1] is answer
-        assert len(client.notes("chat/events")) == 1
+        assert client.messages[-1] is answer
+        assert len(client.notifications("chat/events")) == 1
         app.answers["s"] = lambda _: ScriptedAnswer([])
-        assert "result" in await client.call(2, "chat/send", chat("s"))  # the name is free again
+        assert "result" in await client.call(2, "chat/send", chat("s"))  # the id is free again
 
 
 @pytest.mark.parametrize("after", [0, 1])
-async def test_a_cancelled_chat_is_a_success_with_what_there_is(after: int) -> None:
-    async with door() as (client, app):
+async def test_cancelled_chat_returns_its_partial_message(after: int) -> None:
+    async with connect() as (client, app):
         go = asyncio.Semaphore(after)
         answer = ScriptedAnswer([[TextDelta("b", "x")]] * 9, pace=go.acquire)
         app.answers["s"] = lambda _: answer
         await client.initialize()
-        client.ask(1, "chat/send", chat("s"))
+        client.send_request(1, "chat/send", chat("s"))
         if after:
             await client.until(lambda m: m.get("method") == "chat/events")
-        client.tell("$/cancelRequest", {"id": 1})
-        got = await client.answer(1)
-        assert got["result"]["finishReason"]["unified"] == "cancelled"
-        assert got["result"]["message"]["content"] == "x" * after
+        client.notify("$/cancelRequest", {"id": 1})
+        result = (await client.answer(1))["result"]
+        assert result["finishReason"]["unified"] == "cancelled"
+        assert result["message"]["content"] == "x" * after
         assert answer.closed
 
 
-async def test_a_chat_cancelled_while_the_rooms_open() -> None:
-    async with door() as (client, app):
-        app.opening = asyncio.Event()
+async def test_chat_cancelled_while_services_are_built() -> None:
+    async with connect() as (client, app):
+        app.build_allowed = asyncio.Event()
         app.answers["s"] = lambda _: ScriptedAnswer([[TextDelta("b", "x")]], pace=never)
         await client.initialize()
-        client.ask(1, "chat/send", chat("s"))
-        client.tell("$/cancelRequest", {"id": 1})
+        client.send_request(1, "chat/send", chat("s"))
+        client.notify("$/cancelRequest", {"id": 1})
         await client.settled()
         assert client.answers(1) == []
-        app.opening.set()
-        got = await client.answer(1)
-        assert got["result"]["finishReason"]["unified"] == "cancelled"
+        app.build_allowed.set()
+        result = (await client.answer(1))["result"]
+        assert result["finishReason"]["unified"] == "cancelled"
 
 
-async def test_a_stream_name_cannot_be_used_twice_at_once() -> None:
-    async with door() as (client, app):
+async def test_id_of_a_running_stream_is_refused() -> None:
+    async with connect() as (client, app):
         app.answers["s"] = lambda _: ScriptedAnswer([[TextDelta("b", "x")]], pace=never)
         await client.initialize()
-        client.ask(1, "chat/send", chat("s"))
+        client.send_request(1, "chat/send", chat("s"))
         assert code(await client.call(2, "chat/send", chat("s"))) == -31050
-        client.tell("$/cancelRequest", {"id": 1})
+        client.notify("$/cancelRequest", {"id": 1})
         assert "result" in await client.answer(1)
 
 
-async def test_streams_have_a_bound() -> None:
-    async with door() as (client, app):
+async def test_running_streams_are_limited() -> None:
+    async with connect() as (client, app):
         await client.initialize()
         for n in range(STREAMS_MAX + 1):
             app.answers[f"s{n}"] = lambda _: ScriptedAnswer([[]], pace=never)
-            client.ask(n, "chat/send", chat(f"s{n}"))
+            client.send_request(n, "chat/send", chat(f"s{n}"))
         assert code(await client.answer(STREAMS_MAX)) == -32001
-        assert len(client.heard) == 2
-        client.tell("$/cancelRequest", {"id": 0})
+        assert len(client.messages) == 2
+        client.notify("$/cancelRequest", {"id": 0})
         await client.answer(0)
         app.answers["t"] = lambda _: ScriptedAnswer([])
         assert "result" in await client.call("t", "chat/send", chat("t"))
 
 
-async def test_a_chat_of_a_client_that_does_not_read_stands_still() -> None:
-    async with door() as (client, app):
-        big = [[TextDelta("b", "x" * 10_000)]] * 200
-        answer = ScriptedAnswer(big)
+async def test_chat_pauses_while_the_client_does_not_read() -> None:
+    async with connect() as (client, app):
+        answer = ScriptedAnswer([[TextDelta("b", "x" * 10_000)]] * 200)
         app.answers["s"] = lambda _: answer
-        app.does["key/list"] = no_keys
+        app.behaviours["key/list"] = no_keys
         await client.initialize()
-        client.ignore()
-        client.ask(1, "chat/send", chat("s"))
+        client.stop_reading()
+        client.send_request(1, "chat/send", chat("s"))
         for _ in range(2000):
             await asyncio.sleep(0)
-        assert 0 < answer.given < 60  # 256 KiB, a pipe and what is on its way
-        client.ask(2, "key/list")
+        assert 0 < answer.batches_sent < 60  # at most 256 KiB, a full pipe and the write in between
+        client.send_request(2, "key/list")
         for _ in range(2000):
             await asyncio.sleep(0)
-        assert app.asked[-1][0] == "key/list"
-        client.listen()
-        got = await client.answer(1)
-        assert got["result"]["message"]["content"] == "x" * 2_000_000
-        assert (
-            len("".join(e["delta"] for p in client.notes("chat/events") for e in p["events"]))
-            == 2_000_000
-        )
-        assert client.heard.index(client.answers(2)[0]) < client.heard.index(got)
+        assert app.calls[-1][0] == "key/list"
+        client.start_reading()
+        chat_answer = await client.answer(1)
+        assert chat_answer["result"]["message"]["content"] == "x" * 2_000_000
+        batches = [params["events"] for params in client.notifications("chat/events")]
+        assert sum(len(event["delta"]) for batch in batches for event in batch) == 2_000_000
+        assert client.messages.index(client.answers(2)[0]) < client.messages.index(chat_answer)
 
 
-async def test_a_client_that_does_not_read_its_answers_is_not_read_either() -> None:
-    async with door() as (client, _):
+async def test_requests_are_not_read_while_answers_are_unread() -> None:
+    async with connect() as (client, _):
         await client.initialize()
-        client.ignore()
+        client.stop_reading()
         much = "x" * (OUTBOX_MAX_BYTES - 500_000)
         client.connection._outbox.send(json.dumps({"method": "much", "params": much}).encode())
         os.set_blocking(client.write_fd, False)
         request = frame(json.dumps({"jsonrpc": "2.0", "id": "x" * 100, "method": "no"}).encode())
-        said, stuck, rest = 0, 0, b""
-        while stuck < 500:  # until the door takes no more
+        sent, blocked, rest = 0, 0, b""
+        while blocked < 500:  # until the server reads no more
             rest = rest or request * 300
             try:
-                taken = os.write(client.write_fd, rest)
-                said, stuck, rest = said + taken, 0, rest[taken:]
+                written = os.write(client.write_fd, rest)
+                sent, blocked, rest = sent + written, 0, rest[written:]
             except BlockingIOError:
-                stuck += 1
+                blocked += 1
             await asyncio.sleep(0)
         held = client.connection._outbox.held_bytes
         print(
-            f"\nunread answers: {said // len(request)} requests taken, {held / 2**20:.1f} MiB held"
+            f"\nunread answers: {sent // len(request)} requests taken, {held / 2**20:.1f} MiB held"
         )
         assert OUTBOX_MAX_BYTES <= held < OUTBOX_MAX_BYTES + 1024
-        client.listen()
-        async with asyncio.timeout(10):
-            while client.connection._outbox.full:  # noqa: ASYNC110 - there is no news to wait for
+        client.start_reading()
+        async with asyncio.timeout(WAIT_S):
+            while client.connection._outbox.full:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0)
 
 
-# --- the way back --------------------------------------------------------------------------------
+# --- notifications and prompts -------------------------------------------------------------------
 
-QUESTION = ShowMessageRequest(
+PROMPT = ShowMessageRequest(
     type=2, message="disabled", actions=(MessageAction(title="A"), MessageAction(title="B"))
 )
 
 
-async def test_opt_out() -> None:
-    async with door() as (client, app):
+async def test_opted_out_notification_is_not_sent() -> None:
+    async with connect() as (client, app):
         await client.initialize(optOutNotifications=["vault/changed"])
         assert app.session is not None
         app.session.client.notify("vault/changed", CHANGED)
         app.session.client.notify("key/changed", CHANGED)
         await client.settled()
-        assert client.notes("vault/changed") == []
-        assert client.notes("key/changed") == [
+        assert client.notifications("vault/changed") == []
+        assert client.notifications("key/changed") == [
             {"keyId": "k", "provider": "p", "change": "stored", "state": None, "reason": None}
         ]
 
@@ -576,43 +574,43 @@ async def test_opt_out() -> None:
         ({"error": {"code": -32601, "message": "no"}}, None),
     ],
 )
-async def test_prompt(reply: Any, wanted: str | None) -> None:
-    async with door() as (client, app):
+async def test_prompt_returns_the_chosen_action(reply: Any, wanted: str | None) -> None:
+    async with connect() as (client, app):
         await client.initialize(capabilities={"prompt": True})
         assert app.session is not None
-        asked = asyncio.create_task(app.session.client.prompt(QUESTION))
+        prompt = asyncio.create_task(app.session.client.prompt(PROMPT))
         request = await client.until(lambda m: m.get("method") == "window/showMessageRequest")
         assert request["id"] == "s:1"
-        assert request["params"] == QUESTION.model_dump(mode="json", exclude={"meta"})
-        client.say({"jsonrpc": "2.0", "id": request["id"]} | reply)
-        assert await asked == wanted
+        assert request["params"] == PROMPT.model_dump(mode="json", exclude={"meta"})
+        client.send({"jsonrpc": "2.0", "id": request["id"]} | reply)
+        assert await prompt == wanted
 
 
-async def test_no_prompt_for_a_client_that_cannot_ask() -> None:
-    async with door() as (client, app):
+async def test_client_without_prompts_is_not_asked() -> None:
+    async with connect() as (client, app):
         await client.initialize()
         assert app.session is not None
-        assert await app.session.client.prompt(QUESTION) is None
-        assert len(client.heard) == 1
+        assert await app.session.client.prompt(PROMPT) is None
+        assert len(client.messages) == 1
 
 
-async def test_a_prompt_of_a_client_that_leaves_is_dismissed() -> None:
-    async with door() as (client, app):
+async def test_prompt_of_a_closed_client_is_dismissed() -> None:
+    async with connect() as (client, app):
         await client.initialize(capabilities={"prompt": True})
         assert app.session is not None
-        asked = asyncio.create_task(app.session.client.prompt(QUESTION))
+        prompt = asyncio.create_task(app.session.client.prompt(PROMPT))
         await client.until(lambda m: m.get("method") == "window/showMessageRequest")
-        client.hang_up()
-        assert await asked is None
+        client.close_stdin()
+        assert await prompt is None
 
 
-async def test_nothing_can_be_sent_past_the_outbox() -> None:
-    async with door(ScriptedApp()) as (client, _):
+async def test_pygls_cannot_write_past_the_outbox() -> None:
+    async with connect(ScriptedApp()) as (client, _):
         protocol = client.connection._server.protocol
-        ways: list[Callable[..., Any]] = [protocol.notify, protocol.send_request]
-        for way in ways:
+        senders: list[Callable[..., Any]] = [protocol.notify, protocol.send_request]
+        for send in senders:
             with pytest.raises(RuntimeError):
-                way("x", {})
+                send("x", {})
         with pytest.raises(RuntimeError):
             protocol.structure_message({"jsonrpc": "2.0"})
-        assert client.heard == []
+        assert client.messages == []

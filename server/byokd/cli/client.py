@@ -25,7 +25,7 @@ from pydantic_core import from_json, to_json
 
 from byokd import __version__
 from byokd.crypto.seal import info, seal
-from byokd.process.environment import kept
+from byokd.process.environment import allowed_environment
 from byokd.protocol.base import JsonObject, PageParams, Params, Result
 from byokd.protocol.errors import ErrorData
 from byokd.protocol.lifecycle import (
@@ -102,7 +102,7 @@ class Daemon:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=kept(os.environ),
+            env=allowed_environment(os.environ),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

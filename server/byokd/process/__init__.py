@@ -1,1 +1,1 @@
-"""What the process does to itself at start: reads its environment, and hides its memory."""
+"""The process itself: its environment variables and its hardening."""

@@ -1,7 +1,7 @@
-"""How a process stands that holds keys: no core file, no reader of its memory, no borrowed folder.
+"""Hardening of a process that holds keys: no core file, no access to its memory, a safe folder.
 
-Knows the operating system's switches. Must not import anything that `initialize` would wait for;
-`hide_memory` loads ctypes, and is called while nobody waits and before any key is opened.
+Nothing slow is imported at module level. `hide_memory` imports ctypes; the application calls it
+after `initialize` and before any key is opened.
 """
 
 from __future__ import annotations
@@ -19,35 +19,36 @@ _PT_DENY_ATTACH: Final = 31
 _NONE: Final = 0
 _PTH_MAX_BYTES: Final = 64 * 1024
 _EXPECTED_PTH: Final = frozenset({"distutils-precedence.pth", "_virtualenv.pth"})
-"""Files with code that setuptools and virtualenv put into every environment."""
+"""`.pth` files with code that setuptools and virtualenv put into every environment."""
 
 _log = logging.getLogger(__name__)
 
 
-def stand_alone() -> None:
-    """Make every new file for this user only, and leave no core file."""
+def restrict_files() -> None:
+    """Make new files private to this user, and disable core files."""
     os.umask(0o077)
     try:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, OSError, ValueError):  # Windows, or a limit that may not be changed
+    except (ImportError, OSError, ValueError):  # Windows, or the limit may not be changed
         return
 
 
 def leave_folder() -> None:
-    """Go where others cannot put a file: what we were started in may be somebody's workspace.
+    """Change to a folder where no other user can put a file.
 
-    The root also keeps no disk busy that the person wants to take out.
+    The folder that the daemon was started in may be a workspace. The root folder also does not
+    prevent a disk from being unmounted.
     """
     os.chdir(os.environ.get("SYSTEMROOT", sys.base_prefix) if sys.platform == "win32" else "/")
 
 
 def hide_memory() -> bool:
-    """Keep other programs of the same user out of our memory; tell whether the system agreed.
+    """Forbid other programs of the same user to read this process; return whether it worked.
 
-    On Linux this also takes away `/proc/<pid>/environ`, which keeps what the process was started
-    with, and the core dump to a program, which the size limit does not forbid.
+    On Linux this also protects `/proc/<pid>/environ`, which has the initial environment, and
+    prevents core dumps to a program, which the size limit of core files does not.
     """
     import ctypes
 
@@ -58,7 +59,7 @@ def hide_memory() -> bool:
         elif sys.platform == "darwin":
             library = ctypes.CDLL(None, use_errno=True)
             done = library.ptrace(_PT_DENY_ATTACH, _NONE, None, _NONE)
-        else:  # Windows gives a debugger the rights of the user, and there is no switch for it
+        else:  # Windows lets a debugger of the same user attach; nothing can forbid it
             return False
     except (OSError, AttributeError):
         return False
@@ -66,25 +67,25 @@ def hide_memory() -> bool:
 
 
 def start_up_code() -> Iterator[str]:
-    """Yield the files that ran code in this Python before us and that nobody expects there.
+    """Yield the unexpected files that run code in every start of this Python.
 
-    A `.pth` file is a way to run code in every process of an environment without being imported; a
-    package was once published with one that collected keys.
+    A `.pth` file runs code without being imported; a package was once published with one that
+    collected keys.
     """
     libraries = Path(sysconfig.get_path("purelib"))
     for path in sorted(libraries.glob("*.pth")):
         if path.name not in _EXPECTED_PTH and _runs_code(path):
             yield str(path)
     for name in ("sitecustomize", "usercustomize"):
-        at = getattr(sys.modules.get(name), "__file__", None)
-        if at and Path(at).is_relative_to(libraries):
-            yield at
+        path_text = getattr(sys.modules.get(name), "__file__", None)
+        if path_text and Path(path_text).is_relative_to(libraries):
+            yield path_text
 
 
 def warn_of_start_up_code() -> None:
-    """Say which files are unexpected, once."""
-    for found in start_up_code():
-        _log.warning("%s runs code in every start of this Python; see who put it there", found)
+    """Log a warning for each file of `start_up_code()`."""
+    for path in start_up_code():
+        _log.warning("%s runs code in every start of this Python; check where it comes from", path)
 
 
 def _runs_code(path: Path) -> bool:

@@ -1,1 +1,1 @@
-"""The door: JSON-RPC in, events out."""
+"""The server: JSON-RPC over stdio."""

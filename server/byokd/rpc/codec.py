@@ -1,8 +1,7 @@
-"""JSON-RPC 2.0 messages: strict bytes in, our values out, and back.
+"""JSON-RPC 2.0 messages: decodes bodies strictly, and encodes answers and notifications.
 
-Knows what a message is, and refuses text that two parsers could read differently. Only the top
-level of a message is ever taken for a message: what lies in params is data, whatever it is called.
-Must not know methods, handlers or framing.
+JSON that two parsers could read differently is refused. Only the top level is read as a message;
+params are data, whatever names they contain.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from byokd.protocol.base import Json, JsonObject, Params, Value
 from byokd.protocol.errors import ByokdError, InvalidRequest, ParseFailed
 
 Id: TypeAlias = int | str
-SAFE_INT_MAX: Final = 2**53 - 1  # beyond it, JavaScript and we could mean different numbers
+SAFE_INT_MAX: Final = 2**53 - 1  # JavaScript cannot represent all integers beyond it
 
-_SALVAGE_TOKENS_MAX: Final = 100_000  # a request names its id long before
+_SALVAGE_TOKENS_MAX: Final = 100_000  # a request has its id well before
 _ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Wants exactly one answer."""
+    """A message that gets exactly one answer."""
 
     id: Id
     method: str
@@ -39,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Wants none."""
+    """A message without an id; it gets no answer."""
 
     method: str
     params: Json
@@ -47,7 +46,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to a request of ours; an error counts as no result."""
+    """The client's answer to a request of the daemon; `result` is null for an error."""
 
     id: Id
     result: Json
@@ -57,7 +56,7 @@ Message: TypeAlias = Request | Notification | Reply
 
 
 class Refused(Exception):
-    """Bytes that are not a message. `id` is the request's, as far as it can be told."""
+    """The body is not a valid message. `id` is the request's, if it could be read."""
 
     def __init__(self, error: ByokdError, id_: Id | None = None) -> None:
         super().__init__(error.user_message)
@@ -66,11 +65,11 @@ class Refused(Exception):
 
 
 def decode(body: bytes) -> Message:
-    """Read one body.
+    """Return the message in a body.
 
     Raises:
-        Refused: with `ParseFailed` for bytes that are not strict JSON, with `InvalidRequest` for
-            JSON that is too large, too deep or not a message.
+        Refused: with `ParseFailed` if the body is not strict JSON, with `InvalidRequest` if it is
+            too large, too deep or not a message.
     """
     try:
         _check_size(body)
@@ -85,30 +84,30 @@ def decode(body: bytes) -> Message:
 
 
 def response(id_: Id, result: Value | Json) -> bytes:
-    """Write an answer; every field of a model is there, by its wire name."""
+    """Return a response; a model is written with all its fields and their wire names."""
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (to_json(id_), _value(result))
 
 
 def error_response(id_: Id | None, code: int, error: ByokdError) -> bytes:
-    """Write an error answer; what looks like a key in its sentences is masked."""
+    """Return an error response; text in its message that looks like a key is redacted."""
     data = error.data()
-    said = redact(data.user_message)
-    data = data.model_copy(update={"user_message": said})
+    message = redact(data.user_message)
+    data = data.model_copy(update={"user_message": message})
     return b'{"jsonrpc":"2.0","id":%b,"error":{"code":%d,"message":%b,"data":%b}}' % (
         to_json(id_),
         code,
-        to_json(said),
+        to_json(message),
         _value(data),
     )
 
 
 def notification(method: str, params: Params) -> bytes:
-    """Write a notification."""
+    """Return a notification."""
     return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (to_json(method), _params(params))
 
 
 def request(id_: str, method: str, params: Params) -> bytes:
-    """Write a request of ours."""
+    """Return a request of the daemon."""
     return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (
         to_json(id_),
         to_json(method),
@@ -143,10 +142,10 @@ def _is_id(value: Json) -> TypeGuard[Id]:
 
 
 def _check_size(body: bytes) -> None:
-    """Refuse what would cost too much to parse, before it is parsed.
+    """Refuse a body that would cost too much to parse.
 
-    Without its strings, JSON is punctuation: one value stands at the end of each container that is
-    not empty and one before each comma, and each level of depth is one layer of brackets.
+    Its values and its depth are counted in the text without strings: there is one value before
+    each comma and one at the end of each container that is not empty.
     """
     bare = _without_strings(body)
     brackets = bare.translate(_ONE_BRACKET, _NOT_BRACKETS)
@@ -164,10 +163,10 @@ def _check_size(body: bytes) -> None:
 
 
 def _without_strings(body: bytes) -> bytes:
-    """Return the body with one quote for each string."""
+    """Return the body with each string replaced by one quote."""
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if body.count(b'"') > 4 * MESSAGE_MAX_VALUES:  # a key and a value, two quotes each
+    if body.count(b'"') > 4 * MESSAGE_MAX_VALUES:  # a name and a value, two quotes each
         raise _too_many()
     return b'"'.join(body.split(b'"')[::2])
 
@@ -177,10 +176,10 @@ def _too_many() -> InvalidRequest:
 
 
 def _parse(body: bytes) -> Json:
-    """Parse strictly: UTF-8, no NaN, no infinity, no lone surrogate, no key twice in an object.
+    """Parse strictly: UTF-8, no NaN, no infinity, no lone surrogate, no duplicate name.
 
-    The parser keeps the last of two equal keys, so they show as fewer members than colons. Its
-    cache of short strings is for keys only: a value may be a secret.
+    The parser keeps the last of two equal names, so duplicates show as fewer members than colons.
+    It caches short strings for names only, because a value may be a secret.
     """
     try:
         value: Json = from_json(body, allow_inf_nan=False, cache_strings="keys")
@@ -192,38 +191,41 @@ def _parse(body: bytes) -> Json:
 
 
 def _members(value: Json) -> int:
-    """Count the members of all objects, refusing numbers that overflow on the way."""
+    """Return the number of members of all objects.
+
+    Raises:
+        ParseFailed: a number is too large for a float.
+    """
     members = 0
-    left = [value]
-    while left:
-        here = left.pop()
-        if type(here) is dict:
-            members += len(here)
-            left.extend(here.values())
-        elif type(here) is list:
-            left.extend(here)
-        elif type(here) is float and not isfinite(here):
+    remaining = [value]
+    while remaining:
+        node = remaining.pop()
+        if type(node) is dict:
+            members += len(node)
+            remaining.extend(node.values())
+        elif type(node) is list:
+            remaining.extend(node)
+        elif type(node) is float and not isfinite(node):
             raise ParseFailed("a number is too large")
     return members
 
 
 def _salvage_id(body: bytes) -> Id | None:
-    """Find the id of a request that cannot be read, so that its sender need not wait for ever.
+    """Return the id of a request that cannot be parsed, so that its sender gets an answer.
 
-    Only an id at the top level counts, only if there is exactly one, and only beside a method:
-    what has none is not a request.
+    The id counts if it is the only one at the top level and there is a method beside it.
     """
     depth = 0
     ids: list[bytes] = []
     has_method = False
-    for found, _ in zip(_member().finditer(body), range(_SALVAGE_TOKENS_MAX), strict=False):
-        if found["open"]:
+    for match, _ in zip(_member().finditer(body), range(_SALVAGE_TOKENS_MAX), strict=False):
+        if match["open"]:
             depth += 1
-        elif found["close"]:
+        elif match["close"]:
             depth -= 1
-        elif depth == 1 and found["id"]:
-            ids.append(found["id"])
-        elif depth == 1 and found["method"]:
+        elif depth == 1 and match["id"]:
+            ids.append(match["id"])
+        elif depth == 1 and match["method"]:
             has_method = True
     if not has_method or len(ids) != 1:
         return None
@@ -234,9 +236,9 @@ def _salvage_id(body: bytes) -> Id | None:
     return value if _is_id(value) else None
 
 
-@cache  # most clients never send anything that needs it
+@cache  # compiled on first use: most clients never send an invalid body
 def _member() -> re.Pattern[bytes]:
-    """Find brackets, strings, and the members that name an id or a method."""
+    """Return a pattern for brackets, strings, and members that are an id or a method."""
     return re.compile(
         rb'"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?[0-9]{1,17}(?![0-9.eE]))'
         rb'|(?P<method>"method"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+"'

@@ -1,8 +1,4 @@
-"""What goes wrong, as JSON-RPC says it.
-
-Knows the code of each kind, and that an exception which is not ours tells a client nothing but an
-id. Must not decide what a failure means. This is the only module that knows a code.
-"""
+"""JSON-RPC codes of the error kinds, and what a client gets for any other exception."""
 
 from __future__ import annotations
 
@@ -55,7 +51,7 @@ CODES: Final[dict[Kind, int]] = {
 
 
 def as_ours(exc: BaseException) -> ByokdError:
-    """Return the error to answer with; a foreign exception is logged and becomes `internal`."""
+    """Return the error to answer with; any other exception is logged and becomes `internal`."""
     if isinstance(exc, ByokdError):
         return exc
     error = Internal("something went wrong inside byokd; its log has more under this error id")
@@ -64,9 +60,9 @@ def as_ours(exc: BaseException) -> ByokdError:
 
 
 def describe(exc: BaseException) -> str:
-    """Tell an exception by type and place only.
+    """Return the type and the code locations of an exception.
 
-    Its text, its arguments and the source lines are left out: any of them may quote a key.
+    Its text, its arguments and the source lines are left out, because they may contain a key.
     """
     frames = list(walk_tb(exc.__traceback__))[-_FRAMES_MAX:]
     places = [

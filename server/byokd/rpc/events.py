@@ -1,7 +1,4 @@
-"""Stream events as JSON, made for speed: deltas by template, everything else by their types.
-
-Knows the wire form of an event and which of them may be merged. Must not know who sends them when.
-"""
+"""Writes stream events as JSON: deltas by a template, for speed, other events by their types."""
 
 from __future__ import annotations
 
@@ -14,16 +11,15 @@ if TYPE_CHECKING:
     from byokd.protocol.events import Event
 
 DELTA_END: Final = b'"}'
-"""Closes what `Written.head` and any number of `Written.text` opened."""
+"""Ends a delta, after `Written.head` and any number of `Written.text`."""
 
 
 class Written(NamedTuple):
     """One event as bytes.
 
-    `key` says what it can be merged with: the type and block of a delta, None for other events.
-    A delta is `head`, `text` and `DELTA_END`; the texts of equal keys may simply follow each
-    other, because escaped JSON text does not depend on what stands before it. Any other event is
-    its `head` alone.
+    `key` is the type and the block of a delta, None for other events. A delta is `head`, `text` and
+    `DELTA_END`; deltas with equal keys are merged by joining their texts, because escaped JSON text
+    does not depend on its neighbours. Any other event is its `head` alone.
     """
 
     key: tuple[str, str] | None
@@ -39,7 +35,7 @@ def write_event(event: Event) -> Written:
         return _delta(event.type, "blockId", event.block_id, event.delta)
     if event.type == "toolCallDelta":
         return _delta(event.type, "callId", event.call_id, event.delta)
-    from byokd.protocol.events import write  # built when the first chat needs it
+    from byokd.protocol.events import write  # the types are built by the first chat
 
     return Written(None, write(event), b"")
 
@@ -52,6 +48,6 @@ def _delta(kind: str, id_name: str, id_: str, text: str) -> Written:
     return Written((kind, id_), _head(kind, id_name, id_), written[1:-1])
 
 
-@lru_cache(maxsize=256)  # a block's deltas share their head, and few blocks are open at once
+@lru_cache(maxsize=256)  # the deltas of a block share their head, and few blocks are open at once
 def _head(kind: str, id_name: str, id_: str) -> bytes:
     return b'{"type":"%b","%b":%b,"delta":"' % (kind.encode(), id_name.encode(), to_json(id_))

@@ -1,10 +1,7 @@
-"""Bytes in, message bodies out: the Language Server Protocol's header framing, sans-I/O.
+"""The header framing of the Language Server Protocol, without I/O: bytes in, bodies out.
 
-Knows headers, lengths and their bounds. Must not know JSON, or where the bytes come from. Feed it
-bytes cut anywhere, then ask for what is there until it says None.
-
-A body longer than the limit is skipped without being stored. A length that cannot be read is the
-end: nobody can tell where the next message starts.
+A body over the limit is skipped without being stored. A length that cannot be read is fatal,
+because it is unknown where the next message starts.
 """
 
 from __future__ import annotations
@@ -29,35 +26,35 @@ _UTF8: Final = frozenset({b"utf-8", b"utf8"})
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A message that cannot be read. After a fatal one, nothing more can be."""
+    """A message that cannot be read; after a fatal fault, no further message can be read."""
 
     error: ByokdError
     fatal: bool = False
 
 
-Found: TypeAlias = bytes | Fault | None
-"""A body, a fault, or None where more bytes are needed."""
+Frame: TypeAlias = bytes | Fault | None
+"""A body, a fault, or None if more bytes are needed."""
 
 
 class FrameReader:
-    """Cuts a byte stream into message bodies.
+    """Splits a byte stream into message bodies.
 
-    Memory grows only with bytes that have arrived, never with what a header promises.
+    Memory grows with the bytes received, not with the length in a header.
     """
 
     __slots__ = ("_buffer", "_dead", "_length", "_lines", "_refused", "_scanned", "_skip")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._scanned = 0  # bytes of the buffer known to hold no line end
+        self._scanned = 0  # bytes at the start of the buffer without a line end
         self._lines: list[bytes] = []
-        self._length: int | None = None  # of the body that is being read
-        self._refused: Fault | None = None  # the answer to a body that is read and thrown away
+        self._length: int | None = None  # of the body being read
+        self._refused: Fault | None = None  # to be returned instead of the body being read
         self._skip = 0
         self._dead = False
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, cut anywhere."""
+        """Take bytes; they may end anywhere in a message."""
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
@@ -65,8 +62,8 @@ class FrameReader:
         if not self._dead:
             self._buffer += data
 
-    def next(self) -> Found:
-        """Return the next body or fault, or None until more bytes come."""
+    def next(self) -> Frame:
+        """Return the next body or fault, or None if more bytes are needed."""
         while not self._dead:
             if self._length is not None:
                 return self._body(self._length)
@@ -82,15 +79,15 @@ class FrameReader:
                 fault = self._headers()
                 if fault is not None:
                     return fault
-            # else: an empty line between messages, which some clients leave behind
+            # else: an empty line between messages, which some clients send
         return None
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes held, waiting for the rest of their message."""
+        """Bytes received of a message that is not complete."""
         return len(self._buffer)
 
-    def _body(self, length: int) -> Found:
+    def _body(self, length: int) -> Frame:
         if len(self._buffer) < length:
             return None
         body = bytes(self._buffer[:length])
@@ -100,13 +97,13 @@ class FrameReader:
         return refused or body
 
     def _line(self) -> bytes | Fault | None:
-        """Cut one header line off the buffer, without its line end."""
+        """Remove one header line from the buffer; return it without its line end."""
         end = self._buffer.find(b"\n", self._scanned)
-        held = len(self._buffer) if end < 0 else end
-        if held > HEADER_LINE_MAX_BYTES + 1:  # one more, for a carriage return
+        length = len(self._buffer) if end < 0 else end
+        if length > HEADER_LINE_MAX_BYTES + 1:  # one more for a carriage return
             return _fatal("a header line is too long")
         if end < 0:
-            self._scanned = held
+            self._scanned = length
             return None
         line = bytes(self._buffer[:end]).removesuffix(b"\r")
         if len(line) > HEADER_LINE_MAX_BYTES:
@@ -120,16 +117,16 @@ class FrameReader:
         return line
 
     def _headers(self) -> Fault | None:
-        """Read a whole header block; what follows is a body, or to be skipped."""
+        """Read a complete header block: a body follows, or bytes to skip."""
         lines, self._lines = self._lines, []
         length = _content_length(lines)
         if isinstance(length, Fault):
             self._dead = True
             return length
         if length > MESSAGE_MAX_BYTES:
-            here = min(length, len(self._buffer))
-            del self._buffer[:here]
-            self._skip = length - here
+            buffered = min(length, len(self._buffer))
+            del self._buffer[:buffered]
+            self._skip = length - buffered
             return Fault(InvalidRequest(f"a message may have at most {MESSAGE_MAX_BYTES} bytes"))
         self._length = length
         if not all(_is_utf8(line) for line in lines):
@@ -159,9 +156,9 @@ def _content_length(lines: list[bytes]) -> int | Fault:
 def _is_utf8(line: bytes) -> bool:
     if not line.lower().startswith(b"content-type"):
         return True
-    named = _CHARSET.search(line)
-    return named is None or named[1].lower() in _UTF8
+    charset = _CHARSET.search(line)
+    return charset is None or charset[1].lower() in _UTF8
 
 
 def _fatal(reason: str) -> Fault:
-    return Fault(ParseFailed(f"{reason}; the connection cannot go on"), fatal=True)
+    return Fault(ParseFailed(f"{reason}; the connection ends"), fatal=True)

@@ -1,9 +1,8 @@
-"""Logging that cannot tell a secret: only our own records are written, and only to stderr.
+"""Logging to stderr without secrets: only byokd's own records are written.
 
-Knows loggers and the process's last-resort hooks. Every other library is silenced at every level:
-pygls logs params and bodies, httpx logs addresses, asyncio logs the text of lost exceptions. Our
-own records hold names, sizes, ids and types, never a value that came from outside; what looks like
-a key all the same is masked.
+Other libraries are silenced: pygls logs params and bodies, httpx logs addresses, asyncio logs the
+text of unhandled exceptions. byokd's records have names, sizes, ids and types, never a value from
+outside; text that looks like a key is redacted all the same.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ _log = logging.getLogger("byokd.rpc.logs")
 
 
 class StderrHandler(logging.Handler):
-    """Writes a line to stderr if that is possible at once, and drops it if not.
+    """Writes a line to stderr, or drops it if stderr is full or closed.
 
-    A client that never reads our stderr must not stop us, and a closed one is no reason to end.
+    A client that never reads stderr must not block the daemon.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, without any traceback: its text may quote a value."""
+        """Write one record without its traceback, whose text may contain a value."""
         try:
-            said = redact(record.getMessage())
-            line = f"byokd {record.levelname.lower()} {record.name}: {said}"
+            message = redact(record.getMessage())
+            line = f"byokd {record.levelname.lower()} {record.name}: {message}"
             data = line.replace("\n", " ").encode("utf-8", "replace")[:_RECORD_MAX_BYTES]
             if _writable(_STDERR):
                 os.write(_STDERR, data + b"\n")
@@ -47,7 +46,7 @@ class StderrHandler(logging.Handler):
 
 
 def set_up(level: str = "warning") -> None:
-    """Route our records to stderr and silence everybody else's; safe to call again."""
+    """Write byokd's records to stderr and silence all others; safe to call again."""
     logging.raiseExceptions = False
     logging.lastResort = None
     root = logging.getLogger()
@@ -58,20 +57,20 @@ def set_up(level: str = "warning") -> None:
     ours.propagate = False
     ours.setLevel(level.upper())
     sys.excepthook = _excepthook
-    sys.unraisablehook = lambda lost: _report("a destructor failed", lost.exc_value)
-    threading.excepthook = lambda lost: _report("a thread failed", lost.exc_value)
+    sys.unraisablehook = lambda failure: _report("a destructor failed", failure.exc_value)
+    threading.excepthook = lambda failure: _report("a thread failed", failure.exc_value)
 
 
-def say_why_not(error: Exception) -> None:
-    """Tell why the daemon cannot start: an error of ours says so itself, written for a person."""
+def log_start_failure(error: Exception) -> None:
+    """Log why the daemon cannot start: byokd's own errors with their text, others by type."""
     ours = type(error).__module__.startswith(f"{_OURS}.")
     _log.error("the daemon cannot start: %s", error if ours else describe(error))
 
 
-def loop_exception_handler(_loop: asyncio.AbstractEventLoop, news: dict[str, object]) -> None:
-    """Log what the loop could not deliver, by type and place."""
-    found = news.get("exception")
-    _report("the loop found a lost error", found if isinstance(found, BaseException) else None)
+def loop_exception_handler(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """Log an exception that no task handled, by type and place."""
+    error = context.get("exception")
+    _report("an error was not handled", error if isinstance(error, BaseException) else None)
 
 
 def _excepthook(

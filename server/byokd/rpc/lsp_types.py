@@ -1,13 +1,12 @@
 """A stand-in for `lsprotocol.types` while pygls is imported.
 
-Knows which names pygls reads from that module when it is imported. The real module defines 600
-attrs classes, which costs half a second, and the door uses none of them: method names are strings
-and its messages are its own. So pygls gets constants by value and everything else by promise; a
-promise that is ever kept imports the real module. Once pygls is in, the stand-in is taken out of
-`sys.modules` again, and whoever imports `lsprotocol.types` gets the real one.
+The real module defines 600 attrs classes, which takes half a second to import, and the server uses
+none of them. So pygls gets its constants by value and every other name as a lazy reference, which
+imports the real module if it is ever used. After pygls is imported, the stand-in is removed from
+`sys.modules`, and an import of `lsprotocol.types` gets the real module.
 
-A constant that is not listed here comes from the real module, so a newer pygls starts more slowly
-instead of failing.
+A constant that is not listed here is read from the real module, so a newer pygls starts more slowly
+but does not fail.
 """
 
 from __future__ import annotations
@@ -51,43 +50,43 @@ CONSTANTS: Final = {
 }
 
 
-class Promise:
-    """A name of the real module, looked up when something is done with it."""
+class LazyReference:
+    """A name of the real module, looked up when it is used."""
 
     def __init__(self, *path: str) -> None:
         self._path = path
 
-    def kept(self) -> Any:
-        """Import the real module and return what the name stands for there."""
-        found: Any = _real()
+    def resolve(self) -> Any:
+        """Import the real module and return the object with this name."""
+        value: Any = _real()
         for name in self._path:
-            found = getattr(found, name)
-        return found
+            value = getattr(value, name)
+        return value
 
-    def __getattr__(self, name: str) -> Promise:
-        if name.startswith("__"):  # what typing and inspect ask every object for
+    def __getattr__(self, name: str) -> LazyReference:
+        if name.startswith("__"):  # typing and inspect look these up on every object
             raise AttributeError(name)
-        return Promise(*self._path, name)
+        return LazyReference(*self._path, name)
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
-        """Keep the promise, and call what it stands for."""
-        return self.kept()(*args, **kwargs)
+        """Resolve the reference and call it."""
+        return self.resolve()(*args, **kwargs)
 
     def __getitem__(self, key: object) -> Any:
-        return self.kept()[key]
+        return self.resolve()[key]
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.kept())
+        return iter(self.resolve())
 
     def __contains__(self, key: object) -> bool:
-        return key in self.kept()
+        return key in self.resolve()
 
     def __instancecheck__(self, instance: object) -> bool:
-        return isinstance(instance, self.kept())
+        return isinstance(instance, self.resolve())
 
 
 class StandIn(ModuleType):
-    """`lsprotocol.types`, as far as importing pygls needs it; afterwards, a way to the real one."""
+    """`lsprotocol.types`, as far as importing pygls needs it; afterwards it uses the real one."""
 
     _aside = False
 
@@ -96,10 +95,10 @@ class StandIn(ModuleType):
             raise AttributeError(name)
         if self._aside or (name.isupper() and name not in _MAPS and name not in CONSTANTS):
             return getattr(_real(), name)
-        return CONSTANTS.get(name) or Promise(name)
+        return CONSTANTS.get(name) or LazyReference(name)
 
     def step_aside(self) -> None:
-        """Answer from the real module from now on: pygls is in, and whoever asks now means it."""
+        """Read every name from the real module from now on."""
         self._aside = True
 
 

@@ -1,11 +1,9 @@
-"""The only writer of stdout: what goes out, in which order, and who has to wait.
+"""Orders everything that is written to stdout, and bounds what waits to be written.
 
-Knows frames, streams and bounds. Must not know methods, or how a descriptor is written to.
-
-When nothing is under way, a message is written at once. While a write is under way, what arrives
-waits and goes out together, adjacent deltas of one block as one. Answers and notifications go
-before stream data, streams take turns, and the answer of a chat goes after its last event.
-Nothing is ever dropped: who produces too much waits in `events()` or `answer()`.
+If no write is running, a message is written at once. Messages that come during a write are written
+together after it, with adjacent deltas of one block merged. Answers and notifications go before
+stream data, streams take turns, and the answer of a chat goes after its last event. Nothing is
+dropped: a producer waits in `events()` or `answer()` while too much is unwritten.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from byokd.core.limits import OUTBOX_MAX_BYTES, OUTBOX_STREAM_MAX_BYTES, OUTBOX_
 from byokd.protocol.errors import Conflict
 from byokd.rpc.events import DELTA_END, Written, write_event
 from byokd.rpc.framing import frame
-from byokd.rpc.stdout import Listener, StdoutWriter
+from byokd.rpc.stdout import StdoutWriter, WriteListener
 
 if TYPE_CHECKING:
     from byokd.protocol.events import Event
@@ -30,39 +28,46 @@ _EVENTS_END: Final = b"]}}"
 
 
 class Outbox:
-    """Orders what goes out.
+    """The queue of unwritten messages.
 
-    `held_bytes` counts what was accepted and is not yet written; it exceeds `OUTBOX_MAX_BYTES`
-    only by messages sent with `send()`, whose causes the door stops reading when `full`.
-    `peak_bytes` is the most that was ever held.
+    Args:
+        open_writer: returns the writer of stdout, given the listener for its outcomes.
+        on_space: called when the outbox is no longer `full`.
+        on_broken: called when the client closed its end.
+
+    Attributes:
+        held_bytes: bytes accepted and not yet written. Only messages passed to `send()` can raise
+            it above `OUTBOX_MAX_BYTES`; the server stops reading requests while `full`.
+        peak_bytes: the largest value of `held_bytes`.
     """
 
     def __init__(
         self,
-        open_pipe: Callable[[Listener], StdoutWriter],
+        open_writer: Callable[[WriteListener], StdoutWriter],
         *,
-        on_room: Callable[[], None] = lambda: None,
+        on_space: Callable[[], None] = lambda: None,
         on_broken: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_room = on_room
+        self._on_space = on_space
         self._on_broken = on_broken
         self._control: deque[bytes] = deque()
         self._streams: dict[str, _Stream] = {}
-        self._ready: deque[_Stream] = deque()  # streams with something to write, in turns
-        self._under_way: list[tuple[_Stream, int]] = []  # streams in the chunk being written
-        self._chunk_bytes = 0  # size of that chunk; 0 when idle
+        self._ready: deque[_Stream] = deque()  # streams with unwritten data, in turns
+        self._in_chunk: list[tuple[_Stream, int]] = []  # streams in the chunk being written
+        self._chunk_bytes = 0  # size of that chunk; 0 if no write is running
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
-        self.held_bytes = self.peak_bytes = 0
-        self._pipe = open_pipe(self)
+        self.held_bytes = 0
+        self.peak_bytes = 0
+        self._writer = open_writer(self)
 
     @property
     def full(self) -> bool:
-        """Whether causing more output should wait; `on_room` is called when that changes."""
+        """Whether requests should wait; `on_space` is called when they may continue."""
         return self.held_bytes >= OUTBOX_MAX_BYTES and not self._closed
 
     def send(self, body: bytes) -> None:
-        """Send a message that cannot wait. Returns at once."""
+        """Queue a message without waiting for space."""
         if not self._closed:
             self._enqueue(frame(body))
 
@@ -70,38 +75,38 @@ class Outbox:
         """Begin a stream at event 0.
 
         Raises:
-            Conflict: a stream of this name is not over yet.
+            Conflict: a stream with this id is not finished.
         """
         if stream_id in self._streams:
             raise Conflict("this streamId is in use; choose another")
         self._streams[stream_id] = _Stream(stream_id)
 
     async def events(self, stream_id: str, events: Iterable[Event]) -> None:
-        """Send events of an open stream; wait while its unwritten bytes are over their bound."""
+        """Queue events of an open stream; wait while its unwritten bytes exceed their limit."""
         stream = self._streams[stream_id]
-        written = [write_event(event) for event in events]
+        encoded = [write_event(event) for event in events]
         if self.held_bytes:
-            await self._room(sum(len(one.head) + len(one.text) for one in written))
+            await self._wait_for_space(sum(len(event.head) + len(event.text) for event in encoded))
         if self._closed:
             return
         was_empty = not stream.batches
         before = stream.held_bytes
-        for one in written:
-            stream.add(one)
+        for event in encoded:
+            stream.add(event)
         self._hold(stream.held_bytes - before)
         if was_empty and stream.batches:
             self._ready.append(stream)
         self._pump()
         while stream.held_bytes > OUTBOX_STREAM_MAX_BYTES and not self._closed:
-            await self._change()
+            await self._wait_for_write()
 
     async def answer(self, body: bytes, stream_id: str | None = None) -> None:
-        """Send an answer, after every event of the stream it ends; wait for room."""
+        """Queue an answer, after the last event of the stream that it ends; wait for space."""
         framed = frame(body)
-        await self._room(len(framed))
+        await self._wait_for_space(len(framed))
         stream = self._streams.get(stream_id) if stream_id is not None else None
         if stream is not None and stream.batches:
-            stream.end(framed)  # its name is free again when this has left
+            stream.end(framed)  # its id is free again when this is written
             self._hold(len(framed))
         elif not self._closed:
             if stream is not None:
@@ -109,38 +114,38 @@ class Outbox:
             self._enqueue(framed)
 
     async def flush(self) -> None:
-        """Wait until everything is written, or the other end is gone."""
+        """Wait until everything is written or the outbox is closed."""
         while self.held_bytes and not self._closed:
-            await self._change()
+            await self._wait_for_write()
 
     def _hold(self, size: int) -> None:
         self.held_bytes += size
         self.peak_bytes = max(self.peak_bytes, self.held_bytes)
 
     def close(self) -> None:
-        """Write no more, and let everybody go who waits."""
+        """Stop writing, drop what is unwritten, and end all waits."""
         if not self._closed:
             self._closed = True
-            self._pipe.close()
+            self._writer.close()
             self._control.clear()
             self._ready.clear()
             self.held_bytes = 0
             self._wake()
 
-    # --- what the pipe tells ---
+    # --- called by the writer ---
 
     def written(self) -> None:
-        """The chunk under way is complete; the next one goes."""
+        """Write the next chunk: the current one is complete."""
         self._settle()
         self._pump()
         self._wake()
 
     def broken(self) -> None:
-        """The client is gone."""
+        """Close: the client closed its end."""
         self.close()
         self._on_broken()
 
-    # --- inside ---
+    # --- internal ---
 
     def _enqueue(self, framed: bytes) -> None:
         self._control.append(framed)
@@ -148,12 +153,12 @@ class Outbox:
         self._pump()
 
     def _pump(self) -> None:
-        """Write chunk after chunk until the pipe is slow or nothing is left."""
+        """Write chunks until a write does not complete at once or nothing is left."""
         while (self._control or self._ready) and not self._chunk_bytes:
             chunk = self._next_chunk()
             self._chunk_bytes = len(chunk)
             try:
-                if not self._pipe.write(chunk):
+                if not self._writer.write(chunk):
                     return
             except OSError:
                 self.broken()
@@ -169,8 +174,8 @@ class Outbox:
         while self._ready and size < OUTBOX_WRITE_BYTES:
             stream = self._ready.popleft()
             framed, accounted = stream.take()
-            self._under_way.append((stream, accounted))
-            self._hold(len(framed) - accounted)  # what framing adds is held as well
+            self._in_chunk.append((stream, accounted))
+            self._hold(len(framed) - accounted)  # the framing counts as well
             frames.append(framed)
             size += len(framed)
             if stream.batches:
@@ -183,34 +188,34 @@ class Outbox:
         was_full = self.held_bytes >= OUTBOX_MAX_BYTES
         self.held_bytes -= self._chunk_bytes
         self._chunk_bytes = 0
-        for stream, accounted in self._under_way:
+        for stream, accounted in self._in_chunk:
             stream.held_bytes -= accounted
-        self._under_way.clear()
+        self._in_chunk.clear()
         if was_full and not self.full:
-            self._on_room()
+            self._on_space()
 
-    async def _room(self, size: int) -> None:
-        """Wait until `size` more fits; a message over the bound goes when nothing else is held."""
+    async def _wait_for_space(self, size: int) -> None:
+        """Wait until `size` bytes fit; a message over the limit fits if nothing else is held."""
         while self.held_bytes and self.held_bytes + size > OUTBOX_MAX_BYTES and not self._closed:
-            await self._change()
+            await self._wait_for_write()
 
-    async def _change(self) -> None:
-        """Wait until something was written."""
-        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(news)
+    async def _wait_for_write(self) -> None:
+        """Wait until a write completes or the outbox is closed."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(done)
         try:
-            await news
+            await done
         finally:
-            self._waiting.discard(news)
+            self._waiting.discard(done)
 
     def _wake(self) -> None:
-        for news in self._waiting:
-            if not news.done():
-                news.set_result(None)
+        for done in self._waiting:
+            if not done.done():
+                done.set_result(None)
 
 
 class _Batch:
-    """Events that will share one frame."""
+    """Events that are written in one frame."""
 
     __slots__ = ("count", "open_key", "parts", "size")
 
@@ -218,11 +223,11 @@ class _Batch:
         self.parts: list[bytes] = []
         self.count = 0
         self.size = 0
-        self.open_key: tuple[str, str] | None = None  # of a delta that can still grow
+        self.open_key: tuple[str, str] | None = None  # of a delta that more text can be added to
 
 
 class _Stream:
-    """The unwritten part of one chat."""
+    """The unwritten events, and then the answer, of one chat."""
 
     __slots__ = ("_prefix", "_seq", "batches", "ended", "held_bytes", "id")
 
@@ -234,11 +239,11 @@ class _Stream:
             % to_json(stream_id)
         )
         self._seq = 0
-        self.batches: deque[_Batch | bytes] = deque()  # bytes: the answer, framed
+        self.batches: deque[_Batch | bytes] = deque()  # bytes are the framed answer
         self.held_bytes = 0
 
     def add(self, event: Written) -> None:
-        """Add an event, merged into the last one where both are deltas of one block."""
+        """Add an event; a delta is merged into the last one if both belong to one block."""
         batch = self.batches[-1] if self.batches else None
         if not isinstance(batch, _Batch) or batch.size >= OUTBOX_WRITE_BYTES:
             batch = _Batch()
@@ -259,15 +264,15 @@ class _Stream:
         self.held_bytes += batch.size - size
 
     def end(self, framed: bytes) -> None:
-        """Put the answer behind the last event."""
+        """Add the answer after the last event."""
         self.ended = True
         self.batches.append(framed)
         self.held_bytes += len(framed)
 
     def take(self) -> tuple[bytes, int]:
-        """Return the next frame, and how many of the held bytes it stands for.
+        """Return the next frame, and the number of held bytes that it accounts for.
 
-        Events are numbered here, as they leave, so that merging never makes a gap.
+        Events are numbered here, so that merging makes no gap.
         """
         batch = self.batches.popleft()
         if isinstance(batch, bytes):

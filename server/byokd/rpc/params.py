@@ -1,8 +1,4 @@
-"""Params of a request, checked against the type that the method table names.
-
-Knows how clients wrap params and how to say what is wrong without repeating it. Must not know what
-any method does.
-"""
+"""Checks the params of a request against their type; errors never repeat a value."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from byokd.protocol.errors import InvalidParams
 
 _FAULTS_MAX: Final = 16
 _POINTER_TOKEN_MAX_CHARS: Final = 64
-_NO_VALUES: Final = {  # texts of pydantic's that would quote the input
+_NO_VALUES: Final = {  # instead of pydantic's texts that contain the input
     "union_tag_invalid": "no such type",
     "extra_forbidden": "no such field",
     "missing": "this field is required",
@@ -26,15 +22,15 @@ T = TypeVar("T", bound=Value)
 
 
 def named(params: Json) -> JsonObject:
-    """Return params as an object.
+    """Return params as an object; `null` and absent params are an empty object.
 
-    `null` and nothing mean no params. vscode-jsonrpc (10, measured) sends `[params, null]` for an
-    optional argument that is undefined, and Neovim writes an empty table as `[]`; both are taken.
+    vscode-jsonrpc 10 sends `[params, null]` for an undefined optional argument (measured), and
+    Neovim writes an empty table as `[]`; both are accepted.
 
     Raises:
-        InvalidParams: params by position.
+        InvalidParams: the params are positional.
     """
-    if isinstance(params, list) and all(other is None for other in params[1:]):
+    if isinstance(params, list) and all(item is None for item in params[1:]):
         params = params[0] if params else None
     if params is None:
         return {}
@@ -44,7 +40,7 @@ def named(params: Json) -> JsonObject:
 
 
 def check(params: JsonObject, wanted: type[T]) -> T:
-    """Return params as `wanted`.
+    """Return the params as a value of type `wanted`.
 
     Raises:
         InvalidParams: `details` lists a JSON pointer and a reason for each fault, never a value.
@@ -61,20 +57,20 @@ def check(params: JsonObject, wanted: type[T]) -> T:
 
 
 def _pointer(loc: Iterable[int | str], params: Json, *, missing: bool) -> str:
-    """Turn pydantic's location into a JSON pointer.
+    """Return pydantic's location as a JSON pointer.
 
-    It names branches of unions on the way, which are not part of the params: a name that the
-    params do not have is kept only where it is the field that is missing.
+    A location also names branches of unions, which are not in the params. So a name that the params
+    do not have is left out, unless it is the missing field.
     """
     path = list(loc)
     tokens: list[int | str] = []
-    here = params
-    for place, token in enumerate(path):
-        if isinstance(here, dict) and token in here:
-            here = here[str(token)]
-        elif isinstance(here, list) and isinstance(token, int) and token < len(here):
-            here = here[token]
-        elif not missing or place < len(path) - 1:
+    node = params
+    for index, token in enumerate(path):
+        if isinstance(node, dict) and token in node:
+            node = node[str(token)]
+        elif isinstance(node, list) and isinstance(token, int) and token < len(node):
+            node = node[token]
+        elif not missing or index < len(path) - 1:
             continue
         tokens.append(token)
     return "".join(f"/{_escape(str(token))}" for token in tokens)

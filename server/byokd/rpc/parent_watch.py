@@ -1,12 +1,10 @@
-"""The processes that we are here for: the one that started us, and the one that `initialize` named.
+"""Detects the end of the process that started the daemon and of the one named by `initialize`.
 
-Knows how to learn that a process has ended. Must not know what follows from it.
-
-End of input tells the same in nearly every case; not when a sibling inherited the other end of our
-input, nor when a wrapper between us and the client was killed. Linux's parent-death signal is no
-answer: it comes when the *thread* that started us ends, and Python's executors, Node's workers and
-the JVM start processes on threads that do. A process descriptor tells of the process alone, at
-once, also while nobody has waited for it, and no other process can take its number meanwhile.
+The end of stdin shows it too, but not if a sibling inherited the other end of the pipe, or if a
+wrapper between client and daemon was killed. Linux's parent-death signal is not usable: it is sent
+when the *thread* that started the daemon ends, and Python's executors, Node's workers and the JVM
+start processes on such threads. A process descriptor (pidfd) reports the process itself, at once,
+also before it is reaped, and its number cannot be reused meanwhile.
 """
 
 from __future__ import annotations
@@ -19,72 +17,72 @@ from typing import Any, Final
 
 from byokd.core.limits import PARENT_POLL_MS
 
-# What the operating systems take for a number of a process; they raise or mean a group beyond it.
+# The largest process id; beyond it the system calls fail or mean a process group.
 _PID_MAX: Final = 2**31 - 1 if sys.platform != "win32" else 2**32 - 1
 
 
 class ParentWatcher:
-    """Calls `gone` when the first of the processes that are followed has ended."""
+    """Calls `on_exit` when one of the followed processes has ended."""
 
-    def __init__(self, gone: Callable[[], None]) -> None:
+    def __init__(self, on_exit: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._gone = gone
+        self._on_exit = on_exit
         self._descriptors: list[int] = []
         self._closed = False
 
     def follow_parent(self) -> None:
-        """Follow the process that started us, unless it is outside of what we can see."""
+        """Follow the process that started the daemon, if it is in the same PID namespace."""
         pid = os.getppid()
         if pid > 0:
             self.follow(pid)
-            if os.getppid() != pid:  # it ended before we looked; another process adopted us
-                self._gone()
+            if os.getppid() != pid:  # it has ended: the daemon has another parent now
+                self._on_exit()
 
     def follow(self, pid: int) -> None:
-        """Follow a process; one that cannot be seen, as from a container, is left alone."""
+        """Follow a process, unless it is not visible, as from inside a container."""
         if not 0 < pid <= _PID_MAX or pid == os.getpid() or self._closed:
             return
         try:
             descriptor = os.pidfd_open(pid)
         except (AttributeError, OSError):  # not Linux, an old kernel, or no such process
-            alive = _how_to_ask(pid)
+            alive = _alive_check(pid)
             if alive():
-                self._look_later(alive)
+                self._check_later(alive)
             return
         self._descriptors.append(descriptor)
-        self._loop.add_reader(descriptor, self._gone)
+        self._loop.add_reader(descriptor, self._on_exit)
 
     def close(self) -> None:
-        """Follow nobody any more."""
+        """Stop following all processes."""
         self._closed = True
         for descriptor in self._descriptors:
             self._loop.remove_reader(descriptor)
             os.close(descriptor)
         self._descriptors.clear()
 
-    def _look_later(self, alive: Callable[[], bool]) -> None:
-        self._loop.call_later(PARENT_POLL_MS / 1000, self._look, alive)
+    def _check_later(self, alive: Callable[[], bool]) -> None:
+        self._loop.call_later(PARENT_POLL_MS / 1000, self._check, alive)
 
-    def _look(self, alive: Callable[[], bool]) -> None:
+    def _check(self, alive: Callable[[], bool]) -> None:
         if self._closed:
             return
         if alive():
-            self._look_later(alive)
+            self._check_later(alive)
         else:
-            self._gone()
+            self._on_exit()
 
 
-def _how_to_ask(pid: int) -> Callable[[], bool]:
-    """Return what tells whether a process is there."""
+def _alive_check(pid: int) -> Callable[[], bool]:
+    """Return a function that returns whether the process is running."""
     if sys.platform == "win32":
-        return _by_handle(pid)
-    if pid == os.getppid():  # its number is taken over by nobody: we would be adopted first
+        return _windows_alive_check(pid)
+    if pid == os.getppid():  # its id cannot be reused before the daemon gets another parent
         return lambda: os.getppid() == pid
     return lambda: is_alive(pid)
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process exists; one that we may not ask does. Not for Windows."""
+    """Return whether a process exists, also if it may not be signalled. Not for Windows."""
     try:
         os.kill(pid, 0)
     except PermissionError:
@@ -94,12 +92,15 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def _by_handle(pid: int) -> Callable[[], bool]:  # pragma: no cover - os.kill would end the process
-    """Hold a handle, so that the number cannot be given to another process meanwhile."""
+def _windows_alive_check(pid: int) -> Callable[[], bool]:  # pragma: no cover - Windows only
+    """Return a check that holds a handle, so that the process id cannot be reused.
+
+    `os.kill(pid, 0)` would end the process on Windows.
+    """
     import ctypes
 
     synchronize, still_running = 0x0010_0000, 0x102
-    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - unknown to type checkers elsewhere
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - not in the type stubs of other platforms
     kernel.OpenProcess.restype = ctypes.c_void_p  # a handle is wider than an int
     kernel.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
     handle = kernel.OpenProcess(synchronize, False, pid)  # noqa: FBT003 - a C call

@@ -71,7 +71,7 @@ class Connection:
         self._frames = FrameReader()
         self._outbox = Outbox(
             partial(open_stdout, stdout_fd),
-            on_room=self._resume_reading,
+            on_space=self._resume_reading,
             on_broken=partial(self.end, 1),
         )
         self._parent_watcher = ParentWatcher(self._client_died)

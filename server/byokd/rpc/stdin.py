@@ -1,7 +1,4 @@
-"""The way in: reads stdin, on the loop where that is possible, and stops reading when told.
-
-Knows file descriptors. Must not know framing or messages.
-"""
+"""Reads stdin, on the event loop if the descriptor allows it, else in a thread."""
 
 from __future__ import annotations
 
@@ -16,32 +13,32 @@ from byokd.rpc.stdout import is_pollable
 
 
 class StdinReader(Protocol):
-    """A source of bytes; `take(b"")` is its end."""
+    """Reads bytes and passes them to a callback; `b""` is the end of input."""
 
     def pause(self) -> None:
-        """Read no more until `resume()`. What was read already may still arrive."""
+        """Stop reading until `resume()`. Bytes that were read may still be passed on."""
         ...
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue reading."""
         ...
 
     def close(self) -> None:
-        """Read no more, ever."""
+        """Stop reading for good."""
         ...
 
 
-def open_stdin(fd: int, take: Callable[[bytes], None]) -> StdinReader:
-    """Begin to read `fd` in the best way there is."""
-    return PolledStdin(fd, take) if is_pollable(fd) else ThreadedStdin(fd, take)
+def open_stdin(fd: int, on_data: Callable[[bytes], None]) -> StdinReader:
+    """Begin to read `fd`; `on_data` is called on the loop."""
+    return PolledStdin(fd, on_data) if is_pollable(fd) else ThreadedStdin(fd, on_data)
 
 
 class PolledStdin:
-    """Reads on the loop: no thread to wake for each message."""
+    """Reads on the event loop."""
 
-    def __init__(self, fd: int, take: Callable[[bytes], None]) -> None:
+    def __init__(self, fd: int, on_data: Callable[[bytes], None]) -> None:
         self._fd = fd
-        self._take = take
+        self._on_data = on_data
         self._loop = asyncio.get_running_loop()
         os.set_blocking(fd, False)
         self.resume()
@@ -51,11 +48,11 @@ class PolledStdin:
         self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
-        """Ask the loop again."""
+        """Continue reading."""
         self._loop.add_reader(self._fd, self._read)
 
     def close(self) -> None:
-        """Stop, and leave the descriptor as it was found."""
+        """Stop reading, and make the descriptor blocking again."""
         self.pause()
         os.set_blocking(self._fd, True)
 
@@ -68,34 +65,34 @@ class PolledStdin:
             data = b""
         if not data:
             self.pause()
-        self._take(data)
+        self._on_data(data)
 
 
 class ThreadedStdin:
-    """Reads in a thread of its own, for files, terminals and Windows; one piece at a time."""
+    """Reads in a thread, one chunk at a time: for files, terminals and Windows."""
 
-    def __init__(self, fd: int, take: Callable[[bytes], None]) -> None:
+    def __init__(self, fd: int, on_data: Callable[[bytes], None]) -> None:
         self._fd = fd
-        self._take = take
+        self._on_data = on_data
         self._loop = asyncio.get_running_loop()
         self._open = True
         self._wanted = Event()
         self._wanted.set()
         self._paused = False
-        # a daemon: a read that never ends must not keep the process
+        # a daemon thread: a read that never ends must not keep the process alive
         Thread(target=self._run, name="byokd-stdin", daemon=True).start()
 
     def pause(self) -> None:
-        """Let the thread rest after the piece it is reading."""
+        """Stop the thread after the chunk that it is reading."""
         self._paused = True
 
     def resume(self) -> None:
-        """Wake the thread."""
+        """Let the thread continue."""
         self._paused = False
         self._wanted.set()
 
     def close(self) -> None:
-        """Let the thread end after the piece it is reading."""
+        """End the thread after the chunk that it is reading."""
         self._open = False
         self._wanted.set()
 
@@ -111,12 +108,12 @@ class ThreadedStdin:
             except OSError:
                 data = b""
             try:
-                self._loop.call_soon_threadsafe(self._arrived, data)
+                self._loop.call_soon_threadsafe(self._received, data)
             except RuntimeError:  # the loop is closed
                 return
 
-    def _arrived(self, data: bytes) -> None:
+    def _received(self, data: bytes) -> None:
         if self._open:
-            self._take(data)
+            self._on_data(data)
             if not self._paused:
                 self._wanted.set()

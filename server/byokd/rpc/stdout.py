@@ -1,8 +1,4 @@
-"""The way out of the process: writes bytes to a file descriptor without ever holding up the loop.
-
-Knows file descriptors. Must not know what the bytes are or in which order they should go; that is
-the outbox's. One write is under way at a time.
-"""
+"""Writes bytes to stdout without blocking the event loop; one write at a time."""
 
 from __future__ import annotations
 
@@ -17,37 +13,37 @@ from typing import Protocol
 
 
 class StdoutWriter(Protocol):
-    """Somewhere to write to."""
+    """Writes to a file descriptor."""
 
     def write(self, data: bytes) -> bool:
-        """Begin to write; True when all of it is written already, else `on_written` will follow.
+        """Begin to write; return True if everything was written, else `written()` follows.
 
         Raises:
-            OSError: the other end is gone.
+            OSError: the other end is closed.
         """
         ...
 
     def close(self) -> None:
-        """Stop at once; what is not written is lost."""
+        """Stop at once; unwritten bytes are lost."""
         ...
 
 
-class Listener(Protocol):
-    """Who is told how a write went."""
+class WriteListener(Protocol):
+    """Gets the outcome of each write that did not complete at once."""
 
     def written(self) -> None:
-        """The write that was under way is complete."""
+        """The current write is complete."""
         ...
 
     def broken(self) -> None:
-        """The other end is gone."""
+        """The other end is closed."""
         ...
 
 
 def is_pollable(fd: int) -> bool:
-    """Tell whether the loop can wait for this descriptor: pipes and sockets, not on Windows.
+    """Return whether the loop can wait for this descriptor: pipes and sockets, not on Windows.
 
-    A terminal could be polled too, but it shares its flags with the shell that owns it.
+    A terminal is pollable too, but making it non-blocking would affect the shell that owns it.
     """
     if sys.platform == "win32":
         return False
@@ -55,15 +51,15 @@ def is_pollable(fd: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def open_stdout(fd: int, listener: Listener) -> StdoutWriter:
-    """Return the best way of writing to `fd`."""
+def open_stdout(fd: int, listener: WriteListener) -> StdoutWriter:
+    """Return a writer for `fd`."""
     return PolledStdout(fd, listener) if is_pollable(fd) else ThreadedStdout(fd, listener)
 
 
 class PolledStdout:
-    """Writes on the loop; waits for readiness where the other end is slow."""
+    """Writes on the event loop, and waits until the descriptor is ready for more."""
 
-    def __init__(self, fd: int, listener: Listener) -> None:
+    def __init__(self, fd: int, listener: WriteListener) -> None:
         self._fd = fd
         self._listener = listener
         self._loop = asyncio.get_running_loop()
@@ -72,22 +68,22 @@ class PolledStdout:
         os.set_blocking(fd, False)
 
     def write(self, data: bytes) -> bool:
-        """Write what the descriptor takes now, and the rest when it is ready for more."""
-        taken = self._take(data)
-        if taken == len(data):
+        """Write as much as possible now, and the rest when the descriptor is ready."""
+        written = self._write_some(data)
+        if written == len(data):
             return True
-        self._rest = memoryview(data)[taken:]
+        self._rest = memoryview(data)[written:]
         if not self._watching:
             self._watching = True
             self._loop.add_writer(self._fd, self._ready)
         return False
 
     def close(self) -> None:
-        """Stop watching, and leave the descriptor as it was found: others may share it."""
+        """Stop, and make the descriptor blocking again: other processes may share it."""
         self._unwatch()
         os.set_blocking(self._fd, True)
 
-    def _take(self, data: bytes | memoryview) -> int:
+    def _write_some(self, data: bytes | memoryview) -> int:
         try:
             return os.write(self._fd, data)
         except BlockingIOError:
@@ -95,13 +91,13 @@ class PolledStdout:
 
     def _ready(self) -> None:
         try:
-            self._rest = self._rest[self._take(self._rest) :]
+            self._rest = self._rest[self._write_some(self._rest) :]
         except OSError:
             self._unwatch()
             self._listener.broken()
             return
         if not self._rest:
-            self._listener.written()  # which may write again
+            self._listener.written()  # this may write again
             if not self._rest:
                 self._unwatch()
 
@@ -112,23 +108,23 @@ class PolledStdout:
 
 
 class ThreadedStdout:
-    """Writes in a thread of its own, for files, terminals and Windows."""
+    """Writes in a thread: for files, terminals and Windows."""
 
-    def __init__(self, fd: int, listener: Listener) -> None:
+    def __init__(self, fd: int, listener: WriteListener) -> None:
         self._fd = fd
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[bytes | None] = SimpleQueue()
-        # a daemon: a write that never ends must not keep the process
+        # a daemon thread: a write that never ends must not keep the process alive
         Thread(target=self._run, name="byokd-stdout", daemon=True).start()
 
     def write(self, data: bytes) -> bool:
-        """Hand the bytes to the thread."""
+        """Pass the bytes to the thread."""
         self._jobs.put(data)
         return False
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread."""
         self._jobs.put(None)
 
     def _run(self) -> None:
@@ -138,12 +134,12 @@ class ThreadedStdout:
                 while rest:
                     rest = rest[os.write(self._fd, rest) :]
             except OSError:
-                self._tell(self._listener.broken)
+                self._call(self._listener.broken)
                 return
-            self._tell(self._listener.written)
+            self._call(self._listener.written)
 
-    def _tell(self, news: Callable[[], None]) -> None:
+    def _call(self, callback: Callable[[], None]) -> None:
         try:
-            self._loop.call_soon_threadsafe(news)
-        except RuntimeError:  # the loop is closed: nobody wants to know
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the loop is closed
             return
