@@ -23,6 +23,7 @@ NAMES_TO_AVOID = frozenset(
 
 NAMES_ALLOWED: dict[str, str] = {
     "NotFound": "the error kind notFound of the contract",
+    "MethodNotFound": "the error kind methodNotFound of the contract",
     "ModelNotFound": "the error kind modelNotFound of the contract",
     "not_found": "HTTP 404, and the error kind",
 }
