@@ -185,11 +185,21 @@ MODULE_MAX_LINES, FUNCTION_MAX_LINES = 700, 90
 NOT_YET: dict[str, frozenset[str]] = {
     "names_are_standard_terms": frozenset(
         {
-            *("audit", "catalog", "cli", "core", "crypto", "dialects", "keysource"),
-            *("provider_api", "sandbox", "services", "store", "transport", "vault"),
+            *("audit", "catalog", "cli", "crypto", "dialects", "keysource"),
+            *(
+                "provider_api",
+                "sandbox",
+                "services.chat",
+                "services.models",
+                "store",
+                "transport",
+                "vault",
+            ),
         }
     ),
-    "attributes_are_set_by_their_own_object": frozenset({"cli.chat", "services", "vault"}),
+    "attributes_are_set_by_their_own_object": frozenset(
+        {"cli.chat", "services.chat.redaction", "vault"}
+    ),
 }
 """By check: the modules and packages that still break it. Their breaches are printed."""
 

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from byokd.core.limits import KEY_MIN_CHARS, MASKED_TAIL_MIN_CHARS
-from byokd.core.redaction.secrets import Flow, SecretRedactor
+from byokd.core.limits import KEY_MIN_CHARS, REDACTED_TAIL_MIN_CHARS
+from byokd.core.redaction.secrets import IncrementalRedactor, SecretRedactor
 from byokd.core.secret import MASK, Secret
 
 _KEY = "sk-ant-api03-Ab/Cd+Ef=Gh&Ij%Kl\"Mn'Op\\Qr<St>9"
@@ -39,8 +39,8 @@ _SPELLINGS = {
 
 @pytest.mark.parametrize("spelling", _SPELLINGS.values(), ids=_SPELLINGS.keys())
 def test_every_spelling_is_hidden(spelling: str) -> None:
-    assert _MASK.hide(f"a {spelling}, {spelling}{spelling} z") == f"a {MASK}, {MASK}{MASK} z"
-    assert _MASK.hide(spelling) == MASK
+    assert _MASK.redact(f"a {spelling}, {spelling}{spelling} z") == f"a {MASK}, {MASK}{MASK} z"
+    assert _MASK.redact(spelling) == MASK
 
 
 @pytest.mark.parametrize("before", ["", "x", "xy", "Basic user:", "\xe9\xe9"])
@@ -49,7 +49,7 @@ def test_every_spelling_is_hidden(spelling: str) -> None:
 def test_base64_is_hidden_at_every_alignment(before: str, after: str, encode: object) -> None:
     assert callable(encode)
     text = encode(f"{before}{_KEY}{after}".encode()).decode()
-    shown = _MASK.hide(f"header {text};")
+    shown = _MASK.redact(f"header {text};")
     assert MASK in shown
     # What is left on either side shares bytes with what is not secret: at most one character.
     left = base64.b64decode(shown.removeprefix("header ").split(MASK)[0] + "==", validate=False)
@@ -60,19 +60,19 @@ def test_base64_is_hidden_at_every_alignment(before: str, after: str, encode: ob
 def test_a_text_that_is_cut_inside_a_secret_loses_that_end() -> None:
     for size in range(1, len(_KEY)):
         whole = f"the key {_KEY[:size]}"
-        shown = SecretRedactor([Secret(_KEY)]).hide(whole)
-        assert shown == (whole if size < MASKED_TAIL_MIN_CHARS else f"the key {MASK}"), size
+        shown = SecretRedactor([Secret(_KEY)]).redact(whole)
+        assert shown == (whole if size < REDACTED_TAIL_MIN_CHARS else f"the key {MASK}"), size
 
 
 def test_what_is_shorter_than_a_key_is_a_word() -> None:
-    assert SecretRedactor([Secret("x" * (KEY_MIN_CHARS - 1))]).hide("x" * 50) == "x" * 50
-    assert SecretRedactor([Secret("x" * KEY_MIN_CHARS)]).hide("x" * 16) == MASK * 2
+    assert SecretRedactor([Secret("x" * (KEY_MIN_CHARS - 1))]).redact("x" * 50) == "x" * 50
+    assert SecretRedactor([Secret("x" * KEY_MIN_CHARS)]).redact("x" * 16) == MASK * 2
     assert SecretRedactor([]).is_empty
     assert SecretRedactor([Secret("")]).is_empty
 
 
 def _streamed(text: str, cuts: list[int]) -> str:
-    flow, start, shown = Flow(_MASK), 0, ""
+    flow, start, shown = IncrementalRedactor(_MASK), 0, ""
     for cut in [*sorted(cuts), len(text)]:
         shown += flow.feed(text[start:cut])
         start = max(start, cut)
@@ -96,14 +96,14 @@ _PIECES = st.sampled_from(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_PIECES, max_size=12).map("".join), st.lists(st.integers(0, 400), max_size=30))
 def test_pieces_come_to_the_same_as_the_whole(text: str, cuts: list[int]) -> None:
-    whole = _MASK.hide(text)
+    whole = _MASK.redact(text)
     assert _streamed(text, cuts) == whole
     assert _KEY not in whole
     assert _TOKEN not in whole
 
 
 def test_nothing_is_held_but_what_may_be_a_beginning() -> None:
-    flow = Flow(SecretRedactor([Secret(_KEY)]))
+    flow = IncrementalRedactor(SecretRedactor([Secret(_KEY)]))
     for piece, held in [
         ("plain text", ""), ("its", "s"), (" own", ""), ("sk-", "sk-"), ("ant-x", ""),
         ("sk", "sk"), ("sk-ant", "sk-ant"), ("!", ""), ("s" * 9, "s"), ("", "s"),
@@ -112,7 +112,7 @@ def test_nothing_is_held_but_what_may_be_a_beginning() -> None:
         assert flow.held == held, piece
         assert held or shown.endswith(piece)
     piece = "not a copy"
-    assert Flow(_MASK).feed(piece) is piece
+    assert IncrementalRedactor(_MASK).feed(piece) is piece
 
 
 def test_long_texts_are_as_short_ones() -> None:
@@ -123,8 +123,8 @@ def test_long_texts_are_as_short_ones() -> None:
         (f"{filling}{_KEY[:20]}", f"{filling}{MASK}"),
         (f"{filling}{_TOKEN[:1400]}", f"{filling}{MASK}"),
     ]:
-        assert _MASK.hide(text) == shown
-    flow = Flow(_MASK)
+        assert _MASK.redact(text) == shown
+    flow = IncrementalRedactor(_MASK)
     assert flow.feed(filling + _TOKEN[:900]) == filling
     assert flow.feed(_TOKEN[900:] + filling) == MASK + filling
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from byokd.core.limits import BUNDLE_MAX_BYTES, KEYS_PER_ACCOUNT_MAX, SEALED_PLAINTEXT_MAX_BYTES
+from byokd.core.limits import (
+    EXPORT_FILE_MAX_BYTES,
+    KEYS_PER_ACCOUNT_MAX,
+    SEALED_PLAINTEXT_MAX_BYTES,
+)
 from byokd.crypto import export_file
 from byokd.crypto.encoding import pack
 from byokd.crypto.export_file import MAGIC, ExportFileError
@@ -101,9 +105,11 @@ def test_a_newer_version_is_told_and_an_older_one_never_was() -> None:
 
 
 def test_the_bounds() -> None:
-    assert _fault(MAGIC + b"\x01" + bytes(BUNDLE_MAX_BYTES - len(MAGIC))) == "tooLarge"
-    assert _fault(MAGIC + b"\x01" + bytes(BUNDLE_MAX_BYTES - len(MAGIC) - 1)) == "damaged"
-    large = [b"x" * SEALED_PLAINTEXT_MAX_BYTES] * (BUNDLE_MAX_BYTES // SEALED_PLAINTEXT_MAX_BYTES)
+    assert _fault(MAGIC + b"\x01" + bytes(EXPORT_FILE_MAX_BYTES - len(MAGIC))) == "tooLarge"
+    assert _fault(MAGIC + b"\x01" + bytes(EXPORT_FILE_MAX_BYTES - len(MAGIC) - 1)) == "damaged"
+    large = [b"x" * SEALED_PLAINTEXT_MAX_BYTES] * (
+        EXPORT_FILE_MAX_BYTES // SEALED_PLAINTEXT_MAX_BYTES
+    )
     with pytest.raises(ExportFileError, match="tooLarge"):
         export_file.write(KEY, COST, large)
     assert len(_open(export_file.write(KEY, COST, large[1:-1]))) == len(large) - 2

@@ -224,7 +224,6 @@ async def test_session_has_account_and_client_name() -> None:
         await client.call(1, "initialize", options | {"clientInfo": {"name": "vim"}})
         assert app.session is not None
         assert (app.session.account, app.session.actor) == ("work", "vim")
-        assert not app.session.can_prompt
 
 
 async def test_services_are_built_after_initialized_and_not_before() -> None:

@@ -243,7 +243,7 @@ async def test_the_whole_test_has_an_end() -> None:
     record = BARE.model_copy(update={"base_url": "https://a.test"})
     keys = Keys((record,), refuses=KeyMissing("none"))
     room = Diagnostics(cast("Any", keys), way, nobody, nobody, nobody, SealingKey(), timeout_ms=50)
-    session = Session("default", RecordingClient(), None, Features(), can_prompt=False)
+    session = Session("default", RecordingClient(), None, Features())
     result = await room.test(session, ProviderTestParams(provider=BARE.id))
     assert [step.status for step in result.steps] == ["ok", "failed", *["skipped"] * 4]
     assert (result.steps[1].kind, result.steps[1].details) == ("timeout", {"phase": "total"})

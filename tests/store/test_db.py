@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import byokd
-from byokd.core.limits import BALLAST_BYTES
+from byokd.core.limits import RESERVE_FILE_BYTES
 from byokd.protocol.errors import StoreBusy, StoreFailed, VaultCorrupt
 from byokd.store import connection, files, migrations
 from byokd.store.db import Database, Tx
@@ -314,7 +314,7 @@ async def test_a_full_disk_still_takes_what_is_urgent(tmp_path: Path) -> None:
     ballast = tmp_path / "vault.db.ballast"
     await db.transaction(_add)
     await db.read(_count)  # what follows a commit is done by now
-    assert ballast.stat().st_size == BALLAST_BYTES
+    assert ballast.stat().st_size == RESERVE_FILE_BYTES
     tried: list[bool] = []
 
     def full_until_dropped(tx: Tx) -> None:

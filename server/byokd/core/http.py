@@ -1,7 +1,6 @@
-"""The word that dialects and the transport share: an HTTP exchange as plain values.
+"""HTTP requests and responses as plain values, shared by dialects and transport.
 
-Knows what a request and a response are made of. Must not know who sends it, over what, or what the
-bytes mean. Reprs show names and sizes, never header values or bodies: a header value may be a key.
+Reprs show names and sizes, never header values or bodies, which may contain a key.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class Headers:
-    """Header pairs in order, found by name without regard to case."""
+    """Header pairs in order. Names are case-insensitive."""
 
     __slots__ = ("_pairs",)
 
@@ -25,10 +24,10 @@ class Headers:
         return next((value for key, value in self._pairs if key == wanted), None)
 
     def with_pair(self, name: str, value: str) -> Headers:
-        """Return these headers with one more, replacing any of that name."""
+        """Return these headers with one added, instead of any of that name."""
         wanted = name.lower()
-        kept = [pair for pair in self._pairs if pair[0] != wanted]
-        return Headers([*kept, (wanted, value)])
+        others = [pair for pair in self._pairs if pair[0] != wanted]
+        return Headers([*others, (wanted, value)])
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._pairs)
@@ -77,7 +76,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpHead:
-    """What is known of a response before its body."""
+    """A response without its body."""
 
     status: int
     headers: Headers = _NO_HEADERS
@@ -85,7 +84,7 @@ class HttpHead:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HttpResponse:
-    """One whole response, its body within the cap it was read under."""
+    """One response with its whole body."""
 
     status: int
     headers: Headers = _NO_HEADERS

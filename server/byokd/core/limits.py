@@ -1,102 +1,101 @@
-"""Every bound in the program, each with a sentence why.
+"""Every limit of the program, with the reason for its value.
 
-Knows numbers. Must not know who enforces them: each is tested at the limit and one past it, beside
-the code that does. Units come last in the names.
+Each is tested at the limit and one past it. Units are the last word of a name.
 """
 
 from typing import Final
 
 MIB: Final = 1024 * 1024
 
-# --- what a client may send -----------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 HEADER_LINE_MAX_BYTES: Final = 4096
-"""`Content-Length: 67108864` needs 24; four KiB is room for what an editor was seen to add."""
+"""A `Content-Length` line needs 24; editors add short headers of their own."""
 
 HEADER_LINES_MAX: Final = 16
-"""LSP defines two headers; sixteen allows proxies that add their own."""
+"""LSP defines two headers; proxies may add some."""
 
 HEADER_LENGTH_MAX_DIGITS: Final = 10
-"""Ten digits hold any length we could skip; more digits are an attack on integer parsing."""
+"""Ten digits hold every length that can be skipped; longer numbers attack the integer parser."""
 
 MESSAGE_MAX_BYTES: Final = 64 * MIB
-"""A chat with several base64 images and PDFs fits; a runaway client does not."""
+"""A chat with several base64 images and PDFs fits."""
 
 MESSAGE_MAX_VALUES: Final = 262_144
-"""JSON of 4 MB can unfold to 230 MB of objects; counting values bounds what one can cost."""
+"""4 MB of JSON can become 230 MB of objects; the number of values bounds that."""
 
 MESSAGE_MAX_DEPTH: Final = 64
-"""Tool schemas nest to about 20; recursion past 64 is never a person's data."""
+"""Tool schemas nest to about 20."""
 
 REQUEST_ID_MAX_CHARS: Final = 128
-"""Editors use integers or UUIDs; a longer id is only ever echoed back."""
+"""Editors use integers or UUIDs; the id is only sent back."""
 
 REQUESTS_IN_FLIGHT_MAX: Final = 256
-"""Above this the client is told to slow down instead of being queued without end."""
+"""More requests are refused instead of queued without end."""
 
 STREAMS_MAX: Final = 64
-"""Chats answered at once; an editor with a dozen agents stays far below."""
+"""Chats at once; an editor with a dozen agents stays far below."""
 
 PROMPTS_MAX: Final = 16
-"""Questions to the person that are open at once; nobody reads the seventeenth."""
+"""Open prompts; nobody reads more."""
 
 STDIN_READ_BYTES: Final = 256 * 1024
-"""One read from stdin; a 64 MiB message takes 256 turns of the loop, not 16,384."""
+"""One read from stdin: a 64 MiB message takes 256 turns of the loop, not 16,384."""
 
-# --- what a slow client may cost ------------------------------------------------------------------
+# --- output to a slow client ----------------------------------------------------------------------
 
 OUTBOX_MAX_BYTES: Final = 32 * MIB
-"""Unwritten output held for a client that does not read; upstream reads pause before that."""
+"""Unwritten output for a client that does not read; upstream reads pause before that."""
 
 OUTBOX_STREAM_MAX_BYTES: Final = 256 * 1024
-"""Unwritten output of one chat at which its upstream read pauses; 64 streams stay within 16 MiB."""
+"""Unwritten output of one chat at which its upstream read pauses; 64 streams hold 16 MiB."""
 
 OUTBOX_WRITE_BYTES: Final = 64 * 1024
-"""One write to stdout: the size of a Linux pipe, so that a write rarely ends half way."""
+"""One write to stdout: the size of a Linux pipe, so that most writes are complete."""
 
-# --- what a provider may send ---------------------------------------------------------------------
+# --- answers of providers -------------------------------------------------------------------------
 
 RESPONSE_HEADERS_MAX_BYTES: Final = 64 * 1024
-"""Providers send 2 to 6 KiB of headers; this is the HTTP stack's own bound, set by name."""
+"""Providers send 2 to 6 KiB of headers; this is the HTTP stack's own limit."""
 
 RESPONSE_HEADER_FIELDS_MAX: Final = 256
-"""Fields of one response head; the busiest gateway seen sends 61."""
+"""Header fields of one response; the largest number seen is 61."""
 
 RESPONSE_BODY_MAX_BYTES: Final = 12 * MIB
-"""A whole (not streamed) answer: three base64 images of 4 MiB. Reading one takes twice this."""
+"""An answer that is not streamed: three base64 images of 4 MiB. Reading takes twice this."""
 
 ERROR_BODY_MAX_BYTES: Final = 64 * 1024
-"""The part of an error body that is read; the rest says nothing more."""
+"""The part of an error body that is read; errors are stated at the beginning."""
 
 STREAM_MAX_BYTES: Final = 256 * MIB
-"""One streamed answer; a million output tokens at 250 bytes a chunk."""
+"""One streamed answer: a million output tokens at 250 bytes a chunk."""
 
 FEED_BYTES: Final = 16 * 1024
-"""How much of one answer is decoded in one turn of the loop: 65 chunks, half a millisecond."""
+"""Decoded in one turn of the loop: 65 chunks, half a millisecond."""
 
 SSE_LINE_MAX_BYTES: Final = 8 * MIB
-"""One line of an event stream: images and encrypted reasoning come as a single line."""
+"""One line of an event stream; images and encrypted reasoning come as a single line."""
 
 SSE_EVENT_MAX_BYTES: Final = 8 * MIB
-"""One event of several lines, or one document of another stream: as long as a line may be."""
+"""One event of several lines, or one document of another stream: as long as a line."""
 
 EVENTSTREAM_HEADERS_MAX_BYTES: Final = 128 * 1024
-"""All headers of one frame of an AWS event stream; AWS's own bound, a hundred bytes are usual."""
+"""All headers of a frame of an AWS event stream: AWS's own limit; a hundred bytes are usual."""
 
 EVENTSTREAM_PAYLOAD_MAX_BYTES: Final = 8 * MIB
-"""The payload of one such frame, as long as a line may be; AWS's own bound is 24 MiB."""
+"""The payload of such a frame: as long as an SSE line; AWS's own limit is 24 MiB."""
 
 JSON_MAX_DEPTH: Final = 64
-"""Nesting of provider JSON; deeper is hostile."""
+"""Nesting of provider JSON; deeper documents are hostile."""
 
 TOOL_CALLS_MAX: Final = 512
 """Tool calls in one answer; a model in a loop was seen to make dozens."""
 
 BLOCKS_MAX: Final = 4096
-"""Content blocks in one answer."""
+"""Content blocks in one answer; far above any answer seen."""
 
 PROVIDER_MESSAGE_MAX_BYTES: Final = 2048
-"""How much of a provider's own words travels in an error."""
+"""The part of a provider's message that is passed on in an error."""
 
 # --- time -----------------------------------------------------------------------------------------
 
@@ -104,276 +103,276 @@ CONNECT_TIMEOUT_MS: Final = 10_000
 """TCP and TLS; a slow VPN needs five seconds."""
 
 FIRST_BYTE_TIMEOUT_MS: Final = 60_000
-"""Headers of the answer; queued requests at providers have taken half a minute."""
+"""Until the headers of the answer; requests were queued at providers for half a minute."""
 
 UPLOAD_SLOWEST_BYTES_PER_S: Final = 64 * 1024
-"""The slowest upload waited for, a phone's hotspot; it extends the wait for the first byte."""
+"""The slowest upload that is waited for, a phone's hotspot; extends the first-byte timeout."""
 
 KEEP_ALIVE_MS: Final = 30_000
-"""How long an idle connection is kept: an agent's next step comes within seconds."""
+"""An idle connection is kept this long; an agent's next step comes within seconds."""
 
 CONNECTIONS_MAX: Final = 256
-"""Sockets open at once: every request in flight has one of its own."""
+"""Open sockets: every request in flight has its own."""
 
 FIRST_CONTENT_TIMEOUT_MS: Final = 300_000
-"""From headers to the first content: reasoning models think in silence for minutes."""
+"""From headers to the first content; reasoning models are silent for minutes."""
 
 CONTENT_IDLE_TIMEOUT_MS: Final = 120_000
-"""Between two pieces of content; keep-alive comments do not count as content."""
+"""Between two pieces of content; keep-alive comments are not content."""
 
 STREAM_TOTAL_TIMEOUT_MS: Final = 3_600_000
-"""One whole answer; after an hour nobody is waiting."""
+"""One whole answer; nobody waits longer than an hour."""
 
 PROBE_TIMEOUT_MS: Final = 15_000
-"""A whole probe, connection included; a person is looking at a dialog."""
+"""One probe with its connection; a person waits in front of a dialog."""
 
 PROVIDER_TEST_TIMEOUT_MS: Final = 90_000
-"""A whole `provider/test`, chat included: each step has its own bound, this is for all."""
+"""One `provider/test` with all its steps, each of which has a timeout of its own."""
 
 PROBE_ADDRESSES_MAX: Final = 8
-"""Addresses of one name that are tried when the way is tested; the longest answers hold eight."""
+"""Addresses of one name that a connection probe tries; the longest DNS answers have eight."""
 
 ENDING_TIMEOUT_MS: Final = 5_000
-"""After the finish word or an error; usage follows at once, and some servers then never hang up."""
+"""After the finish reason or an error: usage follows at once, and some servers never close."""
 
 CLOCK_SKEW_MAX_MS: Final = 5 * 60_000
-"""How far our clock may be off before a refused signature says nothing of a key; AWS takes that."""
+"""A larger difference of our clock explains a refused signature; AWS allows this much."""
 
 RETRY_ATTEMPTS_MAX: Final = 3
-"""Tries of one request, the first included."""
+"""Attempts of one request, the first included."""
 
 RETRY_DELAY_BASE_MS: Final = 500
-"""The wait before the second try, doubled before each further one; half of it is random."""
+"""Before the second attempt, doubled for each further one; half of it is random."""
 
 RETRY_DELAY_MAX_MS: Final = 30_000
-"""The longest wait before a retry; a longer Retry-After is the client's decision, so we answer."""
+"""The longest delay before a retry; a longer Retry-After is left to the client."""
 
 RETRY_AFTER_MAX_MS: Final = 31 * 24 * 3_600_000
-"""The longest wait that is reported; monthly allowances renew within it, the rest is nonsense."""
+"""The longest reported wait: monthly allowances renew within it, more is nonsense."""
 
 KEYRING_TIMEOUT_MS: Final = 5_000
-"""How long the OS keyring may take; a locked one can hang for ever."""
+"""One use of the OS keyring; a locked one can hang for ever."""
 
 KEYRING_INTERACTIVE_TIMEOUT_MS: Final = 30_000
-"""The same when the person just asked for it and may be typing a password."""
+"""The same while the person may be typing a password."""
 
 STORE_BUSY_TIMEOUT_MS: Final = 5_000
-"""How long a write waits for another process's transaction."""
+"""A write waits this long for another process's transaction."""
 
 STORE_FULL_BYTES: Final = 64 * 1024
-"""Free room below which a failed write is put down to a full disk: one change touches ten pages."""
+"""With less free space a failed write means a full disk: one change touches ten pages."""
 
-BALLAST_BYTES: Final = 64 * 1024
-"""Kept beside the store and given up on a full disk, so that a key can still be taken out of use:
-journal and pages of the largest such change measured take 49,152."""
+RESERVE_FILE_BYTES: Final = 64 * 1024
+"""Reserved beside the store and freed on a full disk, so that a key can still be disabled; the
+largest such change measured takes 49,152 bytes of journal and pages."""
 
 DISK_LOW_BYTES: Final = 10_000_000
-"""Free room below which the person is warned: backups and logs of a year fit into it."""
+"""With less free space the person is warned; backups and logs of a year fit into it."""
 
 BACKUP_EVERY_MS: Final = 3_600_000
-"""At most one backup in this time, unless an older one holds what was deleted."""
+"""At most one backup in this time, unless an older one holds a deleted key."""
 
 BACKUPS_MAX: Final = 3
 """Backups kept: three hours of work, or three changes of a vault that is rarely changed."""
 
-BACKUP_LOOK_MS: Final = 60_000
-"""How often the vault is compared with its backups where nothing tells of a change."""
+BACKUP_POLL_MS: Final = 60_000
+"""The vault is compared with its backups this often when no change is reported."""
 
 BACKUP_WAIT_MS: Final = 2_000
-"""How long the answer to a delete waits until no backup holds the key; then it goes on behind."""
+"""A delete waits this long until no backup holds the key; after that it goes on behind."""
 
 BACKUP_CLOSE_MS: Final = 500
-"""How long the end of the process waits for a backup; one of 1,000 keys takes 30 ms."""
+"""The end of the process waits this long for a backup; one of 1,000 keys takes 30 ms."""
 
 STORE_POLL_MS: Final = 500
-"""How often other processes' changes are looked for; a window is told within a second."""
+"""Changes of other processes are polled this often, so that clients see them in a second."""
 
 PARENT_POLL_MS: Final = 1_000
-"""How often the client's process id is checked; the daemon must be gone within two seconds."""
+"""The client's process id is polled this often; the daemon must end within two seconds."""
 
 WARM_UP_DELAY_MS: Final = 50
-"""From `initialized` to the import of what is heavy, so that the client's first lists go first."""
+"""From `initialized` to the heavy imports, so that the client's first lists come first."""
 
 SHUTDOWN_TIMEOUT_MS: Final = 1_500
-"""From end of input to exit, with usage and audit written."""
+"""From the end of input to exit, with usage and audit log written."""
 
-# --- what the engine remembers --------------------------------------------------------------------
+# --- memory of the chat engine --------------------------------------------------------------------
 
 FALLBACKS_MAX: Final = 512
-"""Models whose refusals are remembered; a person uses a dozen."""
+"""Models whose refused parameters are remembered; a person uses a dozen."""
 
 FALLBACKS_PER_MODEL_MAX: Final = 16
-"""Refusals remembered of one model; there are some thirty parameters that can be left out."""
+"""Refusals remembered of one model; some thirty parameters can be left out."""
 
 FALLBACKS_TTL_MS: Final = 3_600_000
-"""How long a refusal is believed: providers add parameters, and asking again costs one round."""
+"""A refusal is remembered this long: providers add parameters, and a new try costs one request."""
 
 STATE_CACHE_CALLS_MAX: Final = 4096
-"""Tool calls whose states are kept for clients that drop them: a long agent run makes hundreds."""
+"""Tool calls whose states are cached for clients that drop them; agents make hundreds."""
 
 STATE_CACHE_MAX_BYTES: Final = 32 * MIB
-"""The states of all these calls together; encrypted reasoning is some 10 kB a call."""
+"""All cached states together; encrypted reasoning takes some 10 kB a call."""
 
 STATE_CACHE_TTL_MS: Final = 3_600_000
-"""How long they are kept after their last use: a person may think that long about one step."""
+"""After their last use; a person may think that long about one step."""
 
 # --- keys and the store ---------------------------------------------------------------------------
 
 KEY_MIN_CHARS: Final = 8
-"""The shortest key of any provider is 16; local servers take shorter made-up ones."""
+"""The shortest key of any provider is 16; local servers take shorter invented ones."""
 
 KEY_MAX_CHARS: Final = 512
-"""JWT-shaped keys reach 400; AWS session tokens have a bound of their own."""
+"""JWT-shaped keys reach 400; AWS session tokens have their own limit."""
 
 KEY_FIELD_MAX_CHARS: Final = 4096
 """One field of a multi-field key; AWS session tokens reach about 2 KiB."""
 
 TERMINAL_MARKS_MAX: Final = 8
-"""How many combining marks in a row a terminal is given: Hebrew with cantillation stacks five, and
-hundreds of them paint over the lines around."""
+"""Combining marks in a row on a terminal: Hebrew with cantillation has five; hundreds would cover
+the lines around."""
 
-MASKED_TAIL_MIN_CHARS: Final = 14
-"""How much of a key's beginning is hidden at the end of a text that was cut: one more than the
-longest beginning that all keys of a provider share (`sk-ant-api03-`)."""
+REDACTED_TAIL_MIN_CHARS: Final = 14
+"""The beginning of a key that is hidden at the end of a cut text: one more than the longest prefix
+that all keys of a provider share (`sk-ant-api03-`)."""
 
 PASTED_URL_MAX_CHARS: Final = 4096
-"""A portal's page names subscription, group, account and tenant, some of it twice."""
+"""A portal's URL names subscription, group, account and tenant, some of them twice."""
 
 SEALED_PLAINTEXT_MAX_BYTES: Final = 32 * 1024
-"""All fields of one key entry together; its length must fit the 16 bits of the sealed form."""
+"""All fields of one key together; the sealed form has 16 bits for the length."""
 
 LABEL_MAX_CHARS: Final = 128
 """A label is read in a list."""
 
 KEYS_PER_ACCOUNT_MAX: Final = 1_000
-"""Keys of one account; a list stays one page of work."""
+"""Keys of one account; a list of them stays one page."""
 
 PUBLIC_KEY_MAX_CHARS: Final = 64
-"""Base64 of a client's 32-byte public key has 44 characters."""
+"""Base64 of a 32-byte public key has 44 characters."""
 
 SLOTS_MAX: Final = 8
-"""Ways to open one vault; a wrong passphrase is tried on each that takes one."""
+"""Unlock slots of one vault; a wrong passphrase is tried on each passphrase slot."""
 
 UNSETTLED_KEYS_MAX: Final = 8
-"""Master keys that a silent keyring may have kept; no more are tried before one is settled."""
+"""Root keys that a keyring which timed out may hold; no more are made until one is settled."""
 
 PASSPHRASE_MIN_CHARS: Final = 12
-"""Twelve characters of a person's choice, at half a second a guess; NIST and OWASP ask for less."""
+"""At half a second a guess; NIST and OWASP ask for less."""
 
 PASSPHRASE_MAX_CHARS: Final = 1024
-"""The longest passphrase; a page of text is no better than its first line."""
+"""A page of text is no better than its first line."""
 
 ARGON2_MEMORY_MIN_KIB: Final = 19 * 1024
-"""OWASP's least memory for Argon2id; a slot that says less was made to be guessed."""
+"""OWASP's minimum for Argon2id; a slot with less was made to be guessed."""
 
 ARGON2_MEMORY_MAX_KIB: Final = 1024 * 1024
-"""One GiB: a slot that says more was made to take the machine down."""
+"""A slot with more than one GiB was made to exhaust the machine."""
 
 ARGON2_ITERATIONS_MIN: Final = 2
-"""OWASP's least passes at that memory."""
+"""OWASP's minimum at that memory."""
 
 ARGON2_ITERATIONS_MAX: Final = 16
-"""Sixteen passes over a GiB take a minute; more is a trap."""
+"""Sixteen passes over a GiB take a minute."""
 
 ARGON2_LANES_MAX: Final = 16
-"""Lanes of Argon2id; RFC 9106 recommends four."""
+"""RFC 9106 recommends four."""
 
-NAMED_PATH_MAX_CHARS: Final = 4096
-"""The path of a file that a person names; Linux takes no longer one."""
+USER_PATH_MAX_CHARS: Final = 4096
+"""The path of a file that a person names: Linux allows no longer one."""
 
 ENV_FILE_MAX_BYTES: Final = 256 * 1024
-"""A `.env` file; a person wrote it."""
+"""A `.env` file is written by a person."""
 
 VARIABLES_MAX: Final = 256
-"""Variables that a client sends for an import; all providers together know some sixty."""
+"""Variables of one import; all providers together know some sixty."""
 
-ENVIRONMENT_KEPT_MS: Final = 10 * 60 * 1000
-"""How long the variables of the start are kept for an import: it belongs to setting things up."""
+ENVIRONMENT_TTL_MS: Final = 10 * 60 * 1000
+"""The variables of the start are kept this long for an import, a part of setting up."""
 
 IMPORT_ITEMS_MAX: Final = KEYS_PER_ACCOUNT_MAX
-"""Items stored by one import: a bundle holds at most the keys of one account."""
+"""Keys of one import: an export file holds at most the keys of one account."""
 
 IMPORT_AT_ONCE: Final = 4
-"""Chosen items under way: each may wait fifteen seconds for its provider."""
+"""Keys stored at once; each may wait fifteen seconds for its provider."""
 
-BUNDLE_MAX_BYTES: Final = 8 * MIB
-"""A file of exported keys: a thousand with all their fields at twenty times the usual length."""
+EXPORT_FILE_MAX_BYTES: Final = 8 * MIB
+"""An export file: a thousand keys with all fields at twenty times the usual length."""
 
 AUDIT_BODY_MAX_BYTES: Final = 4096
-"""The details of one audit entry; they are ids, versions and classes, never texts of others."""
+"""The details of one audit entry: ids, versions and classes."""
 
 AUDIT_BATCH_ENTRIES: Final = 512
-"""Entries checked in one turn of the store's thread: some 10 ms, so that a chat can get its key."""
+"""Entries checked in one turn of the store's thread: some 10 ms, so that chats get their keys."""
 
 ANCHOR_ENTRIES_MAX: Final = 64
-"""Entries of no weight between two anchors: what somebody could cut off unseen after a crash."""
+"""Ordinary entries between two anchors: what can be cut off unnoticed after a crash."""
 
 ANCHOR_INTERVAL_MS: Final = 600_000
-"""The same in time: an evening's uses are anchored even where few of them come."""
+"""The same in time, so that few uses in a long evening are anchored, too."""
 
 ANCHOR_EXIT_TIMEOUT_MS: Final = 1_000
-"""How long the end of the process waits for the last anchor; a keyring may answer never, and the
-process has two seconds to end in."""
+"""The end of the process waits this long for the last anchor: a keyring may never answer, and the
+process must end within two seconds."""
 
 CLOCK_STEP_BACK_MS: Final = 1_000
-"""How far the clock must go back to be told: a leap second is no news, a changed date is."""
+"""A larger step back of the clock is recorded: it is no leap second."""
 
 USES_FLUSH_MS: Final = 60_000
-"""How long uses of keys are only counted in memory: what a crash can lose of them."""
+"""Uses of keys are counted in memory this long: a crash can lose them."""
 
 USES_FLUSH_COUNT: Final = 256
-"""The same in uses: a busy agent writes one entry for so many calls."""
+"""The same in uses: one entry for so many calls of a busy agent."""
 
 LAST_USED_STEP_MS: Final = 60_000
-"""How stale `lastUsedAt` may be: a durable write for each chat would cost a disk flush each."""
+"""The precision of `lastUsedAt`: a write for each chat would cost a disk flush each."""
 
 PAGE_DEFAULT_ITEMS: Final = 100
-"""Items of a list when the client does not say."""
+"""Items of a page if the client names no number."""
 
 PAGE_MAX_ITEMS: Final = 1_000
-"""Items of a list at the most."""
+"""Items of a page at most."""
 
 MODELS_MAX: Final = 10_000
-"""Models one provider may list; the longest list seen has some 3,000."""
+"""Models of one provider; the longest list seen has some 3,000."""
 
 MODEL_PAGES_MAX: Final = 50
-"""Pages of a model list that are followed."""
+"""Pages of a model list that are fetched."""
 
 MODEL_PAGE_MAX_BYTES: Final = 8 * MIB
-"""One page of a model list; the longest seen is under 2 MiB."""
+"""One page of a model list; the longest seen has under 2 MiB."""
 
 MODEL_LIST_TIMEOUT_MS: Final = 30_000
-"""All pages of one provider's list; a person is looking at a picker."""
+"""All pages of one list; a person waits in front of a picker."""
 
 MODEL_DETAILS_MAX: Final = 64
-"""Models of one list that are asked about one by one; few people have pulled as many."""
+"""Models of one list that are requested one by one; few people have pulled as many."""
 
 MODEL_DETAILS_AT_ONCE: Final = 4
-"""Such questions under way; they go to one server, often on this machine."""
+"""Such requests at once; they go to one server, often on this machine."""
 
 MODEL_DETAIL_MAX_BYTES: Final = MIB
-"""One such answer; with license, template and all tensors the longest is under 200 kB."""
+"""One such answer; with license, template and all tensors the longest has under 200 kB."""
 
 MODEL_DETAILS_TIMEOUT_MS: Final = 5_000
-"""All that is asked beside a list: the list is there, and somebody waits for it."""
+"""All such requests of one list; the list is complete and somebody waits for it."""
 
 MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
-"""Age up to which a fetched model list is served without asking again behind it."""
+"""A list up to this age is returned without fetching it again in the background."""
 
 MODEL_LISTS_MAX: Final = 256
-"""Lists kept on disk: one for each key in use, and few people have a dozen; the oldest goes."""
+"""Lists on disk, one for each key in use; the oldest is removed."""
 
 MODEL_LISTS_MAX_BYTES: Final = 32 * MIB
-"""All lists kept on disk together; 350 models with prices take 130 kB."""
+"""All lists on disk; 350 models with prices take 130 kB."""
 
 CONFIG_MAX_BYTES: Final = 256 * 1024
-"""The configuration file; a person wrote it."""
+"""The configuration file is written by a person."""
 
 OWN_MODELS_MAX: Final = 1_000
-"""Models that a person names for one provider; larger than any list somebody writes by hand."""
+"""Models that a person names for one provider; no list written by hand is longer."""
 
 OWN_PROVIDERS_MAX: Final = 64
 """Providers that a person added; all are read at every start."""
 
 OWN_RECORD_MAX_BYTES: Final = 64 * 1024
-"""The record of one such provider; the longest of ours has some 15,000 bytes."""
+"""The record of such a provider; the longest shipped one has some 15,000 bytes."""

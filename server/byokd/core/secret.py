@@ -1,8 +1,4 @@
-"""A piece of text that must not be seen.
-
-Knows how to hide a key from every accidental way out: repr, str, format, JSON, pickle, comparison
-timing. Must not know what the key is for, where it is stored or who asks.
-"""
+"""A text that cannot be shown by accident: by repr, str, format, JSON, pickle or timing."""
 
 from __future__ import annotations
 
@@ -13,15 +9,15 @@ from typing import Final, Never, final
 MASK: Final = "***"
 
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
-_LAST4_FROM = 20  # shorter keys would lose too large a share of themselves
+_LAST4_FROM = 20  # of a shorter key the last four characters would reveal too much
 
 
 @final
 class Secret:
-    """Hold one secret text; `reveal()` is the only way to read it.
+    """A secret text that only `reveal()` returns.
 
-    Two secrets compare in constant time. A secret cannot be hashed, pickled, copied into JSON or
-    formatted: each of those is a way a key has reached a log in some other program.
+    Two secrets compare in constant time. A secret cannot be hashed, pickled, formatted or written
+    as JSON: keys have reached the logs of other programs by each of these.
     """
 
     __slots__ = ("_text",)
@@ -30,11 +26,11 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text. Called where a key is sealed, put on a request or masked, only."""
+        """Return the text. Called only by the modules listed in `tests/test_architecture.py`."""
         return self._text
 
     def matches(self, pattern: re.Pattern[str]) -> bool:
-        """Tell whether the whole text matches, without showing it."""
+        """Tell whether the whole text matches a pattern."""
         return pattern.fullmatch(self._text) is not None
 
     def last4(self) -> str | None:
@@ -66,10 +62,7 @@ class Secret:
 
 
 def clean(text: str) -> tuple[Secret, tuple[str, ...]]:
-    """Turn what a person pasted into a secret, and say what was removed.
-
-    Surrounding white space and a leading `Bearer ` come along when a key is copied from a console
-    or an example; both would make a good key look bad.
+    """Return a pasted secret without surrounding white space and a leading `Bearer `.
 
     Returns:
         The secret, and the names of what was removed: `whitespace`, `bearerPrefix`.
@@ -78,7 +71,7 @@ def clean(text: str) -> tuple[Secret, tuple[str, ...]]:
     trimmed = text.strip()
     if trimmed != text:
         removed.append("whitespace")
-    if found := _BEARER.match(trimmed):
-        trimmed = trimmed[found.end() :]
+    if match := _BEARER.match(trimmed):
+        trimmed = trimmed[match.end() :]
         removed.append("bearerPrefix")
     return Secret(trimmed), tuple(removed)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from byokd.core.limits import BUNDLE_MAX_BYTES, KEYS_PER_ACCOUNT_MAX
+from byokd.core.limits import EXPORT_FILE_MAX_BYTES, KEYS_PER_ACCOUNT_MAX
 from byokd.crypto.encoding import pack, unpack
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal
 from byokd.crypto.kdf import digest, same
@@ -61,7 +61,7 @@ def write(key: bytes, cost: bytes, plaintexts: Sequence[bytes]) -> bytes:
         seal(key, _PURPOSE, (head, place), plaintext) for place, plaintext in enumerate(plaintexts)
     ]
     body = head + pack(*records)
-    if len(body) + _DIGEST_BYTES > BUNDLE_MAX_BYTES:
+    if len(body) + _DIGEST_BYTES > EXPORT_FILE_MAX_BYTES:
         raise ExportFileError("tooLarge")
     return body + digest(body)
 
@@ -72,7 +72,7 @@ def read(data: bytes) -> ExportFile:
     Raises:
         BundleError: `notABundle`, `newer`, `damaged` or `tooLarge`.
     """
-    if len(data) > BUNDLE_MAX_BYTES:
+    if len(data) > EXPORT_FILE_MAX_BYTES:
         raise ExportFileError("tooLarge")
     if not data.startswith(MAGIC):
         raise ExportFileError("notABundle")

@@ -10,7 +10,7 @@ from byokd.core.limits import (
     IMPORT_ITEMS_MAX,
     KEY_FIELD_MAX_CHARS,
     KEYS_PER_ACCOUNT_MAX,
-    NAMED_PATH_MAX_CHARS,
+    USER_PATH_MAX_CHARS,
     VARIABLES_MAX,
 )
 from byokd.protocol.base import KeyId, Params, Result, Value
@@ -19,7 +19,7 @@ from byokd.protocol.key import KeyInfo, Label, ProbePolicy, ProbeResult
 from byokd.protocol.sealed import SecretInput
 
 VariableName = Annotated[str, StringConstraints(max_length=128)]
-NamedPath = Annotated[str, StringConstraints(min_length=1, max_length=NAMED_PATH_MAX_CHARS)]
+NamedPath = Annotated[str, StringConstraints(min_length=1, max_length=USER_PATH_MAX_CHARS)]
 ItemId = Annotated[str, StringConstraints(pattern=r"^item_[0-9a-f]{32}$")]
 
 

@@ -209,7 +209,6 @@ class Dispatcher(JsonRPCProtocol):
                 client=client,
                 client_info=options.client_info,
                 features=server_options.features,
-                can_prompt=options.capabilities.prompt,
             )
             self._server.app.attach(session)
             body = codec.response(request.id, result)

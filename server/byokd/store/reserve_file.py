@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from byokd.core.limits import BALLAST_BYTES, DISK_LOW_BYTES
+from byokd.core.limits import DISK_LOW_BYTES, RESERVE_FILE_BYTES
 from byokd.protocol.errors import StoreFailed
 from byokd.store.files import create_private, exists, free_bytes
 
@@ -23,7 +23,7 @@ class ReserveFile:
             free = free_bytes(self._path.parent)
             if not exists(self._path) and free is not None and free >= DISK_LOW_BYTES:
                 # Random, because a compressing file system would reserve no space for zeros.
-                create_private(self._path, os.urandom(BALLAST_BYTES))
+                create_private(self._path, os.urandom(RESERVE_FILE_BYTES))
 
     def release(self) -> bool:
         """Delete the file; return whether there was one."""

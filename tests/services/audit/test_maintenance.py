@@ -65,7 +65,6 @@ class Maintained:
             client=cast("Any", self.client),
             client_info=ClientInfo(name="test", version="1.2 (strange)"),
             features=cast("Any", None),
-            can_prompt=False,
         )
         self.now_s = 1000.0
         self.paused = asyncio.Event()

@@ -29,7 +29,6 @@ SESSION = Session(
     client=cast("Any", None),
     client_info=None,
     features=Features(),
-    can_prompt=False,
 )
 
 

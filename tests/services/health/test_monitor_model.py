@@ -185,7 +185,7 @@ class Process:
         self.client = Client()
         self.verdict: Verdict = "unknown"
         self.tasks = Tasks()
-        self.session = Session(ACCOUNT, cast("Any", self.client), None, Features(), can_prompt=True)
+        self.session = Session(ACCOUNT, cast("Any", self.client), None, Features())
         audit = AuditService(world.vault, world.audit, lambda: None)
         usage = UsageRecorder(world.vault, audit, UsageCounter(lambda: None))
         self.monitor = HealthMonitor(

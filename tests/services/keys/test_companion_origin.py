@@ -36,7 +36,7 @@ _HERE: Final = "https://bedrock-runtime.eu-west-1.amazonaws.com"
 _PLANE: Final = "https://bedrock.eu-west-1.amazonaws.com"
 _ELSEWHERE: Final = "https://gateway.example.test"
 _PROFILES: Final = f"{_PLANE}/inference-profiles?maxResults=1000&type=SYSTEM_DEFINED"
-_SESSION: Final = Session("default", RecordingClient(), None, Features(), can_prompt=False)
+_SESSION: Final = Session("default", RecordingClient(), None, Features())
 
 
 def _answer(document: Any, status: int = 200, **headers: str) -> CannedResponse:

@@ -95,7 +95,7 @@ class Fixture:
 
     @property
     def session(self) -> Session:
-        return Session("default", self.client, None, Features(), can_prompt=False)
+        return Session("default", self.client, None, Features())
 
     async def list(self, **params: Any) -> ModelListResult:
         return await self.models.list(self.session, ModelListParams(limit=1000, **params))

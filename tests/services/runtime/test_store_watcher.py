@@ -60,7 +60,7 @@ class _House:
 
     def __post_init__(self) -> None:
         self.person = RecordingClient()
-        self.session = Session("default", self.person, None, Features(), can_prompt=False)
+        self.session = Session("default", self.person, None, Features())
         rooms: Any = SimpleNamespace(
             refresh=self._look, notify_changes=self._look, withdraw_keys=lambda _known: None
         )

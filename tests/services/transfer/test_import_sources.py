@@ -94,7 +94,7 @@ async def test_variables_that_nobody_imported_are_let_go(monkeypatch: pytest.Mon
     variables = {"MISTRAL_API_KEY": Secret("v")}
     held = _sources(variables)
     assert len((await held.read(SESSION, EnvironmentSource())).keys) == 1
-    monkeypatch.setattr(imports, "ENVIRONMENT_KEPT_MS", 0)
+    monkeypatch.setattr(imports, "ENVIRONMENT_TTL_MS", 0)
     nobody = cast("Any", None)
     await ImportService(held, nobody, nobody, nobody).forget_variables_later()
     assert variables == {}

@@ -60,7 +60,7 @@ class _Disk(Backups):
 async def _desk(folder: Path) -> AsyncIterator[tuple[BackupService, _Disk, RecordingClient]]:
     disk, person = _Disk(folder), RecordingClient()
     desk = BackupService(disk)
-    session = Session("default", person, None, Features(), can_prompt=False)
+    session = Session("default", person, None, Features())
     following = asyncio.create_task(desk.run(session))
     await asyncio.sleep(0)
     try:

@@ -61,7 +61,6 @@ class House:
             client=self.client,
             client_info=None,
             features=Features(),
-            can_prompt=False,
         )
 
     @property

@@ -1,7 +1,6 @@
-"""Hides a call's secrets in whatever comes back: providers and gateways echo the key they got.
+"""Redacts the secrets of one call from text: providers and gateways echo the key that they got.
 
-Knows the secrets of one call in the spellings that programs make of them by accident, and text that
-arrives in pieces. Must not know what the text means, nor outlive the call: it holds keys in clear.
+A redactor holds keys in clear and must not outlive its call.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from byokd.core.limits import KEY_MIN_CHARS, MASKED_TAIL_MIN_CHARS
+from byokd.core.limits import KEY_MIN_CHARS, REDACTED_TAIL_MIN_CHARS
 from byokd.core.secret import MASK, Secret
 
 _BEGIN_CHARS: Final = 3
-_LONG_CHARS: Final = 8192  # from here on, looking for whole secrets first is several times as fast
+_LONG_CHARS: Final = 8192  # above this, searching whole secrets first is several times faster
 _URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 class SecretRedactor:
     """Replaces every occurrence of some secrets by `***`.
 
-    A secret is known as it is, URL-encoded, as the inside of a JSON string, and in the middle of
-    base64 text at each of the three alignments. One shorter than any key may be an ordinary word,
-    and is left alone. A text that ends in the midst of a secret loses that end, too.
+    A secret is matched as it is, URL-encoded, as the inside of a JSON string, and inside base64
+    text at each of the three alignments. Secrets shorter than any key are ignored, because they may
+    be ordinary words. The beginning of a secret at the end of a cut text is redacted, too.
     """
 
     __slots__ = ("_begin", "_begins", "_ends", "_spellings")
@@ -38,7 +37,7 @@ class SecretRedactor:
             for spelling in _spellings(secret.reveal())
             if len(spelling) >= KEY_MIN_CHARS
         }
-        # The longest first: where one secret begins another, the longer one is hidden.
+        # The longest first: a secret may begin with a shorter one.
         self._spellings = sorted(known, key=len, reverse=True)
         self._begins = sorted({spelling[:_BEGIN_CHARS] for spelling in known})
         self._ends = {begin[:size] for begin in self._begins for size in range(1, _BEGIN_CHARS)}
@@ -46,58 +45,57 @@ class SecretRedactor:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to hide."""
+        """Whether there are no secrets."""
         return self._begin is None
 
-    def is_free(self, text: str) -> bool:
-        """Tell, for a fraction of what `scan` takes, that no secret begins in a text.
+    def is_clean(self, text: str) -> bool:
+        """Return True if no secret begins in a text; False if one may.
 
-        It may say no of a text that has none.
+        Takes a fraction of the time of `scan`.
         """
         for begin in self._begins:
             if begin in text:
                 return False
         return text[-1:] not in self._ends and text[1 - _BEGIN_CHARS :] not in self._ends
 
-    def hide(self, text: str) -> str:
-        """Return a whole text with the secrets masked."""
+    def redact(self, text: str) -> str:
+        """Return a complete text without the secrets."""
         return self.scan(text, whole=True)[0]
 
     def scan(self, text: str, *, whole: bool) -> tuple[str, str]:
-        """Return what of a text may be shown, masked, and its end that may yet become a secret.
+        """Return the redacted text, and its end if that may be the beginning of a secret.
 
         Args:
-            text: whatever was held before, and more.
-            whole: nothing follows; then nothing is held.
+            text: the end that was returned for the previous piece, and the next piece.
+            whole: whether nothing follows; then the returned end is empty.
         """
-        # Nearly every text has no place where a secret could begin, and is done here.
-        if self._begin is None or self.is_free(text):
+        if self._begin is None or self.is_clean(text):  # nearly every text
             return text, ""
-        found = self._begin.search(text)
-        if len(text) > _LONG_CHARS and not any(each in text for each in self._spellings):
+        match = self._begin.search(text)
+        if len(text) > _LONG_CHARS and not any(spelling in text for spelling in self._spellings):
             return self._scan_end(text, whole=whole)
         shown: list[str] = []
         at = 0
-        while found is not None:
-            start = found.start()
+        while match is not None:
+            start = match.start()
             size, may_grow = self._secret_at(text, start, whole=whole)
             if may_grow:
                 return "".join([*shown, text[at:start]]), text[start:]
             if size:
                 shown += (text[at:start], MASK)
                 at = start + size
-            found = self._begin.search(text, at if size else start + 1)
+            match = self._begin.search(text, at if size else start + 1)
         return ("".join([*shown, text[at:]]) if shown else text), ""
 
     def _scan_end(self, text: str, *, whole: bool) -> tuple[str, str]:
-        """Scan a text without any whole secret: only its end can matter."""
+        """Scan a long text without a whole secret: only its end can begin one."""
         cut = max(0, len(text) - min(len(self._spellings[0]), _LONG_CHARS))
         end = text[cut:]
         shown, held = self.scan(end, whole=whole)
         return (text if shown == end else text[:cut] + shown), held
 
     def _secret_at(self, text: str, start: int, *, whole: bool) -> tuple[int, bool]:
-        """Return how much of a secret begins here, and whether more text could make it longer."""
+        """Return the length of the secret at `start`, and whether the text may end inside one."""
         left = len(text) - start
         for spelling in self._spellings:
             if left >= len(spelling):
@@ -106,52 +104,56 @@ class SecretRedactor:
             elif spelling.startswith(text[start:]):
                 if not whole:
                     return 0, True
-                if left >= MASKED_TAIL_MIN_CHARS:
+                if left >= REDACTED_TAIL_MIN_CHARS:
                     return left, False
         return 0, False
 
 
-class Flow:
-    """One text in pieces. What may be the beginning of a secret is held until it is known.
+class IncrementalRedactor:
+    """Redacts one text that comes in pieces.
 
-    `masked` tells whether the last call found one.
+    Attributes:
+        held: the end of the text so far that may be the beginning of a secret.
+        redacted: whether the last call redacted something.
     """
 
-    __slots__ = ("_mask", "held", "masked")
+    __slots__ = ("_redactor", "held", "redacted")
 
-    def __init__(self, mask: SecretRedactor) -> None:
-        self._mask = mask
+    def __init__(self, redactor: SecretRedactor) -> None:
+        self._redactor = redactor
         self.held = ""
-        self.masked = False
+        self.redacted = False
 
     def feed(self, piece: str) -> str:
-        """Return what can be shown now; the very piece, where it has nothing to do with secrets."""
+        """Return the text that can be shown now; `piece` itself if nothing is redacted."""
         text = self.held + piece if self.held else piece
-        shown, self.held = self._mask.scan(text, whole=False)
-        self.masked = shown is not text and shown + self.held != text
+        shown, self.held = self._redactor.scan(text, whole=False)
+        self.redacted = shown is not text and shown + self.held != text
         return shown
 
     def end(self) -> str:
-        """Return what was held, masked if it is enough of a secret."""
-        shown = self._mask.hide(self.held)
-        self.masked, self.held = shown != self.held, ""
+        """Return the held end, redacted if it is enough of a secret."""
+        shown = self._redactor.redact(self.held)
+        self.redacted = shown != self.held
+        self.held = ""
         return shown
 
 
 def _spellings(text: str) -> Iterator[str]:
+    """Yield the forms in which programs write a secret."""
     yield text
-    for kept in ("", "/"):
-        encoded = quote(text, safe=kept)
+    for unquoted in ("", "/"):
+        encoded = quote(text, safe=unquoted)
         yield encoded
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
     inner = json.dumps(text)[1:-1]
     yield inner
     yield inner.replace("/", "\\/")
     yield inner.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     raw = text.encode()
     for skipped in range(3):
-        # Base64 writes three bytes as four letters; the letters that share a byte with what stands
-        # before or after the secret are not known.
+        # Base64 writes three bytes as four letters. The letters that share a byte with the text
+        # before or after the secret depend on that text, and are left out.
         begin = (0, 2, 3)[skipped]
         end = (skipped + len(raw)) * 4 // 3
         middle = b64encode(bytes(skipped) + raw).decode()[begin:end]
@@ -160,16 +162,16 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _begin_of(begins: Sequence[str]) -> re.Pattern[str] | None:
-    """Find where a secret may begin: its first characters, or fewer of them at the very end.
+    """Return a pattern for the first characters of a secret, or fewer of them at the text's end.
 
-    No more of a secret than that: `re` keeps what it compiled for the life of the process.
+    It has no more characters of a secret, because `re` caches patterns as long as the process runs.
     """
     if not begins:
         return None
-    ways = [
+    alternatives = [
         rf"(?<={re.escape(begin[0])})(?:{re.escape(begin[1])}(?:{re.escape(begin[2:])}|\Z)|\Z)"
         for begin in begins
     ]
-    # A pattern that starts with one class of characters is searched for five times as fast.
+    # A pattern that starts with a character class is searched five times faster.
     first = "".join(sorted({re.escape(begin[0]) for begin in begins}))
-    return re.compile(f"[{first}](?:{'|'.join(ways)})")
+    return re.compile(f"[{first}](?:{'|'.join(alternatives)})")

@@ -1,8 +1,4 @@
-"""Makes a stranger's words safe to show: no control characters, no key shapes, bounded.
-
-Knows what acts instead of being shown. Must not know whose words they are. `mask` hides the keys of
-the call; this hides what any key looks like, because a provider may echo another one.
-"""
+"""Makes foreign text safe to show: without control characters and keys, and of bounded length."""
 
 from __future__ import annotations
 
@@ -19,11 +15,11 @@ _CONTROLS: Final = re.compile(
 
 
 def clean_text(text: str, max_bytes: int = PROVIDER_MESSAGE_MAX_BYTES) -> str:
-    """Return the text without control characters and key shapes, cut to `max_bytes` of UTF-8.
+    """Return the text without control characters and likely keys, cut to `max_bytes` of UTF-8.
 
-    Masking goes before cutting, so that a key never loses its recognisable half to the cut.
+    Redaction comes before the cut, because half a key may not be recognised.
     """
-    bounded = text[: 2 * max_bytes]  # a key longer than the bound is cut away with the rest
+    bounded = text[: 2 * max_bytes]
     visible = _CONTROLS.sub(" ", bounded).strip()
     return _cut(redact_patterns(visible), max_bytes)
 

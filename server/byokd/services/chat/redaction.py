@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
-from byokd.core.redaction.secrets import Flow, SecretRedactor
+from byokd.core.redaction.secrets import IncrementalRedactor, SecretRedactor
 from byokd.core.secret import MASK
 from byokd.dialects.base.call_ids import synthetic_id
 from byokd.protocol.base import Value
@@ -54,7 +54,7 @@ class StreamRedactor:
         self._secrets = secrets
         self._params = params
         self._call_ids: dict[str, str] = {}
-        self._flows: dict[_Key, Flow] = {}
+        self._flows: dict[_Key, IncrementalRedactor] = {}
         self._raws: list[Raw] = []
         self._holds = False
 
@@ -68,7 +68,7 @@ class StreamRedactor:
             if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
                 flow = self._flow(event)
                 text = flow.feed(event.delta)
-                has_secret = has_secret or flow.masked
+                has_secret = has_secret or flow.redacted
                 if text is event.delta:
                     shown.append(self._with_safe_id(event))
                 elif text:
@@ -99,7 +99,7 @@ class StreamRedactor:
 
     def text(self, text: str) -> str:
         """Return a text redacted."""
-        return self._secrets.hide(text)
+        return self._secrets.redact(text)
 
     def error(self, error: ByokdError) -> ByokdError:
         """Redact an error in place."""
@@ -109,7 +109,7 @@ class StreamRedactor:
         """Return the id that the client sees: the same object where it holds no secret."""
         shown = self._call_ids.get(call_id)
         if shown is None:
-            has_secret = self._secrets.hide(call_id) != call_id
+            has_secret = self._secrets.redact(call_id) != call_id
             shown = self._new_call_id() if has_secret else call_id
             self._call_ids[call_id] = shown
         return call_id if shown == call_id else shown
@@ -150,13 +150,13 @@ class StreamRedactor:
             texts.append(event.delta)  # type: ignore[union-attr]
         if block is not None and block[0] is ToolCallDelta and self._call_id(block[1]) != block[1]:
             return False
-        return self._secrets.is_free("".join(texts))
+        return self._secrets.is_clean("".join(texts))
 
-    def _flow(self, event: _Delta) -> Flow:
+    def _flow(self, event: _Delta) -> IncrementalRedactor:
         key = _key_of(event)
         flow = self._flows.get(key)
         if flow is None:
-            flow = self._flows[key] = Flow(self._secrets)
+            flow = self._flows[key] = IncrementalRedactor(self._secrets)
         return flow
 
     def _end_block(self, key: _Key) -> tuple[list[_Delta], bool]:
@@ -165,7 +165,7 @@ class StreamRedactor:
         if flow is None:
             return [], False
         text = flow.end()
-        return [self._with_safe_id(key[0](key[1], text))] if text else [], flow.masked
+        return [self._with_safe_id(key[0](key[1], text))] if text else [], flow.redacted
 
     def _with_raws(self, shown: list[Event], *, has_secret: bool) -> list[Event]:
         """Pass on, hold or mask the raw chunks: they hold the same text as the deltas near them."""
@@ -183,7 +183,7 @@ class StreamRedactor:
     def _value(self, value: object) -> object:
         match value:
             case str():
-                return self._secrets.hide(value)
+                return self._secrets.redact(value)
             case dict():
                 return self._mapping(value)
             case list() | tuple():

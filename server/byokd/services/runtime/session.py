@@ -52,7 +52,6 @@ class Session:
     client: Client
     client_info: ClientInfo | None
     features: Features
-    can_prompt: bool
     known: dict[str, KnownKey | None] = field(default_factory=dict, compare=False)
 
     @property

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Collection
 from typing import Final
 
-from byokd.core.limits import BUNDLE_MAX_BYTES
+from byokd.core.limits import EXPORT_FILE_MAX_BYTES
 from byokd.crypto import export_file
 from byokd.crypto.export_file import ExportFileError
 from byokd.crypto.seal import SealingKey
@@ -75,7 +75,7 @@ class ExportService:
             data, count, left_out = await self._vault.transaction(export)
         except ExportFileError:
             raise InvalidParams(
-                f"these keys need more than {BUNDLE_MAX_BYTES} bytes; export them in parts",
+                f"these keys need more than {EXPORT_FILE_MAX_BYTES} bytes; export them in parts",
                 details=[{"pointer": "/keyIds", "reason": "tooLarge"}],
             ) from None
         return KeyExportResult(bundle=b64encode(data).decode(), keys=count, left_out=left_out)

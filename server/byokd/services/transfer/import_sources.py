@@ -12,7 +12,7 @@ from typing import Final
 
 from byokd.catalog.record import Provider
 from byokd.catalog.variables import variables_of
-from byokd.core.limits import BUNDLE_MAX_BYTES, ENV_FILE_MAX_BYTES
+from byokd.core.limits import ENV_FILE_MAX_BYTES, EXPORT_FILE_MAX_BYTES
 from byokd.core.secret import Secret
 from byokd.crypto import export_file
 from byokd.crypto.argon2 import Cost
@@ -49,7 +49,7 @@ _FILE_FAULTS: Final[dict[FileFault, tuple[str, str]]] = {
     "notABundle": (_PATH, "that is not a file that byokd exported"),
     "newer": (_PATH, "a newer byokd made this file; update byokd here"),
     "damaged": (_PATH, "the file is damaged; copy it again from where it was made"),
-    "tooLarge": (_PATH, f"the file is larger than {BUNDLE_MAX_BYTES} bytes"),
+    "tooLarge": (_PATH, f"the file is larger than {EXPORT_FILE_MAX_BYTES} bytes"),
     "wrongPassphrase": ("/source/passphrase", "the passphrase does not open this file"),
 }
 
@@ -114,7 +114,7 @@ class ImportSources:
             session, source.passphrase, self._sealing, method=METHOD, field="passphrase"
         )
         data, _ = await asyncio.to_thread(
-            read_user_file, source.path, BUNDLE_MAX_BYTES, pointer=_PATH
+            read_user_file, source.path, EXPORT_FILE_MAX_BYTES, pointer=_PATH
         )
         try:
             content = export_file.read(data)

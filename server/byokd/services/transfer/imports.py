@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import anyio
 
-from byokd.core.limits import ENVIRONMENT_KEPT_MS, IMPORT_AT_ONCE
+from byokd.core.limits import ENVIRONMENT_TTL_MS, IMPORT_AT_ONCE
 from byokd.core.secret import Secret
 from byokd.crypto.kdf import KEY_BYTES
 from byokd.protocol.errors import ByokdError, Conflict, InvalidParams, NotFound, VaultError
@@ -94,7 +94,7 @@ class ImportService:
 
     async def forget_variables_later(self) -> None:
         """Drop the variables of the start after a time in which nobody imported them."""
-        await anyio.sleep(ENVIRONMENT_KEPT_MS / 1000)
+        await anyio.sleep(ENVIRONMENT_TTL_MS / 1000)
         self._sources.forget_variables()
 
     async def _item(

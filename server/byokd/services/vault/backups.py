@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from byokd.core.limits import BACKUP_CLOSE_MS, BACKUP_LOOK_MS, BACKUP_WAIT_MS, DISK_LOW_BYTES
+from byokd.core.limits import BACKUP_CLOSE_MS, BACKUP_POLL_MS, BACKUP_WAIT_MS, DISK_LOW_BYTES
 from byokd.protocol.backup import BackupInfo, VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.errors import ByokdError, InvalidParams
 from byokd.protocol.lifecycle import LogMessage
@@ -45,7 +45,7 @@ class BackupService:
         self._loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), BACKUP_LOOK_MS / 1000)
+                await asyncio.wait_for(self._changed.wait(), BACKUP_POLL_MS / 1000)
             self._changed.clear()
             await self._take_if_due()
             self._warn_if_full(session)
