@@ -198,7 +198,8 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
       {"type": "flex"}}}, {},
      {"inferenceConfig": {"maxTokens": 9, "topP": 1}, "serviceTier": {"type": "flex"}}, []),
     (_ASK | {"providerOptions": _more(top_k=5, output_config={"effort": "low"})}, _ADAPTIVE,
-     _more(thinking={"type": "adaptive"}, output_config={"effort": "low"}, top_k=5), []),
+     _more(thinking={"type": "adaptive"}, output_config={"effort": "low"}, top_k=5),
+     ["adjusted reasoning"]),
     ({"providerOptions": {"a": 2}}, {"extra_body": {"a": 1, "b": 1}}, {"a": 2, "b": 1}, []),
 ]  # fmt: skip
 
@@ -355,7 +356,7 @@ def test_system_texts_stand_beside_the_conversation() -> None:
         "messages": [_user({"text": "b"})],
         "system": [{"text": "a"}, {"text": "c"}],
     }
-    assert _told(call) == ["notice messages"]
+    assert _told(call) == ["adjusted messages"]
 
 
 @pytest.mark.parametrize("choice", [None, "none"])

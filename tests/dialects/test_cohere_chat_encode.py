@@ -128,9 +128,9 @@ _PARAMS: list[_Row] = [
     (_SEES, {"tools": [_TOOL], "toolChoice": "required"}, {}, ["dropped tools"]),
     # raw fields
     (_A, {"topP": 0.5, "providerOptions": {"p": 0.7, "k": 3, "safety_mode": "OFF"}},
-     {"p": 0.7, "k": 3, "safety_mode": "OFF"}, []),
+     {"p": 0.7, "k": 3, "safety_mode": "OFF"}, ["adjusted topP"]),
     (_THINKS, _effort("low") | {"providerOptions": {"thinking": {"token_budget": 9}}},
-     _thinking(token_budget=9), []),
+     _thinking(token_budget=9), ["adjusted reasoning"]),
     (_A, {"tools": [_TOOL], "providerOptions": {"strict_tools": True, "tools": [{"a": 1}]}},
      {"tools": [_SENT, {"a": 1}], "strict_tools": True}, []),
 ]  # fmt: skip
@@ -191,7 +191,8 @@ def _tool(call_id: str, content: str) -> dict[str, Any]:
 _Messages = list[dict[str, Any]]
 _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
     (_A, [_says("system", "a"), _says("system", "b"), _HI], [_says("system", "a\n\nb"), _HI], []),
-    (_A, [_HI, _says("system", "later")], [_HI, _says("user", "later")], []),
+    (_A, [_HI, _says("system", "later")], [_HI, _says("user", "later")],
+     ["adjusted messages"]),
     (_A, [_says("user", {"type": "text", "text": "a"}, {"type": "text", "text": ""})],
      [_says("user", "a")], []),
     (_SEES, [_says("user", {"type": "text", "text": "a"}, _IMAGE)],

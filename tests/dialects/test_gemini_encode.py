@@ -161,7 +161,7 @@ _PARAMS: list[_Row] = [
     # raw fields
     (_NEW, {"temperature": 1, "providerOptions": {"generationConfig": {"topK": 3, "temperature": 0},
                                                   "safetySettings": []}},
-     _config(temperature=0, topK=3) | {"safetySettings": []}, []),
+     _config(temperature=0, topK=3) | {"safetySettings": []}, ["adjusted temperature"]),
     (_NEW, {"tools": [_TOOL], "providerOptions": {"tools": [{"googleSearch": {}}]}},
      {"tools": [_SENT, {"googleSearch": {}}]}, []),
     (_NEW, {"providerOptions": {"tools": [{"codeExecution": {}}]}},
@@ -308,7 +308,7 @@ _CONTENTS: list[tuple[str, list[Any], dict[str, Any] | list[Any], list[str]]] = 
       "contents": [{"role": "user", "parts": [{"text": "hi"}]}]}, []),
     ("system-later", [_HI, _model(_text("a")), {"role": "system", "content": "now"}, _HI],
      [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "a"}]},
-      {"role": "user", "parts": [{"text": "now"}, {"text": "hi"}]}], []),
+      {"role": "user", "parts": [{"text": "now"}, {"text": "hi"}]}], ["adjusted messages"]),
     # turns
     ("merged", [_HI, _user(_text("there"), _text("")), _model(_text("a")), _model(_text("b"))],
      [{"role": "user", "parts": [{"text": "hi"}, {"text": "there"}]},

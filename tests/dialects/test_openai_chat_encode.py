@@ -102,7 +102,7 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({"topP": 1}, {"unsupported": ["top_p", "seed"]}, {}, ["dropped topP"]),
     ({}, {"extra_body": {"a": 1}}, {"a": 1}, []),
     ({"providerOptions": {"a": 2, "stream_options": {"x": 1}}}, {"extra_body": {"a": 1}},
-     {"a": 2, "stream_options": {"x": 1}}, []),
+     {"a": 2, "stream_options": {"include_usage": True, "x": 1}}, []),
     # tools
     ({"tools": [_TOOL]}, {}, {"tools": [_SENT_TOOL]}, []),
     ({"tools": [{"name": "f", "inputSchema": {}}]}, {},
@@ -375,7 +375,7 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
      {"strict_alternation": True},
      [{"role": "system", "content": "s\n\nt"}, {"role": "user", "content": "hi\n\nhi"},
       {"role": "assistant", "content": "a"},
-      _says({"type": "text", "text": "u"}, _TEXT, _SENT_IMAGE)], []),
+      _says({"type": "text", "text": "u"}, _TEXT, _SENT_IMAGE)], ["adjusted messages"]),
     ("users have the first word and the last", [_assistant(_TEXT)], {"strict_alternation": True},
      [{"role": "user", "content": "."}, {"role": "assistant", "content": "a"},
       {"role": "user", "content": "Go on."}], ["notice messages", "notice messages"]),

@@ -1,7 +1,9 @@
 """Reads the content of a Messages answer into blocks: the deltas of a stream, or whole blocks.
 
 Knows text, thinking, tool use and citations; every other block is kept whole, because only its
-maker reads it and all of them must go back. Must not know frames, errors or the end of an answer.
+maker reads it and all of them must go back: signed and redacted thinking, server tools and their
+results, compaction, fallbacks. They are kept in the part's state (`BLOCKS`). Must not know frames,
+errors or the end of an answer.
 """
 
 from __future__ import annotations
@@ -14,14 +16,10 @@ from pydantic_core import to_json
 from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ToolCall, parse_arguments
 from byokd.dialects.base.json import place, within_depth
+from byokd.dialects.base.provider_state import BLOCKS
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.parts import Source, Span
-
-BLOCKS: Final = "blocks"
-"""The field of `providerState` that holds blocks as they go back, in order: signed thinking, and
-what stood behind the part and is not for the client (redacted thinking, server tools and their
-results, compaction, fallbacks, and whatever else there will be)."""
 
 CITATIONS: Final = "citations"
 """The field that holds the citations of a text block, which go back with it."""

@@ -1,22 +1,21 @@
-"""Writes a conversation as turns of blocks, and the system's words beside them.
+"""Writes a conversation as turns of blocks, and the system's text beside them.
 
-Knows how each part is spelled, and the order and company that blocks demand. Must not know a
-provider's name. What a model said goes back exactly as it came, to that model and to no other.
+What a model wrote goes back exactly as it came, to that model and to no other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.anthropic_messages.content import BLOCKS, CALLER, CITATIONS
+from byokd.dialects.anthropic_messages.content import CALLER, CITATIONS
 from byokd.dialects.anthropic_messages.media import Media
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.conversation.turns import OPENING
+from byokd.dialects.base.encoder import Draft
+from byokd.dialects.base.media import warn_not_echoed
+from byokd.dialects.base.provider_state import BLOCKS
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
-from byokd.dialects.base.tool_pairing import paired
-from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.base.turns import Turns
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -28,35 +27,31 @@ from byokd.protocol.parts import (
     ToolResultPart,
 )
 
-_OPENING: Final = "."
-"""What a user says first where a conversation does not begin with one; spaces are refused."""
-
 _USE, _RESULT = "tool_use", "tool_result"
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
 
-@dataclass(slots=True)
-class Turn:
-    """What one side says; consecutive messages of a side are one turn."""
+class Written(Turns):
+    """A conversation in the parts of the body.
 
-    role: Literal["user", "assistant"]
-    blocks: list[JsonObject] = field(default_factory=list)
+    Attributes:
+        system: blocks of the system's text.
+        tool_names: names of the tools that were called, in order.
+    """
 
+    __slots__ = ("system", "tool_names")
 
-@dataclass(slots=True)
-class Conversation:
-    """A conversation in its parts; `tool_names` are those of earlier calls, in order."""
-
-    system: list[JsonObject] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
-    tool_names: dict[str, None] = field(default_factory=dict)
+    def __init__(self) -> None:
+        super().__init__(lambda block: block["type"] == _RESULT)
+        self.system: list[JsonObject] = []
+        self.tool_names: dict[str, None] = {}
 
     @property
-    def thinks_on(self) -> bool:
-        """Whether thinking may be on: a tool loop must have begun with it to go on with it.
+    def may_think(self) -> bool:
+        """Whether thinking may be on: a tool loop must have begun with it.
 
-        The turn that opened the loop must start with its signed thoughts, else the request is
-        refused. Those of another model, and those that a client lost, are not there.
+        The turn that opened the loop must start with its signed reasoning, else the request is
+        refused. That of another model, and what a client lost, is not there.
         """
         opening: JsonObject | None = None
         for at in range(len(self.turns) - 1, 0, -2):
@@ -67,59 +62,38 @@ class Conversation:
         return opening is None or opening["type"] in _THOUGHTS
 
 
-def write_conversation(call: Call, quirks: Quirks, notes: Warnings) -> Conversation:
-    """Return the conversation as it may be sent: turns alternate, and every call has its result."""
-    writer = _Writer(call, quirks, notes)
-    for message in paired(call.params.messages, quirks, notes):
+def write_conversation(made: Draft, quirks: Quirks) -> Written:
+    """Return the conversation of a draft."""
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
-    said = writer.said
-    if not said.turns or said.turns[0].role != "user":
-        said.turns.insert(0, Turn("user", [_text(_OPENING)]))
-        notes.notice("messages", "the conversation did not begin with a user, so a turn was added")
-    _trim_end(said.turns[-1])
-    return said
+    writer.written.open(_text(OPENING), made.warnings)
+    return writer.written
 
 
 class _Writer:
-    def __init__(self, call: Call, quirks: Quirks, notes: Warnings) -> None:
-        self.said = Conversation()
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
+        self.written = Written()
         self._quirks = quirks
-        self._notes = notes
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._media = Media(quirks, notes)
-        self._provider, self._model = call.provider.id, call.params.model
+        self._warnings = made.warnings
+        self._owner = made.owner
+        self._media = Media(quirks, made.warnings)
 
     def add(self, message: Message) -> None:
         """Write one message of the conversation."""
         parts = message.parts()
         if message.role == "system":
-            self._system("".join(part.text for part in parts if isinstance(part, TextPart)))
+            text = "".join(part.text for part in parts if isinstance(part, TextPart))
+            self.written.system += _texts(text)
         elif message.role == "assistant":
-            self._take("assistant", [block for part in parts for block in self._spoken(part)])
+            blocks = [block for part in parts for block in self._assistant_part(part)]
+            self.written.add("assistant", blocks)
         else:
-            self._take("user", [block for part in parts for block in self._heard(part)])
-
-    def _system(self, text: str) -> None:
-        if not text.strip():
-            return
-        if self.said.turns:
-            self._notes.notice("messages", "a later system message was moved to the beginning")
-        self.said.system.append(_text(text))
-
-    def _take(self, role: Literal["user", "assistant"], blocks: list[JsonObject]) -> None:
-        """Add to the turn of this side; results of tools come first in a turn."""
-        if not blocks:
-            return
-        if not self.said.turns or self.said.turns[-1].role != role:
-            self.said.turns.append(Turn(role))
-        turn = self.said.turns[-1]
-        turn.blocks += blocks
-        if role == "user":
-            turn.blocks.sort(key=lambda block: block["type"] != _RESULT)
+            self.written.add("user", [block for part in parts for block in self._user_part(part)])
 
     # --- the user --------------------------------------------------------------------------------
 
-    def _heard(self, part: Part) -> list[JsonObject]:
+    def _user_part(self, part: Part) -> list[JsonObject]:
         if isinstance(part, TextPart):
             return _texts(part.text)
         if isinstance(part, ImagePart):
@@ -128,71 +102,57 @@ class _Writer:
             return self._media.file(part)
         if isinstance(part, ToolResultPart):
             return self._result(part)
-        return []  # reasoning and citations of others are not the user's words
+        return []  # reasoning and citations are not the user's
 
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
         inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        content = [block for entry in inner for block in self._heard(entry)]
+        content = [block for entry in inner for block in self._user_part(entry)]
         if not self._quirks.tools_supported:
             return [_text("Result of the tool:"), *content]
-        written: JsonObject = {"type": _RESULT, "tool_use_id": self._ids.of_result(part.call_id)}
+        block: JsonObject = {"type": _RESULT, "tool_use_id": part.call_id}
         if content:
-            plain = len(content) == 1 and content[0]["type"] == "text"
-            written["content"] = content[0]["text"] if plain else [*content]
+            only_text = len(content) == 1 and content[0]["type"] == "text"
+            block["content"] = content[0]["text"] if only_text else [*content]
         if part.is_error:
-            written["is_error"] = True
-        return [written]
+            block["is_error"] = True
+        return [block]
 
     # --- the assistant ---------------------------------------------------------------------------
 
-    def _spoken(self, part: Part) -> list[JsonObject]:
-        """Write a part of an answer, and behind it what stood there and only its maker reads.
+    def _assistant_part(self, part: Part) -> list[JsonObject]:
+        """Write a part of an answer, and the blocks behind it that only its maker reads.
 
-        Reasoning goes back as the signed blocks that were kept of it. Words without a signature
-        are refused, and so are signatures of another model.
+        Reasoning goes back as the signed blocks that its state holds. Text without a signature is
+        refused, and so are signatures of another model.
         """
-        state = self._own(part)
-        written: list[JsonObject] = []
+        state = self._owner.state(part)
+        blocks: list[JsonObject] = []
         if isinstance(part, TextPart):
-            written = _texts(part.text)
-            cited = state.get(CITATIONS)
-            if written and isinstance(cited, list) and cited:
-                written[0][CITATIONS] = [_sendable(entry) for entry in cited]
+            blocks = _texts(part.text)
+            citations = state.get(CITATIONS)
+            if blocks and isinstance(citations, list) and citations:
+                blocks[0][CITATIONS] = [_sendable(entry) for entry in citations]
         elif isinstance(part, ToolCallPart):
-            written = [self._call(part, state)]
+            blocks = [self._call(part, state)]
         elif isinstance(part, ImagePart | FilePart):
-            what = "an assistant's images and files cannot be sent back"
-            self._notes.dropped("messages", what)
-        kept = state.get(BLOCKS)
-        blocks = kept if isinstance(kept, list) else []
-        return written + [block for block in blocks if isinstance(block, dict) and "type" in block]
+            warn_not_echoed(self._warnings)
+        behind = state.get(BLOCKS)
+        if not isinstance(behind, list):
+            return blocks
+        return blocks + [entry for entry in behind if isinstance(entry, dict) and "type" in entry]
 
     def _call(self, part: ToolCallPart, state: JsonObject) -> JsonObject:
         if not self._quirks.tools_supported:
             return _text(call_as_words(part))
-        self.said.tool_names[part.name] = None
-        native = state.get("callId") == part.call_id
-        written: JsonObject = {
+        self.written.tool_names[part.name] = None
+        block: JsonObject = {
             "type": _USE,
-            "id": self._ids.of_call(part.call_id, native=native),
+            "id": part.call_id,
             "name": part.name,
             "input": arguments_object(part),
         }
         caller = state.get(CALLER)
-        return written | ({CALLER: caller} if caller else {})
-
-    def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it, else nothing."""
-        state = part.provider_state or {}
-        own = state.get("provider") == self._provider and state.get("model") == self._model
-        return state if own else {}
-
-
-def _trim_end(turn: Turn) -> None:
-    """Cut the space after an answer that is to be continued: it is refused."""
-    last = turn.blocks[-1]
-    if turn.role == "assistant" and isinstance(text := last.get("text"), str):
-        turn.blocks[-1] = last | {"text": text.rstrip()}
+        return block | ({CALLER: caller} if caller else {})
 
 
 def _text(text: str) -> JsonObject:
@@ -200,7 +160,7 @@ def _text(text: str) -> JsonObject:
 
 
 def _texts(text: str) -> list[JsonObject]:
-    """Return a block of text; one of spaces alone is refused."""
+    """Return a block of text; one of white space is refused."""
     return [_text(text)] if text.strip() else []
 
 

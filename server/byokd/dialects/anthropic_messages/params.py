@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic_core import to_json
-
 from byokd.catalog.record import Quirks
-from byokd.dialects.anthropic_messages.messages import Conversation
+from byokd.dialects.anthropic_messages.messages import Written
 from byokd.dialects.anthropic_messages.schema import closed_schema
+from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
-from byokd.dialects.base.response_format import json_instruction
+from byokd.dialects.base.response_format import json_instruction, warn_schema_as_words
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
@@ -25,38 +24,39 @@ _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answe
 _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 
 
-def write_params(
-    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation
-) -> JsonObject:
+def write_params(made: Draft, quirks: Quirks, written: Written) -> JsonObject:
     """Return the fields beside model, system and messages.
 
     Words that stand in for a field which the model does not have are added to the system's.
     """
+    params, warnings = made.params, made.warnings
     most = params.max_output_tokens or quirks.max_tokens_default or _MOST
-    thinking = _effort(params, quirks, notes, said, most)
+    thinking = _effort(params, quirks, warnings, written, most)
     mode = thinking.get("thinking")
     thinks = isinstance(mode, dict) and mode.get("type") != "disabled"
     body: JsonObject = {"max_tokens": most}
-    body |= _knobs(params, quirks, notes, thinks=thinks)
-    body |= _tools(params, quirks, notes, said, budget=thinks and quirks.effort_field == _BUDGET)
+    body |= _knobs(params, quirks, warnings, thinks=thinks)
+    body |= _tools(
+        params, quirks, warnings, written, budget=thinks and quirks.effort_field == _BUDGET
+    )
     body |= thinking
     if params.response_format is not None:
-        form = _output_format(params, quirks, notes, said)
+        form = _output_format(made.asked, quirks, warnings, written)
         held = body.get("output_config")
         if form is not None:
             body["output_config"] = (held if isinstance(held, dict) else {}) | {"format": form}
     return body
 
 
-def _knobs(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool) -> JsonObject:
+def _knobs(params: SendParams, quirks: Quirks, warnings: Warnings, *, thinks: bool) -> JsonObject:
     temperature = params.temperature
     if temperature is not None and quirks.temperature_max is not None:
         temperature = max(0.0, min(temperature, quirks.temperature_max))
         if temperature != params.temperature:
-            notes.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
+            warnings.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
     stops: list[Json] = [text for text in params.stop if text.strip()]
     if len(stops) < len(params.stop):
-        notes.dropped("stop", "a stop sequence must not be blank")
+        warnings.dropped("stop", "a stop sequence must not be blank")
     body: JsonObject = {
         "temperature": temperature,
         "top_p": params.top_p,
@@ -68,9 +68,9 @@ def _knobs(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool)
         barred.add("top_p")
     ending = "to this model with what else was asked"
     refused = [name for name in body if name in barred]
-    drop_unsupported(body, refused, _CLIENT_NAMES, notes, because=ending)
+    drop_unsupported(body, refused, _CLIENT_NAMES, warnings, because=ending)
     if params.seed is not None:
-        notes.dropped("seed", "seed cannot be sent to this provider")
+        warnings.dropped("seed", "seed cannot be sent to this provider")
     return body
 
 
@@ -78,7 +78,7 @@ def _knobs(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool)
 
 
 def _tools(
-    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation, *, budget: bool
+    params: SendParams, quirks: Quirks, warnings: Warnings, written: Written, *, budget: bool
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
@@ -86,40 +86,31 @@ def _tools(
     calls stand in for tools that the client no longer names, and none may be called.
     """
     if params.tools and not quirks.tools_supported:
-        notes.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     own = (params.provider_options or {}).get("tools")
     if not params.tools and not own:
         stand_ins: list[Json] = [
-            {"name": name, "input_schema": {"type": "object"}} for name in said.tool_names
+            {"name": name, "input_schema": {"type": "object"}} for name in written.tool_names
         ]
         return {"tools": stand_ins, "tool_choice": {"type": "none"}} if stand_ins else {}
-    listed: list[Json] = [_tool(tool, quirks, notes) for tool in params.tools]
-    choice = _tool_choice(params.tool_choice, quirks, notes, budget=budget)
+    listed: list[Json] = [_tool(tool) for tool in params.tools]
+    choice = _tool_choice(params.tool_choice, quirks, warnings, budget=budget)
     if quirks.parallel_tool_calls is False and choice.get("type") != "none":
         choice = {"type": "auto"} | choice | {"disable_parallel_tool_use": True}
     body: JsonObject = {"tools": listed} if listed else {}
     return body | ({"tool_choice": choice} if choice else {})
 
 
-def _tool(tool: Tool, quirks: Quirks, notes: Warnings) -> JsonObject:
-    """Return a tool; keywords that its schema may not have at the top are told in words."""
-    schema: JsonObject = {"type": "object", **tool.input_schema}
-    barred: JsonObject = {name: v for name, v in schema.items() if name in quirks.tool_schema_drops}
-    schema = {name: v for name, v in schema.items() if name not in barred}
-    description = tool.description or ""
-    if barred:
-        words = f"The input also follows this JSON Schema: {to_json(barred).decode()}"
-        description = f"{description}\n\n{words}" if description else words
-        notes.adjusted("tools", f"part of the schema of {tool.name} was sent as words")
-    written: JsonObject = {"name": tool.name}
-    if description:
-        written["description"] = description
-    return written | {"input_schema": schema}
+def _tool(tool: Tool) -> JsonObject:
+    entry: JsonObject = {"name": tool.name}
+    if tool.description:
+        entry["description"] = tool.description
+    return entry | {"input_schema": tool.input_schema}
 
 
 def _tool_choice(
-    choice: str | ToolChoice | None, quirks: Quirks, notes: Warnings, *, budget: bool
+    choice: str | ToolChoice | None, quirks: Quirks, warnings: Warnings, *, budget: bool
 ) -> JsonObject:
     """Return the choice; with a budget for thinking none can be forced."""
     if choice is None:
@@ -127,15 +118,15 @@ def _tool_choice(
     if choice in {"auto", "none"}:
         return {"type": str(choice)}
     if budget:
-        notes.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
+        warnings.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
         return {"type": "auto"}
     if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
         return {"type": "tool", "name": choice.name}
     if quirks.tool_choice_required == "auto":
-        notes.adjusted("toolChoice", "this model cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this model cannot be told that a tool must be called")
         return {"type": "auto"}
     if isinstance(choice, ToolChoice):
-        notes.adjusted("toolChoice", "this model cannot be told which tool to call")
+        warnings.adjusted("toolChoice", "this model cannot be told which tool to call")
     return {"type": "any"}
 
 
@@ -143,7 +134,7 @@ def _tool_choice(
 
 
 def _effort(
-    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation, most: int
+    params: SendParams, quirks: Quirks, warnings: Warnings, written: Written, most: int
 ) -> JsonObject:
     """Return how much to think: by a budget up to version 4.5, by a word after it."""
     if params.reasoning is None:
@@ -152,7 +143,7 @@ def _effort(
     word = quirks.effort_words.get(effort, effort)
     if form not in {_BUDGET, _ADAPTIVE} or not word:
         if effort != "none" or form != "none":  # a model that does not think is not told not to
-            warn_effort_unavailable(effort, notes)
+            warn_effort_unavailable(effort, warnings)
         return {}
     if word == "none":
         return {"thinking": {"type": "disabled"}}
@@ -162,19 +153,21 @@ def _effort(
         return {"thinking": mode, "output_config": {"effort": word}}
     level = quirks.effort_levels.get(effort)
     beside: JsonObject = {"output_config": {"effort": level}} if level else {}
-    return _budget(int(word), most, notes, said) | beside
+    return _budget(int(word), most, warnings, written) | beside
 
 
-def _budget(tokens: int, most: int, notes: Warnings, said: Conversation) -> JsonObject:
+def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> JsonObject:
     """Return a budget for thinking, which is part of the output cap and must fit in it."""
-    if not said.thinks_on:
-        notes.adjusted("reasoning", "thinking stays off until the tool calls at hand are answered")
+    if not written.may_think:
+        warnings.adjusted(
+            "reasoning", "thinking stays off until the tool calls at hand are answered"
+        )
         return {}
     if most <= _LEAST_BUDGET:
-        notes.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
+        warnings.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
         return {}
     if tokens > (fits := max(_LEAST_BUDGET, most - _LEAST_BUDGET)):
-        notes.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
+        warnings.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
         tokens = fits
     return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
@@ -183,7 +176,7 @@ def _budget(tokens: int, most: int, notes: Warnings, said: Conversation) -> Json
 
 
 def _output_format(
-    params: SendParams, quirks: Quirks, notes: Warnings, said: Conversation
+    params: SendParams, quirks: Quirks, warnings: Warnings, written: Written
 ) -> JsonObject | None:
     """Return the form, where the model is held to one; else it is asked for in words.
 
@@ -196,8 +189,8 @@ def _output_format(
         if closed is not None:
             return {"type": "json_schema", "schema": closed}
     if schema is not None:
-        notes.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
+        warn_schema_as_words(warnings)
     words = json_instruction(params, "json_object")
     if words:
-        said.system.append({"type": "text", "text": words})
+        written.system.append({"type": "text", "text": words})
     return None

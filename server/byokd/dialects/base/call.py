@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from byokd.catalog.quirks.shared import RuleName
 from byokd.catalog.record import HealthClass, Provider
 from byokd.core.http import HttpHead, HttpRequest
 from byokd.protocol.chat import SendParams
@@ -27,12 +28,14 @@ class Call:
         base_url: where to, without a trailing slash and with its templates filled.
         params: what the client asked.
         fields: the key's plain (not secret) fields, such as a region.
+        rules: conversation rules to apply beside those of the dialect and the record.
     """
 
     provider: Provider
     base_url: str
     params: SendParams
     fields: Mapping[str, str] = field(default_factory=dict)
+    rules: frozenset[RuleName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,31 +1,72 @@
-"""Adds a client's raw fields to a body that a dialect has written.
+"""Merges the raw fields of `providerOptions` into a body, by one rule for all formats.
 
-Knows how JSON is put over JSON. Must not know what any field means.
+- Objects are merged field by field.
+- Lists of tools, documents and included items are appended to: no raw field removes a tool.
+- Any other raw field wins. Where it replaces what the client says in a parameter of `chat/send`,
+  there is a warning, and a strict call is refused.
+- `stream`, and what the token count needs, are kept; the raw field is dropped with a warning.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.base.wire_names import parameter_at
 from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams
 
-_ADDED: Final = frozenset({"tools", "documents"})
+_APPENDED: Final = frozenset({"tools", "documents", "include"})
+_KEPT: Final = {
+    ("stream",): "the answer would come in another form than the one that is read",
+    ("stream_options", "include_usage"): "the tokens could not be counted",
+}
+"""Fields that a raw field cannot replace or remove, and why."""
 
 
-def merged(body: JsonObject, options: JsonObject) -> JsonObject:
-    """Return the body with raw fields over it.
+def merge_options(
+    body: JsonObject,
+    options: JsonObject,
+    params: SendParams,
+    warnings: Warnings,
+    path: tuple[str, ...] = (),
+) -> JsonObject:
+    """Return the body with raw fields merged in.
 
-    Objects are merged field by field, because knobs and limits share them; `tools` and `documents`
-    are added to those that are there, because they come from two sides; anything else is replaced.
+    Args:
+        body: what the dialect wrote; not changed.
+        options: the raw fields.
+        params: tells which fields of the body the client has set by a parameter.
+        warnings: collects the conflicts.
+        path: where in the whole body `body` is.
+
+    Raises:
+        Unsupported: a raw field is in conflict and the call is strict.
     """
     result = dict(body)
     for name, value in options.items():
-        held = result.get(name)
-        if isinstance(held, dict) and isinstance(value, dict):
-            result[name] = merged(held, value)
-        elif name in _ADDED and isinstance(held, list) and isinstance(value, list):
-            both: list[Json] = [*held, *value]
-            result[name] = both
-        else:
+        at = (*path, name)
+        present = result.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            result[name] = merge_options(present, value, params, warnings, at)
+        elif name in _APPENDED and isinstance(present, list) and isinstance(value, list):
+            entries: list[Json] = [*present, *(entry for entry in value if entry not in present)]
+            result[name] = entries
+        elif present is None or present == value or _may_replace(at, params, warnings):
             result[name] = value
     return result
+
+
+def _may_replace(path: tuple[str, ...], params: SendParams, warnings: Warnings) -> bool:
+    """Tell whether a raw field may replace what is at its place, and report a conflict."""
+    option = ".".join(("providerOptions", *path))
+    parameter = parameter_at(path, params)
+    reason = next((why for kept, why in _KEPT.items() if kept[: len(path)] == path), None)
+    if reason is None and parameter == "tools":
+        reason = "it is no list of tools"
+    if reason is not None:
+        warnings.dropped(option, f"{option} cannot be sent: {reason}")
+        return False
+    if parameter is not None:
+        warnings.adjusted(parameter, f"{option} was sent instead of {parameter}")
+    return True

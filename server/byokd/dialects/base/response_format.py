@@ -15,6 +15,11 @@ def schema_instruction(schema: JsonObject) -> str:
     return f"Answer with JSON only, following this JSON Schema: {to_json(schema).decode()}"
 
 
+def warn_schema_as_words(warnings: Warnings) -> None:
+    """Report that the model is asked to follow the schema but not held to it."""
+    warnings.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
+
+
 def response_format_field(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return `response_format`, or nothing where none is asked for or none can be."""
     asked = params.response_format
@@ -29,9 +34,7 @@ def response_format_field(params: SendParams, quirks: Quirks, warnings: Warnings
     if asked.schema_ is None:
         return {"response_format": {"type": "json_object"}}
     if quirks.response_format == "json_object":
-        warnings.adjusted(
-            "responseFormat", "the schema was sent as words, which may not be followed"
-        )
+        warn_schema_as_words(warnings)
         return {"response_format": {"type": "json_object"}}
     schema: JsonObject = {"name": asked.name or "answer", "schema": asked.schema_}
     strict: JsonObject = {"strict": True} if _is_strict(asked.schema_) else {}

@@ -7,16 +7,16 @@ provider's name: what a model cannot take is a quirk, and is left out with a war
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from pydantic_core import from_json
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.conversation.turns import OPENING
+from byokd.dialects.base.encoder import Draft
+from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
-from byokd.dialects.base.tool_pairing import paired
+from byokd.dialects.base.turns import Turn, Turns
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.content import REASONING
 from byokd.dialects.bedrock_converse.media import Media
@@ -35,94 +35,66 @@ from byokd.protocol.parts import (
 _BRIDGE: Final = "Understood."
 """What the assistant says between a tool's answer and what may not stand beside it."""
 
-_OPENING: Final = "."
-"""What a user says first where a conversation does not begin with one; spaces alone are refused."""
-
 _NO_OUTPUT: Final = "(no output)"
 _SEE: Final = "See the attached document."
 _DOCUMENTS: Final = frozenset({"document", "video"})
 _RESULT: Final = "toolResult"
 
 
-@dataclass(slots=True)
-class Turn:
-    """What one side says; consecutive messages of a side are one turn."""
+class Written(Turns):
+    """A conversation in the parts of the body.
 
-    role: Literal["user", "assistant"]
-    blocks: list[JsonObject] = field(default_factory=list)
+    Attributes:
+        system: blocks of the system's text.
+        tool_names: names of the tools that were called, in order.
+    """
 
+    __slots__ = ("system", "tool_names")
 
-@dataclass(slots=True)
-class Conversation:
-    """A conversation in its parts; `tool_names` are those of earlier calls, in order."""
-
-    system: list[Json] = field(default_factory=list)
-    turns: list[Turn] = field(default_factory=list)
-    tool_names: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def messages(self) -> list[Json]:
-        """The messages of the body."""
-        return [{"role": turn.role, "content": [*turn.blocks]} for turn in self.turns]
+    def __init__(self) -> None:
+        super().__init__(lambda block: _RESULT in block)
+        self.system: list[Json] = []
+        self.tool_names: dict[str, None] = {}
 
 
-def write_conversation(call: Call, quirks: Quirks, notes: Warnings) -> Conversation:
-    """Return the conversation, in the order and company that its blocks demand."""
-    writer = _Writer(call, quirks, notes)
-    for message in paired(call.params.messages, quirks, notes):
+def write_conversation(made: Draft, quirks: Quirks) -> Written:
+    """Return the conversation of a draft."""
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
-    said = writer.said
-    said.turns = [turn for whole in said.turns for turn in _parted(whole, quirks, notes)]
-    if not said.turns or said.turns[0].role != "user":
-        said.turns.insert(0, Turn("user", [{"text": _OPENING}]))
-        notes.notice("messages", "the conversation did not begin with a user, so a turn was added")
-    for turn in said.turns:
+    written = writer.written
+    written.split(lambda turn: _parted(turn, quirks, made.warnings))
+    written.open({"text": OPENING}, made.warnings)
+    for turn in written.turns:
         kinds = {kind for block in turn.blocks for kind in block}
         if "document" in kinds and "text" not in kinds:
             turn.blocks.insert(0, {"text": _SEE})
-    _trim_end(said.turns[-1])
-    return said
+    return written
 
 
 class _Writer:
-    def __init__(self, call: Call, quirks: Quirks, notes: Warnings) -> None:
-        self.said = Conversation()
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
+        self.written = Written()
         self._quirks = quirks
-        self._notes = notes
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._media = Media(quirks, notes)
-        self._provider, self._model = call.provider.id, call.params.model
+        self._warnings = made.warnings
+        self._owner = made.owner
+        self._media = Media(quirks, made.warnings)
 
     def add(self, message: Message) -> None:
         """Write one message of the conversation."""
         parts = message.parts()
         if message.role == "system":
-            self._system("".join(part.text for part in parts if isinstance(part, TextPart)))
+            text = "".join(part.text for part in parts if isinstance(part, TextPart))
+            self.written.system += _texts(text)
         elif message.role == "assistant":
-            self._take("assistant", [block for part in parts for block in self._spoken(part)])
+            blocks = [block for part in parts for block in self._assistant_part(part)]
+            self.written.add("assistant", blocks)
         else:
-            self._take("user", [block for part in parts for block in self._heard(part)])
-
-    def _system(self, text: str) -> None:
-        if not text.strip():
-            return
-        if self.said.turns:
-            self._notes.notice("messages", "a later system message was moved to the beginning")
-        self.said.system.append({"text": text})
-
-    def _take(self, role: Literal["user", "assistant"], blocks: list[JsonObject]) -> None:
-        """Add to the turn of this side; a tool's answers come first in it."""
-        if not blocks:
-            return
-        if not self.said.turns or self.said.turns[-1].role != role:
-            self.said.turns.append(Turn(role))
-        turn = self.said.turns[-1]
-        turn.blocks += blocks
-        turn.blocks.sort(key=lambda block: _RESULT not in block)
+            self.written.add("user", [block for part in parts for block in self._user_part(part)])
 
     # --- the user --------------------------------------------------------------------------------
 
-    def _heard(self, part: Part) -> list[JsonObject]:
+    def _user_part(self, part: Part) -> list[JsonObject]:
         if isinstance(part, TextPart):
             return _texts(part.text)
         if isinstance(part, ImagePart):
@@ -151,7 +123,7 @@ class _Writer:
         within = self._quirks.tool_result_images
         content: list[Json] = [*self._result_text(text), *(images if within else [])]
         result: JsonObject = {
-            "toolUseId": self._ids.of_result(part.call_id),
+            "toolUseId": part.call_id,
             "content": content or [{"text": _NO_OUTPUT}],
         }
         if named:
@@ -165,7 +137,7 @@ class _Writer:
 
     # --- the assistant ---------------------------------------------------------------------------
 
-    def _spoken(self, part: Part) -> list[JsonObject]:
+    def _assistant_part(self, part: Part) -> list[JsonObject]:
         if isinstance(part, TextPart):
             return _texts(part.text)
         if isinstance(part, ReasoningPart):
@@ -173,8 +145,7 @@ class _Writer:
         if isinstance(part, ToolCallPart):
             return [self._call(part)]
         if isinstance(part, ImagePart | FilePart):
-            what = "an assistant's images and files cannot be sent back"
-            self._notes.dropped("messages", what)
+            warn_not_echoed(self._warnings)
         return []
 
     def _reasoning(self, part: ReasoningPart) -> list[JsonObject]:
@@ -182,11 +153,11 @@ class _Writer:
 
         Words without a signature are refused too (Claude; pi-mono and pydantic-ai, 2026).
         """
-        kept = self._own(part).get(REASONING)
-        if self._quirks.reasoning_echo == "none" or not isinstance(kept, list):
+        signed_blocks = self._owner.state(part).get(REASONING)
+        if self._quirks.reasoning_echo == "none" or not isinstance(signed_blocks, list):
             return []
         blocks: list[JsonObject] = []
-        for entry in (entry for entry in kept if isinstance(entry, dict)):
+        for entry in (entry for entry in signed_blocks if isinstance(entry, dict)):
             if redacted := entry.get("redactedContent"):
                 blocks.append({REASONING: {"redactedContent": redacted}})
             elif signature := entry.get("signature"):
@@ -198,24 +169,17 @@ class _Writer:
     def _call(self, part: ToolCallPart) -> JsonObject:
         if not self._quirks.tools_supported:
             return {"text": call_as_words(part)}
-        self.said.tool_names[part.name] = None
-        native = self._own(part).get("callId") == part.call_id
+        self.written.tool_names[part.name] = None
         return {
             "toolUse": {
-                "toolUseId": self._ids.of_call(part.call_id, native=native),
+                "toolUseId": part.call_id,
                 "name": part.name,
                 "input": arguments_object(part),
             }
         }
 
-    def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it, else nothing."""
-        state = part.provider_state or {}
-        own = state.get("provider") == self._provider and state.get("model") == self._model
-        return state if own else {}
 
-
-def _parted(turn: Turn, quirks: Quirks, notes: Warnings) -> list[Turn]:
+def _parted(turn: Turn, quirks: Quirks, warnings: Warnings) -> list[Turn]:
     """Return a turn, or three where a tool's answers may not stand beside what follows them.
 
     Claude refuses documents there, Llama and Mistral refuse anything (pydantic-ai, 2026-09). Turns
@@ -226,15 +190,8 @@ def _parted(turn: Turn, quirks: Quirks, notes: Warnings) -> list[Turn]:
     apart = quirks.user_after_tool_forbidden or any(not _DOCUMENTS.isdisjoint(b) for b in others)
     if not (results and others and apart):
         return [turn]
-    notes.notice("messages", "a word was put between a tool's answer and the user")
+    warnings.notice("messages", "a word was put between a tool's answer and the user")
     return [Turn("user", results), Turn("assistant", [{"text": _BRIDGE}]), Turn("user", others)]
-
-
-def _trim_end(turn: Turn) -> None:
-    """Cut the space after an answer that is to be continued: it is refused (Claude)."""
-    last = turn.blocks[-1]
-    if turn.role == "assistant" and isinstance(text := last.get("text"), str):
-        turn.blocks[-1] = {"text": text.rstrip()}
 
 
 def _texts(text: str) -> list[JsonObject]:

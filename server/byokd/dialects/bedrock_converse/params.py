@@ -12,10 +12,11 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.catalog.record import Quirks
+from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
-from byokd.dialects.base.response_format import json_instruction
+from byokd.dialects.base.response_format import json_instruction, warn_schema_as_words
 from byokd.dialects.base.warnings import Warnings
-from byokd.dialects.bedrock_converse.messages import Conversation
+from byokd.dialects.bedrock_converse.messages import Written
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
@@ -24,34 +25,35 @@ _CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
 _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
 
 
-def write_params(
-    params: SendParams, quirks: Quirks, notes: Warnings, conversation: Conversation
-) -> JsonObject:
+def write_params(made: Draft, quirks: Quirks, written: Written) -> JsonObject:
     """Return the fields beside messages and system.
 
     Words that stand in for a field which the model does not have are added to the system texts.
     """
-    thinking = _effort(params, quirks, notes)
+    params, warnings = made.params, made.warnings
+    thinking = _effort(params, quirks, warnings)
     thinks = bool(thinking) and not _is_off(thinking)
     body: JsonObject = {
-        "inferenceConfig": _inference(params, quirks, notes, thinks=thinks),
-        "toolConfig": _tools(params, quirks, notes, conversation.tool_names, thinks=thinks),
+        "inferenceConfig": _inference(params, quirks, warnings, thinks=thinks),
+        "toolConfig": _tools(params, quirks, warnings, written.tool_names, thinks=thinks),
         "additionalModelRequestFields": thinking,
         "outputConfig": _output_config(params, quirks),
     }
     body = {name: fields for name, fields in body.items() if fields}
     if params.response_format is not None and "outputConfig" not in body:
-        conversation.system += _json_in_words(params, notes)
+        written.system += _json_in_words(made.asked, warnings)
     return body
 
 
-def _inference(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: bool) -> JsonObject:
+def _inference(
+    params: SendParams, quirks: Quirks, warnings: Warnings, *, thinks: bool
+) -> JsonObject:
     """Return the limits and knobs that all models share."""
     temperature = params.temperature
     if temperature is not None and quirks.temperature_max is not None:
         temperature = max(0.0, min(temperature, quirks.temperature_max))
         if temperature != params.temperature:
-            notes.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
+            warnings.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
     body: JsonObject = {
         "maxTokens": params.max_output_tokens or quirks.max_tokens_default,
         "temperature": temperature,
@@ -64,9 +66,9 @@ def _inference(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: b
         barred.add("topP")
     ending = "to this model with what else was asked"
     refused = [name for name in body if name in barred]
-    drop_unsupported(body, refused, _CLIENT_NAMES, notes, because=ending)
+    drop_unsupported(body, refused, _CLIENT_NAMES, warnings, because=ending)
     if params.seed is not None:
-        notes.dropped("seed", "seed cannot be sent to this provider")
+        warnings.dropped("seed", "seed cannot be sent to this provider")
     return body
 
 
@@ -74,7 +76,7 @@ def _inference(params: SendParams, quirks: Quirks, notes: Warnings, *, thinks: b
 
 
 def _tools(
-    params: SendParams, quirks: Quirks, notes: Warnings, called: Collection[str], *, thinks: bool
+    params: SendParams, quirks: Quirks, warnings: Warnings, called: Collection[str], *, thinks: bool
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
@@ -82,28 +84,26 @@ def _tools(
     tools that the client no longer names.
     """
     if params.tools and not quirks.tools_supported:
-        notes.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     if params.tool_choice == "none" and not called:
         return {}  # the one way to say it
-    listed: list[Json] = [_tool(tool, quirks) for tool in params.tools]
+    listed: list[Json] = [_tool(tool) for tool in params.tools]
     if not listed:
         return {"tools": [_stand_in(name) for name in called]} if called else {}
     if params.tool_choice == "none":
-        notes.adjusted("toolChoice", "this provider cannot be told to call no tool any more")
+        warnings.adjusted("toolChoice", "this provider cannot be told to call no tool any more")
     config: JsonObject = {"tools": listed}
-    if choice := _tool_choice(params.tool_choice, quirks, notes, thinks=thinks):
+    if choice := _tool_choice(params.tool_choice, quirks, warnings, thinks=thinks):
         config["toolChoice"] = choice
     return config
 
 
-def _tool(tool: Tool, quirks: Quirks) -> JsonObject:
-    schema: JsonObject = {"type": "object", **tool.input_schema}
-    schema = {name: v for name, v in schema.items() if name not in quirks.tool_schema_drops}
+def _tool(tool: Tool) -> JsonObject:
     spec: JsonObject = {"name": tool.name}
     if tool.description:
         spec["description"] = tool.description
-    return {"toolSpec": spec | {"inputSchema": {"json": schema}}}
+    return {"toolSpec": spec | {"inputSchema": {"json": tool.input_schema}}}
 
 
 def _stand_in(name: str) -> JsonObject:
@@ -111,28 +111,28 @@ def _stand_in(name: str) -> JsonObject:
 
 
 def _tool_choice(
-    choice: str | ToolChoice | None, quirks: Quirks, notes: Warnings, *, thinks: bool
+    choice: str | ToolChoice | None, quirks: Quirks, warnings: Warnings, *, thinks: bool
 ) -> JsonObject | None:
     """Return the choice; `auto` is what the model does anyway, and some refuse the word."""
     if choice in {None, "auto", "none"}:
         return None
     if thinks and quirks.effort_field in _CLAUDE_THINKS:
-        notes.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
+        warnings.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
         return None
     if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
         return {"tool": {"name": choice.name}}
     if quirks.tool_choice_required == "auto":
-        notes.adjusted("toolChoice", "this model cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this model cannot be told that a tool must be called")
         return None
     if isinstance(choice, ToolChoice):
-        notes.adjusted("toolChoice", "this model cannot be told which tool to call")
+        warnings.adjusted("toolChoice", "this model cannot be told which tool to call")
     return {"any": {}}
 
 
 # --- how much to think ----------------------------------------------------------------------------
 
 
-def _effort(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _effort(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return how much to think, in the field of the model's maker."""
     if params.reasoning is None:
         return {}
@@ -140,38 +140,38 @@ def _effort(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     word = quirks.effort_words.get(effort, effort)
     if form == "none" or not word:
         if (form, effort) != ("none", "none"):  # a model that does not think is not told not to
-            warn_effort_unavailable(effort, notes)
+            warn_effort_unavailable(effort, warnings)
         return {}
     if form == "max_reasoning_effort":
         if word == "none":
             return {"reasoningConfig": {"type": "disabled"}}
         return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
     if form in _CLAUDE_THINKS:
-        return _thinking(params, form, word, notes)
+        return _thinking(params, form, word, warnings)
     return {form: word}
 
 
-def _thinking(params: SendParams, form: str, word: str, notes: Warnings) -> JsonObject:
+def _thinking(params: SendParams, form: str, word: str, warnings: Warnings) -> JsonObject:
     """Return Claude's fields: by a budget up to its version 4.5, by a word after it."""
     if word == "none":
         return {"thinking": {"type": "disabled"}}
     if form == "thinking_adaptive":
         return {"thinking": {"type": "adaptive"}, "output_config": {"effort": word}}
-    return _budget(params, int(word), notes)
+    return _budget(params, int(word), warnings)
 
 
 def _is_off(thinking: JsonObject) -> bool:
     return any(isinstance(v, dict) and v.get("type") == "disabled" for v in thinking.values())
 
 
-def _budget(params: SendParams, tokens: int, notes: Warnings) -> JsonObject:
+def _budget(params: SendParams, tokens: int, warnings: Warnings) -> JsonObject:
     """Return Claude's budget for thinking, which is part of the output cap and must fit in it."""
     most = params.max_output_tokens
     if most is not None and most <= _LEAST_BUDGET:
-        notes.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
+        warnings.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
         return {}
     if most is not None and tokens > (fits := max(_LEAST_BUDGET, most - _LEAST_BUDGET)):
-        notes.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
+        warnings.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
         tokens = fits
     return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
@@ -201,10 +201,10 @@ def _output_config(params: SendParams, quirks: Quirks) -> JsonObject:
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
 
 
-def _json_in_words(params: SendParams, notes: Warnings) -> list[Json]:
+def _json_in_words(params: SendParams, warnings: Warnings) -> list[Json]:
     asked = params.response_format
     if asked is not None and asked.schema_ is not None:
-        notes.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
+        warn_schema_as_words(warnings)
     words = json_instruction(params, "json_object")
     return [{"text": words}] if words else []
 

@@ -1,27 +1,27 @@
-"""Cohere's own chat format, version 2.
-
-Knows how a call becomes a request and an answer becomes events. Must not know any provider: who
-speaks this format is a matter of records. Version 1 is never asked for; its shapes are read.
-
-    encode ─▶ _messages ─▶ _tools           cohere_chat_messages · cohere_chat_params
-    decoder ─▶ Decoder                      cohere_chat_decoder · _content · _v1
-               ─▶ _usage / _finish_reason   cohere_chat_usage
-"""
+"""Cohere's chat format, version 2. Answers of version 1 are read, too."""
 
 from __future__ import annotations
 
-from pydantic_core import to_json
+from typing import Final
 
-from byokd.core.http import Headers, HttpHead, HttpRequest
+from byokd.catalog.quirks.shared import RuleName
+from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.merge import merged
-from byokd.dialects.base.tool_names import ToolNames
+from byokd.dialects.base.encoder import draft, encoded
+from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
-from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.cohere_chat.decode import CohereDecoder
-from byokd.dialects.cohere_chat.messages import Conversation, write_conversation
-from byokd.dialects.cohere_chat.params import form_in_words, write_params
+from byokd.dialects.cohere_chat.messages import Written, write_conversation
+from byokd.dialects.cohere_chat.params import format_instruction, write_params
 from byokd.protocol.base import Json, JsonObject
+
+_RULES: Final[tuple[RuleName, ...]] = (
+    "tool_names",
+    "pair_tool_calls",
+    "call_ids",
+    "later_system_as_user",
+    "system_merged",
+)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
@@ -30,29 +30,24 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    params = call.params
-    quirks = call.provider.quirks_for(params.model)
-    notes = Warnings(strict=params.strict)
-    names = ToolNames(tool.name for tool in params.tools)
-    stream = params.stream or quirks.always_stream
-    said = write_conversation(call, quirks, notes, names)
-    beside = bool(said.documents) or (bool(params.tools) and not quirks.response_format_with_tools)
-    words = form_in_words(params, quirks, notes, beside=beside)
-    body: JsonObject = {"model": params.model, "stream": stream, "messages": _messages(said, words)}
-    if said.documents:
-        body["documents"] = [*said.documents]
-    body |= write_params(params, quirks, notes, names, form=not beside)
-    body |= quirks.extra_body
-    body = merged(body, params.provider_options or {})
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if stream else "application/json",
-        "accept-encoding": "identity",
+    quirks = call.provider.quirks_for(call.params.model)
+    owner = StateOwner(call.provider.id, call.params.model)
+    made = draft(call, quirks, owner, _RULES)
+    params = made.params
+    written = write_conversation(made, quirks)
+    beside = bool(written.documents) or (
+        bool(params.tools) and not quirks.response_format_with_tools
+    )
+    instruction = format_instruction(made.asked, quirks, made.warnings, beside=beside)
+    body: JsonObject = {
+        "model": params.model,
+        "stream": made.stream,
+        "messages": _messages(written, instruction),
     }
-    headers |= {name.lower(): value for name, value in call.provider.headers.items()}
-    url = join_url(call.base_url, call.provider.chat_path)
-    request = HttpRequest("POST", url, Headers(headers.items()), to_json(body))
-    return Encoded(request, notes.warnings)
+    if written.documents:
+        body["documents"] = [*written.documents]
+    body |= write_params(params, quirks, made.warnings, form=not beside)
+    return encoded(made, body, join_url(call.base_url, call.provider.chat_path))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -60,8 +55,8 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return CohereDecoder(call, head)
 
 
-def _messages(said: Conversation, words: str | None) -> list[Json]:
-    """Return the messages: what the system says comes first, and once."""
-    system = "\n\n".join([*said.system, *([words] if words else [])])
+def _messages(written: Written, instruction: str | None) -> list[Json]:
+    """Return the messages; the system's is the first, and the only one of its role."""
+    system = "\n\n".join([*written.system, *([instruction] if instruction else [])])
     first: list[Json] = [{"role": "system", "content": system}] if system else []
-    return first + said.messages
+    return first + written.messages

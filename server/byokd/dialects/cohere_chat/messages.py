@@ -13,14 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.json import place
-from byokd.dialects.base.media import data_uri
+from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.tool_arguments import arguments_text
-from byokd.dialects.base.tool_names import ToolNames
-from byokd.dialects.base.tool_pairing import paired
-from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     CitationPart,
@@ -42,34 +38,36 @@ _READABLE: Final = re.compile(r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-
 
 
 @dataclass(slots=True)
-class Conversation:
-    """A conversation in its parts: `system` texts, messages, and documents to answer from."""
+class Written:
+    """A conversation in the parts of the body.
+
+    Attributes:
+        system: texts of the system.
+        messages: all others.
+        documents: text files, which the model reads and cites.
+    """
 
     system: list[str] = field(default_factory=list)
     messages: list[Json] = field(default_factory=list)
     documents: list[Json] = field(default_factory=list)
 
 
-def write_conversation(
-    call: Call, quirks: Quirks, notes: Warnings, names: ToolNames
-) -> Conversation:
-    """Return the conversation, in order."""
-    writer = _Writer(call, quirks, notes, names)
-    for message in paired(call.params.messages, quirks, notes):
+def write_conversation(made: Draft, quirks: Quirks) -> Written:
+    """Return the conversation of a draft."""
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
     writer.show([])
-    return writer.said
+    return writer.written
 
 
 class _Writer:
-    def __init__(self, call: Call, quirks: Quirks, notes: Warnings, names: ToolNames) -> None:
-        self.said = Conversation()
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
+        self.written = Written()
         self._quirks = quirks
-        self._notes = notes
-        self._names = names
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._provider, self._model = call.provider.id, call.params.model
-        self._shown: list[Part] = []  # images of tools, which wait until all tools have answered
+        self._warnings = made.warnings
+        self._owner = made.owner
+        self._shown: list[Part] = []  # images of tools, which wait until all results are written
 
     def add(self, message: Message) -> None:
         """Write one message of the conversation, which may take several of Cohere's."""
@@ -82,10 +80,9 @@ class _Writer:
             if isinstance(part, ToolResultPart):
                 self._result(part)
         others = [part for part in parts if not isinstance(part, ToolResultPart)]
-        if message.role == "system" and not self.said.messages:
-            self.said.system += [p.text for p in others if isinstance(p, TextPart) and p.text]
+        if message.role == "system":
+            self.written.system += [p.text for p in others if isinstance(p, TextPart) and p.text]
         elif others:
-            # Only the first message may be the system's: later, the same words are a user's.
             self.show(others)
 
     # --- the user --------------------------------------------------------------------------------
@@ -93,7 +90,7 @@ class _Writer:
     def show(self, parts: Sequence[Part]) -> None:
         """Write what a user says, after the images that tools have left to be shown."""
         if content := self._content([*self._shown, *parts]):
-            self.said.messages.append({"role": "user", "content": content})
+            self.written.messages.append({"role": "user", "content": content})
         self._shown = []
 
     def _content(self, parts: list[Part]) -> Json:
@@ -113,7 +110,7 @@ class _Writer:
 
     def _image(self, part: ImagePart) -> JsonObject | None:
         if not self._quirks.images:
-            self._notes.dropped("messages", "images cannot be sent to this model")
+            self._warnings.dropped("messages", "images cannot be sent to this model")
             return None
         inline = part.data and data_uri(part.media_type or "image/png", part.data)
         return {"type": "image_url", "image_url": {"url": inline or part.url}}
@@ -121,11 +118,11 @@ class _Writer:
     def _document(self, part: FilePart) -> None:
         text = _text_of(part)
         if text is None:
-            self._notes.dropped("messages", "only text files can be sent to this provider")
+            self._warnings.dropped("messages", "only text files can be sent to this provider")
             return
         titled: JsonObject = {"title": part.name} if part.name else {}
-        self.said.documents.append(
-            {"id": f"doc:{len(self.said.documents)}", "data": titled | {"text": text}}
+        self.written.documents.append(
+            {"id": f"doc:{len(self.written.documents)}", "data": titled | {"text": text}}
         )
 
     # --- tools -----------------------------------------------------------------------------------
@@ -137,11 +134,12 @@ class _Writer:
         if part.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}"
         if self._quirks.tools_supported:
-            wire = self._ids.of_result(part.call_id)
-            self.said.messages.append({"role": "tool", "tool_call_id": wire, "content": text})
+            self.written.messages.append(
+                {"role": "tool", "tool_call_id": part.call_id, "content": text}
+            )
         else:
             told = f"Result of the tool: {text}"
-            self.said.messages.append({"role": "user", "content": told})
+            self.written.messages.append({"role": "user", "content": told})
         self._shown += [entry for entry in inner if isinstance(entry, ImagePart)]
 
     def _calls(self, parts: tuple[Part, ...]) -> list[JsonObject]:
@@ -149,11 +147,10 @@ class _Writer:
         return [self._call(part) for part in calls] if self._quirks.tools_supported else []
 
     def _call(self, part: ToolCallPart) -> JsonObject:
-        native = self._own(part.provider_state).get("callId") == part.call_id
         return {
-            "id": self._ids.of_call(part.call_id, native=native),
+            "id": part.call_id,
             "type": "function",
-            "function": {"name": self._names.sent(part.name), "arguments": arguments_text(part)},
+            "function": {"name": part.name, "arguments": arguments_text(part)},
         }
 
     # --- the assistant ---------------------------------------------------------------------------
@@ -170,14 +167,15 @@ class _Writer:
         if calls:
             written["tool_calls"] = [*calls]
         if any(isinstance(part, ImagePart | FilePart) for part in parts):
-            self._notes.dropped("messages", "an assistant's images and files cannot be sent back")
+            warn_not_echoed(self._warnings)
         if said or calls:
-            self.said.messages.append(written)
+            self.written.messages.append(written)
 
     def _plan(self, message: Message, parts: tuple[Part, ...]) -> str | None:
         """Return what this model meant to do with its tools."""
-        states = [part.provider_state for part in parts if isinstance(part, ToolCallPart)]
-        plans = [self._own(state).get(PLAN) for state in (message.provider_state, *states)]
+        states = [self._owner.state(message)]
+        states += [self._owner.state(part) for part in parts if isinstance(part, ToolCallPart)]
+        plans = (state.get(PLAN) for state in states)
         return next((plan for plan in plans if isinstance(plan, str) and plan), None)
 
     def _turn(self, parts: tuple[Part, ...]) -> list[JsonObject]:
@@ -186,7 +184,7 @@ class _Writer:
         for part in parts:
             if isinstance(part, TextPart) and part.text:
                 entries.append({"type": "text", "text": part.text})
-            elif isinstance(part, ReasoningPart) and part.text and self._own(part.provider_state):
+            elif isinstance(part, ReasoningPart) and part.text and self._owner.state(part):
                 entries.append({"type": "thinking", "thinking": part.text})
             elif isinstance(part, ToolCallPart) and not self._quirks.tools_supported:
                 told = f"I call the tool {part.name} with {arguments_text(part)}"
@@ -195,18 +193,10 @@ class _Writer:
 
     def _citations(self, parts: tuple[Part, ...], count: int) -> JsonObject:
         """Return what this model cited, of those of `count` entries of content that go back."""
-        states = [
-            self._own(part.provider_state) for part in parts if isinstance(part, CitationPart)
-        ]
+        states = [self._owner.state(part) for part in parts if isinstance(part, CitationPart)]
         cited = [state[CITATION] for state in states if CITATION in state]
         kept = [entry for entry in cited if _index(entry) < count]
         return {"citations": kept} if kept else {}
-
-    def _own(self, state: JsonObject | None) -> JsonObject:
-        """Return a state if this provider and model made it, else nothing."""
-        held = state or {}
-        own = held.get("provider") == self._provider and held.get("model") == self._model
-        return held if own else {}
 
 
 def _index(citation: Json) -> int:

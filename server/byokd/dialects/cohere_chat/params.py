@@ -16,7 +16,7 @@ from byokd.dialects.base.params import (
     warn_effort_unavailable,
 )
 from byokd.dialects.base.response_format import json_instruction
-from byokd.dialects.base.tool_names import ToolNames
+from byokd.dialects.base.tool_schema import function_tools
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, ToolChoice
@@ -36,33 +36,32 @@ _STOPS_MAX: Final = 5
 
 
 def write_params(
-    params: SendParams, quirks: Quirks, notes: Warnings, names: ToolNames, *, form: bool
+    params: SendParams, quirks: Quirks, warnings: Warnings, *, form: bool
 ) -> JsonObject:
     """Return the fields beside model, stream, messages and documents.
 
     Args:
         params: what the client asked.
         quirks: those of the model.
-        notes: collects what was not done as asked.
-        names: of tools, on the wire.
+        warnings: collects what was not done as asked.
         form: whether a form of the answer may be asked for beside the rest.
     """
-    body = _tools(params, quirks, notes, names)
+    body = _tools(params, quirks, warnings)
     body |= optional("max_tokens", params.max_output_tokens or quirks.max_tokens_default)
     body |= optional("temperature", params.temperature)
-    body |= optional("p", _p(params.top_p, notes))
-    body |= optional("stop_sequences", _stops(params.stop, notes))
+    body |= optional("p", _p(params.top_p, warnings))
+    body |= optional("stop_sequences", _stops(params.stop, warnings))
     body |= optional("seed", params.seed)
-    body |= _thinking(params, quirks, notes)
+    body |= _thinking(params, quirks, warnings)
     if form and params.response_format is not None and quirks.response_format != "none":
         kind: JsonObject = {"type": "json_object"}
         body["response_format"] = kind | optional("json_schema", params.response_format.schema_)
-    drop_unsupported(body, quirks.unsupported, _CLIENT_NAMES, notes)
+    drop_unsupported(body, quirks.unsupported, _CLIENT_NAMES, warnings)
     return body
 
 
-def form_in_words(
-    params: SendParams, quirks: Quirks, notes: Warnings, *, beside: bool
+def format_instruction(
+    params: SendParams, quirks: Quirks, warnings: Warnings, *, beside: bool
 ) -> str | None:
     """Return what to tell the model of the form of its answer.
 
@@ -73,66 +72,57 @@ def form_in_words(
     if params.response_format is None:
         return None
     if quirks.response_format == "none":
-        notes.dropped("responseFormat", "this model cannot be told to answer in json")
+        warnings.dropped("responseFormat", "this model cannot be told to answer in json")
         return None
     if not beside:
         # The schema goes along as one; the word may have been said.
         asked = params.response_format.model_copy(update={"schema_": None})
         without_schema = params.model_copy(update={"response_format": asked})
         return json_instruction(without_schema, quirks.response_format)
-    notes.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
+    warnings.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
     return json_instruction(params, "json_object")
 
 
 # --- tools ----------------------------------------------------------------------------------------
 
 
-def _tools(params: SendParams, quirks: Quirks, notes: Warnings, names: ToolNames) -> JsonObject:
+def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     if not params.tools:
         return {}
     if not quirks.tools_supported:
-        notes.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     choice = params.tool_choice
     # A named choice cannot be said, but a choice of one can.
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None:
-        notes.notice("toolChoice", "only the named tool was sent, because none can be named")
-    listed: list[Json] = [
-        {
-            "type": "function",
-            "function": {"name": names.sent(tool.name)}
-            | optional("description", tool.description)
-            | {"parameters": tool.input_schema},
-        }
-        for tool in params.tools
-        if only in {None, tool.name}
-    ]
-    if choice in {None, "auto"} or not listed:
-        return {"tools": listed} if listed else {}
+        warnings.notice("toolChoice", "only the named tool was sent, because none can be named")
+    tools = function_tools(tool for tool in params.tools if only in {None, tool.name})
+    if choice in {None, "auto"} or not tools:
+        return {"tools": tools} if tools else {}
     word = "NONE" if choice == "none" else quirks.tool_choice_required
-    return {"tools": listed, "tool_choice": word}
+    return {"tools": tools, "tool_choice": word}
 
 
 # --- knobs ----------------------------------------------------------------------------------------
 
 
-def _p(asked: float | None, notes: Warnings) -> float | None:
+def _p(asked: float | None, warnings: Warnings) -> float | None:
     if asked is None:
         return None
     sent = min(max(asked, _P_MIN), _P_MAX)
     if sent != asked:
-        notes.adjusted("topP", f"topP was set to {sent}, the nearest that is taken")
+        warnings.adjusted("topP", f"topP was set to {sent}, the nearest that is taken")
     return sent
 
 
-def _stops(asked: tuple[str, ...], notes: Warnings) -> list[Json] | None:
+def _stops(asked: tuple[str, ...], warnings: Warnings) -> list[Json] | None:
     if len(asked) > _STOPS_MAX:
-        notes.adjusted("stop", f"only {_STOPS_MAX} stop sequences can be sent")
+        warnings.adjusted("stop", f"only {_STOPS_MAX} stop sequences can be sent")
     return [*asked[:_STOPS_MAX]] or None
 
 
-def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _thinking(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return whether to think, and for how many tokens at most; a word that is no number is none.
 
     A model that cannot think does what `none` asks.
@@ -143,7 +133,7 @@ def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject
     thinks = matches_model(quirks.reasoning_models, params.model)
     if not thinks or quirks.effort_field == "none":
         if effort != "none":
-            warn_effort_unavailable(effort, notes)
+            warn_effort_unavailable(effort, warnings)
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}

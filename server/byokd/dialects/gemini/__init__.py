@@ -1,30 +1,26 @@
-"""Google's generateContent format.
-
-Knows how a call becomes a request and an answer becomes events. Must not know any provider: what a
-family of models wants to be sent differently is a quirk, and what comes back is accepted in every
-known form.
-
-    encode ─▶ _contents ─▶ _tools           gemini_messages · gemini_params · gemini_schema
-    decoder ─▶ Decoder                      gemini_decoder · gemini_parts · gemini_grounding
-               ─▶ _usage / _finish_reason   gemini_usage
-"""
+"""Google's generateContent format."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from pydantic_core import to_json
-
-from byokd.core.http import Headers, HttpHead, HttpRequest
+from byokd.catalog.quirks.shared import RuleName
+from byokd.catalog.record import Quirks
+from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.merge import merged
+from byokd.dialects.base.conversation.system import system_as_user, with_system_text
+from byokd.dialects.base.conversation.value import Conversation
+from byokd.dialects.base.encoder import draft, encoded
+from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.decode import GeminiDecoder
 from byokd.dialects.gemini.messages import write_contents
-from byokd.dialects.gemini.params import format_words, write_params
+from byokd.dialects.gemini.params import format_instruction, write_params
 from byokd.protocol.base import JsonObject
 
 _MODELS: Final = "models/"
@@ -38,28 +34,17 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    params = call.params
-    model = _model_id(params.model)
+    model = _model_id(call.params.model)
     quirks = call.provider.quirks_for(model)
-    notes = Warnings(strict=params.strict)
-    stream = params.stream or quirks.always_stream
-    words = format_words(params, quirks)
-    system, contents = write_contents(call, model, quirks, notes, words)
+    instructed = _with_instruction(call, quirks)
+    made = draft(instructed, quirks, StateOwner(call.provider.id, model), tuple(_rules(quirks)))
+    system, contents = write_contents(made, quirks)
     body: JsonObject = {"contents": [*contents]}
     if system:
         body["systemInstruction"] = {"parts": [*system]}
-    body |= write_params(params, quirks, notes)
-    body |= quirks.extra_body
-    body = merged(body, params.provider_options or {})
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if stream else "application/json",
-        "accept-encoding": "identity",
-    }
-    headers |= {name.lower(): value for name, value in call.provider.headers.items()}
-    url = join_url(call.base_url, _path(call.provider.chat_path, model, stream=stream))
-    request = HttpRequest("POST", url, Headers(headers.items()), to_json(body))
-    return Encoded(request, notes.warnings)
+    body |= write_params(made.params, quirks, made.warnings)
+    path = _path(call.provider.chat_path, model, stream=made.stream)
+    return encoded(made, body, join_url(call.base_url, path))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -67,8 +52,28 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return GeminiDecoder(call, head, _model_id(call.params.model))
 
 
+def _rules(quirks: Quirks) -> Iterator[RuleName]:
+    yield from ("inline_media", "pair_tool_calls", "call_ids", "later_system_as_user")
+    if not quirks.system_instruction:
+        yield "system_as_user"
+
+
+def _with_instruction(call: Call, quirks: Quirks) -> Call:
+    """Return the call with a system message that asks for the form of the answer, if needed."""
+    instruction = format_instruction(call.params, quirks)
+    if instruction is None:
+        return call
+    own_system = any(message.role == "system" for message in call.params.messages)
+    messages = with_system_text(call.params.messages, instruction)
+    if not quirks.system_instruction and not own_system:  # nothing of the client's is changed
+        silent = Warnings(strict=False)
+        conversation = Conversation(messages, StateOwner(call.provider.id, call.params.model))
+        messages = system_as_user(conversation, quirks, silent).messages
+    return replace(call, params=call.params.model_copy(update={"messages": messages}))
+
+
 def _model_id(model: str) -> str:
-    """Return the id as quirks and states know it; lists write it as `models/<id>`."""
+    """Return the id that quirks and states use; lists write it as `models/<id>`."""
     return model.removeprefix(_MODELS)
 
 
@@ -76,7 +81,7 @@ def _path(template: str, model: str, *, stream: bool) -> str:
     """Return the path of a model's method; tuned models are a collection of their own."""
     if not stream:
         template = template.replace(_STREAM, _WHOLE)
-    if found := _COLLECTION.fullmatch(model):
-        collection, name = found.groups()
+    if match := _COLLECTION.fullmatch(model):
+        collection, name = match.groups()
         return template.replace(f"{_MODELS}{{model}}", f"{collection}/{quote(name, safe='')}")
     return template.replace("{model}", quote(model, safe=""))

@@ -7,14 +7,9 @@ with that very part, to the model that made it and to no other.
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
-from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.parts import KEPT, SIGNATURE
 from byokd.protocol.base import Json, JsonObject
@@ -29,43 +24,25 @@ from byokd.protocol.parts import (
     ToolResultPart,
 )
 
-_DATA_URI: Final = re.compile(r"data:([^;,]+);base64,", re.IGNORECASE)
 
-
-def write_contents(
-    call: Call, model: str, quirks: Quirks, notes: Warnings, words: str | None = None
-) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Return the parts of the system instruction, and the contents in order.
-
-    Args:
-        call: whose conversation it is.
-        model: the model's id as states name it.
-        quirks: what holds for the model.
-        notes: takes what cannot be sent.
-        words: what else to tell the model, behind the system's own words.
-    """
-    writer = _Writer(call, model, quirks, notes)
-    for message in paired(call.params.messages, quirks, notes):
+def write_contents(made: Draft, quirks: Quirks) -> tuple[list[JsonObject], list[JsonObject]]:
+    """Return the parts of the system instruction, and the contents in order."""
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
     writer.flush()
-    if words is not None:
-        writer.system.append({"text": words})
     if quirks.signature_sentinel:
-        _sign_steps(writer.contents, quirks.signature_sentinel, notes)
-    if not quirks.system_instruction and writer.system:
-        _open_with(writer.contents, writer.system)
-        return [], writer.contents
+        _sign_steps(writer.contents, quirks.signature_sentinel, made.warnings)
     return writer.system, writer.contents
 
 
 class _Writer:
-    def __init__(self, call: Call, model: str, quirks: Quirks, notes: Warnings) -> None:
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
         self.system: list[JsonObject] = []
         self.contents: list[JsonObject] = []
         self._quirks = quirks
-        self._notes = notes
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._provider, self._model = call.provider.id, model
+        self._warnings = made.warnings
+        self._owner = made.owner
         self._called: dict[str, tuple[int, str, bool]] = {}  # call id → order, name, has an id
         self._results: list[tuple[int, JsonObject, list[JsonObject]]] = []
 
@@ -76,7 +53,7 @@ class _Writer:
             self.flush()
             self._put("model", [entry for part in parts for entry in self._model_part(part)])
             return
-        if message.role == "system" and not self.contents:
+        if message.role == "system":
             self.system += [
                 {"text": part.text} for part in parts if isinstance(part, TextPart) and part.text
             ]
@@ -122,15 +99,12 @@ class _Writer:
 
     def _media(self, part: ImagePart | FilePart) -> list[JsonObject]:
         if isinstance(part, ImagePart) and not self._quirks.images:
-            self._notes.dropped("messages", "images cannot be sent to this model")
+            self._warnings.dropped("messages", "images cannot be sent to this model")
             return []
         if part.data is not None:
             return [_inline(part.media_type or "image/png", part.data)]
-        url = part.url or ""
-        if found := _DATA_URI.match(url):
-            return [_inline(found.group(1), url[found.end() :])]
         kind: JsonObject = {"mimeType": part.media_type} if part.media_type else {}
-        return [{"fileData": kind | {"fileUri": url}}]
+        return [{"fileData": kind | {"fileUri": part.url}}]
 
     # --- tools -----------------------------------------------------------------------------------
 
@@ -145,7 +119,7 @@ class _Writer:
         if not self._quirks.tools_supported:
             self._results.append((order, {"text": f"Result of the tool: {text}"}, images))
             return
-        written: JsonObject = {"id": self._ids.of_result(part.call_id)} if has_id else {}
+        written: JsonObject = {"id": part.call_id} if has_id else {}
         written |= {"name": name, "response": {"error" if part.is_error else "output": text}}
         if images and self._quirks.tool_result_images:
             inside = [entry for entry in images if "inlineData" in entry]
@@ -154,23 +128,19 @@ class _Writer:
         self._results.append((order, {"functionResponse": written}, images))
 
     def _call(self, part: ToolCallPart, state: JsonObject) -> list[JsonObject]:
-        arguments = arguments_object(part)
         if not self._quirks.tools_supported:
             return [{"text": call_as_words(part)}]
         # A call that this model made without an id has none; the others are told apart by theirs.
         has_id = not state or bool(state.get("callId"))
         self._called[part.call_id] = (len(self._called), part.name, has_id)
-        native = state.get("callId") == part.call_id
-        named: JsonObject = {}
-        if has_id:
-            named = {"id": self._ids.of_call(part.call_id, native=native)}
-        return [{"functionCall": named | {"name": part.name, "args": arguments}}]
+        named: JsonObject = {"id": part.call_id} if has_id else {}
+        return [{"functionCall": named | {"name": part.name, "args": arguments_object(part)}}]
 
     # --- the model -------------------------------------------------------------------------------
 
     def _model_part(self, part: Part) -> list[JsonObject]:
         """Write a part of an answer, and behind it what stood there and only Google can read."""
-        state = self._own(part)
+        state = self._owner.state(part)
         written: list[JsonObject] = []
         if isinstance(part, TextPart):
             written = [{"text": part.text}] if part.text else []
@@ -187,14 +157,8 @@ class _Writer:
         kept = state.get(KEPT)
         return written + [entry for entry in _objects(kept) if entry]
 
-    def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it, else nothing."""
-        state = part.provider_state or {}
-        own = state.get("provider") == self._provider and state.get("model") == self._model
-        return state if own else {}
 
-
-def _sign_steps(contents: list[JsonObject], sentinel: str, notes: Warnings) -> None:
+def _sign_steps(contents: list[JsonObject], sentinel: str, warnings: Warnings) -> None:
     """Put a sentinel where the first call of a step has lost its signature.
 
     Gemini 3 refuses a step without one (documented 2025-11): other models' calls have none, and
@@ -204,19 +168,9 @@ def _sign_steps(contents: list[JsonObject], sentinel: str, notes: Warnings) -> N
         first = next((part for part in _objects(content["parts"]) if "functionCall" in part), None)
         if first is not None and SIGNATURE not in first:
             first[SIGNATURE] = sentinel
-            notes.notice(
+            warnings.notice(
                 "messages", "an earlier tool call has no thought signature of this model's own"
             )
-
-
-def _open_with(contents: list[JsonObject], system: list[JsonObject]) -> None:
-    """Put the system's words before the first words of the user, for models that take no other."""
-    words = "\n\n".join(str(part["text"]) for part in system)
-    if contents and contents[0]["role"] == "user":
-        held = contents[0]["parts"]
-        contents[0]["parts"] = [{"text": f"{words}\n\n"}, *(held if isinstance(held, list) else [])]
-    else:
-        contents.insert(0, {"role": "user", "parts": [{"text": words}]})
 
 
 def _inline(media_type: str, data: str) -> JsonObject:

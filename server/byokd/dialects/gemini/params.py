@@ -28,27 +28,27 @@ _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _BUDGET: Final = re.compile(r"-1|\d{1,7}")
 
 
-def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return the fields of the body beside the contents and the system instruction."""
-    body = write_tools(params, quirks, notes)
+    body = write_tools(params, quirks, warnings)
     config: JsonObject = {}
     config |= optional("maxOutputTokens", params.max_output_tokens or quirks.max_tokens_default)
-    config |= optional("temperature", _temperature(params.temperature, quirks, notes))
+    config |= optional("temperature", _temperature(params.temperature, quirks, warnings))
     config |= optional("topP", params.top_p)
     config |= optional("stopSequences", list(params.stop) or None)
     config |= optional("seed", params.seed)
-    config |= _response_format(params, quirks, notes)
-    config |= optional("thinkingConfig", _thinking(params, quirks, notes))
-    drop_unsupported(config, quirks.unsupported, _CLIENT_NAMES, notes)
+    config |= _response_format(params, quirks, warnings)
+    config |= optional("thinkingConfig", _thinking(params, quirks, warnings))
+    drop_unsupported(config, quirks.unsupported, _CLIENT_NAMES, warnings)
     return body | ({"generationConfig": config} if config else {})
 
 
-def write_tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def write_tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return `tools` and `toolConfig`; nothing where there are no tools."""
     if not params.tools:
         return {}
     if not quirks.tools_supported:
-        notes.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     lost: set[str] = set()
     declared: list[Json] = []
@@ -60,7 +60,7 @@ def write_tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObje
         elif tool.input_schema.get("properties"):  # an object without any is refused
             entry["parameters"] = subset_schema(tool.input_schema, lost)
         declared.append(entry)
-    _tell_lost("tools", lost, notes)
+    _tell_lost("tools", lost, warnings)
     body: JsonObject = {"tools": [{"functionDeclarations": declared}]}
     return body | optional("toolConfig", _tool_config(params.tool_choice))
 
@@ -74,23 +74,23 @@ def _tool_config(choice: str | ToolChoice | None) -> Json:
     return {"functionCallingConfig": {"mode": _MODES[choice]}}
 
 
-def _temperature(asked: float | None, quirks: Quirks, notes: Warnings) -> float | None:
+def _temperature(asked: float | None, quirks: Quirks, warnings: Warnings) -> float | None:
     most = quirks.temperature_max
     if asked is None or most is None or asked <= most:
         return asked
-    notes.adjusted("temperature", f"temperature was set to {most}, the nearest that is taken")
+    warnings.adjusted("temperature", f"temperature was set to {most}, the nearest that is taken")
     return most
 
 
 # --- the form of the answer ----------------------------------------------------------------------
 
 
-def _response_format(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _response_format(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     asked = params.response_format
     if asked is None:
         return {}
     if _in_words(params, quirks):
-        notes.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
+        warnings.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
         return {}
     config: JsonObject = {"responseMimeType": "application/json"}
     if asked.schema_ is None:
@@ -99,11 +99,11 @@ def _response_format(params: SendParams, quirks: Quirks, notes: Warnings) -> Jso
         return config | {"responseJsonSchema": plain_schema(asked.schema_)}
     lost: set[str] = set()
     config["responseSchema"] = subset_schema(asked.schema_, lost)
-    _tell_lost("responseFormat", lost, notes)
+    _tell_lost("responseFormat", lost, warnings)
     return config
 
 
-def format_words(params: SendParams, quirks: Quirks) -> str | None:
+def format_instruction(params: SendParams, quirks: Quirks) -> str | None:
     """Return what to tell the model where the form can only be put in words, else None."""
     asked = params.response_format
     if asked is None or not _in_words(params, quirks):
@@ -118,16 +118,16 @@ def _in_words(params: SendParams, quirks: Quirks) -> bool:
     return quirks.response_format == "none" or (tools and not quirks.response_format_with_tools)
 
 
-def _tell_lost(parameter: str, lost: set[str], notes: Warnings) -> None:
+def _tell_lost(parameter: str, lost: set[str], warnings: Warnings) -> None:
     if lost:
         words = ", ".join(sorted(lost))
-        notes.adjusted(parameter, f"this model cannot be told these words of a schema: {words}")
+        warnings.adjusted(parameter, f"this model cannot be told these words of a schema: {words}")
 
 
 # --- how much to think ---------------------------------------------------------------------------
 
 
-def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> Json:
+def _thinking(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json:
     """Return how much to think: a level or a budget in tokens, never both (400).
 
     Whoever asks for thinking wants to read it, so summaries are asked for as well.
@@ -139,12 +139,12 @@ def _thinking(params: SendParams, quirks: Quirks, notes: Warnings) -> Json:
     budget = quirks.effort_field == "thinkingBudget"
     if quirks.effort_field not in {"thinkingLevel", "thinkingBudget"} or not word:
         if effort != "none":
-            warn_effort_unavailable(effort, notes)
+            warn_effort_unavailable(effort, warnings)
         return None
     if budget and not _BUDGET.fullmatch(word):
-        warn_effort_unavailable(effort, notes)
+        warn_effort_unavailable(effort, warnings)
         return None
     if effort == "none" and word != "0":
-        notes.adjusted("reasoning", "this model always thinks: it was asked to think the least")
+        warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")
     thinking: JsonObject = {"thinkingBudget": int(word)} if budget else {"thinkingLevel": word}
     return thinking if effort == "none" else thinking | {"includeThoughts": True}

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
+from byokd.dialects.base.encoder import Draft
+from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.params import optional
 from byokd.dialects.base.tool_arguments import arguments_object, arguments_text
-from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -27,22 +26,21 @@ from byokd.protocol.parts import (
 )
 
 
-def write_messages(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
+def write_messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
     """Return the messages of the body, in order."""
-    writer = _Writer(call, quirks, notes)
-    for message in call.params.messages:
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
     writer.show([])
     return writer.messages
 
 
 class _Writer:
-    def __init__(self, call: Call, quirks: Quirks, notes: Warnings) -> None:
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
         self.messages: list[JsonObject] = []
         self._quirks = quirks
-        self._notes = notes
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._provider, self._model = call.provider.id, call.params.model
+        self._warnings = made.warnings
+        self._owner = made.owner
         self._called: dict[str, str] = {}  # the name of the tool, by call id
         self._shown: list[Part] = []  # images of tools, which wait until all tools have answered
 
@@ -70,7 +68,7 @@ class _Writer:
         self._shown = []
         images = [data for part in shown if (data := self._image(part)) is not None]
         if any(isinstance(part, FilePart) for part in shown):
-            self._notes.dropped("messages", "files cannot be sent to this provider")
+            self._warnings.dropped("messages", "files cannot be sent to this provider")
         text = _text_of(shown)
         if text or images:
             message: JsonObject = {"role": "user", "content": text}
@@ -80,10 +78,10 @@ class _Writer:
         if not isinstance(part, ImagePart):
             return None
         if not self._quirks.images:
-            self._notes.dropped("messages", "images cannot be sent to this model")
+            self._warnings.dropped("messages", "images cannot be sent to this model")
             return None
         if part.data is None:
-            self._notes.dropped("messages", "this provider takes images only as data")
+            self._warnings.dropped("messages", "this provider takes images only as data")
         return part.data
 
     # --- tools -----------------------------------------------------------------------------------
@@ -98,7 +96,7 @@ class _Writer:
             # Older servers read the name, newer ones the id too (Ollama, api/types.go, 2026-08).
             written: JsonObject = {"role": "tool", "content": text}
             written |= optional("tool_name", self._called.get(part.call_id))
-            written["tool_call_id"] = self._ids.of_result(part.call_id)
+            written["tool_call_id"] = part.call_id
             self.messages.append(written)
         else:
             self.messages.append({"role": "user", "content": f"Result of the tool: {text}"})
@@ -106,9 +104,8 @@ class _Writer:
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         self._called[part.call_id] = part.name
-        native = self._own(part).get("callId") == part.call_id
         return {
-            "id": self._ids.of_call(part.call_id, native=native),
+            "id": part.call_id,
             "function": {"name": part.name, "arguments": arguments_object(part)},
         }
 
@@ -126,7 +123,7 @@ class _Writer:
         if calls:
             message["tool_calls"] = [self._call(part) for part in calls]
         if any(isinstance(part, ImagePart | FilePart) for part in parts):
-            self._notes.dropped("messages", "an assistant's images and files cannot be sent back")
+            warn_not_echoed(self._warnings)
         if text or len(message) > 2:  # noqa: PLR2004 - more than role and content
             self.messages.append(message)
 
@@ -137,14 +134,8 @@ class _Writer:
             for part in parts
             if isinstance(part, ReasoningPart)
             and part.kind != "redacted"
-            and (part.provider_state is None or self._own(part))
+            and (part.provider_state is None or self._owner.state(part))
         )
-
-    def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it, else nothing."""
-        state = part.provider_state or {}
-        own = state.get("provider") == self._provider and state.get("model") == self._model
-        return state if own else {}
 
 
 def _text_of(parts: Sequence[Part]) -> str:

@@ -35,27 +35,27 @@ _CLIENT_NAMES: Final = {
 _NO_FORM: Final = "this model cannot be told to answer in json"
 
 
-def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return the fields beside model, messages and stream.
 
     A prompt that is too long shall be refused, and never cut without a word.
     """
-    body = _tools(params, quirks, notes)
+    body = _tools(params, quirks, warnings)
     body |= _form(params, quirks)
-    body |= _think(params, quirks, notes)
+    body |= _think(params, quirks, warnings)
     options: JsonObject = optional(
         "num_predict", params.max_output_tokens or quirks.max_tokens_default
     )
-    options |= optional("temperature", nearest_temperature(params.temperature, quirks, notes))
+    options |= optional("temperature", nearest_temperature(params.temperature, quirks, warnings))
     options |= optional("top_p", params.top_p)
     options |= optional("stop", [*params.stop] or None)
     options |= optional("seed", params.seed)
     for fields in (body, options):
-        drop_unsupported(fields, quirks.unsupported, _CLIENT_NAMES, notes)
+        drop_unsupported(fields, quirks.unsupported, _CLIENT_NAMES, warnings)
     return body | optional("options", options or None) | {"truncate": False}
 
 
-def form_in_words(params: SendParams, quirks: Quirks, notes: Warnings) -> str | None:
+def format_instruction(params: SendParams, quirks: Quirks, warnings: Warnings) -> str | None:
     """Return what to tell the model of the form of its answer.
 
     A form binds every token of the answer, so beside tools no call could be written (the server
@@ -65,11 +65,11 @@ def form_in_words(params: SendParams, quirks: Quirks, notes: Warnings) -> str | 
     if params.response_format is None:
         return None
     if quirks.response_format == "none":
-        notes.dropped("responseFormat", _NO_FORM)
+        warnings.dropped("responseFormat", _NO_FORM)
         return None
     if not _beside_tools(params, quirks):
         return json_instruction(params, quirks.response_format)
-    notes.adjusted("responseFormat", "beside tools the form was asked for in words")
+    warnings.adjusted("responseFormat", "beside tools the form was asked for in words")
     return json_instruction(params, "json_object")
 
 
@@ -86,22 +86,22 @@ def _form(params: SendParams, quirks: Quirks) -> JsonObject:
     return {"format": asked.schema_ if whole else "json"}
 
 
-def _tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return the tools; a choice among them can be made only by what is left out."""
     if not params.tools or params.tool_choice == "none":
         return {}
     if not quirks.tools_supported:
-        notes.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     choice = params.tool_choice
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None or choice == "required":
-        notes.adjusted("toolChoice", "this provider cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this provider cannot be told that a tool must be called")
     tools = function_tools(tool for tool in params.tools if only in {None, tool.name})
     return {"tools": tools} if tools else {}
 
 
-def _think(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _think(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return how much to think; not to think may be asked of every model."""
     if params.reasoning is None:
         return {}
@@ -110,7 +110,7 @@ def _think(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     models = quirks.reasoning_models
     barred = models is not None and not matches_model(models, params.model)
     if not word or (word != "none" and (quirks.effort_field == "none" or barred)):
-        warn_effort_unavailable(effort, notes)
+        warn_effort_unavailable(effort, warnings)
         return {}
-    warn_if_always_reasons(effort, word, quirks, notes)
+    warn_if_always_reasons(effort, word, quirks, warnings)
     return {"think": False if word == "none" else word}

@@ -7,15 +7,13 @@ parts wherever nothing is lost, because every server takes them.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
-from byokd.dialects.base.media import data_uri
+from byokd.dialects.base.encoder import Draft
+from byokd.dialects.base.media import data_uri, warn_not_echoed
+from byokd.dialects.base.params import matches_model
 from byokd.dialects.base.tool_arguments import arguments_text
-from byokd.dialects.base.tool_pairing import paired
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
 from byokd.protocol.base import Json, JsonObject
@@ -31,39 +29,37 @@ from byokd.protocol.parts import (
 )
 
 _CACHE: Final[JsonObject] = {"type": "ephemeral"}
-_OPENING, _GO_ON = ".", "Go on."
 _BRIDGE: Final = "Understood."
 """What the assistant says between a tool's answer and a user, where the provider demands that it
 says something (Mistral's code 3230, seen 2025)."""
 
 
-def write_messages(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
+def write_messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
     """Return the messages of the body, in order."""
-    writer = _Writer(call, quirks, notes)
-    for message in paired(call.params.messages, quirks, notes):
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
     messages = writer.messages
     if quirks.strict_alternation:
-        messages = _closed(_alternating(messages), notes)
+        messages = _alternating(messages)
     if quirks.user_after_tool_forbidden:
-        messages = _bridged(messages, notes)
+        messages = _bridged(messages, made.warnings)
     if quirks.assistant_prefix and messages and messages[-1]["role"] == "assistant":
         messages[-1]["prefix"] = True
-    if quirks.cache_control and call.params.cache == "auto":
+    if quirks.cache_control and made.params.cache == "auto":
         _mark_cache(messages)
     return messages
 
 
 class _Writer:
-    def __init__(self, call: Call, quirks: Quirks, notes: Warnings) -> None:
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
         self.messages: list[JsonObject] = []
         self._quirks = quirks
-        self._notes = notes
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._provider, self._model = call.provider.id, call.params.model
+        self._warnings = made.warnings
+        self._owner = made.owner
         models = quirks.reasoning_echo_models
-        fits = models is None or re.search(models, self._model) is not None
-        self._echo = quirks.reasoning_echo if fits else "none"
+        echoes = models is None or matches_model(models, made.params.model)
+        self._echo = quirks.reasoning_echo if echoes else "none"
 
     def add(self, message: Message) -> None:
         """Write one message of the conversation, which may take several of the provider's."""
@@ -103,10 +99,10 @@ class _Writer:
 
     def _image(self, part: ImagePart) -> JsonObject | None:
         if not self._quirks.images:
-            self._notes.dropped("messages", "images cannot be sent to this provider")
+            self._warnings.dropped("messages", "images cannot be sent to this provider")
             return None
         if part.data is None and self._quirks.image_data_uri_only:
-            self._notes.dropped("messages", "this provider takes images only as data")
+            self._warnings.dropped("messages", "this provider takes images only as data")
             return None
         url = part.url if part.data is None else data_uri(part.media_type or "image/png", part.data)
         return {"type": "image_url", "image_url": {"url": url}}
@@ -114,7 +110,7 @@ class _Writer:
     def _file(self, part: FilePart) -> JsonObject | None:
         form = self._quirks.files
         if form == "none":
-            self._notes.dropped("messages", "files cannot be sent to this provider")
+            self._warnings.dropped("messages", "files cannot be sent to this provider")
             return None
         if form == "data_without_prefix":
             written: JsonObject = {"type": "file_url", "file_url": {"url": part.data or part.url}}
@@ -136,7 +132,7 @@ class _Writer:
         if part.is_error and not text.lower().startswith("error"):
             text = f"Error: {text}"
         if self._quirks.tools_supported:
-            wire = self._ids.of_result(part.call_id)
+            wire = part.call_id
             self.messages.append({"role": "tool", "tool_call_id": wire, "content": text})
         else:
             self.messages.append({"role": "user", "content": f"Result of the tool: {text}"})
@@ -147,11 +143,10 @@ class _Writer:
         return [self._call(part) for part in calls]
 
     def _call(self, part: ToolCallPart) -> JsonObject:
-        state = self._own(part)
-        native = state.get("callId") == part.call_id
+        state = self._owner.state(part)
         kept = {"provider", "model", "callId"}
         written: JsonObject = {
-            "id": self._ids.of_call(part.call_id, native=native),
+            "id": part.call_id,
             "type": "function",
             "function": {"name": part.name, "arguments": arguments_text(part)},
         }
@@ -178,14 +173,14 @@ class _Writer:
         if speeches:
             message |= self._speech(speeches[-1], text)
         if any(isinstance(part, ImagePart | FilePart) and part not in speeches for part in parts):
-            self._notes.dropped("messages", "an assistant's images and files cannot be sent back")
+            warn_not_echoed(self._warnings)
         if len(message) > 2 or message["content"]:  # noqa: PLR2004 - more than role and content
             self.messages.append(message)
 
     def _speech(self, part: FilePart, text: str) -> JsonObject:
         """Return the fields that give the model its speech back, or its words to another."""
         said = spoken(part)
-        if self._own(part) and said.get("id"):
+        if self._owner.state(part) and said.get("id"):
             return {SPEECH: {"id": said["id"]}, "content": text or None}
         return {"content": text or said.get("transcript") or ""}
 
@@ -196,7 +191,7 @@ class _Writer:
         whoever made them. Plain words without any state are nobody's, and go.
         """
         thoughts = [part for part in parts if isinstance(part, ReasoningPart)]
-        own = [part for part in thoughts if part.provider_state is None or self._own(part)]
+        own = [part for part in thoughts if part.provider_state is None or self._owner.state(part)]
         said = "".join(part.text for part in own if part.kind != "redacted")
         fields = self._listed(own, "thinking_blocks")
         if self._echo in {"reasoning_content", "reasoning"}:
@@ -215,31 +210,15 @@ class _Writer:
         """Return a list that goes back exactly as it came, from all blocks in order."""
         entries: list[Json] = []
         for part in parts:
-            kept = self._own(part).get(name)
+            kept = self._owner.state(part).get(name)
             entries += kept if isinstance(kept, list) else []
         return {name: entries} if entries else {}
 
-    def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it, in this format, else nothing.
-
-        A state without a format's name is of this one: others write theirs.
-        """
-        state = part.provider_state or {}
-        own = (
-            state.get("provider") == self._provider
-            and state.get("model") == self._model
-            and "dialect" not in state
-        )
-        return state if own else {}
-
 
 def _alternating(messages: list[JsonObject]) -> list[JsonObject]:
-    """Return one leading system message and then turns that alternate (Perplexity, 2025)."""
+    """Join consecutive messages of one role, as Perplexity demands (2025)."""
     joined: list[JsonObject] = []
     for message in messages:
-        role = message["role"]
-        if role in {"system", "developer"} and any(m["role"] != role for m in joined):
-            message = message | {"role": "user"}  # noqa: PLW2901 - the same words, another voice
         last = joined[-1] if joined else None
         if last is not None and last["role"] == message["role"] != "tool" and len(last) == 2:  # noqa: PLR2004
             last["content"] = _joined(last["content"], message["content"])
@@ -247,18 +226,6 @@ def _alternating(messages: list[JsonObject]) -> list[JsonObject]:
         else:
             joined.append(dict(message))
     return joined
-
-
-def _closed(messages: list[JsonObject], notes: Warnings) -> list[JsonObject]:
-    """Let a user have the first word and the last one (Perplexity's docs; opencode#9416)."""
-    begin = next((at for at, message in enumerate(messages) if message["role"] != "system"), None)
-    if begin is not None and messages[begin]["role"] == "assistant":
-        messages = [*messages[:begin], {"role": "user", "content": _OPENING}, *messages[begin:]]
-        notes.notice("messages", "the conversation did not begin with a user, so a turn was added")
-    if messages and messages[-1]["role"] == "assistant":
-        messages = [*messages, {"role": "user", "content": _GO_ON}]
-        notes.notice("messages", "the conversation did not end with a user, so a turn was added")
-    return messages
 
 
 def _joined(first: Json, second: Json) -> Json:
@@ -273,13 +240,13 @@ def _as_parts(content: Json) -> list[Json]:
     return [{"type": "text", "text": content}] if content else []
 
 
-def _bridged(messages: list[JsonObject], notes: Warnings) -> list[JsonObject]:
+def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]:
     """Put a word of the assistant between a tool's answer and the user."""
     bridged: list[JsonObject] = []
     for message in messages:
         if bridged and bridged[-1]["role"] == "tool" and message["role"] == "user":
             bridged.append({"role": "assistant", "content": _BRIDGE})
-            notes.notice("messages", "a word was put between a tool's answer and the user")
+            warnings.notice("messages", "a word was put between a tool's answer and the user")
         bridged.append(message)
     return bridged
 

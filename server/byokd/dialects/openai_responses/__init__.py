@@ -1,36 +1,28 @@
-"""The OpenAI Responses format: an answer is a list of items, and the request holds all of them.
+"""The OpenAI Responses format: a request holds all items of the conversation, as answers do.
 
-Knows how a call becomes a request and an answer becomes events. Must not know any provider: what
-is sent differently is a quirk of its record, and what comes back is accepted in every known form.
-
-It is used without the provider's memory (`store: false`): what the model thought comes back
-encrypted, and goes with the next question beside the calls it belongs to. Nothing is cut off a
-conversation that is too long; the provider's default is to say so.
-
-    encode ─▶ _input ─▶ _tools              openai_responses_messages · openai_responses_params
-    decoder ─▶ Decoder                      openai_responses_decoder · openai_responses_items
-               ─▶ _usage / _finish_reason   openai_responses_usage
+The provider's memory is not used (`store: false`). Reasoning comes back encrypted, and goes with
+the next request beside the calls it belongs to.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from pydantic_core import to_json
-
+from byokd.catalog.quirks.shared import RuleName
 from byokd.catalog.record import Quirks
-from byokd.core.http import Headers, HttpHead, HttpRequest
+from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.merge import merged
+from byokd.dialects.base.encoder import Draft, draft, encoded
+from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.response_format import format_instruction
 from byokd.dialects.base.urls import join_url
-from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_responses.decode import ResponsesDecoder
-from byokd.dialects.openai_responses.messages import write_input
+from byokd.dialects.openai_responses.messages import DIALECT, write_input
 from byokd.dialects.openai_responses.params import may_reason, write_params
-from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.base import JsonObject
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
+_RULES: Final[tuple[RuleName, ...]] = ("call_ids",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
@@ -39,31 +31,22 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    params = call.params
-    quirks = call.provider.quirks_for(params.model)
-    notes = Warnings(strict=params.strict)
-    stream = params.stream or quirks.always_stream
+    quirks = call.provider.quirks_for(call.params.model)
+    owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
+    made = draft(call, quirks, owner, _RULES)
+    options = call.params.provider_options or {}
     body: JsonObject = {
-        "model": params.model,
-        "input": [*_input(call, quirks, notes)],
-        "stream": stream,
+        "model": call.params.model,
+        "input": [*_input(made, quirks, format_instruction(made.asked, quirks))],
+        "stream": made.stream,
         "store": False,
     }
-    if may_reason(params, quirks):
+    kept_by_provider = options.get("store", False) is not False
+    if may_reason(made.params, quirks) and not (kept_by_provider and "include" in options):
         # Models that do not reason refuse to encrypt with a 400.
         body["include"] = [_ENCRYPTED]
-    body |= write_params(params, quirks, notes)
-    body |= quirks.extra_body
-    body = _with_options(body, params.provider_options or {})
-    headers = {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if stream else "application/json",
-        "accept-encoding": "identity",
-    }
-    headers |= {name.lower(): value for name, value in call.provider.headers.items()}
-    url = join_url(call.base_url, call.provider.chat_path)
-    request = HttpRequest("POST", url, Headers(headers.items()), to_json(body))
-    return Encoded(request, notes.warnings)
+    body |= write_params(made.params, quirks, made.warnings)
+    return encoded(made, body, join_url(call.base_url, call.provider.chat_path))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -71,20 +54,9 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return ResponsesDecoder(call, head)
 
 
-def _input(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
-    """Return the items, with a word about JSON where the format needs it in the conversation."""
-    words = format_instruction(call.params, quirks)
-    items = write_input(call, quirks, notes)
-    if words is None:
+def _input(made: Draft, quirks: Quirks, instruction: str | None) -> list[JsonObject]:
+    """Return the items, after an instruction for the form of the answer where one is needed."""
+    items = write_input(made, quirks)
+    if instruction is None:
         return items
-    return [{"role": quirks.system_role, "content": words}, *items]
-
-
-def _with_options(body: JsonObject, options: JsonObject) -> JsonObject:
-    """Return the body with the client's raw fields; what it wants included is added to ours."""
-    whole = merged(body, options)
-    ours, theirs = body.get("include"), options.get("include")
-    if isinstance(ours, list) and isinstance(theirs, list) and whole["store"] is False:
-        both: list[Json] = [*ours, *(entry for entry in theirs if entry not in ours)]
-        whole["include"] = both
-    return whole
+    return [{"role": quirks.system_role, "content": instruction}, *items]

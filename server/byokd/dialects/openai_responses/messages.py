@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from byokd.catalog.record import Quirks
-from byokd.dialects.base.call import Call
-from byokd.dialects.base.call_ids import WireIds
-from byokd.dialects.base.media import data_uri
+from byokd.dialects.base.conversation.pairing import ADDED, NO_RESULT
+from byokd.dialects.base.encoder import Draft
+from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.tool_arguments import arguments_text
-from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -34,27 +33,25 @@ from byokd.protocol.parts import (
 DIALECT: Final = "openai_responses"
 """What states of this format are marked with: the chat format of one provider cannot read them."""
 
-_NO_RESULT: Final = "The tool gave no result."
 _REASONING_FIELDS: Final = ("type", "id", "summary", "content", "encrypted_content")
 
 
-def write_input(call: Call, quirks: Quirks, notes: Warnings) -> list[JsonObject]:
+def write_input(made: Draft, quirks: Quirks) -> list[JsonObject]:
     """Return the items of the conversation, in order."""
-    writer = _Writer(call, quirks, notes)
-    for message in call.params.messages:
+    writer = _Writer(made, quirks)
+    for message in made.params.messages:
         writer.add(message)
     return writer.items
 
 
 class _Writer:
-    def __init__(self, call: Call, quirks: Quirks, notes: Warnings) -> None:
+    def __init__(self, made: Draft, quirks: Quirks) -> None:
         self.items: list[JsonObject] = []
         self._quirks = quirks
-        self._notes = notes
-        self._ids = WireIds(quirks.tool_call_id_pattern)
-        self._provider, self._model = call.provider.id, call.params.model
+        self._warnings = made.warnings
+        self._owner = made.owner
         self._custom: set[str] = set()  # call ids of tools that take free text
-        parts = (part for message in call.params.messages for part in message.parts())
+        parts = (part for message in made.params.messages for part in message.parts())
         self._called: set[str] = set()  # call ids, as the client knows them, that were written
         self._unanswered: set[str] = set()  # call ids, as they are sent, without a result
         self._answered = {part.call_id for part in parts if isinstance(part, ToolResultPart)}
@@ -95,10 +92,10 @@ class _Writer:
 
     def _image(self, part: ImagePart) -> JsonObject | None:
         if not self._quirks.images:
-            self._notes.dropped("messages", "images cannot be sent to this provider")
+            self._warnings.dropped("messages", "images cannot be sent to this provider")
             return None
         if part.data is None and self._quirks.image_data_uri_only:
-            self._notes.dropped("messages", "this provider takes images only as data")
+            self._warnings.dropped("messages", "this provider takes images only as data")
             return None
         kind = part.media_type or "image/png"
         url = part.url if part.data is None else data_uri(kind, part.data)
@@ -107,7 +104,7 @@ class _Writer:
 
     def _file(self, part: FilePart) -> JsonObject | None:
         if self._quirks.files == "none":
-            self._notes.dropped("messages", "files cannot be sent to this provider")
+            self._warnings.dropped("messages", "files cannot be sent to this provider")
             return None
         if part.data is None:
             return {"type": "input_file", "file_url": part.url}
@@ -128,7 +125,7 @@ class _Writer:
             # Without its call it is refused ("No tool call found", 400 of OpenAI).
             if self._quirks.tools_supported:
                 note = "a result without its tool call was sent as words"
-                self._notes.notice("messages", note)
+                self._warnings.notice("messages", note)
             self.items.append({"role": "user", "content": f"Result of the tool: {text}"})
             return images
         inside = self._quirks.tool_result_images
@@ -136,7 +133,7 @@ class _Writer:
         self.items.append(
             {
                 "type": "custom_tool_call_output" if custom else "function_call_output",
-                "call_id": self._ids.of_result(part.call_id),
+                "call_id": part.call_id,
                 "output": self._content(tuple(inner)) if inside and images else text,
             }
         )
@@ -151,20 +148,19 @@ class _Writer:
         if not self._quirks.tools_supported:
             told = f"I call the tool {part.name} with {arguments_text(part)}"
             return {"type": "message", "role": "assistant", "content": told}
-        state = self._own(part)
+        state = self._owner.state(part)
         if state.get("type") == "custom_tool_call" and part.call_id not in self._answered:
             return None
-        call_id = self._ids.of_call(part.call_id, native=state.get("callId") == part.call_id)
         text = part.arguments.get("input") if isinstance(part.arguments, dict) else None
         if state.get("type") == "custom_tool_call" and isinstance(text, str):
             self._called.add(part.call_id)
             self._custom.add(part.call_id)
-            written: JsonObject = {"type": "custom_tool_call", "call_id": call_id}
+            written: JsonObject = {"type": "custom_tool_call", "call_id": part.call_id}
             return written | {"name": part.name, "input": text}
         self._called.add(part.call_id)
         if part.call_id not in self._answered:
-            self._unanswered.add(call_id)
-        written = {"type": "function_call", "call_id": call_id, "name": part.name}
+            self._unanswered.add(part.call_id)
+        written = {"type": "function_call", "call_id": part.call_id, "name": part.name}
         written["arguments"] = arguments_text(part)
         space = state.get("namespace")
         return written | ({"namespace": space} if space else {})
@@ -186,8 +182,7 @@ class _Writer:
                 self.items.append(called)
             kept = [*self._kept(part)] if echoes else []
             if isinstance(part, ImagePart | FilePart) and not kept:
-                note = "an assistant's images and files cannot be sent back"
-                self._notes.dropped("messages", note)
+                warn_not_echoed(self._warnings)
             elif isinstance(part, ImagePart):
                 kept = [item | {"result": part.data} for item in kept]
             self.items += map(_clean, kept)
@@ -201,13 +196,12 @@ class _Writer:
         """Answer calls that nobody answered: a call without an output is refused with a 400."""
         for item in items:
             if item.get("type") == "function_call" and item["call_id"] in self._unanswered:
-                told: JsonObject = {"type": "function_call_output", "output": _NO_RESULT}
+                told: JsonObject = {"type": "function_call_output", "output": NO_RESULT}
                 self.items.append(told | {"call_id": item["call_id"]})
-                note = "a tool call without a result was given one that says so"
-                self._notes.notice("messages", note)
+                self._warnings.notice("messages", ADDED)
 
     def _said(self, part: TextPart) -> JsonObject:
-        state = self._own(part)
+        state = self._owner.state(part)
         if state.get("refusal"):
             refused: Json = [{"type": "refusal", "refusal": part.text}]
             return {"type": "message", "role": "assistant", "content": refused}
@@ -218,16 +212,10 @@ class _Writer:
 
     def _kept(self, part: Part) -> Iterator[JsonObject]:
         """Yield the items that came with a part and that only the provider can read."""
-        kept = self._own(part).get("items")
+        kept = self._owner.state(part).get("items")
         for item in kept if isinstance(kept, list) else ():
             if isinstance(item, dict):
                 yield item
-
-    def _own(self, part: Part) -> JsonObject:
-        """Return a part's state if this provider and model made it in this format, else nothing."""
-        state = part.provider_state or {}
-        made_by = (state.get("provider"), state.get("model"), state.get("dialect"))
-        return state if made_by == (self._provider, self._model, DIALECT) else {}
 
 
 def _images(parts: tuple[TextPart | ImagePart, ...]) -> list[ImagePart]:

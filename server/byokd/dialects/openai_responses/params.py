@@ -27,27 +27,27 @@ def may_reason(params: SendParams, quirks: Quirks) -> bool:
     return quirks.reasoning_models is None or matches_model(quirks.reasoning_models, params.model)
 
 
-def write_params(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return the fields of the body, in a fixed order."""
-    body = _tools(params, quirks, notes)
-    body |= optional("max_output_tokens", _most(params, quirks, notes))
-    body |= optional("temperature", nearest_temperature(params.temperature, quirks, notes))
+    body = _tools(params, quirks, warnings)
+    body |= optional("max_output_tokens", _most(params, quirks, warnings))
+    body |= optional("temperature", nearest_temperature(params.temperature, quirks, warnings))
     body |= optional("top_p", params.top_p)
-    body |= _text(params, quirks, notes)
-    body |= _reasoning(params, quirks, notes)
+    body |= _text(params, quirks, warnings)
+    body |= _reasoning(params, quirks, warnings)
     for parameter, asked in (("stop", params.stop), ("seed", params.seed is not None)):
         if asked:
-            notes.dropped(parameter, f"{parameter} cannot be said in this provider's format")
-    drop_refused(body, params, quirks, notes)
+            warnings.dropped(parameter, f"{parameter} cannot be said in this provider's format")
+    drop_refused(body, params, quirks, warnings)
     return body
 
 
-def _tools(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return the tools without the layer that the chat format puts around a function.
 
     `strict` is said because it would be true otherwise, and changes the schema (recorded 2025).
     """
-    body = function_tool_fields(params, quirks, notes)
+    body = function_tool_fields(params, quirks, warnings)
     tools = body.get("tools")
     if isinstance(tools, list):
         body["tools"] = [_flat(tool) | {"strict": False} for tool in tools]
@@ -61,18 +61,18 @@ def _flat(entry: Json) -> JsonObject:
     return {"type": "function"} | (function if isinstance(function, dict) else {})
 
 
-def _most(params: SendParams, quirks: Quirks, notes: Warnings) -> int | None:
+def _most(params: SendParams, quirks: Quirks, warnings: Warnings) -> int | None:
     most = params.max_output_tokens or quirks.max_tokens_default
     least = quirks.max_tokens_least
     if most is None or most >= least:
         return most
-    notes.adjusted("maxOutputTokens", f"{least} tokens are the least that can be asked for")
+    warnings.adjusted("maxOutputTokens", f"{least} tokens are the least that can be asked for")
     return least
 
 
-def _text(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _text(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return the form of the answer, which the chat format nests once more."""
-    form = response_format_field(params, quirks, notes).get("response_format")
+    form = response_format_field(params, quirks, warnings).get("response_format")
     if not isinstance(form, dict):
         return {}
     inner = form.get("json_schema")
@@ -80,15 +80,15 @@ def _text(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
     return {"text": {"format": flat | (inner if isinstance(inner, dict) else {})}}
 
 
-def _reasoning(params: SendParams, quirks: Quirks, notes: Warnings) -> JsonObject:
+def _reasoning(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     """Return how much to think; whoever says so also wants to read what was thought."""
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort
     word = quirks.effort_words.get(effort, effort)
     if quirks.effort_field == "none" or not word or not may_reason(params, quirks):
-        warn_effort_unavailable(effort, notes)
+        warn_effort_unavailable(effort, warnings)
         return {}
-    warn_if_always_reasons(effort, word, quirks, notes)
+    warn_if_always_reasons(effort, word, quirks, warnings)
     summary: JsonObject = {} if word == "none" else {"summary": "auto"}
     return {"reasoning": {"effort": word, **summary}}

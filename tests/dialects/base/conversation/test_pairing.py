@@ -11,7 +11,9 @@ import pytest
 
 from byokd.catalog.record import Quirks
 from byokd.core.limits import BLOCKS_MAX
-from byokd.dialects.base.tool_pairing import paired
+from byokd.dialects.base.conversation.pairing import pair_tool_calls
+from byokd.dialects.base.conversation.value import Conversation
+from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import Message
 from dialects.sample_calls import SampleCall, rows
@@ -81,19 +83,28 @@ def _shape(messages: tuple[Message, ...]) -> str:
     return " ".join(shown)
 
 
+def _conversation(messages: list[Any]) -> Conversation:
+    return Conversation(
+        tuple(Message.model_validate(message) for message in messages), StateOwner("p", "m")
+    )
+
+
+def _paired(messages: list[Any], quirks: Quirks | None = None) -> Conversation:
+    """Apply the rule strictly: nothing is lost, so that a strict call is sent as well."""
+    warnings = Warnings(strict=True)
+    return pair_tool_calls(_conversation(messages), quirks or Quirks(), warnings)
+
+
 @pytest.mark.parametrize(("messages", "shape"), _PAIRS.values(), ids=list(_PAIRS))
 def test_pairs(messages: list[Any], shape: str) -> None:
-    notes = Warnings(strict=True)  # nothing is lost, so that a strict call is sent as well
-    given = tuple(Message.model_validate(message) for message in messages)
-    assert _shape(paired(given, Quirks(), notes)) == shape
-    bare = Quirks(tools_supported=False)
-    assert paired(given, bare, notes) == given
+    assert _shape(_paired(messages).messages) == shape
+    without_tools = Quirks(tools_supported=False)
+    assert _paired(messages, without_tools) == _conversation(messages)
 
 
 def test_the_order_of_calls_is_kept_however_many_there_are() -> None:
     many = [_says("assistant", _call(str(n))) for n in range(BLOCKS_MAX)]
-    given = tuple(Message.model_validate(message) for message in many)
-    assert len(paired(given, Quirks(), Warnings(strict=True))) == 2 * BLOCKS_MAX
+    assert len(_paired(many).messages) == 2 * BLOCKS_MAX
 
 
 _CUT = [

@@ -1,0 +1,1 @@
+"""What a provider wants to be sent differently, by dialect."""

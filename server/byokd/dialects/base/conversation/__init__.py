@@ -1,0 +1,83 @@
+"""The rules that a conversation must follow before a dialect encodes it.
+
+A rule is a function `(conversation, quirks, warnings) -> conversation`. Which rules apply to a call
+is the sum of those of its dialect, of the record's quirk `rules`, and of `Call.rules`. A rule warns
+where it changes what the client wrote: `notice` where everything is still sent, `adjusted` or
+`dropped` where something is not, which a strict call refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+from byokd.catalog.quirks.shared import RuleName as RuleName
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.call import Call
+from byokd.dialects.base.conversation.media import inline_media, media_types
+from byokd.dialects.base.conversation.pairing import pair_tool_calls
+from byokd.dialects.base.conversation.system import (
+    later_system_as_user,
+    system_as_user,
+    system_first,
+    system_merged,
+)
+from byokd.dialects.base.conversation.text import blank_text
+from byokd.dialects.base.conversation.tools import call_ids, tool_names, tool_schemas
+from byokd.dialects.base.conversation.turns import begin_with_user, end_with_user, trim_end
+from byokd.dialects.base.conversation.value import Conversation as Conversation
+from byokd.dialects.base.provider_state import StateOwner
+from byokd.dialects.base.warnings import Warnings
+
+Rule: TypeAlias = Callable[[Conversation, Quirks, Warnings], Conversation]
+
+RULES: Final[dict[RuleName, Rule]] = {
+    "inline_media": inline_media,
+    "media_types": media_types,
+    "tool_names": tool_names,
+    "tool_schemas": tool_schemas,
+    "blank_text": blank_text,
+    "pair_tool_calls": pair_tool_calls,
+    "call_ids": call_ids,
+    "system_first": system_first,
+    "later_system_as_user": later_system_as_user,
+    "system_merged": system_merged,
+    "system_as_user": system_as_user,
+    "begin_with_user": begin_with_user,
+    "end_with_user": end_with_user,
+    "trim_end": trim_end,
+}
+"""Every rule, in the order in which rules are applied."""
+
+
+def apply_rule(
+    name: RuleName, conversation: Conversation, quirks: Quirks, warnings: Warnings
+) -> Conversation:
+    """Return the conversation as one rule wants it.
+
+    Raises:
+        Unsupported: `warnings` is strict and the rule changes what the client wrote.
+    """
+    return RULES[name](conversation, quirks, warnings)
+
+
+def apply_rules(
+    names: Collection[RuleName], call: Call, owner: StateOwner, quirks: Quirks, warnings: Warnings
+) -> Call:
+    """Return the call with its conversation as these rules and those of the call want it.
+
+    Raises:
+        Unsupported: `warnings` is strict and a rule changes what the client wrote.
+    """
+    params = call.params
+    conversation = Conversation(params.messages, owner, params.tools, params.tool_choice)
+    for name in RULES:
+        if name in names or name in call.rules:
+            conversation = apply_rule(name, conversation, quirks, warnings)
+    changed = {
+        "messages": conversation.messages,
+        "tools": conversation.tools,
+        "tool_choice": conversation.tool_choice,
+    }
+    return replace(call, params=params.model_copy(update=changed))

@@ -1,0 +1,95 @@
+"""Rules for system messages: where they may be, how many, and whether there may be any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.conversation.value import Conversation
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.parts import Message, Part, TextPart
+
+
+def system_first(
+    conversation: Conversation,
+    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    warnings: Warnings,
+) -> Conversation:
+    """Move system messages to the beginning."""
+    leading, rest = _split(conversation.messages)
+    later = [message for message in rest if message.role == "system"]
+    if not later:
+        return conversation
+    warnings.adjusted("messages", "a later system message was moved to the beginning")
+    others = (message for message in rest if message.role != "system")
+    return conversation.with_messages((*leading, *later, *others))
+
+
+def later_system_as_user(
+    conversation: Conversation,
+    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    warnings: Warnings,
+) -> Conversation:
+    """Send system messages after the beginning as messages of the user."""
+    leading, rest = _split(conversation.messages)
+    if not any(message.role == "system" for message in rest):
+        return conversation
+    warnings.adjusted("messages", "a later system message was sent as the user's")
+    return conversation.with_messages(
+        (
+            *leading,
+            *(
+                message.model_copy(update={"role": "user"}) if message.role == "system" else message
+                for message in rest
+            ),
+        )
+    )
+
+
+def system_merged(
+    conversation: Conversation,
+    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    warnings: Warnings,  # noqa: ARG001 - the same text is sent
+) -> Conversation:
+    """Join the system messages at the beginning, with an empty line between their texts."""
+    leading, rest = _split(conversation.messages)
+    text = _joined(leading)
+    merged = (Message(role="system", content=text),) if text else ()
+    return conversation.with_messages((*merged, *rest))
+
+
+def system_as_user(
+    conversation: Conversation,
+    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    warnings: Warnings,
+) -> Conversation:
+    """Open the first message of the user with the text of the system messages at the beginning."""
+    leading, rest = _split(conversation.messages)
+    text = _joined(leading)
+    if not text:
+        return conversation.with_messages(rest)
+    warnings.adjusted("messages", "the system message was sent as the user's")
+    if not rest or rest[0].role == "assistant":
+        return conversation.with_messages((Message(role="user", content=text), *rest))
+    opening = TextPart(text=f"{text}\n\n")
+    if rest[0].role != "user":
+        return conversation.with_messages((Message(role="user", content=(opening,)), *rest))
+    parts: tuple[Part, ...] = (opening, *rest[0].parts())
+    return conversation.with_messages((rest[0].model_copy(update={"content": parts}), *rest[1:]))
+
+
+def with_system_text(messages: Sequence[Message], text: str) -> tuple[Message, ...]:
+    """Return the messages with one more system message, the last of those at the beginning."""
+    leading, rest = _split(tuple(messages))
+    return (*leading, Message(role="system", content=text), *rest)
+
+
+def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Return the system messages at the beginning, and what follows them."""
+    count = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
+    return messages[:count], messages[count:]
+
+
+def _joined(messages: Sequence[Message]) -> str:
+    parts = (part for message in messages for part in message.parts())
+    return "\n\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)

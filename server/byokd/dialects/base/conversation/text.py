@@ -1,0 +1,40 @@
+"""The rule that removes blank text."""
+
+from __future__ import annotations
+
+from byokd.catalog.record import Quirks
+from byokd.dialects.base.conversation.value import Conversation
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.parts import Message, Part, TextPart
+
+
+def blank_text(
+    conversation: Conversation,
+    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    warnings: Warnings,  # noqa: ARG001 - blank text says nothing
+) -> Conversation:
+    """Remove text of white space, and messages that have nothing else.
+
+    A part that carries a state stays, with empty text. The text of a system message is one text.
+    Results of tools are left alone: their text is data.
+    """
+    messages = (_without_blank(message) for message in conversation.messages)
+    return conversation.with_messages(tuple(message for message in messages if message.parts()))
+
+
+def _without_blank(message: Message) -> Message:
+    parts = message.parts()
+    blank = [_is_blank(part) for part in parts]
+    if not any(blank) or (message.role == "system" and not all(blank)):
+        return message
+    content: list[Part] = []
+    for part in parts:
+        if not _is_blank(part):
+            content.append(part)
+        elif part.provider_state:
+            content.append(part.model_copy(update={"text": ""}))
+    return message.model_copy(update={"content": tuple(content)})
+
+
+def _is_blank(part: Part) -> bool:
+    return isinstance(part, TextPart) and not part.text.strip()

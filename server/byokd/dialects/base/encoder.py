@@ -1,0 +1,106 @@
+"""The first and the last step of every encoder: rules and warnings before, the request after."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from pydantic_core import to_json
+
+from byokd.catalog.quirks.shared import RuleName
+from byokd.catalog.record import Quirks
+from byokd.core.http import Headers, HttpRequest
+from byokd.dialects.base.call import Call, Encoded
+from byokd.dialects.base.conversation import apply_rules
+from byokd.dialects.base.merge import merge_options
+from byokd.dialects.base.provider_state import StateOwner
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.base import JsonObject
+from byokd.protocol.chat import SendParams
+
+EVENT_STREAM: Final = "text/event-stream"
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A call that is being encoded.
+
+    Attributes:
+        call: its conversation as the rules want it.
+        asked: what the client asked, before the rules.
+        owner: whose `providerState` the provider can read.
+        quirks: those of the model.
+        warnings: collects what is not sent as asked.
+        stream: whether the answer comes piece by piece.
+    """
+
+    call: Call
+    asked: SendParams
+    owner: StateOwner
+    quirks: Quirks
+    warnings: Warnings
+    stream: bool
+
+    @property
+    def params(self) -> SendParams:
+        """What the client asked, after the rules."""
+        return self.call.params
+
+
+def draft(
+    call: Call,
+    quirks: Quirks,
+    owner: StateOwner,
+    rules: Collection[RuleName],
+) -> Draft:
+    """Return a draft after applying the conversation rules of a dialect, a record and a call.
+
+    Raises:
+        Unsupported: the call is strict and a rule changes what the client wrote.
+    """
+    warnings = Warnings(strict=call.params.strict)
+    stream = call.params.stream or quirks.always_stream
+    ruled = apply_rules(rules, call, owner, quirks, warnings)
+    return Draft(ruled, call.params, owner, quirks, warnings, stream)
+
+
+def encoded(
+    made: Draft,
+    body: JsonObject,
+    url: str,
+    *,
+    accept: str = EVENT_STREAM,
+    headers: Mapping[str, str] = _NO_HEADERS,
+    options: JsonObject | None = None,
+) -> Encoded:
+    """Return the request: the body with the record's and the client's raw fields, and headers.
+
+    Args:
+        made: the draft that `body` was written from.
+        body: all that the dialect writes.
+        url: whole.
+        accept: the media type of a streamed answer.
+        headers: of the dialect's own; they win over those of the record.
+        options: raw fields to merge instead of the client's `providerOptions`.
+
+    Raises:
+        Unsupported: the call is strict and a raw field contradicts a parameter.
+    """
+    raw = made.params.provider_options if options is None else options
+    body = merge_options({**body, **made.quirks.extra_body}, raw or {}, made.params, made.warnings)
+    sent = {
+        "content-type": "application/json",
+        "accept": accept if made.stream else "application/json",
+        "accept-encoding": "identity",
+    }
+    sent |= {name.lower(): value for name, value in made.call.provider.headers.items()}
+    request = HttpRequest("POST", url, Headers({**sent, **headers}.items()), to_json(body))
+    return Encoded(request, made.warnings.warnings)
+
+
+def whole(made: Draft) -> Draft:
+    """Return the draft of a call whose answer comes in one piece."""
+    return replace(made, stream=False)

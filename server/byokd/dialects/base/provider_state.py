@@ -1,0 +1,40 @@
+"""Tells whose state a part carries: `providerState` goes back only to the model that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from byokd.protocol.base import JsonObject
+from byokd.protocol.parts import Message, Part
+
+BLOCKS: Final = "blocks"
+"""The field of a state that holds blocks to send right behind the part, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateOwner:
+    """The provider and model that may read a state.
+
+    Attributes:
+        provider: its id.
+        model: the model's id, as states of this dialect name it.
+        marks: the values of the state's `dialect` field that are accepted (None: no such field);
+            without `marks` any is.
+    """
+
+    provider: str
+    model: str
+    marks: tuple[str | None, ...] | None = None
+
+    def state(self, carrier: Part | Message) -> JsonObject:
+        """Return the state of a part or message if this owner made it, else an empty object."""
+        state = carrier.provider_state
+        if not state:
+            return {}
+        made_by = (state.get("provider"), state.get("model"))
+        if made_by != (self.provider, self.model):
+            return {}
+        if self.marks is not None and state.get("dialect") not in self.marks:
+            return {}
+        return state
