@@ -32,7 +32,7 @@ async def test_answers_come_in_order_and_requests_are_recorded() -> None:
     assert first.header_names == ("authorization",)
     assert first.headers is None
     assert "Bearer" not in repr(scripted.requests)
-    with pytest.raises(AssertionError, match="no answer left"):
+    with pytest.raises(AssertionError, match="no response left"):
         await transport.send(REQUEST)
     await transport.aclose()
     assert scripted.is_closed

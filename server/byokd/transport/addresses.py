@@ -1,8 +1,4 @@
-"""What kind of place an IP address is: whether a key may be sent there at all.
-
-Knows the blocks that registries have set aside, and IPv6 addresses that carry an IPv4 one. Must not
-resolve a name or open a connection.
-"""
+"""Classifies IP addresses: whether a key may be sent there. Resolves no name."""
 
 from __future__ import annotations
 
@@ -10,8 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Literal, TypeAlias
 
 AddressKind: TypeAlias = Literal["loopback", "private", "forbidden", "public"]
-"""`private` is somebody's own network, a tailnet and carrier-grade NAT among them; `forbidden` can
-never be a provider."""
+"""`private` includes tailnets and carrier-grade NAT; `forbidden` can never be a provider."""
 
 _FORBIDDEN: Final = tuple(
     ip_network(block)
@@ -33,22 +28,24 @@ _PRIVATE: Final = tuple(
     ip_network(block)
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
-# Translators on the network read the IPv4 address out of these: RFC 6052, 8215, and ::/96.
-_CARRIERS: Final = tuple(ip_network(block) for block in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+# Network translators read an IPv4 address out of these: RFC 6052, RFC 8215, and ::/96.
+_TRANSLATED: Final = tuple(
+    ip_network(block) for block in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")
+)
 _LAST_32_BITS: Final = 0xFFFF_FFFF
 
 
 class ForbiddenAddress(OSError):
-    """A name leads only to addresses that no key may be sent to."""
+    """A name resolves only to addresses that no key may be sent to."""
 
 
 def address_kind(address: IPv4Address | IPv6Address) -> AddressKind:
-    """Return what kind of place this is."""
+    """Classify an address."""
     if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:  # the operating system itself makes IPv4 of these
+        if address.ipv4_mapped is not None:  # the operating system connects to the IPv4 address
             return address_kind(address.ipv4_mapped)
-        carried = None if address.is_loopback else _carried(address)
-        if carried is not None and address_kind(carried) != "public":
+        embedded = None if address.is_loopback else _embedded_ipv4(address)
+        if embedded is not None and address_kind(embedded) != "public":
             return "forbidden"
     if address.is_loopback:
         return "loopback"
@@ -58,12 +55,12 @@ def address_kind(address: IPv4Address | IPv6Address) -> AddressKind:
     return "private" if private else "public"
 
 
-def _carried(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 address that a NAT64, 6to4 or Teredo gateway would send on to."""
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that a NAT64, 6to4 or Teredo gateway would forward to."""
     if address.sixtofour is not None:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if any(address in block for block in _CARRIERS):
+    if any(address in block for block in _TRANSLATED):
         return IPv4Address(int(address) & _LAST_32_BITS)
     return None

@@ -1,8 +1,7 @@
-"""The way to a provider, gone one leg at a time, so that the leg that fails has a name.
+"""Connectivity check: DNS, TCP and TLS, one step at a time, so that a failing step has a name.
 
-Knows how a connection comes about: a name, a socket, a tunnel through a proxy, an encrypted line,
-with the resolver, proxy and authorities of every request. Must not send a request or a key: the
-way ends where one would begin.
+It uses the resolver, the proxy and the certificate authorities of every request, but sends no
+request and no key.
 """
 
 from __future__ import annotations
@@ -33,121 +32,139 @@ _PROXY_WANTS_PASSWORD = 407
 async def probe_connection(
     url: str, tls: ssl.SSLContext, proxy: str | None, *, timeout_ms: int = CONNECT_TIMEOUT_MS
 ) -> AsyncGenerator[Step, None]:
-    """Yield each leg once it is gone; the first that failed is the last.
+    """Yield each step once it is done; the first that fails is the last.
 
     Args:
         url: of the provider.
-        tls: whom to believe.
-        proxy: for all but loopback origins; then the first two legs are the way to it.
-        timeout_ms: for each leg.
+        tls: the certificate authorities to trust.
+        proxy: used for all but loopback origins; then DNS and TCP lead to the proxy.
+        timeout_ms: for each step.
     """
-    walker = _Walker(URL(url), tls, proxy, timeout_ms)
-    legs: tuple[StepName, ...] = ("dns", "tcp", "tls")
+    connection = _Connection(URL(url), tls, proxy, timeout_ms)
+    names: tuple[StepName, ...] = ("dns", "tcp", "tls")
     try:
-        for name in legs if walker.far.scheme == "https" else legs[:2]:
-            leg = await walker.go(name)
-            yield leg
-            if leg.error is not None:
+        for name in names if connection.provider.scheme == "https" else names[:2]:
+            step = await connection.run(name)
+            yield step
+            if step.error is not None:
                 return
     finally:
-        walker.close()
+        connection.close()
 
 
-class _Walker:
-    def __init__(self, far: URL, tls: ssl.SSLContext, proxy: str | None, timeout_ms: int) -> None:
-        self.far = far
-        self._proxied = proxy is not None and not is_loopback(far.host or "")
-        self._near = URL(proxy) if proxy is not None and self._proxied else far
+class _Connection:
+    """One connection, built step by step.
+
+    `provider` is the URL to reach, `_next_hop` the URL to connect to: the proxy's, if there is one.
+    """
+
+    def __init__(
+        self, provider: URL, tls: ssl.SSLContext, proxy: str | None, timeout_ms: int
+    ) -> None:
+        self.provider = provider
+        self._proxied = proxy is not None and not is_loopback(provider.host or "")
+        self._next_hop = URL(proxy) if proxy is not None and self._proxied else provider
         self._tls = tls
         self._timeout_s = timeout_ms / 1000
         self._addresses: Sequence[str] = ()
-        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def go(self, name: StepName) -> Step:
-        """Go one leg, within its time."""
-        goal = self.far if name == "tls" else self._near
+    async def run(self, name: StepName) -> Step:
+        """Run one step within its timeout."""
+        target = self.provider if name == "tls" else self._next_hop
         began = time.monotonic()
         details: JsonObject = {}
         try:
             async with asyncio.timeout(self._timeout_s):
-                details = await {"dns": self._dns, "tcp": self._tcp, "tls": self._encrypt}[name]()
+                details = await self._run(name)
             error = None
         except ByokdError as own:
             error = own
         except exceptions.FOREIGN as exc:
             error = self._failure(name, exc)
         duration_ms = round((time.monotonic() - began) * 1000)
-        target = f"{goal.host}:{goal.port}"
-        return Step(name, target, self._proxied, duration_ms, details, error)
+        return Step(
+            name, f"{target.host}:{target.port}", self._proxied, duration_ms, details, error
+        )
+
+    async def _run(self, name: StepName) -> JsonObject:
+        steps = {"dns": self._resolve, "tcp": self._connect, "tls": self._encrypt}
+        return await steps[name]()
 
     def close(self) -> None:
-        """Drop the line without a goodbye."""
-        if self._line is not None:
-            self._line[1].transport.abort()
+        """Drop the connection without a TLS goodbye."""
+        if self._streams is not None:
+            self._streams[1].transport.abort()
 
-    async def _dns(self) -> JsonObject:
-        host = self._near.host or ""
+    async def _resolve(self) -> JsonObject:
+        host = self._next_hop.host or ""
         resolver = Resolver(proxy=host if self._proxied else None)
-        found = await resolver.resolve(host, self._near.port or 0, socket.AF_UNSPEC)
-        addresses = [each["host"] for each in found]
+        results = await resolver.resolve(host, self._next_hop.port or 0, socket.AF_UNSPEC)
+        addresses = [result["host"] for result in results]
         self._addresses = list(dict.fromkeys(addresses))[:PROBE_ADDRESSES_MAX]
         return {"addresses": [*self._addresses]}
 
-    async def _tcp(self) -> JsonObject:
-        """Take the first address that answers; a broken route of one kind hides the other."""
-        first: list[OSError] = []
+    async def _connect(self) -> JsonObject:
+        """Connect to all addresses at once and keep the first connection.
 
-        async def attempt(address: str) -> None:
+        A broken route of one address family must not hide a working one of the other.
+        """
+        errors: list[OSError] = []
+
+        async def connect(address: str) -> None:
             try:
-                line = await asyncio.open_connection(
-                    address, self._near.port, limit=RESPONSE_HEADERS_MAX_BYTES
+                streams = await asyncio.open_connection(
+                    address, self._next_hop.port, limit=RESPONSE_HEADERS_MAX_BYTES
                 )
             except OSError as exc:
-                first.append(exc)
+                errors.append(exc)
                 return
-            if self._line is None:
-                self._line = line
+            if self._streams is None:
+                self._streams = streams
                 tasks.cancel_scope.cancel()
             else:
-                line[1].transport.abort()
+                streams[1].transport.abort()
 
         async with anyio.create_task_group() as tasks:
             for address in self._addresses:
-                tasks.start_soon(attempt, address)
-        if self._line is None:
-            raise first[0] if first else ConnectionRefusedError()
-        return {"address": str(self._line[1].get_extra_info("peername")[0])}
+                tasks.start_soon(connect, address)
+        if self._streams is None:
+            raise errors[0] if errors else ConnectionRefusedError()
+        return {"address": str(self._streams[1].get_extra_info("peername")[0])}
 
     async def _encrypt(self) -> JsonObject:
-        assert self._line is not None  # noqa: S101  # the leg before made it
-        reader, writer = self._line
+        assert self._streams is not None  # noqa: S101  # made by the step before
+        reader, writer = self._streams
         if self._proxied:
-            if self._near.scheme == "https":
-                await writer.start_tls(self._tls, server_hostname=self._near.host)
-            await self._tunnel(reader, writer)
-        await writer.start_tls(self._tls, server_hostname=self.far.host)
+            if self._next_hop.scheme == "https":
+                await writer.start_tls(self._tls, server_hostname=self._next_hop.host)
+            await self._open_tunnel(reader, writer)
+        await writer.start_tls(self._tls, server_hostname=self.provider.host)
         return _certificate(writer)
 
-    async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        goal = f"{self.far.host}:{self.far.port}"
+    async def _open_tunnel(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Ask the proxy for a tunnel to the provider; raises `NetworkFailed` if it refuses."""
+        authority = f"{self.provider.host}:{self.provider.port}"
         lines = [
-            f"CONNECT {goal} HTTP/1.1",
-            f"Host: {goal}",
+            f"CONNECT {authority} HTTP/1.1",
+            f"Host: {authority}",
             f"User-Agent: byokd/{__version__}",
         ]
-        if self._near.user is not None:
-            pair = f"{self._near.user}:{self._near.password or ''}"
+        if self._next_hop.user is not None:
+            pair = f"{self._next_hop.user}:{self._next_hop.password or ''}"
             lines.append(f"Proxy-Authorization: Basic {b64encode(pair.encode()).decode()}")
         writer.write("\r\n".join([*lines, "", ""]).encode())
         await writer.drain()
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            raise _refused(None) from None
-        status = head.split(b" ", 2)[1:2]
-        number = int(status[0]) if status and status[0].isdigit() else None
-        if number is None or not 200 <= number < 300:  # noqa: PLR2004  # any success opens it
-            raise _refused(number)
+            raise _proxy_refusal(None) from None
+        words = head.split(b" ", 2)[1:2]
+        status = int(words[0]) if words and words[0].isdigit() else None
+        if status is None or not 200 <= status < 300:  # noqa: PLR2004  # any success opens it
+            raise _proxy_refusal(status)
 
     def _failure(self, name: StepName, exc: BaseException) -> ByokdError:
         if self._proxied and (name != "tls" or isinstance(exc, TimeoutError)):
@@ -157,7 +174,7 @@ class _Walker:
         return exceptions.head_failure(exc, proxied=self._proxied)
 
 
-def _refused(status: int | None) -> NetworkFailed:
+def _proxy_refusal(status: int | None) -> NetworkFailed:
     text = "the proxy refused to connect to the provider; ask whoever runs it"
     if status == _PROXY_WANTS_PASSWORD:
         text = "the proxy wants a name and a password; put them into its URL in the configuration"
@@ -166,14 +183,14 @@ def _refused(status: int | None) -> NetworkFailed:
 
 
 def _certificate(writer: asyncio.StreamWriter) -> JsonObject:
-    """Return who vouches for the provider, until when, and in which protocol."""
-    line = writer.get_extra_info("ssl_object")
-    found: dict[str, object] = writer.get_extra_info("peercert") or {}
-    details: JsonObject = {"protocol": line.version() if line is not None else None}
-    parts = found.get("issuer")
+    """Return the TLS version, and the issuer and end (ms) of the provider's certificate."""
+    ssl_object = writer.get_extra_info("ssl_object")
+    certificate: dict[str, object] = writer.get_extra_info("peercert") or {}
+    details: JsonObject = {"protocol": ssl_object.version() if ssl_object is not None else None}
+    parts = certificate.get("issuer")
     issuer = dict(part[0] for part in parts if part) if isinstance(parts, tuple) else {}
     details["issuer"] = issuer.get("organizationName") or issuer.get("commonName")
-    ends = found.get("notAfter")
+    ends = certificate.get("notAfter")
     if isinstance(ends, str):
         with suppress(ValueError):
             details["expiresAt"] = int(ssl.cert_time_to_seconds(ends)) * 1000

@@ -1,8 +1,7 @@
-"""Every way the network fails, in our words: the one place where foreign exceptions are translated.
+"""Translates the exceptions of aiohttp, httpx, ssl and the operating system into byokd's errors.
 
-Knows the exceptions of aiohttp, httpx, ssl and the operating system. Must not let one through: an
-aiohttp error holds the request's headers, and with them the key, so neither its text nor the error
-itself goes any further, not even as the cause of ours.
+None of them may pass: an aiohttp error holds the request's headers, and with them the key. So
+neither its text nor the exception itself goes further, not even as the cause of byokd's error.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from byokd.protocol.errors import (
 from byokd.transport.addresses import ForbiddenAddress
 
 Cause: TypeAlias = Literal[
-    "dns", "unfit", "refused", "proxy", "tls", "reset", "connect", "firstByte",
+    "dns", "forbiddenAddress", "refused", "proxy", "tls", "reset", "connect", "firstByte",
     "malformed", "headers", "address", "ours",
 ]  # fmt: skip
 
@@ -42,12 +41,12 @@ FOREIGN: Final = (
     httpx.CookieConflict,
     httpx.StreamError,
     OSError,  # ssl, sockets, name resolution and TimeoutError
-    ValueError,  # a header or an address that cannot be written down
-    TypeError,  # aiohttp's word for a message of the wrong kind
+    ValueError,  # a header or an address that cannot be encoded
+    TypeError,  # aiohttp's exception for a message of the wrong kind
 )
 
 CAUSES: Final[dict[type[BaseException], Cause]] = {
-    ForbiddenAddress: "unfit",
+    ForbiddenAddress: "forbiddenAddress",
     # the operating system
     socket.gaierror: "dns",
     ConnectionRefusedError: "refused",
@@ -136,8 +135,8 @@ CAUSES: Final[dict[type[BaseException], Cause]] = {
     httpx.ResponseNotRead: "ours",
     httpx.RequestNotRead: "ours",
 }
-"""What each foreign exception means before the head has come; a subclass without a row of its own
-means what its parent does. A test walks both libraries for classes that are missing."""
+"""What each exception means before the head has arrived. A subclass without a row means what its
+parent does. A test looks through both libraries for missing classes."""
 
 _CERTIFICATE: Final = {  # OpenSSL's X509_V_ERR_* numbers
     9: ("notYetValid", "the provider's certificate is not valid yet; check this machine's clock"),
@@ -173,7 +172,7 @@ _OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
     "malformed": lambda: ProviderError(
         "what answered does not speak HTTP; check the base URL", retryable=False
     ),
-    "headers": lambda: ProviderError("the provider sent a longer header than is read"),
+    "headers": lambda: ProviderError("the provider sent a header that is too long"),
     "address": lambda: Unsupported(
         "this request cannot be sent; check the base URL, and the key for line breaks"
     ),
@@ -182,18 +181,18 @@ _OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
 
 
 def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
-    """Return our error for a foreign one that was raised before the head.
+    """Return the error for an exception that was raised before the head.
 
-    Raise it outside the `except` block: inside, the foreign exception would become its context.
+    Raise it outside the `except` block: inside, the exception would become its context.
 
     Args:
         exc: what was raised; the exceptions that caused it are read too.
-        proxied: whether the request went through a proxy; then names are the proxy's to resolve,
-            and a name that we could not resolve was the proxy's own.
+        proxied: whether the request went through a proxy. Then the proxy resolves the provider's
+            name, and the name that could not be resolved here is the proxy's.
     """
     chain = list(_chain(exc))
     cause = _cause(chain)
-    if cause == "unfit":
+    if cause == "forbiddenAddress":
         return forbidden_address_failure()
     if proxied and cause == "dns":
         cause = "proxy"
@@ -205,8 +204,8 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
 
 
 def _cause(chain: list[BaseException]) -> Cause:
-    # The innermost says more where the outer ones are vague: a handshake's alert arrives as a
-    # reset of the socket, a reset in the handshake as no connection, a line too long as malformed.
+    # An inner exception is more precise: a TLS alert arrives as a reset of the socket, a reset
+    # during the handshake as a failed connection, a line that is too long as malformed.
     for inner in (
         ForbiddenAddress,
         ssl.SSLError,
@@ -216,8 +215,8 @@ def _cause(chain: list[BaseException]) -> Cause:
         if any(isinstance(exc, inner) for exc in chain):
             return CAUSES[inner]
     for ancestor in type(chain[0]).__mro__:
-        if (found := CAUSES.get(ancestor)) is not None:
-            return found
+        if (cause := CAUSES.get(ancestor)) is not None:
+            return cause
     return "ours"
 
 
@@ -228,7 +227,7 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
-    # aiohttp's own certificate error is an ssl one by inheritance, and has no code.
+    # aiohttp's own certificate error inherits from the ssl one and has no code.
     codes = [getattr(exc, "verify_code", None) for exc in chain]
     code = next((code for code in codes if code is not None), None)
     if code is None:
@@ -239,12 +238,12 @@ def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
 
 
 def dns_failure() -> NetworkFailed:
-    """Return the error for a name that no resolver knew, or not in time."""
+    """Return the error for a name that could not be resolved, or not in time."""
     return NetworkFailed(_NETWORK["dns"], details={"reason": "dns"})
 
 
 def forbidden_address_failure() -> NetworkFailed:
-    """Return the error for a name that leads only where no provider is."""
+    """Return the error for a name that resolves only to forbidden addresses."""
     return NetworkFailed(
         "the provider's name leads to an address where no provider can be;"
         " check the base URL and this network's name server",
@@ -254,22 +253,22 @@ def forbidden_address_failure() -> NetworkFailed:
 
 
 def proxy_failure() -> NetworkFailed:
-    """Return the error for a proxy that cannot be found or reached."""
+    """Return the error for a proxy that cannot be resolved or reached."""
     return NetworkFailed(_NETWORK["proxy"], details={"reason": "proxy"})
 
 
 def body_failure() -> ByokdError:
-    """Return our error for anything that breaks a body; how it broke changes nothing."""
+    """Return the error for any exception while the body is read."""
     return StreamInterrupted("the provider's answer broke off; try again")
 
 
 def first_byte_failure() -> ByokdError:
-    """Return the error for a head that did not come in time."""
+    """Return the error for a head that did not arrive in time."""
     return _OTHER["firstByte"]()
 
 
 def idle_failure() -> TimedOut:
-    """Return the error for a body that stopped coming without ending."""
+    """Return the error for a body that stopped arriving before its end."""
     return TimedOut(
         "the provider stopped in the middle of its answer; try again", details={"phase": "idle"}
     )

@@ -1,7 +1,6 @@
-"""The network as the rest of the house sees it: `Transport` over httpx.
+"""`Transport` over httpx: sends one request and returns its raw answer, within every bound.
 
-Knows how to send one request and hand over its raw answer, within every bound. Must not know what
-the bytes mean, nor read the environment, a cookie or a redirect's target.
+It reads no environment variable, keeps no cookie and follows no redirect.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 class HttpTransport:
-    """The one client of the daemon. Opens nothing until the first request.
+    """The HTTP client of the daemon. Opens nothing until the first request.
 
     Args:
-        extra_ca_file: further authorities, from the user's configuration.
-        proxy: a proxy for all but loopback origins, from the user's configuration.
+        extra_ca_file: further certificate authorities, from the user's configuration.
+        proxy: used for all but loopback origins, from the user's configuration.
 
     Raises:
         OSError: the extra CA file cannot be read.
@@ -63,7 +62,7 @@ class HttpTransport:
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AsyncIterator[_HttpStream]:
-        """Send and give the answer once its head is there; see `Transport`."""
+        """Send and yield the answer once its head has arrived; see `Transport`."""
         client = _client(self._tls, self._proxy, keep_alive=False) if fresh else self._client
         try:
             response = await self._send(client, request, timeouts)
@@ -89,15 +88,17 @@ class HttpTransport:
         """Send and read the whole answer; see `Transport`.
 
         Raises:
-            TimedOut: also with phase `idle`, where the body stops coming without ending.
+            TimedOut: also with phase `idle`, if the body stops arriving before its end.
         """
         async with self.stream(
             request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
         ) as stream:
-            return await read_whole(stream.head, _hurried(stream.chunks()), error_body_max_bytes)
+            return await read_whole(
+                stream.head, _with_idle_timeout(stream.chunks()), error_body_max_bytes
+            )
 
     def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
-        """Go the way of a request to this URL, and send none; see `Way`."""
+        """Check the connection to a URL; see `ConnectionProbe`."""
         return probe_connection(url, self._tls, self._proxy)
 
     async def aclose(self) -> None:
@@ -108,8 +109,8 @@ class HttpTransport:
         self, client: httpx.AsyncClient, request: HttpRequest, timeouts: Timeouts
     ) -> httpx.Response:
         proxied = False
-        # aiohttp counts the wait for the head from the last byte sent, and anew after every 1xx.
-        # This bounds a server that stops reading our body, or sends 1xx for ever.
+        # aiohttp starts its timeout for the head after the last byte sent and after every 1xx. This
+        # one also bounds a server that stops reading our body or sends 1xx for ever.
         upload_s = len(request.body) / UPLOAD_SLOWEST_BYTES_PER_S
         head_s = (timeouts.connect_ms + timeouts.first_byte_ms) / 1000
         try:
@@ -123,11 +124,11 @@ class HttpTransport:
         try:
             raise failure
         finally:
-            del failure  # its traceback holds this frame, and with it what was sent and read
+            del failure  # its traceback holds this frame, and with it the request and the answer
 
 
 class _HttpStream:
-    """An answer whose head has come."""
+    """An answer whose head has arrived."""
 
     def __init__(self, head: HttpHead, response: httpx.Response, body_max_bytes: int) -> None:
         self.head = head
@@ -139,7 +140,7 @@ class _HttpStream:
         assert isinstance(self._response.stream, httpx.AsyncByteStream)  # noqa: S101
         left = self._body_max_bytes
         try:
-            # `stream`, not `aiter_raw()`: the same bytes through one generator less.
+            # `stream`, not `aiter_raw()`: the same bytes through one generator fewer.
             async for chunk in self._response.stream:
                 left -= len(chunk)
                 if left < 0:
@@ -165,7 +166,7 @@ def _client(tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> http
 
 
 def _outgoing(request: HttpRequest, timeouts: Timeouts) -> httpx.Request:
-    """Return the request as httpx sends it: our headers, and none of any library's own."""
+    """Return the request for httpx, without headers that httpx or aiohttp would add."""
     for name, value in request.headers:
         if not _HEADER_VALUE.fullmatch(value):
             raise Unsupported(
@@ -195,14 +196,14 @@ def _outgoing(request: HttpRequest, timeouts: Timeouts) -> httpx.Request:
 
 
 async def _slices(body: bytes) -> AsyncIterator[bytes]:
-    """Give a large body piece by piece, so that the loop serves other streams in between."""
+    """Yield a large body in slices, so that other streams get their turn in between."""
     view = memoryview(body)
     for start in range(0, len(body), _UPLOAD_SLICE_BYTES):
         yield bytes(view[start : start + _UPLOAD_SLICE_BYTES])
 
 
-async def _hurried(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield `chunks`, none of them later than the idle bound after the one before."""
+async def _with_idle_timeout(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks; raises `TimedOut` if one is later than the idle timeout after the last."""
     while True:
         with anyio.move_on_after(CONTENT_IDLE_TIMEOUT_MS / 1000) as idle:
             chunk = await anext(chunks, b"")

@@ -1,7 +1,4 @@
-"""The seam of the network: what the rest of the house may ask of it.
-
-Knows the shape of sending a request. Must not know httpx, or what any byte means.
-"""
+"""The interface of the network that the rest of byokd uses. Independent of httpx."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from byokd.protocol.errors import ByokdError
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The two waits that the transport can see; the two about content belong to the engine."""
+    """The timeouts of the transport; those about content are the chat engine's."""
 
     connect_ms: int = CONNECT_TIMEOUT_MS
     first_byte_ms: int = FIRST_BYTE_TIMEOUT_MS
@@ -34,7 +31,7 @@ DEFAULT_TIMEOUTS: Final = Timeouts()
 
 
 class HttpStream(Protocol):
-    """An answer whose head has come."""
+    """An answer whose head has arrived."""
 
     @property
     def head(self) -> HttpHead:
@@ -46,7 +43,7 @@ class HttpStream(Protocol):
 
         Raises:
             StreamInterrupted: the connection broke before the end of the body.
-            ProviderError: the body is longer than its cap, or compressed though we asked not to.
+            ProviderError: the body is longer than its bound.
         """
         ...
 
@@ -55,7 +52,7 @@ class Transport(Protocol):
     """Sends requests. Redirects are not followed, the environment is not read.
 
     Every method raises `NetworkFailed` (dns, refused, proxy, tls, reset), `TimedOut`
-    (connect, firstByte) or `ProviderRedirect`; leaving the context or being cancelled closes the
+    (connect, firstByte) or `ProviderRedirect`. Leaving the context or a cancellation closes the
     socket at once.
     """
 
@@ -67,7 +64,7 @@ class Transport(Protocol):
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AbstractAsyncContextManager[HttpStream]:
-        """Send and give the answer once its head is there; `fresh` opens a new connection."""
+        """Send and yield the answer once its head has arrived; `fresh` opens a new connection."""
         ...
 
     async def send(
@@ -79,7 +76,7 @@ class Transport(Protocol):
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Send and read the whole answer; the body of an error status is cut, not refused."""
+        """Send and read the whole answer; a long body of an error status is cut, not refused."""
         ...
 
     async def aclose(self) -> None:
@@ -92,14 +89,14 @@ StepName: TypeAlias = Literal["dns", "tcp", "tls"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One leg of the way to a provider.
+    """One step of a connection to a provider.
 
     Attributes:
-        name: which.
-        target: host and port that it leads to: the proxy's, where there is one, but for `tls`.
-        proxied: whether a proxy is on the way.
-        duration_ms: how long it took, also where it failed.
-        details: what was found: addresses, the one that answered, protocol and certificate.
+        name: which step.
+        target: `host:port`; the proxy's for `dns` and `tcp`, if there is a proxy.
+        proxied: whether a proxy is used.
+        duration_ms: how long it took, whether it failed or not.
+        details: the addresses; the one that answered; the TLS version and the certificate.
         error: why it failed, or None.
     """
 
@@ -112,8 +109,8 @@ class Step:
 
 
 class ConnectionProbe(Protocol):
-    """Goes the way that requests go, and sends none."""
+    """Checks a connection without sending a request."""
 
     def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
-        """Yield each leg once it is gone; the first that failed is the last. Never raises."""
+        """Yield each step once it is done; the first that fails is the last. Never raises."""
         ...

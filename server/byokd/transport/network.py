@@ -1,11 +1,9 @@
-"""httpx's lower half over aiohttp's sockets: one request out, one head and raw bytes back.
+"""An httpx transport over aiohttp's sockets, whose parser in C costs a third per chunk.
 
-Knows aiohttp. Must not know our requests, errors or caps. httpx gives the interface, aiohttp's
-parser in C a third of the cost per chunk. Written here rather than taken from the published bridge
-(httpx-aiohttp 0.2.0) for what that one does with a key's request: it lets yarl re-quote the path,
-so `%3A` arrives as `:` and an AWS signature does not match; it ends a cancelled TLS stream politely
-and waits up to 30 s for the peer to agree; its read timeout also runs between two chunks of a
-thinking model; it calls a reset a connect timeout.
+The published bridge (httpx-aiohttp 0.2.0) is not used, for four reasons. It lets yarl re-quote the
+path, so `%3A` arrives as `:` and an AWS signature does not match. It ends a cancelled TLS stream
+with a goodbye and waits up to 30 s for the peer's. Its read timeout also runs between two chunks of
+a reasoning model. It reports a reset as a connect timeout.
 """
 
 from __future__ import annotations
@@ -33,11 +31,11 @@ _AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
 class AiohttpNetwork(httpx.AsyncBaseTransport):
-    """Send httpx requests over aiohttp, in HTTP/1.1. Raises aiohttp's exceptions as they are.
+    """Sends httpx requests over aiohttp, in HTTP/1.1. Raises aiohttp's exceptions as they are.
 
     Args:
-        tls: whom to believe.
-        proxy: URL of a proxy for all but loopback origins, with its own credentials if it has any.
+        tls: the certificate authorities to trust.
+        proxy: URL of a proxy for all but loopback origins, with credentials if it needs them.
         keep_alive: whether a connection may serve another request.
     """
 
@@ -48,7 +46,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; `connect` and `read` of httpx's timeouts bound the connection and the head."""
+        """Send a request; `connect` and `read` of its timeouts bound the connection and the head."""
         session = self._session = self._session or self._open()
         timeout = request.extensions["timeout"]
         response = await session.request(
@@ -76,7 +74,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        """Open the session inside the loop that will use it."""
+        """Open a session in the running event loop."""
         keep_alive_s = KEEP_ALIVE_MS / 1000 if self._keep_alive else None
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -101,8 +99,8 @@ class _Response(aiohttp.ClientResponse):
     def close(self) -> None:
         """Drop the connection at once.
 
-        A TLS connection that is closed first says goodbye and waits for an answer; a provider in
-        the middle of a stream goes on sending, and charging, meanwhile.
+        Closing TLS waits for the peer's goodbye; meanwhile a provider in the middle of a stream
+        goes on sending, and charging.
         """
         if self.connection is not None and self.connection.transport is not None:
             self.connection.transport.abort()
@@ -110,10 +108,10 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body's bytes as they came over the wire.
+    """The raw bytes of a body.
 
-    aiohttp closes a connection whose chunks are framed wrongly without telling who reads the body
-    (seen in 3.14.5): the connection's end is taken as the body's.
+    aiohttp closes a connection with wrong chunk framing without an error for the reader of the body
+    (seen in 3.14.5). So the end of the connection is taken for the end of the body, as an error.
     """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -121,13 +119,13 @@ class _Body(httpx.AsyncByteStream):
         self._closed: asyncio.Future[None] | None = None
         connection = response.connection
         if connection is not None and (protocol := connection.protocol) is not None:
-            # How long silence may last is the engine's to say.
+            # The engine decides how long silence may last.
             protocol.read_timeout = None
             protocol.start_timeout()
             self._closed = protocol.closed
         if self._closed is not None:
-            self._closed.remove_done_callback(_heard)  # one is enough for a connection
-            self._closed.add_done_callback(_heard)
+            self._closed.remove_done_callback(_retrieve_exception)  # one is enough per connection
+            self._closed.add_done_callback(_retrieve_exception)
             self._closed.add_done_callback(self._connection_closed)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -136,10 +134,10 @@ class _Body(httpx.AsyncByteStream):
             while chunk := await content.readany():
                 yield chunk
         except (aiohttp.ClientError, OSError):
-            # When the connection breaks, aiohttp raises before it gives what it already holds;
-            # that may be the end of the answer, cut only in the framing around it.
-            if held := content._read_nowait(-1):  # noqa: SLF001
-                yield held
+            # When the connection breaks, aiohttp raises before it returns the bytes that it has.
+            # They may hold the end of the answer, if only the framing around it was cut.
+            if buffered := content._read_nowait(-1):  # noqa: SLF001
+                yield buffered
             raise
 
     def _connection_closed(self, _closed: asyncio.Future[None]) -> None:
@@ -156,17 +154,17 @@ class _Body(httpx.AsyncByteStream):
 
 
 class Resolver(AbstractResolver):
-    """The operating system's names, without the addresses that a name has no business with.
+    """The operating system's resolver, without forbidden addresses.
 
-    A name is resolved once, and the connection goes to what was checked here, so that an answer
-    that changes in between (DNS rebinding) leads nowhere. Plain http is allowed to `localhost`
-    only, which must be loopback wholly: else the key would cross a network unencrypted. Any other
-    name is reached with TLS, whose certificate also protects it on a private network or on this
-    machine, where gateways of companies are; link-local and metadata addresses are left out.
+    A name is resolved once, and the connection goes to the address that was checked, so that a
+    changing answer (DNS rebinding) has no effect. Plain http is allowed to `localhost` only, whose
+    addresses must all be loopback: else the key would cross a network unencrypted. Any other name
+    is reached with TLS, whose certificate also protects it on a private network or on this machine,
+    where some companies run gateways. Link-local and metadata addresses are removed.
 
     Args:
-        proxy: a host that the person named, whose addresses are their own business.
-        system: instead of the operating system's names.
+        proxy: the host of the person's proxy; its addresses are not checked.
+        system: a resolver to use instead of the operating system's.
     """
 
     def __init__(self, proxy: str | None = None, system: AbstractResolver | None = None) -> None:
@@ -177,31 +175,31 @@ class Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """Return the addresses of a name; raises `ForbiddenAddress` if none of them may be used."""
-        found = await self._system.resolve(host, port, family)
+        results = await self._system.resolve(host, port, family)
         if is_loopback(host):
-            if not all(is_loopback(each["host"]) for each in found):
+            if not all(is_loopback(result["host"]) for result in results):
                 raise ForbiddenAddress(None, "localhost is not loopback here")
-            return found
+            return results
         if host == self._proxy:
-            return found
-        fit = [each for each in found if _is_fit(each["host"])]
-        if found and not fit:
-            raise ForbiddenAddress(None, "the name leads where no provider is")
-        return fit
+            return results
+        allowed = [result for result in results if _is_allowed(result["host"])]
+        if results and not allowed:
+            raise ForbiddenAddress(None, "the name resolves to forbidden addresses")
+        return allowed
 
     async def close(self) -> None:
-        """Close what the system's resolver holds."""
+        """Close the system's resolver."""
         await self._system.close()
 
 
-def _heard(closed: asyncio.Future[None]) -> None:
-    """Take note of how a connection ended; asyncio complains of an error that nobody looked at."""
+def _retrieve_exception(closed: asyncio.Future[None]) -> None:
+    """Retrieve the exception of a closed connection: asyncio logs one that nobody retrieved."""
     if not closed.cancelled():
         closed.exception()
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is a loopback address or a name that must resolve to one."""
+    """Return whether a host is a loopback address, or a name that must resolve to one."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -211,7 +209,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_fit(address: str) -> bool:
+def _is_allowed(address: str) -> bool:
     try:
         return address_kind(ipaddress.ip_address(address)) != "forbidden"
     except ValueError:

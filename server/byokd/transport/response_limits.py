@@ -1,8 +1,4 @@
-"""What every answer must satisfy before anybody reads meaning into it.
-
-Knows the rules on a head and the caps on a body, for the real transport and the scripted one alike.
-Must not know where the bytes come from.
-"""
+"""The rules for the head of an answer and the bounds of its body, for every transport."""
 
 from __future__ import annotations
 
@@ -15,19 +11,19 @@ from byokd.protocol.errors import ProviderError, ProviderRedirect, StreamInterru
 
 
 def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
-    """Return the head of an answer that may be read on.
+    """Return the head of an answer, checked.
 
     Raises:
-        ProviderRedirect: any 3xx. Where it points is not looked at: following would carry the key
-            to another origin, and so would a person who is told to.
-        ProviderError: headers too long, a body compressed though `identity` was asked for, or a
-            status that ends no exchange.
+        ProviderRedirect: any 3xx. Its target is neither followed nor shown, because the key would
+            go to another origin.
+        ProviderError: the headers are too long, the body is compressed although `identity` was
+            requested, or the status is a 1xx.
     """
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     if sum(len(name) + len(value) + len(": \r\n") for name, value in pairs) > (
         RESPONSE_HEADERS_MAX_BYTES
     ):
-        raise ProviderError("the provider sent more headers than are read", http_status=status)
+        raise ProviderError("the provider sent too many headers", http_status=status)
     headers = Headers(pairs)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         raise ProviderRedirect(
@@ -37,7 +33,7 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
         )
     if status < HTTPStatus.OK:
         raise ProviderError("the provider switched to another protocol", http_status=status)
-    # An intermediary may compress what the provider did not; a bomb is a few kilobytes long.
+    # An intermediary may compress the body; a decompression bomb is a few kilobytes long.
     if (headers.get("content-encoding") or "identity").strip().lower() != "identity":
         raise ProviderError(
             "the answer is compressed, which was not asked for; check what lies between"
@@ -48,7 +44,7 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
 
 
 def too_long(body_max_bytes: int) -> ProviderError:
-    """Return the error for a body past its cap; asking again would bring it again."""
+    """Return the error for a body over its bound; it is not retryable."""
     return ProviderError(
         f"the provider's answer is longer than {body_max_bytes} bytes", retryable=False
     )
@@ -59,19 +55,19 @@ async def read_whole(
 ) -> HttpResponse:
     """Return the answer with its body.
 
-    The body of an error is cut at `error_body_max_bytes`, and kept as far as it came where it
-    breaks: its status says more than the break does.
+    The body of an error status is cut at `error_body_max_bytes`. If the connection breaks in it,
+    what has arrived is returned, because the status matters more than the break.
     """
     is_error = head.status >= HTTPStatus.BAD_REQUEST
-    read = bytearray()  # not a list: a body may come a byte at a time
+    body = bytearray()  # not a list: a body may arrive a byte at a time
     try:
         async for chunk in chunks:
-            read += chunk
-            if is_error and len(read) >= error_body_max_bytes:
+            body += chunk
+            if is_error and len(body) >= error_body_max_bytes:
                 break
     except StreamInterrupted:
         if not is_error:
             raise
     if is_error:
-        del read[error_body_max_bytes:]
-    return HttpResponse(head.status, head.headers, bytes(read))
+        del body[error_body_max_bytes:]
+    return HttpResponse(head.status, head.headers, bytes(body))

@@ -1,7 +1,6 @@
-"""Whether to try again, and when: a pure policy.
+"""Whether and when to make another attempt: a pure policy over attempts, Retry-After and jitter.
 
-Knows attempts, Retry-After and jitter. Must not know a clock, a random source or a request: the
-engine waits, and only it can tell that no content has been delivered yet.
+The engine waits, and checks that no content has arrived yet.
 """
 
 from __future__ import annotations
@@ -12,17 +11,17 @@ from byokd.core.limits import RETRY_ATTEMPTS_MAX, RETRY_DELAY_BASE_MS, RETRY_DEL
 def next_delay_ms(
     attempt: int, *, retryable: bool, retry_after_ms: int | None, random01: float
 ) -> int | None:
-    """Return how long to wait before the next try, or None to give up.
+    """Return the wait before the next attempt, or None to give up.
 
-    Without a word from the provider the wait doubles from `RETRY_DELAY_BASE_MS`, and its upper half
-    is random. A provider's Retry-After is never undercut: the random part comes on top, so that
-    streams refused together do not come back together. One longer than `RETRY_DELAY_MAX_MS` is not
-    waited for; the client is told, and decides.
+    Without a Retry-After the wait doubles from `RETRY_DELAY_BASE_MS`, and its upper half is random.
+    A Retry-After is never undercut: the random part is added, so that streams that were refused
+    together do not come back together. One above `RETRY_DELAY_MAX_MS` means to give up; the client
+    sees it in the error.
 
     Args:
-        attempt: tries made so far, the first counts as 1.
-        retryable: whether the failure says that the same request may succeed later.
-        retry_after_ms: the provider's own wait; a date in the past gives a negative number.
+        attempt: attempts made so far.
+        retryable: whether the same request may succeed later.
+        retry_after_ms: the provider's Retry-After; negative for a date in the past.
         random01: a random number from 0 to 1.
     """
     if not retryable or attempt >= RETRY_ATTEMPTS_MAX:

@@ -1,7 +1,7 @@
-"""A transport that follows a script: for the tests of whatever sends requests.
+"""A transport without a network, for tests: it returns canned responses.
 
-Knows the seam, and applies the same rules to heads and bodies as the real transport. Must not know
-a socket. Ships with the package, so that an extension's author can test without one either.
+It applies the rules of `response_limits` like the real transport. It ships with the package, so
+that authors of extensions can use it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from byokd.transport.interface import DEFAULT_TIMEOUTS, Timeouts
 from byokd.transport.response_limits import read_head, read_whole, too_long
 
 Piece: TypeAlias = bytes | ByokdError | anyio.Event
-"""A chunk to give, an error to break off with, or an event to wait for before going on."""
+"""A chunk to yield, an error to raise, or an event to wait for before going on."""
 
 
 @dataclass(frozen=True, slots=True)
 class CannedResponse:
-    """One canned answer; `body` is given piece by piece."""
+    """One canned response; `body` arrives piece by piece."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -34,12 +34,12 @@ class CannedResponse:
 
 
 ScriptedResult: TypeAlias = CannedResponse | ByokdError
-"""What one request meets: an answer, or an error before any head."""
+"""The result of one request: a response, or an error before any head."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """One request as it was sent. `headers` is None unless the transport was told to keep them."""
+    """One request as it was sent. `headers` is None unless the transport keeps them."""
 
     method: str
     url: str
@@ -51,15 +51,15 @@ class SentRequest:
 
 
 class ScriptedTransport:
-    """Answers request after request from a list, or each from a function.
+    """Returns canned responses.
 
     Args:
-        script: answers in order, or a function from a request to its answer.
-        keep_headers: record header values too; they may be keys.
+        script: the responses in order, or a function from a request to its response.
+        keep_headers: record header values, too; they may hold keys.
 
     Attributes:
         requests: what was sent, in order.
-        closed: how many answers were left, at their end or before it.
+        closed: how many responses were closed, at their end or before it.
         is_closed: whether `aclose` was called.
     """
 
@@ -84,7 +84,7 @@ class ScriptedTransport:
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AsyncIterator[_ScriptedStream]:
-        """Record the request and give the next answer; see `Transport`."""
+        """Record the request and yield the next response; see `Transport`."""
         self.requests.append(
             SentRequest(
                 method=request.method,
@@ -96,16 +96,16 @@ class ScriptedTransport:
                 headers=request.headers if self._keep_headers else None,
             )
         )
-        answer = self._next(request)
+        response = self._next(request)
         await anyio.lowlevel.checkpoint()
-        if isinstance(answer, ByokdError):
-            raise answer
+        if isinstance(response, ByokdError):
+            raise response
         raw = [
             (name.encode("latin-1"), text.encode("latin-1"))
-            for name, text in answer.headers.items()
+            for name, text in response.headers.items()
         ]
         try:
-            yield _ScriptedStream(read_head(answer.status, raw), answer.body, body_max_bytes)
+            yield _ScriptedStream(read_head(response.status, raw), response.body, body_max_bytes)
         finally:
             self.closed += 1
 
@@ -118,14 +118,14 @@ class ScriptedTransport:
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Record the request and give the next answer whole; see `Transport`."""
+        """Record the request and return the next response whole; see `Transport`."""
         async with self.stream(
             request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
         ) as stream:
             return await read_whole(stream.head, stream.chunks(), error_body_max_bytes)
 
     async def aclose(self) -> None:
-        """Note that there will be no more requests."""
+        """Mark the transport as closed."""
         self.is_closed = True
 
 
@@ -152,12 +152,12 @@ class _ScriptedStream:
 
 
 def _in_order(script: Iterable[ScriptedResult]) -> Callable[[HttpRequest], ScriptedResult]:
-    answers = iter(script)
+    results = iter(script)
 
-    def next_answer(request: HttpRequest) -> ScriptedResult:
-        answer = next(answers, None)
-        if answer is None:
-            raise AssertionError(f"the script has no answer left for {request!r}")
-        return answer
+    def next_result(request: HttpRequest) -> ScriptedResult:
+        result = next(results, None)
+        if result is None:
+            raise AssertionError(f"the script has no response left for {request!r}")
+        return result
 
-    return next_answer
+    return next_result

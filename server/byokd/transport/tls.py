@@ -1,8 +1,8 @@
-"""Whom we believe to be the provider: one TLS context, made by hand.
+"""The TLS context of all connections: protocol versions and certificate authorities.
 
-Knows protocol versions and where each platform keeps its authorities. Must not read the
-environment: `ssl.create_default_context` obeys SSLKEYLOGFILE, and OpenSSL's default paths obey
-SSL_CERT_FILE and SSL_CERT_DIR, so any project's `.envrc` could make every session readable.
+It must not read the environment: `ssl.create_default_context` obeys SSLKEYLOGFILE, and OpenSSL's
+default paths obey SSL_CERT_FILE and SSL_CERT_DIR, so a project's `.envrc` could make every session
+readable.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ BUNDLES: Final = (
 
 
 def client_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
-    """Return a context that believes the operating system's authorities, TLS 1.2 and later.
+    """Return a context that trusts the operating system's authorities, for TLS 1.2 and later.
 
-    There is no way to switch verification off.
+    Verification cannot be switched off.
 
     Args:
-        extra_ca_file: PEM file of further authorities, from the user's configuration; it adds to
-            the system's and replaces none.
+        extra_ca_file: PEM file of further authorities, from the user's configuration.
 
     Raises:
         OSError: the extra file cannot be read, or holds no certificate.
@@ -44,7 +43,7 @@ def client_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
 if sys.platform in {"darwin", "win32"}:  # pragma: no cover
 
     def _system_context() -> ssl.SSLContext:
-        """Leave the verdict to the platform, which has authorities that no file holds."""
+        """Let the platform verify: it has authorities that are in no file."""
         import truststore
 
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -54,8 +53,8 @@ else:
     def _system_context() -> ssl.SSLContext:
         """Load the distribution's bundle, once.
 
-        truststore would do it here too, but on Linux it asks OpenSSL for its default paths, which
-        the environment overrides, and reads the whole bundle again for every connection (0.10.5).
+        truststore is not used on Linux: it takes OpenSSL's default paths, which the environment
+        overrides, and reads the whole bundle again for every connection (0.10.5).
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         compiled_in = ssl.get_default_verify_paths()
