@@ -1,7 +1,7 @@
-"""Drives the real daemon over its real stdio, as a client would.
+"""A test client of the real daemon, over its real stdio.
 
-Knows framing and JSON-RPC from the outside only: it shares no code with the daemon's own door, so
-that a fault there cannot hide here. Must not know what any method means.
+It has its own framing and JSON-RPC and shares no code with the daemon's server layer, so that a
+fault there is not hidden by the same fault here.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from waits import WAIT_MAX_S
+
 ROOT = Path(__file__).resolve().parent.parent
 Json = dict[str, Any]
 
-# What a child may inherit: nothing that holds a key, a proxy or a Python setting.
+# The environment of the daemon: no variable with a key, a proxy or a setting of Python.
 _ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
 
 class RpcError(Exception):
-    """An error answer: `code`, `message` and `data`."""
+    """An error response: `code`, `message` and `data`."""
 
     def __init__(self, error: Json) -> None:
         super().__init__(f"{error['code']} {error['message']}")
@@ -33,12 +35,12 @@ class RpcError(Exception):
 
     @property
     def kind(self) -> str:
-        """What clients branch on."""
+        """The error kind."""
         return str(self.data.get("kind"))
 
 
 class Daemon:
-    """One running daemon. `notes` holds every notification in order, `wire` every frame read."""
+    """One running daemon. `notes` holds all notifications in order, `wire` all frames read."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -58,7 +60,7 @@ class Daemon:
         self.paused.set()
 
     async def initialize(self, **options: Any) -> Json:
-        """Shake hands; return ours of the answer."""
+        """Send `initialize` and `initialized`; return byokd's part of the result."""
         result = await self.request(
             "initialize",
             {
@@ -85,9 +87,10 @@ class Daemon:
         return self._next_id
 
     async def answer(self, request_id: int) -> Any:
-        """Return the result for a request that was sent."""
+        """Wait for the response to a request that was sent; return its result."""
         try:
-            message = await self._waiting[request_id]
+            async with asyncio.timeout(WAIT_MAX_S):
+                message = await self._waiting[request_id]
         finally:
             del self._waiting[request_id]
         if "error" in message:
@@ -104,30 +107,31 @@ class Daemon:
         self.write_raw(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
     def write_raw(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         assert self.process.stdin is not None
         self.process.stdin.write(data)
 
-    async def until(self, method: str, found: Callable[[Json], bool] = lambda _: True) -> Json:
-        """Return the first notification of that name that fits, waiting for it if needed."""
+    async def until(self, method: str, matches: Callable[[Json], bool] = lambda _: True) -> Json:
+        """Wait for the first notification of that method that matches; return its params."""
         seen = 0
-        async with self._changed:
+        async with asyncio.timeout(WAIT_MAX_S), self._changed:
             while True:
                 for name, params in self.notes[seen:]:
-                    if name == method and found(params):
+                    if name == method and matches(params):
                         return params
                 seen = len(self.notes)
                 await self._changed.wait()
 
     async def close(self) -> int:
-        """Shut down politely and return the exit code."""
+        """Send `shutdown` and `exit`; return the exit code."""
         await self.request("shutdown")
         self.notify("exit", None)
         return await self.gone()
 
     async def gone(self) -> int:
-        """Return the exit code once the process is gone and its pipes are read."""
-        code = await self.process.wait()
+        """Wait until the process has ended and its pipes are read; return its exit code."""
+        async with asyncio.timeout(WAIT_MAX_S):
+            code = await self.process.wait()
         await asyncio.gather(self._reader, self._errors, return_exceptions=True)
         return code
 
@@ -155,7 +159,7 @@ class Daemon:
             if future is not None and not future.done():
                 future.set_result(message)
             else:
-                self.notes.append(("unasked answer", message))
+                self.notes.append(("unexpected response", message))
         elif "id" in message:
             reply = self.on_request(message["method"], message["params"])
             self.write({"jsonrpc": "2.0", "id": message["id"], "result": reply})
@@ -183,9 +187,9 @@ async def running(
     through: Sequence[str] = (),
     flags: Sequence[str] = (),
 ) -> AsyncIterator[Daemon]:
-    """Run a daemon for a while; whatever happens, the process is gone afterwards.
+    """Run a daemon. The process has ended when the context is left.
 
-    `through` is a program that becomes the daemon, `flags` are for Python itself.
+    `through` is a command that starts the daemon (its words come first), `flags` are Python's own.
     """
     process = await asyncio.create_subprocess_exec(
         *through,
@@ -196,7 +200,7 @@ async def running(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=_ENVIRONMENT | (environment or {}),
-        limit=64 * 1024,  # what a paused reader still takes in is twice this
+        limit=64 * 1024,  # a paused reader buffers up to twice this
     )
     daemon = Daemon(process)
     try:

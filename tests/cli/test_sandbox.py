@@ -18,6 +18,7 @@ from byokd.catalog.loader import load
 from byokd.core.http import Headers, HttpRequest, HttpResponse
 from byokd.transport.http import HttpTransport
 from sandbox_env import KEY
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +32,7 @@ async def _running(*words: str, lines: int) -> AsyncIterator[tuple[Process, dict
     async with await anyio.open_process(command, env=_ENVIRONMENT) as process:
         assert process.stdout is not None
         said = b""
-        with anyio.fail_after(20):
+        with anyio.fail_after(WAIT_MAX_S):
             while said.count(b"\n") < lines:
                 said += await process.stdout.receive()
         rows = [row.split() for row in said.decode().splitlines()]
@@ -39,7 +40,7 @@ async def _running(*words: str, lines: int) -> AsyncIterator[tuple[Process, dict
             yield process, {name: columns for name, *columns in rows}
         finally:
             process.send_signal(signal.SIGINT)
-        with anyio.fail_after(10):
+        with anyio.fail_after(WAIT_MAX_S):
             assert await process.wait() == 0
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from waits import WAIT_MAX_S
+
 if sys.platform == "win32":
     pytest.skip("terminals are POSIX here", allow_module_level=True)
 
@@ -22,7 +24,6 @@ import pty
 
 _PHRASE, _OTHER = "correct horse battery", "staple of another kind"
 _CODE = re.compile(r"(?:[A-Z2-7]{4}-){8}[A-Z2-7]{4}")
-_TIMEOUT_S = 20.0
 
 
 class Terminal:
@@ -41,7 +42,7 @@ class Terminal:
 
     def answer(self, prompt: str, text: str) -> None:
         """Wait for a prompt that was not answered yet, and type."""
-        give_up_at = time.monotonic() + _TIMEOUT_S
+        give_up_at = time.monotonic() + WAIT_MAX_S
         while prompt not in self.seen[self._read :]:
             assert self._more(give_up_at), self.seen
         self._read = self.seen.index(prompt, self._read) + len(prompt)
@@ -49,11 +50,11 @@ class Terminal:
 
     def end(self, code: int = 0) -> str:
         """Wait for the end, and return all that was seen."""
-        give_up_at = time.monotonic() + _TIMEOUT_S
+        give_up_at = time.monotonic() + WAIT_MAX_S
         while self._more(give_up_at):
             pass
         os.close(self._master)
-        assert self.process.wait(_TIMEOUT_S) == code, self.seen
+        assert self.process.wait(WAIT_MAX_S) == code, self.seen
         return self.seen
 
     def _more(self, give_up_at: float) -> bool:
@@ -84,7 +85,7 @@ class Piped:
         options = ["--data-dir", str(self._folder), *given]
         done = subprocess.run(
             [sys.executable, "-m", "byokd", *options, *words.split()],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_MAX_S,
             pass_fds=[reader], check=False,
         )  # fmt: skip
         os.close(reader)

@@ -57,7 +57,7 @@ def _ours(
     sent = urllib.request.Request(  # noqa: S310  # on loopback
         request.url, request.body, dict(request.headers), method=request.method
     )
-    with urllib.request.urlopen(sent, timeout=10) as answer:  # noqa: S310  # on loopback
+    with urllib.request.urlopen(sent, timeout=120) as answer:  # noqa: S310  # on loopback
         head = HttpHead(answer.status, Headers(answer.headers.items()))
         return from_reply(read(call, head, answer.read()))
 

@@ -1,8 +1,10 @@
-"""A client that can be killed: starts a daemon, shakes hands, and keeps its pipes.
+"""A client process for tests to kill. It starts a daemon, initializes it and keeps its pipes.
 
-Knows how to start one directly, through wrappers, or with a sibling that holds the daemon's input
-open. Run as a program: `lone_client.py HOW COMMAND…`; says `up` once the daemon has answered, and
-closes the daemon's input when it is told anything.
+    killable_client.py HOW COMMAND…
+
+HOW is `direct`, `unnamed` (without a `processId`), `wrapped` (through two shells) or `sibling` (a
+process beside holds the daemon's stdin open). It prints `up` once the daemon has answered, and
+closes the daemon's stdin when it reads a line.
 """
 
 from __future__ import annotations

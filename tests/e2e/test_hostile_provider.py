@@ -1,7 +1,8 @@
-"""A provider that does its worst: each behaviour has one known end, and none costs memory or a key.
+"""A hostile provider: each behaviour has one known outcome, bounded memory and leaks no key.
 
-The real daemon with short patience from its configuration file; a raw socket server that picks its
-behaviour by the model's name; and a second listener that must never hear anything.
+A raw socket server picks its behaviour by the model's name; a second listener must never get a
+connection. Behaviours that must time out run against a daemon with short timeouts, all others
+against one with timeouts so long that a busy machine does not reach them.
 """
 
 from __future__ import annotations
@@ -29,25 +30,35 @@ pytestmark = pytest.mark.anyio
 
 KEY = "hostile-key-0123456789abcdef"
 RSS_GROWTH_MAX_BYTES = 32 * MIB
-"""What one behaviour may take at its peak, and what all of them together may leave behind."""
+"""The most memory that one behaviour may add at its peak, and that all together may leave."""
 
 AT_ONCE = 6
-PATIENCE = """
+TIMEOUTS = {
+    "short": """
 [timeouts]
 connect_ms = 500
 first_byte_ms = 400
 first_content_ms = 600
 idle_ms = 600
 total_ms = 8000
-"""
+""",
+    "long": """
+[timeouts]
+connect_ms = 100000
+first_byte_ms = 100000
+first_content_ms = 100000
+idle_ms = 100000
+total_ms = 110000
+""",
+}
 
 Step = bytes | str | Iterable[bytes]
-"""Bytes; many of them; or `hang`, `reset`, `close` and `drip` (the next step, a byte at a time)."""
+"""Bytes, chunks of bytes, or `hang`, `reset`, `close`, `drip` (send the next step byte by byte)."""
 
 
 def _head(status: str = "200 OK", *lines: str, kind: str = "text/event-stream") -> bytes:
-    said = [f"HTTP/1.1 {status}", f"content-type: {kind}", "connection: close", *lines]
-    return ("\r\n".join(said) + "\r\n\r\n").encode()
+    head = [f"HTTP/1.1 {status}", f"content-type: {kind}", "connection: close", *lines]
+    return ("\r\n".join(head) + "\r\n\r\n").encode()
 
 
 def _whole(status: str, body: bytes, kind: str = "application/json") -> bytes:
@@ -91,10 +102,10 @@ def _redirect(status: int, scheme: str) -> tuple[Step, ...]:
 
 WIDE = 'data: {"choices": [{"delta": {"content": "\U0001f98a\u20ac\u00e9"}}]}\n\n'.encode()
 PORTAL = b"<!doctype html><p>no</p>"
-# A page says nothing of a key; only 401 is still a refusal, by whomever (Perplexity, seen 2025).
+# An HTML page says nothing about the key, except with status 401 (Perplexity, seen 2025).
 PAGES = ((401, "keyInvalid"), (403, "network"), (407, "network"), (511, "network"))
 
-# Which of the two depends on whether the head came in the same packet.
+# Depends on whether the head arrived in the same packet.
 BROKEN = "providerError or streamInterrupted"
 
 BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
@@ -148,7 +159,7 @@ BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
     "endless-event": ((NO_LENGTH, _endless((b"data: " + b"x" * 990 + b"\n") * 64)),
                       "providerError"),
     "endless-json": ((_head(kind="application/json"), b'{"choices": [', _endless(b" " * 65536)),
-                     "providerError or timeout"),
+                     "providerError"),
     "invalid-utf-8": ((NO_LENGTH, b'data: {"choices": [{"delta": {"content": "\xff\xfe"}}]}\n\n',
                        DONE, "close"), "ok"),
     "deep-json": ((NO_LENGTH, SAY, b"data: " + b"[" * 100_000 + b"]" * 100_000 + b"\n\n", DONE,
@@ -169,7 +180,7 @@ BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
                  "ok"),
     "refresh": ((_head("200 OK", "refresh: 0; url=http://127.0.0.1:1/", "location: //127.0.0.1:1/")
                  + SAY + DONE, "close"), "ok"),
-    # --- errors that say too much
+    # --- errors that contain the key, escapes or no end
     **{
         f"html-{status}": ((_whole(f"{status} No", PORTAL, "text/html"),), kind)
         for status, kind in PAGES
@@ -184,7 +195,7 @@ BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
     "escapes": ((_whole("400 Bad Request", _error(ESCAPES)),), "badRequest"),
     "endless-error": ((_head("400 Bad Request"), _endless(b"x" * 65536)), "badRequest"),
     "bad-error": ((_whole("400 Bad Request", b"\xff\xfe{" * 99),), "badRequest"),
-    # --- and what is only odd
+    # --- unusual answers that are valid
     "cookies": ((_head("200 OK", *[f"set-cookie: a{n}=b; domain=evil.example" for n in range(40)])
                  + SAY + DONE, "close"), "ok"),
     "some-1xx": ((b"HTTP/1.1 103 Early\r\n\r\n" * 5 + NO_LENGTH + SAY + DONE, "close"), "ok"),
@@ -195,15 +206,15 @@ BEHAVIOURS: dict[str, tuple[tuple[Step, ...], str]] = {
 
 @dataclass
 class Hostile:
-    """The server, the listener beside it, and what both have heard."""
+    """The server and the second listener, with what each received."""
 
     port: int = 0
     elsewhere: int = 0
     heads: list[bytes] = field(default_factory=list)
-    overheard: list[bytes] = field(default_factory=list)
+    received_elsewhere: list[bytes] = field(default_factory=list)
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Behave as the model's name says."""
+        """Behave as the model of the request says."""
         head = await reader.readuntil(b"\r\n\r\n")
         self.heads.append(head)
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
@@ -262,17 +273,17 @@ async def _listening() -> AsyncIterator[Hostile]:
         finally:
             writer.close()
 
-    async def overhear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        hostile.overheard.append(await reader.read(65536))
+    async def accept_elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hostile.received_elsewhere.append(await reader.read(65536))
         writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    beside = await asyncio.start_server(overhear, "127.0.0.1", 0)
-    hostile.port, hostile.elsewhere = (s.sockets[0].getsockname()[1] for s in (server, beside))
+    elsewhere = await asyncio.start_server(accept_elsewhere, "127.0.0.1", 0)
+    hostile.port, hostile.elsewhere = (s.sockets[0].getsockname()[1] for s in (server, elsewhere))
     try:
         yield hostile
     finally:
-        for each in (server, beside):
+        for each in (server, elsewhere):
             each.close()
         for task in tasks:
             task.cancel()
@@ -280,9 +291,9 @@ async def _listening() -> AsyncIterator[Hostile]:
 
 
 @asynccontextmanager
-async def _daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+async def _daemon(tmp_path: Path, timeouts: str) -> AsyncIterator[Daemon]:
     config = tmp_path / "config.toml"
-    config.write_text(PATIENCE, encoding="utf-8")
+    config.write_text(TIMEOUTS[timeouts], encoding="utf-8")
     arguments = ("--config", str(config), "--log-level", "debug")
     async with running(*arguments, data_dir=tmp_path / "data", module="byokd") as daemon:
         await unlocked(daemon)
@@ -302,8 +313,8 @@ async def _store(daemon: Daemon, hostile: Hostile) -> str:
 
 
 async def _end(daemon: Daemon, key_id: str, name: str) -> str:
-    """Ask once and return the kind of error, or `ok`."""
-    asked = {
+    """Send one chat; return the kind of its error, or `ok`."""
+    params = {
         "streamId": name,
         "provider": GENERIC,
         "model": name,
@@ -311,14 +322,14 @@ async def _end(daemon: Daemon, key_id: str, name: str) -> str:
         "messages": [{"role": "user", "content": "hello"}],
     }
     try:
-        await daemon.request("chat/send", asked)
+        await daemon.request("chat/send", params)
     except RpcError as error:
         return error.kind
     return "ok"
 
 
 def _forget_peak(daemon: Daemon) -> None:
-    """Let the peak count from here."""
+    """Reset the peak of the daemon's memory."""
     clear = Path(f"/proc/{daemon.process.pid}/clear_refs")
     if not clear.exists():
         pytest.skip("there is no /proc to read the memory of a process from")
@@ -326,44 +337,53 @@ def _forget_peak(daemon: Daemon) -> None:
 
 
 def _memory_bytes(daemon: Daemon, name: str) -> int:
-    """Return the memory that the daemon has (`VmRSS`), or had at its peak (`VmHWM`)."""
+    """Return the daemon's memory: now (`VmRSS`) or at its peak (`VmHWM`)."""
     status = Path(f"/proc/{daemon.process.pid}/status")
-    found = re.search(rf"{name}:\s+(\d+) kB", status.read_text(encoding="ascii"))
-    assert found
-    return int(found[1]) * 1024
+    match = re.search(rf"{name}:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    assert match
+    return int(match[1]) * 1024
 
 
-async def test_every_behaviour_has_its_end(tmp_path: Path) -> None:
-    async with _listening() as hostile, _daemon(tmp_path) as daemon:
+@pytest.mark.parametrize("timeouts", TIMEOUTS)
+async def test_behaviours_have_their_outcome_in_bounded_memory(
+    tmp_path: Path, timeouts: str
+) -> None:
+    names = [name for name in BEHAVIOURS if _timeouts_for(name) == timeouts]
+    heavy = [name for name in names if name.startswith(("endless-", "a-"))]
+    async with _listening() as hostile, _daemon(tmp_path, timeouts) as daemon:
         key_id = await _store(daemon, hostile)
-        assert await _end(daemon, key_id, "cookies") == "ok"  # all that is lazy is there now
+        assert await _end(daemon, key_id, "cookies") == "ok"  # loads all that is loaded lazily
         before = _memory_bytes(daemon, "VmRSS")
-        room = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
 
         async def end(name: str) -> str:
-            async with room:
+            async with slots:
                 return await _end(daemon, key_id, name)
 
-        heavy = [name for name in BEHAVIOURS if name.startswith(("endless-", "a-"))]
-        names = [name for name in BEHAVIOURS if name not in heavy]
-        found = dict(zip(names, await asyncio.gather(*map(end, names)), strict=True))
+        light = [name for name in names if name not in heavy]
+        outcomes = dict(zip(light, await asyncio.gather(*map(end, light)), strict=True))
         peaks: dict[str, int] = {}
-        for name in [*heavy, *["endless-json"] * 4]:  # alone, and each is let go of before the next
+        repeated = [name for name in heavy if name == "endless-json"] * 4
+        for name in [*heavy, *repeated]:  # one at a time, to measure its memory
             _forget_peak(daemon)
             base = _memory_bytes(daemon, "VmRSS")
-            found[name] = await end(name)
+            outcomes[name] = await end(name)
             peak = _memory_bytes(daemon, "VmHWM") - base
             peaks[name] = max(peak, peaks.get(name, 0))
-        assert await end("some-1xx") == "ok", "it goes on as before"
+        assert await end("some-1xx") == "ok", "the daemon must still work"
         growth = _memory_bytes(daemon, "VmRSS") - before
-        print(f"{len(found)} behaviours; the daemon grew by {growth / MIB:.1f} MiB")
-        print("at the peak, in MiB:", {name: round(size / MIB, 1) for name, size in peaks.items()})
-        assert all(size <= RSS_GROWTH_MAX_BYTES for size in peaks.values())
-        other = {name: kind for name, kind in found.items() if kind not in BEHAVIOURS[name][1]}
-        assert not other
-        assert growth <= RSS_GROWTH_MAX_BYTES
-    assert not hostile.overheard
+    print(f"{len(outcomes)} behaviours; the daemon grew by {growth / MIB:.1f} MiB")
+    print("at the peak, in MiB:", {name: round(size / MIB, 1) for name, size in peaks.items()})
+    wrong = {name: kind for name, kind in outcomes.items() if kind not in BEHAVIOURS[name][1]}
+    assert not wrong
+    assert all(size <= RSS_GROWTH_MAX_BYTES for size in peaks.values())
+    assert growth <= RSS_GROWTH_MAX_BYTES
+    assert not hostile.received_elsewhere
     assert all(b"cookie:" not in head.lower() for head in hostile.heads)
-    said = b"".join(daemon.wire) + daemon.stderr
-    assert KEY.encode() not in said
-    assert b"\x1b" not in said
+    output = b"".join(daemon.wire) + daemon.stderr
+    assert KEY.encode() not in output
+    assert b"\x1b" not in output
+
+
+def _timeouts_for(name: str) -> str:
+    return "short" if BEHAVIOURS[name][1] == "timeout" else "long"

@@ -1,9 +1,10 @@
-"""A client that stops reading: the daemon keeps its head, bounds its memory, and loses nothing."""
+"""A client that stops reading stdout: the daemon's memory stays bounded and no event is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,11 @@ pytestmark = pytest.mark.anyio
 _STREAMS = 32
 _CHUNKS = 5000
 _PAUSE_S = 5.0
-# A write that blocks would hold the loop for the whole pause; a busy machine holds it for less.
-_LAG_MAX_MS = 2000
+_LAG_MAX_OF_PAUSE = 0.8
+"""A write that blocks would hold the event loop for the whole pause."""
 
 
-async def test_32_streams_with_stdout_unread_for_5_s(tmp_path: Path) -> None:
+async def test_streams_finish_whole_after_stdout_was_unread_for_5_s(tmp_path: Path) -> None:
     async with (
         sandbox() as provider,
         running("--log-level", "info", data_dir=tmp_path) as daemon,
@@ -29,19 +30,19 @@ async def test_32_streams_with_stdout_unread_for_5_s(tmp_path: Path) -> None:
         await unlocked(daemon)
         key = await store_key(daemon, provider)
         daemon.paused.clear()
-        asked = [
+        paused_at = time.monotonic()
+        params_of_all = [
             chat_params(f"sandbox-burst-{_CHUNKS}", key_id=key["keyId"]) for _ in range(_STREAMS)
         ]
-        ids = [daemon.send("chat/send", params) for params in asked]
-        async with asyncio.timeout(_PAUSE_S + 5):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(_PAUSE_S):
-                    await daemon.answer(ids[0])
+        ids = [daemon.send("chat/send", params) for params in params_of_all]
+        answers = [asyncio.create_task(daemon.answer(request_id)) for request_id in ids]
+        done, _ = await asyncio.wait(answers, timeout=_PAUSE_S)
+        assert not done
         daemon.paused.set()
-        results = [await daemon.answer(request_id) for request_id in ids[1:]]
-        await daemon.until("unasked answer", lambda message: message["id"] == ids[0])
+        paused_ms = (time.monotonic() - paused_at) * 1000
+        results = await asyncio.gather(*answers)
         assert await daemon.close() == 0
-    for result, params in zip(results, asked[1:], strict=True):
+    for result, params in zip(results, params_of_all, strict=True):
         assert result["finishReason"]["unified"] in {"stop", "length"}
         batches = daemon.batches[params["streamId"]]
         events = [event for batch in batches for event in batch["events"]]
@@ -49,12 +50,12 @@ async def test_32_streams_with_stdout_unread_for_5_s(tmp_path: Path) -> None:
         text = "".join(event["delta"] for event in events if event["type"] == "textDelta")
         assert text == result["message"]["content"][0]["text"]
         assert events[-1]["type"] == "finish"
-    told = daemon.stderr.decode()
-    lag_ms = int(re.search(r"loop lag max (\d+) ms", told)[1])  # type: ignore[index]
-    peak = int(re.search(r"outbox peak (\d+) bytes", told)[1])  # type: ignore[index]
+    log = daemon.stderr.decode()
+    lag_ms = int(re.search(r"loop lag max (\d+) ms", log)[1])  # type: ignore[index]
+    peak = int(re.search(r"outbox peak (\d+) bytes", log)[1])  # type: ignore[index]
     print(f"\nslow client: outbox peak {peak / MIB:.1f} MiB, loop lag at most {lag_ms} ms")
     assert peak <= OUTBOX_MAX_BYTES
-    assert lag_ms <= _LAG_MAX_MS
+    assert lag_ms < _LAG_MAX_OF_PAUSE * paused_ms
 
 
 def _starts(batches: list[dict[str, list[object]]]) -> list[int]:

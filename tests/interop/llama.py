@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, Request, build_opener
 
 from interop.scripted_model import write_model
+from waits import WAIT_MAX_S
 
 KEY = "sk-local-0123456789abcdef"
 SERVER = Path(__file__).with_name("llama_server.py")
@@ -34,7 +35,7 @@ class Llama:
         """Return how many answers it is working on."""
         headers = {"authorization": f"Bearer {self.key}"}
         request = Request(f"{self.url}/slots", headers=headers)  # noqa: S310 - on loopback
-        with _open(request, timeout=5) as answer:
+        with _open(request, timeout=WAIT_MAX_S) as answer:
             return sum(slot["is_processing"] for slot in json.load(answer))
 
 

@@ -18,7 +18,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     # From version 2 on the client sends a bearer token alone; the older header is what byokd sends.
     header = {"x-api-key": key}
     with anthropic.Anthropic(
-        base_url=base, api_key=key, max_retries=0, timeout=10, default_headers=header
+        base_url=base, api_key=key, max_retries=0, timeout=120, default_headers=header
     ) as client:
         asked = {"model": model, **_arguments(params)}
         if not stream:

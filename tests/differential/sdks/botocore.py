@@ -29,7 +29,7 @@ def _client(base: str, key: str) -> Any:
     import botocore.session
 
     config = botocore.config.Config(
-        retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=10
+        retries={"total_max_attempts": 1}, connect_timeout=120, read_timeout=120
     )
     return botocore.session.Session().create_client(
         "bedrock-runtime",

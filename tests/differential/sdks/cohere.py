@@ -16,7 +16,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     """Ask, and return what the client read."""
     import cohere
 
-    client = cohere.ClientV2(api_key=key, base_url=base, timeout=10, max_retries=0)
+    client = cohere.ClientV2(api_key=key, base_url=base, timeout=120, max_retries=0)
     asked = {"model": model, **_arguments(params)}
     try:
         return _streamed(client.chat_stream(**asked)) if stream else _whole(client.chat(**asked))

@@ -15,7 +15,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     """Ask, and return what the client read."""
     from google import genai
 
-    options = genai.types.HttpOptions(base_url=base, api_version="v1beta", timeout=10_000)
+    options = genai.types.HttpOptions(base_url=base, api_version="v1beta", timeout=120_000)
     with genai.Client(api_key=key, http_options=options, vertexai=False) as client:
         asked = {"model": model, "contents": _contents(params), "config": _config(params)}
         if stream:

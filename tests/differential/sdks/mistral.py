@@ -15,7 +15,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     """Ask, and return what the client read."""
     from mistralai.client import Mistral
 
-    with Mistral(api_key=key, server_url=base, timeout_ms=10_000) as client:
+    with Mistral(api_key=key, server_url=base, timeout_ms=120_000) as client:
         asked = openai_chat.arguments(params)
         asked = {_NAMES.get(name, name): value for name, value in asked.items()}
         asked["messages"] = [_turn(message) for message in asked["messages"]]

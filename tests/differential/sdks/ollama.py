@@ -14,7 +14,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     import ollama
 
     headers = {"Authorization": f"Bearer {key}"}
-    with ollama.Client(host=base, headers=headers, timeout=10) as client:
+    with ollama.Client(host=base, headers=headers, timeout=120) as client:
         answer = client.chat(model=model, stream=stream, **_arguments(params))
         return _said(list(answer) if stream else [answer])
 

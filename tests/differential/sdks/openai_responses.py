@@ -13,7 +13,7 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     """Ask, and return what the client read."""
     import openai
 
-    with openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=10) as client:
+    with openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=120) as client:
         answer = client.responses.create(
             model=model, stream=stream, store=False, **_arguments(params)
         )

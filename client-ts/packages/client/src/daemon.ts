@@ -22,6 +22,8 @@ export interface SpawnOptions {
   inheritEnv?: readonly string[];
   /** Variables to set. */
   env?: Readonly<Record<string, string>>;
+  /** How long the daemon may take to end by itself before it is killed. Default: 2500 ms. */
+  graceMs?: number;
   /** Gets the daemon's log as it is written. It never holds a secret. */
   onStderr?: (text: string) => void;
 }
@@ -47,7 +49,7 @@ export interface Daemon extends DaemonStreams {
   readonly pid: number | undefined;
   /** Resolves when the process is gone; never rejects. */
   readonly exited: Promise<Exit>;
-  /** Close its input and wait for the end; after `graceMs` it is ended. */
+  /** Close its input and wait for the end; after `graceMs` it is killed. */
   stop(graceMs?: number): Promise<Exit>;
 }
 
@@ -61,6 +63,7 @@ const INHERITED = [
 
 const STDERR_KEPT_CHARS = 8192;
 const PREAMBLE_MAX_BYTES = 64 * 1024;
+const GRACE_MS = 2500;
 const KILL_AFTER_MS = 1000;
 const PIPES_CLOSE_AFTER_MS = 500; // something it started may hold them open
 
@@ -82,10 +85,11 @@ export function spawnDaemon(options: SpawnOptions = {}): Daemon {
     child.on("error", (error) => resolve({ code: null, signal: null, stderr, error }));
     child.on("close", (code, signal) => resolve({ code, signal, stderr }));
     child.on("exit", (code, signal) => {
-      setTimeout(() => resolve({ code, signal, stderr }), PIPES_CLOSE_AFTER_MS).unref();
+      // `setImmediate`: what the pipes hold already is read first, however late the timer runs.
+      setTimeout(() => setImmediate(() => resolve({ code, signal, stderr })), PIPES_CLOSE_AFTER_MS).unref();
     });
   });
-  const stop = async (graceMs = 2500): Promise<Exit> => {
+  const stop = async (graceMs = options.graceMs ?? GRACE_MS): Promise<Exit> => {
     child.stdin.end();
     const term = setTimeout(() => child.kill("SIGTERM"), graceMs);
     const kill = setTimeout(() => child.kill("SIGKILL"), graceMs + KILL_AFTER_MS);

@@ -1,16 +1,25 @@
-/** The child process: what it is given, how it may fail, and that it never stays behind. */
+/** The child process: its arguments and environment, how it may fail, and that it always ends. */
 
 import assert from "node:assert/strict";
 import { homedir } from "node:os";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { Client, ConnectionClosed, spawnDaemon, type StartOptions } from "../src/index.js";
+import { Client, ConnectionClosed, spawnDaemon, type Daemon, type StartOptions } from "../src/index.js";
 
+/** Far longer than any end takes, so that no test depends on how fast the machine is. */
+const GRACE_MS = 120_000;
 const STUB = fileURLToPath(new URL("../testing/stub.js", import.meta.url));
 
 function stub(mode: string, options: StartOptions = {}): StartOptions {
-  return { command: process.execPath, args: [STUB, mode], ...options };
+  return { command: process.execPath, args: [STUB, mode], graceMs: GRACE_MS, ...options };
+}
+
+/** Start the daemon that does not end; `ready` resolves once it ignores signals. */
+function stubborn(): { daemon: Daemon; ready: Promise<void> } {
+  let onStderr = (): void => {};
+  const ready = new Promise<void>((resolve) => (onStderr = resolve));
+  return { daemon: spawnDaemon(stub("stubborn", { onStderr: () => onStderr() })), ready };
 }
 
 function isAlive(pid: number): boolean {
@@ -22,14 +31,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test("start, call, close: the process is gone", async () => {
+test("closing ends the process with exit code 0", async () => {
   const client = await Client.start(stub("good"));
   await client.vault.status();
   await client.close();
   assert.deepEqual(await client.closed, { code: 0, signal: null, stderr: "" });
 });
 
-test("it gets folders, no variable of the editor's but the listed, and no workspace", async () => {
+test("the process gets its folders and the listed variables, not the editor's environment or folder", async () => {
   process.env["BYOKD_TEST_PROXY"] = "http://evil.example";
   process.env["BYOKD_TEST_WANTED"] = "yes";
   const client = await Client.start(
@@ -40,26 +49,26 @@ test("it gets folders, no variable of the editor's but the listed, and no worksp
       env: { BYOKD_TEST_SET: "1" },
     }),
   );
-  const told = (await client.vault.status()) as unknown as {
+  const report = (await client.vault.status()) as unknown as {
     argv: string[];
     env: Record<string, string>;
     cwd: string;
   };
   await client.close();
-  assert.deepEqual(told.argv, ["--data-dir", "/data", "--config", "/config.toml"]);
-  assert.equal(told.cwd, homedir());
-  assert.equal(told.env["BYOKD_TEST_PROXY"], undefined);
-  assert.equal(told.env["BYOKD_TEST_WANTED"], "yes");
-  assert.equal(told.env["BYOKD_TEST_SET"], "1");
-  assert.equal(told.env["PATH"], process.env["PATH"]);
+  assert.deepEqual(report.argv, ["--data-dir", "/data", "--config", "/config.toml"]);
+  assert.equal(report.cwd, homedir());
+  assert.equal(report.env["BYOKD_TEST_PROXY"], undefined);
+  assert.equal(report.env["BYOKD_TEST_WANTED"], "yes");
+  assert.equal(report.env["BYOKD_TEST_SET"], "1");
+  assert.equal(report.env["PATH"], process.env["PATH"]);
 });
 
-test("what a shell prints before the first frame is skipped", async () => {
+test("text before the first frame is skipped", async () => {
   const client = await Client.start(stub("banner"));
   await client.close();
 });
 
-test("a program that does not exist", async () => {
+test("a program that does not exist is ConnectionClosed with the reason", async () => {
   await assert.rejects(Client.start({ command: "/nowhere/byokd" }), (error: unknown) => {
     assert.ok(error instanceof ConnectionClosed);
     assert.match(error.message, /cannot run it: .*ENOENT/);
@@ -67,11 +76,12 @@ test("a program that does not exist", async () => {
   });
 });
 
-test("a program that speaks something else is ended", async () => {
-  await assert.rejects(Client.start(stub("prose")), ConnectionClosed);
+test("a program without the protocol is killed", async () => {
+  // Its output is no longer read, so that it cannot end by itself.
+  await assert.rejects(Client.start(stub("prose", { graceMs: 0 })), ConnectionClosed);
 });
 
-test("a program that fails tells its last words", async () => {
+test("the error of a program that fails has its exit code and the end of its log", async () => {
   await assert.rejects(Client.start(stub("crash")), (error: unknown) => {
     assert.ok(error instanceof ConnectionClosed);
     assert.equal(error.exit?.code, 3);
@@ -80,7 +90,7 @@ test("a program that fails tells its last words", async () => {
   });
 });
 
-test("a daemon that dies in a call rejects it and closes", async () => {
+test("a daemon that exits during a call rejects the call", async () => {
   const client = await Client.start(stub("good"));
   await assert.rejects(client.key.list(), (error: unknown) => {
     assert.ok(error instanceof ConnectionClosed);
@@ -90,14 +100,15 @@ test("a daemon that dies in a call rejects it and closes", async () => {
   await client.close();
 });
 
-test("a daemon that will not go is ended", async () => {
-  const daemon = spawnDaemon(stub("stubborn"));
+test("a daemon that ignores the end of its input and SIGTERM is killed", async () => {
+  const { daemon, ready } = stubborn();
+  await ready; // it ignores SIGTERM from here on
   const exit = await daemon.stop(200);
   assert.equal(exit.signal, "SIGKILL");
   assert.ok(daemon.pid !== undefined && !isAlive(daemon.pid));
 });
 
-test("logs are handed on as they come", async () => {
+test("the log is passed on as it is written", async () => {
   let log = "";
   await assert.rejects(Client.start(stub("crash", { onStderr: (text) => (log += text) })));
   assert.equal(log, "starting\nthe disk is on fire\n");

@@ -1,7 +1,7 @@
 /**
- * The real daemon and a real provider process: a key goes in, chats come out.
+ * The client against the real daemon and the sandbox as provider, each a process.
  *
- * `BYOKD_PYTHON` names the interpreter that has byokd. Without it there is nothing to run against.
+ * `BYOKD_PYTHON` names the Python that has byokd. Without it these tests are skipped.
  */
 
 import assert from "node:assert/strict";
@@ -26,13 +26,15 @@ const PYTHON = process.env["BYOKD_PYTHON"];
 const SKIP = PYTHON ? false : "BYOKD_PYTHON is not set";
 const KEY = "sandbox-key-0123456789abcdef";
 const BAD_KEY = "sandbox-bad-0123456789abcdef";
+/** Far longer than any end takes, so that no test depends on how fast the machine is. */
+const GRACE_MS = 120_000;
 const WEATHER = {
   name: "weather",
   description: "Tell the weather in a city.",
   inputSchema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
 };
 
-/** Run the sandbox until the test ends; returns its base URL. It goes when its input ends. */
+/** Run the sandbox until the test ends; return its base URL. It ends when its stdin is closed. */
 async function sandbox(t: TestContext): Promise<string> {
   const args = ["-I", "-X", "utf8", "-m", "byokd.sandbox", "--port", "0", "--key", KEY];
   const child = spawn(PYTHON ?? "", args, { stdio: ["pipe", "pipe", "inherit"] });
@@ -53,6 +55,7 @@ async function started(t: TestContext): Promise<Client> {
     args: ["-I", "-X", "utf8", "-m", "byokd.testing", "--stdio"],
     dataDir,
     clientInfo: { name: "client-ts" },
+    graceMs: GRACE_MS,
   });
   t.after(async () => {
     await client.close();
@@ -62,15 +65,15 @@ async function started(t: TestContext): Promise<Client> {
   return client;
 }
 
-/** Find the provider that is only a base URL: the one a sandbox can stand in for. */
+/** Return the provider without a base URL of its own; the sandbox is reached through it. */
 async function generic(client: Client): Promise<ProviderInfo> {
   const { items } = await client.provider.list();
-  const found = items.find((item) => item.kind === "singleField" && item.baseUrlRequired && !item.baseUrl);
-  assert.ok(found, "there is a provider without a base URL of its own");
-  return found;
+  const match = items.find((item) => item.kind === "singleField" && item.baseUrlRequired && !item.baseUrl);
+  assert.ok(match, "there is a provider without a base URL of its own");
+  return match;
 }
 
-/** A client with a stored key, and how to ask through it. */
+/** Start a sandbox and a daemon with a stored key; `ask` starts a chat. */
 async function ready(t: TestContext): Promise<{ client: Client; provider: string; ask: Ask }> {
   const [baseUrl, client] = await Promise.all([sandbox(t), started(t)]);
   const { id: provider } = await generic(client);
@@ -86,7 +89,7 @@ async function ready(t: TestContext): Promise<{ client: Client; provider: string
 
 type Ask = (model: string, content: string, more?: Partial<ChatParams>, signal?: AbortSignal) => Chat;
 
-/** Read a chat; the text its deltas make, and what kinds of event came. */
+/** Read a chat to its end; return the text of its deltas and the types of its events. */
 async function read(chat: Chat): Promise<{ text: string; types: Set<string> }> {
   let text = "";
   const types = new Set<string>();
@@ -103,7 +106,7 @@ async function textOf(chat: Chat): Promise<string> {
   return content.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
 
-test("the daemon was built from the same types, and goes when it is closed", { skip: SKIP }, async (t) => {
+test("the daemon has the schema of these types, and ends with code 0 when it is closed", { skip: SKIP }, async (t) => {
   const client = await started(t);
   assert.equal(client.server.schemaHash, SCHEMA_HASH);
   assert.ok((await client.provider.list()).items.length >= 23);
@@ -111,7 +114,7 @@ test("the daemon was built from the same types, and goes when it is closed", { s
   assert.equal((await client.closed)?.code, 0);
 });
 
-test("a bad key is refused, a good one stored, and its change is told", { skip: SKIP }, async (t) => {
+test("a bad key is refused; a good key is stored and key/changed is sent", { skip: SKIP }, async (t) => {
   const [baseUrl, client] = await Promise.all([sandbox(t), started(t)]);
   const { id: provider } = await generic(client);
   const changed = new Promise<string>((resolve) => client.on("key/changed", (key) => resolve(key.change)));
@@ -134,7 +137,7 @@ test("a bad key is refused, a good one stored, and its change is told", { skip: 
   assert.equal((await client.audit.verify()).ok, true);
 });
 
-test("a chat streams reasoning and text, and the answer agrees", { skip: SKIP }, async (t) => {
+test("a chat streams reasoning and text that agree with the result", { skip: SKIP }, async (t) => {
   const { ask } = await ready(t);
   const chat = ask("sandbox-reasoning", "How far away is the Moon?", { reasoning: { effort: "low" } });
   const { text, types } = await read(chat);
@@ -146,14 +149,14 @@ test("a chat streams reasoning and text, and the answer agrees", { skip: SKIP },
   assert.equal(route.attempts, 1);
 });
 
-test("without streaming there are no events and the same answer", { skip: SKIP }, async (t) => {
+test("a chat without streaming has no events and the same result", { skip: SKIP }, async (t) => {
   const { ask } = await ready(t);
   const whole = ask("sandbox-echo", "hello", { stream: false });
   assert.equal((await read(whole)).types.size, 0);
   assert.equal(await textOf(whole), await textOf(ask("sandbox-echo", "hello")));
 });
 
-test("a tool is called and its result goes back", { skip: SKIP }, async (t) => {
+test("a tool is called and its result is sent back", { skip: SKIP }, async (t) => {
   const { client, provider } = await ready(t);
   const messages: MessageInput[] = [{ role: "user", content: "What is the weather in Lisbon?" }];
   const params = { provider, model: "sandbox-tools", tools: [WEATHER] };
@@ -170,7 +173,7 @@ test("a tool is called and its result goes back", { skip: SKIP }, async (t) => {
   assert.equal((await last.result).finishReason.unified, "stop");
 });
 
-test("aborting ends a long answer as a success", { skip: SKIP }, async (t) => {
+test("an aborted chat succeeds with finish reason cancelled", { skip: SKIP }, async (t) => {
   const { ask } = await ready(t);
   const abort = new AbortController();
   const chat = ask("sandbox-paced-100hz-100000", "go", {}, abort.signal);
@@ -178,7 +181,7 @@ test("aborting ends a long answer as a success", { skip: SKIP }, async (t) => {
   assert.equal((await chat.result).finishReason.unified, "cancelled");
 });
 
-test("a failing provider is a typed error, for the loop and for the result", { skip: SKIP }, async (t) => {
+test("a failed chat rejects the loop and the result with a typed error", { skip: SKIP }, async (t) => {
   const { ask } = await ready(t);
   const chat = ask("sandbox-cut", "go");
   const isCut = (error: unknown) => error instanceof ByokdError && error.kind === "streamInterrupted";
@@ -186,7 +189,7 @@ test("a failing provider is a typed error, for the loop and for the result", { s
   await assert.rejects(chat.result, isCut);
 });
 
-test("a key is imported from a variable, and never exported to a client", { skip: SKIP }, async (t) => {
+test("a key is imported from a variable; key/export is refused to a client", { skip: SKIP }, async (t) => {
   const client = await started(t);
   const source = { type: "variables" as const, variables: { MISTRAL_API_KEY: KEY } };
   const { items, outcomes } = await client.importKeys({ source });

@@ -1,4 +1,4 @@
-/** Programs that stand in for the daemon, good and bad ones: `node stub.js MODE`. */
+/** Programs that play the daemon, good and bad ones: `node stub.js MODE`. */
 
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from "vscode-jsonrpc/node";
 
@@ -14,6 +14,7 @@ if (mode === "prose") {
   if (mode === "stubborn") {
     process.on("SIGTERM", () => {});
     setInterval(() => {}, 1000);
+    process.stderr.write("ready\n");
   }
   const rpc = createMessageConnection(
     new StreamMessageReader(process.stdin),
