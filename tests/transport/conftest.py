@@ -1,7 +1,7 @@
-"""A real server of a few lines on loopback, that answers with exactly the bytes it is given.
+"""A small server on loopback that sends exactly the bytes that a test gives it.
 
-Knows HTTP/1.1 just far enough to read a request. Must not use any client or server library: what
-is tested is how ours meets bytes that a library would never send.
+It reads just enough HTTP/1.1 for a request and uses no HTTP library, because the tests send bytes
+that a library would never send.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ import pytest
 from byokd.transport.http import HttpTransport
 
 Step: TypeAlias = bytes | asyncio.Event | Literal["hang", "reset", "close", "deaf", "eager"]
-"""Bytes to send; or wait for the test, or for the client to go away; break off; close; never read;
-speak first."""
+"""Bytes to send; an event to wait for; `hang` until the client leaves; `reset` or `close` the
+connection; `deaf`: never read; `eager`: send before the request is read."""
 
 
 @dataclass
 class Upstream:
-    """A running server and what it has seen."""
+    """A running server and what it has received.
+
+    `reached` is set at `hang`, `gone` when a connection has ended.
+    """
 
     port: int
     scheme: str = "http"
@@ -46,7 +49,7 @@ Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Upstream]]
 
 @pytest.fixture
 def serve() -> Serve:
-    """Give the way to start a server: `async with serve(step, …) as upstream`."""
+    """Return what starts a server: `async with serve(step, …) as upstream`."""
     return _serve
 
 

@@ -1,4 +1,4 @@
-"""Where a name may lead, and that the connection goes to the very address that was checked."""
+"""Which addresses a name may resolve to; the connection goes to the address that was checked."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.anyio
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 _NAME = "gateway.example"
 
-# An IPv4 address, and where each way of writing it into IPv6 leads.
-_PLACES: dict[str, str] = {
+# The kind of IPv4 addresses at the edge of each block.
+_KINDS: dict[str, str] = {
     "127.0.0.1": "loopback", "127.255.255.254": "loopback", "128.0.0.1": "public",
     "10.0.0.0": "private", "10.255.255.255": "private", "11.0.0.0": "public",
     "172.15.255.255": "public", "172.16.0.0": "private", "172.31.255.255": "private",
@@ -45,7 +45,7 @@ _PLACES: dict[str, str] = {
     "239.255.255.255": "forbidden", "240.0.0.0": "forbidden", "255.255.255.255": "forbidden",
     "8.8.8.8": "public",
 }  # fmt: skip
-_PLACES_6: dict[str, str] = {
+_KINDS_6: dict[str, str] = {
     "::1": "loopback", "::": "forbidden", "::2": "forbidden", "fe80::1": "forbidden",
     "febf::1": "forbidden", "fec0::1": "forbidden", "ff02::1": "forbidden",
     "fc00::1": "private", "fd00::1": "private", "fd7a:115c:a1e0::1": "private",
@@ -54,12 +54,12 @@ _PLACES_6: dict[str, str] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "place"), [*_PLACES.items(), *_PLACES_6.items()])
-def test_each_block_at_its_edges(text: str, place: str) -> None:
-    assert address_kind(ipaddress.ip_address(text)) == place
+@pytest.mark.parametrize(("text", "kind"), [*_KINDS.items(), *_KINDS_6.items()])
+def test_kind_of_an_address_at_the_edges_of_each_block(text: str, kind: str) -> None:
+    assert address_kind(ipaddress.ip_address(text)) == kind
 
 
-def _carriers(text: str) -> Iterator[str]:
+def _embeddings(text: str) -> Iterator[str]:
     number = int(ipaddress.IPv4Address(text))
     high, low = number >> 16, number & 0xFFFF
     yield f"64:ff9b::{high:x}:{low:x}"
@@ -70,44 +70,46 @@ def _carriers(text: str) -> Iterator[str]:
         yield f"::{high:x}:{low:x}"
 
 
-@pytest.mark.parametrize(("text", "place"), _PLACES.items())
-def test_ipv6_that_carries_ipv4_is_no_way_around(text: str, place: str) -> None:
-    assert address_kind(ipaddress.ip_address(f"::ffff:{text}")) == place
-    carried = "public" if place == "public" else "forbidden"
-    for carrier in _carriers(text):
-        assert address_kind(ipaddress.ip_address(carrier)) == carried, carrier
+@pytest.mark.parametrize(("text", "kind"), _KINDS.items())
+def test_ipv4_embedded_in_ipv6_has_its_own_kind(text: str, kind: str) -> None:
+    assert address_kind(ipaddress.ip_address(f"::ffff:{text}")) == kind
+    embedded = "public" if kind == "public" else "forbidden"
+    for address in _embeddings(text):
+        assert address_kind(ipaddress.ip_address(address)) == embedded, address
 
 
-class _Names:
-    """Stands in for the operating system's resolver: one list of addresses for each question."""
+class _FakeResolver:
+    """Replaces `getaddrinfo`: one list of addresses for each call, the last one for ever."""
 
-    def __init__(self, *answers: list[str]) -> None:
-        self.answers = list(answers)
-        self.asked: list[str] = []
+    def __init__(self, *results: list[str]) -> None:
+        self.results = list(results)
+        self.hosts: list[str] = []
 
     def __call__(self, host: str, port: int, *_: object, **__: object) -> list[tuple[Any, ...]]:
-        if not host[0].isalpha():  # aiohttp's own look at a literal
+        if not host[0].isalpha():  # aiohttp also looks up literals
             host = str(host)
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))]
-        self.asked.append(host)
-        found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        self.hosts.append(host)
+        addresses = self.results.pop(0) if len(self.results) > 1 else self.results[0]
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (each, port, 0, 0))
             if ":" in each
             else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port))
-            for each in found
+            for each in addresses
         ]
 
 
 async def _get(url: str, **how: Any) -> bytes:
     transport = HttpTransport(**how)
     try:
-        return (await transport.send(HttpRequest("GET", url), timeouts=Timeouts(2000, 2000))).body
+        return (
+            await transport.send(HttpRequest("GET", url), timeouts=Timeouts(60_000, 60_000))
+        ).body
     finally:
         await transport.aclose()
 
 
-_UNFIT = [
+_FORBIDDEN = [
     ["169.254.169.254"],
     ["fe80::1"],
     ["::ffff:169.254.169.254"],
@@ -121,11 +123,11 @@ _UNFIT = [
 ]
 
 
-@pytest.mark.parametrize("addresses", _UNFIT, ids=lambda each: each[0])
-async def test_a_name_that_leads_nowhere_fit_is_not_connected_to(
+@pytest.mark.parametrize("addresses", _FORBIDDEN, ids=lambda each: each[0])
+async def test_name_with_forbidden_addresses_only_is_refused(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", _Names(addresses))
+    monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(addresses))
     with pytest.raises(NetworkFailed) as caught:
         await _get(f"https://{_NAME}/v1")
     data = caught.value.data()
@@ -135,33 +137,33 @@ async def test_a_name_that_leads_nowhere_fit_is_not_connected_to(
     assert caught.value.__context__ is None
 
 
-async def test_the_checked_address_is_connected_to_under_its_name(
+async def test_connection_goes_to_the_checked_address_under_its_name(
     serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second answer is never asked for: what is checked is what is connected to."""
+    """The name is resolved only once."""
     context = authority.server(name=_NAME)
-    told: list[str | None] = []
+    server_names: list[str | None] = []
 
     def note(_line: object, name: str | None, _context: object) -> None:
-        told.append(name)
+        server_names.append(name)
 
     context.sni_callback = note
-    names = _Names(["169.254.169.254", "127.0.0.1"], ["169.254.169.254"])
+    resolver = _FakeResolver(["169.254.169.254", "127.0.0.1"], ["169.254.169.254"])
     async with serve(OK, tls=context) as upstream:
-        monkeypatch.setattr(socket, "getaddrinfo", names)
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
         url = f"https://{_NAME}:{upstream.port}/v1"
         assert await _get(url, extra_ca_file=authority.file) == b"ok"
-    assert told == [_NAME]
-    assert names.asked == [_NAME]
+    assert server_names == [_NAME]
+    assert resolver.hosts == [_NAME]
     assert f"host: {_NAME}:{upstream.port}".encode() in upstream.requests[0].lower()
 
 
-async def test_a_name_that_was_turned_to_this_machine_has_no_certificate(
+async def test_rebound_name_fails_its_certificate(
     serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DNS rebinding: https reaches the wrong server, and sends it nothing."""
+    """After DNS rebinding https reaches the wrong server, and sends it nothing."""
     async with serve(OK, tls=authority.server(name="other.example")) as upstream:
-        monkeypatch.setattr(socket, "getaddrinfo", _Names(["127.0.0.1"]))
+        monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(["127.0.0.1"]))
         with pytest.raises(NetworkFailed) as caught:
             await _get(f"https://{_NAME}:{upstream.port}/v1", extra_ca_file=authority.file)
     assert caught.value.data().details == {"reason": "tls", "certificate": "wrongHost"}
@@ -169,27 +171,29 @@ async def test_a_name_that_was_turned_to_this_machine_has_no_certificate(
 
 
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["127.0.0.1", "10.0.0.1"], ["fd00::1"]])
-async def test_localhost_elsewhere_is_refused_before_a_connection(
+async def test_localhost_that_is_not_loopback_is_refused(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
     for host in ("localhost", "llm.localhost"):
-        monkeypatch.setattr(socket, "getaddrinfo", _Names(addresses))
+        monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(addresses))
         with pytest.raises(NetworkFailed) as caught:
             await _get(f"http://{host}:9/v1")
         assert caught.value.data().details == {"reason": "dns"}
 
 
-async def test_the_persons_own_proxy_may_be_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its address is not looked at: the connection is tried, and fails for other reasons."""
-    monkeypatch.setattr(socket, "getaddrinfo", _Names(["0.0.0.1"]))
+async def test_address_of_the_own_proxy_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is tried, and fails for another reason."""
+    monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(["0.0.0.1"]))
     with pytest.raises(NetworkFailed) as caught:
         await _get(f"https://{_NAME}/v1", proxy="http://proxy.example:1")
     assert caught.value.data().details == {"reason": "proxy"}
 
 
-async def test_the_way_ends_where_a_name_leads_nowhere_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", _Names(["169.254.169.254"], ["127.0.0.1"]))
-    [leg] = [leg async for leg in probe_connection(f"https://{_NAME}/v1", client_context(), None)]
-    assert leg.name == "dns"
-    assert leg.error is not None
-    assert "no provider can be" in leg.error.user_message
+async def test_probe_ends_at_a_forbidden_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(["169.254.169.254"], ["127.0.0.1"]))
+    [step] = [
+        step async for step in probe_connection(f"https://{_NAME}/v1", client_context(), None)
+    ]
+    assert step.name == "dns"
+    assert step.error is not None
+    assert "no provider can be" in step.error.user_message

@@ -1,4 +1,4 @@
-"""The way through a proxy, which only the user's configuration names."""
+"""Requests through a proxy, which only the user's configuration names."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def _request(url: str) -> HttpRequest:
 async def _send(proxy: str, url: str) -> bytes:
     transport = HttpTransport(proxy=proxy)
     try:
-        return (await transport.send(_request(url), timeouts=Timeouts(2000, 2000))).body
+        return (await transport.send(_request(url), timeouts=Timeouts(60_000, 60_000))).body
     finally:
         await transport.aclose()
 
 
-async def test_loopback_goes_past_the_proxy(serve: Serve) -> None:
+async def test_loopback_bypasses_the_proxy(serve: Serve) -> None:
     async with serve(OK) as proxy, serve(OK) as upstream:
         for host in ("127.0.0.1", "localhost"):
             url = f"http://{host}:{upstream.port}/"
@@ -44,8 +44,8 @@ async def test_loopback_goes_past_the_proxy(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("credentials", ["", "me:pass@"])
-async def test_https_is_tunnelled(serve: Serve, credentials: str) -> None:
-    """The proxy learns the host and its own credentials, never the key."""
+async def test_https_goes_through_a_tunnel(serve: Serve, credentials: str) -> None:
+    """The proxy gets the host and its own credentials, never the key."""
     async with serve(b"HTTP/1.1 200 OK\r\n\r\n", "close") as proxy:
         with pytest.raises(NetworkFailed):
             await _send(f"http://{credentials}127.0.0.1:{proxy.port}", "https://a.test/v1")
@@ -57,9 +57,9 @@ async def test_https_is_tunnelled(serve: Serve, credentials: str) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
-async def test_a_refusal_is_the_proxys(serve: Serve, status: int) -> None:
-    answer = f"HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n".encode()
-    async with serve(answer) as proxy:
+async def test_refusal_of_the_proxy_is_reported_as_such(serve: Serve, status: int) -> None:
+    response = f"HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n".encode()
+    async with serve(response) as proxy:
         with pytest.raises(NetworkFailed) as caught:
             await _send(f"http://127.0.0.1:{proxy.port}", "https://a.test/v1")
     assert caught.value.data().details == {"reason": "proxy"}
@@ -67,7 +67,7 @@ async def test_a_refusal_is_the_proxys(serve: Serve, status: int) -> None:
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "http://nobody.invalid:3128"])
-async def test_an_absent_proxy_is_the_proxys_fault(proxy: str) -> None:
+async def test_missing_proxy_is_reported_as_such(proxy: str) -> None:
     with pytest.raises(NetworkFailed) as caught:
         await _send(proxy, "https://a.test/v1")
     assert caught.value.data().details == {"reason": "proxy"}

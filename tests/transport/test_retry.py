@@ -1,4 +1,4 @@
-"""When to try again: one table."""
+"""Delays between attempts: one table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BASE, MOST = RETRY_DELAY_BASE_MS, RETRY_DELAY_MAX_MS
 
 
 class Case(NamedTuple):
-    what: str
+    name: str
     attempt: int
     retry_after_ms: int | None
     random01: float
@@ -29,16 +29,16 @@ TABLE = [
     Case("last attempt made", RETRY_ATTEMPTS_MAX, None, 0.0, None),
     Case("one before the last", RETRY_ATTEMPTS_MAX - 1, 0, 0.0, 0),
     Case("not retryable", 1, None, 0.0, None, retryable=False),
-    Case("not retryable, though told when", 1, 1, 0.0, None, retryable=False),
-    Case("told when", 1, 2_000, 0.0, 2_000),
-    Case("never before that", 1, 2_000, 1.0, 2_000 + BASE // 2),
+    Case("not retryable, with a retry-after", 1, 1, 0.0, None, retryable=False),
+    Case("retry-after", 1, 2_000, 0.0, 2_000),
+    Case("never before the retry-after", 1, 2_000, 1.0, 2_000 + BASE // 2),
     Case("at the limit", 1, MOST, 1.0, MOST),
-    Case("one past it", 1, MOST + 1, 0.0, None),
+    Case("one past the limit", 1, MOST + 1, 0.0, None),
     Case("a date in the past", 1, -5_000, 0.0, 0),
 ]
 
 
-@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.what)
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
 def test_next_delay(case: Case) -> None:
     delay = next_delay_ms(
         case.attempt,

@@ -1,8 +1,9 @@
-"""The scripted transport keeps the rules of the real one."""
+"""The scripted transport follows the rules of the real one."""
 
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from byokd.core.http import Headers, HttpRequest
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 REQUEST = HttpRequest("POST", "https://a.test/v1", Headers([("authorization", "Bearer x")]), b"{}")
 
 
-async def test_answers_come_in_order_and_requests_are_recorded() -> None:
+async def test_responses_come_in_order_and_requests_are_recorded() -> None:
     scripted = ScriptedTransport(
         [CannedResponse(200, {"a": "b"}, (b"one", b"two")), CannedResponse(401)]
     )
@@ -38,7 +39,7 @@ async def test_answers_come_in_order_and_requests_are_recorded() -> None:
     assert scripted.is_closed
 
 
-async def test_headers_are_kept_when_asked() -> None:
+async def test_header_values_are_recorded_on_request() -> None:
     transport = ScriptedTransport(lambda _: CannedResponse(), keep_headers=True)
     await transport.send(REQUEST)
     assert transport.requests[0].headers == REQUEST.headers
@@ -54,17 +55,26 @@ async def test_headers_are_kept_when_asked() -> None:
         (CannedResponse(200, {}, (b"12345", b"6")), ProviderError),
     ],
 )
-async def test_failures(script: CannedResponse, error: type[Exception]) -> None:
+async def test_canned_failures_are_raised(script: CannedResponse, error: type[Exception]) -> None:
     with pytest.raises(error):
         await ScriptedTransport([script]).send(REQUEST, body_max_bytes=5)
 
 
-async def test_an_event_holds_the_stream_open() -> None:
+async def test_event_holds_the_stream_open() -> None:
     never = anyio.Event()
     transport = ScriptedTransport([CannedResponse(200, {}, (b"a", never))])
-    seen = []
-    with anyio.move_on_after(0.05):
+    chunks = []
+
+    async def read() -> None:
         async with transport.stream(REQUEST) as stream:
             async for chunk in stream.chunks():
-                seen.append(chunk)  # noqa: PERF401  # what came before the cancel counts
-    assert (seen, transport.closed) == ([b"a"], 1)
+                chunks.append(chunk)  # noqa: PERF401  # what came before the cancel counts
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        with anyio.fail_after(60):
+            while not chunks:
+                await anyio.lowlevel.checkpoint()
+        assert transport.closed == 0
+        tasks.cancel_scope.cancel()
+    assert (chunks, transport.closed) == ([b"a"], 1)

@@ -46,7 +46,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; `connect` and `read` of its timeouts bound the connection and the head."""
+        """Send a request; its timeouts `connect` and `read` bound connection and head."""
         session = self._session = self._session or self._open()
         timeout = request.extensions["timeout"]
         response = await session.request(
