@@ -1,8 +1,7 @@
-"""Lists of models as they were last seen, on disk between runs.
+"""Caches model lists on disk between runs.
 
-Knows which account, provider and key a list belongs to, and when it was seen. Must not know the
-vault nor how a list is asked for. A list is a copy of what can be asked again: a row that cannot be
-read is as good as none, and the oldest go when there is no room.
+A list can be fetched again: a row that cannot be read counts as missing, and the oldest lists are
+deleted when the cache is full.
 """
 
 from __future__ import annotations
@@ -32,9 +31,11 @@ _DROP_OLDEST = (
 
 @dataclass(frozen=True, slots=True)
 class ModelListKey:
-    """Whose list it is. `base_url` is kept as a digest: a path can name what is nobody's business.
+    """What a cached list belongs to.
 
-    `key_id` is None where the provider needs no key.
+    Attributes:
+        key_id: None where the provider needs no key.
+        base_url: stored as a digest only, because its path may be confidential.
     """
 
     account: str
@@ -44,32 +45,32 @@ class ModelListKey:
 
     @property
     def primary_key(self) -> tuple[str, str, str]:
-        """The row's key."""
+        """The primary key of the row."""
         return self.account, self.provider, self.key_id or ""
 
     @property
     def digest(self) -> bytes:
-        """The address, as it is kept."""
+        """The digest of the base URL."""
         return sha256(self.base_url.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class CachedModelList:
-    """What a provider listed, and when."""
+    """The models that a provider listed; `seen_at` is wall-clock milliseconds."""
 
     models: tuple[ModelInfo, ...]
     seen_at: int
 
 
 class ModelCache:
-    """The lists of every account, in a file of their own that opens without any key.
+    """The lists of all accounts, in a file of their own that needs no key.
 
-    Every method raises `StoreBusy`, `StoreFailed` or `VaultCorrupt` where the disk refuses.
+    Every method may raise `StoreBusy`, `StoreFailed` or `VaultCorrupt`.
 
     Args:
-        places: where the file is; None keeps the lists in memory.
-        max_count: lists kept at the most.
-        max_bytes: bytes of all of them together.
+        places: the path of the file; None keeps the lists in memory.
+        max_count: bounds the number of lists.
+        max_bytes: bounds the bytes of all lists.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class ModelCache:
         self._version: int | None = None
 
     async def load(self, place: ModelListKey) -> CachedModelList | None:
-        """Return the list that was last seen at this place, or None."""
+        """Return the cached list, or None."""
         sql = (
             "SELECT seen_at, body FROM model_list"
             " WHERE account_id = ? AND provider_id = ? AND key_id = ? AND place = ?"
@@ -98,7 +99,7 @@ class ModelCache:
         )
 
     async def latest(self, account: str, provider: str) -> CachedModelList | None:
-        """Return the newest list of a provider, whichever key it was seen with, or None."""
+        """Return the newest list of a provider, whichever key it was fetched with, or None."""
         sql = (
             "SELECT seen_at, body FROM model_list WHERE account_id = ? AND provider_id = ?"
             " ORDER BY seen_at DESC LIMIT 1"
@@ -107,7 +108,7 @@ class ModelCache:
         return await self._database.read(lambda tx: _read(tx.one(sql, account, provider)))
 
     async def changed(self) -> bool:
-        """Tell whether another process saved a list since the last call; makes no file."""
+        """Tell whether another process saved a list since the last call; creates no file."""
         version = 0
         if self._file is not None and await asyncio.to_thread(files.exists, self._file):
             await self._ready()
@@ -116,7 +117,7 @@ class ModelCache:
         return before is not None and before != version
 
     async def all_seen_at(self, account: str) -> dict[tuple[str, str | None, bytes], int]:
-        """Return when each list of an account was seen, by provider, key and digest of place."""
+        """Return when each list of an account was fetched, by provider, key and digest."""
         sql = "SELECT provider_id, key_id, place, seen_at FROM model_list WHERE account_id = ?"
         if self._version == 0:
             return {}
@@ -129,7 +130,7 @@ class ModelCache:
         }
 
     async def save(self, place: ModelListKey, seen: CachedModelList) -> None:
-        """Keep a list, unless a newer one of this place is kept; drop the oldest past a bound."""
+        """Save a list unless a newer one is cached; delete the oldest beyond the bounds."""
 
         def write(tx: Tx) -> None:
             kept = tx.one(
@@ -145,7 +146,7 @@ class ModelCache:
         await self._database.transaction(write)
 
     async def forget(self, account: str, key_id: str | None = None) -> None:
-        """Forget the lists of one key, or of the whole account."""
+        """Delete the lists of one key, or of the whole account."""
         sql, values = "DELETE FROM model_list WHERE account_id = ?", [account]
         if key_id is not None:
             sql, values = f"{sql} AND key_id = ?", [account, key_id]
@@ -153,7 +154,7 @@ class ModelCache:
         await self._database.transaction(lambda tx: tx.run(sql, *values))
 
     async def aclose(self) -> None:
-        """Finish what is under way. Safe to call twice."""
+        """Finish running work. Safe to call twice."""
         await self._database.aclose()
 
     async def _ready(self) -> None:
@@ -168,7 +169,7 @@ def _body(seen: CachedModelList) -> bytes:
 
 
 def _read(row: Row | None) -> CachedModelList | None:
-    """Return what a row holds; None where another version of byokd wrote it in other words."""
+    """Return the list in a row; None where another version of byokd wrote another form."""
     if row is None:
         return None
     try:

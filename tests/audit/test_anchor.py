@@ -95,10 +95,10 @@ async def test_a_keyring_that_fails_is_no_failure(tmp_path: Path, broken: type[K
         await house.put()
         keys = await house.vault.read(lambda tx: tx.keys)
         anchors = AnchorStorage(house.places.state, KeyringAnchorStore(broken()))
-        found = await anchors.fetch(keys.store_id, ring=True)
+        found = await anchors.fetch(keys.store_id, in_keyring=True)
         assert found.newest(keys) == "unreachable"
         with pytest.raises(VaultError):
-            await anchors.write(keys, Anchor(1, 2, b"m"), ring=True)
+            await anchors.write(keys, Anchor(1, 2, b"m"), in_keyring=True)
 
 
 async def test_security_events_are_anchored_at_once_and_others_in_lots(tmp_path: Path) -> None:

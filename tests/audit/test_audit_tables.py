@@ -98,9 +98,9 @@ async def test_a_way_in_that_was_removed_and_put_back(tmp_path: Path) -> None:
         result = await house.verify()
         assert (result.ok, result.fault, result.first_bad_seq) == (False, "tables", 3)
         assert "slot_" in result.message
-        assert "back after it was removed" in result.message
+        assert "present although it was removed" in result.message
         await _add(house)  # what is told later does not make it welcome
-        assert "back after it was removed" in (await house.verify()).message
+        assert "present although it was removed" in (await house.verify()).message
         await _remove(house, slot_id)
         assert (await house.verify()).ok
 
@@ -130,7 +130,7 @@ async def test_a_way_in_that_was_taken_or_changed_by_hand(tmp_path: Path, name: 
             await _remove(house, slot_id)
         result = await house.verify()
         assert (result.fault, result.first_bad_seq) == ("tables", 2)
-        assert "gone or changed" in result.message
+        assert "missing or changed" in result.message
         await _remove(house, slot_id)  # it was found: the person may give it up
         assert (await house.verify()).ok
         assert len(_rows(tmp_path)) == 1
@@ -143,7 +143,7 @@ async def test_a_foreign_way_in(tmp_path: Path) -> None:
         _put(tmp_path / "own", _rows(tmp_path / "other")[-1])
         result = await house.verify()
         assert (result.fault, result.first_bad_seq) == ("tables", None)
-        assert "nobody added" in result.message
+        assert "not recorded as added" in result.message
         await _remove(house, foreign)
         assert (await house.verify()).ok
 
@@ -161,7 +161,7 @@ async def test_a_store_of_before_ways_in_were_told(tmp_path: Path) -> None:
         await _remove(house, slot_id)
         assert (await house.verify()).ok
         _put(tmp_path, taken)
-        assert "back after it was removed" in (await house.verify()).message
+        assert "present although it was removed" in (await house.verify()).message
     finally:
         await house.vault.aclose()
 

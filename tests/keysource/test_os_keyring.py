@@ -154,8 +154,8 @@ async def test_a_keyring_that_never_answers(hanging: Hanging) -> None:
     loop_is_free.cancel()
     assert time.monotonic() - began < 0.5  # the second and third were not even asked
     assert turns > 20
-    assert source._asking is not None
-    assert source._asking.daemon
+    assert source._thread is not None
+    assert source._thread.daemon
 
 
 async def test_a_late_write_is_taken_back(hanging: Hanging) -> None:
@@ -164,8 +164,8 @@ async def test_a_late_write_is_taken_back(hanging: Hanging) -> None:
         await source.create(_ITEM)
     assert reason_of(caught.value) == "timeout"
     hanging.release.set()
-    assert source._asking is not None
-    await asyncio.to_thread(source._asking.join)
+    assert source._thread is not None
+    await asyncio.to_thread(source._thread.join)
     assert hanging.asked[-1] == "delete"
     assert not hanging.items
 

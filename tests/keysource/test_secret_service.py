@@ -89,9 +89,9 @@ async def test_a_service_that_answers_nothing_keeps_no_thread(
             with pytest.raises(VaultError) as caught:
                 await ask(_ITEM, interactive=interactive)
             assert reason_of(caught.value) == "timeout"
-            assert source._asking is not None
-            source._asking.join(2)
-            assert not source._asking.is_alive()
+            assert source._thread is not None
+            source._thread.join(2)
+            assert not source._thread.is_alive()
 
 
 @pytest.mark.usefixtures("keyring")

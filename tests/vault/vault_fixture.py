@@ -101,13 +101,13 @@ class VaultFixture:
             self.vault.inspect,
             keys.all_facts,
             slots=key_wrapping.slot_validity,
-            ring=uses_keyring(self.vault.status()),
+            in_keyring=uses_keyring(self.vault.status()),
             checker=checker,
         )
 
     async def write_anchor(self, *, anyway: bool = False) -> None:
-        ring = uses_keyring(self.vault.status())
-        await self.audit.write_anchor(self.vault.read, ring=ring, anyway=anyway)
+        in_keyring = uses_keyring(self.vault.status())
+        await self.audit.write_anchor(self.vault.read, in_keyring=in_keyring, overwrite=anyway)
 
     async def open(self, key_id: str, account: str = ACCOUNT) -> str:
         opened = await self.vault.read(lambda tx: keys.open_key(tx, account, key_id))

@@ -1,10 +1,13 @@
-"""The audit trail: what happened to the keys, in an order that nobody can change unseen.
+"""The audit log: what happened to the keys, as a chain of entries that detects every change.
 
-Knows nothing by itself; it is the door to its modules:
+    log       AuditLog: append, page, verify
+    check     walks the chain and compares it with the tables
+    export    pages of the chain for use outside of the store, and their verification
+    anchor    where the chain ended, stored apart from the store
+    rollback  refuses a store that is older than its anchor
+    events    the events and details that an entry may contain
 
-    trail    Audit: append, page, verify
-    check    the walk along the chain, and the comparison with the tables
-    anchor   where the chain ended, kept apart from the store
+To add an event: its name in `events`, the service that appends it, a test.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Where the chain ended, kept apart from the store: in the OS keyring, or in a file of its own.
+"""The anchor: the last committed entry, stored apart from the store, in the OS keyring or a file.
 
-Knows the form of a mark, where marks are kept, and which of several counts. Must not know entries.
-
-A chain whose tail was cut off looks whole. The store remembers its own end, but a whole older copy
-of the store remembers an older end; only something that was not copied back with it can tell. The
-anchor is written after commits, so it may lag behind the store and never runs ahead of it.
+A chain whose end was cut off still verifies. The store records its own end, but an older copy of
+the store records an older end; only something that was not copied back with it detects that. The
+anchor is written after commits: it may lag behind the store and is never ahead of it.
 """
 
 from __future__ import annotations
@@ -33,25 +31,25 @@ AnchorProblem: TypeAlias = Literal["none", "changed", "unreachable"]
 
 
 class KeyringAnchors(Protocol):
-    """Two short texts beside the master key, written in turns: a write that breaks costs one."""
+    """Two short texts beside the master key, written in turns: a failed write damages one."""
 
     async def read(self, store_id: bytes) -> Pair:
-        """Return both; raises the key source's reasons."""
+        """Return both; raises the key source's errors."""
         ...
 
     async def write(
         self,
         store_id: bytes,
         choose: Callable[[Pair], tuple[int, str] | None],
-        hold: Callable[[], AbstractContextManager[None]],
+        lock: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """Under `hold()`, show both to `choose` and write what it returns over the one it names."""
+        """Under `lock()`, pass both to `choose`; write the text it returns at that index."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The last entry that is known to have been committed."""
+    """The last entry that is known to be committed."""
 
     epoch: int
     seq: int
@@ -59,112 +57,112 @@ class Anchor:
 
     @property
     def position(self) -> tuple[int, int]:
-        """What orders marks."""
+        """What orders anchors."""
         return self.epoch, self.seq
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAnchors:
-    """What was found in the places of marks."""
+    """The texts that are stored for a store, not verified."""
 
     texts: tuple[str | None, ...] = ()
     unreachable: bool = False
 
     def newest(self, keys: RootKeys) -> Anchor | AnchorProblem:
-        """Return the newest mark, or why there is none."""
-        found = newest(keys, self.texts)
-        return "unreachable" if self.unreachable and found == "none" else found
+        """Return the newest authentic anchor, or why there is none."""
+        anchor = newest(keys, self.texts)
+        return "unreachable" if self.unreachable and anchor == "none" else anchor
 
 
 class AnchorStorage:
-    """Where the marks of a vault are.
+    """Reads and writes the anchors of a vault.
 
     Args:
-        state: the folder of the file and of the lock, apart from the store.
-        ring: the pair in the OS keyring, for vaults whose master key is there.
+        state: the folder of the file and its lock, apart from the store.
+        keyring: the pair in the OS keyring, for vaults whose master key is there.
     """
 
-    def __init__(self, state: Path, ring: KeyringAnchors | None) -> None:
+    def __init__(self, state: Path, keyring: KeyringAnchors | None) -> None:
         self._state = state
-        self._ring = ring
+        self._keyring = keyring
 
-    async def fetch(self, store_id: bytes, *, ring: bool) -> StoredAnchors:
-        """Return what is kept for a store, not yet looked at; no key is needed for that.
+    async def fetch(self, store_id: bytes, *, in_keyring: bool) -> StoredAnchors:
+        """Return what is stored for a store, not verified; needs no key.
 
         Args:
-            store_id: which store.
-            ring: whether the OS keyring is one of the places of the master key.
+            store_id: the store.
+            in_keyring: whether the master key is in the OS keyring.
         """
         texts: list[str | None] = []
         try:
             texts.append(await asyncio.to_thread(_file_text, self._state, store_id))
         except VaultError:
-            texts.append("")  # others can read it or could have written it: it is no mark
-        if ring and self._ring is not None:
+            texts.append("")  # other users can read or write the file: not an authentic anchor
+        if in_keyring and self._keyring is not None:
             try:
-                texts += await self._ring.read(store_id)
+                texts += await self._keyring.read(store_id)
             except VaultError:
                 return StoredAnchors(tuple(texts), unreachable=True)
         return StoredAnchors(tuple(texts), unreachable=False)
 
     async def write(
-        self, keys: RootKeys, mark: Anchor, *, ring: bool, anyway: bool = False
+        self, keys: RootKeys, anchor: Anchor, *, in_keyring: bool, overwrite: bool = False
     ) -> None:
-        """Keep a mark, unless a later one is there; the evidence of damage stays as it is.
+        """Store an anchor unless a later or a damaged one is stored.
 
         Args:
-            keys: of the store.
-            mark: an entry that was committed.
-            ring: as in `read`.
-            anyway: put it over whatever there is, because the person accepted an older store.
+            keys: the store's root keys.
+            anchor: a committed entry.
+            in_keyring: as in `fetch`.
+            overwrite: replace whatever is stored, because the person accepted an older store.
 
         Raises:
-            VaultError: the keyring or the disk refuses; the mark before stays, which is safe.
+            VaultError: the keyring or the disk refuses; the previous anchor stays, which is safe.
         """
-        text = to_text(keys, mark)
-        if ring and self._ring is not None:
-            for _ in range(2 if anyway else 1):
-                await self._ring.write(
+        text = to_text(keys, anchor)
+        if in_keyring and self._keyring is not None:
+            for _ in range(2 if overwrite else 1):
+                await self._keyring.write(
                     keys.store_id,
-                    lambda pair: _choose_slot(keys, pair, mark, anyway=anyway),
+                    lambda pair: _choose_index(keys, pair, anchor, overwrite=overwrite),
                     lambda: _locked(self._state),
                 )
-            if not anyway or _file_text(self._state, keys.store_id) is None:
+            if not overwrite or _file_text(self._state, keys.store_id) is None:
                 return
-        await asyncio.to_thread(self._write_file, keys, mark, text, anyway=anyway)
+        await asyncio.to_thread(self._write_file, keys, anchor, text, overwrite=overwrite)
 
-    def _write_file(self, keys: RootKeys, mark: Anchor, text: str, *, anyway: bool) -> None:
+    def _write_file(self, keys: RootKeys, anchor: Anchor, text: str, *, overwrite: bool) -> None:
         with _locked(self._state):
-            kept = newest(keys, [_file_text(self._state, keys.store_id)])
+            stored = newest(keys, [_file_text(self._state, keys.store_id)])
             if (
-                anyway
-                or kept == "none"
-                or (isinstance(kept, Anchor) and kept.position < mark.position)
+                overwrite
+                or stored == "none"
+                or (isinstance(stored, Anchor) and stored.position < anchor.position)
             ):
                 files.replace_private(_path(self._state, keys.store_id), text.encode())
 
 
 def newest(keys: RootKeys, texts: Iterable[str | None]) -> Anchor | Literal["none", "changed"]:
-    """Return the latest authentic mark of this store among some texts.
+    """Return the latest authentic anchor of this store among some texts.
 
-    One that is cut or forged beside a good one is passed over: keyrings replace an item by deleting
-    and adding it, and a crash in between leaves half.
+    A damaged text beside a good one is ignored: keyrings replace an item by deleting and adding it,
+    and a crash in between leaves half.
     """
-    there = [text for text in texts if text is not None]
-    marks = [mark for text in there if (mark := from_text(keys, text)) is not None]
-    if marks:
-        return max(marks, key=lambda mark: mark.position)
-    return "changed" if there else "none"
+    present = [text for text in texts if text is not None]
+    anchors = [anchor for text in present if (anchor := from_text(keys, text)) is not None]
+    if anchors:
+        return max(anchors, key=lambda anchor: anchor.position)
+    return "changed" if present else "none"
 
 
-def to_text(keys: RootKeys, mark: Anchor) -> str:
-    """Return a mark as one line of ASCII, authenticated."""
-    values = (keys.store_id, mark.epoch, mark.seq, mark.m)
+def to_text(keys: RootKeys, anchor: Anchor) -> str:
+    """Return an anchor as one line of ASCII, authenticated."""
+    values = (keys.store_id, anchor.epoch, anchor.seq, anchor.m)
     return base64.b64encode(pack(*values, mac(keys.anchor_key, "anchor", *values))).decode()
 
 
 def from_text(keys: RootKeys, text: str) -> Anchor | None:
-    """Return the mark in a text; None where it is not one that was made for this store."""
+    """Return the anchor in a text; None where it is not an authentic one of this store."""
     try:
         parts = unpack(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error):
@@ -176,19 +174,19 @@ def from_text(keys: RootKeys, text: str) -> Anchor | None:
     return Anchor(int.from_bytes(parts[1], "big"), int.from_bytes(parts[2], "big"), parts[3])
 
 
-def _choose_slot(
-    keys: RootKeys, pair: Pair, mark: Anchor, *, anyway: bool
+def _choose_index(
+    keys: RootKeys, pair: Pair, anchor: Anchor, *, overwrite: bool
 ) -> tuple[int, str] | None:
-    """Return which of the pair to write, and what: never the one that counts now."""
-    text = to_text(keys, mark)
-    if anyway:
-        return next(((turn, text) for turn, old in enumerate(pair) if old != text), None)
-    kept = newest(keys, pair)
-    if kept == "changed" or (isinstance(kept, Anchor) and kept.position >= mark.position):
+    """Return the index to overwrite and the text, or None; never the index of the newest."""
+    text = to_text(keys, anchor)
+    if overwrite:
+        return next(((index, text) for index, old in enumerate(pair) if old != text), None)
+    stored = newest(keys, pair)
+    if stored == "changed" or (isinstance(stored, Anchor) and stored.position >= anchor.position):
         return None
-    ages = [from_text(keys, old) if old is not None else None for old in pair]
-    orders = [(-1, -1) if age is None else age.position for age in ages]
-    return orders.index(min(orders)), text
+    anchors = [None if old is None else from_text(keys, old) for old in pair]
+    positions = [(-1, -1) if old is None else old.position for old in anchors]
+    return positions.index(min(positions)), text
 
 
 def _file_text(state: Path, store_id: bytes) -> str | None:
@@ -202,7 +200,7 @@ def _path(state: Path, store_id: bytes) -> Path:
 
 @contextlib.contextmanager
 def _locked(state: Path) -> Iterator[None]:
-    """Keep other processes from writing a mark; the folder is not there yet for every vault."""
+    """Keep other processes from writing an anchor; creates the folder if needed."""
     files.ensure_private_dir(state)
     with files.locked_blocking(state / "anchor.lock"):
         yield

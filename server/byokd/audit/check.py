@@ -1,14 +1,12 @@
-"""The walk along the chain: the first entry that does not follow, and how.
+"""Verifies the chain: finds the first entry that does not follow, and compares it with the tables.
 
-    mac           an entry is not what was written, or was made without the vault's key
-    gap           entries are missing before this one
-    dup           an entry stands there a second time
-    order         an authentic entry stands in another's place, or after the end
-    truncated     the end is missing, or the whole store is older than its anchor
-    foreignStore  the entries are another store's
-    tables        the chain is whole and a key or a slot in the tables is not what it tells
-
-Knows what makes a chain whole. Must not know how entries come to be.
+mac           an entry was changed, or was made without the vault's key
+gap           entries are missing before this one
+dup           an entry appears a second time
+order         an authentic entry is in the wrong place, or after the recorded end
+truncated     the end is missing, or the whole store is older than its anchor
+foreignStore  the entries are from another store
+tables        the chain is valid, and a key or a slot in the tables differs from it
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from byokd.protocol.base import JsonObject
 from byokd.store.connection import Row
 from byokd.store.transaction import DELETED, KeyFacts, VaultTx, slot_id_to_text
 
-_WHOLE: Final = "the audit trail is whole and agrees with the keys"
+_INTACT: Final = "the audit log is intact and agrees with the keys"
 _NO_ANCHOR: Final = {
     "none": "; it is unanchored, so an older copy of the store would not be noticed",
     "unreachable": "; its anchor cannot be read now, so an older copy would not be noticed",
@@ -37,7 +35,7 @@ _FAILED: Final = "store.integrity_failed"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first thing that is wrong."""
+    """The first fault."""
 
     kind: AuditFault
     seq: int | None
@@ -45,16 +43,14 @@ class Fault:
 
 
 class ChainChecker:
-    """Fed with entries in order, once; stops at the first fault.
-
-    One that found none can go on later from where it stopped.
+    """Checks entries in order and stops at the first fault; without one it can continue later.
 
     Attributes:
         seq: the last entry that was checked.
-        wrong: keys that are not in the tables what the chain tells of them, and what it tells;
-            None for one that it tells nothing of.
-        wrong_slots: ids of slots that are not, either, in hex.
-        unreported: those of the keys that no entry of the chain says so of yet.
+        mismatched_keys: keys whose rows differ from the chain, with the recorded facts; None where
+            the chain has none.
+        mismatched_slots: ids of slots whose rows differ, in hex.
+        unreported: those of the keys that no entry reports yet.
         unreported_slots: those of the slots.
     """
 
@@ -74,14 +70,14 @@ class ChainChecker:
         self._reported: set[str] = set()
 
     def start(self, anchor: Anchor | AnchorProblem) -> None:
-        """Take the anchor as it was before the walk: it never runs ahead of the store."""
+        """Set the anchor as read before the walk: it is never ahead of the store."""
         self._anchor = anchor
         self.fault = None
         if anchor == "changed":
-            self.fault = Fault("mac", None, "the anchor beside the store was changed from outside")
+            self.fault = Fault("mac", None, "the anchor was changed from outside")
 
     def resume(self) -> None:
-        """Go on after a chain that was whole; the tables may agree with it by now."""
+        """Continue after a valid chain; the tables may agree with it by now."""
         if self.fault is not None and self.fault.kind == "tables":
             self.fault = None
 
@@ -99,7 +95,7 @@ class ChainChecker:
         facts: Mapping[str, KeyFacts | None],
         slots: Mapping[str, bool] | None = None,
     ) -> None:
-        """Check the end of the chain, and the tables; distrust the keys that do not agree."""
+        """Check the end of the chain and the tables; distrust the keys and slots that differ."""
         self.fault = self._end_fault(tx)
         if self.fault is None:
             self.fault = self._tables_fault(facts) or self._slots_fault(slots)
@@ -113,8 +109,8 @@ class ChainChecker:
     def result(self) -> AuditVerifyResult:
         """Return the outcome for a client."""
         fault, anchor = self.fault, self._anchor
-        absent = _NO_ANCHOR.get(anchor, "") if isinstance(anchor, str) and self.seq else ""
-        message = fault.message if fault else _WHOLE + absent
+        suffix = _NO_ANCHOR.get(anchor, "") if isinstance(anchor, str) and self.seq else ""
+        message = fault.message if fault else _INTACT + suffix
         return AuditVerifyResult(
             ok=fault is None,
             entries=self.seq,
@@ -145,30 +141,30 @@ class ChainChecker:
             body=row.blob("body"),
         )
         if seq < expected:
-            self.fault = Fault("order", seq, f"entry {seq} stands before the first one")
+            self.fault = Fault("order", seq, f"entry {seq} is before the first one")
         elif seq > expected:
             self.fault = Fault("gap", expected, f"entries are missing from {expected} on")
         elif seq < 0 or entry.ts_us < 0 or row.number("epoch") != tx.meta.epoch:
-            self.fault = Fault("mac", seq, f"entry {seq} is not what was written")
+            self.fault = Fault("mac", seq, f"entry {seq} was changed")
         else:
             self._follow(tx, chain, previous, entry, Link(row.blob("h"), row.blob("m")))
 
     def _follow(
-        self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, found: Link
+        self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, stored: Link
     ) -> None:
         link = chain.next_link(previous, entry)
-        if not (same(link.h, found.h) and same(link.m, found.m)):
-            self.fault = self._misplaced(tx, chain, previous, entry, found)
+        if not (same(link.h, stored.h) and same(link.m, stored.m)):
+            self.fault = self._misplaced(tx, chain, previous, entry, stored)
             return
         self.seq, self._link = entry.seq, link
         anchor = self._anchor
         if isinstance(anchor, Anchor) and anchor.seq == entry.seq and not same(anchor.m, link.m):
-            message = f"the store was replaced by an older one that went on before {entry.seq}"
+            message = f"the store was replaced by an older one that continued before {entry.seq}"
             self.fault = Fault("truncated", entry.seq, message)
         self._collect(entry)
 
     def _collect(self, entry: ChainEntry) -> None:
-        """Take in what an entry tells of the tables; most tell nothing and are not parsed."""
+        """Remember what an entry records of the tables; entries without are not parsed."""
         if not (entry.event == _FAILED or b'"facts"' in entry.body or b'"slots"' in entry.body):
             return
         body = parsed(entry.body)
@@ -187,29 +183,31 @@ class ChainChecker:
             self._reported -= slots.keys()
 
     def _misplaced(
-        self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, found: Link
+        self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, stored: Link
     ) -> Fault:
-        """Tell a changed entry from one that is authentic, and in the wrong place or store."""
+        """Tell a changed entry from an authentic one in the wrong place or store."""
         seq = entry.seq
         store = parsed(entry.body).get("store")
         if isinstance(store, str) and store != chain.store_id.hex():
-            return Fault("foreignStore", seq, f"the entries from {seq} on are another store's")
+            return Fault("foreignStore", seq, f"the entries from {seq} on belong to another store")
         for row in tx.sql.all("SELECT seq, h, m FROM audit WHERE seq <> ?", seq):
-            if (row.blob("h"), row.blob("m")) == found and row.number("seq") < seq:
+            if (row.blob("h"), row.blob("m")) == stored and row.number("seq") < seq:
                 first = row.number("seq")
                 return Fault("dup", seq, f"entry {seq} repeats entry {first}")
             if same(chain.authenticate(previous, row.blob("h")), row.blob("m")):
-                return Fault("order", seq, f"entry {seq} was exchanged with another one")
-        return Fault("mac", seq, f"entry {seq} is not what was written")
+                return Fault("order", seq, f"entry {seq} was swapped with another one")
+        return Fault("mac", seq, f"entry {seq} was changed")
 
     def _end_fault(self, tx: VaultTx) -> Fault | None:
         head = tx.meta
         if not tx.meta_valid:
-            return Fault("mac", None, "the record of the chain's end was changed from outside")
+            return Fault("mac", None, "the recorded end of the chain was changed from outside")
         after = self.seq + 1
         if isinstance(self._anchor, Anchor) and self._anchor.seq > self.seq:
             return Fault(
-                "truncated", after, f"the store is older than its anchor; {after} on is gone"
+                "truncated",
+                after,
+                f"the store is older than its anchor; entries from {after} on are missing",
             )
         if self.seq < head.head_seq:
             return Fault("truncated", after, f"the entries from {after} on were removed")
@@ -217,46 +215,51 @@ class ChainChecker:
             after = head.head_seq + 1
             return Fault("order", after, f"the entries from {after} on are after the recorded end")
         if self._link is not None and not same(self._link.m, head.head.m):
-            return Fault("mac", self.seq, f"entry {self.seq} is not the one that was recorded")
+            return Fault("mac", self.seq, f"entry {self.seq} is not the recorded end")
         return None
 
     def _tables_fault(self, facts: Mapping[str, KeyFacts | None]) -> Fault | None:
-        told = {
+        recorded = {
             key: fact for key, (_, fact) in self._recorded_keys.items() if fact.state != DELETED
         }
         self.mismatched_keys = {
-            key_id: told.get(key_id)
-            for key_id in sorted({*told, *facts})
-            if key_id not in facts or facts[key_id] != told.get(key_id)
+            key_id: recorded.get(key_id)
+            for key_id in sorted({*recorded, *facts})
+            if key_id not in facts or facts[key_id] != recorded.get(key_id)
         }
         for key_id in self.mismatched_keys:
             seq = self._recorded_keys[key_id][0] if key_id in self._recorded_keys else None
-            message = f"key {key_id} in the tables is not what the trail tells of it"
+            message = f"key {key_id} in the tables differs from the audit log"
             if key_id not in facts:
-                message = f"key {key_id} is gone and no entry says why; deleting it records that"
+                message = f"key {key_id} is missing without an entry; deleting it records that"
             return Fault("tables", seq, message)
         return None
 
     def _slots_fault(self, slots: Mapping[str, bool] | None) -> Fault | None:
-        """Compare the ways in; of a store made before they were told, those that are told of."""
+        """Compare unlock slots with the chain.
+
+        Stores created before slots were recorded: only the recorded slots are compared.
+        """
         if slots is None:
             return None
-        told = {slot for slot, (_, opens) in self._recorded_slots.items() if opens}
-        good = {slot for slot, checked in slots.items() if checked}
-        untold = good - (set() if self._all_slots_recorded else good - self._recorded_slots.keys())
-        self.mismatched_slots = frozenset((told - good) | (untold - told) | (slots.keys() - good))
+        recorded = {slot for slot, (_, opens) in self._recorded_slots.items() if opens}
+        valid = {slot for slot, checked in slots.items() if checked}
+        comparable = valid if self._all_slots_recorded else valid & self._recorded_slots.keys()
+        self.mismatched_slots = frozenset(
+            (recorded - valid) | (comparable - recorded) | (slots.keys() - valid)
+        )
         for slot in sorted(self.mismatched_slots):
             seq = self._recorded_slots[slot][0] if slot in self._recorded_slots else None
-            what = "gone or changed" if slot in told else "a way in that nobody added"
-            if seq is not None and slot not in told:
-                what = "back after it was removed"
+            difference = "missing or changed" if slot in recorded else "not recorded as added"
+            if seq is not None and slot not in recorded:
+                difference = "present although it was removed"
             name = slot_id_to_text(bytes.fromhex(slot))
-            return Fault("tables", seq, f"slot {name} is {what}; removing it records that")
+            return Fault("tables", seq, f"slot {name} is {difference}; removing it records that")
         return None
 
 
 def parsed(body: bytes) -> JsonObject:
-    """Return an entry's body; empty where it is no object, which the chain then shows."""
+    """Return an entry's body; empty where it is no JSON object, which the chain check reports."""
     try:
         value = json.loads(body)
     except ValueError:
@@ -264,13 +267,13 @@ def parsed(body: bytes) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def _facts_of(told: JsonObject) -> KeyFacts:
-    version = told["version"]
+def _facts_of(recorded: JsonObject) -> KeyFacts:
+    version = recorded["version"]
     return KeyFacts(
-        account=str(told["account"]),
-        key_id=str(told["key_id"]),
-        provider=str(told["provider"]),
+        account=str(recorded["account"]),
+        key_id=str(recorded["key_id"]),
+        provider=str(recorded["provider"]),
         version=version if isinstance(version, int) else 0,
-        state=str(told["state"]),
-        origin=str(told["origin"]),
+        state=str(recorded["state"]),
+        origin=str(recorded["origin"]),
     )

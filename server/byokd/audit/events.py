@@ -1,8 +1,7 @@
-"""What an audit entry may say: the events there are, and the form of each detail.
+"""The events and details that an audit entry may contain.
 
-Knows the names and the shapes. Must not know why an event happens. This is the one place that
-decides it: an event or a detail that is not here, or a value of another shape, is refused, so that
-no key, prompt or provider's words can ever get into the record by mistake.
+An event or a detail that is not listed here, or a value of another form, is refused, so that no
+key, prompt or provider's text gets into the log by mistake.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ SECURITY: Final = frozenset(
         "store.rollback_accepted",
         "store.integrity_failed",
         "store.protection_changed",
-        "store.restored",
         "store.rekeyed",
         "slot.added",
         "slot.removed",
@@ -42,16 +40,14 @@ SECURITY: Final = frozenset(
 EVENTS: Final = SECURITY | {
     "store.unlocked",
     "store.locked",
-    "store.perms_fixed",
     "key.default_set",
     "key.probe",
     "key.use",
-    "account.created",
     "session.opened",
     "session.closed",
     "clock.regressed",
 }
-"""Every event that there is."""
+"""Every event."""
 
 
 def _text(pattern: str) -> Shape:
@@ -70,7 +66,7 @@ def _flag(value: Json) -> bool:
 _WORD: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 _HEX: Final = _text(r"[0-9a-f]{16,64}")
 REQUEST_ID: Final = _text(r"[A-Za-z0-9_-]{1,128}")
-"""A provider's id of a request: longer or stranger ones could carry anything."""
+"""A provider's request id; longer ones, or other characters, could carry anything."""
 
 DETAILS: Final[Mapping[str, Shape]] = {
     "version": _count,
@@ -93,31 +89,28 @@ DETAILS: Final[Mapping[str, Shape]] = {
     "rejections": _count,
     "count": _count,
     "uses": _count,
-    "refused": _count,
     "firstAt": _count,
     "lastAt": _count,
     "wasAt": _count,
     "isAt": _count,
     "keys": _count,
-    "entries": _count,
-    "seq": _count,
     "headSeq": _count,
     "anchorSeq": _count,
     "pid": _count,
     "clientVersion": _text(r"[A-Za-z0-9_.+-]{1,64}"),
 }
-"""Every detail that there is. Null is allowed everywhere: it says that something is not known."""
+"""Every detail and its form. Null is always allowed and means unknown."""
 
 
 def require_known(event: str, details: Mapping[str, Json]) -> None:
-    """Refuse what is not in the lists.
+    """Refuse an event or a detail that is not listed.
 
     Raises:
-        Internal: an unknown event or detail, or a value of another shape. The value is not told.
+        Internal: an unknown event or detail, or a value of another form. The value is not quoted.
     """
     if event not in EVENTS:
-        raise Internal(f"there is no audit event {event}; please report this")
+        raise Internal(f"{event} is not a listed audit event; please report this")
     for name, value in details.items():
         shape = DETAILS.get(name)
         if shape is None or not (value is None or shape(value)):
-            raise Internal(f"{name} may not stand in an audit entry like that; please report this")
+            raise Internal(f"{name} is not a listed audit detail of this form; please report this")

@@ -1,12 +1,11 @@
-"""The chain outside of the store: pages of entries, checkpoints, and the check of both.
+"""The chain outside of the store: pages of entries, checkpoints, and the verification of both.
 
-Knows the form in which entries are given away, and what of a chain can be checked without the
-vault's key: that every entry follows from the one before, up to a head that was kept elsewhere.
-Must not know a file.
+Without the vault's key it can be checked that every entry follows from the one before, up to an end
+that was stored elsewhere.
 
     byokd/<store id>          origin
     <entries>                 size
-    <base64 of the head's h>  a note of three lines, in the form of C2SP's tlog-checkpoint
+    <base64 of the end's h>   a checkpoint: three lines in the form of C2SP's tlog-checkpoint
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ _DIGITS: Final = 19
 
 
 def page(tx: VaultTx, cursor: str | None, limit: int) -> AuditExportResult:
-    """Return entries in order, of every account, up to where the chain ended at the first page.
+    """Return entries of all accounts in order, up to the end of the chain at the first page.
 
     Raises:
-        InvalidParams: the cursor is not one that was given out.
+        InvalidParams: the cursor is invalid.
     """
     after, size = _read_cursor(cursor) or (0, tx.meta.head_seq)
     rows = tx.sql.all(
@@ -55,7 +54,7 @@ def page(tx: VaultTx, cursor: str | None, limit: int) -> AuditExportResult:
 
 
 def checkpoint(tx: VaultTx, size: int) -> AuditCheckpoint | None:
-    """Return the note about the first `size` entries, authenticated; None where there are none."""
+    """Return the authenticated checkpoint of the first `size` entries; None for no entries."""
     if size == tx.meta.head_seq and size:
         h = tx.meta.head.h
     elif (row := tx.sql.one("SELECT h FROM audit WHERE seq = ?", size)) is not None:
@@ -73,34 +72,36 @@ def check(
     after: AuditLink | None,
     keys: RootKeys | None,
 ) -> AuditVerifyResult:
-    """Check entries that come right after `after`; their MACs too, where `keys` are this store's.
+    """Verify entries that follow directly after `after`.
+
+    Their MACs too, where `keys` are those of the same store.
 
     Raises:
-        InvalidParams: a value is not in the form of an export.
+        InvalidParams: the values are not an export.
     """
-    own = keys if keys is not None and keys.store_id.hex() == store_id else None
+    own_keys = keys if keys is not None and keys.store_id.hex() == store_id else None
     try:
         store = bytes.fromhex(store_id)
         seq, link = (after.seq, Link(_bytes(after.h), _bytes(after.m))) if after else (0, None)
         entries = [(_entry_of(record), record) for record in records]
     except (ValueError, binascii.Error):
-        raise InvalidParams("this is not an export of an audit trail") from None
+        raise InvalidParams("this is not an export of an audit log") from None
     if len(store) != _STORE_BYTES:
-        raise InvalidParams("this is not an export of an audit trail")
+        raise InvalidParams("this is not an export of an audit log")
     fault: Fault | None = None
-    for place, (entry, record) in enumerate(entries):
-        chain = own.chain(record.epoch) if own else Chain(store, record.epoch, b"")
+    for index, (entry, record) in enumerate(entries):
+        chain = own_keys.chain(record.epoch) if own_keys else Chain(store, record.epoch, b"")
         previous = link or chain.genesis()
-        fault = _out_of_place(entry, record, seq, entries[:place], after)
-        found = Link(_bytes(record.h), _bytes(record.m))
+        fault = _out_of_place(entry, record, seq, entries[:index], after)
+        stored = Link(_bytes(record.h), _bytes(record.m))
         expected = chain.next_link(previous, entry)
         if fault is None and not (
-            same(expected.h, found.h) and (own is None or same(expected.m, found.m))
+            same(expected.h, stored.h) and (own_keys is None or same(expected.m, stored.m))
         ):
-            fault = _broken(chain, previous, entry, entries[place + 1 :])
+            fault = _broken(chain, previous, entry, entries[index + 1 :])
         if fault is not None:
             break
-        seq, link = entry.seq, found
+        seq, link = entry.seq, stored
     return AuditVerifyResult(
         ok=fault is None,
         entries=seq,
@@ -108,7 +109,7 @@ def check(
         fault=fault.kind if fault else None,
         message=fault.message if fault else "every entry follows from the one before",
         anchor="none",
-        macs=own is not None,
+        macs=own_keys is not None,
         head=None if link is None else AuditLink(seq=seq, h=_text(link.h), m=_text(link.m)),
     )
 
@@ -120,13 +121,13 @@ def _out_of_place(
     before: Sequence[tuple[ChainEntry, AuditRecord]],
     after: AuditLink | None,
 ) -> Fault | None:
-    seen = {other.h for _, other in before} | ({after.h} if after else set())
+    seen = {earlier.h for _, earlier in before} | ({after.h} if after else set())
     if record.h in seen:
-        return Fault("dup", seq + 1, f"entry {entry.seq} stands there a second time")
+        return Fault("dup", seq + 1, f"entry {entry.seq} appears a second time")
     if entry.seq > seq + 1:
         return Fault("gap", seq + 1, f"entries are missing from {seq + 1} on")
     if entry.seq <= seq:
-        return Fault("order", entry.seq, f"entry {entry.seq} stands after entry {seq}")
+        return Fault("order", entry.seq, f"entry {entry.seq} is after entry {seq}")
     return None
 
 
@@ -139,11 +140,11 @@ def _broken(
     seq = entry.seq
     store = parsed(entry.body).get("store")
     if isinstance(store, str) and store != chain.store_id.hex():
-        return Fault("foreignStore", seq, f"the entries from {seq} on are another store's")
-    for _, other in later:
-        if chain.key and same(chain.authenticate(previous, _bytes(other.h)), _bytes(other.m)):
-            return Fault("order", seq, f"entry {seq} was exchanged with another one")
-    return Fault("mac", seq, f"entry {seq} is not what was written")
+        return Fault("foreignStore", seq, f"the entries from {seq} on belong to another store")
+    for _, record in later:
+        if chain.key and same(chain.authenticate(previous, _bytes(record.h)), _bytes(record.m)):
+            return Fault("order", seq, f"entry {seq} was swapped with another one")
+    return Fault("mac", seq, f"entry {seq} was changed")
 
 
 def _record_of(row: Row) -> AuditRecord:
@@ -178,7 +179,7 @@ def _read_cursor(cursor: str | None) -> tuple[int, int] | None:
         return None
     after, _, size = cursor.partition("-")
     if not all(part.isascii() and part.isdigit() and len(part) < _DIGITS for part in (after, size)):
-        raise InvalidParams("the cursor is not one of this list; start again without one")
+        raise InvalidParams("the cursor is invalid; start again without one")
     return int(after), int(size)
 
 

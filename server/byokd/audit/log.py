@@ -1,7 +1,7 @@
-"""Entries of the audit trail: appended in the transaction of the change they tell of.
+"""The audit log: appends entries in the transaction of the change, lists and verifies them.
 
-Knows the table `audit` and the form of an entry. Must not know why something happened, and must
-never be given a key, a prompt or a provider's words.
+It knows the table `audit` and the form of an entry, and must never receive a key, a prompt or a
+provider's text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _US_PER_MS: Final = 1000
 _CURSOR: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 
-_BEFORE_ALL: Final = -(1 << 63)
+_BEFORE_FIRST: Final = -(1 << 63)
 _REGRESSED: Final = "clock.regressed"
 
 
@@ -45,33 +45,33 @@ class VaultReader(Protocol):
     """How the vault is read: `Vault.read`."""
 
     def __call__(self, work: Callable[[VaultTx], T], /) -> Awaitable[T]:
-        """Run `work` on one state of the vault."""
+        """Run `work` on one snapshot of the vault."""
         ...
 
 
 class AuditLog:
-    """The trail of one vault.
+    """The audit log of one vault.
 
     Args:
         state: the folder of the anchor, apart from the store.
-        ring: where it is kept instead, for vaults under the OS keyring.
+        keyring: stores the anchor instead, for vaults under the OS keyring.
         on_anchor_due: called when an anchor should be written soon; on the store's thread.
     """
 
     def __init__(
         self,
         state: Path,
-        ring: KeyringAnchors | None = None,
+        keyring: KeyringAnchors | None = None,
         *,
         on_anchor_due: Callable[[], None] = lambda: None,
     ) -> None:
-        self._anchors = AnchorStorage(state, ring)
+        self._anchors = AnchorStorage(state, keyring)
         self.rollback = RollbackCheck(self._anchors)
         """What the vault asks before it uses a store."""
         self.on_anchor_due = on_anchor_due
         self.unanchored = 0
         """Entries of this process that were committed since it last wrote an anchor."""
-        self._backwards: int | None = None
+        self._pace: int | None = None
 
     def append(
         self,
@@ -85,32 +85,34 @@ class AuditLog:
         provider: str | None = None,
         details: Mapping[str, Json] | None = None,
     ) -> int:
-        """Add one entry after the last one; returns its sequence number.
+        """Append one entry; return its sequence number.
 
-        An entry about a key that changed in this transaction also carries the key's new facts, and
-        one after a change of the slots says which began or ceased to open the store, so that the
-        trail and the tables can be compared; the caller does not say them.
+        The new facts of a key that changed in this transaction, and the slots that were added or
+        removed, are taken from the transaction and recorded, so that log and tables can be
+        compared.
 
         Args:
             tx: the transaction of the change itself.
-            account: whose entry this is.
+            account: the account of the entry.
             event: such as `key.created`.
-            actor: the client's name, or who else caused it.
-            at: wall-clock milliseconds, for people.
-            key_id: the key it is about.
-            provider: that key's provider, where the change does not tell.
-            details: ids, versions and classes.
+            actor: the client's name, or what else caused it.
+            at: wall-clock milliseconds.
+            key_id: the key that the entry is about.
+            provider: that key's provider, where the change itself does not name it.
+            details: ids, versions and classes; see `events`.
 
         Raises:
-            Internal: the details are longer than `AUDIT_BODY_MAX_BYTES`.
+            Internal: an unlisted event or detail, or more than `AUDIT_BODY_MAX_BYTES`.
         """
         require_known(event, details or {})
         facts = tx.unrecorded_keys.pop(key_id, None) if key_id is not None else None
         slots, tx.unrecorded_slots = tx.unrecorded_slots, {}
         if slots:
-            tx.after_commit["told slots"] = partial(tx.distrusted_slots.difference_update, slots)
+            tx.after_commit["recorded slots"] = partial(
+                tx.distrusted_slots.difference_update, slots
+            )
         if facts is not None and key_id is not None:
-            tx.after_commit[f"told {key_id}"] = partial(_trust_again, tx, key_id)
+            tx.after_commit[f"recorded {key_id}"] = partial(_trust_again, tx, key_id)
         ts_us = self._time(tx, account, actor, at)  # may write an entry of its own
         self._write(
             tx,
@@ -138,11 +140,11 @@ class AuditLog:
         """Return an account's entries, newest first, and the cursor of the next page.
 
         Raises:
-            InvalidParams: the cursor is not one that was given out.
+            InvalidParams: the cursor is invalid.
         """
         if cursor is not None and not _CURSOR.fullmatch(cursor):
-            raise InvalidParams("the cursor is not one of this list; start again without one")
-        found = tx.sql.all(
+            raise InvalidParams("the cursor is invalid; start again without one")
+        rows = tx.sql.all(
             "SELECT * FROM audit WHERE account_ref = ? AND (seq < ? OR ? IS NULL)"
             " AND (key_ref = ? OR ? IS NULL) ORDER BY seq DESC LIMIT ?",
             account,
@@ -152,8 +154,8 @@ class AuditLog:
             key_id,
             limit + 1,
         )
-        entries = tuple(_entry_of(row) for row in found[:limit])
-        return entries, str(entries[-1].seq) if len(found) > limit else None
+        entries = tuple(_entry_of(row) for row in rows[:limit])
+        return entries, str(entries[-1].seq) if len(rows) > limit else None
 
     async def verify(
         self,
@@ -161,28 +163,28 @@ class AuditLog:
         facts: Callable[[VaultTx], Mapping[str, KeyFacts | None]],
         *,
         slots: Callable[[VaultTx], Mapping[str, bool]] | None = None,
-        ring: bool = False,
+        in_keyring: bool = False,
         checker: ChainChecker | None = None,
     ) -> AuditVerifyResult:
-        """Check the whole chain, its end, its anchor, and the tables against it.
+        """Verify the whole chain, its end and its anchor, and compare the tables with it.
 
-        The chain is walked in steps, so that a long one does not keep a chat from its key; the
-        last step sees the end of the chain and the tables in one state. Keys that are not what the
-        chain tells of them are distrusted from then on.
+        The chain is read in batches, so that a long one does not delay the opening of a key; the
+        last batch reads the end and the tables in one snapshot. Keys that differ are distrusted
+        from then on.
 
         Args:
             read: `Vault.read`.
-            facts: what the tables say of every key, `keys.facts`.
-            slots: what they say of the ways in, `hierarchy.slots`; None leaves them out.
-            ring: whether the master key came from the OS keyring.
-            checker: one that was used before goes on where it stopped.
+            facts: returns the facts of every key, `keys.all_facts`.
+            slots: returns the validity of slots, `key_wrapping.slot_validity`; None skips them.
+            in_keyring: whether the master key is in the OS keyring.
+            checker: a checker that was used before continues where it stopped.
         """
         checker = checker or ChainChecker()
         if checker.seq:
-            checker.resume()  # it has met the anchor already
+            checker.resume()  # it has compared the anchor already
         else:
-            checker.start(await self.read_anchor(read, ring=ring))
-        reached: int | None = checker.seq or _BEFORE_ALL
+            checker.start(await self.read_anchor(read, in_keyring=in_keyring))
+        reached: int | None = checker.seq or _BEFORE_FIRST
         while reached is not None:
 
             def step(tx: VaultTx, after: int = reached) -> int | None:
@@ -201,38 +203,40 @@ class AuditLog:
             reached = await read(step)
         return checker.result()
 
-    async def read_anchor(self, read: VaultReader, *, ring: bool) -> Anchor | AnchorProblem:
-        """Return the newest mark; one at nothing for a vault that ends with the process."""
+    async def read_anchor(self, read: VaultReader, *, in_keyring: bool) -> Anchor | AnchorProblem:
+        """Return the newest anchor; for a vault in memory, one at entry 0."""
         keys, durable, epoch = await read(lambda tx: (tx.keys, tx.durable, tx.meta.epoch))
         if not durable:
             return Anchor(epoch, 0, b"")
-        return (await self._anchors.fetch(keys.store_id, ring=ring)).newest(keys)
+        return (await self._anchors.fetch(keys.store_id, in_keyring=in_keyring)).newest(keys)
 
-    async def write_anchor(self, read: VaultReader, *, ring: bool, anyway: bool = False) -> None:
-        """Write down where the chain ends now, unless it does not go on from the mark before.
+    async def write_anchor(
+        self, read: VaultReader, *, in_keyring: bool, overwrite: bool = False
+    ) -> None:
+        """Store the present end of the chain as the anchor, if it continues the previous anchor.
 
         Args:
-            read: `Vault.read`; no transaction is open while a mark is written.
-            ring: whether the master key came from the OS keyring.
-            anyway: the person accepted that it does not go on.
+            read: `Vault.read`; no transaction is open while an anchor is written.
+            in_keyring: whether the master key is in the OS keyring.
+            overwrite: the person accepted that it does not continue it.
 
         Raises:
-            VaultCorrupt: it does not go on; the mark stays, because only it still knows.
-            VaultError: the keyring, the disk or the vault; the next try does it.
+            VaultCorrupt: it does not continue it; the anchor, as the only evidence, stays.
+            VaultError: the keyring, the disk or the vault refuses; try again later.
         """
-        kept = None if anyway else await self.read_anchor(read, ring=ring)
+        previous = None if overwrite else await self.read_anchor(read, in_keyring=in_keyring)
 
-        def look(tx: VaultTx) -> tuple[RootKeys, Anchor] | None:
-            if isinstance(kept, Anchor) and not continues(tx, kept):
-                raise VaultCorrupt("the store is older than its anchor; look: byokd audit verify")
+        def read_end(tx: VaultTx) -> tuple[RootKeys, Anchor] | None:
+            if isinstance(previous, Anchor) and not continues(tx, previous):
+                raise VaultCorrupt("the store is older than its anchor; run byokd audit verify")
             if not (tx.durable and tx.meta_valid and tx.meta.head_seq):
                 return None
             return tx.keys, Anchor(tx.meta.epoch, tx.meta.head_seq, tx.meta.head.m)
 
         counted = self.unanchored
-        found = await read(look)
-        if found is not None:
-            await self._anchors.write(*found, ring=ring, anyway=anyway)
+        end = await read(read_end)
+        if end is not None:
+            await self._anchors.write(*end, in_keyring=in_keyring, overwrite=overwrite)
         self.unanchored = max(0, self.unanchored - counted)
 
     def request_anchor(self) -> None:
@@ -241,10 +245,11 @@ class AuditLog:
         self.on_anchor_due()
 
     def _time(self, tx: VaultTx, account: str, actor: str, at: int) -> int:
-        """Return the time of the next entry, which never lies before the one it follows.
+        """Return the time of the next entry, always later than that of the previous one.
 
-        The first entry after the clock was set back is told by an entry of its own. That it was
-        told already shows in the record itself: since then time went by one microsecond an entry.
+        The first entry after the clock was set back is preceded by an entry that records this.
+        While the clock is behind, each entry is one microsecond after the previous one, which
+        shows that the step was recorded.
         """
         head, now_us = tx.meta.head_seq, at * _US_PER_MS
         last = tx.sql.one("SELECT ts_us FROM audit WHERE seq = ?", head)
@@ -257,24 +262,23 @@ class AuditLog:
             details: dict[str, Json] = {"wasAt": last_us // _US_PER_MS, "isAt": at}
             body = _body(tx, None, None, details)
             self._write(tx, ChainEntry(head + 1, last_us + 1, _REGRESSED, account, "", actor, body))
-            self._backwards = last_us - head
+            self._pace = last_us - head
             return last_us + 2
         return last_us + 1
 
     def _step_back_recorded(self, tx: VaultTx, last_us: int) -> bool:
-        """Tell whether the clock's step back was recorded, by this process or another one."""
+        """Tell whether any process has recorded that the clock was set back."""
         pace = last_us - tx.meta.head_seq
-        if self._backwards != pace:
+        if self._pace != pace:
             row = tx.sql.one(
                 "SELECT ts_us - seq AS pace FROM audit WHERE event = ? ORDER BY seq DESC LIMIT 1",
                 _REGRESSED,
             )
-            self._backwards = None if row is None else row.number("pace")
-        return self._backwards == pace
+            self._pace = None if row is None else row.number("pace")
+        return self._pace == pace
 
     def _write(self, tx: VaultTx, entry: ChainEntry) -> None:
-        # Continues from the recorded head and not from the last row that is there: entries that
-        # somebody removed leave a gap for ever.
+        # Continues from the recorded end, not from the last row: removed entries leave a gap.
         epoch = tx.meta.epoch
         link = tx.keys.chain(epoch).next_link(tx.meta.head, entry)
         tx.sql.run(
@@ -296,7 +300,7 @@ class AuditLog:
             self._count(tx, security=entry.event in SECURITY)
 
     def _count(self, tx: VaultTx, *, security: bool) -> None:
-        """Once the commit is on the disk, count its entries and say when an anchor is due."""
+        """After the commit, count its entries and report when an anchor is due."""
         entries, urgent = tx.appended
         tx.appended = entries, urgent = entries + 1, urgent or security
 
@@ -309,7 +313,7 @@ class AuditLog:
 
 
 def _trust_again(tx: VaultTx, key_id: str) -> None:
-    """Use a key again that was distrusted: the chain now tells what its row says."""
+    """Trust a distrusted key again: the log now records what its row says."""
     tx.distrusted.pop(key_id, None)
 
 
@@ -327,10 +331,10 @@ def _body(
         "slots": dict(slots) if slots else None,
         "details": dict(details) or None,
     }
-    kept = {name: part for name, part in parts.items() if part is not None}
-    body = json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    present = {name: part for name, part in parts.items() if part is not None}
+    body = json.dumps(present, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     if len(body) > AUDIT_BODY_MAX_BYTES:
-        raise Internal("an audit entry carries too much; please report this")
+        raise Internal("an audit entry is too long; please report this")
     return body
 
 

@@ -1,7 +1,4 @@
-"""Tells whether a store is an older copy than the one that was last used on this machine.
-
-Knows anchors and the end of the chain. Must not know where a store comes from.
-"""
+"""Refuses a store that is older than the one that was last used on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ class RollbackCheck:
 
     async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
         """Fetch the anchors that the store is compared with."""
-        self._fetched = await self._anchors.fetch(store_id, ring=in_keyring)
+        self._fetched = await self._anchors.fetch(store_id, in_keyring=in_keyring)
 
     def check(self, tx: VaultTx) -> None:
         """Refuse a store that does not continue its anchor.

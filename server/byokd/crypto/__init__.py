@@ -1,1 +1,1 @@
-"""The only importer of the cryptography library."""
+"""Sealing, key derivation, MACs and the audit chain: the only package that imports cryptography."""

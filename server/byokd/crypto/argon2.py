@@ -1,8 +1,6 @@
-"""A key from a passphrase: Argon2id, and how its cost is written down.
+"""Argon2id: derives a key from a passphrase, and packs its cost parameters.
 
-Knows the parameters, their bounds and their packed form. Must not know where a passphrase comes
-from, nor where the parameters are kept: whoever keeps them must authenticate them, because somebody
-who could lower the cost could guess faster.
+Whoever stores the parameters must authenticate them: a lower cost would make guessing faster.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ _PARTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one try costs, and the salt that makes it worth trying for one store only.
+    """The parameters of one derivation, with its salt.
 
     The defaults are the second profile of RFC 9106: a quarter to three quarters of a second.
     """
@@ -47,7 +45,7 @@ class Cost:
             and ARGON2_ITERATIONS_MIN <= self.iterations <= ARGON2_ITERATIONS_MAX
             and 1 <= self.lanes <= ARGON2_LANES_MAX
         ):
-            raise ValueError("a cost outside of what is accepted")
+            raise ValueError("the cost is out of bounds")
 
     def packed(self) -> bytes:
         """Return `T(algorithm, memory in KiB, iterations, lanes, salt)`."""
@@ -55,23 +53,23 @@ class Cost:
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
-        """Return what was packed.
+        """Return the parameters in packed form.
 
         Raises:
-            ValueError: it is not a cost, or one outside the bounds; nothing was derived.
+            ValueError: they are malformed or out of bounds.
         """
         parts = unpack(data)
         if len(parts) != _PARTS or parts[0] != _ALGORITHM.encode():
             raise ValueError("not the cost of a passphrase")
         memory, iterations, lanes = (int.from_bytes(part, "big") for part in parts[1:4])
-        found = cls(parts[4], memory, iterations, lanes)
-        if found.packed() != data:
-            raise ValueError("not the one form of a cost")
-        return found
+        cost = cls(parts[4], memory, iterations, lanes)
+        if cost.packed() != data:
+            raise ValueError("not the canonical form of a cost")
+        return cost
 
 
 def derive(passphrase: bytes, cost: Cost) -> bytes:
-    """Return the 32-byte key of a passphrase. Takes as long and as much memory as `cost` says."""
+    """Return the 32-byte key of a passphrase, at the given cost in time and memory."""
     return Argon2id(
         salt=cost.salt,
         length=KEY_BYTES,

@@ -1,12 +1,10 @@
 """The links of the audit chain.
 
-    h[i] = SHA-256(T(…, entry i, h[i-1]))        anyone can check an export against a known head
-    m[i] = HMAC(audit key, T(…, h[i], m[i-1]))   only who holds the vault's key can make one
+    h[i] = SHA-256(T(…, entry i, h[i-1]))        anyone can verify an export against a known end
+    m[i] = HMAC(audit key, T(…, h[i], m[i-1]))   only the holder of the vault's key can make one
 
-Knows how one link follows from the one before. Must not know where entries are kept.
-
-Both are needed: a bare hash chain can be recomputed by whoever edits the file, and a MAC alone
-tells nothing to somebody without the key.
+Both are needed: a bare hash chain can be recomputed by whoever edits the file, and a MAC proves
+nothing to somebody without the key.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from byokd.crypto.kdf import digest, mac, subkey
 
 
 class Link(NamedTuple):
-    """The two values that an entry leaves for the next one."""
+    """The two values of an entry that the next one depends on."""
 
     h: bytes
     m: bytes
@@ -28,7 +26,7 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """What a link binds. `body` is bytes, so that checking never depends on a serialiser."""
+    """The content that a link binds. `body` is bytes, so that no serialiser is involved."""
 
     seq: int
     ts_us: int
@@ -41,7 +39,7 @@ class ChainEntry:
 
 @dataclass(frozen=True, repr=False)
 class Chain:
-    """One epoch of one store's chain."""
+    """The chain of one epoch of one store."""
 
     store_id: bytes
     epoch: int
@@ -49,18 +47,18 @@ class Chain:
 
     @cached_property
     def prefix(self) -> bytes:
-        """What every hash of the epoch begins with."""
+        """The start of every hash input of the epoch."""
         return pack(CONTEXT, "audit-h", self.store_id, self.epoch)
 
     def genesis(self, previous_h: bytes = b"") -> Link:
-        """Return the link before the first entry; `previous_h` is the head of the epoch before."""
+        """Return the link before the first entry; `previous_h` is the end of the previous epoch."""
         h = digest(pack(CONTEXT, "audit-genesis", self.store_id, self.epoch, previous_h))
         return Link(h, mac(self.key, "audit-m", h, b""))
 
     def next_link(self, previous: Link, entry: ChainEntry) -> Link:
-        """Return the link of `entry`, which comes right after `previous`."""
+        """Return the link of `entry`, which directly follows `previous`."""
         h = digest(
-            # packed lists can be joined: what never changes comes first, and is packed once
+            # packed lists can be concatenated, so the constant prefix is packed once
             self.prefix
             + pack(
                 entry.seq,
@@ -76,7 +74,7 @@ class Chain:
         return Link(h, self.authenticate(previous, h))
 
     def authenticate(self, previous: Link, h: bytes) -> bytes:
-        """Return the MAC of an entry whose hash is `h`, right after `previous`."""
+        """Return the MAC of an entry with hash `h` that directly follows `previous`."""
         return mac(self.key, "audit-m", h, previous.m)
 
 

@@ -1,9 +1,7 @@
-"""One way to turn a list of values into bytes, so that no two lists share their bytes.
+"""One unambiguous encoding of a list of values as bytes.
 
-Knows lengths and byte orders. Must not know what is sealed, hashed or authenticated with them.
-
-A plain concatenation is ambiguous: `"ab" + "c"` and `"a" + "bc"` are the same bytes, and whoever
-can choose one of the values can move a boundary. Here each value is preceded by its length.
+A plain concatenation is ambiguous: `"ab" + "c"` and `"a" + "bc"` are the same bytes, so whoever can
+choose one value can move a boundary. Here each value is preceded by its length.
 """
 
 from __future__ import annotations
@@ -25,8 +23,8 @@ _INT_BYTES: Final = 8
 def pack(*elements: Element) -> bytes:
     """Return `T(elements…)`: each one as `u32be(length) || bytes`.
 
-    Text becomes NFC UTF-8 before it is counted, an integer eight bytes big-endian. The kind of an
-    element is not written, so the kinds at each position must be fixed by what the bytes are for.
+    Text is encoded as NFC UTF-8, an integer as eight bytes big-endian. The type of an element is
+    not encoded, so the types at each position must be fixed by the use.
 
     Raises:
         ValueError: an integer is negative or needs more than 64 bits, or a text has no UTF-8 form.
@@ -42,7 +40,7 @@ def unpack(data: bytes | bytearray) -> tuple[bytes, ...]:
     """Return the elements of `pack`, as bytes.
 
     Raises:
-        ValueError: the data is not exactly a run of whole elements.
+        ValueError: the data is not a sequence of whole elements.
     """
     return tuple(_elements(bytes(data)))
 
@@ -50,17 +48,17 @@ def unpack(data: bytes | bytearray) -> tuple[bytes, ...]:
 def pack_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
     """Return names and values, sorted by name, as one packed list.
 
-    Values keep their exact bytes: a credential is not text that may be normalised.
+    Values are not normalised: a credential keeps its exact bytes.
     """
     flat = [part for name, value in sorted(pairs) for part in (name, value.encode())]
     return pack(*flat)
 
 
 def unpack_pairs(data: bytes | bytearray) -> dict[str, str]:
-    """Return what `pack_pairs` was given.
+    """Return the pairs of `pack_pairs`.
 
     Raises:
-        ValueError: not whole pairs, or their names are not in strictly rising order.
+        ValueError: not whole pairs, or the names are not strictly ascending.
     """
     parts = unpack(data)
     if len(parts) % 2:
@@ -72,7 +70,7 @@ def unpack_pairs(data: bytes | bytearray) -> dict[str, str]:
 
 
 def optional(value: Element | None) -> bytes:
-    """Return an element for a value that may be absent: nothing, or the value packed once more."""
+    """Return an element for an optional value: empty for None, else the value packed again."""
     return b"" if value is None else pack(value)
 
 

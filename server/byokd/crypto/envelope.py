@@ -1,13 +1,10 @@
-"""The sealed record: the one form in which anything secret lies on the disk.
+"""The sealed record: the one form of every secret on the disk.
 
     blob = 0x01 || salt 32 || commitment 32 || nonce 12 || AES-256-GCM(padded plaintext) || tag 16
 
-Knows the layout, the padding and the associated data. Must not know where blobs or parent keys are
-kept. Draws randomness, and does nothing else that is not a function of its arguments.
-
-Each blob has a key of its own, derived from the parent with a fresh 256-bit salt. So the nonce is
-only a second line of defence, no counter has to survive a crash, and two processes or a cloned
-machine may seal at the same time.
+Each blob has a key of its own, derived from the parent with a new 256-bit salt. So the nonce is
+only a second defence, no counter has to survive a crash, and two processes or a cloned machine may
+seal at the same time.
 """
 
 from __future__ import annotations
@@ -37,10 +34,10 @@ _CIPHERTEXT_AT: Final = _NONCE_AT + _NONCE_BYTES
 
 
 class EnvelopeError(ValueError):
-    """The blob was not made with this parent key, for this purpose and these associated fields.
+    """The blob was not sealed with this parent key, purpose and associated data.
 
-    One error for a wrong key, a changed byte, a wrong length and a wrong field: which of them it
-    was helps nobody but the one who changed it.
+    One error for a wrong key, a changed byte, a wrong length and a wrong field: the difference
+    would help only an attacker.
     """
 
 
@@ -55,10 +52,10 @@ def seal(parent: bytes, purpose: str, fields: Sequence[Element], plaintext: byte
 
 
 def open_blob(parent: bytes, purpose: str, fields: Sequence[Element], blob: bytes) -> bytearray:
-    """Return what was sealed, in a buffer that the caller may wipe.
+    """Return the plaintext, in a buffer that the caller may wipe.
 
     Raises:
-        EnvelopeError: for whatever reason.
+        EnvelopeError: for any reason.
     """
     body_bytes = len(blob) - _CIPHERTEXT_AT - _TAG_BYTES
     if not 0 < body_bytes <= _padded_bytes(SEALED_PLAINTEXT_MAX_BYTES) or body_bytes % _BLOCK_BYTES:
@@ -78,19 +75,19 @@ def open_blob(parent: bytes, purpose: str, fields: Sequence[Element], blob: byte
 
 
 def wipe(buffer: bytearray) -> None:
-    """Overwrite a buffer. Copies that others made of it are out of reach."""
+    """Overwrite a buffer; copies of it are not affected."""
     buffer[:] = bytes(len(buffer))
 
 
 def _seal_with(
-    drawn: tuple[bytes, bytes],
+    salt_and_nonce: tuple[bytes, bytes],
     parent: bytes,
     purpose: str,
     fields: Sequence[Element],
     plaintext: bytes,
 ) -> bytes:
-    """Seal with a given salt and nonce. Only the known-answer test calls this from outside."""
-    salt, nonce = drawn
+    """Seal with a given salt and nonce. Called from outside only by the known-answer test."""
+    salt, nonce = salt_and_nonce
     key, commitment = record_keys(parent, salt, purpose)
     sealed = AESGCM(key).encrypt(nonce, _padded(plaintext), _associated(purpose, fields))
     return bytes([_VERSION]) + salt + commitment + nonce + sealed
@@ -101,7 +98,7 @@ def _associated(purpose: str, fields: Sequence[Element]) -> bytes:
 
 
 def _padded(plaintext: bytes) -> bytes:
-    """Prefix the length and fill up with zeros, so that a size does not tell the provider."""
+    """Prefix the length and pad with zeros, so that the size does not reveal the provider."""
     if len(plaintext) > SEALED_PLAINTEXT_MAX_BYTES:
         raise ValueError("too long to be sealed in one record")
     prefixed = len(plaintext).to_bytes(_LENGTH_BYTES, "big") + plaintext

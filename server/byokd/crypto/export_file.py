@@ -2,11 +2,9 @@ r"""The file that carries keys to another machine: a header, sealed records, and
 
     "byokd keys\n" || 0x01 || T(cost of the passphrase, number of records, record, …) || SHA-256
 
-Knows the layout. Must not know what a record holds, nor how a passphrase becomes a key.
-
-Every record is bound to the whole header and to its place, so none can be left out, added or moved.
-The digest is no authentication: it tells damage from a wrong passphrase, before any time is spent
-on deriving a key.
+Every record is bound to the header and to its index, so none can be removed, added or moved. The
+digest is no authentication: it distinguishes damage from a wrong passphrase before the costly
+derivation.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ _DIGEST_BYTES: Final = 32
 
 
 class ExportFileError(ValueError):
-    """The file is not one that can be opened; `fault` says why."""
+    """The file cannot be opened or written; `fault` says why."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
@@ -39,7 +37,7 @@ class ExportFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExportFile:
-    """A file that was read and not opened yet; `cost` is what its passphrase takes to try."""
+    """A parsed file, still sealed; `cost` is the packed cost of its passphrase."""
 
     cost: bytes
     records: tuple[bytes, ...]
@@ -50,15 +48,15 @@ def write(key: bytes, cost: bytes, plaintexts: Sequence[bytes]) -> bytes:
 
     Args:
         key: derived from the passphrase at `cost`.
-        cost: packed, as `argon2.Cost` does.
+        cost: packed, see `argon2.Cost`.
         plaintexts: the records, at least one.
 
     Raises:
-        BundleError: `tooLarge`.
+        ExportFileError: `tooLarge`.
     """
     head = _head(cost, len(plaintexts))
     records = [
-        seal(key, _PURPOSE, (head, place), plaintext) for place, plaintext in enumerate(plaintexts)
+        seal(key, _PURPOSE, (head, index), plaintext) for index, plaintext in enumerate(plaintexts)
     ]
     body = head + pack(*records)
     if len(body) + _DIGEST_BYTES > EXPORT_FILE_MAX_BYTES:
@@ -70,17 +68,18 @@ def read(data: bytes) -> ExportFile:
     """Return the parts of a file; nothing is derived or opened.
 
     Raises:
-        BundleError: `notABundle`, `newer`, `damaged` or `tooLarge`.
+        ExportFileError: `notABundle`, `newer`, `damaged` or `tooLarge`.
     """
     if len(data) > EXPORT_FILE_MAX_BYTES:
         raise ExportFileError("tooLarge")
     if not data.startswith(MAGIC):
         raise ExportFileError("notABundle")
     start = len(MAGIC) + 1
-    version, body, found = data[len(MAGIC) : start], data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    version = data[len(MAGIC) : start]
+    body, stored_digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     if version > bytes([VERSION]):
         raise ExportFileError("newer")
-    if version != bytes([VERSION]) or not same(digest(body), found):
+    if version != bytes([VERSION]) or not same(digest(body), stored_digest):
         raise ExportFileError("damaged")
     try:
         cost, count, *records = unpack(body[start:])
@@ -91,17 +90,17 @@ def read(data: bytes) -> ExportFile:
     return ExportFile(cost, tuple(records))
 
 
-def open_records(key: bytes, bundle: ExportFile) -> list[bytearray]:
-    """Return what is sealed in the records, in buffers that the caller may wipe.
+def open_records(key: bytes, file: ExportFile) -> list[bytearray]:
+    """Return the opened records, in buffers that the caller may wipe.
 
     Raises:
-        BundleError: `wrongPassphrase` where no record opens, `damaged` where some do.
+        ExportFileError: `wrongPassphrase` where no record opens, `damaged` where some do.
     """
-    head = _head(bundle.cost, len(bundle.records))
+    head = _head(file.cost, len(file.records))
     opened: list[bytearray] = []
-    for place, record in enumerate(bundle.records):
+    for index, record in enumerate(file.records):
         try:
-            opened.append(open_blob(key, _PURPOSE, (head, place), record))
+            opened.append(open_blob(key, _PURPOSE, (head, index), record))
         except EnvelopeError:
             raise ExportFileError("damaged" if opened else "wrongPassphrase") from None
     return opened

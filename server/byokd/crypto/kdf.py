@@ -1,8 +1,4 @@
-"""Keys from keys: what a parent key is split into, and what is authenticated with the parts.
-
-Knows HKDF-SHA-512 and HMAC-SHA-256. Must not know where a parent key comes from, or what is
-stored with a child.
-"""
+"""Key derivation (HKDF-SHA-512), MACs (HMAC-SHA-256), fingerprints and digests."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ _FINGERPRINT_BYTES: Final = 8
 
 
 class RecordKeys(NamedTuple):
-    """The two halves derived for one record."""
+    """The encryption key of one record, and the commitment to it."""
 
     key: bytes
     commitment: bytes
@@ -34,8 +30,8 @@ def record_keys(parent: bytes, salt: bytes, purpose: str) -> RecordKeys:
     """Derive the key of one record, and a commitment to it.
 
     AES-GCM does not commit to its key: one ciphertext can be made that two keys both open. The
-    second half of the output depends on every bit of the parent, so a blob that carries it can
-    only be opened under the parent that it was made with.
+    commitment depends on every bit of the parent, so a blob that carries it opens only under the
+    parent it was made with.
     """
     okm = _hkdf(parent, salt, pack(CONTEXT, purpose), KEY_BYTES + COMMITMENT_BYTES)
     return RecordKeys(okm[:KEY_BYTES], okm[KEY_BYTES:])
@@ -57,10 +53,10 @@ def same(left: bytes, right: bytes) -> bool:
 
 
 def fingerprint(key: bytes, provider: str, secrets: Iterable[str]) -> str:
-    """Return 16 hex digits that tell two credentials apart without telling what they are.
+    """Return 16 hex digits that identify a credential without revealing it.
 
-    The key belongs to one account, so that the same credential in two accounts shows two
-    fingerprints, and a stolen store cannot be matched against a list of leaked keys.
+    The key belongs to one account: the same credential has another fingerprint in another account,
+    and a stolen store cannot be matched against a list of leaked keys.
     """
     parts = [secret.encode() for secret in secrets]
     return hmac.digest(key, pack(provider, *parts), "sha256")[:_FINGERPRINT_BYTES].hex()

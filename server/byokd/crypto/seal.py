@@ -1,12 +1,9 @@
-"""Secrets on the wire: sealed by the client to a key that lives as long as this process.
+"""Secrets on the wire: sealed by the client to a key pair of this process, by HPKE (RFC 9180).
 
-Knows HPKE (RFC 9180, base mode) in the one suite of the contract, and the wire form
-`base64(enc || ct)`. Must not know the store, nor what the secret is for.
+The wire form is `base64(enc || ct)`. Editors write the params of a request into verbose traces; a
+sealed secret leaves only ciphertext there. Sealing does not authenticate the client.
 
-Editors write the params of a request into verbose traces. A sealed secret leaves only ciphertext
-there. It says nothing about who the client is: the pipe itself is not authenticated.
-
-This module is on the path to `initialize`, so what only opening and sealing need is imported there.
+This module is imported before `initialize` is answered, so its functions import cryptography.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ _KEY_ID_HEX: Final = 16
 
 
 class SealingKey:
-    """One process's key pair. The private half never leaves this object and dies with it."""
+    """One process's key pair. The private key never leaves this object."""
 
     __slots__ = ("_private", "key_id", "public_key_b64")
 
@@ -45,7 +42,7 @@ class SealingKey:
         self.key_id = hashlib.sha256(public).hexdigest()[:_KEY_ID_HEX]
 
     def open(self, sealed_b64: str, info: bytes) -> Secret:
-        """Return what a client sealed for exactly this use.
+        """Return a secret that a client sealed for exactly this use.
 
         Raises:
             InvalidParams: not base64, sealed to another key or for another use, or not text.
@@ -68,7 +65,7 @@ class SealingKey:
 
 
 def seal(public_key_b64: str, plaintext: str, info: bytes) -> str:
-    """Seal a secret text to a process; what clients do in their own language.
+    """Seal a text to a public key, as clients do in their own language.
 
     Raises:
         ValueError: the public key is not base64 of 32 bytes.
@@ -93,7 +90,7 @@ def info(
 ) -> bytes:
     """Return the HPKE `info` that binds a sealed secret to its one use.
 
-    `base_url` is the text as it was sent. A secret sealed for one field of one request cannot be
+    `base_url` is the text as sent. A secret that was sealed for one field of one request cannot be
     replayed into another method, account or host.
     """
     return pack(_CONTEXT, method, account, provider or "", key_id or "", base_url or "", field)

@@ -1,1 +1,1 @@
-"""Where the master key lives."""
+"""Where master keys come from: the OS keyring, key files, passphrases and recovery codes."""

@@ -1,7 +1,7 @@
-"""Two short texts in the OS keyring beside the master key, written in turns.
+"""Stores the audit log's anchor in the OS keyring: two texts beside the master key.
 
-Knows their names, and that one of them stays whole whatever happens to the other. Must not know
-what they say. Nothing here shows a prompt: a keyring that is locked by now is left alone.
+They are written in turns, so a failed write damages one of them at most. No prompt is ever shown: a
+locked keyring is an error.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _NAMES: Final = ("anchor/a", "anchor/b")
 
 
 class KeyringAnchorStore:
-    """The pair of each store, under its service name.
+    """Two texts per store, under the store's service name.
 
-    Asked on a thread of its own, so that a mark being written never keeps a key from being read.
+    Uses a thread of its own, so that writing an anchor does not delay reading a key.
     """
 
     def __init__(
@@ -28,35 +28,35 @@ class KeyringAnchorStore:
     ) -> None:
         self._backend = backend or find_backend()
         self._timeout_ms = timeout_ms
-        self._ring = OsKeyring(self._backend)
+        self._keyring = OsKeyring(self._backend)
 
     async def read(self, store_id: bytes) -> tuple[str | None, str | None]:
-        """Return both texts, None for one that is not there. Raises `failed` with its reason."""
-        return await self._ring.run(lambda: self._pair(store_id), self._timeout_ms)
+        """Return both texts, None for a missing one. Raises `source_error`."""
+        return await self._keyring.run(lambda: self._pair(store_id), self._timeout_ms)
 
     async def write(
         self,
         store_id: bytes,
         choose: Callable[[tuple[str | None, str | None]], tuple[int, str] | None],
-        hold: Callable[[], AbstractContextManager[None]],
+        lock: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """Under `hold()`, show both to `choose` and write what it returns over the one it names.
+        """Under `lock()`, pass both to `choose`; write the text it returns at that index.
 
         Raises:
-            VaultError: the keyring's reason, or that of `hold`.
+            VaultError: the keyring's reason, or that of `lock`.
         """
 
-        def question() -> None:
-            with hold():
+        def choose_and_write() -> None:
+            with lock():
                 chosen = choose(self._pair(store_id))
                 if chosen is not None:
-                    turn, text = chosen
-                    service, user = _service(store_id), _NAMES[turn]
-                    # Some keyrings keep a second item of the same name instead of replacing one.
+                    index, text = chosen
+                    service, user = _service(store_id), _NAMES[index]
+                    # Some keyrings add a second item of the same name instead of replacing it.
                     self._backend.delete(service, user)
                     self._backend.set(service, user, text, prompt_timeout_ms=None)
 
-        await self._ring.run(question, self._timeout_ms)
+        await self._keyring.run(choose_and_write, self._timeout_ms)
 
     def _pair(self, store_id: bytes) -> tuple[str | None, str | None]:
         first, second = (

@@ -1,7 +1,7 @@
-"""A master key in a file of its own. Used only when somebody asked for it by name.
+"""A master key in a file of its own; used only when chosen by name.
 
-Knows the file's name and form. Must not check modes and owners itself: the disk's own room does,
-and its functions are handed in, so that there is one place where such checks can be wrong.
+Checks of modes and owners are in `store.files`, whose functions are passed in: the layers below the
+vault do not import each other.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _MAX_BYTES: Final = 256
 
 
 class PrivateFiles(Protocol):
-    """What a key file needs of the disk; each raises `StoreFailed`."""
+    """The file functions that a key file needs; each raises `StoreFailed`."""
 
     @property
     def ensure_private_dir(self) -> Callable[[Path], None]:
-        """Make or check a folder that only its owner can enter."""
+        """Create or check a folder that only its owner can enter."""
         ...
 
     @property
@@ -33,12 +33,12 @@ class PrivateFiles(Protocol):
 
     @property
     def read_private(self) -> Callable[[Path, int], bytes | None]:
-        """Read such a file; refuse one that others can read, a link, or another's."""
+        """Read such a file; refuse one that others can read, a link, or another user's."""
         ...
 
 
 class KeyFileSource:
-    """One file per item, in the state folder: a copy of the data alone does not carry it along."""
+    """One file per item in the state folder, so that a copy of the data does not contain it."""
 
     protection: Protection = "keyFile"
     protects_against = "somebody who gets hold of the database alone, such as a synced data folder"
@@ -56,7 +56,7 @@ class KeyFileSource:
         return str(self._folder)
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Return the key in the file; raises `itemMissing`, `itemCorrupt`, `filePermissions`."""
+        """Return the key; raises `itemMissing`, `itemCorrupt`, `filePermissions`."""
         try:
             data = await asyncio.to_thread(self._read, self._path(item))
         except StoreFailed as error:
@@ -69,7 +69,7 @@ class KeyFileSource:
             raise source_error("itemCorrupt") from None
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Write a new key file; a disk that refuses raises its own `StoreFailed`."""
+        """Write a new key file; raises `StoreFailed` where the disk refuses."""
         await asyncio.to_thread(self._write, self._path(item))
         return await self.read(item)
 
@@ -83,7 +83,7 @@ class KeyFileSource:
 
     def _read(self, path: Path) -> bytes | None:
         data = self._files.read_private(path, _MAX_BYTES)
-        if data is not None:  # looking for what is not there makes no folder
+        if data is not None:  # a missing file creates no folder
             self._files.ensure_private_dir(self._folder)
         return data
 

@@ -1,10 +1,9 @@
-"""The keyrings of the operating systems: which of them we accept.
+"""The accepted OS keyrings: one per platform, by class.
 
-Knows one keyring per platform, by class. Must not choose by the environment or a configuration
-file: both can name a backend that keeps plain text, keeps nothing, or hands the key to other code.
-A backend that is not here does not exist.
+The choice ignores the environment and keyring's configuration file: both can name a backend that
+stores plain text, stores nothing, or passes the key to other code.
 
-Everything here blocks, and some of it for ever; `os_keyring` runs it with a deadline.
+All calls block, some for ever; `os_keyring` runs them with a deadline.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """A keyring. Each method raises `failed(reason)` for what it can tell apart."""
+    """A keyring. Each method raises `source_error(reason)`."""
 
     @property
     def name(self) -> str:
-        """What it is called, for people."""
+        """Its name, for people."""
         ...
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
-        """Return a value, or None where there is no such item.
+        """Return a value; None where there is no such item.
 
         `prompt_timeout_ms` is how long a person may take to unlock; None never shows a prompt.
         """
@@ -40,12 +39,12 @@ class Backend(Protocol):
         ...
 
     def delete(self, service: str, user: str) -> None:
-        """Remove an item."""
+        """Delete an item."""
         ...
 
 
 def find_backend(answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> Backend:
-    """Return the one keyring that is right for this platform. Nothing is asked yet."""
+    """Return the keyring of this platform; it is not called yet."""
     if sys.platform == "darwin":
         return PlatformKeyring("macOS Keychain", _keychain)
     if sys.platform == "win32":
@@ -56,9 +55,9 @@ def find_backend(answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> Backend:
 
 
 class PlatformKeyring:
-    """A keyring reached through one named class of the keyring library.
+    """A keyring reached through one class of the keyring library.
 
-    Both are open while their user is logged in; where the system does ask, it asks by itself.
+    Both are unlocked while their user is logged in; the system shows its own prompt if needed.
     """
 
     def __init__(self, name: str, make: Callable[[], KeyringBackend]) -> None:
@@ -70,10 +69,10 @@ class PlatformKeyring:
         service: str,
         user: str,
         *,
-        prompt_timeout_ms: int | None,  # noqa: ARG002  # the system's own prompt cannot be held back
+        prompt_timeout_ms: int | None,  # noqa: ARG002  # the system shows its own prompt
     ) -> str | None:
         """Return a value, or None."""
-        return self._ask(lambda keyring: keyring.get_password(service, user))
+        return self._call(lambda keyring: keyring.get_password(service, user))
 
     def set(
         self,
@@ -81,34 +80,34 @@ class PlatformKeyring:
         user: str,
         value: str,
         *,
-        prompt_timeout_ms: int | None,  # noqa: ARG002  # likewise
+        prompt_timeout_ms: int | None,  # noqa: ARG002  # the system shows its own prompt
     ) -> None:
         """Write a new item."""
-        self._ask(lambda keyring: keyring.set_password(service, user, value))
+        self._call(lambda keyring: keyring.set_password(service, user, value))
 
     def delete(self, service: str, user: str) -> None:
-        """Remove an item."""
-        self._ask(lambda keyring: keyring.delete_password(service, user))
+        """Delete an item."""
+        self._call(lambda keyring: keyring.delete_password(service, user))
 
-    def _ask(self, question: Callable[[KeyringBackend], str | None]) -> str | None:
+    def _call(self, request: Callable[[KeyringBackend], str | None]) -> str | None:
         try:
             from keyring.errors import KeyringLocked
 
             keyring = self._make()
-        except Exception:  # noqa: BLE001  # a foreign library that cannot be loaded is no backend
+        except Exception:  # noqa: BLE001  # a library that fails to load is no backend
             raise source_error("noBackend") from None
         try:
-            return question(keyring)
+            return request(keyring)
         except KeyringLocked:
             raise source_error("backendLocked") from None
-        except Exception:  # noqa: BLE001  # its texts are not ours to pass on
+        except Exception:  # noqa: BLE001  # its text may quote a value
             raise source_error("noBackend") from None
 
 
 def _keychain() -> KeyringBackend:
     from keyring.backends.macOS import Keyring
 
-    keyring = _untouched(Keyring)
+    keyring = _without_environment(Keyring)
     vars(keyring)["keychain"] = None  # a variable could name another keychain file
     return keyring
 
@@ -116,12 +115,12 @@ def _keychain() -> KeyringBackend:
 def _credential_manager() -> KeyringBackend:
     from keyring.backends.Windows import WinVaultKeyring
 
-    keyring = _untouched(WinVaultKeyring)
+    keyring = _without_environment(WinVaultKeyring)
     # The default roams to the person's other machines.
     setattr(keyring, "persist", "local machine")  # noqa: B010  # a descriptor without a type
     return keyring
 
 
-def _untouched(kind: type[KeyringBackend]) -> KeyringBackend:
-    """Make a backend without its constructor, which takes attributes from the environment."""
+def _without_environment(kind: type[KeyringBackend]) -> KeyringBackend:
+    """Create a backend without its constructor, which reads the environment."""
     return kind.__new__(kind)

@@ -1,7 +1,4 @@
-"""A master key that lives as long as the process.
-
-Knows nothing but the keys it made. Must not write anything anywhere.
-"""
+"""A master key that exists only in this process. Writes nothing to the disk."""
 
 from __future__ import annotations
 
@@ -10,26 +7,26 @@ from byokd.protocol.vault import Protection
 
 
 class MemorySource:
-    """For containers, tests and people who want nothing left behind."""
+    """For containers, tests and people who want nothing on the disk."""
 
     protection: Protection = "memory"
     backend = "this process"
     protects_against = "everybody who reads the disk: nothing is written to it"
-    does_not_protect_against = "forgetting: all keys are gone when the daemon ends"
+    does_not_protect_against = "loss: all keys are gone when the daemon ends"
 
     def __init__(self) -> None:
         self._keys: dict[Item, bytes] = {}
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Return a key that this process made; raises `itemMissing`."""
+        """Return a key of this process; raises `itemMissing`."""
         if item not in self._keys:
             raise source_error("itemMissing")
         return self._keys[item]
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Make a key."""
+        """Create a key."""
         return self._keys.setdefault(item, new_key())
 
     async def delete(self, item: Item) -> None:
-        """Drop a key."""
+        """Delete a key."""
         self._keys.pop(item, None)

@@ -1,10 +1,7 @@
-"""The master key in the operating system's keyring, asked with a deadline.
+"""The master key in the OS keyring, read and written with a deadline.
 
-Knows deadlines, retries and how to make sure that a write was kept. Must not know any keyring's
-interface: `keyrings` does.
-
-A keyring may answer never, so it is asked on a daemon thread that nobody has to wait for: not the
-loop, and not the end of the process.
+A keyring may never answer, so it is called on a daemon thread that neither the event loop nor the
+end of the process waits for.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ T = TypeVar("T")
 Verify: TypeAlias = Callable[[Item, str, float], bool]
 
 _MISSING_DELAYS_S: Final = (0.2, 0.2, 0.2)
-"""macOS replaces an item by deleting and adding it; a reader in between finds nothing."""
+"""macOS replaces an item by deleting and adding it; a reader in between sees none."""
 
 CHILD_VARIABLES: Final = (
     "DBUS_SESSION_BUS_ADDRESS",
@@ -47,7 +44,7 @@ CHILD_VARIABLES: Final = (
     "APPDATA",
     "LOCALAPPDATA",
 )
-"""What the checking process may see of our environment: enough to find the same keyring."""
+"""The environment of the verification process: enough to find the same keyring."""
 
 _CHILD: Final = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1));"
@@ -56,14 +53,14 @@ _CHILD: Final = (
 
 
 class OsKeyring:
-    """The default: the key is protected by the person's login.
+    """The default protection: the key is protected by the person's login.
 
     Args:
-        backend: the keyring; the platform's own when not given.
-        verify: tells whether a fresh process reads the same value.
-        timeout_ms: for one answer without a prompt.
-        interactive_timeout_ms: for one answer while a person may be typing.
-        missing_delays_s: waits before an absent item is believed to be absent.
+        backend: the keyring; the platform's own by default.
+        verify: tells whether a new process reads the same value.
+        timeout_ms: bounds a call without a prompt.
+        interactive_timeout_ms: bounds a call that may show a prompt.
+        missing_delays_s: waits between attempts before an item counts as missing.
     """
 
     protection: Protection = "osKeyring"
@@ -84,9 +81,9 @@ class OsKeyring:
         self._timeout_ms = timeout_ms
         self._interactive_timeout_ms = interactive_timeout_ms
         self._missing_delays_s = missing_delays_s
-        self._asking: threading.Thread | None = None
-        self._answered = threading.Event()
-        self._answered.set()
+        self._thread: threading.Thread | None = None
+        self._idle = threading.Event()
+        self._idle.set()
 
     @property
     def backend(self) -> str:
@@ -94,10 +91,10 @@ class OsKeyring:
         return self._backend.name
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Return the key of an item. Raises `failed` with any of the reasons."""
+        """Return the key of an item. Raises `source_error` with any reason."""
         limit_ms, prompt_ms = self._limits(interactive=interactive)
 
-        def question() -> str:
+        def read_item() -> str:
             for delay in (*self._missing_delays_s, None):
                 value = self._backend.get(item.service, item.user, prompt_timeout_ms=prompt_ms)
                 if value is not None:
@@ -106,19 +103,19 @@ class OsKeyring:
                     time.sleep(delay)
             raise source_error("itemMissing")
 
-        return decode_key(await self.run(question, limit_ms))
+        return decode_key(await self.run(read_item, limit_ms))
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Write a new key and read it back from a fresh process, then return it.
+        """Write a new key, verify it from a new process, and return it.
 
-        Some keyrings report success and keep nothing; a key that only this process can see would
-        take every stored API key with it at the next start.
+        Some keyrings report success and store nothing; a key that only this process can see would
+        be lost at the next start, with every stored API key.
         """
         limit_ms, prompt_ms = self._limits(interactive=interactive)
         key = new_key()
-        given_up = threading.Event()
+        abandoned = threading.Event()
 
-        def question() -> None:
+        def write_item() -> None:
             value = encode_key(key)
             self._backend.set(item.service, item.user, value, prompt_timeout_ms=prompt_ms)
             try:
@@ -127,18 +124,18 @@ class OsKeyring:
             except VaultError:
                 self._discard(item)
                 raise
-            if given_up.is_set():  # nobody waits any more, so nobody will use this key
+            if abandoned.is_set():  # the caller gave up and will not use this key
                 self._discard(item)
 
         try:
-            await self.run(question, limit_ms)
+            await self.run(write_item, limit_ms)
         except BaseException:
-            given_up.set()
+            abandoned.set()
             raise
         return key
 
     async def delete(self, item: Item) -> None:
-        """Remove an item as far as the keyring lets us."""
+        """Delete an item if the keyring permits it."""
         with contextlib.suppress(VaultError):
             await self.run(lambda: self._discard(item), self._timeout_ms)
 
@@ -151,15 +148,16 @@ class OsKeyring:
             return self._interactive_timeout_ms, self._interactive_timeout_ms
         return self._timeout_ms, None
 
-    async def run(self, question: Callable[[], T], timeout_ms: int) -> T:
-        """Run a question on a daemon thread; raises its reason, or `timeout` when it is late.
+    async def run(self, call: Callable[[], T], timeout_ms: int) -> T:
+        """Run a function on a daemon thread; raises `timeout` when its result is late.
 
-        While an earlier question still hangs no other is asked: a keyring that never answers
-        costs one thread, not one for each try.
+        While an earlier call hangs no other is made: a keyring that never answers costs one thread,
+        not one per attempt.
         """
-        if not self._answered.is_set():
+        if not self._idle.is_set():
             raise source_error("timeout")
-        self._answered = answered = threading.Event()
+        idle = threading.Event()
+        self._idle = idle
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -173,17 +171,17 @@ class OsKeyring:
 
         def run() -> None:
             try:
-                outcome: tuple[T | None, Exception | None] = (question(), None)
+                outcome: tuple[T | None, Exception | None] = (call(), None)
             except VaultError as error:
                 outcome = (None, error)
-            except BaseException:  # noqa: BLE001  # a foreign library failed; its text stays here
+            except BaseException:  # noqa: BLE001  # its text may quote a value
                 outcome = (None, source_error("noBackend"))
-            answered.set()
+            idle.set()
             with contextlib.suppress(RuntimeError):  # the loop may be gone
                 loop.call_soon_threadsafe(settle, *outcome)
 
-        self._asking = threading.Thread(target=run, name="byokd-keyring", daemon=True)
-        self._asking.start()
+        self._thread = threading.Thread(target=run, name="byokd-keyring", daemon=True)
+        self._thread.start()
         try:
             return await asyncio.wait_for(future, timeout_ms / 1000)
         except TimeoutError:
@@ -191,13 +189,13 @@ class OsKeyring:
 
 
 def reads_back(item: Item, value: str, timeout_s: float) -> bool:
-    """Tell whether a fresh process finds `value` under the item's name.
+    """Tell whether a new process reads `value` under the item's name.
 
     The child gets the name in its arguments and a random salt on its input, and answers with a
-    salted hash: the value itself never travels.
+    salted hash: the value itself is not transmitted.
 
     Raises:
-        VaultUnavailable: `itemMissing` or `timeout`, or the reason that the child met.
+        VaultUnavailable: `itemMissing` or `timeout`, or the child's reason.
     """
     salt = secrets.token_hex(16)
     kind, _, answer = _answer_of_child(item, salt, timeout_s).partition(" ")
@@ -211,7 +209,7 @@ def reads_back(item: Item, value: str, timeout_s: float) -> bool:
 
 
 def _answer_of_child(item: Item, salt: str, timeout_s: float) -> str:
-    """Run the checking process. Its input stays open meanwhile: it ends when we do."""
+    """Run the verification process; it ends when its input is closed."""
     package_root = str(Path(__file__).parents[2])
     command = [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, package_root]
     environment = {name: os.environ[name] for name in CHILD_VARIABLES if name in os.environ}
@@ -232,11 +230,11 @@ def _answer_of_child(item: Item, salt: str, timeout_s: float) -> str:
         process.kill()
 
     with process, _timer(timeout_s, stop):
-        found = _exchange(process, salt)
+        answer = _exchange(process, salt)
         process.kill()
     if late.is_set():
         raise source_error("timeout")
-    return found
+    return answer
 
 
 @contextlib.contextmanager
@@ -251,12 +249,12 @@ def _timer(timeout_s: float, act: Callable[[], None]) -> Iterator[None]:
 
 
 def _exchange(process: subprocess.Popen[bytes], salt: str) -> str:
-    asked, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    with contextlib.suppress(OSError):  # it ended before it was asked; its answer says that
-        os.write(asked.fileno(), f"{salt}\n".encode())
-    return answers.readline().decode("ascii", "replace").strip()
+    stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+    with contextlib.suppress(OSError):  # it has ended; its answer says why
+        os.write(stdin.fileno(), f"{salt}\n".encode())
+    return stdout.readline().decode("ascii", "replace").strip()
 
 
 def salted_hash(salt: str, value: str) -> str:
-    """Return what the checking process says of the value it found."""
+    """Return the hash that the verification process answers with."""
     return hashlib.sha256(f"{salt}{value}".encode()).hexdigest()

@@ -1,10 +1,7 @@
-"""A master key that is kept nowhere: it is derived from what a person knows, whenever they say it.
+"""A key that is derived from a passphrase and stored nowhere.
 
-Knows which passphrases are taken and what it costs to try one. Must not keep a passphrase, nor
-know what its key opens.
-
-A derivation takes half a second and 64 MiB, on a daemon thread: the loop goes on, the end of the
-process does not wait, and there is never more than one at a time.
+A derivation takes half a second and 64 MiB on a daemon thread, one at a time; neither the event
+loop nor the end of the process waits for it.
 """
 
 from __future__ import annotations
@@ -35,15 +32,15 @@ _one_at_a_time: Final = threading.Lock()
 
 
 def new_cost() -> Cost:
-    """Return the cost of a new passphrase, with a salt of its own."""
+    """Return the cost parameters of a new passphrase, with a new salt."""
     return Cost(os.urandom(argon2.SALT_BYTES))
 
 
 def check_new(passphrase: Secret, pointer: str) -> None:
-    """Refuse a passphrase that is too short to be worth the name.
+    """Refuse a passphrase that is too short or too long.
 
     Raises:
-        InvalidParams: with the pointer, and never the text.
+        InvalidParams: with the pointer, without the text.
     """
     length = len(_normal(passphrase))
     if not PASSPHRASE_MIN_CHARS <= length <= PASSPHRASE_MAX_CHARS:
@@ -55,10 +52,10 @@ def check_new(passphrase: Secret, pointer: str) -> None:
 
 
 async def derive_key(passphrase: Secret, params: bytes) -> bytes:
-    """Return the key of a passphrase at the cost that was packed into `params`.
+    """Return the key of a passphrase at the cost in `params`.
 
     Raises:
-        VaultCorrupt: the cost is none, or outside of what is accepted; nothing was derived.
+        VaultCorrupt: the cost is malformed or out of bounds; nothing was derived.
         VaultUnavailable: `noMemory`.
     """
     try:
@@ -83,7 +80,7 @@ async def _derived(passphrase: bytes, cost: Cost) -> bytes:
         with _one_at_a_time, suppress(MemoryError):
             if not future.cancelled():
                 key = argon2.derive(passphrase, cost)
-        with suppress(RuntimeError):  # the loop may be gone, and whoever waited with it
+        with suppress(RuntimeError):  # the loop may be closed
             loop.call_soon_threadsafe(settle, key, source_error("noMemory"))
 
     threading.Thread(target=run, name="byokd-passphrase", daemon=True).start()
@@ -91,5 +88,5 @@ async def _derived(passphrase: bytes, cost: Cost) -> bytes:
 
 
 def _normal(passphrase: Secret) -> str:
-    """Return the one form of a text that two keyboards may type as different characters."""
+    """Return the NFC form: two keyboards may produce different characters for one text."""
     return unicodedata.normalize("NFC", passphrase.reveal())

@@ -1,10 +1,8 @@
-"""A master key in a file that somebody else provides: systemd, or what runs a container.
+"""A master key in a file that systemd or a container runtime provides; it is only read.
 
-Knows where such files are put and what may be in them. Must not write, change or remove one.
-
-The file holds 32 random bytes in base64 (`openssl rand -base64 32`), or the line of a key file of
-ours. It may belong to root and may be a link, because that is how such files are put there; what
-counts is that nobody else could have written it.
+The file holds 32 random bytes in base64 (`openssl rand -base64 32`), or the line of a byokd key
+file. It may belong to root and may be a link, as such files do; no other user may be able to write
+it.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ _SECRETS: Final = Path("/run/secrets")
 
 
 async def read_key(place: KeyFilePlace) -> bytes:
-    """Return the key that was provided.
+    """Return the provided key, 32 bytes.
 
     Raises:
         VaultUnavailable: `itemMissing`, `itemCorrupt` or `filePermissions`.
@@ -48,8 +46,8 @@ def _read(place: KeyFilePlace) -> bytes:
         raise source_error("itemMissing")
     try:
         with (folder / _NAME).open("rb") as file:
-            found = os.fstat(file.fileno())
-            if os.name == "posix" and not _trusted(found):
+            status = os.fstat(file.fileno())
+            if os.name == "posix" and not _trusted(status):
                 raise source_error("filePermissions")
             return file.read(_MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
@@ -63,6 +61,6 @@ def _credentials() -> Path | None:
     return folder if folder.is_absolute() else None
 
 
-def _trusted(found: os.stat_result) -> bool:
-    ours = found.st_uid in {0, os.geteuid()}
-    return stat.S_ISREG(found.st_mode) and ours and not found.st_mode & 0o022
+def _trusted(status: os.stat_result) -> bool:
+    owner_trusted = status.st_uid in {0, os.geteuid()}
+    return stat.S_ISREG(status.st_mode) and owner_trusted and not status.st_mode & 0o022

@@ -1,11 +1,9 @@
-"""The recovery code: 160 random bits on a sheet of paper, for the day the usual way is lost.
-
-Knows the code's form and who may see it. Must not keep one: it is shown once and never again.
+"""The recovery code: 160 random bits, written on paper. It is shown once and stored nowhere.
 
     ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567-CHCK
 
-Base32 in groups of four; the last group is a check, so that a slip of the pen is told from a wrong
-sheet. Nobody can guess 160 bits, so a try costs nothing.
+Base32 in groups of four; the last group is a checksum that detects typing errors. 160 bits cannot
+be guessed, so the derivation is cheap.
 """
 
 from __future__ import annotations
@@ -27,15 +25,15 @@ _LOOKALIKES: Final = str.maketrans({"0": "O", "1": "I", "8": "B", "-": None, " "
 
 
 def new_code() -> Secret:
-    """Draw a code."""
+    """Return a random code."""
     return Secret(_text(os.urandom(_CODE_BYTES)))
 
 
 def derive_key(code: Secret) -> bytes:
-    """Return the 32-byte key of a code as it was typed: any case, with or without dashes.
+    """Return the 32-byte key of a code as typed: any case, with or without dashes.
 
     Raises:
-        InvalidParams: it is no code, or its check group does not fit.
+        InvalidParams: it is malformed, or its checksum does not match.
     """
     typed = "".join(code.reveal().upper().split()).translate(_LOOKALIKES)
     try:
@@ -43,19 +41,19 @@ def derive_key(code: Secret) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != _CODE_BYTES or _text(raw).replace("-", "") != typed:
-        reason = "must have nine groups of four letters and digits, of which the last one fits"
+        reason = "must have nine groups of four letters and digits, with a matching last group"
         raise InvalidParams(
-            "the recovery code was not typed as it was shown; look at each group again",
+            "the recovery code is not as it was shown; check each group",
             details=[{"pointer": "/recoveryCode", "reason": reason}],
         )
     return subkey(raw, "recovery-code")
 
 
 def sealed_to(recipient_public_key: str, code: Secret, info: bytes) -> str:
-    """Return the code sealed to a client's own key, base64 of `enc || ct`.
+    """Return the code sealed to a client's public key, base64 of `enc || ct`.
 
     Raises:
-        InvalidParams: the public key is not one.
+        InvalidParams: the public key is malformed.
     """
     try:
         return seal(recipient_public_key, code.reveal(), info)

@@ -1,9 +1,7 @@
-"""GNOME Keyring, KWallet, KeePassXC: whoever serves `org.freedesktop.secrets` on Linux.
+"""The Secret Service of a Linux desktop: GNOME Keyring, KWallet, KeePassXC.
 
-Knows SecretStorage. Must not show a prompt unless it was told how long one may take.
-
-Asked directly rather than through keyring, which unlocks a locked collection without being told to
-and waits for the prompt without a limit (mitya57/secretstorage#33).
+Called directly rather than through keyring, which unlocks a locked collection unasked and waits for
+its prompt without a limit (mitya57/secretstorage#33).
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ _APPLICATION: Final = "byokd"
 class SecretService:
     """The keyring of a Linux desktop session.
 
-    `answer_timeout_ms` is for each answer of the service; a prompt has its own time.
+    `answer_timeout_ms` bounds each reply of the service; a prompt has a limit of its own.
     """
 
     name = "Secret Service"
@@ -37,7 +35,7 @@ class SecretService:
         self._answer_timeout_ms = answer_timeout_ms
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
-        """Return a value, or None where there is no such item."""
+        """Return a value; None where there is no such item."""
         with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=False)
             if collection is None:
@@ -48,7 +46,7 @@ class SecretService:
             return None
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
-        """Write a new item; the first one may make the collection, which asks for a password."""
+        """Write a new item; the first one may create the collection, which asks for a password."""
         with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=prompt_timeout_ms is not None)
             if collection is None:
@@ -58,7 +56,7 @@ class SecretService:
             collection.create_item(_LABEL, names, value.encode("ascii"), replace=False)
 
     def delete(self, service: str, user: str) -> None:
-        """Remove an item."""
+        """Delete an item."""
         with self._session(None) as bus:
             collection = _default_collection(bus, may_create=False)
             if collection is None or collection.is_locked():
@@ -90,7 +88,7 @@ class SecretService:
             raise source_error("backendLocked") from None
         except TimeoutError:
             raise source_error("timeout") from None
-        except Exception:  # noqa: BLE001  # whatever D-Bus says, there is no keyring to be had
+        except Exception:  # noqa: BLE001  # any D-Bus error means that there is no keyring
             raise source_error("noBackend") from None
 
 

@@ -1,9 +1,7 @@
-"""The session bus, with a limit on every wait.
+"""The D-Bus session bus, with a limit on every wait.
 
-Knows jeepney's connection. Must not know which service is asked, nor what.
-
-SecretStorage passes no time limit on for a call, and for the prompt of a new collection or item. A
-service that takes calls and answers none would hold the asking thread for ever.
+SecretStorage passes no time limit for a call or for the prompt of a new collection or item, so a
+service that never answers would block the thread for ever.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ from jeepney.io.blocking import DBusConnection, prep_socket  # type: ignore[impo
 
 
 class SessionBus(DBusConnection):  # type: ignore[misc]  # jeepney has no types
-    """A connection whose calls end in `TimeoutError` where the library would wait for ever.
+    """A connection whose calls raise `TimeoutError` where the library would wait for ever.
 
     Args:
-        answer_timeout_s: for the answer to one call.
-        prompt_timeout_s: for a person's answer to a prompt.
+        answer_timeout_s: bounds the reply to a call.
+        prompt_timeout_s: bounds a person's answer to a prompt.
 
     Raises:
         KeyError, OSError, ValueError: there is no bus.
@@ -32,11 +30,11 @@ class SessionBus(DBusConnection):  # type: ignore[misc]  # jeepney has no types
         super().__init__(prep_socket(get_bus("SESSION"), timeout=answer_timeout_s))
 
     def send_and_get_reply(self, message: Message, *, timeout: float | None = None) -> Message:
-        """Call, and return the answer."""
+        """Call, and return the reply."""
         limit_s = self._answer_timeout_s if timeout is None else timeout
         return super().send_and_get_reply(message, timeout=limit_s)
 
     def recv_until_filtered(self, queue: Any, *, timeout: float | None = None) -> Message:
-        """Wait for a signal: a prompt that was completed."""
+        """Wait for a signal: the completion of a prompt."""
         limit_s = self._prompt_timeout_s if timeout is None else timeout
         return super().recv_until_filtered(queue, timeout=limit_s)

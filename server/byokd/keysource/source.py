@@ -1,11 +1,7 @@
-"""What every place that holds a master key can do, and every way in which it can fail.
+"""The interface of a key source, the form of an item, and the typed reasons for failures.
 
-Knows the interface, the form of an item and the typed reasons. Must not know the vault, nor what
-the key opens.
-
-An item is written once and never changed: replacing the master key makes a new item under a new
-name. So no reader ever meets a half-written one, and nothing that is stored can be orphaned by a
-write that went wrong.
+An item is written once and never changed: a new master key gets a new item. So no reader meets a
+half-written one, and a failed write orphans nothing.
 """
 
 from __future__ import annotations
@@ -52,11 +48,11 @@ _ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
     ),
     "itemMissing": (
         VaultUnavailable,
-        "the master key is not where it was put; restore it, no new one is made",
+        "the master key is missing; restore it, no new one is made",
     ),
     "itemCorrupt": (
         VaultUnavailable,
-        "the master key was changed or cut; restore it, no new one is made",
+        "the master key was changed or truncated; restore it, no new one is made",
     ),
     "filePermissions": (
         VaultUnavailable,
@@ -69,7 +65,7 @@ _ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
     ),
     "wrongRecoveryCode": (
         VaultLocked,
-        "the recovery code does not open the vault; nothing is lost, look at each group again",
+        "the recovery code does not open the vault; nothing is lost, check each group",
     ),
     "lockedByUser": (VaultLocked, "the vault was locked on purpose; unlock it to use its keys"),
     "noMemory": (
@@ -81,59 +77,58 @@ _ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The name of one master key: the store it opens and the slot that it is for."""
+    """The name of one master key: its store and its slot."""
 
     store_id: bytes
     slot_id: bytes
 
     @property
     def service(self) -> str:
-        """What keyrings call the service; unique, because some move an item of the same one."""
+        """The service name in keyrings; unique, because some move an item of the same service."""
         return f"byokd/{self.store_id.hex()}"
 
     @property
     def user(self) -> str:
-        """What keyrings call the user name."""
+        """The user name in keyrings."""
         return f"kek/{self.slot_id.hex()}"
 
 
 class KeySource(Protocol):
-    """One place for master keys.
+    """A place that stores master keys.
 
-    `read` and `create` block; they are run off the loop. Whatever goes wrong they raise `failed`
-    with the reason, and they never make a key because one could not be found.
+    Failures raise `source_error` with the reason; a missing key never causes a new one to be made.
     """
 
     @property
     def protection(self) -> Protection:
-        """The name of this kind of protection in the contract."""
+        """The name of this protection in the contract."""
         ...
 
     @property
     def backend(self) -> str:
-        """What really holds the key, for people."""
+        """What stores the key, for people."""
         ...
 
     @property
     def protects_against(self) -> str:
-        """What this place keeps out."""
+        """What it protects against, for people."""
         ...
 
     @property
     def does_not_protect_against(self) -> str:
-        """What it does not."""
+        """What it does not protect against, for people."""
         ...
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Return the key of an item, 32 bytes; a prompt is shown only when `interactive`."""
+        """Return the key of an item, 32 bytes; shows a prompt only when `interactive`."""
         ...
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Make a new random key, keep it under a new name, make sure it stays; return it."""
+        """Create a random key, store it under a new name and verify it; return it."""
         ...
 
     async def delete(self, item: Item) -> None:
-        """Remove an item, or do nothing where that is not possible."""
+        """Delete an item if that is possible."""
         ...
 
 
@@ -145,22 +140,22 @@ def source_error(reason: Reason) -> VaultError:
 
 
 def reason_of(error: ByokdError) -> Reason | None:
-    """Return the reason that `failed` put into an error."""
+    """Return the reason in an error of `source_error`; None in another error."""
     details = error.fields.get("details")
-    found = details.get("reason") if isinstance(details, dict) else None
-    return next((reason for reason in _ERRORS if reason == found), None)
+    stated = details.get("reason") if isinstance(details, dict) else None
+    return next((reason for reason in _ERRORS if reason == stated), None)
 
 
 def new_key() -> bytes:
-    """Draw a master key."""
+    """Return 32 random bytes."""
     return os.urandom(KEY_BYTES)
 
 
 def encode_key(key: bytes) -> str:
-    """Return the one-line form that is stored: `byokd1.<base64url>.<check>`.
+    """Return the stored form, one line: `byokd1.<base64url>.<check>`.
 
     One line of ASCII, because a keyring was seen to drop its whole collection over a newline. The
-    check tells a cut value from a wrong one.
+    check detects a truncated value.
     """
     body = base64.urlsafe_b64encode(key).decode()
     return f"{_PREFIX}.{body}.{hashlib.sha256(key).hexdigest()[:_CHECK_HEX]}"

@@ -1,8 +1,8 @@
-"""What the checking process runs: read one item, answer with a salted hash.
+"""The verification process of `os_keyring`: reads one item and answers with a salted hash.
 
-Knows its two arguments (service and user of an item) and the salt on its input. Must not print the
-value, nor outlive who asked: it ends when its input does, however long its keyring takes. Answers
-one line: `found <hash>`, `missing`, or `failed <reason>`.
+Arguments: service and user of the item; the salt comes on stdin. Answers one line: `found <hash>`,
+`missing`, or `failed <reason>`. Never prints the value, and ends when its input is closed, even
+while the keyring hangs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def answer(service: str, user: str, salt: str) -> str:
 
 
 def main() -> None:
-    """Read the salt, answer, and end without waiting for the input to."""
+    """Read the salt, answer, and end without waiting for the end of the input."""
     salt = b""
     while not salt.endswith(b"\n"):
         more = os.read(0, 128)

@@ -161,7 +161,7 @@ class AuditService:
             self._vault.inspect,
             keys.all_facts,
             slots=slot_validity,
-            ring=uses_keyring(self._vault.status()),
+            in_keyring=uses_keyring(self._vault.status()),
             checker=checker,
         )
         self.check_result = "whole" if result.ok else "faulty"
@@ -188,5 +188,5 @@ class AuditService:
     async def write_anchor(self, *, anyway: bool = False) -> None:
         """Write where the chain ends now. Raises as `AuditLog.write_anchor`."""
         await self._audit_log.write_anchor(
-            self._vault.read, ring=uses_keyring(self._vault.status()), anyway=anyway
+            self._vault.read, in_keyring=uses_keyring(self._vault.status()), overwrite=anyway
         )
