@@ -1,26 +1,36 @@
-"""Recorded provider answers: finds them, loads them, and says where an answer differs from them.
+"""Recorded provider answers: loads them, and compares byokd's answers with them.
 
-An answer is compared in its wire form, `{"result": SendResult}` or `{"error": ErrorData}`, so that
-the decoder's tests and those that drive the real process use the same eyes.
+An answer is compared in its wire form, `{"result": SendResult}` or `{"error": ErrorData}`. The
+expected values come from three places: `expect.json` beside each recording, which an independent
+reader wrote; `replay_reading`, which reads counts, cost and finish reason from the recorded body;
+and `vectors/replay_errors.json`, which says what each recorded error means.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import replay_reading
+from byokd.catalog.loader import load as load_catalog
+from byokd.catalog.record import Provider
+from byokd.catalog.surfaces import dialects, spoken
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.call import Reply
 
 JsonDict = dict[str, Any]
 
 VARIABLE: Final = "BYOKD_RECORDINGS"
-_BESIDE: Final = Path(__file__).resolve().parents[2] / "shared" / "recordings"
-_FLAG_NOTICE: Final = "no recordings: set BYOKD_RECORDINGS or put them at ../shared/recordings"
+_DEFAULT: Final = Path(__file__).resolve().parents[2] / "shared" / "recordings"
+_ABSENT: Final = "no recordings: set BYOKD_RECORDINGS or put them at ../shared/recordings"
+_VECTORS: Final = Path(__file__).with_name("vectors")
 
 _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "input": (
@@ -97,19 +107,18 @@ class Recording:
 
 
 def folder() -> Path | None:
-    """Return where the recordings are, or None."""
-    named = os.environ.get(VARIABLE)
-    found = Path(named) if named else _BESIDE
-    return found if (found / "index.json").is_file() else None
+    """Return the folder of the recordings, or None."""
+    path = Path(os.environ.get(VARIABLE) or _DEFAULT)
+    return path if (path / "index.json").is_file() else None
 
 
 def absent() -> str:
-    """Return what a suite prints that finds no recordings."""
-    return _FLAG_NOTICE
+    """Return the reason for skipping tests where there are no recordings."""
+    return _ABSENT
 
 
 def load(root: Path | None = None) -> list[Recording]:
-    """Return all recordings, or none where there is no folder."""
+    """Return all recordings; none where there is no folder."""
     root = root or folder()
     if root is None:
         return []
@@ -147,25 +156,41 @@ DIALECTS: Final = {
     "cloudflare-run": "openai_chat",
     "openai-completions": "openai_chat",
 }
-"""Who reads the answers of an API.
+"""The dialect that reads the answers of an API.
 
-The last two are not asked for by byokd; models and gateways were seen to answer in their forms to
-those who asked for a chat.
+byokd sends no request to the last two APIs. Models and gateways were seen to answer chats in their
+forms.
 """
 
 
 def not_applicable(recording: Recording) -> str:
-    """Return why no dialect reads a recording's answer, or "" where one does."""
+    """Return why no dialect reads the answer of a recording, or "" where one does."""
     if recording.api not in DIALECTS:
         return f"other API: {recording.api}"
     return ""
+
+
+def record_for(recording: Recording) -> Provider:
+    """Return the record to send a recording's request with.
+
+    It is the provider's own, if it has a surface of the recording's API, else the generic record
+    or the first that has one.
+    """
+    catalog = load_catalog()
+    own = catalog[recording.provider]
+    if recording.api not in DIALECTS:
+        return own
+    dialect = DIALECTS[recording.api]
+    generic = [one for one in catalog.values() if one.base_url is None and one.base_url_required]
+    candidates = (own, *(one for one in generic if one.kind == "singleField"), *catalog.values())
+    return next(spoken(one, "", "", dialect) for one in candidates if dialect in dialects(one))
 
 
 # --- from a reply to the wire form ---------------------------------------------------------------
 
 
 def from_reply(reply: Reply) -> JsonDict:
-    """Return a decoder's reply as the wire form of what the daemon would answer."""
+    """Return a decoder's reply in the wire form of the daemon's answer, without a cost."""
     message = reply.message.model_dump(mode="json", by_alias=True)
     usage = reply.usage.model_dump(mode="json", by_alias=True) if reply.usage else None
     if reply.fault is not None:
@@ -173,6 +198,8 @@ def from_reply(reply: Reply) -> JsonDict:
         return {
             "error": {
                 "kind": fault.kind,
+                "retryable": fault.retryable,
+                "health": fault.health,
                 "httpStatus": fault.http_status,
                 "providerCode": fault.provider_code,
                 "providerMessage": fault.provider_message,
@@ -190,45 +217,121 @@ def from_reply(reply: Reply) -> JsonDict:
     }
 
 
-# --- what differs --------------------------------------------------------------------------------
+# --- differences ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExpectedError:
+    """What a recorded error means, judged from the provider's own words.
+
+    `health` is internal and compared only where the decoder's fault is known.
+    """
+
+    kind: str
+    retryable: bool
+    health: str
+    why: str = ""
+
+
+@cache
+def expected_errors() -> dict[str, ExpectedError]:
+    """Return the meaning of each recorded error, by recording."""
+    table = json.loads((_VECTORS / "replay_errors.json").read_text("utf-8"))
+    return {name: ExpectedError(**row) for name, row in table.items()}
+
+
+@dataclass(frozen=True)
+class KnownDifference:
+    """A value that byokd gets wrong today: `difference` is reported as long as it does."""
+
+    recording: str
+    what: str
+    right: Any
+    byokd: Any
+    why: str
+
+    @property
+    def difference(self) -> str:
+        return "".join(_same(self.what, self.right, self.byokd))
+
+
+@cache
+def known_differences() -> tuple[KnownDifference, ...]:
+    """Return what byokd is known to get wrong. A row whose difference is gone must be removed."""
+    rows = json.loads((_VECTORS / "replay_known.json").read_text("utf-8"))
+    return tuple(KnownDifference(**row) for row in rows)
 
 
 def differences(recording: Recording, answer: JsonDict) -> list[str]:
-    """Return what an answer says otherwise than the recording; nothing where they agree."""
+    """Return the differences of an answer from its recording that are not known."""
+    known = {row.difference for row in known_differences() if row.recording == recording.id}
+    return [line for line in all_differences(recording, answer) if line not in known]
+
+
+def all_differences(recording: Recording, answer: JsonDict) -> list[str]:
+    """Return every difference of an answer from its recording."""
     expect = recording.expect
     error, result = answer.get("error"), answer.get("result")
-    found: list[str] = []
     if (error is not None) != ("error" in expect):
-        said = f"{error['kind']}: {error.get('providerMessage')}" if error else "a whole answer"
-        return [f"error: expected {expect.get('error')}, got {said}"]
+        got = f"{error['kind']}: {error.get('providerMessage')}" if error else "a result"
+        return [f"error: expected {expect.get('error')}, got {got}"]
     if error is not None:
-        found += _error(expect["error"], error)
         partial = error.get("partial") or {}
         message, usage = partial.get("message") or {"content": []}, partial.get("usage")
+        lines = _error(expect["error"], error)
     else:
         assert result is not None
         message, usage = result["message"], result["usage"]
-        found += _same("finish", expect.get("finish"), result["finishReason"]["raw"])
-    found += _message(expect, message)
-    return found + _usage(expect.get("usage") or {}, usage)
+        lines = _finish(recording, result["finishReason"]) + _cost(recording, result)
+    lines += _message(expect, message) + _usage(expect.get("usage") or {}, usage)
+    return lines + _buckets(replay_reading.buckets(recording.api, recording.body), usage)
+
+
+def error_differences(recording: Recording, error: JsonDict) -> list[str]:
+    """Return how the meaning of an error differs from the table. `health` is optional."""
+    expected = expected_errors()[recording.id]
+    lines = _same("kind", expected.kind, error["kind"])
+    lines += _same("retryable", expected.retryable, error["retryable"])
+    if "health" in error:
+        lines += _same("health", expected.health, error["health"])
+    known = {row.difference for row in known_differences() if row.recording == recording.id}
+    return [line for line in lines if line not in known]
+
+
+def _finish(recording: Recording, reason: JsonDict) -> list[str]:
+    unified = replay_reading.unified(recording.expect, recording.body)
+    return _same("finish", recording.expect.get("finish"), reason["raw"]) + _same(
+        "finish.unified", unified, reason["unified"]
+    )
+
+
+def _cost(recording: Recording, result: JsonDict) -> list[str]:
+    """Compare the cost that the provider reports, where the answer has a cost."""
+    if "cost" not in result:
+        return []
+    cost, headers = result["cost"], {name.lower(): value for name, value in recording.headers}
+    reported = replay_reading.cost(recording.body, headers)
+    amount = Decimal(cost["amount"]) if cost["source"] == "provider" else None
+    if reported == amount:
+        return []
+    return _same("cost", *(None if each is None else str(each) for each in (reported, amount)))
 
 
 def _message(expect: JsonDict, message: JsonDict) -> list[str]:
     parts = message["content"]
     texts = [part for part in parts if part["type"] == "text"]
-    refused = [part for part in texts if (part.get("providerState") or {}).get("refusal")]
-    said = "".join(part["text"] for part in texts if part not in refused)
-    thought = "".join(part["text"] for part in parts if part["type"] == "reasoning")
+    refusals = [part for part in texts if (part.get("providerState") or {}).get("refusal")]
+    text = "".join(part["text"] for part in texts if part not in refusals)
+    reasoning = "".join(part["text"] for part in parts if part["type"] == "reasoning")
     calls = [_call(part) for part in parts if part["type"] == "toolCall"]
-    found = _same("text", expect.get("text") or "", said)
-    found += _same("reasoning", expect.get("reasoning") or "", thought)
-    found += _same("tool calls", expect.get("tool_calls") or [], calls)
+    citations = sum(part["type"] == "citation" for part in parts)
+    lines = _same("text", expect.get("text") or "", text)
+    lines += _same("reasoning", expect.get("reasoning") or "", reasoning)
+    lines += _same("tool calls", expect.get("tool_calls") or [], calls)
+    lines += _same("citations", expect.get("citations", 0), citations)
     if "refusal" in expect:
-        found += _same("refusal", expect["refusal"], "".join(part["text"] for part in refused))
-    if "citations" in expect:
-        cited = sum(part["type"] == "citation" for part in parts)
-        found += _same("citations", expect["citations"], cited)
-    return found
+        lines += _same("refusal", expect["refusal"], "".join(part["text"] for part in refusals))
+    return lines
 
 
 def _call(part: JsonDict) -> JsonDict:
@@ -238,31 +341,22 @@ def _call(part: JsonDict) -> JsonDict:
 
 
 def _usage(expect: JsonDict, usage: JsonDict | None) -> list[str]:
+    """Compare the provider's own counts, which `usage.raw` passes on."""
     if usage is None:
         return _same("usage", expect, {})
     raw = usage.get("raw") or {}
-    found: list[str] = []
+    lines: list[str] = []
     for name, number in expect.items():
         if name in _PLACES:
-            found += _same(f"usage.{name}", number, next(_numbers(raw, _PLACES[name]), None))
-    return found + _buckets(expect, usage)
+            lines += _same(f"usage.{name}", number, next(_numbers(raw, _PLACES[name]), None))
+    return lines
 
 
-def _buckets(expect: JsonDict, usage: JsonDict) -> list[str]:
-    """Check that nothing is counted twice: the buckets add up to the provider's own numbers."""
-    found: list[str] = []
-    cached = usage["inputCacheRead"] + usage["inputCacheWrite"]
-    # What Google's own tools read is input too, beside the prompt and inside the total.
-    tools = (usage.get("raw") or {}).get("toolUsePromptTokenCount", 0)
-    if "input" in expect:
-        whole = expect["input"] + tools + (cached if cached > expect["input"] else 0)
-        found += _same("input buckets", whole, usage["inputFresh"] + cached)
-    if "output" in expect:
-        got = usage["outputText"] + usage["outputReasoning"]
-        beside = expect["output"] + usage["outputReasoning"]
-        apart = expect.get("total") == expect.get("input", 0) + tools + beside
-        found += _same("output buckets", beside if apart else expect["output"], got)
-    return found
+def _buckets(expected: replay_reading.Buckets | None, usage: JsonDict | None) -> list[str]:
+    """Compare each bucket with the one computed from the recorded body."""
+    if expected is None or usage is None:
+        return [] if expected is usage else _same("usage", expected, usage)
+    return [line for name, count in expected.items() for line in _same(name, count, usage[name])]
 
 
 def _numbers(raw: JsonDict, places: tuple[tuple[str, ...], ...]) -> Iterator[Any]:
@@ -275,14 +369,14 @@ def _numbers(raw: JsonDict, places: tuple[tuple[str, ...], ...]) -> Iterator[Any
 
 
 def _error(expect: JsonDict, error: JsonDict) -> list[str]:
-    found = _same("error status", expect.get("status"), error.get("httpStatus"))
-    words = _plain(expect.get("message_contains") or "")
-    said = _plain(error.get("providerMessage") or "")
-    if words not in said:
-        found.append(f"error message: {words!r} is not in {said!r}")
+    lines = _same("error status", expect.get("status"), error.get("httpStatus"))
+    expected = _plain(expect.get("message_contains") or "")
+    text = _plain(error.get("providerMessage") or "")
+    if expected not in text:
+        lines.append(f"error message: {expected!r} is not in {text!r}")
     if expect.get("code") is not None:
-        found += _same("error code", str(expect["code"]), str(error.get("providerCode")))
-    return found
+        lines += _same("error code", str(expect["code"]), str(error.get("providerCode")))
+    return lines
 
 
 def _plain(text: str) -> str:
@@ -291,3 +385,64 @@ def _plain(text: str) -> str:
 
 def _same(what: str, expected: object, got: object) -> list[str]:
     return [] if expected == got else [f"{what}: expected {expected!r:.300}, got {got!r:.300}"]
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def event_differences(events: list[JsonDict], result: JsonDict) -> list[str]:
+    """Return where the events of a streamed chat do not add up to its result."""
+    if not events:
+        return ["there are no events"]
+    by_type: dict[str, list[JsonDict]] = defaultdict(list)
+    for event in events:
+        by_type[event["type"]].append(event)
+    lines = []
+    if events[0]["type"] != "start" or events[-1]["type"] != "finish":
+        lines.append("the events do not begin with start and end with finish")
+    else:
+        for name in ("finishReason", "usage", "cost"):
+            lines += _same(f"finish event: {name}", result[name], events[-1][name])
+    parts = result["message"]["content"]
+    for kind in ("text", "reasoning"):
+        whole = "".join(part["text"] for part in parts if part["type"] == kind)
+        deltas = "".join(event["delta"] for event in by_type[f"{kind}Delta"])
+        lines += _same(f"{kind} events", whole, deltas)
+        lines += _same(f"{kind} blocks", *_ids(by_type, kind, "blockId"))
+    lines += _same("tool call events", *_ids(by_type, "toolCall", "callId"))
+    calls = [part for part in parts if part["type"] == "toolCall"]
+    lines += _same("tool calls", [_call_values(part) for part in calls], _ended_calls(by_type))
+    for part in calls:
+        lines += _call_deltas(part, by_type["toolCallDelta"])
+    citations = sum(part["type"] == "citation" for part in parts)
+    lines += _same("citation events", citations, len(by_type["citation"]))
+    if by_type["usage"]:
+        lines += _same("last usage event", result["usage"], by_type["usage"][-1]["usage"])
+    return lines
+
+
+def _ids(by_type: dict[str, list[JsonDict]], kind: str, name: str) -> tuple[list[str], list[str]]:
+    """Return the ids of the start and of the end events of a kind, sorted."""
+    starts, ends = by_type[f"{kind}Start"], by_type[f"{kind}End"]
+    return sorted(event[name] for event in starts), sorted(event[name] for event in ends)
+
+
+def _call_values(part: JsonDict) -> tuple[Any, ...]:
+    return part["callId"], part["name"], part["arguments"], part.get("parseError")
+
+
+def _ended_calls(by_type: dict[str, list[JsonDict]]) -> list[tuple[Any, ...]]:
+    return [_call_values(event) for event in by_type["toolCallEnd"]]
+
+
+def _call_deltas(part: JsonDict, deltas: list[JsonDict]) -> list[str]:
+    """Compare the deltas of one call, joined, with its arguments."""
+    call_id = part["callId"]
+    text = "".join(event["delta"] for event in deltas if event["callId"] == call_id)
+    if part.get("parseError") is not None:
+        return _same(f"deltas of {call_id}", part["rawArguments"], text)
+    try:
+        arguments = json.loads(text or "{}")
+    except ValueError:
+        arguments = text
+    return _same(f"deltas of {call_id}", part["arguments"], arguments)
