@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from byokd.catalog.quirks.shared import RuleName
 from byokd.core.settings import OwnModel
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import Kind
@@ -139,7 +140,7 @@ class RefusalRow(_Record):
     names: str = ""
     then: Literal["leaveOut", "setValue", "applyRule", "changeSurface"] = "leaveOut"
     value: JsonValue = None
-    rule: str | None = None
+    rule: RuleName | None = None
     surface: str | None = None
     source: str
     checked: Day

@@ -22,6 +22,7 @@ from byokd.dialects.base.call import Encoded, Refusal
 from byokd.dialects.errors.body import read_error_body
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.errors.fallback import (
+    ApplyRule,
     ChangeSurface,
     Fix,
     LeaveOut,
@@ -174,6 +175,27 @@ def test_stream_is_not_asked_for_twice() -> None:
 def test_stream_is_changed_before_encoding_only() -> None:
     encoded = _encoded({"stream": False})
     assert fix_body(encoded, _stream_fixes(encoded), _CALL.params) is encoded
+
+
+_LAST_TURN = _row(message="last message", then="applyRule", rule="end_with_user")
+
+
+def test_refused_conversation_leads_to_a_rule() -> None:
+    """Also in words that name a message, where no parameter is the reason."""
+    body = b'{"error": {"message": "messages[1]: the last message must be the user\'s"}}'
+    refusals = classify(_with_rows(_LAST_TURN), HttpHead(400), body).refusals
+    assert refusals == (Refusal(rule="end_with_user"),)
+    fixes = learn(_CALL, _encoded({"temperature": 1}), refusals)
+    assert fixes == (ApplyRule("end_with_user"),)
+    ruled, warnings = fix_call(_CALL, fixes)
+    assert ruled.rules == frozenset({"end_with_user"})
+    assert warnings == ()
+    assert learn(ruled, _encoded({}), refusals, fixes) == (), "it was applied already"
+
+
+def test_rule_without_a_name_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        _row(message="x", then="applyRule", rule="say_please")
 
 
 _OTHER = "openai_responses"

@@ -268,6 +268,56 @@ async def test_model_that_only_streams_is_read_as_a_stream() -> None:
     assert [body["stream"] for body in _sent(transport)] == [False, True, True, True]
 
 
+_ASK = {"role": "user", "content": "hello"}
+_PREFIX = {"role": "assistant", "content": "Once upon"}
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_conversation_rule_is_applied_and_remembered(*, stream: bool) -> None:
+    record = _with_row("applyRule", message="last message", rule="end_with_user")
+    message = "messages[1]: the last message must be the user's"
+
+    def serve(request: HttpRequest) -> CannedResponse:
+        if json.loads(request.body)["messages"][-1]["role"] != "user":
+            return _error(400, message)
+        return WHOLE if stream else _WHOLE_ANSWER
+
+    chat, transport, access = engine(serve, record=record)
+    for attempts in (2, 1):
+        _, result = await ask(chat, messages=[_ASK, _PREFIX], stream=stream)
+        assert result.message.content[0].text == "Hi"
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("notice", "messages")]
+    _, result = await ask(chat, messages=[_ASK], stream=stream)
+    assert _warned(result) == [], "the rule changes nothing in this conversation"
+    roles = [[turn["role"] for turn in body["messages"]] for body in _sent(transport)]
+    assert roles == [["user", "assistant"], *[["user", "assistant", "user"]] * 2, ["user"]]
+    assert access.seen == ["authOk"] * 3
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_strict_call_is_refused_where_a_rule_changes_what_was_said(times: int) -> None:
+    record = _with_row("applyRule", message="system", rule="later_system_as_user")
+    chat, transport, _ = engine([_error(400, "system must be first")] * 2, record=record)
+    messages = [_ASK, {"role": "system", "content": "be brief"}, _ASK]
+    kinds = []
+    for _ in range(times):
+        with pytest.raises(ByokdError) as caught:
+            await ask(chat, messages=messages, strict=True)
+        kinds.append(caught.value.kind)
+    assert kinds == ["unsupported"] * times
+    assert len(transport.requests) == 1, "the second call is refused without a request"
+
+
+async def test_rule_that_changes_nothing_is_no_reason_for_another_attempt() -> None:
+    record = _with_row("applyRule", message="last message", rule="end_with_user")
+    chat, transport, _ = engine([_error(400, "the last message is odd")] * 2, record=record)
+    for times in (1, 2):
+        with pytest.raises(ByokdError) as caught:
+            await ask(chat)
+        assert (caught.value.kind, len(transport.requests)) == ("badRequest", times)
+
+
 @pytest.mark.parametrize("status", [400, 404])
 async def test_model_that_is_refused_here_is_asked_on_another_surface(status: int) -> None:
     record = _with_row("changeSurface", surface="openai_responses")

@@ -74,7 +74,7 @@ class Refusal:
     least: int | None = None
     most: int | None = None
     value: bytes | None = None
-    rule: str | None = None
+    rule: RuleName | None = None
     surface: str | None = None
 
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
+from byokd.catalog.quirks.shared import RuleName
 from byokd.catalog.surfaces import dialects, spoken
 from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings
@@ -73,6 +74,13 @@ class SetValue:
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyRule:
+    """Apply one more conversation rule before encoding."""
+
+    rule: RuleName
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeSurface:
     """Encode the call in the dialect of another surface of its record."""
 
@@ -80,7 +88,7 @@ class ChangeSurface:
 
 
 BodyFix: TypeAlias = LeaveOut | Rename | Bound | SetValue
-Fix: TypeAlias = BodyFix | ChangeSurface
+Fix: TypeAlias = BodyFix | ApplyRule | ChangeSurface
 
 
 # --- from refusals to fixes ----------------------------------------------------------------------
@@ -104,7 +112,8 @@ def learn(
         if dialect in dialects(call.provider) and dialect != call.provider.dialect:
             return (ChangeSurface(dialect),)
     body = from_json(encoded.request.body) if refusals else None
-    fixes: list[Fix] = []
+    rules = [refusal.rule for refusal in refusals if refusal.rule is not None]
+    fixes: list[Fix] = [ApplyRule(rule) for rule in rules if rule not in call.rules]
     if isinstance(body, dict):
         fixes += _body_fixes(body, refusals, known, streamed=encoded.streamed)
     return tuple(dict.fromkeys(fixes))
@@ -173,7 +182,9 @@ def _fix_of_field(
 
 
 def _is_fixed(name: str, known: Sequence[Fix]) -> bool:
-    return any(not isinstance(fix, ChangeSurface) and fix.path == (name,) for fix in known)
+    return any(
+        not isinstance(fix, ApplyRule | ChangeSurface) and fix.path == (name,) for fix in known
+    )
 
 
 def _fix_of_absence(refusal: Refusal, *, streamed: bool) -> SetValue | None:
@@ -205,11 +216,17 @@ def fix_call(call: Call, fixes: Sequence[Fix]) -> tuple[Call, tuple[Warn, ...]]:
     """
     warnings: list[Warn] = []
     for fix in fixes:
-        if isinstance(fix, SetValue) and fix.path == (STREAM,) and not call.params.stream:
+        if isinstance(fix, ApplyRule):
+            call = _apply_rule(call, fix)
+        elif isinstance(fix, SetValue) and fix.path == (STREAM,) and not call.params.stream:
             call = _ask_for_stream(call)
             text = "asked for as a stream, because this model refuses to answer in one piece"
             warnings.append(Warn(type="notice", parameter=STREAM, message=text))
     return call, tuple(warnings)
+
+
+def _apply_rule(call: Call, fix: ApplyRule) -> Call:
+    return replace(call, rules=call.rules | {fix.rule})
 
 
 def _ask_for_stream(call: Call) -> Call:
@@ -248,7 +265,7 @@ def fix_body(encoded: Encoded, fixes: Sequence[Fix], params: SendParams) -> Enco
         return encoded
     report = _Report(params, Warnings(strict=params.strict), [])
     for fix in fixes:
-        if isinstance(fix, ChangeSurface) or fix.path == (STREAM,):
+        if isinstance(fix, ApplyRule | ChangeSurface) or fix.path == (STREAM,):
             continue  # applied before encoding
         _fix_field(body, fix, report)
     warnings = (*report.warnings.warnings, *report.renames)
