@@ -126,6 +126,11 @@ def load(root: Path | None = None) -> list[Recording]:
     return [_load(root / entry["provider"] / entry["name"], entry) for entry in index]
 
 
+def recordings(expected: str) -> list[Recording]:
+    """Return the recordings whose `expect.json` has this field."""
+    return [recording for recording in load() if recording.expect.get(expected)]
+
+
 def _load(where: Path, entry: JsonDict) -> Recording:
     request = json.loads((where / "request.json").read_text("utf-8"))
     response = json.loads((where / "response.json").read_text("utf-8"))

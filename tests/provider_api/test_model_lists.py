@@ -13,7 +13,8 @@ from byokd.core.limits import MODELS_MAX
 from byokd.protocol.errors import ProviderError, Unsupported
 from byokd.provider_api.model_facts import ListedPrice
 from byokd.provider_api.model_lists import ListedModel, count_models, models_request, read_models
-from recorded import BARE, NO_RECORDINGS, Recording, record, recordings
+from recorded import BARE, record
+from replay import Recording, absent, recordings
 
 RECORDED = recordings("models_count")
 
@@ -26,11 +27,11 @@ def _read(document: Any, provider: Provider = BARE) -> tuple[ListedModel, ...]:
     return read_models(provider, json.dumps(document).encode()).models
 
 
-@pytest.mark.skipif(not RECORDED, reason=NO_RECORDINGS)
-@pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.name)
+@pytest.mark.skipif(not RECORDED, reason=absent())
+@pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
 def test_recorded_list(recording: Recording) -> None:
     expected, document = recording.expect, json.loads(recording.body)
-    for provider in (BARE, record(recording.provider_id)):
+    for provider in (BARE, record(recording.provider)):
         page = read_models(provider, recording.body)
         ids = [model.id for model in page.models]
         assert count_models(provider, document, None) == expected["models_count"]
@@ -45,7 +46,7 @@ def test_recorded_list(recording: Recording) -> None:
             assert page.next_cursor == expected.get("nextPageToken", numbered)
 
 
-@pytest.mark.skipif(not RECORDED, reason=NO_RECORDINGS)
+@pytest.mark.skipif(not RECORDED, reason=absent())
 def test_there_are_14_recorded_lists() -> None:
     assert len(RECORDED) == 14
 

@@ -12,11 +12,12 @@ from byokd.catalog.loader import load
 from byokd.catalog.record import Condition, Models, Probe, Provider, VerdictRow
 from byokd.core.http import Headers, HttpHead
 from byokd.provider_api.probe import probe_request, read_probe
-from recorded import BARE, NO_RECORDINGS, VECTORS, Recording, record, recordings
+from recorded import BARE, VECTORS, record
+from replay import Recording, absent, recordings
 
 BASE = "https://a.example/v1"
 ELSEWHERE = "https://companion.example/verify/{accountId}"
-RECORDED = [r for r in recordings("error") if r.head.status in {401, 403} or "grok" in r.name]
+RECORDED = [r for r in recordings("error") if r.head.status in {401, 403} or "grok" in r.id]
 
 
 def _with(probe: Probe, **more: Any) -> Provider:
@@ -188,10 +189,10 @@ def test_a_refusal_that_may_be_the_wrong_address_says_so(name: str) -> None:
     assert all(re.search("base URL|resource|of their own", text) for text in told), told
 
 
-@pytest.mark.skipif(not RECORDED, reason=NO_RECORDINGS)
-@pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.name)
+@pytest.mark.skipif(not RECORDED, reason=absent())
+@pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
 def test_a_recorded_refusal_is_never_valid(recording: Recording) -> None:
-    for provider in (BARE, record(recording.provider_id)):
+    for provider in (BARE, record(recording.provider)):
         reading = read_probe(provider, recording.head, recording.body)
         assert reading.verdict in {"invalid", "validRestricted", "unknown"}
 
@@ -199,8 +200,8 @@ def test_a_recorded_refusal_is_never_valid(recording: Recording) -> None:
 LISTS = recordings("models_count")
 
 
-@pytest.mark.skipif(not LISTS, reason=NO_RECORDINGS)
-@pytest.mark.parametrize("recording", LISTS, ids=lambda recording: recording.name)
+@pytest.mark.skipif(not LISTS, reason=absent())
+@pytest.mark.parametrize("recording", LISTS, ids=lambda recording: recording.id)
 def test_a_recorded_list_is_counted(recording: Recording) -> None:
     reading = read_probe(BARE, recording.head, recording.body)
     assert reading.verdict == "valid"

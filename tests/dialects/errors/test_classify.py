@@ -28,7 +28,8 @@ from byokd.core.limits import (
 )
 from byokd.dialects.base.call import Fault
 from byokd.dialects.errors.classify import classify
-from recorded import BARE, NO_RECORDINGS, RECORDINGS, VECTORS, Recording, record, recordings
+from recorded import BARE, VECTORS, record
+from replay import Recording, absent, recordings
 
 CASES = [
     pytest.param(case, id=f"{path.stem}: {case['provider']}: {case['name']}")
@@ -107,12 +108,12 @@ def _frame(recording: Recording) -> tuple[HttpHead, bytes]:
     return head, frames[0].strip().encode()
 
 
-@pytest.mark.skipif(not RECORDED, reason=NO_RECORDINGS)
-@pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.name)
+@pytest.mark.skipif(not RECORDED, reason=absent())
+@pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
 def test_recorded_error(recording: Recording) -> None:
     expected = recording.expect["error"]
     head, body = _frame(recording)
-    for provider in (BARE, record(recording.provider_id)):
+    for provider in (BARE, record(recording.provider)):
         fault = classify(provider, head, body, in_stream=head.status == 200)
         assert fault.http_status == expected["status"]
         assert _flat(expected["message_contains"]) in _flat(fault.provider_message or "")
@@ -137,10 +138,10 @@ def _is_sensible(fault: Fault) -> None:
     assert fault.provider_message != fault.message
 
 
-@pytest.mark.skipif(not RECORDED, reason=NO_RECORDINGS)
+@pytest.mark.skipif(not RECORDED, reason=absent())
 def test_all_recorded_errors_are_there() -> None:
-    print(f"\n{len(RECORDED)} recorded errors read at {RECORDINGS.name}")
-    assert len({recording.provider_id for recording in RECORDED}) >= 20
+    print(f"\n{len(RECORDED)} recorded errors read")
+    assert len({recording.provider for recording in RECORDED}) >= 20
 
 
 # --- ids, masks, delays, bounds -----------------------------------------------------------------
