@@ -1,7 +1,4 @@
-"""A client that remembers what it was told: the other end of a session in tests of the rooms.
-
-Knows notifications. Must not know what any of them means.
-"""
+"""A client that records its notifications, for tests of services."""
 
 from __future__ import annotations
 
@@ -13,14 +10,14 @@ from byokd.protocol.lifecycle import ShowMessageRequest
 
 @dataclass
 class RecordingClient:
-    """Every notification, in order; it never chooses anything when asked."""
+    """Records every notification in order, and dismisses every prompt."""
 
     notes: list[tuple[str, Params]] = field(default_factory=list)
 
     def notify(self, method: str, params: Params) -> None:
-        """Remember a notification."""
+        """Record a notification."""
         self.notes.append((method, params))
 
     async def prompt(self, _request: ShowMessageRequest) -> str | None:
-        """Choose nothing."""
+        """Dismiss the prompt."""
         return None

@@ -1,4 +1,4 @@
-"""`config.toml`: what is read, and what is refused with a place and a reason."""
+"""`config.toml`: what is read, and how an invalid entry is refused."""
 
 from __future__ import annotations
 

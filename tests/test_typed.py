@@ -1,4 +1,4 @@
-"""The package says that it is typed, and ships the marker that type checkers look for."""
+"""The package is marked as typed and ships `py.typed`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How the daemon stands as a process: what others can see of it, give it, or take from it.
-
-Knows the operating system's view of a process. Must not know what the daemon is for.
-"""
+"""The hardening of the process: its environment, its files, its memory and its start-up code."""
 
 from __future__ import annotations
 
@@ -51,11 +48,11 @@ HARMLESS = {"HOME": "/home/a", "LC_ALL": "C.UTF-8", "XDG_DATA_HOME": "/data", "P
 
 def test_unneeded_variables_are_removed_as_secrets() -> None:
     environment = HOSTILE | HARMLESS
-    taken = strip_environment(environment)
+    removed = strip_environment(environment)
     assert environment == HARMLESS
-    assert taken.keys() == HOSTILE.keys()
-    assert taken["OPENAI_API_KEY"] == Secret(KEY)
-    assert KEY not in repr(taken)
+    assert removed.keys() == HOSTILE.keys()
+    assert removed["OPENAI_API_KEY"] == Secret(KEY)
+    assert KEY not in repr(removed)
 
 
 def test_only_variables_named_by_a_provider_remain(tmp_path: Path) -> None:
@@ -106,14 +103,14 @@ def test_process_without_hardening_can_be_read() -> None:
 
 
 def _look(pid: int, name: str) -> str:
-    """Try to read a file of a process as its user; return the name of the error, or nothing."""
+    """Try to read a file of a process as the same user; return the name of the error, or ""."""
     command = [*_unprivileged(), sys.executable, "-I", "-c", _LOOK, str(pid), name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
 def _unprivileged() -> list[str]:
-    """Return what makes of root a user like any other, who may look into their own processes."""
+    """Return a command prefix that takes root's capabilities away, so that the checks apply."""
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
@@ -140,14 +137,14 @@ _PTH = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "found"), _PTH)
+@pytest.mark.parametrize(("name", "text", "reported"), _PTH)
 def test_pth_files_with_code_are_reported(
-    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, found: bool
+    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, reported: bool
 ) -> None:
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     path = tmp_path / name
     path.write_text(text, encoding="latin-1")
-    assert list(hardening.start_up_code()) == ([str(path)] if found else [])
+    assert list(hardening.start_up_code()) == ([str(path)] if reported else [])
 
 
 @pytest.mark.parametrize("inside", [True, False])

@@ -1,6 +1,6 @@
-"""No request can say where an existing key goes, through what, or whom to believe there.
+"""No request can choose the address, proxy or certificate authority for an existing key.
 
-Knows the words that would. Must not know what a method does.
+A field whose name contains such a word needs a row in `_ALLOWED` with the reason.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _WORDS = re.compile(
     r"cert|authorit|(^|_)ca(_|$)|file|path|folder|dir|exec|command|binary|program|env|header",
     re.IGNORECASE,
 )
-_NEW_KEY = "of a key that comes with the request; it is sealed to it"
-_SAME = "bound to the sealed secret; another origin than the key's own is a conflict"
-_CONTENT = "of a picture or a source in a message; nothing is fetched from it"
+_NEW_KEY = "of a key in the same request, which is sealed to it"
+_SAME = "bound to the sealed secret; an origin other than the key's own is a conflict"
+_CONTENT = "of an image or a source in a message; nothing is fetched from it"
 _BACKUP = "of a backup, whose rows are authenticated under this vault's own keys"
-_MASTER = "one of three fixed places of a master key; it names no path"
+_MASTER = "one of three fixed places of a key file; it names no path"
 _ALLOWED: dict[tuple[str, str], str] = {
     ("key/store", "baseUrl"): _NEW_KEY,
     ("key/store", "allowInsecureOrigin"): _NEW_KEY,
@@ -32,7 +32,7 @@ _ALLOWED: dict[tuple[str, str], str] = {
     ("provider/test", "allowInsecureOrigin"): _NEW_KEY,
     ("key/import", "baseUrl"): _NEW_KEY,
     ("key/import", "allowInsecureOrigin"): _NEW_KEY,
-    ("key/import", "path"): "of a file that the person named, to read keys from",
+    ("key/import", "path"): "of a file that the user named, to read keys from",
     ("key/rotate", "baseUrl"): _SAME,
     ("chat/send", "url"): _CONTENT,
     ("vault/initialize", "keyFile"): _MASTER,
@@ -53,14 +53,14 @@ def _names(node: Any) -> Iterator[str]:
 
 
 def test_no_request_names_where_an_existing_key_goes() -> None:
-    found = {
+    used = {
         (method.name, name)
         for method in REQUESTS
         for name in _names(method.params_type().model_json_schema(by_alias=True))
         if _WORDS.search(name) and name not in _OPEN.get(method.name, ())
     }
-    assert found <= _ALLOWED.keys(), "a request must not say where a stored key goes"
-    assert found == _ALLOWED.keys(), "a row of the table is out of date"
+    assert used <= _ALLOWED.keys(), "a request must not say where a stored key is sent"
+    assert used == _ALLOWED.keys(), "a row of the table is out of date"
 
 
 def test_initialize_does_not_either() -> None:
@@ -69,7 +69,6 @@ def test_initialize_does_not_either() -> None:
 
 
 def test_words_match_the_configuration_file() -> None:
-    """What only the configuration file may say is among them."""
     names = set(_names(_File.model_json_schema()))
-    said = {name for name in names if _WORDS.search(name)}
-    assert {"proxy", "extra_ca_file", "key_file", "base_url", "headers"} <= said
+    matching = {name for name in names if _WORDS.search(name)}
+    assert {"proxy", "extra_ca_file", "key_file", "base_url", "headers"} <= matching

@@ -1,6 +1,6 @@
-"""`protocol.md` tells the truth: its tables are the code's, and its examples are valid.
+"""`protocol.md` agrees with the code: its tables are equal and its examples are valid.
 
-An example is a fenced block of JSON under a comment that names its type.
+An example is a fenced JSON block under a comment with the name of its type.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ MODULES = sorted({method.params_type().__module__ for method in METHODS})
 
 def section(title: str) -> str:
     """Return the text under a heading of the second level."""
-    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    assert found, title
-    return found[1]
+    match = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert match, title
+    return match[1]
 
 
 def rows(title: str) -> list[list[str]]:
-    """Return the body of the table in a section, cell by cell, without code marks."""
+    """Return the cells of the table in a section, without its header and without backticks."""
     lines = [line for line in section(title).splitlines() if line.startswith("| ")]
     return [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in lines[1:]]
 
@@ -44,9 +44,9 @@ def rows(title: str) -> list[list[str]]:
 def model(name: str) -> type[BaseModel]:
     """Return the class of the contract with this name."""
     for module in (*MODULES, "byokd.protocol.errors"):
-        found = getattr(import_module(module), name, None)
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            return found
+        kind = getattr(import_module(module), name, None)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
     raise AssertionError(f"protocol.md names {name}, which is no type of the contract")
 
 
@@ -70,7 +70,7 @@ def payload(name: str, example: dict[str, Any]) -> Any:
 def test_example_is_valid(name: str, text: str) -> None:
     value = payload(name, json.loads(text))
     parsed = model(name).model_validate_json(json.dumps(value))
-    if not name.endswith(("Params", "Input")):  # what the daemon sends carries every field
+    if not name.endswith(("Params", "Input")):  # the daemon sends every field
         full = json.loads(parsed.model_dump_json(by_alias=True))
         assert full == {"_meta": None} | value if "_meta" in full else full == value
 
@@ -93,10 +93,10 @@ def test_method_table_equals_the_code() -> None:
 
 @pytest.mark.parametrize("name", [method.name for method in METHODS])
 def test_method_has_a_section_with_examples(name: str) -> None:
-    found = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    assert found
+    match = re.search(rf"^### {re.escape(name)}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert match
     method = BY_NAME[name]
-    shown = re.findall(r"^<!-- (\w+) -->", found[1], re.MULTILINE)
+    shown = re.findall(r"^<!-- (\w+) -->", match[1], re.MULTILINE)
     assert method.params_name in shown
     assert method.result_name is None or method.result_name in shown
 

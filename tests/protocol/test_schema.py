@@ -1,6 +1,6 @@
-"""The generated files are up to date, deterministic, and say what the types say.
+"""The generated files are up to date and deterministic, and agree with the types.
 
-Run as a script it renews the committed files.
+Run as a script, it writes the committed files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from byokd.protocol.key import KeyProbeParams  # noqa: E402
 from byokd.protocol.methods import METHODS  # noqa: E402
 from byokd.protocol.sealed import SecretInput  # noqa: E402
 
-RENEW = ".venv/bin/python tests/protocol/test_schema.py"
+COMMAND = ".venv/bin/python tests/protocol/test_schema.py"
 HASH_MODULE = '''\
 """The hash of the committed `schema.json`. Generated, so that `initialize` need not compute it."""
 
@@ -40,7 +40,7 @@ SCHEMA_HASH: Final = "{}"
 
 
 def committed() -> dict[Path, str]:
-    """Return every committed file that is generated, and what it must hold."""
+    """Return the text of every generated file that is committed, by path."""
     files = schema.files()
     server = ROOT / "server" / "byokd" / "protocol"
     return {
@@ -68,7 +68,7 @@ def walk(node: Any) -> Any:
 
 @pytest.mark.parametrize("path", committed(), ids=lambda path: path.name)
 def test_committed_file_is_up_to_date(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == committed()[path], f"stale; run: {RENEW}"
+    assert path.read_text(encoding="utf-8") == committed()[path], f"stale; run: {COMMAND}"
 
 
 def test_schema_hash_is_up_to_date() -> None:
@@ -186,7 +186,7 @@ _CHOICES: list[tuple[type[BaseModel], Json, Json]] = [
 
 
 def _fits(rule: Any, value: Any) -> bool:
-    """Read the few words of JSON Schema in which a type says that it has one of two fields."""
+    """Evaluate the part of JSON Schema that states exclusive fields."""
     if "if" in rule:
         return _fits(rule.get("then" if _fits(rule["if"], value) else "else", {}), value)
     if "not" in rule:
@@ -205,30 +205,30 @@ def test_schema_states_exclusive_fields(kind: type[BaseModel], choice: Json, bes
     words = DEFS[kind.__name__].keys() & {"if", "then", "else"}
     rule = {word: DEFS[kind.__name__][word] for word in words}
     refused = 0
-    for said in itertools.product(("absent", "nothing", "given"), repeat=len(choice)):
-        told = dict(zip(choice, said, strict=True))
-        nothing: Json = {name: {} if isinstance(choice[name], dict) else None for name in choice}
-        asked = {
-            name: choice[name] if how == "given" else nothing[name]
-            for name, how in told.items()
-            if how != "absent"
+    for states in itertools.product(("absent", "empty", "set"), repeat=len(choice)):
+        case = dict(zip(choice, states, strict=True))
+        empty: Json = {name: {} if isinstance(choice[name], dict) else None for name in choice}
+        params = {
+            name: choice[name] if state == "set" else empty[name]
+            for name, state in case.items()
+            if state != "absent"
         }
         try:
-            kind.model_validate(beside | asked)
+            kind.model_validate(beside | params)
         except ValidationError:
             refused += 1
-            assert not _fits(rule, asked), told
+            assert not _fits(rule, params), case
         else:
-            assert _fits(rule, asked), told
+            assert _fits(rule, params), case
     assert refused
 
 
-def renew() -> None:
-    """Write the committed files anew."""
+def write_committed() -> None:
+    """Write the committed files."""
     for path, text in committed().items():
         path.write_text(text, encoding="utf-8", newline="\n")
         print(path.relative_to(ROOT), len(json.dumps(text)))
 
 
 if __name__ == "__main__":
-    renew()
+    write_committed()

@@ -1,4 +1,4 @@
-"""Strict messages in, our values out, and back."""
+"""The codec: what is decoded, what is refused, and how messages are encoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from byokd.rpc.codec import SAFE_INT_MAX, Notification, Refused, Reply, Request,
 
 R = b'{"jsonrpc":"2.0","id":1,"method":"m","params":%b}'
 
-TAKEN: list[tuple[str, bytes, object]] = [
+DECODED: list[tuple[str, bytes, object]] = [
     ("request", R % b"{}", Request(1, "m", {})),
     ("no params", b'{"jsonrpc":"2.0","id":"a","method":"m"}', Request("a", "m", None)),
     ("notification", b'{"jsonrpc":"2.0","method":"m","params":[1]}', Notification("m", [1])),
@@ -60,22 +60,22 @@ TAKEN: list[tuple[str, bytes, object]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "wanted"), [r[1:] for r in TAKEN], ids=[r[0] for r in TAKEN])
+@pytest.mark.parametrize(("body", "wanted"), [r[1:] for r in DECODED], ids=[r[0] for r in DECODED])
 def test_message_is_decoded(body: bytes, wanted: object) -> None:
     assert decode(body) == wanted
 
 
 def deep(levels: int) -> bytes:
-    """Return a request that nests so deep, its own object included."""
+    """Return a request with this many levels, its own object included."""
     return R % (b"[" * (levels - 1) + b"]" * (levels - 1))
 
 
 def many(values: int) -> bytes:
-    """Return a request of so many values: the object, its four members, and an array's items."""
+    """Return a request with this many values: the object, its four members, and array items."""
     return R % (b"[" + b",".join([b"{}"] * (values - 5)) + b"]")
 
 
-# name, body, kind of the error, the id it is answered to
+# name, body, kind of the error, id of the answer
 REFUSED: list[tuple[str, bytes, str, object]] = [
     ("empty", b"", "parse", None),
     ("not JSON", b"hello", "parse", None),
@@ -137,15 +137,17 @@ REFUSED: list[tuple[str, bytes, str, object]] = [
     ("body", "kind", "id_"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
 )
 def test_body_is_refused(body: bytes, kind: str, id_: object) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Refused) as refused:
         decode(body)
-    assert (caught.value.error.kind, caught.value.id) == (kind, id_)
+    assert (refused.value.error.kind, refused.value.id) == (kind, id_)
 
 
 def test_body_at_the_limits_is_decoded() -> None:
     assert isinstance(decode(deep(MESSAGE_MAX_DEPTH)), Request)
     assert isinstance(decode(many(MESSAGE_MAX_VALUES)), Request)
-    text = json.dumps(",[{:" * MESSAGE_MAX_VALUES).encode()  # punctuation in text is no value
+    text = json.dumps(
+        ",[{:" * MESSAGE_MAX_VALUES
+    ).encode()  # punctuation inside a string is no value
     assert isinstance(decode(R % text), Request)
 
 

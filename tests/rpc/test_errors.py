@@ -1,4 +1,4 @@
-"""Each kind has a code of its own, and a foreign exception tells nothing."""
+"""Each kind has its own code, and the text of any other exception is not shown."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def fail(known: dict[str, int]) -> None:
 
 def test_other_exception_is_logged_by_type_and_place_only(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "byokd"):
-        with pytest.raises(ValueError, match=CANARY) as caught:
+        with pytest.raises(ValueError, match=CANARY) as raised:
             fail({})
-        error = as_ours(caught.value)
+        error = as_ours(raised.value)
     assert error.kind == "internal"
     assert error.error_id in caplog.text
     assert "ValueError because of KeyError at" in caplog.text

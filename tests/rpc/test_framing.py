@@ -1,4 +1,4 @@
-"""Bytes in, bodies and faults out, wherever the bytes are cut."""
+"""The frame reader: which bodies and faults come out, wherever the bytes are split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from byokd.rpc.framing import Fault, FrameReader, frame
 FATAL, REFUSED = "fatal", "refused"
 GOOD = frame(b"{}")
 
-# name, bytes, what comes out: a body, a kind of error to go on after, or the end
+# name, bytes, what comes out: bodies, kinds of errors that are not fatal, or FATAL
 TABLE: list[tuple[str, bytes, list[object]]] = [
     ("one", GOOD, [b"{}"]),
     ("two at once", GOOD + GOOD, [b"{}", b"{}"]),
@@ -71,13 +71,13 @@ TABLE: list[tuple[str, bytes, list[object]]] = [
 
 
 def read(reader: FrameReader) -> list[object]:
-    """Take everything that is there, as the table writes it."""
+    """Return all frames that are complete, in the notation of the table."""
     out: list[object] = []
-    while (found := reader.next()) is not None:
-        if isinstance(found, Fault):
-            out.append(FATAL if found.fatal else found.error.kind)
+    while (item := reader.next()) is not None:
+        if isinstance(item, Fault):
+            out.append(FATAL if item.fatal else item.error.kind)
         else:
-            out.append(found)
+            out.append(item)
     return out
 
 
@@ -142,7 +142,7 @@ def test_message_at_the_limit_is_read() -> None:
     reader = FrameReader()
     reader.feed(b"Content-Length: %d\r\n\r\n" % MESSAGE_MAX_BYTES)
     assert read(reader) == []
-    assert reader.pending_bytes == 0  # a promise costs nothing
+    assert reader.pending_bytes == 0  # a length in a header takes no memory
 
 
 def test_nothing_is_stored_after_a_fatal_fault() -> None:

@@ -1,7 +1,4 @@
-"""Garbage by the hundred thousand: one answer for each id, no crash, no growth, and still alive.
-
-Knows how to spoil a message so that its frame stays whole. Must not know how we read one.
-"""
+"""Fuzzing with invalid messages in valid frames: one answer for each id, no crash, no growth."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from byokd.core.limits import MIB
 from byokd.rpc.framing import FrameReader, frame
 from rpc.test_process import INITIALIZE, answers, daemon, message
-from rpc_harness import connect
+from rpc_harness import WAIT_S, connect
 
 pytestmark = [pytest.mark.anyio]
 
@@ -53,7 +50,7 @@ def _request(id_: object, method: str, params: Any) -> bytes:
     return json.dumps(body if params is None else body | {"params": params}).encode()
 
 
-def _spoiled(body: bytes, at: int, by: int) -> bytes:
+def _corrupted(body: bytes, at: int, by: int) -> bytes:
     """Change, drop or double a byte."""
     at %= len(body)
     change = (bytes([by % 256]), b"", body[at : at + 1] * 2)[by % 3]
@@ -67,7 +64,7 @@ def _framed(body: bytes, header: int) -> bytes:
 _Request = st.tuples(
     st.sampled_from(_METHODS), st.sampled_from(_PARAMS), st.integers(0, 5), st.none()
 )
-_Spoiled = st.tuples(
+_Corrupted = st.tuples(
     st.sampled_from(_METHODS),
     st.sampled_from(_PARAMS),
     st.integers(0, 5),
@@ -76,49 +73,51 @@ _Spoiled = st.tuples(
 _Garbage = st.one_of(st.sampled_from(_BODIES), st.binary(max_size=60))
 
 
-async def _talk(said: Iterable[Any], piece: int) -> None:
-    """Say everything in pieces of that size, then ask once more."""
-    asked: set[str] = set()
-    whole: set[str] = set()
+async def _exchange(items: Iterable[Any], chunk_bytes: int) -> None:
+    """Send requests and garbage in chunks of this size, and count the answers of each request."""
+    sent: set[str] = set()
+    valid: set[str] = set()
     data = b""
-    for number, one in enumerate(said):
-        if isinstance(one, bytes):
-            data += frame(one)
+    for number, item in enumerate(items):
+        if isinstance(item, bytes):
+            data += frame(item)
             continue
-        method, params, header, spoil = one
-        id_ = f"<{number:03}{number:03}{number:03}>"  # one byte changed makes no other id of it
+        method, params, header, corruption = item
+        id_ = f"<{number:03}{number:03}{number:03}>"  # a changed byte makes no other id of it
         body = _request(id_, method, params)
-        asked.add(id_)
-        if spoil is None and header != 5:
-            whole.add(id_)
-        data += _framed(body if spoil is None else _spoiled(body, *spoil), header)
-    async with connect() as (client, _house):
+        sent.add(id_)
+        if corruption is None and header != 5:
+            valid.add(id_)
+        data += _framed(body if corruption is None else _corrupted(body, *corruption), header)
+    async with connect() as (client, _app):
         await client.initialize()
-        for at in range(0, len(data), piece):
-            client.send(data[at : at + piece])
+        for at in range(0, len(data), chunk_bytes):
+            client.send(data[at : at + chunk_bytes])
             await asyncio.sleep(0)
         await client.settled()
-        async with asyncio.timeout(5):
-            while not whole <= {message.get("id") for message in client.messages}:
+        async with asyncio.timeout(WAIT_S):
+            while not valid <= {message.get("id") for message in client.messages}:
                 await client.settled()
-        counted = Counter(
+        answers_of = Counter(
             message["id"]
             for message in client.messages
             if "method" not in message and message.get("id") is not None
         )
-        assert {id_ for id_ in asked if counted[id_] > 1} == set()
-        assert {id_ for id_ in whole if counted[id_] != 1} == set()
+        assert {id_ for id_ in sent if answers_of[id_] > 1} == set()
+        assert {id_ for id_ in valid if answers_of[id_] != 1} == set()
 
 
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    st.lists(st.one_of(_Request, _Spoiled, _Garbage), min_size=5, max_size=40),
+    st.lists(st.one_of(_Request, _Corrupted, _Garbage), min_size=5, max_size=40),
     st.sampled_from([1, 7, 64, 4096, 1 << 20]),
 )
-async def test_each_request_is_answered_once_among_garbage(said: list[Any], piece: int) -> None:
-    await _talk(said, piece)
+async def test_each_request_is_answered_once_among_garbage(
+    items: list[Any], chunk_bytes: int
+) -> None:
+    await _exchange(items, chunk_bytes)
 
 
 @pytest.mark.long
@@ -127,28 +126,28 @@ async def test_each_request_is_answered_once_among_garbage(said: list[Any], piec
     max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    st.lists(st.one_of(_Request, _Spoiled, _Garbage), min_size=5, max_size=60),
+    st.lists(st.one_of(_Request, _Corrupted, _Garbage), min_size=5, max_size=60),
     st.sampled_from([1, 7, 64, 4096, 1 << 20]),
 )
 async def test_each_request_is_answered_once_among_much_garbage(
-    said: list[Any], piece: int
+    items: list[Any], chunk_bytes: int
 ) -> None:
-    await _talk(said, piece)
+    await _exchange(items, chunk_bytes)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(_BODIES))), st.randoms())
 def test_frame_reader_never_fails_and_stores_no_more_than_it_got(
-    pieces: list[bytes], random: Random
+    chunks: list[bytes], random: Random
 ) -> None:
-    reader, got = FrameReader(), 0
-    for piece in pieces:
-        data = piece if random.random() < 0.5 else frame(piece)
-        got += len(data)
+    reader, fed_bytes = FrameReader(), 0
+    for chunk in chunks:
+        data = chunk if random.random() < 0.5 else frame(chunk)
+        fed_bytes += len(data)
         reader.feed(data)
         while reader.next() is not None:
-            assert reader.pending_bytes <= got
-        assert reader.pending_bytes <= got
+            assert reader.pending_bytes <= fed_bytes
+        assert reader.pending_bytes <= fed_bytes
 
 
 # --- the real process ----------------------------------------------------------------------------
@@ -161,54 +160,54 @@ def _resident_mib(pid: int) -> float:
 
 
 async def _survive(count: int, *, resident_max_mib: int) -> tuple[int, float]:
-    """Send so many messages, most of them garbage; return how many answers came, and the memory."""
+    """Send many messages, mostly garbage; return the number of answers and the memory in MiB."""
     random = Random(7)  # noqa: S311 - the same garbage each time
-    asked = 0
+    sent = 0
     async with daemon() as process:
         assert process.stdin is not None
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
-        heard: Counter[object] = Counter()
+        answers_of: Counter[object] = Counter()
         over = asyncio.Event()
 
-        async def listen() -> None:
+        async def read() -> None:
             reader = FrameReader()
             while data := await stdout.read(1 << 16):
                 reader.feed(data)
-                while (found := reader.next()) is not None:
-                    assert isinstance(found, bytes)
-                    parsed = json.loads(found)
+                while (body := reader.next()) is not None:
+                    assert isinstance(body, bytes)
+                    parsed = json.loads(body)
                     if "method" not in parsed:
-                        heard[parsed["id"]] += 1
-                if heard["last"]:
+                        answers_of[parsed["id"]] += 1
+                if answers_of["last"]:
                     over.set()
 
-        listening = asyncio.create_task(listen())
+        reading = asyncio.create_task(read())
         stdin.write(INITIALIZE)
         for number in range(count):
             if number % 10 == 0:
-                asked += 1
+                sent += 1
                 stdin.write(message(f"<{number}>", random.choice(_METHODS[5:7]), {}))
             elif number % 3 == 0:
                 stdin.write(frame(random.choice(_BODIES)))
             else:
                 body = _request(None, random.choice(_METHODS), random.choice(_PARAMS))
                 body = body.replace(b'"id": null', b'"id": [1]')
-                stdin.write(frame(_spoiled(body, random.randrange(400), random.randrange(256))))
+                stdin.write(frame(_corrupted(body, random.randrange(400), random.randrange(256))))
             await stdin.drain()
         stdin.write(message("last", "provider/list"))
         async with asyncio.timeout(120):
             await over.wait()
         resident = _resident_mib(process.pid)
         stdin.write(message("end", "shutdown") + frame(b'{"jsonrpc":"2.0","method":"exit"}'))
-        await asyncio.wait_for(process.wait(), 10)
-        await listening
+        await asyncio.wait_for(process.wait(), WAIT_S)
+        await reading
         assert process.returncode == 0
-    ours = {id_: times for id_, times in heard.items() if isinstance(id_, str) and id_[0] == "<"}
-    assert len(ours) == asked
-    assert set(ours.values()) == {1}
+    numbered = {id_: n for id_, n in answers_of.items() if isinstance(id_, str) and id_[0] == "<"}
+    assert len(numbered) == sent
+    assert set(numbered.values()) == {1}
     assert resident < resident_max_mib
-    return sum(heard.values()), resident
+    return sum(answers_of.values()), resident
 
 
 _needs_proc = pytest.mark.skipif(
@@ -243,7 +242,7 @@ async def test_unreadable_length_ends_the_process_with_an_error(data: bytes) -> 
     async with daemon() as process:
         assert process.stdin is not None
         try:
-            out, stderr = await asyncio.wait_for(process.communicate(INITIALIZE + data), 10)
+            out, stderr = await asyncio.wait_for(process.communicate(INITIALIZE + data), WAIT_S)
         except (BrokenPipeError, ConnectionResetError):
             return
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-"""The stand-in says what the real module says, and steps aside."""
+"""The stand-in for `lsprotocol.types` equals the real module, and is replaced by it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from pathlib import Path
 import pytest
 
 from byokd.rpc.lsp_types import CONSTANTS, LazyReference, StandIn
+from rpc_harness import WAIT_S
 
 SERVER = Path(__file__).resolve().parents[2] / "server"
 
-# Run in a process of its own: here, another test may have imported the real module already.
+# Runs in a process of its own, because another test may have imported the real module.
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from byokd.rpc import lsp_types
 
 served = {}
-ask = lsp_types.StandIn.__getattr__
+look_up = lsp_types.StandIn.__getattr__
 
 def record(self, name):
-    served[name] = found = ask(self, name)
-    return found
+    served[name] = value = look_up(self, name)
+    return value
 
 lsp_types.StandIn.__getattr__ = record
 with lsp_types.standing_in():
     import pygls.server, pygls.protocol, pygls.exceptions
 assert "lsprotocol.types" not in sys.modules, "the real module was imported"
-assert "attrs" in sys.modules, "what pygls really needs is there"
+assert "attrs" in sys.modules, "what pygls needs is imported"
 
 import lsprotocol.types as real
 assert not isinstance(real, lsp_types.StandIn)
-served = {name: found for name, found in served.items()}
-for name, found in served.items():
-    if isinstance(found, lsp_types.LazyReference):
-        assert found.resolve() is getattr(real, name), name
+served = dict(served)
+for name, value in served.items():
+    if isinstance(value, lsp_types.LazyReference):
+        assert value.resolve() is getattr(real, name), name
     else:
-        assert found == getattr(real, name), name
-assert set(lsp_types.CONSTANTS) == {n for n, f in served.items() if isinstance(f, str)}
+        assert value == getattr(real, name), name
+assert set(lsp_types.CONSTANTS) == {n for n, v in served.items() if isinstance(v, str)}
 
 error = pygls.exceptions.JsonRpcInternalError("x").to_response_error()
 assert type(error) is real.ResponseError and error.code == -32603
@@ -58,7 +59,7 @@ def test_stand_in_equals_the_real_module_where_pygls_uses_it() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=WAIT_S,
     )
     assert done.returncode == 0, done.stderr
     print(f"\nnames served to pygls: {done.stdout.strip()}")

@@ -1,4 +1,4 @@
-"""Params as clients really send them, and faults that say where and why but never what."""
+"""Params as clients send them, and faults that name a pointer and a reason but no value."""
 
 from __future__ import annotations
 

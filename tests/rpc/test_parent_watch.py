@@ -109,13 +109,13 @@ def test_process_that_may_not_be_signalled_is_alive(
 
 
 def _spawned_on_a_thread() -> subprocess.Popen[bytes]:
-    made: list[subprocess.Popen[bytes]] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def spawn(command: list[str]) -> None:
-        made.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
 
     _in_thread(lambda: spawn([sys.executable, "-I", "-X", "utf8", "-m", "byokd", "--stdio"]))
-    return made[0]
+    return started[0]
 
 
 def _in_thread(work: Callable[[], None]) -> None:
@@ -125,7 +125,7 @@ def _in_thread(work: Callable[[], None]) -> None:
 
 
 def test_end_of_the_starting_thread_does_not_end_the_daemon() -> None:
-    """Executors end their threads; Linux's parent-death signal would have ended us with one."""
+    """With Linux's parent-death signal it would: executors end their threads."""
     with _spawned_on_a_thread() as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -136,7 +136,7 @@ def test_end_of_the_starting_thread_does_not_end_the_daemon() -> None:
             length = int(process.stdout.readline().split(b":")[1])
             assert expected in process.stdout.read(length + 2)
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(WAIT_S) == 0
 
 
 @pytest.mark.usefixtures("method")

@@ -1,4 +1,4 @@
-"""Ids are found by equality of text and number, and never by accident."""
+"""The table of running requests: an id is a text or a number, and nothing else equals it."""
 
 from __future__ import annotations
 
