@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from byokd.catalog.record import Provider
 from byokd.catalog.variables import variables_of
 from byokd.config import Configuration, load_configuration
 from byokd.core.secret import Secret
+from byokd.core.settings import ProcessOptions
 from byokd.crypto.seal import SealingKey
 from byokd.process.hardening import hide_memory
 from byokd.protocol.lifecycle import (
@@ -40,36 +40,28 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line and the tests choose for one process.
+class ByokdApp:
+    """The application of the daemon; implements `services.interface.App`.
 
-    Attributes:
-        data_dir: holds data and state instead of the platform's folders.
-        variables: variables of the client's environment; emptied when the application is built.
-        store_max_pages: bounds the store's size in pages of 4 KiB, to test a full disk.
-        keyring_timeout_ms: bounds a read of the OS keyring; None for the usual time.
-        allow_export: whether `key/export` works in this process.
+    Args:
+        options: what was chosen for this process.
+        configuration: what the user's files say.
+        variables: environment variables of the client; those that no record names are dropped.
     """
 
-    data_dir: Path | None = None
-    variables: MutableMapping[str, Secret] = field(default_factory=dict)
-    store_max_pages: int | None = None
-    keyring_timeout_ms: int | None = None
-    allow_export: bool = False
-
-
-class ByokdApp:
-    """The application of the daemon; implements `services.interface.App`."""
-
-    def __init__(self, options: Options, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        options: ProcessOptions,
+        configuration: Configuration,
+        variables: MutableMapping[str, Secret],
+    ) -> None:
         self._options = options
         self._settings = configuration.settings
         self._faults = configuration.faults
         for fault in self._faults:
             _log.warning("%s", fault)
         self.providers = ProviderService(configuration.providers, self._settings)
-        self._variables = _known(options.variables, configuration.providers.values())
+        self._variables = _known(variables, configuration.providers.values())
         self._sealing = SealingKey()
         self._session: Session | None = None
         self._opening: asyncio.Task[Composition] | None = None
@@ -114,19 +106,10 @@ class ByokdApp:
         return composition
 
     def _compose(self) -> Composition:
-        from byokd.composition import Inputs, compose
+        from byokd.composition import compose
 
         return compose(
-            Inputs(
-                settings=self._settings,
-                providers=self.providers,
-                sealing=self._sealing,
-                variables=self._variables,
-                data_dir=self._options.data_dir,
-                store_max_pages=self._options.store_max_pages,
-                keyring_timeout_ms=self._options.keyring_timeout_ms,
-                allow_export=self._options.allow_export,
-            )
+            self._options, self._settings, self.providers, self._sealing, self._variables
         )
 
     def _features(self, wanted: Features) -> Features:
@@ -150,8 +133,8 @@ def create_app(
     Raises:
         ConfigError: the configuration file cannot be used.
     """
-    options = Options(_path(data_dir), variables=variables, allow_export=allow_export)
-    return ByokdApp(options, load_configuration(_path(config)))
+    options = ProcessOptions(_path(data_dir), allow_export=allow_export)
+    return ByokdApp(options, load_configuration(_path(config)), variables)
 
 
 def _known(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from byokd.audit import AuditLog
 from byokd.core.secret import Secret
-from byokd.core.settings import Settings
+from byokd.core.settings import ProcessOptions, Settings
 from byokd.crypto.seal import SealingKey
 from byokd.keysource.anchor_store import KeyringAnchorStore
 from byokd.model_cache import ModelCache
@@ -51,31 +51,6 @@ from byokd.vault import Backups, Vault, key_sources
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """What the services are built from.
-
-    Attributes:
-        settings: the user's settings.
-        providers: the catalog service, which exists already.
-        sealing: the key that clients seal secrets to.
-        variables: environment variables that an import may read, by name; emptied after a while.
-        data_dir: holds data and state instead of the platform's folders.
-        store_max_pages: bounds the store's size in pages of 4 KiB; None for no bound.
-        keyring_timeout_ms: bounds a read of the OS keyring; None for the usual time.
-        allow_export: whether `key/export` works in this process.
-    """
-
-    settings: Settings
-    providers: ProviderService
-    sealing: SealingKey
-    variables: MutableMapping[str, Secret]
-    data_dir: Path | None
-    store_max_pages: int | None
-    keyring_timeout_ms: int | None
-    allow_export: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Composition:
     """The services, and everything of theirs that has to be started or closed."""
 
@@ -106,14 +81,27 @@ class Composition:
         await self.services.backups.aclose()
 
 
-def compose(inputs: Inputs) -> Composition:
-    """Build everything on the running loop; opens no file, keyring or connection."""
-    settings, providers, sealing = inputs.settings, inputs.providers, inputs.sealing
-    paths = store_paths(inputs.data_dir)
+def compose(
+    options: ProcessOptions,
+    settings: Settings,
+    providers: ProviderService,
+    sealing: SealingKey,
+    variables: MutableMapping[str, Secret],
+) -> Composition:
+    """Build everything on the running loop; opens no file, keyring or connection.
+
+    Args:
+        options: what was chosen for this process.
+        settings: the user's settings.
+        providers: the catalog service, which exists already.
+        sealing: the key that clients seal secrets to.
+        variables: environment variables that an import may read; emptied after a while.
+    """
+    paths = store_paths(options.data_dir)
     transport = _transport(settings)
     background = Background()
     wake = WakeSignal()
-    audit_log, vault = _vault(inputs, paths, wake)
+    audit_log, vault = _vault(options, paths, wake)
     model_cache = ModelCache(paths)
     backups = BackupService(Backups(paths, now_ms))
     audit = AuditService(vault, audit_log, backups.vault_changed)
@@ -142,11 +130,11 @@ def compose(inputs: Inputs) -> Composition:
     credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage_counter)
     models = ModelService(credentials, transport, model_cache, background)
     chat = ChatEngine(credentials, transport, settings.timeouts)
-    sources = ImportSources(providers, sealing, inputs.variables)
+    sources = ImportSources(providers, sealing, variables)
     services = Services(
         keys=keys,
         imports=ImportService(sources, vault, vaults, keys),
-        exports=ExportService(vault, audit, sealing, allowed=inputs.allow_export),
+        exports=ExportService(vault, audit, sealing, allowed=options.allow_export),
         vault=vaults,
         backups=backups,
         rekeying=RekeyService(vault, audit, vaults, backups),
@@ -162,14 +150,14 @@ def compose(inputs: Inputs) -> Composition:
     )
 
 
-def _vault(inputs: Inputs, paths: StorePaths, wake: WakeSignal) -> tuple[AuditLog, Vault]:
+def _vault(options: ProcessOptions, paths: StorePaths, wake: WakeSignal) -> tuple[AuditLog, Vault]:
     audit_log = AuditLog(paths.state, KeyringAnchorStore(), on_anchor_due=wake.anchor_due)
     vault = Vault(
         paths,
-        key_sources(paths, inputs.keyring_timeout_ms),
+        key_sources(paths, options.keyring_timeout_ms),
         clock=now_ms,
         store_check=audit_log.rollback,
-        max_pages=inputs.store_max_pages,
+        max_pages=options.store_max_pages,
     )
     return audit_log, vault
 

@@ -12,10 +12,10 @@ from types import ModuleType
 
 import pytest
 
-from byokd.app import ByokdApp, Options
+from byokd.app import ByokdApp
 from byokd.config import configure
 from byokd.core.secret import Secret
-from byokd.core.settings import Settings
+from byokd.core.settings import ProcessOptions, Settings
 from byokd.process import hardening
 from byokd.process.environment import strip_environment
 from daemon import running
@@ -57,7 +57,7 @@ def test_unneeded_variables_are_removed_as_secrets() -> None:
 
 def test_only_variables_named_by_a_provider_remain(tmp_path: Path) -> None:
     variables = {name: Secret(KEY) for name in HOSTILE}
-    app = ByokdApp(Options(data_dir=tmp_path, variables=variables), configure(Settings()))
+    app = ByokdApp(ProcessOptions(data_dir=tmp_path), configure(Settings()), variables)
     assert app._variables == {"OPENAI_API_KEY": Secret(KEY)}
 
 

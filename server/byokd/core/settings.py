@@ -6,6 +6,7 @@ Nothing here can be set by a request, an environment variable or a folder that a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -129,3 +130,20 @@ class Settings:
     proxy: str | None = None
     extra_ca_file: str | None = None
     shared_pool: dict[str, SharedKey] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOptions:
+    """What the command line, or a test, chooses for one process.
+
+    Attributes:
+        data_dir: holds data and state instead of the platform's folders.
+        store_max_pages: bounds the store in pages of 4 KiB, to test a full disk; None for no bound.
+        keyring_timeout_ms: bounds a read of the OS keyring; None for the usual time.
+        allow_export: whether `key/export` works.
+    """
+
+    data_dir: Path | None = None
+    store_max_pages: int | None = None
+    keyring_timeout_ms: int | None = None
+    allow_export: bool = False

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from byokd.__main__ import Arguments, serve
-from byokd.app import Options
 from byokd.config import configure
-from byokd.core.settings import HealthPolicy, Settings
+from byokd.core.settings import HealthPolicy, ProcessOptions, Settings
 from byokd.testing.loop_watch import WatchedApp
 
 POLICY = HealthPolicy(
@@ -42,14 +41,13 @@ def main() -> NoReturn:
         policy = replace(policy, probe_delay_min_ms=delay_ms, probe_delay_max_ms=delay_ms)
 
     def create_app(arguments: Arguments) -> WatchedApp:
-        options = Options(
+        options = ProcessOptions(
             data_dir=parsed.data_dir.absolute(),
-            variables=arguments.variables,
             store_max_pages=parsed.store_max_pages,
             keyring_timeout_ms=parsed.keyring_timeout_ms,
             allow_export=parsed.allow_export,
         )
-        return WatchedApp(options, configure(Settings(health=policy)))
+        return WatchedApp(options, configure(Settings(health=policy)), arguments.variables)
 
     serve(Arguments(log_level=parsed.log_level), create_app)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import MutableMapping
 from typing import Final
 
-from byokd.app import ByokdApp, Options
+from byokd.app import ByokdApp
 from byokd.config import Configuration
+from byokd.core.secret import Secret
+from byokd.core.settings import ProcessOptions
 from byokd.services.runtime.session import Session
 
 _TICK_S: Final = 0.01
@@ -18,8 +21,13 @@ _log = logging.getLogger(__name__)
 class WatchedApp(ByokdApp):
     """The application of the daemon, with a task that ticks on its loop."""
 
-    def __init__(self, options: Options, configuration: Configuration) -> None:
-        super().__init__(options, configuration)
+    def __init__(
+        self,
+        options: ProcessOptions,
+        configuration: Configuration,
+        variables: MutableMapping[str, Secret],
+    ) -> None:
+        super().__init__(options, configuration, variables)
         self._ticking: asyncio.Task[None] | None = None
         self._lag_max_s = 0.0
 

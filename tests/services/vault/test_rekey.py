@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from byokd.app import ByokdApp, Options
+from byokd.app import ByokdApp
 from byokd.config import configure
-from byokd.core.settings import Settings
+from byokd.core.settings import ProcessOptions, Settings
 from byokd.crypto.argon2 import Cost
 from byokd.crypto.seal import SealingKey, info, seal
 from byokd.keysource import passphrase as phrases
@@ -53,7 +53,7 @@ class House:
     """One client of one house."""
 
     def __init__(self, folder: Path) -> None:
-        self.app = ByokdApp(Options(data_dir=folder), configure(Settings()))
+        self.app = ByokdApp(ProcessOptions(data_dir=folder), configure(Settings()), {})
         self.client = _Client()
         self.recipient = SealingKey()
         self.session = Session(
