@@ -1,10 +1,8 @@
-"""The bootstrap: `python3 server <words>` on a machine that has nothing but Python.
+"""The bootstrap: `python3 server <arguments>` on a machine with nothing but Python.
 
-Knows how to make `.venv` in the project's root from a hash-pinned lock, once, and then hands over
-to `byokd` inside it. Must not import anything but the standard library, and keeps to syntax that
-Python 3.7 can read, so that an old Python gets a sentence instead of a traceback.
-
-Everything said here goes to stderr: stdout belongs to whoever is started.
+Makes `.venv` in the project's root from a hash-pinned lock, once, and then runs `byokd` from it.
+Imports the standard library only, and uses syntax that Python 3.7 can parse, so that an old Python
+gives an error message and not a traceback. All output goes to stderr; stdout belongs to `byokd`.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ LOCKS = {
     "runtime": ROOT / "server" / "requirements.lock",
     "tests": ROOT / "tests" / "requirements.lock",
 }
-LAYOUT = "1"  # raise it when what this file makes changes shape, so that old ones are made anew
+LAYOUT = "1"  # raise it when this file makes another layout, so that old ones are made anew
 
 _OLDEST, _TOO_NEW = (3, 11), (3, 15)
 _LOCKED_BYTE = (
@@ -36,7 +34,7 @@ _LOCKED_BYTE = (
 
 
 def main(argv: list[str]) -> int:
-    """Make the environment if it is not there, and become `byokd` in it."""
+    """Make the environment if it is missing, and replace this process with its `byokd`."""
     prepare("runtime")
     command = [str(PYTHON), "-I", "-X", "utf8", "-m", "byokd", *argv]
     if sys.platform != "win32":  # there, execv returns to the shell before the program has ended
@@ -45,16 +43,16 @@ def main(argv: list[str]) -> int:
 
 
 def prepare(which: str) -> None:
-    """Make or reuse the environment for `runtime` or `tests`; exits with a sentence if it cannot.
+    """Make or reuse the environment for `runtime` or `tests`. Exits with a message on errors.
 
-    Safe when two run at once (the second waits and finds the work done) and when stopped half way
-    (stamps are written last, and an environment without one is made again from nothing).
+    Two may run at once: the second waits and reuses the environment. An interrupted one is made
+    again from nothing, because the stamp that marks it complete is written last.
     """
     _check_python()
-    if _stands(which):
+    if _is_complete(which):
         return
-    with _alone():
-        if not _stands(which):
+    with _exclusive():
+        if not _is_complete(which):
             _make(which)
 
 
@@ -62,10 +60,10 @@ def _check_python() -> None:
     version = sys.version_info[:2]
     if not _OLDEST <= version < _TOO_NEW:
         names = ("python3.14", "python3.13", "python3.12", "python3.11")
-        found = next(filter(shutil.which, names), None)
+        other = next(filter(shutil.which, names), None)
         _fail(
             f"this is Python {version[0]}.{version[1]}; byokd needs 3.11, 3.12, 3.13 or 3.14",
-            f"{found} is here: start with that one" if found else "install one of them",
+            f"{other} is installed: use that one" if other else "install one of them",
         )
     if not importlib.util.find_spec("venv") or not importlib.util.find_spec("ensurepip"):
         _fail(
@@ -74,7 +72,7 @@ def _check_python() -> None:
         )
 
 
-def _stands(which: str) -> bool:
+def _is_complete(which: str) -> bool:
     try:
         return _stamp_file(which).read_text(encoding="utf-8") == _stamp(which) and PYTHON.exists()
     except OSError:
@@ -86,25 +84,25 @@ def _stamp_file(which: str) -> Path:
 
 
 def _stamp(which: str) -> str:
-    """Name everything that an environment depends on: what is in it, for whom, and where."""
+    """Return all that an environment depends on: layout, lock, Python and folder."""
     lock = hashlib.sha256(LOCKS[which].read_bytes()).hexdigest()
     return "\n".join([LAYOUT, lock, sys.version, os.path.realpath(sys.executable), str(ROOT), ""])
 
 
 def _make(which: str) -> None:
-    standing = {name for name in LOCKS if _stands(name)}
-    for name in standing:  # until the end nothing stands, so being stopped half way is noticed
+    complete = {name for name in LOCKS if _is_complete(name)}
+    for name in complete:  # no stamp until the end, so that an interruption is noticed
         _stamp_file(name).unlink()
-    if not standing:
+    if not complete:
         _say(f"making {VENV.name} (once; about a minute)")
         _run([sys.executable, "-I", "-m", "venv", "--clear", str(VENV)])
     else:
-        _say(f"adding what the {which} need to {VENV.name} (once)")
+        _say(f"adding the requirements of {which} to {VENV.name} (once)")
     pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--no-input"]
     checks = ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     _run([*pip, *checks, "--requirement", str(LOCKS[which])])
     _link()
-    for name in {"runtime", which}:  # the lock of the tests holds the runtime's, so both stand now
+    for name in {"runtime", which}:  # the lock of the tests includes the runtime's
         partial = _stamp_file(name).with_suffix(".partial")
         partial.write_text(_stamp(name), encoding="utf-8")
         partial.replace(_stamp_file(name))
@@ -113,7 +111,7 @@ def _make(which: str) -> None:
 def _link() -> None:
     """Put the source on the environment's path, and a `byokd` command beside its Python.
 
-    A path file needs no build, no network and no metadata, and `python -I` honours it.
+    A path file needs no build and no network, and `python -I` reads it.
     """
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"
     libraries = subprocess.check_output([str(PYTHON), "-I", "-c", query], text=True).strip()
@@ -130,8 +128,8 @@ def _link() -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Hold a lock on a file that is there anyway, so that nothing is left behind."""
+def _exclusive() -> Iterator[None]:
+    """Hold a lock on `pyproject.toml`, so that no lock file is left behind."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         if sys.platform == "win32":
             import msvcrt
@@ -141,17 +139,17 @@ def _alone() -> Iterator[None]:
                 try:
                     msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
                     break
-                except OSError:  # it gives up after ten seconds; another install takes longer
+                except OSError:  # it gives up after ten seconds
                     continue
         else:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file lets go
+        yield  # closing the file releases the lock
 
 
 def _run(command: list[str]) -> None:
-    """Run quietly; on failure show what it said and stop."""
+    """Run a command; if it fails, show its output and exit."""
     done = subprocess.run(
         command,
         check=False,
@@ -163,7 +161,7 @@ def _run(command: list[str]) -> None:
     )
     if done.returncode:
         sys.stderr.write(done.stdout)
-        _fail(f"{' '.join(command[:6])} … ended with {done.returncode}", "what it said is above")
+        _fail(f"{' '.join(command[:6])} …: exit code {done.returncode}", "its output is above")
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,6 @@
-"""What every test shares. Knows how async tests run, and nothing of any one part.
+"""What all tests share: the option `--long` and the event loop of async tests.
 
-Warnings are errors, so a socket or a task that a test leaves behind fails it.
+Warnings are errors, so a test fails if it leaves a socket or a task open.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--long`, which runs the full counts as well."""
-    parser.addoption("--long", action="store_true", help="run the full counts as well")
+    """Add `--long`, which also runs the tests marked `long`."""
+    parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the full counts out of a quick run, and say so."""
+    """Skip the tests marked `long` in a quick run."""
     if not config.getoption("--long"):
-        left_out = pytest.mark.skip(reason="a full count; run it with --long")
+        skip = pytest.mark.skip(reason="a full count; run it with --long")
         for item in items:
             if item.get_closest_marker("long"):
-                item.add_marker(left_out)
+                item.add_marker(skip)
 
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Run tests marked `anyio` on asyncio, the loop that the daemon runs on."""
+    """Run async tests on asyncio, as the daemon does."""
     return "asyncio"

@@ -1,7 +1,4 @@
-"""The small world most end-to-end tests need: a sandbox provider, an unlocked vault, one key.
-
-Knows the calls that every client makes first. Must not know what a test is about.
-"""
+"""What most end-to-end tests need: a sandbox provider, an unlocked vault and a stored key."""
 
 from __future__ import annotations
 
@@ -22,20 +19,20 @@ GENERIC = next(
     for record in load().values()
     if record.kind == "singleField" and record.base_url is None and record.base_url_required
 )
-"""The provider that is only a base URL: the one the sandbox is reached through."""
+"""The provider without a base URL of its own; the sandbox is reached through it."""
 
 _streams = itertools.count(1)
 
 
 @asynccontextmanager
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """Run a provider that accepts `KEY`."""
+    """Run a sandbox that accepts `KEY`."""
     async with Sandbox(keys=[KEY]) as provider:
         yield provider
 
 
 async def unlocked(daemon: Daemon, *, prompt: bool = False, **options: Any) -> Json:
-    """Shake hands and make a vault that lives in memory."""
+    """Initialize the daemon and create a vault in memory; return byokd's part of the result."""
     info = await daemon.initialize(capabilities={"prompt": prompt}, **options)
     await daemon.request("vault/initialize", {"protection": "memory", "acceptRisk": "memory"})
     return info
@@ -44,7 +41,7 @@ async def unlocked(daemon: Daemon, *, prompt: bool = False, **options: Any) -> J
 async def store_key(
     daemon: Daemon, provider: Sandbox, key: str = KEY, *, probe: str = "require"
 ) -> Json:
-    """Store a key for the sandbox and return what is told about it."""
+    """Store a key for the sandbox; return its `KeyInfo`."""
     result: Json = await daemon.request(
         "key/store",
         {
@@ -59,7 +56,7 @@ async def store_key(
 
 
 def chat_params(model: str, *, key_id: str | None = None, **more: Any) -> Json:
-    """Return params of a small chat with a stream id of its own."""
+    """Return params of a short chat with a new stream id."""
     return {
         "streamId": f"s{next(_streams)}",
         "provider": GENERIC,
@@ -70,6 +67,6 @@ def chat_params(model: str, *, key_id: str | None = None, **more: Any) -> Json:
 
 
 async def ask(daemon: Daemon, model: str, *, key_id: str | None = None, **more: Any) -> Json:
-    """Ask the sandbox and return the result."""
+    """Send a chat to the sandbox; return the result."""
     result: Json = await daemon.request("chat/send", chat_params(model, key_id=key_id, **more))
     return result

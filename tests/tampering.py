@@ -1,7 +1,7 @@
-"""Spoils a request's echo, once for each rule of the sandbox.
+"""Spoilers: each breaks one rule that the sandbox checks in a request.
 
-Knows where each format keeps what must come back. Must not know a provider. A spoiler changes the
-body it is given; one that has nothing to change raises, because then nothing had been echoed.
+A spoiler changes the body in place. It raises if the part that it changes is missing, because then
+the request did not send that part back.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ Spoil = Callable[[Json, Json], None]
 
 
 def _assistant(body: Json) -> Json:
-    """Return the turn that called."""
-    said = [m for m in body["messages"] if m["role"] == "assistant"]
-    assert said
-    message: Json = said[0]
+    """Return the assistant's message with the tool call."""
+    messages = [m for m in body["messages"] if m["role"] == "assistant"]
+    assert messages
+    message: Json = messages[0]
     return message
 
 
-def _thought(body: Json) -> Json:
+def _reasoning_block(body: Json) -> Json:
     block: Json = _assistant(body)["content"][0]
     assert "thinking" in block or "reasoningContent" in block
     return block
 
 
 def _drop_first_block(body: Json, _options: Json) -> None:
-    _thought(body)
+    _reasoning_block(body)
     del _assistant(body)["content"][0]
 
 
 def _change_signature(body: Json, _options: Json) -> None:
-    assert _thought(body)["signature"]
-    _thought(body)["signature"] = "changed"
+    assert _reasoning_block(body)["signature"]
+    _reasoning_block(body)["signature"] = "changed"
 
 
 def _change_reasoning(body: Json, _options: Json) -> None:
-    text = _thought(body)["reasoningContent"]["reasoningText"]
+    text = _reasoning_block(body)["reasoningContent"]["reasoningText"]
     assert text["signature"]
     text["text"] += " changed"
 
 
-def _forget_results(text: Json) -> Spoil:
+def _replace_results(text: Json) -> Spoil:
     def spoil(body: Json, _options: Json) -> None:
         body["messages"][-1]["content"] = [text]
 
@@ -63,7 +63,9 @@ def _unsign_call(body: Json, _options: Json) -> None:
 
 
 def _forge_call(body: Json, options: Json) -> None:
-    assert _calls(body)[0]["thoughtSignature"] != options["sentinel"], "it was not kept"
+    assert _calls(body)[0]["thoughtSignature"] != options["sentinel"], (
+        "the signature was not sent back"
+    )
     _calls(body)[0]["thoughtSignature"] = "Y2hhbmdlZA=="
 
 
@@ -98,17 +100,17 @@ def _name_call_alone(body: Json, _options: Json) -> None:
     call["id"] = "fc_sandbox"
 
 
-def _forget_output(body: Json, _options: Json) -> None:
+def _drop_output(body: Json, _options: Json) -> None:
     assert body["input"].pop()["type"] == "function_call_output"
     body["input"].append({"role": "user", "content": "and?"})
 
 
-def _forget_tool(body: Json, _options: Json) -> None:
+def _drop_tool_message(body: Json, _options: Json) -> None:
     assert body["messages"].pop()["role"] == "tool"
     body["messages"].append({"role": "user", "content": "and?"})
 
 
-def _answer_nothing(body: Json, _options: Json) -> None:
+def _answer_unknown_call(body: Json, _options: Json) -> None:
     last = body["messages"][-1]
     assert last["role"] == "tool"
     body["messages"].append(last | {"tool_call_id": "unknown"})
@@ -131,7 +133,7 @@ def _rename_calls(body: Json, _options: Json) -> None:
     _assistant(body)["tool_calls"][0]["id"] = body["messages"][-1]["tool_call_id"] = "call_0_1"
 
 
-def _speak_after_tool(body: Json, _options: Json) -> None:
+def _add_user_after_tool(body: Json, _options: Json) -> None:
     assert body["messages"][-1]["role"] == "tool"
     body["messages"].append({"role": "user", "content": "and?"})
 
@@ -140,11 +142,11 @@ def _drop_details(body: Json, _options: Json) -> None:
     del _assistant(body)["reasoning_details"]
 
 
-def _call_nothing(body: Json, _options: Json) -> None:
+def _add_empty_calls(body: Json, _options: Json) -> None:
     body["messages"].append({"role": "assistant", "content": "Well.", "tool_calls": []})
 
 
-def _speak_twice(body: Json, _options: Json) -> None:
+def _add_second_user_message(body: Json, _options: Json) -> None:
     body["messages"].append({"role": "user", "content": "and?"})
 
 
@@ -163,10 +165,10 @@ def _content_as_list(body: Json, options: Json) -> None:
 SPOILERS: dict[str, Spoil] = {
     "thinking_first": _drop_first_block,
     "thinking_signed": _change_signature,
-    "results_next": _forget_results({"type": "text", "text": "and?"}),
+    "results_next": _replace_results({"type": "text", "text": "and?"}),
     "reasoning_first": _drop_first_block,
     "reasoning_signed": _change_reasoning,
-    "tool_results_next": _forget_results({"text": "and?"}),
+    "tool_results_next": _replace_results({"text": "and?"}),
     "tool_config": _no_tool_config,
     "call_signed": _unsign_call,
     "signature_kept": _forge_call,
@@ -174,18 +176,18 @@ SPOILERS: dict[str, Spoil] = {
     "reasoning_followed": _drop_what_followed,
     "reasoning_known": _change_encrypted,
     "call_reasoned": _name_call_alone,
-    "outputs_match": _forget_output,
-    "calls_answered": _forget_tool,
-    "results_known": _answer_nothing,
+    "outputs_match": _drop_output,
+    "calls_answered": _drop_tool_message,
+    "results_known": _answer_unknown_call,
     "field_required": _drop_field,
     "field_refused": _add_refused_field,
     "fields_known": _add_unknown_field,
     "ids_match": _rename_calls,
-    "no_user_after_tool": _speak_after_tool,
+    "no_user_after_tool": _add_user_after_tool,
     "details_kept": _drop_details,
-    "calls_not_empty": _call_nothing,
-    "alternating": _speak_twice,
+    "calls_not_empty": _add_empty_calls,
+    "alternating": _add_second_user_message,
     "arguments_object": _arguments_as_text,
     "text_content": _content_as_list,
 }
-"""Rule, as a provider's file says it, to what breaks it."""
+"""The spoiler of each rule of `sandbox/providers/*.toml`."""

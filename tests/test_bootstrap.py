@@ -1,4 +1,4 @@
-"""The two commands set themselves up: once, whole or not at all, from locks without addresses."""
+"""The bootstraps make the environment once, from hash-pinned locks without index addresses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def _normal(requirement: str) -> str:
-    found = re.match(r"[A-Za-z0-9._-]+", requirement)
-    assert found, requirement
-    return re.sub(r"[-_.]+", "-", found[0]).lower()
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert match, requirement
+    return re.sub(r"[-_.]+", "-", match[0]).lower()
 
 
 def _pins(text: str) -> dict[str, tuple[str, int]]:
-    """Return name to version and number of hashes."""
+    """Return the version and the number of hashes by name."""
     pins = {}
     for block in re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)):
         name, version = block.split(" ", 1)[0].strip().split("==")
@@ -37,7 +37,7 @@ def _pins(text: str) -> dict[str, tuple[str, int]]:
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_has_hashes_and_no_address(name: str) -> None:
+def test_lock_has_hashes_and_no_address(name: str) -> None:
     text = LOCKS[name].read_text(encoding="utf-8")
     assert not re.findall(r"://|file:|--(?:extra-)?index-url|--find-links|\s@\s|(?m:^-e)", text)
     unpinned = [pin for pin, (_, hashes) in _pins(text).items() if not hashes]
@@ -45,19 +45,19 @@ def test_a_lock_has_hashes_and_no_address(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "requirements"),
     [
         ("server", PYPROJECT["project"]["dependencies"]),
         ("tests", PYPROJECT["project"]["dependencies"]),
         ("tests", PYPROJECT["dependency-groups"]["dev"]),
     ],
 )
-def test_a_lock_covers_what_is_asked_for(name: str, wanted: list[str]) -> None:
+def test_lock_has_every_requirement(name: str, requirements: list[str]) -> None:
     pins = _pins(LOCKS[name].read_text(encoding="utf-8"))
-    assert not {_normal(requirement) for requirement in wanted} - pins.keys()
+    assert not {_normal(requirement) for requirement in requirements} - pins.keys()
 
 
-def test_the_tests_run_what_is_shipped() -> None:
+def test_locks_pin_the_same_versions() -> None:
     shipped = _pins(LOCKS["server"].read_text(encoding="utf-8"))
     tested = _pins(LOCKS["tests"].read_text(encoding="utf-8"))
     assert {name: version for name, (version, _) in shipped.items()} == {
@@ -67,7 +67,7 @@ def test_the_tests_run_what_is_shipped() -> None:
 
 
 @pytest.mark.parametrize("path", BOOTSTRAPS, ids=lambda path: path.parent.name)
-def test_a_bootstrap_needs_nothing(path: Path) -> None:
+def test_bootstrap_imports_the_standard_library_only(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -81,7 +81,7 @@ def test_a_bootstrap_needs_nothing(path: Path) -> None:
 
 @pytest.fixture
 def bootstrap(tmp_path: Path) -> Any:
-    """Load the bootstrap for a project of its own, with two empty locks."""
+    """Load the bootstrap for a project in a temporary folder, with two empty locks."""
     module = _load()
     for name in ("server", "tests"):
         (tmp_path / name).mkdir()
@@ -107,7 +107,7 @@ def _load() -> Any:
 
 
 class Installer:
-    """Stands in for venv and pip: leaves a Python where one is wanted, and keeps count."""
+    """Replaces venv and pip: creates the file of the Python, and records the steps."""
 
     def __init__(self, bootstrap: Any) -> None:
         self.ran: list[str] = []
@@ -125,7 +125,7 @@ class Installer:
         self._python.touch()
 
 
-def test_it_is_made_once(bootstrap: Any) -> None:
+def test_environment_is_made_once(bootstrap: Any) -> None:
     installer = Installer(bootstrap)
     bootstrap.prepare("runtime")
     assert installer.ran == ["venv", "pip", "link"]
@@ -133,7 +133,7 @@ def test_it_is_made_once(bootstrap: Any) -> None:
     assert installer.ran == ["venv", "pip", "link"]
 
 
-def test_what_the_tests_need_is_added(bootstrap: Any) -> None:
+def test_requirements_of_the_tests_are_added(bootstrap: Any) -> None:
     installer = Installer(bootstrap)
     bootstrap.prepare("runtime")
     bootstrap.prepare("tests")
@@ -143,7 +143,7 @@ def test_what_the_tests_need_is_added(bootstrap: Any) -> None:
     assert len(installer.ran) == 5
 
 
-def test_the_tests_environment_is_enough_to_run(bootstrap: Any) -> None:
+def test_environment_of_the_tests_includes_the_runtime(bootstrap: Any) -> None:
     installer = Installer(bootstrap)
     bootstrap.prepare("tests")
     bootstrap.prepare("runtime")
@@ -151,7 +151,7 @@ def test_the_tests_environment_is_enough_to_run(bootstrap: Any) -> None:
 
 
 @pytest.mark.parametrize(("before", "step"), [((), "venv"), ((), "pip"), (("runtime",), "pip")])
-def test_stopped_half_way_it_is_made_anew(
+def test_interrupted_environment_is_made_anew(
     bootstrap: Any, before: tuple[str, ...], step: str
 ) -> None:
     installer = Installer(bootstrap)
@@ -160,13 +160,13 @@ def test_stopped_half_way_it_is_made_anew(
     installer.fails_at = step
     with pytest.raises(KeyboardInterrupt):
         bootstrap.prepare("tests")
-    assert not bootstrap._stands("runtime")
+    assert not bootstrap._is_complete("runtime")
     installer.ran, installer.fails_at = [], None
     bootstrap.prepare("tests")
     assert installer.ran == ["venv", "pip", "link"]
 
 
-def test_another_lock_makes_another_environment(bootstrap: Any) -> None:
+def test_changed_lock_makes_the_environment_anew(bootstrap: Any) -> None:
     installer = Installer(bootstrap)
     bootstrap.prepare("runtime")
     bootstrap.LOCKS["runtime"].write_text("# changed\n", encoding="utf-8")
@@ -174,7 +174,7 @@ def test_another_lock_makes_another_environment(bootstrap: Any) -> None:
     assert installer.ran == ["venv", "pip", "link"] * 2
 
 
-def test_a_lost_python_is_noticed(bootstrap: Any) -> None:
+def test_missing_python_makes_the_environment_anew(bootstrap: Any) -> None:
     installer = Installer(bootstrap)
     bootstrap.prepare("runtime")
     bootstrap.PYTHON.unlink()
@@ -183,7 +183,7 @@ def test_a_lost_python_is_noticed(bootstrap: Any) -> None:
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 15), (2, 7)])
-def test_the_wrong_python_gets_a_sentence(
+def test_unsupported_python_is_an_error_with_a_hint(
     bootstrap: Any,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -199,7 +199,7 @@ def test_the_wrong_python_gets_a_sentence(
     assert second.startswith("hint: ")
 
 
-def test_a_python_without_venv_gets_a_sentence(
+def test_python_without_venv_is_an_error_with_a_hint(
     bootstrap: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
@@ -208,19 +208,17 @@ def test_a_python_without_venv_gets_a_sentence(
     assert "apt install python3-venv" in capsys.readouterr().err
 
 
-def test_a_failing_step_shows_what_it_said(
-    bootstrap: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_step_shows_its_output(bootstrap: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bootstrap._run([sys.executable, "-I", "-c", "print('the reason'); raise SystemExit(3)"])
-    said = capsys.readouterr().err
-    assert said.startswith("the reason\n")
-    assert "ended with 3" in said
+    output = capsys.readouterr().err
+    assert output.startswith("the reason\n")
+    assert "exit code 3" in output
 
 
 @pytest.mark.long
-def test_two_at_once_make_one(bootstrap: Any) -> None:
-    """The real thing: two processes, one environment, and `byokd` in it."""
+def test_two_bootstraps_at_once_make_one_environment(bootstrap: Any) -> None:
+    """With the real venv and pip."""
     root: Path = bootstrap.ROOT
     script = root / "server" / "__main__.py"
     script.write_text(BOOTSTRAPS[0].read_text(encoding="utf-8"), encoding="utf-8")
@@ -239,9 +237,9 @@ def test_two_at_once_make_one(bootstrap: Any) -> None:
         )
         for _ in range(2)
     ]
-    said = [process.communicate() for process in both]
-    assert [json.loads(out) for out, _ in said] == [["a word", "--flag"]] * 2, said
-    assert sum("making .venv" in err for _, err in said) == 1
+    outputs = [process.communicate() for process in both]
+    assert [json.loads(out) for out, _ in outputs] == [["a word", "--flag"]] * 2, outputs
+    assert sum("making .venv" in err for _, err in outputs) == 1
     command = subprocess.run(
         [root / ".venv" / "bin" / "byokd", "x y"], capture_output=True, text=True, check=True
     )

@@ -1,7 +1,6 @@
-"""A provider that hands back the key it was asked with, wherever an answer has room for it.
+"""A provider that puts the key of a request into its answer, in every place and spelling.
 
-Knows HTTP/1.1 just far enough to answer, and the spellings in which servers quote a header. Must
-not know what its client makes of it. A model is named `<echo>~<spelling>~<stream or whole>`.
+A small HTTP/1.1 server. The model's name chooses the answer: `<echo>~<spelling>~<stream or whole>`.
 """
 
 from __future__ import annotations
@@ -66,65 +65,65 @@ def _refusal(status: int, **error: Any) -> Reply:
     return status, _JSON, json.dumps({"error": error}).encode()
 
 
-def _wrong(status: int, said: str) -> Reply:
-    told = f"the key {said} is wrong"
-    return _refusal(status, message=told, code=said, type=said, param=said)
+def _wrong(status: int, key: str) -> Reply:
+    message = f"the key {key} is wrong"
+    return _refusal(status, message=message, code=key, type=key, param=key)
 
 
 _STOP = _chunk("stop")
 
 STREAMED: dict[str, Callable[[str], Reply]] = {
-    "text at once": lambda said: _stream(_chunk(content=f"it is {said}, yes"), _STOP),
-    "text a character at a time": lambda said: _stream(
-        *(_chunk(content=each) for each in said), _STOP
+    "text at once": lambda key: _stream(_chunk(content=f"it is {key}, yes"), _STOP),
+    "text a character at a time": lambda key: _stream(
+        *(_chunk(content=piece) for piece in key), _STOP
     ),
-    "text in threes": lambda said: _stream(
-        *(_chunk(content=each) for each in _pieces(said, 3)), _STOP
+    "text in threes": lambda key: _stream(
+        *(_chunk(content=piece) for piece in _pieces(key, 3)), _STOP
     ),
-    "text in two": lambda said: _stream(
-        *(_chunk(content=each) for each in _pieces(said, len(said) // 2)), _STOP
+    "text in two": lambda key: _stream(
+        *(_chunk(content=piece) for piece in _pieces(key, len(key) // 2)), _STOP
     ),
-    "text twice": lambda said: _stream(_chunk(content=said + said), _STOP),
-    "text that breaks off": lambda said: _stream(_chunk(content=said[:-1]), end=b""),
-    "reasoning": lambda said: _stream(
-        *(_chunk(reasoning_content=each) for each in _pieces(said, 5)), _STOP
+    "text twice": lambda key: _stream(_chunk(content=key + key), _STOP),
+    "text that breaks off": lambda key: _stream(_chunk(content=key[:-1]), end=b""),
+    "reasoning": lambda key: _stream(
+        *(_chunk(reasoning_content=piece) for piece in _pieces(key, 5)), _STOP
     ),
-    "arguments": lambda said: _stream(
-        *(_chunk(tool_calls=_call(each)) for each in ['{"k":"', *_pieces(said, 7), '"}']),
+    "arguments": lambda key: _stream(
+        *(_chunk(tool_calls=_call(piece)) for piece in ['{"k":"', *_pieces(key, 7), '"}']),
         _chunk("tool_calls"),
     ),
-    "broken arguments": lambda said: _stream(_chunk(tool_calls=_call(said)), _chunk("tool_calls")),
-    "name of a tool": lambda said: _stream(
-        _chunk(tool_calls=_call("{}", said)), _chunk("tool_calls")
+    "broken arguments": lambda key: _stream(_chunk(tool_calls=_call(key)), _chunk("tool_calls")),
+    "name of a tool": lambda key: _stream(
+        _chunk(tool_calls=_call("{}", key)), _chunk("tool_calls")
     ),
-    "id of a call": lambda said: _stream(
-        _chunk(tool_calls=_call('{"k":', call_id=said)),
-        _chunk(tool_calls=_call("1}", call_id=said)),
+    "id of a call": lambda key: _stream(
+        _chunk(tool_calls=_call('{"k":', call_id=key)),
+        _chunk(tool_calls=_call("1}", call_id=key)),
         _chunk("tool_calls"),
     ),
-    "finish": lambda said: _stream(_chunk(content="x"), _chunk(said)),
-    "usage": lambda said: _stream(
+    "finish": lambda key: _stream(_chunk(content="x"), _chunk(key)),
+    "usage": lambda key: _stream(
         _chunk(content="x"),
         _STOP,
-        b"data: " + json.dumps({"choices": [], "usage": {"x": said, said: 1}}).encode() + b"\n\n",
+        b"data: " + json.dumps({"choices": [], "usage": {"x": key, key: 1}}).encode() + b"\n\n",
     ),
-    "error in the stream": lambda said: _stream(
+    "error in the stream": lambda key: _stream(
         _chunk(content="x"),
-        b"data: " + json.dumps({"error": {"message": said, "code": said}}).encode() + b"\n\n",
+        b"data: " + json.dumps({"error": {"message": key, "code": key}}).encode() + b"\n\n",
     ),
-    "a line that is no JSON": lambda said: _stream(f"data: {said}\n\n".encode(), _STOP),
-    "a comment": lambda said: _stream(f": {said}\n\n".encode(), _chunk(content="x"), _STOP),
+    "a line that is no JSON": lambda key: _stream(f"data: {key}\n\n".encode(), _STOP),
+    "a comment": lambda key: _stream(f": {key}\n\n".encode(), _chunk(content="x"), _STOP),
 }
 
 WHOLE: dict[str, Callable[[str], Reply]] = {
-    "text": lambda said: _whole(f"it is {said}"),
-    "parts": lambda said: _whole([{"type": "text", "text": said}]),
-    "id and model": lambda said: _whole(id=said, model=said, system_fingerprint=said),
-    "usage": lambda said: _whole(usage={"prompt_tokens": 1, "x": [said]}),
-    "call": lambda said: _whole(
-        None, message={"tool_calls": [{"id": said, "function": {"name": "f", "arguments": said}}]}
+    "text": lambda key: _whole(f"it is {key}"),
+    "parts": lambda key: _whole([{"type": "text", "text": key}]),
+    "id and model": lambda key: _whole(id=key, model=key, system_fingerprint=key),
+    "usage": lambda key: _whole(usage={"prompt_tokens": 1, "x": [key]}),
+    "call": lambda key: _whole(
+        None, message={"tool_calls": [{"id": key, "function": {"name": "f", "arguments": key}}]}
     ),
-    "no JSON": lambda said: (200, _JSON, said.encode()),
+    "no JSON": lambda key: (200, _JSON, key.encode()),
 }
 
 REFUSED: dict[str, Callable[[str], Reply]] = {
@@ -132,14 +131,14 @@ REFUSED: dict[str, Callable[[str], Reply]] = {
         str(status): partial(_wrong, status)
         for status in (400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 503, 529)
     },
-    "text": lambda said: (401, {"content-type": "text/plain"}, said.encode()),
-    "page": lambda said: (403, {"content-type": "text/html"}, f"<p>{said}</p>".encode()),
-    "long": lambda said: _refusal(400, message="x" * 2030 + said),
-    "request id": lambda said: (500, _JSON | {"x-request-id": said}, b"{}"),
-    "retry after": lambda said: (429, _JSON | {"retry-after": said}, b"{}"),
-    "redirect": lambda said: (307, {"location": f"https://evil.example/{said}"}, b""),
-    "encoding": lambda said: (200, {"content-encoding": said}, b"x"),
-    "type": lambda said: (200, {"content-type": said}, b"x"),
+    "text": lambda key: (401, {"content-type": "text/plain"}, key.encode()),
+    "page": lambda key: (403, {"content-type": "text/html"}, f"<p>{key}</p>".encode()),
+    "long": lambda key: _refusal(400, message="x" * 2030 + key),
+    "request id": lambda key: (500, _JSON | {"x-request-id": key}, b"{}"),
+    "retry after": lambda key: (429, _JSON | {"retry-after": key}, b"{}"),
+    "redirect": lambda key: (307, {"location": f"https://evil.example/{key}"}, b""),
+    "encoding": lambda key: (200, {"content-encoding": key}, b"x"),
+    "type": lambda key: (200, {"content-type": key}, b"x"),
 }
 
 ECHOES: dict[str, dict[str, Callable[[str], Reply]]] = {
@@ -147,16 +146,16 @@ ECHOES: dict[str, dict[str, Callable[[str], Reply]]] = {
     "whole": WHOLE | REFUSED,
 }
 MODELS: tuple[str, ...] = tuple(
-    f"{echo}~{spelling}~{way}"
-    for way, echoes in ECHOES.items()
+    f"{echo}~{spelling}~{form}"
+    for form, echoes in ECHOES.items()
     for echo, spelling in itertools.product(echoes, SPELLINGS)
 )
-"""Every scenario."""
+"""The models of all answers."""
 
 
 @dataclass
 class Mirror:
-    """A running mirror; `keys` are those it was asked with, `says` what it says instead."""
+    """A running mirror. `keys` are those of the requests; `says` is put into answers instead."""
 
     port: int = 0
     says: str | None = None
@@ -164,7 +163,7 @@ class Mirror:
 
     @property
     def base_url(self) -> str:
-        """Where it is."""
+        """The base URL for `key/store`."""
         return f"http://127.0.0.1:{self.port}/v1"
 
 
@@ -202,15 +201,15 @@ def _answer(running: Mirror, path: str, headers: dict[str, str], body: bytes) ->
     key = headers.get("authorization", "").removeprefix("Bearer ")
     running.keys.append(key)
     echoed = key if running.says is None else running.says
-    asked = json.loads(body)["model"] if body else ""
-    if "~" in asked:
-        echo, spelling, way = asked.split("~")
-        status, told, said = ECHOES[way][echo](SPELLINGS[spelling](echoed))
+    model = json.loads(body)["model"] if body else ""
+    if "~" in model:
+        echo, spelling, form = model.split("~")
+        status, fields, content = ECHOES[form][echo](SPELLINGS[spelling](echoed))
     elif path.endswith("/models"):
-        every = [{"id": f"m-{x(echoed)}", "name": x(echoed)} for x in SPELLINGS.values()]
-        status, told, said = 200, _JSON, json.dumps({"data": every}).encode()
+        models = [{"id": f"m-{x(echoed)}", "name": x(echoed)} for x in SPELLINGS.values()]
+        status, fields, content = 200, _JSON, json.dumps({"data": models}).encode()
     else:
-        status, told, said = _whole(echoed)
-    lines = [f"HTTP/1.1 {status} {key}", *(f"{name}: {value}" for name, value in told.items())]
-    lines += [f"x-echo: {key}", f"content-length: {len(said)}", "connection: close", "", ""]
-    return "\r\n".join(lines).encode("latin-1", "replace") + said
+        status, fields, content = _whole(echoed)
+    lines = [f"HTTP/1.1 {status} {key}", *(f"{name}: {value}" for name, value in fields.items())]
+    lines += [f"x-echo: {key}", f"content-length: {len(content)}", "connection: close", "", ""]
+    return "\r\n".join(lines).encode("latin-1", "replace") + content

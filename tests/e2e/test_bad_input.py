@@ -1,4 +1,4 @@
-"""Bad input: each is a typed error that says what to do, and nothing is lost by it."""
+"""Bad input: each case is a typed error that says what to do, and stored keys stay."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REFUSED: list[tuple[str, str, Any, str, str]] = [
     ("http off loopback", "key/store", _store(baseUrl="http://example.com/v1"), "invalidParams",
      "https"),
     ("a user name in the URL", "key/store", _store(baseUrl="https://a@example.com"),
-     "invalidParams", "plainly"),
+     "invalidParams", "unexpected characters"),
     ("the metadata service", "key/store", _store(baseUrl="http://169.254.169.254/v1"),
      "invalidParams", "cannot be a provider"),
     ("a key with a newline inside", "key/store",
@@ -64,17 +64,17 @@ _REFUSED: list[tuple[str, str, Any, str, str]] = [
 ]  # fmt: skip
 
 
-async def test_each_is_a_typed_error_and_the_key_stays(tmp_path: Path) -> None:
+async def test_bad_params_are_typed_errors_and_the_key_stays(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         key = await store_key(daemon, provider)
-        for name, method, params, kind, says in _REFUSED:
+        for name, method, params, kind, words in _REFUSED:
             with pytest.raises(RpcError) as caught:
                 await daemon.request(method, params)
             data = caught.value.data
             assert (name, data["kind"]) == (name, kind)
             text = data["userMessage"] + str(data["details"])
-            assert says in text, (name, text)
+            assert words in text, (name, text)
             assert data["userMessage"][0].islower() or data["userMessage"][0] in "'\"", name
             assert not data["userMessage"].endswith("."), name
             assert KEY not in str(data), name
@@ -82,7 +82,7 @@ async def test_each_is_a_typed_error_and_the_key_stays(tmp_path: Path) -> None:
         assert len((await daemon.request("key/list", {}))["items"]) == 1
 
 
-async def test_a_known_bad_key_is_refused_and_a_doubtful_one_is_stored(tmp_path: Path) -> None:
+async def test_bad_key_is_refused_and_unprobed_key_is_stored(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         with pytest.raises(RpcError) as caught:
@@ -97,7 +97,9 @@ async def test_a_known_bad_key_is_refused_and_a_doubtful_one_is_stored(tmp_path:
         assert result["probe"]["verdict"] == "unreachable"
 
 
-async def test_what_was_pasted_around_a_key_is_removed_and_reported(tmp_path: Path) -> None:
+async def test_whitespace_and_prefix_of_a_pasted_key_are_removed_and_reported(
+    tmp_path: Path,
+) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         params = _store(
@@ -115,7 +117,7 @@ async def _file_vault(daemon: Daemon) -> None:
     await daemon.request("vault/initialize", {"protection": "keyFile", "acceptRisk": "keyFile"})
 
 
-async def test_a_corrupt_store_is_told_and_never_overwritten(tmp_path: Path) -> None:
+async def test_corrupt_store_is_reported_and_never_overwritten(tmp_path: Path) -> None:
     async with running(data_dir=tmp_path) as daemon:
         await _file_vault(daemon)
         await daemon.close()
@@ -154,7 +156,7 @@ async def test_two_daemons_share_one_store(tmp_path: Path) -> None:
         assert (await first.request("audit/verify", {}))["ok"]
 
 
-async def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_full_disk_is_reported_and_no_key_is_lost(tmp_path: Path) -> None:
     async with (
         sandbox() as provider,
         running("--store-max-pages", "40", data_dir=tmp_path) as daemon,

@@ -1,10 +1,8 @@
-"""A key goes in and comes out in one place only: the request to its provider.
+"""A key appears only in the request to its provider.
 
-Marker secrets are pushed through every method and every error path, with debug logging and a
-client that traces every frame. Then everything that the daemon wrote, was started with or left
-behind is searched for them, in every encoding that a program uses by accident.
-
-A new method needs one line in `CALLS`.
+Canary secrets go through every method and every error path, with debug logging and a client that
+traces every frame. Then the daemon's output, arguments, environment and files are searched for
+them, in every encoding that a program may use by accident. A new method needs a row in `CALLS`.
 """
 
 from __future__ import annotations
@@ -45,7 +43,7 @@ _AGAINST_KEY = re.compile(r"4\d\d~|text~|page~|sandbox-fault-(401|echo-key)")
 
 @dataclass
 class World:
-    """A client in verbose trace mode: it keeps what it sends and gets."""
+    """A client in verbose trace mode, with all that it sent and received."""
 
     daemon: Daemon
     url: str
@@ -57,7 +55,7 @@ class World:
     count: int = 0
 
     async def call(self, method: str, params: Json) -> Any:
-        """Send a request, whatever comes of it."""
+        """Send a request; return its result, or None for an error."""
         self.called.add(method)
         self.count += 1
         self.trace.append(json.dumps(params).encode())
@@ -74,35 +72,34 @@ class World:
         return {"sealed": seal.seal(self.daemon.info["sealing"]["publicKey"], text, info)}
 
     def key_for(self, method: str) -> Json:
-        """Return the key as a new one for this provider and address."""
+        """Return params with the key sealed for a method that stores or probes it."""
         sealed = self.seal(self.key, method, "apiKey", provider=GENERIC, base_url=self.url)
         return {"provider": GENERIC, "baseUrl": self.url, "fields": {"apiKey": sealed}}
 
     def passphrase_for(self, method: str) -> Json:
-        """Return the passphrase."""
+        """Return params with the passphrase sealed for a method."""
         return {"passphrase": self.seal(self.passphrase, method, "passphrase")}
 
-    def found(self, *names: str) -> Json:
-        """Return the key as the value of variables that a client read."""
+    def variables(self, *names: str) -> Json:
+        """Return params of `key/import` with the key as the value of these variables."""
         sealed = {name: self.seal(self.key, "key/import", name) for name in names}
         return {"source": {"type": "variables", "variables": sealed}}
 
     @property
     def one(self) -> Json:
-        """The stored key, by its id."""
+        """Params with the id of the stored key."""
         return {"keyId": self.key_id}
 
     @property
     def rotated(self) -> Json:
-        """The same key once more, sealed for the entry that is there."""
+        """Params of `key/rotate` with the same key, sealed for the stored entry."""
         sealed = self.seal(self.key, "key/rotate", "apiKey", provider=GENERIC, key_id=self.key_id)
         return self.one | {"fields": {"apiKey": sealed}}
 
 
 Params = Callable[[World], Iterable[Json]]
 
-# In this order, and those that end something in the last rows. What a method refuses is as good a
-# scenario as what it does.
+# Called in this order; the last rows delete. Errors are scenarios as well as results.
 CALLS: dict[str, Params] = {
     "vault/initialize": lambda w: [
         {"protection": "passphrase", "acceptRisk": "passphrase"}
@@ -123,8 +120,10 @@ CALLS: dict[str, Params] = {
     "key/setDefault": lambda w: [w.one],
     "key/list": lambda _: [{}],
     "key/import": lambda w: [
-        w.found("MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "NOBODYS"),
-        w.found("MISTRAL_API_KEY") | {"choose": [{"id": "item_" + "0" * 32}]},
+        w.variables(
+            "MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "UNKNOWN",
+        ),
+        w.variables("MISTRAL_API_KEY") | {"choose": [{"id": "item_" + "0" * 32}]},
         {"source": {"type": "environment"}},
         {"source": {"type": "bundle", "path": "/nowhere"} | w.passphrase_for("key/import")},
     ],
@@ -165,7 +164,7 @@ def test_every_method_has_a_scenario() -> None:
 
 
 async def _begin(daemon: Daemon, url: str, key: str, passphrase: str) -> World:
-    """Shake hands, ask for traces, make the vault and store the key."""
+    """Initialize with verbose traces, create the vault and store the key."""
     await daemon.initialize()
     daemon.notify("$/setTrace", {"value": "verbose"})
     world = World(daemon, url, key, passphrase)
@@ -184,49 +183,49 @@ async def _call(world: World, methods: Iterable[str]) -> None:
 
 
 async def _chats(world: World, models: Iterable[str]) -> None:
-    """Ask for each of these: at once, but for those that could take the key out of use."""
-    asked = [(model, stream) for model in models for stream in _ways(model)]
+    """Send a chat to each model: at once, except those that may disable the key."""
+    rows = [(model, stream) for model in models for stream in _streaming(model)]
 
     async def chat(model: str, stream: bool) -> None:  # noqa: FBT001 - a row of the table
         params = chat_params(model, **world.one, stream=stream, includeRaw=stream)
-        async with few:
+        async with slots:
             await world.call("chat/send", params)
 
-    few = asyncio.Semaphore(32)
-    await asyncio.gather(*(chat(*row) for row in asked if not _AGAINST_KEY.match(row[0])))
-    for row in asked:
+    slots = asyncio.Semaphore(32)
+    await asyncio.gather(*(chat(*row) for row in rows if not _AGAINST_KEY.match(row[0])))
+    for row in rows:
         if _AGAINST_KEY.match(row[0]):
             await chat(*row)
             await world.call("key/enable", world.one)
 
 
-def _ways(model: str) -> Sequence[bool]:
+def _streaming(model: str) -> Sequence[bool]:
     return (True, False) if "~" not in model else (not model.endswith("~whole"),)
 
 
-# --- what is searched ----------------------------------------------------------------------------
+# --- searching -----------------------------------------------------------------------------------
 
 
 def _processes(pid: int) -> dict[str, bytes]:
-    """Return what the daemon and its children were started with."""
+    """Return the arguments and environments of the daemon and its children."""
     seen = {}
-    for one in [pid, *_children(pid)]:
+    for process in [pid, *_children(pid)]:
         for name in ("cmdline", "environ"):
-            with suppress(OSError):  # a child that is gone, or one that only root may look at
-                seen[f"{name} of {one}"] = Path(f"/proc/{one}/{name}").read_bytes()
+            with suppress(OSError):  # a child that has ended, or that only root may read
+                seen[f"{name} of {process}"] = Path(f"/proc/{process}/{name}").read_bytes()
     return seen
 
 
 def _children(pid: int) -> list[int]:
-    found: list[int] = []
+    children: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
-    return found + [below for child in found for below in _children(child)]
+            children += [int(child) for child in task.read_text().split()]
+    return children + [below for child in children for below in _children(child)]
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Return every file: store, sidecars, backups, what is temporary, core dumps."""
+    """Return every file: store, sidecars, backups, temporary files, core dumps."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
@@ -240,22 +239,22 @@ def _spellings(secret: str) -> Iterator[bytes]:
     yield json.dumps(secret)[1:-1].encode()
     yield secret.encode("utf-16-le")
     for skip in range(3):
-        # A middle of the base64 that does not depend on what stood before the secret.
+        # The middle of the base64, which does not depend on the bytes before the secret.
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(b"\0" * skip + raw)[8:-4]
     for start in range(len(raw) - _WINDOW_CHARS + 1):
         yield raw[start : start + _WINDOW_CHARS]
 
 
-def _search(seen: dict[str, bytes], *hidden: str) -> None:
-    for secret in hidden:
+def _search(places: dict[str, bytes], *secrets_: str) -> None:
+    for secret in secrets_:
         spellings = [*_spellings(secret)]
-        for place, data in seen.items():
+        for place, data in places.items():
             for spelling in spellings:
                 assert spelling not in data, f"a secret is in {place}"
 
 
-def _wrote(world: World) -> dict[str, bytes]:
+def _output(world: World) -> dict[str, bytes]:
     daemon = world.daemon
     return {
         "frames": b"\n".join(daemon.wire),
@@ -265,7 +264,7 @@ def _wrote(world: World) -> dict[str, bytes]:
 
 
 def _markers() -> tuple[str, str]:
-    """Return a key and a passphrase; the key has what each spelling changes."""
+    """Return a key and a passphrase; the key has characters that each encoding changes."""
     return f'canary/{secrets.token_hex(16)}+"\\&<>', "passphrase " + secrets.token_hex(16)
 
 
@@ -292,15 +291,15 @@ async def _mirrored(tmp_path: Path, models: Iterable[str]) -> World:
         assert world.called == CALLS.keys()
         seen = _processes(daemon.process.pid)
         assert await daemon.close() == 0
-    assert sum(asked == key for asked in provider.keys) > 8, "the key did go to its provider"
+    assert sum(sent == key for sent in provider.keys) > 8, "the key was sent to its provider"
     assert [*tmp_path.rglob("vault.db")]
-    wrote = _wrote(world)
-    assert wrote["frames"].count(b"***") > len(world.daemon.events) / 2, "it was echoed, and masked"
-    _search(seen | wrote | _files(tmp_path), key, passphrase)
+    output = _output(world)
+    assert output["frames"].count(b"***") > len(world.daemon.events) / 2, "echoes were redacted"
+    _search(seen | output | _files(tmp_path), key, passphrase)
     return world
 
 
-async def test_a_provider_that_echoes_the_key_is_not_heard(tmp_path: Path) -> None:
+async def test_key_echoed_by_a_provider_is_redacted_everywhere(tmp_path: Path) -> None:
     every_echo = [model for model in MODELS if "~raw~" in model]
     every_spelling = [f"text at once~{spelling}~stream" for spelling in SPELLINGS]
     await _mirrored(tmp_path, [*every_echo, *every_spelling])
@@ -308,13 +307,13 @@ async def test_a_provider_that_echoes_the_key_is_not_heard(tmp_path: Path) -> No
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_every_echo_in_every_spelling(tmp_path: Path) -> None:
+async def test_key_echoed_in_every_place_and_spelling_is_redacted(tmp_path: Path) -> None:
     world = await _mirrored(tmp_path, MODELS)
     print(f"\n{world.count} scenarios, 0 hits")
     assert world.count >= 300
 
 
-async def test_a_provider_with_faults_hears_the_key_and_nobody_else(tmp_path: Path) -> None:
+async def test_key_is_in_no_output_when_a_provider_fails(tmp_path: Path) -> None:
     key, passphrase = f"canary-{secrets.token_hex(24)}", _markers()[1]
     async with (
         Sandbox(keys=[key]) as provider,
@@ -325,15 +324,13 @@ async def test_a_provider_with_faults_hears_the_key_and_nobody_else(tmp_path: Pa
         seen = _processes(daemon.process.pid)
         assert await daemon.close() == 0
         assert sum(key in request.credential for request in provider.requests) > 20
-    _search(seen | _wrote(world) | _files(tmp_path), key, passphrase)
+    _search(seen | _output(world) | _files(tmp_path), key, passphrase)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals end a process otherwise elsewhere")
+@pytest.mark.skipif(os.name != "posix", reason="signals work differently elsewhere")
 @pytest.mark.parametrize("ended", [signal.SIGABRT, signal.SIGSEGV], ids=["abort", "crash"])
-async def test_a_crash_in_the_middle_of_a_chat_tells_nothing(
-    tmp_path: Path, ended: signal.Signals
-) -> None:
-    """With Python's own crash report switched on."""
+async def test_crash_during_a_chat_writes_no_key(tmp_path: Path, ended: signal.Signals) -> None:
+    """With Python's `faulthandler` on."""
     key, passphrase = f"canary-{secrets.token_hex(24)}", _markers()[1]
     async with (
         Sandbox(keys=[key]) as provider,
@@ -346,5 +343,5 @@ async def test_a_crash_in_the_middle_of_a_chat_tells_nothing(
         await daemon.until("chat/events")
         daemon.process.send_signal(ended)
         assert await daemon.gone() == -ended
-    assert b"Current thread" in daemon.stderr, "the crash was reported"
-    _search(_wrote(world) | _files(tmp_path), key, passphrase)
+    assert b"Current thread" in daemon.stderr, "faulthandler wrote its report"
+    _search(_output(world) | _files(tmp_path), key, passphrase)

@@ -1,9 +1,9 @@
-"""Every provider gets back of its own answers what it wants, and would have refused anything else.
+"""Providers get back what they require of their answers: reasoning, signatures, call ids.
 
-For each provider with tools, in each format it is asked in: the real process over stdio is told a
-question, the sandbox in that provider's place thinks, says what it will do and calls a tool, gets
-the tool's result, and answers. Then the very request that was accepted is sent again, spoilt once
-for each rule of that provider, and must be refused in the provider's own words.
+For each provider with tools, in each of its dialects: a chat through the real daemon, where the
+sandbox in the provider's place reasons, calls a tool, gets its result and answers. Then the request
+that was accepted is sent again, spoiled once for each rule of the provider, and must be refused
+with the provider's own error.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
         "us.anthropic.claude-opus-4-7-",
     ),
 }
-"""Further families of models that a format is spoken differently to."""
+"""More model families for which a dialect encodes differently."""
 _THOUGHT, _PLAN = "The person wants an answer.", "Let me look that up."
 _OLD_REASONER = "deepseek-reasoner-"
 _LARGE = "mistral-large-latest-"
@@ -58,7 +58,7 @@ _LARGE = "mistral-large-latest-"
 
 @dataclass(frozen=True)
 class Row:
-    """One conversation: with whom, in which format, about which model, with which kind of key."""
+    """One conversation: provider, dialect, model, kind of key, and whether it streams."""
 
     provider: str
     dialect: str
@@ -73,13 +73,13 @@ class Row:
 
 @dataclass
 class Outcome:
-    """How a conversation went, and what became of its spoilt last requests, by rule."""
+    """The result of a conversation, and the responses to its spoiled last request, by rule."""
 
     verdict: str = ""
     answers: list[Json] = field(default_factory=list)
     error: str = ""
     sent: list[Json] = field(default_factory=list)
-    spoilt: dict[str, tuple[int, str]] = field(default_factory=dict)
+    spoiled: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 def _rows() -> Iterator[Row]:
@@ -117,7 +117,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Row, Outcome]:
 
 
 async def _play(data_dir: Path) -> dict[Row, Outcome]:
-    """Have all conversations, in one daemon and one sandbox."""
+    """Run all conversations with one daemon and one sandbox."""
     async with (
         Sandbox(keys=[KEY]) as sandbox,
         running(data_dir=data_dir) as daemon,
@@ -153,7 +153,7 @@ async def _stored(daemon: Daemon, sandbox: Sandbox, record: Provider, kind: str)
 
 
 async def _converse(daemon: Daemon, sandbox: Sandbox, row: Row, key_id: str) -> Outcome:
-    """Ask, run the tool, ask again."""
+    """Send the question, then the tool's result."""
     outcome = Outcome()
     first = len(sandbox.requests)
     messages: list[Json] = [{"role": "user", "content": _QUESTION}]
@@ -188,7 +188,7 @@ async def _converse(daemon: Daemon, sandbox: Sandbox, row: Row, key_id: str) -> 
 
 
 async def _spoil(transport: HttpTransport, sandbox: Sandbox, row: Row, outcome: Outcome) -> None:
-    """Send the accepted request again, spoilt once for each rule."""
+    """Send the accepted request again, spoiled once for each rule."""
     auth = load()[row.provider].auth
     header = (auth.header, KEY) if auth.scheme == "header" else ("authorization", f"Bearer {KEY}")
     last = outcome.sent[-1]
@@ -197,20 +197,20 @@ async def _spoil(transport: HttpTransport, sandbox: Sandbox, row: Row, outcome: 
         try:
             SPOILERS[echo.rule](body, echo.options or {})
         except (AssertionError, LookupError, StopIteration) as error:
-            outcome.spoilt[echo.rule] = (0, f"nothing to spoil: {error!r} in {body}")
+            outcome.spoiled[echo.rule] = (0, f"cannot be spoiled: {error!r} in {body}")
             continue
         request = HttpRequest(
             "POST", sandbox.origin + last["path"], Headers([header]), json.dumps(body).encode()
         )
         response = await transport.send(request)
-        outcome.spoilt[echo.rule] = (response.status, response.body.decode(errors="replace"))
+        outcome.spoiled[echo.rule] = (response.status, response.body.decode(errors="replace"))
 
 
-# --- what is true of them ------------------------------------------------------------------------
+# --- checks --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=str)
-def test_what_was_thought_comes_back(outcomes: dict[Row, Outcome], row: Row) -> None:
+def test_conversation_with_a_tool_is_accepted(outcomes: dict[Row, Outcome], row: Row) -> None:
     outcome = outcomes[row]
     assert not outcome.error
     first, last = outcome.answers
@@ -218,13 +218,13 @@ def test_what_was_thought_comes_back(outcomes: dict[Row, Outcome], row: Row) -> 
     calls = [part for part in first["message"]["content"] if part["type"] == "toolCall"]
     assert [call["arguments"] for call in calls] == [{"city": "Lisbon"}]
     assert last["finishReason"]["unified"] == "stop"
-    said = "".join(p["text"] for p in last["message"]["content"] if p["type"] == "text")
-    assert said.endswith("The tool says: 18 degrees")
-    assert len(outcome.sent) == 2, "nothing was asked twice"
+    text = "".join(p["text"] for p in last["message"]["content"] if p["type"] == "text")
+    assert text.endswith("The tool says: 18 degrees")
+    assert len(outcome.sent) == 2, "no request was sent twice"
 
 
-def _wanted(row: Row) -> tuple[str, ...]:
-    """Return what a model makes use of when it comes back, though nobody refuses without."""
+def _helpful(row: Row) -> tuple[str, ...]:
+    """Return texts that help a model when they are sent back, and that no provider requires."""
     quirks = load()[row.provider].quirks_for(row.model)
     fits = re.search(quirks.reasoning_echo_models or "", row.model)
     if row.dialect == "cohere_chat":
@@ -235,38 +235,37 @@ def _wanted(row: Row) -> tuple[str, ...]:
     return (_THOUGHT,) if echoes and fits else ()
 
 
-@pytest.mark.parametrize("row", [row for row in _ROWS if _wanted(row)], ids=str)
-def test_what_is_of_use_comes_back_too(outcomes: dict[Row, Outcome], row: Row) -> None:
+@pytest.mark.parametrize("row", [row for row in _ROWS if _helpful(row)], ids=str)
+def test_reasoning_that_helps_is_sent_back(outcomes: dict[Row, Outcome], row: Row) -> None:
     sent = json.dumps(outcomes[row].sent[-1]["body"])
-    assert [text for text in _wanted(row) if text not in sent] == []
+    assert [text for text in _helpful(row) if text not in sent] == []
 
 
 @pytest.mark.parametrize("row", [row for row in _ROWS if row.key == "plain"], ids=str)
-def test_anything_else_is_refused(outcomes: dict[Row, Outcome], row: Row) -> None:
+def test_spoiled_request_is_refused(outcomes: dict[Row, Outcome], row: Row) -> None:
     rules = _rules(row)
-    assert {echo.rule for echo in rules} == set(outcomes[row].spoilt)
+    assert {echo.rule for echo in rules} == set(outcomes[row].spoiled)
     for echo in rules:
-        status, body = outcomes[row].spoilt[echo.rule]
+        status, body = outcomes[row].spoiled[echo.rule]
         assert status == echo.error["status"], (echo.rule, body)
         words = re.split(r"\{\w+\}", echo.error.get("message", ""))
         assert json.dumps(max(words, key=len))[1:-1] in body, echo.rule
 
 
-def test_a_key_is_probed_where_the_provider_answers(outcomes: dict[Row, Outcome]) -> None:
+def test_key_probe_is_valid_where_there_is_one(outcomes: dict[Row, Outcome]) -> None:
     verdicts: dict[str, set[str]] = {}
     for row, outcome in outcomes.items():
         verdicts.setdefault(outcome.verdict, set()).add(row.provider)
-    # Where the only probe is on another host than the one that chats, it is not asked of a key
-    # that is for elsewhere.
+    # A probe on another host than the chat's is not sent with a key for a custom base URL.
     elsewhere = {p.id for p in load().values() if p.probe.path is None and p.models.path is None}
     assert verdicts.pop("unknown", set()) <= elsewhere
     assert set(verdicts) == {"valid"}
 
 
-def test_every_rule_is_broken_somewhere() -> None:
+def test_every_rule_has_a_spoiler() -> None:
     assert {echo.rule for p in load() for echo in behaviour(p).echoes} == set(SPOILERS)
 
 
-def test_every_provider_with_tools_is_asked() -> None:
+def test_every_provider_with_tools_has_a_conversation() -> None:
     with_tools: set[Any] = {p.id for p in load().values() if p.quirks.tools_supported}
     assert {row.provider for row in _ROWS} == with_tools

@@ -1,6 +1,6 @@
-"""What a provider refuses by name is left out, and what a client dropped goes back.
+"""A parameter that a provider refuses is left out, and state that a client dropped is restored.
 
-The real daemon against a scripted server on loopback, which answers by what it is sent.
+The real daemon against a scripted server on loopback.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIGNED = "c2lnbmVk"
 
 
 class _Server:
-    """Answers each chat with what `reply` makes of its body; `bodies` holds what was sent."""
+    """Answers each chat with `reply(body)`; `bodies` holds the bodies it received."""
 
     def __init__(self, reply: Callable[[Json], tuple[int, Json]]) -> None:
         self.bodies: list[Json] = []
@@ -34,8 +34,8 @@ class _Server:
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         self.bodies.append(json.loads(await request.read()))
-        status, said = self._reply(self.bodies[-1])
-        return web.json_response(said, status=status)
+        status, answer = self._reply(self.bodies[-1])
+        return web.json_response(answer, status=status)
 
 
 @asynccontextmanager
@@ -53,11 +53,11 @@ async def _serving(reply: Callable[[Json], tuple[int, Json]]) -> AsyncIterator[_
 
 async def _store(daemon: Daemon, provider: str, base_url: str) -> None:
     fields = {"apiKey": {"plain": KEY}}
-    asked = {"provider": provider, "fields": fields, "baseUrl": base_url, "probe": "skip"}
-    await daemon.request("key/store", asked)
+    params = {"provider": provider, "fields": fields, "baseUrl": base_url, "probe": "skip"}
+    await daemon.request("key/store", params)
 
 
-def _takes_no_temperature(body: Json) -> tuple[int, Json]:
+def _refuse_temperature(body: Json) -> tuple[int, Json]:
     if "temperature" in body:
         text = "Unsupported parameter: 'temperature' is not supported with this model."
         error = {"message": text, "param": "temperature", "code": "unsupported_parameter"}
@@ -66,8 +66,8 @@ def _takes_no_temperature(body: Json) -> tuple[int, Json]:
     return 200, {"choices": [{"message": message, "finish_reason": "stop"}]}
 
 
-async def test_a_refused_parameter_is_left_out_once_and_remembered(tmp_path: Path) -> None:
-    async with _serving(_takes_no_temperature) as server, running(data_dir=tmp_path) as daemon:
+async def test_refused_parameter_is_left_out_and_remembered(tmp_path: Path) -> None:
+    async with _serving(_refuse_temperature) as server, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         await _store(daemon, GENERIC, f"{server.origin}/v1")
 
@@ -98,8 +98,8 @@ async def test_a_refused_parameter_is_left_out_once_and_remembered(tmp_path: Pat
         assert await daemon.close() == 0
 
 
-def _calls_then_answers(body: Json) -> tuple[int, Json]:
-    """Call a tool with a signature, and later insist on having it back."""
+def _require_signature(body: Json) -> tuple[int, Json]:
+    """Call a tool with a signature; answer its result only with that signature."""
     calls = [p for turn in body["contents"] for p in turn["parts"] if "functionCall" in p]
     if not calls:
         call = {"name": "weather", "args": {"city": "Rome"}}
@@ -112,26 +112,26 @@ def _calls_then_answers(body: Json) -> tuple[int, Json]:
     return 200, {"candidates": [{"content": content, "finishReason": "STOP"}]}
 
 
-async def test_a_state_that_the_client_dropped_goes_back(tmp_path: Path) -> None:
-    async with _serving(_calls_then_answers) as server, running(data_dir=tmp_path) as daemon:
+async def test_state_that_the_client_dropped_is_restored(tmp_path: Path) -> None:
+    async with _serving(_require_signature) as server, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         await _store(daemon, "google", f"{server.origin}/v1beta")
 
         async def ask(*messages: Json) -> Json:
-            asked = {"provider": "google", "messages": list(messages), "tools": [_TOOL]}
-            params = chat_params("gemini-3-pro-preview", stream=False) | asked
+            chat = {"provider": "google", "messages": list(messages), "tools": [_TOOL]}
+            params = chat_params("gemini-3-pro-preview", stream=False) | chat
             result: Json = await daemon.request("chat/send", params)
             return result
 
         answer = (await ask(_ASK))["message"]
         (call,) = answer["content"]
         assert call["providerState"]["thoughtSignature"] == _SIGNED
-        kept = {name: call[name] for name in ("type", "callId", "name", "arguments")}
-        told = {"type": "toolResult", "callId": call["callId"], "content": "sunny"}
+        without_state = {name: call[name] for name in ("type", "callId", "name", "arguments")}
+        tool_result = {"type": "toolResult", "callId": call["callId"], "content": "sunny"}
         result = await ask(
             _ASK,
-            {"role": "assistant", "content": [kept]},
-            {"role": "tool", "content": [told]},
+            {"role": "assistant", "content": [without_state]},
+            {"role": "tool", "content": [tool_result]},
         )
         assert result["message"]["content"][0]["text"] == "It is sunny."
         assert await daemon.close() == 0

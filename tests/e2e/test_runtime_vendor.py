@@ -1,7 +1,4 @@
-"""A vendor that nobody here knew of is a file of its person's, and no line of Python.
-
-The real daemon with `--config`; a record written beside that file while nothing of it was known.
-"""
+"""A user adds a provider with a record file beside the configuration file, without Python."""
 
 from __future__ import annotations
 
@@ -50,7 +47,7 @@ def _write(config: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_record_is_enough_to_chat(tmp_path: Path) -> None:
+async def test_users_record_is_enough_to_chat(tmp_path: Path) -> None:
     config = tmp_path / "config" / "config.toml"
     config.parent.mkdir()
     async with sandbox() as provider:
@@ -77,9 +74,9 @@ async def _chat(data_dir: Path, config: Path, provider: Sandbox) -> None:
         assert result["message"]["content"][0]["text"].startswith("You said")
         assert result["route"]["provider"] == "my-vendor"
         assert provider.requests[-1].credential == KEY
-        said = await daemon.until("window/logMessage")
-        assert said["type"] == 2
-        assert "broken.toml: id: must be broken" in said["message"]
+        log = await daemon.until("window/logMessage")
+        assert log["type"] == 2
+        assert "broken.toml: id: must be broken" in log["message"]
         assert await daemon.close() == 0
     assert b"broken.toml: id: must be broken" in daemon.stderr
 
@@ -96,34 +93,34 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "says"), REFUSED, ids=[says for _, says in REFUSED])
-def test_what_does_not_fit_is_refused_with_file_and_field(
-    tmp_path: Path, text: str, says: str
+@pytest.mark.parametrize(("text", "error"), REFUSED, ids=[error for _, error in REFUSED])
+def test_invalid_record_is_refused_with_file_and_field(
+    tmp_path: Path, text: str, error: str
 ) -> None:
     path = tmp_path / "my-vendor.toml"
     path.write_text(text, encoding="utf-8")
-    found, (fault,) = read_providers(tmp_path, load())
-    assert not found
+    records, (fault,) = read_providers(tmp_path, load())
+    assert not records
     assert str(path) in fault
-    assert says in fault
+    assert error in fault
 
 
-def test_a_record_of_ours_cannot_be_replaced(tmp_path: Path) -> None:
+def test_shipped_record_cannot_be_replaced(tmp_path: Path) -> None:
     text = PLAIN.replace('id = "my-vendor"', f'id = "{BUILT_IN}"')
     (tmp_path / f"{BUILT_IN}.toml").write_text(text, encoding="utf-8")
-    found, (fault,) = read_providers(tmp_path, load())
-    assert not found
+    records, (fault,) = read_providers(tmp_path, load())
+    assert not records
     assert "comes with byokd" in fault
 
 
-def test_the_bounds(tmp_path: Path) -> None:
+def test_number_and_size_of_records_are_bounded(tmp_path: Path) -> None:
     for number in range(OWN_PROVIDERS_MAX):
         text = PLAIN.replace("my-vendor", f"v{number}")
-        room = OWN_RECORD_MAX_BYTES - len(text)
-        (tmp_path / f"v{number}.toml").write_text(text + "#" * room, encoding="utf-8")
-    found, faults = read_providers(tmp_path, load())
-    assert (len(found), faults) == (OWN_PROVIDERS_MAX, [])
+        padding = OWN_RECORD_MAX_BYTES - len(text)
+        (tmp_path / f"v{number}.toml").write_text(text + "#" * padding, encoding="utf-8")
+    records, faults = read_providers(tmp_path, load())
+    assert (len(records), faults) == (OWN_PROVIDERS_MAX, [])
     (tmp_path / "z.toml").write_text(PLAIN, encoding="utf-8")
-    found, (fault,) = read_providers(tmp_path, load())
-    assert len(found) == OWN_PROVIDERS_MAX
+    records, (fault,) = read_providers(tmp_path, load())
+    assert len(records) == OWN_PROVIDERS_MAX
     assert "more than" in fault

@@ -1,6 +1,7 @@
-"""No entry in the audit trail, no change: every method, on a store that refuses entries.
+"""Without an audit entry there is no change: every method, on a store that refuses entries.
 
-Knows the real daemon, and the file only to make it refuse. A method that is in no table here fails.
+The real daemon; a trigger in the database makes it refuse entries. A method that is in none of the
+tables here fails a test.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ _RECIPIENT = SealingKey().public_key_b64
 READING = {
     "provider/list", "provider/test", "key/list", "vault/status", "audit/list", "audit/verify",
     "audit/export", "account/list",
-    "model/list", "model/refresh",  # what they keep is a provider's answer
-    "chat/send",  # its use is counted, and written later
-    "vault/lock",  # forgets keys of the process; the disk must not be able to keep them there
+    "model/list", "model/refresh",  # they store only a provider's answer
+    "chat/send",  # uses are counted and written later
+    "vault/lock",  # drops the keys from memory, whatever the disk does
 }  # fmt: skip
-"""Methods that change nothing an entry would tell of."""
+"""Methods that change nothing that has an audit entry."""
 
 
-class World:
-    """A daemon with a vault, two keys and a disabled one."""
+class Scenario:
+    """A daemon with a vault, two active keys and a disabled one."""
 
     def __init__(self, daemon: Daemon, folder: Path, url: str) -> None:
         self.daemon = daemon
@@ -75,7 +76,7 @@ class World:
         return {"source": source, "choose": [{"id": item["id"]}], "probe": "skip"}
 
     def rows(self) -> dict[str, list[Any]]:
-        """Return every table's rows; of the one row, what is more than a count of commits."""
+        """Return the rows of every table; of `meta` without the commit counter."""
         raw = sqlite3.connect(self.file)
         names = [row[0] for row in raw.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
         rows = {name: raw.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608
@@ -86,7 +87,7 @@ class World:
 
 
 def refuse(file: Path) -> None:
-    """Make a store refuse every entry of the trail."""
+    """Make the database refuse every audit entry."""
     raw = sqlite3.connect(file)
     with raw:
         raw.execute("CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'x'); END")
@@ -94,14 +95,14 @@ def refuse(file: Path) -> None:
 
 
 def accept(file: Path) -> None:
-    """Make it take them again."""
+    """Make the database accept audit entries again."""
     raw = sqlite3.connect(file)
     with raw:
         raw.execute("DROP TRIGGER no")
     raw.close()
 
 
-Params = Callable[[World], Any]
+Params = Callable[[Scenario], Any]
 
 MUTATING: dict[str, Params] = {
     "key/store": lambda w: w.key(),
@@ -127,16 +128,16 @@ MUTATING: dict[str, Params] = {
     "vault/rekey dataKeys": lambda w: w.rekey("dataKeys"),
     "vault/rekey everything": lambda w: w.rekey("everything"),
 }  # fmt: skip
-"""A call of each method that would change something; of `vault/rekey`, one for each change."""
+"""Params of each method that changes something; `vault/rekey` once per kind of change."""
 
-OTHERWISE = {"vault/initialize", "vault/unlock", "vault/restore"}
-"""Those that need a store of their own: each has a test below."""
+OWN_TESTS = {"vault/initialize", "vault/unlock", "vault/restore"}
+"""Methods that need a store of their own; each has a test below."""
 
 
 def test_every_method_is_in_a_table() -> None:
     named = {name.partition(" ")[0] for name in MUTATING}
-    assert READING | named | OTHERWISE == {method.name for method in REQUESTS}
-    assert not READING & (named | OTHERWISE)
+    assert READING | named | OWN_TESTS == {method.name for method in REQUESTS}
+    assert not READING & (named | OWN_TESTS)
     changes = {name.partition(" ")[2] for name in MUTATING if name.startswith("vault/rekey")}
     schema = str(next(m for m in REQUESTS if m.name == "vault/rekey").params_type().model_fields)
     assert all(change in schema for change in changes)
@@ -144,46 +145,46 @@ def test_every_method_is_in_a_table() -> None:
 
 
 @asynccontextmanager
-async def _world(folder: Path) -> AsyncIterator[World]:
+async def _scenario(folder: Path) -> AsyncIterator[Scenario]:
     async with sandbox() as provider, running("--allow-export", data_dir=folder) as daemon:
         await daemon.initialize()
-        yield World(daemon, folder, provider.base_url)
+        yield Scenario(daemon, folder, provider.base_url)
 
 
-def _kept(state: Path) -> list[str]:
-    """Name what keeps keys; the anchor follows a commit of before whenever it comes to it."""
+def _key_files(state: Path) -> list[str]:
+    """Return the files that hold keys. The anchor may still follow an earlier commit."""
     return sorted(path.name for path in state.iterdir() if not path.name.startswith("anchor"))
 
 
-async def test_no_entry_no_change(tmp_path: Path) -> None:
-    async with _world(tmp_path) as world:
-        await world.fill()
-        refuse(world.file)
-        before = world.rows()
-        files = _kept(tmp_path / "state")
+async def test_no_change_without_an_audit_entry(tmp_path: Path) -> None:
+    async with _scenario(tmp_path) as scenario:
+        await scenario.fill()
+        refuse(scenario.file)
+        before = scenario.rows()
+        files = _key_files(tmp_path / "state")
         for name, params in MUTATING.items():
-            given = params(world)
-            given = given if isinstance(given, dict) else await given
-            assert await _refusal(world.daemon, name.partition(" ")[0], given) in _KINDS, name
-            assert world.rows() == before, name
-            assert _kept(tmp_path / "state") == files, name
-        locked = (await world.daemon.request("vault/lock", {}))["vault"]
-        assert locked["reason"] == "lockedByUser", "a disk that refuses does not keep keys here"
-        unlocked = (await world.daemon.request("vault/unlock", {}))["vault"]
+            values = params(scenario)
+            values = values if isinstance(values, dict) else await values
+            assert await _refusal(scenario.daemon, name.partition(" ")[0], values) in _KINDS, name
+            assert scenario.rows() == before, name
+            assert _key_files(tmp_path / "state") == files, name
+        locked = (await scenario.daemon.request("vault/lock", {}))["vault"]
+        assert locked["reason"] == "lockedByUser", "the keys are dropped from memory all the same"
+        unlocked = (await scenario.daemon.request("vault/unlock", {}))["vault"]
         assert unlocked["state"] == "unlocked"
-        assert world.rows() == before
-        accept(world.file)
-        assert (await world.daemon.request("audit/verify", {}))["ok"]
-        for name in ("key/setDefault", "key/enable", "vault/rekey removeSlot"):  # and now they do
-            await world.daemon.request(name.partition(" ")[0], MUTATING[name](world))
-        assert world.rows() != before
+        assert scenario.rows() == before
+        accept(scenario.file)
+        assert (await scenario.daemon.request("audit/verify", {}))["ok"]
+        for name in ("key/setDefault", "key/enable", "vault/rekey removeSlot"):  # these work again
+            await scenario.daemon.request(name.partition(" ")[0], MUTATING[name](scenario))
+        assert scenario.rows() != before
 
 
 _KINDS = {"internal", "storeFailed", "vaultCorrupt"}
 
 
 async def _refusal(daemon: Daemon, method: str, params: Json) -> str:
-    """Return the kind of error; that of the one chosen item where there is an outcome for each."""
+    """Return the kind of the error, or of the first outcome's error, or `none`."""
     try:
         result = await daemon.request(method, params)
     except RpcError as error:
@@ -191,42 +192,44 @@ async def _refusal(daemon: Daemon, method: str, params: Json) -> str:
     return str(result["outcomes"][0]["error"]["kind"]) if "outcomes" in result else "none"
 
 
-async def test_no_vault_without_its_first_entry(tmp_path: Path) -> None:
+async def test_no_vault_without_its_first_audit_entry(tmp_path: Path) -> None:
     file = store_paths(tmp_path).vault_db
     file.parent.mkdir(parents=True, mode=0o700)
     connection.connect(file, migrations.VAULT, 100).close()
     refuse(file)
-    async with _world(tmp_path) as world:
-        before = world.rows()
-        assert await _refusal(world.daemon, "vault/initialize", _FILE) in _KINDS
-        assert world.rows() == before
+    async with _scenario(tmp_path) as scenario:
+        before = scenario.rows()
+        assert await _refusal(scenario.daemon, "vault/initialize", _FILE) in _KINDS
+        assert scenario.rows() == before
         state = tmp_path / "state"
         assert not [path for path in state.glob("*") if path.suffix != ".lock"]
-        assert (await world.daemon.request("vault/status", {}))["vault"]["state"] == "uninitialized"
+        assert (await scenario.daemon.request("vault/status", {}))["vault"][
+            "state"
+        ] == "uninitialized"
         accept(file)
-        await world.fill()
+        await scenario.fill()
 
 
-async def test_an_older_store_is_not_let_in_without_an_entry(tmp_path: Path) -> None:
-    """Nor one that was restored: what is put back is held back until that is written down."""
+async def test_older_store_is_not_accepted_without_an_audit_entry(tmp_path: Path) -> None:
+    """A restored store stays locked until the acceptance of the rollback is in the audit log."""
     older = tmp_path / "older.db"
-    async with _world(tmp_path / "vault") as world:
-        await world.fill()
-        shutil.copyfile(world.file, older)
-        await world.daemon.request("key/delete", {"keyId": world.active})
-        await world.daemon.close()
+    async with _scenario(tmp_path / "vault") as scenario:
+        await scenario.fill()
+        shutil.copyfile(scenario.file, older)
+        await scenario.daemon.request("key/delete", {"keyId": scenario.active})
+        await scenario.daemon.close()
     refuse(older)
     older.chmod(0o600)
-    async with _world(tmp_path / "vault") as world:
-        assert (await world.daemon.request("vault/status", {}))["vault"]["state"] == "unlocked"
-        await world.daemon.request("vault/restore", {"path": str(older)})
-        before = world.rows()
-        await world.daemon.until("vault/changed", lambda p: p["vault"]["reason"] == "rollback")
+    async with _scenario(tmp_path / "vault") as scenario:
+        assert (await scenario.daemon.request("vault/status", {}))["vault"]["state"] == "unlocked"
+        await scenario.daemon.request("vault/restore", {"path": str(older)})
+        before = scenario.rows()
+        await scenario.daemon.until("vault/changed", lambda p: p["vault"]["reason"] == "rollback")
         for _ in range(2):
-            assert await _refusal(world.daemon, "key/list", {}) == "vaultLocked"
-            refusal = await _refusal(world.daemon, "vault/unlock", {"acceptRollback": True})
+            assert await _refusal(scenario.daemon, "key/list", {}) == "vaultLocked"
+            refusal = await _refusal(scenario.daemon, "vault/unlock", {"acceptRollback": True})
             assert refusal in _KINDS
-            assert world.rows() == before
-        accept(world.file)
-        await world.daemon.request("vault/unlock", {"acceptRollback": True})
-        assert len((await world.daemon.request("key/list", {}))["items"]) == 3
+            assert scenario.rows() == before
+        accept(scenario.file)
+        await scenario.daemon.request("vault/unlock", {"acceptRollback": True})
+        assert len((await scenario.daemon.request("key/list", {}))["items"]) == 3
