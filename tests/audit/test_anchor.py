@@ -29,52 +29,52 @@ _OTHER = RootKeys.derive(b"\1" * 16, 1, bytes(32))
 
 
 @asynccontextmanager
-async def _world(folder: Path, keyring: Keyring) -> AsyncIterator[VaultFixture]:
+async def _open_vault(folder: Path, keyring: Keyring) -> AsyncIterator[VaultFixture]:
     """Open a vault whose master key and whose marks are in one keyring."""
     places = VaultFixture(folder).places
     ring = OsKeyring(keyring, verify=lambda *_: True, missing_delays_s=())
     sources = key_sources(places) | {"osKeyring": ring}
-    house = VaultFixture(folder, sources=sources, marks=KeyringAnchorStore(keyring))
-    if (await house.vault.unlock()).state == "uninitialized":
-        await house.initialize("osKeyring")
+    fixture = VaultFixture(folder, sources=sources, marks=KeyringAnchorStore(keyring))
+    if (await fixture.vault.unlock()).state == "uninitialized":
+        await fixture.initialize("osKeyring")
     try:
-        yield house
+        yield fixture
     finally:
-        await house.vault.aclose()
+        await fixture.vault.aclose()
 
 
 def _marks(keyring: Keyring) -> dict[str, str]:
     return {user: text for (_, user), text in keyring.items.items() if user.startswith("anchor/")}
 
 
-async def test_marks_are_written_in_turns_and_the_later_one_counts(tmp_path: Path) -> None:
+async def test_anchors_are_written_in_turns_and_the_later_one_counts(tmp_path: Path) -> None:
     keyring = Keyring()
-    async with _world(tmp_path, keyring) as house:
+    async with _open_vault(tmp_path, keyring) as fixture:
         seen: list[set[str]] = []
         for _ in range(3):
-            await house.put()
+            await fixture.put()
             before = _marks(keyring)
-            await house.write_anchor()
+            await fixture.write_anchor()
             seen.append(
                 {user for user, text in _marks(keyring).items() if before.get(user) != text}
             )
         assert seen == [{"anchor/a"}, {"anchor/b"}, {"anchor/a"}]
         before = _marks(keyring)
-        await house.write_anchor()
+        await fixture.write_anchor()
         assert _marks(keyring) == before, "only a later one is written"
-        result = await house.verify()
+        result = await fixture.verify()
         assert (result.ok, result.anchor) == (True, "kept")
         assert not list((tmp_path / "state").glob("anchor-*"))
         assert not [asked for asked in keyring.asked[4:] if asked.endswith("prompt")]
 
 
 @pytest.mark.parametrize("damage", ["", "x" * 40, None])
-async def test_one_mark_is_enough(tmp_path: Path, damage: str | None) -> None:
+async def test_one_intact_anchor_is_enough(tmp_path: Path, damage: str | None) -> None:
     keyring = Keyring()
-    async with _world(tmp_path, keyring) as house:
+    async with _open_vault(tmp_path, keyring) as fixture:
         for _ in range(2):
-            await house.put()
-            await house.write_anchor()
+            await fixture.put()
+            await fixture.write_anchor()
     [service] = {service for service, _ in keyring.items}
     for user, expected in (
         ("anchor/b", "kept"),
@@ -84,40 +84,42 @@ async def test_one_mark_is_enough(tmp_path: Path, damage: str | None) -> None:
             del keyring.items[service, user]
         else:
             keyring.items[service, user] = damage
-        async with _world(tmp_path, keyring) as house:
-            result = await house.verify()
+        async with _open_vault(tmp_path, keyring) as fixture:
+            result = await fixture.verify()
             assert (result.anchor, result.ok) == (expected, expected != "changed")
 
 
 @pytest.mark.parametrize("broken", [Absent, Locked])
-async def test_a_keyring_that_fails_is_no_failure(tmp_path: Path, broken: type[Keyring]) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
-        keys = await house.vault.read(lambda tx: tx.keys)
-        anchors = AnchorStorage(house.places.state, KeyringAnchorStore(broken()))
+async def test_failing_keyring_makes_the_anchor_unreachable(
+    tmp_path: Path, broken: type[Keyring]
+) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        keys = await fixture.vault.read(lambda tx: tx.keys)
+        anchors = AnchorStorage(fixture.places.state, KeyringAnchorStore(broken()))
         found = await anchors.fetch(keys.store_id, in_keyring=True)
         assert found.newest(keys) == "unreachable"
         with pytest.raises(VaultError):
             await anchors.write(keys, Anchor(1, 2, b"m"), in_keyring=True)
 
 
-async def test_security_events_are_anchored_at_once_and_others_in_lots(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        row = await house.put()
-        await house.write_anchor()
+async def test_security_events_are_anchored_at_once_and_others_in_batches(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        row = await fixture.put()
+        await fixture.write_anchor()
         due: list[int] = []
-        house.audit.on_anchor_due = lambda: due.append(house.audit.unanchored)
+        fixture.audit.on_anchor_due = lambda: due.append(fixture.audit.unanchored)
         for _ in range(ANCHOR_ENTRIES_MAX):
-            await house.vault.transaction(lambda tx: house.note(tx, "key.probe"))
-        await house.vault.read(lambda tx: tx.meta)  # what follows a commit is over
+            await fixture.vault.transaction(lambda tx: fixture.note(tx, "key.probe"))
+        await fixture.vault.read(lambda tx: tx.meta)  # what follows a commit is over
         assert due == [ANCHOR_ENTRIES_MAX]
-        await house.write_anchor()
-        await house.delete(row.key_id)
-        await house.vault.read(lambda tx: tx.meta)
+        await fixture.write_anchor()
+        await fixture.delete(row.key_id)
+        await fixture.vault.read(lambda tx: tx.meta)
         assert due == [ANCHOR_ENTRIES_MAX, 1]
 
 
-def test_marks_of_others_do_not_count() -> None:
+def test_anchors_of_other_stores_are_ignored() -> None:
     first, later = Anchor(1, 5, b"m"), Anchor(1, 6, b"n")
     texts = [to_text(_KEYS, first), to_text(_KEYS, later)]
     assert newest(_KEYS, texts) == later
@@ -127,30 +129,32 @@ def test_marks_of_others_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("late", [1, ANCHOR_ENTRIES_MAX - 1, ANCHOR_ENTRIES_MAX])
-async def test_what_follows_the_anchor_can_be_taken_back(tmp_path: Path, late: int) -> None:
+async def test_rollback_behind_the_anchor_is_detected_only_up_to_the_batch_size(
+    tmp_path: Path, late: int
+) -> None:
     """The limit, said as such: up to 64 entries of no weight, or ten minutes, are behind it.
 
     A store that is put back to such a state is not told from one whose process was killed there.
     """
-    async with vault_fixture.open_vault(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
         due: list[int] = []
-        house.audit.on_anchor_due = lambda: due.append(house.audit.unanchored)
-        row = await house.put()
-        await house.write_anchor()
-        older = house.places.vault_db.read_bytes()
+        fixture.audit.on_anchor_due = lambda: due.append(fixture.audit.unanchored)
+        row = await fixture.put()
+        await fixture.write_anchor()
+        older = fixture.places.vault_db.read_bytes()
         for _ in range(late):
-            await house.vault.transaction(lambda tx: house.note(tx, "key.probe", row.key_id))
-        await house.vault.read(lambda tx: tx.meta)
-        if due[1:]:  # then the house writes the anchor at once
+            await fixture.vault.transaction(lambda tx: fixture.note(tx, "key.probe", row.key_id))
+        await fixture.vault.read(lambda tx: tx.meta)
+        if due[1:]:  # then the fixture writes the anchor at once
             assert late == ANCHOR_ENTRIES_MAX
-            await house.write_anchor()
-        [mark_file] = house.places.state.glob("anchor-*")
+            await fixture.write_anchor()
+        [mark_file] = fixture.places.state.glob("anchor-*")
         mark = mark_file.read_bytes()
-    house.places.vault_db.write_bytes(older)
+    fixture.places.vault_db.write_bytes(older)
     mark_file.write_bytes(mark)  # as if it had been killed before it closed
-    async with vault_fixture.open_vault(tmp_path) as house:
-        result = await house.verify()
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        result = await fixture.verify()
         noticed = late == ANCHOR_ENTRIES_MAX
-        assert (result.ok, house.vault.status().reason) == (
+        assert (result.ok, fixture.vault.status().reason) == (
             not noticed, "rollback" if noticed else None,
         )  # fmt: skip

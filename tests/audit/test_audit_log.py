@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
+async def fixture(tmp_path: Path) -> AsyncIterator[VaultFixture]:
     """Eight entries: the vault, three keys, a probe, a disabled, a deleted and an enabled one."""
     async with vault_fixture.open_vault(tmp_path) as opened:
         first, second, third = [await opened.put(f"sk-test-{n}-0123456789ab") for n in range(3)]
@@ -39,33 +39,35 @@ async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
         yield opened
 
 
-async def _set(house: VaultFixture, key_id: str, to: KeyState) -> None:
+async def _set(fixture: VaultFixture, key_id: str, to: KeyState) -> None:
     def work(tx: VaultTx) -> None:
-        keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now())
-        house.note(tx, STATE_EVENTS[to], key_id)
+        keys.set_state(tx, ACCOUNT, key_id, to=to, at=fixture.now())
+        fixture.note(tx, STATE_EVENTS[to], key_id)
 
-    await house.vault.transaction(work)
-
-
-async def _verify(house: VaultFixture) -> AuditVerifyResult:
-    return await house.verify()
+    await fixture.vault.transaction(work)
 
 
-async def test_an_honest_trail_is_whole(house: VaultFixture) -> None:
-    assert (await house.verify()).anchor == "none"
-    assert "unanchored" in (await house.verify()).message
-    await house.write_anchor()
-    result = await _verify(house)
+async def _verify(fixture: VaultFixture) -> AuditVerifyResult:
+    return await fixture.verify()
+
+
+async def test_untouched_log_is_intact(fixture: VaultFixture) -> None:
+    assert (await fixture.verify()).anchor == "none"
+    assert "unanchored" in (await fixture.verify()).message
+    await fixture.write_anchor()
+    result = await _verify(fixture)
     assert (result.ok, result.entries, result.fault, result.first_bad_seq) == (True, 8, None, None)
     assert (result.anchor, result.keys) == ("kept", ())
     assert "anchor" not in result.message
 
 
-async def test_a_page_is_newest_first_and_one_accounts(house: VaultFixture) -> None:
-    await house.put(account="other")
+async def test_page_is_newest_first_and_of_one_account(fixture: VaultFixture) -> None:
+    await fixture.put(account="other")
 
     async def page(**query: Any) -> tuple[list[int], str | None]:
-        entries, cursor = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT, **query))
+        entries, cursor = await fixture.vault.read(
+            lambda tx: fixture.audit.page(tx, ACCOUNT, **query)
+        )
         return [entry.seq for entry in entries], cursor
 
     assert await page() == ([8, 7, 6, 5, 4, 3, 2], None)
@@ -73,7 +75,7 @@ async def test_a_page_is_newest_first_and_one_accounts(house: VaultFixture) -> N
     assert await page(limit=3, cursor="6") == ([5, 4, 3], "3")
     assert await page(limit=3, cursor="3") == ([2], None)
     assert await page(limit=7) == ([8, 7, 6, 5, 4, 3, 2], None)
-    entries, _ = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT))
+    entries, _ = await fixture.vault.read(lambda tx: fixture.audit.page(tx, ACCOUNT))
     key_id = entries[-1].key_id
     assert await page(key_id=key_id) == ([5, 2], None)
     assert entries[-1].event == "key.created"
@@ -82,16 +84,16 @@ async def test_a_page_is_newest_first_and_one_accounts(house: VaultFixture) -> N
 
 
 @pytest.mark.parametrize("cursor", ["", "-1", "x", "1.5", "9" * 19, "٣"])
-async def test_a_made_up_cursor_is_refused(house: VaultFixture, cursor: str) -> None:
+async def test_invalid_cursor_is_refused(fixture: VaultFixture, cursor: str) -> None:
     with pytest.raises(InvalidParams):
-        await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT, cursor=cursor))
+        await fixture.vault.read(lambda tx: fixture.audit.page(tx, ACCOUNT, cursor=cursor))
 
 
-async def test_details_have_a_limit(house: VaultFixture) -> None:
+async def test_details_over_the_limit_are_refused(fixture: VaultFixture) -> None:
     async def append(text: str) -> int:
-        return await house.vault.transaction(
-            lambda tx: house.audit.append(
-                tx, ACCOUNT, "key.probe", actor="test", at=house.now(), provider=text
+        return await fixture.vault.transaction(
+            lambda tx: fixture.audit.append(
+                tx, ACCOUNT, "key.probe", actor="test", at=fixture.now(), provider=text
             )
         )
 
@@ -99,34 +101,34 @@ async def test_details_have_a_limit(house: VaultFixture) -> None:
     assert await append("x" * (AUDIT_BODY_MAX_BYTES - empty))
     with pytest.raises(Internal):
         await append("x" * (AUDIT_BODY_MAX_BYTES - empty + 1))
-    assert (await _verify(house)).entries == 9
+    assert (await _verify(fixture)).entries == 9
 
 
-async def test_a_change_that_fails_leaves_no_entry(house: VaultFixture) -> None:
+async def test_failed_change_leaves_no_entry(fixture: VaultFixture) -> None:
     def work(tx: VaultTx) -> None:
-        house.note(tx, "key.probe")
+        fixture.note(tx, "key.probe")
         raise LookupError
 
     with pytest.raises(LookupError):
-        await house.vault.transaction(work)
-    result = await _verify(house)
+        await fixture.vault.transaction(work)
+    result = await _verify(fixture)
     assert (result.ok, result.entries) == (True, 8)
 
 
-async def test_a_clock_that_goes_back_is_told_once(house: VaultFixture) -> None:
+async def test_clock_step_back_is_recorded_once(fixture: VaultFixture) -> None:
     """Order is by sequence; no entry's time lies before the one it follows."""
 
     async def at(*times_ms: int) -> list[tuple[str, int]]:
         for time_ms in times_ms:
-            await house.vault.transaction(
-                lambda tx, at=time_ms: house.audit.append(  # type: ignore[misc]  # a default
+            await fixture.vault.transaction(
+                lambda tx, at=time_ms: fixture.audit.append(  # type: ignore[misc]  # a default
                     tx, ACCOUNT, "key.probe", actor="test", at=at
                 )
             )
-        rows = await house.vault.read(lambda tx: tx.sql.all("SELECT event, ts_us FROM audit"))
+        rows = await fixture.vault.read(lambda tx: tx.sql.all("SELECT event, ts_us FROM audit"))
         return [(row.text("event"), row.number("ts_us")) for row in rows][8:]
 
-    now = house.now()
+    now = fixture.now()
     step = CLOCK_STEP_BACK_MS
     told = await at(now, now - step + 1, now - step, now - 5 * step, now + 1, now - step)
     assert [event for event, _ in told] == [
@@ -135,19 +137,19 @@ async def test_a_clock_that_goes_back_is_told_once(house: VaultFixture) -> None:
     ]  # fmt: skip
     start = now * 1000
     assert [time - start for _, time in told] == [0, 1, 2, 3, 4, 1000, 1001, 1002]
-    assert (await _verify(house)).ok
+    assert (await _verify(fixture)).ok
 
 
-async def test_another_process_does_not_tell_it_again(house: VaultFixture) -> None:
-    late = house.now() - 10 * CLOCK_STEP_BACK_MS
-    other = AuditLog(house.places.state)  # what another process remembers: nothing
-    for audit in (house.audit, other, house.audit):
-        await house.vault.transaction(
+async def test_clock_step_back_is_recorded_once_across_processes(fixture: VaultFixture) -> None:
+    late = fixture.now() - 10 * CLOCK_STEP_BACK_MS
+    other = AuditLog(fixture.places.state)  # what another process remembers: nothing
+    for audit in (fixture.audit, other, fixture.audit):
+        await fixture.vault.transaction(
             lambda tx, audit=audit: audit.append(  # type: ignore[misc]  # a default
                 tx, ACCOUNT, "key.probe", actor="test", at=late
             )
         )
-    entries, _ = await house.vault.read(lambda tx: house.audit.page(tx, ACCOUNT))
+    entries, _ = await fixture.vault.read(lambda tx: fixture.audit.page(tx, ACCOUNT))
     events = [entry.event for entry in entries]
     assert events[:4] == ["key.probe"] * 3 + ["clock.regressed"]
     assert events.count("clock.regressed") == 1
@@ -170,28 +172,28 @@ async def test_another_process_does_not_tell_it_again(house: VaultFixture) -> No
         ("key.probe", {"fingerprint": "sk-test-0123456789abcdef"}),
     ],
 )
-async def test_what_is_not_on_the_list_is_refused(
-    house: VaultFixture, event: str, details: dict[str, Any]
+async def test_unlisted_event_or_detail_writes_nothing(
+    fixture: VaultFixture, event: str, details: dict[str, Any]
 ) -> None:
     with pytest.raises(Internal) as refused:
-        await house.vault.transaction(
-            lambda tx: house.audit.append(
-                tx, ACCOUNT, event, actor="test", at=house.now(), details=details
+        await fixture.vault.transaction(
+            lambda tx: fixture.audit.append(
+                tx, ACCOUNT, event, actor="test", at=fixture.now(), details=details
             )
         )
     assert not any(str(value) in refused.value.user_message for value in details.values() if value)
-    assert (await _verify(house)).entries == 8
+    assert (await _verify(fixture)).entries == 8
 
 
-async def test_a_long_trail_is_walked_in_steps(house: VaultFixture) -> None:
+async def test_long_log_is_verified_in_batches(fixture: VaultFixture) -> None:
     def many(tx: VaultTx) -> None:
         for _ in range(2 * AUDIT_BATCH_ENTRIES - 8):
-            house.note(tx, "key.probe")
+            fixture.note(tx, "key.probe")
 
-    await house.vault.transaction(many)
-    assert (await _verify(house)).entries == 2 * AUDIT_BATCH_ENTRIES
-    await house.vault.transaction(lambda tx: house.note(tx, "key.probe"))
-    result = await _verify(house)
+    await fixture.vault.transaction(many)
+    assert (await _verify(fixture)).entries == 2 * AUDIT_BATCH_ENTRIES
+    await fixture.vault.transaction(lambda tx: fixture.note(tx, "key.probe"))
+    result = await _verify(fixture)
     assert (result.ok, result.entries) == (True, 2 * AUDIT_BATCH_ENTRIES + 1)
 
 
@@ -269,11 +271,13 @@ _TAMPERED: dict[str, tuple[Callable[[sqlite3.Connection], object], str, int | No
 
 
 @pytest.mark.parametrize("name", _TAMPERED)
-async def test_tampering_is_found_and_named(house: VaultFixture, tmp_path: Path, name: str) -> None:
+async def test_tampering_is_detected_and_classified(
+    fixture: VaultFixture, tmp_path: Path, name: str
+) -> None:
     tamper, fault, first_bad = _TAMPERED[name]
     with tampering(tmp_path) as raw:
         tamper(raw)
-    result = await _verify(house)
+    result = await _verify(fixture)
     assert (result.ok, result.fault) == (False, fault), result.message
     if first_bad is not None or fault != "tables":
         assert result.first_bad_seq == first_bad
@@ -281,24 +285,24 @@ async def test_tampering_is_found_and_named(house: VaultFixture, tmp_path: Path,
     assert not result.message.endswith(".")
 
 
-async def test_entries_that_were_removed_stay_missed(house: VaultFixture, tmp_path: Path) -> None:
+async def test_removed_entries_leave_a_permanent_gap(fixture: VaultFixture, tmp_path: Path) -> None:
     """What is appended later does not close the gap, and nothing stops a person from deleting."""
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM audit WHERE seq > 6")
-    await house.put("sk-test-later-0123456789")
-    result = await _verify(house)
+    await fixture.put("sk-test-later-0123456789")
+    result = await _verify(fixture)
     assert (result.fault, result.first_bad_seq) == ("gap", 7)
 
 
-async def test_a_changed_first_row_stops_changes_and_not_calls(
-    house: VaultFixture, tmp_path: Path
+async def test_tampered_meta_row_stops_changes_but_not_calls(
+    fixture: VaultFixture, tmp_path: Path
 ) -> None:
-    row = await house.put()
+    row = await fixture.put()
     with tampering(tmp_path) as raw:
         raw.execute("UPDATE meta SET generation = generation + 1")
     with pytest.raises(VaultCorrupt):
-        await house.put()
-    assert await house.open(row.key_id) == vault_fixture.SECRET
+        await fixture.put()
+    assert await fixture.open(row.key_id) == vault_fixture.SECRET
 
 
 def _snapshot(folder: Path, name: str) -> Callable[[], None]:
@@ -320,79 +324,81 @@ def _snapshot(folder: Path, name: str) -> Callable[[], None]:
         (["data", "state"], False),  # both put back: nothing on this machine can tell
     ],
 )
-async def test_an_older_copy_is_noticed_by_its_anchor(
+async def test_older_copy_is_detected_by_its_anchor(
     tmp_path: Path, parts: list[str], *, noticed: bool
 ) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
         for _ in range(7):
-            await house.put()
+            await fixture.put()
     restores = [_snapshot(tmp_path, part) for part in parts]
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put("sk-test-revoked-0123456789")
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put("sk-test-revoked-0123456789")
     for restore in restores:
         restore()
-    async with vault_fixture.open_vault(tmp_path) as house:
-        info = house.vault.status()
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        info = fixture.vault.status()
         assert (info.state, info.reason) == (
             ("locked", "rollback") if noticed else ("unlocked", None)
         )
-        result = await _verify(house)
+        result = await _verify(fixture)
         expected = ("truncated", 9) if noticed else (None, None)
         assert (result.fault, result.first_bad_seq) == expected, result.message
         if not noticed:
             return
         with pytest.raises(VaultLocked):
-            await house.put()
+            await fixture.put()
         # Anybody else who opens it meets the same, until somebody accepts it.
-        await house.vault.unlock_with(
-            SlotSecrets(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+        await fixture.vault.unlock_with(
+            SlotSecrets(), admit=lambda tx: fixture.note(tx, "store.rollback_accepted")
         )
-        await house.write_anchor(anyway=True)
-        await house.put()
-        assert (await _verify(house)).ok
-    async with vault_fixture.open_vault(tmp_path) as house:
-        assert house.vault.status().state == "unlocked"
+        await fixture.write_anchor(anyway=True)
+        await fixture.put()
+        assert (await _verify(fixture)).ok
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        assert fixture.vault.status().state == "unlocked"
 
 
-async def test_a_store_that_went_on_elsewhere_is_not_the_same(tmp_path: Path) -> None:
+async def test_store_that_continued_elsewhere_is_detected(tmp_path: Path) -> None:
     """Put back where nobody looked, it was used beyond the anchor; its entry there is another."""
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
     restore = _snapshot(tmp_path, "data")
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put("sk-test-revoked-0123456789")
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put("sk-test-revoked-0123456789")
     anchor = _snapshot(tmp_path, "state")
     restore()
     _anchor_of(tmp_path).unlink()
-    async with vault_fixture.open_vault(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
         for _ in range(3):
-            await house.put()
+            await fixture.put()
     anchor()
-    async with vault_fixture.open_vault(tmp_path) as house:
-        assert house.vault.status().reason == "rollback"
-        result = await _verify(house)
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        assert fixture.vault.status().reason == "rollback"
+        result = await _verify(fixture)
         assert (result.fault, result.first_bad_seq) == ("truncated", 3)
 
 
-async def test_a_row_put_back_from_an_older_time(house: VaultFixture, tmp_path: Path) -> None:
+async def test_row_restored_from_an_older_copy_is_detected(
+    fixture: VaultFixture, tmp_path: Path
+) -> None:
     """Its MAC is authentic, and only the trail knows that it is old."""
     with tampering(tmp_path) as raw:
         old = tuple(raw.execute("SELECT * FROM key_entry WHERE is_default = 1").fetchone())
-    first, *_ = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
-    await _set(house, first.key_id, "softDisabled")
+    first, *_ = (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+    await _set(fixture, first.key_id, "softDisabled")
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM key_entry WHERE is_default = 1")
         marks = ", ".join("?" * len(old))
         raw.execute(f"INSERT INTO key_entry VALUES ({marks})", old)  # noqa: S608
-    assert await house.open(first.key_id)
-    result = await _verify(house)
+    assert await fixture.open(first.key_id)
+    result = await _verify(fixture)
     assert (result.fault, result.first_bad_seq) == ("tables", 9)
     assert result.keys == (first.key_id,)
-    listing = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+    listing = (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
     assert [row.usable for row in listing] == [row.key_id != first.key_id for row in listing]
-    await _set(house, first.key_id, "active")  # the person's own word, and it is recorded
-    assert (await _verify(house)).ok
-    assert (await house.vault.read(lambda tx: keys.get(tx, ACCOUNT, first.key_id))).usable
+    await _set(fixture, first.key_id, "active")  # the person's own word, and it is recorded
+    assert (await _verify(fixture)).ok
+    assert (await fixture.vault.read(lambda tx: keys.get(tx, ACCOUNT, first.key_id))).usable
 
 
 def _anchor_of(folder: Path) -> Path:
@@ -400,24 +406,24 @@ def _anchor_of(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 50, None])
-async def test_a_damaged_anchor(tmp_path: Path, damage: bytes | None) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
+async def test_damaged_anchor_is_a_fault(tmp_path: Path, damage: bytes | None) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
     if damage is None:
         _anchor_of(tmp_path).unlink()
     else:
         _anchor_of(tmp_path).write_bytes(damage)
-    async with vault_fixture.open_vault(tmp_path) as house:
-        result = await _verify(house)
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        result = await _verify(fixture)
         assert result.ok is (damage is None)
         assert result.fault == (None if damage is None else "mac")
         assert "anchor" in result.message
-        await house.put()  # work goes on
+        await fixture.put()  # work goes on
     if damage is not None:
         assert _anchor_of(tmp_path).read_bytes() == damage  # the evidence stays
 
 
-async def test_another_stores_trail_does_not_fit(house: VaultFixture, tmp_path: Path) -> None:
+async def test_log_of_another_store_is_refused(fixture: VaultFixture, tmp_path: Path) -> None:
     other_folder = tmp_path / "other"
     async with vault_fixture.open_vault(other_folder) as other:
         for _ in range(9):
@@ -427,26 +433,26 @@ async def test_another_stores_trail_does_not_fit(house: VaultFixture, tmp_path: 
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM audit")
         raw.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries)
-    result = await _verify(house)
+    result = await _verify(fixture)
     assert (result.fault, result.first_bad_seq) == ("foreignStore", 1)
 
 
 @pytest.mark.parametrize("anchored", [True, False])
-async def test_a_trail_that_is_cut_at_any_entry(
-    house: VaultFixture, tmp_path: Path, *, anchored: bool
+async def test_log_truncated_at_any_entry_is_detected(
+    fixture: VaultFixture, tmp_path: Path, *, anchored: bool
 ) -> None:
     """Whoever cannot write the record of the end is found, with and without an anchor."""
     if anchored:
-        await house.write_anchor()
+        await fixture.write_anchor()
     with tampering(tmp_path) as raw:
         entries = [tuple(row) for row in raw.execute("SELECT * FROM audit ORDER BY seq")]
     for seq in range(len(entries)):
         with tampering(tmp_path) as raw:
             raw.execute("DELETE FROM audit WHERE seq > ?", (seq,))
-        result = await _verify(house)
+        result = await _verify(fixture)
         assert (result.fault, result.first_bad_seq) == ("truncated", seq + 1)
         with tampering(tmp_path) as raw:
             raw.executemany(
                 "INSERT OR REPLACE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entries
             )
-    assert (await _verify(house)).ok
+    assert (await _verify(fixture)).ok

@@ -38,27 +38,31 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(16)), 19 * 1024, 2, 1))
 
 
-async def _add(house: VaultFixture) -> bytes:
+async def _add(fixture: VaultFixture) -> bytes:
     """Add a passphrase as a way in; returns its slot's id."""
     made: list[bytes] = []
 
     def added(tx: VaultTx, slot_id: bytes) -> None:
         made.append(slot_id)
-        house.note(tx, "slot.added")
+        fixture.note(tx, "slot.added")
 
     new = NewSlot("passphrase", SlotSecrets(passphrase=_PHRASE))
     await rekey.add_slot(
-        house.vault, new, at=house.now(), added=added, removed=lambda tx, _: _removed(house, tx)
+        fixture.vault,
+        new,
+        at=fixture.now(),
+        added=added,
+        removed=lambda tx, _: _removed(fixture, tx),
     )
     return made[0]
 
 
-def _removed(house: VaultFixture, tx: VaultTx) -> None:
-    house.note(tx, "slot.removed")
+def _removed(fixture: VaultFixture, tx: VaultTx) -> None:
+    fixture.note(tx, "slot.removed")
 
 
-async def _remove(house: VaultFixture, slot_id: bytes) -> None:
-    await rekey.remove_slot(house.vault, slot_id, removed=lambda tx, _: _removed(house, tx))
+async def _remove(fixture: VaultFixture, slot_id: bytes) -> None:
+    await rekey.remove_slot(fixture.vault, slot_id, removed=lambda tx, _: _removed(fixture, tx))
 
 
 def _rows(folder: Path) -> list[tuple[Any, ...]]:
@@ -72,37 +76,37 @@ def _put(folder: Path, row: tuple[Any, ...]) -> None:
         raw.execute(f"INSERT OR REPLACE INTO key_slot VALUES ({marks})", row)  # noqa: S608
 
 
-async def test_ways_in_that_come_and_go_are_told(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        slot_id = await _add(house)
-        assert (await house.verify()).ok
+async def test_added_and_removed_slots_are_recorded(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        slot_id = await _add(fixture)
+        assert (await fixture.verify()).ok
         await rekey.renew_root(
-            house.vault,
+            fixture.vault,
             SlotSecrets(passphrase=_PHRASE),
             SlotSecrets(),
-            at=house.now(),
-            record=lambda tx: house.note(tx, "store.rekeyed"),
+            at=fixture.now(),
+            record=lambda tx: fixture.note(tx, "store.rekeyed"),
         )
-        assert (await house.verify()).ok
-        await _remove(house, slot_id)
-        assert (await house.verify()).ok
+        assert (await fixture.verify()).ok
+        await _remove(fixture, slot_id)
+        assert (await fixture.verify()).ok
 
 
-async def test_a_way_in_that_was_removed_and_put_back(tmp_path: Path) -> None:
+async def test_removed_slot_that_was_put_back_is_a_fault(tmp_path: Path) -> None:
     """Its row is authentic, and whoever knows the old passphrase would be let in."""
-    async with vault_fixture.open_vault(tmp_path) as house:
-        slot_id = await _add(house)
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        slot_id = await _add(fixture)
         taken = _rows(tmp_path)[-1]
-        await _remove(house, slot_id)
+        await _remove(fixture, slot_id)
         _put(tmp_path, taken)
-        result = await house.verify()
+        result = await fixture.verify()
         assert (result.ok, result.fault, result.first_bad_seq) == (False, "tables", 3)
         assert "slot_" in result.message
         assert "present although it was removed" in result.message
-        await _add(house)  # what is told later does not make it welcome
-        assert "present although it was removed" in (await house.verify()).message
-        await _remove(house, slot_id)
-        assert (await house.verify()).ok
+        await _add(fixture)  # what is told later does not make it welcome
+        assert "present although it was removed" in (await fixture.verify()).message
+        await _remove(fixture, slot_id)
+        assert (await fixture.verify()).ok
 
 
 _DAMAGE: dict[str, Callable[[sqlite3.Connection], object]] = {
@@ -121,115 +125,117 @@ def _at(data: bytes, part: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("name", _DAMAGE)
-async def test_a_way_in_that_was_taken_or_changed_by_hand(tmp_path: Path, name: str) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        slot_id = await _add(house)
+async def test_missing_or_changed_slot_is_a_fault(tmp_path: Path, name: str) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        slot_id = await _add(fixture)
         with tampering(tmp_path) as raw:
             _DAMAGE[name](raw)
         with pytest.raises(NotFound):
-            await _remove(house, slot_id)
-        result = await house.verify()
+            await _remove(fixture, slot_id)
+        result = await fixture.verify()
         assert (result.fault, result.first_bad_seq) == ("tables", 2)
         assert "missing or changed" in result.message
-        await _remove(house, slot_id)  # it was found: the person may give it up
-        assert (await house.verify()).ok
+        await _remove(fixture, slot_id)  # it was found: the person may give it up
+        assert (await fixture.verify()).ok
         assert len(_rows(tmp_path)) == 1
 
 
-async def test_a_foreign_way_in(tmp_path: Path) -> None:
+async def test_unrecorded_slot_is_a_fault(tmp_path: Path) -> None:
     async with vault_fixture.open_vault(tmp_path / "other") as other:
         foreign = await _add(other)
-    async with vault_fixture.open_vault(tmp_path / "own") as house:
+    async with vault_fixture.open_vault(tmp_path / "own") as fixture:
         _put(tmp_path / "own", _rows(tmp_path / "other")[-1])
-        result = await house.verify()
+        result = await fixture.verify()
         assert (result.fault, result.first_bad_seq) == ("tables", None)
         assert "not recorded as added" in result.message
-        await _remove(house, foreign)
-        assert (await house.verify()).ok
+        await _remove(fixture, foreign)
+        assert (await fixture.verify()).ok
 
 
-async def test_a_store_of_before_ways_in_were_told(tmp_path: Path) -> None:
+async def test_store_from_before_slots_were_recorded_compares_only_recorded_ones(
+    tmp_path: Path,
+) -> None:
     """What was there then is taken as it is; what came and went since is compared."""
-    house = VaultFixture(tmp_path)
-    await house.vault.initialize("keyFile")
+    fixture = VaultFixture(tmp_path)
+    await fixture.vault.initialize("keyFile")
     try:
-        await house.put()
-        assert (await house.verify()).ok
-        slot_id = await _add(house)
-        assert (await house.verify()).ok
+        await fixture.put()
+        assert (await fixture.verify()).ok
+        slot_id = await _add(fixture)
+        assert (await fixture.verify()).ok
         taken = _rows(tmp_path)[-1]
-        await _remove(house, slot_id)
-        assert (await house.verify()).ok
+        await _remove(fixture, slot_id)
+        assert (await fixture.verify()).ok
         _put(tmp_path, taken)
-        assert "present although it was removed" in (await house.verify()).message
+        assert "present although it was removed" in (await fixture.verify()).message
     finally:
-        await house.vault.aclose()
+        await fixture.vault.aclose()
 
 
-async def test_the_last_way_in_is_not_given_up(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        [row] = house.vault.status().slots
+async def test_last_slot_is_not_given_up(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        [row] = fixture.vault.status().slots
         with tampering(tmp_path) as raw:
             raw.execute("UPDATE key_slot SET created_at = 1")
-        assert (await house.verify()).fault == "tables"
+        assert (await fixture.verify()).fault == "tables"
         with pytest.raises(Conflict):
-            await _remove(house, slot_id_to_bytes(row.id))
-        await _add(house)
-        await _remove(house, slot_id_to_bytes(row.id))
-        assert (await house.verify()).ok
+            await _remove(fixture, slot_id_to_bytes(row.id))
+        await _add(fixture)
+        await _remove(fixture, slot_id_to_bytes(row.id))
+        assert (await fixture.verify()).ok
 
 
-async def test_a_way_in_without_an_entry_is_not_made(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
+async def test_slot_without_audit_entry_is_rolled_back(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
         before = _rows(tmp_path)
         with pytest.raises(Internal):
             await rekey.add_slot(
-                house.vault,
+                fixture.vault,
                 NewSlot("passphrase", SlotSecrets(passphrase=_PHRASE)),
-                at=house.now(),
+                at=fixture.now(),
                 added=lambda *_: None,
                 removed=lambda *_: None,
             )
         assert _rows(tmp_path) == before
 
 
-async def test_a_key_that_is_gone_can_be_given_up(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        lost, kept = await house.put(), await house.put()
+async def test_deletion_of_a_missing_key_is_recorded(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        lost, kept = await fixture.put(), await fixture.put()
 
         def give_up(tx: VaultTx, key_id: str, account: str = ACCOUNT) -> None:
             gone = keys.delete_missing(tx, account, key_id)
-            house.note(tx, "key.deleted", gone.key_id)
+            fixture.note(tx, "key.deleted", gone.key_id)
 
         with tampering(tmp_path) as raw:
             raw.execute(
                 "DELETE FROM key_entry WHERE key_id = ?", (rows.key_id_to_bytes(lost.key_id),)
             )
         with pytest.raises(NotFound):  # nobody has looked yet
-            await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
-        result = await house.verify()
+            await fixture.vault.transaction(lambda tx: give_up(tx, lost.key_id))
+        result = await fixture.verify()
         assert (result.fault, result.first_bad_seq, result.keys) == ("tables", 2, (lost.key_id,))
         assert "deleting it" in result.message
         for key_id, account in ((kept.key_id, ACCOUNT), (lost.key_id, "other")):
             with pytest.raises(NotFound):
-                await house.vault.transaction(
+                await fixture.vault.transaction(
                     lambda tx, key_id=key_id, account=account: give_up(tx, key_id, account)  # type: ignore[misc]
                 )
-        await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
-        assert (await house.verify()).ok
+        await fixture.vault.transaction(lambda tx: give_up(tx, lost.key_id))
+        assert (await fixture.verify()).ok
         with pytest.raises(NotFound):
-            await house.vault.transaction(lambda tx: give_up(tx, lost.key_id))
+            await fixture.vault.transaction(lambda tx: give_up(tx, lost.key_id))
 
 
-async def test_a_check_goes_on_where_it_stopped(tmp_path: Path) -> None:
+async def test_checker_continues_where_it_stopped(tmp_path: Path) -> None:
     """What others commit is checked from there on, and what it tells counts for the tables."""
     async with (
-        vault_fixture.open_vault(tmp_path) as house,
+        vault_fixture.open_vault(tmp_path) as fixture,
         vault_fixture.open_vault(tmp_path) as other,
     ):
         checker = ChainChecker()
-        first = await house.put()
-        assert (await house.verify(checker)).entries == 2
+        first = await fixture.put()
+        assert (await fixture.verify(checker)).entries == 2
         second = await other.put()
         await other.delete(first.key_id)
         slot_id = await _add(other)
@@ -239,30 +245,30 @@ async def test_a_check_goes_on_where_it_stopped(tmp_path: Path) -> None:
             read.append(checker.seq)
             return keys.all_facts(tx)
 
-        result = await house.audit.verify(house.vault.inspect, counted, checker=checker)
+        result = await fixture.audit.verify(fixture.vault.inspect, counted, checker=checker)
         assert (result.ok, result.entries, read) == (True, 5, [5])
         with tampering(tmp_path) as raw:
             raw.execute("UPDATE key_entry SET state = 'softDisabled'")
-        result = await house.verify(checker)
+        result = await fixture.verify(checker)
         assert (result.fault, result.keys) == ("tables", (second.key_id,))
         assert checker.unreported == {second.key_id}
         await other.vault.transaction(
             lambda tx: other.note(tx, "store.integrity_failed", second.key_id)
         )
-        assert (await house.verify(checker)).fault == "tables"
+        assert (await fixture.verify(checker)).fault == "tables"
         assert not checker.unreported, "it is said once"
         await other.delete(second.key_id)
         await _remove(other, slot_id)
-        assert (await house.verify(checker)).ok
+        assert (await fixture.verify(checker)).ok
         assert checker.seq < AUDIT_BATCH_ENTRIES
 
 
-async def test_an_index_that_leads_elsewhere_leads_nowhere(tmp_path: Path) -> None:
+async def test_forged_index_is_detected(tmp_path: Path) -> None:
     """The row it leads to is authentic and not the one that was asked for."""
-    async with vault_fixture.open_vault(tmp_path) as house:
-        held = [await house.put(account=f"acct-{n}") for n in (1, 0, 0)]
-        root = await house.vault.read(lambda tx: tx.keys)
-    path = house.places.vault_db
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        held = [await fixture.put(account=f"acct-{n}") for n in (1, 0, 0)]
+        root = await fixture.vault.read(lambda tx: tx.keys)
+    path = fixture.places.vault_db
     whole = path.read_bytes()
     seen = refused = 0
     names = (

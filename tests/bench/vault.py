@@ -49,15 +49,15 @@ async def in_process(folder: Path, rounds: int, times: Times) -> None:
     """Take the time of what happens before each chat, and of a start."""
     record = next(r for r in load().values() if r.kind == "singleField" and r.base_url)
     request = HttpRequest("POST", "https://api.somewhere.example/v1/chat", body=b"{}")
-    async with vault_fixture.open_vault(folder) as house:
-        ids = [(await house.put(provider=record.id)).key_id for _ in range(KEYS)]
+    async with vault_fixture.open_vault(folder) as fixture:
+        ids = [(await fixture.put(provider=record.id)).key_id for _ in range(KEYS)]
         for number in range(rounds):
 
             def look(tx: VaultTx, key_id: str = ids[number % KEYS]) -> OpenedKey:
                 return keys.open_key(tx, ACCOUNT, key_id)
 
             with taken(times[OPEN]):
-                opened = await house.vault.read(look)
+                opened = await fixture.vault.read(look)
                 authorize(request, record, opened.fields, 0)
     for _ in range(max(rounds // 20, 5)):
         later = vault_fixture.VaultFixture(folder)

@@ -17,7 +17,7 @@ _LEAST = {"memory_kib": 19 * 1024, "iterations": 2, "lanes": 1}
 _MOST = {"memory_kib": 1024 * 1024, "iterations": 16, "lanes": 16}
 
 
-def test_the_vector_of_rfc_9106() -> None:
+def test_rfc_9106_vector() -> None:
     derived = Argon2id(
         salt=bytes([2]) * 16,
         length=32,
@@ -30,7 +30,7 @@ def test_the_vector_of_rfc_9106() -> None:
     assert derived.hex() == "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
 
 
-def test_a_vector_of_ours_at_the_cost_that_we_use() -> None:
+def test_known_answer_at_the_default_cost() -> None:
     cost = Cost(_SALT)
     assert (cost.memory_kib, cost.iterations, cost.lanes) == (65536, 3, 4)
     assert argon2.derive(b"correct horse battery", cost).hex() == (
@@ -39,14 +39,14 @@ def test_a_vector_of_ours_at_the_cost_that_we_use() -> None:
 
 
 @pytest.mark.parametrize("change", [{"memory_kib": 20000}, {"iterations": 4}, {"lanes": 2}])
-def test_each_parameter_counts(change: dict[str, int]) -> None:
+def test_each_parameter_changes_the_key(change: dict[str, int]) -> None:
     plain = Cost(_SALT, **_LEAST)
     assert argon2.derive(b"x", plain) != argon2.derive(b"x", Cost(_SALT, **(_LEAST | change)))
     assert argon2.derive(b"x", plain) != argon2.derive(b"x", Cost(bytes(16), **_LEAST))
 
 
 @pytest.mark.parametrize("bounds", [_LEAST, _MOST])
-def test_a_cost_at_the_bounds_is_taken_and_comes_back(bounds: dict[str, int]) -> None:
+def test_cost_at_the_bounds_round_trips(bounds: dict[str, int]) -> None:
     cost = Cost(_SALT, **bounds)
     assert Cost.unpacked(cost.packed()) == cost
 
@@ -58,7 +58,7 @@ _PAST = [
 
 
 @pytest.mark.parametrize("bounds", _PAST)
-def test_one_past_a_bound_is_refused_before_anything_is_derived(bounds: dict[str, int]) -> None:
+def test_cost_beyond_a_bound_is_refused(bounds: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="out of bounds"):
         Cost(_SALT, **bounds)
     packed = pack("argon2id", bounds["memory_kib"], bounds["iterations"], bounds["lanes"], _SALT)
@@ -67,7 +67,7 @@ def test_one_past_a_bound_is_refused_before_anything_is_derived(bounds: dict[str
 
 
 @pytest.mark.parametrize("salt", [_SALT[:-1], _SALT + b"\0", b""])
-def test_the_salt_has_sixteen_bytes(salt: bytes) -> None:
+def test_salt_of_another_length_is_refused(salt: bytes) -> None:
     with pytest.raises(ValueError, match="out of bounds"):
         Cost(salt)
 
@@ -84,10 +84,10 @@ def test_the_salt_has_sixteen_bytes(salt: bytes) -> None:
         pack("argon2id", b"\1\0\0", 3, 4, _SALT),
     ],
 )
-def test_what_is_no_cost_is_refused(packed: bytes) -> None:
+def test_malformed_cost_is_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Cost.unpacked(packed)
 
 
-def test_the_packed_form_is_the_one_that_slots_are_bound_to() -> None:
+def test_packed_cost_is_the_stored_form() -> None:
     assert Cost(_SALT).packed() == pack("argon2id", 65536, 3, 4, _SALT)

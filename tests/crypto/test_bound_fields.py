@@ -48,7 +48,7 @@ _MATRIX: list[tuple[str, tuple[Element, ...], int, Element]] = [
 
 
 @pytest.mark.parametrize(("purpose", "fields", "at", "value"), _MATRIX)
-def test_each_field_changed_alone_fails(
+def test_changing_any_bound_field_fails(
     purpose: str, fields: tuple[Element, ...], at: int, value: Element
 ) -> None:
     blob = seal(_KEK, purpose, fields, _ROOT)
@@ -62,13 +62,13 @@ def test_each_field_changed_alone_fails(
         open_blob(_KEK, other, fields, blob)
 
 
-def test_every_field_stands_in_the_matrix() -> None:
+def test_matrix_covers_every_bound_field() -> None:
     for purpose, fields in (("slot", _SLOT_FIELDS), ("account-dek", _DEK_FIELDS)):
         assert {at for kind, _, at, _ in _MATRIX if kind == purpose} == set(range(len(fields)))
 
 
 @pytest.mark.parametrize("trail", [None, _TRAIL])
-def test_a_slot_gives_back_the_root_key_and_opens_nowhere_else(trail: bytes | None) -> None:
+def test_slot_opens_its_root_key_and_no_other_store(trail: bytes | None) -> None:
     keys = RootKeys.derive(_STORE, 1, _ROOT, trail)
     slot = key_wrapping.wrap_root(keys, SlotKey(_SLOT, "passphrase", _PARAMS, _KEK), at=5)
     slot = replace(slot, row_mac=slot.mac(keys))

@@ -42,7 +42,7 @@ def test_link_is_the_written_formula() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_every_field_binds(change: dict[str, object]) -> None:
+def test_any_changed_field_changes_the_link(change: dict[str, object]) -> None:
     start = _CHAIN.genesis()
     changed = _CHAIN.next_link(start, replace(_ENTRY, **change))  # type: ignore[arg-type]
     honest = _CHAIN.next_link(start, _ENTRY)
@@ -59,11 +59,11 @@ def test_every_field_binds(change: dict[str, object]) -> None:
     ],
     ids=["store", "epoch", "root"],
 )
-def test_store_epoch_and_root_bind(other: Chain) -> None:
+def test_store_epoch_and_root_change_the_chain(other: Chain) -> None:
     assert other.genesis().m != _CHAIN.genesis().m
     start = _CHAIN.genesis()
     assert other.next_link(start, _ENTRY).m != _CHAIN.next_link(start, _ENTRY).m
 
 
-def test_an_epoch_continues_the_one_before() -> None:
+def test_epoch_continues_the_previous_one() -> None:
     assert _CHAIN.genesis(b"head of the one before") != _CHAIN.genesis()

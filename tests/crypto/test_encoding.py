@@ -52,12 +52,12 @@ def test_pack_is_injective(left: tuple[bytes, ...], right: tuple[bytes, ...]) ->
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text("abcXYZ", max_size=5), st.text(max_size=8), max_size=5))
-def test_pairs_come_back_byte_for_byte(pairs: dict[str, str]) -> None:
+def test_pairs_round_trip_byte_for_byte(pairs: dict[str, str]) -> None:
     assert unpack_pairs(pack_pairs(pairs.items())) == pairs
 
 
 @pytest.mark.parametrize("value", [-1, 2**64])
-def test_an_integer_that_does_not_fit_is_refused(value: int) -> None:
+def test_oversized_integer_is_refused(value: int) -> None:
     with pytest.raises(ValueError, match="64 bits"):
         pack(value)
 
@@ -65,7 +65,7 @@ def test_an_integer_that_does_not_fit_is_refused(value: int) -> None:
 @pytest.mark.parametrize(
     "data", [b"\0", b"\0\0\0\2a", b"\0\0\0\1", pack(b"a") + b"\0\0\0", pack(b"a")[:-1]]
 )
-def test_cut_data_is_refused(data: bytes) -> None:
+def test_truncated_data_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="cut"):
         unpack(data)
 
@@ -73,6 +73,6 @@ def test_cut_data_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data", [pack("a"), pack("b", "1", "a", "2"), pack("a", "1", "a", "2"), pack(b"\xff", b"x")]
 )
-def test_pairs_have_one_form_only(data: bytes) -> None:
+def test_pairs_have_one_canonical_form(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         unpack_pairs(data)

@@ -53,7 +53,7 @@ def test_known_answer() -> None:
     assert open_blob(_PARENT, _PURPOSE, _FIELDS, _BLOB) == _PLAINTEXT
 
 
-def test_every_bit_counts() -> None:
+def test_any_flipped_bit_is_refused() -> None:
     flips = 0
     for bit in range(8 * len(_BLOB)):
         changed = bytearray(_BLOB)
@@ -63,7 +63,7 @@ def test_every_bit_counts() -> None:
     assert flips == 1256
 
 
-def test_every_cut_and_extension_is_refused() -> None:
+def test_truncated_or_extended_blob_is_refused() -> None:
     assert all(_refused(_BLOB[:length]) for length in range(len(_BLOB)))
     assert all(_refused(_BLOB + bytes(extra)) for extra in range(1, 130))
     assert all(_refused(bytes(extra) + _BLOB) for extra in range(1, 65))
@@ -76,7 +76,7 @@ def _other(element: Element) -> Element:
 
 
 @pytest.mark.parametrize("at", range(len(_FIELDS)))
-def test_each_field_binds(at: int) -> None:
+def test_changed_field_is_refused(at: int) -> None:
     fields = (*_FIELDS[:at], _other(_FIELDS[at]), *_FIELDS[at + 1 :])
     with pytest.raises(EnvelopeError):
         open_blob(_PARENT, _PURPOSE, fields, _BLOB)
@@ -93,14 +93,14 @@ def test_each_field_binds(at: int) -> None:
     ],
     ids=["parent", "purpose", "one fewer", "one more", "order"],
 )
-def test_parent_purpose_and_number_of_fields_bind(
+def test_changed_parent_purpose_or_field_count_is_refused(
     parent: bytes, purpose: str, fields: tuple[Element, ...]
 ) -> None:
     with pytest.raises(EnvelopeError):
         open_blob(parent, purpose, fields, _BLOB)
 
 
-def test_a_foreign_commitment_is_refused_before_decryption() -> None:
+def test_wrong_commitment_is_refused_before_decryption() -> None:
     other = envelope._seal_with(_DRAWN, bytes(32), _PURPOSE, _FIELDS, _PLAINTEXT)
     assert _refused(_BLOB[:33] + other[33:65] + _BLOB[65:])
     assert _refused(other[:33] + _BLOB[33:65] + other[65:])
@@ -109,14 +109,14 @@ def test_a_foreign_commitment_is_refused_before_decryption() -> None:
 @pytest.mark.parametrize(
     ("length", "blob_bytes"), [(0, 157), (62, 157), (63, 221), (126, 221), (127, 285)]
 )
-def test_sizes_come_in_steps(length: int, blob_bytes: int) -> None:
+def test_blob_sizes_are_padded(length: int, blob_bytes: int) -> None:
     plaintext = bytes(length)
     blob = seal(_PARENT, _PURPOSE, _FIELDS, plaintext)
     assert len(blob) == blob_bytes
     assert open_blob(_PARENT, _PURPOSE, _FIELDS, blob) == plaintext
 
 
-def test_the_longest_plaintext_and_one_more() -> None:
+def test_plaintext_over_the_limit_is_refused() -> None:
     longest = b"x" * SEALED_PLAINTEXT_MAX_BYTES
     blob = seal(_PARENT, _PURPOSE, _FIELDS, longest)
     assert open_blob(_PARENT, _PURPOSE, _FIELDS, blob) == longest
@@ -132,7 +132,7 @@ def test_the_longest_plaintext_and_one_more() -> None:
         b"\0\xffab".ljust(64, b"\0"),  # a length past the end
     ],
 )
-def test_padding_has_one_form_only(padded: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_padding_has_one_canonical_form(padded: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envelope, "_padded", lambda _: padded)
     blob = seal(_PARENT, _PURPOSE, _FIELDS, b"ab")
     assert _refused(blob)

@@ -47,25 +47,25 @@ FILE = export_file.write(KEY, COST, TEXTS)
 BODY = FILE[:-32]
 
 
-def test_what_is_written_is_read() -> None:
+def test_export_file_round_trips() -> None:
     assert _open(FILE) == TEXTS
     assert export_file.read(FILE).cost == COST
     assert export_file.write(KEY, COST, TEXTS) != FILE, "no two files are alike"
     assert _open(export_file.write(KEY, COST, [b"x" * SEALED_PLAINTEXT_MAX_BYTES])) != [b""]
 
 
-def test_the_known_file_opens() -> None:
+def test_known_export_file_opens() -> None:
     """The file was made once; whatever changes here must still open it."""
     data, key = bytes.fromhex(VECTOR["file"]), bytes.fromhex(VECTOR["key"])
     assert export_file.read(data).cost.hex() == VECTOR["cost"]
     assert [text.hex() for text in _open(data, key)] == VECTOR["records"]
 
 
-def test_another_key_is_a_wrong_passphrase() -> None:
+def test_other_key_is_a_wrong_passphrase() -> None:
     assert _fault(FILE, OTHER) == "wrongPassphrase"
 
 
-def test_every_cut_and_every_flipped_byte_is_told() -> None:
+def test_truncated_or_flipped_file_is_damaged() -> None:
     for at in range(len(FILE)):
         assert _fault(FILE[:at]) == ("notABundle" if at < len(MAGIC) else "damaged")
         flipped = FILE[:at] + bytes([FILE[at] ^ 1]) + FILE[at + 1 :]
@@ -74,14 +74,14 @@ def test_every_cut_and_every_flipped_byte_is_told() -> None:
     assert _fault(FILE + b"\0") == "damaged"
 
 
-def test_a_change_by_somebody_who_mends_the_digest_is_found_too() -> None:
+def test_change_with_a_corrected_digest_is_detected() -> None:
     for at in range(len(MAGIC) + 1, len(BODY)):
         for bit in (1, 128):
             body = BODY[:at] + bytes([BODY[at] ^ bit]) + BODY[at + 1 :]
             assert _fault(_signed(body)) in {"damaged", "wrongPassphrase"}
 
 
-def test_records_cannot_be_left_out_moved_or_added() -> None:
+def test_removed_moved_or_added_record_is_detected() -> None:
     records = export_file.read(FILE).records
     other = export_file.read(export_file.write(KEY, COST, TEXTS)).records
 
@@ -98,13 +98,13 @@ def test_records_cannot_be_left_out_moved_or_added() -> None:
     assert _fault(file(count=0)) == "damaged"
 
 
-def test_a_newer_version_is_told_and_an_older_one_never_was() -> None:
+def test_other_file_version_is_refused() -> None:
     assert _fault(_signed(MAGIC + b"\x02" + BODY[len(MAGIC) + 1 :])) == "newer"
     assert _fault(MAGIC + b"\xff a layout that nobody knows yet") == "newer"
     assert _fault(_signed(MAGIC + b"\x00" + BODY[len(MAGIC) + 1 :])) == "damaged"
 
 
-def test_the_bounds() -> None:
+def test_export_file_bounds() -> None:
     assert _fault(MAGIC + b"\x01" + bytes(EXPORT_FILE_MAX_BYTES - len(MAGIC))) == "tooLarge"
     assert _fault(MAGIC + b"\x01" + bytes(EXPORT_FILE_MAX_BYTES - len(MAGIC) - 1)) == "damaged"
     large = [b"x" * SEALED_PLAINTEXT_MAX_BYTES] * (

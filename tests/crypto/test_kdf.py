@@ -55,7 +55,9 @@ def test_mac_is_hmac_over_the_packed_elements() -> None:
     ],
     ids=["account", "provider", "secret", "number of secrets"],
 )
-def test_fingerprint_depends_on_everything(other: tuple[bytes, str, list[str]]) -> None:
+def test_fingerprint_depends_on_key_provider_and_secrets(
+    other: tuple[bytes, str, list[str]],
+) -> None:
     first = kdf.fingerprint(b"0" * 32, "somewhere", ["sk-test-1"])
     assert len(bytes.fromhex(first)) == 8
     assert first == kdf.fingerprint(b"0" * 32, "somewhere", ["sk-test-1"])

@@ -49,7 +49,7 @@ def test_vector(case: dict[str, Any]) -> None:
     assert _KEY.open(case["sealed"], info).reveal() == case["plaintext"]
 
 
-def test_the_vector_is_of_our_suite_and_key() -> None:
+def test_vector_uses_our_suite_and_key() -> None:
     assert _VECTOR["suite"] == SEALING_SUITE
     assert _VECTOR["publicKey"] == _KEY.public_key_b64
     assert _VECTOR["keyId"] == _KEY.key_id
@@ -76,7 +76,7 @@ def test_round_trip() -> None:
     ],
     ids=str,
 )
-def test_a_sealed_value_has_one_use(change: dict[str, Any]) -> None:
+def test_sealed_value_opens_only_for_its_use(change: dict[str, Any]) -> None:
     sealed = seal.seal(_KEY.public_key_b64, _SECRET, seal.info(**_USE))
     with pytest.raises(InvalidParams):
         _KEY.open(sealed, seal.info(**(_USE | change)))
@@ -98,7 +98,7 @@ def _damaged(sealed: str) -> list[str]:
 
 
 @pytest.mark.parametrize("at", range(9))
-def test_damage_is_a_typed_error_that_does_not_quote(at: int) -> None:
+def test_damaged_sealed_value_is_a_typed_error_without_quotes(at: int) -> None:
     info = seal.info(**_USE)
     sealed = _damaged(seal.seal(_KEY.public_key_b64, _SECRET, info))[at]
     with pytest.raises(InvalidParams) as caught:
@@ -107,7 +107,7 @@ def test_damage_is_a_typed_error_that_does_not_quote(at: int) -> None:
     assert not sealed or sealed not in str(caught.value)
 
 
-def test_another_process_cannot_open_it() -> None:
+def test_other_process_cannot_open_a_sealed_value() -> None:
     info = seal.info(**_USE)
     sealed = seal.seal(SealingKey().public_key_b64, _SECRET, info)
     with pytest.raises(InvalidParams):
@@ -115,12 +115,12 @@ def test_another_process_cannot_open_it() -> None:
 
 
 @pytest.mark.parametrize("public", ["AAAA", "%", base64.b64encode(bytes(33)).decode()])
-def test_a_public_key_has_32_bytes(public: str) -> None:
+def test_public_key_of_another_length_is_refused(public: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         seal.seal(public, _SECRET, b"")
 
 
-def test_the_way_to_initialize_does_not_load_what_it_does_not_need() -> None:
+def test_import_before_initialize_loads_no_cryptography() -> None:
     code = (
         "import sys; from byokd.crypto.seal import SealingKey; SealingKey();"
         "heavy = {'byokd.protocol.errors', 'byokd.crypto.envelope', 'pydantic', 'keyring',"

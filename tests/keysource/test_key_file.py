@@ -81,7 +81,7 @@ def _binary(path: Path) -> None:
         (_binary, "itemCorrupt"),
     ],
 )
-async def test_a_spoiled_file_is_refused(
+async def test_unusable_key_file_is_refused_with_a_reason(
     tmp_path: Path, spoil: Callable[[Path], None], reason: str
 ) -> None:
     source = KeyFileSource(tmp_path / "state", files)
@@ -92,7 +92,7 @@ async def test_a_spoiled_file_is_refused(
     assert reason_of(caught.value) == reason
 
 
-async def test_memory_forgets() -> None:
+async def test_memory_source_forgets_with_the_process() -> None:
     source = MemorySource()
     key = await source.create(_ITEM)
     assert await source.read(_ITEM) == key
@@ -103,7 +103,7 @@ async def test_memory_forgets() -> None:
         assert reason_of(caught.value) == "itemMissing"
 
 
-def test_each_says_what_it_is_worth() -> None:
+def test_each_source_describes_its_protection() -> None:
     for source in (MemorySource(), KeyFileSource(Path("x"), files)):
         assert source.protects_against
         assert source.does_not_protect_against

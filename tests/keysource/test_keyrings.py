@@ -57,7 +57,7 @@ def _keyring(library: Library) -> PlatformKeyring:
     return PlatformKeyring("fake", lambda: cast("KeyringBackend", library))
 
 
-def test_what_is_kept_comes_back() -> None:
+def test_stored_value_is_read_back() -> None:
     keyring = _keyring(Library())
     assert keyring.get("s", "u", prompt_timeout_ms=None) is None
     keyring.set("s", "u", "value", prompt_timeout_ms=None)
@@ -80,7 +80,7 @@ _ERRORS: list[tuple[Exception, str]] = [
 
 
 @pytest.mark.parametrize(("error", "reason"), _ERRORS, ids=lambda found: type(found).__name__)
-def test_every_call_fails_with_a_reason(error: Exception, reason: str) -> None:
+def test_failing_call_has_a_reason(error: Exception, reason: str) -> None:
     keyring = _keyring(Library(error))
     asks: list[Callable[[], object]] = [
         lambda: keyring.get("s", "u", prompt_timeout_ms=None),
@@ -94,7 +94,7 @@ def test_every_call_fails_with_a_reason(error: Exception, reason: str) -> None:
         assert "value" not in str(caught.value.data())
 
 
-def test_a_library_that_cannot_be_loaded_is_no_keyring() -> None:
+def test_unloadable_library_is_no_backend() -> None:
     def make() -> KeyringBackend:
         raise ImportError("value")
 
@@ -103,7 +103,7 @@ def test_a_library_that_cannot_be_loaded_is_no_keyring() -> None:
     assert reason_of(caught.value) == "noBackend"
 
 
-def test_attributes_in_the_environment_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_does_not_set_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library's constructors would take them; one names the keychain file to write to."""
     monkeypatch.setenv("KEYRING_PROPERTY_KEYCHAIN", "/evil")
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "enterprise")
@@ -126,7 +126,9 @@ def test_attributes_in_the_environment_are_not_taken(monkeypatch: pytest.MonkeyP
         ("freebsd14", "Secret Service"),
     ],
 )
-def test_each_platform_has_one(monkeypatch: pytest.MonkeyPatch, platform: str, name: str) -> None:
+def test_each_platform_has_one_keyring(
+    monkeypatch: pytest.MonkeyPatch, platform: str, name: str
+) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     assert keyrings.find_backend().name == name

@@ -55,7 +55,7 @@ def hanging() -> Iterator[Hanging]:
 
 
 @pytest.mark.parametrize("kind", [Keyring, keyrings.Slow, keyrings.NewlineDropping, keyrings.Small])
-async def test_a_key_that_was_created_is_read(kind: type[Keyring]) -> None:
+async def test_created_key_is_read_back(kind: type[Keyring]) -> None:
     backend = kind()
     source = _source(backend)
     key = await source.create(_ITEM)
@@ -77,7 +77,7 @@ _READ_FAILS = [
 
 
 @pytest.mark.parametrize(("kind", "interactive", "reason"), _READ_FAILS)
-async def test_reading_fails_with_a_reason(
+async def test_failed_read_has_a_reason(
     kind: type[Keyring], *, interactive: bool, reason: str
 ) -> None:
     source = _source(kind())
@@ -101,7 +101,7 @@ _CREATE_FAILS = [
 
 
 @pytest.mark.parametrize(("kind", "interactive", "reason"), _CREATE_FAILS)
-async def test_creating_fails_with_a_reason_and_leaves_nothing(
+async def test_failed_creation_has_a_reason_and_leaves_no_item(
     kind: type[Keyring], *, interactive: bool, reason: str
 ) -> None:
     backend = kind()
@@ -112,7 +112,7 @@ async def test_creating_fails_with_a_reason_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("damage", [encode_key(bytes(32))[:30], "", "secret", "byokd1.x.y"])
-async def test_a_damaged_item_is_corrupt(damage: str) -> None:
+async def test_damaged_item_is_corrupt(damage: str) -> None:
     backend = Keyring()
     backend.items[_ITEM.service, _ITEM.user] = damage
     with pytest.raises(VaultError) as caught:
@@ -120,13 +120,13 @@ async def test_a_damaged_item_is_corrupt(damage: str) -> None:
     assert reason_of(caught.value) == "itemCorrupt"
 
 
-async def test_an_item_that_is_being_replaced_is_waited_for() -> None:
+async def test_missing_item_is_read_again() -> None:
     backend = keyrings.Flickering()
     backend.items[_ITEM.service, _ITEM.user] = encode_key(bytes(32))
     assert await _source(backend).read(_ITEM) == bytes(32)
 
 
-async def test_no_prompt_unless_a_person_asked() -> None:
+async def test_prompt_is_shown_only_when_interactive() -> None:
     backend = Keyring()
     source = _source(backend)
     await source.create(_ITEM, interactive=True)
@@ -135,7 +135,7 @@ async def test_no_prompt_unless_a_person_asked() -> None:
     assert backend.asked == ["set with prompt", "get", "get", "get with prompt"]
 
 
-async def test_a_keyring_that_never_answers(hanging: Hanging) -> None:
+async def test_silent_keyring_times_out_and_costs_one_thread(hanging: Hanging) -> None:
     source = _source(hanging, timeout_ms=100)
     turns = 0
 
@@ -158,7 +158,7 @@ async def test_a_keyring_that_never_answers(hanging: Hanging) -> None:
     assert source._thread.daemon
 
 
-async def test_a_late_write_is_taken_back(hanging: Hanging) -> None:
+async def test_late_write_is_deleted(hanging: Hanging) -> None:
     source = _source(hanging, timeout_ms=50)
     with pytest.raises(VaultError) as caught:
         await source.create(_ITEM)
@@ -170,13 +170,13 @@ async def test_a_late_write_is_taken_back(hanging: Hanging) -> None:
     assert not hanging.items
 
 
-async def test_the_deadlines_are_the_named_ones() -> None:
+async def test_default_deadlines_are_the_limits() -> None:
     source = OsKeyring(Keyring())
     assert source._limits(interactive=False) == (KEYRING_TIMEOUT_MS, None)
     assert source._limits(interactive=True) == (KEYRING_INTERACTIVE_TIMEOUT_MS,) * 2
 
 
-def test_the_end_of_the_process_does_not_wait() -> None:
+def test_process_exit_does_not_wait_for_the_keyring() -> None:
     code = """
 import asyncio, sys, threading
 sys.path.insert(0, sys.argv[1])
@@ -215,7 +215,7 @@ _CHILDREN = [
 
 
 @pytest.mark.parametrize(("code", "expected"), _CHILDREN)
-def test_what_the_checking_process_may_answer(
+def test_answer_of_the_verification_process_decides(
     *, code: str, expected: bool | str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value = encode_key(bytes(range(32)))
@@ -230,7 +230,7 @@ def test_what_the_checking_process_may_answer(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the real keyring elsewhere")
-def test_the_real_checking_process_runs_and_sees_no_value(
+def test_verification_process_runs_and_receives_no_value(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/nobody")
@@ -254,7 +254,7 @@ def test_the_real_checking_process_runs_and_sees_no_value(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="binds a bus that never answers")
-def test_the_checking_process_ends_with_us(tmp_path: Path) -> None:
+def test_verification_process_ends_with_its_parent(tmp_path: Path) -> None:
     """However long its keyring takes: this bus takes the connection and never says a word."""
     bus = tmp_path / "bus"
     command = [sys.executable, "-I", "-c", os_keyring._CHILD, _ROOT, _ITEM.service, _ITEM.user]
@@ -284,7 +284,7 @@ def test_the_checking_process_ends_with_us(tmp_path: Path) -> None:
         "evil.Keyring",
     ],
 )
-def test_the_environment_chooses_nothing(tmp_path: Path, backend: str) -> None:
+def test_environment_does_not_choose_a_keyring(tmp_path: Path, backend: str) -> None:
     config = tmp_path / "config" / "python_keyring"
     config.mkdir(parents=True)
     config.joinpath("keyringrc.cfg").write_text(

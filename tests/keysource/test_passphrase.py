@@ -25,12 +25,12 @@ _CHEAP = Cost(bytes(16), 19 * 1024, 2, 1).packed()
 
 
 @pytest.mark.parametrize("length", [PASSPHRASE_MIN_CHARS, PASSPHRASE_MAX_CHARS])
-def test_a_passphrase_at_the_bounds_is_taken(length: int) -> None:
+def test_passphrase_at_the_bounds_is_accepted(length: int) -> None:
     passphrase.check_new(Secret("é" * length), "/passphrase")
 
 
 @pytest.mark.parametrize("length", [0, PASSPHRASE_MIN_CHARS - 1, PASSPHRASE_MAX_CHARS + 1])
-def test_one_past_a_bound_is_refused_and_not_quoted(length: int) -> None:
+def test_passphrase_beyond_a_bound_is_refused_and_not_quoted(length: int) -> None:
     text = "q" * length
     with pytest.raises(InvalidParams) as caught:
         passphrase.check_new(Secret(text), "/passphrase")
@@ -38,12 +38,12 @@ def test_one_past_a_bound_is_refused_and_not_quoted(length: int) -> None:
     assert "/passphrase" in str(caught.value.data().details)
 
 
-def test_characters_are_counted_as_they_are_derived() -> None:
+def test_passphrase_length_is_counted_in_normal_form() -> None:
     with pytest.raises(InvalidParams):
         passphrase.check_new(Secret("e\u0301" * (PASSPHRASE_MIN_CHARS - 1)), "/passphrase")
 
 
-async def test_a_key_is_derived_at_the_cost_that_is_written_down() -> None:
+async def test_key_is_derived_at_the_stored_cost() -> None:
     key = await passphrase.derive_key(Secret("caf\u00e9 caf\u00e9 caf\u00e9"), _CHEAP)
     expected = argon2.derive("caf\u00e9 caf\u00e9 caf\u00e9".encode(), Cost.unpacked(_CHEAP))
     assert key == expected
@@ -52,11 +52,11 @@ async def test_a_key_is_derived_at_the_cost_that_is_written_down() -> None:
     assert await passphrase.derive_key(Secret("cafe cafe cafe"), _CHEAP) != key
 
 
-def test_every_salt_is_new() -> None:
+def test_each_cost_has_a_new_salt() -> None:
     assert passphrase.new_cost().salt != passphrase.new_cost().salt
 
 
-async def test_a_cost_outside_the_bounds_is_damage_and_nothing_is_derived(
+async def test_cost_out_of_bounds_is_corrupt_and_nothing_is_derived(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(argon2, "derive", lambda *_: pytest.fail("it was derived"))
@@ -65,7 +65,7 @@ async def test_a_cost_outside_the_bounds_is_damage_and_nothing_is_derived(
             await passphrase.derive_key(Secret("correct horse"), params)
 
 
-async def test_no_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_memory_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise MemoryError
 
@@ -75,7 +75,7 @@ async def test_no_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reason_of(caught.value) == "noMemory"
 
 
-async def test_one_derivation_at_a_time_and_none_that_nobody_waits_for(
+async def test_derivations_run_one_at_a_time_and_cancelled_ones_never(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     began, go_on = asyncio.Event(), __import__("threading").Event()
@@ -107,7 +107,7 @@ async def test_one_derivation_at_a_time_and_none_that_nobody_waits_for(
     assert count <= 3  # the first may have been one of those that were given up
 
 
-def test_a_code_has_nine_groups_and_comes_back_however_it_is_typed() -> None:
+def test_recovery_code_has_nine_groups_and_tolerates_typing_styles() -> None:
     code = recovery.new_code()
     text = code.reveal()
     assert [len(group) for group in text.split("-")] == [4] * 9
@@ -117,14 +117,14 @@ def test_a_code_has_nine_groups_and_comes_back_however_it_is_typed() -> None:
     assert recovery.derive_key(recovery.new_code()) != key
 
 
-def test_what_looks_alike_is_read_as_what_was_meant() -> None:
+def test_lookalike_characters_are_corrected() -> None:
     text = recovery._text(b"\x70\xe8" * 10)  # has O, I and B
     look = text.replace("O", "0").replace("I", "1").replace("B", "8")
     assert look != text
     assert recovery.derive_key(Secret(look)) == recovery.derive_key(Secret(text))
 
 
-def test_a_slip_of_the_pen_is_told_and_not_quoted() -> None:
+def test_typing_error_is_detected_and_not_quoted() -> None:
     text = recovery.new_code().reveal()
     for at, was in enumerate(text):
         if was == "-":
@@ -138,7 +138,7 @@ def test_a_slip_of_the_pen_is_told_and_not_quoted() -> None:
             recovery.derive_key(Secret(wrong))
 
 
-def test_a_code_travels_sealed_to_its_recipient_alone() -> None:
+def test_sealed_code_opens_only_for_its_recipient() -> None:
     code, recipient = recovery.new_code(), SealingKey()
     sealed = recovery.sealed_to(recipient.public_key_b64, code, b"for this")
     assert recipient.open(sealed, b"for this") == code

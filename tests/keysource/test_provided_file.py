@@ -43,7 +43,7 @@ def provided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     "text",
     [base64.b64encode(_KEY).decode(), base64.b64encode(_KEY).decode() + "\n", encode_key(_KEY)],
 )
-async def test_a_key_is_read_where_it_is(provided: Path, place: KeyFilePlace, text: str) -> None:
+async def test_provided_key_is_read(provided: Path, place: KeyFilePlace, text: str) -> None:
     provided.with_name("..data").write_text(text)
     provided.with_name("..data").chmod(0o444)
     provided.symlink_to("..data")  # as Kubernetes does
@@ -75,7 +75,7 @@ _SPOILED: list[tuple[Callable[[Path], object], str]] = [
 
 
 @pytest.mark.parametrize(("spoil", "reason"), _SPOILED)
-async def test_a_spoiled_file_is_refused(
+async def test_unusable_key_file_is_refused_with_a_reason(
     provided: Path, spoil: Callable[[Path], object], reason: str
 ) -> None:
     provided.write_text(base64.b64encode(_KEY).decode())
@@ -86,7 +86,7 @@ async def test_a_spoiled_file_is_refused(
 
 
 @pytest.mark.parametrize("value", [None, "", "relative"])
-async def test_without_a_folder_there_is_no_key(
+async def test_missing_folder_means_a_missing_key(
     monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
@@ -97,18 +97,18 @@ async def test_without_a_folder_there_is_no_key(
     assert reason_of(caught.value) == "itemMissing"
 
 
-async def test_a_vault_under_a_provided_key(tmp_path: Path, provided: Path) -> None:
+async def test_provided_key_opens_a_vault(tmp_path: Path, provided: Path) -> None:
     provided.write_text(base64.b64encode(os.urandom(32)).decode())
     kept = provided.read_bytes()
-    house = VaultFixture(tmp_path / "vault")
-    await house.vault.initialize(
+    fixture = VaultFixture(tmp_path / "vault")
+    await fixture.vault.initialize(
         "keyFile",
         new=SlotSecrets(key_file="systemd"),
-        created=lambda tx: house.note(tx, "store.created", account=""),
+        created=lambda tx: fixture.note(tx, "store.created", account=""),
     )
-    row = await house.put()
-    assert house.vault.status().degraded
-    await house.vault.aclose()
+    row = await fixture.put()
+    assert fixture.vault.status().degraded
+    await fixture.vault.aclose()
     assert not list(tmp_path.rglob("*.key"))
 
     later = VaultFixture(tmp_path / "vault")

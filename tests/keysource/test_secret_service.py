@@ -32,7 +32,7 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
         yield running.keyring
 
 
-async def test_a_key_is_kept_and_checked_by_a_fresh_process(
+async def test_key_is_stored_and_verified_by_a_new_process(
     keyring: Callable[[str], None],
 ) -> None:
     keyring("open")
@@ -49,7 +49,7 @@ async def test_a_key_is_kept_and_checked_by_a_fresh_process(
     assert await source.read(other)
 
 
-async def test_a_locked_collection_shows_no_prompt_by_itself(
+async def test_locked_collection_shows_no_prompt_unless_interactive(
     keyring: Callable[[str], None],
 ) -> None:
     keyring("locked")
@@ -62,14 +62,14 @@ async def test_a_locked_collection_shows_no_prompt_by_itself(
     assert await source.read(_ITEM) == key
 
 
-async def test_a_dismissed_prompt(keyring: Callable[[str], None]) -> None:
+async def test_dismissed_prompt_has_its_reason(keyring: Callable[[str], None]) -> None:
     keyring("dismissed")
     with pytest.raises(VaultError) as caught:
         await OsKeyring().read(_ITEM, interactive=True)
     assert reason_of(caught.value) == "promptDismissed"
 
 
-async def test_a_prompt_that_nobody_answers(keyring: Callable[[str], None]) -> None:
+async def test_unanswered_prompt_times_out(keyring: Callable[[str], None]) -> None:
     keyring("hanging")
     began = time.monotonic()
     with pytest.raises(VaultError) as caught:
@@ -78,7 +78,7 @@ async def test_a_prompt_that_nobody_answers(keyring: Callable[[str], None]) -> N
     assert time.monotonic() - began < 5
 
 
-async def test_a_service_that_answers_nothing_keeps_no_thread(
+async def test_silent_service_leaves_no_thread_behind(
     keyring: Callable[[str], None],
 ) -> None:
     """A person may take half a minute to answer a prompt, and a service may not."""
@@ -95,13 +95,13 @@ async def test_a_service_that_answers_nothing_keeps_no_thread(
 
 
 @pytest.mark.usefixtures("keyring")
-async def test_a_bus_without_a_keyring() -> None:
+async def test_bus_without_a_keyring_is_no_backend() -> None:
     for ask in (OsKeyring().read, OsKeyring().create):
         with pytest.raises(VaultError) as caught:
             await ask(_ITEM)
         assert reason_of(caught.value) == "noBackend"
 
 
-def test_deleting_what_is_not_there_is_nothing(keyring: Callable[[str], None]) -> None:
+def test_deleting_a_missing_item_does_nothing(keyring: Callable[[str], None]) -> None:
     keyring("open")
     SecretService().delete(_ITEM.service, _ITEM.user)

@@ -32,7 +32,7 @@ _A_PERSON_CAN_HELP = {
 }
 
 
-def test_the_line_is_short_ascii_and_comes_back() -> None:
+def test_key_line_is_short_ascii_and_round_trips() -> None:
     assert decode_key(_LINE) == _KEY
     assert _LINE.startswith("byokd1.")
     assert _LINE.isascii()
@@ -57,21 +57,21 @@ def test_the_line_is_short_ascii_and_comes_back() -> None:
         "byokd1.é.00000000",
     ],
 )
-def test_a_damaged_line_is_corrupt_and_not_quoted(line: str) -> None:
+def test_damaged_line_is_corrupt_and_not_quoted(line: str) -> None:
     with pytest.raises(VaultUnavailable) as caught:
         decode_key(line)
     assert reason_of(caught.value) == "itemCorrupt"
     assert not line or line not in caught.value.user_message
 
 
-def test_item_names_are_unique_for_each_store_and_slot() -> None:
+def test_item_names_are_unique_per_store_and_slot() -> None:
     item = Item(b"\1" * 16, b"\2" * 16)
     assert item.service == "byokd/" + "01" * 16
     assert item.user == "kek/" + "02" * 16
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
-def test_every_reason_is_a_sentence_that_says_what_to_do(reason: Reason) -> None:
+def test_every_reason_says_what_to_do(reason: Reason) -> None:
     error = source_error(reason)
     assert reason_of(error) == reason
     assert isinstance(error, VaultLocked | VaultUnavailable)

@@ -40,7 +40,7 @@ async def _lists(where: StorePaths | None, **bounds: int) -> AsyncIterator[Model
         await lists.aclose()
 
 
-async def test_a_list_outlives_the_process_and_is_private(tmp_path: Path) -> None:
+async def test_list_survives_the_process_in_a_private_file(tmp_path: Path) -> None:
     where = store_paths(tmp_path)
     async with _lists(where) as lists:
         await lists.save(HERE, _seen(7, "m", "n"))
@@ -60,13 +60,13 @@ async def test_a_list_outlives_the_process_and_is_private(tmp_path: Path) -> Non
         ModelListKey("default", "some", "key_a", "https://b.example/v1"),
     ],
 )
-async def test_a_list_is_of_one_place(other: ModelListKey) -> None:
+async def test_list_belongs_to_one_key_and_base_url(other: ModelListKey) -> None:
     async with _lists(None) as lists:
         await lists.save(HERE, _seen(7, "m"))
         assert await lists.load(other) is None
 
 
-async def test_the_newest_stays() -> None:
+async def test_older_list_does_not_replace_a_newer_one() -> None:
     async with _lists(None) as lists:
         await lists.save(HERE, _seen(7, "new"))
         await lists.save(HERE, _seen(6, "old"))
@@ -78,7 +78,7 @@ async def test_the_newest_stays() -> None:
         assert await lists.latest("second", "some") is None
 
 
-async def test_what_is_forgotten() -> None:
+async def test_forget_deletes_the_lists_of_a_key_or_account() -> None:
     places_ = [ModelListKey(a, "some", k, "") for a in ("one", "two") for k in ("key_a", "key_b")]
     async with _lists(None) as lists:
         for place in places_:
@@ -90,7 +90,7 @@ async def test_what_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(("count", "kept"), [(3, [True] * 3), (2, [False, True, True])])
-async def test_the_oldest_goes_past_the_count(count: int, kept: list[bool]) -> None:
+async def test_oldest_list_is_deleted_beyond_the_count(count: int, kept: list[bool]) -> None:
     places_ = [ModelListKey("default", "some", f"key_{n}", "") for n in range(3)]
     async with _lists(None, max_count=count) as lists:
         for at, place in enumerate(places_):
@@ -99,7 +99,7 @@ async def test_the_oldest_goes_past_the_count(count: int, kept: list[bool]) -> N
 
 
 @pytest.mark.parametrize(("spare", "kept"), [(0, [True, True]), (-1, [False, True])])
-async def test_the_oldest_goes_past_the_bytes(spare: int, kept: list[bool]) -> None:
+async def test_oldest_list_is_deleted_beyond_the_bytes(spare: int, kept: list[bool]) -> None:
     places_ = [ModelListKey("default", "some", f"key_{n}", "") for n in range(2)]
     body = len(_body("m"))
     async with _lists(None, max_bytes=2 * body + spare) as lists:
@@ -115,7 +115,7 @@ def _body(*names: str) -> bytes:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"items":[{"id":3}]}'])
-async def test_a_row_in_other_words_is_none(tmp_path: Path, body: bytes) -> None:
+async def test_row_of_another_form_is_ignored(tmp_path: Path, body: bytes) -> None:
     where = store_paths(tmp_path)
     async with _lists(where) as lists:
         await lists.save(HERE, _seen(7, "m"))
@@ -127,7 +127,7 @@ async def test_a_row_in_other_words_is_none(tmp_path: Path, body: bytes) -> None
         assert await lists.latest("default", "some") is None
 
 
-async def test_a_disk_that_refuses_is_an_error(tmp_path: Path) -> None:
+async def test_failing_disk_is_an_error(tmp_path: Path) -> None:
     where = store_paths(tmp_path)
     where.state.mkdir(parents=True, mode=0o700)
     where.models_db.write_bytes(b"not a database" * 99)

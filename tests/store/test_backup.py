@@ -57,7 +57,7 @@ def _rows(path: Path) -> int:
         raw.close()
 
 
-async def test_a_copy_is_private_and_whole(db: Database, copies: StoreCopies) -> None:
+async def test_copy_is_private_and_complete(db: Database, copies: StoreCopies) -> None:
     await db.transaction(_add)
     first = copies.take(_AT)
     await db.transaction(_add)
@@ -68,7 +68,7 @@ async def test_a_copy_is_private_and_whole(db: Database, copies: StoreCopies) ->
     assert first.size_bytes == first.path.stat().st_size
 
 
-async def test_a_chat_gets_its_key_while_a_copy_is_taken(
+async def test_store_can_be_read_while_a_copy_is_taken(
     db: Database, copies: StoreCopies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, leave = threading.Event(), threading.Event()
@@ -87,7 +87,7 @@ async def test_a_chat_gets_its_key_while_a_copy_is_taken(
     assert _rows((await taking).path) == 1
 
 
-async def test_a_copy_that_is_not_whole_is_not_one(
+async def test_damaged_copy_is_discarded(
     db: Database, copies: StoreCopies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = copies.take(_AT)
@@ -112,7 +112,7 @@ async def test_a_copy_that_is_not_whole_is_not_one(
     assert await db.read(_count) == 1
 
 
-async def test_what_is_there_is_kept_byte_for_byte(
+async def test_replaced_store_is_kept_byte_for_byte(
     db: Database, copies: StoreCopies, tmp_path: Path
 ) -> None:
     good = copies.take(_AT)
@@ -132,7 +132,7 @@ async def test_what_is_there_is_kept_byte_for_byte(
     await later.aclose()
 
 
-async def test_what_is_no_good_is_not_put_back(
+async def test_invalid_copy_is_not_restored(
     db: Database, copies: StoreCopies, tmp_path: Path
 ) -> None:
     await db.aclose()
@@ -153,9 +153,7 @@ async def test_what_is_no_good_is_not_put_back(
     assert not list(tmp_path.glob("*.aside-*"))
 
 
-async def test_a_window_that_is_open_sees_what_was_put_back(
-    db: Database, copies: StoreCopies
-) -> None:
+async def test_open_database_reads_the_restored_store(db: Database, copies: StoreCopies) -> None:
     good = copies.take(_AT)
     await db.transaction(_add)
     seen = await db.data_version()

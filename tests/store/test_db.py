@@ -77,7 +77,7 @@ async def test_a_transaction_cannot_be_used_after_its_end(db: Database) -> None:
         kept[0].all("SELECT 1")
 
 
-async def test_how_it_is_opened(db: Database, tmp_path: Path) -> None:
+async def test_connection_has_the_configured_pragmas(db: Database, tmp_path: Path) -> None:
     await db.transaction(_add)
 
     def pragmas(tx: Tx) -> dict[str, object]:
@@ -99,7 +99,7 @@ async def test_how_it_is_opened(db: Database, tmp_path: Path) -> None:
     assert _modes(tmp_path) == {0o600}
 
 
-async def test_a_caller_that_is_cancelled_leaves_a_whole_transaction(db: Database) -> None:
+async def test_cancelled_caller_leaves_a_whole_transaction(db: Database) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(tx: Tx) -> None:
@@ -120,7 +120,7 @@ async def test_a_caller_that_is_cancelled_leaves_a_whole_transaction(db: Databas
     assert await db.read(_count) == 2  # the running one went on to its end, the queued one is gone
 
 
-async def test_cancelling_at_every_moment_never_leaves_half(db: Database) -> None:
+async def test_cancellation_at_any_moment_leaves_no_half_transaction(db: Database) -> None:
     def both(tx: Tx) -> None:
         _add(tx)
         _add(tx)
@@ -134,7 +134,7 @@ async def test_cancelling_at_every_moment_never_leaves_half(db: Database) -> Non
     assert await db.read(_count) % 2 == 0
 
 
-async def test_the_loop_turns_while_the_disk_is_slow(db: Database) -> None:
+async def test_event_loop_runs_while_the_disk_is_slow(db: Database) -> None:
     go_on = threading.Event()
     waiting = asyncio.create_task(db.read(lambda _: go_on.wait()))
     for _ in range(100):
@@ -144,9 +144,7 @@ async def test_the_loop_turns_while_the_disk_is_slow(db: Database) -> None:
     assert await waiting
 
 
-async def test_another_process_is_waited_for_and_then_reported(
-    db: Database, tmp_path: Path
-) -> None:
+async def test_locked_store_is_busy_after_the_timeout(db: Database, tmp_path: Path) -> None:
     await db.transaction(_add)
     other = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -158,7 +156,7 @@ async def test_another_process_is_waited_for_and_then_reported(
     await db.transaction(_add)
 
 
-async def test_data_version_tells_of_others_and_not_of_us(db: Database, tmp_path: Path) -> None:
+async def test_data_version_changes_only_by_other_connections(db: Database, tmp_path: Path) -> None:
     await db.transaction(_add)
     before = await db.data_version()
     await db.transaction(_add)
@@ -169,7 +167,7 @@ async def test_data_version_tells_of_others_and_not_of_us(db: Database, tmp_path
     assert await db.data_version() != before
 
 
-async def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+async def test_full_disk_rolls_back(tmp_path: Path) -> None:
     db = Database(tmp_path / "vault.db", _STEPS, max_pages=8)
     stored = 0
     try:
@@ -201,7 +199,7 @@ def unprivileged() -> Iterator[Path]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
-async def test_a_read_only_folder(unprivileged: Path) -> None:
+async def test_read_only_folder_has_its_reason(unprivileged: Path) -> None:
     path = unprivileged / "vault.db"
     first = Database(path, _STEPS)
     await first.transaction(_add)
@@ -217,7 +215,7 @@ async def test_a_read_only_folder(unprivileged: Path) -> None:
         assert await db.read(_count) == 1
         fresh = Database(unprivileged / "other.db", _STEPS)
         with pytest.raises(StoreFailed) as caught:
-            await fresh.open()
+            await fresh.data_version()
         assert _reason(caught.value) == "permissions"
         await db.aclose()
         await fresh.aclose()
@@ -246,7 +244,7 @@ _BROKEN: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("name", _BROKEN)
-async def test_a_damaged_file_is_told_and_never_written(tmp_path: Path, name: str) -> None:
+async def test_damaged_file_is_refused_and_never_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / "vault.db"
     broken = _BROKEN[name](_good(path))
     path.write_bytes(broken)
@@ -258,7 +256,7 @@ async def test_a_damaged_file_is_told_and_never_written(tmp_path: Path, name: st
     assert path.read_bytes() == broken
 
 
-async def test_a_newer_store_is_refused_untouched(tmp_path: Path) -> None:
+async def test_newer_store_is_refused_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
     _good(path)
     raw = sqlite3.connect(path)
@@ -267,13 +265,15 @@ async def test_a_newer_store_is_refused_untouched(tmp_path: Path) -> None:
     before = path.read_bytes()
     db = Database(path, _STEPS)
     with pytest.raises(StoreFailed, match="newer") as caught:
-        await db.open()
+        await db.data_version()
     assert _reason(caught.value) == "newer"
     await db.aclose()
     assert path.read_bytes() == before
 
 
-async def test_another_file_under_the_name_is_opened_and_told(db: Database, tmp_path: Path) -> None:
+async def test_replaced_file_is_opened_and_changes_data_version(
+    db: Database, tmp_path: Path
+) -> None:
     await db.transaction(_add)
     seen = await db.data_version()
     path = tmp_path / "vault.db"
@@ -286,7 +286,7 @@ async def test_another_file_under_the_name_is_opened_and_told(db: Database, tmp_
     assert await db.read(_count) == 2
 
 
-async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: Path) -> None:
+async def test_exclusive_lock_keeps_users_out(db: Database, tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
     gate = FileLock(path, timeout_ms=50)
     await db.transaction(_add)
@@ -309,7 +309,7 @@ async def test_nobody_works_while_the_file_is_replaced(db: Database, tmp_path: P
     gate.close()
 
 
-async def test_a_full_disk_still_takes_what_is_urgent(tmp_path: Path) -> None:
+async def test_urgent_transaction_succeeds_on_a_full_disk(tmp_path: Path) -> None:
     db = Database(tmp_path / "vault.db", _STEPS, reserve=True)
     ballast = tmp_path / "vault.db.ballast"
     await db.transaction(_add)
@@ -349,16 +349,16 @@ async def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
     await db.aclose()
 
 
-async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+async def test_failed_migration_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
     db = Database(path, (("CREATE TABLE a (x)", "THIS IS NO SQL"),))
     with pytest.raises(Exception, match="refused a statement"):
-        await db.open()
+        await db.data_version()
     await db.aclose()
     assert path.read_bytes() == b""
 
 
-async def test_memory_leaves_nothing(tmp_path: Path) -> None:
+async def test_memory_database_leaves_no_file(tmp_path: Path) -> None:
     db = Database(None, _STEPS)
     await db.transaction(_add)
     assert await db.read(_count) == 1
@@ -367,7 +367,7 @@ async def test_memory_leaves_nothing(tmp_path: Path) -> None:
     assert not _modes(tmp_path)
 
 
-async def test_close_waits_for_what_was_submitted_and_refuses_the_rest(tmp_path: Path) -> None:
+async def test_close_finishes_submitted_work_and_refuses_more(tmp_path: Path) -> None:
     db = Database(tmp_path / "vault.db", _STEPS)
     waiting = [asyncio.ensure_future(db.transaction(_add)) for _ in range(5)]
     await asyncio.sleep(0)
@@ -411,7 +411,7 @@ _TABLE = [
 
 
 @pytest.mark.parametrize(("code", "kind", "reason"), _TABLE)
-def test_what_sqlite_says(code: int, kind: type[Exception], reason: str | None) -> None:
+def test_sqlite_errors_are_translated(code: int, kind: type[Exception], reason: str | None) -> None:
     error = sqlite3.OperationalError("the value was sk-test-0123456789abcdef")
     error.sqlite_errorcode = code
     typed = connection.translate(error)
@@ -458,7 +458,7 @@ def _killed_round(path: Path) -> list[int]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
-async def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+async def test_killed_writers_lose_no_acknowledged_commit(tmp_path: Path) -> None:
     path, rounds, acknowledged = tmp_path / "vault.db", 2, 0
     for _ in range(rounds):
         seen = _killed_round(path)

@@ -34,7 +34,7 @@ def _reason(error: StoreFailed) -> object:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o277, 0o777], ids=oct)
-def test_no_umask_makes_a_difference(tmp_path: Path, umask: int) -> None:
+def test_umask_does_not_change_modes(tmp_path: Path, umask: int) -> None:
     folder = tmp_path / "data"
     before = os.umask(umask)
     try:
@@ -50,7 +50,7 @@ def test_no_umask_makes_a_difference(tmp_path: Path, umask: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o701, 0o710, 0o750, 0o755, 0o777], ids=oct)
-def test_an_open_folder_is_refused_and_left_alone(tmp_path: Path, mode: int) -> None:
+def test_folder_open_to_others_is_refused_unchanged(tmp_path: Path, mode: int) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(mode)
@@ -61,7 +61,7 @@ def test_an_open_folder_is_refused_and_left_alone(tmp_path: Path, mode: int) -> 
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o666, 0o400], ids=oct)
-def test_an_open_file_of_ours_is_tightened(tmp_path: Path, mode: int) -> None:
+def test_own_file_open_to_others_is_tightened(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "vault.db"
     path.write_bytes(b"kept")
     path.chmod(mode)
@@ -108,7 +108,7 @@ def _foreign(path: Path) -> None:
     ],
     ids=["ensure", "create", "read"],
 )
-def test_what_was_planted_is_refused_and_untouched(
+def test_planted_file_is_refused_unchanged(
     tmp_path: Path, plant: Callable[[Path], None], act: Callable[[Path], object]
 ) -> None:
     path = tmp_path / "vault.db"
@@ -122,20 +122,20 @@ def test_what_was_planted_is_refused_and_untouched(
             assert victim.read_bytes() == b"victim"
 
 
-def test_a_linked_folder_is_refused(tmp_path: Path) -> None:
+def test_linked_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "data").symlink_to(tmp_path / "real")
     with pytest.raises(StoreFailed, match="link"):
         files.ensure_private_dir(tmp_path / "data")
 
 
-def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
     with pytest.raises(StoreFailed, match="move it away"):
         files.ensure_private_dir(tmp_path / "data")
 
 
-def test_a_disk_that_ignores_modes_is_refused(
+def test_disk_that_ignores_modes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "vault.db"
@@ -172,7 +172,7 @@ def test_replacing_keeps_the_old_file_when_the_disk_refuses(
     assert path.read_bytes() == b"old"
 
 
-async def test_a_lock_has_one_holder(tmp_path: Path) -> None:
+async def test_lock_has_one_holder(tmp_path: Path) -> None:
     path = tmp_path / "init.lock"
     async with files.locked(path):
         with pytest.raises(StoreBusy):

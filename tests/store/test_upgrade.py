@@ -68,7 +68,7 @@ async def _made(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("way", "kept"), [((_2, _3), (2, 3)), ((_3,), (3,)), ((_3, _3), (3,))])
-async def test_the_old_file_is_kept(
+async def test_migration_keeps_the_old_file(
     tmp_path: Path, way: tuple[Steps, ...], kept: tuple[int, ...]
 ) -> None:
     path = await _made(tmp_path)
@@ -83,7 +83,7 @@ async def test_the_old_file_is_kept(
     assert {entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()} == {0o600}
 
 
-async def test_a_step_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+async def test_failed_step_leaves_the_old_file(tmp_path: Path) -> None:
     path = await _made(tmp_path)
     before = path.read_bytes()
     with pytest.raises(ByokdError, match="refused a statement"):
@@ -93,7 +93,7 @@ async def test_a_step_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert await _with(path, _2, _texts) == _EXPECTED
 
 
-async def test_a_copy_that_is_not_whole_is_not_taken(
+async def test_damaged_copy_is_not_migrated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = await _made(tmp_path)
@@ -113,7 +113,7 @@ async def test_a_copy_that_is_not_whole_is_not_taken(
 
 
 @pytest.mark.parametrize("journal", [False, True])
-async def test_a_newer_store_is_refused_untouched(tmp_path: Path, *, journal: bool) -> None:
+async def test_newer_store_is_refused_unchanged(tmp_path: Path, *, journal: bool) -> None:
     path = await _made(tmp_path)
     await _with(path, _3, _texts)
     if not journal:
@@ -124,7 +124,7 @@ async def test_a_newer_store_is_refused_untouched(tmp_path: Path, *, journal: bo
     assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, changed_at)
 
 
-async def test_a_damaged_old_store_is_not_migrated(tmp_path: Path) -> None:
+async def test_damaged_old_store_is_not_migrated(tmp_path: Path) -> None:
     path = await _made(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + os.urandom(4096) + whole[8192:])
@@ -139,7 +139,9 @@ async def test_a_damaged_old_store_is_not_migrated(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.pre-*"))
 
 
-async def test_a_window_that_is_open_meanwhile_is_told_and_writes_nothing(tmp_path: Path) -> None:
+async def test_older_process_is_refused_after_a_migration_and_writes_nothing(
+    tmp_path: Path,
+) -> None:
     """The older program goes on after the newer one migrated: its next change is refused."""
     path = await _made(tmp_path)
     older = Database(path, _1)
@@ -189,7 +191,7 @@ def _migrate_in_a_child(path: Path, steps: Steps, at: int) -> bool:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="fork")
-def test_killed_at_each_step_of_a_migration(tmp_path: Path) -> None:
+def test_migration_killed_at_any_step_is_repeated(tmp_path: Path) -> None:
     """Between v1 and v3 there is never anything but the old store or the new one."""
     seen = set()
     for at in range(200):
@@ -219,7 +221,7 @@ _MIGRATOR = (
 )
 
 
-async def test_processes_that_migrate_at_once(tmp_path: Path) -> None:
+async def test_concurrent_migrations_run_once(tmp_path: Path) -> None:
     path = await _made(tmp_path)
     roots = [str(Path(connection.__file__).parents[2]), str(Path(__file__).parents[1])]
     children = [
@@ -239,7 +241,7 @@ async def test_processes_that_migrate_at_once(tmp_path: Path) -> None:
     assert _version(tmp_path / "vault.db.pre-v3") == (1, _ROWS)
 
 
-def test_every_released_step_still_runs() -> None:
+def test_released_migrations_still_run() -> None:
     """A step is never edited once released: its digest is written down here."""
     digests = [
         hashlib.sha256("\0".join(step).encode()).hexdigest()[:16]
@@ -252,7 +254,7 @@ def test_every_released_step_still_runs() -> None:
 _RELEASED = ["5a7fda1c700f98c4", "546fb3eb6def3f4d"]
 
 
-async def test_a_file_is_put_in_place_whole(tmp_path: Path) -> None:
+async def test_file_is_put_in_place_atomically(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     (tmp_path / "b").write_bytes(b"new")
     files.put_in_place(tmp_path / "b", tmp_path / "a")

@@ -25,12 +25,14 @@ def _made(path: Path, data: bytes = b"0123456789", mode: int = 0o600) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("mode", "open_"), [(0o600, False), (0o640, True), (0o604, True)])
-def test_a_file_is_read_and_who_else_may_is_told(tmp_path: Path, mode: int, open_: bool) -> None:  # noqa: FBT001
-    assert _read(_made(tmp_path / "file", mode=mode)) == (b"0123456789", open_)
+@pytest.mark.parametrize(("mode", "readable"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_file_is_read_with_its_readability_by_others(
+    tmp_path: Path, *, mode: int, readable: bool
+) -> None:
+    assert _read(_made(tmp_path / "file", mode=mode)) == (b"0123456789", readable)
 
 
-def test_a_link_is_followed_because_the_person_named_it(tmp_path: Path) -> None:
+def test_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(_made(tmp_path / "file"))
     assert _read(tmp_path / "link")[0] == b"0123456789"
 
@@ -50,7 +52,9 @@ REFUSED: list[tuple[str, Callable[[Path], object]]] = [
 
 
 @pytest.mark.parametrize(("reason", "make"), REFUSED)
-def test_what_is_refused(tmp_path: Path, reason: str, make: Callable[[Path], object]) -> None:
+def test_unusable_file_is_refused_with_a_reason(
+    tmp_path: Path, reason: str, make: Callable[[Path], object]
+) -> None:
     make(tmp_path / "it")
     with pytest.raises(InvalidParams) as refused:
         _read(tmp_path / "it")
@@ -58,12 +62,12 @@ def test_what_is_refused(tmp_path: Path, reason: str, make: Callable[[Path], obj
 
 
 @pytest.mark.parametrize("path", ["file", "./file", "~/file", "", "/dev/null\0x"])
-def test_only_an_absolute_path_is_a_place(path: str) -> None:
+def test_relative_path_is_refused(path: str) -> None:
     with pytest.raises(InvalidParams) as refused:
         _read(path)
     assert "notAbsolute" in str(refused.value.fields["details"])
 
 
-def test_a_device_is_no_file() -> None:
+def test_device_is_refused() -> None:
     with pytest.raises(InvalidParams):
         _read("/dev/zero")

@@ -21,18 +21,18 @@ OPERATIONS = ("put", "rotate", "disable", "enable", "rotate", "delete")
 URGENT = frozenset({"disable", "delete"})
 
 
-async def one(house: VaultFixture, name: str, key_id: str) -> KeyRow | None:
+async def one(fixture: VaultFixture, name: str, key_id: str) -> KeyRow | None:
     """Do one operation; a deletion returns nothing."""
     if name == "put":
-        return await house.put(provider="later")
+        return await fixture.put(provider="later")
     work = _rotate if name == "rotate" else _delete if name == "delete" else _state(name)
 
     def write(tx: VaultTx) -> KeyRow | None:
-        row = work(tx, key_id, house.now())
-        house.note(tx, f"key.{name}", key_id)
+        row = work(tx, key_id, fixture.now())
+        fixture.note(tx, f"key.{name}", key_id)
         return row
 
-    return await house.vault.transaction(write, urgent=name in URGENT)
+    return await fixture.vault.transaction(write, urgent=name in URGENT)
 
 
 def _rotate(tx: VaultTx, key_id: str, at: int) -> KeyRow:
@@ -54,11 +54,11 @@ def _state(name: str) -> Callable[[VaultTx, str, int], KeyRow]:
 
 async def run(folder: Path, key_id: str) -> None:
     """Do all operations on one key, and print a line for each."""
-    house = VaultFixture(folder)
+    fixture = VaultFixture(folder)
     for name in OPERATIONS:
         said: dict[str, Any] = {"name": name}
         try:
-            row = await one(house, name, key_id)
+            row = await one(fixture, name, key_id)
         except ByokdError as error:
             details = error.fields.get("details")
             reason = details.get("reason") if isinstance(details, dict) else None
@@ -66,7 +66,7 @@ async def run(folder: Path, key_id: str) -> None:
         else:
             said |= {"facts": None if row is None else [row.version, row.state]}
         print(json.dumps(said), flush=True)
-    await house.vault.aclose()
+    await fixture.vault.aclose()
 
 
 if __name__ == "__main__":

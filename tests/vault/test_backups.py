@@ -29,9 +29,9 @@ class _Clock:
         return self.at
 
 
-def _backups(house: VaultFixture) -> tuple[Backups, _Clock]:
+def _backups(fixture: VaultFixture) -> tuple[Backups, _Clock]:
     clock = _Clock()
-    return Backups(house.places, clock), clock
+    return Backups(fixture.places, clock), clock
 
 
 def _ids(path: Path) -> set[bytes]:
@@ -42,16 +42,16 @@ def _ids(path: Path) -> set[bytes]:
         raw.close()
 
 
-async def test_at_most_one_an_hour_and_three_are_kept(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        backups, clock = _backups(house)
+async def test_backups_are_hourly_and_three_are_retained(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, clock = _backups(fixture)
         assert await backups.take_if_due() is None, "there is nothing to lose yet"
-        await house.put()
+        await fixture.put()
         assert await backups.take_if_due() is not None, "the first key"
         for _ in range(BACKUPS_MAX + 2):
             clock.at += BACKUP_EVERY_MS
             assert await backups.take_if_due() is None, "nothing changed"
-            await house.put()
+            await fixture.put()
             clock.at -= 1
             assert await backups.take_if_due() is None, "the hour is not over"
             clock.at += 1
@@ -61,41 +61,43 @@ async def test_at_most_one_an_hour_and_three_are_kept(tmp_path: Path) -> None:
         assert len(await backups.list()) == BACKUPS_MAX
         clock.at -= 50 * BACKUP_EVERY_MS
         assert await backups.take_if_due() is None
-        await house.put()
+        await fixture.put()
         assert await backups.take_if_due() is not None, "the age of the last one is not known"
-        await house.put()
+        await fixture.put()
         assert await backups.take_if_due() is None
         assert len({copy.number for copy in await backups.list()}) == BACKUPS_MAX
 
 
-async def test_no_backup_keeps_a_deleted_key(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        backups, clock = _backups(house)
-        rows = [await house.put() for _ in range(2)]
+async def test_backup_that_holds_a_deleted_key_is_removed(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, clock = _backups(fixture)
+        rows = [await fixture.put() for _ in range(2)]
         await backups.take_if_due()
         clock.at += BACKUP_EVERY_MS
-        await house.put()
+        await fixture.put()
         await backups.take_if_due()
-        files.copy_private(house.places.vault_db, house.places.data / "vault.db.pre-v9")
-        await house.delete(rows[0].key_id)
+        files.copy_private(fixture.places.vault_db, fixture.places.data / "vault.db.pre-v9")
+        await fixture.delete(rows[0].key_id)
         taken = await backups.take_if_due()
         assert taken is not None, "at once, whatever the hour"
         assert await backups.list() == [taken]
         assert len(_ids(taken.path)) == 2
-        assert not list(house.places.data.glob("*.pre-v*"))
-        raw = b"".join(path.read_bytes() for path in house.places.data.rglob("*") if path.is_file())
+        assert not list(fixture.places.data.glob("*.pre-v*"))
+        raw = b"".join(
+            path.read_bytes() for path in fixture.places.data.rglob("*") if path.is_file()
+        )
         assert key_id_to_bytes(rows[0].key_id) not in raw
         assert await backups.take_if_due() is None
 
 
-async def test_an_older_one_goes_only_after_a_newer_one_is_there(
+async def test_old_backup_is_removed_only_after_a_new_one_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        backups, _ = _backups(house)
-        row = await house.put()
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, _ = _backups(fixture)
+        row = await fixture.put()
         await backups.take_if_due()
-        await house.delete(row.key_id)
+        await fixture.delete(row.key_id)
         before = await backups.list()
 
         def refuse(*_: object) -> None:
@@ -110,65 +112,65 @@ async def test_an_older_one_goes_only_after_a_newer_one_is_there(
         assert len(await backups.list()) == 1
 
 
-async def _accept(house: VaultFixture) -> None:
-    await house.vault.unlock_with(
-        SlotSecrets(), admit=lambda tx: house.note(tx, "store.rollback_accepted")
+async def _accept(fixture: VaultFixture) -> None:
+    await fixture.vault.unlock_with(
+        SlotSecrets(), admit=lambda tx: fixture.note(tx, "store.rollback_accepted")
     )
-    await house.write_anchor(anyway=True)
+    await fixture.write_anchor(anyway=True)
 
 
-async def test_going_back_and_forth(tmp_path: Path) -> None:
+async def test_restoring_older_and_newer_backups_keeps_both_histories(tmp_path: Path) -> None:
     """A backup that is newer than the vault holds keys it never had; that is no reason to go."""
-    async with vault_fixture.open_vault(tmp_path) as house:
-        backups, clock = _backups(house)
-        first = await house.put()
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, clock = _backups(fixture)
+        first = await fixture.put()
         await backups.take_if_due()
         clock.at += BACKUP_EVERY_MS
-        await house.put()
+        await fixture.put()
         await backups.take_if_due()
         newest, oldest = await backups.list()
-        await house.write_anchor()
+        await fixture.write_anchor()
         restored, aside = await backups.restore(2, None)
         assert restored == oldest.path
         assert aside is not None
         with pytest.raises(VaultLocked):  # a process that had the other one open sees it, too
-            await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
-        assert not (await house.audit.verify(house.vault.inspect, keys.all_facts)).ok
-        await _accept(house)
-        listed = (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+            await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+        assert not (await fixture.audit.verify(fixture.vault.inspect, keys.all_facts)).ok
+        await _accept(fixture)
+        listed = (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         assert [row.key_id for row in listed] == [first.key_id]
-        await house.put()
+        await fixture.put()
         await backups.take_if_due()
         assert newest in await backups.list()
         await backups.restore(None, newest.path)
         with pytest.raises(VaultLocked):
-            await house.put()
-        await _accept(house)
-        assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
+            await fixture.put()
+        await _accept(fixture)
+        assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
         for number in (0, 4):
             with pytest.raises(NotFound):
                 await backups.restore(number or 9, None)
 
 
-async def test_another_root_key_makes_older_ones_go(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        backups, _ = _backups(house)
-        await house.put()
+async def test_new_root_key_removes_older_backups(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, _ = _backups(fixture)
+        await fixture.put()
         await backups.take_if_due()
 
         def rekey(tx: VaultTx) -> None:
-            house.note(tx, "store.rekeyed")
+            fixture.note(tx, "store.rekeyed")
             tx.sql.run("UPDATE key_slot SET slot_id = randomblob(16)")
 
-        await house.vault.transaction(rekey)
+        await fixture.vault.transaction(rekey)
         taken = await backups.take_if_due()
         assert taken is not None
         assert await backups.list() == [taken]
 
 
-async def test_without_a_vault_there_is_nothing_to_do(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
-    backups, _ = _backups(house)
+async def test_no_vault_means_no_backup(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
+    backups, _ = _backups(fixture)
     assert await backups.take_if_due() is None
     assert await backups.list() == []
-    assert not house.places.backups.exists()
+    assert not fixture.places.backups.exists()

@@ -49,11 +49,11 @@ traced = pytest.mark.skipif(not _can_trace(), reason="strace is not installed, o
 
 
 def _faulty(
-    house: VaultFixture, key_id: str, call: str, error: str, at: int
+    fixture: VaultFixture, key_id: str, call: str, error: str, at: int
 ) -> list[dict[str, Any]]:
     """Run the operations in a process in which the n-th call on the store's files fails, once."""
     assert _STRACE is not None
-    store = house.places.vault_db
+    store = fixture.places.vault_db
     roots = [str(Path(byokd.__file__).parents[1]), str(Path(__file__).parents[1])]
     start = (
         f"import sys, asyncio, pathlib; sys.path[:0] = {roots!r}; from vault.faulty import run;"
@@ -99,9 +99,9 @@ def _after(name: str, state: Any) -> Any:
 
 async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
     """Try one fault; tell whether anything failed."""
-    async with vault_fixture.open_vault(folder) as house:
-        row = await house.put()
-    said = await asyncio.to_thread(_faulty, house, row.key_id, call, error, at)
+    async with vault_fixture.open_vault(folder) as fixture:
+        row = await fixture.put()
+    said = await asyncio.to_thread(_faulty, fixture, row.key_id, call, error, at)
     failures = [line for line in said if "kind" in line]
     for line in failures:
         gone = line["kind"] == "notFound"  # a delete that was refused and took place
@@ -125,14 +125,16 @@ async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
     [("pwrite64", "ENOSPC", 3), ("pwrite64", "EIO", 9), ("fdatasync", "EIO", 2),
      ("ftruncate", "EIO", 1), ("openat", "EROFS", 2)],
 )  # fmt: skip
-async def test_a_call_that_fails(tmp_path: Path, call: str, error: str, at: int) -> None:
+async def test_failing_system_call_loses_nothing(
+    tmp_path: Path, call: str, error: str, at: int
+) -> None:
     assert await _fault(tmp_path, call, error, at), "nothing failed: nothing was tried"
 
 
 @traced
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-async def test_every_call_that_fails(tmp_path: Path) -> None:
+async def test_every_failing_system_call_loses_nothing(tmp_path: Path) -> None:
     tried = failed = 0
     for call in _CALLS:
         for error, step in _ERRORS.items():
@@ -164,26 +166,28 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run([umount or "", str(folder)], check=True)
 
 
-async def _fill(house: VaultFixture, rows: list[KeyRow]) -> None:
+async def _fill(fixture: VaultFixture, rows: list[KeyRow]) -> None:
     while True:
-        rows.append(await house.put(label="x" * 100))
+        rows.append(await fixture.put(label="x" * 100))
 
 
-async def test_a_full_disk(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_full_disk_loses_nothing_and_takes_urgent_changes(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing new can be stored; what is there can be taken out of use, and read."""
     monkeypatch.setattr("byokd.store.reserve_file.DISK_LOW_BYTES", 0)  # the disk is never roomy
-    async with vault_fixture.open_vault(small_disk) as house:
-        rows = [await house.put(), await house.put()]
+    async with vault_fixture.open_vault(small_disk) as fixture:
+        rows = [await fixture.put(), await fixture.put()]
         (small_disk / "rest").write_bytes(bytes(shutil.disk_usage(small_disk).free - 64 * 1024))
         with pytest.raises(StoreFailed) as refused:
-            await _fill(house, rows)
+            await _fill(fixture, rows)
         assert refused.value.fields["details"] == {"reason": "full"}
         with pytest.raises(OSError, match="No space"):
             (small_disk / "more").write_bytes(bytes(2 << 20))  # not one page is left
         with pytest.raises(StoreFailed):
-            await house.put()
-        await one(house, "disable", rows[0].key_id)
-        await house.vault.aclose()
+            await fixture.put()
+        await one(fixture, "disable", rows[0].key_id)
+        await fixture.vault.aclose()
     assert {"disable", "delete"} == URGENT
     async with vault_fixture.open_vault(small_disk) as later:
         listed = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows

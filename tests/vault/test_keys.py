@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
+async def fixture(tmp_path: Path) -> AsyncIterator[VaultFixture]:
     async with vault_fixture.open_vault(tmp_path) as opened:
         yield opened
 
@@ -33,22 +33,22 @@ def _everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def _row(house: VaultFixture, key_id: str, account: str = ACCOUNT) -> KeyRow:
-    return await house.vault.read(lambda tx: keys.get(tx, account, key_id))
+async def _row(fixture: VaultFixture, key_id: str, account: str = ACCOUNT) -> KeyRow:
+    return await fixture.vault.read(lambda tx: keys.get(tx, account, key_id))
 
 
-async def _default(house: VaultFixture, provider: str = PROVIDER) -> str | None:
-    row = await house.vault.read(lambda tx: keys.default_key(tx, ACCOUNT, provider))
+async def _default(fixture: VaultFixture, provider: str = PROVIDER) -> str | None:
+    row = await fixture.vault.read(lambda tx: keys.default_key(tx, ACCOUNT, provider))
     return row.key_id if row else None
 
 
-async def test_what_is_told_of_a_key(house: VaultFixture) -> None:
+async def test_key_row_shows_everything_but_the_secret(fixture: VaultFixture) -> None:
     fields: dict[str, Secret | str] = {
         "secretAccessKey": Secret("test-0123456789-secret-wxyz"),
         "accessKeyId": Secret("short"),
         "region": "eu-west-1",
     }
-    row = await house.put(
+    row = await fixture.put(
         fields=fields, label="work ✓", base_url=f"{ORIGIN}/v1", allow_insecure=True
     )
     assert re.fullmatch(r"key_[a-z2-7]{26}", row.key_id)
@@ -57,19 +57,19 @@ async def test_what_is_told_of_a_key(house: VaultFixture) -> None:
     assert row.allow_insecure
     assert row.last4 == "wxyz"
     assert row.fields == {"secretAccessKey": None, "accessKeyId": None, "region": "eu-west-1"}
-    assert await _row(house, row.key_id) == row
-    opened = await house.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
+    assert await _row(fixture, row.key_id) == row
+    opened = await fixture.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
     assert opened.fields == fields
     assert isinstance(opened.fields["accessKeyId"], Secret)
     assert isinstance(opened.fields["region"], str)
     assert "0123456789" not in repr(opened) + repr(row)
 
 
-async def test_nothing_that_matters_is_readable_in_the_file(
-    house: VaultFixture, tmp_path: Path
+async def test_database_file_contains_no_confidential_text(
+    fixture: VaultFixture, tmp_path: Path
 ) -> None:
-    await house.put(label="a label", base_url=f"{ORIGIN}/secret-path")
-    await house.vault.aclose()
+    await fixture.put(label="a label", base_url=f"{ORIGIN}/secret-path")
+    await fixture.vault.aclose()
     everything = _everything(tmp_path)
     for text in (
         SECRET,
@@ -83,92 +83,96 @@ async def test_nothing_that_matters_is_readable_in_the_file(
     assert ORIGIN.encode() in everything
 
 
-async def test_a_key_without_fields_is_its_origin(house: VaultFixture) -> None:
-    row = await house.put(fields={})
-    opened = await house.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
+async def test_key_without_fields_stores_its_origin(fixture: VaultFixture) -> None:
+    row = await fixture.put(fields={})
+    opened = await fixture.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
     assert opened.fields == {}
     assert row.last4 is None
 
 
-async def test_rotation_replaces_and_wipes(house: VaultFixture, tmp_path: Path) -> None:
-    row = await house.put(SECRET, label="work")
+async def test_rotation_replaces_the_fields_and_overwrites_the_old_ciphertext(
+    fixture: VaultFixture, tmp_path: Path
+) -> None:
+    row = await fixture.put(SECRET, label="work")
     old_blob = row.sealed.blob
 
     def soft_disabled(tx: VaultTx) -> None:
         keys.set_state(tx, ACCOUNT, row.key_id, to="softDisabled", at=1, health={"rejections": 3})
-        house.note(tx, "key.soft_disabled", row.key_id)
+        fixture.note(tx, "key.soft_disabled", row.key_id)
 
     def rotate(tx: VaultTx) -> KeyRow:
         fields = {"apiKey": Secret("sk-test-new-0123456789")}
-        after = keys.rotate(tx, ACCOUNT, row.key_id, fields, at=house.now())
-        house.note(tx, "key.rotated", row.key_id)
+        after = keys.rotate(tx, ACCOUNT, row.key_id, fields, at=fixture.now())
+        fixture.note(tx, "key.rotated", row.key_id)
         return after
 
-    await house.vault.transaction(soft_disabled)
-    after = await house.vault.transaction(rotate)
+    await fixture.vault.transaction(soft_disabled)
+    after = await fixture.vault.transaction(rotate)
     assert (after.version, after.state, after.reason, after.health) == (2, "active", None, {})
     assert (after.label, after.origin, after.key_id) == (row.label, row.origin, row.key_id)
     assert after.fingerprint != row.fingerprint
     assert (after.last4, after.disabled_at) == ("6789", None)
-    assert await house.open(row.key_id) == "sk-test-new-0123456789"
-    await house.vault.aclose()
+    assert await fixture.open(row.key_id) == "sk-test-new-0123456789"
+    await fixture.vault.aclose()
     assert old_blob not in (tmp_path / "data/vault.db").read_bytes()
     assert old_blob[33:] not in (tmp_path / "data/vault.db-journal").read_bytes()
 
 
-async def test_deletion_leaves_no_ciphertext(house: VaultFixture, tmp_path: Path) -> None:
-    row = await house.put()
-    await house.delete(row.key_id)
+async def test_deleted_key_leaves_no_ciphertext_in_the_file(
+    fixture: VaultFixture, tmp_path: Path
+) -> None:
+    row = await fixture.put()
+    await fixture.delete(row.key_id)
     with pytest.raises(NotFound):
-        await house.open(row.key_id)
-    await house.vault.aclose()
+        await fixture.open(row.key_id)
+    await fixture.vault.aclose()
     left = (tmp_path / "data/vault.db").read_bytes()
     assert row.sealed.blob not in left
     assert row.sealed.meta not in left
 
 
-async def test_one_default_per_provider(house: VaultFixture) -> None:
-    first = await house.put()
-    second = await house.put()
-    other = await house.put(provider="elsewhere")
+async def test_provider_has_exactly_one_default_key(fixture: VaultFixture) -> None:
+    first = await fixture.put()
+    second = await fixture.put()
+    other = await fixture.put(provider="elsewhere")
     assert (first.is_default, second.is_default, other.is_default) == (True, False, True)
-    third = await house.put(make_default=True)
-    assert await _default(house) == third.key_id
-    await house.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
-    await house.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
-    assert await _default(house) == first.key_id
-    await house.delete(first.key_id)
-    assert await _default(house) == third.key_id  # the newest
-    await _set(house, second.key_id, "userDisabled")
-    await house.delete(third.key_id)
-    assert await _default(house) is None  # the only one left is disabled
-    await _set(house, second.key_id, "active")
-    assert await _default(house) == second.key_id
-    assert await _default(house, "elsewhere") == other.key_id
-    assert await _default(house, "nowhere") is None
+    third = await fixture.put(make_default=True)
+    assert await _default(fixture) == third.key_id
+    await fixture.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
+    await fixture.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
+    assert await _default(fixture) == first.key_id
+    await fixture.delete(first.key_id)
+    assert await _default(fixture) == third.key_id  # the newest
+    await _set(fixture, second.key_id, "userDisabled")
+    await fixture.delete(third.key_id)
+    assert await _default(fixture) is None  # the only one left is disabled
+    await _set(fixture, second.key_id, "active")
+    assert await _default(fixture) == second.key_id
+    assert await _default(fixture, "elsewhere") == other.key_id
+    assert await _default(fixture, "nowhere") is None
 
 
-async def _set(house: VaultFixture, key_id: str, to: KeyState, **conditions: object) -> KeyRow:
+async def _set(fixture: VaultFixture, key_id: str, to: KeyState, **conditions: object) -> KeyRow:
     def work(tx: VaultTx) -> KeyRow:
-        row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=house.now(), **conditions)  # type: ignore[arg-type]
+        row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=fixture.now(), **conditions)  # type: ignore[arg-type]
         if key_id in tx.unrecorded_keys:
-            house.note(tx, vault_fixture.STATE_EVENTS[to], key_id)
+            fixture.note(tx, vault_fixture.STATE_EVENTS[to], key_id)
         return row
 
-    return await house.vault.transaction(work)
+    return await fixture.vault.transaction(work)
 
 
-async def test_states(house: VaultFixture) -> None:
-    row = await house.put()
-    suspect = await _set(house, row.key_id, "suspect", health={"rejections": 3})
+async def test_state_change_sets_reason_and_time(fixture: VaultFixture) -> None:
+    row = await fixture.put()
+    suspect = await _set(fixture, row.key_id, "suspect", health={"rejections": 3})
     assert suspect.usable
     assert suspect.health == {"rejections": 3}
     assert suspect.disabled_at is None
-    disabled = await _set(house, row.key_id, "softDisabled", reason="rejected")
+    disabled = await _set(fixture, row.key_id, "softDisabled", reason="rejected")
     assert not disabled.usable
     assert disabled.reason == "rejected"
     assert disabled.disabled_at
-    active = await _set(house, row.key_id, "active", health={})
+    active = await _set(fixture, row.key_id, "active", health={})
     assert (active.reason, active.disabled_at, active.health) == (None, None, {})
 
 
@@ -176,34 +180,34 @@ _STALE = [{"version": 2}, {"from_states": {"suspect"}}, {"row_gen": 7}]
 
 
 @pytest.mark.parametrize("conditions", _STALE, ids=str)
-async def test_a_change_on_a_stale_view_is_a_conflict(
-    house: VaultFixture, conditions: dict[str, object]
+async def test_state_change_of_an_outdated_view_is_a_conflict(
+    fixture: VaultFixture, conditions: dict[str, object]
 ) -> None:
-    row = await house.put()
+    row = await fixture.put()
     with pytest.raises(Conflict):
-        await _set(house, row.key_id, "softDisabled", **conditions)
-    assert (await _row(house, row.key_id)).state == "active"
+        await _set(fixture, row.key_id, "softDisabled", **conditions)
+    assert (await _row(fixture, row.key_id)).state == "active"
     now = {"version": 1, "from_states": {"active"}, "row_gen": row.row_gen}
-    assert (await _set(house, row.key_id, "softDisabled", **now)).state == "softDisabled"
+    assert (await _set(fixture, row.key_id, "softDisabled", **now)).state == "softDisabled"
 
 
-async def test_a_stale_row_is_not_written_over_a_newer_one(house: VaultFixture) -> None:
-    row = await house.put()
+async def test_outdated_row_does_not_overwrite_a_newer_one(fixture: VaultFixture) -> None:
+    row = await fixture.put()
 
     def twice(tx: VaultTx) -> None:
         keys.set_health(tx, ACCOUNT, row.key_id, version=1, health={"a": 1})
         rows.update_row(tx, row)
 
     with pytest.raises(Conflict):
-        await house.vault.transaction(twice)
-    assert (await _row(house, row.key_id)).health == {}
+        await fixture.vault.transaction(twice)
+    assert (await _row(fixture, row.key_id)).health == {}
 
 
-async def test_health_belongs_to_a_version(house: VaultFixture) -> None:
-    row = await house.put()
+async def test_health_of_a_replaced_version_is_ignored(fixture: VaultFixture) -> None:
+    row = await fixture.put()
 
     async def note(version: int, key_id: str = row.key_id) -> KeyRow | None:
-        return await house.vault.transaction(
+        return await fixture.vault.transaction(
             lambda tx: keys.set_health(tx, ACCOUNT, key_id, version=version, health={"n": 1})
         )
 
@@ -220,13 +224,15 @@ async def test_health_belongs_to_a_version(house: VaultFixture) -> None:
 @pytest.mark.parametrize(
     ("later_ms", "written"), [(0, False), (LAST_USED_STEP_MS - 1, False), (LAST_USED_STEP_MS, True)]
 )
-async def test_last_use_is_written_in_steps(
-    house: VaultFixture, *, later_ms: int, written: bool
+async def test_last_use_is_written_at_intervals(
+    fixture: VaultFixture, *, later_ms: int, written: bool
 ) -> None:
-    row = await house.put()
+    row = await fixture.put()
 
     async def used(at: int, key_id: str = row.key_id) -> bool:
-        return await house.vault.transaction(lambda tx: keys.record_use(tx, ACCOUNT, key_id, at=at))
+        return await fixture.vault.transaction(
+            lambda tx: keys.record_use(tx, ACCOUNT, key_id, at=at)
+        )
 
     assert await used(5_000)
     assert await used(5_000 + later_ms) is written
@@ -234,9 +240,9 @@ async def test_last_use_is_written_in_steps(
     assert not await used(1_000, "key_" + "a" * 26)
 
 
-async def test_another_accounts_key_is_absent(house: VaultFixture) -> None:
-    row = await house.put(account="mine")
-    twin = await house.put(account="yours")
+async def test_key_of_another_account_is_not_found(fixture: VaultFixture) -> None:
+    row = await fixture.put(account="mine")
+    twin = await fixture.put(account="yours")
     assert row.fingerprint != twin.fingerprint
     calls: list[Callable[[VaultTx], object]] = [
         lambda tx: keys.get(tx, "yours", row.key_id),
@@ -248,44 +254,46 @@ async def test_another_accounts_key_is_absent(house: VaultFixture) -> None:
     ]
     for call in calls:
         with pytest.raises(NotFound):
-            await house.vault.transaction(call)
-    listing = await house.vault.read(lambda tx: keys.list_keys(tx, "yours"))
+            await fixture.vault.transaction(call)
+    listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, "yours"))
     assert [found.key_id for found in listing.rows] == [twin.key_id]
-    assert (await _row(house, row.key_id, "mine")).is_default
+    assert (await _row(fixture, row.key_id, "mine")).is_default
 
 
 @pytest.mark.parametrize("key_id", ["", "x", "key_", "key_é", "key_" + "a" * 25, "key_" + "1" * 26])
-async def test_what_is_no_id_is_absent(house: VaultFixture, key_id: str) -> None:
+async def test_malformed_id_is_not_found(fixture: VaultFixture, key_id: str) -> None:
     with pytest.raises(NotFound):
-        await house.open(key_id)
+        await fixture.open(key_id)
 
 
-async def test_fingerprints_tell_the_same_secret(house: VaultFixture) -> None:
+async def test_equal_secrets_have_equal_fingerprints_per_account(fixture: VaultFixture) -> None:
     fields = {"apiKey": Secret(SECRET)}
 
     async def of(account: str, provider: str = PROVIDER) -> str | None:
-        return await house.vault.read(lambda tx: keys.fingerprint_of(tx, account, provider, fields))
+        return await fixture.vault.read(
+            lambda tx: keys.fingerprint_of(tx, account, provider, fields)
+        )
 
     assert await of(ACCOUNT) is None
-    row = await house.put()
+    row = await fixture.put()
     assert await of(ACCOUNT) == row.fingerprint
     assert await of(ACCOUNT, "elsewhere") != row.fingerprint
 
 
-async def test_the_number_of_keys_has_a_limit(
-    house: VaultFixture, monkeypatch: pytest.MonkeyPatch
+async def test_key_beyond_the_limit_is_a_conflict(
+    fixture: VaultFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "KEYS_PER_ACCOUNT_MAX", 3)
     assert KEYS_PER_ACCOUNT_MAX == 1_000
     for _ in range(3):
-        await house.put()
+        await fixture.put()
     with pytest.raises(Conflict, match="holds 3 keys"):
-        await house.put()
-    await house.put(account="another")
+        await fixture.put()
+    await fixture.put(account="another")
 
 
-async def test_a_change_without_an_entry_is_refused(house: VaultFixture) -> None:
-    row = await house.put()
+async def test_change_without_audit_entry_is_rolled_back(fixture: VaultFixture) -> None:
+    row = await fixture.put()
     unrecorded: list[Callable[[VaultTx], object]] = [
         lambda tx: keys.delete(tx, ACCOUNT, row.key_id),
         lambda tx: keys.rotate(tx, ACCOUNT, row.key_id, {"apiKey": Secret("x")}, at=1),
@@ -294,9 +302,9 @@ async def test_a_change_without_an_entry_is_refused(house: VaultFixture) -> None
     ]
     for work in unrecorded:
         with pytest.raises(Internal, match="audit"):
-            await house.vault.transaction(work)
-    assert await _row(house, row.key_id) == row
-    assert await house.open(row.key_id) == SECRET
+            await fixture.vault.transaction(work)
+    assert await _row(fixture, row.key_id) == row
+    assert await fixture.open(row.key_id) == SECRET
 
 
 # --- tampering ------------------------------------------------------------------------------------
@@ -326,33 +334,33 @@ _COLUMNS: dict[str, object] = {
 
 
 @pytest.mark.parametrize("column", _COLUMNS)
-async def test_a_changed_column_breaks_that_key_only(
-    house: VaultFixture, tmp_path: Path, column: str
+async def test_changed_column_breaks_only_its_key(
+    fixture: VaultFixture, tmp_path: Path, column: str
 ) -> None:
-    row, other = await house.put(), await house.put("sk-test-other-0123456789")
+    row, other = await fixture.put(), await fixture.put("sk-test-other-0123456789")
     with tampering(tmp_path) as raw:
         raw.execute(
             f"UPDATE key_entry SET {column} = ? WHERE created_at = ?",  # noqa: S608
             (_COLUMNS[column], row.created_at),
         )
     with pytest.raises(NotFound if column == "account_id" else VaultCorrupt):
-        await house.open(row.key_id)
+        await fixture.open(row.key_id)
     if column == "account_id":
         with pytest.raises(VaultCorrupt):
-            await house.open(row.key_id, "other")
+            await fixture.open(row.key_id, "other")
     else:
-        listing = await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+        listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
         assert listing.broken == (row.key_id,)
         assert [found.key_id for found in listing.rows] == [other.key_id]
-    assert await house.open(other.key_id) == "sk-test-other-0123456789"
-    await house.delete(row.key_id, "other" if column == "account_id" else ACCOUNT)
-    assert await house.open(other.key_id) == "sk-test-other-0123456789"
+    assert await fixture.open(other.key_id) == "sk-test-other-0123456789"
+    await fixture.delete(row.key_id, "other" if column == "account_id" else ACCOUNT)
+    assert await fixture.open(other.key_id) == "sk-test-other-0123456789"
 
 
-async def test_every_swap_of_ciphertexts_is_refused(house: VaultFixture, tmp_path: Path) -> None:
+async def test_swapped_ciphertexts_are_refused(fixture: VaultFixture, tmp_path: Path) -> None:
     """Two accounts, three providers, two keys each: blobs with and without their row's MAC."""
     found = [
-        await house.put(f"sk-test-0123456789-{account}-{provider}-{n}", account=account,
+        await fixture.put(f"sk-test-0123456789-{account}-{provider}-{n}", account=account,
                         provider=provider)
         for account in ("one", "two")
         for provider in ("alpha", "beta", "gamma")
@@ -361,12 +369,12 @@ async def test_every_swap_of_ciphertexts_is_refused(house: VaultFixture, tmp_pat
     swaps = 0
     for columns in (["blob"], ["meta"], ["blob", "meta"], ["blob", "meta", "row_mac"]):
         for target, source in [(a, b) for a in found for b in found if a is not b]:
-            swaps += await _swapped(house, tmp_path, target, source, columns)
+            swaps += await _swapped(fixture, tmp_path, target, source, columns)
     assert swaps == 4 * 132
 
 
 async def _swapped(
-    house: VaultFixture, folder: Path, target: KeyRow, source: KeyRow, columns: list[str]
+    fixture: VaultFixture, folder: Path, target: KeyRow, source: KeyRow, columns: list[str]
 ) -> int:
     values = ", ".join(
         f"{name} = (SELECT {name} FROM key_entry WHERE created_at = :source)"  # noqa: S608
@@ -381,7 +389,7 @@ async def _swapped(
             {"source": source.created_at, "target": target.created_at},
         )
     with pytest.raises(VaultCorrupt):
-        await house.open(target.key_id, target.account)
+        await fixture.open(target.key_id, target.account)
     with tampering(folder) as raw:
         raw.execute(
             "UPDATE key_entry SET blob = ?, meta = ?, row_mac = ? WHERE created_at = ?",
@@ -400,12 +408,12 @@ async def _swapped(
     ],
     ids=str,
 )
-async def test_the_seal_itself_binds_even_under_an_authentic_row(
-    house: VaultFixture, change: dict[str, object]
+async def test_seal_binds_its_fields_even_if_the_row_mac_is_valid(
+    fixture: VaultFixture, change: dict[str, object]
 ) -> None:
     """Somebody who could make row MACs still cannot move a ciphertext."""
-    row = await house.put()
-    await house.put(account="other")
+    row = await fixture.put()
+    await fixture.put(account="other")
 
     def work(tx: VaultTx) -> None:
         moved = replace(row, is_default=False, **change)  # type: ignore[arg-type]
@@ -413,4 +421,4 @@ async def test_the_seal_itself_binds_even_under_an_authentic_row(
         with pytest.raises(VaultCorrupt):
             keys.open_key(tx, moved.account, moved.key_id)
 
-    await house.vault.transaction(work)
+    await fixture.vault.transaction(work)

@@ -101,8 +101,8 @@ def nursery(folder: Path) -> Iterator[Nursery]:
             os.killpg(process.pid, signal.SIGKILL)  # the nursery's own group, nobody else's
 
 
-async def _rows(house: VaultFixture) -> dict[str, KeyRow]:
-    listing = await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+async def _rows(fixture: VaultFixture) -> dict[str, KeyRow]:
+    listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
     assert not listing.broken
     return {row.key_id: row for row in listing.rows}
 
@@ -151,8 +151,8 @@ def _facts(row: KeyRow) -> dict[str, Any]:
 async def _kill_loop(folder: Path, kills: int) -> None:
     chance = random.Random(7)  # noqa: S311  # to be repeated
     ledger, lost, failures = Ledger(), 0, 0
-    async with vault_fixture.open_vault(folder) as house:
-        shared = (await house.put(provider=SHARED)).key_id
+    async with vault_fixture.open_vault(folder) as fixture:
+        shared = (await fixture.put(provider=SHARED)).key_id
         with nursery(folder) as nurse:
             for _ in range(kills // _WRITERS):
                 writers = [await nurse.writer(seed, _FOR_EVER) for seed in range(_WRITERS)]
@@ -162,12 +162,12 @@ async def _kill_loop(folder: Path, kills: int) -> None:
                     await asyncio.sleep(0)  # a moment that no line of a log marks
                 logs = await asyncio.gather(*(writer.killed() for writer in writers))
                 assert not [line for log in logs for line in log if "error" in line]
-                lost += ledger.check(await _rows(house), shared, [*map(ledger.take, logs)])
-                result = await house.audit.verify(house.vault.read, keys.all_facts)
+                lost += ledger.check(await _rows(fixture), shared, [*map(ledger.take, logs)])
+                result = await fixture.audit.verify(fixture.vault.read, keys.all_facts)
                 failures += not result.ok
-                stored = await _rows(house)
+                stored = await _rows(fixture)
                 ledger.expected = {key_id: _facts(row) for key_id, row in stored.items()}
-        assert len(list(house.places.state.glob("*.key"))) == 1, "a slot that opens nothing"
+        assert len(list(fixture.places.state.glob("*.key"))) == 1, "a slot that opens nothing"
     print(f"{kills} kills, {ledger.acknowledged} acknowledged, {lost} lost, {failures} not whole")
     assert ledger.acknowledged >= kills // 2
     assert (lost, failures) == (0, 0)
@@ -185,8 +185,8 @@ async def test_killed_writers_lose_nothing_2000(tmp_path: Path) -> None:
 
 async def _crowd(folder: Path, processes: int, operations: int) -> None:
     ledger = Ledger()
-    async with vault_fixture.open_vault(folder) as house:
-        shared = (await house.put(provider=SHARED)).key_id
+    async with vault_fixture.open_vault(folder) as fixture:
+        shared = (await fixture.put(provider=SHARED)).key_id
         with nursery(folder) as nurse:
             writers = [await nurse.writer(seed, operations) for seed in range(processes)]
             await asyncio.gather(*(writer.hear(_FOR_EVER) for writer in writers))
@@ -197,10 +197,10 @@ async def _crowd(folder: Path, processes: int, operations: int) -> None:
         assert not any(begun)
         lines = [line for log in read for line in log]
         rotations = sum(line.get("done") == "rotate" and line["id"] == shared for line in lines)
-        rows = await _rows(house)
+        rows = await _rows(fixture)
         assert rows[shared].version == 1 + rotations, "a lost update"
         assert ledger.check(rows, shared, []) == 0
-        assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
+        assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
     took = sorted(line["ms"] for line in lines if "ms" in line)
     p99 = took[int(len(took) * 0.99)]
     print(

@@ -33,25 +33,25 @@ def _unpacked(vector: dict[str, Any], folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", _STORES, ids=lambda path: path.stem)
-async def test_a_released_store_opens(tmp_path: Path, path: Path) -> None:
+async def test_store_of_a_released_version_opens(tmp_path: Path, path: Path) -> None:
     vector = json.loads(path.read_text(encoding="utf-8"))
     _unpacked(vector, tmp_path)
-    async with vault_fixture.open_vault(tmp_path) as house:
-        listing = await house.vault.read(lambda tx: keys.list_keys(tx, vector["account"]))
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, vector["account"]))
         assert [(row.key_id, row.version, row.state) for row in listing.rows] == [
             (vector["disabled"], 2, "userDisabled")
         ]
         other = vector["other"]
-        assert await house.open(other["key"], other["account"]) == SECRET
-        entries = (await house.audit.verify(house.vault.read, keys.all_facts)).entries
+        assert await fixture.open(other["key"], other["account"]) == SECRET
+        entries = (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).entries
         assert entries == vector["entries"]
-        await _goes_on(house)
+        await _goes_on(fixture)
 
 
-async def _goes_on(house: VaultFixture) -> None:
-    row = await house.put()
-    assert await house.open(row.key_id) == SECRET
+async def _goes_on(fixture: VaultFixture) -> None:
+    row = await fixture.put()
+    assert await fixture.open(row.key_id) == SECRET
 
 
-def test_every_version_is_there() -> None:
+def test_every_schema_version_has_a_stored_example() -> None:
     assert [path.stem for path in _STORES] == [f"v{n + 1}" for n in range(len(migrations.VAULT))]

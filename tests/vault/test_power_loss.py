@@ -46,7 +46,7 @@ def trace_of_a_life(folder: Path, *weaker: str) -> tuple[Path, Path]:
         f"import sys, runpy; sys.path[:0] = {roots!r};"
         " runpy.run_module('vault.vault_scenario', run_name='__main__', alter_sys=True)"
     )
-    house = VaultFixture(folder / "life")
+    fixture = VaultFixture(folder / "life")
     subprocess.run(
         [
             *(strace or "", "-f", "-qq", "-xx", "-s", str(_LONGEST_WRITE), "-o", str(trace)),
@@ -57,7 +57,7 @@ def trace_of_a_life(folder: Path, *weaker: str) -> tuple[Path, Path]:
         capture_output=True,
         timeout=120,
     )
-    return trace, house.places.data
+    return trace, fixture.places.data
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Verdicts:
     """What became of each image; the same bytes are looked at once."""
 
     folder: Path
-    house: VaultFixture
+    fixture: VaultFixture
     roots: dict[int, RootKeys]
     seen: dict[bytes, tuple[int, int, frozenset[str]] | None] = field(default_factory=dict)
 
@@ -121,7 +121,7 @@ class Verdicts:
         async def read(work: Callable[[VaultTx], T]) -> T:
             return work(tx)
 
-        result = _at_once(self.house.audit.verify(read, keys.all_facts))
+        result = _at_once(self.fixture.audit.verify(read, keys.all_facts))
         assert result.ok, result.message
         return tx.meta.head_seq
 
@@ -173,8 +173,8 @@ def replay(folder: Path, trace: Path, data: Path, each: int, every: int) -> tupl
     whole = Disk(str(data))
     for _ in whole.play(trace):
         pass
-    house = VaultFixture(folder / "other")
-    verdicts, count = Verdicts(folder / "left", house, _roots(whole)), Count()
+    fixture = VaultFixture(folder / "other")
+    verdicts, count = Verdicts(folder / "left", fixture, _roots(whole)), Count()
     chance, disk = random.Random(8), Disk(str(data))  # noqa: S311  # to be repeated
     for number, _ in enumerate(disk.play(trace)):
         if number % every == 0:
@@ -205,7 +205,7 @@ def _tell(name: str, count: Count, looks: int) -> None:
 
 
 @traced
-def test_a_power_cut(tmp_path: Path, quick_disk: Path) -> None:
+def test_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, quick_disk: Path) -> None:
     count, looks = replay(quick_disk, *trace_of_a_life(tmp_path), each=1, every=17)
     _tell("EXTRA", count, looks)
     assert (count.corrupt, count.lost) == (0, 0)
@@ -215,7 +215,9 @@ def test_a_power_cut(tmp_path: Path, quick_disk: Path) -> None:
 @traced
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_a_power_cut_at_every_call(tmp_path: Path, quick_disk: Path) -> None:
+def test_power_cut_at_every_call_loses_nothing_that_was_acknowledged(
+    tmp_path: Path, quick_disk: Path
+) -> None:
     count, looks = replay(quick_disk, *trace_of_a_life(tmp_path), each=24, every=1)
     _tell("EXTRA", count, looks)
     assert (count.corrupt, count.lost) == (0, 0)
@@ -226,7 +228,9 @@ def test_a_power_cut_at_every_call(tmp_path: Path, quick_disk: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("weaker", ["NORMAL", "OFF"])
-def test_a_weaker_store_is_noticed(tmp_path: Path, quick_disk: Path, weaker: str) -> None:
+def test_power_cut_simulation_detects_weaker_pragmas(
+    tmp_path: Path, quick_disk: Path, weaker: str
+) -> None:
     """The suite can fail: without the flushes it finds what is lost."""
     count, looks = replay(quick_disk, *trace_of_a_life(tmp_path, weaker), each=1, every=3)
     _tell(weaker, count, looks)

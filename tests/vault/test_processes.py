@@ -27,41 +27,41 @@ _ROOT = str(Path(byokd.__file__).parents[1])
 _TESTS = str(Path(__file__).parents[1])
 
 
-async def _listing(house: VaultFixture) -> tuple[KeyRow, ...]:
-    return (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+async def _listing(fixture: VaultFixture) -> tuple[KeyRow, ...]:
+    return (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
 
 
 def _key_files(folder: Path) -> list[Path]:
     return list((folder / "state").glob("*.key"))
 
 
-async def test_tasks_that_make_the_vault_at_once(tmp_path: Path) -> None:
-    houses = [VaultFixture(tmp_path) for _ in range(6)]
-    results = await asyncio.gather(*(h.initialize() for h in houses), return_exceptions=True)
+async def test_concurrent_initialisation_creates_one_vault(tmp_path: Path) -> None:
+    fixtures = [VaultFixture(tmp_path) for _ in range(6)]
+    results = await asyncio.gather(*(h.initialize() for h in fixtures), return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["Conflict"] * 5 + ["NoneType"]
-    row = await houses[0].put()
-    assert {await house.open(row.key_id) for house in houses} == {SECRET}
+    row = await fixtures[0].put()
+    assert {await fixture.open(row.key_id) for fixture in fixtures} == {SECRET}
     assert len(_key_files(tmp_path)) == 1
-    for house in houses:
-        await house.vault.aclose()
+    for fixture in fixtures:
+        await fixture.vault.aclose()
 
 
-async def test_a_cancelled_making_leaves_a_vault_that_works_or_none(tmp_path: Path) -> None:
+async def test_cancelled_initialisation_leaves_a_working_vault_or_none(tmp_path: Path) -> None:
     for turns in range(0, 60, 3):
         folder = tmp_path / str(turns)
-        house = VaultFixture(folder)
-        task = asyncio.create_task(house.initialize())
+        fixture = VaultFixture(folder)
+        task = asyncio.create_task(fixture.initialize())
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await house.vault.aclose()
+        await fixture.vault.aclose()
         async with vault_fixture.open_vault(folder) as later:
             await later.put()
             assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
 
 
-async def test_a_change_in_one_holds_in_the_other_at_once(tmp_path: Path) -> None:
+async def test_change_in_one_process_is_visible_in_another_at_once(tmp_path: Path) -> None:
     async with vault_fixture.open_vault(tmp_path) as one, vault_fixture.open_vault(tmp_path) as two:
         row = await one.put()
         assert await two.open(row.key_id) == SECRET
@@ -78,20 +78,20 @@ async def test_a_change_in_one_holds_in_the_other_at_once(tmp_path: Path) -> Non
         assert [found.state for found in await _listing(two)] == ["userDisabled"]
 
 
-async def test_a_replaced_root_key_is_opened_anew(tmp_path: Path) -> None:
+async def test_renewed_root_key_is_opened_again_by_other_processes(tmp_path: Path) -> None:
     """As after another process gave the store a new root key."""
-    async with vault_fixture.open_vault(tmp_path) as house:
-        row = await house.put()
-        current = house.vault._keys
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        row = await fixture.put()
+        current = fixture.vault._keys
         assert current is not None
-        house.vault._keys = RootKeys.derive(current.store_id, current.version + 1, bytes(32))
-        assert await house.open(row.key_id) == SECRET
-        house.vault._keys = RootKeys.derive(bytes(16), current.version, bytes(32))
-        await house.put()
-        assert house.vault._keys == current
+        fixture.vault._keys = RootKeys.derive(current.store_id, current.version + 1, bytes(32))
+        assert await fixture.open(row.key_id) == SECRET
+        fixture.vault._keys = RootKeys.derive(bytes(16), current.version, bytes(32))
+        await fixture.put()
+        assert fixture.vault._keys == current
 
 
-async def test_a_vault_that_another_process_made_is_found(tmp_path: Path) -> None:
+async def test_vault_of_another_process_is_opened(tmp_path: Path) -> None:
     early = VaultFixture(tmp_path)
     assert (await early.vault.unlock()).state == "uninitialized"
     async with vault_fixture.open_vault(tmp_path) as maker:
@@ -109,16 +109,16 @@ from byokd.protocol.errors import Conflict
 from vault.vault_fixture import VaultFixture
 
 async def main():
-    house = VaultFixture(Path(sys.argv[3]))
+    fixture = VaultFixture(Path(sys.argv[3]))
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        await house.initialize()
+        await fixture.initialize()
         print("made", flush=True)
     except Conflict:
         print("found", flush=True)
     while True:
-        row = await house.put(provider=sys.argv[4])
+        row = await fixture.put(provider=sys.argv[4])
         print(row.key_id, flush=True)
 
 asyncio.run(main())
@@ -148,14 +148,14 @@ def _race(folder: Path, count: int) -> tuple[list[bytes], list[str]]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
-async def test_processes_make_one_vault_and_are_killed_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_killed_processes_create_one_vault_and_lose_nothing(tmp_path: Path) -> None:
     outcomes, acknowledged = _race(tmp_path, 3)
     assert sorted(outcomes) == [b"found\n", b"found\n", b"made\n"]
-    async with vault_fixture.open_vault(tmp_path) as house:
-        held = {row.key_id for row in await _listing(house)}
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        held = {row.key_id for row in await _listing(fixture)}
         assert set(acknowledged) <= held
         assert len(held) - len(acknowledged) <= 3
-        result = await house.audit.verify(house.vault.read, keys.all_facts)
+        result = await fixture.audit.verify(fixture.vault.read, keys.all_facts)
         assert result.ok, result.message
         assert result.entries == len(held) + 1
     assert len(_key_files(tmp_path)) == 1

@@ -109,17 +109,17 @@ class Rekeyed(VaultFixture):
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> Any:
+async def fixture(tmp_path: Path) -> Any:
     opened = Rekeyed(tmp_path, Keyring())
     await opened.initialize("osKeyring")
     yield opened
     await opened.vault.aclose()
 
 
-async def _again(house: Rekeyed, given: SlotSecrets = NOTHING) -> Rekeyed:
+async def _again(fixture: Rekeyed, given: SlotSecrets = NOTHING) -> Rekeyed:
     """Return the vault as the next process finds it."""
-    await house.vault.aclose()
-    later = Rekeyed(house.folder, house.backend)
+    await fixture.vault.aclose()
+    later = Rekeyed(fixture.folder, fixture.backend)
     if given == SlotSecrets():
         await later.vault.unlock()
     else:
@@ -127,32 +127,32 @@ async def _again(house: Rekeyed, given: SlotSecrets = NOTHING) -> Rekeyed:
     return later
 
 
-async def test_every_kind_opens_the_vault_by_itself(house: Rekeyed) -> None:
-    row = await house.put()
-    await house.add("passphrase", passphrase=PHRASE)
-    await house.add("recoveryCode", recovery_code=CODE)
-    await house.add("keyFile")
+async def test_each_slot_kind_opens_the_vault_alone(fixture: Rekeyed) -> None:
+    row = await fixture.put()
+    await fixture.add("passphrase", passphrase=PHRASE)
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    await fixture.add("keyFile")
     kinds = ["osKeyring", "passphrase", "recoveryCode", "keyFile"]
-    assert house.slots == [(kind, "active") for kind in kinds]
-    info = house.vault.status()
+    assert fixture.slots == [(kind, "active") for kind in kinds]
+    info = fixture.vault.status()
     assert (info.protection, info.degraded) == ("keyFile", True)
     for given in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=CODE)):
-        house = await _again(house, given)
-        assert await house.open(row.key_id) == SECRET
-    house.backend.items.clear()  # the keyring is lost: the key file opens
-    house = await _again(house)
-    assert await house.open(row.key_id) == SECRET
-    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
-    await house.vault.aclose()
+        fixture = await _again(fixture, given)
+        assert await fixture.open(row.key_id) == SECRET
+    fixture.backend.items.clear()  # the keyring is lost: the key file opens
+    fixture = await _again(fixture)
+    assert await fixture.open(row.key_id) == SECRET
+    assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
+    await fixture.vault.aclose()
 
 
-async def test_moving_from_the_keyring_to_a_passphrase(house: Rekeyed) -> None:
-    row = await house.put()
-    await house.add("recoveryCode", recovery_code=CODE)
-    await house.add("passphrase", "protections", passphrase=PHRASE)
-    assert house.slots == [("recoveryCode", "active"), ("passphrase", "active")]
-    assert not house.backend.items
-    later = await _again(house)
+async def test_passphrase_replaces_the_keyring(fixture: Rekeyed) -> None:
+    row = await fixture.put()
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    await fixture.add("passphrase", "protections", passphrase=PHRASE)
+    assert fixture.slots == [("recoveryCode", "active"), ("passphrase", "active")]
+    assert not fixture.backend.items
+    later = await _again(fixture)
     assert later.vault.status().reason == "passphraseNeeded"
     await later.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     assert await later.open(row.key_id) == SECRET
@@ -170,49 +170,49 @@ async def test_moving_from_the_keyring_to_a_passphrase(house: Rekeyed) -> None:
     await last.vault.aclose()
 
 
-async def test_a_key_of_the_keyring_is_replaced_by_another(house: Rekeyed) -> None:
-    before = set(house.backend.items)
-    await house.add("osKeyring", "protections")
-    assert len(house.backend.items) == 1
-    assert not before & set(house.backend.items)
-    later = await _again(house)
+async def test_keyring_item_is_replaced_by_a_new_one(fixture: Rekeyed) -> None:
+    before = set(fixture.backend.items)
+    await fixture.add("osKeyring", "protections")
+    assert len(fixture.backend.items) == 1
+    assert not before & set(fixture.backend.items)
+    later = await _again(fixture)
     assert later.vault.status().state == "unlocked"
     await later.vault.aclose()
 
 
-async def test_the_last_way_in_stays(house: Rekeyed) -> None:
-    await house.add("recoveryCode", recovery_code=CODE)
-    keyring, code = house.vault.status().slots
+async def test_last_slot_cannot_be_removed(fixture: Rekeyed) -> None:
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    keyring, code = fixture.vault.status().slots
     with pytest.raises(Conflict, match="last slot"):
-        await house.remove(keyring)
-    await house.remove(code)
-    await house.add("keyFile")
-    await house.remove(keyring)
-    assert house.slots == [("keyFile", "active")]
-    assert not house.backend.items
+        await fixture.remove(keyring)
+    await fixture.remove(code)
+    await fixture.add("keyFile")
+    await fixture.remove(keyring)
+    assert fixture.slots == [("keyFile", "active")]
+    assert not fixture.backend.items
     with pytest.raises(Conflict):
-        await house.remove(house.vault.status().slots[0])
+        await fixture.remove(fixture.vault.status().slots[0])
     with pytest.raises(NotFound):
-        await house.remove(keyring)
+        await fixture.remove(keyring)
 
 
-async def test_there_are_so_many_slots_and_no_more(house: Rekeyed) -> None:
+async def test_slot_beyond_the_limit_is_a_conflict(fixture: Rekeyed) -> None:
     for _ in range(SLOTS_MAX - 1):
-        await house.add("recoveryCode", recovery_code=recovery.new_code())
+        await fixture.add("recoveryCode", recovery_code=recovery.new_code())
     with pytest.raises(Conflict, match=str(SLOTS_MAX)):
-        await house.add("recoveryCode", recovery_code=recovery.new_code())
-    assert len(house.slots) == SLOTS_MAX
+        await fixture.add("recoveryCode", recovery_code=recovery.new_code())
+    assert len(fixture.slots) == SLOTS_MAX
 
 
-async def test_what_cannot_be_added(house: Rekeyed, tmp_path: Path) -> None:
+async def test_unsupported_slot_is_refused(fixture: Rekeyed, tmp_path: Path) -> None:
     with pytest.raises(InvalidParams):
-        await house.add("passphrase", passphrase=Secret("short"))
+        await fixture.add("passphrase", passphrase=Secret("short"))
     with pytest.raises(InvalidParams):
-        await house.add("memory")
-    assert house.slots == [("osKeyring", "active")]
+        await fixture.add("memory")
+    assert fixture.slots == [("osKeyring", "active")]
     shut = keyrings.Locked()
-    shut.items = house.backend.items
-    await house.vault.aclose()
+    shut.items = fixture.backend.items
+    await fixture.vault.aclose()
     broken = Rekeyed(tmp_path, shut)
     with pytest.raises(VaultLocked):
         await broken.add("keyFile")
@@ -225,9 +225,11 @@ async def test_what_cannot_be_added(house: Rekeyed, tmp_path: Path) -> None:
     await memory.vault.aclose()
 
 
-async def test_a_keyring_that_refuses_leaves_no_trace(house: Rekeyed, tmp_path: Path) -> None:
-    await house.add("keyFile", "protections")
-    await house.vault.aclose()
+async def test_refusing_keyring_leaves_no_slot_and_no_item(
+    fixture: Rekeyed, tmp_path: Path
+) -> None:
+    await fixture.add("keyFile", "protections")
+    await fixture.vault.aclose()
     later = Rekeyed(tmp_path, keyrings.Truncating())
     with pytest.raises(VaultError):
         await later.add("osKeyring", "protections")
@@ -237,12 +239,12 @@ async def test_a_keyring_that_refuses_leaves_no_trace(house: Rekeyed, tmp_path: 
     await later.vault.aclose()
 
 
-async def test_a_key_that_cannot_be_removed_now_is_removed_later(house: Rekeyed) -> None:
-    kept, house.backend.delete = house.backend.delete, lambda *_: None  # type: ignore[method-assign]
-    await house.add("keyFile", "protections")
-    assert house.slots == [("osKeyring", "retiring"), ("keyFile", "active")]
-    house.backend.delete = kept  # type: ignore[method-assign]
-    later = await _again(house)
+async def test_undeletable_slot_key_is_deleted_later(fixture: Rekeyed) -> None:
+    kept, fixture.backend.delete = fixture.backend.delete, lambda *_: None  # type: ignore[method-assign]
+    await fixture.add("keyFile", "protections")
+    assert fixture.slots == [("osKeyring", "retiring"), ("keyFile", "active")]
+    fixture.backend.delete = kept  # type: ignore[method-assign]
+    later = await _again(fixture)
     assert later.vault.status().state == "unlocked"
     await rekey.recover_interrupted(later.vault)
     assert later.slots == [("keyFile", "active")]
@@ -250,12 +252,12 @@ async def test_a_key_that_cannot_be_removed_now_is_removed_later(house: Rekeyed)
     await later.vault.aclose()
 
 
-async def test_a_row_edited_by_hand_removes_no_key(house: Rekeyed) -> None:
-    await house.add("keyFile")
-    await house.vault.aclose()
-    with tampering(house.folder) as raw:
+async def test_edited_slot_row_deletes_no_key(fixture: Rekeyed) -> None:
+    await fixture.add("keyFile")
+    await fixture.vault.aclose()
+    with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_slot SET state = 'retiring' WHERE slot_type = 'osKeyring'")
-    later = await _again(house)
+    later = await _again(fixture)
     await rekey.recover_interrupted(later.vault)
     assert len(later.backend.items) == 1
     await later.vault.aclose()
@@ -264,12 +266,14 @@ async def test_a_row_edited_by_hand_removes_no_key(house: Rekeyed) -> None:
 # --- the root key and the data keys ---------------------------------------------------------------
 
 
-async def test_a_new_root_key_under_every_slot(house: Rekeyed) -> None:
-    row = await house.put()
-    await house.put(account="work")
-    await house.add("passphrase", passphrase=PHRASE)
-    await house.add("recoveryCode", recovery_code=CODE)
-    other = Rekeyed(house.folder, house.backend)  # another process, which holds the old root key
+async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
+    row = await fixture.put()
+    await fixture.put(account="work")
+    await fixture.add("passphrase", passphrase=PHRASE)
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    other = Rekeyed(
+        fixture.folder, fixture.backend
+    )  # another process, which holds the old root key
     assert await other.open(row.key_id) == SECRET
     for given in (
         SlotSecrets(),
@@ -277,75 +281,75 @@ async def test_a_new_root_key_under_every_slot(house: Rekeyed) -> None:
         SlotSecrets(passphrase=PHRASE),
     ):
         with pytest.raises((VaultLocked, InvalidParams)):
-            await house.root(given)
-    await house.root(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
-    assert await house.open(row.key_id) == SECRET
+            await fixture.root(given)
+    await fixture.root(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
+    assert await fixture.open(row.key_id) == SECRET
     assert await other.open(row.key_id) == SECRET  # it noticed, and opened the vault anew
     await other.put()
     code = recovery.new_code()
-    await house.root(SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code))
-    version = await house.vault.read(
+    await fixture.root(SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code))
+    version = await fixture.vault.read(
         lambda tx: (tx.keys.version, tx.keys.root == tx.keys.audit_root)
     )
     assert version == (3, False)
-    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
+    assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
     await other.vault.aclose()
     for good in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code)):
-        house = await _again(house, good)
-        assert await house.open(row.key_id) == SECRET
-        assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
-    await house.vault.lock()
+        fixture = await _again(fixture, good)
+        assert await fixture.open(row.key_id) == SECRET
+        assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
+    await fixture.vault.lock()
     with pytest.raises(VaultLocked):
-        await house.vault.unlock_with(SlotSecrets(recovery_code=CODE))
-    await house.vault.aclose()
+        await fixture.vault.unlock_with(SlotSecrets(recovery_code=CODE))
+    await fixture.vault.aclose()
 
 
-async def test_a_root_key_of_before_opens_nothing_any_more(house: Rekeyed) -> None:
-    row = await house.put()
-    old = await house.vault.read(lambda tx: tx.keys)
-    await house.root()
-    assert await house.vault.read(lambda tx: tx.keys.root) != old.root
-    house.vault._keys = old  # as another process holds it
-    assert await house.open(row.key_id) == SECRET
-    assert await house.vault.read(lambda tx: tx.keys.version) == 2
+async def test_previous_root_key_opens_nothing(fixture: Rekeyed) -> None:
+    row = await fixture.put()
+    old = await fixture.vault.read(lambda tx: tx.keys)
+    await fixture.root()
+    assert await fixture.vault.read(lambda tx: tx.keys.root) != old.root
+    fixture.vault._keys = old  # as another process holds it
+    assert await fixture.open(row.key_id) == SECRET
+    assert await fixture.vault.read(lambda tx: tx.keys.version) == 2
 
 
-async def test_new_data_keys_for_one_account(house: Rekeyed) -> None:
-    mine, work = await house.put(), await house.put(account="work")
-    await house.data()
-    await house.data()
-    found = await house.vault.read(
+async def test_data_keys_are_renewed_for_one_account(fixture: Rekeyed) -> None:
+    mine, work = await fixture.put(), await fixture.put(account="work")
+    await fixture.data()
+    await fixture.data()
+    found = await fixture.vault.read(
         lambda tx: [
             (row.text("account_id"), row.number("dek_version"))
             for row in tx.sql.all("SELECT * FROM account_dek ORDER BY account_id")
         ]
     )
     assert found == [(ACCOUNT, 3), ("work", 1)]
-    after = await house.vault.read(lambda tx: keys.get(tx, ACCOUNT, mine.key_id))
+    after = await fixture.vault.read(lambda tx: keys.get(tx, ACCOUNT, mine.key_id))
     assert after.sealed.dek_version == 3
     assert after.sealed.blob != mine.sealed.blob
     assert after.fingerprint != mine.fingerprint
     assert (after.version, after.label, after.last4) == (mine.version, mine.label, mine.last4)
-    assert await house.open(mine.key_id) == SECRET
-    assert await house.open(work.key_id, "work") == SECRET
-    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
-    await house.data("nobody")
+    assert await fixture.open(mine.key_id) == SECRET
+    assert await fixture.open(work.key_id, "work") == SECRET
+    assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
+    await fixture.data("nobody")
 
 
-async def test_a_broken_key_stays_broken_and_keeps_its_data_key(house: Rekeyed) -> None:
-    good, broken = await house.put(), await house.put()
-    with tampering(house.folder) as raw:
+async def test_tampered_key_stays_refused_and_keeps_its_data_key(fixture: Rekeyed) -> None:
+    good, broken = await fixture.put(), await fixture.put()
+    with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_entry SET health = '{\"a\": 1}' WHERE key_id = ?",
                     [rows.key_id_to_bytes(broken.key_id)])  # fmt: skip
-    await house.data()
-    await house.root()
-    assert await house.open(good.key_id) == SECRET
+    await fixture.data()
+    await fixture.root()
+    assert await fixture.open(good.key_id) == SECRET
     with pytest.raises(VaultError):
-        await house.open(broken.key_id)
-    with tampering(house.folder) as raw:
+        await fixture.open(broken.key_id)
+    with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_entry SET health = '{}'")
     with pytest.raises(VaultError):  # its MAC is the old root key's
-        await house.open(broken.key_id)
+        await fixture.open(broken.key_id)
 
 
 # --- crashes --------------------------------------------------------------------------------------
@@ -361,9 +365,9 @@ class _Crashing:
     `before` says on which side of the last step it happens.
     """
 
-    def __init__(self, house: Rekeyed, steps: int) -> None:
+    def __init__(self, fixture: Rekeyed, steps: int) -> None:
         self.left = steps
-        database, slot_keys = house.vault._database, house.vault.slot_keys
+        database, slot_keys = fixture.vault._database, fixture.vault.slot_keys
         assert database is not None
         for owner, name in (
             (database, "transaction"),
@@ -382,51 +386,51 @@ class _Crashing:
         return step
 
 
-async def _to_passphrase(house: Rekeyed) -> None:
-    await house.add("passphrase", "protections", passphrase=PHRASE)
+async def _to_passphrase(fixture: Rekeyed) -> None:
+    await fixture.add("passphrase", "protections", passphrase=PHRASE)
 
 
-async def _to_key_file(house: Rekeyed) -> None:
-    await house.add("keyFile", "protections")
+async def _to_key_file(fixture: Rekeyed) -> None:
+    await fixture.add("keyFile", "protections")
 
 
-async def _to_another_item(house: Rekeyed) -> None:
-    await house.add("osKeyring", "protections")
+async def _to_another_item(fixture: Rekeyed) -> None:
+    await fixture.add("osKeyring", "protections")
 
 
-async def _add_and_remove(house: Rekeyed) -> None:
-    await house.add("keyFile")
-    await house.remove(house.vault.status().slots[0])
+async def _add_and_remove(fixture: Rekeyed) -> None:
+    await fixture.add("keyFile")
+    await fixture.remove(fixture.vault.status().slots[0])
 
 
-async def _root(house: Rekeyed) -> None:
-    await house.root()
+async def _root(fixture: Rekeyed) -> None:
+    await fixture.root()
 
 
-async def _data(house: Rekeyed) -> None:
-    await house.data(ACCOUNT, "work")
+async def _data(fixture: Rekeyed) -> None:
+    await fixture.data(ACCOUNT, "work")
 
 
 _CHANGES = [_to_passphrase, _to_key_file, _to_another_item, _add_and_remove, _root, _data]
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-async def test_a_crash_at_any_step_loses_nothing_and_leaves_nothing(
+async def test_crash_at_any_step_of_a_rekey_loses_no_key_and_leaves_none_behind(
     tmp_path: Path, change: Callable[[Rekeyed], Awaitable[None]]
 ) -> None:
     for steps in range(20):
         folder, backend = tmp_path / str(steps), Keyring()
-        house = Rekeyed(folder, backend)
-        await house.initialize("osKeyring")
-        mine, work = await house.put(), await house.put(account="work")
-        crashing = _Crashing(house, steps)
+        fixture = Rekeyed(folder, backend)
+        await fixture.initialize("osKeyring")
+        mine, work = await fixture.put(), await fixture.put(account="work")
+        crashing = _Crashing(fixture, steps)
         crashed = False
         try:
-            await change(house)
+            await change(fixture)
         except _Crash:
             crashed = True
         assert crashing.left == 0 or not crashed
-        await house.vault.aclose()
+        await fixture.vault.aclose()
 
         later = Rekeyed(folder, backend)
         info = await later.vault.unlock()
@@ -450,19 +454,21 @@ async def test_a_crash_at_any_step_loses_nothing_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("protection", ["osKeyring", "keyFile"])
-async def test_a_crash_while_the_vault_is_made(tmp_path: Path, protection: Protection) -> None:
-    house = Rekeyed(tmp_path, Keyring())
-    real = house.vault.slot_keys.make
+async def test_crash_during_initialisation_leaves_no_key_behind(
+    tmp_path: Path, protection: Protection
+) -> None:
+    fixture = Rekeyed(tmp_path, Keyring())
+    real = fixture.vault.slot_keys.make
 
     async def make(*args: Any, **kwargs: Any) -> Any:
         await real(*args, **kwargs)
         raise _Crash
 
-    house.vault.slot_keys.make = make  # type: ignore[method-assign]
+    fixture.vault.slot_keys.make = make  # type: ignore[method-assign]
     with pytest.raises(_Crash):
-        await house.initialize(protection)
-    assert len(house.backend.items) + len(house.files) == 1
-    later = await _again(house)
+        await fixture.initialize(protection)
+    assert len(fixture.backend.items) + len(fixture.files) == 1
+    later = await _again(fixture)
     assert later.vault.status().state == "uninitialized"
     await rekey.recover_interrupted(later.vault)
     assert not later.backend.items
@@ -473,10 +479,10 @@ async def test_a_crash_while_the_vault_is_made(tmp_path: Path, protection: Prote
     await later.vault.aclose()
 
 
-async def test_a_crash_right_after_the_vault_was_made(
+async def test_crash_right_after_initialisation_keeps_the_vault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = Rekeyed(tmp_path, Keyring())
+    fixture = Rekeyed(tmp_path, Keyring())
 
     def crash(*_: object) -> None:
         raise _Crash
@@ -484,8 +490,8 @@ async def test_a_crash_right_after_the_vault_was_made(
     with monkeypatch.context() as patch:
         patch.setattr("byokd.vault.vault.remove_pending", crash)
         with pytest.raises(_Crash):
-            await house.initialize("osKeyring")
-    later = await _again(house)
+            await fixture.initialize("osKeyring")
+    later = await _again(fixture)
     assert later.vault.status().state == "unlocked"
     await rekey.recover_interrupted(later.vault)
     assert len(later.backend.items) == 1
@@ -495,37 +501,37 @@ async def test_a_crash_right_after_the_vault_was_made(
     await last.vault.aclose()
 
 
-async def test_a_keyring_that_never_answers_is_not_asked_for_ever(tmp_path: Path) -> None:
-    house = Rekeyed(tmp_path, Keyring())
-    await house.initialize("osKeyring")
+async def test_silent_keyring_is_given_up_after_a_number_of_attempts(tmp_path: Path) -> None:
+    fixture = Rekeyed(tmp_path, Keyring())
+    await fixture.initialize("osKeyring")
     names = [Item(bytes([each]) * 16, bytes(16)) for each in range(UNSETTLED_KEYS_MAX + 1)]
     for item in names[:-1]:
         with (
             pytest.raises(VaultUnavailable),
-            pending_keys.record_pending(house.vault.places, item, "osKeyring"),
+            pending_keys.record_pending(fixture.vault.places, item, "osKeyring"),
         ):
             raise source_error("timeout")
-        house.backend.items[item.service, item.user] = "kept after all"
+        fixture.backend.items[item.service, item.user] = "kept after all"
     with (
         pytest.raises(VaultUnavailable) as caught,
-        pending_keys.record_pending(house.vault.places, names[-1], "osKeyring"),
+        pending_keys.record_pending(fixture.vault.places, names[-1], "osKeyring"),
     ):
         pytest.fail("one more was begun")
     assert caught.value.data().details == {"reason": "timeout"}
-    assert len(house.backend.items) == len(names)
-    await rekey.recover_interrupted(house.vault)
-    assert len(house.backend.items) == 1
+    assert len(fixture.backend.items) == len(names)
+    await rekey.recover_interrupted(fixture.vault)
+    assert len(fixture.backend.items) == 1
     assert not (tmp_path / "data/init.intent").exists()
-    await house.vault.aclose()
+    await fixture.vault.aclose()
 
 
-async def test_an_intent_that_was_cut_names_nothing(tmp_path: Path) -> None:
-    house = Rekeyed(tmp_path, Keyring())
-    await house.initialize("osKeyring")
+async def test_truncated_pending_file_names_no_key(tmp_path: Path) -> None:
+    fixture = Rekeyed(tmp_path, Keyring())
+    await fixture.initialize("osKeyring")
     for cut in (b"", b"\0\0\0\20abc"):
         (tmp_path / "data/init.intent").write_bytes(cut)
         (tmp_path / "data/init.intent").chmod(0o600)
-        await rekey.recover_interrupted(house.vault)
+        await rekey.recover_interrupted(fixture.vault)
         assert not (tmp_path / "data/init.intent").exists()
-    assert len(house.backend.items) == 1
-    await house.vault.aclose()
+    assert len(fixture.backend.items) == 1
+    await fixture.vault.aclose()

@@ -24,7 +24,7 @@ def _state(window: VaultFixture) -> tuple[str, str | None]:
     return window.vault.status().state, window.vault.status().reason
 
 
-async def test_windows_that_are_open_ask_before_they_use_it(tmp_path: Path) -> None:
+async def test_running_processes_check_a_restored_store_before_use(tmp_path: Path) -> None:
     async with vault_fixture.open_vault(tmp_path) as one, vault_fixture.open_vault(tmp_path) as two:
         await one.put()
         backups = Backups(one.places, one.now)
@@ -39,69 +39,71 @@ async def test_windows_that_are_open_ask_before_they_use_it(tmp_path: Path) -> N
             assert _state(window) == ("locked", "rollback")
 
 
-async def test_the_same_store_under_its_name_again_asks_nobody(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
-        await house.write_anchor()
-        copy = house.places.vault_db.with_name("copy")
-        shutil.copy2(house.places.vault_db, copy)
-        copy.replace(house.places.vault_db)
-        await house.put()
-        assert _state(house) == ("unlocked", None)
+async def test_same_store_under_its_name_again_needs_no_check(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        await fixture.write_anchor()
+        copy = fixture.places.vault_db.with_name("copy")
+        shutil.copy2(fixture.places.vault_db, copy)
+        copy.replace(fixture.places.vault_db)
+        await fixture.put()
+        assert _state(fixture) == ("unlocked", None)
 
 
-async def test_keys_that_are_held_for_another_root_key_are_let_go(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
+async def test_cached_root_keys_are_dropped_after_a_restore_with_another_root_key(
+    tmp_path: Path,
+) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
         copies = []
         for number in (1, 2):
-            await house.put()
-            copies.append(house.places.vault_db.with_name(f"v{number}.db"))
-            shutil.copy2(house.places.vault_db, copies[-1])
+            await fixture.put()
+            copies.append(fixture.places.vault_db.with_name(f"v{number}.db"))
+            shutil.copy2(fixture.places.vault_db, copies[-1])
             await rekey.renew_root(
-                house.vault,
+                fixture.vault,
                 SlotSecrets(),
                 SlotSecrets(),
-                at=house.now(),
-                record=lambda tx: house.note(tx, ""),
+                at=fixture.now(),
+                record=lambda tx: fixture.note(tx, ""),
             )
-        await house.write_anchor()
-        backups = Backups(house.places, house.now)
+        await fixture.write_anchor()
+        backups = Backups(fixture.places, fixture.now)
         for copy in reversed(copies):
             await backups.restore(None, copy)
-            await house.vault.refresh_slots()
+            await fixture.vault.refresh_slots()
             with pytest.raises(VaultLocked):
-                await house.put()
-            await house.vault.unlock()
-            assert _state(house) == ("locked", "rollback")
+                await fixture.put()
+            await fixture.vault.unlock()
+            assert _state(fixture) == ("locked", "rollback")
 
 
-async def test_only_a_vault_is_put_back(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
-        lists = ModelCache(house.places)
-        await lists._database.open()
+async def test_restoring_a_file_that_is_no_vault_is_refused(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        lists = ModelCache(fixture.places)
+        await lists._database.data_version()
         await lists.aclose()
         with pytest.raises(VaultCorrupt, match="no vault"):
-            await Backups(house.places, house.now).restore(None, house.places.models_db)
-        await house.put()
+            await Backups(fixture.places, fixture.now).restore(None, fixture.places.models_db)
+        await fixture.put()
 
 
-async def test_a_changed_first_row_is_not_accepted_as_an_older_store(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
-        await house.put()
-        await house.write_anchor()
+async def test_tampered_meta_row_is_not_accepted_as_an_older_store(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        await fixture.put()
+        await fixture.write_anchor()
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
         raw.execute(
             "UPDATE meta SET (head_seq, head_h, head_m) ="
             " (SELECT seq, h, m FROM audit ORDER BY seq DESC LIMIT 1)"
         )
-    house = VaultFixture(tmp_path)
-    trail = AuditService(house.vault, house.audit, lambda: None)
+    fixture = VaultFixture(tmp_path)
+    trail = AuditService(fixture.vault, fixture.audit, lambda: None)
     with pytest.raises(VaultCorrupt, match="meta row"):
-        await house.vault.unlock_with(
+        await fixture.vault.unlock_with(
             SlotSecrets(),
             admit=lambda tx: bool(trail.accept_rollback(tx, None)),  # type: ignore[arg-type]
         )
-    await house.vault.aclose()
+    await fixture.vault.aclose()

@@ -35,13 +35,13 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _made(folder: Path, code: Secret | None = None, **options: Any) -> VaultFixture:
-    house = VaultFixture(folder, **options)
-    await house.vault.initialize(
+    fixture = VaultFixture(folder, **options)
+    await fixture.vault.initialize(
         "passphrase",
         new=SlotSecrets(PHRASE, code),
-        created=lambda tx: house.note(tx, "store.created", account=""),
+        created=lambda tx: fixture.note(tx, "store.created", account=""),
     )
-    return house
+    return fixture
 
 
 def _reason(error: BaseException) -> object:
@@ -49,13 +49,13 @@ def _reason(error: BaseException) -> object:
     return details.get("reason") if isinstance(details, dict) else None
 
 
-async def test_a_passphrase_opens_what_it_was_made_for(tmp_path: Path) -> None:
-    house = await _made(tmp_path)
-    info = house.vault.status()
+async def test_passphrase_opens_its_vault(tmp_path: Path) -> None:
+    fixture = await _made(tmp_path)
+    info = fixture.vault.status()
     assert (info.state, info.protection, info.degraded) == ("unlocked", "passphrase", False)
     assert [(slot.kind, slot.state) for slot in info.slots] == [("passphrase", "active")]
-    row = await house.put()
-    await house.vault.aclose()
+    row = await fixture.put()
+    await fixture.vault.aclose()
     assert not list(tmp_path.rglob("*.key"))
 
     later = VaultFixture(tmp_path)
@@ -79,11 +79,11 @@ async def test_a_passphrase_opens_what_it_was_made_for(tmp_path: Path) -> None:
     await later.vault.aclose()
 
 
-async def test_a_recovery_code_opens_as_well(tmp_path: Path) -> None:
+async def test_recovery_code_opens_the_vault(tmp_path: Path) -> None:
     code = recovery.new_code()
-    house = await _made(tmp_path, code)
-    row = await house.put()
-    await house.vault.aclose()
+    fixture = await _made(tmp_path, code)
+    row = await fixture.put()
+    await fixture.vault.aclose()
     later = VaultFixture(tmp_path)
     with pytest.raises(VaultLocked) as caught:
         await later.vault.unlock_with(SlotSecrets(recovery_code=recovery.new_code()))
@@ -96,63 +96,63 @@ async def test_a_recovery_code_opens_as_well(tmp_path: Path) -> None:
     await later.vault.aclose()
 
 
-async def test_a_passphrase_that_is_too_short_makes_nothing(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
+async def test_short_passphrase_creates_no_vault(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
     for given in (None, Secret("short")):
         with pytest.raises(InvalidParams):
-            await house.vault.initialize("passphrase", new=SlotSecrets(given))
-    assert (await house.vault.unlock()).state == "uninitialized"
-    await house.vault.aclose()
+            await fixture.vault.initialize("passphrase", new=SlotSecrets(given))
+    assert (await fixture.vault.unlock()).state == "uninitialized"
+    await fixture.vault.aclose()
 
 
-async def test_what_the_vault_has_no_slot_for(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
+async def test_secret_without_a_slot_is_invalid_params(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
     with pytest.raises(VaultUninitialized):
-        await house.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
-    await house.initialize()
-    await house.vault.lock()
+        await fixture.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
+    await fixture.initialize()
+    await fixture.vault.lock()
     for given in (SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=recovery.new_code())):
         with pytest.raises(InvalidParams, match="no slot"):
-            await house.vault.unlock_with(given)
-    await house.vault.aclose()
+            await fixture.vault.unlock_with(given)
+    await fixture.vault.aclose()
 
 
-async def test_a_vault_locked_on_purpose_stays_locked(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
+async def test_vault_locked_by_user_stays_locked_until_an_explicit_unlock(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
     with pytest.raises(VaultUninitialized):
-        await house.vault.lock()
-    await house.initialize()
-    row = await house.put()
-    info = await house.vault.lock()
+        await fixture.vault.lock()
+    await fixture.initialize()
+    row = await fixture.put()
+    info = await fixture.vault.lock()
     assert (info.state, info.reason, info.degraded) == ("locked", "lockedByUser", True)
-    assert (await house.vault.unlock(interactive=True)).reason == "lockedByUser"
-    assert not await house.vault.changed_elsewhere()
+    assert (await fixture.vault.unlock(interactive=True)).reason == "lockedByUser"
+    assert not await fixture.vault.changed_elsewhere()
     with pytest.raises(VaultLocked) as caught:
-        await house.open(row.key_id)
+        await fixture.open(row.key_id)
     assert _reason(caught.value) == "lockedByUser"
     other = VaultFixture(tmp_path)  # another process is not affected
     assert await other.open(row.key_id) == SECRET
     await other.vault.aclose()
-    assert (await house.vault.unlock_with(SlotSecrets())).state == "unlocked"
-    assert await house.open(row.key_id) == SECRET
-    await house.vault.aclose()
+    assert (await fixture.vault.unlock_with(SlotSecrets())).state == "unlocked"
+    assert await fixture.open(row.key_id) == SECRET
+    await fixture.vault.aclose()
 
 
-async def test_a_failed_try_leaves_a_locked_vault_locked(tmp_path: Path) -> None:
-    house = await _made(tmp_path)
-    await house.vault.lock()
+async def test_failed_unlock_leaves_a_locked_vault_locked(tmp_path: Path) -> None:
+    fixture = await _made(tmp_path)
+    await fixture.vault.lock()
     with pytest.raises(VaultLocked):
-        await house.vault.unlock_with(SlotSecrets(passphrase=_WRONG))
-    assert (await house.vault.unlock()).state == "locked"
-    assert (await house.vault.unlock_with(SlotSecrets(passphrase=PHRASE))).state == "unlocked"
-    await house.vault.aclose()
+        await fixture.vault.unlock_with(SlotSecrets(passphrase=_WRONG))
+    assert (await fixture.vault.unlock()).state == "locked"
+    assert (await fixture.vault.unlock_with(SlotSecrets(passphrase=PHRASE))).state == "unlocked"
+    await fixture.vault.aclose()
 
 
-async def test_the_gate_sees_the_store_before_anybody_uses_it(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
-    await house.initialize()
-    row = await house.put()
-    await house.vault.aclose()
+async def test_store_check_runs_before_the_store_is_used(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
+    await fixture.initialize()
+    row = await fixture.put()
+    await fixture.vault.aclose()
 
     class Refusing:
         async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
@@ -189,9 +189,9 @@ _CHANGES = [
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-async def test_a_changed_passphrase_slot_opens_nothing(tmp_path: Path, change: str) -> None:
-    house = await _made(tmp_path)
-    await house.vault.aclose()
+async def test_changed_passphrase_slot_does_not_open(tmp_path: Path, change: str) -> None:
+    fixture = await _made(tmp_path)
+    await fixture.vault.aclose()
     with tampering(tmp_path) as raw:
         raw.execute(change)
     shut = VaultFixture(tmp_path)

@@ -31,7 +31,7 @@ def _accepted(blob: bytes) -> bool:
     return True
 
 
-def test_no_flip_cut_or_growth_of_a_blob_is_accepted() -> None:
+def test_changed_truncated_or_extended_blob_is_refused() -> None:
     flips = cuts = extensions = accepted = 0
     for plaintext in _PLAINTEXTS:
         blob = seal(_PARENT, "api-key", _FIELDS, plaintext)
@@ -52,7 +52,7 @@ def test_no_flip_cut_or_growth_of_a_blob_is_accepted() -> None:
 
 
 @pytest.mark.anyio
-async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
+async def test_row_copied_over_another_is_refused(tmp_path: Path) -> None:
     """Two accounts, three providers, two versions of each: one's blob in another's row."""
     blobs: list[tuple[bytes, bytes, bytes, int]] = []
     where: dict[bytes, tuple[str, str]] = {}
@@ -61,10 +61,10 @@ async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
         found = raw.execute("SELECT key_id, blob, meta, version FROM key_entry").fetchall()
         return [tuple(row) for row in found]
 
-    async with vault_fixture.open_vault(tmp_path) as house:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
         for account in ("one", "two"):
             for provider in ("a", "b", "c"):
-                stored = await house.put(account=account, provider=provider)
+                stored = await fixture.put(account=account, provider=provider)
                 where[rows.key_id_to_bytes(stored.key_id)] = account, stored.key_id
         with tampering(tmp_path) as raw:
             blobs += _rows(raw)
@@ -72,10 +72,10 @@ async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
 
             def rotate(tx: VaultTx, account: str = account, key_id: str = key_id) -> None:
                 secret: dict[str, Secret | str] = {"apiKey": Secret("sk-test-other-0123456789")}
-                keys.rotate(tx, account, key_id, secret, at=house.now())
-                house.note(tx, "key.rotated", key_id, account=account)
+                keys.rotate(tx, account, key_id, secret, at=fixture.now())
+                fixture.note(tx, "key.rotated", key_id, account=account)
 
-            await house.vault.transaction(rotate)
+            await fixture.vault.transaction(rotate)
         with tampering(tmp_path) as raw:
             blobs += _rows(raw)
             whole = {row["key_id"]: tuple(row) for row in raw.execute("SELECT * FROM key_entry")}
@@ -91,7 +91,7 @@ async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
                 if source[0] == moved and source[3] == 2:  # the row as it is: nothing was moved
                     raw.execute("UPDATE key_entry SET version = 1 WHERE key_id = ?", (moved,))
             try:
-                await house.open(where[moved][1], where[moved][0])
+                await fixture.open(where[moved][1], where[moved][0])
             except VaultCorrupt:
                 rejected += 1
             with tampering(tmp_path) as raw:
@@ -100,4 +100,4 @@ async def test_no_row_stands_in_for_another(tmp_path: Path) -> None:
                 raw.execute(f"INSERT INTO key_entry VALUES ({marks})", whole[moved])  # noqa: S608
         print(f"T6: {tried} ordered swaps: {rejected} rejected")
         assert (tried, rejected) == (132, 132)
-        assert (await house.verify()).ok
+        assert (await fixture.verify()).ok

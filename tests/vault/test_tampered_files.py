@@ -88,12 +88,12 @@ def _differences(before: list[Any], after: list[Any] | None) -> list[Any]:
 
 
 async def _flip(folder: Path, flips: int, seed: int) -> None:
-    async with vault_fixture.open_vault(folder) as house:
+    async with vault_fixture.open_vault(folder) as fixture:
         for number in range(4):
-            await house.put(f"sk-test-{number}-0123456789ab", account=f"acct-{number % 2}")
-        root = await house.vault.read(lambda tx: tx.keys)
-        head = await house.vault.read(lambda tx: tx.meta)
-    path = house.places.vault_db
+            await fixture.put(f"sk-test-{number}-0123456789ab", account=f"acct-{number % 2}")
+        root = await fixture.vault.read(lambda tx: tx.keys)
+        head = await fixture.vault.read(lambda tx: tx.meta)
+    path = fixture.places.vault_db
     anchor = Anchor(head.epoch, head.head_seq, head.head.m)
     whole = path.read_bytes()
     expected = look(path, root, anchor)
@@ -117,11 +117,11 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
     assert outcomes["detected"]
 
 
-async def test_a_flipped_byte_is_seen_or_says_nothing(tmp_path: Path) -> None:
+async def test_flipped_byte_of_the_store_is_detected_or_harmless(tmp_path: Path) -> None:
     await _flip(tmp_path, 300, seed=random.randrange(1 << 32))  # noqa: S311
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-async def test_two_hundred_thousand_flipped_bytes(tmp_path: Path) -> None:
+async def test_200000_flipped_bytes_are_detected_or_harmless(tmp_path: Path) -> None:
     await _flip(tmp_path, 200_000, seed=1)

@@ -31,12 +31,12 @@ def _flips(data: bytes) -> list[bytes]:
     return [(whole ^ 1 << bit).to_bytes(len(data), "big") for bit in range(8 * len(data))]
 
 
-async def test_a_flipped_anchor_is_none_or_the_same(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
-        root = await house.vault.read(lambda tx: tx.keys)
-        head = await house.vault.read(lambda tx: tx.meta)
-    [file] = house.places.state.glob("anchor-*")
+async def test_flipped_byte_makes_the_anchor_absent_or_changes_nothing(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        root = await fixture.vault.read(lambda tx: tx.keys)
+        head = await fixture.vault.read(lambda tx: tx.meta)
+    [file] = fixture.places.state.glob("anchor-*")
     kept = Anchor(head.epoch, head.head_seq, head.head.m)
     assert from_text(root, file.read_text()) == kept
     outcomes = Counter(
@@ -47,16 +47,16 @@ async def test_a_flipped_anchor_is_none_or_the_same(tmp_path: Path) -> None:
     assert outcomes[kept] <= 4, "bits of base64 that stand for nothing"
 
 
-async def test_a_flipped_key_file_opens_nothing_else(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
-        stored = await house.vault.refresh_slots()
+async def test_flipped_key_file_opens_no_other_store(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        stored = await fixture.vault.refresh_slots()
     assert stored is not None
     [slot] = stored.slots
-    source = key_sources(house.places)["keyFile"]
+    source = key_sources(fixture.places)["keyFile"]
     item = Item(stored.store_id, slot.slot_id)
     key = await source.read(item)
-    [file] = house.places.state.glob("*.key")
+    [file] = fixture.places.state.glob("*.key")
     whole, outcomes = file.read_bytes(), Counter[str]()
     for damaged in _flips(whole):
         files.replace_private(file, damaged)
@@ -74,29 +74,31 @@ async def test_a_flipped_key_file_opens_nothing_else(tmp_path: Path) -> None:
 
 
 async def _killed(folder: Path) -> tuple[VaultFixture, bytes, bytes, bytes]:
-    """Return a house, its store half written with the journal of that, and the store after it."""
-    async with vault_fixture.open_vault(folder) as house:
-        row = await house.put()
-        await house.write_anchor()
-        path = house.places.vault_db
+    """Return a fixture, its store half written with the journal of that, and the store after it."""
+    async with vault_fixture.open_vault(folder) as fixture:
+        row = await fixture.put()
+        await fixture.write_anchor()
+        path = fixture.places.vault_db
         journal = path.with_name(f"{path.name}-journal")
         halfway: list[bytes] = []
 
         def work(tx: VaultTx) -> None:
             tx.sql.run("PRAGMA cache_size = 1")  # so that pages are written before the commit
-            keys.set_state(tx, vault_fixture.ACCOUNT, row.key_id, to="userDisabled", at=house.now())
-            house.note(tx, "key.user_disabled", row.key_id)
+            keys.set_state(
+                tx, vault_fixture.ACCOUNT, row.key_id, to="userDisabled", at=fixture.now()
+            )
+            fixture.note(tx, "key.user_disabled", row.key_id)
             for _ in range(40):
-                house.note(tx, "key.probe", row.key_id)
+                fixture.note(tx, "key.probe", row.key_id)
             halfway.extend((path.read_bytes(), journal.read_bytes()))
 
-        await house.vault.transaction(work)
-    return house, halfway[0], halfway[1], path.read_bytes()
+        await fixture.vault.transaction(work)
+    return fixture, halfway[0], halfway[1], path.read_bytes()
 
 
 async def _flip_journal(folder: Path, flips: int, seed: int) -> None:
-    house, half, journal, after = await _killed(folder)
-    path = house.places.vault_db
+    fixture, half, journal, after = await _killed(folder)
+    path = fixture.places.vault_db
     sidecar = path.with_name(f"{path.name}-journal")
     async with vault_fixture.open_vault(folder) as later:
         root = await later.vault.read(lambda tx: tx.keys)
@@ -123,11 +125,11 @@ async def _flip_journal(folder: Path, flips: int, seed: int) -> None:
     assert outcomes["before"]
 
 
-async def test_a_flipped_journal_of_a_killed_writer(tmp_path: Path) -> None:
+async def test_flipped_journal_of_a_killed_writer_is_detected_or_harmless(tmp_path: Path) -> None:
     await _flip_journal(tmp_path, 150, seed=random.randrange(1 << 32))  # noqa: S311
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-async def test_twenty_thousand_flips_of_a_journal(tmp_path: Path) -> None:
+async def test_20000_flipped_journal_bytes_are_detected_or_harmless(tmp_path: Path) -> None:
     await _flip_journal(tmp_path, 20_000, seed=1)

@@ -51,51 +51,53 @@ def _sources(folder: Path, backend: Keyring) -> dict[Protection, KeySource]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[VaultFixture]:
+async def fixture(tmp_path: Path) -> AsyncIterator[VaultFixture]:
     opened = VaultFixture(tmp_path)
     yield opened
     await opened.vault.aclose()
 
 
-async def _listing(house: VaultFixture) -> tuple[KeyRow, ...]:
-    return (await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+async def _listing(fixture: VaultFixture) -> tuple[KeyRow, ...]:
+    return (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
 
 
 def _names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-async def test_looking_makes_nothing(house: VaultFixture, tmp_path: Path) -> None:
-    assert house.vault.status().state == "checking"
-    info = await house.vault.unlock()
+async def test_reading_the_status_creates_no_file(fixture: VaultFixture, tmp_path: Path) -> None:
+    assert fixture.vault.status().state == "checking"
+    info = await fixture.vault.unlock()
     assert (info.state, info.protection) == ("uninitialized", None)
     assert info.choices == ("osKeyring", "passphrase", "keyFile", "memory")
     with pytest.raises(VaultUninitialized) as caught:
-        await house.put()
+        await fixture.put()
     action = caught.value.data().action
     assert action is not None
     assert action.choices == info.choices
-    assert not await house.vault.changed_elsewhere()
+    assert not await fixture.vault.changed_elsewhere()
     assert not _names(tmp_path)
 
 
 @pytest.mark.parametrize("protection", ["keyFile", "osKeyring"])
-async def test_made_once_and_opened_again(tmp_path: Path, protection: Protection) -> None:
+async def test_vault_is_created_once_and_opened_again(
+    tmp_path: Path, protection: Protection
+) -> None:
     backend = Keyring()
-    house = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
-    await house.initialize(protection)
-    info = house.vault.status()
+    fixture = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    await fixture.initialize(protection)
+    info = fixture.vault.status()
     assert (info.state, info.protection, info.reason, info.choices) == (
         "unlocked", protection, None, (),
     )  # fmt: skip
     assert info.protects_against
     assert info.does_not_protect_against
     assert info.backend
-    row = await house.put()
+    row = await fixture.put()
     with pytest.raises(Conflict, match="already"):
-        await house.initialize(protection)
-    await house.vault.aclose()
-    await house.vault.aclose()
+        await fixture.initialize(protection)
+    await fixture.vault.aclose()
+    await fixture.vault.aclose()
 
     again = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
     with pytest.raises(Conflict, match="already"):
@@ -106,34 +108,34 @@ async def test_made_once_and_opened_again(tmp_path: Path, protection: Protection
     assert len(backend.items) == (protection == "osKeyring")
 
 
-async def test_memory_leaves_nothing_and_blocks_nothing(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
-    await house.initialize("memory")
-    row = await house.put()
-    assert await house.open(row.key_id) == SECRET
-    assert (await house.audit.verify(house.vault.read, keys.all_facts)).ok
-    assert not await house.vault.changed_elsewhere()
+async def test_memory_vault_leaves_no_file_and_blocks_no_other_vault(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
+    await fixture.initialize("memory")
+    row = await fixture.put()
+    assert await fixture.open(row.key_id) == SECRET
+    assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
+    assert not await fixture.vault.changed_elsewhere()
     with pytest.raises(Conflict):
-        await house.initialize("keyFile")
-    await house.vault.aclose()
+        await fixture.initialize("keyFile")
+    await fixture.vault.aclose()
     assert not _names(tmp_path)
     async with vault_fixture.open_vault(tmp_path) as later:
         assert later.vault.status().protection == "keyFile"
 
 
-async def test_the_first_entry_commits_with_the_vault(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
+async def test_first_audit_entry_is_committed_with_the_vault(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
 
     def fail(_: VaultTx) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        await house.vault.initialize("keyFile", created=fail)
-    assert (await house.vault.unlock()).state == "uninitialized"
+        await fixture.vault.initialize("keyFile", created=fail)
+    assert (await fixture.vault.unlock()).state == "uninitialized"
     assert not [name for name in _names(tmp_path / "state") if name.endswith(".key")]
-    await house.initialize()
-    assert (await house.audit.verify(house.vault.read, keys.all_facts)).entries == 1
-    await house.vault.aclose()
+    await fixture.initialize()
+    assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).entries == 1
+    await fixture.vault.aclose()
 
 
 # --- key sources that fail ------------------------------------------------------------------------
@@ -150,20 +152,20 @@ _NO_VAULT: list[tuple[type[Keyring], bool, type[VaultError], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "interactive", "error", "reason"), _NO_VAULT)
-async def test_a_keyring_that_fails_makes_no_vault_and_nothing_weaker(
+async def test_failing_keyring_creates_no_vault_and_nothing_weaker(
     tmp_path: Path, *, kind: type[Keyring], interactive: bool, error: type[VaultError], reason: str
 ) -> None:
     backend = kind()
-    house = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    fixture = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
     with pytest.raises(error) as caught:
-        await house.vault.initialize("osKeyring", interactive=interactive)
+        await fixture.vault.initialize("osKeyring", interactive=interactive)
     assert caught.value.data().details == {"reason": reason}
-    assert (await house.vault.unlock()).state == "uninitialized"
+    assert (await fixture.vault.unlock()).state == "uninitialized"
     late = {"data/init.intent"} if reason == "timeout" else set[str]()  # it may yet be written
     assert _names(tmp_path) == {"data", "data/init.lock"} | late
     if isinstance(backend, keyrings.Hanging):
         backend.release.set()
-    await house.vault.aclose()
+    await fixture.vault.aclose()
     assert not backend.items
 
 
@@ -178,14 +180,14 @@ _NO_KEY: list[tuple[type[Keyring], bool, str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "interactive", "state", "reason"), _NO_KEY)
-async def test_a_vault_whose_key_cannot_be_had_stays_closed_and_whole(
+async def test_vault_without_its_master_key_stays_closed_and_unchanged(
     tmp_path: Path, *, kind: type[Keyring], interactive: bool, state: str, reason: str
 ) -> None:
     good, bad = Keyring(), kind()
-    house = VaultFixture(tmp_path, sources=_sources(tmp_path, good))
-    await house.initialize("osKeyring")
-    row = await house.put()
-    await house.vault.aclose()
+    fixture = VaultFixture(tmp_path, sources=_sources(tmp_path, good))
+    await fixture.initialize("osKeyring")
+    row = await fixture.put()
+    await fixture.vault.aclose()
     before = (tmp_path / "data/vault.db").read_bytes()
 
     shut = VaultFixture(tmp_path, sources=_sources(tmp_path, bad))
@@ -209,12 +211,12 @@ async def test_a_vault_whose_key_cannot_be_had_stays_closed_and_whole(
     await later.vault.aclose()
 
 
-async def test_a_locked_keyring_that_opens_later_opens_the_vault(tmp_path: Path) -> None:
+async def test_vault_opens_once_its_keyring_item_is_back(tmp_path: Path) -> None:
     backend = Keyring()
-    house = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
-    await house.initialize("osKeyring")
-    row = await house.put()
-    await house.vault.aclose()
+    fixture = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    await fixture.initialize("osKeyring")
+    row = await fixture.put()
+    await fixture.vault.aclose()
     kept, backend.items = backend.items, {}
     later = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
     assert (await later.vault.unlock()).reason == "itemMissing"
@@ -225,9 +227,9 @@ async def test_a_locked_keyring_that_opens_later_opens_the_vault(tmp_path: Path)
     await later.vault.aclose()
 
 
-async def test_a_foreign_master_key_does_not_open(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
+async def test_master_key_of_another_store_does_not_open(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
     async with vault_fixture.open_vault(tmp_path / "other"):
         pass
     mine = next((tmp_path / "state").glob("*.key"))
@@ -269,9 +271,9 @@ _SLOT_CHANGES = [
 
 
 @pytest.mark.parametrize("change", _SLOT_CHANGES)
-async def test_a_changed_hierarchy_opens_nothing(tmp_path: Path, change: str) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        row = await house.put()
+async def test_tampered_slot_or_data_key_does_not_open(tmp_path: Path, change: str) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        row = await fixture.put()
     with tampering(tmp_path) as raw:
         raw.execute(change)
     shut = VaultFixture(tmp_path)
@@ -280,9 +282,9 @@ async def test_a_changed_hierarchy_opens_nothing(tmp_path: Path, change: str) ->
     await shut.vault.aclose()
 
 
-async def test_a_corrupt_file_is_a_state_and_stays_as_it_is(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        await house.put()
+async def test_corrupt_file_is_unavailable_and_unchanged(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
     path = tmp_path / "data/vault.db"
     broken = b"this is no database" + path.read_bytes()[19:]
     path.write_bytes(broken)
@@ -298,7 +300,7 @@ async def test_a_corrupt_file_is_a_state_and_stays_as_it_is(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
-async def test_an_open_folder_is_a_state_with_a_reason(tmp_path: Path) -> None:
+async def test_folder_open_to_others_is_unavailable_with_a_reason(tmp_path: Path) -> None:
     async with vault_fixture.open_vault(tmp_path):
         pass
     (tmp_path / "data").chmod(0o755)
@@ -310,36 +312,36 @@ async def test_an_open_folder_is_a_state_with_a_reason(tmp_path: Path) -> None:
     await shut.vault.aclose()
 
 
-async def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path, max_pages=40) as house:
+async def test_full_disk_loses_no_stored_key(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path, max_pages=40) as fixture:
         stored = 0
         try:
             while stored < 500:
-                await house.put()
+                await fixture.put()
                 stored += 1
         except StoreFailed as error:
             assert error.data().details == {"reason": "full"}  # noqa: PT017  # see below
         assert 0 < stored < 500
-        rows = await _listing(house)
+        rows = await _listing(fixture)
         assert len(rows) == stored
-        result = await house.audit.verify(house.vault.read, keys.all_facts)
+        result = await fixture.audit.verify(fixture.vault.read, keys.all_facts)
         assert (result.ok, result.entries) == (True, stored + 1)
         for row in rows[:10]:  # room can be made
-            await house.delete(row.key_id)
-        await house.put()
+            await fixture.delete(row.key_id)
+        await fixture.put()
 
 
-async def test_a_crash_between_the_file_and_the_vault_blocks_nobody(tmp_path: Path) -> None:
+async def test_empty_store_file_does_not_block_initialisation(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "data/vault.db").write_bytes(b"")
-    house = VaultFixture(tmp_path)
-    assert (await house.vault.unlock()).state == "uninitialized"
-    await house.initialize()
-    await house.put()
-    await house.vault.aclose()
+    fixture = VaultFixture(tmp_path)
+    assert (await fixture.vault.unlock()).state == "uninitialized"
+    await fixture.initialize()
+    await fixture.put()
+    await fixture.vault.aclose()
 
 
-async def test_who_waits_for_a_try_takes_what_it_found(tmp_path: Path) -> None:
+async def test_waiting_callers_share_one_unlock_attempt(tmp_path: Path) -> None:
     keyring = Keyring()
     made = VaultFixture(tmp_path, sources=_sources(tmp_path, keyring))
     await made.initialize("osKeyring")

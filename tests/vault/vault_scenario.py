@@ -30,54 +30,54 @@ LATER = (
 
 async def live(folder: Path) -> None:
     """Make a vault in an empty folder and do everything that can be done with it."""
-    house, hour = VaultFixture(folder), 3_600_000
-    backups = Backups(house.places, lambda: house.now() + hour * house.now())
-    await house.initialize()
-    await _said(house)
-    row = await house.put(label="the first")
+    fixture, hour = VaultFixture(folder), 3_600_000
+    backups = Backups(fixture.places, lambda: fixture.now() + hour * fixture.now())
+    await fixture.initialize()
+    await _said(fixture)
+    row = await fixture.put(label="the first")
     for number in range(3):
-        row = await house.put(label=f"number {number}")
-        await _said(house)
+        row = await fixture.put(label=f"number {number}")
+        await _said(fixture)
         for name in ("rotate", "disable", "enable"):
-            await faulty.one(house, name, row.key_id)
-            await _said(house)
+            await faulty.one(fixture, name, row.key_id)
+            await _said(fixture)
         taken = await backups.take_if_due()
-        await _said(house, backup=taken.path.name if taken else None)
-    await faulty.one(house, "delete", row.key_id)
+        await _said(fixture, backup=taken.path.name if taken else None)
+    await faulty.one(fixture, "delete", row.key_id)
     taken = await backups.take_if_due()
-    await _said(house, backup=taken.path.name if taken else None, backups=1)
+    await _said(fixture, backup=taken.path.name if taken else None, backups=1)
     await rekey.renew_root(
-        house.vault,
+        fixture.vault,
         SlotSecrets(),
         SlotSecrets(),
-        at=house.now(),
-        record=lambda tx: house.note(tx, "root.renewed", account=""),
+        at=fixture.now(),
+        record=lambda tx: fixture.note(tx, "root.renewed", account=""),
     )
-    await _said(house)
+    await _said(fixture)
     await rekey.renew_data_keys(
-        house.vault,
+        fixture.vault,
         (ACCOUNT,),
-        at=house.now(),
-        record=lambda tx, account, _: house.note(tx, "data.renewed", account=account),
+        at=fixture.now(),
+        record=lambda tx, account, _: fixture.note(tx, "data.renewed", account=account),
     )
-    await _said(house)
-    await house.vault.aclose()
+    await _said(fixture)
+    await fixture.vault.aclose()
     setattr(migrations, "VAULT", LATER)  # noqa: B010  # as the next version will have it
-    house = VaultFixture(folder)
-    await house.vault.unlock()
-    row = await house.put()
-    await _said(house, version=2)
-    await faulty.one(house, "delete", row.key_id)
-    await _said(house, version=2)
-    await house.vault.aclose()
+    fixture = VaultFixture(folder)
+    await fixture.vault.unlock()
+    row = await fixture.put()
+    await _said(fixture, version=2)
+    await faulty.one(fixture, "delete", row.key_id)
+    await _said(fixture, version=2)
+    await fixture.vault.aclose()
 
 
-async def _said(house: VaultFixture, **more: Any) -> None:
+async def _said(fixture: VaultFixture, **more: Any) -> None:
     """Say what must be on the disk from now on."""
-    kept = house.vault._keys
+    kept = fixture.vault._keys
     assert kept is not None
-    head = await house.vault.read(lambda tx: tx.meta.head_seq)
-    count = len((await house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows)
+    head = await fixture.vault.read(lambda tx: tx.meta.head_seq)
+    count = len((await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows)
     said = {
         "head": head,
         "keys": count,

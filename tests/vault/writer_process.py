@@ -34,7 +34,7 @@ class Writer:
     """One writer: its own keys, and a log of what was begun and of what was acknowledged."""
 
     def __init__(self, folder: Path, seed: int, log: TextIO) -> None:
-        self.house = VaultFixture(folder)
+        self.fixture = VaultFixture(folder)
         self._provider = f"p{seed}"
         self._random = random.Random(seed)  # noqa: S311  # to be repeated
         self._log = log
@@ -42,7 +42,7 @@ class Writer:
 
     async def run(self, operations: int) -> None:
         """Do so many operations, and leave the vault closed."""
-        rows = (await self.house.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
+        rows = (await self.fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         self._own = [row for row in rows if row.provider == self._provider]
         [shared] = [row for row in rows if row.provider == SHARED]
         for _ in range(operations):
@@ -53,18 +53,18 @@ class Writer:
                 self._say({"error": error.kind})
             else:
                 self._say({"ms": (time.perf_counter() - began) * 1000})
-        await self.house.vault.aclose()
+        await self.fixture.vault.aclose()
 
     async def _one(self, shared: str) -> None:
         name = self._random.choice(_OPERATIONS)
         if name == "read":
-            await self.house.vault.read(_open_all)
+            await self.fixture.vault.read(_open_all)
         elif name == "shared":
             await self._change("rotate", shared)
         elif name == "put" or not self._own:
             if len(self._own) < _KEYS_MAX:
                 self._say({"begun": "put"})
-                row = await self.house.put(provider=self._provider)
+                row = await self.fixture.put(provider=self._provider)
                 self._own.append(row)
                 self._say({"done": "put", "id": row.key_id, "version": 1, "state": "active"})
         else:
@@ -72,7 +72,7 @@ class Writer:
 
     async def _change(self, name: str, key_id: str) -> None:
         self._say({"begun": name, "id": key_id})
-        found = await self.house.vault.transaction(lambda tx: self._write(tx, name, key_id))
+        found = await self.fixture.vault.transaction(lambda tx: self._write(tx, name, key_id))
         if found is None:
             self._own = [row for row in self._own if row.key_id != key_id]
             self._say({"done": name, "id": key_id, "state": "deleted"})
@@ -81,7 +81,7 @@ class Writer:
             self._say({"done": name, "id": key_id, "version": version, "state": state})
 
     def _write(self, tx: VaultTx, name: str, key_id: str) -> KeyRow | None:
-        at, row = self.house.now(), None
+        at, row = self.fixture.now(), None
         if name == "rotate":
             secret = {"apiKey": Secret(f"sk-{at}-0123456789abcdef")}
             row = keys.rotate(tx, ACCOUNT, key_id, secret, at=at)
@@ -90,7 +90,7 @@ class Writer:
         else:
             to = "userDisabled" if name == "disable" else "active"
             row = keys.set_state(tx, ACCOUNT, key_id, to=to, at=at)  # type: ignore[arg-type]  # one of two states
-        self.house.note(tx, f"key.{name}", key_id)
+        self.fixture.note(tx, f"key.{name}", key_id)
         return row
 
     def _say(self, what: dict[str, Any]) -> None:

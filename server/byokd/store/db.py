@@ -103,19 +103,6 @@ class Database:
         """Whether the content outlives the process."""
         return self._path is not None
 
-    async def open(self) -> None:
-        """Open and check the file now instead of at first use; create it where there is none.
-
-        Raises:
-            StoreFailed, StoreBusy, VaultCorrupt: as `transaction`.
-        """
-
-        def connect() -> None:
-            with self._using():
-                pass
-
-        await self._submit(connect)
-
     async def transaction(
         self, work: Callable[[Tx], T], *, mode: Mode = "IMMEDIATE", urgent: bool = False
     ) -> T:

@@ -38,11 +38,6 @@ class StorePaths:
         return self.data / "backups"
 
     @property
-    def ledger_db(self) -> Path:
-        """Usage and budgets."""
-        return self.data / "ledger.db"
-
-    @property
     def models_db(self) -> Path:
         """Cached model lists; may be deleted at any time."""
         return self.state / "models.db"
