@@ -1,6 +1,6 @@
-"""What looks like a key is masked wherever text of unknown origin ends: logs, errors, tracebacks.
+"""What looks like a key is redacted from text of unknown origin: logs, errors, tracebacks.
 
-The beginnings of keys are read from the providers' records, so that a new one is not forgotten.
+The prefixes of keys are read from the providers' records, so that a new one is tested, too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _KEYS: dict[str, str] = {
     "hexadecimal behind a key": f"key: {'0123456789abcdef' * 2}",
     "half masked": "gs***tF",
 }
-_KEPT = (
+_UNCHANGED = (
     "internal error 0123456789abcdef0123456789abcdef: builtins.ValueError at byokd.rpc:1 run",
     "the key key_aaaaaaaaaaaaaaaaaaaaaaaaaa is out of use",
     "use https: a key is sent over plain http to this machine only",
@@ -54,43 +54,43 @@ _KEPT = (
 
 
 @pytest.mark.parametrize("text", _KEYS.values(), ids=_KEYS.keys())
-def test_each_shape_is_masked(text: str) -> None:
-    for said in (text, f"refused {text} here", f'{{"error":"{text}"}}'):
-        shown = redact(said)
+def test_likely_key_is_redacted(text: str) -> None:
+    for output in (text, f"refused {text} here", f'{{"error":"{text}"}}'):
+        shown = redact(output)
         assert MASK in shown
         assert _TAIL not in shown
         assert text.rsplit(maxsplit=1)[-1].rsplit("=", maxsplit=1)[-1] not in shown
         assert redact(shown) == shown
 
 
-@pytest.mark.parametrize("text", _KEPT)
-def test_what_is_no_key_stays(text: str) -> None:
+@pytest.mark.parametrize("text", _UNCHANGED)
+def test_text_without_a_key_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
-def test_a_strangers_text_loses_long_words_too() -> None:
+def test_foreign_text_loses_long_random_words() -> None:
     assert redact_patterns("id 0123456789abcdef0123456789abcdef") == f"id {MASK}"
 
 
 @pytest.mark.parametrize("show", [redact, redact_patterns])
-def test_masking_is_linear(show: Callable[[str], str]) -> None:
+def test_redaction_time_is_linear(show: Callable[[str], str]) -> None:
     for text in ("sk-" * 100_000, "key=" * 100_000, "a" * 400_000, "*" * 400_000, "eyJ." * 100_000):
-        show(text)  # the time limit of a test is the assertion
+        show(text)  # quadratic time would exceed the limit of a test
 
 
-# --- where it is worn ----------------------------------------------------------------------------
+# --- where text is redacted -----------------------------------------------------------------------
 
 
-def test_an_error_answer_is_masked() -> None:
-    error = BadRequest(f"it said {_PREFIXES[0]}{_TAIL}")
+def test_error_response_is_redacted() -> None:
+    error = BadRequest(f"it answered {_PREFIXES[0]}{_TAIL}")
     assert _TAIL not in codec.error_response(1, -31034, error).decode()
     assert error.error_id in codec.error_response(1, -31034, error).decode()
 
 
 def _written(act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return what went to stderr while something acted under our hooks."""
+    """Return what is written to stderr while a function runs under the hooks of the logs."""
     read, write = os.pipe()
-    kept = (sys.excepthook, sys.unraisablehook, threading.excepthook)
+    hooks = (sys.excepthook, sys.unraisablehook, threading.excepthook)
     monkeypatch.setattr(logs, "_STDERR", write)
     root, ours = logging.getLogger(), logging.getLogger("byokd")
     before = (root.handlers[:], root.level, ours.handlers[:], ours.propagate, ours.level)
@@ -100,7 +100,7 @@ def _written(act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> str:
         logs.set_up("debug")
         act()
     finally:
-        sys.excepthook, sys.unraisablehook, threading.excepthook = kept
+        sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
         root.handlers[:], ours.handlers[:], ours.propagate = before[0], before[2], before[3]
         root.setLevel(before[1])
         ours.setLevel(before[4])
@@ -109,11 +109,11 @@ def _written(act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> str:
         return pipe.read().decode()
 
 
-_SAID = f"sk-proj-{_TAIL}"
+_KEY = f"sk-proj-{_TAIL}"
 
 
 def _fail() -> None:
-    key = _SAID  # a local, which a traceback must not show
+    key = _KEY  # a local that no traceback may show
     raise ValueError(f"refused {key}")
 
 
@@ -153,30 +153,30 @@ def _in_destructor() -> None:
 
 def _in_log() -> None:
     log = logging.getLogger("byokd.rpc.any")
-    log.error("refused %s", _SAID)
+    log.error("refused %s", _KEY)
     try:
         _fail()
     except ValueError:
         log.exception("it failed")
-    for other in ("httpx", "asyncio", "pygls.protocol", "aiohttp.client"):
-        logging.getLogger(other).critical("refused %s", _SAID)
+    for library in ("httpx", "asyncio", "pygls.protocol", "aiohttp.client"):
+        logging.getLogger(library).critical("refused %s", _KEY)
 
 
 @pytest.mark.parametrize("act", [_in_thread, _in_hook, _in_loop, _in_destructor, _in_log])
-def test_every_last_resort_is_masked(
+def test_unhandled_exception_and_log_are_redacted(
     act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = _written(act, monkeypatch)
-    assert said.startswith("byokd error ")
-    assert _TAIL not in said
-    assert "Traceback" not in said
+    output = _written(act, monkeypatch)
+    assert output.startswith("byokd error ")
+    assert _TAIL not in output
+    assert "Traceback" not in output
 
 
-def test_the_command_line_masks_what_nobody_foresaw() -> None:
+def test_command_line_redacts_an_unexpected_exception() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from byokd.cli import main\n"
-        f"def fail(*_, **__): raise ValueError({_SAID!r})\n"
+        f"def fail(*_, **__): raise ValueError({_KEY!r})\n"
         "main.byokd.main = fail\n"
         "main.main(['keys'])\n"
     )
@@ -189,7 +189,7 @@ def test_the_command_line_masks_what_nobody_foresaw() -> None:
     assert _TAIL.encode() not in done.stdout + done.stderr
 
 
-# --- a secret has no accidental way out ----------------------------------------------------------
+# --- conversions of a secret ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -198,13 +198,13 @@ class _Holder:
     secret: Secret
 
 
-_SECRET = Secret(_SAID)
-_WAYS: dict[str, Callable[[], object]] = {
+_SECRET = Secret(_KEY)
+_CONVERSIONS: dict[str, Callable[[], object]] = {
     "repr": lambda: repr(_SECRET),
     "str": lambda: str(_SECRET),
     "format": lambda: f"{_SECRET:>40}{_SECRET!r}{_SECRET!s}",
-    "percent": lambda: "%s %r" % (_SECRET, _SECRET),  # noqa: UP031 - the old way is a way
-    "str.format": lambda: "{0} {0!r}".format(_SECRET),  # noqa: UP032 - so is this
+    "percent": lambda: "%s %r" % (_SECRET, _SECRET),  # noqa: UP031 - the old formatting, too
+    "str.format": lambda: "{0} {0!r}".format(_SECRET),  # noqa: UP032 - this formatting, too
     "in a list": lambda: str([_SECRET, {"k": _SECRET}, (_SECRET,)]),
     "in a dataclass": lambda: repr(_Holder("n", _SECRET)),
     "in a changed dataclass": lambda: repr(replace(_Holder("n", _SECRET), name="m")),
@@ -214,13 +214,13 @@ _WAYS: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("way", _WAYS.values(), ids=_WAYS.keys())
-def test_a_secret_is_shown_nowhere(way: Callable[[], object]) -> None:
-    assert _TAIL not in str(way())
+@pytest.mark.parametrize("convert", _CONVERSIONS.values(), ids=_CONVERSIONS.keys())
+def test_secret_is_not_shown_by_any_conversion_to_text(convert: Callable[[], object]) -> None:
+    assert _TAIL not in str(convert())
 
 
 @pytest.mark.parametrize(
-    "way",
+    "convert",
     [
         pickle.dumps,
         copy.copy,
@@ -236,15 +236,15 @@ def test_a_secret_is_shown_nowhere(way: Callable[[], object]) -> None:
         lambda secret: codec.notification("key/list", secret),
     ],
 )
-def test_a_secret_becomes_nothing_else(way: Callable[[Any], object]) -> None:
+def test_secret_cannot_be_copied_serialized_or_hashed(convert: Callable[[Any], object]) -> None:
     with pytest.raises((TypeError, AttributeError)) as caught:
-        way(_SECRET)
+        convert(_SECRET)
     assert _TAIL not in str(caught.value)
 
 
-def test_a_traceback_has_no_locals() -> None:
+def test_traceback_shows_no_locals() -> None:
     try:
         _fail()
     except ValueError as error:
-        told = "".join(traceback.format_exception(error)[:-1])
-        assert _TAIL not in told
+        text = "".join(traceback.format_exception(error)[:-1])
+        assert _TAIL not in text

@@ -1,6 +1,6 @@
-"""Accounts keep keys apart, and one goes whole: its keys, its chats, its lists, in every window.
+"""Accounts separate keys, and a deleted account loses all of its keys in every process.
 
-Real daemons on one folder, the master key in a key file.
+Real daemons on one store; the root key is in a key file.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import pytest
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import ask, chat_params, sandbox, store_key
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 
-_SOON_S = 2.0
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 
 
 @asynccontextmanager
-async def windows(folder: Path, *accounts: str) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
-    """Open a window for each account; they share a vault."""
+async def processes(folder: Path, *accounts: str) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
+    """Run a daemon for each account on one vault."""
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(sandbox())
         daemons = [await stack.enter_async_context(running(data_dir=folder)) for _ in accounts]
@@ -34,56 +34,56 @@ async def windows(folder: Path, *accounts: str) -> AsyncIterator[tuple[Sandbox, 
         await daemons[0].request("vault/initialize", _FILE)
         for daemon in daemons:
             opened = daemon.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
-            await asyncio.wait_for(opened, _SOON_S)
+            await asyncio.wait_for(opened, WAIT_MAX_S)
         yield provider, daemons
 
 
-async def _heard(daemon: Daemon, change: str, key: Json) -> None:
-    found = daemon.until(
+async def _changed(daemon: Daemon, change: str, key: Json) -> None:
+    changed = daemon.until(
         "key/changed", lambda p: p["change"] == change and p["keyId"] == key["keyId"]
     )
-    await asyncio.wait_for(found, _SOON_S)
+    await asyncio.wait_for(changed, WAIT_MAX_S)
 
 
-async def test_an_account_goes_whole(tmp_path: Path) -> None:
-    async with windows(tmp_path, "default", "work", "work") as (provider, (mine, one, two)):
-        kept = await store_key(mine, provider)
-        gone = [await store_key(one, provider) for _ in range(2)]
-        for key in gone:
-            await _heard(two, "stored", key)
+async def test_deleted_account_loses_keys_chats_and_lists(tmp_path: Path) -> None:
+    async with processes(tmp_path, "default", "work", "work") as (provider, (mine, one, two)):
+        own = await store_key(mine, provider)
+        work_keys = [await store_key(one, provider) for _ in range(2)]
+        for key in work_keys:
+            await _changed(two, "stored", key)
         await one.request("model/refresh", {})
         listed = (await mine.request("account/list", {}))["items"]
         assert [(item["account"], item["keys"], item["current"]) for item in listed] == [
             ("default", 1, True),
             ("work", 2, False),
         ]
-        asked = chat_params("sandbox-silent", key_id=gone[0]["keyId"])
-        sent = two.send("chat/send", asked)
-        begun = two.until("chat/events", lambda p: p["streamId"] == asked["streamId"])
-        await asyncio.wait_for(begun, 5)
+        params = chat_params("sandbox-silent", key_id=work_keys[0]["keyId"])
+        sent = two.send("chat/send", params)
+        started = two.until("chat/events", lambda p: p["streamId"] == params["streamId"])
+        await asyncio.wait_for(started, WAIT_MAX_S)
 
         done = await mine.request("account/delete", {"account": "work", "confirm": "work"})
         assert (done["account"], done["keys"]) == ("work", 2)
         assert done["action"]["type"] == "rekeyVault"
         with pytest.raises(RpcError) as ended:
-            await asyncio.wait_for(two.answer(sent), _SOON_S)
+            await asyncio.wait_for(two.answer(sent), WAIT_MAX_S)
         assert ended.value.kind == "keyMissing"
         for daemon in (one, two):
-            for key in gone:
-                await _heard(daemon, "deleted", key)
+            for key in work_keys:
+                await _changed(daemon, "deleted", key)
             assert (await daemon.request("key/list", {}))["items"] == []
             assert (await daemon.request("model/list", {}))["items"] == []
         listed = (await mine.request("account/list", {}))["items"]
         assert [item["account"] for item in listed] == ["default"]
-        assert (await ask(mine, "sandbox-echo"))["route"]["keyId"] == kept["keyId"]
+        assert (await ask(mine, "sandbox-echo"))["route"]["keyId"] == own["keyId"]
 
         entries = (await one.request("audit/list", {"limit": 20}))["items"]
-        # What the ended chat used is written down by its own process, whenever that comes to it.
-        others = ("key.use", "session.opened")
-        trail = [entry for entry in entries if entry["event"] not in others][:3]
-        assert [entry["event"] for entry in trail] == ["account.deleted", *["key.deleted"] * 2]
-        assert trail[0]["details"]["keys"] == 2
-        assert {entry["details"]["cause"] for entry in trail[1:]} == {"accountDeleted"}
+        # The use of the ended chat is recorded by its own process at any later time.
+        unordered = ("key.use", "session.opened")
+        newest = [entry for entry in entries if entry["event"] not in unordered][:3]
+        assert [entry["event"] for entry in newest] == ["account.deleted", *["key.deleted"] * 2]
+        assert newest[0]["details"]["keys"] == 2
+        assert {entry["details"]["cause"] for entry in newest[1:]} == {"accountDeleted"}
         assert (await mine.request("audit/verify", {}))["ok"]
         again = await store_key(one, provider)  # the name is free again
         assert (await ask(one, "sandbox-echo"))["route"]["keyId"] == again["keyId"]
@@ -99,8 +99,8 @@ OTHER_NAMES = [
 ]
 
 
-async def test_another_name_deletes_nothing(tmp_path: Path) -> None:
-    async with windows(tmp_path, "default") as (provider, (mine,)):
+async def test_wrong_account_name_deletes_nothing(tmp_path: Path) -> None:
+    async with processes(tmp_path, "default") as (provider, (mine,)):
         await store_key(mine, provider)
         for account, confirm, kind in OTHER_NAMES:
             with pytest.raises(RpcError) as refused:
@@ -109,7 +109,7 @@ async def test_another_name_deletes_nothing(tmp_path: Path) -> None:
         assert len((await mine.request("key/list", {}))["items"]) == 1
 
 
-async def test_before_there_is_a_vault_there_are_no_accounts(tmp_path: Path) -> None:
+async def test_without_a_vault_there_are_no_accounts(tmp_path: Path) -> None:
     async with running(data_dir=tmp_path) as daemon:
         await daemon.initialize()
         assert await daemon.request("account/list", {}) == {"items": [], "nextCursor": None}

@@ -1,9 +1,9 @@
 """Two accounts on one store: nothing that one does reaches a key of the other.
 
-Two real daemons over their real stdio, one folder, one provider. Both do anything that names a key,
-with keys of their own, of the other, and of nobody; a key of the other must be answered exactly as
-one of nobody. Keys come from variables and go out in bundles. Any session may forget a whole
-account: then the named one goes and no other. Must not know how accounts are kept apart.
+Two real daemons on one store, one provider. Both use every method that names a key, with their own
+keys, the other's, and unknown ids: another account's key is answered like an unknown one. Keys are
+imported from variables and exported to files. Any session may delete a whole account; then only the
+named account loses its keys.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import GENERIC, chat_params
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -38,13 +39,13 @@ _NOBODYS = "key_" + "a" * 26
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 _KEYS_MAX = 4
 _VARIABLE = "LITELLM_API_KEY"
-"""Of a provider whose keys need an address that a person gives: here, the sandbox's."""
+"""A variable of a provider whose keys need a base URL from the person: here, the sandbox's."""
 _PASSPHRASE = {"plain": "moved with four words"}
-_RARELY = st.sampled_from([False] * 10 + [True] + [False] * 9)  # what takes long, or ends much
-_PICK = st.integers(0, 99)  # ids are drawn by the daemon, so a key is named by its place
+_RARELY = st.sampled_from([False] * 10 + [True] + [False] * 9)  # for slow and destructive rules
+_PICK = st.integers(0, 99)  # ids are random, so a key is chosen by its index
 _SECRETS = {name: f"{name}-key-0123456789abcdef" for name in ("home", "work")}
 
-# Everything that names a key, and what else it needs.
+# Every method that names a key, with its other params.
 _NAMING: dict[str, Json] = {
     "key/probe": {},
     "key/rotate": {"probe": "skip"},
@@ -59,14 +60,14 @@ _NAMING: dict[str, Json] = {
 }
 
 
-def _picked(ids: Iterable[str], pick: int) -> str:
+def _choose(ids: Iterable[str], pick: int) -> str:
     ordered = sorted(ids)
     return ordered[pick % len(ordered)]
 
 
 @dataclass
 class Account:
-    """One account, the daemon of its window, and every key it ever had."""
+    """One account, its daemon, and every key it ever had."""
 
     name: str
     daemon: Daemon
@@ -78,8 +79,8 @@ class Account:
         return {"apiKey": {"plain": _SECRETS[self.name]}}
 
 
-class House:
-    """The provider and the two daemons, for as long as the test runs."""
+class Processes:
+    """The provider and the two daemons of the whole test."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -106,47 +107,47 @@ class House:
         opened = self.accounts[1].daemon.until(
             "vault/changed", lambda params: params["vault"]["state"] == "unlocked"
         )
-        await asyncio.wait_for(opened, 5)
+        await asyncio.wait_for(opened, WAIT_MAX_S)
 
     def close(self) -> None:
         self.run(self.stack.aclose())
         self.loop.close()
 
 
-class Apart(RuleBasedStateMachine):
-    """What two accounts may do, in any order."""
+class TwoAccounts(RuleBasedStateMachine):
+    """The actions of two accounts, in any order."""
 
-    house: ClassVar[House]
+    processes: ClassVar[Processes]
 
     def __init__(self) -> None:
         super().__init__()
-        self.accounts = self.house.accounts
+        self.accounts = self.processes.accounts
         for account in self.accounts:
             for key_id in self._list(account):
-                self._ask(account, "key/delete", {"keyId": key_id})
+                self._request(account, "key/delete", {"keyId": key_id})
             account.listed = {}
 
-    def _ask(self, account: Account, method: str, params: Json) -> Any:
-        return self.house.run(account.daemon.request(method, params))
+    def _request(self, account: Account, method: str, params: Json) -> Any:
+        return self.processes.run(account.daemon.request(method, params))
 
     def _list(self, account: Account) -> dict[str, Json]:
-        items = self._ask(account, "key/list", {})["items"]
+        items = self._request(account, "key/list", {})["items"]
         return {item["keyId"]: item for item in items}
 
-    def _named(self, account: Account, method: str, key_id: str) -> Json:
-        """Do something with a key; return the result, or the error but for what is always new."""
+    def _use_key(self, account: Account, method: str, key_id: str) -> Json:
+        """Call a method with a key; return the result, or the error without its unique ids."""
         params: Json = {"keyId": key_id} | _NAMING[method]
         if method == "key/rotate":
             params["fields"] = account.secret
         if method == "chat/send":
             params = chat_params("sandbox-echo", key_id=key_id)
-        before = len(self.house.provider.requests)
+        before = len(self.processes.provider.requests)
         try:
-            answer = {"result": self._ask(account, method, params)}
+            answer = {"result": self._request(account, method, params)}
         except RpcError as error:
             hidden = error.data | {"errorId": "", "keyId": ""}
             answer = {"error": [error.code, str(error), hidden]}
-        credentials = {seen.credential for seen in self.house.provider.requests[before:]}
+        credentials = {seen.credential for seen in self.processes.provider.requests[before:]}
         assert credentials <= {_SECRETS[account.name]}, "only the account's own key was sent"
         return answer
 
@@ -157,51 +158,51 @@ class Apart(RuleBasedStateMachine):
             params = {
                 "provider": GENERIC,
                 "fields": account.secret,
-                "baseUrl": self.house.provider.base_url,
+                "baseUrl": self.processes.provider.base_url,
                 "probe": "skip",
                 "makeDefault": make_default,
             }
-            account.had.add(self._ask(account, "key/store", params)["key"]["keyId"])
+            account.had.add(self._request(account, "key/store", params)["key"]["keyId"])
             account.listed = self._list(account)
 
     @rule(who=st.integers(0, 1), method=st.sampled_from(sorted(_NAMING)), pick=_PICK)
-    def own(self, who: int, method: str, pick: int) -> None:
+    def use_own_key(self, who: int, method: str, pick: int) -> None:
         account = self.accounts[who]
         if account.listed:
-            self._named(account, method, _picked(account.listed, pick))
+            self._use_key(account, method, _choose(account.listed, pick))
             account.listed = self._list(account)
 
     @rule(who=st.integers(0, 1), method=st.sampled_from(sorted(_NAMING)), pick=_PICK)
-    def anothers(self, who: int, method: str, pick: int) -> None:
-        """The answer is that of a key that never was, and nothing was asked of the provider."""
+    def use_anothers_key(self, who: int, method: str, pick: int) -> None:
+        """The answer is that for an unknown key id, and the provider gets no request."""
         account, other = self.accounts[who], self.accounts[1 - who]
         if not other.listed:
             return
-        before = len(self.house.provider.requests)
-        answer = self._named(account, method, _picked(other.listed, pick))
-        assert answer == self._named(account, method, _NOBODYS)
+        before = len(self.processes.provider.requests)
+        answer = self._use_key(account, method, _choose(other.listed, pick))
+        assert answer == self._use_key(account, method, _NOBODYS)
         assert answer["error"][2]["kind"] == "notFound"
-        assert len(self.house.provider.requests) == before
+        assert len(self.processes.provider.requests) == before
         assert self._list(other) == other.listed
 
     @rule(who=st.integers(0, 1))
-    def ask_without_a_key_id(self, who: int) -> None:
+    def chat_without_a_key_id(self, who: int) -> None:
         """The default key is the account's own, or there is none."""
         account = self.accounts[who]
-        before = len(self.house.provider.requests)
-        there = [key for key in account.listed.values() if key["provider"] == GENERIC]
-        usual = next((key for key in there if key["isDefault"]), None)
+        before = len(self.processes.provider.requests)
+        own_keys = [key for key in account.listed.values() if key["provider"] == GENERIC]
+        default = next((key for key in own_keys if key["isDefault"]), None)
         try:
-            result = self._ask(account, "chat/send", chat_params("sandbox-echo"))
+            result = self._request(account, "chat/send", chat_params("sandbox-echo"))
         except RpcError as error:
             answered = error.kind
         else:
             answered = result["route"]["keyId"]
-        if usual is not None and usual["state"] == "active":
-            assert answered == usual["keyId"]
+        if default is not None and default["state"] == "active":
+            assert answered == default["keyId"]
         else:
-            assert answered == ("keyDisabled" if there else "keyMissing")
-        credentials = {seen.credential for seen in self.house.provider.requests[before:]}
+            assert answered == ("keyDisabled" if own_keys else "keyMissing")
+        credentials = {seen.credential for seen in self.processes.provider.requests[before:]}
         assert credentials <= {_SECRETS[account.name]}
         account.listed = self._list(account)
 
@@ -209,32 +210,32 @@ class Apart(RuleBasedStateMachine):
         params: Json = {"source": source, "probe": "skip"}
         if chosen:
             params["choose"] = list(chosen)
-        result: Json = self._ask(account, "key/import", params)
-        self.house.done["looks into variables and bundles"] += 1
+        result: Json = self._request(account, "key/import", params)
+        self.processes.done["imports and previews"] += 1
         return result
 
     @rule(who=st.integers(0, 1), whose=st.integers(0, 1))
-    def look_into_variables(self, who: int, whose: int) -> None:
-        """What is stored already is told of one's own keys; what another stored is news."""
+    def import_variables(self, who: int, whose: int) -> None:
+        """An own key is reported as stored already; another's key is not."""
         account = self.accounts[who]
         variables = {_VARIABLE: {"plain": _SECRETS[self.accounts[whose].name]}}
         source = {"type": "variables", "variables": variables}
         [item] = self._import(account, source)["items"]
-        here = {"id": item["id"], "baseUrl": self.house.provider.base_url}
-        held = [key for key in account.listed.values() if key["provider"] == item["provider"]]
+        choice = {"id": item["id"], "baseUrl": self.processes.provider.base_url}
+        own_keys = [key for key in account.listed.values() if key["provider"] == item["provider"]]
         if who != whose:
             assert item["storedAs"] is None
             assert item["fingerprint"] not in {
                 key["fingerprint"] for key in self.accounts[whose].listed.values()
             }
-        elif held or len(account.listed) < _KEYS_MAX:
-            [outcome] = self._import(account, source, here)["outcomes"]
+        elif own_keys or len(account.listed) < _KEYS_MAX:
+            [outcome] = self._import(account, source, choice)["outcomes"]
             if outcome["error"] is None:
                 account.had.add(outcome["key"]["keyId"])
-                self.house.done["imports"] += 1
+                self.processes.done["stored by import"] += 1
             else:
                 assert outcome["error"]["kind"] == "conflict"
-                assert outcome["error"]["keyId"] in {key["keyId"] for key in held}
+                assert outcome["error"]["keyId"] in {key["keyId"] for key in own_keys}
             account.listed = self._list(account)
 
     def _export(self, account: Account, *key_ids: str) -> Json:
@@ -242,94 +243,94 @@ class Apart(RuleBasedStateMachine):
         if key_ids:
             params["keyIds"] = list(key_ids)
         try:
-            result: Json = self._ask(account, "key/export", params)
+            result: Json = self._request(account, "key/export", params)
         except RpcError as error:
             result = {"error": error.kind}
-        self.house.done["exports"] += 1
+        self.processes.done["exports"] += 1
         return result
 
     @rule(who=st.integers(0, 1), now=_RARELY, pick=_PICK)
     def export(self, who: int, *, now: bool, pick: int) -> None:
-        """Every key of one's own goes out, and none of another, named or not."""
+        """All own keys are exported, and no other account's, even if named."""
         account, other = self.accounts[who], self.accounts[1 - who]
         if not now:
             return
         if other.listed:
-            anothers = _picked(other.listed, pick)
+            anothers = _choose(other.listed, pick)
             assert self._export(account, *account.listed, anothers) == {"error": "notFound"}
         result = self._export(account)
         if not account.listed:
             assert result == {"error": "notFound"}
             return
         assert (result["keys"], result["leftOut"]) == (len(account.listed), [])
-        self.house.bundle.write_bytes(base64.b64decode(result["bundle"]))
+        self.processes.bundle.write_bytes(base64.b64decode(result["bundle"]))
         source = {
             "type": "bundle",
-            "path": str(self.house.bundle),
+            "path": str(self.processes.bundle),
             "passphrase": _PASSPHRASE,
         }
         stored = [item["storedAs"] for item in self._import(account, source)["items"]]
-        assert set(stored) <= set(account.listed), "each is there already"
+        assert set(stored) <= set(account.listed), "each is stored already"
         stored = [item["storedAs"] for item in self._import(other, source)["items"]]
-        assert set(stored) == {None}, "none is there in the other account"
+        assert set(stored) == {None}, "none is stored in the other account"
 
     @rule(who=st.integers(0, 1))
     def list_the_accounts(self, who: int) -> None:
-        """All accounts are told of, by name and number of keys, and no key of any."""
+        """All accounts are listed by name and number of keys, without their keys."""
         account = self.accounts[who]
-        items = self._ask(account, "account/list", {})["items"]
-        told = {item["account"]: (item["keys"], item["current"]) for item in items}
+        items = self._request(account, "account/list", {})["items"]
+        listed = {item["account"]: (item["keys"], item["current"]) for item in items}
         for each in self.accounts:
             nothing = (0, each is account)
-            assert told.get(each.name, nothing) == (len(each.listed), each is account)
-        assert told.keys() <= set(_SECRETS)
+            assert listed.get(each.name, nothing) == (len(each.listed), each is account)
+        assert listed.keys() <= set(_SECRETS)
 
     @rule(who=st.integers(0, 1), whose=st.integers(0, 1), now=_RARELY)
-    def forget_an_account(self, who: int, whose: int, *, now: bool) -> None:
-        """Whoever asks for it: the named account goes, and the other keeps all it has."""
-        gone, kept = self.accounts[whose], self.accounts[1 - whose]
+    def delete_an_account(self, who: int, whose: int, *, now: bool) -> None:
+        """The named account loses its keys, whichever session asks; the other keeps all."""
+        deleted, other = self.accounts[whose], self.accounts[1 - whose]
         if not now:
             return
-        params = {"account": gone.name, "confirm": gone.name}
+        params = {"account": deleted.name, "confirm": deleted.name}
         try:
-            forgotten = self._ask(self.accounts[who], "account/delete", params)["keys"]
+            count = self._request(self.accounts[who], "account/delete", params)["keys"]
         except RpcError as error:
-            forgotten = error.kind
-        assert forgotten in ([len(gone.listed)] if gone.listed else [0, "notFound"])
-        assert self._list(gone) == {}
-        assert self._list(kept) == kept.listed
-        gone.listed = {}
-        self.house.done["accounts forgotten"] += 1
+            count = error.kind
+        assert count in ([len(deleted.listed)] if deleted.listed else [0, "notFound"])
+        assert self._list(deleted) == {}
+        assert self._list(other) == other.listed
+        deleted.listed = {}
+        self.processes.done["accounts deleted"] += 1
 
     @rule(who=st.integers(0, 1), pick=_PICK)
-    def read_the_trail(self, who: int, pick: int) -> None:
+    def list_the_audit_log(self, who: int, pick: int) -> None:
         account, other = self.accounts[who], self.accounts[1 - who]
-        items = self._ask(account, "audit/list", {"limit": 1_000})["items"]
+        items = self._request(account, "audit/list", {"limit": 1_000})["items"]
         assert {item["keyId"] for item in items} <= account.had | {None}
         if other.had:
-            asked = {"keyId": _picked(other.had, pick)}
-            assert self._ask(account, "audit/list", asked)["items"] == []
+            params = {"keyId": _choose(other.had, pick)}
+            assert self._request(account, "audit/list", params)["items"] == []
 
     @invariant()
-    def each_sees_its_own_keys_alone(self) -> None:
-        self.house.steps += 1
+    def each_sees_only_its_own_keys(self) -> None:
+        self.processes.steps += 1
         for account in self.accounts:
             assert set(account.listed) <= account.had
-            told = {
+            notified = {
                 params["keyId"]
                 for method, params in account.daemon.notes
                 if method in {"key/changed", "model/changed"}
             }
-            assert told <= account.had | {None}
+            assert notified <= account.had | {None}
             account.daemon.notes.clear()
 
 
 def _check(examples: int, steps: int) -> None:
-    house = Apart.house = House()
+    processes = TwoAccounts.processes = Processes()
     try:
-        house.run(house.open())
+        processes.run(processes.open())
         run_state_machine_as_test(
-            Apart,
+            TwoAccounts,
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=steps,
@@ -338,18 +339,18 @@ def _check(examples: int, steps: int) -> None:
                 database=None,
             ),
         )
-        verified = house.run(house.accounts[0].daemon.request("audit/verify", {}))
+        verified = processes.run(processes.accounts[0].daemon.request("audit/verify", {}))
         assert verified["ok"], verified
-        did = ", ".join(f"{count} {what}" for what, count in sorted(house.done.items()))
-        print(f"\naccounts kept apart: {house.steps} steps ({did}), 0 breaches")
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(processes.done.items()))
+        print(f"\naccounts kept apart: {processes.steps} steps ({counts}), 0 breaches")
     finally:
-        house.close()
+        processes.close()
 
 
-def test_no_account_reaches_a_key_of_another() -> None:
+def test_no_account_reaches_another_accounts_key() -> None:
     _check(10, 100)
 
 
 @pytest.mark.long
-def test_no_account_reaches_a_key_of_another_in_20_000_steps() -> None:
+def test_no_account_reaches_another_accounts_key_in_20_000_steps() -> None:
     _check(210, 100)

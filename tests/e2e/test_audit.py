@@ -1,7 +1,4 @@
-"""The audit trail from outside: a record that can be taken elsewhere, and what it holds back.
-
-Knows the real daemon, and the file only to damage it. Must not know how entries are chained.
-"""
+"""The audit log through the real daemon: export, verification elsewhere, and rollback."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ async def _export(daemon: Daemon, limit: int) -> list[Json]:
     return pages
 
 
-async def test_the_record_is_taken_out_and_checked_elsewhere(tmp_path: Path) -> None:
+async def test_exported_log_is_verified_on_another_machine(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path / "here") as daemon:
         await daemon.initialize()
         await daemon.request("vault/initialize", _FILE)
@@ -55,22 +52,22 @@ async def test_the_record_is_taken_out_and_checked_elsewhere(tmp_path: Path) -> 
         assert {str(page["checkpoint"]) for page in pages} == {str(pages[0]["checkpoint"])}
         origin, size, head, _ = pages[0]["checkpoint"]["text"].split("\n")
         assert (origin, size) == (f"byokd/{pages[0]['storeId']}", str(len(entries)))
-        whole = await _check(daemon, entries, pages[0]["storeId"])
-        assert (whole["ok"], whole["macs"], whole["head"]["h"]) == (True, True, head)
+        verified = await _check(daemon, entries, pages[0]["storeId"])
+        assert (verified["ok"], verified["macs"], verified["head"]["h"]) == (True, True, head)
     async with running(data_dir=tmp_path / "elsewhere") as daemon:
         await daemon.initialize()
-        whole = await _check(daemon, entries, pages[0]["storeId"])
-        assert (whole["ok"], whole["macs"], whole["head"]["h"]) == (True, False, head)
+        verified = await _check(daemon, entries, pages[0]["storeId"])
+        assert (verified["ok"], verified["macs"], verified["head"]["h"]) == (True, False, head)
         for damaged, fault, at in (
             ([*entries[:2], *entries[3:]], "gap", 3),
             ([*entries[:3], entries[2], *entries[3:]], "dup", 4),
             ([entries[0] | {"actor": "innocent"}, *entries[1:]], "mac", 1),
             ([*entries[:2], entries[3], entries[2]], "gap", 3),
         ):
-            found = await _check(daemon, damaged, pages[0]["storeId"])
-            assert (found["ok"], found["fault"], found["firstBadSeq"]) == (False, fault, at)
-        found = await _check(daemon, entries, "0" * 32)
-        assert found["fault"] == "foreignStore"
+            result = await _check(daemon, damaged, pages[0]["storeId"])
+            assert (result["ok"], result["fault"], result["firstBadSeq"]) == (False, fault, at)
+        result = await _check(daemon, entries, "0" * 32)
+        assert result["fault"] == "foreignStore"
 
 
 async def _check(daemon: Daemon, entries: list[Json], store_id: str) -> Json:
@@ -83,7 +80,7 @@ async def _check(daemon: Daemon, entries: list[Json], store_id: str) -> Json:
     return result
 
 
-async def test_an_older_store_is_held_back_until_somebody_accepts_it(tmp_path: Path) -> None:
+async def test_older_store_is_refused_until_accepted(tmp_path: Path) -> None:
     file = tmp_path / "data" / "vault.db"
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await daemon.initialize()
@@ -119,7 +116,7 @@ async def test_an_older_store_is_held_back_until_somebody_accepts_it(tmp_path: P
         assert (await daemon.request("vault/status", {}))["vault"]["state"] == "unlocked"
 
 
-async def test_who_only_looks_leaves_no_trace(tmp_path: Path) -> None:
+async def test_reading_changes_nothing(tmp_path: Path) -> None:
     async with running(data_dir=tmp_path) as daemon:
         await daemon.initialize()
         await daemon.request("vault/initialize", _FILE)

@@ -1,7 +1,7 @@
-"""The real daemon over the real keyring of a GNOME desktop, on a bus and in a home of its own.
+"""The real daemon with a real GNOME keyring, on a private bus and in a home of its own.
 
-Knows how a session starts its keyring: unlocked by the login's password, or locked. There is no
-display, so a prompt cannot be answered.
+A session starts its keyring unlocked by the login password, or locked. There is no display, so a
+prompt cannot be answered.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-unty
 from daemon import Daemon, RpcError, running
 from keysource.buses import HAVE_BUS, bus
 from sandbox_env import GENERIC, KEY
+from waits import WAIT_MAX_S
 
 pytestmark = [
     pytest.mark.anyio,
@@ -47,7 +48,7 @@ STORE = {
 
 @contextmanager
 def desktop(home: Path, password: str | None = PASSWORD) -> Iterator[dict[str, str]]:
-    """Start a session's keyring, unlocked if its password is given; yield its environment."""
+    """Start a session's keyring, unlocked if there is a password; yield its environment."""
     runtime = home / "run"
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     with bus() as session:
@@ -76,7 +77,7 @@ def desktop(home: Path, password: str | None = PASSWORD) -> Iterator[dict[str, s
                 keyring.stdin.write((password or "").encode())
                 keyring.stdin.close()
                 try:
-                    watcher.recv_until_filtered(changes, timeout=10)
+                    watcher.recv_until_filtered(changes, timeout=WAIT_MAX_S)
                     yield environment
                 finally:
                     keyring.kill()
@@ -84,25 +85,25 @@ def desktop(home: Path, password: str | None = PASSWORD) -> Iterator[dict[str, s
 
 @asynccontextmanager
 async def daemon(home: Path, environment: dict[str, str]) -> AsyncIterator[Daemon]:
-    async with running(data_dir=home / "vault", environment=environment) as found:
-        await found.initialize()
-        yield found
-        assert await found.close() == 0
+    async with running(data_dir=home / "vault", environment=environment) as process:
+        await process.initialize()
+        yield process
+        assert await process.close() == 0
 
 
-async def state(found: Daemon) -> tuple[str, str | None]:
-    info = (await found.request("vault/status"))["vault"]
+async def state(process: Daemon) -> tuple[str, str | None]:
+    info = (await process.request("vault/status"))["vault"]
     return info["state"], info["reason"]
 
 
-async def refused(found: Daemon) -> str:
+async def refused(process: Daemon) -> str:
     with pytest.raises(RpcError) as caught:
-        await found.request("key/store", STORE)
+        await process.request("key/store", STORE)
     return str(caught.value.data["details"]["reason"])
 
 
-def kept(home: Path) -> dict[str, str]:
-    """Return what the keyring has on disk, by name and hash."""
+def keyring_files(home: Path) -> dict[str, str]:
+    """Return the hash of each of the keyring's files, by name."""
     folder = home / ".local/share/keyrings"
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -110,7 +111,7 @@ def kept(home: Path) -> dict[str, str]:
     }
 
 
-async def test_a_key_outlives_the_daemon_and_the_session(tmp_path: Path) -> None:
+async def test_key_survives_daemon_and_session(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with desktop(home) as environment:
         async with daemon(home, environment) as first:
@@ -118,54 +119,54 @@ async def test_a_key_outlives_the_daemon_and_the_session(tmp_path: Path) -> None
             info = (await first.request("vault/status"))["vault"]
             assert (info["state"], info["protection"]) == ("unlocked", "osKeyring")
             assert info["backend"] == "Secret Service"
-    before = kept(home)
+    before = keyring_files(home)
     assert before
     with desktop(home) as environment:
         async with daemon(home, environment) as second:
             assert await state(second) == ("unlocked", None)
             assert len((await second.request("key/list", {}))["items"]) == 1
-    assert kept(home) == before
+    assert keyring_files(home) == before
 
     for password in (None, "another password"):
         with desktop(home, password) as environment:
             async with daemon(home, environment) as locked:
                 assert await state(locked) == ("locked", "backendLocked")
-                assert await refused(locked) == "promptDismissed"  # it cannot be shown
-        assert kept(home) == before, password
+                assert await refused(locked) == "promptDismissed"  # no display
+        assert keyring_files(home) == before, password
 
-    shutil.rmtree(home / ".local")  # a new login keyring, and the vault is still there
+    shutil.rmtree(home / ".local")  # a new login keyring for the same vault
     with desktop(home) as environment:
         async with daemon(home, environment) as lost:
             assert await state(lost) == ("unavailable", "itemMissing")
             assert await refused(lost) == "itemMissing"
 
 
-async def test_a_locked_keyring_makes_no_vault(tmp_path: Path) -> None:
+async def test_locked_keyring_makes_no_vault(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with desktop(home):
-        pass  # it has a login keyring now
+        pass  # creates the login keyring
     with desktop(home, None) as environment:
-        async with daemon(home, environment) as found:
-            assert await state(found) == ("uninitialized", None)
-            assert await refused(found) == "promptDismissed"
-            assert await state(found) == ("uninitialized", None)
+        async with daemon(home, environment) as process:
+            assert await state(process) == ("uninitialized", None)
+            assert await refused(process) == "promptDismissed"
+            assert await state(process) == ("uninitialized", None)
     assert not (home / "vault/data/vault.db").exists()
 
 
-async def test_the_trail_is_anchored_in_the_keyring(tmp_path: Path) -> None:
-    """Two marks beside the master key outlive the session, and tell an older store."""
+async def test_audit_log_is_anchored_in_the_keyring(tmp_path: Path) -> None:
+    """Two anchors beside the root key survive the session and reveal an older store."""
     home = tmp_path / "home"
     file = home / "vault/data/vault.db"
     with desktop(home) as environment:
         async with daemon(home, environment) as first:
             key = (await first.request("key/store", STORE))["key"]["keyId"]
-            while marks(environment) != ["anchor/a"]:
-                continue  # it is written behind the answer
+            while anchors(environment) != ["anchor/a"]:
+                continue  # it is written after the response
             await first.request("key/disable", {"keyId": key})
-            while marks(environment) != ["anchor/a", "anchor/b"]:
+            while anchors(environment) != ["anchor/a", "anchor/b"]:
                 continue
         older = file.read_bytes()
-    assert not list((home / "vault/state").glob("anchor-*")), "the keyring has them"
+    assert not list((home / "vault/state").glob("anchor-*")), "they are in the keyring"
     with desktop(home) as environment:
         async with daemon(home, environment) as second:
             verified = await second.request("audit/verify", {})
@@ -183,8 +184,8 @@ async def test_the_trail_is_anchored_in_the_keyring(tmp_path: Path) -> None:
             assert await state(fourth) == ("unlocked", None)
 
 
-def marks(environment: dict[str, str]) -> list[str]:
-    """Return the names of the marks that the session's keyring holds."""
+def anchors(environment: dict[str, str]) -> list[str]:
+    """Return the names of the anchors in the session's keyring."""
     with open_dbus_connection(environment["DBUS_SESSION_BUS_ADDRESS"]) as session:
         path = DBusAddress("/org/freedesktop/secrets", SERVICE, "org.freedesktop.Secret.Service")
         reply = session.send_and_get_reply(new_method_call(path, "SearchItems", "a{ss}", ({},)))

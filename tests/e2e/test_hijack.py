@@ -1,8 +1,8 @@
-"""A daemon started in a hostile folder with a hostile environment: neither is looked at.
+"""A daemon in a hostile folder with a hostile environment uses neither.
 
 The folder holds modules, settings and startup files that would each leave a trace; the environment
-names a proxy, a key log, a keyring, a configuration and modules that would. Both ways of starting
-are tried: what clients spawn, and the `byokd` command beside the environment's Python.
+names a proxy, a key log, a keyring, a configuration and modules. Both commands are tested: the one
+that clients spawn, and `byokd`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from sandbox_env import GENERIC, KEY, chat_params
 pytestmark = pytest.mark.anyio
 
 MODULES = ("json", "httpx", "asyncio", "sitecustomize", "usercustomize", "byokd", "evil", "ssl")
-WAYS: dict[str, list[str]] = {
+COMMANDS: dict[str, list[str]] = {
     "python -m": [sys.executable, "-I", "-X", "utf8", "-m", "byokd", "--stdio"],
     "command": [str(Path(sys.executable).with_name("byokd")), "--stdio"],
 }
 
 
 def _plant(folder: Path) -> set[Path]:
-    """Fill a folder; each file that somebody runs leaves `ran-<name>` beside it."""
+    """Fill a folder; each file leaves `ran-<name>` beside it when it is run."""
     for name in MODULES:
         trace = folder / f"ran-{name}"
         folder.joinpath(f"{name}.py").write_text(f"open({str(trace)!r}, 'w').close()\n")
@@ -87,7 +87,7 @@ def _hostile(folder: Path, proxy: str) -> dict[str, str]:
 
 
 class Sink:
-    """A proxy that says nothing and counts who comes."""
+    """A proxy that never answers and counts its connections."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -98,9 +98,9 @@ class Sink:
 
     def _count(self) -> None:
         while True:
-            taken, _ = self._listener.accept()
-            with taken:
-                if taken.recv(4) == b"stop":
+            connection, _ = self._listener.accept()
+            with connection:
+                if connection.recv(4) == b"stop":
                     return
                 self.visits += 1
 
@@ -113,28 +113,28 @@ class Sink:
 
 @contextmanager
 def sink() -> Iterator[Sink]:
-    found = Sink()
+    opened = Sink()
     try:
-        yield found
+        yield opened
     finally:
-        found.close()
+        opened.close()
 
 
 @pytest.fixture
 def provider() -> Iterator[Sandbox]:
-    """Run a provider that no proxy variable could be right for."""
+    """Run a provider on loopback, for which no proxy is used."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as found,
+        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as running,
     ):
-        yield found
+        yield running
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_nothing_that_was_planted_is_used(
-    tmp_path: Path, provider: Sandbox, way: str
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_planted_files_and_variables_are_not_used(
+    tmp_path: Path, provider: Sandbox, command: str
 ) -> None:
-    if not shutil.which(WAYS[way][0]):
+    if not shutil.which(COMMANDS[command][0]):
         pytest.skip("the command was not installed by the bootstrap")
     folder, data = tmp_path / "workspace", tmp_path / "data"
     folder.mkdir()
@@ -142,8 +142,8 @@ async def test_nothing_that_was_planted_is_used(
     pipe = asyncio.subprocess.PIPE
     with sink() as proxy:
         process = await asyncio.create_subprocess_exec(
-            *WAYS[way],
-            *("--data-dir", "../data"),  # what the client means by a relative path is where it is
+            *COMMANDS[command],
+            *("--data-dir", "../data"),  # relative to the client's folder
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
@@ -159,8 +159,8 @@ async def test_nothing_that_was_planted_is_used(
     assert b"evil" not in daemon.stderr
 
 
-def test_what_was_planted_would_run(tmp_path: Path) -> None:
-    """Without `-I`, in that folder and that environment: the traces are there."""
+def test_planted_files_run_without_isolation(tmp_path: Path) -> None:
+    """Without `-I`, the same folder and environment leave their traces."""
     _plant(tmp_path)
     environment = _hostile(tmp_path, "") | {"PYTHONHOME": str(Path(sys.base_prefix))}
     done = subprocess.run(
@@ -170,12 +170,12 @@ def test_what_was_planted_would_run(tmp_path: Path) -> None:
         capture_output=True,
         check=False,
     )
-    found = {path.name for path in tmp_path.glob("ran-*")}
-    assert {"ran-sitecustomize", "ran-evil", "ran-httpx"} <= found, done.stderr
+    traces = {path.name for path in tmp_path.glob("ran-*")}
+    assert {"ran-sitecustomize", "ran-evil", "ran-httpx"} <= traces, done.stderr
 
 
 async def _use(daemon: Daemon, provider: Sandbox) -> None:
-    """Go through the network, the store, the keyring and the checking process."""
+    """Use the network, the store, the keyring and the verification process."""
     await daemon.initialize()
     with pytest.raises(Exception, match="keyring"):
         await daemon.request("vault/initialize", {"protection": "osKeyring"})

@@ -1,7 +1,8 @@
-"""The real daemon over keyrings that misbehave in every way reported of a real one.
+"""The real daemon with keyrings that fail in every way reported of a real one.
 
-Each ends in a state with a reason, in time; the daemon goes on answering meanwhile; and where there
-is data, no second master key is ever made. The keyring is a process of its own on a private bus.
+Each gives a state with a reason while the daemon goes on answering, and no second root key is made
+where there is data. The keyring is a process of its own on a private bus. `tests/bench/keyring.py`
+measures how long it takes.
 """
 
 from __future__ import annotations
@@ -24,16 +25,19 @@ from daemon import Daemon, RpcError, running
 from keysource.buses import HAVE_BUS, Bus, bus
 from keysource.secret_service_stub import read_items
 from sandbox_env import GENERIC, KEY
+from waits import WAIT_MAX_S
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(not HAVE_BUS, reason="dbus-daemon is not installed"),
 ]
 
-SHORT = "--keyring-timeout-ms=800"
-ANSWER_P99_MS = 50
-STATE_MAX_MS = 5_500
-GONE_MAX_S = 2.0
+SHORT = "--keyring-timeout-ms=3000"
+"""For keyrings that never answer."""
+
+LONG = "--keyring-timeout-ms=600000"
+"""Longer than any test, for keyrings that answer on the slowest machine, and for what must end
+before a timeout."""
 STORE = {
     "provider": GENERIC,
     "fields": {"apiKey": {"plain": KEY}},
@@ -52,13 +56,11 @@ SHUT: dict[str | None, tuple[str, str, str]] = {
     "truncating": ("unavailable", "itemCorrupt", "itemCorrupt"),
     None: ("unavailable", "noBackend", "noBackend"),
 }
-"""What a vault that is there comes to under each mode of the keyring; None is a bus without one.
-
-State and reason without a prompt, then why `key/store`, which may show one, is refused.
-"""
+"""State and reason of an existing vault in each mode of the keyring, without a prompt; then why
+`key/store`, which may prompt, is refused. None is a bus without a keyring."""
 
 OPENED = {"slow": None, "flickering": None, "locked": "backendLocked"}
-"""Modes that open in the end, and the reason why not at first; then a prompt is answered."""
+"""Modes that open in the end, with the first reason; then a prompt is answered."""
 
 NEW = {
     "phantom": "itemMissing",
@@ -70,19 +72,19 @@ NEW = {
     "raising": "noBackend",
     None: "noBackend",
 }
-"""Why no vault is made under each."""
+"""Why no vault is made in each mode."""
 
 
-def master_keys(items: Path) -> dict[str, bytes]:
-    """Return the master keys in a keyring's file by name; anchors come and go beside them."""
-    found = ((has["username"], value) for has, value in read_items(items).values())
-    return {name: value for name, value in found if name.startswith("kek/")}
+def root_keys(items: Path) -> dict[str, bytes]:
+    """Return the root keys in a keyring's file by name, without anchors."""
+    items_by_name = ((has["username"], value) for has, value in read_items(items).values())
+    return {name: value for name, value in items_by_name if name.startswith("kek/")}
 
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Bus]:
-    with bus() as found:
-        yield found
+    with bus() as private_bus:
+        yield private_bus
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ async def made(session: Bus, tmp_path_factory: pytest.TempPathFactory) -> Path:
             await daemon.initialize()
             await daemon.request("key/store", STORE)
             assert await daemon.close() == 0
-    assert len(master_keys(folder / "items")) == 1
+    assert len(root_keys(folder / "items")) == 1
     return folder
 
 
@@ -106,14 +108,14 @@ def anyio_backend() -> str:
 
 
 class Pings:
-    """Asks for something cheap all the time, and keeps how long each answer took."""
+    """Sends a cheap request again and again, and records the time of each answer."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self.took_ms: list[float] = []
 
     async def during(self, request: int) -> Any:
-        """Return the answer to a request, having pinged until it came."""
+        """Return the answer to a request, pinging until it comes."""
         answer = asyncio.create_task(self._daemon.answer(request))
         while not answer.done():
             began = time.perf_counter()
@@ -129,7 +131,7 @@ class Pings:
 
 
 async def _refusal(pings: Pings, daemon: Daemon, method: str, params: Any) -> str | None:
-    """Return the reason in the error to a request, or None where it succeeds."""
+    """Return the reason in the error of a request, or None if it succeeds."""
     try:
         await pings.during(daemon.send(method, params))
     except RpcError as error:
@@ -138,12 +140,12 @@ async def _refusal(pings: Pings, daemon: Daemon, method: str, params: Any) -> st
 
 
 @asynccontextmanager
-async def there(
+async def running_copy(
     bus: Bus, made: Path, folder: Path, *arguments: str
 ) -> AsyncIterator[tuple[Daemon, Pings, Path]]:
-    """Run a daemon on a copy of what was made; afterwards the keyring holds what it held."""
+    """Run a daemon on a copy of `made`; afterwards the keyring has the same root keys."""
     shutil.copytree(made, folder, dirs_exist_ok=True)
-    before = master_keys(folder / "items")
+    before = root_keys(folder / "items")
     async with running(
         *arguments,
         data_dir=folder / "vault",
@@ -151,69 +153,90 @@ async def there(
     ) as daemon:
         yield daemon, Pings(daemon), folder / "items"
         assert await daemon.close() == 0
-    assert master_keys(folder / "items") == before  # not one more, and not another
+    assert root_keys(folder / "items") == before
 
 
 def having(bus: Bus, mode: str | None, items: Path) -> AbstractContextManager[None]:
     return nullcontext() if mode is None else bus.having(mode, items)
 
 
-async def status(daemon: Daemon, pings: Pings) -> tuple[str, str | None, float]:
-    """Return the vault's state and reason, and how many milliseconds they took."""
-    began = time.monotonic()
+async def status(daemon: Daemon, pings: Pings) -> tuple[str, str | None]:
+    """Return the vault's state and reason."""
     info = (await pings.during(daemon.send("vault/status")))["vault"]
-    return info["state"], info["reason"], (time.monotonic() - began) * 1000
+    return info["state"], info["reason"]
 
 
-async def test_a_vault_under_keyrings_that_do_not_open_it(
-    session: Bus, made: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("timeout", "at_start", "modes"),
+    [
+        (SHORT, "silent", [mode for mode in SHUT if "timeout" in SHUT[mode]]),
+        (LONG, "dead", [mode for mode in SHUT if "timeout" not in SHUT[mode]]),
+    ],
+    ids=["no answer", "answers"],
+)
+async def test_failing_keyring_gives_state_and_reason(
+    session: Bus,
+    made: Path,
+    tmp_path: Path,
+    timeout: str,  # noqa: ASYNC109 - an argument of the daemon
+    at_start: str,
+    modes: list[str | None],
 ) -> None:
-    async with there(session, made, tmp_path, SHORT) as (daemon, pings, items):
-        with having(session, "silent", items):  # what is found at the start is found once more
+    async with running_copy(session, made, tmp_path, timeout) as (daemon, pings, items):
+        with having(session, at_start, items):
             await daemon.initialize()
             await daemon.until("vault/changed")
-        for mode, (state, reason, refused) in SHUT.items():
+        for mode in modes:
+            state, reason, refused = SHUT[mode]
             with having(session, mode, items):
-                found = await status(daemon, pings)
-                assert found[:2] == (state, reason), mode
-                assert found[2] < STATE_MAX_MS
+                assert await status(daemon, pings) == (state, reason), mode
                 assert await _refusal(pings, daemon, "key/store", STORE) == refused, mode
         with having(session, "open", items):
-            assert (await status(daemon, pings))[:2] == ("unlocked", None)
+            assert await status(daemon, pings) == ("unlocked", None)
             assert len((await daemon.request("key/list", {}))["items"]) == 1
 
 
 @pytest.mark.parametrize(
     "mode", ["flickering", "locked", pytest.param("slow", marks=pytest.mark.long)]
 )
-async def test_a_vault_under_a_keyring_that_opens_it_late(
+async def test_late_keyring_opens_the_vault(
     session: Bus, made: Path, tmp_path: Path, mode: str
 ) -> None:
-    async with there(session, made, tmp_path, SHORT) as (daemon, pings, items):
+    async with running_copy(session, made, tmp_path, LONG) as (daemon, pings, items):
         with having(session, mode, items):
             await daemon.initialize()
-            state, reason, took_ms = await status(daemon, pings)
+            state, reason = await status(daemon, pings)
             assert reason == OPENED[mode]
-            assert took_ms < STATE_MAX_MS
             if state == "locked":
                 assert await _refusal(pings, daemon, "key/store", STORE) is None
-            assert (await status(daemon, pings))[:2] == ("unlocked", None)
+            assert await status(daemon, pings) == ("unlocked", None)
 
 
-async def test_no_vault_is_made_under_a_keyring_that_does_not_keep(
-    session: Bus, tmp_path: Path
+@pytest.mark.parametrize(
+    ("timeout", "modes"),
+    [
+        (SHORT, [mode for mode in NEW if NEW[mode] == "timeout"]),
+        (LONG, [mode for mode in NEW if NEW[mode] != "timeout"]),
+    ],
+    ids=["no answer", "answers"],
+)
+async def test_no_vault_is_made_under_a_keyring_that_loses_items(
+    session: Bus,
+    tmp_path: Path,
+    timeout: str,  # noqa: ASYNC109 - an argument of the daemon
+    modes: list[str | None],
 ) -> None:
     items = tmp_path / "items"
     async with running(
-        SHORT,
+        timeout,
         data_dir=tmp_path / "vault",
         environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
     ) as daemon:
         await daemon.initialize()
         pings = Pings(daemon)
-        for mode, reason in NEW.items():
+        for mode in modes:
             with having(session, mode, items):
-                assert await _refusal(pings, daemon, "key/store", STORE) == reason, mode
+                assert await _refusal(pings, daemon, "key/store", STORE) == NEW[mode], mode
                 assert (await status(daemon, pings))[0] == "uninitialized"
         assert await daemon.close() == 0
     assert read_items(items) == {}
@@ -221,59 +244,50 @@ async def test_no_vault_is_made_under_a_keyring_that_does_not_keep(
 
 
 async def _silent(bus: Bus, made: Path, folder: Path, *arguments: str) -> float:
-    """Return how long the state took; what is cheap may not have waited for it meanwhile.
+    """Return the seconds until the state under a silent keyring, which never answers.
 
-    Held against the same daemon a moment earlier: on a busy machine every answer takes longer.
+    Other requests are answered before that: a blocked loop would answer one at most.
     """
-    async with there(bus, made, folder, *arguments) as (daemon, opening, items):
+    async with running_copy(bus, made, folder, *arguments) as (daemon, opening, items):
         with having(bus, "silent", items):
             await daemon.initialize()
-            await status(daemon, opening)  # from here on the rooms are open
-            calm, pings = Pings(daemon), Pings(daemon)
-            for _ in range(200):
-                await calm.during(daemon.send("provider/list", {"limit": 1}))
-            *_, took_ms = await status(daemon, pings)
-    print(
-        f"\nsilent keyring: state after {took_ms:.0f} ms; {len(pings.took_ms)} answers meanwhile,"
-        f" p99 {pings.p99_ms():.1f} ms (before: {calm.p99_ms():.1f} ms)"
-    )
-    assert len(pings.took_ms) > 100
-    assert pings.p99_ms() < max(ANSWER_P99_MS, 2 * calm.p99_ms())
-    return took_ms
+            await status(daemon, opening)  # builds the services
+            pings = Pings(daemon)
+            began = time.monotonic()
+            state = await status(daemon, pings)
+            took_s = time.monotonic() - began
+    assert state == ("unavailable", "timeout")
+    assert len(pings.took_ms) >= 5
+    return took_s
 
 
-async def test_the_daemon_answers_while_a_keyring_is_silent(
+async def test_daemon_answers_while_a_keyring_is_silent(
     session: Bus, made: Path, tmp_path: Path
 ) -> None:
-    took_ms = await _silent(session, made, tmp_path, "--keyring-timeout-ms=2000")
-    assert took_ms < 3_000
+    assert await _silent(session, made, tmp_path, "--keyring-timeout-ms=2000") >= 2
 
 
-async def test_the_end_does_not_wait_for_a_silent_keyring(
+async def test_daemon_ends_before_a_silent_keyring_times_out(
     session: Bus, made: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(made / "vault", tmp_path / "vault")
     with session.having("silent", made / "items"):
         async with running(
-            f"--keyring-timeout-ms={int(GONE_MAX_S * 1500)}",
+            LONG,
             data_dir=tmp_path / "vault",
             environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
         ) as daemon:
             await daemon.initialize()
-            await daemon.until("vault/changed")  # it was asked once, and is asked again now
             daemon.send("vault/status")
             await daemon.request("provider/list", {"limit": 1})
-            began = time.monotonic()
-            assert await daemon.close() == 0
-            assert time.monotonic() - began < GONE_MAX_S
+            assert await asyncio.wait_for(daemon.close(), WAIT_MAX_S) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes through /proc")
-async def test_the_checking_process_goes_with_a_daemon_that_is_killed(
-    session: Bus, tmp_path: Path
-) -> None:
+async def test_verification_process_ends_with_a_killed_daemon(session: Bus, tmp_path: Path) -> None:
     with having(session, "silent to others", tmp_path / "items"):
         async with running(
+            LONG,
             data_dir=tmp_path / "vault",
             environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
         ) as daemon:
@@ -283,34 +297,29 @@ async def test_the_checking_process_goes_with_a_daemon_that_is_killed(
                 await daemon.request("provider/list", {"limit": 1})
             descriptor = os.pidfd_open(children[0])
             daemon.process.kill()
-            began = time.monotonic()
-            ready, _, _ = await asyncio.to_thread(select.select, [descriptor], [], [], 10)
+            ready, _, _ = await asyncio.to_thread(select.select, [descriptor], [], [], WAIT_MAX_S)
             os.close(descriptor)
             assert ready
-            assert time.monotonic() - began < GONE_MAX_S
 
 
 def _children(pid: int) -> list[int]:
     """Return the children of every thread of a process."""
-    found = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [int(child) for text in found for child in text.split()]
+    texts = (path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for text in texts for child in text.split()]
 
 
 @pytest.mark.long
-async def test_a_silent_keyring_at_the_real_deadline(
+async def test_silent_keyring_with_the_production_timeout(
     session: Bus, made: Path, tmp_path: Path
 ) -> None:
-    assert KEYRING_TIMEOUT_MS <= await _silent(session, made, tmp_path) < STATE_MAX_MS
+    assert await _silent(session, made, tmp_path) >= KEYRING_TIMEOUT_MS / 1000
 
 
 @pytest.mark.long
-async def test_a_slow_keyring_at_the_real_deadline(
+async def test_slow_keyring_with_the_production_timeout(
     session: Bus, made: Path, tmp_path: Path
 ) -> None:
-    async with there(session, made, tmp_path) as (daemon, pings, items):
+    async with running_copy(session, made, tmp_path) as (daemon, pings, items):
         with having(session, "very slow", items):
             await daemon.initialize()
-            state, reason, took_ms = await status(daemon, pings)
-    print(f"\nkeyring that takes 4 s: {state} after {took_ms:.0f} ms")
-    assert (state, reason) == ("unlocked", None)
-    assert took_ms < STATE_MAX_MS
+            assert await status(daemon, pings) == ("unlocked", None)

@@ -1,6 +1,6 @@
-"""A stored key goes to the origin it was stored for, whatever a later request says.
+"""A stored key is sent only to the origin it was stored for.
 
-Two providers that remember the keys they were asked with: the second one never hears the first's.
+Two providers record the keys of their requests: the second one never receives the first's key.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ async def _stored(daemon: Daemon, provider: Mirror) -> str:
     return key_id
 
 
-async def test_no_request_leads_a_stored_key_elsewhere(tmp_path: Path) -> None:
+async def test_no_request_sends_a_stored_key_to_another_origin(tmp_path: Path) -> None:
     async with mirror() as home, mirror() as evil, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         key_id = await _stored(daemon, home)
         elsewhere = {"baseUrl": evil.base_url, "allowInsecureOrigin": True}
         one: Json = {"keyId": key_id}
         new = {"apiKey": {"plain": _OTHER}}
-        said: list[tuple[str, Json]] = [
+        requests: list[tuple[str, Json]] = [
             ("key/rotate", one | {"fields": new, "baseUrl": evil.base_url}),
             ("key/probe", one | elsewhere),
             ("key/probe", one | {"provider": GENERIC} | elsewhere),
@@ -62,21 +62,21 @@ async def test_no_request_leads_a_stored_key_elsewhere(tmp_path: Path) -> None:
             ("chat/send", chat_params(f"../../{evil.base_url}", key_id=key_id)),
             ("chat/send", chat_params("any", key_id=key_id)),
         ]
-        for method, params in said:
+        for method, params in requests:
             with suppress(RpcError):
                 await daemon.request(method, params)
         assert set(home.keys) == {KEY}
         assert KEY not in evil.keys
         assert _OTHER not in evil.keys
         with pytest.raises(RpcError) as caught:
-            await daemon.request(*said[0])
+            await daemon.request(*requests[0])
         assert caught.value.kind == "conflict"
         [listed] = (await daemon.request("key/list", {}))["items"]
         assert listed["origin"] == home.base_url.removesuffix("/v1")
 
 
 async def test_neither_environment_nor_folder_sets_a_proxy(tmp_path: Path) -> None:
-    """What a repository can bring along: variables by `.envrc`, files in the working directory."""
+    """A repository may set variables by `.envrc` and holds the files of the working directory."""
     work = tmp_path / "work"
     work.mkdir()
     async with mirror() as home, mirror() as evil:
@@ -97,7 +97,7 @@ async def test_neither_environment_nor_folder_sets_a_proxy(tmp_path: Path) -> No
         ) as daemon:
             await unlocked(daemon)
             key_id = await _stored(daemon, home)
-            # Loopback never goes through a proxy; a name that does not exist would.
+            # No proxy is used for loopback; for a name that does not exist one would be.
             await daemon.request("chat/send", chat_params("any", key_id=key_id))
             far = {"provider": GENERIC, "baseUrl": "https://nobody.invalid/v1"}
             result = await daemon.request("provider/test", far)
@@ -116,7 +116,7 @@ _MOVED: list[tuple[str, Json]] = [
 
 
 async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -> None:
-    """The person's own record is edited between two runs, and names another host."""
+    """The person's own record is changed to another host between two runs."""
     config = tmp_path / "config" / "config.toml"
     record = config.parent / "providers" / "my-vendor.toml"
     record.parent.mkdir(parents=True)
@@ -144,8 +144,8 @@ async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -
                 if method == "chat/send":
                     assert home.base_url.removesuffix("/v1") in str(caught.value)
                     assert evil.base_url.removesuffix("/v1") in str(caught.value)
-            asked = {"provider": "my-vendor", "refresh": True}
-            listed = await daemon.request("model/list", asked)
+            params = {"provider": "my-vendor", "refresh": True}
+            listed = await daemon.request("model/list", params)
             assert [failure["kind"] for failure in listed["failures"]] == ["conflict"]
             tested = await daemon.request("provider/test", {"provider": "my-vendor", "chat": True})
             failed = [s["kind"] for s in tested["steps"] if s["status"] == "failed"]
@@ -154,6 +154,6 @@ async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -
             assert _OTHER not in evil.keys
             again = await daemon.request("key/store", key | {"makeDefault": True})
             await daemon.request("chat/send", chat_params("any", provider="my-vendor"))
-            assert evil.keys == [KEY], "stored again, it goes to the new address"
+            assert evil.keys == [KEY], "stored again, the key is sent to the new address"
             assert again["key"]["keyId"] != key_id
             assert await daemon.close() == 0

@@ -1,4 +1,4 @@
-"""A person pastes what a portal shows, and the key's fields are read from it."""
+"""A pasted portal address fills the fields and the base URL of a key."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _PORTAL = (
 async def _store(
     daemon: Daemon, provider: str, fields: dict[str, Any], base_url: str | None
 ) -> Any:
-    asked = {"provider": provider, "fields": fields, "baseUrl": base_url, "probe": "skip"}
-    return await daemon.request("key/store", asked)
+    params = {"provider": provider, "fields": fields, "baseUrl": base_url, "probe": "skip"}
+    return await daemon.request("key/store", params)
 
 
-async def test_what_was_pasted_becomes_fields_and_origin(tmp_path: Path) -> None:
+async def test_pasted_address_fills_fields_and_origin(tmp_path: Path) -> None:
     secret, token = {"apiKey": {"plain": KEY}}, {"apiToken": {"plain": KEY}}
     rows: list[tuple[str, dict[str, Any], str | None, dict[str, str], str, str | None]] = [
         # provider, fields, base URL; and what is stored: plain fields, origin, own base URL
@@ -77,13 +77,15 @@ async def test_what_was_pasted_becomes_fields_and_origin(tmp_path: Path) -> None
         for provider, fields, base_url, plain, origin, own in rows:
             stored = await _store(daemon, provider, fields, base_url)
             key = stored["key"]
-            told = {name: value for name, value in key["fields"].items() if value is not None}
-            assert (told, key["origin"], key["baseUrl"]) == (plain, origin, own)
+            plain_stored = {
+                name: value for name, value in key["fields"].items() if value is not None
+            }
+            assert (plain_stored, key["origin"], key["baseUrl"]) == (plain, origin, own)
             assert stored["notes"] == [
                 f"{'baseUrl' if base_url else next(iter(plain))}: read {', '.join(plain)} from it"
             ]
-        asked = (token | {"accountId": _ACCOUNT}, "http://127.0.0.1:80/accounts/{accountId}/ai/v1")
-        stored = await _store(daemon, "cloudflare-workers-ai", *asked)
+        filled = (token | {"accountId": _ACCOUNT}, "http://127.0.0.1:80/accounts/{accountId}/ai/v1")
+        stored = await _store(daemon, "cloudflare-workers-ai", *filled)
         assert stored["key"]["baseUrl"] == f"http://127.0.0.1/accounts/{_ACCOUNT}/ai/v1"
         with pytest.raises(RpcError) as caught:
             await _store(daemon, "azure-openai", secret | {"resourceName": "other"}, _PORTAL)
@@ -99,7 +101,7 @@ async def _refused(work: Coroutine[Any, Any, Any]) -> tuple[str, str]:
     return caught.value.kind, details[0]["pointer"] if isinstance(details, list) else ""
 
 
-async def test_a_base_url_takes_the_place_of_what_fills_the_usual_one(tmp_path: Path) -> None:
+async def test_base_url_replaces_fields_of_the_default_address(tmp_path: Path) -> None:
     secret = {"apiKey": {"plain": KEY}}
     own, pair = "https://gateway.example/openai/v1", {"accessKeyId": {"plain": KEY}}
     aws = pair | {"secretAccessKey": {"plain": KEY}}
@@ -114,7 +116,12 @@ async def test_a_base_url_takes_the_place_of_what_fills_the_usual_one(tmp_path: 
         for provider, fields, base_url, pointer in (
             ("azure-openai", secret, None, "/fields/resourceName"),
             ("azure-openai", secret, "https://{resourceName}.example/v1", "/fields/resourceName"),
-            ("bedrock", aws, "https://bedrock.example", "/fields/region"),  # it signs, too
+            (
+                "bedrock",
+                aws,
+                "https://bedrock.example",
+                "/fields/region",
+            ),  # the region is also signed
         ):
             refused = await _refused(_store(daemon, provider, fields, base_url))
             assert refused == ("invalidParams", pointer)
@@ -123,7 +130,7 @@ async def test_a_base_url_takes_the_place_of_what_fills_the_usual_one(tmp_path: 
         assert await daemon.close() == 0
 
 
-async def test_a_rotated_key_does_not_go_to_the_old_account(tmp_path: Path) -> None:
+async def test_rotated_key_is_not_sent_to_the_old_account(tmp_path: Path) -> None:
     token, other = {"apiToken": {"plain": KEY}}, "f" * 32
     cloud, at = "cloudflare-workers-ai", "http://127.0.0.1:80/accounts/{accountId}/ai/v1"
     aws = {name: {"plain": KEY} for name in ("accessKeyId", "secretAccessKey")}
@@ -132,8 +139,8 @@ async def test_a_rotated_key_does_not_go_to_the_old_account(tmp_path: Path) -> N
         await unlocked(daemon)
 
         async def rotated(key: Any, **more: Any) -> Any:
-            asked = {"keyId": key["keyId"], "probe": "skip"} | more
-            return (await daemon.request("key/rotate", asked))["key"]
+            params = {"keyId": key["keyId"], "probe": "skip"} | more
+            return (await daemon.request("key/rotate", params))["key"]
 
         filled = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, at))["key"]
         here = filled["baseUrl"]
@@ -149,12 +156,16 @@ async def test_a_rotated_key_does_not_go_to_the_old_account(tmp_path: Path) -> N
         for key, more in elsewhere:
             assert await _refused(rotated(key, **more)) == ("conflict", "")
         same = token | {"accountId": _ACCOUNT}
-        asks: list[Any] = [{"fields": token}, {"fields": same}, {"fields": token, "baseUrl": here}]
-        for asked in asks:
-            assert (await rotated(filled, **asked))["baseUrl"] == here
+        unmoved: list[Any] = [
+            {"fields": token},
+            {"fields": same},
+            {"fields": token, "baseUrl": here},
+        ]
+        for more in unmoved:
+            assert (await rotated(filled, **more))["baseUrl"] == here
         assert (await rotated(private, fields=aws))["baseUrl"] == vpce
         moved = await rotated(usual, fields=token | {"accountId": other})
         assert (moved["fields"]["accountId"], moved["baseUrl"]) == (other, None), (
-            "it is filled anew"
+            "the address is filled again"
         )
         assert await daemon.close() == 0

@@ -1,8 +1,4 @@
-"""What the daemon leaves on the disk is its user's alone, whoever prepared the place.
-
-Every file has mode 0600 and every folder 0700 under each umask; what a neighbour planted is refused
-and left as it was. Modes and owners are POSIX.
-"""
+"""Files of the daemon are readable by its user only, and planted files are refused."""
 
 from __future__ import annotations
 
@@ -36,41 +32,41 @@ STORE = {
 @asynccontextmanager
 async def daemon(folder: Path, umask: str = "022") -> AsyncIterator[Daemon]:
     through = ("/bin/sh", "-c", f'umask {umask}; exec "$@"', "sh")
-    async with running(data_dir=folder, module="byokd", through=through) as found:
-        await found.initialize()
-        yield found
-        assert await found.close() == 0
+    async with running(data_dir=folder, module="byokd", through=through) as process:
+        await process.initialize()
+        yield process
+        assert await process.close() == 0
 
 
 async def make(folder: Path, umask: str = "022") -> None:
-    """Make a vault, a key, a backup where there are backups, and everything that goes with them."""
-    async with daemon(folder, umask) as found:
-        await found.request("vault/initialize", KEY_FILE)
-        key = (await found.request("key/store", STORE))["key"]
-        await found.request("key/disable", {"keyId": key["keyId"]})
-        open_files = modes(folder)  # a journal may be there now, which is gone at the end
+    """Make a vault with a key, a backup if there are backups, and all files beside them."""
+    async with daemon(folder, umask) as process:
+        await process.request("vault/initialize", KEY_FILE)
+        key = (await process.request("key/store", STORE))["key"]
+        await process.request("key/disable", {"keyId": key["keyId"]})
+        open_files = modes(folder)  # includes a journal, which is removed at the end
     assert_private(open_files)
 
 
 def modes(folder: Path) -> dict[str, int]:
-    found = [folder, *folder.rglob("*")]
-    return {f"{path}{'/' * path.is_dir()}": stat.S_IMODE(path.lstat().st_mode) for path in found}
+    paths = [folder, *folder.rglob("*")]
+    return {f"{path}{'/' * path.is_dir()}": stat.S_IMODE(path.lstat().st_mode) for path in paths}
 
 
-def assert_private(found: dict[str, int]) -> None:
-    assert {mode for path, mode in found.items() if path.endswith("/")} == {0o700}, found
-    assert {mode for path, mode in found.items() if not path.endswith("/")} == {0o600}, found
+def assert_private(modes: dict[str, int]) -> None:
+    assert {mode for path, mode in modes.items() if path.endswith("/")} == {0o700}, modes
+    assert {mode for path, mode in modes.items() if not path.endswith("/")} == {0o600}, modes
 
 
 @pytest.mark.parametrize(
     "umask", ["000", "777", *(pytest.param(u, marks=pytest.mark.long) for u in ("022", "077"))]
 )
-async def test_no_umask_makes_a_difference(tmp_path: Path, umask: str) -> None:
+async def test_files_are_private_under_any_umask(tmp_path: Path, umask: str) -> None:
     folder = tmp_path / "byokd"
     await make(folder, umask)
-    found = modes(folder)
-    assert len([path for path in found if not path.endswith("/")]) >= 3, found
-    assert_private(found)
+    current = modes(folder)
+    assert len([path for path in current if not path.endswith("/")]) >= 3, current
+    assert_private(current)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +93,7 @@ def _hardlink(path: Path) -> None:
 def _foreign(path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(path, NOBODY, NOBODY)
-    else:  # only root can give a file away
+    else:  # only root can change the owner of a file
         path.parent.chmod(0o777)
 
 
@@ -105,41 +101,43 @@ def _open_folder(path: Path) -> None:
     path.parent.chmod(0o755)
 
 
-async def test_what_was_planted_is_refused(made: Path, tmp_path: Path) -> None:
-    """In one daemon, which looks anew each time it is asked, and opens what is right again."""
+async def test_planted_file_is_refused(made: Path, tmp_path: Path) -> None:
+    """One daemon checks again for each request, and opens the vault once the files are right."""
     folder = tmp_path / "byokd"
 
-    def anew() -> None:
+    def restore() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(made, folder)
 
-    anew()
+    restore()
     _open_folder(folder / "data/vault.db")
-    async with daemon(folder) as found:
+    async with daemon(folder) as process:
         for name in ("data/vault.db", "state/*.key"):
             for spoil in (_open_folder, _symlink, _hardlink, _foreign):
-                anew()
+                restore()
                 [path] = folder.glob(name)
                 spoil(path)
                 before = path.read_bytes(), path.stat().st_mode, path.stat().st_uid
-                info = (await found.request("vault/status"))["vault"]
+                info = (await process.request("vault/status"))["vault"]
                 what = f"{name} {spoil.__name__} {info}"
                 assert info["state"] == "unavailable", what
                 assert info["reason"] in {"permissions", "filePermissions"}, what
                 with pytest.raises(RpcError) as caught:
-                    await found.request("key/list", {})
+                    await process.request("key/list", {})
                 assert caught.value.kind in {"storeFailed", "vaultUnavailable"}, what
                 assert (path.read_bytes(), path.stat().st_mode, path.stat().st_uid) == before
-        anew()
-        assert (await found.request("vault/status"))["vault"]["state"] == "unlocked"
+        restore()
+        assert (await process.request("vault/status"))["vault"]["state"] == "unlocked"
 
 
-async def test_an_open_database_of_ours_is_closed_and_used(made: Path, tmp_path: Path) -> None:
+async def test_own_database_with_open_permissions_is_restricted_and_used(
+    made: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "byokd"
     shutil.copytree(made, folder)
     folder.chmod(0o700)
     path = folder / "data/vault.db"
     path.chmod(0o644)
-    async with daemon(folder) as found:
-        assert (await found.request("vault/status"))["vault"]["state"] == "unlocked"
+    async with daemon(folder) as process:
+        assert (await process.request("vault/status"))["vault"]["state"] == "unlocked"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

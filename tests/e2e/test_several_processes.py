@@ -1,6 +1,6 @@
-"""Several windows on one store: what one process changes, the others say within a second.
+"""Several processes on one store: what one changes, the clients of the others are notified of.
 
-Real daemons on one folder, the master key in a key file. Must not know how a change is found.
+`tests/bench/store_changes.py` measures how soon. The root key is in a key file.
 """
 
 from __future__ import annotations
@@ -16,26 +16,24 @@ import pytest
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import ask, chat_params, sandbox, store_key
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
-
-_SOON_S = 2.0
-"""A second is promised; the rest is for a machine that does other things."""
 
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 _WRITERS, _WRITES = 4, 20
 
 
-async def _heard(daemon: Daemon, change: str, key: Json) -> Json:
-    found = daemon.until(
+async def _changed(daemon: Daemon, change: str, key: Json) -> Json:
+    changed = daemon.until(
         "key/changed", lambda p: p["change"] == change and p["keyId"] == key["keyId"]
     )
-    return await asyncio.wait_for(found, _SOON_S)
+    return await asyncio.wait_for(changed, WAIT_MAX_S)
 
 
 @asynccontextmanager
-async def windows(folder: Path, count: int = 2) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
-    """Open windows that share a vault; the first one makes it, the others are told."""
+async def processes(folder: Path, count: int = 2) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
+    """Run daemons on one store; the first one makes the vault."""
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(sandbox())
         daemons = [await stack.enter_async_context(running(data_dir=folder)) for _ in range(count)]
@@ -45,40 +43,40 @@ async def windows(folder: Path, count: int = 2) -> AsyncIterator[tuple[Sandbox, 
         await daemons[0].request("vault/initialize", _FILE)
         for daemon in daemons:
             opened = daemon.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
-            await asyncio.wait_for(opened, _SOON_S)
+            await asyncio.wait_for(opened, WAIT_MAX_S)
         yield provider, daemons
 
 
-async def test_what_happens_to_a_key_in_one_window_is_told_in_the_other(tmp_path: Path) -> None:
-    async with windows(tmp_path) as (provider, (one, two)):
+async def test_change_of_a_key_is_notified_in_the_other_process(tmp_path: Path) -> None:
+    async with processes(tmp_path) as (provider, (one, two)):
         first = await store_key(one, provider)
-        assert (await _heard(two, "stored", first))["state"] == "active"
+        assert (await _changed(two, "stored", first))["state"] == "active"
         second = await store_key(one, provider)
-        await _heard(two, "stored", second)
+        await _changed(two, "stored", second)
         await one.request("key/setDefault", {"keyId": second["keyId"]})
-        await _heard(two, "defaultSet", second)
+        await _changed(two, "defaultSet", second)
         await one.request("key/disable", {"keyId": first["keyId"]})
-        told = await _heard(two, "userDisabled", first)
-        assert (told["state"], told["reason"]) == ("userDisabled", "user")
+        changed = await _changed(two, "userDisabled", first)
+        assert (changed["state"], changed["reason"]) == ("userDisabled", "user")
         with pytest.raises(RpcError) as refused:
             await ask(two, "sandbox-echo", key_id=first["keyId"])
         assert refused.value.kind == "keyDisabled"
         await one.request("key/enable", {"keyId": first["keyId"]})
-        await _heard(two, "enabled", first)
+        await _changed(two, "enabled", first)
         secret = {"apiKey": {"plain": "sandbox-key-0123456789abcdef"}}
         await one.request("key/rotate", {"keyId": first["keyId"], "fields": secret})
-        await _heard(two, "rotated", first)
+        await _changed(two, "rotated", first)
         await two.request("key/delete", {"keyId": first["keyId"]})
-        await _heard(one, "deleted", first)
-        told_once = [p["change"] for name, p in one.notes if name == "key/changed"]
-        assert sorted(told_once) == sorted(
+        await _changed(one, "deleted", first)
+        changes = [p["change"] for name, p in one.notes if name == "key/changed"]
+        assert sorted(changes) == sorted(
             ["stored", "stored", "defaultSet", "userDisabled", "enabled", "rotated", "deleted"]
-        ), "the process that made a change does not tell it twice"
+        ), "the process that made a change notifies once"
 
 
-async def test_the_next_request_knows(tmp_path: Path) -> None:
-    """Nobody waits for a notification: the state of a key is read before each request."""
-    async with windows(tmp_path) as (provider, (one, two)):
+async def test_next_request_sees_a_change_of_another_process(tmp_path: Path) -> None:
+    """The state of a key is read before each request, not taken from a notification."""
+    async with processes(tmp_path) as (provider, (one, two)):
         for method, kind in (("key/disable", "keyDisabled"), ("key/delete", "notFound")) * 2:
             key = await store_key(one, provider)
             await ask(two, "sandbox-echo", key_id=key["keyId"])
@@ -88,41 +86,44 @@ async def test_the_next_request_knows(tmp_path: Path) -> None:
             assert refused.value.kind == kind
 
 
-async def test_a_vault_that_was_put_back_is_seen_in_every_window(tmp_path: Path) -> None:
-    async with windows(tmp_path) as (provider, (one, two)):
-        kept = await store_key(one, provider)
-        await _heard(two, "stored", kept)
+async def test_restored_vault_is_noticed_in_every_process(tmp_path: Path) -> None:
+    async with processes(tmp_path) as (provider, (one, two)):
+        first = await store_key(one, provider)
+        await _changed(two, "stored", first)
         while not (await one.request("vault/status", {}))["backups"]:
-            continue  # it is taken behind the answer
-        lost = await store_key(one, provider)
-        await _heard(two, "stored", lost)
+            continue  # it is taken after the response
+        second = await store_key(one, provider)
+        await _changed(two, "stored", second)
         store = tmp_path / "data" / "vault.db"
         with store.open("r+b") as file:
             file.write(b"no database" + os.urandom(20_000))
-        for window in (one, two):
+        for daemon in (one, two):
             with pytest.raises(RpcError) as refused:
-                await ask(window, "sandbox-echo", key_id=kept["keyId"])
+                await ask(daemon, "sandbox-echo", key_id=first["keyId"])
             assert (refused.value.kind, refused.value.data["action"]["type"]) == (
                 "vaultCorrupt", "restoreBackup",
             )  # fmt: skip
-            gone = window.until("vault/changed", lambda p: p["vault"]["reason"] == "storeCorrupt")
-            assert (await asyncio.wait_for(gone, _SOON_S))["vault"]["state"] == "unavailable"
+            corrupt = daemon.until(
+                "vault/changed", lambda p: p["vault"]["reason"] == "storeCorrupt"
+            )
+            assert (await asyncio.wait_for(corrupt, WAIT_MAX_S))["vault"]["state"] == "unavailable"
         two.notes.clear()
-        put_back = await one.request("vault/restore", {})
-        assert Path(put_back["aside"]).read_bytes().startswith(b"no database")
-        for window in (one, two):
-            seen = window.until("vault/changed", lambda p: p["vault"]["reason"] == "rollback")
-            await asyncio.wait_for(seen, _SOON_S)
+        restored = await one.request("vault/restore", {})
+        assert Path(restored["aside"]).read_bytes().startswith(b"no database")
+        for daemon in (one, two):
+            rolled_back = daemon.until(
+                "vault/changed", lambda p: p["vault"]["reason"] == "rollback"
+            )
+            await asyncio.wait_for(rolled_back, WAIT_MAX_S)
         accepted = await one.request("vault/unlock", {"acceptRollback": True})
         assert accepted["vault"]["state"] == "unlocked"
         assert (await two.request("vault/status", {}))["vault"]["state"] == "unlocked"
-        await _heard(two, "deleted", lost)
-        await ask(two, "sandbox-echo", key_id=kept["keyId"])
+        await _changed(two, "deleted", second)
+        await ask(two, "sandbox-echo", key_id=first["keyId"])
 
 
 @pytest.mark.long
-async def test_eight_windows_and_their_first_keys(tmp_path: Path) -> None:
-    """One vault, and every key is in it."""
+async def test_eight_processes_store_their_first_keys_in_one_vault(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(sandbox())
         daemons = [await stack.enter_async_context(running(data_dir=tmp_path)) for _ in range(8)]
@@ -144,51 +145,51 @@ async def test_eight_windows_and_their_first_keys(tmp_path: Path) -> None:
         assert len(list((tmp_path / "state").glob("*.key"))) == 1
 
 
-@pytest.mark.parametrize("window", [0, 1])
+@pytest.mark.parametrize("by", [0, 1])
 @pytest.mark.parametrize(
     ("method", "kind"), [("key/delete", "keyMissing"), ("key/disable", "keyDisabled")]
 )
-async def test_an_answer_ends_when_its_key_is_withdrawn(
-    tmp_path: Path, method: str, kind: str, window: int
+async def test_deleted_or_disabled_key_ends_a_running_chat(
+    tmp_path: Path, method: str, kind: str, by: int
 ) -> None:
-    async with windows(tmp_path) as (provider, daemons):
+    async with processes(tmp_path) as (provider, daemons):
         key = await store_key(daemons[0], provider)
-        await _heard(daemons[1], "stored", key)
-        asked = chat_params("sandbox-silent", key_id=key["keyId"])
-        sent = daemons[1].send("chat/send", asked)
-        begun = daemons[1].until("chat/events", lambda p: p["streamId"] == asked["streamId"])
-        await asyncio.wait_for(begun, 5)
-        await daemons[window].request(method, {"keyId": key["keyId"]})
+        await _changed(daemons[1], "stored", key)
+        params = chat_params("sandbox-silent", key_id=key["keyId"])
+        sent = daemons[1].send("chat/send", params)
+        started = daemons[1].until("chat/events", lambda p: p["streamId"] == params["streamId"])
+        await asyncio.wait_for(started, WAIT_MAX_S)
+        await daemons[by].request(method, {"keyId": key["keyId"]})
         with pytest.raises(RpcError) as ended:
-            await asyncio.wait_for(daemons[1].answer(sent), _SOON_S)
+            await asyncio.wait_for(daemons[1].answer(sent), WAIT_MAX_S)
         assert (ended.value.kind, ended.value.data["keyId"]) == (kind, key["keyId"])
 
 
-async def test_a_list_that_one_window_refreshed_is_told_in_the_other(tmp_path: Path) -> None:
-    async with windows(tmp_path) as (provider, (one, two)):
+async def test_refreshed_model_list_is_notified_in_the_other_process(tmp_path: Path) -> None:
+    async with processes(tmp_path) as (provider, (one, two)):
         key = await store_key(one, provider)
-        await _heard(two, "stored", key)
+        await _changed(two, "stored", key)
         await one.request("model/refresh", {"keyId": key["keyId"]})
-        told = two.until("model/changed", lambda p: p["keyId"] == key["keyId"])
-        assert (await asyncio.wait_for(told, _SOON_S))["models"] > 0
+        changed = two.until("model/changed", lambda p: p["keyId"] == key["keyId"])
+        assert (await asyncio.wait_for(changed, WAIT_MAX_S))["models"] > 0
 
 
-async def test_two_windows_that_make_the_vault_at_once_share_one(tmp_path: Path) -> None:
+async def test_two_processes_that_initialize_at_once_share_one_vault(tmp_path: Path) -> None:
     async with running(data_dir=tmp_path) as one, running(data_dir=tmp_path) as two:
         await asyncio.gather(one.initialize(), two.initialize())
         made = await asyncio.gather(
             *(daemon.request("vault/initialize", _FILE) for daemon in (one, two)),
             return_exceptions=True,
         )
-        lost = [result for result in made if isinstance(result, RpcError)]
-        assert [error.kind for error in lost] == ["conflict"], made
+        errors = [result for result in made if isinstance(result, RpcError)]
+        assert [error.kind for error in errors] == ["conflict"], made
         for daemon in (one, two):
             opened = daemon.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
-            await asyncio.wait_for(opened, _SOON_S)
+            await asyncio.wait_for(opened, WAIT_MAX_S)
 
 
 async def test_no_update_is_lost_between_writers(tmp_path: Path) -> None:
-    async with windows(tmp_path, _WRITERS) as (provider, daemons):
+    async with processes(tmp_path, _WRITERS) as (provider, daemons):
 
         async def write(daemon: Daemon) -> list[str]:
             stored = [await store_key(daemon, provider, probe="skip") for _ in range(_WRITES // 2)]

@@ -1,6 +1,6 @@
-"""A key that its provider keeps rejecting is taken out of use, and the person is asked.
+"""A key that its provider keeps rejecting is disabled, and the person is prompted.
 
-The real daemon, the real sandbox, a short policy: three rejections, one confirming probe.
+The real daemon and sandbox with a short policy: three rejections, one confirming probe.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import KEY, ask, chat_params, sandbox, store_key, unlocked
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 
@@ -31,11 +32,11 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
         await unlocked(daemon, prompt=True)
         key = await store_key(daemon, provider)
         assert key["lastUsedAt"] is None
-        asked: list[dict[str, object]] = []
+        prompts: list[dict[str, object]] = []
 
         def dismiss(method: str, params: dict[str, object]) -> None:
             assert method == "window/showMessageRequest"
-            asked.append(params)
+            prompts.append(params)
 
         daemon.on_request = dismiss
         provider.set_key_valid(KEY, valid=False)
@@ -57,8 +58,8 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
             "rejections": 3,
         }
         assert len(provider.requests) == before, "a disabled key makes no network call"
-        assert len(asked) == 1, "a dismissed prompt does not come again"
-        assert [action["title"] for action in asked[0]["actions"]] == [  # type: ignore[attr-defined]
+        assert len(prompts) == 1, "a dismissed prompt does not come again"
+        assert [action["title"] for action in prompts[0]["actions"]] == [  # type: ignore[attr-defined]
             "Update key",
             "Re-enable",
             "Dismiss",
@@ -87,7 +88,7 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
         assert await daemon.close() == 0
 
 
-async def test_re_enable_in_the_prompt_is_acted_on(tmp_path: Path) -> None:
+async def test_re_enable_in_the_prompt_enables_the_key(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         daemon.on_request = lambda _method, _params: {"title": "Re-enable"}
         await unlocked(daemon, prompt=True)
@@ -100,17 +101,17 @@ async def test_re_enable_in_the_prompt_is_acted_on(tmp_path: Path) -> None:
         assert enabled["state"] == "active"
 
 
-async def test_re_enable_in_an_old_prompt_does_not_undo_what_a_person_did_since(
+async def test_re_enable_in_an_old_prompt_does_not_undo_a_later_disable(
     tmp_path: Path,
 ) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         sent: list[int] = []
 
-        def switch_off_and_then_choose(_method: str, _params: Json) -> Json:
+        def disable_and_re_enable(_method: str, _params: Json) -> Json:
             sent.append(daemon.send("key/disable", {"keyId": key["keyId"]}))
             return {"title": "Re-enable"}
 
-        daemon.on_request = switch_off_and_then_choose
+        daemon.on_request = disable_and_re_enable
         await unlocked(daemon, prompt=True)
         key = await store_key(daemon, provider)
         provider.set_key_valid(KEY, valid=False)
@@ -122,7 +123,7 @@ async def test_re_enable_in_an_old_prompt_does_not_undo_what_a_person_did_since(
         assert (listed["state"], listed["reason"]) == ("userDisabled", "user")
 
 
-async def test_a_false_alarm_is_cleared_by_the_probe(tmp_path: Path) -> None:
+async def test_accepted_probe_clears_a_suspect_key(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         key = await store_key(daemon, provider)
@@ -135,29 +136,27 @@ async def test_a_false_alarm_is_cleared_by_the_probe(tmp_path: Path) -> None:
         assert listed["state"] == "active"
 
 
-async def test_a_glitch_is_not_seen_but_for_a_retry(tmp_path: Path) -> None:
+async def test_single_rejection_is_retried(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         key = await store_key(daemon, provider)
         provider.reject_next(1)
-        asked = chat_params("sandbox-echo", key_id=key["keyId"])
-        result = await daemon.request("chat/send", asked)
+        params = chat_params("sandbox-echo", key_id=key["keyId"])
+        result = await daemon.request("chat/send", params)
         assert result["route"]["attempts"] == 2
-        events = daemon.events[asked["streamId"]]
+        events = daemon.events[params["streamId"]]
         assert [e["kind"] for e in events if e["type"] == "retry"] == ["keyInvalid"]
         assert [e["type"] for e in events].index("retry") == 0, "before any content"
 
 
 @pytest.mark.parametrize("prompt", [True, False])
-async def test_a_probe_that_is_accepted_offers_to_use_the_key_again(
-    tmp_path: Path, *, prompt: bool
-) -> None:
+async def test_accepted_probe_offers_to_enable_the_key(tmp_path: Path, *, prompt: bool) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        asked: list[list[str]] = []
+        titles: list[list[str]] = []
 
         def choose(_method: str, params: Json) -> Json | None:
-            asked.append([action["title"] for action in params["actions"]])
-            return {"title": "Re-enable"} if len(asked) == 2 else None
+            titles.append([action["title"] for action in params["actions"]])
+            return {"title": "Re-enable"} if len(titles) == 2 else None
 
         daemon.on_request = choose
         await unlocked(daemon, prompt=prompt)
@@ -166,25 +165,27 @@ async def test_a_probe_that_is_accepted_offers_to_use_the_key_again(
         for _ in range(3):
             await _rejected(daemon, key["keyId"])
         await daemon.until("key/changed", lambda p: p["change"] == "softDisabled")
-        named = {"keyId": key["keyId"]}
-        assert (await daemon.request("key/probe", named))["action"] is None
+        key_params = {"keyId": key["keyId"]}
+        assert (await daemon.request("key/probe", key_params))["action"] is None
         provider.set_key_valid(KEY, valid=True)
-        probed = await daemon.request("key/probe", named)
+        probed = await daemon.request("key/probe", key_params)
         assert probed["probe"]["verdict"] == "valid"
-        assert (probed["action"]["type"], probed["action"]["details"]) == ("enableKey", named)
+        assert (probed["action"]["type"], probed["action"]["details"]) == ("enableKey", key_params)
         if prompt:
             await daemon.until("key/changed", lambda p: p["change"] == "enabled")
-            assert asked == [["Update key", "Re-enable", "Dismiss"], ["Re-enable", "Dismiss"]]
+            assert titles == [["Update key", "Re-enable", "Dismiss"], ["Re-enable", "Dismiss"]]
         else:
-            assert asked == []
+            assert titles == []
             assert await _rejected(daemon, key["keyId"]) == "keyDisabled"
-            await daemon.request("key/enable", named)
+            await daemon.request("key/enable", key_params)
         assert (await ask(daemon, "sandbox-echo", key_id=key["keyId"]))["finishReason"]
 
 
 @asynccontextmanager
-async def _two_windows(folder: Path, *options: str) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
-    """Open two windows of one person, on a vault whose key is in a file."""
+async def _two_processes(
+    folder: Path, *options: str
+) -> AsyncIterator[tuple[Sandbox, list[Daemon]]]:
+    """Run two daemons on one vault under a key file."""
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(sandbox())
         daemons = [
@@ -199,30 +200,30 @@ async def _two_windows(folder: Path, *options: str) -> AsyncIterator[tuple[Sandb
         yield provider, daemons
 
 
-async def test_only_the_window_whose_call_it_was_is_asked_and_the_other_is_told(
+async def test_only_the_calling_process_prompts_and_the_others_notify(
     tmp_path: Path,
 ) -> None:
-    async with _two_windows(tmp_path) as (provider, (one, two)):
-        asked: list[str] = []
-        one.on_request = lambda _method, _params: asked.append("one")
-        two.on_request = lambda _method, _params: asked.append("two")
+    async with _two_processes(tmp_path) as (provider, (one, two)):
+        prompted: list[str] = []
+        one.on_request = lambda _method, _params: prompted.append("one")
+        two.on_request = lambda _method, _params: prompted.append("two")
         key = await store_key(one, provider)
         await two.until("key/changed", lambda p: p["change"] == "stored")
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
             await _rejected(one, key["keyId"])
-        told = two.until("key/changed", lambda p: p["change"] == "softDisabled")
-        assert (await asyncio.wait_for(told, 5))["reason"] == "rejected"
+        changed = two.until("key/changed", lambda p: p["change"] == "softDisabled")
+        assert (await asyncio.wait_for(changed, WAIT_MAX_S))["reason"] == "rejected"
         assert await _rejected(two, key["keyId"]) == "keyDisabled"
-        assert asked == ["one"]
+        assert prompted == ["one"]
 
 
-async def test_when_the_prober_dies_the_next_use_in_another_window_takes_over(
+async def test_next_use_takes_over_the_probe_of_a_killed_process(
     tmp_path: Path,
 ) -> None:
-    async with _two_windows(tmp_path, "--probe-delay-ms", "500") as (provider, (one, two)):
-        asked: list[str] = []
-        two.on_request = lambda _method, _params: asked.append("two")
+    async with _two_processes(tmp_path, "--probe-delay-ms", "3000") as (provider, (one, two)):
+        prompted: list[str] = []
+        two.on_request = lambda _method, _params: prompted.append("two")
         key = await store_key(one, provider)
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
@@ -230,16 +231,16 @@ async def test_when_the_prober_dies_the_next_use_in_another_window_takes_over(
         await one.until("key/changed", lambda p: p["change"] == "suspect")
         one.process.kill()
         await one.process.wait()
-        asyncio.get_running_loop().call_later(5, two.process.kill)  # no test waits for ever
+        asyncio.get_running_loop().call_later(WAIT_MAX_S, two.process.kill)  # ends the loop below
         while await _rejected(two, key["keyId"]) != "keyDisabled":
             pass
-        told = await two.until("key/changed", lambda p: p["change"] == "softDisabled")
-        assert told["keyId"] == key["keyId"]
-        assert asked == ["two"]
+        changed = await two.until("key/changed", lambda p: p["change"] == "softDisabled")
+        assert changed["keyId"] == key["keyId"]
+        assert prompted == ["two"]
 
 
 @pytest.mark.parametrize("model", ["sandbox-fault-429", "sandbox-html", "sandbox-error-in-200"])
-async def test_what_is_not_about_the_key_never_counts(tmp_path: Path, model: str) -> None:
+async def test_error_that_does_not_concern_the_key_never_counts(tmp_path: Path, model: str) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
         key = await store_key(daemon, provider)

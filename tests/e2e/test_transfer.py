@@ -1,7 +1,4 @@
-"""Keys that come from elsewhere, and keys that move to another machine: real daemons, real files.
-
-The sandbox stands in for the providers where something is asked of one.
-"""
+"""Import and export of keys with real daemons and files; the sandbox is the provider."""
 
 from __future__ import annotations
 
@@ -27,12 +24,12 @@ FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 PASSPHRASE = "moved with four words"
 OTHER_KEY = "some-other-key-0123456789"
 PROXY = "LITELLM_API_KEY"
-"""Of a provider whose keys need an address that a person gives: here, the sandbox's."""
+"""A variable of a provider whose keys need a base URL from the person: here, the sandbox's."""
 
 
 @asynccontextmanager
 async def vault(folder: Path, *arguments: str, **options: Any) -> AsyncIterator[Daemon]:
-    """Run the real daemon on a folder with a vault in it."""
+    """Run the real daemon on a folder with a vault."""
     async with running(*arguments, data_dir=folder, module="byokd", **options) as daemon:
         await daemon.initialize()
         if (await daemon.request("vault/status", {}))["vault"]["state"] == "uninitialized":
@@ -50,13 +47,13 @@ def _variables(daemon: Daemon, variables: Mapping[str, str]) -> Json:
     return {"type": "variables", "variables": sealed}
 
 
-async def _look(daemon: Daemon, source: Json) -> Json:
+async def _preview(daemon: Daemon, source: Json) -> Json:
     result: Json = await daemon.request("key/import", {"source": source})
     assert result["outcomes"] is None, "a preview stores nothing"
     return result
 
 
-async def _take(daemon: Daemon, source: Json, *chosen: Json, probe: str = "skip") -> list[Json]:
+async def _import(daemon: Daemon, source: Json, *chosen: Json, probe: str = "skip") -> list[Json]:
     params = {"source": source, "choose": list(chosen), "probe": probe}
     outcomes: list[Json] = (await daemon.request("key/import", params))["outcomes"]
     assert [outcome["id"] for outcome in outcomes] == [choice["id"] for choice in chosen]
@@ -76,7 +73,7 @@ async def _refused(daemon: Daemon, source: Json) -> tuple[str, str]:
     return detail["pointer"], detail["reason"]
 
 
-async def test_what_a_preview_tells_and_what_it_does_not(tmp_path: Path) -> None:
+async def test_preview_shows_no_secret(tmp_path: Path) -> None:
     variables = {
         "MISTRAL_API_KEY": KEY,
         "OPENAI_API_KEY": f" {OTHER_KEY}\n",
@@ -90,13 +87,13 @@ async def test_what_a_preview_tells_and_what_it_does_not(tmp_path: Path) -> None
         "UNKNOWN_API_KEY": OTHER_KEY,
     }
     async with vault(tmp_path) as daemon:
-        preview = await _look(daemon, _variables(daemon, variables))
+        preview = await _preview(daemon, _variables(daemon, variables))
         items = {item["provider"]: item for item in preview["items"]}
-        told = {
+        results = {
             name: str(item["problem"]["type"] if item["problem"] else item["origin"])
             for name, item in items.items()
         }
-        assert sorted(told.values()) == sorted([
+        assert sorted(results.values()) == sorted([
             "https://api.mistral.ai:443", "https://api.openai.com:443", "malformed",
             "missingField", "baseUrl", "baseUrl",
         ])  # fmt: skip
@@ -107,24 +104,29 @@ async def test_what_a_preview_tells_and_what_it_does_not(tmp_path: Path) -> None
             None,
             None,
         )
-        ignored = [(one["variable"], one["reason"]) for one in preview["ignored"]]
+        ignored = [(item["variable"], item["reason"]) for item in preview["ignored"]]
         assert ignored == [("OPENAI_BASE_URL", "baseUrl")]
-        said = json.dumps(preview)
+        shown = json.dumps(preview)
         for name, value in variables.items():
-            assert value.strip() not in said or name.endswith(("_URL", "_ENDPOINT"))
+            assert value.strip() not in shown or name.endswith(("_URL", "_ENDPOINT"))
         assert await _stored(daemon) == []
 
 
-async def test_chosen_keys_go_the_way_of_key_store(tmp_path: Path) -> None:
+async def test_chosen_keys_are_probed_and_stored(tmp_path: Path) -> None:
     async with sandbox() as provider, vault(tmp_path) as daemon:
         names = {PROXY: KEY, "MISTRAL_API_KEY": OTHER_KEY, "OPENAI_API_KEY": OTHER_KEY}
         source = _variables(daemon, names)
-        items = {item["provider"]: item for item in (await _look(daemon, source))["items"]}
+        items = {item["provider"]: item for item in (await _preview(daemon, source))["items"]}
         proxy, plain = items["litellm"], items["mistral"]
-        gone = {"id": "item_" + "0" * 32}
+        unknown = {"id": "item_" + "0" * 32}
         here = {"baseUrl": provider.base_url, "label": "from my shell"}
-        good, missing, again = await _take(
-            daemon, source, {"id": proxy["id"]} | here, gone, {"id": proxy["id"]}, probe="require"
+        good, missing, again = await _import(
+            daemon,
+            source,
+            {"id": proxy["id"]} | here,
+            unknown,
+            {"id": proxy["id"]},
+            probe="require",
         )
         assert good["probe"]["verdict"] == "valid"
         assert good["key"]["origin"] == provider.base_url.rsplit("/", 1)[0]
@@ -132,13 +134,13 @@ async def test_chosen_keys_go_the_way_of_key_store(tmp_path: Path) -> None:
         assert again["error"]["kind"] == "invalidParams", "no address was given"
         assert await _stored(daemon) == [("litellm", "from my shell")]
 
-        [stored] = await _take(daemon, source, {"id": plain["id"], "makeDefault": True})
+        [stored] = await _import(daemon, source, {"id": plain["id"], "makeDefault": True})
         assert stored["key"]["isDefault"]
         assert stored["probe"] is None
-        [twice] = await _take(daemon, source, {"id": plain["id"]})
+        [twice] = await _import(daemon, source, {"id": plain["id"]})
         assert (twice["error"]["kind"], twice["key"]) == ("conflict", None)
         assert twice["error"]["keyId"] == stored["key"]["keyId"]
-        after = {item["provider"]: item for item in (await _look(daemon, source))["items"]}
+        after = {item["provider"]: item for item in (await _preview(daemon, source))["items"]}
         assert after["mistral"]["storedAs"] == stored["key"]["keyId"]
         assert after["mistral"]["problem"]["type"] == "stored"
         assert after["mistral"]["fingerprint"] == stored["key"]["fingerprint"]
@@ -150,12 +152,12 @@ async def test_chosen_keys_go_the_way_of_key_store(tmp_path: Path) -> None:
         assert (await daemon.request("audit/verify", {}))["ok"]
 
 
-async def test_one_bad_key_does_not_keep_the_others_out(tmp_path: Path) -> None:
+async def test_invalid_key_does_not_stop_the_others(tmp_path: Path) -> None:
     async with sandbox() as provider, vault(tmp_path) as daemon:
         source = _variables(daemon, {PROXY: BAD_KEY, "LITELLM_PROXY_API_KEY": KEY})
-        bad, good = (await _look(daemon, source))["items"]
+        bad, good = (await _preview(daemon, source))["items"]
         at = {"baseUrl": provider.base_url}
-        refused, stored = await _take(
+        refused, stored = await _import(
             daemon, source, {"id": bad["id"]} | at, {"id": good["id"]} | at, probe="require"
         )
         assert refused["error"]["kind"] == "keyInvalid"
@@ -163,38 +165,38 @@ async def test_one_bad_key_does_not_keep_the_others_out(tmp_path: Path) -> None:
         assert BAD_KEY not in json.dumps(refused)
 
 
-async def test_a_person_adds_what_the_variables_lack(tmp_path: Path) -> None:
+async def test_choice_adds_fields_that_the_variables_lack(tmp_path: Path) -> None:
     pair = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": OTHER_KEY}
     endpoint = {
         "AZURE_OPENAI_API_KEY": KEY, "AZURE_OPENAI_ENDPOINT": "https://a.openai.azure.com/"
     }  # fmt: skip
     async with vault(tmp_path) as daemon:
         source = _variables(daemon, pair | endpoint)
-        items = {item["provider"]: item for item in (await _look(daemon, source))["items"]}
+        items = {item["provider"]: item for item in (await _preview(daemon, source))["items"]}
         aws, azure = items["bedrock"], items["azure-openai"]
         assert (aws["problem"]["type"], aws["problem"]["field"]) == ("missingField", "region")
         assert azure["problem"] is None
         assert azure["origin"] == "https://a.openai.azure.com:443"
         region = {"id": aws["id"], "fields": {"region": "eu-west-1"}}
         wrong = {"id": aws["id"], "fields": {"secretAccessKey": "in the clear"}}
-        done, refused = await _take(daemon, source, region, wrong)
+        done, refused = await _import(daemon, source, region, wrong)
         assert done["key"]["origin"] == "https://bedrock-runtime.eu-west-1.amazonaws.com:443"
         assert refused["error"]["kind"] == "invalidParams"
 
 
-async def test_a_secret_in_the_wrong_variable_is_not_shown(tmp_path: Path) -> None:
+async def test_secret_in_a_wrong_variable_is_not_shown(tmp_path: Path) -> None:
     pair = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": OTHER_KEY}
     token = {"CLOUDFLARE_API_TOKEN": OTHER_KEY, "CLOUDFLARE_ACCOUNT_ID": KEY}
     async with vault(tmp_path) as daemon:
         source = _variables(daemon, pair | token | {"AWS_REGION": KEY})
-        preview = await _look(daemon, source)
+        preview = await _preview(daemon, source)
         assert [item["problem"]["type"] for item in preview["items"]] == ["malformed"] * 2
-        outcomes = await _take(daemon, source, *({"id": item["id"]} for item in preview["items"]))
-        assert [one["error"]["kind"] for one in outcomes] == ["invalidParams"] * 2
+        outcomes = await _import(daemon, source, *({"id": item["id"]} for item in preview["items"]))
+        assert [outcome["error"]["kind"] for outcome in outcomes] == ["invalidParams"] * 2
         assert KEY not in json.dumps([preview, outcomes])
 
 
-async def test_a_file_that_a_person_names(tmp_path: Path) -> None:
+async def test_env_file_is_imported(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(
         f"export MISTRAL_API_KEY='{KEY}' # mine\nOPENAI_API_KEY=$SECRET\nOTHER=$NOT_OURS\n"
@@ -203,20 +205,20 @@ async def test_a_file_that_a_person_names(tmp_path: Path) -> None:
     file.chmod(0o640)
     source = {"type": "envFile", "path": str(file)}
     async with vault(tmp_path / "store") as daemon:
-        preview = await _look(daemon, source)
+        preview = await _preview(daemon, source)
         assert [item["provider"] for item in preview["items"]] == ["mistral", "groq"]
-        warned = [(one["type"], one["line"]) for one in preview["warnings"]]
+        warned = [(warning["type"], warning["line"]) for warning in preview["warnings"]]
         assert warned == [("openToOthers", None), ("line", 2), ("line", 5)]
         first = {"id": preview["items"][0]["id"]}
         file.write_text(f"MISTRAL_API_KEY={OTHER_KEY}\n")
-        [changed] = await _take(daemon, source, first)
-        assert changed["error"]["kind"] == "notFound", "what was shown is what is stored"
-        [item] = (await _look(daemon, source))["items"]
-        [done] = await _take(daemon, source, {"id": item["id"]})
+        [changed] = await _import(daemon, source, first)
+        assert changed["error"]["kind"] == "notFound", "only a previewed key is stored"
+        [item] = (await _preview(daemon, source))["items"]
+        [done] = await _import(daemon, source, {"id": item["id"]})
         assert done["key"]["last4"] == OTHER_KEY[-4:]
 
 
-async def test_files_that_will_not_do(tmp_path: Path) -> None:
+async def test_unusable_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"A=\0")
     (tmp_path / "latin").write_bytes(b"A=\xe4")
     (tmp_path / "large").write_bytes(b"#" * (ENV_FILE_MAX_BYTES + 1))
@@ -229,7 +231,7 @@ async def test_files_that_will_not_do(tmp_path: Path) -> None:
         relative = {"type": "envFile", "path": "largest"}
         assert await _refused(daemon, relative) == ("/source/path", "notAbsolute")
         largest = {"type": "envFile", "path": str(tmp_path / "largest")}
-        assert (await _look(daemon, largest))["items"] == []
+        assert (await _preview(daemon, largest))["items"] == []
         sealed = _sealed(daemon, "key/import", "x", "v")
         for count, fits in ((VARIABLES_MAX, True), (VARIABLES_MAX + 1, False)):
             many = {
@@ -237,33 +239,33 @@ async def test_files_that_will_not_do(tmp_path: Path) -> None:
                 "variables": {f"x{n}": {"plain": "v"} for n in range(count)},
             }
             if fits:
-                assert (await _look(daemon, many))["items"] == []
+                assert (await _preview(daemon, many))["items"] == []
             else:
                 with pytest.raises(RpcError):
                     await daemon.request("key/import", {"source": many})
         moved = {"type": "variables", "variables": {"y": sealed}}
         with pytest.raises(RpcError) as refused:
             await daemon.request("key/import", {"source": moved})
-        assert refused.value.kind == "invalidParams", "sealed for another name"
+        assert refused.value.kind == "invalidParams", "it is sealed for another name"
 
 
-async def test_the_daemon_s_own_variables_are_there_once(tmp_path: Path) -> None:
+async def test_variables_of_the_start_can_be_imported_once(tmp_path: Path) -> None:
     environment = {"MISTRAL_API_KEY": KEY, "GROQ_API_KEY": OTHER_KEY}
     source = {"type": "environment"}
     async with vault(tmp_path, environment=environment) as daemon:
-        items = (await _look(daemon, source))["items"]
+        items = (await _preview(daemon, source))["items"]
         assert [item["provider"] for item in items] == ["mistral", "groq"]
-        assert len((await _look(daemon, source))["items"]) == 2, "looking takes nothing away"
-        [done] = await _take(daemon, source, {"id": items[0]["id"]})
+        assert len((await _preview(daemon, source))["items"]) == 2, "a preview keeps the variables"
+        [done] = await _import(daemon, source, {"id": items[0]["id"]})
         assert done["key"]["last4"] == KEY[-4:]
-        assert (await _look(daemon, source))["items"] == [], "after the import they are let go"
+        assert (await _preview(daemon, source))["items"] == [], "an import drops them"
 
 
-async def test_before_there_is_a_vault_a_preview_works(tmp_path: Path) -> None:
+async def test_preview_works_without_a_vault(tmp_path: Path) -> None:
     async with running(data_dir=tmp_path, module="byokd") as daemon:
         await daemon.initialize()
         source = _variables(daemon, {"MISTRAL_API_KEY": KEY})
-        [item] = (await _look(daemon, source))["items"]
+        [item] = (await _preview(daemon, source))["items"]
         assert (item["problem"], item["fingerprint"]) == (None, None)
 
 
@@ -286,7 +288,7 @@ async def _two_keys(daemon: Daemon, provider: Sandbox) -> None:
     assert key["isDefault"]
 
 
-async def test_keys_move_to_another_machine(tmp_path: Path) -> None:
+async def test_exported_keys_are_imported_on_another_machine(tmp_path: Path) -> None:
     file = tmp_path / "keys.byokd"
     async with sandbox() as provider:
         async with vault(tmp_path / "here", "--allow-export") as daemon:
@@ -302,24 +304,24 @@ async def test_keys_move_to_another_machine(tmp_path: Path) -> None:
             assert secret.encode() not in file.read_bytes()
         async with vault(tmp_path / "there") as daemon:
             source = _bundle(daemon, file)
-            items = (await _look(daemon, source))["items"]
+            items = (await _preview(daemon, source))["items"]
             assert [(item["provider"], item["label"], item["variables"]) for item in items] == [
                 ("mistral", "spare ✓", []), (GENERIC, None, []),
             ]  # fmt: skip
             assert items[1]["baseUrl"] == provider.base_url
             chosen = [{"id": item["id"]} for item in items]
-            off, on = await _take(daemon, source, *chosen, probe="warn")
+            off, on = await _import(daemon, source, *chosen, probe="warn")
             assert (off["key"]["state"], off["key"]["label"]) == ("userDisabled", "spare ✓")
-            told = [note for method, note in daemon.notes if method == "key/changed"]
-            told = [note for note in told if note["keyId"] == off["key"]["keyId"]]
-            assert [(note["change"], note["state"], note["reason"]) for note in told] == [
+            notes = [note for method, note in daemon.notes if method == "key/changed"]
+            notes = [note for note in notes if note["keyId"] == off["key"]["keyId"]]
+            assert [(note["change"], note["state"], note["reason"]) for note in notes] == [
                 ("stored", "userDisabled", "user")
             ], "it was never on here"
             assert (on["key"]["state"], on["probe"]["verdict"]) == ("active", "valid")
             answer = await ask(daemon, "sandbox-echo")
             assert answer["route"]["keyId"] == on["key"]["keyId"]
-            again = await _take(daemon, source, *chosen)
-            assert [one["error"]["kind"] for one in again] == ["conflict"] * 2
+            again = await _import(daemon, source, *chosen)
+            assert [outcome["error"]["kind"] for outcome in again] == ["conflict"] * 2
             entries = (await daemon.request("audit/list", {"keyId": off["key"]["keyId"]}))["items"]
             assert [entry["event"] for entry in entries if entry["event"] != "key.probe"] == [
                 "key.user_disabled", "key.created",
@@ -327,7 +329,7 @@ async def test_keys_move_to_another_machine(tmp_path: Path) -> None:
             assert (await daemon.request("audit/verify", {}))["ok"]
 
 
-async def test_a_file_opens_with_its_passphrase_only(tmp_path: Path) -> None:
+async def test_export_file_opens_with_its_passphrase_only(tmp_path: Path) -> None:
     vector = json.loads(
         (Path(__file__).parents[1] / "vectors" / "crypto" / "bundle.json").read_text("utf-8")
     )
@@ -335,7 +337,7 @@ async def test_a_file_opens_with_its_passphrase_only(tmp_path: Path) -> None:
     file = tmp_path / "keys.byokd"
     file.write_bytes(data)
     async with vault(tmp_path / "store") as daemon:
-        preview = await _look(daemon, _bundle(daemon, file, vector["passphrase"]))
+        preview = await _preview(daemon, _bundle(daemon, file, vector["passphrase"]))
         assert [item["provider"] for item in preview["items"]] == ["mistral", "bedrock"]
         assert preview["items"][1]["origin"].startswith("https://bedrock-runtime.eu-west-1.")
         wrong = await _refused(daemon, _bundle(daemon, file, vector["passphrase"] + "!"))
@@ -350,7 +352,7 @@ async def test_a_file_opens_with_its_passphrase_only(tmp_path: Path) -> None:
             assert await _refused(daemon, source) == ("/source/path", name)
 
 
-async def test_a_client_cannot_export(tmp_path: Path) -> None:
+async def test_client_cannot_export(tmp_path: Path) -> None:
     async with sandbox() as provider, vault(tmp_path) as daemon:
         await _two_keys(daemon, provider)
         with pytest.raises(RpcError) as refused:
@@ -360,7 +362,7 @@ async def test_a_client_cannot_export(tmp_path: Path) -> None:
         assert "key.exported" not in events
 
 
-async def test_what_is_not_exported(tmp_path: Path) -> None:
+async def test_export_with_invalid_input_is_refused(tmp_path: Path) -> None:
     async with sandbox() as provider, vault(tmp_path, "--allow-export") as daemon:
         with pytest.raises(RpcError) as refused:
             await _export(daemon)
@@ -384,12 +386,12 @@ async def test_no_key_is_inherited_or_left_in_a_file(tmp_path: Path) -> None:
     environment = {"MISTRAL_API_KEY": KEY}
     async with vault(tmp_path, "--log-level", "debug", environment=environment) as daemon:
         source = {"type": "environment"}
-        items = (await _look(daemon, source))["items"]
-        await _take(daemon, source, {"id": items[0]["id"]})
+        items = (await _preview(daemon, source))["items"]
+        await _import(daemon, source, {"id": items[0]["id"]})
         children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
         assert children.read_text() == ""
         assert await daemon.close() == 0
-        said = b"".join(daemon.wire) + bytes(daemon.stderr)
+        output = b"".join(daemon.wire) + bytes(daemon.stderr)
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert KEY.encode() not in said + files
+    assert KEY.encode() not in output + files
     assert os.environ.get("MISTRAL_API_KEY") is None

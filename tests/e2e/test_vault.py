@@ -1,7 +1,6 @@
-"""The vault's own life through the real process: passphrase, recovery code, locks, restarts, kills.
+"""The vault through the real process: passphrase, recovery code, locks, restarts and kills.
 
-Knows what a client does and sees. The master key lies in a file or in a person's head here; what a
-keyring does is tested with the keyring.
+Keyrings have their own tests.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ async def _refused(daemon: Daemon, **secrets: str) -> str:
     return str(caught.value.data["details"]["reason"])
 
 
-async def test_a_vault_under_a_passphrase(tmp_path: Path) -> None:
+async def test_passphrase_vault_across_restarts(tmp_path: Path) -> None:
     recipient = SealingKey()
 
     def code(result: dict[str, Any], method: str) -> str:
@@ -70,8 +69,8 @@ async def test_a_vault_under_a_passphrase(tmp_path: Path) -> None:
 
         async with running(data_dir=tmp_path) as later:
             await later.initialize()
-            told = await later.until("vault/changed")
-            assert told["vault"]["reason"] == "passphraseNeeded"
+            changed = await later.until("vault/changed")
+            assert changed["vault"]["reason"] == "passphraseNeeded"
             await later.request(
                 "vault/unlock", _sealed(later, "vault/unlock", recoveryCode=first.lower())
             )
@@ -96,22 +95,22 @@ async def test_a_vault_under_a_passphrase(tmp_path: Path) -> None:
             assert form not in stored
 
 
-async def test_a_lock_ends_no_answer_that_has_begun_and_lets_none_begin(tmp_path: Path) -> None:
+async def test_lock_lets_running_chats_end_and_refuses_new_ones(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         await daemon.initialize()
         await daemon.request("vault/initialize", _FILE)
         key = await store_key(daemon, provider, probe="skip")
-        asked = chat_params("sandbox-paced-20hz-20", key_id=key["keyId"])
-        sent = daemon.send("chat/send", asked)
-        await daemon.until("chat/events", lambda p: p["streamId"] == asked["streamId"])
+        params = chat_params("sandbox-paced-20hz-20", key_id=key["keyId"])
+        sent = daemon.send("chat/send", params)
+        await daemon.until("chat/events", lambda p: p["streamId"] == params["streamId"])
         await daemon.request("vault/lock")
         with pytest.raises(RpcError) as caught:
             await ask(daemon, "sandbox-echo", key_id=key["keyId"])
         assert caught.value.data["details"]["reason"] == "lockedByUser"
         answer = await daemon.answer(sent)
-        assert answer["finishReason"]["unified"] == "length"  # as long as it was asked to be
+        assert answer["finishReason"]["unified"] == "length"  # it was not cut short
         status = (await daemon.request("vault/status"))["vault"]
-        assert status["reason"] == "lockedByUser"  # and what followed the answer did not open it
+        assert status["reason"] == "lockedByUser"  # the end of the chat did not unlock it
         await daemon.request("vault/unlock")
         assert (await ask(daemon, "sandbox-echo"))["finishReason"]["unified"] == "stop"
 
@@ -119,9 +118,9 @@ async def test_a_lock_ends_no_answer_that_has_begun_and_lets_none_begin(tmp_path
 @pytest.mark.parametrize(
     "count", [2, pytest.param(40, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
 )
-async def test_a_daemon_that_is_killed_while_it_rekeys(tmp_path: Path, count: int) -> None:
-    """At a random moment of a random change; the next one finds every key and no litter."""
-    chance = random.Random(1)  # noqa: S311  # the same moments every time
+async def test_kill_during_rekey_loses_no_key(tmp_path: Path, count: int) -> None:
+    """At a random moment of a random change; the next daemon has every key and no stray file."""
+    chance = random.Random(1)  # noqa: S311  # the same moments in each run
     changes: list[dict[str, Any]] = [
         {"change": "replaceProtection", "kind": "keyFile", "acceptRisk": "keyFile"},
         {"change": "addSlot", "kind": "keyFile", "acceptRisk": "keyFile"},
@@ -163,7 +162,7 @@ async def test_a_daemon_that_is_killed_while_it_rekeys(tmp_path: Path, count: in
                 slots = (await daemon.request("vault/status"))["vault"]["slots"]
                 files = list((tmp_path / "state").glob("*.key"))
                 assert len(files) == len(slots)
-                if len(slots) > 4:  # room for more
+                if len(slots) > 4:  # make room for more
                     await daemon.request("vault/rekey", changes[0])
                 await daemon.close()
     print(f"\nkilled while rekeying: {count} times, {finished} after the answer; no key lost")

@@ -1,4 +1,4 @@
-"""`provider/test` over real sockets: each way in which the way to a provider ends."""
+"""`provider/test` over real sockets: each step that can fail."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from sandbox_env import BAD_KEY, GENERIC, KEY, sandbox, store_key, unlocked
 from services.models.test_service import Keys
 from transport.conftest import serve
 from transport.test_tls import Authority, authority
+from waits import WAIT_MAX_S
 
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -59,8 +60,8 @@ async def _test(daemon: Daemon, **params: Any) -> dict[str, Any]:
     return result
 
 
-def _said(result: dict[str, Any]) -> str:
-    """Return the statuses as one word: `o`, `f` and `s`."""
+def _statuses(result: dict[str, Any]) -> str:
+    """Return the initials of the statuses: `o`, `f` and `s`."""
     return "".join(step["status"][0] for step in result["steps"])
 
 
@@ -73,31 +74,31 @@ def _candidate(base_url: str, key: str = KEY) -> dict[str, Any]:
     return {"fields": {"apiKey": {"plain": key}}, "baseUrl": base_url}
 
 
-async def test_a_good_key_that_is_stored(daemon: Daemon) -> None:
+async def test_stored_key_passes_all_steps(daemon: Daemon) -> None:
     async with sandbox() as provider:
         key = await store_key(daemon, provider)
         result = await _test(daemon)
-        assert (_said(result), result["keyId"]) == ("oosoos", key["keyId"])
+        assert (_statuses(result), result["keyId"]) == ("oosoos", key["keyId"])
         assert result["steps"][4]["details"]["models"] > 0
         result = await _test(daemon, chat=True, model=MODEL)
-        assert _said(result) == "oosooo"
+        assert _statuses(result) == "oosooo"
         assert result["steps"][5]["details"]["model"] == MODEL
         result = await _test(daemon, chat=True)
         assert result["steps"][5]["details"]["model"]
 
 
-async def test_a_candidate_stores_nothing(daemon: Daemon) -> None:
+async def test_candidate_is_not_stored(daemon: Daemon) -> None:
     async with sandbox() as provider:
         result = await _test(daemon, **_candidate(provider.base_url), chat=True)
-        assert (_said(result), result["keyId"]) == ("oosoos", None)
+        assert (_statuses(result), result["keyId"]) == ("oosoos", None)
         assert "store the key" in result["steps"][5]["message"]
     assert (await daemon.request("key/list", {}))["items"] == []
 
 
-async def test_a_wrong_key(daemon: Daemon) -> None:
+async def test_wrong_key_fails_the_auth_step(daemon: Daemon) -> None:
     async with sandbox() as provider:
         result = await _test(daemon, **_candidate(provider.base_url, BAD_KEY))
-    assert _said(result) == "oosfss"
+    assert _statuses(result) == "oosfss"
     step = _failed(result)
     assert (step["kind"], step["action"]["type"]) == ("keyInvalid", "promptKey")
     assert step["details"]["httpStatus"] == 401
@@ -106,70 +107,74 @@ async def test_a_wrong_key(daemon: Daemon) -> None:
     assert BAD_KEY not in str(result)
 
 
-async def test_an_unknown_model(daemon: Daemon) -> None:
+async def test_unknown_model_fails_the_chat_step(daemon: Daemon) -> None:
     async with sandbox() as provider:
         await store_key(daemon, provider)
         result = await _test(daemon, chat=True, model="no-such-model")
-    assert _said(result) == "oosoof"
+    assert _statuses(result) == "oosoof"
     step = _failed(result)
     assert (step["kind"], step["action"]["type"]) == ("modelNotFound", "pickModel")
 
 
-async def test_a_key_that_was_switched_off(daemon: Daemon) -> None:
+async def test_disabled_key_fails_the_auth_step(daemon: Daemon) -> None:
     async with sandbox() as provider:
         key = await store_key(daemon, provider)
         await daemon.request("key/disable", {"keyId": key["keyId"]})
         result = await _test(daemon)
-    assert _said(result) == "oosfss"
+    assert _statuses(result) == "oosfss"
     step = _failed(result)
     assert (step["kind"], step["action"]["type"]) == ("keyDisabled", "enableKey")
 
 
-async def test_no_key_and_no_address(daemon: Daemon) -> None:
+async def test_without_key_and_address_all_steps_are_skipped(daemon: Daemon) -> None:
     result = await _test(daemon)
-    assert (_said(result), result["ok"], result["baseUrl"]) == ("ssssss", True, None)
+    assert (_statuses(result), result["ok"], result["baseUrl"]) == ("ssssss", True, None)
     assert result["steps"][3]["action"]["type"] == "promptKey"
 
 
-async def test_an_address_without_its_key(daemon: Daemon) -> None:
+async def test_address_without_a_key_tests_the_connection_only(daemon: Daemon) -> None:
     provider = next(
         r.id for r in load().values() if r.base_url and not r.keyless and "{" not in r.base_url
     )
     async with sandbox() as upstream:
         result = await _test(daemon, provider=provider, baseUrl=upstream.base_url)
-    assert _said(result) == "oossss"
+    assert _statuses(result) == "oossss"
 
 
-async def test_a_provider_that_needs_no_key(daemon: Daemon) -> None:
+async def test_keyless_provider_is_tested_without_a_key(daemon: Daemon) -> None:
     provider = next(r.id for r in load().values() if r.keyless)
     async with sandbox() as upstream:
         result = await _test(daemon, provider=provider, baseUrl=upstream.base_url)
-    assert _said(result)[:3] == "oos"
+    assert _statuses(result)[:3] == "oos"
     assert result["steps"][3]["status"] != "skipped"
 
 
 @pytest.mark.parametrize(
-    ("url", "said", "reason"),
+    ("url", "statuses", "reason"),
     [
         ("https://nobody.invalid/v1", "fsssss", "dns"),
         ("https://127.0.0.1:{port}/v1", "ofssss", "refused"),
     ],
 )
-async def test_nobody_there(daemon: Daemon, url: str, said: str, reason: str) -> None:
-    with socket.socket() as taken:  # bound and not listening: nobody else gets this port
-        taken.bind(("127.0.0.1", 0))
-        url = url.format(port=taken.getsockname()[1])
+async def test_unreachable_host_fails_the_connection_step(
+    daemon: Daemon, url: str, statuses: str, reason: str
+) -> None:
+    with socket.socket() as bound:  # not listening, and no other process gets this port
+        bound.bind(("127.0.0.1", 0))
+        url = url.format(port=bound.getsockname()[1])
         result = await _test(daemon, **_candidate(url))
-    assert _said(result) == said
+    assert _statuses(result) == statuses
     step = _failed(result)
     assert (step["kind"], step["details"]["reason"]) == ("network", reason)
     assert step["action"]["type"] == "checkNetwork"
 
 
-async def test_an_untrusted_certificate(daemon: Daemon, serve: Serve, authority: Authority) -> None:
+async def test_untrusted_certificate_fails_the_tls_step(
+    daemon: Daemon, serve: Serve, authority: Authority
+) -> None:
     async with serve("hang", tls=authority.server()) as upstream:
         result = await _test(daemon, **_candidate(upstream.url))
-    assert _said(result) == "oofsss"
+    assert _statuses(result) == "oofsss"
     step = _failed(result)
     assert (step["kind"], step["details"]["certificate"]) == ("network", "untrusted")
     assert step["action"]["type"] == "editSettings"
@@ -187,24 +192,24 @@ REDIRECT = b"HTTP/1.1 302 Found\r\nlocation: http://portal.test/\r\ncontent-leng
     ("answer", "kind"),
     [(PORTAL, "network"), (REDIRECT, "providerRedirect"), (b"SSH-2.0-x\r\n\r\n", "providerError")],
 )
-async def test_somebody_else_answers(
+async def test_answer_of_another_server_fails_the_auth_step(
     daemon: Daemon, serve: Serve, answer: bytes, kind: str
 ) -> None:
     async with serve(answer, "close") as upstream:
         result = await _test(daemon, **_candidate(upstream.url))
-    assert _said(result) == "oosfss"
+    assert _statuses(result) == "oosfss"
     assert _failed(result)["kind"] == kind
 
 
-async def test_it_can_be_cancelled(daemon: Daemon, serve: Serve) -> None:
+async def test_cancelled_test_closes_its_connection(daemon: Daemon, serve: Serve) -> None:
     async with serve("hang") as upstream:
-        asked = daemon.send("provider/test", {"provider": GENERIC} | _candidate(upstream.url))
+        request_id = daemon.send("provider/test", {"provider": GENERIC} | _candidate(upstream.url))
         await upstream.reached.wait()
-        daemon.notify("$/cancelRequest", {"id": asked})
+        daemon.notify("$/cancelRequest", {"id": request_id})
         with pytest.raises(RpcError) as caught:
-            await daemon.answer(asked)
+            await daemon.answer(request_id)
         assert caught.value.kind == "cancelled"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_MAX_S):
             await upstream.gone.wait()
 
 
@@ -218,16 +223,16 @@ async def test_it_can_be_cancelled(daemon: Daemon, serve: Serve) -> None:
         {"fields": {"nothing": "x"}},
     ],
 )
-async def test_a_question_that_does_not_fit_is_an_error(daemon: Daemon, params: Any) -> None:
+async def test_invalid_params_are_an_error(daemon: Daemon, params: Any) -> None:
     with pytest.raises(RpcError) as caught:
         await daemon.request("provider/test", {"provider": GENERIC} | params)
     assert caught.value.kind in {"notFound", "invalidParams"}
 
 
 class _Endless:
-    """A way whose second leg never ends."""
+    """A connection probe whose second step never ends."""
 
-    left = False
+    closed = False
 
     async def probe_connection(self, _url: str) -> AsyncGenerator[Step, None]:
         details: JsonObject = {"addresses": ["192.0.2.7"]}
@@ -235,19 +240,21 @@ class _Endless:
             yield Step("dns", "a.test:443", proxied=False, duration_ms=1, details=details)
             await asyncio.Event().wait()
         finally:
-            self.left = True
+            self.closed = True
 
 
-async def test_the_whole_test_has_an_end() -> None:
-    way, nobody = _Endless(), cast("Any", None)
+async def test_hanging_step_ends_with_a_timeout() -> None:
+    probe, unused = _Endless(), cast("Any", None)
     record = BARE.model_copy(update={"base_url": "https://a.test"})
     keys = Keys((record,), refuses=KeyMissing("none"))
-    room = Diagnostics(cast("Any", keys), way, nobody, nobody, nobody, SealingKey(), timeout_ms=50)
+    diagnostics = Diagnostics(
+        cast("Any", keys), probe, unused, unused, unused, SealingKey(), timeout_ms=50
+    )
     session = Session("default", RecordingClient(), None, Features())
-    result = await room.test(session, ProviderTestParams(provider=BARE.id))
+    result = await diagnostics.test(session, ProviderTestParams(provider=BARE.id))
     assert [step.status for step in result.steps] == ["ok", "failed", *["skipped"] * 4]
     assert (result.steps[1].kind, result.steps[1].details) == ("timeout", {"phase": "total"})
-    assert way.left
+    assert probe.closed
 
 
 def _model(name: str, price: str | None = None, **more: Any) -> ModelInfo:
@@ -271,5 +278,5 @@ def _model(name: str, price: str | None = None, **more: Any) -> ModelInfo:
         ([_model("embeds", chat=False)], None),
     ],
 )
-def test_which_model_is_asked(models: list[ModelInfo], chosen: str | None) -> None:
+def test_cheapest_listed_chat_model_is_chosen(models: list[ModelInfo], chosen: str | None) -> None:
     assert cheapest_chat_model(models) == chosen

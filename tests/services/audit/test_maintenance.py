@@ -114,17 +114,17 @@ class Maintained:
             if event == "key.use"
         ]
 
-    def refuse(self, folder: Path) -> Callable[[], None]:
+    def refuse_inserts(self, folder: Path) -> Callable[[], None]:
         with tampering(folder) as raw:
             raw.execute(
                 "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'x'); END"
             )
 
-        def accept() -> None:
+        def allow() -> None:
             with tampering(folder) as raw:
                 raw.execute("DROP TRIGGER no")
 
-        return accept
+        return allow
 
     def anchor(self) -> bytes:
         return next((self.fixture.places.state).glob("anchor-*")).read_bytes()
@@ -195,13 +195,13 @@ async def test_counts_that_fail_to_write_are_written_later(
     maintained.start()
     maintained.use()
     await maintained.settled()
-    accept = maintained.refuse(tmp_path)
+    allow = maintained.refuse_inserts(tmp_path)
     maintained.use(2)
     maintained.now_s += USES_FLUSH_MS / 1000
     await maintained.settled()
     assert (maintained.counter.waiting, await maintained.counts()) == (2, [("ok", 1)])
     maintained.use(3)
-    accept()
+    allow()
     maintained.now_s += USES_FLUSH_MS / 1000
     await maintained.settled()
     assert (maintained.counter.waiting, await maintained.counts()) == (0, [("ok", 1), ("ok", 5)])
@@ -210,11 +210,11 @@ async def test_counts_that_fail_to_write_are_written_later(
 async def test_session_entry_that_fails_to_write_is_written_later(
     maintained: Maintained, tmp_path: Path
 ) -> None:
-    accept = maintained.refuse(tmp_path)
+    allow = maintained.refuse_inserts(tmp_path)
     maintained.start()
     maintained.use()
     await maintained.settled()
-    accept()
+    allow()
     maintained.use()
     await maintained.settled()
     assert [event for event, _ in await maintained.entries()] == ["session.opened", "key.use"]
@@ -260,9 +260,9 @@ async def test_uses_of_a_key_are_recorded_before_its_change(maintained: Maintain
     maintained.start()
     maintained.use()
     await maintained.settled()
-    other = await maintained.fixture.put()
+    second = await maintained.fixture.put()
     maintained.use(2)
-    maintained.counter.count(other, "ok", at=now_ms())
+    maintained.counter.count(second, "ok", at=now_ms())
 
     def disable(tx: VaultTx) -> None:
         row = keys.set_state(

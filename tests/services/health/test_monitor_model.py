@@ -1,9 +1,9 @@
-"""Soft-disable, against a model of it that was written from its description.
+"""Soft-disable compared with a model that was written from its description.
 
-Two real watches, as two processes have them, over one real store. Time is ours: calls overlap, the
-clock of a process that starts anew is days off, processes die while a probe waits, keys are
-replaced, switched off and re-enabled under way. After each step the store must hold what the model
-says. The model remembers what happened and shares no code with the rule.
+Two real monitors over one real store, as in two processes. The test moves the time: calls overlap,
+a process starts with a clock that is days off, processes die while a probe waits, keys are rotated,
+disabled and re-enabled meanwhile. After each step the store must equal the model, which shares no
+code with the rule.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _SILENT: tuple[HealthClass, ...] = ("forbiddenScope", "notFromProvider", "neutra
 
 @dataclass
 class Model:
-    """What the description says: the history of one key, and nothing derived from it.
+    """The description as a model: the history of one key.
 
-    `row` holds when each rejection of the row was recorded, by the clock of whoever did.
+    `row` has the time of each counted rejection, by the clock of the process that recorded it.
     """
 
     fresh_at: int
@@ -71,7 +71,7 @@ class Model:
         return self.state in {"active", "suspect"}
 
     def answer(self, seen: HealthClass, version: int, started: int, now: int) -> None:
-        """An answer arrives, to a call that began when the key had that version."""
+        """Receive the answer of a call that began when the key had that version."""
         if version != self.version or not self.usable:
             return
         if seen == "authOk":
@@ -107,7 +107,7 @@ class Model:
             self.state, self.due_at, self.inconclusive = "suspect", now + _DELAY_MS, 0
 
     def probed(self, verdict: Verdict, due_at: int, now: int) -> None:
-        """A confirming probe that was planned for `due_at` is answered."""
+        """Receive the verdict of the confirming probe that was scheduled for `due_at`."""
         if self.state != "suspect" or self.due_at != due_at:
             return
         if verdict in {"valid", "validRestricted", "noFunds"}:
@@ -122,7 +122,7 @@ class Model:
             self.due_at, self.inconclusive = now, 0
 
     def renew(self, now: int, *, rotate: bool) -> None:
-        """A person stores another secret, or uses a disabled key again."""
+        """Rotate or re-enable the key."""
         self.state, self.fresh_at, self.row, self.due_at = "active", now, [], None
         self.worked_since_fresh, self.inconclusive = False, 0
         if rotate:
@@ -131,20 +131,20 @@ class Model:
 
 
 class Client:
-    """Dismisses every prompt, and counts them."""
+    """Dismisses every prompt and counts them."""
 
     def __init__(self) -> None:
         self.prompts = 0
 
     def notify(self, _method: str, _params: Any) -> None:
-        """Hear it."""
+        """Ignore it."""
 
     async def prompt(self, _request: Any) -> None:
         self.prompts += 1
 
 
 class Tasks(Background):
-    """Knows whether everything that was started is waiting for its time."""
+    """Background tasks that can be awaited until all of them sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,39 +157,39 @@ class Tasks(Background):
             await self._changed.wait_for(lambda: len(self._tasks) <= len(self.asleep))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start work, and take note of its end."""
-        super().start(self._noted(work))
+        """Start a task and report its end."""
+        super().start(self._reported(work))
 
-    async def _noted(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _reported(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         finally:
-            asyncio.get_running_loop().call_soon(self._note)
+            asyncio.get_running_loop().call_soon(self._report)
 
-    def _note(self) -> None:
-        self._notes = asyncio.ensure_future(self.note())
+    def _report(self) -> None:
+        self._reports = asyncio.ensure_future(self.changed())
 
-    async def note(self) -> None:
-        """Say that a task sleeps or has ended."""
+    async def changed(self) -> None:
+        """Report that a task sleeps or has ended."""
         async with self._changed:
             self._changed.notify_all()
 
 
 class Process:
-    """One process: its watch, its way to the store, and its clock, which begins as the wall's."""
+    """One process: its monitor, its store, and its clock, which starts as the wall clock."""
 
-    def __init__(self, world: VaultFixture, true_ms: int, wall_ms: int) -> None:
-        self.world = world
+    def __init__(self, fixture: VaultFixture, true_ms: int, wall_ms: int) -> None:
+        self.fixture = fixture
         self.true_ms = true_ms
         self.offset = wall_ms - true_ms
         self.client = Client()
         self.verdict: Verdict = "unknown"
         self.tasks = Tasks()
         self.session = Session(ACCOUNT, cast("Any", self.client), None, Features())
-        audit = AuditService(world.vault, world.audit, lambda: None)
-        usage = UsageRecorder(world.vault, audit, UsageCounter(lambda: None))
+        audit = AuditService(fixture.vault, fixture.audit, lambda: None)
+        usage = UsageRecorder(fixture.vault, audit, UsageCounter(lambda: None))
         self.monitor = HealthMonitor(
-            world.vault,
+            fixture.vault,
             audit,
             usage,
             self.tasks,
@@ -215,13 +215,13 @@ class Process:
         )
 
     async def enable_if_unchanged(self, _session: Session, _row: KeyRow) -> None:
-        raise AssertionError("nobody chose that")
+        raise AssertionError("every prompt is dismissed")
 
     async def _sleep(self, seconds: float) -> None:
         until = self.true_ms + round(seconds * 1000)
         entry = until, asyncio.get_running_loop().create_future()
         self.tasks.asleep.append(entry)
-        await self.tasks.note()
+        await self.tasks.changed()
         try:
             await entry[1]
         finally:
@@ -230,7 +230,7 @@ class Process:
 
 @dataclass
 class Call:
-    """A call under way: by whom, with what key as it was then, since when."""
+    """A running call: its process, the key as it was at the start, and the start."""
 
     process: Process
     row: KeyRow
@@ -238,7 +238,7 @@ class Call:
 
 
 class SoftDisable(RuleBasedStateMachine):
-    """What may happen to one key."""
+    """The events of one key's life."""
 
     steps: ClassVar[int] = 0
 
@@ -247,23 +247,23 @@ class SoftDisable(RuleBasedStateMachine):
         self._loop = asyncio.new_event_loop()
         self._folder = tempfile.TemporaryDirectory()
         self.true_ms, self.jump_ms = 400 * _DAY, 0
-        self.worlds = [VaultFixture(Path(self._folder.name)) for _ in range(2)]
+        self.fixtures = [VaultFixture(Path(self._folder.name)) for _ in range(2)]
         self.prompted = 0
         self.calls: list[Call] = []
         self._run(self._open())
-        self.processes = [Process(world, self.true_ms, self.true_ms) for world in self.worlds]
+        self.processes = [Process(fixture, self.true_ms, self.true_ms) for fixture in self.fixtures]
         self.model = Model(fresh_at=self.true_ms)
 
     async def _open(self) -> None:
-        await self.worlds[0].initialize()
-        await self.worlds[1].vault.unlock()
-        self.key_id = (await self.worlds[0].put()).key_id
+        await self.fixtures[0].initialize()
+        await self.fixtures[1].vault.unlock()
+        self.key_id = (await self.fixtures[0].put()).key_id
 
         def fresh(tx: VaultTx) -> None:
             health = {"fresh_since": self.true_ms}
             keys.set_health(tx, ACCOUNT, self.key_id, version=1, health=health)
 
-        await self.worlds[0].vault.transaction(fresh)
+        await self.fixtures[0].vault.transaction(fresh)
 
     def teardown(self) -> None:
         self._run(self._close())
@@ -273,14 +273,14 @@ class SoftDisable(RuleBasedStateMachine):
     async def _close(self) -> None:
         for process in self.processes:
             await process.tasks.aclose()
-        for world in self.worlds:
-            await world.vault.aclose()
+        for fixture in self.fixtures:
+            await fixture.vault.aclose()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(work)
 
     def _row(self) -> KeyRow:
-        return self._run(self.worlds[0].vault.read(lambda tx: keys.get(tx, ACCOUNT, self.key_id)))
+        return self._run(self.fixtures[0].vault.read(lambda tx: keys.get(tx, ACCOUNT, self.key_id)))
 
     @rule(
         ms=st.sampled_from([1, 500, 1_999, 2_000, 2_001, 20_000, 30_001, 60_001, 120_000, 900_001])
@@ -291,8 +291,8 @@ class SoftDisable(RuleBasedStateMachine):
             process.true_ms = self.true_ms
 
     @rule(days=st.sampled_from([-1, 1]))
-    def somebody_sets_the_clock(self, days: int) -> None:
-        """Nobody notices but whoever starts afterwards."""
+    def the_wall_clock_is_set(self, days: int) -> None:
+        """Only a process that starts later is affected."""
         self.jump_ms += days * _DAY
 
     @rule(which=st.integers(0, 1))
@@ -301,7 +301,7 @@ class SoftDisable(RuleBasedStateMachine):
         self._run(old.tasks.aclose())
         self.prompted += old.client.prompts
         wall_ms = self.true_ms + self.jump_ms
-        self.processes[which] = Process(old.world, self.true_ms, wall_ms)
+        self.processes[which] = Process(old.fixture, self.true_ms, wall_ms)
         self.calls = [call for call in self.calls if call.process is not old]
 
     @precondition(lambda self: self.model.usable and len(self.calls) < 20)
@@ -337,7 +337,7 @@ class SoftDisable(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.usable)
     @rule(which=st.integers(0, 1), count=st.integers(2, 4))
-    def one_glitch_hits_calls_that_run_together(self, which: int, count: int) -> None:
+    def concurrent_calls_are_rejected(self, which: int, count: int) -> None:
         process = self.processes[which]
         calls = [Call(process, self._row(), process.now())] * count
         for call in calls:
@@ -373,7 +373,7 @@ class SoftDisable(RuleBasedStateMachine):
         ),
     )
     def a_probe_is_answered(self, data: st.DataObject, verdict: Verdict) -> None:
-        """The first of a process's probes; time passes until it is due."""
+        """The first of a process's probes, after its delay."""
         process = data.draw(st.sampled_from([p for p in self.processes if p.tasks.asleep]))
         until, sleeper = min(process.tasks.asleep, key=lambda entry: entry[0])
         self.time_passes(max(0, until - self.true_ms))
@@ -389,16 +389,16 @@ class SoftDisable(RuleBasedStateMachine):
         self.model.probed(verdict, due_at, process.now())
 
     @rule(which=st.integers(0, 1))
-    def the_person_stores_another_secret(self, which: int) -> None:
+    def the_person_rotates_the_key(self, which: int) -> None:
         process = self.processes[which]
 
         def rotate(tx: VaultTx) -> None:
             row = keys.rotate(tx, ACCOUNT, self.key_id, {"apiKey": Secret("another")}, at=1)
             health = {"fresh_since": process.now()}
             keys.set_health(tx, ACCOUNT, self.key_id, version=row.version, health=health)
-            process.world.note(tx, "key.rotated", self.key_id)
+            process.fixture.note(tx, "key.rotated", self.key_id)
 
-        self._run(process.world.vault.transaction(rotate))
+        self._run(process.fixture.vault.transaction(rotate))
         self.model.renew(process.now(), rotate=True)
 
     @precondition(lambda self: not self.model.usable)
@@ -410,25 +410,25 @@ class SoftDisable(RuleBasedStateMachine):
             row = keys.get(tx, ACCOUNT, self.key_id)
             fresh = to_row(renewed(health_of(row), process.now()))
             keys.set_state(tx, ACCOUNT, self.key_id, to="active", at=1, health=fresh)
-            process.world.note(tx, "key.reenabled", self.key_id)
+            process.fixture.note(tx, "key.reenabled", self.key_id)
 
-        self._run(process.world.vault.transaction(enable))
+        self._run(process.fixture.vault.transaction(enable))
         self.model.renew(process.now(), rotate=False)
 
     @precondition(lambda self: self.model.state != "userDisabled")
     @rule(which=st.integers(0, 1))
-    def the_person_switches_the_key_off(self, which: int) -> None:
+    def the_person_disables_the_key(self, which: int) -> None:
         process = self.processes[which]
 
         def disable(tx: VaultTx) -> None:
             keys.set_state(tx, ACCOUNT, self.key_id, to="userDisabled", at=1)
-            process.world.note(tx, "key.user_disabled", self.key_id)
+            process.fixture.note(tx, "key.user_disabled", self.key_id)
 
-        self._run(process.world.vault.transaction(disable))
+        self._run(process.fixture.vault.transaction(disable))
         self.model.state = "userDisabled"
 
     @invariant()
-    def the_store_holds_what_the_model_says(self) -> None:
+    def the_store_equals_the_model(self) -> None:
         SoftDisable.steps += 1
         row, model = self._row(), self.model
         assert (row.state, row.version) == (model.state, model.version)
@@ -441,7 +441,7 @@ class SoftDisable(RuleBasedStateMachine):
         assert (health.probe_at or None) == model.due_at
 
     @invariant()
-    def the_person_is_asked_once_for_each_disable(self) -> None:
+    def each_disable_prompts_once(self) -> None:
         now = sum(process.client.prompts for process in self.processes)
         assert self.prompted + now == self.model.prompts
 
@@ -460,13 +460,13 @@ def _check(examples: int, steps: int) -> None:
     )
 
 
-def test_the_watch_does_what_the_model_says() -> None:
+def test_monitor_agrees_with_the_model() -> None:
     _check(8, 40)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_the_watch_does_what_the_model_says_in_50_000_steps() -> None:
+def test_monitor_agrees_with_the_model_for_50_000_steps() -> None:
     before, steps = SoftDisable.steps, 0
     while steps < 50_000:  # a run may end early
         _check(100, 100)

@@ -1,4 +1,4 @@
-"""The counting rule of soft-disable, walked as a table of what happens when."""
+"""The counting rule of soft-disable, as a table of observations and steps."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ ONCE = Health(fresh_since=_DAY, accepted_at=_DAY - 1)  # worked once, and was re
 SUSPECT = replace(PROVEN, suspect=True, rejections=3, rejected_at=5, probe_at=_DAY)
 _LATE = POLICY.overdue_ms
 
-# Each row: a name, then what is seen: (class, started at, recorded at), in milliseconds after a
-# day, and the steps that must follow.
+# Each row: a name, a health, observations (class, started at, recorded at) in milliseconds after a
+# day, and the expected steps.
 _ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] = [
     ("three in a row make a key suspect", PROVEN,
      [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authInvalid", 5 * _S, 7 * _S)],
      ["saved", "saved", "suspect"]),
-    ("calls that were under way together count once", PROVEN,
+    ("rejections of concurrent calls count once", PROVEN,
      [("authInvalid", 0, 1 * _S), ("authInvalid", 0, 4 * _S), ("authInvalid", 1 * _S, 7 * _S)],
      ["saved", "nothing", "nothing"]),
     ("closer than two seconds counts once", PROVEN,
@@ -51,11 +51,11 @@ _ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] =
     ("a quarter of an hour breaks the row", PROVEN,
      [("authInvalid", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S),
       ("authInvalid", 1000 * _S, 1001 * _S)], ["saved", "saved", "saved"]),
-    ("what is not about the key never counts", PROVEN,
+    ("an answer that does not concern the key never counts", PROVEN,
      [("forbiddenScope", 0, 1), ("notFromProvider", 2 * _S, 3 * _S), ("neutral", 9 * _S, 9 * _S)],
      ["nothing", "nothing", "nothing"]),
-    ("the provider's last word needs no row", PROVEN, [("authDead", 0, 1)], ["suspect"]),
-    ("the provider's last word is no glitch of a second ago", PROVEN,
+    ("authDead needs no row", PROVEN, [("authDead", 0, 1)], ["suspect"]),
+    ("authDead counts right after a rejection", PROVEN,
      [("authInvalid", 0, 1 * _S), ("authDead", 0, 1 * _S + 1)], ["saved", "suspect"]),
     ("a suspect key is not suspected again", PROVEN,
      [("authDead", 0, 1), ("authInvalid", 3 * _S, 4 * _S)], ["suspect", "nothing"]),
@@ -67,10 +67,10 @@ _ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] =
      [("authInvalid", 0, _DAY), ("authOk", 1 * _S, 2 * _S)], ["saved", "saved"]),
     ("a suspect key that is accepted is cleared", PROVEN,
      [("authDead", 0, 1), ("authOk", 3 * _S, 4 * _S)], ["suspect", "cleared"]),
-    ("words that fit a wrong address count once the address has worked", PROVEN,
+    ("authUnsure counts once the address has worked", PROVEN,
      [("authUnsure", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authUnsure", 5 * _S, 7 * _S)],
      ["saved", "saved", "suspect"]),
-    ("words that fit a wrong address never count before it has worked", Health(fresh_since=1),
+    ("authUnsure never counts before the address has worked", Health(fresh_since=1),
      [("authUnsure", 0, 1 * _S), ("authUnsure", 2 * _S, 4 * _S), ("authInvalid", 5 * _S, 7 * _S)],
      ["nothing", "nothing", "saved"]),
     ("nothing counts just after a store", Health(fresh_since=_DAY),
@@ -82,10 +82,10 @@ _ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] =
      [("authOk", 0, 1 * _S), ("authInvalid", 2 * _S, 3 * _S)], ["saved", "saved"]),
     ("nothing counts just after a re-enable", ONCE,
      [("authInvalid", 0, 1 * _S), ("authUnsure", 0, POLICY.grace_ms - 1)], ["nothing", "nothing"]),
-    ("a re-enabled key that is dead is found again, at a doubtful address too", ONCE,
+    ("a re-enabled dead key becomes suspect again, by authUnsure too", ONCE,
      [("authUnsure", 200 * _S, 201 * _S), ("authUnsure", 210 * _S, 211 * _S),
       ("authUnsure", 220 * _S, 221 * _S)], ["saved", "saved", "suspect"]),
-    ("a clock behind that of another process disables nobody, and goes on from here", PROVEN,
+    ("a clock behind another process's disables nothing and counts on from here", PROVEN,
      [("authInvalid", 0, _DAY), ("authInvalid", 1 * _S, 2 * _S), ("authInvalid", 3 * _S, 5 * _S),
       ("authInvalid", 6 * _S, 8 * _S)], ["saved", "saved", "saved", "suspect"]),
     ("a clock a day ahead of another's breaks the row", PROVEN,
@@ -94,21 +94,21 @@ _ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] =
     ("an acceptance by a clock a day behind ends the grace as well", Health(fresh_since=2 * _DAY),
      [("authOk", 0, 1 * _S), ("authInvalid", 2 * _S, 4 * _S), ("authInvalid", 5 * _S, 7 * _S),
       ("authInvalid", 8 * _S, 9 * _S)], ["saved", "saved", "saved", "suspect"]),
-    ("a suspect key whose prober is gone is asked about at the next use", SUSPECT,
+    ("the overdue probe of a suspect key is resumed at the next use", SUSPECT,
      [("authInvalid", 0, 0), ("neutral", 0, _LATE), ("neutral", 0, _LATE + 1),
       ("neutral", 0, _LATE + 2)],
      ["nothing", "nothing", "resumed", "nothing"]),
-    ("a use that is accepted needs no prober", SUSPECT, [("authOk", 0, 1)], ["cleared"]),
-    ("a probe that another clock planned for next week is nobody's",
+    ("an accepted use clears a suspect key", SUSPECT, [("authOk", 0, 1)], ["cleared"]),
+    ("a probe that another clock scheduled for next week is resumed",
      replace(SUSPECT, probe_at=8 * _DAY), [("neutral", 0, 1)], ["resumed"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "health", "seen", "steps"), _ROWS, ids=[row[0] for row in _ROWS])
-def test_the_row(
+def test_rejections_in_a_row(
     name: str, health: Health, seen: list[tuple[HealthClass, int, int]], steps: list[str]
 ) -> None:
-    taken = []
+    actual = []
     for what, started, at in seen:
         health, step = observe(
             health,
@@ -118,9 +118,9 @@ def test_the_row(
             delay_ms=_DELAY_MS,
             policy=POLICY,
         )
-        taken.append(step)
+        actual.append(step)
         assert step != "suspect" or health.probe_at == _DAY + at + _DELAY_MS
-    assert taken == steps, name
+    assert actual == steps, name
 
 
 _VERDICTS: list[tuple[Verdict, str]] = [
@@ -137,14 +137,14 @@ _VERDICTS: list[tuple[Verdict, str]] = [
 
 
 @pytest.mark.parametrize(("verdict", "step"), _VERDICTS)
-def test_the_confirming_probe_decides(verdict: Verdict, step: str) -> None:
-    after, taken = confirm(SUSPECT, verdict, now=_DAY, policy=POLICY)
-    assert taken == step
+def test_confirming_probe_decides(verdict: Verdict, step: str) -> None:
+    after, actual = confirm(SUSPECT, verdict, now=_DAY, policy=POLICY)
+    assert actual == step
     assert after.suspect == (step == "reprobe")
     assert after.proven
 
 
-def test_a_probe_that_can_never_tell_leaves_the_key_to_its_next_use() -> None:
+def test_inconclusive_probes_leave_the_key_suspect() -> None:
     health, now, waits, steps = SUSPECT, _DAY, [], []
     for _ in range(len(POLICY.reprobe_delays_ms) + 1):
         health, step = confirm(health, "unreachable", now=now, policy=POLICY)
@@ -175,14 +175,14 @@ _REPEATS: list[tuple[str, Health, HealthClass, int, bool]] = [
 
 
 @pytest.mark.parametrize(("name", "health", "seen", "now", "worth"), _REPEATS)
-def test_what_is_worth_one_more_try(
+def test_rejected_call_of_a_recently_working_key_is_repeated(
     name: str, health: Health, seen: HealthClass, now: int, *, worth: bool
 ) -> None:
     delay_ms = repeat_ms(health, seen, now=now, policy=POLICY)
     assert delay_ms == (POLICY.repeat_delay_ms if worth else None), name
 
 
-def test_a_rejection_leaves_its_evidence_and_goes_through_a_row_unchanged() -> None:
+def test_evidence_of_a_rejection_survives_storage() -> None:
     seen = Observation("authDead", 403, "req_1")
     health, _ = observe(PROVEN, seen, started_at=2, now=3, delay_ms=4, policy=POLICY)
     assert (health.health, health.http_status, health.request_id) == ("authDead", 403, "req_1")
@@ -193,7 +193,7 @@ def test_a_rejection_leaves_its_evidence_and_goes_through_a_row_unchanged() -> N
     assert health_from_row({}, fresh_since=77, suspect=False) == Health(fresh_since=77)
 
 
-def test_a_re_enabled_key_has_its_grace_unless_the_probe_accepted_it() -> None:
+def test_re_enabled_key_has_a_grace_period_until_it_is_accepted() -> None:
     fresh = renewed(SUSPECT, _DAY)
     assert not fresh.proven
     assert fresh.accepted_at == SUSPECT.accepted_at
@@ -204,7 +204,7 @@ def test_a_re_enabled_key_has_its_grace_unless_the_probe_accepted_it() -> None:
 
 
 @pytest.mark.parametrize("off_ms", [0, CLOCK_SKEW_MAX_MS, -CLOCK_SKEW_MAX_MS])
-def test_a_refused_signature_is_about_the_key_while_the_clocks_agree(off_ms: int) -> None:
+def test_refused_signature_counts_while_the_clocks_agree(off_ms: int) -> None:
     fault = Fault("keyInvalid", "authInvalid", "no", provider_time_ms=_DAY)
     assert allow_for_clock_skew(fault, _DAY + off_ms) is fault
 
@@ -217,7 +217,7 @@ def test_a_refused_signature_is_about_the_key_while_the_clocks_agree(off_ms: int
         (-_DAY, "1440 minutes behind"),
     ],
 )
-def test_a_refused_signature_is_not_while_they_do_not(off_ms: int, words: str) -> None:
+def test_refused_signature_is_neutral_when_the_clocks_differ(off_ms: int, words: str) -> None:
     fault = Fault("keyInvalid", "authInvalid", "no", provider_time_ms=_DAY)
     after = allow_for_clock_skew(fault, _DAY + off_ms)
     assert after.health == "neutral"
@@ -231,7 +231,7 @@ _CLASSES: list[HealthClass] = ["authOk", "authInvalid", "forbiddenScope", "neutr
 
 @given(st.lists(st.tuples(st.sampled_from(_CLASSES), st.integers(-_DAY, _DAY))))
 def test_two_rejections_never_make_a_key_suspect(seen: list[tuple[HealthClass, int]]) -> None:
-    """Whatever the clock does: suspicion needs three rejections since the last acceptance."""
+    """Whatever the clock does, a suspect key had three rejections since its last acceptance."""
     health, rejections = PROVEN, 0
     for what, at in seen:
         now = 2 * _DAY + at

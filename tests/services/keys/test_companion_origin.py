@@ -1,4 +1,4 @@
-"""Two lists of models and the probe, on a companion origin that is asked only by default."""
+"""Model lists and the probe at a companion origin, which is used for the default address only."""
 
 from __future__ import annotations
 
@@ -68,20 +68,20 @@ _DENIED: Final = _answer(
 
 @dataclass
 class _OneKey:
-    """Stands in for `CredentialResolver`: one grant for everybody."""
+    """Stands in for `CredentialResolver` with one credential."""
 
-    grant: Credential
+    credential: Credential
 
     def record(self, *_: Any) -> Any:
-        return self.grant.record
+        return self.credential.record
 
     async def resolve_key(self, *_: Any) -> Credential:
-        return self.grant
+        return self.credential
 
 
 async def _list(transport: ScriptedTransport, *, default: bool = True) -> ModelListResult:
-    grant = Credential(RECORD, _HERE if default else _ELSEWHERE, default, _PAIR)
-    models = ModelService(cast("CredentialResolver", _OneKey(grant)), transport)
+    credential = Credential(RECORD, _HERE if default else _ELSEWHERE, default, _PAIR)
+    models = ModelService(cast("CredentialResolver", _OneKey(credential)), transport)
     params = ModelListParams(provider=RECORD.id, limit=1000)
     return await models.list(_SESSION, params)
 
@@ -112,20 +112,20 @@ async def test_models_and_profiles_are_one_list() -> None:
         assert request.headers.get("x-amz-security-token") == "test-token-0123456789abcdef"
 
 
-async def test_profiles_that_may_not_be_listed_leave_the_models() -> None:
+async def test_forbidden_profile_list_leaves_the_models() -> None:
     lists = [_LISTS["/foundation-models"], _DENIED]
     result = await _list(ScriptedTransport(lists))
     assert _live(result) == {"a.b-v1:0": True, "a.embed-v1": False}
     assert [failure.kind for failure in result.failures] == ["keyForbidden"]
 
 
-async def test_models_that_may_not_be_listed_are_a_failure() -> None:
+async def test_forbidden_model_list_is_a_failure() -> None:
     result = await _list(ScriptedTransport([_DENIED]))
     assert _live(result) == {}
     assert [failure.kind for failure in result.failures] == ["keyForbidden"]
 
 
-async def test_another_origin_is_asked_once_and_nobody_else() -> None:
+async def test_own_origin_gets_the_only_request() -> None:
     transport = ScriptedTransport([_LISTS["/models"]])
     assert _live(await _list(transport, default=False)) == {"alias": None}
     assert [request.url for request in transport.requests] == [f"{_ELSEWHERE}/models"]
@@ -133,15 +133,15 @@ async def test_another_origin_is_asked_once_and_nobody_else() -> None:
 
 @pytest.mark.parametrize(("fields", "scheme"), [(_PAIR, "AWS4-HMAC-SHA256 "), (_BEARER, "Bearer ")])
 @pytest.mark.parametrize("default", [True, False])
-async def test_the_probe_asks_the_control_plane_of_the_region(
+async def test_probe_asks_the_control_plane_of_the_region(
     fields: dict[str, Secret | str],
     scheme: str,
     default: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
     answer = _LISTS["/foundation-models"] if default else _LISTS["/models"]
     transport = ScriptedTransport([answer], keep_headers=True)
-    grant = Credential(RECORD, _HERE if default else _ELSEWHERE, default, fields)
-    result = await Prober(transport).probe(grant.candidate)
+    credential = Credential(RECORD, _HERE if default else _ELSEWHERE, default, fields)
+    result = await Prober(transport).probe(credential.candidate)
     assert (result.verdict, result.models_seen) == ("valid", 2 if default else None)
     [request] = transport.requests
     assert request.url == (
@@ -151,7 +151,7 @@ async def test_the_probe_asks_the_control_plane_of_the_region(
     assert (request.headers.get("authorization") or "").startswith(scheme)
 
 
-async def test_a_key_that_may_not_list_is_valid_with_restrictions() -> None:
-    grant = Credential(RECORD, _HERE, at_default_origin=True, fields=_PAIR)
-    result = await Prober(ScriptedTransport([_DENIED])).probe(grant.candidate)
+async def test_key_that_may_not_list_models_is_valid_with_restrictions() -> None:
+    credential = Credential(RECORD, _HERE, at_default_origin=True, fields=_PAIR)
+    result = await Prober(ScriptedTransport([_DENIED])).probe(credential.candidate)
     assert result.verdict == "validRestricted"

@@ -1,4 +1,4 @@
-"""Where a key may go: what is accepted comes out in one spelling, what is refused says why."""
+"""Base URLs: accepted ones in canonical form, refused ones with a reason."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "url", "origin"), _ACCEPTED)
-def test_accepted(text: str, url: str, origin: str) -> None:
+def test_accepted_base_url_is_canonical(text: str, url: str, origin: str) -> None:
     base = read_base_url(text)
     assert (base.url, base.origin) == (url, origin)
-    assert read_base_url(base.url) == base, "one spelling is read as itself"
+    assert read_base_url(base.url) == base, "the canonical form stays the same"
 
 
 @pytest.mark.parametrize("text", _REFUSED)
-def test_refused(text: str) -> None:
+def test_base_url_is_refused(text: str) -> None:
     # A line break at the very end is white space around what was pasted, and is cut off.
     if text.endswith("\n"):
         assert read_base_url(text).url == text.rstrip("/\n")
@@ -70,7 +70,7 @@ def test_refused(text: str) -> None:
         ("http://169.254.169.254", False),
     ],
 )
-def test_plain_http_on_a_private_address_has_to_be_asked_for(text: str, *, allowed: bool) -> None:
+def test_plain_http_to_a_private_address_needs_permission(text: str, *, allowed: bool) -> None:
     if allowed:
         assert read_base_url(text, allow_insecure=True).url == text
     else:

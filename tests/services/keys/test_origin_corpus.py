@@ -1,7 +1,6 @@
-"""Base URLs by the hundred: the accepted lead where Node says, the rest is refused on purpose.
+"""Hundreds of base URLs: accepted ones lead where Node and the HTTP stack lead, others are refused.
 
-Knows the corpus, Node's WHATWG `URL` as a second opinion, and the libraries that read the URL once
-more on its way to the socket. Must not know how we read a URL.
+Node's WHATWG `URL` is the second opinion; httpx and yarl read the URL before the socket is opened.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ _CORPUS: dict[str, list[list[str]]] = json.loads(
 _ROWS = [(name, *row) for name, rows in _CORPUS.items() for row in rows]
 _NODE = shutil.which("node")
 _PORTS = {"https:": "443", "http:": "80"}
-# Labels that IDNA does not know: we pass them on, Node goes nowhere.
+# Labels that IDNA does not know: byokd accepts them, and Node refuses them.
 _NODE_REFUSES = "punycode not valid"
 _READ = """
-const said = (text) => {
+const read = (text) => {
   try {
     const { protocol, hostname, port, pathname, username, password, search, hash } = new URL(text);
     return [protocol, hostname, port, pathname, username + password + search + hash];
   } catch { return null; }
 };
-console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0)).map(said)));
+console.log(JSON.stringify(JSON.parse(require("fs").readFileSync(0)).map(read)));
 """
 _needs_node = pytest.mark.skipif(_NODE is None, reason="needs node, the second opinion on a URL")
 _PIECES = st.sampled_from(
@@ -50,12 +49,12 @@ def _node(texts: list[str]) -> list[Any]:
     done = subprocess.run(
         [_NODE, "-e", _READ], input=json.dumps(texts), capture_output=True, text=True, check=True
     )
-    said: list[Any] = json.loads(done.stdout)
-    return said
+    parts: list[Any] = json.loads(done.stdout)
+    return parts
 
 
-def _agrees(base: BaseUrl, said: list[str]) -> bool:
-    protocol, host, port, path, rest = said
+def _agrees(base: BaseUrl, parts: list[str]) -> bool:
+    protocol, host, port, path, rest = parts
     path = path.rstrip("/") or "/"
     inner = base.url.split("/", 3)[3:]
     return (
@@ -73,35 +72,35 @@ def _read(text: str) -> BaseUrl | None:
         return None
 
 
-def test_every_row_is_what_the_corpus_says() -> None:
+def test_every_url_has_the_result_in_the_corpus() -> None:
     assert len({text for _, text, _ in _ROWS}) == len(_ROWS) >= 300
     for name, text, expected in _ROWS:
         try:
-            said = read_base_url(text).origin
+            actual = read_base_url(text).origin
         except InvalidParams as error:
-            said = error.user_message.removeprefix("this base URL is not accepted: ")
-        assert said == expected, (name, text)
+            actual = error.user_message.removeprefix("this base URL is not accepted: ")
+        assert actual == expected, (name, text)
 
 
 @_needs_node
-def test_what_is_accepted_leads_where_node_says() -> None:
+def test_accepted_url_has_the_origin_that_node_computes() -> None:
     accepted = [(name, text, base) for name, text, _ in _ROWS if (base := _read(text))]
     spellings = [text for _, text, _ in accepted] + [base.url for _, _, base in accepted]
-    for (name, text, base), said in zip(accepted * 2, _node(spellings), strict=True):
-        if said is None:
+    for (name, text, base), parts in zip(accepted * 2, _node(spellings), strict=True):
+        if parts is None:
             assert name == _NODE_REFUSES, text
         else:
-            assert _agrees(base, said), (name, text, said)
+            assert _agrees(base, parts), (name, text, parts)
     print(f"\n{len(_ROWS)} URLs: {len(accepted)} accepted, read alike by Node")
 
 
-def test_what_is_accepted_is_what_is_connected_to() -> None:
-    """httpx reads the URL first, and yarl its text; aiohttp connects to what yarl says."""
+def test_accepted_url_is_what_the_http_stack_connects_to() -> None:
+    """httpx parses the URL, then yarl parses its text, and aiohttp connects to yarl's host."""
     accepted = [(name, text, base) for name, text, _ in _ROWS if (base := _read(text))]
     for name, text, base in accepted:
-        asked = f"{base.url}/chat"
+        url = f"{base.url}/chat"
         try:
-            sent = httpx.Request("GET", asked).url
+            sent = httpx.Request("GET", url).url
         except ValueError:  # idna's: such a request is not sent
             assert name == _NODE_REFUSES, text
             continue
@@ -112,7 +111,7 @@ def test_what_is_accepted_is_what_is_connected_to() -> None:
             == base.origin
         )
         assert goal.raw_path.replace("%7B", "{").replace("%7D", "}") == "/" + "".join(
-            asked.split("/", 3)[3:]
+            url.split("/", 3)[3:]
         )
         assert not any((goal.query_string, goal.fragment, goal.user))
     print(f"\n{len(_ROWS)} URLs: {len(accepted)} accepted, read alike by httpx and yarl")
@@ -125,8 +124,8 @@ def _bracketed(host: str | None) -> str:
 @_needs_node
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.lists(_PIECES, max_size=6).map("".join), min_size=200, max_size=400))
-def test_no_made_up_url_goes_elsewhere(tails: list[str]) -> None:
+def test_generated_url_never_has_another_origin(tails: list[str]) -> None:
     texts = [start + tail for tail in tails for start in ("https://", "https://h.example/")]
-    found = [(text, base) for text in texts if (base := _read(text))]
-    for (text, base), said in zip(found, _node([text for text, _ in found]), strict=True):
-        assert said is None or _agrees(base, said), (text, said)
+    accepted = [(text, base) for text in texts if (base := _read(text))]
+    for (text, base), parts in zip(accepted, _node([text for text, _ in accepted]), strict=True):
+        assert parts is None or _agrees(base, parts), (text, parts)

@@ -1,4 +1,4 @@
-"""What is said of a key in the end: after the fallback, and of a key that begins like another's."""
+"""Verdicts after the fallback probe, a wrong clock, and a key with another provider's prefix."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ def _answer(status: int, document: Any, **headers: str) -> CannedResponse:
     return CannedResponse(status, headers, (to_json(document),))
 
 
-# Asked provider, how the key begins, whether at the default origin, the answer; the verdict and
-# whose the key may be.
+# Provider, prefix of the key, whether at the default origin, answer; verdict, likely owner.
 _ROWS: list[tuple[str, str, bool, tuple[int, Any], str, str | None]] = [
     ("grok", "gsk_", True, _REFUSED, "wrongProvider", "groq"),
     ("groq", "xai-", True, _REFUSED, "wrongProvider", "grok"),
@@ -39,16 +38,16 @@ _ROWS: list[tuple[str, str, bool, tuple[int, Any], str, str | None]] = [
     ("hf-inference-endpoints", "hf_", True, _REFUSED, "invalid", None),
     ("openai", "sk-proj-", True, _REFUSED, "invalid", None),
     ("openai", "sk-", True, _REFUSED, "invalid", None),
-    # The prefix alone decides nothing: who takes a key, or does not say, is believed.
+    # The prefix decides nothing where the provider accepts the key or gives no verdict.
     ("openai", "sk-ant-", True, _GOOD, "valid", None),
     ("openai", "sk-ant-", True, _LATER, "rateLimited", None),
-    # A gateway may take anybody's keys.
+    # A gateway may take keys of any provider.
     ("openai", "sk-ant-", False, _REFUSED, "invalid", None),
 ]
 
 
 @pytest.mark.parametrize(("name", "begin", "default", "answer", "verdict", "owner"), _ROWS)
-async def test_a_refused_key_that_begins_like_another_ones(
+async def test_refused_key_with_another_providers_prefix_is_reported(
     name: str,
     begin: str,
     default: bool,  # noqa: FBT001 - a row of the table
@@ -76,14 +75,14 @@ async def test_a_refused_key_that_begins_like_another_ones(
         (None, "invalid", "check the secret access key"),
     ],
 )
-async def test_a_refused_signature_is_no_verdict_while_the_clock_is_wrong(
+async def test_refused_signature_with_a_wrong_clock_is_no_verdict(
     off_s: int | None, verdict: str, words: str
 ) -> None:
     record = load()["bedrock"]
     dated = {} if off_s is None else {"date": formatdate(time.time() + off_s, usegmt=True)}
-    said = {"message": "The request signature we calculated does not match the one you provided."}
+    body = {"message": "The request signature we calculated does not match the one you provided."}
     refused = CannedResponse(
-        403, dated | {"x-amzn-errortype": "SignatureDoesNotMatch"}, (to_json(said),)
+        403, dated | {"x-amzn-errortype": "SignatureDoesNotMatch"}, (to_json(body),)
     )
     fields: dict[str, Secret | str] = {
         "accessKeyId": "AKIAVECTOR",
@@ -97,7 +96,7 @@ async def test_a_refused_signature_is_no_verdict_while_the_clock_is_wrong(
 
 
 async def _at_an_endpoint(*answers: CannedResponse) -> tuple[ProbeResult, list[tuple[str, str]]]:
-    """Ask about a key whose base URL is a VPC endpoint: only the runtime answers there."""
+    """Probe a key whose base URL is a VPC endpoint, where only the runtime answers."""
     fields: dict[str, Secret | str] = {"region": "eu-west-1", "apiKey": Secret("test-key-" + _REST)}
     transport = ScriptedTransport(list(answers))
     candidate = Candidate(load()["bedrock"], "https://vpce.example.test", False, fields)  # noqa: FBT003
@@ -119,10 +118,10 @@ _NO_LIST = _answer(404, {"message": "x"}, **{"x-amzn-errortype": "UnknownOperati
         (503, "ServiceUnavailableException", "later", "unknown"),
     ],
 )
-async def test_an_endpoint_without_a_list_is_asked_its_own_way(
+async def test_endpoint_without_a_model_list_gets_the_fallback_probe(
     status: int, type_: str, message: str, verdict: str
 ) -> None:
-    told = _answer(status, {"message": message}, **{"x-amzn-errortype": type_})
-    result, asked = await _at_an_endpoint(_NO_LIST, told)
+    refusal = _answer(status, {"message": message}, **{"x-amzn-errortype": type_})
+    result, requests = await _at_an_endpoint(_NO_LIST, refusal)
     assert result.verdict == verdict
-    assert asked[1] == ("POST", "https://vpce.example.test/model/none/converse")
+    assert requests[1] == ("POST", "https://vpce.example.test/model/none/converse")

@@ -30,8 +30,8 @@ _PLANE = "https://bedrock.eu-west-1.amazonaws.com"
 
 
 def _candidate(base_url: str, sealed: str | None, **more: Any) -> Candidate:
-    given: dict[str, Any] = {"record": _RECORD, "at_default_origin": True, "fields": _KEY} | more
-    return Candidate(base_url=base_url, sealed_origin=sealed, key_id="key_1", **given)
+    values: dict[str, Any] = {"record": _RECORD, "at_default_origin": True, "fields": _KEY} | more
+    return Candidate(base_url=base_url, sealed_origin=sealed, key_id="key_1", **values)
 
 
 def _send(candidate: Candidate, url: str, *, companions: bool = True) -> HttpRequest:

@@ -1,7 +1,4 @@
-"""The look for other processes' changes: none is lost, and who is cut off by one.
-
-Rooms played by the test, one look at a time. Must not know the store.
-"""
+"""The poll for other processes' changes: none is lost, and withdrawn keys end their answers."""
 
 from __future__ import annotations
 
@@ -35,15 +32,15 @@ def _row(key_id: str, state: KeyState = "active") -> KeyRow:
 
 @dataclass
 class _Vault:
-    """A vault that others change, and that is sometimes busy."""
+    """A vault that other processes change, and that is sometimes busy."""
 
     rows: list[KeyRow] = field(default_factory=list)
-    news: bool = False
+    changed: bool = False
     busy: bool = False
 
     async def changed_elsewhere(self) -> bool:
-        news, self.news = self.news, False
-        return news
+        reported, self.changed = self.changed, False
+        return reported
 
     async def read(self, _work: object) -> Listing:
         if self.busy:
@@ -52,55 +49,57 @@ class _Vault:
 
 
 @dataclass
-class _House:
-    """What a look needs; `state` is the vault's."""
+class _Watched:
+    """A watcher over stub services; `state` is the vault's."""
 
     vault: _Vault = field(default_factory=_Vault)
     state: str = "unlocked"
 
     def __post_init__(self) -> None:
-        self.person = RecordingClient()
-        self.session = Session("default", self.person, None, Features())
-        rooms: Any = SimpleNamespace(
-            refresh=self._look, notify_changes=self._look, withdraw_keys=lambda _known: None
+        self.client = RecordingClient()
+        self.session = Session("default", self.client, None, Features())
+        services: Any = SimpleNamespace(
+            refresh=self._status, notify_changes=self._status, withdraw_keys=lambda _known: None
         )
-        custody: Any = SimpleNamespace(start_check=lambda _session: None)
-        self.changes = StoreWatcher(cast("Any", self.vault), rooms, rooms, rooms, custody)
+        maintainer: Any = SimpleNamespace(start_check=lambda _session: None)
+        self.watcher = StoreWatcher(
+            cast("Any", self.vault), services, services, services, maintainer
+        )
 
-    async def _look(self, _session: Session) -> object:
+    async def _status(self, _session: Session) -> object:
         return SimpleNamespace(state=self.state)
 
-    async def look(self) -> list[tuple[str, str]]:
-        """Look once; return what the client was told since the last look."""
-        self.person.notes.clear()
+    async def poll(self) -> list[tuple[str, str]]:
+        """Poll once; return key and change of each notification."""
+        self.client.notes.clear()
         try:
-            await self.changes._poll(self.session)
+            await self.watcher._poll(self.session)
         except ByokdError:
             return [("failed", "")]
-        told = [params for _, params in self.person.notes if isinstance(params, KeyChanged)]
-        return [(params.key_id, params.change) for params in told]
+        notified = [params for _, params in self.client.notes if isinstance(params, KeyChanged)]
+        return [(params.key_id, params.change) for params in notified]
 
 
-async def test_a_look_that_fails_is_done_again() -> None:
-    """`changed` tells of a change once; whoever could not read it then must not forget it."""
-    house = _House()
-    assert await house.look() == []
-    house.vault.rows, house.vault.news, house.vault.busy = [_row("a")], True, True
-    assert await house.look() == [("failed", "")]
-    house.vault.busy = False
-    assert await house.look() == [("a", "stored")]
-    assert await house.look() == []
+async def test_failed_comparison_is_repeated() -> None:
+    """The vault reports a change once; a failed comparison must be repeated all the same."""
+    watched = _Watched()
+    assert await watched.poll() == []
+    watched.vault.rows, watched.vault.changed, watched.vault.busy = [_row("a")], True, True
+    assert await watched.poll() == [("failed", "")]
+    watched.vault.busy = False
+    assert await watched.poll() == [("a", "stored")]
+    assert await watched.poll() == []
 
 
-async def test_what_changed_while_the_vault_was_shut_is_told() -> None:
-    house = _House()
-    house.vault.rows = [_row("a"), _row("b")]
-    assert await house.look() == []
-    house.state = "locked"
-    house.vault.rows = [_row("a", "userDisabled")]
-    assert await house.look() == []
-    house.state = "unlocked"
-    assert await house.look() == [("a", "userDisabled"), ("b", "deleted")]
+async def test_change_while_the_vault_was_locked_is_notified() -> None:
+    watched = _Watched()
+    watched.vault.rows = [_row("a"), _row("b")]
+    assert await watched.poll() == []
+    watched.state = "locked"
+    watched.vault.rows = [_row("a", "userDisabled")]
+    assert await watched.poll() == []
+    watched.state = "unlocked"
+    assert await watched.poll() == [("a", "userDisabled"), ("b", "deleted")]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +113,10 @@ async def test_what_changed_while_the_vault_was_shut_is_told() -> None:
         ({}, None),
     ],
 )
-def test_whose_answers_end(known: dict[str, KnownKey | None], ends: str | None) -> None:
-    """A key that was deleted or switched off ends them; one that is rejected lets them finish."""
+def test_withdrawn_key_ends_its_answers(
+    known: dict[str, KnownKey | None], ends: str | None
+) -> None:
+    """A deleted or disabled key ends its answers; a rejected one lets them finish."""
     ended: list[ByokdError] = []
     chat: Any = SimpleNamespace(running=[SimpleNamespace(key_id="a", withdraw=ended.append)])
     ChatEngine.withdraw_keys(chat, known)

@@ -1,4 +1,4 @@
-"""Which keys a set of variables holds, row by row, over the records that ship with the package."""
+"""Detection of keys in variables, row by row, with the shipped records."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ RECORDS: list[Provider] = list(load().values())
 HF = "HF_TOKEN"
 
 
-def _shown(found: DetectedKey) -> tuple[str, dict[str, str], tuple[str, ...]]:
+def _summary(key: DetectedKey) -> tuple[str, dict[str, str], tuple[str, ...]]:
     fields = {
         name: value.reveal() if isinstance(value, Secret) else f"plain {value}"
-        for name, value in found.fields.items()
+        for name, value in key.fields.items()
     }
-    return found.record.id, fields, found.variables
+    return key.record.id, fields, key.variables
 
 
-def _found(variables: dict[str, str]) -> list[tuple[str, dict[str, str], tuple[str, ...]]]:
+def _detect(variables: dict[str, str]) -> list[tuple[str, dict[str, str], tuple[str, ...]]]:
     secrets = {name: Secret(value) for name, value in variables.items()}
-    return [_shown(one) for one in detect_keys(RECORDS, secrets)]
+    return [_summary(key) for key in detect_keys(RECORDS, secrets)]
 
 
 PAIR = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -84,7 +84,7 @@ TABLE: list[tuple[str, dict[str, str], list[tuple[str, dict[str, str], tuple[str
         ],
     ),
     (
-        "AWS: both ways are two keys",
+        "AWS: a pair and a bearer token are two keys",
         PAIR | {"AWS_BEARER_TOKEN_BEDROCK": "k"},
         [
             ("bedrock", {"apiKey": "k"}, ("AWS_BEARER_TOKEN_BEDROCK",)),
@@ -93,7 +93,7 @@ TABLE: list[tuple[str, dict[str, str], list[tuple[str, dict[str, str], tuple[str
     ),
     ("AWS: a region alone is no key", {"AWS_REGION": "a"}, []),
     (
-        "AWS: half a pair is offered, to be told what it lacks",
+        "AWS: half a pair is an incomplete key",
         {"AWS_ACCESS_KEY_ID": "id"},
         [("bedrock", {"accessKeyId": "id"}, ("AWS_ACCESS_KEY_ID",))],
     ),
@@ -126,40 +126,40 @@ TABLE: list[tuple[str, dict[str, str], list[tuple[str, dict[str, str], tuple[str
 @pytest.mark.parametrize(
     ("variables", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
-def test_what_variables_hold(
+def test_variables_make_these_keys(
     variables: dict[str, str], expected: list[tuple[str, dict[str, str], tuple[str, ...]]]
 ) -> None:
-    assert _found(variables) == expected
+    assert _detect(variables) == expected
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.id)
-def test_every_variable_of_a_record_is_looked_at(record: Provider) -> None:
+def test_every_variable_of_a_record_is_detected(record: Provider) -> None:
     for field in record.fields:
         for name in field.env:
-            found = [one for one in _found({name: "v"}) if one[0] == record.id]
-            assert bool(found) == field.secret
-            assert not field.secret or found[0][2] == (name,)
+            keys = [key for key in _detect({name: "v"}) if key[0] == record.id]
+            assert bool(keys) == field.secret
+            assert not field.secret or keys[0][2] == (name,)
     for name in record.base_url_env:
         assert not name.endswith(("_KEY", "_TOKEN")), "an address is no secret"
-        told = base_url_variables(RECORDS, {name: Secret("https://gateway.example")})
-        assert (name, record) in told
-        assert _found({name: "https://gateway.example"}) == []
+        reported = base_url_variables(RECORDS, {name: Secret("https://gateway.example")})
+        assert (name, record) in reported
+        assert _detect({name: "https://gateway.example"}) == []
 
 
-def test_every_provider_with_a_name_of_its_own_has_variables() -> None:
-    silent = [one.id for one in RECORDS if not variables_of(one)]
-    assert len(silent) == 1, "only the provider that is nothing but an address has none"
-    assert all(one.base_url is None for one in RECORDS if one.id in silent)
+def test_every_provider_with_an_address_has_variables() -> None:
+    without_variables = [record.id for record in RECORDS if not variables_of(record)]
+    assert len(without_variables) == 1, "only the generic provider has none"
+    assert all(record.base_url is None for record in RECORDS if record.id in without_variables)
 
 
-def test_an_id_names_exactly_one_key() -> None:
+def test_item_id_identifies_one_key() -> None:
     def ids(key: bytes, **variables: str) -> list[str]:
         secrets = {name: Secret(value) for name, value in variables.items()}
-        return [one.item_id(key) for one in detect_keys(RECORDS, secrets)]
+        return [detected.item_id(key) for detected in detect_keys(RECORDS, secrets)]
 
-    one, other = b"\1" * 32, b"\2" * 32
-    first = ids(one, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")
-    assert first == ids(one, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")
+    first_key, second_key = b"\1" * 32, b"\2" * 32
+    first = ids(first_key, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")
+    assert first == ids(first_key, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")
     assert len(set(first)) == 2
-    assert ids(one, OPENAI_API_KEY="l") != first[:1]
-    assert set(ids(other, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")).isdisjoint(first)
+    assert ids(first_key, OPENAI_API_KEY="l") != first[:1]
+    assert set(ids(second_key, OPENAI_API_KEY="k", MISTRAL_API_KEY="k")).isdisjoint(first)

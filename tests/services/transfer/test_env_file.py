@@ -1,7 +1,4 @@
-"""`.env` files, row by row: what is read, and what is refused instead of being guessed.
-
-Knows the reader alone. The values here are not secret.
-"""
+"""`.env` files, row by row: values, and lines that are refused instead of guessed."""
 
 from __future__ import annotations
 
@@ -55,32 +52,32 @@ REFUSED: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("text", "value"), [row[1:] for row in READ], ids=[r[0] for r in READ])
-def test_a_value_is_read(text: str, value: str | None) -> None:
+def test_value_is_read(text: str, value: str | None) -> None:
     assert list(read_lines(text)) == [Line(1, "A", value)]
 
 
 @pytest.mark.parametrize(
     ("text", "fault"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
-def test_a_value_is_refused(text: str, fault: str) -> None:
+def test_value_is_refused(text: str, fault: str) -> None:
     [line] = read_lines(text)
     assert (line.name, line.value, line.fault) == ("A", None, fault)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# A=b", "  # A=b\n", "\t\n \n#\n"])
-def test_comments_and_empty_lines_are_nothing(text: str) -> None:
+def test_comments_and_empty_lines_are_ignored(text: str) -> None:
     assert list(read_lines(text)) == []
 
 
 @pytest.mark.parametrize("text", ["A", "A:b", "1A=b", "A-B=c", "=b", "export A", ". ./other"])
-def test_what_is_no_assignment_is_told(text: str) -> None:
+def test_line_without_an_assignment_is_reported(text: str) -> None:
     assert list(read_lines(text)) == [Line(1, None, None, "syntax")]
 
 
-def test_lines_are_numbered_through_quotes() -> None:
+def test_lines_are_numbered_across_quoted_values() -> None:
     text = "# one\nA=1\n\nB='x\ny\nz'\nC=3\nD=$A\nE='never\nF=6"
-    found = [(line.number, line.name, line.value, line.fault) for line in read_lines(text)]
-    assert found == [
+    lines = [(line.number, line.name, line.value, line.fault) for line in read_lines(text)]
+    assert lines == [
         (2, "A", "1", None),
         (4, "B", "x\ny\nz", None),
         (7, "C", "3", None),
@@ -90,12 +87,12 @@ def test_lines_are_numbered_through_quotes() -> None:
 
 
 @given(st.text(alphabet="A=b'\"\\$`# \n\texport", max_size=60))
-def test_no_text_is_too_strange(text: str) -> None:
+def test_any_text_can_be_parsed(text: str) -> None:
     numbers = [line.number for line in read_lines(text)]
     assert numbers == sorted(set(numbers))
     assert all(1 <= number <= text.count("\n") + 1 for number in numbers)
 
 
-def test_a_file_of_the_greatest_size_is_read_at_once() -> None:
+def test_largest_file_is_parsed() -> None:
     for text in ("\\" * 262_144, "A='" + "x" * 262_140, "A=" + '"' * 262_140, "#\n" * 131_072):
         assert len(list(read_lines(text))) < 2

@@ -1,4 +1,4 @@
-"""Sources that are not read: a cost that is a trap, and variables that nobody imported in time."""
+"""Refused export files, and variables that are dropped in time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _file(folder: Path, cost: tuple[int, int, int], salt_bytes: int = SALT_BYTES
         (LEAST, SALT_BYTES - 1),
     ],
 )
-async def test_a_cost_outside_the_bounds_is_never_paid(
+async def test_key_derivation_cost_out_of_bounds_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: tuple[int, int, int], salt_bytes: int
 ) -> None:
     async def never(_passphrase: Secret, _cost: bytes) -> bytes:
@@ -71,14 +71,14 @@ async def test_a_cost_outside_the_bounds_is_never_paid(
     assert refused.value.fields["details"] == [{"pointer": "/source/path", "reason": "damaged"}]
 
 
-async def test_the_least_cost_is_paid_and_the_passphrase_is_wrong(tmp_path: Path) -> None:
+async def test_wrong_passphrase_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InvalidParams) as refused:
         await _sources().read(SESSION, _file(tmp_path, LEAST))
     [detail] = cast("list[dict[str, str]]", refused.value.fields["details"])
     assert detail["reason"] == "wrongPassphrase"
 
 
-async def test_a_record_that_is_no_entry_is_damage(
+async def test_malformed_entry_is_reported_as_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def known(_passphrase: Secret, _cost: bytes) -> bytes:
@@ -90,12 +90,14 @@ async def test_a_record_that_is_no_entry_is_damage(
     assert refused.value.fields["details"] == [{"pointer": "/source/path", "reason": "damaged"}]
 
 
-async def test_variables_that_nobody_imported_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_variables_are_dropped_if_not_imported_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     variables = {"MISTRAL_API_KEY": Secret("v")}
-    held = _sources(variables)
-    assert len((await held.read(SESSION, EnvironmentSource())).keys) == 1
+    sources = _sources(variables)
+    assert len((await sources.read(SESSION, EnvironmentSource())).keys) == 1
     monkeypatch.setattr(imports, "ENVIRONMENT_TTL_MS", 0)
-    nobody = cast("Any", None)
-    await ImportService(held, nobody, nobody, nobody).forget_variables_later()
+    unused = cast("Any", None)
+    await ImportService(sources, unused, unused, unused).forget_variables_later()
     assert variables == {}
-    assert (await held.read(SESSION, EnvironmentSource())).keys == []
+    assert (await sources.read(SESSION, EnvironmentSource())).keys == []

@@ -1,7 +1,4 @@
-"""The desk of backups: when it looks, what it waits for, and what a person is told.
-
-Backups whose disk is played by the test. Must not know how a copy is made.
-"""
+"""When backups are taken, what waits for them, and the warning of a full disk."""
 
 from __future__ import annotations
 
@@ -30,19 +27,19 @@ pytestmark = pytest.mark.anyio
 
 
 class _Disk(Backups):
-    """Backups that are counted, may be slow, may fail, and know how full the disk is."""
+    """Backups that are counted and may be slow or fail, on a disk of any fullness."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(store_paths(folder), lambda: 0)
-        self.looks, self.free = 0, DISK_LOW_BYTES
-        self.resume, self.looked = asyncio.Event(), asyncio.Condition()
+        self.attempts, self.free = 0, DISK_LOW_BYTES
+        self.resume, self.attempted = asyncio.Event(), asyncio.Condition()
         self.error: StoreFailed | None = None
         self.resume.set()
 
     async def take_if_due(self) -> StoreCopy | None:
-        async with self.looked:
-            self.looks += 1
-            self.looked.notify_all()
+        async with self.attempted:
+            self.attempts += 1
+            self.attempted.notify_all()
         await self.resume.wait()
         if self.error:
             raise self.error
@@ -51,92 +48,92 @@ class _Disk(Backups):
     def free_bytes(self) -> int | None:
         return self.free
 
-    async def until(self, looks: int) -> None:
-        async with self.looked:
-            await self.looked.wait_for(lambda: self.looks >= looks)
+    async def until(self, attempts: int) -> None:
+        async with self.attempted:
+            await self.attempted.wait_for(lambda: self.attempts >= attempts)
 
 
 @asynccontextmanager
-async def _desk(folder: Path) -> AsyncIterator[tuple[BackupService, _Disk, RecordingClient]]:
-    disk, person = _Disk(folder), RecordingClient()
-    desk = BackupService(disk)
-    session = Session("default", person, None, Features())
-    following = asyncio.create_task(desk.run(session))
+async def _service(folder: Path) -> AsyncIterator[tuple[BackupService, _Disk, RecordingClient]]:
+    disk, client = _Disk(folder), RecordingClient()
+    service = BackupService(disk)
+    session = Session("default", client, None, Features())
+    running = asyncio.create_task(service.run(session))
     await asyncio.sleep(0)
     try:
-        yield desk, disk, person
+        yield service, disk, client
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_change_is_followed_by_a_look(tmp_path: Path) -> None:
-    async with _desk(tmp_path) as (desk, disk, person):
-        await asyncio.to_thread(desk.vault_changed)  # as it comes, from the store's thread
+async def test_change_of_the_vault_starts_a_backup(tmp_path: Path) -> None:
+    async with _service(tmp_path) as (service, disk, client):
+        await asyncio.to_thread(service.vault_changed)  # as from the store's thread
         await disk.until(1)
-        await asyncio.to_thread(desk.vault_changed)
+        await asyncio.to_thread(service.vault_changed)
         await disk.until(2)
-    assert person.notes == []
+    assert client.notes == []
 
 
-async def test_a_failure_is_logged_and_is_nobodys_failure(
+async def test_failed_backup_is_logged_and_does_not_fail_the_change(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with _desk(tmp_path) as (desk, disk, _):
+    async with _service(tmp_path) as (service, disk, _):
         disk.error = StoreFailed("the disk is full; free some space")
         with caplog.at_level(logging.WARNING):
-            await desk.purge()
-            desk.vault_changed()
+            await service.purge()
+            service.vault_changed()
             await disk.until(2)
     assert "no backup was taken: the disk is full; free some space" in caplog.text
 
 
-async def test_a_delete_waits_for_its_backups_but_not_for_ever(
+async def test_purge_stops_waiting_for_a_slow_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BACKUP_WAIT_MS", 20)
-    async with _desk(tmp_path) as (desk, disk, _):
+    async with _service(tmp_path) as (service, disk, _):
         disk.resume.clear()
-        purging = asyncio.create_task(desk.purge())
+        purging = asyncio.create_task(service.purge())
         await disk.until(1)
-        await purging  # the disk hangs, and the answer goes out
+        await purging  # returns although the disk hangs
         disk.resume.set()
 
 
 @pytest.mark.parametrize(("free", "warned"), [(DISK_LOW_BYTES, 0), (DISK_LOW_BYTES - 1, 1)])
-async def test_a_nearly_full_disk_is_said_once(tmp_path: Path, free: int, warned: int) -> None:
-    async with _desk(tmp_path) as (desk, disk, person):
-        for looks, left in enumerate((free, free, DISK_LOW_BYTES, free, free), start=1):
+async def test_nearly_full_disk_is_warned_of_once(tmp_path: Path, free: int, warned: int) -> None:
+    async with _service(tmp_path) as (service, disk, client):
+        for attempts, left in enumerate((free, free, DISK_LOW_BYTES, free, free), start=1):
             disk.free = left
-            desk.vault_changed()
-            await disk.until(looks)
+            service.vault_changed()
+            await disk.until(attempts)
             for _ in range(10):
-                await asyncio.sleep(0)  # what follows the look takes a few turns
-    assert len(person.notes) == 2 * warned, "again only after there was room"
-    for method, params in person.notes:
+                await asyncio.sleep(0)  # the warning follows after a few turns
+    assert len(client.notes) == 2 * warned, "again only after there was room"
+    for method, params in client.notes:
         assert method == "window/logMessage"
         assert isinstance(params, LogMessage)
         assert "9999 kB left; free some space" in params.message
 
 
-async def test_the_end_looks_at_what_nobody_has_looked_at(
+async def test_close_takes_a_pending_backup(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BACKUP_CLOSE_MS", 20)
     disk = _Disk(tmp_path)
-    desk = BackupService(disk)
-    await desk.aclose()
-    assert disk.looks == 0
-    desk.vault_changed()
-    await desk.aclose()
-    await desk.aclose()
-    assert disk.looks == 1
+    service = BackupService(disk)
+    await service.aclose()
+    assert disk.attempts == 0
+    service.vault_changed()
+    await service.aclose()
+    await service.aclose()
+    assert disk.attempts == 1
     disk.resume.clear()
-    desk.vault_changed()
-    await desk.aclose()  # a disk that hangs does not hold up the end
+    service.vault_changed()
+    await service.aclose()  # returns although the disk hangs
 
 
-async def test_only_a_whole_path_is_taken(tmp_path: Path) -> None:
+async def test_relative_path_of_a_backup_is_refused(tmp_path: Path) -> None:
     session: Any = None
     with pytest.raises(InvalidParams):
         await BackupService(_Disk(tmp_path)).restore(session, VaultRestoreParams(path="vault.db"))

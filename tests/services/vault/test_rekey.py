@@ -1,9 +1,7 @@
-"""`vault/rekey` and its neighbours as a client asks for them.
+"""`vault/rekey` and its neighbours, as a client calls them, over a real store.
 
-What is missing is named, what is done stands in the audit trail, and a recovery code comes back to
-its recipient alone.
-
-Knows the whole house over a real store. Must not know in which order keys are put and removed.
+Missing input is named, each change is in the audit log, and a recovery code is sealed to its
+recipient.
 """
 
 from __future__ import annotations
@@ -40,17 +38,17 @@ _PHRASE, _OTHER = "correct horse battery", "staple of another kind"
 
 class _Client:
     def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
+        self.notes: list[tuple[str, Any]] = []
 
     def notify(self, method: str, params: Params) -> None:
-        self.told.append((method, params))
+        self.notes.append((method, params))
 
     async def prompt(self, _request: object) -> str | None:
         return None
 
 
-class House:
-    """One client of one house."""
+class App:
+    """One application and its client."""
 
     def __init__(self, folder: Path) -> None:
         self.app = ByokdApp(ProcessOptions(data_dir=folder), configure(Settings()), {})
@@ -68,8 +66,8 @@ class House:
         return await self.app.services()
 
     def sealed(self, method: str, field: str, text: str) -> dict[str, str]:
-        use = info(method, account="default", field=field)
-        return {"sealed": seal(self.app._sealing.public_key_b64, text, use)}
+        context = info(method, account="default", field=field)
+        return {"sealed": seal(self.app._sealing.public_key_b64, text, context)}
 
     async def rekey(self, change: str, **fields: Any) -> Any:
         secrets = ("passphrase", "newPassphrase", "recoveryCode")
@@ -93,8 +91,8 @@ class House:
         return await (await self.services).vault.initialize(self.session, params)
 
     def code(self, result: Any, method: str = "vault/rekey") -> str:
-        use = info(method, account="default", field="recoveryCode")
-        return self.recipient.open(result.recovery_code.sealed, use).reveal()
+        context = info(method, account="default", field="recoveryCode")
+        return self.recipient.open(result.recovery_code.sealed, context).reveal()
 
     async def events(self) -> list[tuple[str, Any]]:
         page = await (await self.services).audit.list(self.session, AuditListParams(limit=100))
@@ -102,62 +100,62 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[App]:
     monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(16)), 19 * 1024, 2, 1))
-    opened = House(tmp_path)
+    opened = App(tmp_path)
     yield opened
     await opened.app.aclose()
 
 
-async def _with_passphrase(house: House) -> str:
-    made = await house.initialize(
+async def _with_passphrase(app: App) -> str:
+    made = await app.initialize(
         protection="passphrase",
-        passphrase=house.sealed("vault/initialize", "passphrase", _PHRASE),
-        recipientPublicKey=house.recipient.public_key_b64,
+        passphrase=app.sealed("vault/initialize", "passphrase", _PHRASE),
+        recipientPublicKey=app.recipient.public_key_b64,
     )
     assert made.vault.state == "unlocked"
-    return house.code(made, "vault/initialize")
+    return app.code(made, "vault/initialize")
 
 
-async def test_a_life_under_a_passphrase(house: House) -> None:
-    code = await _with_passphrase(house)
-    assert (await house.lock()).reason == "lockedByUser"
+async def test_passphrase_vault_through_rekeying(app: App) -> None:
+    code = await _with_passphrase(app)
+    assert (await app.lock()).reason == "lockedByUser"
     with pytest.raises(VaultLocked) as caught:
-        await house.unlock(passphrase=_OTHER)
+        await app.unlock(passphrase=_OTHER)
     assert caught.value.data().details == {"reason": "wrongPassphrase"}
-    assert (await house.unlock(passphrase=_PHRASE)).state == "unlocked"
-    await house.lock()
-    assert (await house.unlock(recoveryCode=code.lower())).state == "unlocked"
+    assert (await app.unlock(passphrase=_PHRASE)).state == "unlocked"
+    await app.lock()
+    assert (await app.unlock(recoveryCode=code.lower())).state == "unlocked"
 
-    await house.rekey("replaceProtection", kind="passphrase", newPassphrase=_OTHER)
-    await house.rekey("addSlot", kind="keyFile", acceptRisk="keyFile")
-    renewed = await house.rekey(
-        "everything", passphrase=_OTHER, recipientPublicKey=house.recipient.public_key_b64
+    await app.rekey("replaceProtection", kind="passphrase", newPassphrase=_OTHER)
+    await app.rekey("addSlot", kind="keyFile", acceptRisk="keyFile")
+    renewed = await app.rekey(
+        "everything", passphrase=_OTHER, recipientPublicKey=app.recipient.public_key_b64
     )
-    last = house.code(renewed)
+    last = app.code(renewed)
     assert last != code
     kinds = [slot.kind for slot in renewed.vault.slots]
     assert kinds == ["passphrase", "keyFile", "recoveryCode"]
-    gone = renewed.vault.slots[1]
-    assert (await house.rekey("removeSlot", slotId=gone.id)).vault.degraded is False
-    await house.lock()
+    key_file = renewed.vault.slots[1]
+    assert (await app.rekey("removeSlot", slotId=key_file.id)).vault.degraded is False
+    await app.lock()
     with pytest.raises(VaultLocked):
-        await house.unlock(recoveryCode=code)
-    assert (await house.unlock(recoveryCode=last)).state == "unlocked"
+        await app.unlock(recoveryCode=code)
+    assert (await app.unlock(recoveryCode=last)).state == "unlocked"
 
-    events = await house.events()
+    events = await app.events()
     assert [event for event, _ in events] == [
         "store.created", "store.locked", "store.unlocked", "store.locked", "store.unlocked",
         "slot.added", "store.protection_changed", "slot.removed", "slot.added", "store.rekeyed",
         "slot.removed", "store.locked", "store.unlocked",
     ]  # fmt: skip
     assert dict(events)["store.protection_changed"] == {"from": "passphrase", "to": "passphrase"}
-    told = [params.vault for method, params in house.client.told if method == "vault/changed"]
-    assert [info.state for info in told if info.state == "locked"] == ["locked"] * 3
-    assert told[-1].state == "unlocked"
+    notified = [params.vault for method, params in app.client.notes if method == "vault/changed"]
+    assert [info.state for info in notified if info.state == "locked"] == ["locked"] * 3
+    assert notified[-1].state == "unlocked"
 
 
-_NOT_LIKE_THIS: list[tuple[str, dict[str, Any], str]] = [
+_INCOMPLETE: list[tuple[str, dict[str, Any], str]] = [
     ("addSlot", {}, "/kind"),
     ("addSlot", {"kind": "recoveryCode"}, "/recipientPublicKey"),
     ("addSlot", {"kind": "recoveryCode", "recipientPublicKey": "AAAA"}, "/recipientPublicKey"),
@@ -171,49 +169,45 @@ _NOT_LIKE_THIS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-async def test_what_a_change_needs_is_named(house: House) -> None:
-    await _with_passphrase(house)
-    before = await house.events()
-    for change, fields, pointer in _NOT_LIKE_THIS:
+async def test_missing_input_of_a_change_is_named(app: App) -> None:
+    await _with_passphrase(app)
+    before = await app.events()
+    for change, fields, pointer in _INCOMPLETE:
         with pytest.raises(InvalidParams) as caught:
-            await house.rekey(change, **fields)
+            await app.rekey(change, **fields)
         assert pointer in str(caught.value.data().details), (change, fields)
-    assert await house.events() == before
+    assert await app.events() == before
 
 
-async def test_a_locked_vault_is_not_rekeyed(house: House) -> None:
-    await _with_passphrase(house)
-    await house.lock()
+async def test_locked_vault_cannot_be_rekeyed(app: App) -> None:
+    await _with_passphrase(app)
+    await app.lock()
     for change in ("addSlot", "rootKey", "dataKeys"):
         with pytest.raises(VaultLocked):
-            await house.rekey(
+            await app.rekey(
                 change, kind="passphrase", newPassphrase=_OTHER, passphrase=_PHRASE,
-                recipientPublicKey=house.recipient.public_key_b64,
+                recipientPublicKey=app.recipient.public_key_b64,
             )  # fmt: skip
 
 
-async def test_a_sealed_secret_opens_for_its_own_field_only(house: House) -> None:
-    await _with_passphrase(house)
-    await house.lock()
+async def test_sealed_secret_opens_for_its_own_field_only(app: App) -> None:
+    await _with_passphrase(app)
+    await app.lock()
     for method, field in (("vault/initialize", "passphrase"), ("vault/unlock", "recoveryCode")):
         params = VaultUnlockParams.model_validate(
-            {"passphrase": house.sealed(method, field, _PHRASE)}
+            {"passphrase": app.sealed(method, field, _PHRASE)}
         )
         with pytest.raises(InvalidParams):
-            await (await house.services).vault.unlock(house.session, params)
-    both = {
-        name: house.sealed("vault/unlock", name, "x") for name in ("passphrase", "recoveryCode")
-    }
+            await (await app.services).vault.unlock(app.session, params)
+    both = {name: app.sealed("vault/unlock", name, "x") for name in ("passphrase", "recoveryCode")}
     with pytest.raises(InvalidParams, match="not both"):
-        await (await house.services).vault.unlock(
-            house.session, VaultUnlockParams.model_validate(both)
-        )
+        await (await app.services).vault.unlock(app.session, VaultUnlockParams.model_validate(both))
 
 
-async def test_a_passphrase_for_another_protection_is_refused(house: House) -> None:
+async def test_passphrase_for_another_protection_is_refused(app: App) -> None:
     for protection in ("keyFile", "memory", "osKeyring"):
         with pytest.raises(ByokdError) as caught:
-            await house.initialize(
+            await app.initialize(
                 protection=protection, acceptRisk=protection, passphrase={"plain": _PHRASE}
             )
         assert caught.value.kind == "invalidParams"

@@ -1,7 +1,4 @@
-"""Locking: it needs nothing that a disk could refuse.
-
-Knows the desk of the vault. Must not know slots.
-"""
+"""Locking the vault needs no disk, and a vault in memory ignores files of another one."""
 
 from __future__ import annotations
 
@@ -26,28 +23,26 @@ from vault.vault_fixture import VaultFixture
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_full_disk_keeps_nobody_from_locking(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with vault_fixture.open_vault(tmp_path) as house:
-        trail = AuditService(house.vault, house.audit, lambda: None)
-        backups = BackupService(Backups(house.places, house.now))
-        usage = UsageRecorder(house.vault, trail, UsageCounter(lambda: None))
-        desk = VaultService(house.vault, trail, usage, SealingKey(), backups)
+async def test_vault_locks_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        audit = AuditService(fixture.vault, fixture.audit, lambda: None)
+        backups = BackupService(Backups(fixture.places, fixture.now))
+        usage = UsageRecorder(fixture.vault, audit, UsageCounter(lambda: None))
+        service = VaultService(fixture.vault, audit, usage, SealingKey(), backups)
         session = SimpleNamespace(client=SimpleNamespace(notify=lambda *_: None))
 
         def full(*_: object, **__: object) -> None:
             raise store_error("full", "the disk is full")
 
-        monkeypatch.setattr(trail, "record", full)
-        result = await desk.lock(cast("Any", session), VaultLockParams())
+        monkeypatch.setattr(audit, "record", full)
+        result = await service.lock(cast("Any", session), VaultLockParams())
         assert (result.vault.state, result.vault.reason) == ("locked", "lockedByUser")
 
 
-async def test_what_another_vault_left_is_no_error_of_one_in_memory(tmp_path: Path) -> None:
-    house = VaultFixture(tmp_path)
-    house.places.data.mkdir(mode=0o700, parents=True)
-    (house.places.data / "init.intent").touch(mode=0o600)
-    await house.initialize("memory")
-    await rekey.recover_interrupted(house.vault)
-    await house.vault.aclose()
+async def test_memory_vault_ignores_files_of_an_earlier_vault(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
+    fixture.places.data.mkdir(mode=0o700, parents=True)
+    (fixture.places.data / "init.intent").touch(mode=0o600)
+    await fixture.initialize("memory")
+    await rekey.recover_interrupted(fixture.vault)
+    await fixture.vault.aclose()
