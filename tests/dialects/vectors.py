@@ -1,15 +1,18 @@
 """Vectors of our own: a body, and what a decoder must make of it.
 
-`<name>.body` holds the bytes. `<name>.json` says what they are about and under which status,
-headers, quirks and params they come, and expects: `events` (adjacent deltas merged), `reply`, and
-`wholeFrom`, the shortest length at which the body may be taken for a whole answer (null: never).
+`<name>.body` holds the bytes. `<name>.json` describes them (`about`), may set `status`, `headers`,
+`quirks` and `params`, and expects `events` (adjacent deltas merged), `reply`, and `wholeFrom`: the
+shortest length at which the body may be taken for a whole answer (null: never).
+
+A vector of binary frames has no `.body`. It lists its `frames` as `[event, payload]`, and its
+`wholeFrom` counts frames. A body may also stand in the vector, as text (`body`) or as `hex`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +24,32 @@ from byokd.dialects.base.call import Call, Decoder, Fault, Reply
 from byokd.dialects.registry import find
 from byokd.protocol.events import Event
 from dialects import records
+from dialects.frames import stream
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors"
 _EVENTS = TypeAdapter(list[Event])
-_GIVEN = ("about", "status", "headers", "quirks", "params")
+_GIVEN = ("about", "status", "headers", "quirks", "params", "frames", "body", "hex")
 
 
 @dataclass(frozen=True)
 class Vector:
-    """One body, what is given with it, and what is expected of it."""
+    """One body, what is given with it, and what is expected of it.
+
+    `frame_ends` are the lengths at which a frame ends, for a body of binary frames.
+    """
 
     dialect: str
     name: str
     body: bytes
     given: dict[str, Any]
     expected: dict[str, Any]
+    frame_ends: tuple[int, ...] = ()
+
+    @property
+    def whole_from(self) -> int | None:
+        """The shortest length of a body that is a whole answer."""
+        length: int | None = self.expected["wholeFrom"]
+        return self.frame_ends[length] if self.frame_ends and length is not None else length
 
     @property
     def call(self) -> Call:
@@ -53,17 +67,24 @@ class Vector:
 
 def load(dialect: str) -> list[Vector]:
     """Return all vectors of a dialect."""
-    return list(_read(FOLDER / dialect))
+    return [_read(path) for path in sorted((FOLDER / dialect).glob("*.json"))]
 
 
-def _read(folder: Path) -> Iterator[Vector]:
-    for path in sorted(folder.glob("*.json")):
-        read = json.loads(path.read_text("utf-8"))
-        given = {name: value for name, value in read.items() if name in _GIVEN}
-        expected = {name: value for name, value in read.items() if name not in _GIVEN}
-        yield Vector(
-            folder.name, path.stem, path.with_suffix(".body").read_bytes(), given, expected
-        )
+def _read(path: Path) -> Vector:
+    read = json.loads(path.read_text("utf-8"))
+    given = {name: value for name, value in read.items() if name in _GIVEN}
+    expected = {name: value for name, value in read.items() if name not in _GIVEN}
+    frames = [stream([(name, payload)]) for name, payload in given.get("frames", ())]
+    ends = (0, *accumulate(map(len, frames))) if frames else ()
+    return Vector(path.parent.name, path.stem, _body(path, given, frames), given, expected, ends)
+
+
+def _body(path: Path, given: dict[str, Any], frames: list[bytes]) -> bytes:
+    if "hex" in given:
+        return bytes.fromhex(given["hex"])
+    if "body" in given:
+        return str(given["body"]).encode()
+    return b"".join(frames) if "frames" in given else path.with_suffix(".body").read_bytes()
 
 
 def observe(vector: Vector) -> dict[str, Any]:
@@ -74,7 +95,7 @@ def observe(vector: Vector) -> dict[str, Any]:
 
 def plain(events: list[Event], reply: Reply) -> dict[str, Any]:
     """Return events and reply as JSON; what is null or usual is left out."""
-    told = {
+    fields_of_reply = {
         "message": reply.message.model_dump(mode="json", by_alias=True)["content"],
         "finishReason": reply.finish_reason and reply.finish_reason.model_dump(mode="json"),
         "state": reply.message.provider_state,
@@ -86,10 +107,12 @@ def plain(events: list[Event], reply: Reply) -> dict[str, Any]:
         "fault": reply.fault and _fault(reply.fault),
         "warnings": [warning.message for warning in reply.warnings] or None,
     }
-    seen = list(_EVENTS.dump_python(events, mode="json", by_alias=True))
+    dumped = list(_EVENTS.dump_python(events, mode="json", by_alias=True))
     return {
-        "events": [_short(event) for event in seen],
-        "reply": {name: _short(value) for name, value in told.items() if value is not None},
+        "events": [_short(event) for event in dumped],
+        "reply": {
+            name: _short(value) for name, value in fields_of_reply.items() if value is not None
+        },
     }
 
 
@@ -111,10 +134,10 @@ def _short(value: Any) -> Any:
         return {**_short(value | {"type": ""}), "type": value["type"], "arguments": arguments}
     if "inputFresh" in value:
         value = {name: count for name, count in value.items() if count and name != "raw"}
-    kept = {name: child for name, child in value.items() if child is not None}
-    if kept.get("provider") == records.ID:
-        del kept["provider"], kept["model"]
-    return {name: _short(child) for name, child in kept.items() if child != {}}
+    set_fields = {name: child for name, child in value.items() if child is not None}
+    if set_fields.get("provider") == records.ID:
+        del set_fields["provider"], set_fields["model"]
+    return {name: _short(child) for name, child in set_fields.items() if child != {}}
 
 
 def whole_from(vector: Vector) -> int | None:

@@ -250,8 +250,9 @@ class AnswerDecoder(ABC):
             return self._whole_body(self._body.take())
         frames, whole = reader.close()
         for name, frame in frames:
-            whole = whole and (name == "error" or documents(frame) is not None)
-            if whole and not self._done:
+            complete = name == "error" or documents(frame) is not None
+            whole = whole and complete
+            if complete and not self._done:
                 self._frame(name, frame)
         return whole
 

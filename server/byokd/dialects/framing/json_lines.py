@@ -5,6 +5,8 @@ Lines stay bytes, because the decoder parses JSON from bytes.
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic_core import from_json
 
 from byokd.core.limits import SSE_EVENT_MAX_BYTES
@@ -12,12 +14,16 @@ from byokd.dialects.base.json import documents
 from byokd.dialects.framing.sse import BOM
 from byokd.protocol.errors import ProviderError
 
+_BRACKETS: Final = frozenset({b"{", b"["})
+_BRACKET_MAX_BYTES: Final = 3
+"""A bracket and the carriage return or space around it."""
+
 
 class LineReader:
     """Bytes in, lines out, without their ends and without blank ones.
 
-    A body whose first line is no JSON document is one document on several lines, or no JSON at
-    all. It is held and comes out at the end, as one frame.
+    A document on several lines is held and comes out at the end, as one frame: a body whose first
+    line is no JSON document, and what follows a line that is only a bracket.
 
     Raises:
         ProviderError: a line, or what is held, is longer than `SSE_EVENT_MAX_BYTES`.
@@ -32,8 +38,12 @@ class LineReader:
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
         """Return the lines that these bytes complete, each as a frame without a name."""
-        whole_line = self._started and not self._tail and data.startswith(b"{")
-        if whole_line and data.find(b"\n") == len(data) - 1 < SSE_EVENT_MAX_BYTES:
+        whole_line = self._started and not self._tail and data.startswith(b'{"')
+        if (
+            whole_line
+            and not self._held
+            and data.find(b"\n") == len(data) - 1 < SSE_EVENT_MAX_BYTES
+        ):
             return [("", data[:-1])]  # one line in one read, which is nearly all of them
         if self._held:
             self._hold(data)
@@ -50,29 +60,35 @@ class LineReader:
                 "try again or ask for less"
             )
         self._tail += rest
-        frames = [("", line) for line in lines if line and not line.isspace()]
-        if frames and not self._started:
-            return self._start(frames)
-        return frames
+        lines = [line for line in lines if line and not line.isspace()]
+        if lines and not self._started:
+            lines[0] = lines[0].removeprefix(BOM)
+            self._started = _is_document(lines[0])
+            if not self._started:
+                self._hold_lines(lines)
+                return []
+        return [("", line) for line in self._until_bracket(lines)]
 
     def close(self) -> tuple[list[tuple[str, bytes]], bool]:
-        """Return what came after the last newline, or the body that was held."""
+        """Return what came after the last newline, or the document that was held."""
         rest = bytes(self._held + self._tail)
         if not self._started:
             rest = rest.removeprefix(BOM)
         return ([("", rest)] if rest.strip() else []), True
 
-    def _start(self, frames: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-        """Return the first lines, or hold them where the first is no JSON document."""
-        first = frames[0][1].removeprefix(BOM)
-        if _is_document(first):
-            self._started = True
-            return [("", first), *frames[1:]]
-        for line in (first, *(line for _, line in frames[1:])):
+    def _until_bracket(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines before a document on several lines, and hold the others."""
+        for at, line in enumerate(lines):
+            if len(line) <= _BRACKET_MAX_BYTES and line.strip() in _BRACKETS:
+                self._hold_lines(lines[at:])
+                return lines[:at]
+        return lines
+
+    def _hold_lines(self, lines: list[bytes]) -> None:
+        for line in lines:
             self._hold(line + b"\n")
         self._hold(bytes(self._tail))
         self._tail.clear()
-        return []
 
     def _hold(self, piece: bytes) -> None:
         if len(self._held) + len(piece) > SSE_EVENT_MAX_BYTES:

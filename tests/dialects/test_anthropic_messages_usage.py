@@ -1,4 +1,4 @@
-"""Every vector of the Messages format, whichever way the network cuts it; bounds and prices."""
+"""What only the Messages decoder reads: blocks that are kept, usage and its price, its events."""
 
 from __future__ import annotations
 
@@ -9,46 +9,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import chunking
-from byokd.core.http import Headers, HttpHead
-from byokd.core.limits import (
-    BLOCKS_MAX,
-    ERROR_BODY_MAX_BYTES,
-    JSON_MAX_DEPTH,
-    RESPONSE_BODY_MAX_BYTES,
-    SSE_LINE_MAX_BYTES,
-    TOOL_CALLS_MAX,
-)
+from byokd.core.http import HttpHead
+from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.dialects.anthropic_messages import decoder
 from byokd.dialects.base.call import Reply
-from byokd.protocol.events import Raw, TextDelta
 from byokd.protocol.usage import Usage
-from dialects import records, vectors
+from dialects import records
+from dialects.answers import FORMATS, nested
 
-_VECTORS = vectors.load("anthropic_messages")
-_OK = HttpHead(200, Headers([("content-type", "text/event-stream")]))
-
-
-def test_there_are_vectors() -> None:
-    assert len(_VECTORS) > 50
-
-
-@pytest.mark.parametrize("vector", _VECTORS, ids=lambda vector: vector.name)
-def test_vector(vector: vectors.Vector) -> None:
-    events, reply = chunking.run(vector.decoder(), [vector.body])
-    expected = {name: vector.expected[name] for name in ("events", "reply")}
-    assert vectors.plain(events, reply) == expected
-    assert chunking.run(vector.decoder(), chunking.one_by_one(vector.body)) == (events, reply)
-    for at in range(7, len(vector.body), 7):
-        pieces = (vector.body[:at], vector.body[at:])
-        assert chunking.run(vector.decoder(), pieces) == (events, reply)
-    lengths = list(range(len(vector.body) + 1))
-    short = dict(chunking.short_replies(vector.decoder(), vector.body, lengths))
-    assert all((short[n].fault is None) == (short[n].finish_reason is not None) for n in lengths)
-    whole_from = next((n for n in lengths if short[n].fault is None), None)
-    assert whole_from == vector.expected["wholeFrom"]
-
-
-# --- bounds ---------------------------------------------------------------------------------------
+_OK = FORMATS["anthropic_messages"].head
 
 
 def _event(kind: str, **fields: Any) -> bytes:
@@ -79,29 +48,14 @@ def _many(count: int, **block: Any) -> bytes:
     return b"".join(_start(index, **block) for index in range(count))
 
 
-def _calls(count: int) -> bytes:
-    return _many(count, type="tool_use", id="", name="f")
-
-
-def _cited(count: int) -> bytes:
-    cited = [{"url": "https://a.test"}] * (count - 1)
-    block = _start(0, type="text", text="a", citations=cited)
-    return block + _event("content_block_stop", index=0)
-
-
 def _kept(count: int) -> bytes:
     return _many(count, type="redacted_thinking", data="a")
 
 
-_LINE = b"data: " + b" " * (SSE_LINE_MAX_BYTES - len(b"data: "))
-
 _BOUNDS: list[tuple[str, bytes, bytes]] = [
-    ("tool calls", _calls(TOOL_CALLS_MAX), _calls(TOOL_CALLS_MAX + 1)),
     ("blocks", _many(BLOCKS_MAX, type="text", text="a"),
      _many(BLOCKS_MAX + 1, type="text", text="a")),
     ("blocks that are kept", _kept(BLOCKS_MAX), _kept(BLOCKS_MAX + 1)),
-    ("citations", _cited(BLOCKS_MAX), _cited(BLOCKS_MAX + 1)),
-    ("line", _LINE + b"\n\n", _LINE + b" \n\n"),
 ]  # fmt: skip
 
 
@@ -113,39 +67,14 @@ def test_bound(name: str, at: bytes, past: bytes) -> None:
     assert fault.kind == "providerError"
 
 
-def test_bound_of_a_whole_body() -> None:
-    body = b'{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"end_turn"}'
-    for size, whole in ((RESPONSE_BODY_MAX_BYTES, True), (RESPONSE_BODY_MAX_BYTES + 1, False)):
-        machine = decoder(records.call(), _OK)
-        machine.feed(body)
-        machine.feed(b" " * (size - len(body)))
-        assert (machine.close()[1].fault is None) == whole
-
-
-def test_only_the_beginning_of_an_error_body_is_kept() -> None:
-    machine = decoder(records.call(), HttpHead(500))
-    machine.feed(b'{"error":{"message":"' + b"a" * ERROR_BODY_MAX_BYTES * 2)
-    machine.feed(b'"}}')
-    fault = machine.close()[1].fault
-    assert fault is not None
-    assert fault.http_status == 500
-
-
-def _nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
 @pytest.mark.parametrize(("depth", "reads"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
-def test_bound_of_nesting(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
-    text = json.dumps(_nested(depth))
+def test_bound_of_nesting_in_pieces_and_kept_blocks(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
+    text = json.dumps(nested(depth))
     begun = _start(0, type="tool_use", id="t", name="f", input={})
     call = _run(begun + _delta(0, "input_json_delta", partial_json=text) + _end()).message.parts()
     assert call[0].type == "toolCall"
     assert (call[0].parse_error is None) == reads
-    kept = _run(_start(0, type="brand_new", inner=_nested(depth - 1)) + _TEXT + _end())
+    kept = _run(_start(0, type="brand_new", inner=nested(depth - 1)) + _TEXT + _end())
     assert (len(kept.message.parts()) == 2) == reads
 
 
@@ -179,7 +108,7 @@ _PRICED: list[tuple[str, dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("name", "usage", "priced"), _PRICED, ids=[row[0] for row in _PRICED])
-def test_the_price_is_known_only_where_the_counts_tell_it(
+def test_cost_is_known_only_where_it_follows_from_the_counts(
     name: str,
     usage: dict[str, Any],
     priced: bool,  # noqa: FBT001 - a row of the table
@@ -227,25 +156,6 @@ def test_buckets_hold_each_token_once(raw: dict[str, Any], buckets: tuple[int, .
         usage.output_text,
         usage.output_reasoning,
     )
-
-
-# --- order and ends -------------------------------------------------------------------------------
-
-
-def test_nothing_after_the_stop_is_read() -> None:
-    machine = decoder(records.call(), _OK)
-    for body, ending, done in ((_TEXT, False, False), (_end(), True, False), (_STOP, True, True)):
-        machine.feed(body)
-        assert (machine.ending, machine.done) == (ending, done)
-    assert machine.feed(_TEXT) == []
-
-
-def test_raw_chunks_come_before_what_they_mean() -> None:
-    machine = decoder(records.call({"includeRaw": True}), _OK)
-    events = machine.feed(_delta(0, "text_delta", text="a"))
-    kinds = [type(event) for event in events]
-    assert kinds.index(Raw) < kinds.index(TextDelta)
-    assert machine.feed(_event("brand_new", a=_nested(JSON_MAX_DEPTH))) == [Raw(None)]
 
 
 # --- hostility ------------------------------------------------------------------------------------

@@ -1,0 +1,96 @@
+"""What only the Gemini decoder reads: signed parts, elements of an array, its chunks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+
+import chunking
+from byokd.core.limits import BLOCKS_MAX, SSE_EVENT_MAX_BYTES
+from byokd.dialects.gemini import decoder
+from dialects import records
+from dialects.answers import FORMATS
+
+_FORMAT = FORMATS["gemini"]
+_OK = _FORMAT.head
+
+
+def test_bound_of_signed_parts() -> None:
+    part = {"text": "a", "thoughtSignature": "s"}
+    for count, whole in ((BLOCKS_MAX, True), (BLOCKS_MAX + 1, False)):
+        body = _FORMAT.answer({"candidates": [{"content": {"parts": [part] * count}}]})
+        fault = chunking.run(decoder(records.call(), _OK), [body])[1].fault
+        assert (fault is None) == whole
+        assert fault is None or fault.kind == "providerError"
+
+
+def test_bound_of_an_element_of_an_array() -> None:
+    machine = decoder(records.call(), _OK)
+    machine.feed(b'[{"a":"')
+    machine.feed(b"x" * SSE_EVENT_MAX_BYTES)
+    assert machine.done
+    fault = machine.close()[1].fault
+    assert fault is not None
+    assert fault.kind == "providerError"
+
+
+def test_reading_goes_on_after_a_finish_reason() -> None:
+    machine = decoder(records.call(), _OK)
+    for chunk, ending in (
+        (_FORMAT.text("a"), False),
+        (_FORMAT.end[0], True),
+        (_FORMAT.text("b"), True),
+    ):
+        machine.feed(_FORMAT.frame(chunk))
+        assert (machine.ending, machine.done) == (ending, False)
+
+
+# --- hostility ------------------------------------------------------------------------------------
+
+_NAMES = st.sampled_from(
+    [
+        "text", "thought", "thoughtSignature", "functionCall", "name", "args", "id", "partialArgs",
+        "jsonPath", "stringValue", "willContinue", "inlineData", "mimeType", "data", "web", "uri",
+        "finishReason", "index", "finishMessage", "groundingMetadata", "groundingChunks",
+        "groundingSupports", "segment", "endIndex", "groundingChunkIndices", "citationMetadata",
+        "usageMetadata", "totalTokenCount", "promptFeedback", "blockReason", "modelVersion",
+        "error", "response",
+    ]
+)  # fmt: skip
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["STOP", "SAFETY", "$.a", "$.a[0].b", "$.a[999999]", "$.."])
+)
+_VALUES = st.recursive(
+    _LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=5),
+    max_leaves=12,
+)
+_FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=4)
+_CHUNKS = st.builds(
+    lambda parts, own, beside: {
+        **beside,
+        "candidates": [{**own, "content": {"parts": parts}}],
+    },
+    st.lists(_FIELDS, max_size=3),
+    _FIELDS,
+    _FIELDS,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_CHUNKS | _VALUES, max_size=5), st.booleans())
+def test_no_shape_raises(chunks: list[Any], array: bool) -> None:  # noqa: FBT001 - drawn
+    said = [json.dumps(chunk).encode() for chunk in chunks]
+    body = b"".join(b"data: " + one + b"\n\n" for one in said)
+    if array:
+        body = b"[" + b",".join(said) + b"]"
+    _, reply = chunking.run(decoder(records.call(), _OK), [body])
+    assert (reply.fault is None) == (reply.finish_reason is not None)
+    reply.message.model_dump_json()
