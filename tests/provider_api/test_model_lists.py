@@ -19,8 +19,8 @@ from replay import Recording, absent, recordings
 RECORDED = recordings("models_count")
 
 
-def _with(**recipe: Any) -> Provider:
-    return BARE.model_copy(update={"models": Models(**recipe)})
+def _with(**list_record: Any) -> Provider:
+    return BARE.model_copy(update={"models": Models(**list_record)})
 
 
 def _read(document: Any, provider: Provider = BARE) -> tuple[ListedModel, ...]:
@@ -233,7 +233,7 @@ def test_entry_in_every_envelope(name: str, entry: Any, model: ListedModel, plac
     assert _read(document, stranger) == (model,), name
 
 
-def test_the_recipe_comes_first() -> None:
+def test_record_is_followed_before_the_known_places() -> None:
     provider = _with(
         items="/list",
         id="/uid",
@@ -307,21 +307,23 @@ PAGES: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "recipe", "more", "cursor"), PAGES, ids=[row[0] for row in PAGES])
+@pytest.mark.parametrize(
+    ("name", "list_record", "more", "cursor"), PAGES, ids=[row[0] for row in PAGES]
+)
 def test_next_page(
-    name: str, recipe: dict[str, Any], more: dict[str, Any], cursor: str | None
+    name: str, list_record: dict[str, Any], more: dict[str, Any], cursor: str | None
 ) -> None:
-    provider = _with(next_query="after", **recipe)
+    provider = _with(next_query="after", **list_record)
     page = read_models(provider, json.dumps({"data": ["m"], **more}).encode())
     assert page.next_cursor == cursor, name
-    assert read_models(_with(**recipe), b'{"data":["m"],"next":"t"}').next_cursor is None
+    assert read_models(_with(**list_record), b'{"data":["m"],"next":"t"}').next_cursor is None
 
 
 BASE = "https://a.example/v1"
 
 
 @pytest.mark.parametrize(
-    ("recipe", "at_default", "url"),
+    ("list_record", "at_default", "url"),
     [
         ({"path": "/models?limit=9"}, True, f"{BASE}/models?limit=9"),
         ({"path": "/m", "url": "https://b.example/{acct}/m"}, True, "https://b.example/x/m"),
@@ -329,8 +331,8 @@ BASE = "https://a.example/v1"
         ({"url": "https://b.example/m"}, False, f"{BASE}/models"),
     ],
 )
-def test_request(recipe: dict[str, Any], at_default: bool, url: str) -> None:  # noqa: FBT001  # a column of the table
-    provider = _with(next_query="after", **recipe).model_copy(update={"headers": {"X-A": "b"}})
+def test_request(list_record: dict[str, Any], at_default: bool, url: str) -> None:  # noqa: FBT001  # a column of the table
+    provider = _with(next_query="after", **list_record).model_copy(update={"headers": {"X-A": "b"}})
     fields = {"acct": "x"}
     request = models_request(provider, BASE, fields, at_default_origin=at_default)
     assert request.url == url
@@ -342,7 +344,7 @@ def test_request(recipe: dict[str, Any], at_default: bool, url: str) -> None:  #
 def test_a_provider_without_a_list_says_so() -> None:
     with pytest.raises(Unsupported, match="does not list its models"):
         models_request(_with(static=["m"]), BASE, {}, at_default_origin=True)
-    assert models_request(BARE, BASE, {}, recipe=Models(path="/also")).url == f"{BASE}/also"
+    assert models_request(BARE, BASE, {}, list_record=Models(path="/also")).url == f"{BASE}/also"
 
 
 @pytest.mark.parametrize(
@@ -372,12 +374,16 @@ def test_cohere_says_what_a_model_does_in_words(
     assert page.next_cursor == "p2"
 
 
-def _recipes() -> list[tuple[Provider, Models]]:
+def _list_records() -> list[tuple[Provider, Models]]:
     """Return every list of every record that comes in pages."""
     lists = [
-        (each, recipe) for each in load().values() for recipe in (each.models, *each.models.also)
+        (each, list_record)
+        for each in load().values()
+        for list_record in (each.models, *each.models.also)
     ]
-    return [(each, recipe) for each, recipe in lists if recipe.next_query is not None]
+    return [
+        (each, list_record) for each, list_record in lists if list_record.next_query is not None
+    ]
 
 
 def _nested(pointer: str, value: Any) -> dict[str, Any]:
@@ -387,32 +393,36 @@ def _nested(pointer: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("provider", "recipe"), _recipes(), ids=[f"{p.id}{r.items}" for p, r in _recipes()]
+    ("provider", "list_record"),
+    _list_records(),
+    ids=[f"{p.id}{r.items}" for p, r in _list_records()],
 )
-def test_every_recorded_list_in_pages_goes_on_and_ends(provider: Provider, recipe: Models) -> None:
-    assert recipe.next_query is not None
-    items = _nested(recipe.items, [_nested(recipe.id, "m")])
-    numbered = recipe.next_pointer is None or "result_info" in recipe.next_pointer
-    if recipe.next_pointer is not None and not numbered:
-        more = _nested(recipe.next_pointer, "m/2")
+def test_every_recorded_list_in_pages_goes_on_and_ends(
+    provider: Provider, list_record: Models
+) -> None:
+    assert list_record.next_query is not None
+    items = _nested(list_record.items, [_nested(list_record.id, "m")])
+    numbered = list_record.next_pointer is None or "result_info" in list_record.next_pointer
+    if list_record.next_pointer is not None and not numbered:
+        more = _nested(list_record.next_pointer, "m/2")
         last: dict[str, Any] = {}
     else:
         info = {"per_page": 100, "total_count": 101}
         more = {"result_info": info | {"page": 1}}
         last = {"result_info": info | {"page": 2}}
-    first = read_models(provider, json.dumps(items | more).encode(), recipe=recipe)
+    first = read_models(provider, json.dumps(items | more).encode(), list_record=list_record)
     assert [model.id for model in first.models] == ["m"]
     fields = {field.name: "x1" for field in provider.fields}
     base = "https://a.example"
-    args: dict[str, Any] = {"at_default_origin": True, "recipe": recipe}
+    args: dict[str, Any] = {"at_default_origin": True, "list_record": list_record}
     one = models_request(provider, base, fields, **args)
     two = models_request(provider, base, fields, first.next_cursor, **args)
     assert two.url.startswith(one.url)
     cursor = "2" if numbered else "m%2F2"
-    assert two.url.removeprefix(one.url)[1:] == f"{recipe.next_query}={cursor}"
-    end = read_models(provider, json.dumps(items | last).encode(), recipe=recipe)
+    assert two.url.removeprefix(one.url)[1:] == f"{list_record.next_query}={cursor}"
+    end = read_models(provider, json.dumps(items | last).encode(), list_record=list_record)
     assert end.next_cursor is None
 
 
 def test_these_providers_lists_come_in_pages() -> None:
-    assert len(_recipes()) == 6
+    assert len(_list_records()) == 6

@@ -152,7 +152,9 @@ async def test_models_are_listed_as_the_provider_lists_them(
     base_url = sandbox.base_url_as(provider, **PLAIN)
     recipes = [r for r in (record.models, *record.models.also) if r.path or r.url]
     for recipe in recipes:
-        at_home = models_request(record, base_url, PLAIN, at_default_origin=True, recipe=recipe)
+        at_home = models_request(
+            record, base_url, PLAIN, at_default_origin=True, list_record=recipe
+        )
         if at_home is None:
             continue
         # The same path on the sandbox, wherever the provider has it.
@@ -161,7 +163,9 @@ async def test_models_are_listed_as_the_provider_lists_them(
         request = HttpRequest("GET", sandbox.origin + path, at_home.headers)
         response = await transport.send(_signed(record, request, KEY))
         assert response.status == 200
-        listed = [model.id for model in read_models(record, response.body, recipe=recipe).models]
+        listed = [
+            model.id for model in read_models(record, response.body, list_record=recipe).models
+        ]
         assert any(model.endswith("sandbox-agent") for model in listed)
 
 

@@ -1,7 +1,7 @@
-"""What an entry of a model list says about its model, in all the words that lists use.
+"""Reads the facts in an entry of a model list, in all spellings across providers.
 
-Knows the spellings of sizes, capabilities and prices across providers. Must not know which provider
-an entry is from: a custom base URL may serve any of them. A fact that is not said is None.
+Which provider an entry comes from is not known, because a custom base URL may serve any form. A
+fact that is not stated is None.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _HUNDREDTH_CENT: Final = Decimal(1) / Decimal(10_000)
 
 @dataclass(frozen=True, slots=True)
 class ListedPrice:
-    """Money per million tokens as decimal text; None where it is not said."""
+    """Money per million tokens as decimal text; None where it is not stated."""
 
     input: str | None
     output: str | None
@@ -79,7 +79,7 @@ def context_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None
 
 
 def _by_architecture(item: JsonObject) -> int | None:
-    """Read what files in llama.cpp's format say; they name it after the model's architecture."""
+    """Read a field that llama.cpp's file format names after the model's architecture."""
     info = item.get("model_info")
     if not isinstance(info, dict):
         return None
@@ -89,7 +89,7 @@ def _by_architecture(item: JsonObject) -> int | None:
 def output_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
     """Return the most tokens of one answer.
 
-    `max_tokens` is that only beside `max_input_tokens` (Anthropic); alone it has meant the window.
+    `max_tokens` means that only beside `max_input_tokens` (Anthropic); alone it means the window.
     """
     known = ("/max_tokens",) if "max_input_tokens" in item else ()
     return _tokens(item, (*places, *_OUTPUT, *known), ("max_output_tokens",))
@@ -115,17 +115,17 @@ def _count(value: Json) -> int | None:
 
 
 def input_modalities(item: JsonObject, place: str | None = None) -> tuple[str, ...] | None:
-    """Return what can be put in, in lower case, `text` first."""
+    """Return the modalities of the input, in lower case, `text` first."""
     places = ((place,) if place else ()) + _MODALITIES
-    for found in (at_pointer(item, where) for where in places):
-        if isinstance(found, list) and (named := words(found)):
-            return tuple(sorted(named, key=lambda word: (word != "text", word)))
-    sees = _flag(item, _VISION)
-    if sees is None and (features := _features(item)) and "vision" in features:
-        sees = True
-    if sees is None:
+    for value in (at_pointer(item, pointer) for pointer in places):
+        if isinstance(value, list) and (modalities := words(value)):
+            return tuple(sorted(modalities, key=lambda word: (word != "text", word)))
+    has_vision = _flag(item, _VISION)
+    if has_vision is None and (features := _features(item)) and "vision" in features:
+        has_vision = True
+    if has_vision is None:
         return None
-    return ("text", "image") if sees else ("text",)
+    return ("text", "image") if has_vision else ("text",)
 
 
 def tools(item: JsonObject, place: str | None = None) -> bool | None:
@@ -135,8 +135,8 @@ def tools(item: JsonObject, place: str | None = None) -> bool | None:
     stated = _flag(item, _TOOLS)
     if stated is not None:
         return stated
-    if (named := _property(item, "function_calling")) is not None:
-        return named is True or str(named).lower() == "true"
+    if (value := _property(item, "function_calling")) is not None:
+        return value is True or str(value).lower() == "true"
     served = [entry.get("supports_tools") for entry in _served(item)]
     if served:
         return True in served
@@ -144,7 +144,7 @@ def tools(item: JsonObject, place: str | None = None) -> bool | None:
 
 
 def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
-    """Tell whether the model can think before it answers."""
+    """Tell whether the model can reason before it answers."""
     if (pointed := _pointed(item, place, "reasoning")) is not None:
         return pointed
     stated = _flag(item, _REASONING)
@@ -152,13 +152,13 @@ def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
         return stated
     if isinstance(item.get("reasoning"), dict):
         return True
-    if (named := _property(item, "reasoning")) is not None:
-        return named is True or str(named).lower() == "true"
+    if (value := _property(item, "reasoning")) is not None:
+        return value is True or str(value).lower() == "true"
     return _featured(item, {"reasoning", "thinking", "include_reasoning"})
 
 
 def chat(item: JsonObject) -> bool | None:
-    """Tell whether the entry says of itself that it chats."""
+    """Tell whether the entry states that the model chats."""
     stated = _flag(item, ("/capabilities/completion_chat", "/capabilities/chat_completion"))
     if stated is not None:
         return stated
@@ -166,19 +166,21 @@ def chat(item: JsonObject) -> bool | None:
         return "chat" in endpoints
     if methods := words(item.get("supportedGenerationMethods")):
         return "generatecontent" in methods
-    if makes := next(filter(None, (words(at_pointer(item, w)) for w in _OUTPUT_MODALITIES)), None):
-        return "text" in makes
-    kinds, task = words(item.get("type")), words(at_pointer(item, "/task/name"))
+    outputs = (words(at_pointer(item, place)) for place in _OUTPUT_MODALITIES)
+    if modalities := next(filter(None, outputs), None):
+        return "text" in modalities
+    kinds = words(item.get("type"))
+    task = words(at_pointer(item, "/task/name"))
     if kinds & {"chat", "language"} or "text generation" in task:
         return True
     return False if kinds & _SPECIAL_TYPES or task else None
 
 
 def deprecated(item: JsonObject, place: str | None = None) -> bool | None:
-    """Tell whether the model's end is announced or has come."""
+    """Tell whether the model's end is announced or past."""
     if place is not None:
-        found = at_pointer(item, place)
-        is_date = isinstance(found, str) and found != "" and "deprecat" not in found.lower()
+        value = at_pointer(item, place)
+        is_date = isinstance(value, str) and value != "" and "deprecat" not in value.lower()
         pointed = True if is_date else _pointed(item, place, "deprecat")
         if pointed is not None:
             return pointed
@@ -197,7 +199,7 @@ def deprecated(item: JsonObject, place: str | None = None) -> bool | None:
 
 
 def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | None:
-    """Return the price, whatever its unit was; where the record says where it is, from there.
+    """Return the price, whatever its unit; from the record's place, if it names one.
 
     `pricing.prompt` is dollars a token (OpenRouter, Cerebras, Cloudflare; as text), `pricing.input`
     dollars a million (Together, HF), `*_text_token_price` hundredths of a cent a million (xAI),
@@ -207,10 +209,8 @@ def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | Non
         stated = _recorded_price(item, place)
         if stated is not None:
             return stated
-    named = item.get("pricing")
-    pricing = named if isinstance(named, dict) else {}
-    info = item.get("model_info")
-    costs = info if isinstance(info, dict) else {}
+    pricing = _object(item.get("pricing"))
+    costs = _object(item.get("model_info"))
     readings = (
         _price(pricing.get("prompt"), pricing.get("completion"), _MILLION),
         _price(pricing.get("input"), pricing.get("output"), Decimal(1)),
@@ -226,27 +226,31 @@ def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | Non
     return next(filter(None, readings), None)
 
 
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
 def _recorded_price(item: JsonObject, place: LivePrice) -> ListedPrice | None:
     times = Decimal(place.per_million)
     pointers = place.input, place.output, place.cache_read, place.cache_write
-    paid, made, read, written = (
+    prompt, completion, cache_read, cache_write = (
         _money(at_pointer(item, pointer), times) if pointer is not None else None
         for pointer in pointers
     )
-    if paid is None and made is None:
+    if prompt is None and completion is None:
         return None
-    return ListedPrice(paid, made, place.currency, read, written)
+    return ListedPrice(prompt, completion, place.currency, cache_read, cache_write)
 
 
 def _price(
     prompt: Json, completion: Json, times: Decimal, currency: str = "USD"
 ) -> ListedPrice | None:
-    paid = _money(prompt, times), _money(completion, times)
-    return ListedPrice(*paid, currency) if any(paid) else None
+    prices = _money(prompt, times), _money(completion, times)
+    return ListedPrice(*prices, currency) if any(prices) else None
 
 
 def _money(value: Json, times: Decimal) -> str | None:
-    """Return decimal text; a negative price says "it varies" (OpenRouter's routers)."""
+    """Return decimal text; None for a negative price: "it varies" (OpenRouter's routers)."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = str(value)
@@ -263,16 +267,17 @@ def _unit_price(listed: Json) -> ListedPrice | None:
         for entry in (listed if isinstance(listed, list) else [])
         if isinstance(entry, dict)
     }
-    paid, made = by_unit.get("per m input tokens", {}), by_unit.get("per m output tokens", {})
-    currency = paid.get("currency") or made.get("currency")
+    prompt = by_unit.get("per m input tokens", {})
+    completion = by_unit.get("per m output tokens", {})
+    currency = prompt.get("currency") or completion.get("currency")
     known = currency if isinstance(currency, str) and len(currency) == 3 else "USD"  # noqa: PLR2004  # ISO 4217
-    return _price(paid.get("price"), made.get("price"), Decimal(1), known)
+    return _price(prompt.get("price"), completion.get("price"), Decimal(1), known)
 
 
 def _served_price(item: JsonObject) -> ListedPrice | None:
-    """Return the price of a router's model where every host asks the same, else None."""
-    asked = {price(entry) for entry in _served(item) if "pricing" in entry}
-    return asked.pop() if len(asked) == 1 else None
+    """Return the price of a router's model if all its hosts have the same, else None."""
+    prices = {price(entry) for entry in _served(item) if "pricing" in entry}
+    return prices.pop() if len(prices) == 1 else None
 
 
 def _served(item: JsonObject) -> list[JsonObject]:
@@ -291,18 +296,18 @@ def _property(item: JsonObject, name: str) -> Json:
 
 
 def _flag(item: JsonObject, places: Iterable[str]) -> bool | None:
-    found = (at_pointer(item, place) for place in places)
-    return next((value for value in found if isinstance(value, bool)), None)
+    values = (at_pointer(item, place) for place in places)
+    return next((value for value in values if isinstance(value, bool)), None)
 
 
 def _pointed(item: JsonObject, place: str | None, word: str) -> bool | None:
-    """Read what a record points at: a flag, or features in which `word` is searched."""
-    found = at_pointer(item, place) if place is not None else None
-    if isinstance(found, bool):
-        return found
-    if found is None or not isinstance(found, str | list):
+    """Read the value at the record's pointer: a flag, or features in which `word` is searched."""
+    value = at_pointer(item, place) if place is not None else None
+    if isinstance(value, bool):
+        return value
+    if value is None or not isinstance(value, str | list):
         return None
-    return any(word in feature for feature in words(found))
+    return any(word in feature for feature in words(value))
 
 
 def _featured(item: JsonObject, wanted: set[str]) -> bool | None:
@@ -312,9 +317,9 @@ def _featured(item: JsonObject, wanted: set[str]) -> bool | None:
 
 
 def _features(item: JsonObject) -> set[str] | None:
-    listed = [at_pointer(item, place) for place in _FEATURES]
-    named = [words(found) for found in listed if isinstance(found, list)]
-    return set().union(*named) if named else None
+    values = [at_pointer(item, place) for place in _FEATURES]
+    features = [words(value) for value in values if isinstance(value, list)]
+    return set().union(*features) if features else None
 
 
 def words(value: Json) -> set[str]:

@@ -1,7 +1,7 @@
-"""Asks for a list of models and reads every form in which one comes back.
+"""Requests for model lists, and a reader for all their forms.
 
-Knows how a record's recipe is followed, and where a list hides when it is not. Must not know any
-model: names, prices and capabilities are what the answer says, and unknown where it says nothing.
+The record says where a list and its fields are; where it is wrong, the known places are tried. A
+fact that the answer does not state is None.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ITEM_PLACES: Final = (
 )  # fmt: skip
 _ID_PLACES: Final = ("/id", "/name", "/model", "/modelId", "/model_name", "/inferenceProfileId")
 _NAME_PLACES: Final = ("/display_name", "/displayName", "/modelName", "/name")
-_PREFIX: Final = "models/"  # Google's list prefixes every id, also behind a custom base URL
+_PREFIX: Final = "models/"  # of every id in Google's list, also behind a custom base URL
 _ID_MAX_CHARS: Final = 512  # as `ModelId` of the contract
 _ID: Final = re.compile(rf"[^\x00-\x20\x7f]{{1,{_ID_MAX_CHARS}}}")
 _CURSOR_MAX_CHARS: Final = 2048
@@ -38,17 +38,17 @@ _CURSOR_MAX_CHARS: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """One model as the provider lists it. None where it does not say.
+    """One model as the provider lists it; None for what the list does not state.
 
     Attributes:
-        id: what a chat names.
+        id: for `chat/send`.
         name: for people.
-        context_tokens: input and output together, or the input alone where that is all it says.
-        output_tokens: the most that one answer can hold.
+        context_tokens: input and output together, or the input alone if only that is stated.
+        output_tokens: the most tokens of one answer.
         input_modalities: such as `text`, `image`, `file`, `audio`.
         tools: whether it calls tools.
-        reasoning: whether it can think first.
-        chat: whether it chats at all; lists also hold embedding and audio models.
+        reasoning: whether it can reason before it answers.
+        chat: whether it chats; lists also hold embedding and audio models.
         price: per million tokens.
         deprecated: whether its end is announced.
     """
@@ -67,7 +67,7 @@ class ListedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelPage:
-    """One page of a list, and where the next begins."""
+    """One page of a list, and the cursor of the next page."""
 
     models: tuple[ListedModel, ...]
     next_cursor: str | None = None
@@ -80,76 +80,74 @@ def models_request(
     cursor: str | None = None,
     *,
     at_default_origin: bool = False,
-    recipe: Models | None = None,
+    list_record: Models | None = None,
 ) -> HttpRequest:
-    """Return the request for a page of the list, without its credential.
+    """Return the request for a page of a list, without its credential.
 
-    A list that is only on a companion origin is looked for at `/models` of another base URL.
+    Where the record has the list on a companion origin only, a key with another base URL gets
+    `/models` under that.
 
     Args:
         provider: the record.
         base_url: of the key.
         fields: the key's plain fields, for templates.
-        cursor: of the page before, or None.
-        at_default_origin: whether a companion origin may be asked; see `probe_request`.
-        recipe: one of the record's further lists (`also`); its first where None.
+        cursor: of this page; None for the first.
+        at_default_origin: whether a companion origin may be used; see `probe_request`.
+        list_record: one of the record's further lists; None for the first one.
 
     Raises:
         InvalidParams: a template cannot be filled.
-        Unsupported: the recipe names no list; what it says is `static`.
+        Unsupported: the provider has no list; its record names the models.
     """
-    follow = recipe or provider.models
-    if follow.url is not None and at_default_origin:
-        url = fill(follow.url, fields)
-    elif follow.path is None and follow.url is None:
+    record = list_record or provider.models
+    if record.url is not None and at_default_origin:
+        url = fill(record.url, fields)
+    elif record.path is None and record.url is None:
         raise Unsupported(f"{provider.name} does not list its models: name the one you want")
     else:
-        url = join_url(base_url, follow.path or "/models", fields)
-    if cursor is not None and follow.next_query is not None:
-        url = with_query(url, follow.next_query, cursor)
+        url = join_url(base_url, record.path or "/models", fields)
+    if cursor is not None and record.next_query is not None:
+        url = with_query(url, record.next_query, cursor)
     headers = Headers([("accept", "application/json"), *provider.headers.items()])
     return HttpRequest("GET", url, headers)
 
 
-def read_models(provider: Provider, body: bytes, *, recipe: Models | None = None) -> ModelPage:
-    """Return a page of models.
+def read_models(provider: Provider, body: bytes, *, list_record: Models | None = None) -> ModelPage:
+    """Return a page of models: at most `MODELS_MAX`, each id once, without unreadable entries.
 
-    The recipe (the record's first where None) is followed; where it finds no list, the known shapes
-    are tried, because a custom base URL may serve another one.
-
-    Entries that cannot be read are left out, the same id counts once, and no more than `MODELS_MAX`
-    are returned.
+    Where the record finds no list, the known forms are tried, because a custom base URL may serve
+    another one.
 
     Raises:
-        ProviderError: the body is not a list of models in any known shape.
+        ProviderError: the body has no known form of a list.
     """
-    follow = recipe or provider.models
+    record = list_record or provider.models
     try:
         document: Json = from_json(body, allow_inf_nan=False)
     except ValueError:
         document = None
-    entries, by_recipe = _entries(follow, document)
+    entries, by_record = _entries(record, document)
     if entries is None:
         raise ProviderError(f"{provider.name} sent a model list that cannot be read: try again")
-    listed = (_listed(follow, entry, by_recipe=by_recipe) for entry in entries)
+    listed = (_listed(record, entry, by_record=by_record) for entry in entries)
     models: dict[str, ListedModel] = {}
     for model in listed:
         if model is not None:
             models.setdefault(model.id, model)
         if len(models) == MODELS_MAX:
             break
-    return ModelPage(tuple(models.values()), _next_cursor(follow, document))
+    return ModelPage(tuple(models.values()), _next_cursor(record, document))
 
 
 def detail_request(provider: Provider, base_url: str, model_id: str) -> HttpRequest:
-    """Return the question about one model, without its credential.
+    """Return the request for the details of one model, without its credential.
 
     Raises:
-        Unsupported: the record has no such question.
+        Unsupported: the record has no such request.
     """
     detail = provider.models.detail
     if detail is None:
-        raise Unsupported(f"{provider.name} tells no more of a model than its list does")
+        raise Unsupported(f"{provider.name} has no details of a model beside its list")
     body = detail.body.replace('"{id}"', to_json(model_id).decode())
     pairs = [("accept", "application/json"), ("content-type", "application/json")]
     headers = Headers([*pairs, *provider.headers.items()])
@@ -157,89 +155,91 @@ def detail_request(provider: Provider, base_url: str, model_id: str) -> HttpRequ
 
 
 def read_detail(provider: Provider, model_id: str, body: bytes) -> ListedModel:
-    """Return what an answer says of a model, nothing where it is no JSON object."""
+    """Return what an answer states about a model; only its id if it is no JSON object."""
     try:
         document: Json = from_json(body, allow_inf_nan=False)
     except ValueError:
         document = None
     item: JsonObject = document if isinstance(document, dict) else {}
-    read = _listed(provider.models, item | {"id": model_id}, by_recipe=False)
-    return read or ListedModel(model_id)
+    model = _listed(provider.models, item | {"id": model_id}, by_record=False)
+    return model or ListedModel(model_id)
 
 
 def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
-    """Return what is said of a model, and where that is nothing what is said elsewhere."""
-    silent = [each.name for each in dataclass_fields(model) if getattr(model, each.name) is None]
-    return replace(model, **{name: getattr(other, name) for name in silent})
+    """Return the model with its missing facts taken from the other one."""
+    missing = [
+        field.name for field in dataclass_fields(model) if getattr(model, field.name) is None
+    ]
+    return replace(model, **{name: getattr(other, name) for name in missing})
 
 
 def count_models(provider: Provider, document: Json, pointer: str | None) -> int | None:
-    """Return how many models a probe's answer lists (at `pointer`), or None where it is no list."""
+    """Return the number of models in a probe's answer (at `pointer`); None if it lists none."""
     if pointer is not None:
-        found = at_pointer(document, pointer)
-        if isinstance(found, list):
-            return len(found)
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        value = at_pointer(document, pointer)
+        if isinstance(value, list):
+            return len(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
     entries, _ = _entries(provider.models, document)
     return len(entries) if entries is not None else None
 
 
-def _entries(recipe: Models, document: Json) -> tuple[list[Json] | None, bool]:
-    """Return the array of entries, and whether it was found where the recipe says."""
-    found = at_pointer(document, recipe.items)
-    if isinstance(found, list):
-        return found, True
-    places = (at_pointer(document, place) for place in _ITEM_PLACES)
-    return next((place for place in places if isinstance(place, list)), None), False
+def _entries(record: Models, document: Json) -> tuple[list[Json] | None, bool]:
+    """Return the array of entries, and whether it is where the record says."""
+    items = at_pointer(document, record.items)
+    if isinstance(items, list):
+        return items, True
+    values = (at_pointer(document, place) for place in _ITEM_PLACES)
+    return next((value for value in values if isinstance(value, list)), None), False
 
 
-def _listed(recipe: Models, entry: Json, *, by_recipe: bool) -> ListedModel | None:
+def _listed(record: Models, entry: Json, *, by_record: bool) -> ListedModel | None:
     """Read one entry; a bare string is an id."""
     item: JsonObject = entry if isinstance(entry, dict) else {"id": entry}
-    model_id = _model_id(recipe, item, by_recipe=by_recipe)
+    model_id = _model_id(record, item, by_record=by_record)
     if model_id is None:
         return None
     return ListedModel(
         id=model_id,
-        name=_name(recipe, item, model_id),
-        context_tokens=model_facts.context_tokens(item, recipe.context),
-        output_tokens=model_facts.output_tokens(item, recipe.output),
-        input_modalities=model_facts.input_modalities(item, recipe.modalities),
-        tools=model_facts.tools(item, recipe.tools),
-        reasoning=model_facts.reasoning(item, recipe.reasoning),
-        chat=_chat(recipe, item, model_id),
-        price=model_facts.price(item, recipe.price),
-        deprecated=model_facts.deprecated(item, recipe.deprecated),
+        name=_name(record, item, model_id),
+        context_tokens=model_facts.context_tokens(item, record.context),
+        output_tokens=model_facts.output_tokens(item, record.output),
+        input_modalities=model_facts.input_modalities(item, record.modalities),
+        tools=model_facts.tools(item, record.tools),
+        reasoning=model_facts.reasoning(item, record.reasoning),
+        chat=_chat(record, item, model_id),
+        price=model_facts.price(item, record.price),
+        deprecated=model_facts.deprecated(item, record.deprecated),
     )
 
 
-def _model_id(recipe: Models, item: JsonObject, *, by_recipe: bool) -> str | None:
-    places = (recipe.id, *_ID_PLACES) if by_recipe else _ID_PLACES
-    found = _first_text(item, places)
-    if found is None:
+def _model_id(record: Models, item: JsonObject, *, by_record: bool) -> str | None:
+    places = (record.id, *_ID_PLACES) if by_record else _ID_PLACES
+    model_id = _first_text(item, places)
+    if model_id is None:
         return None
-    named = at_pointer(item, "/name")
-    if not by_recipe and isinstance(named, str) and named.startswith("@"):
-        found = named  # Cloudflare: `id` is a UUID, the name is what a chat takes
-    prefix = recipe.id_prefix if by_recipe else _PREFIX
-    found = found.removeprefix(prefix) if prefix else found
-    return found if _ID.fullmatch(found) else None
+    name = at_pointer(item, "/name")
+    if not by_record and isinstance(name, str) and name.startswith("@"):
+        model_id = name  # Cloudflare: `id` is a UUID, a chat takes the name
+    prefix = record.id_prefix if by_record else _PREFIX
+    model_id = model_id.removeprefix(prefix) if prefix else model_id
+    return model_id if _ID.fullmatch(model_id) else None
 
 
-def _name(recipe: Models, item: JsonObject, model_id: str) -> str | None:
-    found = _first_text(item, (*recipe.name, *_NAME_PLACES))
-    if found is None or found.removeprefix(_PREFIX) == model_id or model_id.endswith(found):
+def _name(record: Models, item: JsonObject, model_id: str) -> str | None:
+    name = _first_text(item, (*record.name, *_NAME_PLACES))
+    if name is None or name.removeprefix(_PREFIX) == model_id or model_id.endswith(name):
         return None
-    return clean_text(found, LABEL_MAX_CHARS) or None
+    return clean_text(name, LABEL_MAX_CHARS) or None
 
 
-def _chat(recipe: Models, item: JsonObject, model_id: str) -> bool | None:
-    """Tell whether a model chats: by the recipe's kinds, else by what the entry says of itself."""
-    if recipe.non_chat_pattern and _compiled(recipe.non_chat_pattern).search(model_id):
+def _chat(record: Models, item: JsonObject, model_id: str) -> bool | None:
+    """Tell whether a model chats: by the kinds in the record, else by the entry's own facts."""
+    if record.non_chat_pattern and _compiled(record.non_chat_pattern).search(model_id):
         return False
-    kind = at_pointer(item, recipe.kind) if recipe.kind is not None else None
-    if recipe.chat_kinds and (words := model_facts.words(kind)):
-        return not words.isdisjoint(word.lower() for word in recipe.chat_kinds)
+    kind = at_pointer(item, record.kind) if record.kind is not None else None
+    if record.chat_kinds and (words := model_facts.words(kind)):
+        return not words.isdisjoint(word.lower() for word in record.chat_kinds)
     return model_facts.chat(item)
 
 
@@ -249,27 +249,27 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _first_text(item: JsonObject, places: Iterable[str]) -> str | None:
-    found = (at_pointer(item, place) for place in places)
-    return next((text for text in found if isinstance(text, str) and text), None)
+    values = (at_pointer(item, place) for place in places)
+    return next((value for value in values if isinstance(value, str) and value), None)
 
 
-def _next_cursor(recipe: Models, document: Json) -> str | None:
-    """Return where the next page begins.
+def _next_cursor(record: Models, document: Json) -> str | None:
+    """Return the cursor of the next page.
 
-    `has_more: false` ends a list although it names its last id (Anthropic). Where pages are
-    numbered, the next number follows until the count is reached (Cloudflare's `result_info`).
+    `has_more: false` ends a list although it has a cursor (Anthropic). Where pages are numbered,
+    the next number follows until the count is reached (Cloudflare's `result_info`).
     """
-    if not isinstance(document, dict) or recipe.next_query is None:
+    if not isinstance(document, dict) or record.next_query is None:
         return None
-    if at_pointer(document, recipe.more_pointer or "/has_more") is False:
+    if at_pointer(document, record.more_pointer or "/has_more") is False:
         return None
     info = document.get("result_info")
-    found = at_pointer(document, recipe.next_pointer) if recipe.next_pointer else None
+    cursor = at_pointer(document, record.next_pointer) if record.next_pointer else None
     if isinstance(info, dict):
-        found = _next_page(info)
-    if isinstance(found, bool) or not isinstance(found, str | int):
+        cursor = _next_page(info)
+    if isinstance(cursor, bool) or not isinstance(cursor, str | int):
         return None
-    text = str(found)
+    text = str(cursor)
     return text if 0 < len(text) <= _CURSOR_MAX_CHARS else None
 
 

@@ -1,8 +1,7 @@
-"""Asks a provider whether a key is good, as cheaply as it can be asked, and reads the answer.
+"""The cheapest request that shows whether a key works, and the verdict of its answer.
 
-Knows how a record's probe becomes a request and how an answer becomes a verdict. Must not know who
-sends it, and puts no credential on it. Status alone decides nothing: the record's rows are asked
-first, then what the classifier says.
+The verdict comes from the rows of the record, then from the classifier; a status alone decides
+nothing. The request is built without its credential.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _DETAIL_MAX_BYTES: Final = 256
 _DETAIL_MAX_ITEMS: Final = 32
 _REGION_WORDS: Final = re.compile(r"countr(?:y|ies)|region|territor|location", re.IGNORECASE)
 
-_SAY: Final[dict[Verdict, str]] = {
+_SENTENCES: Final[dict[Verdict, str]] = {
     "valid": "{name} accepts this key",
     "validRestricted": "{name} knows this key but does not allow everything with it",
     "noFunds": "{name} accepts this key, and the account has no money or allowance left",
@@ -47,15 +46,15 @@ _HINTED: Final = frozenset({"validRestricted", "noFunds", "invalid", "wrongRegio
 
 @dataclass(frozen=True, slots=True)
 class ProbeReading:
-    """What an answer to a probe says.
+    """What the answer to a probe means.
 
     Attributes:
-        verdict: the word for it.
+        verdict: about the key.
         message: a sentence for a person.
-        models_seen: how many models the answer lists, or None where it lists none.
+        models_seen: how many models the answer lists; None if it lists none.
         details: the facts that the record names, such as a balance.
-        fault: what the classifier says, or None where the answer is no error; its health class is
-            what the soft-disable counts.
+        fault: how the classifier reads an error, None if there is none; its health class counts
+            for the soft-disable.
     """
 
     verdict: Verdict
@@ -79,58 +78,62 @@ def probe_request(
         provider: the record.
         base_url: of the key.
         fields: the key's plain fields, for templates.
-        at_default_origin: whether the key's origin is the record's own. A companion origin is asked
-            only then: a key stored for a gateway must not travel to anybody else.
-        probe: the record's probe or one of its fallbacks; the record's own where None. One that
-            cannot be asked at this origin becomes a look at the model list.
+        at_default_origin: whether the key's origin is the record's own. Only then a companion
+            origin may be used: a key that was stored for a gateway must go nowhere else.
+        probe: the record's probe (None) or one of its fallbacks. One that is not possible at this
+            origin is replaced by the model list.
 
     Raises:
         InvalidParams: a template cannot be filled.
     """
-    asked = probe or provider.probe
-    if asked.url is not None and at_default_origin:
-        method, url = asked.method, fill(asked.url, fields)
-    elif asked.path is not None:
-        method, url = asked.method, join_url(base_url, asked.path, fields)
+    probe = probe or provider.probe
+    if probe.url is not None and at_default_origin:
+        url = fill(probe.url, fields)
+    elif probe.path is not None:
+        url = join_url(base_url, probe.path, fields)
     else:
         path = provider.models.path or "/models"
         return HttpRequest("GET", join_url(base_url, path, fields), record_headers(provider))
     headers = record_headers(provider)
-    if asked.body is not None:
+    if probe.body is not None:
         headers = headers.with_pair("content-type", "application/json")
-    return HttpRequest(method, url, headers, (asked.body or "").encode())
+    return HttpRequest(probe.method, url, headers, (probe.body or "").encode())
 
 
 def record_headers(provider: Provider) -> Headers:
-    """Return what every request to this provider carries, and what we accept."""
+    """Return the headers of every request to this provider that expects JSON."""
     return Headers([("accept", "application/json"), *provider.headers.items()])
 
 
 def read_probe(
     provider: Provider, head: HttpHead, body: bytes, *, probe: Probe | None = None
 ) -> ProbeReading:
-    """Return the verdict on a key; `probe` is the one that was asked, the record's where None.
-
-    Where it is `unknown`, the probe's `fallback` is worth asking.
+    """Return the verdict on a key; where it is `unknown`, the probe's `fallback` may say more.
 
     An answer that is not the provider's (a web page, a proxy) or that failed (5xx, a time limit)
     is `unknown` or `unreachable`, never `invalid`.
+
+    Args:
+        provider: the record.
+        head: of the answer.
+        body: of the answer.
+        probe: what was sent: the record's probe (None) or one of its fallbacks.
     """
-    asked = probe or provider.probe
+    probe = probe or provider.probe
     document = _document(body) if head.status in _OK else None
-    said = read_error_body(head, body)
+    error = read_error_body(head, body)
     if document is not None:
-        said = replace(said, document=document)
-    fault = None if _is_answer(head, said, document) else classify(provider, head, body)
-    verdict = _row_verdict(asked, said, head.status)
+        error = replace(error, document=document)
+    fault = None if _is_answer(head, error, document) else classify(provider, head, body)
+    verdict = _row_verdict(probe, error, head.status)
     if verdict is None:
         verdict = _fault_verdict(fault) if fault is not None else "valid"
-    seen = count_models(provider, document, asked.models_pointer) if document is not None else None
+    count = count_models(provider, document, probe.models_pointer) if document is not None else None
     return ProbeReading(
         verdict=verdict,
         message=_sentence(provider, verdict, fault),
-        models_seen=seen,
-        details=_details(asked, document if document is not None else said.document),
+        models_seen=count,
+        details=_details(probe, document if document is not None else error.document),
         fault=fault,
     )
 
@@ -142,23 +145,23 @@ def _document(body: bytes) -> Json:
         return None
 
 
-def _is_answer(head: HttpHead, said: ErrorBody, document: Json) -> bool:
-    """Tell a good answer from an error: xAI and gateways send errors inside a 200 (seen 2025)."""
+def _is_answer(head: HttpHead, error: ErrorBody, document: Json) -> bool:
+    """Tell an answer from an error: xAI and gateways send errors with status 200 (seen 2025)."""
     if head.status not in _OK:
         return False
     if not isinstance(document, dict):
-        return document is not None and said.form != "html"
-    named = document.get("error") or document.get("errors")
-    return not named and document.get("success") is not False
+        return document is not None and error.form != "html"
+    has_error = document.get("error") or document.get("errors")
+    return not has_error and document.get("success") is not False
 
 
-def _row_verdict(probe: Probe, said: ErrorBody, status: int) -> Verdict | None:
-    return next((row.verdict for row in probe.verdicts if applies(row.when, said, status)), None)
+def _row_verdict(probe: Probe, error: ErrorBody, status: int) -> Verdict | None:
+    return next((row.verdict for row in probe.verdicts if applies(row.when, error, status)), None)
 
 
 def _fault_verdict(fault: Fault) -> Verdict:
-    # A probe is a question about the key, so a refusal inside a 200 answers it; the health class
-    # stays neutral, because the same shape in a chat is no proof.
+    # A probe is about the key, so a refusal with status 200 is a verdict. Its health class stays
+    # neutral, because the same form in a chat proves nothing.
     refused = fault.kind == "keyInvalid" and fault.http_status in _OK
     if refused or fault.health in {"authInvalid", "authUnsure", "authDead"}:
         return "invalid"
@@ -169,25 +172,25 @@ def _fault_verdict(fault: Fault) -> Verdict:
     if fault.kind == "rateLimited":
         return "rateLimited"
     if fault.kind == "keyForbidden" and fault.health == "forbiddenScope":
-        words = fault.provider_message or ""
-        return "wrongRegion" if _REGION_WORDS.search(words) else "validRestricted"
+        message = fault.provider_message or ""
+        return "wrongRegion" if _REGION_WORDS.search(message) else "validRestricted"
     return "unknown"
 
 
 def _sentence(provider: Provider, verdict: Verdict, fault: Fault | None) -> str:
-    # The record's sentence, and what the classifier knows of an unknown, say more than the word.
+    # The record's hint, and the classifier's sentence for an unknown verdict, are more precise.
     if fault is not None and fault.http_status not in _OK:
         if verdict == "unknown":
             return fault.message
         if fault.hint and verdict in _HINTED:
             return fault.hint
-    return _SAY[verdict].replace("{name}", provider.name)
+    return _SENTENCES[verdict].replace("{name}", provider.name)
 
 
 def _details(probe: Probe, document: Json) -> JsonObject:
     """Return the facts that the record points at: short scalars, and lists of short texts."""
-    found = ((name, at_pointer(document, to)) for name, to in probe.details.items())
-    return {name: short for name, value in found if (short := _short(value)) is not None}
+    values = ((name, at_pointer(document, place)) for name, place in probe.details.items())
+    return {name: short for name, value in values if (short := _short(value)) is not None}
 
 
 def _short(value: Json) -> Json:

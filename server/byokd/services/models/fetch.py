@@ -157,11 +157,11 @@ class ModelFetch:
             credential.plain_fields,
             cursor,
             at_default_origin=credential.at_default_origin,
-            recipe=record,
+            list_record=record,
         )
         body = await self._send(request, MODEL_PAGE_MAX_BYTES)
         # In a thread: reading a list of thousands would hold up the streams.
-        read = partial(read_models, credential.record, body, recipe=record)
+        read = partial(read_models, credential.record, body, list_record=record)
         return await anyio.to_thread.run_sync(lambda: self._redactor.value(read()))
 
     async def _send(self, request: HttpRequest, body_max_bytes: int) -> bytes:
