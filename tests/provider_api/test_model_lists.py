@@ -1,4 +1,4 @@
-"""Model lists in every shape: the recorded ones, and what the recordings do not hold."""
+"""Model lists in every form: the recorded ones, and forms that no recording has."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_recorded_list(recording: Recording) -> None:
 
 
 @pytest.mark.skipif(not RECORDED, reason=absent())
-def test_there_are_14_recorded_lists() -> None:
+def test_number_of_recorded_lists() -> None:
     assert len(RECORDED) == 14
 
 
@@ -281,12 +281,12 @@ def test_unreadable_entries_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-def test_models_bound(extra: int) -> None:
+def test_bound_of_models(extra: int) -> None:
     assert len(_read([str(number) for number in range(MODELS_MAX + extra)])) == MODELS_MAX
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"3", b'{"data":{}}', b"[" * 9999, b"{"])
-def test_no_list_at_all(body: bytes) -> None:
+def test_body_without_a_list_is_an_error(body: bytes) -> None:
     with pytest.raises(ProviderError, match="cannot be read"):
         read_models(BARE, body)
 
@@ -341,7 +341,7 @@ def test_request(list_record: dict[str, Any], at_default: bool, url: str) -> Non
     assert second.url.endswith("after=c%20d")
 
 
-def test_a_provider_without_a_list_says_so() -> None:
+def test_provider_without_a_list_is_unsupported() -> None:
     with pytest.raises(Unsupported, match="does not list its models"):
         models_request(_with(static=["m"]), BASE, {}, at_default_origin=True)
     assert models_request(BARE, BASE, {}, list_record=Models(path="/also")).url == f"{BASE}/also"
@@ -355,14 +355,14 @@ def test_a_provider_without_a_list_says_so() -> None:
         (["rerank"], None, False, None, None),
     ],
 )
-def test_cohere_says_what_a_model_does_in_words(
+def test_features_as_words_are_read(
     endpoints: list[str],
     features: Any,
     chat: bool,  # noqa: FBT001 - a row of the table
     tools: Any,
     reasoning: Any,
 ) -> None:
-    """Strict tools are a form of JSON: a model without tools has them too (recorded 2026)."""
+    """Strict tools are a form of JSON, so a model without tools has them too (recorded 2026)."""
     provider = record("cohere")
     assert provider is not None
     item = {"name": "m", "endpoints": endpoints, "context_length": 8, "features": features}
@@ -375,7 +375,7 @@ def test_cohere_says_what_a_model_does_in_words(
 
 
 def _list_records() -> list[tuple[Provider, Models]]:
-    """Return every list of every record that comes in pages."""
+    """Return every list of every record that has pages."""
     lists = [
         (each, list_record)
         for each in load().values()
@@ -397,9 +397,7 @@ def _nested(pointer: str, value: Any) -> dict[str, Any]:
     _list_records(),
     ids=[f"{p.id}{r.items}" for p, r in _list_records()],
 )
-def test_every_recorded_list_in_pages_goes_on_and_ends(
-    provider: Provider, list_record: Models
-) -> None:
+def test_list_in_pages_continues_and_ends(provider: Provider, list_record: Models) -> None:
     assert list_record.next_query is not None
     items = _nested(list_record.items, [_nested(list_record.id, "m")])
     numbered = list_record.next_pointer is None or "result_info" in list_record.next_pointer
@@ -424,5 +422,5 @@ def test_every_recorded_list_in_pages_goes_on_and_ends(
     assert end.next_cursor is None
 
 
-def test_these_providers_lists_come_in_pages() -> None:
+def test_number_of_lists_in_pages() -> None:
     assert len(_list_records()) == 6

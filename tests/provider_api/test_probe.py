@@ -1,4 +1,4 @@
-"""What is asked of a key, and what an answer is worth."""
+"""Probe requests, and the verdicts of their answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_request(probe: Probe, at_default: bool, asked: tuple[str, str, bytes]) 
     assert request.headers.get("authorization") is None
 
 
-def test_a_fallback_is_asked_and_read_by_its_own_rows() -> None:
+def test_fallback_probe_has_its_own_rows() -> None:
     row = VerdictRow(when=Condition(status=(403,)), verdict="invalid")
     second = Probe(path="/second", verdicts=(row,))
     provider = _with(Probe(path="/first", fallback=second))
@@ -157,7 +157,7 @@ SEEN = json.loads((VECTORS / "probes.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("row", SEEN, ids=lambda row: f"{row['provider']}: {row['name']}")
-def test_what_was_seen(row: dict[str, Any]) -> None:
+def test_verdict_of_a_vector(row: dict[str, Any]) -> None:
     provider = load()[row["provider"]]
     probe = provider.probe if row["probe"] == "first" else provider.probe.fallback
     body = row["body"]
@@ -172,7 +172,7 @@ def test_what_was_seen(row: dict[str, Any]) -> None:
     } == row["expect"]
 
 
-def test_every_provider_has_a_good_and_a_bad_key_in_the_table() -> None:
+def test_each_provider_has_a_good_and_a_bad_key_in_the_vectors() -> None:
     told = {(row["provider"], row["expect"]["verdict"]) for row in SEEN}
     for name in load():
         assert {(name, "unreachable"), (name, "rateLimited"), (name, "invalid")} <= told
@@ -180,7 +180,7 @@ def test_every_provider_has_a_good_and_a_bad_key_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", ["qwen", "glm", "azure-openai", "mistral"])
-def test_a_refusal_that_may_be_the_wrong_address_says_so(name: str) -> None:
+def test_refusal_that_may_be_a_wrong_address_names_the_address(name: str) -> None:
     refused = [
         row for row in SEEN if (row["provider"], row["expect"]["verdict"]) == (name, "invalid")
     ]
@@ -191,7 +191,7 @@ def test_a_refusal_that_may_be_the_wrong_address_says_so(name: str) -> None:
 
 @pytest.mark.skipif(not RECORDED, reason=absent())
 @pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
-def test_a_recorded_refusal_is_never_valid(recording: Recording) -> None:
+def test_recorded_refusal_is_never_valid(recording: Recording) -> None:
     for provider in (BARE, record(recording.provider)):
         reading = read_probe(provider, recording.head, recording.body)
         assert reading.verdict in {"invalid", "validRestricted", "unknown"}
@@ -202,13 +202,13 @@ LISTS = recordings("models_count")
 
 @pytest.mark.skipif(not LISTS, reason=absent())
 @pytest.mark.parametrize("recording", LISTS, ids=lambda recording: recording.id)
-def test_a_recorded_list_is_counted(recording: Recording) -> None:
+def test_models_of_a_recorded_list_are_counted(recording: Recording) -> None:
     reading = read_probe(BARE, recording.head, recording.body)
     assert reading.verdict == "valid"
     assert reading.models_seen == recording.expect["models_count"]
 
 
-def test_details_are_short_and_scrubbed() -> None:
+def test_details_are_short_and_redacted() -> None:
     probe = Probe(details={name: f"/{name}" for name in ("a", "b", "c", "d", "e", "none")})
     answer = {"a": "sk-test-0123456789abcdef", "b": 3, "c": {"x": 1}, "d": ["r", 1], "e": "x" * 999}
     reading = read_probe(_with(probe), HttpHead(200, Headers()), json.dumps(answer).encode())

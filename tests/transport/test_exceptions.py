@@ -1,4 +1,4 @@
-"""No foreign exception gets through, and no word of one."""
+"""No exception of another library passes the transport, and no text of one."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ ALL = sorted(
 
 
 def _made(exception: type[BaseException], *args: object) -> BaseException:
-    """Make an exception without its constructor, which wants a whole connection."""
+    """Make an exception without its constructor, which needs a whole connection."""
     made = exception.__new__(exception)
     made.args = args
     return made
 
 
-def test_the_walk_finds_them() -> None:
+def test_both_libraries_have_exceptions() -> None:
     assert len(ALL) > 60
 
 
 @pytest.mark.parametrize("exception", ALL, ids=lambda each: each.__name__)
-def test_every_foreign_exception_has_a_row(exception: type[BaseException]) -> None:
+def test_each_exception_has_a_row(exception: type[BaseException]) -> None:
     assert exception in CAUSES
     assert issubclass(exception, FOREIGN)
 
 
 @pytest.mark.parametrize("exception", [*ALL, OSError, ValueError, ssl.SSLError, socket.gaierror])
-def test_none_gets_through(exception: type[BaseException]) -> None:
+def test_no_exception_passes(exception: type[BaseException]) -> None:
     for proxied in (False, True):
         failure = head_failure(_made(exception, CANARY), proxied=proxied)
         assert isinstance(failure, ByokdError)
         assert CANARY not in failure.data().model_dump_json()
 
 
-def test_the_innermost_tells_what_the_outer_ones_blur() -> None:
-    """A handshake's alert reaches us as a reset; a line too long as a malformed response."""
+def test_inner_exception_is_more_precise() -> None:
+    """A TLS alert arrives as a reset, a line that is too long as a malformed response."""
     alert = _made(aiohttp.ClientOSError)
     alert.__cause__ = ssl.SSLError()
     assert head_failure(alert, proxied=False).data().details == {"reason": "tls"}
@@ -83,7 +83,7 @@ VERIFY = [
 
 
 @pytest.mark.parametrize(("code", "word"), VERIFY)
-def test_a_certificate_says_what_is_wrong_with_it(code: int, word: str) -> None:
+def test_certificate_error_names_its_cause(code: int, word: str) -> None:
     inner = ssl.SSLCertVerificationError()
     inner.verify_code = code
     outer = _made(aiohttp.ClientConnectorCertificateError)
@@ -93,7 +93,7 @@ def test_a_certificate_says_what_is_wrong_with_it(code: int, word: str) -> None:
     assert not data.retryable
 
 
-def test_a_name_behind_a_proxy_is_the_proxys() -> None:
+def test_unknown_name_through_a_proxy_is_a_proxy_failure() -> None:
     dns = _made(aiohttp.ClientConnectorDNSError)
     assert head_failure(dns, proxied=False).data().details == {"reason": "dns"}
     assert head_failure(dns, proxied=True).data().details == {"reason": "proxy"}

@@ -1,4 +1,4 @@
-"""The engine over a scripted network, for its tests: one key, canned answers, small chats."""
+"""The chat engine over a scripted transport: one key, canned responses, small chats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SESSION = Session(
 
 
 class OneKey:
-    """Grants the same key to every call, and remembers what was said about it."""
+    """Stands in for `CredentialResolver`: one key for every call; records what is reported."""
 
     def __init__(self, record: Provider = RECORD) -> None:
         self.seen: list[HealthClass] = []
@@ -43,33 +43,33 @@ class OneKey:
         self._record = record
 
     async def resolve(self, _session: Session, _params: SendParams) -> Credential:
-        """Return leave for the one place there is."""
+        """Return the one credential."""
         fields = {"apiKey": Secret("scripted-key-0123456789")}
         return Credential(
             self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields
         )
 
     def count_use(self, _grant: Credential, outcome: str) -> None:
-        """Write down how an attempt ended."""
+        """Record how an attempt ended."""
         self.outcomes.append(outcome)
 
     async def observe(
         self, _session: Session, _grant: Credential, seen: Observation, *, started_at: int
     ) -> None:
-        """Write down what an answer said about the key."""
+        """Record what an answer proved about the key."""
         assert started_at > 0
         self.seen.append(seen.health)
         self.started.append(started_at)
 
     def repeat_ms(self, _grant: Credential, seen: HealthClass) -> int | None:
-        """Forgive a rejection where the test says so."""
+        """Forgive a rejection if the test sets `forgives_ms`."""
         return self.forgives_ms if seen == "authInvalid" else None
 
 
 def chunk(text: str | None = None, finish: str | None = None, **delta: Any) -> bytes:
     """Return one chunk of a stream."""
-    said = delta if text is None else delta | {"content": text}
-    choice = {"index": 0, "delta": said, "finish_reason": finish}
+    delta = delta if text is None else delta | {"content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
@@ -78,20 +78,20 @@ WHOLE = CannedResponse(200, SSE, (chunk("Hi"), chunk(finish="stop"), b"data: [DO
 
 def engine(
     script: Iterable[ScriptedResult] | Callable[[HttpRequest], ScriptedResult],
-    patience: TimeoutSettings | None = None,
+    timeouts: TimeoutSettings | None = None,
     record: Provider = RECORD,
 ) -> tuple[ChatEngine, ScriptedTransport, OneKey]:
-    """Return the engine, its network and its key."""
-    access, transport = OneKey(record), ScriptedTransport(script)
-    chat = ChatEngine(cast("CredentialResolver", access), transport, patience or TimeoutSettings())
-    return chat, transport, access
+    """Return the engine, its transport and its key."""
+    key, transport = OneKey(record), ScriptedTransport(script)
+    chat = ChatEngine(cast("CredentialResolver", key), transport, timeouts or TimeoutSettings())
+    return chat, transport, key
 
 
 def params(**more: Any) -> SendParams:
-    """Return what a small chat asks; `more` is in wire form."""
+    """Return the params of a small chat; `more` is in wire form."""
     message = {"role": "user", "content": "hello"}
-    asked = {"streamId": "s", "provider": RECORD.id, "model": "m", "messages": [message]}
-    return SendParams.model_validate(asked | more)
+    given = {"streamId": "s", "provider": RECORD.id, "model": "m", "messages": [message]}
+    return SendParams.model_validate(given | more)
 
 
 async def ask(chat: ChatEngine, **more: Any) -> tuple[list[Event], Any]:

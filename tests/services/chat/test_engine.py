@@ -1,4 +1,4 @@
-"""The engine over a scripted network: what is retried, what is cancelled, what is waited for."""
+"""The chat engine over a scripted transport: retries, cancels, timeouts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _BAD_KEY = CannedResponse(
 )
 
 
-async def test_a_whole_answer() -> None:
-    chat, transport, access = engine([WHOLE])
+async def test_complete_answer() -> None:
+    chat, transport, key = engine([WHOLE])
     events, result = await ask(chat)
     assert types(events) == ["start", "textStart", "textDelta", "textEnd", "finish"]
     assert result.message.content[0].text == "Hi"
     assert result.finish_reason.unified == "stop"
     assert result.route.attempts == 1
-    assert access.seen == ["authOk"]
+    assert key.seen == ["authOk"]
     assert transport.closed == 1
 
 
@@ -48,7 +48,7 @@ async def test_a_whole_answer() -> None:
     [_BUSY, NetworkFailed("refused"), CannedResponse(200, SSE, (b": alive\n\n",))],
     ids=["busy", "no connection", "ended before any content"],
 )
-async def test_a_retry_before_the_first_content_is_told_and_succeeds(
+async def test_failure_before_the_first_content_is_retried(
     failure: ScriptedResult,
 ) -> None:
     chat, transport, _ = engine([failure, WHOLE])
@@ -59,7 +59,7 @@ async def test_a_retry_before_the_first_content_is_told_and_succeeds(
     assert transport.requests[0].body == transport.requests[1].body
 
 
-async def test_tries_have_a_bound() -> None:
+async def test_attempts_have_a_bound() -> None:
     chat, transport, _ = engine([_BUSY] * 9)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
@@ -67,7 +67,7 @@ async def test_tries_have_a_bound() -> None:
     assert len(transport.requests) == 3
 
 
-async def test_nothing_is_retried_after_content() -> None:
+async def test_no_retry_after_content() -> None:
     cut = CannedResponse(200, SSE, (chunk("Half an ans"), StreamInterrupted("it broke")))
     chat, transport, _ = engine([cut, WHOLE])
     with pytest.raises(ByokdError) as caught:
@@ -78,8 +78,8 @@ async def test_nothing_is_retried_after_content() -> None:
     assert cast("Any", data.partial)["message"]["content"][0]["text"] == "Half an ans"
 
 
-async def test_a_rejected_key_is_told_once_and_not_retried() -> None:
-    chat, transport, access = engine([_BAD_KEY, WHOLE])
+async def test_rejected_key_is_observed_once_and_not_retried() -> None:
+    chat, transport, key = engine([_BAD_KEY, WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     data = caught.value.data()
@@ -89,44 +89,44 @@ async def test_a_rejected_key_is_told_once_and_not_retried() -> None:
         "invalid_api_key",
     )
     assert (data.provider, data.model) == (RECORD.id, "m")
-    assert access.seen == ["authInvalid"]
+    assert key.seen == ["authInvalid"]
     assert len(transport.requests) == 1
 
 
-async def test_a_rejection_of_a_key_that_worked_lately_is_forgiven_once() -> None:
-    chat, transport, access = engine([_BAD_KEY, WHOLE])
-    access.forgives_ms = 1
+async def test_rejection_of_a_key_that_worked_lately_is_forgiven() -> None:
+    chat, transport, key = engine([_BAD_KEY, WHOLE])
+    key.forgives_ms = 1
     events, result = await ask(chat)
     retried = next(event for event in events if isinstance(event, Retry))
     assert (retried.attempt, retried.kind, retried.delay_ms) == (2, "keyInvalid", 1)
     assert (result.route.attempts, len(transport.requests)) == (2, 2)
-    assert access.seen == ["authOk"]
+    assert key.seen == ["authOk"]
 
 
-async def test_a_forgiven_call_that_is_rejected_again_counts_once_from_its_beginning() -> None:
-    chat, transport, access = engine([_BAD_KEY] * 3)
-    access.forgives_ms = 20
+async def test_second_rejection_counts_from_the_first_attempt() -> None:
+    chat, transport, key = engine([_BAD_KEY] * 3)
+    key.forgives_ms = 20
     before = steady_ms()
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     assert caught.value.kind == "keyInvalid"
     assert len(transport.requests) == 2
-    assert access.seen == ["authInvalid"]
-    assert before <= access.started[0] <= steady_ms() - 20
+    assert key.seen == ["authInvalid"]
+    assert before <= key.started[0] <= steady_ms() - 20
 
 
-async def test_what_comes_after_a_forgiven_rejection_has_its_own_tries() -> None:
-    chat, transport, access = engine([_BAD_KEY, _BUSY, WHOLE])
-    access.forgives_ms = 1
+async def test_retries_follow_a_forgiven_rejection() -> None:
+    chat, transport, key = engine([_BAD_KEY, _BUSY, WHOLE])
+    key.forgives_ms = 1
     events, _ = await ask(chat)
     assert [e.kind for e in events if isinstance(e, Retry)] == ["keyInvalid", "rateLimited"]
     assert len(transport.requests) == 3
-    assert access.seen == ["neutral", "authOk"]
+    assert key.seen == ["neutral", "authOk"]
 
 
-async def test_a_cancelled_call_is_not_forgiven() -> None:
-    chat, transport, access = engine([_BAD_KEY, WHOLE])
-    access.forgives_ms = 600_000
+async def test_cancelled_call_is_not_forgiven() -> None:
+    chat, transport, key = engine([_BAD_KEY, WHOLE])
+    key.forgives_ms = 600_000
     answer = chat.answer(SESSION, params())
     events: list[Event] = []
     async for batch in answer:
@@ -135,10 +135,10 @@ async def test_a_cancelled_call_is_not_forgiven() -> None:
     assert types(events) == ["retry"]
     assert answer.result.finish_reason.unified == "cancelled"
     assert len(transport.requests) == 1
-    assert access.seen == []
+    assert key.seen == []
 
 
-async def test_a_provider_that_quotes_the_key_is_masked() -> None:
+async def test_key_in_an_error_is_redacted() -> None:
     quoting = CannedResponse(401, {}, (b'{"error":{"message":"bad scripted-key-0123456789!"}}',))
     chat, _, _ = engine([quoting])
     with pytest.raises(ByokdError) as caught:
@@ -147,10 +147,10 @@ async def test_a_provider_that_quotes_the_key_is_masked() -> None:
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-async def test_a_cancel_ends_the_iteration_and_keeps_what_came(after: int) -> None:
+async def test_cancel_ends_the_iteration_and_keeps_the_partial_answer(after: int) -> None:
     """Before the first event, after `start`, and in the middle of the text."""
     never = anyio.Event()
-    chat, transport, access = engine([CannedResponse(200, SSE, (chunk("Hi"), never))])
+    chat, transport, key = engine([CannedResponse(200, SSE, (chunk("Hi"), never))])
     answer = chat.answer(SESSION, params())
     batches = 0
     if after == 0:
@@ -159,39 +159,39 @@ async def test_a_cancel_ends_the_iteration_and_keeps_what_came(after: int) -> No
         async for _batch in answer:
             batches += 1
             if batches == after:
-                group.start_soon(_soon, answer.cancel)
+                group.start_soon(_after_checkpoint, answer.cancel)
     assert answer.result.finish_reason.unified == "cancelled"
     text = "".join(part.text for part in answer.result.message.parts() if part.type == "text")
     assert text in {0: [""], 1: ["", "Hi"], 2: ["Hi"]}[after]
     assert transport.closed == (0 if after == 0 else 1)
-    assert access.seen == []
+    assert key.seen == []
 
 
-async def _soon(cancel: Any) -> None:
+async def _after_checkpoint(cancel: Any) -> None:
     await anyio.lowlevel.checkpoint()
     cancel()
 
 
 async def test_comments_do_not_count_as_content() -> None:
-    patience = TimeoutSettings(first_content_ms=50, idle_ms=50)
+    timeouts = TimeoutSettings(first_content_ms=50, idle_ms=50)
     silent = CannedResponse(200, SSE, (b": alive\n\n", b": alive\n\n", anyio.Event()))
-    chat, _, _ = engine([silent] * 3, patience)
+    chat, _, _ = engine([silent] * 3, timeouts)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     assert caught.value.kind == "timeout"
     assert caught.value.fields["details"] == {"phase": "firstContent"}
 
 
-async def test_silence_after_content_has_its_own_limit() -> None:
-    patience = TimeoutSettings(first_content_ms=10_000, idle_ms=50)
-    chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hi"), anyio.Event()))], patience)
+async def test_silence_after_content_is_an_idle_timeout() -> None:
+    timeouts = TimeoutSettings(first_content_ms=10_000, idle_ms=50)
+    chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hi"), anyio.Event()))], timeouts)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     assert caught.value.fields["details"] == {"phase": "idle"}
     assert transport.closed == 1
 
 
-async def test_a_server_that_never_hangs_up_does_not_hold_a_whole_answer(
+async def test_complete_answer_does_not_wait_for_the_end_of_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("byokd.services.chat.deadlines.ENDING_TIMEOUT_MS", 50)
@@ -202,7 +202,7 @@ async def test_a_server_that_never_hangs_up_does_not_hold_a_whole_answer(
     assert result.finish_reason.unified == "stop"
 
 
-async def test_leaving_early_closes_the_socket() -> None:
+async def test_leaving_the_iteration_closes_the_socket() -> None:
     chat, transport, _ = engine([CannedResponse(200, SSE, (chunk("Hi"), anyio.Event()))])
     batches = aiter(chat.answer(SESSION, params()))
     await anext(batches)
@@ -210,17 +210,17 @@ async def test_leaving_early_closes_the_socket() -> None:
     assert transport.closed == 1
 
 
-async def test_the_wait_for_the_first_byte_goes_by_what_was_asked_of_the_provider() -> None:
-    """A whole answer has no byte before its last token, whoever chose that it comes whole."""
+async def test_first_byte_timeout_of_a_whole_answer_is_that_of_its_content() -> None:
+    """An answer in one piece has no byte before its last token."""
     always = RECORD.model_copy(
         update={"quirks": RECORD.quirks.model_copy(update={"always_stream": True})}
     )
-    patience = TimeoutSettings(first_byte_ms=1_000, first_content_ms=9_000)
+    timeouts = TimeoutSettings(first_byte_ms=1_000, first_content_ms=9_000)
     for record, stream, wait_ms in (
         (RECORD, True, 1_000),
         (RECORD, False, 9_000),
         (always, False, 1_000),
     ):
-        chat, transport, _ = engine([WHOLE], patience, record)
+        chat, transport, _ = engine([WHOLE], timeouts, record)
         await ask(chat, stream=stream)
         assert transport.requests[0].timeouts.first_byte_ms == wait_ms

@@ -34,7 +34,7 @@ def _warned(result: Any) -> list[tuple[str, str]]:
 
 
 async def test_refused_parameter_is_left_out_and_remembered() -> None:
-    chat, transport, access = engine([_refuses("temperature"), WHOLE, WHOLE])
+    chat, transport, key = engine([_refuses("temperature"), WHOLE, WHOLE])
     events, result = await ask(chat, temperature=0.5, seed=7)
     assert types(events) == ["retry", "start", "textStart", "textDelta", "textEnd", "finish"]
     assert (events[0].kind, events[0].delay_ms) == ("badRequest", 0)  # type: ignore[union-attr]
@@ -45,7 +45,7 @@ async def test_refused_parameter_is_left_out_and_remembered() -> None:
     assert result.route.attempts == 2
     assert _warned(result) == [("dropped", "temperature")]
     assert events[1].warnings == result.warnings  # type: ignore[union-attr]
-    assert access.seen == ["authOk"], "the refusal proves nothing about the key"
+    assert key.seen == ["authOk"], "the refusal proves nothing about the key"
 
     _, result = await ask(chat, temperature=0.5)
     assert result.route.attempts == 1
@@ -99,12 +99,12 @@ async def test_strict_call_fails_and_names_the_parameter(times: int) -> None:
 
 
 async def test_one_fallback_per_chat() -> None:
-    chat, transport, access = engine([_refuses("temperature"), _refuses("seed"), WHOLE])
+    chat, transport, key = engine([_refuses("temperature"), _refuses("seed"), WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat, temperature=0.5, seed=7)
     assert caught.value.kind == "badRequest"
     assert len(transport.requests) == 2
-    assert access.seen == ["authOk"], "the second refusal is settled like any other"
+    assert key.seen == ["authOk"], "the second refusal is settled like any other"
 
 
 @pytest.mark.parametrize("name", ["tools", "messages", "model", "store", "nothing_we_sent"])
@@ -159,7 +159,7 @@ def _serves(request: HttpRequest) -> CannedResponse:
 
 
 async def test_missing_path_is_replaced_by_the_fallback_surface_and_remembered() -> None:
-    chat, transport, access = engine(_serves, record=_with_fallback())
+    chat, transport, key = engine(_serves, record=_with_fallback())
     for attempts in (2, 1):
         _, result = await ask(chat, stream=False, strict=True)
         assert result.message.content[0].text == "Hi"
@@ -167,7 +167,7 @@ async def test_missing_path_is_replaced_by_the_fallback_surface_and_remembered()
         assert _warned(result) == [("notice", "dialect")]
     paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
     assert paths == [RECORD.chat_path, "/responses", "/responses"]
-    assert access.seen == ["authOk", "authOk"]
+    assert key.seen == ["authOk", "authOk"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ _WHOLE_ANSWER = CannedResponse(
 async def test_refused_value_is_replaced_and_remembered(*, stream: bool) -> None:
     record = _with_row("setValue", names="temperature", value=1)
     answer = WHOLE if stream else _WHOLE_ANSWER
-    chat, transport, access = engine([_error(), answer, answer, answer], record=record)
+    chat, transport, key = engine([_error(), answer, answer, answer], record=record)
     for attempts in (2, 1):
         events, result = await ask(chat, temperature=0.5, seed=7, stream=stream)
         assert types(events)[-4:] == ["textStart", "textDelta", "textEnd", "finish"]
@@ -241,7 +241,7 @@ async def test_refused_value_is_replaced_and_remembered(*, stream: bool) -> None
     await ask(chat, model="another", temperature=0.5, stream=stream)
     sent = [(body["temperature"], body.get("seed")) for body in _sent(transport)]
     assert sent == [(0.5, 7), (1, 7), (1, 7), (0.5, None)]
-    assert access.seen == ["authOk"] * 3
+    assert key.seen == ["authOk"] * 3
 
     with pytest.raises(ByokdError) as caught:
         await ask(chat, temperature=0.5, stream=stream, strict=True)
@@ -282,7 +282,7 @@ async def test_conversation_rule_is_applied_and_remembered(*, stream: bool) -> N
             return _error(400, message)
         return WHOLE if stream else _WHOLE_ANSWER
 
-    chat, transport, access = engine(serve, record=record)
+    chat, transport, key = engine(serve, record=record)
     for attempts in (2, 1):
         _, result = await ask(chat, messages=[_ASK, _PREFIX], stream=stream)
         assert result.message.content[0].text == "Hi"
@@ -292,7 +292,7 @@ async def test_conversation_rule_is_applied_and_remembered(*, stream: bool) -> N
     assert _warned(result) == [], "the rule changes nothing in this conversation"
     roles = [[turn["role"] for turn in body["messages"]] for body in _sent(transport)]
     assert roles == [["user", "assistant"], *[["user", "assistant", "user"]] * 2, ["user"]]
-    assert access.seen == ["authOk"] * 3
+    assert key.seen == ["authOk"] * 3
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -327,14 +327,14 @@ async def test_model_that_is_refused_here_is_asked_on_another_surface(status: in
             return _error(status)
         return CannedResponse(200, JSON, (json.dumps(_RESPONSE).encode(),))
 
-    chat, transport, access = engine(serve, record=record)
+    chat, transport, key = engine(serve, record=record)
     for attempts in (2, 1):
         _, result = await ask(chat, stream=False, strict=True)
         assert result.message.content[0].text == "Hi"
         assert result.route.attempts == attempts
         assert _warned(result) == [("notice", "dialect")]
         assert result.warnings[0].message.endswith("refuses this model as openai_chat")
-    assert access.seen == ["authOk", "authOk"]
+    assert key.seen == ["authOk", "authOk"]
     paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
     assert paths == [RECORD.chat_path, "/responses", "/responses"]
 
@@ -374,8 +374,8 @@ def _prepare(
     memory: FallbackMemory, number: int, model: str = "m", *, now_ms: int = 0
 ) -> PreparedCall:
     """Prepare a call with a raw field of this value."""
-    asked = params(model=model, providerOptions={"verbosity": str(number)})
-    call = Call(RECORD, "https://host.test/v1", asked)
+    given = params(model=model, providerOptions={"verbosity": str(number)})
+    call = Call(RECORD, "https://host.test/v1", given)
     return memory.prepare(call, now_ms, surface_fixed=False)
 
 

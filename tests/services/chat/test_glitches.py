@@ -1,9 +1,8 @@
-"""How often a good key is taken out of use, and how soon a dead one: the rule, simulated.
+"""How often a good key is disabled, and how soon a dead one: the rule, simulated.
 
 The one published rate of false 401s is 6 in 781 requests (Comfy-Org/ComfyUI#15856). They come in
 bursts; how long these are is not known, so means of 2, 3 and 5 requests are tried. As in the study
-behind the rule, a probe 20 to 40 s later meets the same rate and not the same burst. Must not know
-how the rule counts.
+behind the rule, a probe 20 to 40 s later meets the same rate, but not the same burst.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ _TOOK_MS = 300
 
 PRODUCTION = HealthPolicy()
 BARE = replace(PRODUCTION, gap_min_ms=0, window_ms=10**12, repeat_within_ms=0)
-"""Three in a row and one probe, without what the production policy adds."""
+"""Three rejections in a row and one probe, without the other rules of the production policy."""
 
 ONE_SHOT = replace(BARE, rejections=1)
 _OK, _BAD = Observation("authOk"), Observation("authInvalid", 401)
 
 
 class Provider:
-    """Knows the key, and says otherwise in bursts."""
+    """Accepts the key, but rejects it in bursts."""
 
     def __init__(self, random_: random.Random, mean: float) -> None:
         self._random = random_
@@ -51,13 +50,13 @@ class Provider:
         return "authOk"
 
     def probe(self) -> bool:
-        """Whether a probe, later and by itself, is accepted."""
+        """Return whether a later probe is accepted."""
         return self._random.random() >= _RATE
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of many calls."""
+    """The counts of a simulation."""
 
     calls: int = 0
     seen_by_person: int = 0
@@ -112,7 +111,7 @@ def _report(name: str, mean: float, pace_ms: int, out: Outcome) -> float:
 
 @pytest.mark.parametrize("mean", [2.0, 5.0])
 @pytest.mark.parametrize(("name", "policy"), [("production", PRODUCTION), ("bare", BARE)])
-def test_few_good_keys_are_disabled(name: str, policy: HealthPolicy, mean: float) -> None:
+def test_good_keys_are_rarely_disabled(name: str, policy: HealthPolicy, mean: float) -> None:
     out = simulate(policy, mean, 5_000, 50_000, seed=1)
     assert _report(name, mean, 5_000, out) < _TARGET
 
@@ -121,14 +120,14 @@ def test_few_good_keys_are_disabled(name: str, policy: HealthPolicy, mean: float
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mean", [2.0, 3.0, 5.0])
 @pytest.mark.parametrize("pace_ms", [1_000, 5_000, 60_000])
-def test_few_good_keys_are_disabled_in_a_million_calls(pace_ms: int, mean: float) -> None:
+def test_good_keys_are_rarely_disabled_in_a_million_calls(pace_ms: int, mean: float) -> None:
     for name, policy in (("production", PRODUCTION), ("bare", BARE)):
         out = simulate(policy, mean, pace_ms, 1_000_000, seed=int(mean))
         assert _report(name, mean, pace_ms, out) < _TARGET
 
 
-def test_the_simulation_is_as_bad_as_the_one_it_repeats() -> None:
-    """The rate of refusals is the published one, so the bursts are what they should be."""
+def test_simulated_rate_of_rejections_is_the_published_one() -> None:
+    """So the bursts have the right size."""
     out = simulate(ONE_SHOT, 3.0, 5_000, 100_000, seed=1)
     refused = out.seen_by_person / out.calls
     assert 0.8 * _RATE < refused < 1.2 * _RATE
@@ -136,7 +135,7 @@ def test_the_simulation_is_as_bad_as_the_one_it_repeats() -> None:
 
 
 @pytest.mark.parametrize("pace_ms", [2_000, 10_000, 60_000, 14 * 60_000])
-def test_a_dead_key_is_found_within_four_requests(pace_ms: int) -> None:
+def test_dead_key_is_disabled_within_four_requests(pace_ms: int) -> None:
     now = 10**9
     health = Health(fresh_since=0, accepted_at=now)
     requests = 0

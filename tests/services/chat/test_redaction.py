@@ -1,4 +1,4 @@
-"""A provider that hands the key back: its client sees `***`, in every event, result and error."""
+"""A provider that sends the key back: its client sees `***` in every event, result and error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _text(events: list[Event], kind: str) -> str:
     return "".join(event.delta for event in events if event.type == kind)  # type: ignore[union-attr]
 
 
-async def test_an_echo_is_masked_wherever_it_is_cut() -> None:
+async def test_echoed_key_is_redacted_wherever_it_is_cut() -> None:
     for cut in range(len(KEY) + 1):
         pieces = [chunk(f"it is {KEY[:cut]}"), chunk(f"{KEY[cut:]}, I think"), *_DONE]
         chat, _, _ = engine([CannedResponse(200, SSE, tuple(pieces))])
@@ -52,18 +52,17 @@ async def test_an_echo_is_masked_wherever_it_is_cut() -> None:
         assert result.message.content[0].text == f"it is {MASK}, I think"
         # The raw chunks hold the same text: none shows more than the deltas.
         raw: list[Any] = [event.chunk for event in events if event.type == "raw"]
-        choices = [choice for each in raw if each != MASK for choice in each["choices"]]
-        said = "".join(choice["delta"].get("content") or "" for choice in choices)
-        assert KEY not in said
+        choices = [choice for part in raw if part != MASK for choice in part["choices"]]
+        text = "".join(choice["delta"].get("content") or "" for choice in choices)
+        assert KEY not in text
         assert len(raw) == 3, "held, not lost"
 
 
-async def test_an_echo_a_character_at_a_time_and_in_every_kind_of_block() -> None:
-    spelled = [*KEY]
-    reasoning = [chunk(reasoning_content=each) for each in spelled]
-    text = [chunk(each) for each in spelled]
-    arguments = [_call(each) for each in ['{"k":"', *spelled, '"}']]
-    calls = [chunk(**each) for each in arguments]
+async def test_echoed_key_is_redacted_in_every_kind_of_block() -> None:
+    characters = [*KEY]
+    reasoning = [chunk(reasoning_content=character) for character in characters]
+    text = [chunk(character) for character in characters]
+    calls = [chunk(**_call(piece)) for piece in ['{"k":"', *characters, '"}']]
     body = (*reasoning, *text, *calls, chunk(finish="tool_calls"), b"data: [DONE]\n\n")
     chat, _, _ = engine([CannedResponse(200, SSE, body)])
     events, result = await ask(chat)
@@ -78,30 +77,30 @@ async def test_an_echo_a_character_at_a_time_and_in_every_kind_of_block() -> Non
 
 def _calls(*ids: str) -> CannedResponse:
     chunks = []
-    for index, each in enumerate(ids):
+    for index, call_id in enumerate(ids):
         for text in ('{"k"', ":1}"):
-            call = {"index": index, "id": each, "function": {"name": "f", "arguments": text}}
+            call = {"index": index, "id": call_id, "function": {"name": "f", "arguments": text}}
             chunks.append(chunk(tool_calls=[call]))
     done = (chunk(finish="tool_calls"), b"data: [DONE]\n\n")
     return CannedResponse(200, SSE, (*chunks, *done))
 
 
 async def _call_ids(*ids: str, messages: tuple[Any, ...] = ()) -> list[str]:
-    """Return the ids of an answer's calls, which are the same in every event and in the message."""
+    """Return the ids of an answer's calls; they are the same in all events and in the message."""
     chat, _, _ = engine([_calls(*ids)])
     question = {"role": "user", "content": "hello"}
     events, result = await ask(chat, messages=[question, *messages])
     assert KEY not in result.model_dump_json() + b"".join(map(write, events)).decode()
-    found: dict[str, list[str]] = {}
+    kinds_by_id: dict[str, list[str]] = {}
     for event in events:
         if isinstance(event, ToolCallStart | ToolCallDelta | ToolCallEnd):
-            found.setdefault(event.call_id, []).append(event.type)
-    for kinds in found.values():
+            kinds_by_id.setdefault(event.call_id, []).append(event.type)
+    for kinds in kinds_by_id.values():
         assert kinds[0] == "toolCallStart"
         assert set(kinds[1:-1]) == {"toolCallDelta"}
         assert kinds[-1] == "toolCallEnd"
     parts = [part.call_id for part in result.message.content if part.type == "toolCall"]
-    assert parts == list(found)
+    assert parts == list(kinds_by_id)
     return parts
 
 
@@ -120,38 +119,38 @@ async def test_replaced_call_id_is_new_in_the_conversation() -> None:
     [before] = await _call_ids(KEY)
     call = {"type": "toolCall", "callId": before, "name": "f", "arguments": {"k": 1}}
     result = {"type": "toolResult", "callId": before, "content": "done"}
-    said = {"role": "assistant", "content": [call]}, {"role": "tool", "content": [result]}
-    [after] = await _call_ids(KEY, messages=said)
+    turns = {"role": "assistant", "content": [call]}, {"role": "tool", "content": [result]}
+    [after] = await _call_ids(KEY, messages=turns)
     assert after != before
 
 
-async def test_call_id_is_replaced_where_only_deltas_are_told() -> None:
-    masking = StreamRedactor(SecretRedactor([Secret(KEY)]))
-    [delta] = masking.events([ToolCallDelta(KEY, "free of it")])
-    [held] = masking.events([ToolCallDelta(KEY, KEY[:5]), ToolCallEnd(KEY, "f", {})])[:1]
+async def test_call_id_is_replaced_in_lone_deltas() -> None:
+    redactor = StreamRedactor(SecretRedactor([Secret(KEY)]))
+    [delta] = redactor.events([ToolCallDelta(KEY, "free of it")])
+    [held] = redactor.events([ToolCallDelta(KEY, KEY[:5]), ToolCallEnd(KEY, "f", {})])[:1]
     assert isinstance(delta, ToolCallDelta)
     assert isinstance(held, ToolCallDelta)
     assert delta.call_id == held.call_id
     assert KEY not in delta.call_id
 
 
-async def test_tokens_go_on_at_once() -> None:
-    masking = StreamRedactor(SecretRedactor([Secret(KEY)]))
+async def test_text_without_a_secret_is_not_held() -> None:
+    redactor = StreamRedactor(SecretRedactor([Secret(KEY)]))
     for piece in ("The", " answer", " will", " be 42", ".", "\n"):
         delta = TextDelta("0", piece)
-        assert masking.events([delta]) == [delta]
-    assert masking.events([TextDelta("0", "scr")]) == []
-    assert masking.events([TextDelta("1", "other")]) == [TextDelta("1", "other")]
-    assert masking.events([TextDelta("0", "ap")]) == [TextDelta("0", "scrap")]
-    assert masking.events([TextDelta("0", " sc"), TextEnd("0")]) == [
+        assert redactor.events([delta]) == [delta]
+    assert redactor.events([TextDelta("0", "scr")]) == []
+    assert redactor.events([TextDelta("1", "other")]) == [TextDelta("1", "other")]
+    assert redactor.events([TextDelta("0", "ap")]) == [TextDelta("0", "scrap")]
+    assert redactor.events([TextDelta("0", " sc"), TextEnd("0")]) == [
         TextDelta("0", " "), TextDelta("0", "sc"), TextEnd("0"),
     ]  # fmt: skip
-    assert masking.events([TextDelta("2", "script")]) == []
-    assert masking.end() == [TextDelta("2", "script")]
-    assert masking.end() == []
+    assert redactor.events([TextDelta("2", "script")]) == []
+    assert redactor.end() == [TextDelta("2", "script")]
+    assert redactor.end() == []
 
 
-async def test_stars_of_the_models_own_cost_no_raw_chunk() -> None:
+async def test_stars_of_the_model_do_not_mask_raw_chunks() -> None:
     body = (chunk("it is s"), chunk("o: ***bold***"), *_DONE)
     chat, _, _ = engine([CannedResponse(200, SSE, body)])
     events, _ = await ask(chat, includeRaw=True)
@@ -169,7 +168,7 @@ _WHOLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_whole_answer(*, stream: bool) -> None:
+async def test_key_in_a_whole_answer_is_redacted(*, stream: bool) -> None:
     chat, _, _ = engine([CannedResponse(200, JSON, (json.dumps(_WHOLE).encode(),))])
     events, result = await ask(chat, stream=stream)
     assert result.message.content[0].text == f"a {MASK} b"
@@ -194,15 +193,15 @@ _FAILURES = {
 }
 
 
-@pytest.mark.parametrize("answer", _FAILURES.values(), ids=_FAILURES.keys())
-async def test_no_error_quotes_the_key(answer: CannedResponse) -> None:
-    chat, _, _ = engine([answer] * 4)
+@pytest.mark.parametrize("response", _FAILURES.values(), ids=_FAILURES.keys())
+async def test_key_in_an_error_is_redacted(response: CannedResponse) -> None:
+    chat, _, _ = engine([response] * 4)
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     error = caught.value
-    told = error.data().model_dump_json() + str(error) + repr(error)
-    assert KEY not in told
-    assert KEY[:-1] not in told
+    text = error.data().model_dump_json() + str(error) + repr(error)
+    assert KEY not in text
+    assert KEY[:-1] not in text
 
 
 _PAIR: dict[str, Secret | str] = {
@@ -212,50 +211,50 @@ _PAIR: dict[str, Secret | str] = {
     "sessionToken": Secret("pair-token-" + "0123456789abcdef" * 40),
 }
 _SECRETS = [value.reveal() for value in _PAIR.values() if isinstance(value, Secret)]
-_HERE = "https://gateway.example.test"
+_BASE_URL = "https://gateway.example.test"
 
 
-def _hidden(told: str) -> bool:
-    return not any(secret in told or json.dumps(secret) in told for secret in _SECRETS)
+def _hidden(text: str) -> bool:
+    return not any(secret in text or json.dumps(secret) in text for secret in _SECRETS)
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500])
-async def test_a_probe_hides_every_secret_of_a_key(status: int) -> None:
-    said = json.dumps({"message": " and ".join(_SECRETS), "Message": _SECRETS, "data": _SECRETS})
+async def test_secrets_in_a_probe_are_redacted(status: int) -> None:
+    body = json.dumps({"message": " and ".join(_SECRETS), "Message": _SECRETS, "data": _SECRETS})
     headers = JSON | {"x-amzn-requestid": _SECRETS[0], "x-amzn-errortype": _SECRETS[0]}
-    transport = ScriptedTransport([CannedResponse(status, headers, (said.encode(),))] * 3)
-    result = await Prober(transport).probe(Candidate(CONVERSE, _HERE, False, _PAIR))  # noqa: FBT003
+    transport = ScriptedTransport([CannedResponse(status, headers, (body.encode(),))] * 3)
+    result = await Prober(transport).probe(Candidate(CONVERSE, _BASE_URL, False, _PAIR))  # noqa: FBT003
     assert _hidden(result.model_dump_json())
 
 
-async def test_a_list_hides_every_secret_of_a_key() -> None:
+async def test_secrets_in_a_model_list_are_redacted() -> None:
     models = [{"id": f"m-{secret}", "display_name": secret} for secret in _SECRETS]
     transport = ScriptedTransport(
         [CannedResponse(200, JSON, (json.dumps({"data": models}).encode(),))]
     )
-    grant = Credential(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
-    listed, _ = await ModelFetch(transport, grant).run()
+    credential = Credential(CONVERSE, _BASE_URL, at_default_origin=False, fields=_PAIR)
+    listed, _ = await ModelFetch(transport, credential).run()
     assert [model.id for model in listed] == [f"m-{MASK}"]
     assert _hidden(repr(listed))
 
 
-async def test_a_refused_list_hides_every_secret_of_a_key() -> None:
-    said = json.dumps({"message": " and ".join(_SECRETS)}).encode()
-    transport = ScriptedTransport([CannedResponse(403, JSON, (said,))] * 3)
-    grant = Credential(CONVERSE, _HERE, at_default_origin=False, fields=_PAIR)
+async def test_secrets_in_a_refused_list_are_redacted() -> None:
+    body = json.dumps({"message": " and ".join(_SECRETS)}).encode()
+    transport = ScriptedTransport([CannedResponse(403, JSON, (body,))] * 3)
+    credential = Credential(CONVERSE, _BASE_URL, at_default_origin=False, fields=_PAIR)
     with pytest.raises(ByokdError) as caught:
-        await ModelFetch(transport, grant).run()
+        await ModelFetch(transport, credential).run()
     data = caught.value.data()
     assert data.provider_message
     assert _hidden(data.model_dump_json())
 
 
 @pytest.mark.parametrize("word", ["assistant", "textDelta", "toolCalls"])
-async def test_a_key_that_is_a_word_of_ours_does_not_break_a_message(word: str) -> None:
+async def test_key_that_is_a_word_of_the_contract_breaks_no_message(word: str) -> None:
     chat, _, _ = engine([CannedResponse(200, SSE, (chunk(f"the {word} said"), *_DONE))])
     _, result = await ask(chat)
-    masked = StreamRedactor(SecretRedactor([Secret(word)])).value(result)
-    assert masked.message.role == "assistant"
-    assert masked.message.content[0].type == "text"
-    assert masked.message.content[0].text == f"the {MASK} said"
-    assert masked.finish_reason.unified == "stop"
+    redacted = StreamRedactor(SecretRedactor([Secret(word)])).value(result)
+    assert redacted.message.role == "assistant"
+    assert redacted.message.content[0].type == "text"
+    assert redacted.message.content[0].text == f"the {MASK} said"
+    assert redacted.finish_reason.unified == "stop"

@@ -1,7 +1,6 @@
-"""What a client dropped of an answer goes back to the provider as if it had echoed all of it.
+"""State that a client drops from an answer is restored: the request equals that of a full echo.
 
-Each row is a provider, a model of it that thinks, and an answer with a tool call in the form of its
-dialect. The measure is the request that a client makes which echoes everything.
+Each row is a provider, a reasoning model of it, and an answer with a tool call in its dialect.
 """
 
 from __future__ import annotations
@@ -186,11 +185,11 @@ def _answer(name: str) -> Message:
 
 
 def _next(answer: Any, *, text: str | None = None) -> list[Any]:
-    """Return the conversation as it goes on: the answer, and what the tool said."""
+    """Return the conversation with the answer and the result of its tool call."""
     call_id = next(part["callId"] for part in answer["content"] if part["type"] == "toolCall")
     if text is not None:
-        kept = [part for part in answer["content"] if part["type"] != "text"]
-        answer = answer | {"content": [{"type": "text", "text": text}, *kept]}
+        others = [part for part in answer["content"] if part["type"] != "text"]
+        answer = answer | {"content": [{"type": "text", "text": text}, *others]}
     result = {"type": "toolResult", "callId": call_id, "content": "sunny"}
     return [_ASK, answer, {"role": "tool", "content": [result]}]
 
@@ -200,14 +199,14 @@ def _whole(message: Message) -> Any:
 
 
 def _stateless(message: Message) -> Any:
-    """Return the answer as a client holds it that knows no `providerState`."""
+    """Return the answer without `providerState`."""
     answer = _whole(message)
     plain = [part | {"providerState": None} for part in answer["content"]]
     return answer | {"content": plain, "providerState": None}
 
 
-def _bare(message: Message) -> Any:
-    """Return the answer as a client holds it that also drops what was thought."""
+def _without_reasoning(message: Message) -> Any:
+    """Return the answer without `providerState` and reasoning."""
     answer = _stateless(message)
     return answer | {"content": [p for p in answer["content"] if p["type"] != "reasoning"]}
 
@@ -217,21 +216,21 @@ def _body(params: SendParams) -> Any:
     return json.loads(find(call.provider.dialect).encode(call, 0).request.body)
 
 
-def _remembering(name: str) -> tuple[ProviderStateCache, Message]:
-    recall, answer = ProviderStateCache(), _answer(name)
-    recall.keep("default", _params(name, [_ASK]), answer, 0)
-    return recall, answer
+def _cache_of(name: str) -> tuple[ProviderStateCache, Message]:
+    cache, answer = ProviderStateCache(), _answer(name)
+    cache.keep("default", _params(name, [_ASK]), answer, 0)
+    return cache, answer
 
 
 @_CASES
-@pytest.mark.parametrize("dropped", [_stateless, _bare])
-def test_what_was_dropped_goes_back(name: str, dropped: Any) -> None:
-    recall, answer = _remembering(name)
+@pytest.mark.parametrize("dropped", [_stateless, _without_reasoning])
+def test_dropped_state_is_restored(name: str, dropped: Any) -> None:
+    cache, answer = _cache_of(name)
     echoed = _params(name, _next(_whole(answer)))
     lossy = _params(name, _next(dropped(answer)))
-    if dropped is _bare:
-        assert _body(lossy) != _body(echoed), "nothing would be lost: the row proves nothing"
-    assert _body(recall.restored("default", lossy, 0)) == _body(echoed)
+    if dropped is _without_reasoning:
+        assert _body(lossy) != _body(echoed), "the row proves nothing if nothing is lost"
+    assert _body(cache.restored("default", lossy, 0)) == _body(echoed)
 
 
 _RECORDED = [
@@ -244,43 +243,45 @@ _RECORDED = [
 ]
 
 
-@pytest.mark.parametrize("vector", _RECORDED, ids=lambda one: f"{one.dialect} {one.name}")
-def test_what_was_dropped_of_any_answer_goes_back(vector: Vector) -> None:
+@pytest.mark.parametrize("vector", _RECORDED, ids=lambda vector: f"{vector.dialect} {vector.name}")
+def test_dropped_state_of_any_recorded_answer_is_restored(vector: Vector) -> None:
     _, reply = chunking.run(vector.decoder(), [vector.body])
     calls = [part.call_id for part in reply.message.parts() if part.type == "toolCall"]
     results = [{"type": "toolResult", "callId": call_id, "content": "ok"} for call_id in calls]
-    recall = ProviderStateCache()
+    cache = ProviderStateCache()
 
-    def asked(*messages: Any) -> SendParams:
+    def params_with(*messages: Any) -> SendParams:
         params = vector.call.params.model_dump(by_alias=True)
         return SendParams.model_validate(params | {"messages": [_ASK, *messages]})
 
     def body(answer: Any) -> Any:
-        params = asked(answer, {"role": "tool", "content": results})
-        restored = recall.restored("default", params, 0)
+        params = params_with(answer, {"role": "tool", "content": results})
+        restored = cache.restored("default", params, 0)
         call = Call(vector.call.provider, vector.call.base_url, restored)
         return json.loads(find(vector.dialect).encode(call, 0).request.body)
 
-    recall.keep("default", asked(), reply.message, 0)
+    cache.keep("default", params_with(), reply.message, 0)
     whole = body(_whole(reply.message))
     assert body(_stateless(reply.message)) == whole
-    assert body(_bare(reply.message)) == whole
+    assert body(_without_reasoning(reply.message)) == whole
 
 
 @_CASES
-def test_what_was_echoed_is_not_touched(name: str) -> None:
-    recall, answer = _remembering(name)
+def test_echoed_state_is_not_changed(name: str) -> None:
+    cache, answer = _cache_of(name)
     echoed = _params(name, _next(_whole(answer)))
-    assert recall.restored("default", echoed, 0) is echoed
+    assert cache.restored("default", echoed, 0) is echoed
 
 
 @_CASES
-def test_thoughts_stand_before_text_that_was_changed(name: str) -> None:
-    recall, answer = _remembering(name)
-    sent = recall.restored("default", _params(name, _next(_bare(answer), text="Looking.")), 0)
+def test_reasoning_is_restored_before_changed_text(name: str) -> None:
+    cache, answer = _cache_of(name)
+    sent = cache.restored(
+        "default", _params(name, _next(_without_reasoning(answer), text="Looking.")), 0
+    )
     kinds = [part.type for part in sent.messages[1].parts()]
-    thoughts = [part.type for part in answer.parts() if part.type == "reasoning"]
-    assert kinds == [*thoughts, "text", "toolCall"]
+    reasoning = [part.type for part in answer.parts() if part.type == "reasoning"]
+    assert kinds == [*reasoning, "text", "toolCall"]
     assert sent.messages[1].parts()[-1].provider_state is not None
 
 
@@ -295,20 +296,22 @@ def test_thoughts_stand_before_text_that_was_changed(name: str) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_nothing_is_put_where_it_was_not_made(change: dict[str, Any]) -> None:
+def test_state_is_not_restored_elsewhere(change: dict[str, Any]) -> None:
     name = next(iter(_ANSWERS))
-    recall, answer = _remembering(name)
-    messages = _next(_bare(answer))
+    cache, answer = _cache_of(name)
+    messages = _next(_without_reasoning(answer))
     messages[0] = _ASK | {"content": change.get("opening", _ASK["content"])}
-    told = {key: change[key] for key in ("arguments", "callId") if key in change}
-    parts = [part | told if part["type"] == "toolCall" else part for part in messages[1]["content"]]
+    changed = {key: change[key] for key in ("arguments", "callId") if key in change}
+    parts = [
+        part | changed if part["type"] == "toolCall" else part for part in messages[1]["content"]
+    ]
     messages[1] = messages[1] | {"content": parts}
     model = {"model": change["model"]} if "model" in change else {}
     params = _params(name, messages, **model)
-    assert recall.restored(change.get("account", "default"), params, 0) is params
+    assert cache.restored(change.get("account", "default"), params, 0) is params
 
 
-def test_calls_made_side_by_side_keep_their_own_states() -> None:
+def test_parallel_calls_keep_their_own_states() -> None:
     parts = [
         {"type": "reasoning", "text": "a", "providerState": {"n": 1}},
         {"type": "toolCall", "callId": "c1", "name": "f", "providerState": {"n": 2}},
@@ -318,53 +321,53 @@ def test_calls_made_side_by_side_keep_their_own_states() -> None:
     ]
     answer = Message.model_validate({"role": "assistant", "content": parts})
     name = next(iter(_ANSWERS))
-    recall = ProviderStateCache()
-    recall.keep("default", _params(name, [_ASK]), answer, 0)
-    lossy = _params(name, [_ASK, _bare(answer), {"role": "user", "content": "go on"}])
-    assert recall.restored("default", lossy, 0).messages[1] == answer
+    cache = ProviderStateCache()
+    cache.keep("default", _params(name, [_ASK]), answer, 0)
+    lossy = _params(name, [_ASK, _without_reasoning(answer), {"role": "user", "content": "go on"}])
+    assert cache.restored("default", lossy, 0).messages[1] == answer
 
 
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-def _made(call_id: str, size: int = 0) -> Message:
+def _answer_with(call_id: str, size: int = 0) -> Message:
     state = {"secret": "x" * size}
     part = {"type": "toolCall", "callId": call_id, "name": "f", "providerState": state}
     return Message.model_validate({"role": "assistant", "content": [part]})
 
 
-def _holds(recall: ProviderStateCache, call_id: str, now_ms: int = 0) -> bool:
+def _holds(cache: ProviderStateCache, call_id: str, now_ms: int = 0) -> bool:
     name = next(iter(_ANSWERS))
     part = {"type": "toolCall", "callId": call_id, "name": "f"}
     params = _params(name, [_ASK, {"role": "assistant", "content": [part]}, _ASK])
-    return recall.restored("default", params, now_ms) is not params
+    return cache.restored("default", params, now_ms) is not params
 
 
-def _keep(recall: ProviderStateCache, answer: Message) -> None:
-    recall.keep("default", _params(next(iter(_ANSWERS)), [_ASK]), answer, 0)
+def _keep(cache: ProviderStateCache, answer: Message) -> None:
+    cache.keep("default", _params(next(iter(_ANSWERS)), [_ASK]), answer, 0)
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_calls_have_a_bound(over: int) -> None:
-    recall = ProviderStateCache()
+def test_bound_of_calls(over: int) -> None:
+    cache = ProviderStateCache()
     for number in range(STATE_CACHE_CALLS_MAX + over):
-        _keep(recall, _made(f"c{number}"))
-    assert _holds(recall, "c0") is (not over)
-    assert _holds(recall, "c1")
+        _keep(cache, _answer_with(f"c{number}"))
+    assert _holds(cache, "c0") is (not over)
+    assert _holds(cache, "c1")
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_bytes_have_a_bound(over: int) -> None:
-    empty = len(_made("c0").parts()[0].model_dump_json())
-    recall = ProviderStateCache()
-    _keep(recall, _made("c0", STATE_CACHE_MAX_BYTES // 2 - empty))
-    _keep(recall, _made("c1", STATE_CACHE_MAX_BYTES // 2 - empty + over))
-    assert [_holds(recall, "c0"), _holds(recall, "c1")] == [not over, True]
+def test_bound_of_bytes(over: int) -> None:
+    empty = len(_answer_with("c0").parts()[0].model_dump_json())
+    cache = ProviderStateCache()
+    _keep(cache, _answer_with("c0", STATE_CACHE_MAX_BYTES // 2 - empty))
+    _keep(cache, _answer_with("c1", STATE_CACHE_MAX_BYTES // 2 - empty + over))
+    assert [_holds(cache, "c0"), _holds(cache, "c1")] == [not over, True]
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_a_call_is_kept_for_a_while_after_its_last_use(over: int) -> None:
-    recall = ProviderStateCache()
-    _keep(recall, _made("c0"))
-    assert _holds(recall, "c0", STATE_CACHE_TTL_MS)
-    assert _holds(recall, "c0", 2 * STATE_CACHE_TTL_MS + over) is (not over)
+def test_call_is_forgotten_some_time_after_its_last_use(over: int) -> None:
+    cache = ProviderStateCache()
+    _keep(cache, _answer_with("c0"))
+    assert _holds(cache, "c0", STATE_CACHE_TTL_MS)
+    assert _holds(cache, "c0", 2 * STATE_CACHE_TTL_MS + over) is (not over)
