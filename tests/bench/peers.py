@@ -1,9 +1,6 @@
-"""The other processes of `relay.py`: the provider on loopback, and the peers that read it.
+"""The other processes of `relay.py`: a provider on loopback, and the peers that read it.
 
-Knows Server-Sent Events and how each peer is used plainly. Must not know byokd, or take a decision
-about what is measured.
-
-    python tests/bench/peers.py upstream | naive URL | read raw|httpx|openai|litellm URL
+python tests/bench/peers.py upstream | naive URL | read raw|httpx|openai|litellm URL
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ FINISH: Final = (
     b'"created":1763870000,"model":"paced","choices":[{"index":0,"delta":{},'
     b'"finish_reason":"stop"}]}\n\n'
 )
-BURST_WRITE: Final = 50  # chunks of one write: the provider must not be what is measured
+BURST_WRITE: Final = 50  # chunks of one write, so that the provider is not the bottleneck
 OPENING_S: Final = 1  # so that all streams are open before the first paced chunk of any
 HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -46,7 +43,7 @@ def chunk(data: bytes) -> bytes:
 
 
 async def upstream() -> None:
-    """Print the port and serve until killed; the model's name says how much and how fast."""
+    """Print the port and serve until killed. The model's name sets the count and the rate."""
     server = await asyncio.start_server(provide, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -68,7 +65,7 @@ async def provide(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def burst(writer: asyncio.StreamWriter, count: int) -> None:
-    """Write as fast as it is read, some chunks at a time."""
+    """Write chunks as fast as they are read."""
     for _ in range(count // BURST_WRITE):
         writer.write(chunk(DELTA % time.monotonic_ns()) * BURST_WRITE)
         await writer.drain()
@@ -76,7 +73,7 @@ async def burst(writer: asyncio.StreamWriter, count: int) -> None:
 
 
 async def pace(writer: asyncio.StreamWriter, count: int, rate: int) -> None:
-    """Write one chunk at a time, stamped at that moment; streams begin out of step."""
+    """Write one chunk at a time, each with its time; streams start at random offsets."""
     due = time.monotonic() + OPENING_S + random.random() / rate  # noqa: S311 - no secret
     for _ in range(count):
         await asyncio.sleep(due - time.monotonic())
@@ -88,7 +85,7 @@ async def pace(writer: asyncio.StreamWriter, count: int, rate: int) -> None:
 
 
 async def httpx_texts(client: Any, base_url: str, model: str) -> AsyncIterator[str]:
-    """Yield the text of each chunk, read in the plainest way."""
+    """Yield the text of each chunk, with httpx only."""
     body = {"model": model, "messages": MESSAGES, "stream": True}
     async with client.stream("POST", f"{base_url}/chat/completions", json=body) as response:
         async for line in response.aiter_lines():
@@ -97,16 +94,16 @@ async def httpx_texts(client: Any, base_url: str, model: str) -> AsyncIterator[s
 
 
 async def raw_texts(base_url: str, model: str) -> AsyncIterator[str]:
-    """Yield what each read of the socket holds of stamps: the floor, nothing is parsed."""
+    """Yield the time stamps in each read of the socket; nothing is parsed."""
     host, port = base_url.split("/")[2].split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     body = json.dumps({"model": model}).encode()
     writer.write(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
     tail = b""
     while not tail.endswith(b"\r\n0\r\n\r\n"):
-        found = tail + await reader.read(1 << 18)
-        cut = found.rfind(b"data: ")
-        whole, tail = (found, found[-7:]) if found.endswith(b"\r\n") else (found[:cut], found[cut:])
+        data = tail + await reader.read(1 << 18)
+        cut = data.rfind(b"data: ")
+        whole, tail = (data, data[-7:]) if data.endswith(b"\r\n") else (data[:cut], data[cut:])
         for sent in re.findall(rb"~\d+;", whole):
             yield sent.decode()
     writer.close()
@@ -120,7 +117,7 @@ def plain_client() -> Any:
 
 
 def texts_of(name: str, base_url: str) -> Callable[[str], AsyncIterator[str]]:
-    """Return what starts a chat by a socket, httpx or an SDK and yields the text of each chunk."""
+    """Return a function that starts a chat with the named peer and yields each chunk's text."""
     if name == "raw":
         return lambda model: raw_texts(base_url, model)
     if name == "httpx":
@@ -144,32 +141,32 @@ def texts_of(name: str, base_url: str) -> Callable[[str], AsyncIterator[str]]:
 
 
 def read_for(name: str, base_url: str) -> None:
-    """Do what each line of stdin asks, `{model, streams}`, and answer with the delays seen, in ns.
+    """Run the chats of each line of stdin, `{model, streams}`; print `[chunks, delays in ns]`.
 
-    The answer to a burst is the number of chunks, because nobody looks at its delays.
+    The delays are empty for a burst.
     """
     texts = texts_of(name, base_url)
 
-    async def one(model: str, seen: list[int]) -> None:
+    async def chat(model: str, seen: list[int]) -> None:
         async for text in texts(model):
             now = time.monotonic_ns()
             if text:
                 seen.append(now - int(text[1 : text.index(";")]))
 
-    async def all_of(model: str, streams: int) -> list[int]:
+    async def chats(model: str, streams: int) -> list[int]:
         seen: list[int] = []
-        await asyncio.gather(*(one(model, seen) for _ in range(streams)))
+        await asyncio.gather(*(chat(model, seen) for _ in range(streams)))
         return seen
 
     with asyncio.Runner() as runner:
         print("ready", flush=True)
         for line in sys.stdin:
-            seen = runner.run(all_of(**json.loads(line)))
+            seen = runner.run(chats(**json.loads(line)))
             print(json.dumps([len(seen), seen if "paced" in line else []]), flush=True)
 
 
 def naive(base_url: str) -> None:
-    """Serve as most would write it first: a notification for each line that is read."""
+    """Serve with plain pygls: one notification for each line of the provider's stream."""
     from pygls.lsp.server import LanguageServer
 
     server = LanguageServer("naive", "1")

@@ -1,15 +1,14 @@
-"""What a relayed chunk costs: throughput, CPU, added delay and memory, against its peers.
+"""Measures the relay of chunks: throughput, CPU, added delay and memory, compared with peers.
 
-Knows how to start a loopback provider and the readers of it, each a process of its own, and to
-take the time. Must not know how any of them works. Run it as a script; everything is measured in
-the same interleaved rounds and printed as ratios, because single numbers move with the machine.
+A provider on loopback and each reader of it are processes of their own. Everything is measured in
+the same interleaved rounds and printed as ratios, which do not depend on the machine.
 
     python tests/bench/relay.py [rounds]
 
-The peers: `raw` reads a socket and parses nothing, the floor; `httpx` reads the stream and parses
-it, nothing else; `naive` is a pygls server with one notification per line of httpx; `openai` and
-`litellm` are the SDKs, where they can be imported. Delays are of streams that are open already.
-A relay is read by a thread in here, so on two cores the relays have less machine than the readers.
+The peers: `raw` reads a socket and parses nothing; `httpx` reads and parses the stream; `naive` is
+a pygls server with one notification per line of httpx; `openai` and `litellm` are the SDKs, where
+they are installed. Delays are of streams that are open already. A relay is read by a thread of
+this process, so on two cores it gets less CPU than a reader.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ sys.path.insert(0, {str(ROOT / "server")!r})
 sys.argv = ["byokd", "--stdio", "--data-dir", sys.argv[1]]
 runpy.run_module("byokd", run_name="__main__", alter_sys=True)
 """
-STAMP: Final = re.compile(rb"~(\d+);")  # when it was sent, within the text of each delta
+STAMP: Final = re.compile(rb"~(\d+);")  # the time of sending, in the text of each delta
 PROVIDER: Final = "openai-compatible"
 KEY: Final = "bench-key-0123456789"
 MESSAGES: Final = [{"role": "user", "content": "go"}]
@@ -55,18 +54,18 @@ BURST_CHUNKS: Final = {
 }
 BURST_CHUNKS_SLOWEST: Final = 125
 PACED: Final = ((1, 100), (32, 50), (100, 50))  # streams, chunks per second of each
-TIMED: Final = ("raw", "byokd", "httpx")  # raw is what the machine itself adds
+TIMED: Final = ("raw", "byokd", "httpx")  # raw shows what the machine itself adds
 PACED_SECONDS: Final = 3
-DAEMON_STREAMS: Final = 50  # a daemon has a bound on its streams: a hundred take two
+DAEMON_STREAMS: Final = 50  # a daemon has a limit of streams: 100 need two daemons
 ANSWER_TIMEOUT_S: Final = 120
-SETTLE_S: Final = 1.5  # from the handshake until what is imported behind it has been
+SETTLE_S: Final = 1.5  # from the handshake until the background imports are done
 
-# --- the subjects ---------------------------------------------------------------------------------
+# --- subjects ---------------------------------------------------------------------------------
 
 
 @dataclass
 class Run:
-    """What one run of some streams came to: `delays_ns` only where it was paced."""
+    """The result of one run; `delays_ns` is empty unless the run was paced."""
 
     chunks: int
     seconds: float
@@ -75,14 +74,14 @@ class Run:
 
 
 class Subject(Protocol):
-    """Something that reads chats."""
+    """A reader of chats."""
 
     def run(self, model: str, streams: int) -> Run:
-        """Have that many chats at once."""
+        """Run that many chats at once."""
 
 
 class Reader:
-    """A peer that reads for itself: commands in, counts out."""
+    """A peer in a process of its own: commands on stdin, counts on stdout."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -90,7 +89,7 @@ class Reader:
         process.stdout.readline()
 
     def run(self, model: str, streams: int) -> Run:
-        """Have that many chats at once."""
+        """Run that many chats at once."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -104,7 +103,7 @@ class Reader:
 
 @dataclass
 class Relay:
-    """A server on stdio, read by a thread that looks at no more of a frame than it must."""
+    """A server on stdio, read by a thread that parses as little of each frame as possible."""
 
     process: subprocess.Popen[bytes]
     params: dict[str, Any] = field(default_factory=dict)
@@ -121,7 +120,7 @@ class Relay:
         self.write({"method": "initialized", "params": {}})
 
     def start(self, model: str, streams: int) -> list[int]:
-        """Begin chats and return their ids."""
+        """Start chats; return their request ids."""
         self.chunks, self.delays_ns, self.timed = 0, [], model.startswith("paced")
         return [
             self.send("chat/send", self.params | {"streamId": f"s{self._next_id}", "model": model})
@@ -142,7 +141,7 @@ class Relay:
         self.process.stdin.flush()
 
     def wait(self, ids: Iterable[int]) -> None:
-        """Wait for answers; raises `RuntimeError` for one that is an error."""
+        """Wait for responses. Raises `RuntimeError` for an error or a timeout."""
         for id_ in ids:
             with self._answered:
                 while id_ not in self._answers:
@@ -155,19 +154,19 @@ class Relay:
     def _read(self) -> None:
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
-        held = b""
+        buffer = b""
         while data := os.read(descriptor, 1 << 18):
-            held += data
+            buffer += data
             now, at = time.monotonic_ns(), 0
-            while (end := held.find(b"\r\n\r\n", at)) >= 0:
-                length = held.index(b"Content-Length: ", at, end) + 16
+            while (end := buffer.find(b"\r\n\r\n", at)) >= 0:
+                length = buffer.index(b"Content-Length: ", at, end) + 16
                 body = end + 4
-                stop = body + int(held[length:end].split(b"\r", 1)[0])
-                if len(held) < stop:
+                stop = body + int(buffer[length:end].split(b"\r", 1)[0])
+                if len(buffer) < stop:
                     break
-                self._take(held[body:stop], now)
+                self._take(buffer[body:stop], now)
                 at = stop
-            held = held[at:]
+            buffer = buffer[at:]
 
     def _take(self, body: bytes, now: int) -> None:
         if b'"chat/events"' in body:
@@ -188,13 +187,13 @@ class Relays:
         self._relays = relays
 
     def run(self, model: str, streams: int) -> Run:
-        """Have that many chats at once, shared out evenly where one may not have them all."""
+        """Run that many chats at once, spread over as many relays as they need."""
         used = self._relays[: -(-streams // DAEMON_STREAMS)] or self._relays
         pids = [relay.process.pid for relay in used]
         began, cpu_s = time.perf_counter(), sum(map(cpu_seconds, pids))
         ids = [relay.start(model, streams // len(used)) for relay in used]
-        for relay, of_it in zip(used, ids, strict=True):
-            relay.wait(of_it)
+        for relay, relay_ids in zip(used, ids, strict=True):
+            relay.wait(relay_ids)
         return Run(
             sum(relay.chunks for relay in used),
             time.perf_counter() - began,
@@ -204,23 +203,23 @@ class Relays:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process has used so far, user and system."""
+    """Return the CPU time of a process, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mib(pid: int, name: str = "VmRSS") -> float:
-    """Return a line of a process's status: resident now, or `VmHWM`, the most it ever was."""
-    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) / 1024
+    """Return the memory of a process: resident now (`VmRSS`) or at its peak (`VmHWM`)."""
+    match = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert match
+    return int(match[1]) / 1024
 
 
 # --- measuring ------------------------------------------------------------------------------------
 
 
 class Bench:
-    """All processes of a run, and what was found. Open it with `with`."""
+    """All processes of a run, and their results."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -253,7 +252,7 @@ class Bench:
         return relay
 
     def open(self) -> None:
-        """Start everything, and see what the first chat costs in memory."""
+        """Start all subjects, and measure the memory of the first chat."""
         first = self.daemon()
         time.sleep(SETTLE_S)
         pid = first.process.pid
@@ -266,7 +265,7 @@ class Bench:
             if name == "raw" or importlib.util.find_spec(name):
                 self.subjects[name] = Reader(self.spawn([*PEERS, "read", name, self.base_url]))
             else:
-                print(f"{name} is not installed here: left out")
+                print(f"{name} is not installed: left out")
         for subject in self.subjects.values():
             subject.run("burst-100", 1)
         self._first = pid
@@ -285,8 +284,8 @@ class Bench:
                 self.paced[name, streams].append(run)
 
     def close(self) -> None:
-        """Take what is only known at the end."""
-        self.memory["the most, after everything"] = memory_mib(self._first, "VmHWM")
+        """Measure the peak memory."""
+        self.memory["at the peak"] = memory_mib(self._first, "VmHWM")
 
 
 def middle(values: Iterable[float]) -> float:
@@ -295,7 +294,7 @@ def middle(values: Iterable[float]) -> float:
 
 
 def print_bursts(bursts: dict[str, list[Run]]) -> None:
-    """Print throughput and CPU of each; ratios are taken within a round."""
+    """Print the throughput and CPU of each subject, with ratios within each round."""
 
     def rates(name: str) -> list[float]:
         return [run.chunks / run.seconds for run in bursts[name]]
@@ -316,7 +315,7 @@ def print_bursts(bursts: dict[str, list[Run]]) -> None:
 
 
 def print_paced(paced: dict[tuple[str, int], list[Run]]) -> None:
-    """Print the delay from the provider's write until seen: the median of the rounds."""
+    """Print the delay from the provider's write until the read: the median of the rounds."""
     print("\nadded delay of a chunk, in ms")
     print(f"{'streams':>8}{'chunks/s':>10}   {'':8}{'p50':>8}{'p99':>8}{'CPU-s/100k':>13}")
     for streams, rate in PACED:

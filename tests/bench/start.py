@@ -1,7 +1,7 @@
-"""How long an editor waits: from spawn to the first answers, against the same of bare pygls.
+"""Measures the start: from spawn to the first responses, compared with a bare pygls server.
 
-Knows how to start a process and to take the time. Run it as a script; it prints medians in
-milliseconds and ratios of one interleaved run, because single numbers move with the machine.
+Prints medians in milliseconds, and ratios of one interleaved run, which do not depend on the
+machine.
 
     python tests/bench/start.py [rounds]
 """
@@ -43,7 +43,7 @@ def frame(message: dict[str, Any]) -> bytes:
 
 
 def answer(process: subprocess.Popen[bytes], id_: int) -> dict[str, Any]:
-    """Read until the answer to a request."""
+    """Read until the response to a request; return it."""
     assert process.stdout is not None
     while True:
         length = 0
@@ -69,10 +69,10 @@ def start(command: list[str], *requests: tuple[str, Any]) -> tuple[list[float], 
     for id_, (method, params) in enumerate(requests):
         process.stdin.write(frame({"id": id_, "method": method, "params": params}))
         process.stdin.flush()
-        found = answer(process, id_)
+        response = answer(process, id_)
         took.append((time.perf_counter() - began) * 1000)
-        if "error" in found:
-            raise RuntimeError(found["error"]["message"])
+        if "error" in response:
+            raise RuntimeError(response["error"]["message"])
         if method == "initialize":
             process.stdin.write(frame({"method": "initialized", "params": {}}))
     resident = rss_mib(process.pid)
@@ -111,9 +111,9 @@ def main() -> None:
     times, sizes = measure(rounds)
     base = statistics.median(times["bare pygls: initialize"])
     print(f"{'from spawn to':26} {'median':>9} {'fastest':>9} {'of bare pygls':>14}")
-    for name, found in times.items():
-        median = statistics.median(found)
-        print(f"{name:26} {median:6.0f} ms {min(found):6.0f} ms {median / base:13.2f}x")
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"{name:26} {median:6.0f} ms {min(values):6.0f} ms {median / base:13.2f}x")
     for name, size in sizes.items():
         print(f"{name:26} {size:6.0f} MiB resident after its last answer")
 

@@ -1,8 +1,7 @@
-"""What a key costs: opened for a request, stored, asked about, and the vault unlocked at the start.
+"""Measures the vault: opening a key for a request, `key/store`, `vault/status` and unlocking.
 
-Knows how to take the time of one operation many times, in this process and through the real daemon.
-Run it as a script; it prints the median and the 99th percentile in milliseconds beside what the
-specification allows, and ends with 1 where one is over.
+In this process and through the real daemon. Prints the median and the 99th percentile in
+milliseconds beside the limits. Exits with 1 where one is over.
 
     python tests/bench/vault.py [rounds]
 """
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[0] = str(ROOT / "tests")  # not tests/bench, where `vault` is this file
 
 from bench.start import PYTHON, answer, frame  # noqa: E402
 from byokd.catalog.loader import load  # noqa: E402
@@ -37,37 +36,37 @@ STATUS, UNLOCK = "vault/status", "unlock, the master key at hand"
 ALLOWED_MS: dict[str, tuple[float | None, float]] = {
     OPEN: (1, 5), STORE: (None, 50), STATUS: (None, 10), UNLOCK: (None, 300),
 }  # fmt: skip
-"""For each operation: the median, where it is bounded, and the 99th percentile."""
+"""The limit of the median, if there is one, and of the 99th percentile, in milliseconds."""
 
 KEYS = 25
-"""Keys in the vault that is measured; few people have a dozen."""
+"""Keys in the measured vault."""
 
 Times = dict[str, list[float]]
 
 
 async def in_process(folder: Path, rounds: int, times: Times) -> None:
-    """Take the time of what happens before each chat, and of a start."""
+    """Time opening a key before a chat, and unlocking at the start."""
     record = next(r for r in load().values() if r.kind == "singleField" and r.base_url)
     request = HttpRequest("POST", "https://api.somewhere.example/v1/chat", body=b"{}")
     async with vault_fixture.open_vault(folder) as fixture:
         ids = [(await fixture.put(provider=record.id)).key_id for _ in range(KEYS)]
         for number in range(rounds):
 
-            def look(tx: VaultTx, key_id: str = ids[number % KEYS]) -> OpenedKey:
+            def open_key(tx: VaultTx, key_id: str = ids[number % KEYS]) -> OpenedKey:
                 return keys.open_key(tx, ACCOUNT, key_id)
 
-            with taken(times[OPEN]):
-                opened = await fixture.vault.read(look)
+            with timed(times[OPEN]):
+                opened = await fixture.vault.read(open_key)
                 authorize(request, record, opened.fields, 0)
     for _ in range(max(rounds // 20, 5)):
         later = vault_fixture.VaultFixture(folder)
-        with taken(times[UNLOCK]):
+        with timed(times[UNLOCK]):
             await later.vault.unlock()
         await later.vault.aclose()
 
 
 def through_the_daemon(folder: Path, rounds: int, times: Times) -> None:
-    """Take the time from the request to its answer."""
+    """Time requests to the daemon, from the request to its response."""
     command = [*PYTHON, "-m", "byokd", "--stdio", "--data-dir", str(folder)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -79,8 +78,8 @@ def through_the_daemon(folder: Path, rounds: int, times: Times) -> None:
         number = next(numbers)
         process.stdin.write(frame({"id": number, "method": method, "params": params}))
         process.stdin.flush()
-        if "error" in (found := answer(process, number)):
-            raise RuntimeError(found["error"]["message"])
+        if "error" in (response := answer(process, number)):
+            raise RuntimeError(response["error"]["message"])
 
     try:
         call("initialize", {"processId": None, "capabilities": {}})
@@ -90,10 +89,10 @@ def through_the_daemon(folder: Path, rounds: int, times: Times) -> None:
         fields = {"apiKey": {"plain": "sk-test-0123456789abcdef"}}
         new = {"provider": record.id, "fields": fields, "probe": "skip"}
         for _ in range(rounds):
-            with taken(times[STORE]):
+            with timed(times[STORE]):
                 call("key/store", new)
         for _ in range(rounds):
-            with taken(times[STATUS]):
+            with timed(times[STATUS]):
                 call("vault/status", {})
     finally:
         process.kill()
@@ -101,15 +100,15 @@ def through_the_daemon(folder: Path, rounds: int, times: Times) -> None:
 
 
 @contextmanager
-def taken(times: list[float]) -> Iterator[None]:
-    """Add how long the block took, in ms."""
+def timed(times: list[float]) -> Iterator[None]:
+    """Append the time of the block in milliseconds."""
     began = time.perf_counter()
     yield
     times.append((time.perf_counter() - began) * 1000)
 
 
 def percentile(times: list[float], share: float) -> float:
-    """Return the time that this share of all stayed within."""
+    """Return a percentile; `share` is between 0 and 1."""
     return sorted(times)[min(int(len(times) * share), len(times) - 1)]
 
 
@@ -123,17 +122,17 @@ def measure(rounds: int) -> Times:
 
 
 def main() -> int:
-    """Measure and print; return how many are over."""
+    """Measure and print; return how many limits were exceeded."""
     over = 0
     print(f"{'':32} {'count':>6} {'p50':>9} {'p99':>9}   allowed p50 / p99, ms")
-    for name, found in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 500).items():
-        median, late = statistics.median(found), percentile(found, 0.99)
-        most, latest = ALLOWED_MS[name]
-        late_enough = late <= latest and (most is None or median <= most)
-        over += not late_enough
-        bounds = f"{'-' if most is None else f'{most:g}'} / {latest:g}"
-        mark = "" if late_enough else "   OVER"
-        print(f"{name:32} {len(found):6} {median:6.2f} ms {late:6.2f} ms   {bounds}{mark}")
+    for name, values in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 500).items():
+        median, late = statistics.median(values), percentile(values, 0.99)
+        median_max, late_max = ALLOWED_MS[name]
+        within = late <= late_max and (median_max is None or median <= median_max)
+        over += not within
+        bounds = f"{'-' if median_max is None else f'{median_max:g}'} / {late_max:g}"
+        mark = "" if within else "   OVER"
+        print(f"{name:32} {len(values):6} {median:6.2f} ms {late:6.2f} ms   {bounds}{mark}")
     return over
 
 

@@ -1,6 +1,6 @@
-"""What an answer says, in the few words that both readings of it can be compared in.
+"""A summary of an answer, in which byokd's reading and a vendor client's can be compared.
 
-Knows byokd's replies. Must not know a vendor: each adapter fills this from its client's own types.
+Each adapter under `sdks/` fills it from its client's types.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from byokd.protocol.parts import ReasoningPart, TextPart, ToolCallPart
 
 @dataclass
 class AnswerSummary:
-    """One answer. `finish` is the provider's own word, tokens are all that went in and came out."""
+    """One answer. `finish` is the provider's own word; the token counts are totals."""
 
     text: str = ""
     reasoning: str = ""
@@ -26,23 +26,23 @@ class AnswerSummary:
 
 
 def from_reply(reply: Reply) -> AnswerSummary:
-    """Return what byokd read."""
-    said = AnswerSummary(finish=reply.finish_reason.raw if reply.finish_reason else None)
+    """Return the summary of byokd's reply."""
+    summary = AnswerSummary(finish=reply.finish_reason.raw if reply.finish_reason else None)
     for part in reply.message.parts():
         if isinstance(part, TextPart):
-            said.text += part.text
+            summary.text += part.text
         elif isinstance(part, ReasoningPart):
-            said.reasoning += part.text
+            summary.reasoning += part.text
         elif isinstance(part, ToolCallPart):
-            said.calls.append((part.name, part.raw_arguments or part.arguments))
+            summary.calls.append((part.name, part.raw_arguments or part.arguments))
     if (usage := reply.usage) is not None:
-        said.input_tokens = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
-        said.output_tokens = usage.output_text + usage.output_reasoning
-    return said
+        summary.input_tokens = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
+        summary.output_tokens = usage.output_text + usage.output_reasoning
+    return summary
 
 
 def parsed(arguments: str | None) -> Any:
-    """Return a call's arguments, or their text where it is not JSON."""
+    """Return the parsed arguments of a call, or their text if it is no JSON."""
     try:
         return json.loads(arguments) if arguments else {}
     except ValueError:

@@ -1,6 +1,6 @@
-"""Where the vendors' own clients are not installed, nothing here is collected.
+"""Collects nothing where the vendors' clients are not installed.
 
-`python3 tests --long` makes an environment for them, and every run says whether it did.
+`python3 tests --long` makes an environment for them.
 """
 
 from __future__ import annotations

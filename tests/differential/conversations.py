@@ -1,6 +1,5 @@
-"""What is asked of every vendor: neutral conversations, in the wire form of `chat/send`.
-
-Knows no vendor. Each row is said once through byokd and once through the vendor's own client.
+"""Conversations in the wire form of `chat/send`, each sent through byokd and through each vendor's
+client.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from typing import Any, Final
 
 Params = dict[str, Any]
 
-# A picture of one pixel, and the shortest PDF that has a header: nobody opens either.
+# A picture of one pixel, and the shortest PDF with a header. Neither is opened.
 PNG: Final = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
     "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -47,7 +46,7 @@ def _call(call_id: str, name: str) -> Params:
 
 
 def _results(*results: tuple[str, str]) -> Params:
-    parts = [{"type": "toolResult", "callId": call, "content": said} for call, said in results]
+    parts = [{"type": "toolResult", "callId": call, "content": text} for call, text in results]
     return {"role": "tool", "content": parts}
 
 

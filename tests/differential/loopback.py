@@ -1,6 +1,6 @@
-"""A server that gives one answer to everybody and keeps what it was asked.
+"""A server on loopback that gives every request the same answer and records the requests.
 
-Knows bytes and headers. Must not know a vendor. The vendors' clients block, so it has a thread.
+It runs in a thread, because the vendors' clients block.
 """
 
 from __future__ import annotations
@@ -13,24 +13,27 @@ from typing import Any, NamedTuple
 
 from byokd.core.http import Headers, HttpRequest
 
-# What belongs to the way that an answer came, not to the answer.
+# Headers of the connection, not of the answer.
 _HOP = {"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"}
 
 
 class Answer(NamedTuple):
-    """What everybody is told; by default that the server is a teapot, which nobody retries."""
+    """The answer to every request. The default, 418, is one that no client retries."""
 
     status: int = 418
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
     body: bytes = b"{}"
 
 
+_TEAPOT = Answer()
+
+
 class Loopback:
     """A running server.
 
     Attributes:
-        origin: where it is, without a path.
-        requests: what was asked, in order; `url` is path and query alone.
+        origin: its address, without a path.
+        requests: the requests in order; `url` is only path and query.
     """
 
     def __init__(self, origin: str) -> None:
@@ -39,23 +42,22 @@ class Loopback:
 
 
 @contextmanager
-def serving(answer: Answer | None = None) -> Iterator[Loopback]:
-    """Give a server until the block ends."""
-    said = answer or Answer()
+def serving(answer: Answer = _TEAPOT) -> Iterator[Loopback]:
+    """Run a server until the context is left."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = Headers(self.headers.items())
             loopback.requests.append(HttpRequest("POST", self.path, headers, body))
-            self.send_response(said.status)
-            for name, value in said.headers:
+            self.send_response(answer.status)
+            for name, value in answer.headers:
                 if name.lower() not in _HOP:
                     self.send_header(name, value)
-            self.send_header("content-length", str(len(said.body)))
+            self.send_header("content-length", str(len(answer.body)))
             self.send_header("connection", "close")
             self.end_headers()
-            self.wfile.write(said.body)
+            self.wfile.write(answer.body)
 
         def log_message(self, *_: Any) -> None:
             return

@@ -1,6 +1,6 @@
-"""The same answer, read by byokd and by the vendor's own client: the same words, calls and counts.
+"""byokd and the vendor's own client read the same text, calls and counts from the same answer.
 
-The sandbox answers both, each time over a real connection. It is written apart from both readers.
+The sandbox answers both over a real connection; it shares no code with either reader.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from differential.answer_summary import AnswerSummary, from_reply
 from differential.conversations import Params
 from differential.vendors import FIELDS, KEY, Vendor, encoded, read, signed, vendors
 
-# The clients are others' code: what they deprecate or leave open is not ours to mend.
+# Deprecations and open sockets of the vendors' clients are not ours.
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 
 _TOOL: Params = {
@@ -32,7 +32,7 @@ _TOOL: Params = {
     },
 }
 _HELLO: Params = {"messages": [{"role": "user", "content": "hello there, who are you?"}]}
-_ASKED: dict[str, Params] = {
+_CHATS: dict[str, Params] = {
     "sandbox-echo": _HELLO,
     "sandbox-tools": _HELLO | {"tools": [_TOOL]},
     "sandbox-tools-3": _HELLO | {"tools": [_TOOL]},
@@ -63,12 +63,14 @@ def _ours(
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("model", _ASKED)
+@pytest.mark.parametrize("model", _CHATS)
 @pytest.mark.parametrize("vendor", [*vendors()], ids=str)
-def test_both_read_the_same(sandbox: Sandbox, vendor: Vendor, model: str, *, stream: bool) -> None:
-    asked: tuple[Any, ...] = (f"{vendor.model}-{model}", _ASKED[model])
-    ours = _ours(vendor, sandbox.base_url_as(vendor.provider, **FIELDS), *asked, stream=stream)
-    theirs = vendor.ask(f"{sandbox.origin}/as/{vendor.provider}", *asked, stream=stream)
+def test_answer_is_read_as_by_the_vendors_client(
+    sandbox: Sandbox, vendor: Vendor, model: str, *, stream: bool
+) -> None:
+    chat: tuple[Any, ...] = (f"{vendor.model}-{model}", _CHATS[model])
+    ours = _ours(vendor, sandbox.base_url_as(vendor.provider, **FIELDS), *chat, stream=stream)
+    theirs = vendor.ask(f"{sandbox.origin}/as/{vendor.provider}", *chat, stream=stream)
 
     assert ours.text or ours.calls
     assert asdict(ours) == asdict(theirs)

@@ -1,7 +1,6 @@
-"""The same conversation, sent by byokd and by the vendor's own client: the same request.
+"""byokd and the vendor's own client send the same request for the same conversation.
 
-Each client speaks to a server on loopback that keeps what it was asked. What differs and is meant
-stands in `vendors.toml` with its reason; a row there that covers nothing fails as well.
+Intended differences are rows of `vendors.toml` with a reason; a row that covers nothing fails.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from differential.conversations import CONVERSATIONS, Params
 from differential.loopback import serving
 from differential.vendors import Vendor, encoded, places, signed, vendors
 
-# The clients are others' code: what they deprecate or leave open is not ours to mend.
+# Deprecations and open sockets of the vendors' clients are not ours.
 pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 
 VENDORS = list(vendors())
@@ -32,14 +31,16 @@ _SNAKE = re.compile(r"_([a-z])")
 
 def _theirs(vendor: Vendor, model: str, params: Params, *, stream: bool) -> HttpRequest:
     with serving() as loopback:
-        with contextlib.suppress(Exception):  # they are told nonsense; that they asked is enough
+        with contextlib.suppress(
+            Exception
+        ):  # the server's answer is no chat; only the request counts
             vendor.ask(loopback.origin, model, params, stream=stream)
         assert len(loopback.requests) == 1
         return loopback.requests[0]
 
 
 def _seen(vendor: Vendor, request: HttpRequest) -> dict[str, Any]:
-    """Return a request by its places: method, path, query, headers that matter, body."""
+    """Return the parts of a request by place: method, path, query, compared headers, body."""
     split = urlsplit(request.url)
     query = ",".join(sorted(split.query.split("&")))
     seen: dict[str, Any] = {"method": request.method, "path": split.path, "query": query}
@@ -47,12 +48,12 @@ def _seen(vendor: Vendor, request: HttpRequest) -> dict[str, Any]:
         seen[f"header {name}"] = (request.headers.get(name) or _ABSENT).partition(";")[0]
     body = dict(places(json.loads(request.body)))
     if vendor.two_spellings:
-        body = {_SNAKE.sub(lambda found: found[1].upper(), at): value for at, value in body.items()}
+        body = {_SNAKE.sub(lambda match: match[1].upper(), at): value for at, value in body.items()}
     return seen | body
 
 
 def _differences(vendor: Vendor, row: str, *, stream: bool) -> dict[str, str]:
-    """Return each place that differs, with what both say there."""
+    """Return the places that differ, with both values."""
     params = CONVERSATIONS[row]
     model = (vendor.reasoning_model if row == "reasoning" else "") or vendor.model
     path = urlsplit(load()[vendor.provider].base_url or "").path
@@ -73,17 +74,15 @@ def _differences(vendor: Vendor, row: str, *, stream: bool) -> dict[str, str]:
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("row", CONVERSATIONS)
 @pytest.mark.parametrize("vendor", VENDORS, ids=str)
-def test_the_request_is_the_one_that_their_client_sends(
-    vendor: Vendor, row: str, *, stream: bool
-) -> None:
-    found = _differences(vendor, row, stream=stream)
-    meant = [place for place in found for why in vendor.requests if why.covers(row, place)]
-    unmeant = [f"{place}: {told}" for place, told in found.items() if place not in meant]
-    assert not unmeant, "\n" + "\n".join(unmeant)
+def test_request_is_that_of_the_vendors_client(vendor: Vendor, row: str, *, stream: bool) -> None:
+    differences = _differences(vendor, row, stream=stream)
+    intended = {place for place in differences for why in vendor.requests if why.covers(row, place)}
+    lines = [f"{place}: {values}" for place, values in differences.items() if place not in intended]
+    assert not lines, "\n" + "\n".join(lines)
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=str)
-def test_each_meant_difference_is_there(vendor: Vendor) -> None:
+def test_every_intended_difference_occurs(vendor: Vendor) -> None:
     seen = defaultdict[str, set[str]](set)
     for row in CONVERSATIONS:
         for stream in (True, False):
@@ -91,6 +90,6 @@ def test_each_meant_difference_is_there(vendor: Vendor) -> None:
     stale = [
         why
         for why in vendor.requests
-        if not any(why.covers(row, place) for row, found in seen.items() for place in found)
+        if not any(why.covers(row, place) for row, places_ in seen.items() for place in places_)
     ]
     assert not stale

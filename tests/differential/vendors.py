@@ -1,7 +1,4 @@
-"""The vendors of `vendors.toml`, and how each is asked through byokd and through its own client.
-
-Knows both sides of the comparison. Must not know a conversation, nor judge an answer.
-"""
+"""The vendors of `vendors.toml`, and how to send a chat through byokd and through their clients."""
 
 from __future__ import annotations
 
@@ -34,14 +31,14 @@ FIELDS: Final = {"region": "us-east-1"}
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference that is meant. `at` is a pattern over a place, `rows` one over conversations."""
+    """An intended difference; `at` is a pattern for places, `rows` one for conversations."""
 
     at: str
     why: str
     rows: str = ".*"
 
     def covers(self, row: str, place: str) -> bool:
-        """Tell whether this is about that place in that conversation."""
+        """Return whether this row covers a place in a conversation."""
         return bool(re.fullmatch(self.rows, row) and re.fullmatch(self.at, place))
 
 
@@ -52,12 +49,12 @@ class Vendor:
     Attributes:
         name: of the row.
         sdk: the adapter under `sdks/`.
-        provider: whose record byokd takes.
-        dialect: in which format.
-        model: asked for all but reasoning.
-        base: what the client's base URL has after the host.
-        headers: those that must be the same.
-        two_spellings: whether a name in snake case is the same as in camel case (protocol buffers).
+        provider: the record that byokd uses.
+        dialect: the API format.
+        model: the model of all conversations without reasoning.
+        base: the path of the client's base URL.
+        headers: headers that must be the same.
+        two_spellings: whether snake case and camel case are the same name (protocol buffers).
     """
 
     name: str
@@ -75,21 +72,21 @@ class Vendor:
         return self.name
 
     def ask(self, base: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-        """Ask through the vendor's own client."""
+        """Send a chat through the vendor's client; return its summary."""
         sdk: Any = import_module(f"differential.sdks.{self.sdk}")
-        said: AnswerSummary = sdk.ask(base + self.base, KEY, model, params, stream=stream)
-        return said
+        summary: AnswerSummary = sdk.ask(base + self.base, KEY, model, params, stream=stream)
+        return summary
 
     def call(self, base_url: str, model: str, params: Params, *, stream: bool) -> Call:
-        """Return the call that byokd makes of the same."""
+        """Return byokd's call for the same chat."""
         record = load()[self.provider]
-        asked = {"streamId": "s", "provider": self.provider, "model": model, "cache": "off"}
-        sent = SendParams.model_validate(asked | {"stream": stream} | params)
+        chat = {"streamId": "s", "provider": self.provider, "model": model, "cache": "off"}
+        sent = SendParams.model_validate(chat | {"stream": stream} | params)
         return Call(spoken(record, model, base_url, self.dialect), base_url, sent, FIELDS)
 
 
 def vendors() -> Iterator[Vendor]:
-    """Yield the rows."""
+    """Yield the rows of `vendors.toml`."""
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
     for name, row in table.items():
         row["requests"] = tuple(Difference(**difference) for difference in row.get("requests", ()))
@@ -97,12 +94,12 @@ def vendors() -> Iterator[Vendor]:
 
 
 def encoded(call: Call) -> Encoded:
-    """Return what byokd sends, without its key."""
+    """Return byokd's request without the key."""
     return find(call.provider.dialect).encode(call, 0)
 
 
 def signed(call: Call, request: HttpRequest) -> HttpRequest:
-    """Return a request with its key, as of now: a sandbox looks at the time of a signature."""
+    """Return a request with the key, signed now: the sandbox checks the time of a signature."""
     fields: dict[str, Secret | str] = dict(FIELDS)
     fields |= {name.name: Secret(KEY) for name in call.provider.fields if name.secret}
     if fields.get("sessionToken"):
@@ -111,12 +108,12 @@ def signed(call: Call, request: HttpRequest) -> HttpRequest:
 
 
 def read(call: Call, head: HttpHead, body: bytes) -> Reply:
-    """Return what byokd reads."""
+    """Return byokd's reply for a body."""
     return chunking.run(find(call.provider.dialect).decoder(call, head), [body])[1]
 
 
 def places(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each leaf of a body with its JSON pointer; JSON inside a string is a leaf, parsed."""
+    """Yield each leaf of a body with its JSON pointer; JSON in a string is one parsed leaf."""
     if isinstance(value, str) and value.startswith("{"):
         with contextlib.suppress(ValueError):
             value = ("JSON", json.loads(value))

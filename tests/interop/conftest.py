@@ -1,4 +1,4 @@
-"""One server and one daemon for all questions of this folder, because starting them is slow."""
+"""One llama.cpp server for the session and one daemon per module, because starting is slow."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sandbox_env import unlocked
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
-    """As everywhere; for the whole module, because the daemon lives as long."""
+    """Run on asyncio, for the whole module, as long as the daemon."""
     return "asyncio"
 
 
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
-    """Give the running server, or say why there is none."""
+    """Run the server; skip where it is not installed."""
     if reason := missing():
         pytest.skip(reason)
     with serving(tmp_path_factory.mktemp("llama")) as server:
@@ -28,7 +28,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
 
 @pytest.fixture(scope="module")
 async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
-    """Give a daemon with an open vault."""
+    """Run a daemon with an unlocked vault."""
     async with running(data_dir=tmp_path_factory.mktemp("daemon")) as daemon:
         await unlocked(daemon)
         yield daemon

@@ -1,7 +1,4 @@
-"""Starts the real llama.cpp server with the scripted model, and ends it.
-
-Knows the process around it: its readiness, its key and its slots. Must not know byokd.
-"""
+"""Starts and ends a real llama.cpp server with the scripted model."""
 
 from __future__ import annotations
 
@@ -26,13 +23,13 @@ _open = build_opener(ProxyHandler({})).open
 
 @dataclass(frozen=True)
 class Llama:
-    """A running server: `url` is its root."""
+    """A running server; `url` has no path."""
 
     url: str
     key: str = field(default=KEY, repr=False)
 
     def busy_slots(self) -> int:
-        """Return how many answers it is working on."""
+        """Return how many answers it is generating."""
         headers = {"authorization": f"Bearer {self.key}"}
         request = Request(f"{self.url}/slots", headers=headers)  # noqa: S310 - on loopback
         with _open(request, timeout=WAIT_MAX_S) as answer:
@@ -40,7 +37,7 @@ class Llama:
 
 
 def missing() -> str:
-    """Say why there is no such server here; nothing when there is one."""
+    """Return why the server is not installed here, or "" where it is."""
     if importlib.util.find_spec("xllamacpp") is None:
         return "the wheel xllamacpp is not installed; it is made for Linux on x86-64 and ARM"
     return ""
@@ -48,14 +45,14 @@ def missing() -> str:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Llama]:
-    """Run the server for a while; whatever happens, the process is gone afterwards."""
+    """Run the server. The process has ended when the context is left."""
     model = folder / "scripted.gguf"
     write_model(model)
     log = folder / "llama.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-I", str(SERVER), str(model), KEY],
-            stdin=subprocess.PIPE,  # closed with us, which ends it
+            stdin=subprocess.PIPE,  # closed when this process ends, which ends the server
             stdout=subprocess.PIPE,
             stderr=errors,
         )

@@ -1,7 +1,6 @@
-"""llama.cpp's own HTTP server in a process of its own: `python llama_server.py <model> <key>`.
+"""Runs llama.cpp's HTTP server from the `xllamacpp` wheel: `llama_server.py <model> <key>`.
 
-Knows how the `xllamacpp` wheel starts it. Must not know who asks. Says where it listens on stdout,
-and ends when its stdin does, so that it never outlives whoever started it.
+Prints its address on stdout, and ends when its stdin is closed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""Writes a tiny GGUF model that says what a script says, word for word.
+"""Writes a tiny GGUF model whose answers are scripts (GGUF v3; ggml docs/gguf.md, 2026-11).
 
-Knows the GGUF file form (v3; ggml-org/ggml docs/gguf.md, 2026-11) and one trick: attention and
-feed-forward are zero and an embedding is one-hot, so that the next token depends on the last one
-alone. A script is a chain of tokens, none used twice; the chat template ends the prompt with the
-token that starts the chain, chosen by a word in the last message. So a real server runs its own
-tokenizer, sampler, tool parser and stream, and the answer is known. Must not know any server.
+Attention and feed-forward are zero and embeddings are one-hot, so the next token depends on the
+last token only. A script is a chain of tokens, none used twice. The chat template ends the prompt
+with the token that starts a chain, chosen by a word in the last message. So a real server runs its
+tokenizer, sampler, tool parser and stream, and the answer is known.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ ANSWER = "The answer is 42."
 AFTER = "It is sunny in Paris."
 
 
-def _called(*cities: str) -> str:
+def _tool_calls(*cities: str) -> str:
     form = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "%s"}}\n</tool_call>'
     return "\n".join(form % city for city in cities)
 
@@ -28,20 +27,20 @@ def _called(*cities: str) -> str:
 SCRIPTS: Mapping[str, str] = {
     "hello": TEXT,
     "after": AFTER,
-    "tool": _called("Paris"),
-    "two": _called("Rome", "Oslo"),
+    "tool": _tool_calls("Paris"),
+    "two": _tool_calls("Rome", "Oslo"),
     "think": f"<think>\n{THOUGHT}\n</think>\n\n{ANSWER}",
 }
-"""What follows the word with an exclamation mark: `tool!`. `loop!` never ends."""
+"""The answer to each word with an exclamation mark, such as `tool!`. `loop!` never ends."""
 
 _LOOP = ("xo ", "ox ")
-_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _BYTE = 1, 2, 3, 4, 6  # llama.cpp's kinds of token
-_U32, _I32, _F32, _BOOL, _STRING, _ARRAY = 4, 5, 6, 7, 8, 9  # GGUF's kinds of value
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _BYTE = 1, 2, 3, 4, 6  # llama.cpp's token types
+_U32, _I32, _F32, _BOOL, _STRING, _ARRAY = 4, 5, 6, 7, 8, 9  # GGUF's value types
 _ALIGNED_BYTES = 32
 _END = "<|im_end|>"
 _PIECE_MIN_CHARS = 3
 
-# Hermes' form of tools and Qwen's of thoughts: llama.cpp learns its parser from the template.
+# Tools as in Hermes and reasoning as in Qwen: llama.cpp derives its parser from the template.
 _TEMPLATE = """
 {%- if tools %}{{- '<|im_start|>system\\nTools:\\n<tools>' }}
 {%- for tool in tools %}{{- '\\n' + (tool | tojson) }}{%- endfor %}
@@ -68,10 +67,10 @@ _TEMPLATE = """
 
 
 def write_model(path: Path) -> None:
-    """Write the model; 4 MB."""
+    """Write the model file (4 MB)."""
     names, kinds, after = _vocabulary()
     end = names.index(_END)
-    # Wide enough that each token has a direction of its own, in heads of a size that rope accepts.
+    # One dimension per token, rounded up to a head size that rope accepts.
     width = -(-len(names) // 32) * 32
     embedding, output = _zeros(len(names) * width), _zeros(len(names) * width)
     for token in range(len(names)):
@@ -85,7 +84,7 @@ def write_model(path: Path) -> None:
 
 
 def _vocabulary() -> tuple[list[str], list[int], dict[int, int]]:
-    """Return the tokens, their kinds, and which token follows which."""
+    """Return the tokens, their types, and the token that follows each."""
     names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "\u2581"]
     kinds = [_UNKNOWN, _CONTROL, _CONTROL, *[_BYTE] * 256, _NORMAL]
     starts = [f"[[{word}]]" for word in (*SCRIPTS, "loop")]
@@ -105,13 +104,13 @@ def _vocabulary() -> tuple[list[str], list[int], dict[int, int]]:
 
 
 def _pieces(text: str, used: frozenset[str]) -> list[str]:
-    """Cut a text into short pieces that are new: each is one place in one script."""
+    """Split a text into short pieces that are not used yet."""
     pieces: list[str] = []
     while text:
-        taken = used.union(pieces)
+        known = used.union(pieces)
         ends = range(_PIECE_MIN_CHARS, len(text) + 1)
-        end = next((end for end in ends if text[:end] not in taken), None)
-        if end is None:  # what is left was said before: it goes with the piece in front of it
+        end = next((end for end in ends if text[:end] not in known), None)
+        if end is None:  # the rest is used already: append it to the last piece
             pieces[-1] += text
             break
         pieces.append(text[:end])
@@ -167,7 +166,7 @@ Tensor = tuple[tuple[int, ...], "array[float]"]
 
 
 def _layers(width: int) -> dict[str, Tensor]:
-    """Return the one block of the network, which adds nothing to what goes through it."""
+    """Return the one block of the network, which adds zero."""
     shapes = {
         "attn_q": (width, width),
         "attn_k": (width, width // 4),

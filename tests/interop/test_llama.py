@@ -1,7 +1,7 @@
-"""A real server that nobody here wrote: llama.cpp's, through each of the three formats it speaks.
+"""The real daemon with a real llama.cpp server, in each of the three API formats it serves.
 
-The real daemon over its real stdio. What the model says is known (see `scripted_model`); how it is
-cut into tokens, parsed into calls and thoughts, streamed and counted is the server's own.
+The text of the answers is known (see `scripted_model`). Tokens, tool calls, reasoning, streams and
+counts are the server's own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 from byokd.catalog.loader import load
 from daemon import Daemon, Json, RpcError
-from interop import scripted_model as said
+from interop import scripted_model
 from interop.llama import Llama
 from interop.llama_server import ALIAS, CONTEXT_TOKENS
 from sandbox_env import GENERIC
@@ -38,44 +38,44 @@ TOOL = {
 }
 
 
-class Way(NamedTuple):
-    """One way to reach the server: whose record, which base URL, which dialect by name."""
+class Surface(NamedTuple):
+    """How the server is reached: the provider record, the base URL's path and the dialect."""
 
     provider: str
     path: str
     dialect: str | None = None
 
 
-WAYS = {
-    "chat": Way(GENERIC, "/v1"),
-    "chat without a version": Way(GENERIC, ""),
-    "responses": Way(GENERIC, "/v1", "openai_responses"),
-    "responses by address": Way(GENERIC, "/v1/responses"),
-    "messages": Way(CLAUDE, ""),
-    "messages with a version": Way(CLAUDE, "/v1"),
+SURFACES = {
+    "chat": Surface(GENERIC, "/v1"),
+    "chat without a version": Surface(GENERIC, ""),
+    "responses": Surface(GENERIC, "/v1", "openai_responses"),
+    "responses by address": Surface(GENERIC, "/v1/responses"),
+    "messages": Surface(CLAUDE, ""),
+    "messages with a version": Surface(CLAUDE, "/v1"),
 }
 
 _streams = itertools.count(1)
 
 
-class Line:
-    """A key for one way, and the questions asked with it."""
+class KeyedChat:
+    """A stored key for one surface, and chats with it."""
 
-    def __init__(self, daemon: Daemon, way: Way, key_id: str) -> None:
-        self.daemon, self.way, self.key_id = daemon, way, key_id
+    def __init__(self, daemon: Daemon, surface: Surface, key_id: str) -> None:
+        self.daemon, self.surface, self.key_id = daemon, surface, key_id
         self.stream_id = ""
 
     @property
     def responses(self) -> bool:
-        """Whether it is asked in the format of Responses."""
-        return self.way.dialect is not None or self.way.path.endswith("/responses")
+        """Whether this surface is the Responses API."""
+        return self.surface.dialect is not None or self.surface.path.endswith("/responses")
 
     def params(self, *messages: str | Json, **more: object) -> Json:
-        """Return a question; a text is a user's."""
+        """Return params of a chat; a string is a user's message."""
         self.stream_id = f"i{next(_streams)}"
         params = {
             "streamId": self.stream_id,
-            "provider": self.way.provider,
+            "provider": self.surface.provider,
             "model": ALIAS,
             "keyId": self.key_id,
             "messages": [
@@ -83,36 +83,36 @@ class Line:
                 for message in messages
             ],
         }
-        if self.way.dialect is not None:
-            params["dialect"] = self.way.dialect
+        if self.surface.dialect is not None:
+            params["dialect"] = self.surface.dialect
         return params | more
 
     async def ask(self, *messages: str | Json, **more: object) -> Json:
-        """Ask, and return the result."""
+        """Send a chat; return the result."""
         result: Json = await self.daemon.request("chat/send", self.params(*messages, **more))
         return result
 
     def deltas(self, kind: str) -> list[str]:
-        """Return the pieces of the last answer."""
+        """Return the deltas of the last chat."""
         events = self.daemon.events[self.stream_id]
         return [event["delta"] for event in events if event["type"] == kind]
 
 
-@pytest.fixture(scope="module", params=list(WAYS.values()), ids=list(WAYS))
-async def line(request: pytest.FixtureRequest, daemon: Daemon, llama: Llama) -> Line:
-    way: Way = request.param
-    return Line(daemon, way, await _store(daemon, way, llama, llama.key))
+@pytest.fixture(scope="module", params=list(SURFACES.values()), ids=list(SURFACES))
+async def line(request: pytest.FixtureRequest, daemon: Daemon, llama: Llama) -> KeyedChat:
+    surface: Surface = request.param
+    return KeyedChat(daemon, surface, await _store(daemon, surface, llama, llama.key))
 
 
 async def _store(
-    daemon: Daemon, way: Way, llama: Llama, key: str, *, probe: str = "require"
+    daemon: Daemon, surface: Surface, llama: Llama, key: str, *, probe: str = "require"
 ) -> str:
     stored = await daemon.request(
         "key/store",
         {
-            "provider": way.provider,
+            "provider": surface.provider,
             "fields": {"apiKey": {"plain": key}},
-            "baseUrl": llama.url + way.path,
+            "baseUrl": llama.url + surface.path,
             "probe": probe,
         },
     )
@@ -129,29 +129,29 @@ def _text(result: Json) -> str:
     return "".join(part["text"] for part in _parts(result, "text"))
 
 
-async def test_text_is_streamed_whole(line: Line) -> None:
+async def test_text_is_streamed(line: KeyedChat) -> None:
     result = await line.ask("hello")
     deltas = line.deltas("textDelta")
-    # How many there are is up to the machine: what comes while another is written is merged.
-    assert _text(result) == "".join(deltas) == said.TEXT
+    # Their number depends on the machine: adjacent deltas are merged.
+    assert _text(result) == "".join(deltas) == scripted_model.TEXT
     assert deltas
     assert result["finishReason"]["unified"] == "stop"
     assert result["route"]["model"] == ALIAS
 
 
-async def test_an_answer_comes_whole(line: Line) -> None:
+async def test_answer_without_streaming_has_the_text_and_no_events(line: KeyedChat) -> None:
     result = await line.ask("hello", stream=False)
-    assert _text(result) == said.TEXT
+    assert _text(result) == scripted_model.TEXT
     assert line.stream_id not in line.daemon.events
 
 
-async def test_what_it_used_is_counted(line: Line) -> None:
+async def test_tokens_are_counted(line: KeyedChat) -> None:
     usage = (await line.ask("hello"))["usage"]
     assert usage["outputText"] > 10
     assert usage["inputFresh"] + (usage["inputCacheRead"] or 0) > 10
 
 
-async def test_a_tool_is_called_and_answered(line: Line) -> None:
+async def test_tool_call_and_result(line: KeyedChat) -> None:
     question = "tool!"
     result = await line.ask(question, tools=[TOOL])
     (call,) = _parts(result, "toolCall")
@@ -162,10 +162,10 @@ async def test_a_tool_is_called_and_answered(line: Line) -> None:
     result = await line.ask(
         question, result["message"], {"role": "tool", "content": [answer]}, tools=[TOOL]
     )
-    assert _text(result) == said.AFTER
+    assert _text(result) == scripted_model.AFTER
 
 
-async def test_two_tools_are_called_at_once(line: Line) -> None:
+async def test_two_tool_calls_at_once(line: KeyedChat) -> None:
     result = await line.ask("two!", tools=[TOOL])
     calls = _parts(result, "toolCall")
     assert [call["arguments"]["city"] for call in calls] == ["Rome", "Oslo"]
@@ -174,19 +174,19 @@ async def test_two_tools_are_called_at_once(line: Line) -> None:
     result = await line.ask(
         "two!", result["message"], {"role": "tool", "content": results}, tools=[TOOL]
     )
-    assert _text(result) == said.AFTER
+    assert _text(result) == scripted_model.AFTER
 
 
-async def test_thoughts_are_kept_apart_and_go_back(line: Line) -> None:
+async def test_reasoning_is_separate_and_is_sent_back(line: KeyedChat) -> None:
     first = await line.ask("think!")
-    (thought,) = _parts(first, "reasoning")
-    assert thought["text"].strip() == said.THOUGHT
-    assert "".join(line.deltas("reasoningDelta")).strip() == said.THOUGHT
-    assert _text(first).strip() == said.ANSWER
-    assert _text(await line.ask("think!", first["message"], "hello")) == said.TEXT
+    (reasoning,) = _parts(first, "reasoning")
+    assert reasoning["text"].strip() == scripted_model.THOUGHT
+    assert "".join(line.deltas("reasoningDelta")).strip() == scripted_model.THOUGHT
+    assert _text(first).strip() == scripted_model.ANSWER
+    assert _text(await line.ask("think!", first["message"], "hello")) == scripted_model.TEXT
 
 
-async def test_an_endless_answer_is_cancelled(line: Line, llama: Llama) -> None:
+async def test_cancelled_chat_frees_the_slot(line: KeyedChat, llama: Llama) -> None:
     daemon = line.daemon
     request = daemon.send("chat/send", line.params("loop!"))
     stream_id = line.stream_id
@@ -199,38 +199,38 @@ async def test_an_endless_answer_is_cancelled(line: Line, llama: Llama) -> None:
     result = await daemon.answer(request)
     assert result["finishReason"]["unified"] == "cancelled"
     assert _text(result).startswith("xo ")
-    # There is one slot: it was freed, or this would wait for ever.
-    assert _text(await line.ask("hello")) == said.TEXT
+    # There is one slot: this would hang if it were not free.
+    assert _text(await line.ask("hello")) == scripted_model.TEXT
 
 
-async def test_an_answer_is_cut_at_its_limit(line: Line) -> None:
+async def test_answer_ends_at_max_output_tokens(line: KeyedChat) -> None:
     result = await line.ask("loop!", maxOutputTokens=4)
-    # Through /v1/responses this server calls a cut answer completed (2026-10).
+    # Over /v1/responses this server reports `completed` for a cut answer (2026-10).
     assert result["finishReason"]["unified"] == ("stop" if line.responses else "length")
     assert _text(result).startswith("xo ox")
 
 
-async def test_the_context_is_full(line: Line) -> None:
+async def test_prompt_over_the_context_is_context_overflow(line: KeyedChat) -> None:
     with pytest.raises(RpcError) as caught:
         await line.ask("long " * CONTEXT_TOKENS)
     assert caught.value.kind == "contextOverflow"
     assert caught.value.data["httpStatus"] == 400
 
 
-async def test_models_are_listed(line: Line) -> None:
-    asked = {"provider": line.way.provider, "keyId": line.key_id, "refresh": True}
-    listed = await line.daemon.request("model/list", asked)
+async def test_models_are_listed(line: KeyedChat) -> None:
+    params = {"provider": line.surface.provider, "keyId": line.key_id, "refresh": True}
+    listed = await line.daemon.request("model/list", params)
     assert not listed["failures"]
     (model,) = [item for item in listed["items"] if item["source"] == "live"]
     assert model["id"] == ALIAS
 
 
-async def test_a_wrong_key_is_refused(line: Line, llama: Llama) -> None:
+async def test_wrong_key_is_key_invalid(line: KeyedChat, llama: Llama) -> None:
     with pytest.raises(RpcError) as refused:
-        await _store(line.daemon, line.way, llama, WRONG_KEY)
+        await _store(line.daemon, line.surface, llama, WRONG_KEY)
     assert refused.value.kind == "keyInvalid"
-    key_id = await _store(line.daemon, line.way, llama, WRONG_KEY, probe="skip")
-    wrong = Line(line.daemon, line.way, key_id)
+    key_id = await _store(line.daemon, line.surface, llama, WRONG_KEY, probe="skip")
+    wrong = KeyedChat(line.daemon, line.surface, key_id)
     with pytest.raises(RpcError) as caught:
         await wrong.ask("hello")
     assert caught.value.kind == "keyInvalid"
@@ -238,8 +238,8 @@ async def test_a_wrong_key_is_refused(line: Line, llama: Llama) -> None:
     assert WRONG_KEY not in json.dumps(caught.value.data)
 
 
-async def test_the_size_of_the_context_is_known(line: Line) -> None:
-    if line.way.provider == CLAUDE:
-        pytest.skip("this record does not look where only llama.cpp says it")
+async def test_context_size_is_listed(line: KeyedChat) -> None:
+    if line.surface.provider == CLAUDE:
+        pytest.skip("this record does not read llama.cpp's context size")
     listed = await line.daemon.request("model/list", {"keyId": line.key_id})
     assert listed["items"][0]["contextTokens"] == CONTEXT_TOKENS

@@ -1,4 +1,4 @@
-"""Anthropic's own client. Knows nothing of how byokd writes messages."""
+"""Adapter of Anthropic\'s own client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     import anthropic
 
     # From version 2 on the client sends a bearer token alone; the older header is what byokd sends.
@@ -84,15 +84,15 @@ def _block(part: Params) -> Params:
 
 
 def _said(message: Any) -> AnswerSummary:
-    said = AnswerSummary(finish=message.stop_reason)
+    summary = AnswerSummary(finish=message.stop_reason)
     for block in message.content:
         if block.type == "text":
-            said.text += block.text
+            summary.text += block.text
         elif block.type == "thinking":
-            said.reasoning += block.thinking
+            summary.reasoning += block.thinking
         elif block.type == "tool_use":
-            said.calls.append((block.name, block.input))
+            summary.calls.append((block.name, block.input))
     usage = message.usage
     cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-    said.input_tokens, said.output_tokens = usage.input_tokens + cached, usage.output_tokens
-    return said
+    summary.input_tokens, summary.output_tokens = usage.input_tokens + cached, usage.output_tokens
+    return summary

@@ -1,4 +1,4 @@
-"""AWS's own client, which also checks each field against AWS's service model before it sends."""
+"""Adapter of botocore, which checks each field against AWS's service model before it sends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REGION = "us-east-1"
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read. The key is both of AWS's, as the sandbox has it."""
+    """Send a chat with the client; return the summary. The key is access key id and secret."""
     client = _client(base, key)
     try:
         asked = {"modelId": model, **_arguments(params)}
@@ -108,37 +108,39 @@ def _block(part: Params) -> Params:
     )
 
 
-def _usage(said: AnswerSummary, usage: Params) -> None:
+def _usage(summary: AnswerSummary, usage: Params) -> None:
     cached = usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
-    said.input_tokens = usage["inputTokens"] + cached
-    said.output_tokens = usage["outputTokens"]
+    summary.input_tokens = usage["inputTokens"] + cached
+    summary.output_tokens = usage["outputTokens"]
 
 
 def _whole(answer: Params) -> AnswerSummary:
-    said = AnswerSummary(finish=answer["stopReason"])
+    summary = AnswerSummary(finish=answer["stopReason"])
     for block in answer["output"]["message"]["content"]:
-        said.text += block.get("text", "")
-        said.reasoning += block.get("reasoningContent", {}).get("reasoningText", {}).get("text", "")
+        summary.text += block.get("text", "")
+        summary.reasoning += (
+            block.get("reasoningContent", {}).get("reasoningText", {}).get("text", "")
+        )
         if call := block.get("toolUse"):
-            said.calls.append((call["name"], call["input"]))
-    _usage(said, answer["usage"])
-    return said
+            summary.calls.append((call["name"], call["input"]))
+    _usage(summary, answer["usage"])
+    return summary
 
 
 def _streamed(events: Any) -> AnswerSummary:
-    said, calls = AnswerSummary(), dict[int, list[str]]()
+    summary, calls = AnswerSummary(), dict[int, list[str]]()
     for event in events:
         if call := event.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
             if call.get("type") != "server_tool_use":  # a call that the provider runs itself
                 calls[event["contentBlockStart"]["contentBlockIndex"]] = [call["name"], ""]
         elif delta := event.get("contentBlockDelta"):
-            said.text += delta["delta"].get("text", "")
-            said.reasoning += delta["delta"].get("reasoningContent", {}).get("text", "")
+            summary.text += delta["delta"].get("text", "")
+            summary.reasoning += delta["delta"].get("reasoningContent", {}).get("text", "")
             if (piece := delta["delta"].get("toolUse")) and delta["contentBlockIndex"] in calls:
                 calls[delta["contentBlockIndex"]][1] += piece["input"]
         elif stop := event.get("messageStop"):
-            said.finish = stop["stopReason"]
+            summary.finish = stop["stopReason"]
         elif metadata := event.get("metadata"):
-            _usage(said, metadata["usage"])
-    said.calls = [(name, json.loads(text or "{}")) for name, text in calls.values()]
-    return said
+            _usage(summary, metadata["usage"])
+    summary.calls = [(name, json.loads(text or "{}")) for name, text in calls.values()]
+    return summary

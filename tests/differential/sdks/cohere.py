@@ -1,4 +1,4 @@
-"""Cohere's own client. Knows nothing of how byokd writes chats."""
+"""Adapter of Cohere\'s own client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHOICES: Final = {"none": "NONE", "required": "REQUIRED"}
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     import cohere
 
     client = cohere.ClientV2(api_key=key, base_url=base, timeout=120, max_retries=0)
@@ -55,8 +55,8 @@ def _turn(message: Params) -> list[Params]:
         return [{"role": role, "content": [_part(part) for part in content]}]
     calls = [_call(part) for part in content if part["type"] == "toolCall"]
     texts = [part["text"] for part in content if part["type"] == "text"]
-    said = {"tool_plan": "".join(texts)} if texts else {}
-    return [{"role": role, "tool_calls": calls, **said}]
+    plan = {"tool_plan": "".join(texts)} if texts else {}
+    return [{"role": role, "tool_calls": calls, **plan}]
 
 
 def _call(part: Params) -> Params:
@@ -71,42 +71,42 @@ def _part(part: Params) -> Params:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def _usage(said: AnswerSummary, usage: Any) -> None:
+def _usage(summary: AnswerSummary, usage: Any) -> None:
     if usage and usage.tokens:
-        said.input_tokens = int(usage.tokens.input_tokens or 0)
-        said.output_tokens = int(usage.tokens.output_tokens or 0)
+        summary.input_tokens = int(usage.tokens.input_tokens or 0)
+        summary.output_tokens = int(usage.tokens.output_tokens or 0)
 
 
 def _whole(answer: Any) -> AnswerSummary:
     message = answer.message
-    said = AnswerSummary(
+    summary = AnswerSummary(
         finish=answer.finish_reason
     )  # the plan goes with the calls and is not shown
     for part in message.content or []:
         if part.type == "text":
-            said.text += part.text
+            summary.text += part.text
         else:
-            said.reasoning += part.thinking
+            summary.reasoning += part.thinking
     for call in message.tool_calls or []:
-        said.calls.append((call.function.name, parsed(call.function.arguments)))
-    _usage(said, answer.usage)
-    return said
+        summary.calls.append((call.function.name, parsed(call.function.arguments)))
+    _usage(summary, answer.usage)
+    return summary
 
 
 def _streamed(events: Any) -> AnswerSummary:
-    said, calls = AnswerSummary(), dict[int, list[str]]()
+    summary, calls = AnswerSummary(), dict[int, list[str]]()
     for event in events:
         if event.type == "content-delta":
             content = event.delta.message.content
-            said.text += content.text or ""
-            said.reasoning += content.thinking or ""
+            summary.text += content.text or ""
+            summary.reasoning += content.thinking or ""
         elif event.type in {"tool-call-start", "tool-call-delta"}:
             found = event.delta.message.tool_calls.function
             call = calls.setdefault(event.index, ["", ""])
             call[0] += getattr(found, "name", None) or ""
             call[1] += found.arguments or ""
         elif event.type == "message-end":
-            said.finish = event.delta.finish_reason
-            _usage(said, event.delta.usage)
-    said.calls = [(name, parsed(text)) for name, text in calls.values()]
-    return said
+            summary.finish = event.delta.finish_reason
+            _usage(summary, event.delta.usage)
+    summary.calls = [(name, parsed(text)) for name, text in calls.values()]
+    return summary

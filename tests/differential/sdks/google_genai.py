@@ -1,4 +1,4 @@
-"""Google's own client. Knows nothing of how byokd writes contents."""
+"""Adapter of Google\'s own client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     from google import genai
 
     options = genai.types.HttpOptions(base_url=base, api_version="v1beta", timeout=120_000)
@@ -91,22 +91,22 @@ def _part(part: Params, names: dict[str, str]) -> Params:
 
 
 def _said(chunks: list[Any]) -> AnswerSummary:
-    said = AnswerSummary()
+    summary = AnswerSummary()
     for chunk in chunks:
         candidate = (chunk.candidates or [None])[0]
         if candidate is not None and candidate.finish_reason:
-            said.finish = candidate.finish_reason.value
+            summary.finish = candidate.finish_reason.value
         content = candidate.content if candidate is not None else None
         for part in (content.parts if content else None) or []:
             if part.function_call:
-                said.calls.append((part.function_call.name, part.function_call.args or {}))
+                summary.calls.append((part.function_call.name, part.function_call.args or {}))
             elif part.thought:
-                said.reasoning += part.text or ""
+                summary.reasoning += part.text or ""
             else:
-                said.text += part.text or ""
+                summary.text += part.text or ""
         if usage := chunk.usage_metadata:
             asked = (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0)
-            said.input_tokens = asked
+            summary.input_tokens = asked
             answered = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
-            said.output_tokens = answered
-    return said
+            summary.output_tokens = answered
+    return summary

@@ -1,4 +1,4 @@
-"""Mistral's own client. Knows nothing of how byokd writes chats."""
+"""Adapter of Mistral\'s own client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = {"seed": "random_seed", "max_completion_tokens": "max_tokens"}
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     from mistralai.client import Mistral
 
     with Mistral(api_key=key, server_url=base, timeout_ms=120_000) as client:
@@ -38,20 +38,20 @@ def _part(part: Params) -> Params:
     return {"type": "document_url", "document_url": part["file"]["file_data"]}
 
 
-def _add(said: AnswerSummary, content: Any) -> None:
+def _add(summary: AnswerSummary, content: Any) -> None:
     """Add a content: a text, or a list of texts and thoughts."""
     for part in [content] if isinstance(content, str) else content or []:
         if isinstance(part, str):
-            said.text += part
+            summary.text += part
         elif part.type == "thinking":
-            said.reasoning += "".join(piece.text for piece in part.thinking)
+            summary.reasoning += "".join(piece.text for piece in part.thinking)
         else:
-            said.text += part.text
+            summary.text += part.text
 
 
-def _usage(said: AnswerSummary, usage: Any) -> None:
+def _usage(summary: AnswerSummary, usage: Any) -> None:
     if usage:
-        said.input_tokens, said.output_tokens = usage.prompt_tokens, usage.completion_tokens
+        summary.input_tokens, summary.output_tokens = usage.prompt_tokens, usage.completion_tokens
 
 
 def _arguments(call: Any) -> str:
@@ -62,26 +62,26 @@ def _arguments(call: Any) -> str:
 
 def _whole(answer: Any) -> AnswerSummary:
     choice = answer.choices[0]
-    said = AnswerSummary(finish=choice.finish_reason)
-    _add(said, choice.message.content)
+    summary = AnswerSummary(finish=choice.finish_reason)
+    _add(summary, choice.message.content)
     for call in choice.message.tool_calls or []:
-        said.calls.append((call.function.name, parsed(_arguments(call))))
-    _usage(said, answer.usage)
-    return said
+        summary.calls.append((call.function.name, parsed(_arguments(call))))
+    _usage(summary, answer.usage)
+    return summary
 
 
 def _streamed(events: Any) -> AnswerSummary:
-    said, calls = AnswerSummary(), dict[tuple[str | None, int | None], list[str]]()
+    summary, calls = AnswerSummary(), dict[tuple[str | None, int | None], list[str]]()
     for event in events:
-        _usage(said, event.data.usage)
+        _usage(summary, event.data.usage)
         for choice in event.data.choices:
-            said.finish = choice.finish_reason or said.finish
-            _add(said, choice.delta.content)
+            summary.finish = choice.finish_reason or summary.finish
+            _add(summary, choice.delta.content)
             for piece in choice.delta.tool_calls or []:
                 # The client gives index 0 where none was sent, and "null" for no id.
                 known = piece.id if piece.id != "null" else None
                 call = calls.setdefault((known, piece.index), ["", ""])
                 call[0] += piece.function.name or ""
                 call[1] += _arguments(piece)
-    said.calls = [(name, parsed(text)) for name, text in calls.values()]
-    return said
+    summary.calls = [(name, parsed(text)) for name, text in calls.values()]
+    return summary

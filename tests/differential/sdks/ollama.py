@@ -1,4 +1,4 @@
-"""Ollama's own client. Knows nothing of how byokd writes chats."""
+"""Adapter of Ollama\'s own client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from differential.sdks.openai_chat import function
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     import ollama
 
     headers = {"Authorization": f"Bearer {key}"}
@@ -47,27 +47,27 @@ def _turn(message: Params, names: dict[str, str]) -> list[Params]:
             for part in content
         ]
     texts = [part["text"] for part in content if part["type"] == "text"]
-    said: Params = {"role": role, "content": "".join(texts)}
+    summary: Params = {"role": role, "content": "".join(texts)}
     if images := [part["data"] for part in content if part["type"] == "image"]:
-        said["images"] = images
+        summary["images"] = images
     calls = [part for part in content if part["type"] == "toolCall"]
     names |= {part["callId"]: part["name"] for part in calls}
     if calls:
-        said["tool_calls"] = [
+        summary["tool_calls"] = [
             {"function": {"name": part["name"], "arguments": part["arguments"]}} for part in calls
         ]
-    return [said]
+    return [summary]
 
 
 def _said(chunks: list[Any]) -> AnswerSummary:
-    said = AnswerSummary()
+    summary = AnswerSummary()
     for chunk in chunks:
         message = chunk.message
-        said.text += message.content or ""
-        said.reasoning += message.thinking or ""
+        summary.text += message.content or ""
+        summary.reasoning += message.thinking or ""
         for call in message.tool_calls or []:
-            said.calls.append((call.function.name, dict(call.function.arguments)))
-        said.finish = chunk.done_reason or said.finish
+            summary.calls.append((call.function.name, dict(call.function.arguments)))
+        summary.finish = chunk.done_reason or summary.finish
         if chunk.done:
-            said.input_tokens, said.output_tokens = chunk.prompt_eval_count, chunk.eval_count
-    return said
+            summary.input_tokens, summary.output_tokens = chunk.prompt_eval_count, chunk.eval_count
+    return summary

@@ -1,4 +1,4 @@
-"""OpenAI's own client, asked for chat completions. Knows nothing of how byokd writes them."""
+"""Adapter of OpenAI's own client, for Chat Completions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from differential.conversations import Params
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     import openai
 
     with openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=120) as client:
@@ -85,20 +85,20 @@ def _part(part: Params) -> Params:
     return {"type": "file", "file": {"filename": f"{part['name']}.pdf", "file_data": url}}
 
 
-def _usage(said: AnswerSummary, usage: Any) -> None:
+def _usage(summary: AnswerSummary, usage: Any) -> None:
     if usage:
-        said.input_tokens, said.output_tokens = usage.prompt_tokens, usage.completion_tokens
+        summary.input_tokens, summary.output_tokens = usage.prompt_tokens, usage.completion_tokens
 
 
 def _whole(answer: Any) -> AnswerSummary:
     choice = answer.choices[0]
-    said = AnswerSummary(
+    summary = AnswerSummary(
         choice.message.content or "", _thought(choice.message), finish=choice.finish_reason
     )
     for call in choice.message.tool_calls or []:
-        said.calls.append((call.function.name, parsed(call.function.arguments)))
-    _usage(said, answer.usage)
-    return said
+        summary.calls.append((call.function.name, parsed(call.function.arguments)))
+    _usage(summary, answer.usage)
+    return summary
 
 
 def _thought(message: Any) -> str:
@@ -108,18 +108,18 @@ def _thought(message: Any) -> str:
 
 
 def _streamed(answer: Any) -> AnswerSummary:
-    said, calls = AnswerSummary(), dict[int, list[str]]()
+    summary, calls = AnswerSummary(), dict[int, list[str]]()
     for chunk in answer:
-        _usage(said, chunk.usage)
+        _usage(summary, chunk.usage)
         for choice in (choice for choice in chunk.choices if choice.index == 0):
-            said.finish = choice.finish_reason or said.finish
+            summary.finish = choice.finish_reason or summary.finish
             if choice.delta is None:
                 continue
-            said.text += choice.delta.content or ""
-            said.reasoning += _thought(choice.delta)
+            summary.text += choice.delta.content or ""
+            summary.reasoning += _thought(choice.delta)
             for piece in choice.delta.tool_calls or []:
                 call = calls.setdefault(piece.index, ["", ""])
                 call[0] += piece.function.name or ""
                 call[1] += piece.function.arguments or ""
-    said.calls = [(name, parsed(text)) for name, text in calls.values()]
-    return said
+    summary.calls = [(name, parsed(text)) for name, text in calls.values()]
+    return summary

@@ -1,4 +1,4 @@
-"""OpenAI's own client, asked for responses. Knows nothing of how byokd writes them."""
+"""Adapter of OpenAI's own client, for Responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from differential.conversations import Params
 
 
 def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> AnswerSummary:
-    """Ask, and return what the client read."""
+    """Send a chat with the client; return the summary of its answer."""
     import openai
 
     with openai.OpenAI(base_url=base, api_key=key, max_retries=0, timeout=120) as client:
@@ -97,15 +97,17 @@ def _part(part: Params) -> Params:
 
 
 def _whole(response: Any) -> AnswerSummary:
-    said = AnswerSummary(finish=response.status)
+    summary = AnswerSummary(finish=response.status)
     for item in response.output:
         if item.type == "message":
-            said.text += "".join(part.text for part in item.content if part.type == "output_text")
+            summary.text += "".join(
+                part.text for part in item.content if part.type == "output_text"
+            )
         elif item.type == "function_call":
-            said.calls.append((item.name, parsed(item.arguments)))
+            summary.calls.append((item.name, parsed(item.arguments)))
         elif item.type == "reasoning":
-            said.reasoning += "".join(part.text for part in item.summary)
-            said.reasoning += "".join(part.text for part in item.content or [])
+            summary.reasoning += "".join(part.text for part in item.summary)
+            summary.reasoning += "".join(part.text for part in item.content or [])
     if usage := response.usage:
-        said.input_tokens, said.output_tokens = usage.input_tokens, usage.output_tokens
-    return said
+        summary.input_tokens, summary.output_tokens = usage.input_tokens, usage.output_tokens
+    return summary
