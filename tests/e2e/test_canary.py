@@ -2,7 +2,7 @@
 
 Canary secrets go through every method and every error path, with debug logging and a client that
 traces every frame. Then the daemon's output, arguments, environment and files are searched for
-them, in every encoding that a program may use by accident. A new method needs a row in `CALLS`.
+them, in every encoding that a program may use by accident. What is sent is in `method_calls.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from byokd.crypto import seal
 from byokd.protocol.methods import REQUESTS
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
+from e2e.method_calls import CALLS
 from e2e.mirror import MODELS, SPELLINGS, Mirror, mirror
 from sandbox_env import GENERIC, chat_params
 
@@ -97,70 +98,11 @@ class World:
         return self.one | {"fields": {"apiKey": sealed}}
 
 
-Params = Callable[[World], Iterable[Json]]
-
-# Called in this order; the last rows delete. Errors are scenarios as well as results.
-CALLS: dict[str, Params] = {
-    "vault/initialize": lambda w: [
-        {"protection": "passphrase", "acceptRisk": "passphrase"}
-        | w.passphrase_for("vault/initialize")
-    ],
-    "key/store": lambda w: [
-        w.key_for("key/store") | {"label": "canary", "probe": "skip"},
-        w.key_for("key/store") | {"probe": "require"},
-        w.key_for("key/store") | {"probe": "skip", "account": "x"},
-        w.key_for("key/probe"),
-        w.key_for("key/store") | {"baseUrl": "http://evil.example"},
-        w.key_for("key/store") | {"label": 1},
-    ],
-    "key/rotate": lambda w: [w.rotated, w.rotated | {"keyId": "key_" + "b" * 26}],
-    "key/probe": lambda w: [w.one, w.key_for("key/probe"), w.key_for("key/store")],
-    "key/disable": lambda w: [w.one],
-    "key/enable": lambda w: [w.one | {"probe": True}, w.one],
-    "key/setDefault": lambda w: [w.one],
-    "key/list": lambda _: [{}],
-    "key/import": lambda w: [
-        w.variables(
-            "MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "UNKNOWN",
-        ),
-        w.variables("MISTRAL_API_KEY") | {"choose": [{"id": "item_" + "0" * 32}]},
-        {"source": {"type": "environment"}},
-        {"source": {"type": "bundle", "path": "/nowhere"} | w.passphrase_for("key/import")},
-    ],
-    "key/export": lambda w: [w.passphrase_for("key/export"), w.passphrase_for("key/import")],
-    "provider/list": lambda _: [{}],
-    "provider/test": lambda w: [
-        w.one | {"provider": GENERIC, "chat": True}, w.key_for("provider/test"),
-    ],
-    "vault/status": lambda _: [{}],
-    "model/list": lambda _: [{"provider": GENERIC, "refresh": True}, {}],
-    "model/refresh": lambda _: [{"provider": GENERIC}],
-    "chat/send": lambda w: [
-        chat_params("any", **w.one, stream=stream, includeRaw=True) for stream in (True, False)
-    ],
-    "audit/list": lambda _: [{}],
-    "audit/verify": lambda _: [{}, {"entries": [], "storeId": "00"}],
-    "audit/export": lambda _: [{}],
-    "account/list": lambda _: [{}],
-    "vault/restore": lambda _: [{"number": 99}],
-    "vault/rekey": lambda w: [
-        {"change": "dataKeys"},
-        {"change": "everything"} | w.passphrase_for("vault/rekey"),
-        {"change": "rootKey"} | w.passphrase_for("vault/unlock"),
-        {"change": "addSlot", "kind": "passphrase"} | w.passphrase_for("vault/rekey"),
-    ],
-    "vault/lock": lambda _: [{}],
-    "vault/unlock": lambda w: [
-        {}, w.passphrase_for("vault/lock"), w.passphrase_for("vault/unlock"),
-    ],
-    "key/delete": lambda w: [w.one, w.one],
-    "account/delete": lambda _: [{"account": "default", "confirm": "default"}],
-}  # fmt: skip
 _ENDING = frozenset({"key/delete", "account/delete"})
 
 
 def test_every_method_has_a_scenario() -> None:
-    assert CALLS.keys() == {method.name for method in REQUESTS}, "add a line to CALLS"
+    assert CALLS.keys() == {method.name for method in REQUESTS}, "add a row to CALLS"
 
 
 async def _begin(daemon: Daemon, url: str, key: str, passphrase: str) -> World:

@@ -1,14 +1,14 @@
 """Without an audit entry there is no change: every method, on a store that refuses entries.
 
-The real daemon; a trigger in the database makes it refuse entries. A method that is in none of the
-tables here fails a test.
+The real daemon; a trigger in the database makes it refuse entries. What is sent is in
+`method_calls.py`.
 """
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,13 @@ from byokd.protocol.methods import REQUESTS
 from byokd.store import connection, migrations
 from byokd.store.paths import store_paths
 from daemon import Daemon, Json, RpcError, running
+from e2e.method_calls import MUTATING, OWN_TESTS, READING
 from sandbox_env import GENERIC, KEY, sandbox
 
 pytestmark = pytest.mark.anyio
 
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
-_PHRASE = "correct horse battery"
 _RECIPIENT = SealingKey().public_key_b64
-
-READING = {
-    "provider/list", "provider/test", "key/list", "vault/status", "audit/list", "audit/verify",
-    "audit/export", "account/list",
-    "model/list", "model/refresh",  # they store only a provider's answer
-    "chat/send",  # uses are counted and written later
-    "vault/lock",  # drops the keys from memory, whatever the disk does
-}  # fmt: skip
-"""Methods that change nothing that has an audit entry."""
 
 
 class Scenario:
@@ -45,7 +36,10 @@ class Scenario:
         self.daemon = daemon
         self.file = store_paths(folder).vault_db
         self.url = url
-        self.active = self.other = self.disabled = self.code_slot = ""
+        self.active: str = ""
+        self.other: str = ""
+        self.disabled: str = ""
+        self.code_slot: str = ""
 
     async def fill(self) -> None:
         ask = self.daemon.request
@@ -100,38 +94,6 @@ def accept(file: Path) -> None:
     with raw:
         raw.execute("DROP TRIGGER no")
     raw.close()
-
-
-Params = Callable[[Scenario], Any]
-
-MUTATING: dict[str, Params] = {
-    "key/store": lambda w: w.key(),
-    "key/rotate": lambda w: w.fields() | {"keyId": w.active},
-    "key/probe": lambda w: {"keyId": w.active},
-    "key/enable": lambda w: {"keyId": w.disabled},
-    "key/disable": lambda w: {"keyId": w.active},
-    "key/delete": lambda w: {"keyId": w.active},
-    "key/setDefault": lambda w: {"keyId": w.other},
-    "key/import": lambda w: w.imported(),
-    "key/export": lambda w: {"passphrase": w.sealed("key/export", "passphrase", _PHRASE)},
-    "account/delete": lambda _: {"account": "default", "confirm": "default"},
-    "vault/rekey addSlot": lambda w: w.rekey(
-        "addSlot", kind="passphrase",
-        newPassphrase=w.sealed("vault/rekey", "newPassphrase", _PHRASE),
-    ),
-    "vault/rekey removeSlot": lambda w: w.rekey("removeSlot", slotId=w.code_slot),
-    "vault/rekey replaceProtection": lambda w: w.rekey(
-        "replaceProtection", kind="passphrase",
-        newPassphrase=w.sealed("vault/rekey", "newPassphrase", _PHRASE),
-    ),
-    "vault/rekey rootKey": lambda w: w.rekey("rootKey"),
-    "vault/rekey dataKeys": lambda w: w.rekey("dataKeys"),
-    "vault/rekey everything": lambda w: w.rekey("everything"),
-}  # fmt: skip
-"""Params of each method that changes something; `vault/rekey` once per kind of change."""
-
-OWN_TESTS = {"vault/initialize", "vault/unlock", "vault/restore"}
-"""Methods that need a store of their own; each has a test below."""
 
 
 def test_every_method_is_in_a_table() -> None:
