@@ -170,7 +170,7 @@ REVEALERS = frozenset(
         "keysource.passphrase",
         "keysource.recovery",
         "services.transfer.detect",
-        "cli.phrases",
+        "cli.passphrases",
     }
 )
 """Modules that may read the text of a secret: to put it on a request, to seal it, to derive the

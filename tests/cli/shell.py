@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from byokd.cli import start
+from byokd.cli import daemon_options
 from byokd.cli.client import Daemon, OnLocked
 from byokd.cli.main import main
 
@@ -41,7 +41,7 @@ class Byokd:
             return real(command, **how)
 
         patch.setattr(subprocess, "Popen", recorded)
-        patch.setattr(start, "Daemon", self._running)
+        patch.setattr(daemon_options, "Daemon", self._running)
 
     def __call__(self, words: str, *, stdin: str = "", code: int = 0) -> str:
         """Run one command and return what it wrote to stdout."""

@@ -19,7 +19,7 @@ SHOWN: list[tuple[JsonObject, str]] = [
 
 
 @pytest.mark.parametrize(("details", "shown"), SHOWN)
-def test_details_are_words_and_times(
+def test_details_show_texts_and_times(
     details: JsonObject, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry = AuditEntry(

@@ -56,7 +56,7 @@ _DAMAGE: dict[str, tuple[Callable[[Lines], Lines], str]] = {
 }  # fmt: skip
 
 
-def test_an_export_is_checked(byokd: Byokd, tmp_path: Path) -> None:
+def test_verify_detects_changed_export(byokd: Byokd, tmp_path: Path) -> None:
     for _ in range(2):
         byokd(_ADD, stdin=KEY)
     early = byokd("audit head").splitlines()
@@ -71,17 +71,17 @@ def test_an_export_is_checked(byokd: Byokd, tmp_path: Path) -> None:
     head = byokd("audit head").splitlines()
 
     whole = f"audit verify --from {file}"
-    assert byokd(whole) == "whole; entries: 5\n"
-    assert byokd(f"{whole} --head {head[-1]}").endswith("is that of entry 5\n")
-    assert byokd(f"{whole} --head {early[-1]}").endswith("is that of entry 3\n")
-    assert byokd(f"{whole} --head " + "\\n".join(early)).endswith("is that of entry 3\n")
-    assert byokd(f"audit verify --head {early[-1]}").endswith("is that of entry 3\n")
+    assert byokd(whole) == "complete and unchanged; entries: 5\n"
+    assert byokd(f"{whole} --head {head[-1]}").endswith("is entry 5\n")
+    assert byokd(f"{whole} --head {early[-1]}").endswith("is entry 3\n")
+    assert byokd(f"{whole} --head " + "\\n".join(early)).endswith("is entry 3\n")
+    assert byokd(f"audit verify --head {early[-1]}").endswith("is entry 3\n")
     for unknown in ("A" * 43 + "=", "\\n".join([*early[:1], "4", early[-1]])):
         for words in (whole, "audit verify"):
             byokd(f"{words} --head {unknown}", code=1)
             assert "(truncated)" in byokd.err
     byokd(f"{whole} --head #", code=1)
-    assert "not the last line of a checkpoint" in byokd.err
+    assert "must be a checkpoint or its last line" in byokd.err
 
     damaged = tmp_path / "damaged.jsonl"
     for name, (damage, said) in _DAMAGE.items():
@@ -92,11 +92,11 @@ def test_an_export_is_checked(byokd: Byokd, tmp_path: Path) -> None:
 
     byokd.restart()
     byokd.folder = tmp_path / "elsewhere"
-    assert byokd(whole) == "whole; entries: 5\n"
+    assert byokd(whole) == "complete and unchanged; entries: 5\n"
     assert "only the hashes" in byokd.err
 
 
-def test_an_older_store_is_accepted_by_a_person(byokd: Byokd) -> None:
+def test_person_accepts_older_store(byokd: Byokd) -> None:
     file = store_paths(byokd.folder).vault_db
     key_id = byokd(_ADD, stdin=KEY).split()[1]
     byokd.restart()
@@ -114,13 +114,13 @@ def test_an_older_store_is_accepted_by_a_person(byokd: Byokd) -> None:
     assert "unlocked" in byokd("vault unlock --accept-rollback")
     byokd.restart()
     assert key_id in byokd("keys list")
-    assert byokd("audit verify").startswith("whole")
+    assert byokd("audit verify").startswith("complete and unchanged")
     events = byokd("audit list")
     assert "store.rollback_detected" in events
     assert "store.rollback_accepted" in events
 
 
-def test_a_key_that_was_taken_by_hand_is_given_up(byokd: Byokd) -> None:
+def test_key_deleted_outside_byokd_is_removed(byokd: Byokd) -> None:
     lost, kept = [byokd(_ADD, stdin=KEY).split()[1] for _ in range(2)]
     raw = sqlite3.connect(store_paths(byokd.folder).vault_db)
     with raw:
@@ -130,7 +130,7 @@ def test_a_key_that_was_taken_by_hand_is_given_up(byokd: Byokd) -> None:
     assert "(tables)" in byokd.err
     assert f"key {lost} is missing without an entry" in byokd.err
     assert byokd(f"keys remove {lost} --yes") == f"removed {lost}\n"
-    assert byokd("audit verify").startswith("whole")
+    assert byokd("audit verify").startswith("complete and unchanged")
     byokd(f"keys remove {lost} --yes", code=1)
     assert "there is no such key" in byokd.err
     [entry] = [

@@ -26,45 +26,45 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         yield running
 
 
-def test_what_does_not_start_says_its_last_line() -> None:
+def test_failed_start_reports_last_line() -> None:
     with pytest.raises(DaemonGone) as caught, Daemon(module="byokd.nowhere"):
         pytest.fail("it started")
-    assert "No module named byokd.nowhere" in caught.value.said
+    assert "No module named byokd.nowhere" in caught.value.last_line
 
 
-def test_what_dies_is_noticed(daemon: Daemon) -> None:
+def test_killed_daemon_raises_daemon_gone(daemon: Daemon) -> None:
     daemon._process.kill()
     for _ in range(2):
         with pytest.raises(DaemonGone, match="ended before it answered"):
             daemon.call("key/list", KeyListParams(), KeyListResult)
 
 
-def test_silence_has_an_end(daemon: Daemon) -> None:
+def test_missing_answer_times_out(daemon: Daemon) -> None:
     with pytest.raises(DaemonGone, match="no answer to provider/list within 0 s"):
         daemon.call("provider/list", ProviderListParams(), ProviderListResult, timeout_s=0)
     assert not daemon.wait(lambda: False, timeout_s=0)
 
 
-def test_an_error_keeps_its_data(daemon: Daemon) -> None:
+def test_error_response_keeps_its_data(daemon: Daemon) -> None:
     with pytest.raises(DaemonError) as caught:
         daemon.call("provider/list", ProviderListParams(cursor="attic"), ProviderListResult)
     assert caught.value.data.kind == "invalidParams"
     assert caught.value.data.error_id
 
 
-def test_pages_are_followed_to_the_end(daemon: Daemon) -> None:
+def test_pages_reads_every_page(daemon: Daemon) -> None:
     pages = list(daemon.pages("provider/list", ProviderListParams(limit=10), ProviderListResult))
     full, rest = divmod(len(load()), 10)
     assert [len(page.items) for page in pages] == [10] * full + [rest] * bool(rest)
 
 
-def test_leaving_ends_the_process(tmp_path: Path) -> None:
+def test_exit_ends_the_process(tmp_path: Path) -> None:
     with Daemon(["--data-dir", str(tmp_path)], module="byokd.testing") as running:
         process = running._process
     assert process.returncode == 0
 
 
-def test_ctrl_c_cancels_and_keeps_what_was_said(
+def test_ctrl_c_cancels_and_returns_the_partial_answer(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -80,7 +80,7 @@ def test_ctrl_c_cancels_and_keeps_what_was_said(
         key = KeyStoreParams(provider=GENERIC, fields={"apiKey": sealed}, base_url=url)
         daemon.call("key/store", key, KeyStoreResult)
 
-        take, interrupts = daemon._take, iter([KeyboardInterrupt])
+        take, interrupts = daemon._next_message, iter([KeyboardInterrupt])
 
         def interrupted(deadline: float | None) -> JsonObject | None:
             message = take(deadline)
@@ -89,7 +89,7 @@ def test_ctrl_c_cancels_and_keeps_what_was_said(
                     raise interrupt
             return message
 
-        monkeypatch.setattr(daemon, "_take", interrupted)
+        monkeypatch.setattr(daemon, "_next_message", interrupted)
         question = (Message(role="user", content="go on"),)
         params = SendParams(
             stream_id="s", provider=GENERIC, model="sandbox-paced-20hz-400", messages=question

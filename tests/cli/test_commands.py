@@ -13,7 +13,7 @@ import warnings
 import click
 import pytest
 
-from byokd.cli import secrets
+from byokd.cli import hidden_input
 from byokd.cli.main import byokd, hint, main
 from byokd.protocol.errors import Action, ErrorData
 from byokd.protocol.provider import FieldInfo
@@ -72,13 +72,13 @@ def _walk(group: click.Group, prefix: str = "") -> dict[str, set[str]]:
     return found
 
 
-def test_the_words_are_these() -> None:
+def test_commands_and_options_are_the_documented_ones() -> None:
     """No word here can carry a key: an argument is seen by every process on the machine."""
     assert _walk(byokd) == COMMANDS
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS, "keys", "vault", "audit", "accounts"])
-def test_every_word_explains_itself(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words.split(), "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("Usage: byokd")
@@ -99,11 +99,11 @@ def test_every_word_explains_itself(words: str, capsys: pytest.CaptureFixture[st
         ("vault init --protection none", "'none' is not one of"),
         ("schema", "missing option '--out'"),
         ("providers --key sk-test-0123456789abcdef", "no such option"),
-        ("keys add x sk-test-0123456789abcdef", "a key is never one"),
-        ("audit verify sk-test-0123456789abcdef", "a key is never one"),
+        ("keys add x sk-test-0123456789abcdef", "a key is never an argument"),
+        ("audit verify sk-test-0123456789abcdef", "a key is never an argument"),
     ],
 )
-def test_what_is_not_understood_ends_with_2(
+def test_usage_error_exits_with_2(
     words: str, error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words.split()) == 2
@@ -118,12 +118,12 @@ def test_what_is_not_understood_ends_with_2(
 
 
 @pytest.mark.parametrize("words", ["", "keys", "vault", "audit"])
-def test_a_word_too_few_is_met_with_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_subcommand_prints_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words.split()) == 2
     assert capsys.readouterr().err.startswith("Usage: byokd")
 
 
-def test_a_folder_that_cannot_be_written_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unwritable_folder_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "--out", "/proc/nowhere/byokd"]) == 1
     assert capsys.readouterr().err.startswith("error: cannot write to /proc/nowhere/byokd")
 
@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_written_ends_with_1(capsys: pytest.CaptureFixtu
         ({"action": Action(type="somethingNew")}, None),
     ],
 )
-def test_hints(data: dict[str, object], expected: str | None) -> None:
+def test_hint_fits_the_error(data: dict[str, object], expected: str | None) -> None:
     base = {"kind": "keyMissing", "error_id": "e", "retryable": False, "user_message": "m"}
     assert hint(ErrorData.model_validate(base | data)) == expected
 
@@ -173,14 +173,14 @@ class _Stdin(io.StringIO):
         ((), "ignored", {}),
     ],
 )
-def test_a_key_from_a_pipe(
+def test_piped_values_are_read(
     monkeypatch: pytest.MonkeyPatch,
     fields: tuple[FieldInfo, ...],
     text: str,
     expected: dict[str, str],
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(text))
-    assert secrets.read(fields, from_stdin=True) == expected
+    assert hidden_input.read_secret_fields(fields, from_stdin=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -194,29 +194,29 @@ def test_a_key_from_a_pipe(
         (TWO, "token=1", "nothing was given for apiKey"),
     ],
 )
-def test_a_pipe_that_holds_no_key(
+def test_piped_text_without_key_is_refused(
     monkeypatch: pytest.MonkeyPatch, fields: tuple[FieldInfo, ...], text: str, error: str
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(text))
     with pytest.raises(click.UsageError, match=error) as caught:
-        secrets.read(fields, from_stdin=True)
+        hidden_input.read_secret_fields(fields, from_stdin=True)
     assert KEY not in str(caught.value)
 
 
-def test_a_key_is_never_read_where_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stdin_option_refuses_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(KEY, terminal=True))
     with pytest.raises(click.UsageError, match="would show the key"):
-        secrets.read(ONE, from_stdin=True)
+        hidden_input.read_secret_fields(ONE, from_stdin=True)
     assert sys.stdin.read() == KEY, "nothing was read"
 
 
-def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(KEY))
     with pytest.raises(click.UsageError, match="--stdin"):
-        secrets.read(ONE, from_stdin=False)
+        hidden_input.read_secret_fields(ONE, from_stdin=False)
 
 
-def test_a_terminal_that_cannot_hide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_without_hidden_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def visible(_prompt: str) -> str:
         warnings.warn("echo", getpass.GetPassWarning, stacklevel=1)
         return KEY
@@ -224,17 +224,17 @@ def test_a_terminal_that_cannot_hide_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "stdin", _Stdin(terminal=True))
     monkeypatch.setattr(getpass, "getpass", visible)
     with pytest.raises(click.UsageError, match="cannot hide"):
-        secrets.read(ONE, from_stdin=False)
+        hidden_input.read_secret_fields(ONE, from_stdin=False)
 
 
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [({"Key": KEY, "Token": ""}, {"apiKey": KEY}), ({"Key": f" {KEY} ", "Token": "t"}, None)],
 )
-def test_the_hidden_prompt(
+def test_hidden_prompt_returns_stripped_values(
     monkeypatch: pytest.MonkeyPatch, typed: dict[str, str], expected: dict[str, str] | None
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(terminal=True))
     monkeypatch.setattr(getpass, "getpass", lambda prompt: typed[prompt.split(" (")[0]])
-    read = secrets.read(TWO, from_stdin=False)
+    read = hidden_input.read_secret_fields(TWO, from_stdin=False)
     assert read == (expected or {"apiKey": KEY, "token": "t"})

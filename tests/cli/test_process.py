@@ -45,7 +45,7 @@ def byokd(
     run.restart()
 
 
-def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
+def test_key_is_stored_used_disabled_and_removed(byokd: Byokd, sandbox: Sandbox) -> None:
     add = f"keys add {GENERIC} --base-url {sandbox.base_url} --label mine --stdin"
     stored = byokd(add, stdin=KEY + "\n")
     assert stored.startswith("stored key_")
@@ -63,7 +63,7 @@ def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
     byokd(f"keys disable {key_id}")
     byokd(f"chat {GENERIC} sandbox-echo hello", code=1)
     assert byokd.err.splitlines()[0].startswith("error: ")
-    assert byokd.err.splitlines()[-1].startswith("hint: see why: byokd keys list")
+    assert byokd.err.splitlines()[-1].startswith("hint: for the reason: byokd keys list")
     assert "active" in byokd(f"keys enable {GENERIC} --probe")
     assert byokd(f"keys rotate {key_id[:12]} --stdin", stdin=KEY).startswith("rotated key_")
     byokd.restart()
@@ -78,10 +78,10 @@ def test_the_life_of_a_key(byokd: Byokd, sandbox: Sandbox) -> None:
     events = [entry["event"] for entry in json.loads(byokd("audit list --json"))]
     assert events[0] == "key.deleted"
     assert "key.created" in events
-    assert byokd("audit verify").startswith("whole; entries: ")
+    assert byokd("audit verify").startswith("complete and unchanged; entries: ")
 
 
-def test_a_key_is_seen_nowhere(byokd: Byokd, sandbox: Sandbox) -> None:
+def test_key_appears_in_no_output_and_no_argument(byokd: Byokd, sandbox: Sandbox) -> None:
     add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
     byokd(add, stdin=KEY)
     said = [byokd.out, byokd.err]
@@ -99,7 +99,7 @@ def test_a_key_is_seen_nowhere(byokd: Byokd, sandbox: Sandbox) -> None:
             assert KEY.encode() not in path.read_bytes()
 
 
-def test_a_chat_gives_a_pipe_the_answer_alone(byokd: Byokd, sandbox: Sandbox) -> None:
+def test_chat_writes_only_the_answer_to_stdout(byokd: Byokd, sandbox: Sandbox) -> None:
     byokd(f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin", stdin=KEY)
     answer = byokd(f"chat {GENERIC} sandbox-reasoning", stdin="how far is the moon?")
     assert answer.strip()
@@ -110,12 +110,12 @@ def test_a_chat_gives_a_pipe_the_answer_alone(byokd: Byokd, sandbox: Sandbox) ->
     [whole] = json.loads(byokd(f"chat {GENERIC} sandbox-echo hello --json"))
     assert whole["finishReason"]["unified"] == "stop"
     byokd(f"chat {GENERIC} sandbox-echo", code=2)
-    assert "nothing to ask" in byokd.err
+    assert "the prompt is empty" in byokd.err
     byokd(f"chat {GENERIC} sandbox-fault-500 hello", code=1)
-    assert byokd.err.startswith(("error: ", "again in"))
+    assert byokd.err.startswith(("error: ", "retry in"))
 
 
-def test_the_life_of_an_account(byokd: Byokd, sandbox: Sandbox) -> None:
+def test_account_is_listed_and_deleted(byokd: Byokd, sandbox: Sandbox) -> None:
     add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
     byokd(add, stdin=KEY)
     byokd(f"--account work {add}", stdin=KEY)
@@ -138,7 +138,9 @@ def test_the_life_of_an_account(byokd: Byokd, sandbox: Sandbox) -> None:
     assert json.loads(byokd("--account work keys list --json")) == []
 
 
-def test_a_damaged_vault_comes_back(byokd: Byokd, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_damaged_vault_is_restored_from_backup(
+    byokd: Byokd, sandbox: Sandbox, tmp_path: Path
+) -> None:
     """What is damaged is never written to; the backup is put in its place when asked for."""
     byokd(f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin", stdin=KEY)
     byokd.restart()
@@ -152,7 +154,7 @@ def test_a_damaged_vault_comes_back(byokd: Byokd, sandbox: Sandbox, tmp_path: Pa
     assert "byokd vault restore takes the newest of 1" in status
     for words in ("keys list", f"chat {GENERIC} sandbox-echo hello"):
         byokd(words, code=1)
-        assert "hint: put the newest backup in its place: byokd vault restore" in byokd.err
+        assert "hint: restore the newest backup: byokd vault restore" in byokd.err
     assert store.read_bytes() == damaged
     byokd("vault restore", code=2)
     byokd("vault restore --from 2 --yes", code=1)
@@ -175,10 +177,10 @@ def test_a_damaged_vault_comes_back(byokd: Byokd, sandbox: Sandbox, tmp_path: Pa
         assert "the vault is gone and its backups are there" in byokd.err
         assert "byokd vault restore" in byokd.err
         byokd("vault restore --yes")
-        assert byokd("audit verify").startswith("whole; ")
+        assert byokd("audit verify").startswith("complete and unchanged; ")
 
 
-def test_lists(byokd: Byokd, sandbox: Sandbox) -> None:
+def test_providers_and_models_are_listed(byokd: Byokd, sandbox: Sandbox) -> None:
     everyone = json.loads(byokd("providers --json"))
     assert [item["id"] for item in everyone] == list(load())
     table = byokd("providers")
@@ -201,7 +203,7 @@ MISTAKES = [
     ("keys add attic --stdin", KEY, 2, "there is no provider 'attic'"),
     (f"keys add {GENERIC} --stdin", KEY, 1, "base URL"),
     (f"keys add {GENERIC} --base-url ftp://a.test --stdin", KEY, 1, "http"),
-    (f"keys add {GENERIC} --field apiKey=x --stdin", KEY, 2, "never goes on the command line"),
+    (f"keys add {GENERIC} --field apiKey=x --stdin", KEY, 2, "cannot be given on the command line"),
     (f"keys add {GENERIC} --field nothing=x --stdin", KEY, 2, "NAME=VALUE"),
     (f"keys add {GENERIC}", KEY, 2, "--stdin"),
     ("vault init --protection memory", "", 2, "--accept-risk memory"),
@@ -211,7 +213,7 @@ MISTAKES = [
 ]
 
 
-def test_mistakes_end_in_words(byokd: Byokd) -> None:
+def test_mistakes_print_an_error_and_a_hint(byokd: Byokd) -> None:
     for words, stdin, code, error in MISTAKES:
         byokd(words, stdin=stdin, code=code)
         first = byokd.err.splitlines()[0]
@@ -220,7 +222,7 @@ def test_mistakes_end_in_words(byokd: Byokd) -> None:
         assert "Traceback" not in byokd.err, words
 
 
-def test_a_daemon_that_cannot_start_is_told(
+def test_daemon_that_cannot_start_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "config.toml"
@@ -231,7 +233,7 @@ def test_a_daemon_that_cannot_start_is_told(
     assert "Traceback" not in said
 
 
-def test_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", "-m", "byokd", "demo"],
         env=os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "80"},

@@ -50,7 +50,7 @@ async def _ask(url: str, body: object) -> HttpResponse:
         return await transport.send(HttpRequest("POST", url, headers, json.dumps(body).encode()))
 
 
-async def test_each_provider_has_its_line_and_answers_there() -> None:
+async def test_each_provider_answers_at_its_printed_address() -> None:
     async with _running(lines=1 + len(load())) as (_, rows):
         assert set(load()) < set(rows)
         chats = [r for r in load().values() if r.chat_path == "/chat/completions"]
@@ -62,7 +62,7 @@ async def test_each_provider_has_its_line_and_answers_there() -> None:
             assert (answer.status, b"hello" in answer.body) == (200, True)
 
 
-async def test_recordings_are_served_at_their_addresses(tmp_path: Path) -> None:
+async def test_recordings_are_served_at_printed_addresses(tmp_path: Path) -> None:
     folder = tmp_path / "someone" / "text"
     folder.mkdir(parents=True)
     request = {"method": "POST", "path": "/v1/chat/completions"}
@@ -74,7 +74,7 @@ async def test_recordings_are_served_at_their_addresses(tmp_path: Path) -> None:
         assert (method, (await _ask(url, {})).body) == ("POST", b"recorded")
 
 
-async def test_a_taken_port_is_told() -> None:
+async def test_taken_port_is_reported() -> None:
     async with _running(lines=1) as (_, rows):
         port = rows["generic"][0].split(":")[2].partition("/")[0]
         command = [sys.executable, "-m", "byokd", "sandbox", "--port", port]

@@ -63,7 +63,7 @@ UNTOUCHED = (
 
 
 @pytest.mark.parametrize(("text", "shown"), PAYLOADS.values(), ids=PAYLOADS.keys())
-def test_clean(text: str, shown: str) -> None:
+def test_clean_removes_control_characters(text: str, shown: str) -> None:
     assert terminal.clean(text) == shown
     # a stream may be cut anywhere: character by character gives the same
     cleaner = terminal.Cleaner()
@@ -71,11 +71,11 @@ def test_clean(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("text", UNTOUCHED)
-def test_what_is_shown_stays(text: str) -> None:
+def test_clean_keeps_visible_text(text: str) -> None:
     assert terminal.clean(text) == text
 
 
-def test_no_control_of_any_kind_is_left() -> None:
+def test_clean_leaves_no_control_character() -> None:
     categories, directions = {"Cc", "Cf", "Cs", "Zl", "Zp"}, "LRE RLE LRO RLO PDF LRI RLI FSI PDI"
     acting = [
         character
@@ -87,7 +87,7 @@ def test_no_control_of_any_kind_is_left() -> None:
     assert set(terminal.clean("".join(acting))) == set("\n\t\u200c\u200d")
 
 
-def test_a_table_lets_nothing_through(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_cells_are_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.table(("a\x1b[31m", "b"), [("x\x1b[2J\nsecond line", "[red]no markup[/red]")])
     out = capsys.readouterr().out
     assert "\x1b" not in out
@@ -95,7 +95,7 @@ def test_a_table_lets_nothing_through(capsys: pytest.CaptureFixture[str]) -> Non
     assert "[red]no markup[/red]" in out
 
 
-def test_a_table_fits_eighty_columns_and_cuts_nothing(
+def test_table_wraps_at_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -107,7 +107,7 @@ def test_a_table_fits_eighty_columns_and_cuts_nothing(
     assert "…" not in out
 
 
-def test_what_is_copied_stays_in_one_piece(
+def test_copied_column_is_not_wrapped(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -117,28 +117,26 @@ def test_what_is_copied_stays_in_one_piece(
     assert [line.split() for line in lines[-2:]] == [[long, "x" * 30], ["short", "y"]]
 
 
-def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_table_prints_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.table(("one",), [])
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "nothing to list\n")
 
 
-def test_errors_are_two_quiet_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_and_hint_are_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.fail("it broke\nhere \x1b[31m", "mend it")
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "error: it broke here [31m\nhint: mend it\n"
 
 
-def test_facts_leave_out_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_facts_leave_out_empty_values(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.facts([("one", "1"), ("two", None), ("three", "")])
     assert capsys.readouterr().out.split() == ["one", "1"]
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
-def test_no_colour_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch, no_color: str
-) -> None:
+def test_pipe_gets_no_colour(monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
     monkeypatch.setenv("NO_COLOR", no_color)
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
@@ -146,7 +144,7 @@ def test_no_colour_where_there_is_no_terminal(
     assert stream.getvalue() == "quiet\n"
 
 
-def test_times_are_told_in_the_zone_of_the_reader() -> None:
+def test_times_are_in_the_local_zone() -> None:
     assert terminal.when(None) is None
     told = terminal.when(1_763_870_000_000)
     assert told is not None

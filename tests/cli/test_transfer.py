@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from byokd.cli import start
+from byokd.cli import daemon_options
 from byokd.cli.client import Daemon
 from byokd.cli.main import main
-from byokd.cli.transfer import chosen, ready
+from byokd.cli.transfer import importable, parse_choice
 from byokd.protocol.transfer import KeyImportResult
 from byokd.sandbox import Sandbox
 from sandbox_env import BAD_KEY, GENERIC, KEY
@@ -52,7 +52,7 @@ class Byokd:
             return real(command, **how)
 
         patch.setattr(subprocess, "Popen", recorded)
-        patch.setattr(start, "Daemon", self._running)
+        patch.setattr(daemon_options, "Daemon", self._running)
 
     def __call__(
         self, folder: Path, *words: str, typed: str | None = None, hidden: str = "", code: int = 0
@@ -108,7 +108,7 @@ def _listed(byokd: Byokd, folder: Path) -> list[tuple[str, str]]:
     return sorted((item["provider"], item["state"]) for item in items)
 
 
-def test_variables_of_this_shell(
+def test_shell_variables_are_imported(
     byokd: Byokd, here: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LITELLM_API_KEY", KEY)
@@ -120,7 +120,7 @@ def test_variables_of_this_shell(
     shown = byokd(here, "keys", "import", "--probe", "skip", typed="none\n")
     assert max(map(len, shown.splitlines())) <= 80
     assert "needs a base URL" in " ".join(shown.split())
-    assert "OPENAI_BASE_URL is not followed" in byokd.err
+    assert "OPENAI_BASE_URL is not used" in byokd.err
     assert _listed(byokd, here) == []
 
     numbers = [line.split()[1] for line in shown.splitlines()[2:] if line[:1].isdigit()]
@@ -139,7 +139,7 @@ def test_variables_of_this_shell(
     _seen_nowhere(byokd, here)
 
 
-def test_a_bad_key_is_told_and_the_others_are_imported(
+def test_bad_key_is_reported_and_others_are_imported(
     byokd: Byokd, here: Path, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     file = tmp_path / "my.env"
@@ -155,7 +155,9 @@ def test_a_bad_key_is_told_and_the_others_are_imported(
     _seen_nowhere(byokd, here)
 
 
-def test_moving_house(byokd: Byokd, here: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_exported_keys_are_imported_elsewhere(
+    byokd: Byokd, here: Path, sandbox: Sandbox, tmp_path: Path
+) -> None:
     there, file = tmp_path / "there", tmp_path / "k.byokd"
     byokd(there, "vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile")
     add = ("keys", "add", GENERIC, "--base-url", sandbox.base_url, "--label", "mine")
@@ -182,7 +184,7 @@ def test_moving_house(byokd: Byokd, here: Path, sandbox: Sandbox, tmp_path: Path
     assert byokd(there, "chat", GENERIC, "sandbox-echo", "hello").strip()
     [moved] = json.loads(byokd(there, "keys", "list", "--json"))
     assert (moved["label"], moved["baseUrl"]) == ("mine", sandbox.base_url)
-    assert byokd(there, "audit", "verify").startswith("whole")
+    assert byokd(there, "audit", "verify").startswith("complete and unchanged")
     _seen_nowhere(byokd, tmp_path)
 
 
@@ -228,13 +230,13 @@ ROWS = _preview(("x", None), ("x", "stored"), ("x", "baseUrl"), ("y", None), ("x
         ("²", None),
     ],
 )  # fmt: skip
-def test_answers(answer: str, numbers: list[int] | None) -> None:
+def test_answer_selects_items(answer: str, numbers: list[int] | None) -> None:
     if numbers is None:
         with pytest.raises(Exception, match="all, none, or numbers"):
-            chosen(answer, ROWS)
+            parse_choice(answer, ROWS)
     else:
-        assert [ROWS.items.index(item) + 1 for item in chosen(answer, ROWS)] == numbers
+        assert [ROWS.items.index(item) + 1 for item in parse_choice(answer, ROWS)] == numbers
 
 
-def test_what_is_ready_needs_no_word_from_anybody() -> None:
-    assert [choice.id for choice in ready(ROWS)] == [ROWS.items[0].id, ROWS.items[4].id]
+def test_key_with_moved_provider_is_not_importable_unasked() -> None:
+    assert [choice.id for choice in importable(ROWS)] == [ROWS.items[0].id, ROWS.items[4].id]

@@ -19,7 +19,7 @@ from typing import Final
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from byokd.cli import start
+from byokd.cli import daemon_options
 from byokd.cli.client import Daemon
 from byokd.cli.main import main
 from cli.test_terminal import PAYLOADS
@@ -117,13 +117,13 @@ def _acting(shown: str) -> set[str]:
     }
 
 
-def test_nothing_acts_on_a_terminal(
+def test_provider_text_cannot_control_the_terminal(
     tmp_path: Path, provider: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     with Daemon(["--data-dir", str(tmp_path)], account=None) as daemon:
-        monkeypatch.setattr(start.Start, "daemon", lambda _: _Kept(daemon))
+        monkeypatch.setattr(daemon_options.DaemonOptions, "daemon", lambda _: _Kept(daemon))
         begin = ["vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile"]
         assert _shown(begin, monkeypatch)[1] == 0
         add = ["keys", "add", GENERIC, "--base-url", provider.base_url, "--label", _LABEL]

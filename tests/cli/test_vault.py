@@ -101,13 +101,13 @@ def piped(tmp_path: Path) -> Piped:
 def _made(folder: Path) -> str:
     """Make a vault under a passphrase; return the recovery code that was shown."""
     made = Terminal(folder, "vault init --protection passphrase --recovery-code")
-    made.answer("New passphrase (hidden): ", _PHRASE)
+    made.answer("New passphrase, 12 characters or more (hidden): ", _PHRASE)
     made.answer("The same again (hidden): ", _PHRASE)
     seen = made.end()
     found = _CODE.search(seen)
     assert found
     assert "Write it down" in seen
-    assert "opens the vault on the day" in seen
+    assert "opens the vault if its usual" in seen
     assert _PHRASE not in seen
     return found[0]
 
@@ -129,7 +129,7 @@ def test_every_command_asks_for_the_passphrase(tmp_path: Path, piped: Piped) -> 
 
 
 @pytest.mark.long
-def test_the_ways_into_a_vault(tmp_path: Path, piped: Piped) -> None:
+def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
     code = _made(tmp_path)
     status = piped("vault status")
     assert "passphraseNeeded" in status
@@ -163,7 +163,7 @@ def test_the_ways_into_a_vault(tmp_path: Path, piped: Piped) -> None:
         "vault rekey add recoveryCode",
     ],
 )
-def test_a_recovery_code_goes_into_no_pipe(tmp_path: Path, piped: Piped, words: str) -> None:
+def test_recovery_code_is_not_written_to_a_pipe(tmp_path: Path, piped: Piped, words: str) -> None:
     said = piped(words, phrases=f"{_PHRASE}\n", code=2)
     assert "never written into a pipe" in said
     assert not (tmp_path / "data").exists()
@@ -171,13 +171,13 @@ def test_a_recovery_code_goes_into_no_pipe(tmp_path: Path, piped: Piped, words: 
 
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
-    [("short", None, "12 to 1024 characters"), (_PHRASE, _OTHER, "not the same")],
+    [("short", None, "12 to 1024 characters"), (_PHRASE, _OTHER, "the two passphrases differ")],
 )
-def test_a_passphrase_that_is_not_taken(
+def test_unfit_passphrase_is_refused(
     tmp_path: Path, first: str, second: str | None, expected: str
 ) -> None:
     made = Terminal(tmp_path, "vault init --protection passphrase")
-    made.answer("New passphrase (hidden): ", first)
+    made.answer("New passphrase, 12 characters or more (hidden): ", first)
     if second is not None:
         made.answer("The same again (hidden): ", second)
     seen = made.end(code=2)

@@ -52,7 +52,7 @@ async def transport() -> AsyncIterator[HttpTransport]:
 
 
 @pytest.mark.parametrize("provider", [GENERIC, *load()])
-def test_a_file_can_be_used(provider: str) -> None:
+def test_provider_file_is_usable(provider: str) -> None:
     own = behaviour(provider)
     words: dict[str, Any] = {"model": "m", "key": "k", "retry_after": 7}
     for name in own.errors.keys() - {"headers"}:
@@ -67,7 +67,7 @@ def test_a_file_can_be_used(provider: str) -> None:
         assert set(own.told(echo.error).headers) >= {"content-type"}
 
 
-def test_every_rule_is_of_a_provider() -> None:
+def test_every_rule_is_used_by_a_provider() -> None:
     assert {echo.rule for provider in load() for echo in behaviour(provider).echoes} == set(RULES)
     assert set(SPOILERS) == set(RULES)
 
@@ -83,7 +83,7 @@ def _fields(value: Any, inside: str = "") -> set[str]:
 
 
 @pytest.mark.skipif(not replay.load(), reason=replay.absent())
-def test_errors_have_the_form_of_recorded_ones() -> None:
+def test_errors_have_the_shape_of_recorded_ones() -> None:
     """One of the two may say more: forms have grown over the years."""
     compared = 0
     for recording in replay.load():
@@ -105,7 +105,7 @@ def test_errors_have_the_form_of_recorded_ones() -> None:
 
 
 @pytest.mark.parametrize("dialect", STYLES)
-def test_what_breaks_off_has_no_end(dialect: str) -> None:
+def test_cut_answer_has_no_end(dialect: str) -> None:
     style = STYLES[dialect]
     ask = Ask("sandbox-echo", "hello", streams=True)
     spoken = models.answer(ask)
@@ -122,11 +122,11 @@ def test_what_breaks_off_has_no_end(dialect: str) -> None:
 @pytest.mark.parametrize(
     "body", [{}, {"model": 1}, {"messages": []}, {"model": "m", "messages": 1}]
 )
-def test_what_is_no_question_is_none(dialect: str, body: dict[str, Any]) -> None:
+def test_invalid_request_reads_as_none(dialect: str, body: dict[str, Any]) -> None:
     assert STYLES[dialect].read(body, "/v1/chat") is None
 
 
-async def test_without_events_gemini_streams_one_array(
+async def test_gemini_without_sse_streams_one_array(
     sandbox: Sandbox, transport: HttpTransport
 ) -> None:
     path = "/models/sandbox-echo:streamGenerateContent"
@@ -145,7 +145,7 @@ async def test_without_events_gemini_streams_one_array(
     assert response.headers.get("content-type") == "application/json"
 
 
-async def test_turns_alternate_where_they_must(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_repeated_role_is_refused(sandbox: Sandbox, transport: HttpTransport) -> None:
     url = f"{sandbox.base_url_as(NO_TOOLS.id)}{NO_TOOLS.chat_path}"
     headers = Headers([("authorization", f"Bearer {KEY}")])
     body = {"model": "sandbox-echo", "messages": [{"role": "user", "content": "hello"}]}
@@ -193,7 +193,7 @@ async def _signed(
     ],
     ids=str,
 )
-async def test_a_signature_is_checked(
+async def test_signature_is_verified(
     sandbox: Sandbox, transport: HttpTransport, changed: dict[str, Any], error: str | None
 ) -> None:
     import time
@@ -204,7 +204,7 @@ async def test_a_signature_is_checked(
     assert response.headers.get("x-amzn-errortype") == error
 
 
-async def test_who_is_not_there_is_not_found(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_unknown_provider_is_404(sandbox: Sandbox, transport: HttpTransport) -> None:
     for path in ("/as/nobody/v1/models", "/as/", "/as/%2e%2e/v1/models"):
         assert (await transport.send(HttpRequest("GET", sandbox.origin + path))).status == 404
     with pytest.raises(KeyError):

@@ -50,7 +50,7 @@ async def transport() -> AsyncIterator[HttpTransport]:
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-async def test_a_recording_is_served(replay: Replay, transport: HttpTransport, name: str) -> None:
+async def test_recording_is_served(replay: Replay, transport: HttpTransport, name: str) -> None:
     url = replay.base_url("someone", name, "/chat/completions")
     assert url == f"{replay.url}/someone/{name}/api/v1"
     response = await transport.send(HttpRequest("POST", f"{url}/chat/completions", body=b"{}"))
@@ -63,7 +63,7 @@ async def test_a_recording_is_served(replay: Replay, transport: HttpTransport, n
     assert replay.requests[0].path.endswith("/api/v1/chat/completions")
 
 
-async def test_pieces_are_those_recorded(replay: Replay) -> None:
+async def test_chunks_have_recorded_sizes(replay: Replay) -> None:
     folder = Path(replay._root) / "someone" / "pieces"
     assert list(Recording.read(folder).chunks()) == [
         BODY[:1], BODY[1:3], BODY[3:6], BODY[6:],
@@ -73,7 +73,5 @@ async def test_pieces_are_those_recorded(replay: Replay) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/someone", "/someone/none/x", "/%2e%2e/someone/whole", "/%2e/x"]
 )
-async def test_what_is_not_recorded_is_not_found(
-    replay: Replay, transport: HttpTransport, path: str
-) -> None:
+async def test_unrecorded_path_is_404(replay: Replay, transport: HttpTransport, path: str) -> None:
     assert (await transport.send(HttpRequest("GET", replay.url + path))).status == 404

@@ -78,7 +78,7 @@ def _joined(events: list[dict[str, Any]], field: str) -> str:
 # --- what it says --------------------------------------------------------------------------------
 
 
-async def test_an_echo_streams_and_comes_whole(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_echo_answers_streamed_and_whole(sandbox: Sandbox, transport: HttpTransport) -> None:
     options = {"include_usage": True}
     streamed = await transport.send(
         _request(sandbox, "sandbox-echo", stream=True, stream_options=options)
@@ -96,13 +96,13 @@ async def test_an_echo_streams_and_comes_whole(sandbox: Sandbox, transport: Http
     assert whole["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
 
 
-async def test_usage_comes_only_when_asked_for(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_usage_is_sent_only_on_request(sandbox: Sandbox, transport: HttpTransport) -> None:
     response = await transport.send(_request(sandbox, "sandbox-echo", stream=True))
     assert all("usage" not in event for event in _events(response))
 
 
 @pytest.mark.parametrize(("model", "count"), [("sandbox-tools", 1), ("sandbox-tools-3", 3)])
-async def test_tools_are_called_and_their_results_repeated(
+async def test_tools_are_called_and_results_repeated(
     sandbox: Sandbox, transport: HttpTransport, model: str, count: int
 ) -> None:
     events = _events(await transport.send(_request(sandbox, model, stream=True, tools=[TOOL])))
@@ -130,7 +130,9 @@ async def test_tools_are_called_and_their_results_repeated(
     assert choice["message"]["content"] == "The tool says: " + "; ".join(["18"] * count)
 
 
-async def test_thought_citations_and_json(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_reasoning_citations_and_json_answers(
+    sandbox: Sandbox, transport: HttpTransport
+) -> None:
     events = _events(await transport.send(_request(sandbox, "sandbox-reasoning", stream=True)))
     assert _joined(events, "reasoning_content").startswith("The person wants")
     assert _joined(events, "content").startswith("You said")
@@ -151,14 +153,14 @@ async def test_thought_citations_and_json(sandbox: Sandbox, transport: HttpTrans
 @pytest.mark.parametrize(
     ("model", "pieces"), [("sandbox-burst-5000", 5000), ("sandbox-paced-200hz-20", 20)]
 )
-async def test_long_answers(
+async def test_answer_has_the_asked_number_of_words(
     sandbox: Sandbox, transport: HttpTransport, model: str, pieces: int
 ) -> None:
     events = _events(await transport.send(_request(sandbox, model, stream=True)))
     assert _joined(events, "content").count(" word") == pieces
 
 
-async def test_models_are_listed(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_model_list_holds_every_model(sandbox: Sandbox, transport: HttpTransport) -> None:
     headers = Headers([("authorization", f"Bearer {KEY}")])
     response = await transport.send(HttpRequest("GET", f"{sandbox.base_url}/models", headers))
     ids = [model["id"] for model in json.loads(response.body)["data"]]
@@ -170,7 +172,7 @@ async def test_models_are_listed(sandbox: Sandbox, transport: HttpTransport) -> 
 # --- keys ----------------------------------------------------------------------------------------
 
 
-async def test_keys_are_accepted_rejected_and_taken_back(
+async def test_keys_are_accepted_rejected_and_revoked(
     sandbox: Sandbox, transport: HttpTransport
 ) -> None:
     async def status(key: str) -> int:
@@ -187,7 +189,7 @@ async def test_keys_are_accepted_rejected_and_taken_back(
     assert [await status(KEY) for _ in range(4)] == [401, 401, 503, 200]
 
 
-async def test_requests_are_kept_and_credentials_not_shown(
+async def test_requests_are_recorded_without_credentials(
     sandbox: Sandbox, transport: HttpTransport
 ) -> None:
     await transport.send(_request(sandbox, "sandbox-echo"))
@@ -197,7 +199,7 @@ async def test_requests_are_kept_and_credentials_not_shown(
     assert KEY not in repr(sandbox.requests)
 
 
-async def test_what_is_no_chat_is_refused(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_invalid_chat_is_refused(sandbox: Sandbox, transport: HttpTransport) -> None:
     good = _request(sandbox, "sandbox-echo")
     for body in (b"", b"[]", b"{", b'{"model": 1, "messages": []}', b'{"model": "m"}'):
         response = await transport.send(HttpRequest("POST", good.url, good.headers, body))
@@ -223,7 +225,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize("row", STATUSES, ids=lambda row: row[0])
-async def test_a_status_has_its_body(
+async def test_fault_status_has_its_body(
     sandbox: Sandbox, transport: HttpTransport, row: tuple[str, int, str | None, str | None]
 ) -> None:
     model, status, code, retry_after = row
@@ -233,7 +235,7 @@ async def test_a_status_has_its_body(
         assert json.loads(response.body)["error"]["code"] == code
 
 
-async def test_a_key_is_quoted_back(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_echo_key_fault_quotes_the_key(sandbox: Sandbox, transport: HttpTransport) -> None:
     response = await transport.send(_request(sandbox, "sandbox-fault-echo-key"))
     assert (response.status, KEY.encode() in response.body) == (401, True)
 
@@ -248,7 +250,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("model", "kind"), BROKEN)
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-async def test_broken_answers(
+async def test_broken_answer_raises_its_kind(
     sandbox: Sandbox, transport: HttpTransport, model: str, kind: str, stream: object
 ) -> None:
     timeouts = Timeouts(60_000, 200 if kind == "timeout" else 60_000)
@@ -258,7 +260,7 @@ async def test_broken_answers(
     assert len(sandbox.requests) == 1
 
 
-async def test_odd_answers(sandbox: Sandbox, transport: HttpTransport) -> None:
+async def test_html_garbage_and_late_answers(sandbox: Sandbox, transport: HttpTransport) -> None:
     html = await transport.send(_request(sandbox, "sandbox-html"))
     assert (html.status, html.body[:9]) == (403, b"<!doctype")
     assert (await transport.send(_request(sandbox, "sandbox-html-200"))).status == 200
@@ -273,7 +275,7 @@ async def test_odd_answers(sandbox: Sandbox, transport: HttpTransport) -> None:
 
 
 @pytest.mark.parametrize("model", ["sandbox-silent", "sandbox-slow-content"])
-async def test_a_client_that_leaves_is_noticed(
+async def test_disconnected_client_is_noticed(
     sandbox: Sandbox, transport: HttpTransport, model: str
 ) -> None:
     async with transport.stream(_request(sandbox, model, stream=True)) as stream:
@@ -284,7 +286,7 @@ async def test_a_client_that_leaves_is_noticed(
             await anyio.lowlevel.checkpoint()
 
 
-async def test_leaving_the_sandbox_ends_what_hangs(transport: HttpTransport) -> None:
+async def test_closing_ends_hanging_answers(transport: HttpTransport) -> None:
     async with Sandbox() as sandbox, anyio.create_task_group() as tasks:
 
         async def read() -> None:
@@ -302,7 +304,7 @@ async def test_leaving_the_sandbox_ends_what_hangs(transport: HttpTransport) -> 
 
 
 @pytest.mark.parametrize("end", ["stdin", "SIGTERM"])
-async def test_as_a_process(transport: HttpTransport, end: str) -> None:
+async def test_process_ends_with_stdin_and_sigterm(transport: HttpTransport, end: str) -> None:
     async with await anyio.open_process(
         [sys.executable, "-m", "byokd.sandbox", "--port", "0", "--key", "mine-"],
         env={"PYTHONPATH": str(Path(byokd.__file__).parents[1])},

@@ -115,7 +115,7 @@ def _kinds(reply: Reply) -> dict[str, str]:
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize(("provider", "dialect"), WAYS)
-async def test_what_is_said_is_read(
+async def test_answer_is_decoded(
     sandbox: Sandbox, transport: HttpTransport, provider: str, dialect: str, *, stream: bool
 ) -> None:
     async def ask(name: str, **more: Any) -> Reply:
@@ -145,7 +145,7 @@ async def test_what_is_said_is_read(
 
 
 @pytest.mark.parametrize("provider", load())
-async def test_models_are_listed_as_the_provider_lists_them(
+async def test_model_list_has_the_providers_form(
     sandbox: Sandbox, transport: HttpTransport, provider: str
 ) -> None:
     record = load()[provider]
@@ -187,13 +187,13 @@ PATIENT = Timeouts(60_000, 60_000)
 IMPATIENT = Timeouts(60_000, 100)
 
 
-def test_every_format_has_a_provider() -> None:
+def test_every_dialect_has_a_provider() -> None:
     assert set(FORMATS) == set(DIALECTS) <= set(STYLES)
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("dialect", FORMATS)
-async def test_faults_are_faults_in_every_format(
+async def test_broken_answers_are_faults_in_every_dialect(
     sandbox: Sandbox, transport: HttpTransport, dialect: str, *, stream: bool
 ) -> None:
     for name, kinds in BROKEN.items():
@@ -211,7 +211,7 @@ async def test_faults_are_faults_in_every_format(
 
 
 @pytest.mark.parametrize("dialect", FORMATS)
-async def test_slow_answers_are_whole_in_every_format(
+async def test_slow_answers_are_complete_in_every_dialect(
     sandbox: Sandbox, transport: HttpTransport, dialect: str
 ) -> None:
     for name in ("sandbox-slow-head-30", "sandbox-slow-content-30"):
@@ -234,7 +234,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("provider", "dialect"), WAYS)
-async def test_errors_are_what_they_mean(
+async def test_errors_have_the_expected_kind(
     sandbox: Sandbox, transport: HttpTransport, provider: str, dialect: str
 ) -> None:
     for name, kinds in KINDS.items():
@@ -245,7 +245,7 @@ async def test_errors_are_what_they_mean(
 
 
 @pytest.mark.parametrize("provider", load())
-async def test_a_key_is_checked_as_the_provider_checks_it(
+async def test_wrong_key_is_refused(
     sandbox: Sandbox, transport: HttpTransport, provider: str
 ) -> None:
     dialect = load()[provider].dialect

@@ -1,1 +1,1 @@
-"""Every word for people."""
+"""The command line: a client of the daemon for people."""

@@ -1,8 +1,4 @@
-"""`byokd accounts`: the namespaces of keys.
-
-Knows how an account is shown, and that its name is typed once more before it goes. Must not know
-what becomes of its keys.
-"""
+"""`byokd accounts`: list and delete the namespaces of keys."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
-from byokd.cli.start import json_option, with_daemon
+from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.protocol.account import (
     AccountDeleteParams,
     AccountDeleteResult,
@@ -24,9 +20,9 @@ from byokd.protocol.account import (
 
 @click.group()
 def accounts() -> None:
-    """See or forget whole accounts of keys.
+    """List and delete accounts.
 
-    An account keeps keys apart, such as work from private. It is no login; choose one for any
+    An account keeps keys apart, such as work from private. It is no login. Choose one for any
     command with: byokd --account NAME …
     """
 
@@ -36,7 +32,7 @@ def accounts() -> None:
 @with_daemon
 def list_accounts(daemon: Daemon, *, as_json: bool) -> None:
     """List the accounts that hold keys."""
-    items = listed(daemon)
+    items = all_accounts(daemon)
     if as_json:
         terminal.show_json(items)
         return
@@ -55,36 +51,36 @@ def list_accounts(daemon: Daemon, *, as_json: bool) -> None:
 
 @accounts.command()
 @click.argument("account")
-@click.option("--confirm", metavar="ACCOUNT", help="The name once more, instead of being asked.")
+@click.option("--confirm", metavar="ACCOUNT", help="Repeat the name instead of being asked.")
 @with_daemon
 def delete(daemon: Daemon, account: str, confirm: str | None) -> None:
-    """Forget ACCOUNT and all its keys.
+    """Delete ACCOUNT and all its keys.
 
-    They cannot be brought back.
+    They cannot be restored.
     """
-    found = next((item for item in listed(daemon) if item.account == account), None)
-    if found is None:
+    info = next((item for item in all_accounts(daemon) if item.account == account), None)
+    if info is None:
         raise click.UsageError(f"there is no account {account!r}; see: byokd accounts list")
     if confirm is None:
         if not sys.stdin.isatty():
             raise click.UsageError(f"there is no terminal to ask on; say --confirm {account}")
-        terminal.say(f"{account} holds {count(found.keys)}. They cannot be brought back.")
-        confirm = click.prompt(f"Type {account} to forget them", err=True)
+        terminal.say(f"{account} holds {count(info.keys)}. They cannot be restored.")
+        confirm = click.prompt(f"Type {account} to delete them", err=True)
     if confirm != account:
-        raise click.UsageError("that is another name; nothing was changed")
+        raise click.UsageError("the names differ; nothing was changed")
     params = AccountDeleteParams(account=account, confirm=confirm)
     result = daemon.call("account/delete", params, AccountDeleteResult)
     terminal.show(f"deleted {result.account}: {count(result.keys)}")
     if result.action:
-        terminal.say("a copy of the store from before still opens with its root key", dim=True)
+        terminal.say("a copy of the store made before still opens with its root key", dim=True)
 
 
-def listed(daemon: Daemon) -> tuple[AccountInfo, ...]:
+def all_accounts(daemon: Daemon) -> tuple[AccountInfo, ...]:
     """Return every account."""
     pages = daemon.pages("account/list", AccountListParams(), AccountListResult)
     return tuple(item for page in pages for item in page.items)
 
 
 def count(keys: int) -> str:
-    """Return a number of keys in words."""
+    """Return the number of keys with its noun."""
     return "1 key" if keys == 1 else f"{keys} keys"

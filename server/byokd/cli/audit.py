@@ -1,7 +1,4 @@
-"""`byokd audit`: what happened to the keys.
-
-Knows how an entry is shown. Must not know how the record is kept.
-"""
+"""`byokd audit`: list, verify and export the audit log."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from pydantic_core import to_json
 
 from byokd.cli import audit_file, terminal
 from byokd.cli.client import Daemon
-from byokd.cli.start import json_option, with_daemon
+from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.core.limits import PAGE_DEFAULT_ITEMS, PAGE_MAX_ITEMS
 from byokd.protocol.audit import (
     AuditEntry,
@@ -30,11 +27,11 @@ _CHECK_TIMEOUT_S: Final = 120.0
 
 @click.group()
 def audit() -> None:
-    """See what happened to your keys."""
+    """List, verify and export the audit log of your keys."""
 
 
 @audit.command("list")
-@click.option("--key", metavar="KEY_ID", help="Only what happened to this key.")
+@click.option("--key", metavar="KEY_ID", help="Only entries about this key.")
 @click.option(
     "--limit",
     type=click.IntRange(1, PAGE_MAX_ITEMS),
@@ -45,7 +42,7 @@ def audit() -> None:
 @json_option
 @with_daemon
 def list_entries(daemon: Daemon, *, key: str | None, limit: int, as_json: bool) -> None:
-    """List what happened, newest first."""
+    """List the entries, newest first."""
     items = daemon.call(
         "audit/list", AuditListParams(key_id=key, limit=limit), AuditListResult
     ).items
@@ -61,38 +58,39 @@ def list_entries(daemon: Daemon, *, key: str | None, limit: int, as_json: bool) 
     "source",
     metavar="FILE",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Check an export instead of the record itself.",
+    help="Verify an exported log instead of the store's own.",
 )
-@click.option("--head", metavar="HEAD", help="The checkpoint, or its last line, that you kept.")
+@click.option(
+    "--head", metavar="HEAD", help="A checkpoint that you saved earlier, or its last line."
+)
 @with_daemon
 def verify(daemon: Daemon, source: Path | None, head: str | None) -> int:
-    """Check that the record is whole.
+    """Verify that the audit log is complete and unchanged.
 
-    Every entry is checked against the one before, and the stored keys against the entries. An
-    export can be checked on any machine; with the vault that it came from its seals are checked,
-    too.
+    Checks every entry against the one before, and the stored keys against the entries. An export
+    can be verified on any machine; only with its own vault are the authentication codes verified.
     """
     try:
-        result, kept = _checked(daemon, source, head)
-    except audit_file.NotAnExport as error:
+        result, head_note = _verified(daemon, source, head)
+    except audit_file.InvalidExport as error:
         terminal.fail(str(error), "make one: byokd audit export --out FILE")
         return 1
     if result.ok:
-        terminal.show(f"whole; entries: {result.entries}{kept}")
+        terminal.show(f"complete and unchanged; entries: {result.entries}{head_note}")
         if source is not None and not result.macs:
-            terminal.say("only the hashes were checked: its vault is not open here")
+            terminal.say("only the hashes were verified: the vault of this log is not open here")
         elif result.anchor == "none" and source is None:
             terminal.say(result.message)
         return 0
     where = f" at entry {result.first_bad_seq}" if result.first_bad_seq is not None else ""
     terminal.fail(
-        f"the record is not whole{where} ({result.fault}): {result.message}",
+        f"the audit log was changed{where} ({result.fault}): {result.message}",
         "keep a copy of the store",
     )
     return 1
 
 
-def _checked(
+def _verified(
     daemon: Daemon, source: Path | None, head: str | None
 ) -> tuple[AuditVerifyResult, str]:
     if source is not None:
@@ -102,18 +100,21 @@ def _checked(
     )
     if head is None or not result.ok:
         return result, ""
-    return audit_file.against(head, result, audit_file.pages(daemon))
+    return audit_file.check_head(head, result, audit_file.pages(daemon))
 
 
 @audit.command()
 @click.option(
-    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Not to stdout."
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write here instead of to stdout.",
 )
 @with_daemon
 def export(daemon: Daemon, out: Path | None) -> None:
-    """Write the whole record, one entry a line, and its checkpoint at the end.
+    """Write the audit log, one entry a line, with a checkpoint at the end.
 
-    It names your providers and when you used them; it holds no key and nothing that was said.
+    It names your providers and when you used them. It holds no key and no text of any chat.
     """
     if out is None:
         for text in audit_file.lines(audit_file.pages(daemon)):
@@ -132,27 +133,27 @@ def export(daemon: Daemon, out: Path | None) -> None:
 @audit.command("head")
 @with_daemon
 def show_head(daemon: Daemon) -> int:
-    """Print where the record ends, to keep elsewhere.
+    """Print the present end of the audit log, to save somewhere else.
 
-    With it, `byokd audit verify --head` notices whatever is taken back later, whoever did it.
+    With it, `byokd audit verify --head` detects entries that are removed later, by anybody.
     """
-    note = next(audit_file.pages(daemon, limit=1)).checkpoint
-    if note is None:
-        terminal.fail("the record has no entry yet")
+    checkpoint = next(audit_file.pages(daemon, limit=1)).checkpoint
+    if checkpoint is None:
+        terminal.fail("the audit log has no entry yet")
         return 1
-    terminal.show(note.text.removesuffix("\n"))
+    terminal.show(checkpoint.text.removesuffix("\n"))
     return 0
 
 
 def show(items: Iterable[AuditEntry]) -> None:
     """Print entries as a table."""
-    rows = ((str(item.seq), terminal.when(item.at), item.event, _what(item)) for item in items)
-    terminal.table(("seq", "at", "event", "what"), rows, whole=3)
+    rows = ((str(item.seq), terminal.when(item.at), item.event, _details(item)) for item in items)
+    terminal.table(("seq", "at", "event", "details"), rows, whole=3)
 
 
-def _what(item: AuditEntry) -> str:
+def _details(item: AuditEntry) -> str:
     details = ", ".join(
-        f"{name} {_said(name, value)}"
+        f"{name} {_detail_text(name, value)}"
         for name, value in item.details.items()
         if value is not None and value is not False
     )
@@ -160,7 +161,7 @@ def _what(item: AuditEntry) -> str:
     return f"{item.provider or 'the store'}{about} (by {item.actor})"
 
 
-def _said(name: str, value: Json) -> str:
+def _detail_text(name: str, value: Json) -> str:
     if name.endswith("At") and isinstance(value, int):
         return terminal.when(value) or str(value)
     return value if isinstance(value, str) else to_json(value).decode()

@@ -1,7 +1,7 @@
-"""An exported audit trail as a file: how it is written, read back and checked.
+"""An exported audit log as a file: writing, reading and verifying it.
 
-Knows the lines: one for the store, one for each entry, one for the checkpoint. Must not know how
-entries are chained; the daemon checks that, page by page, with or without an open vault.
+One line for the store, one for each entry, one for the checkpoint. The daemon verifies the chain of
+entries, page by page, with or without an open vault.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from byokd.protocol.audit import (
 from byokd.protocol.base import JsonObject
 
 _FORM: Final = "byokd-audit/1"
-_NOTE_LINES: Final = 3
+_CHECKPOINT_LINES: Final = 3
 
 
-class NotAnExport(Exception):
-    """The file, or the head, is not what it should be; the text says how."""
+class InvalidExport(Exception):
+    """The file or the head cannot be read; the text says why."""
 
 
 def pages(daemon: Daemon, limit: int = PAGE_MAX_ITEMS) -> Iterator[AuditExportResult]:
-    """Yield the record page by page."""
+    """Yield the audit log page by page."""
     cursor: str | None = None
     while True:
         params = AuditExportParams(cursor=cursor, limit=limit)
@@ -45,10 +45,10 @@ def pages(daemon: Daemon, limit: int = PAGE_MAX_ITEMS) -> Iterator[AuditExportRe
             return
 
 
-def lines(found: Iterable[AuditExportResult]) -> Iterator[str]:
-    """Yield the lines of the file."""
+def lines(exported: Iterable[AuditExportResult]) -> Iterator[str]:
+    """Yield the lines of the export file."""
     last: AuditExportResult | None = None
-    for last in found:
+    for last in exported:
         if last.items and last.items[0].seq == 1:
             yield json.dumps({"form": _FORM, "storeId": last.store_id})
         for item in last.items:
@@ -58,24 +58,27 @@ def lines(found: Iterable[AuditExportResult]) -> Iterator[str]:
 
 
 def check(daemon: Daemon, source: Path, head: str | None) -> tuple[AuditVerifyResult, str]:
-    """Check a file against itself and a head that was kept; the second text tells of the head.
+    """Verify an export file, and a saved head against it.
+
+    Returns:
+        The result, and a sentence about the head, which is empty without one.
 
     Raises:
-        NotAnExport: it is none, or the head is none.
+        InvalidExport: the file or the head cannot be read.
     """
     with source.open(encoding="utf-8") as file:
         first = _line(next(file, ""), 1)
         if first.get("form") != _FORM:
-            raise NotAnExport(f"{source} is not an exported audit trail")
+            raise InvalidExport(f"{source} is not an exported audit log")
         store_id = str(first.get("storeId"))
-        note: str | None = None
+        checkpoint: str | None = None
         heads: dict[str, int] = {}
         after: AuditLink | None = None
         result: AuditVerifyResult | None = None
         parsed = (_line(text, number) for number, text in enumerate(file, start=2))
         while batch := list(islice(parsed, PAGE_MAX_ITEMS)):
             if "text" in batch[-1]:
-                note = str(batch.pop()["text"])
+                checkpoint = str(batch.pop()["text"])
             records = tuple(_record(item) for item in batch)
             params = AuditVerifyParams(entries=records, after=after, store_id=store_id)
             result = daemon.call("audit/verify", params, AuditVerifyResult)
@@ -83,56 +86,59 @@ def check(daemon: Daemon, source: Path, head: str | None) -> tuple[AuditVerifyRe
                 return result, ""
             heads.update((record.h, record.seq) for record in records)
             after = result.head
-    if result is None or note is None:
-        raise NotAnExport(f"{source} was cut off: it has no checkpoint at its end")
-    kept = _fits(_head(note), heads, result)
-    if kept.ok and head is not None:
-        kept = _fits(_head(head), heads, result)
-        return kept, _told(_head(head), heads) if kept.ok else ""
-    return kept, ""
+    if result is None or checkpoint is None:
+        raise InvalidExport(f"{source} was cut off: it has no checkpoint at its end")
+    verified = _compare_head(_head(checkpoint), heads, result)
+    if verified.ok and head is not None:
+        verified = _compare_head(_head(head), heads, result)
+        return verified, _head_note(_head(head), heads) if verified.ok else ""
+    return verified, ""
 
 
-def against(
-    head: str, result: AuditVerifyResult, found: Iterable[AuditExportResult]
+def check_head(
+    head: str, result: AuditVerifyResult, exported: Iterable[AuditExportResult]
 ) -> tuple[AuditVerifyResult, str]:
-    """Hold a record that was checked against a head that was kept; raises `NotAnExport`."""
-    wanted = _head(head)
-    heads = {item.h: item.seq for page in found for item in page.items}
-    kept = _fits(wanted, heads, result)
-    return kept, _told(wanted, heads) if kept.ok else ""
+    """Compare a saved head with a log that was verified; returns what `check` does.
+
+    Raises:
+        InvalidExport: the head cannot be read.
+    """
+    saved = _head(head)
+    heads = {item.h: item.seq for page in exported for item in page.items}
+    verified = _compare_head(saved, heads, result)
+    return verified, _head_note(saved, heads) if verified.ok else ""
 
 
-def _told(wanted: tuple[str, int | None], heads: dict[str, int]) -> str:
-    return f"; the head that you kept is that of entry {heads[wanted[0]]}"
+def _head_note(saved: tuple[str, int | None], heads: dict[str, int]) -> str:
+    return f"; the head that you saved is entry {heads[saved[0]]}"
 
 
 def _head(text: str) -> tuple[str, int | None]:
-    """Return the hash and, where a whole checkpoint is given, the number of entries."""
+    """Return the hash and, of a whole checkpoint, the number of entries."""
     parts = text.replace("\\n", "\n").split()
     try:
-        size = int(parts[1]) if len(parts) == _NOTE_LINES else None
+        size = int(parts[1]) if len(parts) == _CHECKPOINT_LINES else None
         b64decode(parts[-1], validate=True)
     except (ValueError, IndexError):
-        raise NotAnExport(
-            "the head is not the last line of a checkpoint, nor a whole one"
-        ) from None
+        raise InvalidExport("the head must be a checkpoint or its last line") from None
     return parts[-1], size
 
 
-def _fits(
-    wanted: tuple[str, int | None], heads: dict[str, int], result: AuditVerifyResult
+def _compare_head(
+    saved: tuple[str, int | None], heads: dict[str, int], result: AuditVerifyResult
 ) -> AuditVerifyResult:
-    head, size = wanted
+    """Return the result, as a failure if the saved head is not in the log."""
+    head, size = saved
     seq = heads.get(head)
     if seq is not None and size in {None, seq}:
         return result
-    after = result.entries + 1
+    missing = result.entries + 1
     return result.model_copy(
         update={
             "ok": False,
             "fault": "truncated",
-            "first_bad_seq": after if size is None or size >= after else size,
-            "message": "the head is not in it: entries that were there are gone or others",
+            "first_bad_seq": missing if size is None or size >= missing else size,
+            "message": "the log does not hold this head: entries were removed or replaced",
         }
     )
 
@@ -143,7 +149,7 @@ def _line(text: str, number: int) -> JsonObject:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise NotAnExport(f"line {number} is no line of an exported audit trail")
+        raise InvalidExport(f"line {number} is not part of an exported audit log")
     return value
 
 
@@ -151,4 +157,4 @@ def _record(item: JsonObject) -> AuditRecord:
     try:
         return AuditRecord.model_validate(item)
     except ValueError:
-        raise NotAnExport("a line of the file is no entry of an audit trail") from None
+        raise InvalidExport("a line of the file is not an entry of an audit log") from None

@@ -1,7 +1,6 @@
-"""`byokd chat`: ask a model, and read along.
+"""`byokd chat`: send a chat and print the answer as it streams.
 
-Knows how an answer looks while it comes. Must not know how any provider says it. The answer goes
-to stdout; thoughts, tool calls, usage and warnings go to stderr, so that a pipe gets the answer.
+The answer goes to stdout; reasoning, tool calls, usage and warnings go to stderr.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from rich.text import Text
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
+from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.cli.keys import resolve
-from byokd.cli.start import json_option, with_daemon
 from byokd.core.limits import MESSAGE_MAX_BYTES
 from byokd.protocol.base import Params
 from byokd.protocol.chat import Effort, Reasoning, SendParams, SendResult
@@ -41,14 +40,16 @@ from byokd.protocol.usage import Cost, Usage
 @click.argument("provider")
 @click.argument("model")
 @click.argument("prompt", required=False)
-@click.option("--system", help="What the model is told before the conversation.")
-@click.option("--key", help="Use this key and not the default one.")
+@click.option("--system", help="A system message before the conversation.")
+@click.option("--key", help="Use this key instead of the default one.")
 @click.option(
     "--effort",
     type=click.Choice(["none", "minimal", "low", "medium", "high", "max"]),
-    help="How much to think.",
+    help="How much reasoning to ask for.",
 )
-@click.option("--max-tokens", type=click.IntRange(1), help="The longest answer.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1), help="The most tokens that the answer may have."
+)
 @json_option
 @with_daemon
 def chat(
@@ -63,11 +64,14 @@ def chat(
     max_tokens: int | None,
     as_json: bool,
 ) -> None:
-    """Ask MODEL of PROVIDER. Without PROMPT it is read from a pipe, or asked for line by line."""
+    """Send PROMPT to MODEL of PROVIDER.
+
+    Without PROMPT it is read from a pipe, or you are asked for one message after the other.
+    """
     key_id = resolve(daemon, key).key_id if key else None
     history: tuple[Message, ...] = (Message(role="system", content=system),) if system else ()
-    alone = prompt is not None or not sys.stdin.isatty()
-    while text := _next(prompt, alone=alone):
+    single = prompt is not None or not sys.stdin.isatty()
+    while text := _next_prompt(prompt, single=single):
         history = (*history, Message(role="user", content=text))
         params = SendParams(
             stream_id=uuid4().hex,
@@ -83,44 +87,44 @@ def chat(
         history = (*history, result.message)
         if as_json:
             terminal.show_json([result])
-        if alone:
+        if single:
             return
-    if alone:
-        raise click.UsageError("there is nothing to ask; give PROMPT or pipe it in")
+    if single:
+        raise click.UsageError("the prompt is empty; give PROMPT or pipe it in")
 
 
 def send(daemon: Daemon, params: SendParams) -> SendResult:
-    """Ask once, printing the answer as it comes; returns all of it."""
-    reading = Reading(params.stream_id)
-    before, daemon.on_note = daemon.on_note, reading.hear
+    """Send one chat, print its events as they come, and return the result."""
+    printer = AnswerPrinter(params.stream_id)
+    before, daemon.on_notification = daemon.on_notification, printer.on_notification
     try:
         result = daemon.call("chat/send", params, SendResult)
     finally:
-        daemon.on_note = before
-        reading.end()
+        daemon.on_notification = before
+        printer.end_line()
     for warning in result.warnings:
         terminal.say(f"note: {warning.message}", dim=True)
     terminal.say(summary(result), dim=True)
     return result
 
 
-class Reading:
-    """Prints the events of one chat in their order."""
+class AnswerPrinter:
+    """Prints the events of one chat."""
 
     def __init__(self, stream_id: str) -> None:
         self._stream_id = stream_id
         self._out, self._err = terminal.out(), terminal.err()
-        self._text, self._thought = terminal.Cleaner(), terminal.Cleaner()
-        self._open: Console | None = None  # where a line has been begun
+        self._text, self._reasoning = terminal.Cleaner(), terminal.Cleaner()
+        self._open: Console | None = None  # the console with an unfinished line
 
-    def hear(self, _method: str, params: Params) -> None:
-        """Take a notification; others than this chat's are not for us."""
+    def on_notification(self, _method: str, params: Params) -> None:
+        """Print the events of a notification if they belong to this chat."""
         if isinstance(params, ChatEvents) and params.stream_id == self._stream_id:
             for event in params.events:
                 self._show(event)
 
-    def end(self) -> None:
-        """Close a line that is still open."""
+    def end_line(self) -> None:
+        """End the unfinished line, if there is one."""
         if self._open:
             self._open.print()
             self._open = None
@@ -130,17 +134,17 @@ class Reading:
             case TextDelta(delta=text):
                 self._write(self._out, Text(self._text.feed(text)))
             case ReasoningDelta(delta=text):
-                self._write(self._err, Text(self._thought.feed(text), style="dim"))
+                self._write(self._err, Text(self._reasoning.feed(text), style="dim"))
             case ReasoningEnd() | TextEnd():
-                self.end()
+                self.end_line()
             case ToolCallEnd():
-                self.end()
-                terminal.say(f"tool call {tool_call(event)}")
+                self.end_line()
+                terminal.say(f"tool call {tool_call_text(event)}")
             case Citation(source=source):
-                self.end()
+                self.end_line()
                 terminal.say(f"source: {source.url or source.title or source.document}", dim=True)
             case Retry():
-                terminal.say(f"again in {event.delay_ms} ms: {event.kind}", dim=True)
+                terminal.say(f"retry in {event.delay_ms} ms: {event.kind}", dim=True)
             case Start(warnings=warnings):
                 for warning in warnings:
                     terminal.say(f"note: {warning.message}", dim=True)
@@ -149,47 +153,48 @@ class Reading:
 
     def _write(self, console: Console, text: Text) -> None:
         if self._open is not console:
-            self.end()
+            self.end_line()
         console.print(text, end="", soft_wrap=True)
         self._open = console
 
 
-def tool_call(event: ToolCallEnd) -> str:
-    """Return a tool call as it would be written in code."""
+def tool_call_text(event: ToolCallEnd) -> str:
+    """Return a tool call in the form `name({"argument": …})`."""
     if event.parse_error:
         return f"{event.name}: its arguments are not JSON ({event.parse_error})"
     return f"{event.name}({to_json(event.arguments).decode()})"
 
 
 def summary(result: SendResult) -> str:
-    """Return how it ended, what was used and what it costs, on one line."""
-    tried = f", {result.route.attempts} tries" if result.route.attempts > 1 else ""
-    return f"{result.finish_reason.unified}{tried} · {used(result.usage)} · {price(result.cost)}"
+    """Return finish reason, usage and cost on one line."""
+    attempts = f", {result.route.attempts} attempts" if result.route.attempts > 1 else ""
+    usage, cost = usage_text(result.usage), cost_text(result.cost)
+    return f"{result.finish_reason.unified}{attempts} · {usage} · {cost}"
 
 
-def used(usage: Usage | None) -> str:
-    """Return the tokens; the buckets are disjoint, so their sums count nothing twice."""
+def usage_text(usage: Usage | None) -> str:
+    """Return the numbers of tokens."""
     if usage is None:
         return "usage unknown"
-    read = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
+    input_tokens = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
     cached = f" ({usage.input_cache_read} cached)" if usage.input_cache_read else ""
-    written = usage.output_text + usage.output_reasoning
-    thought = f" ({usage.output_reasoning} reasoning)" if usage.output_reasoning else ""
-    return f"{read} tokens in{cached}, {written} out{thought}"
+    output_tokens = usage.output_text + usage.output_reasoning
+    reasoning = f" ({usage.output_reasoning} reasoning)" if usage.output_reasoning else ""
+    return f"{input_tokens} tokens in{cached}, {output_tokens} out{reasoning}"
 
 
-def price(cost: Cost) -> str:
-    """Return the money and who says so; an unknown cost is said to be unknown."""
+def cost_text(cost: Cost) -> str:
+    """Return the cost with its source, or that it is unknown."""
     if cost.amount is None:
         return "cost unknown"
     dated = f", {cost.as_of}" if cost.as_of else ""
     return f"cost {cost.amount} {cost.currency} ({cost.source}{dated})"
 
 
-def _next(prompt: str | None, *, alone: bool) -> str:
+def _next_prompt(prompt: str | None, *, single: bool) -> str:
     if prompt is not None:
         return prompt
-    if alone:
+    if single:
         return sys.stdin.read(MESSAGE_MAX_BYTES).strip()
     try:
         return str(click.prompt("you", prompt_suffix="> ", err=True)).strip()

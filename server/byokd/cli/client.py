@@ -1,10 +1,7 @@
-"""One daemon, and one question after another: how the command line talks to byokd.
+"""A JSON-RPC client for one daemon, which runs as a child process.
 
-Knows framing, ids and the handshake. Must not know what any method is for. The daemon runs as a
-child and is spoken to exactly as an editor speaks to it: there is one way into the house.
-
-A thread reads what the daemon says into a queue, so that waiting can have a limit and Ctrl-C
-reaches us at once; everything else happens in the calling thread, in the order of the wire.
+One request at a time. A thread reads messages into a queue, so that waiting can have a limit and
+Ctrl-C takes effect at once; everything else happens in the calling thread.
 """
 
 from __future__ import annotations
@@ -41,8 +38,8 @@ from byokd.protocol.methods import BY_NAME
 from byokd.protocol.sealed import SecretInput
 
 R = TypeVar("R", bound=Result)
-Note = Callable[[str, Params], None]
-Prompt = Callable[[ShowMessageRequest], str | None]
+NotificationHandler = Callable[[str, Params], None]
+PromptHandler = Callable[[ShowMessageRequest], str | None]
 OnLocked = Callable[["Daemon", ErrorData], bool]
 
 _CLOSE_TIMEOUT_S: Final = 3.0
@@ -50,7 +47,7 @@ _STDERR_TAIL_BYTES: Final = 4096
 
 
 class DaemonError(Exception):
-    """The daemon answered with an error; `data` is what it sent along."""
+    """The daemon answered with an error; `data` is its `error.data`."""
 
     def __init__(self, data: ErrorData) -> None:
         super().__init__(data.user_message)
@@ -58,23 +55,23 @@ class DaemonError(Exception):
 
 
 class DaemonGone(Exception):
-    """The daemon ended, did not start, or was silent for too long; `said` is its last line."""
+    """The daemon ended, did not start or did not answer; `last_line` is the end of its stderr."""
 
-    def __init__(self, text: str, said: str = "") -> None:
+    def __init__(self, text: str, last_line: str = "") -> None:
         super().__init__(text)
-        self.said = said
+        self.last_line = last_line
 
 
 class Daemon:
     """A running daemon. Leaving the `with` block ends it.
 
     Args:
-        arguments: passed to the daemon, such as `--data-dir`.
-        module: what to run; the demo runs `byokd.testing`.
+        arguments: arguments of the daemon, such as `--data-dir`.
+        module: the module to run; the demo runs `byokd.testing`.
         account: the namespace of keys.
-        on_note: called with each notification, in order.
-        on_prompt: asked when the daemon asks the person; returns the title of an action.
-        on_locked: called when the vault is locked; returns whether it is open now.
+        on_notification: called with each notification, in order.
+        on_prompt: called with each question to the person; returns the title of an action.
+        on_locked: called if the vault is locked; returns whether it is open now.
     """
 
     def __init__(
@@ -83,13 +80,13 @@ class Daemon:
         *,
         module: str = "byokd",
         account: str | None = None,
-        on_note: Note | None = None,
-        on_prompt: Prompt | None = None,
+        on_notification: NotificationHandler | None = None,
+        on_prompt: PromptHandler | None = None,
         on_locked: OnLocked | None = None,
     ) -> None:
         self._command = [sys.executable, "-I", "-X", "utf8", "-m", module, "--stdio", *arguments]
         self._account = account
-        self.on_note = on_note
+        self.on_notification = on_notification
         self.on_prompt = on_prompt
         self._on_locked = on_locked
         self._inbox: queue.SimpleQueue[JsonObject | None] = queue.SimpleQueue()
@@ -124,18 +121,18 @@ class Daemon:
                 self._request("shutdown", None, timeout_s=_CLOSE_TIMEOUT_S)
                 self._send({"method": "exit"})
         except (DaemonError, DaemonGone):
-            return  # it is going anyway, and what was asked of it has been answered
+            return  # it is ending anyway, and every request was answered
         finally:
             self._end()
 
     def call(
         self, method: str, params: Params, result: type[R], *, timeout_s: float | None = None
     ) -> R:
-        """Ask, and return the answer. Ctrl-C cancels; a second one leaves at once.
+        """Send a request and return its result. Ctrl-C cancels it; a second Ctrl-C raises.
 
         Raises:
-            DaemonError: the daemon says no.
-            DaemonGone: it says nothing any more.
+            DaemonError: the daemon answered with an error.
+            DaemonGone: the daemon ended or did not answer in time.
         """
         wire = params.model_dump(mode="json", by_alias=True)
         try:
@@ -149,7 +146,7 @@ class Daemon:
         return result.model_validate(answer)
 
     def pages(self, method: str, params: PageParams, result: type[R]) -> Iterator[R]:
-        """Ask for page after page until there is no more."""
+        """Yield every page of a list."""
         while True:
             page = self.call(method, params, result)
             yield page
@@ -159,13 +156,13 @@ class Daemon:
             params = params.model_copy(update={"cursor": cursor})
 
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
-        """Take what the daemon says of its own accord until `done`; False when time is up."""
+        """Handle notifications until `done()`; return False after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not done():
-            message = self._take(deadline)
+            message = self._next_message(deadline)
             if message is None:
                 return False
-            self._hear(message)
+            self._handle(message)
         return True
 
     def sealed(
@@ -178,8 +175,8 @@ class Daemon:
         key_id: str | None = None,
         base_url: str | None = None,
     ) -> SecretInput:
-        """Seal a secret for one field of one request to this daemon, and to nothing else."""
-        use = info(
+        """Seal a secret for one field of one request to this daemon."""
+        context = info(
             method,
             account=self.options.account,
             provider=provider,
@@ -187,7 +184,7 @@ class Daemon:
             base_url=base_url,
             field=field,
         )
-        return SecretInput(sealed=seal(self.options.sealing.public_key, text, use))
+        return SecretInput(sealed=seal(self.options.sealing.public_key, text, context))
 
     def _initialize(self) -> ServerOptions:
         options = ClientOptions(
@@ -219,7 +216,7 @@ class Daemon:
         cancelled = False
         while True:
             try:
-                message = self._take(deadline)
+                message = self._next_message(deadline)
             except KeyboardInterrupt:
                 if cancelled:
                     raise
@@ -229,14 +226,14 @@ class Daemon:
             if message is None:
                 raise DaemonGone(f"no answer to {method} within {timeout_s:g} s")
             if message.get("id") != self._last_id or "method" in message:
-                self._hear(message)
+                self._handle(message)
             elif "error" in message:
                 raise DaemonError(_error_data(cast("JsonObject", message["error"])))
             else:
                 return cast("JsonObject", message["result"])
 
-    def _hear(self, message: JsonObject) -> None:
-        """Handle what was not asked for: a notification, or a question to the person."""
+    def _handle(self, message: JsonObject) -> None:
+        """Handle a notification, or answer a request of the daemon."""
         name, params = str(message.get("method", "")), message.get("params")
         if "id" in message and name:
             answer = None
@@ -244,8 +241,8 @@ class Daemon:
                 answer = self.on_prompt(ShowMessageRequest.model_validate(params))
             reply = MessageAction(title=answer).model_dump() if answer else None
             self._send({"id": message["id"], "result": reply})
-        elif self.on_note and (method := BY_NAME.get(name)):
-            self.on_note(name, method.params_type().model_validate(params))
+        elif self.on_notification and (method := BY_NAME.get(name)):
+            self.on_notification(name, method.params_type().model_validate(params))
 
     def _send(self, message: JsonObject) -> None:
         body = to_json({"jsonrpc": "2.0"} | message)
@@ -254,9 +251,9 @@ class Daemon:
             pipe.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
             pipe.flush()
         except OSError:
-            raise self._gone() from None
+            raise self._daemon_gone() from None
 
-    def _take(self, deadline: float | None) -> JsonObject | None:
+    def _next_message(self, deadline: float | None) -> JsonObject | None:
         """Return the next message, or None when the deadline has passed."""
         try:
             left = None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -264,8 +261,8 @@ class Daemon:
         except queue.Empty:
             return None
         if message is None:
-            self._inbox.put(None)  # whoever asks next learns it too
-            raise self._gone()
+            self._inbox.put(None)  # for the next call
+            raise self._daemon_gone()
         return message
 
     def _read(self) -> None:
@@ -281,21 +278,21 @@ class Daemon:
                     self._inbox.put(from_json(body))
         self._inbox.put(None)
 
-    def _gone(self) -> DaemonGone:
+    def _daemon_gone(self) -> DaemonGone:
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - _STDERR_TAIL_BYTES))
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
         return DaemonGone("the daemon ended before it answered", lines[-1] if lines else "")
 
     def _end(self) -> None:
-        with suppress(OSError):  # what it did not read before it ended
+        with suppress(OSError):  # data that it did not read before it ended
             cast("IO[bytes]", self._process.stdin).close()
         try:
             self._process.wait(_CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._reader.join()  # a process that is gone has closed its end of the pipe
+        self._reader.join()  # the pipe is closed because the process has ended
         cast("IO[bytes]", self._process.stdout).close()
         self._stderr.close()
 

@@ -1,8 +1,7 @@
-"""`byokd demo`: the main job, told step by step, against a provider of its own.
+"""`byokd demo`: the main job step by step, with the sandbox as provider.
 
-Knows the story, and what must be true at each step: anything else ends it with 1. Must not know
-how any of it works: it speaks to the daemon as an editor does, and the provider is the sandbox on
-loopback. Everything it stores lies in a folder that is gone at the end.
+It talks to the daemon as an editor does and checks the result of each step. Everything it stores is
+in a temporary folder, which is deleted at the end.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from byokd.cli import terminal
 from byokd.cli.audit import show as show_entries
 from byokd.cli.chat import send
 from byokd.cli.client import Daemon, DaemonError
-from byokd.cli.keys import listed as listed_keys, row as key_row, verdict
-from byokd.cli.providers import listed as listed_providers
+from byokd.cli.keys import all_keys, row as key_row, verdict
+from byokd.cli.providers import all_providers
 from byokd.protocol.audit import (
     AuditListParams,
     AuditListResult,
@@ -65,36 +64,38 @@ WEATHER = Tool(
 )
 
 
-class Deviation(Exception):
-    """Something was not as the story says; the text names what."""
+class UnexpectedResult(Exception):
+    """A step of the demo gave another result than expected; the text says which."""
 
 
 @click.command()
 def demo() -> int:
-    """Show the way of a key and a chat.
+    """Show how a key is stored and used, step by step.
 
-    It takes some ten seconds, brings its own provider, and leaves nothing behind.
+    It takes about ten seconds, uses simulated providers, and leaves nothing behind.
     """
     began = time.monotonic()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="byokd-demo-") as folder,
-            redirect_stderr(sys.stdout),  # what a pipe would get apart is told in its place here
+            redirect_stderr(sys.stdout),  # messages appear between the results, in order
             _sandbox() as sandbox,
         ):
-            Story(sandbox, Path(folder)).tell()
+            Demo(sandbox, Path(folder)).run()
         _expect(not Path(folder).exists(), "the folder of the demo is gone")
-    except Deviation as deviation:
-        terminal.fail(f"the demo went another way: {deviation}")
+    except UnexpectedResult as result:
+        terminal.fail(f"the demo failed: {result}")
         return 1
     took = time.monotonic() - began
-    terminal.show(f"\nAll of it as it should be, in {took:.1f} s. Nothing was left behind.")
+    terminal.show(
+        f"\nEvery step gave the expected result, in {took:.1f} s. Nothing was left behind."
+    )
     return 0
 
 
 @contextmanager
 def _sandbox() -> Iterator[Sandbox]:
-    """Run the sandbox in a thread of its own, so that the story can be told in plain order."""
+    """Run the sandbox in its own thread."""
     from anyio.from_thread import start_blocking_portal
 
     from byokd.sandbox import Sandbox
@@ -106,8 +107,8 @@ def _sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-class Story:
-    """The demo: one daemon, one key, told in eight steps."""
+class Demo:
+    """The steps of the demo: one daemon, one key."""
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self._sandbox = sandbox
@@ -116,12 +117,19 @@ class Story:
         self._changes: list[str] = []
         self._prompts: list[ShowMessageRequest] = []
 
-    def tell(self) -> None:
-        """Go through all steps; raises `Deviation` at the first that is not as it should be."""
+    def run(self) -> None:
+        """Run all steps.
+
+        Raises:
+            UnexpectedResult: a step failed.
+        """
         arguments = ["--data-dir", str(self._folder)]
-        self._title("A daemon starts, as an editor would start it, and knows its providers")
+        self._title("A daemon starts, as an editor would start it, and lists its providers")
         with Daemon(
-            arguments, module="byokd.testing", on_note=self._note, on_prompt=self._prompt
+            arguments,
+            module="byokd.testing",
+            on_notification=self._on_notification,
+            on_prompt=self._on_prompt,
         ) as self._daemon:
             self._generic = self._providers()
             self._vault()
@@ -134,25 +142,25 @@ class Story:
         self._sealed_on_disk()
 
     def _providers(self) -> ProviderInfo:
-        everyone = listed_providers(self._daemon)
-        _expect(everyone, "providers are listed")
-        _tell(f"{len(everyone)} providers: {', '.join(item.id for item in everyone)}")
+        providers = all_providers(self._daemon)
+        _expect(providers, "providers are listed")
+        _print(f"{len(providers)} providers: {', '.join(item.id for item in providers)}")
         return next(
-            item for item in everyone if item.base_url_required and item.kind == "singleField"
+            item for item in providers if item.base_url_required and item.kind == "singleField"
             and item.base_url is None
         )  # fmt: skip
 
     def _vault(self) -> None:
-        self._title("A vault is made")
+        self._title("A vault is created")
         params = VaultInitializeParams(protection="keyFile", accept_risk="keyFile")
         made = self._daemon.call(
             "vault/initialize", params, VaultInitializeResult, timeout_s=WAIT_S
         )
         vault = made.vault
         _expect(vault.state == "unlocked", "the vault is unlocked")
-        _tell("a demo must not touch your keyring, so its master key lies in the demo's own folder")
-        _tell(f"protects against: {vault.protects_against}")
-        _tell(f"but not against: {vault.does_not_protect_against}")
+        _print("your keyring is not touched: the demo's master key is a file in its own folder")
+        _print(f"protects against: {vault.protects_against}")
+        _print(f"but not against: {vault.does_not_protect_against}")
 
     def _refused(self) -> None:
         self._title("A bad key is refused before it is stored")
@@ -160,16 +168,16 @@ class Story:
             self._put("key/store", BAD_KEY)
         except DaemonError as error:
             terminal.fail(error.data.user_message)
-            _expect(error.data.kind == "keyInvalid", "a bad key is called invalid")
+            _expect(error.data.kind == "keyInvalid", "a bad key is reported as invalid")
         else:
-            raise Deviation("a bad key was stored")
-        _expect(not listed_keys(self._daemon), "no key is stored yet")
+            raise UnexpectedResult("a bad key was stored")
+        _expect(not all_keys(self._daemon), "no key is stored yet")
 
     def _store(self) -> KeyInfo:
-        self._title("A key is sealed to the daemon, probed, and stored encrypted")
+        self._title("A key is sent encrypted, checked with its provider, and stored encrypted")
         stored = self._put("key/store", KEY)
         _expect(stored.probe is not None and stored.probe.verdict == "valid", "the key is valid")
-        keys = listed_keys(self._daemon)
+        keys = all_keys(self._daemon)
         _expect([item.key_id for item in keys] == [stored.key.key_id], "one key is listed")
         terminal.table(
             ("key", "provider", "label", "ends", "state", "used"), (key_row(item) for item in keys)
@@ -177,11 +185,11 @@ class Story:
         params = KeyProbeParams(key_id=stored.key.key_id)
         probe = self._daemon.call("key/probe", params, KeyProbeResult, timeout_s=WAIT_S).probe
         _expect(probe.verdict == "valid", "the stored key is valid")
-        _tell(f"probed again: {verdict(probe)}")
+        _print(f"probed again: {verdict(probe)}")
         return stored.key
 
     def _reasoning(self) -> None:
-        self._title("A chat is streamed: first what the model thinks, then what it says")
+        self._title("A chat is streamed: first the reasoning, then the answer")
         question = Message(role="user", content="How far away is the Moon?")
         result = self._ask("sandbox-reasoning", (question,))
         kinds = {part.type for part in result.message.parts()}
@@ -198,14 +206,14 @@ class Story:
         results = tuple(
             ToolResultPart(call_id=call.call_id, content="18 °C, light wind") for call in calls
         )
-        _tell("tool result: 18 °C, light wind")
+        _print("tool result: 18 °C, light wind")
         messages = (*messages, first.message, Message(role="tool", content=results))
         last = self._ask("sandbox-tools", messages)
-        _expect(last.finish_reason.unified == "stop", "the answer is whole")
+        _expect(last.finish_reason.unified == "stop", "the answer is complete")
         _expect(last.usage is not None, "usage is known")
 
     def _soft_disable(self) -> None:
-        self._title("The provider takes the key back: three rejections and a probe disable it")
+        self._title("The provider revokes the key: three rejections and a probe disable it")
         self._sandbox.set_key_valid(KEY, valid=False)
         question = (Message(role="user", content="Still there?"),)
         for _ in range(3):
@@ -224,22 +232,22 @@ class Story:
         except DaemonError as error:
             terminal.fail(error.data.user_message)
             return error.data.kind
-        raise Deviation("a rejected key was answered")
+        raise UnexpectedResult("a rejected key got an answer")
 
     def _audit(self) -> None:
-        self._title("Everything that happened to the key is on record, and the record is whole")
+        self._title("Every change and use of the key is in the audit log, and the log is complete")
         entries = self._daemon.call("audit/list", AuditListParams(), AuditListResult).items
         show_entries(reversed(entries))
         result = self._daemon.call("audit/verify", AuditVerifyParams(), AuditVerifyResult)
-        _expect(result.ok and result.entries >= len(entries) > 0, "the record is whole")
-        _tell(f"verified: {result.entries} entries, each bound to the one before")
+        _expect(result.ok and result.entries >= len(entries) > 0, "the log is complete")
+        _print(f"verified: {result.entries} entries, each bound to the one before")
 
     def _sealed_on_disk(self) -> None:
         self._title("The key itself is nowhere on the disk")
         files = [path for path in self._folder.rglob("*") if path.is_file()]
-        found = [path.name for path in files if KEY.encode() in path.read_bytes()]
-        _expect(bool(files) and not found, "no file holds the key")
-        _tell(f"searched {', '.join(sorted(path.name for path in files))}")
+        leaks = [path.name for path in files if KEY.encode() in path.read_bytes()]
+        _expect(bool(files) and not leaks, "no file holds the key")
+        _print(f"searched {', '.join(sorted(path.name for path in files))}")
 
     def _put(self, method: str, text: str) -> KeyStoreResult:
         provider, base_url = self._generic.id, self._sandbox.base_url
@@ -264,18 +272,18 @@ class Story:
         terminal.say(f"> {model}: {_last_text(messages)}")
         return send(self._daemon, params)
 
-    def _note(self, _method: str, params: Params) -> None:
+    def _on_notification(self, _method: str, params: Params) -> None:
         if isinstance(params, KeyChanged):
             self._changes.append(params.change)
-            _tell(f"key/changed: {params.change}")
+            _print(f"key/changed: {params.change}")
 
-    def _prompt(self, request: ShowMessageRequest) -> str | None:
+    def _on_prompt(self, request: ShowMessageRequest) -> str | None:
         self._prompts.append(request)
         titles = [action.title for action in request.actions]
-        _tell(f"the editor asks: {request.message} [{' | '.join(titles)}]")
+        _print(f"the editor asks: {request.message} [{' | '.join(titles)}]")
         self._sandbox.set_key_valid(KEY, valid=True)
         _expect("Re-enable" in titles, "the person can use the key again")
-        _tell("the person chooses: Re-enable")
+        _print("the person chooses: Re-enable")
         return "Re-enable"
 
     def _title(self, text: str) -> None:
@@ -285,13 +293,13 @@ class Story:
 
 def _last_text(messages: tuple[Message, ...]) -> str:
     content = messages[-1].content
-    return content if isinstance(content, str) else "(the tool's result)"
+    return content if isinstance(content, str) else "(result of the tool)"
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     terminal.out().print(Padding(Text(terminal.line(text)), (0, 0, 0, 3)))
 
 
 def _expect(condition: object, text: str) -> None:
     if not condition:
-        raise Deviation(f"expected that {text}")
+        raise UnexpectedResult(f"expected that {text}")

@@ -1,7 +1,4 @@
-"""`byokd doctor`: what is wrong with the way to a provider.
-
-Knows how the steps are shown. Must not know how one is taken.
-"""
+"""`byokd doctor`: check the connection to a provider step by step."""
 
 from __future__ import annotations
 
@@ -9,8 +6,8 @@ import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
+from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.cli.keys import resolve
-from byokd.cli.start import json_option, with_daemon
 from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult, ProviderTestStep
 
 _HINTS = {
@@ -22,23 +19,22 @@ _HINTS = {
     "wait": "wait a little, then try again",
     "unlockVault": "unlock the keyring of this session, then try again",
 }
-"""What would help, by the action that the daemon proposes for a step."""
+"""A hint for each action that the daemon proposes for a step."""
 
 
 @click.command()
 @click.argument("provider")
 @click.option("--key", help="Use this key instead of the default one.")
-@click.option("--chat", is_flag=True, help="Also ask a model, for one token.")
-@click.option("--model", help="Ask this one instead of the cheapest; implies --chat.")
+@click.option("--chat", is_flag=True, help="Also send a chat of one token, which costs money.")
+@click.option("--model", help="Use this model instead of the cheapest; implies --chat.")
 @json_option
 @with_daemon
 def doctor(
     daemon: Daemon, *, provider: str, key: str | None, chat: bool, model: str | None, as_json: bool
 ) -> int:
-    """Try the way to PROVIDER step by step, and say where it ends.
+    """Check the connection to PROVIDER step by step and say where it fails.
 
-    The name, the connection, its encryption, the key, the list of models; nothing that costs, but
-    with --chat.
+    The steps: DNS, TCP, TLS, the key, the list of models. Free of charge unless --chat.
     """
     params = ProviderTestParams(
         provider=provider,
@@ -57,7 +53,7 @@ def doctor(
 def _show(result: ProviderTestResult) -> None:
     via = " through the proxy" if result.proxied else ""
     terminal.say(f"{result.provider} at {result.base_url or 'an unknown address'}{via}", dim=True)
-    terminal.table(("step", "result", "time", "what"), (_row(s) for s in result.steps), whole=3)
+    terminal.table(("step", "result", "time", "details"), (_row(s) for s in result.steps), whole=3)
     for step in result.steps:
         text = _hint(step, result)
         if step.status == "failed":
@@ -73,8 +69,8 @@ def _row(step: ProviderTestStep) -> tuple[str | None, ...]:
 
 
 def _hint(step: ProviderTestStep, result: ProviderTestResult) -> str | None:
-    if said := step.details.get("providerMessage"):
-        return f"the provider said: {said}"
+    if message := step.details.get("providerMessage"):
+        return f"the provider said: {message}"
     action = step.action
     if action is None:
         return None

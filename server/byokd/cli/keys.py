@@ -1,7 +1,6 @@
-"""`byokd keys`: put a key in, see what there is, take it out of use.
+"""`byokd keys`: store, list, check, disable and remove keys.
 
-Knows what to ask for and how a key is shown. Must not know what becomes of a key: no command can
-show a stored one, because the daemon tells none.
+No command can show a stored key, because the daemon returns none.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ from collections.abc import Sequence
 
 import click
 
-from byokd.cli import secrets, terminal
+from byokd.cli import terminal
 from byokd.cli.client import Daemon
-from byokd.cli.providers import find
-from byokd.cli.start import json_option, with_daemon
+from byokd.cli.daemon_options import json_option, with_daemon
+from byokd.cli.hidden_input import read_secret_fields
+from byokd.cli.providers import find_provider
 from byokd.protocol.key import (
     FieldInput,
     KeyDeleteResult,
@@ -40,7 +40,7 @@ BAD_VERDICTS = frozenset({"invalid", "wrongProvider"})
 
 field_option = click.option(
     "--field",
-    "given",
+    "plain_pairs",
     metavar="NAME=VALUE",
     multiple=True,
     help="A field that is not secret, such as a region.",
@@ -51,7 +51,7 @@ probe_option = click.option(
     type=click.Choice(["require", "warn", "skip"]),
     default="require",
     show_default=True,
-    help="Ask the provider first: refuse a bad key, only warn, or do not ask.",
+    help="Check the key with its provider first: refuse a bad key, only warn, or skip the check.",
 )
 
 
@@ -63,11 +63,15 @@ def keys() -> None:
 @keys.command()
 @click.argument("provider")
 @click.option("--label", help="A name of your own for the key.")
-@click.option("--base-url", metavar="URL", help="Where the provider is, if not at its usual place.")
+@click.option(
+    "--base-url", metavar="URL", help="The address of the provider, if it is not the usual one."
+)
 @click.option(
     "--allow-insecure-origin", is_flag=True, help="Allow http:// on a private network address."
 )
-@click.option("--default", "make_default", is_flag=True, help="Use it when a call names no key.")
+@click.option(
+    "--default", "make_default", is_flag=True, help="Use it for requests that name no key."
+)
 @field_option
 @stdin_option
 @probe_option
@@ -80,16 +84,17 @@ def add(
     base_url: str | None,
     allow_insecure_origin: bool,
     make_default: bool,
-    given: Sequence[str],
+    plain_pairs: Sequence[str],
     from_stdin: bool,
     probe: ProbePolicy,
 ) -> None:
     """Store a key for PROVIDER. You are asked for it with echo off."""
-    about = find(daemon, provider)
-    if about.base_url_required and base_url is None and sys.stdin.isatty():
+    provider_info = find_provider(daemon, provider)
+    if provider_info.base_url_required and base_url is None and sys.stdin.isatty():
         base_url = click.prompt("Base URL", err=True)
-    plain = _plain_fields(about, given, ask=True, placed=base_url is not None)
-    hidden = secrets.read([f for f in about.fields if f.secret], from_stdin=from_stdin)
+    plain = _plain_fields(provider_info, plain_pairs, ask=True, has_base_url=base_url is not None)
+    secret = [field for field in provider_info.fields if field.secret]
+    hidden = read_secret_fields(secret, from_stdin=from_stdin)
     sealed: dict[str, FieldInput] = {
         name: daemon.sealed(
             text, method="key/store", provider=provider, base_url=base_url, field=name
@@ -109,7 +114,7 @@ def add(
         ),
         KeyStoreResult,
     )
-    _stored("stored", result)
+    _show_stored("stored", result)
 
 
 @keys.command()
@@ -119,27 +124,28 @@ def add(
 @probe_option
 @with_daemon
 def rotate(
-    daemon: Daemon, *, key: str, given: Sequence[str], from_stdin: bool, probe: ProbePolicy
+    daemon: Daemon, *, key: str, plain_pairs: Sequence[str], from_stdin: bool, probe: ProbePolicy
 ) -> None:
     """Replace the secret of KEY.
 
-    Its id, label and place stay.
+    Its id, label and base URL stay.
     """
     info = resolve(daemon, key)
-    about = find(daemon, info.provider)
-    plain = _plain_fields(about, given, ask=False)
-    kept: dict[str, FieldInput] = {
+    provider_info = find_provider(daemon, info.provider)
+    plain = _plain_fields(provider_info, plain_pairs, ask=False)
+    unchanged: dict[str, FieldInput] = {
         name: value for name, value in info.fields.items() if value is not None
     }
-    hidden = secrets.read([f for f in about.fields if f.secret], from_stdin=from_stdin)
+    secret = [field for field in provider_info.fields if field.secret]
+    hidden = read_secret_fields(secret, from_stdin=from_stdin)
     sealed: dict[str, FieldInput] = {
         name: daemon.sealed(
             text, method="key/rotate", provider=info.provider, key_id=info.key_id, field=name
         )
         for name, text in hidden.items()
     }
-    params = KeyRotateParams(key_id=info.key_id, fields=kept | plain | sealed, probe=probe)
-    _stored("rotated", daemon.call("key/rotate", params, KeyStoreResult))
+    params = KeyRotateParams(key_id=info.key_id, fields=unchanged | plain | sealed, probe=probe)
+    _show_stored("rotated", daemon.call("key/rotate", params, KeyStoreResult))
 
 
 @keys.command("list")
@@ -148,7 +154,7 @@ def rotate(
 @with_daemon
 def list_keys(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
     """List the stored keys; a key itself is never shown."""
-    items = listed(daemon, provider)
+    items = all_keys(daemon, provider)
     if as_json:
         terminal.show_json(items)
         return
@@ -161,15 +167,15 @@ def list_keys(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
 @click.argument("key")
 @with_daemon
 def probe(daemon: Daemon, key: str) -> int:
-    """Ask the provider about KEY.
+    """Check KEY with its provider.
 
-    Ends with 1 when the provider does not know it.
+    Exits with 1 if the provider rejects it.
     """
     params = KeyProbeParams(key_id=resolve(daemon, key).key_id)
     result = daemon.call("key/probe", params, KeyProbeResult)
     terminal.show(verdict(result.probe))
     if result.action is not None:
-        terminal.say(f"it is not used, and could be again: byokd keys enable {params.key_id}")
+        terminal.say(f"the key is disabled; to use it again: byokd keys enable {params.key_id}")
     return int(result.probe.verdict in BAD_VERDICTS)
 
 
@@ -185,11 +191,11 @@ def disable(daemon: Daemon, key: str) -> None:
 
 @keys.command()
 @click.argument("key")
-@click.option("--probe", "ask", is_flag=True, help="Ask the provider about it first.")
+@click.option("--probe", "check", is_flag=True, help="Check it with its provider first.")
 @with_daemon
-def enable(daemon: Daemon, *, key: str, ask: bool) -> None:
+def enable(daemon: Daemon, *, key: str, check: bool) -> None:
     """Use a disabled KEY again."""
-    params = KeyEnableParams(key_id=resolve(daemon, key).key_id, probe=ask)
+    params = KeyEnableParams(key_id=resolve(daemon, key).key_id, probe=check)
     result = daemon.call("key/enable", params, KeyEnableResult)
     terminal.show(f"{params.key_id} is {result.key.state}")
     if result.probe:
@@ -200,7 +206,7 @@ def enable(daemon: Daemon, *, key: str, ask: bool) -> None:
 @click.argument("key")
 @with_daemon
 def default(daemon: Daemon, key: str) -> None:
-    """Use KEY when a call names none."""
+    """Use KEY for requests that name no key."""
     params = KeyIdParams(key_id=resolve(daemon, key).key_id)
     result = daemon.call("key/setDefault", params, KeyResult)
     terminal.show(f"{params.key_id} is the default of {result.key.provider}")
@@ -211,35 +217,35 @@ def default(daemon: Daemon, key: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_daemon
 def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
-    """Forget KEY. It cannot be brought back.
+    """Remove KEY. It cannot be restored.
 
-    The whole id of a key that is gone from the store records that it is gone.
+    If a key is missing from the store, its whole id records that it is gone.
     """
     named = key_id = key
-    if not _WHOLE_ID.fullmatch(key) or any(item.key_id == key for item in listed(daemon)):
+    if not _WHOLE_ID.fullmatch(key) or any(item.key_id == key for item in all_keys(daemon)):
         info = resolve(daemon, key)
         named, key_id = f"{info.provider} {info.label or ''} {info.key_id}", info.key_id
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on; say --yes")
-        click.confirm(f"Forget {terminal.line(named)}?", abort=True, err=True)
+        click.confirm(f"Remove {terminal.line(named)}?", abort=True, err=True)
     daemon.call("key/delete", KeyIdParams(key_id=key_id), KeyDeleteResult)
     terminal.show(f"removed {key_id}")
 
 
-def listed(daemon: Daemon, provider: str | None = None) -> tuple[KeyInfo, ...]:
-    """Return every stored key, of one provider or of all."""
+def all_keys(daemon: Daemon, provider: str | None = None) -> tuple[KeyInfo, ...]:
+    """Return the stored keys of one provider, or of all."""
     pages = daemon.pages("key/list", KeyListParams(provider=provider), KeyListResult)
     return tuple(item for page in pages for item in page.items)
 
 
 def resolve(daemon: Daemon, key: str) -> KeyInfo:
-    """Find the one key that is meant by an id, the beginning of one, a label or a provider.
+    """Return the key with this id, beginning of an id, label or provider.
 
     Raises:
-        click.UsageError: there is none, or more than one and no default decides.
+        click.UsageError: no key matches, or several do and none of them is the default.
     """
-    items = listed(daemon)
+    items = all_keys(daemon)
     for group in (
         [item for item in items if item.key_id == key],
         [item for item in items if item.label == key],
@@ -247,17 +253,17 @@ def resolve(daemon: Daemon, key: str) -> KeyInfo:
         [item for item in items if item.key_id.startswith(key)],
     ):
         defaults = [item for item in group if item.provider == key and item.is_default]
-        fits = defaults if len(group) > 1 and defaults else group
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            ids = ", ".join(item.key_id for item in fits)
+        matches = defaults if len(group) > 1 and defaults else group
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            ids = ", ".join(item.key_id for item in matches)
             raise click.UsageError(f"{key!r} could be any of {ids}")
     raise click.UsageError(f"there is no key {key!r}; see: byokd keys list")
 
 
 def row(item: KeyInfo) -> tuple[str | None, ...]:
-    """Return a key as the cells of a table."""
+    """Return the cells of a key's table row."""
     provider = f"{item.provider} *" if item.is_default else item.provider
     state = f"{item.state}: {item.reason}" if item.reason else item.state
     used = terminal.when(item.last_used_at)
@@ -265,27 +271,31 @@ def row(item: KeyInfo) -> tuple[str | None, ...]:
 
 
 def verdict(result: ProbeResult) -> str:
-    """Return what a probe said, on one line."""
+    """Return the result of a probe on one line."""
     status = f", status {result.http_status}" if result.http_status else ""
     seen = f", {result.models_seen} models" if result.models_seen is not None else ""
     return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{seen})"
 
 
 def _plain_fields(
-    about: ProviderInfo, given: Sequence[str], *, ask: bool, placed: bool = False
+    provider_info: ProviderInfo,
+    plain_pairs: Sequence[str],
+    *,
+    ask: bool,
+    has_base_url: bool = False,
 ) -> dict[str, FieldInput]:
-    known = {field.name: field for field in about.fields}
+    known = {field.name: field for field in provider_info.fields}
     values: dict[str, FieldInput] = {}
-    for pair in given:
-        name, found, value = pair.partition("=")
-        if not found or name not in known:
+    for pair in plain_pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or name not in known:
             raise click.UsageError(f"--field takes NAME=VALUE; names are {', '.join(known)}")
         if known[name].secret:
-            raise click.UsageError(f"{name} is secret and never goes on the command line")
+            raise click.UsageError(f"{name} is secret and cannot be given on the command line")
         values[name] = value
     if ask and sys.stdin.isatty():
-        for field in about.fields:
-            needed = field.required and not (placed and field.address_only)
+        for field in provider_info.fields:
+            needed = field.required and not (has_base_url and field.address_only)
             if needed and not field.secret and field.name not in values:
                 values[field.name] = click.prompt(field.label, err=True)
     return values
@@ -294,16 +304,16 @@ def _plain_fields(
 _WHOLE_ID = re.compile(r"key_[a-z2-7]{26}", re.ASCII)
 
 _CLEANED = {
-    "whitespace": "white space around it was removed",
+    "whitespace": "spaces around it were removed",
     "bearerPrefix": "the word Bearer before it was removed",
 }
 
 
-def _stored(what: str, result: KeyStoreResult) -> None:
-    terminal.show(f"{what} {result.key.key_id} for {result.key.provider}")
-    terminal.say(f"it goes only to {result.key.origin}", dim=True)
+def _show_stored(verb: str, result: KeyStoreResult) -> None:
+    terminal.show(f"{verb} {result.key.key_id} for {result.key.provider}")
+    terminal.say(f"it is sent only to {result.key.origin}", dim=True)
     for note in result.notes:
-        name, _, what = note.partition(": ")
-        terminal.say(f"{name}: {_CLEANED.get(what, what)}", dim=True)
+        name, _, fix = note.partition(": ")
+        terminal.say(f"{name}: {_CLEANED.get(fix, fix)}", dim=True)
     if result.probe:
         terminal.say(verdict(result.probe), dim=True)

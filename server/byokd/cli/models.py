@@ -1,7 +1,4 @@
-"""`byokd models`: what can be called.
-
-Knows how a model is shown. Must not know any model.
-"""
+"""`byokd models`: list models."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
-from byokd.cli.start import json_option, with_daemon
+from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.core.limits import MODEL_LIST_FRESH_MS
 from byokd.protocol.model import ModelInfo, ModelListParams, ModelListResult
 
@@ -23,51 +20,56 @@ _AGES_MS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
 
 @click.command()
 @click.argument("provider", required=False)
-@click.option("--all", "everyone", is_flag=True, help="Also what needs a key you have not stored.")
-@click.option("--refresh", is_flag=True, help="Ask the providers now.")
+@click.option(
+    "--all", "all_providers", is_flag=True, help="Also models of providers without a stored key."
+)
+@click.option("--refresh", is_flag=True, help="Fetch the lists from the providers now.")
 @json_option
 @with_daemon
 def models(
-    daemon: Daemon, *, provider: str | None, everyone: bool, refresh: bool, as_json: bool
+    daemon: Daemon, *, provider: str | None, all_providers: bool, refresh: bool, as_json: bool
 ) -> None:
-    """List what can be called.
+    """List the models of PROVIDER, or of every provider that has a key.
 
-    The models of PROVIDER, or of every provider that has a key. Without a connection these are the
-    ones that were seen last, and what byokd knows by itself.
+    Without a connection: the models of the last list, and those of the built-in catalog.
     """
-    if provider and everyone:
+    if provider and all_providers:
         raise click.UsageError("name a provider or say --all, not both")
-    asked = ModelListParams(provider=provider, all_providers=everyone, refresh=refresh)
-    pages = list(daemon.pages("model/list", asked, ModelListResult))
+    params = ModelListParams(provider=provider, all_providers=all_providers, refresh=refresh)
+    pages = list(daemon.pages("model/list", params, ModelListResult))
     items = [item for page in pages for item in page.items]
     if as_json:
         terminal.show_json(items)
     else:
-        for name, listed in groupby(items, key=lambda item: item.provider):
-            _show(name, tuple(listed))
+        for name, group in groupby(items, key=lambda item: item.provider):
+            _show(name, tuple(group))
     for failure in pages[0].failures:
-        age = f"; listed as seen {_ago(failure.seen_at)}" if failure.seen_at else ""
-        terminal.say(f"could not ask {failure.provider}: {failure.message}{age}")
+        age = f"; shown as listed {_ago(failure.seen_at)}" if failure.seen_at else ""
+        terminal.say(f"no list from {failure.provider}: {failure.message}{age}")
     for name, seen_at in _old(items).items():
         if name not in {failure.provider for failure in pages[0].failures}:
-            terminal.say(f"{name} as seen {_ago(seen_at)}; --refresh asks again", dim=True)
+            terminal.say(
+                f"{name} as listed {_ago(seen_at)}; --refresh fetches the list again", dim=True
+            )
     if not items:
-        unasked = provider is None and not everyone
-        said = "there is no key yet; --all shows what there is" if unasked else "nothing to list"
-        terminal.say(said, dim=True)
+        no_key = provider is None and not all_providers
+        note = (
+            "no key is stored yet; --all lists models without one" if no_key else "nothing to list"
+        )
+        terminal.say(note, dim=True)
 
 
 def _show(provider: str, items: Sequence[ModelInfo]) -> None:
-    """Print one provider's models under its name; an id is what a person copies."""
-    seen = terminal.when(max((item.seen_at for item in items if item.seen_at), default=None))
-    terminal.show(f"{provider}, seen {seen}" if seen else provider)
+    """Print one provider's models under its name, with ids that can be copied whole."""
+    listed = terminal.when(max((item.seen_at for item in items if item.seen_at), default=None))
+    terminal.show(f"{provider}, listed {listed}" if listed else provider)
     columns = ("model", "context", "output", "tools", "source")
     terminal.table(columns, (_row(item) for item in items), copied=True)
     terminal.show("")
 
 
 def _old(items: Iterable[ModelInfo]) -> dict[str, int]:
-    """Return the providers whose live list is no longer fresh, and when it was seen."""
+    """Return the providers whose list is no longer fresh, and when it was fetched."""
     limit_ms = int(time.time() * 1000) - MODEL_LIST_FRESH_MS
     return {i.provider: i.seen_at for i in items if i.seen_at and i.seen_at < limit_ms}
 

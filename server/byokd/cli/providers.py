@@ -1,7 +1,4 @@
-"""`byokd providers`: who can be asked, and what each needs.
-
-Knows how a provider is shown. Must not know any provider.
-"""
+"""`byokd providers`: list the providers and what each needs."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
-from byokd.cli.start import json_option, with_daemon
+from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.protocol.provider import FieldInfo, ProviderInfo, ProviderListParams, ProviderListResult
 
 
@@ -18,17 +15,17 @@ from byokd.protocol.provider import FieldInfo, ProviderInfo, ProviderListParams,
 @json_option
 @with_daemon
 def providers(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
-    """List the providers, or show all about one."""
+    """List the providers, or show PROVIDER in detail."""
     if provider:
-        found = find(daemon, provider)
+        info = find_provider(daemon, provider)
         if as_json:
-            terminal.show_json([found])
+            terminal.show_json([info])
         else:
-            _one(found)
+            _show(info)
         return
-    everyone = listed(daemon)
+    items = all_providers(daemon)
     if as_json:
-        terminal.show_json(everyone)
+        terminal.show_json(items)
         return
     terminal.table(
         ("provider", "name", "kind", "key", "chat"),
@@ -40,24 +37,28 @@ def providers(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
                 _needs(item),
                 "yes" if item.chat_available else "no",
             )
-            for item in everyone
+            for item in items
         ),
     )
 
 
-def listed(daemon: Daemon) -> tuple[ProviderInfo, ...]:
+def all_providers(daemon: Daemon) -> tuple[ProviderInfo, ...]:
     """Return every provider, in the daemon's order."""
     pages = daemon.pages("provider/list", ProviderListParams(), ProviderListResult)
     return tuple(item for page in pages for item in page.items)
 
 
-def find(daemon: Daemon, provider: str) -> ProviderInfo:
-    """Return one provider; names what there is when it does not exist."""
-    everyone = listed(daemon)
-    for item in everyone:
+def find_provider(daemon: Daemon, provider: str) -> ProviderInfo:
+    """Return one provider.
+
+    Raises:
+        click.UsageError: there is no such provider; the text lists them.
+    """
+    items = all_providers(daemon)
+    for item in items:
         if item.id == provider:
             return item
-    ids = ", ".join(item.id for item in everyone)
+    ids = ", ".join(item.id for item in items)
     raise click.UsageError(f"there is no provider {provider!r}; there are: {ids}")
 
 
@@ -67,7 +68,7 @@ def _needs(item: ProviderInfo) -> str:
     return ", ".join(field.name for field in item.fields if field.required)
 
 
-def _one(item: ProviderInfo) -> None:
+def _show(item: ProviderInfo) -> None:
     terminal.facts(
         (
             ("provider", item.id),

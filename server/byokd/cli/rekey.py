@@ -1,7 +1,4 @@
-"""`byokd vault rekey`: what opens the vault, and what its keys are sealed under.
-
-Knows what to ask a person for each change. Must not know what becomes of a key.
-"""
+"""`byokd vault rekey`: change what opens the vault, or renew its keys."""
 
 from __future__ import annotations
 
@@ -12,10 +9,10 @@ import click
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
-from byokd.cli.phrases import FIELD, Recipient, ask_recovery_code
-from byokd.cli.risks import accepted, file_option, risk_option
-from byokd.cli.start import phrases, with_daemon
-from byokd.cli.unlock import with_passphrase, with_recovery_code
+from byokd.cli.daemon_options import passphrase_source, with_daemon
+from byokd.cli.passphrases import RECOVERY_CODE_FIELD, RecoveryCodeRecipient, ask_recovery_code
+from byokd.cli.risk_acceptance import file_option, require_acceptance, risk_option
+from byokd.cli.unlock import unlock_with_passphrase, unlock_with_recovery_code
 from byokd.protocol.vault import (
     KeyFilePlace,
     RekeyChange,
@@ -30,7 +27,10 @@ from byokd.protocol.vault import (
 _METHOD = "vault/rekey"
 
 code_option = click.option(
-    "--recovery-code", "by_code", is_flag=True, help="Open the vault with its recovery code first."
+    "--recovery-code",
+    "by_code",
+    is_flag=True,
+    help="Unlock the vault with its recovery code first.",
 )
 
 
@@ -53,11 +53,11 @@ def add(
     key_file: KeyFilePlace,
     by_code: bool,
 ) -> None:
-    """Add one more way to open the vault.
+    """Add another way to open the vault.
 
-    A new recovery code ends the one before it.
+    A new recovery code replaces the old one.
     """
-    _add(daemon, _Asked("addSlot", kind, accept_risk, key_file, by_code))
+    _add(daemon, _SlotChange("addSlot", kind, accept_risk, key_file, by_code))
 
 
 @rekey.command()
@@ -74,54 +74,54 @@ def protection(
     key_file: KeyFilePlace,
     by_code: bool,
 ) -> None:
-    """Protect the vault by KIND instead of what protects it now.
+    """Protect the vault by KIND instead of the present protection.
 
-    With the kind that it has, its key is replaced: a new passphrase, a new item in the keyring.
+    If KIND is the present one, it is renewed: a new passphrase, or a new item in the keyring.
     """
-    _add(daemon, _Asked("replaceProtection", kind, accept_risk, key_file, by_code))
+    _add(daemon, _SlotChange("replaceProtection", kind, accept_risk, key_file, by_code))
 
 
 @rekey.command()
 @click.argument("slot")
 @with_daemon
 def remove(daemon: Daemon, slot: str) -> None:
-    """Take one way to open the vault away.
+    """Remove one way to open the vault.
 
-    SLOT is an id of `byokd vault status`, or a kind that is there once.
+    SLOT is an id from `byokd vault status`, or a kind that exists once.
     """
     vault = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
-    found = [one for one in vault.slots if slot in {one.id, one.kind}]
-    if len(found) != 1:
-        known = ", ".join(f"{one.id} ({one.kind})" for one in vault.slots)
-        raise click.UsageError(f"say which one by its id: {known}")
-    params = VaultRekeyParams(change="removeSlot", slot_id=found[0].id)
-    _done(daemon.call(_METHOD, params, VaultRekeyResult).vault)
+    matches = [item for item in vault.slots if slot in {item.id, item.kind}]
+    if len(matches) != 1:
+        ids = ", ".join(f"{item.id} ({item.kind})" for item in vault.slots)
+        raise click.UsageError(f"name the slot by its id: {ids}")
+    params = VaultRekeyParams(change="removeSlot", slot_id=matches[0].id)
+    _show_slots(daemon.call(_METHOD, params, VaultRekeyResult).vault)
 
 
 @rekey.command()
 @with_daemon
 def root(daemon: Daemon) -> None:
-    """Put the vault under a new root key."""
+    """Renew the root key of the vault."""
     _renew(daemon, "rootKey")
 
 
 @rekey.command()
 @with_daemon
 def data(daemon: Daemon) -> None:
-    """Seal every stored key under a new key of its account."""
+    """Renew the data keys, under which the stored keys are encrypted."""
     params = VaultRekeyParams(change="dataKeys")
-    _done(daemon.call(_METHOD, params, VaultRekeyResult).vault)
+    _show_slots(daemon.call(_METHOD, params, VaultRekeyResult).vault)
 
 
 @rekey.command(name="all")
 @with_daemon
 def everything(daemon: Daemon) -> None:
-    """Renew the root key and every account's key."""
+    """Renew the root key and the data keys."""
     _renew(daemon, "everything")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _SlotChange:
     change: RekeyChange
     kind: SlotKind
     accept_risk: str | None
@@ -129,48 +129,48 @@ class _Asked:
     by_code: bool
 
 
-def _add(daemon: Daemon, asked: _Asked) -> None:
-    accept_risk = accepted(asked.kind, asked.accept_risk)
-    recipient = Recipient() if asked.kind == "recoveryCode" else None
-    if asked.by_code:
-        with_recovery_code(daemon)
+def _add(daemon: Daemon, slot: _SlotChange) -> None:
+    accept_risk = require_acceptance(slot.kind, slot.accept_risk)
+    recipient = RecoveryCodeRecipient() if slot.kind == "recoveryCode" else None
+    if slot.by_code:
+        unlock_with_recovery_code(daemon)
     else:
-        _open(daemon)
+        _unlock(daemon)
     passphrase = None
-    if asked.kind == "passphrase":
-        passphrase = daemon.sealed(phrases().new(), method=_METHOD, field="newPassphrase")
+    if slot.kind == "passphrase":
+        passphrase = daemon.sealed(passphrase_source().new(), method=_METHOD, field="newPassphrase")
     params = VaultRekeyParams(
-        change=asked.change,
-        kind=asked.kind,
+        change=slot.change,
+        kind=slot.kind,
         accept_risk=accept_risk,
-        key_file=asked.key_file,
+        key_file=slot.key_file,
         new_passphrase=passphrase,
         recipient_public_key=recipient.public_key if recipient else None,
     )
     result = daemon.call(_METHOD, params, VaultRekeyResult)
-    _done(result.vault)
+    _show_slots(result.vault)
     if recipient:
         recipient.show(daemon, _METHOD, result.recovery_code)
 
 
 def _renew(daemon: Daemon, change: RekeyChange) -> None:
-    """Renew the root key: what only a person knows must be given again for its slots."""
+    """Renew the root key; passphrase and recovery code are needed again for their slots."""
     vault = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
     kinds = {slot.kind for slot in vault.slots}
-    text = _open(daemon)
+    text = _unlock(daemon)
     if text is None and "passphrase" in kinds:
-        text = phrases().current()
+        text = passphrase_source().current()
     passphrase = text and daemon.sealed(text, method=_METHOD, field="passphrase")
     code, recipient = None, None
     if "recoveryCode" in kinds:
         if not sys.stdin.isatty():
             raise click.UsageError(
-                "the vault has a recovery code, which is asked for on a terminal; there is none"
+                "the vault has a recovery code, and there is no terminal to ask for it on"
             )
-        if click.confirm("Keep the recovery code that there is?", default=True, err=True):
-            code = daemon.sealed(ask_recovery_code(), method=_METHOD, field=FIELD)
+        if click.confirm("Keep the present recovery code?", default=True, err=True):
+            code = daemon.sealed(ask_recovery_code(), method=_METHOD, field=RECOVERY_CODE_FIELD)
         else:
-            recipient = Recipient()
+            recipient = RecoveryCodeRecipient()
     params = VaultRekeyParams(
         change=change,
         passphrase=passphrase or None,
@@ -178,16 +178,20 @@ def _renew(daemon: Daemon, change: RekeyChange) -> None:
         recipient_public_key=recipient.public_key if recipient else None,
     )
     result = daemon.call(_METHOD, params, VaultRekeyResult)
-    _done(result.vault)
+    _show_slots(result.vault)
     if recipient:
         recipient.show(daemon, _METHOD, result.recovery_code)
 
 
-def _open(daemon: Daemon) -> str | None:
-    """Open the vault before anything new is asked for; returns the passphrase that was needed."""
+def _unlock(daemon: Daemon) -> str | None:
+    """Unlock the vault if it needs a passphrase; return the passphrase, or None."""
     vault = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
-    return with_passphrase(daemon, phrases())[1] if vault.reason == "passphraseNeeded" else None
+    return (
+        unlock_with_passphrase(daemon, passphrase_source())[1]
+        if vault.reason == "passphraseNeeded"
+        else None
+    )
 
 
-def _done(vault: VaultInfo) -> None:
+def _show_slots(vault: VaultInfo) -> None:
     terminal.facts((slot.kind, f"{slot.id} {slot.state}") for slot in vault.slots)

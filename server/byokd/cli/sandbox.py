@@ -1,8 +1,4 @@
-"""`byokd sandbox`: providers on this machine, to try byokd or an extension without any key.
-
-Knows how they are started and what a person needs to reach them. Must not know what they answer,
-nor the daemon: this command starts none.
-"""
+"""`byokd sandbox`: simulated providers on this machine. It starts no daemon."""
 
 from __future__ import annotations
 
@@ -15,21 +11,21 @@ import click
 from byokd.cli import terminal
 
 _REACHED = """
-Each provider has a base URL of its own, printed at the start: give it to `byokd keys add PROVIDER
---base-url URL`, or to any other client of that provider. Any key that begins with sandbox-key- is
-good; of an AWS key the id and the secret are the same text. Models end in sandbox-echo,
+Each provider has its own base URL, printed at the start. Use it with `byokd keys add PROVIDER
+--base-url URL` or with any other client of that provider. Every key that begins with sandbox-key-
+is accepted; the id and the secret of an AWS key are the same text. Model names end in sandbox-echo,
 sandbox-reasoning, sandbox-tools, sandbox-agent, sandbox-citations, sandbox-json, sandbox-burst-1000
-or sandbox-paced-20hz-40; whatever stands before that chooses the family, such as
+or sandbox-paced-20hz-40; a prefix chooses the model family, such as
 claude-sonnet-4-5-sandbox-agent.
 
 Faults are models too: sandbox-fault-401 to -503, sandbox-fault-429-7 (with Retry-After: 7),
 sandbox-fault-no-funds, -overflow, -overloaded, sandbox-cut, sandbox-garbage, sandbox-silent,
 sandbox-slow-head-200, sandbox-error-in-200, sandbox-html.
 
-With --replay, a folder of recordings is served instead: DIR/PROVIDER/NAME/ holds request.json
-(method, path), response.json (status, headers, chunk_sizes) and body.bin. Whatever is asked under
-/PROVIDER/NAME gets that recording, so a base URL of http://127.0.0.1:PORT/PROVIDER/NAME/v1 makes a
-client that adds /chat/completions meet the answer recorded there. Nothing checks a key.
+With --replay, recorded answers are served instead: DIR/PROVIDER/NAME/ holds request.json
+(method, path), response.json (status, headers, chunk_sizes) and body.bin. Every request under
+/PROVIDER/NAME gets that recording; use http://127.0.0.1:PORT/PROVIDER/NAME/v1 as base URL of a
+client that adds /chat/completions. Keys are not checked.
 """
 
 
@@ -43,7 +39,7 @@ client that adds /chat/completions meet the answer recorded there. Nothing check
     help="Serve recorded answers from this folder.",
 )
 def sandbox(port: int, recordings: Path | None) -> None:
-    """Run simulated providers on this machine, until interrupted."""
+    """Run simulated providers on this machine until you interrupt it."""
     try:
         if recordings is None:
             asyncio.run(_simulate(port))
@@ -71,16 +67,16 @@ async def _replay(recordings: Path, port: int) -> None:
 
     stop = told_to_stop()
     async with Replay(recordings, port=port) as running:
-        terminal.say("any key will do; more: byokd sandbox --help; stop: ctrl-c")
+        terminal.say("every key is accepted; more: byokd sandbox --help; stop: ctrl-c")
         _show(running.recordings())
         await stop.wait()
 
 
 def _show(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print one line for each: two columns that are read, one that is copied."""
+    """Print one line for each row, with the first two columns aligned."""
     rows = tuple(rows)
     first, second = (max((len(row[n]) for row in rows), default=0) for n in (0, 1))
     for name, url, more in rows:
         terminal.show(f"{name:<{first}}  {url:<{second}}  {more}".rstrip())
     if not rows:
-        terminal.say("nothing to serve here")
+        terminal.say("this folder has no recordings")

@@ -1,7 +1,4 @@
-"""`byokd schema`: the contract as files, for whoever writes a client.
-
-Knows where to put them. Must not know what is in them.
-"""
+"""`byokd schema`: write the contract as files, for authors of clients."""
 
 from __future__ import annotations
 

@@ -1,12 +1,8 @@
-"""What reaches a person's terminal, and how it looks there.
+"""Output to the terminal: results, messages, errors and tables.
 
-Knows which characters are safe to show, and the form of errors and tables. Must not know the
-daemon. The rules of this file:
-
-- A text that came from a provider, a model or a file passes `clean()` before it is shown.
-- Results go to stdout, everything else to stderr, so that a pipe carries the result alone.
-- An error is one line `error: …` and, where something would help, one line `hint: …`: lower case,
-  no full stop, no colour needed to understand it.
+- Text from a provider, a model or a file passes `clean()` before it is shown.
+- Results go to stdout, everything else to stderr.
+- An error is a line `error: …` and, if there is one, a line `hint: …`; lower case, no full stop.
 """
 
 from __future__ import annotations
@@ -27,8 +23,8 @@ from rich.text import Text
 from byokd.core.limits import TERMINAL_MARKS_MAX
 from byokd.protocol.base import Value
 
-# Without these two, joined scripts such as Persian and joined emoji fall apart; they move nothing.
-_KEPT = frozenset("\n\t\u200c\u200d")
+# The last two join letters of scripts such as Persian, and emoji.
+_ALLOWED_CONTROLS = frozenset("\n\t\u200c\u200d")
 _LONGEST_ID = 30
 _WIDEST = 1000
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -37,32 +33,31 @@ _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 
 def clean(text: str) -> str:
-    """Return the text without any character that acts on a terminal instead of being shown.
+    """Return the text without characters that control the terminal.
 
-    Gone are C0 and C1 controls but line feed and tab (ESC and the eight-bit CSI and OSC among
-    them), and Unicode's invisible ones: bidi marks and overrides, tags, zero-width characters,
-    line separators, lone surrogates. What is left of an escape sequence is plain, harmless text.
-    Of many combining marks in a row, which would paint over other lines, the first few are left.
+    Removes C0 and C1 controls except line feed and tab, and invisible Unicode characters: bidi
+    marks and overrides, tags, zero-width characters, line separators, lone surrogates. Of combining
+    marks in a row only the first `TERMINAL_MARKS_MAX` stay.
     """
     return Cleaner().feed(text)
 
 
 class Cleaner:
-    """Cleans a text that comes in pieces, as `clean` does a whole one."""
+    """`clean` for a text that comes in pieces."""
 
     def __init__(self) -> None:
-        self._marks = 0  # in a row, so far
+        self._marks = 0  # combining marks in a row
 
     def feed(self, piece: str) -> str:
-        """Return what of a piece is shown."""
+        """Return the cleaned piece."""
         if piece.isascii() and piece.isprintable():
             self._marks = 0 if piece else self._marks
             return piece
-        return "".join(filter(self._takes, piece))
+        return "".join(filter(self._is_shown, piece))
 
-    def _takes(self, character: str) -> bool:
+    def _is_shown(self, character: str) -> bool:
         category = _category(character)
-        if category in _HIDDEN_CATEGORIES and character not in _KEPT:
+        if category in _HIDDEN_CATEGORIES and character not in _ALLOWED_CONTROLS:
             return False
         self._marks = self._marks + 1 if category in _MARKS else 0
         return self._marks <= TERMINAL_MARKS_MAX
@@ -72,22 +67,22 @@ _category = lru_cache(maxsize=4096)(unicodedata.category)
 
 
 def line(text: str) -> str:
-    """Return the cleaned text on one line: a label must not draw a second row of a table."""
+    """Return the cleaned text on one line."""
     return " ".join(clean(text).split())
 
 
 def out() -> Console:
-    """Return stdout as a console; made anew, because tests and pipes change what stdout is."""
+    """Return a console for stdout as it is now."""
     return Console(markup=False, highlight=False, emoji=False)
 
 
 def err() -> Console:
-    """Return stderr as a console."""
+    """Return a console for stderr as it is now."""
     return Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def say(text: str = "", *, dim: bool = False) -> None:
-    """Tell a person something that is not the result."""
+    """Print a message that is not the result."""
     err().print(Text(clean(text), style="dim" if dim else ""), soft_wrap=True)
 
 
@@ -97,7 +92,7 @@ def show(text: str) -> None:
 
 
 def fail(error: str, hint: str | None = None) -> None:
-    """Print an error and what would help."""
+    """Print an error and a hint."""
     sys.stdout.flush()
     say(f"error: {line(error)}")
     if hint:
@@ -111,10 +106,13 @@ def table(
     whole: int = 1,
     copied: bool = False,
 ) -> None:
-    """Print rows under their headings; what does not fit is folded, never cut.
+    """Print a table; cells that do not fit are wrapped, never cut.
 
-    The first `whole` columns, which a person compares, stay in one piece while they are short. With
-    `copied` the first one does at any length, and its line may be longer than the terminal is wide.
+    Args:
+        columns: the headings.
+        rows: the cells of each row; None is shown as "-".
+        whole: how many of the first columns are not wrapped if they are short.
+        copied: do not wrap the first column at any length, so that it can be copied.
     """
     rows = tuple(rows)
     drawn = Table(
@@ -140,7 +138,7 @@ def _widest(rows: Sequence[Sequence[str | None]], column: int) -> int:
 
 
 def facts(pairs: Iterable[tuple[str, str | None]]) -> None:
-    """Print names and values in two columns; what is not known is left out."""
+    """Print names and values in two columns; empty values are left out."""
     drawn = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     drawn.add_column(style="bold", no_wrap=True)
     drawn.add_column(overflow="fold")
@@ -151,13 +149,13 @@ def facts(pairs: Iterable[tuple[str, str | None]]) -> None:
 
 
 def when(at_ms: int | None) -> str | None:
-    """Return a time of day as a person reads it, in their own zone."""
+    """Return a date and time in the local time zone."""
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def show_json(items: Iterable[Value]) -> None:
-    """Print values of the contract as one JSON array, in the words of the wire."""
+    """Print values of the contract as a JSON array, with their wire names."""
     values = [item.model_dump(mode="json", by_alias=True) for item in items]
     sys.stdout.write(json.dumps(values, indent=2) + "\n")

@@ -1,50 +1,53 @@
-"""What a command does when the vault turns out to be locked: it asks the person, and tries again.
+"""Unlocks the vault for a command: with its passphrase or its recovery code.
 
-Knows which reasons a person can help with here. Must not know any command. Every command has a
-daemon of its own, so a vault under a passphrase is locked each time.
+Every command has its own daemon, so a vault under a passphrase is locked each time.
 """
 
 from __future__ import annotations
 
 from byokd.cli import terminal
 from byokd.cli.client import Daemon, DaemonError
-from byokd.cli.phrases import Phrases, ask_recovery_code
+from byokd.cli.passphrases import PassphraseSource, ask_recovery_code
 from byokd.protocol.errors import ErrorData
 from byokd.protocol.vault import VaultInfo, VaultResult, VaultUnlockParams
 
 _METHOD = "vault/unlock"
 
 
-def opens(daemon: Daemon, data: ErrorData, phrases: Phrases) -> bool:
-    """Open the vault if all it needs is its passphrase; tells whether to ask again."""
-    if reason_of(data) != "passphraseNeeded" or not phrases.there:
+def unlock_if_possible(daemon: Daemon, data: ErrorData, passphrases: PassphraseSource) -> bool:
+    """Unlock the vault if it only needs its passphrase; return whether it is open now."""
+    if error_reason(data) != "passphraseNeeded" or not passphrases.available:
         return False
-    with_passphrase(daemon, phrases)
+    unlock_with_passphrase(daemon, passphrases)
     return True
 
 
-def with_passphrase(daemon: Daemon, phrases: Phrases) -> tuple[VaultInfo, str]:
-    """Open the vault with its passphrase, which a person may mistype a few times."""
-    for left in reversed(range(phrases.tries)):
-        text = phrases.current()
+def unlock_with_passphrase(daemon: Daemon, passphrases: PassphraseSource) -> tuple[VaultInfo, str]:
+    """Unlock the vault with its passphrase; return the vault and the passphrase.
+
+    Raises:
+        DaemonError: the passphrase was wrong each time, or the vault cannot be opened.
+    """
+    for attempts_left in reversed(range(passphrases.attempts)):
+        text = passphrases.current()
         params = VaultUnlockParams(
             passphrase=daemon.sealed(text, method=_METHOD, field="passphrase")
         )
         try:
             return daemon.call(_METHOD, params, VaultResult).vault, text
         except DaemonError as error:
-            if reason_of(error.data) != "wrongPassphrase" or not left:
+            if error_reason(error.data) != "wrongPassphrase" or not attempts_left:
                 raise
             terminal.say(f"{error.data.user_message}.")
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
-def with_recovery_code(daemon: Daemon) -> VaultInfo:
-    """Open the vault with its recovery code."""
+def unlock_with_recovery_code(daemon: Daemon) -> VaultInfo:
+    """Unlock the vault with its recovery code, which the person types."""
     code = daemon.sealed(ask_recovery_code(), method=_METHOD, field="recoveryCode")
     return daemon.call(_METHOD, VaultUnlockParams(recovery_code=code), VaultResult).vault
 
 
-def reason_of(data: ErrorData) -> object:
-    """Return the typed reason in an error."""
+def error_reason(data: ErrorData) -> object:
+    """Return `details.reason` of an error, or None."""
     return data.details.get("reason") if isinstance(data.details, dict) else None

@@ -1,7 +1,4 @@
-"""`byokd vault`: where the master key lives.
-
-Knows how the choices are told. Must not know how any of them works.
-"""
+"""`byokd vault`: create, open and restore the vault, and show its protection."""
 
 from __future__ import annotations
 
@@ -12,10 +9,10 @@ import click
 
 from byokd.cli import rekey, terminal
 from byokd.cli.client import Daemon, DaemonError
-from byokd.cli.phrases import Recipient
-from byokd.cli.risks import accepted, file_option, risk_option
-from byokd.cli.start import json_option, phrases, with_daemon
-from byokd.cli.unlock import reason_of, with_passphrase, with_recovery_code
+from byokd.cli.daemon_options import json_option, passphrase_source, with_daemon
+from byokd.cli.passphrases import RecoveryCodeRecipient
+from byokd.cli.risk_acceptance import file_option, require_acceptance, risk_option
+from byokd.cli.unlock import error_reason, unlock_with_passphrase, unlock_with_recovery_code
 from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.vault import (
     KeyFilePlace,
@@ -33,7 +30,7 @@ from byokd.protocol.vault import (
 
 @click.group()
 def vault() -> None:
-    """See or choose how your keys are protected."""
+    """Show and change how your keys are protected."""
 
 
 vault.add_command(rekey.rekey)
@@ -43,7 +40,7 @@ vault.add_command(rekey.rekey)
 @json_option
 @with_daemon
 def status(daemon: Daemon, *, as_json: bool) -> None:
-    """Show whether keys can be reached, and what protects them."""
+    """Show whether the vault is open, what protects it, and its backups."""
     result = daemon.call("vault/status", VaultStatusParams(), VaultResult)
     if as_json:
         terminal.show_json([result.vault])
@@ -64,12 +61,12 @@ def status(daemon: Daemon, *, as_json: bool) -> None:
     type=click.Choice(["osKeyring", "passphrase", "keyFile", "memory"]),
     default="osKeyring",
     show_default=True,
-    help="Where the master key lives.",
+    help="What protects the master key.",
 )
 @risk_option
 @file_option
 @click.option(
-    "--recovery-code", "wants_code", is_flag=True, help="Make a recovery code, and show it once."
+    "--recovery-code", "with_code", is_flag=True, help="Create a recovery code and show it once."
 )
 @with_daemon
 def init(
@@ -78,18 +75,18 @@ def init(
     protection: Protection,
     accept_risk: str | None,
     key_file: KeyFilePlace,
-    wants_code: bool,
+    with_code: bool,
 ) -> None:
-    """Make the vault.
+    """Create the vault.
 
-    Nothing weaker than the OS keyring is ever chosen for you.
+    A protection weaker than the OS keyring is used only if you choose it.
     """
     method = "vault/initialize"
-    accept_risk = accepted(protection, accept_risk)
-    recipient = Recipient() if wants_code else None
+    accept_risk = require_acceptance(protection, accept_risk)
+    recipient = RecoveryCodeRecipient() if with_code else None
     passphrase = None
     if protection == "passphrase":
-        passphrase = daemon.sealed(phrases().new(), method=method, field="passphrase")
+        passphrase = daemon.sealed(passphrase_source().new(), method=method, field="passphrase")
     params = VaultInitializeParams(
         protection=protection,
         accept_risk=accept_risk,
@@ -105,37 +102,37 @@ def init(
 
 @vault.command()
 @click.option(
-    "--recovery-code", "by_code", is_flag=True, help="With the recovery code, which is asked for."
+    "--recovery-code", "by_code", is_flag=True, help="Use the recovery code; you are asked for it."
 )
 @click.option(
     "--accept-rollback",
     is_flag=True,
-    help="Use a store that is older than it was: you put it back yourself.",
+    help="Accept a store that is older than the last known one, if you restored it yourself.",
 )
 @with_daemon
 def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
-    """Try whether the vault opens: with its keyring's prompt, its passphrase or its recovery code.
+    """Check that the vault opens with its keyring, its passphrase or its recovery code.
 
-    Each command has a daemon of its own, so nothing stays open afterwards. That an older store was
-    accepted is remembered for all of them.
+    Each command has its own daemon, so the vault does not stay open afterwards. Accepting an older
+    store holds for every daemon.
     """
     try:
-        found = with_recovery_code(daemon) if by_code else _opened(daemon)
+        info = unlock_with_recovery_code(daemon) if by_code else _unlock(daemon)
     except DaemonError as error:
-        if not accept_rollback or reason_of(error.data) != "rollback":
+        if not accept_rollback or error_reason(error.data) != "rollback":
             raise
         params = VaultUnlockParams(accept_rollback=True)
-        found = daemon.call("vault/unlock", params, VaultResult).vault
-    show(found)
+        info = daemon.call("vault/unlock", params, VaultResult).vault
+    show(info)
 
 
-def _opened(daemon: Daemon) -> VaultInfo:
+def _unlock(daemon: Daemon) -> VaultInfo:
     try:
         return daemon.call("vault/unlock", VaultUnlockParams(), VaultResult).vault
     except DaemonError as error:
-        if reason_of(error.data) != "passphraseNeeded":
+        if error_reason(error.data) != "passphraseNeeded":
             raise
-        return with_passphrase(daemon, phrases())[0]
+        return unlock_with_passphrase(daemon, passphrase_source())[0]
 
 
 @vault.command()
@@ -143,10 +140,10 @@ def _opened(daemon: Daemon) -> VaultInfo:
 def lock(daemon: Daemon) -> None:
     """Lock the vault of this command's daemon.
 
-    Every editor has a daemon of its own, which is locked from there.
+    Every editor has its own daemon; lock it there.
     """
     show(daemon.call("vault/lock", VaultLockParams(), VaultResult).vault)
-    terminal.say("each editor has a daemon of its own: lock it from there, or close the editor")
+    terminal.say("each editor has its own daemon: lock it in the editor, or close the editor")
 
 
 @vault.command()
@@ -161,9 +158,10 @@ def lock(daemon: Daemon) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_daemon
 def restore(daemon: Daemon, source: str, *, yes: bool) -> None:
-    """Put a backup in the place of the vault.
+    """Replace the vault with a backup.
 
-    The vault as it is now is kept beside it. Keys that were stored since the backup are not in it.
+    The present vault is moved aside, not deleted. Keys that were stored after the backup are not
+    in it.
     """
     if source.isdecimal():
         params = VaultRestoreParams(number=int(source))
@@ -172,14 +170,14 @@ def restore(daemon: Daemon, source: str, *, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on; say --yes")
-        click.confirm("Go back to the vault as it was in that backup?", abort=True, err=True)
+        click.confirm("Replace the vault with that backup?", abort=True, err=True)
     result = daemon.call("vault/restore", params, VaultRestoreResult)
     terminal.facts((("restored", result.restored), ("the old vault", result.aside)))
     show(daemon.call("vault/status", VaultStatusParams(), VaultResult).vault)
 
 
 def show(info: VaultInfo) -> None:
-    """Print what is known of the vault."""
+    """Print the state and the protection of the vault."""
     terminal.facts(
         (
             ("state", info.state),
@@ -189,7 +187,7 @@ def show(info: VaultInfo) -> None:
             ("but not against", info.does_not_protect_against),
             ("reason", info.reason),
             ("hint", info.hint),
-            ("audit trail", info.audit),
+            ("audit log", info.audit),
             ("choices", ", ".join(info.choices)),
             *((slot.kind, _slot(slot)) for slot in info.slots),
         )

@@ -1,7 +1,4 @@
-"""How a command gets its daemon.
-
-Knows the options that every command shares and passes on. Must not know any command.
-"""
+"""The options that every command shares, and the daemon that they start."""
 
 from __future__ import annotations
 
@@ -13,24 +10,28 @@ from typing import Concatenate, ParamSpec, TypeVar
 import click
 
 from byokd.cli.client import Daemon
-from byokd.cli.phrases import Phrases
-from byokd.cli.unlock import opens
+from byokd.cli.passphrases import PassphraseSource
+from byokd.cli.unlock import unlock_if_possible
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """What the command line said about the daemon to start."""
+class DaemonOptions:
+    """The shared options of the command line."""
 
     data_dir: str | None = None
     config: str | None = None
     account: str | None = None
-    phrases: Phrases = field(default_factory=Phrases)
+    passphrases: PassphraseSource = field(default_factory=PassphraseSource)
 
     def daemon(self, *, allow_export: bool = False) -> Daemon:
-        """Return a daemon, not yet running; one that may export only where a person was asked."""
+        """Return a daemon that is not started yet.
+
+        Args:
+            allow_export: whether it may export keys; only after the person was asked.
+        """
         arguments: list[str] = ["--allow-export"] if allow_export else []
         if self.data_dir:
             arguments += ["--data-dir", self.data_dir]
@@ -39,25 +40,29 @@ class Start:
         return Daemon(
             arguments,
             account=self.account,
-            on_locked=lambda daemon, data: opens(daemon, data, self.phrases),
+            on_locked=lambda daemon, data: unlock_if_possible(daemon, data, self.passphrases),
         )
 
 
 def with_daemon(command: Callable[Concatenate[Daemon, P], R]) -> Callable[P, R]:
-    """Start a daemon for the command, give it as the first argument, and end it afterwards."""
+    """Start a daemon, pass it to the command as first argument, and end it afterwards."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        start = click.get_current_context().find_object(Start) or Start()
-        with start.daemon() as daemon:
+        with daemon_options().daemon() as daemon:
             return command(daemon, *args, **kwargs)
 
     return run
 
 
-def phrases() -> Phrases:
-    """Return where this command's passphrases come from."""
-    return (click.get_current_context().find_object(Start) or Start()).phrases
+def daemon_options() -> DaemonOptions:
+    """Return the shared options of the command that runs."""
+    return click.get_current_context().find_object(DaemonOptions) or DaemonOptions()
+
+
+def passphrase_source() -> PassphraseSource:
+    """Return where the passphrases of the command that runs come from."""
+    return daemon_options().passphrases
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
