@@ -48,11 +48,11 @@ _DAMAGE: dict[str, tuple[Callable[[Lines], Lines], str]] = {
         "at entry 1 (foreignStore)",
     ),
     "cut": (lambda lines: lines[:-1], "was cut off"),
-    "cut in a line": (lambda lines: [*lines[:-2], lines[-2][:20]], "line 6 is no line"),
+    "cut in a line": (lambda lines: [*lines[:-2], lines[-2][:20]], "line 6 is not part"),
     "only a head": (lambda lines: [lines[0], lines[-1]], "(truncated)"),
-    "empty": (lambda _: [], "line 1 is no line"),
-    "something else": (lambda _: ['{"form": "diary/1"}'], "is not an exported audit trail"),
-    "no entries": (lambda lines: [lines[0], '{"a": 1}', *lines[1:]], "is no entry of"),
+    "empty": (lambda _: [], "line 1 is not part"),
+    "something else": (lambda _: ['{"form": "diary/1"}'], "is not an exported audit log"),
+    "no entries": (lambda lines: [lines[0], '{"a": 1}', *lines[1:]], "is not an entry of"),
 }  # fmt: skip
 
 
