@@ -1,7 +1,7 @@
-"""Reads the facts in an entry of a model list, in all spellings across providers.
+"""Reads the facts in an entry of a model list, in all known spellings.
 
-Which provider an entry comes from is not known, because a custom base URL may serve any form. A
-fact that is not stated is None.
+A custom base URL may serve any form, so the provider is not known here. A fact that is not
+stated is None.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def context_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None
 
 
 def _by_architecture(item: JsonObject) -> int | None:
-    """Read a field that llama.cpp's file format names after the model's architecture."""
+    """Read a field that llama.cpp names after the model's architecture."""
     info = item.get("model_info")
     if not isinstance(info, dict):
         return None
@@ -144,7 +144,7 @@ def tools(item: JsonObject, place: str | None = None) -> bool | None:
 
 
 def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
-    """Tell whether the model can reason before it answers."""
+    """Tell whether the model can reason."""
     if (pointed := _pointed(item, place, "reasoning")) is not None:
         return pointed
     stated = _flag(item, _REASONING)
@@ -158,7 +158,7 @@ def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
 
 
 def chat(item: JsonObject) -> bool | None:
-    """Tell whether the entry states that the model chats."""
+    """Tell whether the model chats."""
     stated = _flag(item, ("/capabilities/completion_chat", "/capabilities/chat_completion"))
     if stated is not None:
         return stated
@@ -275,7 +275,7 @@ def _unit_price(listed: Json) -> ListedPrice | None:
 
 
 def _served_price(item: JsonObject) -> ListedPrice | None:
-    """Return the price of a router's model if all its hosts have the same, else None."""
+    """Return the price of a router's model if all its hosts have the same."""
     prices = {price(entry) for entry in _served(item) if "pricing" in entry}
     return prices.pop() if len(prices) == 1 else None
 
@@ -301,7 +301,7 @@ def _flag(item: JsonObject, places: Iterable[str]) -> bool | None:
 
 
 def _pointed(item: JsonObject, place: str | None, word: str) -> bool | None:
-    """Read the value at the record's pointer: a flag, or features in which `word` is searched."""
+    """Read the record's pointer: a flag, or features in which `word` is searched."""
     value = at_pointer(item, place) if place is not None else None
     if isinstance(value, bool):
         return value
@@ -311,7 +311,6 @@ def _pointed(item: JsonObject, place: str | None, word: str) -> bool | None:
 
 
 def _featured(item: JsonObject, wanted: set[str]) -> bool | None:
-    """Tell whether a list of features names one of these; None where there is no list."""
     features = _features(item)
     return None if features is None else bool(features & wanted)
 
@@ -323,6 +322,6 @@ def _features(item: JsonObject) -> set[str] | None:
 
 
 def words(value: Json) -> set[str]:
-    """Return the lower-case words of a text, a list of texts, or a flag (`true`, `false`)."""
+    """Return the lower-case words of a text, a list of texts, or a flag."""
     listed = value if isinstance(value, list) else [value]
     return {str(word).lower() for word in listed if isinstance(word, str | bool)}

@@ -40,17 +40,9 @@ _CURSOR_MAX_CHARS: Final = 2048
 class ListedModel:
     """One model as the provider lists it; None for what the list does not state.
 
-    Attributes:
-        id: for `chat/send`.
-        name: for people.
-        context_tokens: input and output together, or the input alone if only that is stated.
-        output_tokens: the most tokens of one answer.
-        input_modalities: such as `text`, `image`, `file`, `audio`.
-        tools: whether it calls tools.
-        reasoning: whether it can reason before it answers.
-        chat: whether it chats; lists also hold embedding and audio models.
-        price: per million tokens.
-        deprecated: whether its end is announced.
+    `context_tokens` counts input and output, or the input alone if only that is stated.
+    `output_tokens` is the most of one answer. Lists also hold models that do not `chat`. The
+    price is per million tokens.
     """
 
     id: str
@@ -67,7 +59,7 @@ class ListedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelPage:
-    """One page of a list, and the cursor of the next page."""
+    """One page of a list, and the cursor of the next."""
 
     models: tuple[ListedModel, ...]
     next_cursor: str | None = None
@@ -85,15 +77,7 @@ def models_request(
     """Return the request for a page of a list, without its credential.
 
     Where the record has the list on a companion origin only, a key with another base URL gets
-    `/models` under that.
-
-    Args:
-        provider: the record.
-        base_url: of the key.
-        fields: the key's plain fields, for templates.
-        cursor: of this page; None for the first.
-        at_default_origin: whether a companion origin may be used; see `probe_request`.
-        list_record: one of the record's further lists; None for the first one.
+    `/models` under that. `list_record` is one of the record's further lists, None the first.
 
     Raises:
         InvalidParams: a template cannot be filled.
@@ -115,8 +99,7 @@ def models_request(
 def read_models(provider: Provider, body: bytes, *, list_record: Models | None = None) -> ModelPage:
     """Return a page of models: at most `MODELS_MAX`, each id once, without unreadable entries.
 
-    Where the record finds no list, the known forms are tried, because a custom base URL may serve
-    another one.
+    Where the record finds no list, the known forms are tried: a custom base URL may serve another.
 
     Raises:
         ProviderError: the body has no known form of a list.
@@ -155,7 +138,7 @@ def detail_request(provider: Provider, base_url: str, model_id: str) -> HttpRequ
 
 
 def read_detail(provider: Provider, model_id: str, body: bytes) -> ListedModel:
-    """Return what an answer states about a model; only its id if it is no JSON object."""
+    """Return the facts in an answer; only the id if it is no JSON object."""
     try:
         document: Json = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -166,7 +149,7 @@ def read_detail(provider: Provider, model_id: str, body: bytes) -> ListedModel:
 
 
 def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
-    """Return the model with its missing facts taken from the other one."""
+    """Return the model with its missing facts taken from the other."""
     missing = [
         field.name for field in dataclass_fields(model) if getattr(model, field.name) is None
     ]
@@ -174,7 +157,7 @@ def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
 
 
 def count_models(provider: Provider, document: Json, pointer: str | None) -> int | None:
-    """Return the number of models in a probe's answer (at `pointer`); None if it lists none."""
+    """Return the number of models in a probe's answer (at `pointer`), None if it lists none."""
     if pointer is not None:
         value = at_pointer(document, pointer)
         if isinstance(value, list):
@@ -234,7 +217,6 @@ def _name(record: Models, item: JsonObject, model_id: str) -> str | None:
 
 
 def _chat(record: Models, item: JsonObject, model_id: str) -> bool | None:
-    """Tell whether a model chats: by the kinds in the record, else by the entry's own facts."""
     if record.non_chat_pattern and _compiled(record.non_chat_pattern).search(model_id):
         return False
     kind = at_pointer(item, record.kind) if record.kind is not None else None
@@ -256,8 +238,8 @@ def _first_text(item: JsonObject, places: Iterable[str]) -> str | None:
 def _next_cursor(record: Models, document: Json) -> str | None:
     """Return the cursor of the next page.
 
-    `has_more: false` ends a list although it has a cursor (Anthropic). Where pages are numbered,
-    the next number follows until the count is reached (Cloudflare's `result_info`).
+    `has_more: false` ends a list although it has a cursor (Anthropic). Numbered pages continue
+    until their count is reached (Cloudflare's `result_info`).
     """
     if not isinstance(document, dict) or record.next_query is None:
         return None

@@ -48,13 +48,8 @@ _HINTED: Final = frozenset({"validRestricted", "noFunds", "invalid", "wrongRegio
 class ProbeReading:
     """What the answer to a probe means.
 
-    Attributes:
-        verdict: about the key.
-        message: a sentence for a person.
-        models_seen: how many models the answer lists; None if it lists none.
-        details: the facts that the record names, such as a balance.
-        fault: how the classifier reads an error, None if there is none; its health class counts
-            for the soft-disable.
+    `models_seen` is None if it lists none. `details` are the facts that the record names, such as
+    a balance. The health class of `fault` counts for the soft-disable.
     """
 
     verdict: Verdict
@@ -72,16 +67,10 @@ def probe_request(
     at_default_origin: bool,
     probe: Probe | None = None,
 ) -> HttpRequest:
-    """Return the record's probe, without its credential.
+    """Return a probe, without its credential; the record's own if `probe` is None.
 
-    Args:
-        provider: the record.
-        base_url: of the key.
-        fields: the key's plain fields, for templates.
-        at_default_origin: whether the key's origin is the record's own. Only then a companion
-            origin may be used: a key that was stored for a gateway must go nowhere else.
-        probe: the record's probe (None) or one of its fallbacks. One that is not possible at this
-            origin is replaced by the model list.
+    A probe on a companion origin needs `at_default_origin`: a key that was stored for a gateway
+    must go nowhere else. One that is not possible at this origin is replaced by the model list.
 
     Raises:
         InvalidParams: a template cannot be filled.
@@ -101,7 +90,7 @@ def probe_request(
 
 
 def record_headers(provider: Provider) -> Headers:
-    """Return the headers of every request to this provider that expects JSON."""
+    """Return the headers of every request that expects JSON."""
     return Headers([("accept", "application/json"), *provider.headers.items()])
 
 
@@ -112,12 +101,6 @@ def read_probe(
 
     An answer that is not the provider's (a web page, a proxy) or that failed (5xx, a time limit)
     is `unknown` or `unreachable`, never `invalid`.
-
-    Args:
-        provider: the record.
-        head: of the answer.
-        body: of the answer.
-        probe: what was sent: the record's probe (None) or one of its fallbacks.
     """
     probe = probe or provider.probe
     document = _document(body) if head.status in _OK else None

@@ -34,11 +34,8 @@ async def probe_connection(
 ) -> AsyncGenerator[Step, None]:
     """Yield each step once it is done; the first that fails is the last.
 
-    Args:
-        url: of the provider.
-        tls: the certificate authorities to trust.
-        proxy: used for all but loopback origins; then DNS and TCP lead to the proxy.
-        timeout_ms: for each step.
+    With a proxy (for all but loopback origins) DNS and TCP lead to the proxy. `timeout_ms` is for
+    each step.
     """
     connection = _Connection(URL(url), tls, proxy, timeout_ms)
     names: tuple[StepName, ...] = ("dns", "tcp", "tls")
@@ -53,10 +50,7 @@ async def probe_connection(
 
 
 class _Connection:
-    """One connection, built step by step.
-
-    `provider` is the URL to reach, `_next_hop` the URL to connect to: the proxy's, if there is one.
-    """
+    """One connection, built step by step, to `provider` or by way of a proxy (`_next_hop`)."""
 
     def __init__(
         self, provider: URL, tls: ssl.SSLContext, proxy: str | None, timeout_ms: int
@@ -145,7 +139,6 @@ class _Connection:
     async def _open_tunnel(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Ask the proxy for a tunnel to the provider; raises `NetworkFailed` if it refuses."""
         authority = f"{self.provider.host}:{self.provider.port}"
         lines = [
             f"CONNECT {authority} HTTP/1.1",
@@ -183,7 +176,7 @@ def _proxy_refusal(status: int | None) -> NetworkFailed:
 
 
 def _certificate(writer: asyncio.StreamWriter) -> JsonObject:
-    """Return the TLS version, and the issuer and end (ms) of the provider's certificate."""
+    """Return the TLS version, and the certificate's issuer and end (ms)."""
     ssl_object = writer.get_extra_info("ssl_object")
     certificate: dict[str, object] = writer.get_extra_info("peercert") or {}
     details: JsonObject = {"protocol": ssl_object.version() if ssl_object is not None else None}

@@ -183,12 +183,8 @@ _OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
 def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
     """Return the error for an exception that was raised before the head.
 
-    Raise it outside the `except` block: inside, the exception would become its context.
-
-    Args:
-        exc: what was raised; the exceptions that caused it are read too.
-        proxied: whether the request went through a proxy. Then the proxy resolves the provider's
-            name, and the name that could not be resolved here is the proxy's.
+    Raise it outside the `except` block: inside, the exception would become its context. Where the
+    request is `proxied`, the proxy resolves the provider's name, so a DNS failure is the proxy's.
     """
     chain = list(_chain(exc))
     cause = _cause(chain)
@@ -238,12 +234,12 @@ def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
 
 
 def dns_failure() -> NetworkFailed:
-    """Return the error for a name that could not be resolved, or not in time."""
+    """Return the error for a name that cannot be resolved."""
     return NetworkFailed(_NETWORK["dns"], details={"reason": "dns"})
 
 
 def forbidden_address_failure() -> NetworkFailed:
-    """Return the error for a name that resolves only to forbidden addresses."""
+    """Return the error for a name with forbidden addresses only."""
     return NetworkFailed(
         "the provider's name leads to an address where no provider can be;"
         " check the base URL and this network's name server",
@@ -253,22 +249,22 @@ def forbidden_address_failure() -> NetworkFailed:
 
 
 def proxy_failure() -> NetworkFailed:
-    """Return the error for a proxy that cannot be resolved or reached."""
+    """Return the error for a proxy that cannot be reached."""
     return NetworkFailed(_NETWORK["proxy"], details={"reason": "proxy"})
 
 
 def body_failure() -> ByokdError:
-    """Return the error for any exception while the body is read."""
+    """Return the error for an exception while the body is read."""
     return StreamInterrupted("the provider's answer broke off; try again")
 
 
 def first_byte_failure() -> ByokdError:
-    """Return the error for a head that did not arrive in time."""
+    """Return the error for a head that is late."""
     return _OTHER["firstByte"]()
 
 
 def idle_failure() -> TimedOut:
-    """Return the error for a body that stopped arriving before its end."""
+    """Return the error for a body that stopped before its end."""
     return TimedOut(
         "the provider stopped in the middle of its answer; try again", details={"phase": "idle"}
     )

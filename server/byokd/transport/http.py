@@ -40,9 +40,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 class HttpTransport:
     """The HTTP client of the daemon. Opens nothing until the first request.
 
-    Args:
-        extra_ca_file: further certificate authorities, from the user's configuration.
-        proxy: used for all but loopback origins, from the user's configuration.
+    `proxy` is used for all but loopback origins.
 
     Raises:
         OSError: the extra CA file cannot be read.
@@ -62,7 +60,7 @@ class HttpTransport:
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AsyncIterator[_HttpStream]:
-        """Send and yield the answer once its head has arrived; see `Transport`."""
+        """See `Transport`."""
         client = _client(self._tls, self._proxy, keep_alive=False) if fresh else self._client
         try:
             response = await self._send(client, request, timeouts)
@@ -85,10 +83,10 @@ class HttpTransport:
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Send and read the whole answer; see `Transport`.
+        """See `Transport`.
 
         Raises:
-            TimedOut: also with phase `idle`, if the body stops arriving before its end.
+            TimedOut: also with phase `idle`, if the body stops before its end.
         """
         async with self.stream(
             request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
@@ -98,7 +96,7 @@ class HttpTransport:
             )
 
     def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
-        """Check the connection to a URL; see `ConnectionProbe`."""
+        """See `ConnectionProbe`."""
         return probe_connection(url, self._tls, self._proxy)
 
     async def aclose(self) -> None:
@@ -136,7 +134,7 @@ class _HttpStream:
         self._body_max_bytes = body_max_bytes
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives; see `HttpStream`."""
+        """See `HttpStream`."""
         assert isinstance(self._response.stream, httpx.AsyncByteStream)  # noqa: S101
         left = self._body_max_bytes
         try:
@@ -166,7 +164,7 @@ def _client(tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> http
 
 
 def _outgoing(request: HttpRequest, timeouts: Timeouts) -> httpx.Request:
-    """Return the request for httpx, without headers that httpx or aiohttp would add."""
+    """Return the request for httpx, without the headers that libraries add."""
     for name, value in request.headers:
         if not _HEADER_VALUE.fullmatch(value):
             raise Unsupported(
@@ -196,14 +194,14 @@ def _outgoing(request: HttpRequest, timeouts: Timeouts) -> httpx.Request:
 
 
 async def _slices(body: bytes) -> AsyncIterator[bytes]:
-    """Yield a large body in slices, so that other streams get their turn in between."""
+    """Yield a large body in slices: other streams get their turn in between."""
     view = memoryview(body)
     for start in range(0, len(body), _UPLOAD_SLICE_BYTES):
         yield bytes(view[start : start + _UPLOAD_SLICE_BYTES])
 
 
 async def _with_idle_timeout(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the chunks; raises `TimedOut` if one is later than the idle timeout after the last."""
+    """Yield the chunks; raises `TimedOut` if one is later than the idle timeout."""
     while True:
         with anyio.move_on_after(CONTENT_IDLE_TIMEOUT_MS / 1000) as idle:
             chunk = await anext(chunks, b"")

@@ -76,7 +76,7 @@ class Transport(Protocol):
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Send and read the whole answer; a long body of an error status is cut, not refused."""
+        """Send and read the whole answer; a long body of an error status is cut."""
         ...
 
     async def aclose(self) -> None:
@@ -91,13 +91,8 @@ StepName: TypeAlias = Literal["dns", "tcp", "tls"]
 class Step:
     """One step of a connection to a provider.
 
-    Attributes:
-        name: which step.
-        target: `host:port`; the proxy's for `dns` and `tcp`, if there is a proxy.
-        proxied: whether a proxy is used.
-        duration_ms: how long it took, whether it failed or not.
-        details: the addresses; the one that answered; the TLS version and the certificate.
-        error: why it failed, or None.
+    `target` is `host:port`, the proxy's for `dns` and `tcp` if there is one. `details` hold the
+    addresses, the one that answered, or the TLS version and the certificate.
     """
 
     name: StepName

@@ -31,13 +31,7 @@ _AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
 class AiohttpNetwork(httpx.AsyncBaseTransport):
-    """Sends httpx requests over aiohttp, in HTTP/1.1. Raises aiohttp's exceptions as they are.
-
-    Args:
-        tls: the certificate authorities to trust.
-        proxy: URL of a proxy for all but loopback origins, with credentials if it needs them.
-        keep_alive: whether a connection may serve another request.
-    """
+    """Sends httpx requests over aiohttp, in HTTP/1.1. Raises aiohttp's exceptions."""
 
     def __init__(self, tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> None:
         self._tls = tls
@@ -74,7 +68,6 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        """Open a session in the running event loop."""
         keep_alive_s = KEEP_ALIVE_MS / 1000 if self._keep_alive else None
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -99,8 +92,7 @@ class _Response(aiohttp.ClientResponse):
     def close(self) -> None:
         """Drop the connection at once.
 
-        Closing TLS waits for the peer's goodbye; meanwhile a provider in the middle of a stream
-        goes on sending, and charging.
+        Closing TLS waits for the peer's goodbye; a provider would go on sending, and charging.
         """
         if self.connection is not None and self.connection.transport is not None:
             self.connection.transport.abort()
@@ -110,8 +102,8 @@ class _Response(aiohttp.ClientResponse):
 class _Body(httpx.AsyncByteStream):
     """The raw bytes of a body.
 
-    aiohttp closes a connection with wrong chunk framing without an error for the reader of the body
-    (seen in 3.14.5). So the end of the connection is taken for the end of the body, as an error.
+    aiohttp closes a connection with wrong chunk framing without an error for the reader of the
+    body (seen in 3.14.5), so the end of the connection becomes an error here.
     """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -156,15 +148,11 @@ class _Body(httpx.AsyncByteStream):
 class Resolver(AbstractResolver):
     """The operating system's resolver, without forbidden addresses.
 
-    A name is resolved once, and the connection goes to the address that was checked, so that a
-    changing answer (DNS rebinding) has no effect. Plain http is allowed to `localhost` only, whose
-    addresses must all be loopback: else the key would cross a network unencrypted. Any other name
-    is reached with TLS, whose certificate also protects it on a private network or on this machine,
-    where some companies run gateways. Link-local and metadata addresses are removed.
-
-    Args:
-        proxy: the host of the person's proxy; its addresses are not checked.
-        system: a resolver to use instead of the operating system's.
+    A name is resolved once and the checked address is connected to, so DNS rebinding has no
+    effect. Plain http is allowed to `localhost` only, whose addresses must all be loopback: else
+    the key would cross a network unencrypted. Any other name needs TLS, whose certificate also
+    protects it on private networks and on this machine. The addresses of the person's `proxy` are
+    not checked.
     """
 
     def __init__(self, proxy: str | None = None, system: AbstractResolver | None = None) -> None:
@@ -193,13 +181,13 @@ class Resolver(AbstractResolver):
 
 
 def _retrieve_exception(closed: asyncio.Future[None]) -> None:
-    """Retrieve the exception of a closed connection: asyncio logs one that nobody retrieved."""
+    """Retrieve a connection's exception: asyncio logs one that nobody retrieved."""
     if not closed.cancelled():
         closed.exception()
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is a loopback address, or a name that must resolve to one."""
+    """Return whether a host is loopback, or a name that must resolve to loopback."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -14,10 +14,9 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
     """Return the head of an answer, checked.
 
     Raises:
-        ProviderRedirect: any 3xx. Its target is neither followed nor shown, because the key would
-            go to another origin.
-        ProviderError: the headers are too long, the body is compressed although `identity` was
-            requested, or the status is a 1xx.
+        ProviderRedirect: any 3xx. Its target is not followed: the key would go to another origin.
+        ProviderError: headers too long, a compressed body although `identity` was requested, or a
+            1xx status.
     """
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     if sum(len(name) + len(value) + len(": \r\n") for name, value in pairs) > (
@@ -55,8 +54,8 @@ async def read_whole(
 ) -> HttpResponse:
     """Return the answer with its body.
 
-    The body of an error status is cut at `error_body_max_bytes`. If the connection breaks in it,
-    what has arrived is returned, because the status matters more than the break.
+    The body of an error status is cut at `error_body_max_bytes`, and returned as far as it arrived
+    if the connection breaks: the status matters more.
     """
     is_error = head.status >= HTTPStatus.BAD_REQUEST
     body = bytearray()  # not a list: a body may arrive a byte at a time

@@ -15,14 +15,8 @@ def next_delay_ms(
 
     Without a Retry-After the wait doubles from `RETRY_DELAY_BASE_MS`, and its upper half is random.
     A Retry-After is never undercut: the random part is added, so that streams that were refused
-    together do not come back together. One above `RETRY_DELAY_MAX_MS` means to give up; the client
-    sees it in the error.
-
-    Args:
-        attempt: attempts made so far.
-        retryable: whether the same request may succeed later.
-        retry_after_ms: the provider's Retry-After; negative for a date in the past.
-        random01: a random number from 0 to 1.
+    together do not come back together. One above `RETRY_DELAY_MAX_MS` means to give up; one in the
+    past is negative. `attempt` counts from 1.
     """
     if not retryable or attempt >= RETRY_ATTEMPTS_MAX:
         return None

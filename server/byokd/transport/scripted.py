@@ -51,16 +51,10 @@ class SentRequest:
 
 
 class ScriptedTransport:
-    """Returns canned responses.
+    """Returns canned responses: in order, or each from a function of its request.
 
-    Args:
-        script: the responses in order, or a function from a request to its response.
-        keep_headers: record header values, too; they may hold keys.
-
-    Attributes:
-        requests: what was sent, in order.
-        closed: how many responses were closed, at their end or before it.
-        is_closed: whether `aclose` was called.
+    `requests` is what was sent; header values are recorded with `keep_headers` only, because they
+    may hold keys. `closed` counts the responses that were closed, at their end or before it.
     """
 
     def __init__(
@@ -84,7 +78,7 @@ class ScriptedTransport:
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AsyncIterator[_ScriptedStream]:
-        """Record the request and yield the next response; see `Transport`."""
+        """Record the request and yield the next response."""
         self.requests.append(
             SentRequest(
                 method=request.method,
@@ -118,7 +112,7 @@ class ScriptedTransport:
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Record the request and return the next response whole; see `Transport`."""
+        """Record the request and return the next response whole."""
         async with self.stream(
             request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
         ) as stream:

@@ -24,10 +24,7 @@ BUNDLES: Final = (
 def client_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
     """Return a context that trusts the operating system's authorities, for TLS 1.2 and later.
 
-    Verification cannot be switched off.
-
-    Args:
-        extra_ca_file: PEM file of further authorities, from the user's configuration.
+    The authorities in `extra_ca_file` (PEM) are added. Verification cannot be switched off.
 
     Raises:
         OSError: the extra file cannot be read, or holds no certificate.

@@ -60,12 +60,9 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
-    """Send this value in a field.
+    """Send `value`, JSON text, in a field.
 
-    Attributes:
-        path: the field.
-        value: JSON text.
-        add: whether the field is added where the body has none: it was refused for its absence.
+    With `add` also where the body has no such field: it was refused for its absence.
     """
 
     path: tuple[str, ...]
@@ -97,15 +94,10 @@ Fix: TypeAlias = BodyFix | ApplyRule | ChangeSurface
 def learn(
     call: Call, encoded: Encoded, refusals: Sequence[Refusal], known: Sequence[Fix] = ()
 ) -> tuple[Fix, ...]:
-    """Return what could make the request acceptable; nothing where no fix applies.
+    """Return the fixes that could make a refused call acceptable.
 
-    Another surface comes alone, because the other fixes are about the body of this one.
-
-    Args:
-        call: the call that was refused, with its known fixes.
-        encoded: what was sent for it.
-        refusals: what the provider named as the reason.
-        known: the fixes that were applied already: a renamed cap is not renamed back.
+    A change of surface comes alone, because the other fixes are about the body of this one. A cap
+    that the `known` fixes renamed is not renamed back.
     """
     surfaces = [refusal.surface for refusal in refusals]
     for dialect in surfaces:
@@ -122,7 +114,6 @@ def learn(
 def _body_fixes(
     body: JsonObject, refusals: Sequence[Refusal], known: Sequence[Fix], *, streamed: bool
 ) -> Iterator[BodyFix]:
-    """Yield a fix for each refused parameter, the first one for each field."""
     paths = [*_optional_paths(body)]
     fixed: set[tuple[str, ...]] = set()
     for refusal in refusals:
@@ -139,7 +130,6 @@ def _body_fixes(
 
 
 def _optional_paths(holder: JsonObject, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of all optional fields in a body."""
     for name, value in holder.items():
         if name in PARAMETERS:
             yield (*above, name)
@@ -166,7 +156,6 @@ def _plain(name: str) -> str:
 def _fix_of_field(
     path: tuple[str, ...], body: JsonObject, refusal: Refusal, known: Sequence[Fix]
 ) -> BodyFix | None:
-    """Return the fix of a field that the body has, or None where none changes it."""
     value = _holder(body, path)[path[-1]]
     if refusal.value is not None:
         return SetValue(path, refusal.value) if refusal.value != to_json(value) else None
@@ -188,7 +177,6 @@ def _is_fixed(name: str, known: Sequence[Fix]) -> bool:
 
 
 def _fix_of_absence(refusal: Refusal, *, streamed: bool) -> SetValue | None:
-    """Return the fix of a field that the body lacks and the provider wants with a value."""
     if refusal.value is None or len(refusal.path) != 1:
         return None
     name = refusal.path[0]
@@ -210,10 +198,7 @@ def change_surface(call: Call, fix: ChangeSurface) -> Call:
 
 
 def fix_call(call: Call, fixes: Sequence[Fix]) -> tuple[Call, tuple[Warn, ...]]:
-    """Return the call with its learnt rules and stream, and a warning for a stream.
-
-    A rule adds its own warnings when the call is encoded. The surface is changed before.
-    """
+    """Return the call with its learnt rules and stream, and the warning for a stream."""
     warnings: list[Warn] = []
     for fix in fixes:
         if isinstance(fix, ApplyRule):
@@ -230,7 +215,6 @@ def _apply_rule(call: Call, fix: ApplyRule) -> Call:
 
 
 def _ask_for_stream(call: Call) -> Call:
-    """Return the call as one for a stream: formats differ in how a stream is asked for."""
     return replace(call, params=call.params.model_copy(update={"stream": True}))
 
 
@@ -239,14 +223,12 @@ def _ask_for_stream(call: Call) -> Call:
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """Collects the warnings of the fixes of one body."""
-
     params: SendParams
     warnings: Warnings
     renames: list[Warn]
 
     def parameter(self, name: str) -> str | None:
-        """Return the client's name of a field, or None for a field that a dialect added."""
+        """Return the client's name of a field; None for a field that a dialect added."""
         if name in (self.params.provider_options or {}):
             return f"providerOptions.{name}"
         if parameter := PARAMETERS[name]:
@@ -345,7 +327,7 @@ def _set_value(body: JsonObject, fix: SetValue, report: _Report) -> None:
 
 
 def _holder(body: JsonObject, path: tuple[str, ...]) -> JsonObject:
-    """Return the object that holds a path's last step; an empty one where there is none."""
+    """Return the object that holds a path's last step, empty where there is none."""
     holder: Json = body
     for step in path[:-1]:
         holder = holder.get(step) if isinstance(holder, dict) else None
@@ -353,7 +335,7 @@ def _holder(body: JsonObject, path: tuple[str, ...]) -> JsonObject:
 
 
 def _prune(body: JsonObject, path: tuple[str, ...]) -> None:
-    """Remove the objects on this path that hold nothing any more."""
+    """Remove the objects on this path that are empty now."""
     while path and not _holder(body, (*path, "")):
         del _holder(body, path)[path[-1]]
         path = path[:-1]

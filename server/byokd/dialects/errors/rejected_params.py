@@ -57,13 +57,8 @@ def read_refusals(
 ) -> tuple[Refusal, ...]:
     """Return what the error refuses, each once, at most `_ITEMS_MAX`.
 
-    Rows that say what to do come first, then structured fields, then the other wordings.
-
-    Args:
-        error: the body of the error.
-        own_rows: the rows of the provider's record, read before the general ones.
-        status: the error's status.
-        kind: how the error was classified.
+    The record's own rows are read before the general ones. Rows that say what to do come first,
+    then structured fields, then the other wordings.
     """
     if error.form != "json":
         return ()
@@ -84,21 +79,18 @@ def read_refusals(
 
 
 def _by_step(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
-    """Yield the rows that refuse a conversation or a chat path."""
     for row in rows:
         if row.then in {"applyRule", "changeSurface"} and _compiled(row.message).search(message):
             yield Refusal(rule=row.rule, surface=row.surface)
 
 
 def _by_parameter_value(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
-    """Yield the rows that name a value to send instead."""
     for row in rows:
         if row.then == "setValue":
             yield from _matches(row, message)
 
 
 def _by_wording(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
-    """Yield the rows whose parameters can be left out, renamed or moved to a bound."""
     for row in rows:
         if row.then == "leaveOut":
             yield from _matches(row, message)
@@ -130,7 +122,6 @@ def _by_location(document: Json) -> Iterator[Refusal]:
 
 
 def _matches(row: RefusalRow, message: str) -> Iterator[Refusal]:
-    """Yield a refusal for each parameter that the row finds in the message."""
     for match in _compiled(row.message).finditer(message):
         yield from _of_match(row, match.groupdict())
 
@@ -149,7 +140,7 @@ def _of_match(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusa
 
 
 def _path(text: str) -> tuple[str, ...]:
-    """Return the steps of a dotted name; empty where one is not a name but an index or a value."""
+    """Return the steps of a dotted name; empty if one is an index or a value."""
     steps = [step.strip(" \t'\"`") for step in text.strip("# /.").split(".")]
     steps = steps[1:] if steps[0] == "body" else steps
     return tuple(steps) if steps and all(map(_NAME.fullmatch, steps)) else ()

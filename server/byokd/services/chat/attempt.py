@@ -25,20 +25,9 @@ from byokd.services.keys.credentials import Credential
 class Attempt:
     """One request and its answer so far.
 
-    Attributes:
-        number: 1 for the first attempt of a chat.
-        credential: the key, and where it goes.
-        prepared: the call and its request.
-        started_at: wall clock in ms, for signatures.
-        steady_at: the same moment by `steady_ms`.
-        timer: how long the next read may take.
-        redactor: hides the key in everything that arrives.
-        chunks: the body, once its head is here.
-        decoder: of the answer, once its head is here.
-        is_refused: whether the status is an error.
-        received_bytes: of the body.
-        has_content: whether content was decoded: then no other attempt may follow.
-        outcome: what is counted for the key: a health class, `failed` or `cancelled`.
+    `started_at` is wall clock in ms, for signatures; `steady_at` the same by `steady_ms`. Once
+    `has_content` is set, no other attempt may follow. `outcome` is counted for the key: a health
+    class, `failed` or `cancelled`.
     """
 
     number: int
@@ -69,16 +58,16 @@ class Attempt:
 
     @property
     def has_unread(self) -> bool:
-        """Whether bytes have arrived that are not decoded yet."""
+        """Whether bytes have arrived that are not decoded."""
         return bool(self._unread)
 
     def receive(self, chunk: bytes) -> None:
-        """Take the next bytes of the body; those before must have been decoded."""
+        """Take the next bytes of the body, after those before were decoded."""
         self.received_bytes += len(chunk)
         self._unread = chunk
 
     def decode_slice(self, decoder: Decoder) -> Sequence[Event]:
-        """Decode at most `FEED_BYTES` of what arrived, and return the redacted events."""
+        """Decode at most `FEED_BYTES`, and return the redacted events."""
         data, self._unread = self._unread[:FEED_BYTES], self._unread[FEED_BYTES:]
         events = decoder.feed(data)
         if self.timer.note(events):
@@ -86,7 +75,7 @@ class Attempt:
         return self.redactor.events(events)
 
     def close(self) -> tuple[Sequence[Event], Reply]:
-        """Close the decoder, once, and return its last events and the reply, both redacted."""
+        """Close the decoder once; return its last events and the reply, redacted."""
         if self._closed is None:
             nothing = Reply(Message(role="assistant", content=()), None, None)
             last, reply = self.decoder.close() if self.decoder else ((), nothing)
@@ -104,12 +93,7 @@ class Attempt:
         )
 
     def result(self, at_ms: int, reason: FinishReason | None = None) -> SendResult:
-        """Return the complete answer.
-
-        Args:
-            at_ms: wall clock, because prices have dates.
-            reason: why it finished, where the provider does not say.
-        """
+        """Return the complete answer; `reason` replaces the provider's finish reason."""
         _, reply = self.close()
         record, model = self.credential.record, self.call.params.model
         return SendResult(
@@ -143,7 +127,7 @@ class Attempt:
         return error.add(action=self.credential.action_for(fault.kind))
 
     def completed_error(self, error: ByokdError) -> ByokdError:
-        """Add what had arrived before the failure, and hide the key in all of it."""
+        """Add what had arrived before the failure, and redact all of it."""
         if self.decoder is not None and "partial" not in error.fields:
             error.add(partial=self._partial())
         return self.redactor.error(error.add(key_id=self.credential.key_id))

@@ -17,12 +17,8 @@ from byokd.protocol.usage import Cost
 def cost_of(reply: Reply, record: Provider, model: str, at_ms: int) -> Cost:
     """Return the cost of a reply.
 
-    Args:
-        reply: the provider's answer.
-        record: the provider whose prices apply.
-        model: as the client named it. The catalog's prices are looked up by the model that the
-            provider names first, because it resolves aliases; a person's prices by this one first.
-        at_ms: wall clock, because prices have dates.
+    The catalog's prices go first by the model that the provider names, because it resolves
+    aliases; a person's own prices first by the client's `model`.
     """
     if reply.cost is not None:
         return Cost(amount=reply.cost, source="provider")

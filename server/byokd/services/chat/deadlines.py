@@ -16,8 +16,8 @@ _NO_CONTENT = (UsageSnapshot, Raw)
 class DeadlineTimer:
     """How much longer the next read may take.
 
-    Only time spent waiting for the provider counts: while a slow client is being waited for, no
-    read is under way. Comments and usage do not count as content.
+    Only time spent waiting for the provider counts, not that for a slow client. Comments and
+    usage are no content.
     """
 
     __slots__ = ("_began", "_idle_ms", "_left_ms", "_phase", "_read_at", "_total_ms")
@@ -30,18 +30,18 @@ class DeadlineTimer:
         self._began = self._read_at = time.monotonic()
 
     def start(self) -> None:
-        """Start counting the total time: the head of the answer has arrived."""
+        """Start the total time at the head of the answer."""
         self._began = time.monotonic()
 
     def left_s(self, *, ending: bool) -> float:
-        """Return how long to wait for the next piece; a short time once the answer has ended."""
+        """Return the time for the next piece; a short one once the answer has ended."""
         self._read_at = time.monotonic()
         total_left_ms = self._total_ms - (self._read_at - self._began) * 1000
         left_ms = min(self._left_ms, total_left_ms)
         return max(0.0, min(left_ms, ENDING_TIMEOUT_MS) if ending else left_ms) / 1000
 
     def note(self, events: Sequence[Event]) -> bool:
-        """Restart the idle time if any of these events is content; return whether one is."""
+        """Restart the idle time if any event is content; return whether one is."""
         if all(isinstance(event, _NO_CONTENT) for event in events):
             now = time.monotonic()
             self._left_ms -= (now - self._read_at) * 1000
@@ -51,5 +51,5 @@ class DeadlineTimer:
         return True
 
     def expired(self) -> TimedOut:
-        """Return the error for a wait that is over."""
+        """Return the error for an expired wait."""
         return TimedOut("the provider stopped sending; try again", details={"phase": self._phase})

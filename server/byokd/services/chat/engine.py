@@ -79,10 +79,7 @@ class ChatEngine:
     def withdraw_keys(self, known: Mapping[str, KnownKey | None]) -> None:
         """End the chats whose key was deleted or switched off since they began.
 
-        A key that its provider rejects does not end them.
-
-        Args:
-            known: keys by id; None for a key that was deleted. Other keys are left alone.
+        `known` has None for a deleted key. A key that its provider rejects ends no chat.
         """
         for stream in self.running:
             key_id = stream.key_id
@@ -96,10 +93,10 @@ class ChatEngine:
 
 
 class ChatStream:
-    """The events of one chat, and at the end its result.
+    """The events of one chat, and at the end its result. Iterate it once.
 
-    Iterate it once. A failure is raised as a `ByokdError` whose `partial` holds what had arrived.
-    After `cancel` the iteration ends soon, without an exception, and the result says so.
+    A failure is raised as a `ByokdError` whose `partial` holds what had arrived. After `cancel`
+    the iteration ends soon without an exception, and the result says so.
     """
 
     def __init__(self, engine: ChatEngine, session: Session, params: SendParams) -> None:
@@ -130,7 +127,7 @@ class ChatStream:
             self._wait_scope.cancel()
 
     def withdraw(self, error: ByokdError) -> None:
-        """Stop as `cancel` does, because the key may not be used any more, and raise this error."""
+        """Stop as `cancel` does and raise this error: the key may not be used any more."""
         self._withdrawn = self._withdrawn or error
         if self._wait_scope is not None:
             self._wait_scope.cancel()
@@ -139,7 +136,6 @@ class ChatStream:
         return self._events
 
     async def _run(self) -> AsyncGenerator[Sequence[Event], None]:
-        """Make attempts until an answer is complete, cancelled or failed for good."""
         account = self._session.account
         self._params = self._engine.states.restored(account, self._params, now_ms())
         self._engine.running.add(self)
@@ -200,7 +196,7 @@ class ChatStream:
     # --- step 5: send ----------------------------------------------------------------------------
 
     async def _send(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
-        """Send the request and return the head of the answer, or None if the chat was cancelled."""
+        """Send the request and return the head of the answer; None if cancelled."""
         if self._cancelled:
             return None
         request = authorized(
@@ -222,7 +218,7 @@ class ChatStream:
         return None
 
     def _timeouts(self, attempt: Attempt) -> Timeouts:
-        """Return the limits of the transport: an answer in one piece begins when it is complete."""
+        """Return the limits: an answer in one piece begins when it is complete."""
         timeouts = self._engine.timeouts
         streamed = attempt.encoded.streamed
         first_byte_ms = timeouts.first_byte_ms if streamed else timeouts.first_content_ms
@@ -262,7 +258,7 @@ class ChatStream:
             raise self._withdrawn
 
     def _cancellable(self, seconds: float = math.inf) -> anyio.CancelScope:
-        """Return a scope for one wait, which `cancel` and `withdraw` can end."""
+        """Return the scope of one wait, which `cancel` and `withdraw` end."""
         self._wait_scope = anyio.move_on_after(seconds)
         if self._cancelled:
             self._wait_scope.cancel()
@@ -271,11 +267,7 @@ class ChatStream:
     # --- step 7: settle --------------------------------------------------------------------------
 
     async def _settle(self, attempt: Attempt) -> Sequence[Event]:
-        """Report what the answer proves about the key, and return the last events.
-
-        Raises:
-            ByokdError: the provider's fault.
-        """
+        """Report what the answer proves about the key, and return the last events."""
         if self._cancelled:
             self._result = self._cancelled_result(attempt)
             return ()
@@ -296,7 +288,7 @@ class ChatStream:
         return (*last, Finish(result.finish_reason, result.usage, result.cost))
 
     def _fall_back(self, attempt: Attempt, fault: Fault) -> bool:
-        """Learn from a refusal, once in a chat; return whether the call is worth another attempt.
+        """Learn from a refusal, once in a chat; return whether to make another attempt.
 
         A refused request proves nothing about the key, so nothing is observed.
         """
@@ -321,7 +313,7 @@ class ChatStream:
         return True
 
     async def _observe(self, attempt: Attempt, fault: Fault | None) -> None:
-        """Report what an answer proves about the key; a repeated call counts from its beginning."""
+        """Report what an answer proves about the key; a repeated call counts from its start."""
         if fault is None:
             observation = Observation("authOk")
         else:
@@ -337,7 +329,6 @@ class ChatStream:
     # --- between attempts ------------------------------------------------------------------------
 
     def _retry_delay_ms(self, error: ByokdError, attempt: Attempt) -> int | None:
-        """Return the wait before the next attempt, or None if there must be none."""
         if self._cancelled or self._withdrawn is not None or attempt.has_content:
             return None
         if attempt is self._forgiven:

@@ -31,12 +31,8 @@ _NO_SUCH_PATH: Final = frozenset({404, 405})
 class PreparedCall:
     """A call that is ready to be sent.
 
-    Attributes:
-        original: the call as it is without any fix.
-        call: the call with its fixes; its answer is decoded with this one.
-        encoded: the request, without its credential.
-        surface_fixed: whether the client or the key's base URL names the dialect, so that no
-            fallback may change it.
+    `original` is the call without any fix; the answer is decoded with `call`. With `surface_fixed`
+    the client or the key's base URL names the dialect, and no fallback may change it.
     """
 
     original: Call
@@ -46,7 +42,7 @@ class PreparedCall:
 
 
 class FallbackMemory:
-    """The fixes learnt in this process; each is forgotten after `FALLBACKS_TTL_MS`."""
+    """The fixes that this process learnt, each for `FALLBACKS_TTL_MS`."""
 
     def __init__(self) -> None:
         self._fixes: TtlCache[tuple[str, ...], tuple[Fix, ...]] = TtlCache(
@@ -99,7 +95,6 @@ class FallbackMemory:
     def _on_surface(
         self, call: Call, now_ms: int, *, surface_fixed: bool
     ) -> tuple[Call, tuple[Warn, ...]]:
-        """Return the call on the surface that its model or its place needs, with a warning."""
         fix, reason = (None, "") if surface_fixed else self._surface_fix(call, now_ms)
         if fix is None:
             return call, ()

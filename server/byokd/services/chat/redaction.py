@@ -115,7 +115,6 @@ class StreamRedactor:
         return call_id if shown == call_id else shown
 
     def _new_call_id(self) -> str:
-        """Return a synthetic id that no other call of the conversation has."""
         taken = set(self._call_ids.values())
         stream_id = ""
         if self._params is not None:
@@ -125,7 +124,6 @@ class StreamRedactor:
         return synthetic_id(f"{stream_id}\0masked", len(self._call_ids), taken)
 
     def _with_safe_id(self, delta: _Delta) -> _Delta:
-        """Return a delta whose call id holds no secret."""
         if not isinstance(delta, ToolCallDelta):
             return delta
         call_id = self._call_id(delta.call_id)
@@ -206,7 +204,6 @@ class StreamRedactor:
         return value if same else masked
 
     def _changed(self, value: object, names: tuple[str, ...]) -> dict[str, object]:
-        """Return the fields of a value that redaction changes."""
         changed: dict[str, object] = {}
         for name in names:
             if name in _CONTRACT_FIELDS:

@@ -29,13 +29,9 @@ _Conversation: TypeAlias = tuple[str, str, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class _CachedCall:
-    """One tool call of an answer.
+    """One tool call of an answer, with the parts before it and, if it is the last, those after.
 
-    Attributes:
-        call: the part as the provider sent it.
-        before: the parts between it and the call before it.
-        after: the parts behind it, if it is the last call.
-        message_state: the state of the whole answer.
+    `message_state` is the state of the whole answer.
     """
 
     call: ToolCallPart
@@ -45,7 +41,7 @@ class _CachedCall:
 
 
 class ProviderStateCache:
-    """Remembers the tool calls of answers, and restores them in later calls."""
+    """Remembers the tool calls of answers, and restores them."""
 
     def __init__(self) -> None:
         self._calls: TtlCache[tuple[_Conversation, str], _CachedCall] = TtlCache(
@@ -108,7 +104,6 @@ class ProviderStateCache:
     def _entry(
         self, conversation: _Conversation, sent: ToolCallPart, now_ms: int
     ) -> _CachedCall | None:
-        """Return the remembered call if it has the same name and arguments as this one."""
         entry = self._calls.get((conversation, sent.call_id), now_ms)
         if entry is None:
             return None
@@ -133,8 +128,8 @@ def _restored_call(entry: _CachedCall, sent: ToolCallPart) -> ToolCallPart:
 def _restored_segment(cached: Sequence[Part], sent: Sequence[Part]) -> Sequence[Part]:
     """Restore the parts beside a tool call.
 
-    They come back verbatim if the client's text is unchanged, else only their reasoning does.
-    Nothing is restored where the client sent reasoning with its state.
+    Verbatim if the client's text is unchanged, else only their reasoning; nothing where the
+    client sent reasoning with its state.
     """
     reasoning = [part for part in cached if isinstance(part, ReasoningPart)]
     is_echoed = any(isinstance(part, ReasoningPart) and part.provider_state for part in sent)

@@ -19,13 +19,9 @@ class _Entry(Generic[_Value]):
 
 
 class TtlCache(Generic[_Key, _Value]):
-    """Holds values for a time; over a bound, the least recently used entry is dropped.
+    """Holds values for `ttl_ms`; over a bound, the least recently used entry is dropped.
 
-    Args:
-        entries_max: the most entries.
-        ttl_ms: how long an entry is returned.
-        bytes_max: the most bytes of all entries together; None where each is small.
-        renews: whether the age of an entry starts anew when it is used.
+    `bytes_max` bounds all entries together. With `renews` the age starts anew at each use.
     """
 
     def __init__(
@@ -42,7 +38,7 @@ class TtlCache(Generic[_Key, _Value]):
         return len(self._entries)
 
     def get(self, key: _Key, now_ms: int) -> _Value | None:
-        """Return the value of a key, or None if there is none or it is too old."""
+        """Return the value of a key, None if there is none or it is too old."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -55,7 +51,7 @@ class TtlCache(Generic[_Key, _Value]):
         return entry.value
 
     def put(self, key: _Key, value: _Value, now_ms: int, *, size_bytes: int = 0) -> None:
-        """Set the value of a key; one that is over `bytes_max` by itself is not stored."""
+        """Set a value; one over `bytes_max` by itself is not stored."""
         self._drop(key)
         if self._is_too_large(size_bytes):
             return

@@ -46,7 +46,7 @@ _NO_SUCH_PATH: Final = frozenset({404, 405})
 
 
 class ModelFetch:
-    """One fetch of all lists with one key. A model that was read stays, whatever fails later."""
+    """One fetch of all lists with one key. Models stay, whatever fails later."""
 
     def __init__(self, transport: Transport, credential: Credential) -> None:
         self._transport = transport
@@ -78,7 +78,7 @@ class ModelFetch:
         return tuple(self._models.values())[:MODELS_MAX], self._also_error
 
     async def _fetch_lists(self) -> None:
-        """Fetch every list of the record, or of its fallback where the first path is missing."""
+        """Fetch all lists of the record, or of its fallback if the path is missing."""
         try:
             await self._fetch_list(self._record)
         except ByokdError as error:
@@ -97,7 +97,7 @@ class ModelFetch:
                     self._also_error = self._also_error or error
 
     async def _fetch_details(self) -> None:
-        """Fetch at once what the lists leave out; a failure leaves the facts unknown."""
+        """Fetch at once what the lists leave out; failures are ignored."""
         without_context = [
             model.id
             for model in self._models.values()
@@ -116,7 +116,7 @@ class ModelFetch:
     # --- one request -----------------------------------------------------------------------------
 
     async def _fetch_list(self, record: ListRecord) -> None:
-        """Fetch one list page by page, within the bounds; a model that is known already stays."""
+        """Fetch one list page by page; models that are known already stay."""
         if record.path is None and record.url is None:
             return  # the provider serves no list; its record names the models
         cursor: str | None = None
@@ -131,7 +131,7 @@ class ModelFetch:
                 return
 
     async def _fetch_override(self, record: ListRecord) -> None:
-        """Fetch one page of facts that take precedence over the lists, for listed models only."""
+        """Fetch facts that take precedence over the lists, for listed models only."""
         with suppress(ByokdError):
             for model in (await self._fetch_page(record, None)).models:
                 if model.id in self._models:
@@ -165,7 +165,6 @@ class ModelFetch:
         return await anyio.to_thread.run_sync(lambda: self._redactor.value(read()))
 
     async def _send(self, request: HttpRequest, body_max_bytes: int) -> bytes:
-        """Return the body of a successful answer; raises the classified error of any other."""
         record = self._credential.record
         response = await self._transport.send(
             authorized(self._credential, request, now_ms(), companions=True),

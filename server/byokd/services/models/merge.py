@@ -20,13 +20,7 @@ from byokd.provider_api.model_lists import ListedModel
 
 
 def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
-    """Return what a provider's list states about one of its models, and nothing else.
-
-    Args:
-        record: the provider.
-        model: the entry.
-        seen_at: when the list was fetched, in ms.
-    """
+    """Return what a provider's list states about one model, and nothing else."""
     return ModelInfo(
         provider=record.id,
         id=model.id,
@@ -49,12 +43,9 @@ def merge_models(
     live: CachedModelList | None,
     fields: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ModelInfo]:
-    """Return the live models, completed from the catalog, then the models that only others name.
+    """Return the live models, completed from the catalog, then those that only others name.
 
-    Args:
-        record: the provider.
-        live: its list, if there is one.
-        fields: the plain fields of the key; some of them name a model.
+    `fields` are the plain fields of the key; some name a model.
     """
     items = {model.id: _completed(record, model) for model in (live.models if live else ())}
     for name, known in known_models(record.id).items():
@@ -71,7 +62,7 @@ def merge_models(
 def cheapest_chat_model(items: Iterable[ModelInfo]) -> str | None:
     """Return the id of the cheapest listed model that chats, or None.
 
-    A model without a known price comes last, and so does a free one: it may train on the prompt.
+    A model without a known price, or a free one (it may train on the prompt), comes last.
     """
     candidates = [item for item in items if item.chat is not False and not item.deprecated]
     live = [item for item in candidates if item.source == "live"] or candidates
@@ -88,7 +79,7 @@ def _cost_order(item: ModelInfo) -> tuple[bool, bool, float]:
 def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
     """Fill in from the catalog what the provider does not state.
 
-    A deployment that a person named (Azure) is looked up by the model that it deploys.
+    A deployment that a person named (Azure) is looked up by its model.
     """
     known = facts(record.id, model.id) or (facts(record.id, model.name) if model.name else None)
     if known is None:

@@ -41,12 +41,7 @@ from byokd.transport.interface import Transport
 class _ProviderModels:
     """One provider's own list, and what happened when it was looked up.
 
-    Attributes:
-        record: the provider.
-        live: its list, if one is known.
-        fields: the plain fields of the key.
-        failure: why the list is not newer.
-        refreshed: set if the list was fetched now.
+    `failure` says why the list is not newer; `refreshed` is set if it was fetched now.
     """
 
     record: Provider
@@ -57,7 +52,7 @@ class _ProviderModels:
 
 
 class ModelService:
-    """Lists models. Lists are cached in memory, and on disk where `cache` is given."""
+    """Lists models. Lists are cached in memory, and on disk if there is a `cache`."""
 
     def __init__(
         self,
@@ -77,7 +72,7 @@ class ModelService:
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
         """Return a page of models of one provider, or of all that have a usable key.
 
-        A provider without a key is listed from the bundled facts alone.
+        A provider without a key is listed from the bundled facts.
 
         Raises:
             NotFound, Unsupported: there is no such provider, or it is switched off.
@@ -139,7 +134,7 @@ class ModelService:
     async def _notify_change(
         self, session: Session, row: tuple[str, str | None, bytes], seen_at: int
     ) -> None:
-        """Notify of one row of the cache, unless this process wrote it or nothing differs."""
+        """Notify of a row, unless this process wrote it or nothing differs."""
         assert self._cache is not None  # noqa: S101  # the caller has read it
         provider, key_id, _ = row
         live = await self._cache.latest(session.account, provider)
@@ -160,7 +155,6 @@ class ModelService:
     async def _selected(
         self, session: Session, provider: str | None, key_id: str | None
     ) -> Sequence[Provider]:
-        """Return the providers that a request names, or all with a usable key."""
         if provider is not None:
             return [self._credentials.record(session, provider)]
         if key_id is not None:
@@ -252,14 +246,8 @@ class ModelService:
     ) -> tuple[CachedModelList, bool, ByokdError | None]:
         """Fetch a list and cache it; concurrent calls share one fetch.
 
-        Args:
-            session: whose client is notified of a change.
-            key: the list's place in the cache.
-            credential: the key to fetch it with.
-            known: the list that the caller has; any other was fetched meanwhile.
-
-        Returns:
-            The list, whether it differs from the one before, and the error of a further list.
+        `known` is the list that the caller has: any other was fetched meanwhile. Returns the list,
+        whether it differs from the one before, and the error of a further list.
         """
         async with self._fetch_locks.setdefault(key, anyio.Lock()):
             before = self._lists.get(key)
@@ -284,7 +272,6 @@ class ModelService:
     # --- the cache on disk -----------------------------------------------------------------------
 
     async def _cached(self, key: ModelListKey) -> CachedModelList | None:
-        """Return the newest list that this process or another one has fetched."""
         own = self._lists.get(key)
         if self._cache is None or (own is not None and not _is_old(own)):
             return own
@@ -320,7 +307,6 @@ def _is_old(live: CachedModelList) -> bool:
 
 
 def _content(live: CachedModelList) -> list[ModelInfo]:
-    """Return the models without the time of the fetch."""
     return [model.model_copy(update={"seen_at": None}) for model in live.models]
 
 
