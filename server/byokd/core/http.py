@@ -50,14 +50,7 @@ _NO_HEADERS = Headers()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HttpRequest:
-    """One request, ready to send.
-
-    Attributes:
-        method: `GET` or `POST`.
-        url: absolute, without credentials.
-        headers: names in lower case.
-        body: the exact bytes.
-    """
+    """One request, ready to send; its URL is absolute and has no credentials."""
 
     method: str
     url: str

@@ -16,8 +16,7 @@ _LAST4_FROM = 20  # of a shorter key the last four characters would reveal too m
 class Secret:
     """A secret text that only `reveal()` returns.
 
-    Two secrets compare in constant time. A secret cannot be hashed, pickled, formatted or written
-    as JSON: keys have reached the logs of other programs by each of these.
+    It compares in constant time and cannot be hashed, pickled, formatted or written as JSON.
     """
 
     __slots__ = ("_text",)
@@ -64,8 +63,7 @@ class Secret:
 def clean(text: str) -> tuple[Secret, tuple[str, ...]]:
     """Return a pasted secret without surrounding white space and a leading `Bearer `.
 
-    Returns:
-        The secret, and the names of what was removed: `whitespace`, `bearerPrefix`.
+    Also returns what was removed: `whitespace`, `bearerPrefix`.
     """
     removed: list[str] = []
     trimmed = text.strip()

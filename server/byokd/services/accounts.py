@@ -69,7 +69,6 @@ class AccountService:
         Raises:
             InvalidParams: `confirm` is not the account's name.
             NotFound: there is no such account.
-            VaultError: the vault is not open, or the disk refuses.
         """
         account = params.account
         if params.confirm != account:

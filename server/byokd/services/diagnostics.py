@@ -45,15 +45,7 @@ class _TestEnded(Exception):  # control flow, no error
 
 @dataclass(slots=True)
 class _Test:
-    """One running test.
-
-    Attributes:
-        credential: the key to test with, or None.
-        key_error: why a stored key cannot be used, if that is so.
-        base_url: where the provider is, as far as that is known.
-        models: filled by the step `models`.
-        proxied: whether the connection goes through a proxy.
-    """
+    """One running test; `key_error` says why a stored key cannot be used."""
 
     session: Session
     params: ProviderTestParams
@@ -89,7 +81,7 @@ class Diagnostics:
         self._timeout_s = timeout_ms / 1000
 
     async def test(self, session: Session, params: ProviderTestParams) -> ProviderTestResult:
-        """Test step by step; a failed step is a part of the result and not an error.
+        """Test step by step; a failed step is a part of the result.
 
         Raises:
             NotFound, Unsupported: the provider or the key does not exist, or is switched off.
@@ -155,7 +147,7 @@ class Diagnostics:
         )
 
     async def _base_url_without_key(self, test: _Test) -> str | None:
-        """Return the address to test the connection with, or None if it comes with the key."""
+        """Return the address without a key, or None if it comes with the key."""
         params = test.params
         if params.base_url is not None:
             base = base_url_of(

@@ -21,11 +21,10 @@ _URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 class SecretRedactor:
-    """Replaces every occurrence of some secrets by `***`.
+    """Replaces secrets by `***`: plain, URL-encoded, in JSON strings, and in base64 text.
 
-    A secret is matched as it is, URL-encoded, as the inside of a JSON string, and inside base64
-    text at each of the three alignments. Secrets shorter than any key are ignored, because they may
-    be ordinary words. The beginning of a secret at the end of a cut text is redacted, too.
+    Secrets shorter than any key may be ordinary words and are ignored. The beginning of a secret at
+    the end of a cut text is redacted, too.
     """
 
     __slots__ = ("_begin", "_begins", "_ends", "_spellings")
@@ -49,10 +48,7 @@ class SecretRedactor:
         return self._begin is None
 
     def is_clean(self, text: str) -> bool:
-        """Return True if no secret begins in a text; False if one may.
-
-        Takes a fraction of the time of `scan`.
-        """
+        """Return False if a secret may begin in a text; much faster than `scan`."""
         for begin in self._begins:
             if begin in text:
                 return False
@@ -65,9 +61,7 @@ class SecretRedactor:
     def scan(self, text: str, *, whole: bool) -> tuple[str, str]:
         """Return the redacted text, and its end if that may be the beginning of a secret.
 
-        Args:
-            text: the end that was returned for the previous piece, and the next piece.
-            whole: whether nothing follows; then the returned end is empty.
+        If the text is `whole`, nothing follows and the returned end is empty.
         """
         if self._begin is None or self.is_clean(text):  # nearly every text
             return text, ""
@@ -110,11 +104,9 @@ class SecretRedactor:
 
 
 class IncrementalRedactor:
-    """Redacts one text that comes in pieces.
+    """Redacts one text in pieces.
 
-    Attributes:
-        held: the end of the text so far that may be the beginning of a secret.
-        redacted: whether the last call redacted something.
+    `held` may be the beginning of a secret; `redacted` tells whether the last call found one.
     """
 
     __slots__ = ("_redactor", "held", "redacted")

@@ -83,11 +83,7 @@ class AuditMaintainer:
             self._background.start(self._check_in_background(session))
 
     async def check(self, session: Session) -> None:
-        """Check the audit log, or its new entries since the last check, and report faults.
-
-        Raises:
-            ByokdError: the vault cannot be read.
-        """
+        """Check the audit log, or its new entries since the last check, and report faults."""
         checker = self._checker or ChainChecker()
         result = await self._audit.check(checker)
         may_continue = checker.fault is None or checker.fault.kind == "tables"

@@ -29,13 +29,8 @@ from byokd.vault.status import uses_keyring
 class AuditService:
     """The audit log for the other services and the client.
 
-    Args:
-        vault: the store that holds the entries.
-        audit_log: appends, reads and verifies entries.
-        recorded: called on the store's thread after entries are on disk; must not wait.
-
-    Attributes:
-        check_result: of the last check; None before the first.
+    `recorded` is called on the store's thread after entries are on disk, and must not wait.
+    `check_result` is of the last check, None before the first.
     """
 
     def __init__(self, vault: Vault, audit_log: AuditLog, recorded: Callable[[], None]) -> None:
@@ -54,12 +49,7 @@ class AuditService:
     ) -> None:
         """Append an entry in the transaction of the change: both are committed, or neither.
 
-        Args:
-            tx: the transaction of the change.
-            session: gives the account and the client's name.
-            event: such as `key.created`.
-            row: the key that the entry is about, if any.
-            details: ids, versions and classes; never a key, a prompt or a provider's text.
+        `details` are ids, versions and classes; never a key, a prompt or a provider's text.
         """
         if tx.durable:
             tx.after_commit["recorded"] = self._recorded
@@ -149,11 +139,7 @@ class AuditService:
             return check_export(None)
 
     async def check(self, checker: ChainChecker) -> AuditVerifyResult:
-        """Check the log with a new checker, or go on with one; keeps `check_result`.
-
-        Raises:
-            VaultError: the vault cannot be read.
-        """
+        """Check the log with a new checker, or its new entries with a used one."""
         if self.check_result is None:
             self.check_result = "checking"
         await self._vault.inspect(lambda _: None)  # an open vault knows where its anchor is

@@ -27,14 +27,9 @@ class UsageCount:
 
 
 class UsageCounter:
-    """The uses that are not written yet.
+    """The uses of this process (`total`) and those that are not written (`waiting`).
 
-    Args:
-        on_due: called at the first use and again at `USES_FLUSH_COUNT` waiting uses.
-
-    Attributes:
-        total: uses of this process.
-        waiting: uses that are not written.
+    `on_due` is called at the first waiting use and at `USES_FLUSH_COUNT` of them.
     """
 
     def __init__(self, on_due: Callable[[], None]) -> None:
@@ -53,7 +48,7 @@ class UsageCounter:
             self._on_due()
 
     def take(self, key_id: str | None = None) -> tuple[UsageCount, ...]:
-        """Remove and return the counts of one key or of all; the caller writes or restores them."""
+        """Remove the counts of one key or of all; the caller writes or restores them."""
         taken = tuple(use for use in self._counts.values() if key_id in {None, use.key_id})
         for use in taken:
             del self._counts[use.key_id, use.version, use.outcome]

@@ -41,9 +41,9 @@ class UsageRecorder:
         return self._opened
 
     async def flush(self, session: Session, key_id: str | None = None) -> None:
-        """Write the waiting uses of one key, or of all when no key is named.
+        """Write the waiting uses of one key or of all.
 
-        A write that fails restores the counts and raises nothing: a key must be disabled on a full
+        A failed write restores the counts and raises nothing: a key must be disabled on a full
         disk, too.
         """
         taken = self._counter.take(key_id)
@@ -53,11 +53,7 @@ class UsageRecorder:
             await asyncio.shield(self._write)
 
     async def close(self, session: Session) -> None:
-        """Write the remaining uses and the end of the session.
-
-        Raises:
-            ByokdError: the end of the session could not be written.
-        """
+        """Write the remaining uses and the end of the session."""
         if self._write is not None:
             await asyncio.gather(self._write, return_exceptions=True)
         await self.flush(session)

@@ -1,9 +1,7 @@
 """Disables a key that its provider keeps rejecting, and asks the person what to do.
 
-The counting rule is in `policy`. The confirming probe of a suspect key is scheduled in the store
-(`Health.probe_at`): if the process that scheduled it ends, the next use in any process schedules a
-new one, and of two schedulers the one whose time is stored makes the probe. Only the process whose
-call led to the disable prompts; `StoreWatcher` notifies the clients of the others.
+The counting rule is in `policy`. The confirming probe is scheduled in the store: if its process
+ends, the next use in any process schedules another. Only the process that disables a key prompts.
 """
 
 from __future__ import annotations
@@ -45,19 +43,7 @@ REJECTED: Final = "rejected"
 
 
 class HealthMonitor:
-    """Applies the health policy to the stored keys.
-
-    Args:
-        vault: the store of the keys.
-        audit: gets the probes and the disable.
-        usage: writes the uses of a key before its disable is recorded.
-        background: runs the confirming probe and the prompt.
-        policy: counts and delays.
-        prober: makes the confirming probe.
-        states: enables a key after the prompt.
-        clock: milliseconds, monotonic.
-        sleep: waits some seconds.
-    """
+    """Applies the health policy to stored keys; tests replace `clock` (ms) and `sleep` (s)."""
 
     def __init__(
         self,
@@ -87,14 +73,8 @@ class HealthMonitor:
     ) -> None:
         """Count what one answer says about its key, and that the key was used.
 
-        A failure of the store is ignored: it is not a failure of the chat, and the next answer says
-        the same.
-
-        Args:
-            session: of the call; its client is prompted.
-            row: the key as it was when the call began.
-            observation: what the answer says.
-            started_at: when the call began, by the monotonic clock.
+        A failure of the store is ignored. `row` and `started_at` (`steady_ms`) are of the beginning
+        of the call.
         """
 
         def read(tx: VaultTx) -> KeyRow:
@@ -209,21 +189,14 @@ class HealthMonitor:
         return await self._vault.transaction(decide, urgent=True)
 
     def _current_probe(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:
-        """Return the present row, or None if the scheduled probe is not ours any more.
-
-        The key may be accepted, replaced or disabled by now, or another process may have scheduled
-        a probe of its own.
-        """
+        """Return the present row, or None if another process or a change replaced the probe."""
         current = self._current(tx, row)
         if current is None or current.state != "suspect":
             return None
         return current if health_of(current).probe_at == health_of(row).probe_at else None
 
     def _current(self, tx: VaultTx, row: KeyRow) -> KeyRow | None:
-        """Return the present row, or None if the answer says nothing about it.
-
-        A late answer may be about a replaced version, or about a key that is disabled or deleted.
-        """
+        """Return the present row, or None if it has another version, is disabled or deleted."""
         try:
             current = keys.get(tx, row.account, row.key_id)
         except NotFound:

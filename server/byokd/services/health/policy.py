@@ -8,12 +8,8 @@ what an answer says about the key.
        ▲                      │             │            │
        └──────────────────────┴─ accepted ──┴────────────┘
 
-- A suspect key is still used, and nothing more is counted until the probe decides.
-- An answer to a request that began before a rejection says nothing about the time after it.
-- What is not the provider's statement about this credential (scope, region, money, a captive
-  portal, a proxy, an error inside a stream) changes nothing.
-- Where the recorded time lies in the future, another process's clock was ahead; such intervals
-  count as zero.
+A suspect key is still used, and nothing more is counted until the probe decides. Scope, region,
+money, captive portals, proxies and errors inside a stream change nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +24,8 @@ from byokd.core.settings import HealthPolicy
 from byokd.dialects.base.call import Fault
 
 Step: TypeAlias = Literal["nothing", "saved", "suspect", "resumed", "cleared", "disable", "reprobe"]
-"""What the caller does: `nothing` (no write), `saved` (write), `suspect` and `resumed` (write, and
-probe when due), `cleared` (write: the suspect key is accepted), `disable`, `reprobe`."""
+"""What the caller does: not write (`nothing`); write (`saved`, `cleared`, `disable`); write, and
+probe when due (`suspect`, `resumed`, `reprobe`)."""
 
 ACCEPTED: Final = frozenset[Verdict]({"valid", "validRestricted", "noFunds"})
 """Verdicts of a provider that knows the key. A rate limit may be checked before the key is."""
@@ -43,7 +39,7 @@ _ACCEPTED_STALE_MS: Final = 3_600_000  # a later acceptance is written only afte
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one answer says about the key, with the status and request id of the answer."""
+    """What one answer says about the key."""
 
     health: HealthClass
     http_status: int | None = None
@@ -52,20 +48,19 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The history of one version of one key. Times are milliseconds of `steady_ms`.
+    """The history of one version of one key. Times are milliseconds of `steady_ms`, 0 for never.
 
     Attributes:
         fresh_since: when it was stored, rotated or re-enabled.
-        accepted_at: the last time its provider accepted this version; 0 for never.
-        rejections: how many counted in a row.
+        accepted_at: when its provider last accepted this version.
+        rejections: counted in a row.
         rejected_at: when the last of them was recorded.
         suspect: whether a probe is to decide.
         probes: inconclusive confirming probes.
-        probe_at: when the confirming probe of a suspect key is due. It also identifies the probe:
-            a process that finds another time here does not make its own.
-        http_status: of the last counted rejection; 0 for none.
-        health: the class of the last counted rejection.
-        request_id: the provider's id of the last counted rejection.
+        probe_at: when the confirming probe is due; also identifies the probe.
+        http_status: of the last counted rejection.
+        health: its class.
+        request_id: its id at the provider.
     """
 
     fresh_since: int
@@ -96,11 +91,7 @@ def observe(
 ) -> tuple[Health, Step]:
     """Return the health after an answer to a request that began at `started_at`.
 
-    A probe that becomes necessary is due `delay_ms` from now. An overdue probe of a suspect key
-    lost its process and is scheduled again.
-
-    Returns:
-        The new health and a step: `nothing`, `saved`, `suspect`, `resumed` or `cleared`.
+    A probe is due `delay_ms` from now. An overdue one lost its process and is scheduled again.
     """
     if observation.health == "authOk":
         return _count_acceptance(health, started_at, now)
@@ -122,11 +113,7 @@ def observe(
 def confirm(
     health: Health, verdict: Verdict, *, now: int, policy: HealthPolicy
 ) -> tuple[Health, Step]:
-    """Return the health after the confirming probe of a suspect key.
-
-    Returns:
-        The new health and a step: `cleared`, `disable`, `reprobe` or `saved`.
-    """
+    """Return the health after the confirming probe of a suspect key."""
     if verdict in ACCEPTED:
         return accepted(health, now), "cleared"
     if verdict in REFUSED:
@@ -134,16 +121,12 @@ def confirm(
     if health.probes < len(policy.reprobe_delays_ms):
         due_at = now + policy.reprobe_delays_ms[health.probes]
         return replace(health, probes=health.probes + 1, probe_at=due_at), "reprobe"
-    # All probes were inconclusive. The key stays suspect; the next use that is not accepted starts
-    # another probe.
+    # Inconclusive. The key stays suspect, and the next use that is not accepted starts a probe.
     return replace(health, probes=0, probe_at=now), "saved"
 
 
 def accepted(health: Health, now: int) -> Health:
-    """Return the health of a key that its provider just accepted.
-
-    It ends the grace period even if the clock that began it was ahead of ours.
-    """
+    """Return the health of a key that its provider just accepted; ends the grace period."""
     at = max(now, health.fresh_since)
     return replace(health, accepted_at=at, rejections=0, suspect=False, probes=0, probe_at=0)
 
@@ -154,10 +137,9 @@ def renewed(health: Health, now: int) -> Health:
 
 
 def repeat_ms(health: Health, seen: HealthClass, *, now: int, policy: HealthPolicy) -> int | None:
-    """Return the delay after which a rejected request is tried once more, or None.
+    """Return the delay before a rejected request is tried once more, or None.
 
-    A key that worked within `repeat_within_ms` is rarely dead, and a passing fault of the provider
-    is hidden from the person.
+    A key that worked within `repeat_within_ms` is rarely dead.
     """
     passing = seen in {"authInvalid", "authUnsure"} and not health.suspect and health.accepted_at
     if not passing or now - health.accepted_at >= policy.repeat_within_ms:
@@ -168,9 +150,8 @@ def repeat_ms(health: Health, seen: HealthClass, *, now: int, policy: HealthPoli
 def allow_for_clock_skew(fault: Fault, now: int) -> Fault:
     """Return a fault as neutral for the key's health if this machine's wrong clock explains it.
 
-    Args:
-        fault: has `provider_time_ms` if the provider answers a wrong time like a wrong secret.
-        now: the wall clock that the request was signed with.
+    `provider_time_ms` is set if the provider answers a wrong time like a wrong secret; `now` is the
+    wall clock that the request was signed with.
     """
     if fault.provider_time_ms is None:
         return fault
@@ -251,9 +232,6 @@ def _count_rejection(
 
 
 def _overdue(health: Health, now: int, policy: HealthPolicy) -> bool:
-    """Tell whether the confirming probe is later than any running process would make it.
-
-    A probe that is due later than any process schedules was scheduled by another clock.
-    """
+    """Tell whether the probe is later, or due later, than any running process makes it."""
     longest_delay_ms = max(policy.probe_delay_max_ms, *policy.reprobe_delays_ms, 0)
     return not -longest_delay_ms <= now - health.probe_at <= policy.overdue_ms

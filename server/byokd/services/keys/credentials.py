@@ -24,15 +24,15 @@ INTEGRITY: Final = "integrity"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The right to make calls with one key.
+    """One opened key.
 
     Attributes:
-        record: the provider; for a chat, in the dialect that was chosen.
+        record: the provider; for a chat, in the chosen dialect.
         base_url: canonical, templates filled.
-        at_default_origin: whether the address comes from the record and not from the key.
-        fields: the opened key; empty for a provider that needs none.
-        row: the stored key; None for the shared pool and for a provider that needs no key.
-        dialect: named by the key's base URL, if that is the whole address of a chat.
+        at_default_origin: whether the address comes from the record.
+        fields: empty for a provider that needs no key.
+        row: None for the shared pool and for a provider that needs no key.
+        dialect: named by the key's base URL, if that is the address of a chat.
     """
 
     record: Provider
@@ -70,11 +70,7 @@ class Credential:
         )
 
     def redactor(self, params: SendParams | None = None) -> StreamRedactor:
-        """Return a new redactor of this key's secrets, for one call.
-
-        Args:
-            params: of a chat; tool-call ids that contain a secret are replaced by unused ones.
-        """
+        """Return a new redactor of this key's secrets for one call; `params` are a chat's."""
         return self.candidate.redactor(params)
 
     def action_for(self, kind: Kind) -> Action | None:
@@ -83,10 +79,7 @@ class Credential:
 
 
 def credential_of(record: Provider, opened: OpenedKey) -> Credential:
-    """Return the credential of an opened key, at its own base URL or at its record's present one.
-
-    The record may have moved since the key was stored: `sending` compares the origins.
-    """
+    """Return the credential of an opened key; `sending` compares its origin with the sealed one."""
     row = opened.row
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
     base_url, dialect = named_by(record, base.url) if row.base_url else (base.url, None)
@@ -100,7 +93,7 @@ def base_url_of(
     *,
     allow_insecure: bool = False,
 ) -> BaseUrl:
-    """Return where calls go: to the key's own base URL, or to the record's with its fields filled.
+    """Return the key's own base URL, or the record's with its fields filled.
 
     Raises:
         InvalidParams: there is neither, or no key may be sent there.

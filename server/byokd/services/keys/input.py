@@ -27,14 +27,7 @@ from byokd.services.runtime.session import Session
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """What a sealed secret is bound to; it cannot be opened with any other value.
-
-    Attributes:
-        method: of the request.
-        provider: as sent; None if the request names a key instead.
-        key_id: as sent.
-        base_url: as sent.
-    """
+    """What a sealed secret is bound to: the method, and provider, key and base URL as sent."""
 
     method: str
     provider: str | None
@@ -61,11 +54,7 @@ class Address:
 class ParsedKey:
     """A key whose input was checked.
 
-    Attributes:
-        record: the provider that it is said to belong to.
-        fields: by name, the secret ones as `Secret`.
-        address: where it is sent.
-        notes: what was cleaned or read from the input, as `<field>: <what>`.
+    `notes` say what was cleaned or read from the input, as `<field>: <what>`.
     """
 
     record: Provider
@@ -98,7 +87,7 @@ def parse_key(
     """Return a key from the fields of a request; a pasted address fills the fields it contains.
 
     Raises:
-        InvalidParams: with a pointer and a reason for each field that does not fit.
+        InvalidParams: with a pointer and a reason for each wrong field.
     """
     fields, base_url, read_notes = _expand_pasted(record, fields, base_url)
     opened, clean_notes = _open_fields(session, record, fields, sealing, context)
@@ -114,11 +103,7 @@ def check_detected(
     base_url: str | None,
     allow_insecure: bool,
 ) -> ParsedKey:
-    """Return a key whose fields are already open, such as an imported one.
-
-    Raises:
-        InvalidParams: as `parse_key`.
-    """
+    """Return a key whose fields are open, such as an imported one; raises as `parse_key`."""
     plain: Fields = {name: value for name, value in fields.items() if isinstance(value, str)}
     expanded, base_url, read_notes = _expand_pasted(record, plain, base_url)
     checked: dict[str, Secret | str] = {
@@ -141,10 +126,9 @@ def resolve_address(
     *,
     allow_insecure: bool = False,
 ) -> Address:
-    """Return where a key with these fields is sent: to `base_url` if given, else to the record's.
+    """Return where a key is sent: to `base_url`, or to the record's address.
 
-    The record's own address given as `base_url` counts as none given. `base_url` may contain fields
-    in braces, as in the record's `{accountId}`.
+    The record's own address as `base_url` counts as none. `base_url` may contain fields in braces.
 
     Raises:
         InvalidParams: there is no address, or no key may be sent there.
@@ -167,14 +151,7 @@ def base_url_has_old_field(
 ) -> bool:
     """Tell whether a changed field's old value is a part of the key's own base URL.
 
-    Such a URL was filled when the key was stored, or contains the value itself, such as a region:
-    it would still lead to the old place.
-
-    Args:
-        record: the provider; only fields of its own address are compared.
-        base_url: the key's own.
-        before: the stored fields; None for a secret one.
-        after: the new fields.
+    Such a URL would still lead to the old place. Only fields of the record's address are compared.
     """
     filling = [name for name in before if f"{{{name}}}" in (record.base_url or "")]
     return any(
@@ -197,10 +174,7 @@ def _has_default(record: Provider, fields: Mapping[str, Secret | str]) -> bool:
 def _expand_pasted(
     record: Provider, fields: Fields, base_url: str | None
 ) -> tuple[Fields, str | None, list[str]]:
-    """Read pasted addresses: the base URL, and plain fields that contain one.
-
-    Returns:
-        The fields, the base URL, and notes of what was read.
+    """Return fields, base URL and notes after reading pasted addresses in any of them.
 
     Raises:
         InvalidParams: an address contradicts a field.
@@ -290,7 +264,7 @@ def _open_sealed(
 
 
 def _refuse(problems: list[tuple[str, str]]) -> None:
-    """Raise `InvalidParams` for problems, each a pointer and a reason; return if there are none."""
+    """Raise `InvalidParams` for problems, each a pointer and a reason."""
     if problems:
         pointer, reason = problems[0]
         raise InvalidParams(

@@ -47,9 +47,7 @@ class BaseUrl:
 def read_base_url(text: str, *, allow_insecure: bool = False) -> BaseUrl:
     """Return the canonical form of a base URL.
 
-    Args:
-        text: typed by a person, or of a record with its templates filled.
-        allow_insecure: whether plain http to a private address is allowed, too.
+    With `allow_insecure` plain http to a private address is allowed, too.
 
     Raises:
         InvalidParams: the text is no such URL, or no key may be sent there.

@@ -31,16 +31,9 @@ from byokd.transport.interface import Transport
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A key to probe, stored or not.
+    """A key to probe; `sealed_origin` and `key_id` are of a stored one.
 
-    Attributes:
-        record: the provider that the key is said to belong to.
-        base_url: canonical, templates filled.
-        at_default_origin: whether the address comes from the record; only then may the probe go to
-            a companion origin.
-        fields: all fields of the key.
-        sealed_origin: the origin that a stored key was sealed for; None if it is not stored.
-        key_id: of a stored key.
+    `base_url` is canonical. Only a key at the default origin may go to a companion origin.
     """
 
     record: Provider
@@ -74,7 +67,7 @@ class Prober:
         """Return the provider's verdict on a key; `fresh` uses a new connection.
 
         Raises:
-            Conflict: the provider's record points to another origin than the key was stored for.
+            Conflict: the key was stored for another origin.
         """
         began = time.monotonic()
         result = _unreachable(

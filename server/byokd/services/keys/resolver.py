@@ -1,7 +1,6 @@
 """Chooses the key of a call: an own key, the shared pool, or none where a provider needs none.
 
-Each call reads the store again, so that a key disabled in one process is disabled in all of them at
-the next call. Nothing is sent here.
+Each call reads the store, so that a key disabled in any process is disabled in all of them.
 """
 
 from __future__ import annotations
@@ -78,11 +77,9 @@ class CredentialResolver:
         """Return the credential of a chat, by the route of its params.
 
         Raises:
-            KeyMissing: there is no key for this provider, and no shared one.
+            KeyMissing, NotFound: the provider has no key, or not this one.
             KeyDisabled: the key is disabled; it was not decrypted.
-            NotFound: the provider has no such key.
             InvalidParams: the provider does not speak the requested dialect.
-            VaultError: the vault cannot be read.
         """
         record = self.record(session, params.provider)
         if params.route == "shared":

@@ -56,16 +56,12 @@ def authorized(
 ) -> HttpRequest:
     """Return the request with its credential.
 
-    Args:
-        key: the key.
-        request: complete; a signature covers its exact bytes.
-        now_ms: the time of day, for signatures.
-        companions: whether the request may go to a companion origin of the record. Probes and model
-            lists may, chats may not.
+    A signature covers the exact bytes of the request and the wall clock `now_ms`. With `companions`
+    it may go to a companion origin of the record; chats may not.
 
     Raises:
-        Conflict: the request goes to an origin that the key was not stored for.
-        InvalidParams: a field of the key is missing, or holds what no header may carry.
+        Conflict: the key was not stored for the request's origin.
+        InvalidParams: a field is missing or has characters that no header may have.
     """
     _check_origin(key, request.url, companions=companions)
     return authorize(request, key.record, key.fields, now_ms)

@@ -1,7 +1,7 @@
 """`key/…`: stores, rotates, lists, probes, enables, disables and deletes keys.
 
-Each change is checked, then probed, then written with its audit entry in one transaction, then
-notified. No method returns a secret.
+Input is checked, probed, written with its audit entry in one transaction, and notified. No method
+returns a secret.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class KeyService:
         Raises:
             InvalidParams: the input does not fit; pointers name the fields.
             KeyInvalid: `probe` is `require` and the provider refuses the key.
-            VaultError: keys cannot be stored on this machine; the provider was not asked.
+            VaultError: keys cannot be stored here; no request was sent.
         """
         provider = self._providers.get(params.provider, session)
         parsed = parse_key(
@@ -124,19 +124,10 @@ class KeyService:
         cause: str,
         disabled: bool = False,
     ) -> KeyStoreResult:
-        """Probe and store a key whose input was checked.
-
-        Args:
-            session: whose account gets the key.
-            parsed: the checked input.
-            new: the entry to write.
-            policy: whether to probe, and whether a refused key is stored.
-            cause: recorded in the audit log.
-            disabled: store it switched off, as it was where it was exported.
+        """Probe and store a key whose input was checked; `disabled` stores it switched off.
 
         Raises:
             KeyInvalid: the policy is `require` and the provider refuses the key.
-            VaultError: the vault is not open, or the disk refuses.
         """
         probe = await self._probe_new(parsed.candidate, policy)
 
@@ -160,7 +151,6 @@ class KeyService:
         """Replace the secret of a key; its id, label and origin stay.
 
         Raises:
-            NotFound: no such key.
             Conflict: the new input is for another provider or address.
             InvalidParams, KeyInvalid, VaultError: as `store`.
         """
@@ -215,7 +205,7 @@ class KeyService:
         """Ask the provider about a stored key, whatever its state, or about a candidate.
 
         Raises:
-            Conflict: the provider's record points to another origin than the key was stored for.
+            Conflict: the key was stored for another origin.
         """
         if params.key_id is not None:
             return await self._probe_stored(session, params.key_id)
@@ -238,9 +228,8 @@ class KeyService:
         """Make a disabled key usable; with `probe`, only if the provider does not refuse it.
 
         Raises:
-            KeyInvalid: `probe` is set and the provider refuses the key.
-            Conflict: `probe` is set and the provider's record points to another origin than the key
-                was stored for.
+            KeyInvalid: the provider refuses the key.
+            Conflict: the key was stored for another origin and cannot be probed.
         """
         probe = None
         if params.probe:
@@ -255,8 +244,7 @@ class KeyService:
     async def delete(self, session: Session, params: KeyIdParams) -> KeyDeleteResult:
         """Delete a key: its row is overwritten, and the audit log records the deletion.
 
-        A key whose row was removed from outside is recorded as deleted, so that checks of the audit
-        log do not report it again.
+        A key whose row was removed from outside is recorded as deleted, too.
         """
 
         def write(tx: VaultTx) -> KeyFacts:

@@ -18,11 +18,7 @@ from byokd.vault import KeyRow, Vault, VaultTx, keys
 
 
 class KeyStates:
-    """The states of stored keys.
-
-    A method that takes a `VaultTx` is a part of the caller's transaction; the others make one of
-    their own and notify the client.
-    """
+    """Methods that take a `VaultTx` run in the caller's transaction; the others notify, too."""
 
     def __init__(self, vault: Vault, audit: AuditService, usage: UsageRecorder) -> None:
         self._vault = vault
@@ -30,7 +26,7 @@ class KeyStates:
         self._usage = usage
 
     async def disable(self, session: Session, key_id: str) -> KeyRow:
-        """Switch a key off until it is enabled. Raises `NotFound` or a `VaultError`."""
+        """Switch a key off until it is enabled; raises `NotFound`."""
 
         def write(tx: VaultTx) -> tuple[KeyRow, bool]:
             row = keys.get(tx, session.account, key_id)
@@ -45,7 +41,7 @@ class KeyStates:
         return row
 
     async def enable(self, session: Session, key_id: str, probe: ProbeResult | None) -> KeyRow:
-        """Make a key usable again; `probe` is recorded. Raises `NotFound` or a `VaultError`."""
+        """Make a key usable again and record `probe`; raises `NotFound`."""
         await self._usage.flush(session, key_id)
         row, changed = await self._vault.transaction(
             lambda tx: self._activate(tx, session, key_id, probe)
@@ -57,8 +53,7 @@ class KeyStates:
     async def enable_if_unchanged(self, session: Session, row: KeyRow) -> None:
         """Enable a soft-disabled key after a prompt, unless it changed while the prompt was open.
 
-        A key that was rotated, deleted or switched off since stays as it is. A failure of the store
-        is ignored: the person can still enable the key from the list.
+        A failure of the store is ignored: the person can still enable the key from the list.
         """
 
         def write(tx: VaultTx) -> KeyRow | None:

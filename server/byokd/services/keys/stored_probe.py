@@ -23,17 +23,15 @@ class StoredKeyProber:
         """Return what the provider says about a stored key.
 
         Raises:
-            NotFound: the key or its provider does not exist any more.
-            Unsupported: the provider is switched off.
-            Conflict: the provider's record points to another origin than the key was stored for.
-            VaultError: the vault is not open.
+            NotFound, Unsupported: the key is deleted, or its provider switched off.
+            Conflict: the key was stored for another origin.
         """
         provider = self._providers.get(row.provider, session)
         opened = await self._vault.read(lambda tx: keys.open_key(tx, session.account, row.key_id))
         return await self._prober.probe(credential_of(provider, opened).candidate, fresh=True)
 
     async def probe_if_possible(self, session: Session, row: KeyRow) -> ProbeResult | None:
-        """Do the same; None for a deleted key, a switched-off provider or a moved record."""
+        """Do the same; None instead of these errors."""
         try:
             return await self.probe(session, row)
         except (NotFound, Unsupported, Conflict):

@@ -23,16 +23,7 @@ _ID_CHARS: Final = 32
 class DetectedKey:
     """A key in a source, not checked yet.
 
-    Attributes:
-        record: the provider that it seems to belong to.
-        fields: by name, the secret ones as `Secret`.
-        variables: the names it was read from; empty for an export file.
-        label: from an export file, as are all that follow.
-        base_url: the key's own.
-        origin: what it was sealed to.
-        allow_insecure: whether plain http was allowed.
-        make_default: whether it was the default key.
-        disabled: whether it was switched off.
+    It comes from `variables`, or from an export file, which alone gives what follows them.
     """
 
     record: Provider
@@ -85,8 +76,7 @@ def _keys_of(record: Provider, variables: Mapping[str, Secret]) -> Iterator[Dete
 def _groups(record: Provider) -> list[list[Field]]:
     """Return the sets of secret fields that make one key each.
 
-    An optional secret that the record puts into no set belongs to the largest one: a session token
-    needs the pair that it came with.
+    An optional secret in no set belongs to the largest: a session token needs its pair.
     """
     secret = [known for known in record.fields if known.secret]
     if not record.one_of:
@@ -106,10 +96,7 @@ def _groups(record: Provider) -> list[list[Field]]:
 def _readings(
     group: list[Field], variables: Mapping[str, Secret]
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Secret]]]:
-    """Yield names and values of each key: every distinct value of a single field, else the first.
-
-    Of a group of several fields there is at most one key, made of each field's first variable.
-    """
+    """Yield each distinct value of a single field, or the first values of several fields."""
     if len(group) == 1:
         single = group[0]
         left = [name for name in single.env if name in variables]

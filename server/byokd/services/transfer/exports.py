@@ -1,7 +1,6 @@
 """`key/export`: returns keys as one file, encrypted under a passphrase of the person.
 
-The process must have been started with `--allow-export`. The audit log records each exported key in
-the transaction that reads it.
+The audit log records each exported key in the transaction that reads it.
 """
 
 from __future__ import annotations
@@ -27,14 +26,7 @@ _FIELD: Final = "passphrase"
 
 
 class ExportService:
-    """Exports keys.
-
-    Args:
-        vault: holds the keys.
-        audit: records each exported key.
-        sealing: opens the passphrase.
-        allowed: whether the daemon was started with `--allow-export`.
-    """
+    """Exports keys, if `allowed` by `--allow-export`."""
 
     def __init__(
         self, vault: Vault, audit: AuditService, sealing: SealingKey, *, allowed: bool
@@ -51,7 +43,6 @@ class ExportService:
             Unsupported: this daemon was not started with `--allow-export`.
             InvalidParams: the passphrase is too short, or there are too many keys for one file.
             NotFound: there is no such key, or none at all.
-            VaultError: the vault is not open, or the disk refuses.
         """
         if not self._allowed:
             raise Unsupported(

@@ -64,13 +64,7 @@ class Content:
 
 
 class ImportSources:
-    """Reads sources.
-
-    Args:
-        providers: the providers whose keys are detected.
-        sealing: opens sealed variables and passphrases.
-        variables: those of the client's environment at the start; emptied by `forget_variables`.
-    """
+    """Reads sources; `variables` are those of the client's environment at the start."""
 
     def __init__(
         self,

@@ -57,10 +57,7 @@ class BackupService:
             await asyncio.wait_for(asyncio.shield(taking), BACKUP_WAIT_MS / 1000)
 
     async def aclose(self) -> None:
-        """Take a pending backup after the vault is closed.
-
-        The daemon of a command line ends before `run` takes its first one.
-        """
+        """Take a pending backup, as a command line's daemon ends before `run` takes one."""
         if self._pending:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._take_if_due(), BACKUP_CLOSE_MS / 1000)
@@ -81,8 +78,7 @@ class BackupService:
 
         Raises:
             InvalidParams: the path is not absolute.
-            NotFound: there is no such backup.
-            VaultCorrupt, StoreFailed, StoreBusy: the backup is damaged, or the store fails.
+            NotFound, VaultCorrupt: there is no such backup, or it is damaged.
         """
         path = Path(params.path) if params.path is not None else None
         if path is not None and not path.is_absolute():

@@ -45,8 +45,6 @@ class RekeyService:
         Raises:
             InvalidParams: something that the change needs is missing or does not fit.
             NotFound, Conflict: there is no such slot, it is the last one, or there are too many.
-            VaultLocked, VaultUnavailable: the vault is not open, or a key source does not answer.
-            VaultCorrupt, StoreBusy, StoreFailed: the store fails.
         """
         code, sealed_code = new_recovery_code(session, _METHOD, params.recipient_public_key)
         new = SlotSecrets(self._secret(session, "newPassphrase", params), code, params.key_file)

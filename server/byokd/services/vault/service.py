@@ -84,14 +84,13 @@ class VaultService:
     ) -> VaultInitializeResult:
         """Make the vault with a chosen protection.
 
-        A passphrase needs no `acceptRisk`: it is not weaker than a keyring, whose key every program
-        of the same person can read while they are logged in.
+        A passphrase needs no `acceptRisk`: every program of the person can read a keyring's key.
 
         Raises:
-            InvalidParams: a protection weaker than the OS keyring without its name in `acceptRisk`;
-                a passphrase that is missing, too short, or not wanted.
+            InvalidParams: `acceptRisk` does not name a weaker protection, or the passphrase is
+                missing, too short or not wanted.
             Conflict: there is a vault already.
-            VaultUnavailable, VaultLocked: the key source does not answer, with its reason.
+            VaultUnavailable, VaultLocked: the key source does not answer.
         """
         require_risk_accepted(params.protection, params.accept_risk)
         method = "vault/initialize"
@@ -110,7 +109,7 @@ class VaultService:
         """Open the vault with a passphrase or recovery code; without one the keyring may prompt.
 
         Raises:
-            InvalidParams: both are given, or the vault has no slot for the given one.
+            InvalidParams: both are given, or there is no such slot.
             VaultLocked, VaultUnavailable: with the reason, such as `wrongPassphrase`.
         """
         if params.passphrase is not None and params.recovery_code is not None:
@@ -131,13 +130,7 @@ class VaultService:
         )
 
     async def lock(self, session: Session, _params: VaultLockParams) -> VaultResult:
-        """Drop the keys of this process until a client unlocks the vault.
-
-        Running chats continue: their requests are sent, and no key is opened for them again.
-
-        Raises:
-            VaultUninitialized: there is no vault.
-        """
+        """Drop the keys of this process until the vault is unlocked; running chats continue."""
         if self._vault.status().state == "unlocked":
             await self._usage.flush(session)
             await self._record(session, "store.locked")
@@ -150,7 +143,6 @@ class VaultService:
 
         Raises:
             VaultUninitialized: there is no usable keyring; the action lists the other choices.
-            VaultError: the vault cannot be opened.
         """
         vault = await self._vault.unlock(interactive=True)
         if vault.state == "unlocked":
@@ -209,11 +201,7 @@ class VaultService:
     async def _make(
         self, session: Session, protection: Protection, secrets: SlotSecrets = _NO_SECRETS
     ) -> VaultInfo:
-        """Make the vault, unless backups show that there was one that is gone.
-
-        Raises:
-            VaultCorrupt: there are backups and no vault.
-        """
+        """Make the vault; raises `VaultCorrupt` if backups show that there was one."""
         # In this order: a backup that is listed now is older than the check for a vault.
         backups = await self._backups.list() if protection != "memory" else ()
         if backups and (await self._vault.unlock()).state == "uninitialized":
@@ -277,13 +265,7 @@ def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:
 def new_recovery_code(
     session: Session, method: str, recipient: str | None
 ) -> tuple[Secret | None, SealedSecret | None]:
-    """Return a new recovery code, open and sealed to its recipient; None without a recipient.
-
-    It is sealed before it is used, so that no vault opens with a code that nobody can read.
-
-    Raises:
-        InvalidParams: the recipient's public key is malformed.
-    """
+    """Return a new recovery code, open and sealed to its recipient; None without a recipient."""
     if recipient is None:
         return None, None
     code = recovery.new_code()
