@@ -1,4 +1,4 @@
-/** Streams of events, cut and merged in every way the contract allows, and some it does not. */
+/** Streams of events, split and merged as the contract allows, and with gaps that it forbids. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -20,7 +20,7 @@ const args = (delta: string, callId = "c0") => ({ type: "toolCallDelta", callId,
 const open = { type: "textStart", blockId: "b0" };
 const close = { type: "textEnd", blockId: "b0", providerState: null };
 
-/** A daemon that sends these batches, then answers. */
+/** Handlers of a daemon that sends these batches and then responds. */
 function streaming(batches: Batch[], end: () => unknown = () => answer("done")): Record<string, Handler> {
   return {
     "chat/send": async ({ streamId }: { streamId: string }, _token, rpc) => {
@@ -66,14 +66,14 @@ for (const [name, batches, expected] of STREAMS) {
   });
 }
 
-test("the request carries the params and the stream's id", async () => {
+test("the request has the params and the id of the stream", async () => {
   const { client, seen } = await connected(streaming([]));
   const chat = client.chat({ ...PARAMS, temperature: 0 });
   await chat.result;
   assert.deepEqual(seen.at(-1), ["chat/send", { ...PARAMS, temperature: 0, streamId: chat.streamId }]);
 });
 
-test("two chats at once do not mix", async () => {
+test("two chats at once get their own events", async () => {
   const { client } = await connected({
     "chat/send": async ({ streamId, model }: { streamId: string; model: string }, _token, rpc) => {
       for (const seq of [0, 1, 2]) {
@@ -89,7 +89,7 @@ test("two chats at once do not mix", async () => {
   assert.deepEqual(joined, ["x0x1x2", "y0y1y2"]);
 });
 
-test("what waits for a slow reader is no more than the answer", async () => {
+test("deltas for a slow reader are merged", async () => {
   const many = Array.from({ length: 5000 }, (_, seq) => ({ seq, events: [text("x")] }));
   const { client } = await connected(streaming(many));
   const chat = client.chat(PARAMS);
@@ -97,7 +97,7 @@ test("what waits for a slow reader is no more than the answer", async () => {
   assert.deepEqual(await collect(chat), [text("x".repeat(5000))]);
 });
 
-test("a gap ends the events with an error; the answer still counts", async () => {
+test("a gap in the events is an error of the loop; the result stays", async () => {
   const batches = [{ seq: 0, events: [start] }, { seq: 2, events: [close] }];
   const { client } = await connected(streaming(batches));
   const chat = client.chat(PARAMS);
@@ -109,7 +109,7 @@ test("a gap ends the events with an error; the answer still counts", async () =>
   assert.deepEqual(await chat.result, answer("done"));
 });
 
-test("a failure reaches both the loop and the result", async () => {
+test("a failed chat rejects the loop and the result", async () => {
   const { client } = await connected(streaming([{ seq: 0, events: [start] }], () => failure("rateLimited", -31020)));
   const chat = client.chat(PARAMS);
   const isLimited = (error: unknown) => error instanceof ByokdError && error.kind === "rateLimited";
@@ -117,7 +117,7 @@ test("a failure reaches both the loop and the result", async () => {
   await assert.rejects(chat.result, isLimited);
 });
 
-/** A daemon that says one thing and then waits to be cancelled. */
+/** Handlers of a daemon that sends one delta and then waits for the cancel. */
 const patient: Record<string, Handler> = {
   "chat/send": async ({ streamId }: { streamId: string }, token, rpc) => {
     await rpc.sendNotification("chat/events", { streamId, seq: 0, events: [start, text("par")] });
@@ -126,7 +126,7 @@ const patient: Record<string, Handler> = {
   },
 };
 
-test("aborting gives what there was, as a success", async () => {
+test("an aborted chat succeeds with the partial message", async () => {
   const { client, seen } = await connected(patient);
   const abort = new AbortController();
   const chat = client.chat(PARAMS, { signal: abort.signal });
@@ -140,21 +140,21 @@ test("aborting gives what there was, as a success", async () => {
   assert.ok(seen.every(([method]) => method !== "exit"));
 });
 
-test("leaving the loop cancels", async () => {
+test("leaving the loop cancels the chat", async () => {
   const { client } = await connected(patient);
   const chat = client.chat(PARAMS);
   for await (const event of chat) if (event.type === "start") break;
   assert.equal((await chat.result).finishReason.unified, "cancelled");
 });
 
-test("cancel works without a signal and without a reader", async () => {
+test("cancel works without a signal and without a loop", async () => {
   const { client } = await connected(patient);
   const chat = client.chat(PARAMS);
   setImmediate(() => chat.cancel());
   assert.equal((await chat.result).finishReason.unified, "cancelled");
 });
 
-test("an aborted signal sends nothing", async () => {
+test("a chat with an aborted signal is not sent", async () => {
   const { client, seen } = await connected(patient);
   const chat = client.chat(PARAMS, { signal: AbortSignal.abort() });
   await assert.rejects(collect(chat), { name: "AbortError" });
@@ -162,7 +162,7 @@ test("an aborted signal sends nothing", async () => {
   assert.ok(!seen.some(([method]) => method === "chat/send"));
 });
 
-test("after the end nothing is cancelled", async () => {
+test("cancel after the end sends nothing", async () => {
   const { client, wire } = await connected(streaming([{ seq: 0, events: [start] }]));
   const chat = client.chat(PARAMS);
   await collect(chat);
@@ -171,7 +171,7 @@ test("after the end nothing is cancelled", async () => {
   assert.doesNotMatch(wire(), /cancelRequest/);
 });
 
-test("a chat is read once", async () => {
+test("a chat cannot be read twice", async () => {
   const { client } = await connected(streaming([]));
   const chat = client.chat(PARAMS);
   await collect(chat);

@@ -1,4 +1,4 @@
-/** The connection, one call, and what the daemon says unasked. */
+/** The connection, single calls, notifications and prompts. */
 
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ByokdError, Client, ConnectionClosed, ProtocolError } from "../src/index.js";
 import { cancelled, connected, failure } from "../testing/fake.js";
 
-test("initialize carries our options inside LSP's, then initialized follows", async () => {
+test("initialize has byokd's options inside LSP's; initialized follows", async () => {
   const { client, seen, wire } = await connected(
     {},
     { clientInfo: { name: "test", version: "1" }, account: "work", optOutNotifications: ["key/changed"] },
@@ -50,7 +50,7 @@ for (const [name, answer, expected] of REFUSED) {
   });
 }
 
-test("params always travel as one object", async () => {
+test("params are always sent as one object", async () => {
   const empty = { items: [], nextCursor: null };
   const { client, seen } = await connected({ "key/list": () => empty, "vault/status": () => ({}) });
   assert.deepEqual(await client.key.list(), empty);
@@ -63,7 +63,7 @@ test("params always travel as one object", async () => {
   ]);
 });
 
-test("an error answer is a ByokdError with its kind", async () => {
+test("an error response is a ByokdError with its kind", async () => {
   const { client } = await connected({ "key/delete": () => failure("keyMissing", -31010) });
   await assert.rejects(client.key.delete({ keyId: "key_a" }), (error: unknown) => {
     assert.ok(error instanceof ByokdError);
@@ -75,19 +75,19 @@ test("an error answer is a ByokdError with its kind", async () => {
   });
 });
 
-test("an answer without error data is a ProtocolError", async () => {
+test("an error response without data is a ProtocolError", async () => {
   const { client } = await connected({});
   await assert.rejects(client.model.list(), ProtocolError);
 });
 
-test("what is pending when the daemon goes is rejected", async () => {
+test("pending calls are rejected when the daemon closes its output", async () => {
   const [input, output] = [new PassThrough(), new PassThrough()];
   const connecting = Client.connect({ input, output });
   input.end();
   await assert.rejects(connecting, ConnectionClosed);
 });
 
-test("calls after the end are rejected, and closing twice is fine", async () => {
+test("calls after close are rejected; close can be called twice", async () => {
   const { client } = await connected({});
   await Promise.all([client.close(), client.close()]);
   await client.closed;
@@ -113,19 +113,19 @@ test("a call with an aborted signal is not sent", async () => {
   assert.ok(!seen.some(([method]) => method === "model/list"));
 });
 
-test("listeners hear notifications until they stop listening", async () => {
+test("listeners get notifications until they are removed", async () => {
   const { client, rpc } = await connected({ "vault/status": () => ({}) });
-  const heard: string[] = [];
-  const stop = client.on("key/changed", ({ keyId, change }) => heard.push(`${keyId} ${change}`));
-  client.on("key/changed", ({ keyId }) => heard.push(`second ${keyId}`));
-  const say = (keyId: string) =>
+  const received: string[] = [];
+  const stop = client.on("key/changed", ({ keyId, change }) => received.push(`${keyId} ${change}`));
+  client.on("key/changed", ({ keyId }) => received.push(`second ${keyId}`));
+  const notify = (keyId: string) =>
     rpc.sendNotification("key/changed", { keyId, provider: "p", change: "stored", state: "active", reason: null });
-  await say("key_a");
+  await notify("key_a");
   await client.vault.status();
   stop();
-  await say("key_b");
+  await notify("key_b");
   await client.vault.status();
-  assert.deepEqual(heard, ["key_a stored", "second key_a", "second key_b"]);
+  assert.deepEqual(received, ["key_a stored", "second key_a", "second key_b"]);
 });
 
 for (const [chosen, expected] of [["Re-enable", { title: "Re-enable" }], [null, null]] as const) {
@@ -137,13 +137,13 @@ for (const [chosen, expected] of [["Re-enable", { title: "Re-enable" }], [null, 
   });
 }
 
-test("without a handler a prompt is dismissed", async () => {
+test("a prompt without a handler is dismissed", async () => {
   const { rpc } = await connected({});
   const request = { type: 2, message: "disabled", actions: [] };
   assert.equal(await rpc.sendRequest("window/showMessageRequest", request), null);
 });
 
-test("the audit trail is exported and checked page by page", async () => {
+test("the audit log is exported and verified in pages", async () => {
   const page = { items: [], nextCursor: null, storeId: "00", checkpoint: null };
   const checked = {
     ok: true, entries: 0, firstBadSeq: null, fault: null, message: "", anchor: "none", keys: [], macs: false, head: null,

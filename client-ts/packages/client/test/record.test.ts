@@ -1,6 +1,6 @@
 /**
- * The sealed record of the store, made with nothing but Node: what the specification says can be
- * computed by somebody who has never seen the daemon's code.
+ * The sealed record of the store, computed with Node's crypto alone from the specification. It shows
+ * that the specification is complete.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Sealing: the bytes both languages agree on, and that a typed secret never travels in the clear. */
+/** Sealing: the same bytes as in Python, and no secret is sent in the clear. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const SUITE = new CipherSuite({
 });
 const SECRET = "sk-test-0123456789abcdef";
 
-/** Open what was sealed, as the daemon would. */
+/** Open a sealed value, as the daemon does. */
 async function opened(sealed: string, privateKey: CryptoKeyOf, info: Uint8Array<ArrayBuffer>): Promise<string> {
   const wire = new Uint8Array(Buffer.from(sealed, "base64"));
   const [enc, ciphertext] = [wire.slice(0, 32), wire.slice(32)];
@@ -51,12 +51,12 @@ for (const [target, elements] of INFOS) {
   });
 }
 
-test("texts are compared in one Unicode form", () => {
+test("texts are normalized to one Unicode form", () => {
   const composed = sealInfo("acct", { method: "m", field: "caf\u00e9" });
   assert.deepEqual(sealInfo("acct", { method: "m", field: "cafe\u0301" }), composed);
 });
 
-test("what is sealed opens for its own use and for no other", async () => {
+test("a sealed value opens for its own use only", async () => {
   const { privateKey, publicKey } = await keyPair();
   const sealer = new Sealer({ suite: SEALING_SUITE, publicKey, keyId: "k" }, "acct");
   const target: SealTarget = { method: "key/store", provider: "local", baseUrl: "https://a.example", field: "apiKey" };
@@ -106,7 +106,7 @@ const LISTS = {
 
 type Sent = { fields: Record<string, string | { sealed: string }> };
 
-test("secret fields travel sealed, the others as they are", async () => {
+test("secret fields are sealed, other fields are not", async () => {
   const { privateKey, publicKey } = await keyPair();
   const sealing = { suite: SEALING_SUITE, publicKey, keyId: "k" };
   const { client, seen, wire } = await connected(LISTS, {}, { sealing });
@@ -131,7 +131,7 @@ test("secret fields travel sealed, the others as they are", async () => {
   assert.equal(seen.filter(([method]) => method === "provider/list").length, 2);
 });
 
-test("one apiKey does not fit a provider with two secrets", async () => {
+test("apiKey is refused for a provider with two secrets", async () => {
   const { client } = await connected(LISTS);
   await assert.rejects(client.storeKey({ provider: "multi", apiKey: SECRET }), /keyId, keySecret, region/);
 });
@@ -148,7 +148,7 @@ const VECTOR = new URL("../../../../../tests/vectors/crypto/hpke.json", import.m
 const { privateKey, ...sealing }: Vector = JSON.parse(readFileSync(VECTOR, "utf8"));
 
 for (const { use, info, sealed, plaintext } of sealing.cases) {
-  test(`the vector both languages share: ${use.method}`, async () => {
+  test(`the vector shared with Python: ${use.method}`, async () => {
     const { account, ...target } = use;
     const expected = sealInfo(account, target);
     assert.equal(Buffer.from(expected).toString("hex"), info);
@@ -159,7 +159,7 @@ for (const { use, info, sealed, plaintext } of sealing.cases) {
   });
 }
 
-test("variables and passphrases of an import travel sealed, each for its own name", async () => {
+test("variables and passphrases of an import are sealed, each for its own name", async () => {
   const { privateKey, publicKey } = await keyPair();
   const nothing = { items: [], ignored: [], warnings: [], outcomes: null };
   const { client, seen, wire } = await connected({ "key/import": () => nothing }, {}, {

@@ -1,4 +1,4 @@
-/** The vault's secrets: what goes in is sealed for its own field, and a recovery code comes back opened. */
+/** Secrets of the vault: each is sealed for its field, and a recovery code is returned opened. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ const SUITE = new CipherSuite({
 const PHRASE = "correct horse battery";
 const CODE = "AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GGGG-HHHH-IIII";
 
-/** Seal as the daemon does: to the client's key, for one method. */
+/** Seal the code as the daemon does: to the client's key, for one method. */
 async function sealedTo(publicKey: string, method: string): Promise<string> {
   const sealer = new Sealer({ suite: SEALING_SUITE, publicKey, keyId: "k" }, "default");
   return (await sealer.seal(CODE, { method, field: "recoveryCode" })).sealed;
@@ -24,7 +24,7 @@ async function sealedTo(publicKey: string, method: string): Promise<string> {
 
 type Sent = Record<string, { sealed: string }> & { recipientPublicKey?: string };
 
-test("secrets travel sealed for their own field, and a code comes back in the clear", async () => {
+test("secrets are sealed for their own field; a recovery code is returned opened", async () => {
   const daemon = await SUITE.kem.generateKeyPair();
   const publicKey = Buffer.from(await SUITE.kem.serializePublicKey(daemon.publicKey)).toString("base64");
   const answer = (method: string) => async (params: Sent) => ({
@@ -70,7 +70,7 @@ test("secrets travel sealed for their own field, and a code comes back in the cl
   assert.doesNotMatch(wire(), new RegExp(`${PHRASE}|${CODE}`));
 });
 
-test("a code opens for its own method and recipient only", async () => {
+test("a sealed code opens for its own method and recipient only", async () => {
   const [mine, other] = [await Recipient.create("default"), await Recipient.create("default")];
   const sealed = await sealedTo(mine.publicKey, "vault/rekey");
   assert.equal(await mine.open(sealed, { method: "vault/rekey", field: "recoveryCode" }), CODE);

@@ -1,4 +1,4 @@
-/** A scripted daemon on streams in memory: what it was sent, and what it answers. */
+/** A scripted daemon on streams in memory; it records what the client sends. */
 
 import { PassThrough } from "node:stream";
 
@@ -31,7 +31,7 @@ export interface Fake {
   rpc: MessageConnection;
   /** Every byte the client wrote, as text. */
   wire: () => string;
-  /** Params by method, in the order they came. */
+  /** Methods and params, in order. */
   seen: [method: string, params: unknown][];
 }
 
@@ -59,7 +59,7 @@ export async function connected(
   return { client, rpc, wire: () => Buffer.concat(written).toString(), seen };
 }
 
-/** Wait until the client cancels, which it may have done before the handler ran. */
+/** Wait until the client cancels; it may have done so before the handler ran. */
 export async function cancelled(token: CancellationToken): Promise<void> {
   if (token.isCancellationRequested) return;
   await new Promise<void>((resolve) => token.onCancellationRequested(() => resolve()));
@@ -91,9 +91,9 @@ function answerTo(server: Partial<ServerOptions>): object {
   return { capabilities: { experimental: { byokd } }, serverInfo: { name: "byokd" } };
 }
 
-/** An error answer as the daemon gives it. */
+/** An error response of the daemon. */
 export function failure(kind: ErrorKind, code: number): ResponseError<ErrorData> {
-  return new ResponseError(code, "said by the fake", {
+  return new ResponseError(code, "an error of the fake", {
     kind,
     errorId: "0123456789abcdef",
     retryable: false,
@@ -112,7 +112,7 @@ export function failure(kind: ErrorKind, code: number): ResponseError<ErrorData>
   });
 }
 
-/** The answer to a chat whose text is known. */
+/** The result of a chat with this text. */
 export function answer(text: string, unified: SendResult["finishReason"]["unified"] = "stop"): SendResult {
   const message: Message = {
     role: "assistant",
