@@ -1,7 +1,4 @@
-"""The anchor in a keyring: two marks written in turns, and what is believed of them.
-
-Knows a keyring that works and some that do not. Must not know a real one.
-"""
+"""The anchor in a keyring: two items written in turns, and which of them counts."""
 
 from __future__ import annotations
 
@@ -30,11 +27,11 @@ _OTHER = RootKeys.derive(b"\1" * 16, 1, bytes(32))
 
 @asynccontextmanager
 async def _open_vault(folder: Path, keyring: Keyring) -> AsyncIterator[VaultFixture]:
-    """Open a vault whose master key and whose marks are in one keyring."""
+    """Open a vault whose master key and anchors are in one keyring."""
     places = VaultFixture(folder).places
     ring = OsKeyring(keyring, verify=lambda *_: True, missing_delays_s=())
     sources = key_sources(places) | {"osKeyring": ring}
-    fixture = VaultFixture(folder, sources=sources, marks=KeyringAnchorStore(keyring))
+    fixture = VaultFixture(folder, sources=sources, anchor_keyring=KeyringAnchorStore(keyring))
     if (await fixture.vault.unlock()).state == "uninitialized":
         await fixture.initialize("osKeyring")
     try:
@@ -43,7 +40,7 @@ async def _open_vault(folder: Path, keyring: Keyring) -> AsyncIterator[VaultFixt
         await fixture.vault.aclose()
 
 
-def _marks(keyring: Keyring) -> dict[str, str]:
+def _anchor_items(keyring: Keyring) -> dict[str, str]:
     return {user: text for (_, user), text in keyring.items.items() if user.startswith("anchor/")}
 
 
@@ -53,19 +50,19 @@ async def test_anchors_are_written_in_turns_and_the_later_one_counts(tmp_path: P
         seen: list[set[str]] = []
         for _ in range(3):
             await fixture.put()
-            before = _marks(keyring)
+            before = _anchor_items(keyring)
             await fixture.write_anchor()
             seen.append(
-                {user for user, text in _marks(keyring).items() if before.get(user) != text}
+                {user for user, text in _anchor_items(keyring).items() if before.get(user) != text}
             )
         assert seen == [{"anchor/a"}, {"anchor/b"}, {"anchor/a"}]
-        before = _marks(keyring)
+        before = _anchor_items(keyring)
         await fixture.write_anchor()
-        assert _marks(keyring) == before, "only a later one is written"
+        assert _anchor_items(keyring) == before, "only a later one is written"
         result = await fixture.verify()
         assert (result.ok, result.anchor) == (True, "kept")
         assert not list((tmp_path / "state").glob("anchor-*"))
-        assert not [asked for asked in keyring.asked[4:] if asked.endswith("prompt")]
+        assert not [call for call in keyring.asked[4:] if call.endswith("prompt")]
 
 
 @pytest.mark.parametrize("damage", ["", "x" * 40, None])
@@ -97,8 +94,8 @@ async def test_failing_keyring_makes_the_anchor_unreachable(
         await fixture.put()
         keys = await fixture.vault.read(lambda tx: tx.keys)
         anchors = AnchorStorage(fixture.places.state, KeyringAnchorStore(broken()))
-        found = await anchors.fetch(keys.store_id, in_keyring=True)
-        assert found.newest(keys) == "unreachable"
+        stored = await anchors.fetch(keys.store_id, in_keyring=True)
+        assert stored.newest(keys) == "unreachable"
         with pytest.raises(VaultError):
             await anchors.write(keys, Anchor(1, 2, b"m"), in_keyring=True)
 
@@ -107,11 +104,11 @@ async def test_security_events_are_anchored_at_once_and_others_in_batches(tmp_pa
     async with vault_fixture.open_vault(tmp_path) as fixture:
         row = await fixture.put()
         await fixture.write_anchor()
-        due: list[int] = []
-        fixture.audit.on_anchor_due = lambda: due.append(fixture.audit.unanchored)
+        due = fixture.anchors_due
+        due.clear()
         for _ in range(ANCHOR_ENTRIES_MAX):
             await fixture.vault.transaction(lambda tx: fixture.note(tx, "key.probe"))
-        await fixture.vault.read(lambda tx: tx.meta)  # what follows a commit is over
+        await fixture.vault.read(lambda tx: tx.meta)  # what follows the commit is done
         assert due == [ANCHOR_ENTRIES_MAX]
         await fixture.write_anchor()
         await fixture.delete(row.key_id)
@@ -132,26 +129,26 @@ def test_anchors_of_other_stores_are_ignored() -> None:
 async def test_rollback_behind_the_anchor_is_detected_only_up_to_the_batch_size(
     tmp_path: Path, late: int
 ) -> None:
-    """The limit, said as such: up to 64 entries of no weight, or ten minutes, are behind it.
+    """The limit: up to 64 unimportant entries, or ten minutes, may be behind the anchor.
 
-    A store that is put back to such a state is not told from one whose process was killed there.
+    A store that is rolled back within them looks like one whose process was killed there.
     """
     async with vault_fixture.open_vault(tmp_path) as fixture:
-        due: list[int] = []
-        fixture.audit.on_anchor_due = lambda: due.append(fixture.audit.unanchored)
+        due = fixture.anchors_due
+        due.clear()
         row = await fixture.put()
         await fixture.write_anchor()
         older = fixture.places.vault_db.read_bytes()
         for _ in range(late):
             await fixture.vault.transaction(lambda tx: fixture.note(tx, "key.probe", row.key_id))
         await fixture.vault.read(lambda tx: tx.meta)
-        if due[1:]:  # then the fixture writes the anchor at once
+        if due[1:]:  # the anchor is due at once
             assert late == ANCHOR_ENTRIES_MAX
             await fixture.write_anchor()
-        [mark_file] = fixture.places.state.glob("anchor-*")
-        mark = mark_file.read_bytes()
+        [anchor_file] = fixture.places.state.glob("anchor-*")
+        anchor = anchor_file.read_bytes()
     fixture.places.vault_db.write_bytes(older)
-    mark_file.write_bytes(mark)  # as if it had been killed before it closed
+    anchor_file.write_bytes(anchor)  # as if the process had been killed before it closed
     async with vault_fixture.open_vault(tmp_path) as fixture:
         result = await fixture.verify()
         noticed = late == ANCHOR_ENTRIES_MAX

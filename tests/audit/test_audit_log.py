@@ -1,7 +1,6 @@
-"""The audit trail: whatever is done to it by somebody without the key is found and named.
+"""The audit log: what somebody without the key does to it is detected and classified.
 
-Knows the table and the anchor file only to damage them. The one thing that cannot be found, a store
-and an anchor that are both put back to an older state, is asserted as such.
+The one undetectable case, a store and an anchor that are both rolled back, is asserted as such.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ async def test_failed_change_leaves_no_entry(fixture: VaultFixture) -> None:
 
 
 async def test_clock_step_back_is_recorded_once(fixture: VaultFixture) -> None:
-    """Order is by sequence; no entry's time lies before the one it follows."""
+    """Order is by sequence; no entry's time is before that of the previous one."""
 
     async def at(*times_ms: int) -> list[tuple[str, int]]:
         for time_ms in times_ms:
@@ -130,19 +129,19 @@ async def test_clock_step_back_is_recorded_once(fixture: VaultFixture) -> None:
 
     now = fixture.now()
     step = CLOCK_STEP_BACK_MS
-    told = await at(now, now - step + 1, now - step, now - 5 * step, now + 1, now - step)
-    assert [event for event, _ in told] == [
+    recorded = await at(now, now - step + 1, now - step, now - 5 * step, now + 1, now - step)
+    assert [event for event, _ in recorded] == [
         "key.probe", "key.probe", "clock.regressed", "key.probe", "key.probe", "key.probe",
         "clock.regressed", "key.probe",
     ]  # fmt: skip
     start = now * 1000
-    assert [time - start for _, time in told] == [0, 1, 2, 3, 4, 1000, 1001, 1002]
+    assert [time - start for _, time in recorded] == [0, 1, 2, 3, 4, 1000, 1001, 1002]
     assert (await _verify(fixture)).ok
 
 
 async def test_clock_step_back_is_recorded_once_across_processes(fixture: VaultFixture) -> None:
     late = fixture.now() - 10 * CLOCK_STEP_BACK_MS
-    other = AuditLog(fixture.places.state)  # what another process remembers: nothing
+    other = AuditLog(fixture.places.state)  # as in another process
     for audit in (fixture.audit, other, fixture.audit):
         await fixture.vault.transaction(
             lambda tx, audit=audit: audit.append(  # type: ignore[misc]  # a default
@@ -220,7 +219,7 @@ def _renumber(raw: sqlite3.Connection) -> None:
 
 
 def _remake(raw: sqlite3.Connection) -> None:
-    """Edit an entry and make the whole chain again with a key of one's own."""
+    """Edit an entry and recompute the whole chain with another key."""
     meta = raw.execute("SELECT * FROM meta").fetchone()
     chain = derive_chain(b"\1" * 32, meta["store_id"], 1)
     link: Link = chain.genesis()
@@ -286,7 +285,7 @@ async def test_tampering_is_detected_and_classified(
 
 
 async def test_removed_entries_leave_a_permanent_gap(fixture: VaultFixture, tmp_path: Path) -> None:
-    """What is appended later does not close the gap, and nothing stops a person from deleting."""
+    """Later entries do not close the gap, and a key can still be deleted."""
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM audit WHERE seq > 6")
     await fixture.put("sk-test-later-0123456789")
@@ -306,13 +305,13 @@ async def test_tampered_meta_row_stops_changes_but_not_calls(
 
 
 def _snapshot(folder: Path, name: str) -> Callable[[], None]:
-    """Copy a part of the folder away; the result puts it back."""
-    kept = folder.with_name(f"{folder.name}-{name}")
-    shutil.copytree(folder / name, kept)
+    """Copy a part of the folder; the result restores it."""
+    anchored = folder.with_name(f"{folder.name}-{name}")
+    shutil.copytree(folder / name, anchored)
 
     def restore() -> None:
         shutil.rmtree(folder / name)
-        shutil.copytree(kept, folder / name)
+        shutil.copytree(anchored, folder / name)
 
     return restore
 
@@ -321,7 +320,7 @@ def _snapshot(folder: Path, name: str) -> Callable[[], None]:
     ("parts", "noticed"),
     [
         (["data"], True),  # an old copy of the store
-        (["data", "state"], False),  # both put back: nothing on this machine can tell
+        (["data", "state"], False),  # both restored: undetectable on this machine
     ],
 )
 async def test_older_copy_is_detected_by_its_anchor(
@@ -347,7 +346,7 @@ async def test_older_copy_is_detected_by_its_anchor(
             return
         with pytest.raises(VaultLocked):
             await fixture.put()
-        # Anybody else who opens it meets the same, until somebody accepts it.
+        # Every other process refuses it too, until a person accepts it.
         await fixture.vault.unlock_with(
             SlotSecrets(), admit=lambda tx: fixture.note(tx, "store.rollback_accepted")
         )
@@ -359,7 +358,7 @@ async def test_older_copy_is_detected_by_its_anchor(
 
 
 async def test_store_that_continued_elsewhere_is_detected(tmp_path: Path) -> None:
-    """Put back where nobody looked, it was used beyond the anchor; its entry there is another."""
+    """Restored on another machine, it continued beyond the anchor: its entry there is another."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         await fixture.put()
     restore = _snapshot(tmp_path, "data")
@@ -381,22 +380,22 @@ async def test_store_that_continued_elsewhere_is_detected(tmp_path: Path) -> Non
 async def test_row_restored_from_an_older_copy_is_detected(
     fixture: VaultFixture, tmp_path: Path
 ) -> None:
-    """Its MAC is authentic, and only the trail knows that it is old."""
+    """Its MAC is authentic; only the log shows that it is old."""
     with tampering(tmp_path) as raw:
         old = tuple(raw.execute("SELECT * FROM key_entry WHERE is_default = 1").fetchone())
     first, *_ = (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
     await _set(fixture, first.key_id, "softDisabled")
     with tampering(tmp_path) as raw:
         raw.execute("DELETE FROM key_entry WHERE is_default = 1")
-        marks = ", ".join("?" * len(old))
-        raw.execute(f"INSERT INTO key_entry VALUES ({marks})", old)  # noqa: S608
+        placeholders = ", ".join("?" * len(old))
+        raw.execute(f"INSERT INTO key_entry VALUES ({placeholders})", old)  # noqa: S608
     assert await fixture.open(first.key_id)
     result = await _verify(fixture)
     assert (result.fault, result.first_bad_seq) == ("tables", 9)
     assert result.keys == (first.key_id,)
     listing = (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
     assert [row.usable for row in listing] == [row.key_id != first.key_id for row in listing]
-    await _set(fixture, first.key_id, "active")  # the person's own word, and it is recorded
+    await _set(fixture, first.key_id, "active")  # accepted by the person, and recorded
     assert (await _verify(fixture)).ok
     assert (await fixture.vault.read(lambda tx: keys.get(tx, ACCOUNT, first.key_id))).usable
 
@@ -418,9 +417,9 @@ async def test_damaged_anchor_is_a_fault(tmp_path: Path, damage: bytes | None) -
         assert result.ok is (damage is None)
         assert result.fault == (None if damage is None else "mac")
         assert "anchor" in result.message
-        await fixture.put()  # work goes on
+        await fixture.put()  # changes are possible
     if damage is not None:
-        assert _anchor_of(tmp_path).read_bytes() == damage  # the evidence stays
+        assert _anchor_of(tmp_path).read_bytes() == damage  # the anchor stays
 
 
 async def test_log_of_another_store_is_refused(fixture: VaultFixture, tmp_path: Path) -> None:
@@ -441,7 +440,7 @@ async def test_log_of_another_store_is_refused(fixture: VaultFixture, tmp_path: 
 async def test_log_truncated_at_any_entry_is_detected(
     fixture: VaultFixture, tmp_path: Path, *, anchored: bool
 ) -> None:
-    """Whoever cannot write the record of the end is found, with and without an anchor."""
+    """Without writing the recorded end, with and without an anchor."""
     if anchored:
         await fixture.write_anchor()
     with tampering(tmp_path) as raw:

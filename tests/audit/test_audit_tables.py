@@ -1,7 +1,4 @@
-"""The tables against the trail: a way in or a key that was put, changed or taken by hand is named.
-
-Knows the tables only to damage them. Must not know what a service tells of it.
-"""
+"""The tables compared with the log: slots and keys that were added, changed or removed by hand."""
 
 from __future__ import annotations
 
@@ -34,12 +31,12 @@ _PHRASE = Secret("correct horse battery")
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive at the least cost."""
+    """Derive at the lowest cost."""
     monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(16)), 19 * 1024, 2, 1))
 
 
 async def _add(fixture: VaultFixture) -> bytes:
-    """Add a passphrase as a way in; returns its slot's id."""
+    """Add a passphrase slot; return its id."""
     made: list[bytes] = []
 
     def added(tx: VaultTx, slot_id: bytes) -> None:
@@ -71,9 +68,9 @@ def _rows(folder: Path) -> list[tuple[Any, ...]]:
 
 
 def _put(folder: Path, row: tuple[Any, ...]) -> None:
-    marks = ", ".join("?" * len(row))
+    placeholders = ", ".join("?" * len(row))
     with tampering(folder) as raw:
-        raw.execute(f"INSERT OR REPLACE INTO key_slot VALUES ({marks})", row)  # noqa: S608
+        raw.execute(f"INSERT OR REPLACE INTO key_slot VALUES ({placeholders})", row)  # noqa: S608
 
 
 async def test_added_and_removed_slots_are_recorded(tmp_path: Path) -> None:
@@ -93,7 +90,7 @@ async def test_added_and_removed_slots_are_recorded(tmp_path: Path) -> None:
 
 
 async def test_removed_slot_that_was_put_back_is_a_fault(tmp_path: Path) -> None:
-    """Its row is authentic, and whoever knows the old passphrase would be let in."""
+    """Its row is authentic, and the old passphrase would open the vault."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         slot_id = await _add(fixture)
         taken = _rows(tmp_path)[-1]
@@ -103,7 +100,7 @@ async def test_removed_slot_that_was_put_back_is_a_fault(tmp_path: Path) -> None
         assert (result.ok, result.fault, result.first_bad_seq) == (False, "tables", 3)
         assert "slot_" in result.message
         assert "present although it was removed" in result.message
-        await _add(fixture)  # what is told later does not make it welcome
+        await _add(fixture)  # later entries do not make it valid
         assert "present although it was removed" in (await fixture.verify()).message
         await _remove(fixture, slot_id)
         assert (await fixture.verify()).ok
@@ -135,7 +132,7 @@ async def test_missing_or_changed_slot_is_a_fault(tmp_path: Path, name: str) -> 
         result = await fixture.verify()
         assert (result.fault, result.first_bad_seq) == ("tables", 2)
         assert "missing or changed" in result.message
-        await _remove(fixture, slot_id)  # it was found: the person may give it up
+        await _remove(fixture, slot_id)  # detected: the person may remove it
         assert (await fixture.verify()).ok
         assert len(_rows(tmp_path)) == 1
 
@@ -155,7 +152,7 @@ async def test_unrecorded_slot_is_a_fault(tmp_path: Path) -> None:
 async def test_store_from_before_slots_were_recorded_compares_only_recorded_ones(
     tmp_path: Path,
 ) -> None:
-    """What was there then is taken as it is; what came and went since is compared."""
+    """Slots that existed before are accepted; slots added or removed since are compared."""
     fixture = VaultFixture(tmp_path)
     await fixture.vault.initialize("keyFile")
     try:
@@ -201,22 +198,22 @@ async def test_slot_without_audit_entry_is_rolled_back(tmp_path: Path) -> None:
 
 async def test_deletion_of_a_missing_key_is_recorded(tmp_path: Path) -> None:
     async with vault_fixture.open_vault(tmp_path) as fixture:
-        lost, kept = await fixture.put(), await fixture.put()
+        lost, remaining = await fixture.put(), await fixture.put()
 
         def give_up(tx: VaultTx, key_id: str, account: str = ACCOUNT) -> None:
-            gone = keys.delete_missing(tx, account, key_id)
-            fixture.note(tx, "key.deleted", gone.key_id)
+            deleted = keys.delete_missing(tx, account, key_id)
+            fixture.note(tx, "key.deleted", deleted.key_id)
 
         with tampering(tmp_path) as raw:
             raw.execute(
                 "DELETE FROM key_entry WHERE key_id = ?", (rows.key_id_to_bytes(lost.key_id),)
             )
-        with pytest.raises(NotFound):  # nobody has looked yet
+        with pytest.raises(NotFound):  # not detected yet
             await fixture.vault.transaction(lambda tx: give_up(tx, lost.key_id))
         result = await fixture.verify()
         assert (result.fault, result.first_bad_seq, result.keys) == ("tables", 2, (lost.key_id,))
         assert "deleting it" in result.message
-        for key_id, account in ((kept.key_id, ACCOUNT), (lost.key_id, "other")):
+        for key_id, account in ((remaining.key_id, ACCOUNT), (lost.key_id, "other")):
             with pytest.raises(NotFound):
                 await fixture.vault.transaction(
                     lambda tx, key_id=key_id, account=account: give_up(tx, key_id, account)  # type: ignore[misc]
@@ -228,7 +225,7 @@ async def test_deletion_of_a_missing_key_is_recorded(tmp_path: Path) -> None:
 
 
 async def test_checker_continues_where_it_stopped(tmp_path: Path) -> None:
-    """What others commit is checked from there on, and what it tells counts for the tables."""
+    """Entries of other processes are checked from there on, and their facts are compared."""
     async with (
         vault_fixture.open_vault(tmp_path) as fixture,
         vault_fixture.open_vault(tmp_path) as other,
@@ -264,7 +261,7 @@ async def test_checker_continues_where_it_stopped(tmp_path: Path) -> None:
 
 
 async def test_forged_index_is_detected(tmp_path: Path) -> None:
-    """The row it leads to is authentic and not the one that was asked for."""
+    """The row it leads to is authentic and not the requested one."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         held = [await fixture.put(account=f"acct-{n}") for n in (1, 0, 0)]
         root = await fixture.vault.read(lambda tx: tx.keys)
@@ -278,13 +275,13 @@ async def test_forged_index_is_detected(tmp_path: Path) -> None:
     swaps = [
         (at, new) for pair in names for old, new in (pair, pair[::-1]) for at in _at(whole, old)
     ]
-    for at, new in swaps:  # one account for the other, or one row of an index's entry
+    for at, new in swaps:  # one account instead of the other, or one row of an index's entry
         path.write_bytes(whole[:at] + new + whole[at + len(new) :])
         try:
             sqlite.connect(path, migrations.VAULT, 100).close()
         except VaultCorrupt:
             refused += 1
-        opened = sqlite.connect_beside(path, 100)  # as one that was open before it was damaged
+        opened = sqlite.connect_beside(path, 100)  # as a process that had it open before
         try:
             tx = VaultTx.begin(Tx(opened), root, durable=True)
             for key in held:
@@ -294,6 +291,6 @@ async def test_forged_index_is_detected(tmp_path: Path) -> None:
                     seen += 1
         finally:
             opened.close()
-    # At the start every index is held against its table; later, each row against its seal.
+    # At the start every index is compared with its table; later each row with its seal.
     assert refused >= 10, refused
     assert seen >= 4, seen

@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,16 +33,16 @@ _ROOT = str(Path(byokd.__file__).parents[1])
 
 def _source(backend: Keyring, **changes: float) -> OsKeyring:
     def same_process(item: Item, value: str, _: float) -> bool:
-        found = backend.get(item.service, item.user, prompt_timeout_ms=None)
-        if found is None:
+        stored = backend.get(item.service, item.user, prompt_timeout_ms=None)
+        if stored is None:
             raise source_error("itemMissing")
-        return found == value
+        return stored == value
 
     return OsKeyring(
         backend,
         verify=same_process,
-        timeout_ms=int(changes.get("timeout_ms", 2_000)),
-        interactive_timeout_ms=2_000,
+        timeout_ms=int(changes.get("timeout_ms", 60_000)),
+        interactive_timeout_ms=60_000,
         missing_delays_s=(0.001, 0.001, 0.001),
     )
 
@@ -137,25 +137,26 @@ async def test_prompt_is_shown_only_when_interactive() -> None:
 
 async def test_silent_keyring_times_out_and_costs_one_thread(hanging: Hanging) -> None:
     source = _source(hanging, timeout_ms=100)
+    threads: set[threading.Thread | None] = set()
     turns = 0
 
-    async def turning() -> None:
+    async def count_turns() -> None:
         nonlocal turns
         while True:
             await asyncio.sleep(0)
             turns += 1
 
-    loop_is_free = asyncio.create_task(turning())
-    began = time.monotonic()
+    counting = asyncio.create_task(count_turns())
     for _ in range(3):
         with pytest.raises(VaultError) as caught:
             await source.read(_ITEM)
         assert reason_of(caught.value) == "timeout"
-    loop_is_free.cancel()
-    assert time.monotonic() - began < 0.5  # the second and third were not even asked
-    assert turns > 20
-    assert source._thread is not None
-    assert source._thread.daemon
+        threads.add(source._thread)
+    counting.cancel()
+    assert turns > 20, "the event loop was blocked"
+    [thread] = threads  # the second and third call were not made
+    assert thread is not None
+    assert thread.daemon
 
 
 async def test_late_write_is_deleted(hanging: Hanging) -> None:
@@ -197,7 +198,7 @@ async def main():
 asyncio.run(main())
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, _ROOT], capture_output=True, text=True, timeout=10, check=True
+        [sys.executable, "-c", code, _ROOT], capture_output=True, text=True, timeout=600, check=True
     )
     assert done.stdout == "timeout\n"
 
@@ -220,7 +221,7 @@ def test_answer_of_the_verification_process_decides(
 ) -> None:
     value = encode_key(bytes(range(32)))
     monkeypatch.setattr(os_keyring, "_CHILD", code.replace("VALUE", repr(value)))
-    timeout_s = 0.3 if expected == "timeout" else 5.0
+    timeout_s = 0.3 if expected == "timeout" else 60.0
     if isinstance(expected, bool):
         assert os_keyring.reads_back(_ITEM, value, timeout_s) is expected
         return
@@ -326,6 +327,6 @@ for ask in (backend.get, lambda *a, **k: backend.set(*a, "value", **k)):
     }
     done = subprocess.run(
         [sys.executable, "-c", code, _ROOT],
-        capture_output=True, text=True, timeout=10, env=environment, check=True,
+        capture_output=True, text=True, timeout=600, env=environment, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines() == ["Secret Service False", "noBackend", "noBackend"]

@@ -1,7 +1,4 @@
-"""The store: transactions that are whole, errors that are typed, files that are never overwritten.
-
-Knows SQL only for a table of its own. Must not know the vault.
-"""
+"""The database: whole transactions, typed errors, and damaged files that are never written to."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ _ROOT = str(Path(byokd.__file__).parents[1])
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(tmp_path / "vault.db", _STEPS, busy_timeout_ms=200)
+    database = Database(tmp_path / "vault.db", _STEPS)
     yield database
     await database.aclose()
 
@@ -71,10 +68,10 @@ async def test_commit_and_rollback(db: Database) -> None:
 
 
 async def test_a_transaction_cannot_be_used_after_its_end(db: Database) -> None:
-    kept: list[Tx] = []
-    await db.transaction(kept.append)
+    ended: list[Tx] = []
+    await db.transaction(ended.append)
     with pytest.raises(RuntimeError, match="over"):
-        kept[0].all("SELECT 1")
+        ended[0].all("SELECT 1")
 
 
 async def test_connection_has_the_configured_pragmas(db: Database, tmp_path: Path) -> None:
@@ -84,7 +81,7 @@ async def test_connection_has_the_configured_pragmas(db: Database, tmp_path: Pat
         names = [*dict(connection.PRAGMAS), "application_id", "user_version"]
         return {name: row.any(row.names()[0]) for name in names for row in tx.all(f"PRAGMA {name}")}
 
-    found = await db.read(pragmas)
+    values = await db.read(pragmas)
     expected = {
         "journal_mode": "truncate",
         "synchronous": 3,
@@ -95,7 +92,7 @@ async def test_connection_has_the_configured_pragmas(db: Database, tmp_path: Pat
         "application_id": migrations.APPLICATION_ID,
         "user_version": 1,
     }
-    assert {name: found[name] for name in expected} == expected
+    assert {name: values[name] for name in expected} == expected
     assert _modes(tmp_path) == {0o600}
 
 
@@ -117,7 +114,7 @@ async def test_cancelled_caller_leaves_a_whole_transaction(db: Database) -> None
     assert running.cancelled()
     assert queued.cancelled()
     go_on.set()
-    assert await db.read(_count) == 2  # the running one went on to its end, the queued one is gone
+    assert await db.read(_count) == 2  # the running one was finished, the queued one dropped
 
 
 async def test_cancellation_at_any_moment_leaves_no_half_transaction(db: Database) -> None:
@@ -144,7 +141,8 @@ async def test_event_loop_runs_while_the_disk_is_slow(db: Database) -> None:
     assert await waiting
 
 
-async def test_locked_store_is_busy_after_the_timeout(db: Database, tmp_path: Path) -> None:
+async def test_locked_store_is_busy_after_the_timeout(tmp_path: Path) -> None:
+    db = Database(tmp_path / "vault.db", _STEPS, busy_timeout_ms=50)
     await db.transaction(_add)
     other = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -154,6 +152,7 @@ async def test_locked_store_is_busy_after_the_timeout(db: Database, tmp_path: Pa
     other.execute("ROLLBACK")
     other.close()
     await db.transaction(_add)
+    await db.aclose()
 
 
 async def test_data_version_changes_only_by_other_connections(db: Database, tmp_path: Path) -> None:
@@ -175,8 +174,8 @@ async def test_full_disk_rolls_back(tmp_path: Path) -> None:
             await db.transaction(lambda tx: _add(tx, "x" * 1000))
             stored += 1
     except StoreFailed as error:
-        assert _reason(error) == "full"  # noqa: PT017  # how far it came is asserted below
-        assert error.data().action is not None  # noqa: PT017  # likewise
+        assert _reason(error) == "full"  # noqa: PT017  # the count is asserted below
+        assert error.data().action is not None  # noqa: PT017  # as above
     assert await db.read(_count) == stored
     assert 0 < stored < 100
     await db.aclose()
@@ -184,12 +183,12 @@ async def test_full_disk_rolls_back(tmp_path: Path) -> None:
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder in which a user without privileges stands; root would be stopped by no mode."""
+    """A folder used without privileges: modes do not restrict root."""
     if os.geteuid() != 0:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
         return
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # reachable for nobody
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # the user nobody can reach it
         os.chown(folder, 65_534, 65_534)
         os.seteuid(65_534)
         try:
@@ -275,22 +274,23 @@ async def test_replaced_file_is_opened_and_changes_data_version(
     db: Database, tmp_path: Path
 ) -> None:
     await db.transaction(_add)
-    seen = await db.data_version()
+    before = await db.data_version()
     path = tmp_path / "vault.db"
     files.copy_private(path, tmp_path / "other")
     await db.transaction(_add)
     files.put_in_place(tmp_path / "other", path)
-    assert await db.data_version() != seen
+    assert await db.data_version() != before
     assert await db.read(_count) == 1
     await db.transaction(_add)
     assert await db.read(_count) == 2
 
 
-async def test_exclusive_lock_keeps_users_out(db: Database, tmp_path: Path) -> None:
+async def test_exclusive_lock_keeps_users_out(tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
-    gate = FileLock(path, timeout_ms=50)
+    db = Database(path, _STEPS, busy_timeout_ms=50)
+    lock = FileLock(path, timeout_ms=50)
     await db.transaction(_add)
-    with gate.exclusive(), pytest.raises(StoreBusy, match="another process"):
+    with lock.exclusive(), pytest.raises(StoreBusy, match="another process"):
         await db.read(_count)
     inside, leave = threading.Event(), threading.Event()
 
@@ -300,47 +300,48 @@ async def test_exclusive_lock_keeps_users_out(db: Database, tmp_path: Path) -> N
 
     reading = asyncio.create_task(db.read(wait))
     await asyncio.to_thread(inside.wait)
-    with pytest.raises(StoreBusy), gate.exclusive():
+    with pytest.raises(StoreBusy), lock.exclusive():
         pass
     leave.set()
     await reading
-    with gate.exclusive():
+    with lock.exclusive():
         pass
-    gate.close()
+    lock.close()
+    await db.aclose()
 
 
 async def test_urgent_transaction_succeeds_on_a_full_disk(tmp_path: Path) -> None:
     db = Database(tmp_path / "vault.db", _STEPS, reserve=True)
-    ballast = tmp_path / "vault.db.ballast"
+    reserve = tmp_path / "vault.db.ballast"
     await db.transaction(_add)
-    await db.read(_count)  # what follows a commit is done by now
-    assert ballast.stat().st_size == RESERVE_FILE_BYTES
-    tried: list[bool] = []
+    await db.read(_count)  # the work after the commit is done by now
+    assert reserve.stat().st_size == RESERVE_FILE_BYTES
+    attempts: list[bool] = []
 
-    def full_until_dropped(tx: Tx) -> None:
-        tried.append(ballast.exists())
-        if ballast.exists():
+    def full_until_released(tx: Tx) -> None:
+        attempts.append(reserve.exists())
+        if reserve.exists():
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
         _add(tx)
 
     with pytest.raises(StoreFailed) as caught:
-        await db.transaction(full_until_dropped)
+        await db.transaction(full_until_released)
     assert _reason(caught.value) == "full"
-    assert ballast.exists()
-    await db.transaction(full_until_dropped, urgent=True)
-    assert tried == [True, True, False]
+    assert reserve.exists()
+    await db.transaction(full_until_released, urgent=True)
+    assert attempts == [True, True, False]
     assert await db.read(_count) == 2
-    assert ballast.exists(), "there is room again"
+    assert reserve.exists(), "created again after the commit"
     await db.aclose()
 
 
 async def test_migrations_run_once_and_in_order(tmp_path: Path) -> None:
     path = tmp_path / "vault.db"
     steps = (*_STEPS, ("ALTER TABLE t ADD COLUMN more TEXT",))
-    for known in (_STEPS, steps, steps):
-        db = Database(path, known)
+    for version_steps in (_STEPS, steps, steps):
+        db = Database(path, version_steps)
         await db.transaction(_add)
         await db.aclose()
     db = Database(path, steps)
@@ -441,7 +442,7 @@ asyncio.run(main())
 
 
 def _killed_round(path: Path) -> list[int]:
-    """Let two writers work, kill them, and return what they had been told is stored."""
+    """Let two writers work, kill them, and return what was acknowledged."""
     command = [sys.executable, "-c", _WRITER, _ROOT, str(path), _STEPS[0][0]]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
     lines: list[bytes] = []
@@ -461,11 +462,11 @@ def _killed_round(path: Path) -> list[int]:
 async def test_killed_writers_lose_no_acknowledged_commit(tmp_path: Path) -> None:
     path, rounds, acknowledged = tmp_path / "vault.db", 2, 0
     for _ in range(rounds):
-        seen = _killed_round(path)
-        acknowledged += len(seen)
+        stored = _killed_round(path)
+        acknowledged += len(stored)
         db = Database(path, _STEPS)
         rows = await db.read(lambda tx: tx.all("SELECT n FROM t"))
-        assert set(seen) <= {row.number("n") for row in rows}
+        assert set(stored) <= {row.number("n") for row in rows}
         await db.aclose()
     assert acknowledged >= rounds * 8
     print(f"{rounds * 2} kills, {acknowledged} acknowledged, 0 lost")

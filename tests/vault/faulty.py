@@ -1,7 +1,4 @@
-"""A process that changes a vault while its disk refuses, and says what it was told of each change.
-
-Knows one row of operations. Must not know which call fails, or why.
-"""
+"""A process that changes a vault while its disk fails, and prints the outcome of each change."""
 
 from __future__ import annotations
 
@@ -21,8 +18,8 @@ OPERATIONS = ("put", "rotate", "disable", "enable", "rotate", "delete")
 URGENT = frozenset({"disable", "delete"})
 
 
-async def one(fixture: VaultFixture, name: str, key_id: str) -> KeyRow | None:
-    """Do one operation; a deletion returns nothing."""
+async def run_operation(fixture: VaultFixture, name: str, key_id: str) -> KeyRow | None:
+    """Run one operation; a deletion returns None."""
     if name == "put":
         return await fixture.put(provider="later")
     work = _rotate if name == "rotate" else _delete if name == "delete" else _state(name)
@@ -53,19 +50,19 @@ def _state(name: str) -> Callable[[VaultTx, str, int], KeyRow]:
 
 
 async def run(folder: Path, key_id: str) -> None:
-    """Do all operations on one key, and print a line for each."""
+    """Run all operations on one key, and print a line for each."""
     fixture = VaultFixture(folder)
     for name in OPERATIONS:
-        said: dict[str, Any] = {"name": name}
+        outcome: dict[str, Any] = {"name": name}
         try:
-            row = await one(fixture, name, key_id)
+            row = await run_operation(fixture, name, key_id)
         except ByokdError as error:
             details = error.fields.get("details")
             reason = details.get("reason") if isinstance(details, dict) else None
-            said |= {"kind": error.kind, "reason": reason}
+            outcome |= {"kind": error.kind, "reason": reason}
         else:
-            said |= {"facts": None if row is None else [row.version, row.state]}
-        print(json.dumps(said), flush=True)
+            outcome |= {"facts": None if row is None else [row.version, row.state]}
+        print(json.dumps(outcome), flush=True)
     await fixture.vault.aclose()
 
 

@@ -1,7 +1,4 @@
-"""Accounts as a whole: counted, and made unreadable at once, whatever is left of their rows.
-
-Knows the functions of `accounts`. The vault under them is real.
-"""
+"""Accounts: listed with their key counts, and erased so that no copy of a row can be opened."""
 
 from __future__ import annotations
 
@@ -27,22 +24,22 @@ async def fixture(tmp_path: Path) -> AsyncIterator[VaultFixture]:
 
 
 async def _listed(fixture: VaultFixture) -> list[tuple[str, int]]:
-    found = await fixture.vault.read(accounts.list_accounts)
-    return [(one.name, one.keys) for one in found]
+    listed = await fixture.vault.read(accounts.list_accounts)
+    return [(account.name, account.keys) for account in listed]
 
 
 async def _erase(fixture: VaultFixture, account: str) -> tuple[KeyFacts, ...]:
     def work(tx: VaultTx) -> tuple[KeyFacts, ...]:
-        gone = accounts.erase(tx, account)
-        for facts in gone:
+        deleted = accounts.erase(tx, account)
+        for facts in deleted:
             fixture.note(tx, "key.deleted", facts.key_id, account=account)
         fixture.note(tx, "account.deleted", account=account)
-        return gone
+        return deleted
 
     return await fixture.vault.transaction(work)
 
 
-async def _whole(fixture: VaultFixture) -> bool:
+async def _is_intact(fixture: VaultFixture) -> bool:
     return (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
 
 
@@ -60,25 +57,25 @@ async def test_accounts_are_listed_by_name_with_key_counts(fixture: VaultFixture
 
 
 async def test_erasing_an_account_leaves_the_others(fixture: VaultFixture, tmp_path: Path) -> None:
-    kept = await fixture.put()
-    gone = [await fixture.put(account=WORK, label=f"label-{n}") for n in range(3)]
+    remaining = await fixture.put()
+    erased = [await fixture.put(account=WORK, label=f"label-{n}") for n in range(3)]
     with tampering(tmp_path) as raw:
         wrapped = raw.execute(
             "SELECT blob FROM account_dek WHERE account_id = ?", (WORK,)
         ).fetchone()["blob"]
-    told = await _erase(fixture, WORK)
-    assert [facts.key_id for facts in told] == [row.key_id for row in gone]
-    assert {facts.state for facts in told} == {"deleted"}
+    deleted = await _erase(fixture, WORK)
+    assert [facts.key_id for facts in deleted] == [row.key_id for row in erased]
+    assert {facts.state for facts in deleted} == {"deleted"}
     assert await _listed(fixture) == [(ACCOUNT, 1)]
-    assert await fixture.open(kept.key_id) == SECRET
-    for row in gone:
+    assert await fixture.open(remaining.key_id) == SECRET
+    for row in erased:
         with pytest.raises(NotFound):
             await fixture.open(row.key_id, WORK)
-    assert await _whole(fixture)
+    assert await _is_intact(fixture)
     await fixture.vault.aclose()
     data = fixture.places.vault_db.read_bytes()
     assert wrapped not in data, "the data key is overwritten, not only forgotten"
-    assert not any(row.sealed.blob in data for row in gone)
+    assert not any(row.sealed.blob in data for row in erased)
 
 
 async def test_restored_row_of_an_erased_account_does_not_open(
@@ -89,11 +86,11 @@ async def test_restored_row_of_an_erased_account_does_not_open(
         saved = tuple(raw.execute("SELECT * FROM key_entry").fetchone())
     await _erase(fixture, WORK)
     with tampering(tmp_path) as raw:
-        marks = ", ".join("?" * len(saved))
-        raw.execute(f"INSERT INTO key_entry VALUES ({marks})", saved)  # noqa: S608 - only marks
+        placeholders = ", ".join("?" * len(saved))
+        raw.execute(f"INSERT INTO key_entry VALUES ({placeholders})", saved)  # noqa: S608  # placeholders
     with pytest.raises(VaultCorrupt):
         await fixture.open(row.key_id, WORK)
-    await fixture.put(account=WORK)  # a new data key, which the old entry was not sealed under
+    await fixture.put(account=WORK)  # creates a new data key
     with pytest.raises(VaultCorrupt):
         await fixture.open(row.key_id, WORK)
 
@@ -111,7 +108,7 @@ async def test_empty_account_and_tampered_key_can_be_erased(
     [facts] = await _erase(fixture, WORK)
     assert (facts.key_id, facts.provider, facts.state) == (changed.key_id, PROVIDER, "deleted")
     assert await _listed(fixture) == []
-    assert await _whole(fixture)
+    assert await _is_intact(fixture)
 
 
 async def test_unknown_account_is_not_found(fixture: VaultFixture) -> None:

@@ -1,7 +1,4 @@
-"""When a backup of the vault is due, and which of them go.
-
-Knows a real vault and a clock. Must not know how a copy is made.
-"""
+"""When a backup of the vault is taken, and which backups are removed."""
 
 from __future__ import annotations
 
@@ -120,7 +117,7 @@ async def _accept(fixture: VaultFixture) -> None:
 
 
 async def test_restoring_older_and_newer_backups_keeps_both_histories(tmp_path: Path) -> None:
-    """A backup that is newer than the vault holds keys it never had; that is no reason to go."""
+    """A backup that is newer than the vault holds keys that the vault never had; it stays."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         backups, clock = _backups(fixture)
         first = await fixture.put()
@@ -133,7 +130,7 @@ async def test_restoring_older_and_newer_backups_keeps_both_histories(tmp_path: 
         restored, aside = await backups.restore(2, None)
         assert restored == oldest.path
         assert aside is not None
-        with pytest.raises(VaultLocked):  # a process that had the other one open sees it, too
+        with pytest.raises(VaultLocked):  # a process that had the other file open sees it too
             await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
         assert not (await fixture.audit.verify(fixture.vault.inspect, keys.all_facts)).ok
         await _accept(fixture)

@@ -1,7 +1,6 @@
-"""A disk that refuses: a typed error, the state before or after, and a next start that works.
+"""A failing disk: a typed error, the state before or after the change, and a working next start.
 
-The system calls on the store's own files fail for real, by strace; a full disk is a small one.
-Must not know how the store recovers.
+System calls on the store's files fail for real, injected by strace; a full disk is a small tmpfs.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import byokd
 from byokd.protocol.errors import StoreFailed
 from byokd.vault import KeyRow, keys
 from vault import vault_fixture
-from vault.faulty import URGENT, one
+from vault.faulty import URGENT, run_operation
 from vault.vault_fixture import ACCOUNT, VaultFixture
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +34,7 @@ _ERRORS = {"EIO": 1, "ENOSPC": 5, "EROFS": 5}
 _N_MAX = 200
 _TYPED = {"full", "io", "readOnly", "permissions", "storeCorrupt"}
 _KINDS = {call: {"storeFailed", "storeBusy"} for call in _CALLS}
-_KINDS["pread64"].add("vaultCorrupt")  # SQLite takes a page that cannot be read for damage
+_KINDS["pread64"].add("vaultCorrupt")  # SQLite reports an unreadable page as damage
 
 
 def _can_trace() -> bool:
@@ -51,7 +50,7 @@ traced = pytest.mark.skipif(not _can_trace(), reason="strace is not installed, o
 def _faulty(
     fixture: VaultFixture, key_id: str, call: str, error: str, at: int
 ) -> list[dict[str, Any]]:
-    """Run the operations in a process in which the n-th call on the store's files fails, once."""
+    """Run the operations in a process whose n-th call on the store's files fails once."""
     assert _STRACE is not None
     store = fixture.places.vault_db
     roots = [str(Path(byokd.__file__).parents[1]), str(Path(__file__).parents[1])]
@@ -68,16 +67,16 @@ def _faulty(
         ],
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _allowed(said: list[dict[str, Any]], before: KeyRow) -> tuple[set[Any], set[int]]:
-    """Return what may be stored of the key, and how many other keys there may be."""
+def _allowed(outcomes: list[dict[str, Any]], before: KeyRow) -> tuple[set[Any], set[int]]:
+    """Return the states that the key may be in, and how many other keys may be stored."""
     states: set[Any] = {(before.version, before.state)}
     others = {0}
-    for line in said:
+    for line in outcomes:
         failed = "kind" in line
         if line["name"] == "put":
             others = {0, 1} if failed else {1}
@@ -98,23 +97,23 @@ def _after(name: str, state: Any) -> Any:
 
 
 async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
-    """Try one fault; tell whether anything failed."""
+    """Inject one fault; return whether any call failed."""
     async with vault_fixture.open_vault(folder) as fixture:
         row = await fixture.put()
-    said = await asyncio.to_thread(_faulty, fixture, row.key_id, call, error, at)
-    failures = [line for line in said if "kind" in line]
+    outcomes = await asyncio.to_thread(_faulty, fixture, row.key_id, call, error, at)
+    failures = [line for line in outcomes if "kind" in line]
     for line in failures:
-        gone = line["kind"] == "notFound"  # a delete that was refused and took place
-        assert gone or line["kind"] in _KINDS[call], (call, error, at, line)
-        assert gone or line["reason"] in _TYPED | {None}, (call, error, at, line)
+        deleted = line["kind"] == "notFound"  # a delete that was reported as failed and took place
+        assert deleted or line["kind"] in _KINDS[call], (call, error, at, line)
+        assert deleted or line["reason"] in _TYPED | {None}, (call, error, at, line)
     async with vault_fixture.open_vault(folder) as later:
         rows = (await later.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
-        found = {r.key_id: (r.version, r.state) for r in rows}
-        states, others = _allowed(said, row)
-        assert found.pop(row.key_id, None) in states, (call, error, at, said)
-        assert len(found) in others, (call, error, at, said)
+        stored = {r.key_id: (r.version, r.state) for r in rows}
+        states, others = _allowed(outcomes, row)
+        assert stored.pop(row.key_id, None) in states, (call, error, at, outcomes)
+        assert len(stored) in others, (call, error, at, outcomes)
         result = await later.audit.verify(later.vault.read, keys.all_facts)
-        assert result.ok, (call, error, at, said, result.message)
+        assert result.ok, (call, error, at, outcomes, result.message)
         await later.put()
     return bool(failures)
 
@@ -144,7 +143,7 @@ async def test_every_failing_system_call_loses_nothing(tmp_path: Path) -> None:
                 shown = await _fault(tmp_path / f"{call}-{error}-{at}", call, error, at)
                 failed += shown
                 quiet = 0 if shown else quiet + 1
-                if quiet == 8:  # there is no such call any more
+                if quiet == 8:  # there is no n-th call
                     break
     print(f"{tried} faults tried, {failed} were felt, 0 untyped, 0 in between")
     assert failed > 100
@@ -152,7 +151,7 @@ async def test_every_failing_system_call_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB, where one may be made."""
+    """A disk of 1 MB, where one can be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount, umount = shutil.which("mount"), shutil.which("umount")
@@ -174,8 +173,10 @@ async def _fill(fixture: VaultFixture, rows: list[KeyRow]) -> None:
 async def test_full_disk_loses_nothing_and_takes_urgent_changes(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing new can be stored; what is there can be taken out of use, and read."""
-    monkeypatch.setattr("byokd.store.reserve_file.DISK_LOW_BYTES", 0)  # the disk is never roomy
+    """Nothing new can be stored; existing keys can be read and taken out of use."""
+    monkeypatch.setattr(
+        "byokd.store.reserve_file.DISK_LOW_BYTES", 0
+    )  # create the reserve file on any disk
     async with vault_fixture.open_vault(small_disk) as fixture:
         rows = [await fixture.put(), await fixture.put()]
         (small_disk / "rest").write_bytes(bytes(shutil.disk_usage(small_disk).free - 64 * 1024))
@@ -183,10 +184,10 @@ async def test_full_disk_loses_nothing_and_takes_urgent_changes(
             await _fill(fixture, rows)
         assert refused.value.fields["details"] == {"reason": "full"}
         with pytest.raises(OSError, match="No space"):
-            (small_disk / "more").write_bytes(bytes(2 << 20))  # not one page is left
+            (small_disk / "more").write_bytes(bytes(2 << 20))  # no page is left
         with pytest.raises(StoreFailed):
             await fixture.put()
-        await one(fixture, "disable", rows[0].key_id)
+        await run_operation(fixture, "disable", rows[0].key_id)
         await fixture.vault.aclose()
     assert {"disable", "delete"} == URGENT
     async with vault_fixture.open_vault(small_disk) as later:
@@ -195,4 +196,4 @@ async def test_full_disk_loses_nothing_and_takes_urgent_changes(
         assert len(states) == len(rows)
         assert states[rows[0].key_id] == "userDisabled"
         assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
-        await one(later, "delete", rows[1].key_id)
+        await run_operation(later, "delete", rows[1].key_id)

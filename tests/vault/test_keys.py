@@ -1,7 +1,4 @@
-"""Keys: sealed for one account, provider, version and origin, and usable for nothing else.
-
-Knows the functions of `keys`. The vault under them is real.
-"""
+"""Keys: sealed for one account, provider, version and origin, and usable for nothing else."""
 
 from __future__ import annotations
 
@@ -145,7 +142,7 @@ async def test_provider_has_exactly_one_default_key(fixture: VaultFixture) -> No
     assert await _default(fixture) == third.key_id  # the newest
     await _set(fixture, second.key_id, "userDisabled")
     await fixture.delete(third.key_id)
-    assert await _default(fixture) is None  # the only one left is disabled
+    assert await _default(fixture) is None  # the only remaining key is disabled
     await _set(fixture, second.key_id, "active")
     assert await _default(fixture) == second.key_id
     assert await _default(fixture, "elsewhere") == other.key_id
@@ -256,7 +253,7 @@ async def test_key_of_another_account_is_not_found(fixture: VaultFixture) -> Non
         with pytest.raises(NotFound):
             await fixture.vault.transaction(call)
     listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, "yours"))
-    assert [found.key_id for found in listing.rows] == [twin.key_id]
+    assert [listed.key_id for listed in listing.rows] == [twin.key_id]
     assert (await _row(fixture, row.key_id, "mine")).is_default
 
 
@@ -351,15 +348,15 @@ async def test_changed_column_breaks_only_its_key(
     else:
         listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
         assert listing.broken == (row.key_id,)
-        assert [found.key_id for found in listing.rows] == [other.key_id]
+        assert [listed.key_id for listed in listing.rows] == [other.key_id]
     assert await fixture.open(other.key_id) == "sk-test-other-0123456789"
     await fixture.delete(row.key_id, "other" if column == "account_id" else ACCOUNT)
     assert await fixture.open(other.key_id) == "sk-test-other-0123456789"
 
 
 async def test_swapped_ciphertexts_are_refused(fixture: VaultFixture, tmp_path: Path) -> None:
-    """Two accounts, three providers, two keys each: blobs with and without their row's MAC."""
-    found = [
+    """Two accounts, three providers, two keys each: with and without the MAC of the source row."""
+    stored = [
         await fixture.put(f"sk-test-0123456789-{account}-{provider}-{n}", account=account,
                         provider=provider)
         for account in ("one", "two")
@@ -368,7 +365,7 @@ async def test_swapped_ciphertexts_are_refused(fixture: VaultFixture, tmp_path: 
     ]  # fmt: skip
     swaps = 0
     for columns in (["blob"], ["meta"], ["blob", "meta"], ["blob", "meta", "row_mac"]):
-        for target, source in [(a, b) for a in found for b in found if a is not b]:
+        for target, source in [(a, b) for a in stored for b in stored if a is not b]:
             swaps += await _swapped(fixture, tmp_path, target, source, columns)
     assert swaps == 4 * 132
 
@@ -411,7 +408,7 @@ async def _swapped(
 async def test_seal_binds_its_fields_even_if_the_row_mac_is_valid(
     fixture: VaultFixture, change: dict[str, object]
 ) -> None:
-    """Somebody who could make row MACs still cannot move a ciphertext."""
+    """Somebody who could compute row MACs still cannot move a ciphertext."""
     row = await fixture.put()
     await fixture.put(account="other")
 

@@ -1,7 +1,6 @@
-"""Writers in processes of their own: killed at any moment, or all at once; nothing is lost.
+"""Writer processes, killed at any moment or all at work: no acknowledged change is lost.
 
-Knows what a writer's log says. Must not know how the store keeps its word. The long forms have the
-counts of the specification.
+The long forms have the counts of the specification.
 """
 
 from __future__ import annotations
@@ -33,40 +32,40 @@ pytestmark = [
 ]
 
 _WRITERS = 4
-_FOR_EVER = 1_000_000
+_UNLIMITED = 1_000_000
 Log = list[dict[str, Any]]
 
 
-class Running:
-    """One writer, as its log tells of it."""
+class RunningWriter:
+    """One writer and its log."""
 
     def __init__(self, pid: int, reader: asyncio.StreamReader) -> None:
         self.pid, self._reader = pid, reader
         self.log: Log = []
 
-    async def hear(self, lines: int) -> None:
-        """Read so many lines of the log, or all that there will be."""
+    async def read_log(self, lines: int) -> None:
+        """Read this many lines of the log, or up to its end."""
         for _ in range(lines):
             line = await self._reader.readline()
             if not line.endswith(b"\n"):
                 return
             self.log.append(json.loads(line))
 
-    async def killed(self) -> Log:
-        """Kill it, and return its whole log once it is gone."""
+    async def kill(self) -> Log:
+        """Kill it, and return its whole log."""
         os.kill(self.pid, signal.SIGKILL)
-        await self.hear(_FOR_EVER)
+        await self.read_log(_UNLIMITED)
         return self.log
 
 
-class Nursery:
-    """Makes writers, and ends them."""
+class WriterFactory:
+    """Starts writers."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process, self._folder, self._made = process, folder, 0
 
-    async def writer(self, seed: int, operations: int) -> Running:
-        """Start one. Its log is a pipe, which outlives it and ends with it."""
+    async def writer(self, seed: int, operations: int) -> RunningWriter:
+        """Start one. Its log is a FIFO, which ends with the process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._made += 1
@@ -80,12 +79,12 @@ class Nursery:
             lambda: asyncio.StreamReaderProtocol(reader), file
         )
         pipe.unlink()
-        return Running(pid, reader)
+        return RunningWriter(pid, reader)
 
 
 @contextmanager
-def nursery(folder: Path) -> Iterator[Nursery]:
-    """Run a nursery; whatever happens, no writer outlives it."""
+def writer_factory(folder: Path) -> Iterator[WriterFactory]:
+    """Run a factory process; no writer outlives the block."""
     roots = [str(Path(byokd.__file__).parents[1]), str(Path(__file__).parents[1])]
     start = f"import sys; sys.path[:0] = {roots!r}; from vault.writer_process import main; main()"
     with subprocess.Popen(
@@ -96,9 +95,9 @@ def nursery(folder: Path) -> Iterator[Nursery]:
         start_new_session=True,
     ) as process:
         try:
-            yield Nursery(process, folder)
+            yield WriterFactory(process, folder)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)  # the nursery's own group, nobody else's
+            os.killpg(process.pid, signal.SIGKILL)  # the factory's own process group
 
 
 async def _rows(fixture: VaultFixture) -> dict[str, KeyRow]:
@@ -107,14 +106,14 @@ async def _rows(fixture: VaultFixture) -> dict[str, KeyRow]:
     return {row.key_id: row for row in listing.rows}
 
 
-class Ledger:
-    """What all logs together say must be stored."""
+class ExpectedState:
+    """What must be stored according to all logs."""
 
     def __init__(self) -> None:
         self.expected: dict[str, dict[str, Any]] = {}
         self.acknowledged = 0
 
-    def take(self, log: Log) -> dict[str, str]:
+    def add(self, log: Log) -> dict[str, str]:
         """Add a writer's log; return what it had begun when it was killed, by key."""
         begun: dict[str, str] = {}
         for line in log:
@@ -127,8 +126,8 @@ class Ledger:
         return begun
 
     def check(self, rows: dict[str, KeyRow], shared: str, begun: list[dict[str, str]]) -> int:
-        """Compare with what is stored; return how many acknowledged changes were lost."""
-        open_ends = {key_id: name for one in begun for key_id, name in one.items()}
+        """Compare with the stored rows; return how many acknowledged changes were lost."""
+        open_ends = {key_id: name for writer in begun for key_id, name in writer.items()}
         lost = 0
         for key_id, line in self.expected.items():
             row = rows.get(key_id)
@@ -149,27 +148,27 @@ def _facts(row: KeyRow) -> dict[str, Any]:
 
 
 async def _kill_loop(folder: Path, kills: int) -> None:
-    chance = random.Random(7)  # noqa: S311  # to be repeated
-    ledger, lost, failures = Ledger(), 0, 0
+    chance = random.Random(7)  # noqa: S311  # reproducible
+    expected, lost, failures = ExpectedState(), 0, 0
     async with vault_fixture.open_vault(folder) as fixture:
         shared = (await fixture.put(provider=SHARED)).key_id
-        with nursery(folder) as nurse:
+        with writer_factory(folder) as factory:
             for _ in range(kills // _WRITERS):
-                writers = [await nurse.writer(seed, _FOR_EVER) for seed in range(_WRITERS)]
-                await asyncio.gather(*(writer.hear(2) for writer in writers))
-                await chance.choice(writers).hear(chance.randrange(12))
+                writers = [await factory.writer(seed, _UNLIMITED) for seed in range(_WRITERS)]
+                await asyncio.gather(*(writer.read_log(2) for writer in writers))
+                await chance.choice(writers).read_log(chance.randrange(12))
                 for _ in range(chance.randrange(200)):
-                    await asyncio.sleep(0)  # a moment that no line of a log marks
-                logs = await asyncio.gather(*(writer.killed() for writer in writers))
+                    await asyncio.sleep(0)  # so that they are killed between log lines, too
+                logs = await asyncio.gather(*(writer.kill() for writer in writers))
                 assert not [line for log in logs for line in log if "error" in line]
-                lost += ledger.check(await _rows(fixture), shared, [*map(ledger.take, logs)])
+                lost += expected.check(await _rows(fixture), shared, [*map(expected.add, logs)])
                 result = await fixture.audit.verify(fixture.vault.read, keys.all_facts)
                 failures += not result.ok
                 stored = await _rows(fixture)
-                ledger.expected = {key_id: _facts(row) for key_id, row in stored.items()}
+                expected.expected = {key_id: _facts(row) for key_id, row in stored.items()}
         assert len(list(fixture.places.state.glob("*.key"))) == 1, "a slot that opens nothing"
-    print(f"{kills} kills, {ledger.acknowledged} acknowledged, {lost} lost, {failures} not whole")
-    assert ledger.acknowledged >= kills // 2
+    print(f"{kills} kills, {expected.acknowledged} acknowledged, {lost} lost, {failures} damaged")
+    assert expected.acknowledged >= kills // 2
     assert (lost, failures) == (0, 0)
 
 
@@ -183,37 +182,38 @@ async def test_killed_writers_lose_nothing_2000(tmp_path: Path) -> None:
     await _kill_loop(tmp_path, 2_000)
 
 
-async def _crowd(folder: Path, processes: int, operations: int) -> None:
-    ledger = Ledger()
+async def _run_together(folder: Path, processes: int, operations: int) -> None:
+    expected = ExpectedState()
     async with vault_fixture.open_vault(folder) as fixture:
         shared = (await fixture.put(provider=SHARED)).key_id
-        with nursery(folder) as nurse:
-            writers = [await nurse.writer(seed, operations) for seed in range(processes)]
-            await asyncio.gather(*(writer.hear(_FOR_EVER) for writer in writers))
+        with writer_factory(folder) as factory:
+            writers = [await factory.writer(seed, operations) for seed in range(processes)]
+            await asyncio.gather(*(writer.read_log(_UNLIMITED) for writer in writers))
         read = [writer.log for writer in writers]
         assert [log[-1] for log in read] == [{"ended": True}] * processes
         assert [line["error"] for log in read for line in log if "error" in line] == []
-        begun = [*map(ledger.take, read)]
+        begun = [*map(expected.add, read)]
         assert not any(begun)
         lines = [line for log in read for line in log]
         rotations = sum(line.get("done") == "rotate" and line["id"] == shared for line in lines)
         rows = await _rows(fixture)
         assert rows[shared].version == 1 + rotations, "a lost update"
-        assert ledger.check(rows, shared, []) == 0
+        assert expected.check(rows, shared, []) == 0
         assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
-    took = sorted(line["ms"] for line in lines if "ms" in line)
-    p99 = took[int(len(took) * 0.99)]
+    durations = sorted(line["ms"] for line in lines if "ms" in line)
+    p99 = durations[int(len(durations) * 0.99)]
+    p50 = statistics.median(durations)
     print(
-        f"{processes} processes, {len(took)} operations, {ledger.acknowledged} changes, 0 lost,"
-        f" 0 busy, p50 {statistics.median(took):.1f} ms, p99 {p99:.1f} ms, most {took[-1]:.1f} ms"
+        f"{processes} processes, {len(durations)} operations, {expected.acknowledged} changes,"
+        f" 0 lost, 0 busy, p50 {p50:.1f} ms, p99 {p99:.1f} ms, most {durations[-1]:.1f} ms"
     )
 
 
 async def test_no_update_is_lost_between_processes(tmp_path: Path) -> None:
-    await _crowd(tmp_path, 8, 25)
+    await _run_together(tmp_path, 8, 25)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_no_update_is_lost_between_processes_500(tmp_path: Path) -> None:
-    await _crowd(tmp_path, 8, 500)
+    await _run_together(tmp_path, 8, 500)

@@ -1,7 +1,6 @@
-"""Stores as released versions wrote them: each opens, and every key and entry is still there.
+"""Stores as released versions wrote them: each opens, with every key and audit entry.
 
-Knows the files in `vectors/stores`, which are never written anew. Must not know how a store is
-brought up to date.
+The files in `vectors/stores` are never written again.
 """
 
 from __future__ import annotations

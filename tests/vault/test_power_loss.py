@@ -1,8 +1,7 @@
-"""The power fails, at any moment of a vault's life, with whatever of it the disk then holds.
+"""A power cut at any moment of a vault scenario, with every state of the disk that it may leave.
 
-A real run is traced by strace and replayed in a model of a disk (`store/power.py`); what is left at
-each moment, in several ways, is opened as a start would. Must not know how SQLite keeps its word,
-but it must notice when SQLite does not: with a weaker `synchronous` the same suite fails.
+A real run is traced by strace and replayed in a model of a disk (`store/power.py`); each state that
+may be left is opened as a start would. With a weaker `synchronous` the same suite must fail.
 """
 
 from __future__ import annotations
@@ -38,31 +37,31 @@ _STORE, _BACKUPS = "vault.db", "backups/"
 _LONGEST_WRITE = 1 << 20
 
 
-def trace_of_a_life(folder: Path, *weaker: str) -> tuple[Path, Path]:
-    """Run a life under strace; return its trace and the folder of its data."""
+def trace_of_scenario(folder: Path, *weaker: str) -> tuple[Path, Path]:
+    """Run the scenario under strace; return the trace and the folder of its data."""
     strace, trace = shutil.which("strace"), folder / "trace"
     roots = [str(Path(byokd.__file__).parents[1]), str(Path(__file__).parents[1])]
     start = (
         f"import sys, runpy; sys.path[:0] = {roots!r};"
         " runpy.run_module('vault.vault_scenario', run_name='__main__', alter_sys=True)"
     )
-    fixture = VaultFixture(folder / "life")
+    fixture = VaultFixture(folder / "scenario")
     subprocess.run(
         [
             *(strace or "", "-f", "-qq", "-xx", "-s", str(_LONGEST_WRITE), "-o", str(trace)),
             *("-e", f"trace={CALLS}", "-e", "signal=none"),
-            *(sys.executable, "-c", start, str(folder / "life"), *weaker),
+            *(sys.executable, "-c", start, str(folder / "scenario"), *weaker),
         ],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     return trace, fixture.places.data
 
 
 @dataclass
-class Verdicts:
-    """What became of each image; the same bytes are looked at once."""
+class ImageResults:
+    """The result for each disk image; equal images are checked once."""
 
     folder: Path
     fixture: VaultFixture
@@ -70,16 +69,16 @@ class Verdicts:
     seen: dict[bytes, tuple[int, int, frozenset[str]] | None] = field(default_factory=dict)
 
     def of(self, image: Image) -> tuple[int, int, frozenset[str]] | None:
-        """Return how far the trail goes, the version, and the whole backups; None if corrupt."""
+        """Return the last entry, the version and the intact backups; None if corrupt."""
         digest = hashlib.sha256()
         for name, content in sorted(image.items()):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         key = digest.digest()
         if key not in self.seen:
-            self.seen[key] = self._look(image)
+            self.seen[key] = self._check(image)
         return self.seen[key]
 
-    def _look(self, image: Image) -> tuple[int, int, frozenset[str]] | None:
+    def _check(self, image: Image) -> tuple[int, int, frozenset[str]] | None:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "backups").mkdir(parents=True)
         for name, content in image.items():
@@ -94,7 +93,7 @@ class Verdicts:
         return head, version, whole
 
     def _open(self, path: Path) -> tuple[int, int]:
-        """Open, check and verify one file; -1 stands for no vault yet."""
+        """Open, check and verify one file; -1 means that there is no vault yet."""
         if not path.exists() or not path.stat().st_size:
             return -1, 0
         opened = connection.connect_beside(path, 100)
@@ -121,13 +120,13 @@ class Verdicts:
         async def read(work: Callable[[VaultTx], T]) -> T:
             return work(tx)
 
-        result = _at_once(self.fixture.audit.verify(read, keys.all_facts))
+        result = _run_without_loop(self.fixture.audit.verify(read, keys.all_facts))
         assert result.ok, result.message
         return tx.meta.head_seq
 
 
-def _at_once(work: Awaitable[T]) -> T:
-    """Run what never waits, without a loop: there are fifty thousand of them."""
+def _run_without_loop(work: Awaitable[T]) -> T:
+    """Run a coroutine that never waits, without an event loop: there are 50,000 of them."""
     try:
         work.__await__().send(None)
     except StopIteration as done:
@@ -137,24 +136,26 @@ def _at_once(work: Awaitable[T]) -> T:
 
 
 @dataclass
-class Count:
-    """What a replay found."""
+class ReplayCount:
+    """The result of a replay."""
 
     states: int = 0
     corrupt: int = 0
     lost: int = 0
 
-    def judge(self, verdict: tuple[int, int, frozenset[str]] | None, said: dict[str, Any]) -> None:
-        """Count one state against what had been acknowledged by then."""
+    def add(
+        self, result: tuple[int, int, frozenset[str]] | None, acknowledged: dict[str, Any]
+    ) -> None:
+        """Count one state, compared with what had been acknowledged by then."""
         self.states += 1
-        if verdict is None:
+        if result is None:
             self.corrupt += 1
             return
-        head, version, whole = verdict
-        backup = said.get("backup")
+        head, version, whole = result
+        backup = acknowledged.get("backup")
         self.lost += (
-            head < said.get("head", -1)
-            or version < said.get("version", 0)
+            head < acknowledged.get("head", -1)
+            or version < acknowledged.get("version", 0)
             or (backup is not None and backup not in whole)
         )
 
@@ -163,31 +164,31 @@ def _roots(disk: Disk) -> dict[int, RootKeys]:
     roots = {}
     for line in map(json.loads, disk.said):
         version, *keys_ = line["root"]
-        root, trail = map(bytes.fromhex, keys_)
-        roots[version] = RootKeys.derive(bytes.fromhex(line["store"]), version, root, trail)
+        root, audit_root = map(bytes.fromhex, keys_)
+        roots[version] = RootKeys.derive(bytes.fromhex(line["store"]), version, root, audit_root)
     return roots
 
 
-def replay(folder: Path, trace: Path, data: Path, each: int, every: int) -> tuple[Count, int]:
-    """Let the power fail at every `every`-th change of the disk; return the count and the looks."""
+def replay(folder: Path, trace: Path, data: Path, each: int, every: int) -> tuple[ReplayCount, int]:
+    """Cut the power at every `every`-th change of the disk; return counts and images checked."""
     whole = Disk(str(data))
     for _ in whole.play(trace):
         pass
     fixture = VaultFixture(folder / "other")
-    verdicts, count = Verdicts(folder / "left", fixture, _roots(whole)), Count()
-    chance, disk = random.Random(8), Disk(str(data))  # noqa: S311  # to be repeated
+    results, count = ImageResults(folder / "left", fixture, _roots(whole)), ReplayCount()
+    chance, disk = random.Random(8), Disk(str(data))  # noqa: S311  # reproducible
     for number, _ in enumerate(disk.play(trace)):
         if number % every == 0:
-            said = json.loads(disk.said[-1]) if disk.said else {}
+            acknowledged = json.loads(disk.said[-1]) if disk.said else {}
             for image in disk.images(chance, each):
-                count.judge(verdicts.of(image), said)
+                count.add(results.of(image), acknowledged)
     assert len(disk.said) > 20
-    return count, len(verdicts.seen)
+    return count, len(results.seen)
 
 
 @pytest.fixture
 def quick_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, where there is one: what is looked at need not reach a disk."""
+    """A folder in memory where there is one: the checks need no disk."""
     shm = Path("/dev/shm")  # noqa: S108  # a folder of our own in it
     folder = shm / f"byokd-power-{os.getpid()}" if os.access(shm, os.W_OK) else tmp_path / "quick"
     folder.mkdir(mode=0o700)
@@ -197,17 +198,17 @@ def quick_disk(tmp_path: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _tell(name: str, count: Count, looks: int) -> None:
+def _print(name: str, count: ReplayCount, distinct: int) -> None:
     print(
-        f"synchronous={name}: {count.states} states ({looks} different), {count.corrupt} corrupt,"
-        f" {count.lost} lost what was acknowledged"
+        f"synchronous={name}: {count.states} states ({distinct} different),"
+        f" {count.corrupt} corrupt, {count.lost} lost what was acknowledged"
     )
 
 
 @traced
 def test_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, quick_disk: Path) -> None:
-    count, looks = replay(quick_disk, *trace_of_a_life(tmp_path), each=1, every=17)
-    _tell("EXTRA", count, looks)
+    count, distinct = replay(quick_disk, *trace_of_scenario(tmp_path), each=1, every=17)
+    _print("EXTRA", count, distinct)
     assert (count.corrupt, count.lost) == (0, 0)
     assert count.states > 200
 
@@ -218,8 +219,8 @@ def test_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, quick_dis
 def test_power_cut_at_every_call_loses_nothing_that_was_acknowledged(
     tmp_path: Path, quick_disk: Path
 ) -> None:
-    count, looks = replay(quick_disk, *trace_of_a_life(tmp_path), each=24, every=1)
-    _tell("EXTRA", count, looks)
+    count, distinct = replay(quick_disk, *trace_of_scenario(tmp_path), each=24, every=1)
+    _print("EXTRA", count, distinct)
     assert (count.corrupt, count.lost) == (0, 0)
     assert count.states >= 50_000
 
@@ -231,7 +232,7 @@ def test_power_cut_at_every_call_loses_nothing_that_was_acknowledged(
 def test_power_cut_simulation_detects_weaker_pragmas(
     tmp_path: Path, quick_disk: Path, weaker: str
 ) -> None:
-    """The suite can fail: without the flushes it finds what is lost."""
-    count, looks = replay(quick_disk, *trace_of_a_life(tmp_path, weaker), each=1, every=3)
-    _tell(weaker, count, looks)
+    """The suite can fail: without the flushes it detects the loss."""
+    count, distinct = replay(quick_disk, *trace_of_scenario(tmp_path, weaker), each=1, every=3)
+    _print(weaker, count, distinct)
     assert count.corrupt + count.lost > 10

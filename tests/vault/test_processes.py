@@ -1,7 +1,4 @@
-"""Several at once on one store: tasks, and real processes that are killed in the middle.
-
-Knows that there must be one winner, one master key, and nothing lost that was acknowledged.
-"""
+"""Concurrent tasks and processes on one store: one vault, one master key, nothing lost."""
 
 from __future__ import annotations
 
@@ -75,11 +72,11 @@ async def test_change_in_one_process_is_visible_in_another_at_once(tmp_path: Pat
         await one.vault.transaction(disable)
         assert await two.vault.changed_elsewhere()
         assert not await two.vault.changed_elsewhere()
-        assert [found.state for found in await _listing(two)] == ["userDisabled"]
+        assert [row.state for row in await _listing(two)] == ["userDisabled"]
 
 
 async def test_renewed_root_key_is_opened_again_by_other_processes(tmp_path: Path) -> None:
-    """As after another process gave the store a new root key."""
+    """As after another process renewed the root key."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         row = await fixture.put()
         current = fixture.vault._keys
@@ -116,7 +113,7 @@ async def main():
         await fixture.initialize()
         print("made", flush=True)
     except Conflict:
-        print("found", flush=True)
+        print("exists", flush=True)
     while True:
         row = await fixture.put(provider=sys.argv[4])
         print(row.key_id, flush=True)
@@ -126,7 +123,7 @@ asyncio.run(main())
 
 
 def _race(folder: Path, count: int) -> tuple[list[bytes], list[str]]:
-    """Let processes make one vault and fill it; kill them; return who won and what is stored."""
+    """Let processes create one vault and fill it; kill them; return outcomes and stored ids."""
     command = [sys.executable, "-c", _WORKER, _ROOT, _TESTS, str(folder)]
     workers = [
         subprocess.Popen([*command, f"p{n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -150,13 +147,13 @@ def _race(folder: Path, count: int) -> tuple[list[bytes], list[str]]:
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 async def test_killed_processes_create_one_vault_and_lose_nothing(tmp_path: Path) -> None:
     outcomes, acknowledged = _race(tmp_path, 3)
-    assert sorted(outcomes) == [b"found\n", b"found\n", b"made\n"]
+    assert sorted(outcomes) == [b"exists\n", b"exists\n", b"made\n"]
     async with vault_fixture.open_vault(tmp_path) as fixture:
-        held = {row.key_id for row in await _listing(fixture)}
-        assert set(acknowledged) <= held
-        assert len(held) - len(acknowledged) <= 3
+        stored = {row.key_id for row in await _listing(fixture)}
+        assert set(acknowledged) <= stored
+        assert len(stored) - len(acknowledged) <= 3
         result = await fixture.audit.verify(fixture.vault.read, keys.all_facts)
         assert result.ok, result.message
-        assert result.entries == len(held) + 1
+        assert result.entries == len(stored) + 1
     assert len(_key_files(tmp_path)) == 1
     print(f"3 kills, {len(acknowledged)} acknowledged, 0 lost")

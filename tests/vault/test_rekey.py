@@ -1,7 +1,6 @@
-"""New keys for an open vault: what each change does, and that a crash at any step loses nothing.
+"""New slots and keys for an open vault: the effect of each change, and a crash at any of its steps.
 
-Knows every point at which something reaches the disk or a keyring. A crash is a vault on which,
-from some such point on, nothing works any more: not even the tidying up.
+A crash is a vault on which every step after a given one raises, the clean-up included.
 """
 
 from __future__ import annotations
@@ -57,14 +56,18 @@ def _sources(folder: Path, backend: Keyring) -> dict[Protection, KeySource]:
 
     return {
         "osKeyring": OsKeyring(
-            backend, verify=verify, timeout_ms=500, interactive_timeout_ms=500, missing_delays_s=()
+            backend,
+            verify=verify,
+            timeout_ms=60_000,
+            interactive_timeout_ms=60_000,
+            missing_delays_s=(),
         ),
         "keyFile": KeyFileSource(store_paths(folder).state, files),
     }
 
 
 class Rekeyed(VaultFixture):
-    """A vault on a keyring that outlives it, with the changes as a service would make them."""
+    """A vault on a keyring that outlives it, with the changes as a service makes them."""
 
     def __init__(self, folder: Path, backend: Keyring) -> None:
         super().__init__(folder, sources=_sources(folder, backend))
@@ -117,7 +120,7 @@ async def fixture(tmp_path: Path) -> Any:
 
 
 async def _again(fixture: Rekeyed, given: SlotSecrets = NOTHING) -> Rekeyed:
-    """Return the vault as the next process finds it."""
+    """Return the vault as the next process opens it."""
     await fixture.vault.aclose()
     later = Rekeyed(fixture.folder, fixture.backend)
     if given == SlotSecrets():
@@ -139,7 +142,7 @@ async def test_each_slot_kind_opens_the_vault_alone(fixture: Rekeyed) -> None:
     for given in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=CODE)):
         fixture = await _again(fixture, given)
         assert await fixture.open(row.key_id) == SECRET
-    fixture.backend.items.clear()  # the keyring is lost: the key file opens
+    fixture.backend.items.clear()  # the keyring lost its items: the key file opens it
     fixture = await _again(fixture)
     assert await fixture.open(row.key_id) == SECRET
     assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
@@ -284,7 +287,7 @@ async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
             await fixture.root(given)
     await fixture.root(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
     assert await fixture.open(row.key_id) == SECRET
-    assert await other.open(row.key_id) == SECRET  # it noticed, and opened the vault anew
+    assert await other.open(row.key_id) == SECRET  # it opened the vault again
     await other.put()
     code = recovery.new_code()
     await fixture.root(SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code))
@@ -309,7 +312,7 @@ async def test_previous_root_key_opens_nothing(fixture: Rekeyed) -> None:
     old = await fixture.vault.read(lambda tx: tx.keys)
     await fixture.root()
     assert await fixture.vault.read(lambda tx: tx.keys.root) != old.root
-    fixture.vault._keys = old  # as another process holds it
+    fixture.vault._keys = old  # as in another process
     assert await fixture.open(row.key_id) == SECRET
     assert await fixture.vault.read(lambda tx: tx.keys.version) == 2
 
@@ -348,7 +351,7 @@ async def test_tampered_key_stays_refused_and_keeps_its_data_key(fixture: Rekeye
         await fixture.open(broken.key_id)
     with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_entry SET health = '{}'")
-    with pytest.raises(VaultError):  # its MAC is the old root key's
+    with pytest.raises(VaultError):  # its MAC was made with the old root key
         await fixture.open(broken.key_id)
 
 
@@ -356,14 +359,11 @@ async def test_tampered_key_stays_refused_and_keeps_its_data_key(fixture: Rekeye
 
 
 class _Crash(BaseException):
-    """The process is gone."""
+    """The process was killed."""
 
 
 class _Crashing:
-    """Lets the first few steps through; the step after the last one, and all others, are a crash.
-
-    `before` says on which side of the last step it happens.
-    """
+    """Lets the first `steps` calls through; every later one raises `_Crash`."""
 
     def __init__(self, fixture: Rekeyed, steps: int) -> None:
         self.left = steps
@@ -445,7 +445,7 @@ async def test_crash_at_any_step_of_a_rekey_loses_no_key_and_leaves_none_behind(
         kinds = [kind for kind, _ in later.slots]
         assert len(backend.items) == kinds.count("osKeyring")
         assert len(later.files) == kinds.count("keyFile")
-        await change(later)  # and it can be done to the end
+        await change(later)  # and it can be completed
         await later.vault.aclose()
         if not crashed:
             assert steps > 1 or change is _root

@@ -1,7 +1,4 @@
-"""An older store that takes the name of the one in use: nobody works on it unasked.
-
-Knows backups, the gate and two windows. Must not know how a copy is made.
-"""
+"""A restored older store: no process uses it before the store check."""
 
 from __future__ import annotations
 

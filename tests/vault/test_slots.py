@@ -1,7 +1,4 @@
-"""The slots of a vault: a passphrase, a recovery code, and a vault that was locked on purpose.
-
-Knows what each opens, and that a wrong one opens and loses nothing.
-"""
+"""The slots of a vault: passphrase, recovery code, and a vault that was locked on purpose."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ _WRONG = Secret("correct horse batterx")
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive at the least cost; what it costs is tested with the derivation."""
+    """Derive at the lowest cost."""
     monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(16)), 19 * 1024, 2, 1))
 
 
@@ -98,9 +95,9 @@ async def test_recovery_code_opens_the_vault(tmp_path: Path) -> None:
 
 async def test_short_passphrase_creates_no_vault(tmp_path: Path) -> None:
     fixture = VaultFixture(tmp_path)
-    for given in (None, Secret("short")):
+    for passphrase in (None, Secret("short")):
         with pytest.raises(InvalidParams):
-            await fixture.vault.initialize("passphrase", new=SlotSecrets(given))
+            await fixture.vault.initialize("passphrase", new=SlotSecrets(passphrase))
     assert (await fixture.vault.unlock()).state == "uninitialized"
     await fixture.vault.aclose()
 
@@ -111,9 +108,9 @@ async def test_secret_without_a_slot_is_invalid_params(tmp_path: Path) -> None:
         await fixture.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     await fixture.initialize()
     await fixture.vault.lock()
-    for given in (SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=recovery.new_code())):
+    for secrets in (SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=recovery.new_code())):
         with pytest.raises(InvalidParams, match="no slot"):
-            await fixture.vault.unlock_with(given)
+            await fixture.vault.unlock_with(secrets)
     await fixture.vault.aclose()
 
 

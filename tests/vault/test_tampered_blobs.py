@@ -1,7 +1,4 @@
-"""Sealed blobs and rows in other places: whatever is moved, cut, grown or flipped is refused.
-
-Knows sizes and the table. Every form is tried in full: it takes a second.
-"""
+"""Sealed blobs and rows: moved, truncated, extended or flipped ones are refused."""
 
 from __future__ import annotations
 
@@ -53,7 +50,7 @@ def test_changed_truncated_or_extended_blob_is_refused() -> None:
 
 @pytest.mark.anyio
 async def test_row_copied_over_another_is_refused(tmp_path: Path) -> None:
-    """Two accounts, three providers, two versions of each: one's blob in another's row."""
+    """Two accounts, three providers, two versions of each: the blob of one in another's row."""
     blobs: list[tuple[bytes, bytes, bytes, int]] = []
     where: dict[bytes, tuple[str, str]] = {}
 
@@ -88,7 +85,7 @@ async def test_row_copied_over_another_is_refused(tmp_path: Path) -> None:
                     "UPDATE key_entry SET blob = ?, meta = ? WHERE key_id = ?",
                     (source[1], source[2], moved),
                 )
-                if source[0] == moved and source[3] == 2:  # the row as it is: nothing was moved
+                if source[0] == moved and source[3] == 2:  # the same row: nothing was moved
                     raw.execute("UPDATE key_entry SET version = 1 WHERE key_id = ?", (moved,))
             try:
                 await fixture.open(where[moved][1], where[moved][0])
@@ -96,8 +93,8 @@ async def test_row_copied_over_another_is_refused(tmp_path: Path) -> None:
                 rejected += 1
             with tampering(tmp_path) as raw:
                 raw.execute("DELETE FROM key_entry WHERE key_id = ?", (moved,))
-                marks = ", ".join("?" * len(whole[moved]))
-                raw.execute(f"INSERT INTO key_entry VALUES ({marks})", whole[moved])  # noqa: S608
+                placeholders = ", ".join("?" * len(whole[moved]))
+                raw.execute(f"INSERT INTO key_entry VALUES ({placeholders})", whole[moved])  # noqa: S608
         print(f"T6: {tried} ordered swaps: {rejected} rejected")
         assert (tried, rejected) == (132, 132)
         assert (await fixture.verify()).ok

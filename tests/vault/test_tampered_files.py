@@ -1,7 +1,6 @@
-"""Every byte of a real store, flipped: it is seen, or nothing that is stored is another.
+"""Flipped bytes of a real store: each is detected, or changes nothing that is stored.
 
-Knows the files of a store and how a process would read them. The quick form draws its flips from a
-seed that it prints; the long form flips at least 200,000 times.
+The quick form draws its flips from a seed that it prints; the long form flips 200,000 times.
 """
 
 from __future__ import annotations
@@ -30,35 +29,35 @@ _TABLES = ("meta", "key_slot", "account_dek", "key_entry", "audit")
 
 
 def _stored(opened: Connection) -> list[Any]:
-    """Return all that a store says, as plain values; an index alone says nothing."""
+    """Return everything that a store holds as plain values; an index alone holds nothing."""
     tables = [opened.query(f"SELECT * FROM {name} ORDER BY rowid") for name in _TABLES]  # noqa: S608
     return [[tuple(row._row) for row in table] for table in tables]
 
 
-def look(
+def read_all(
     path: Path, root: RootKeys, anchor: Anchor | None, known: list[Any] | None = None
 ) -> list[Any] | None:
-    """Return what a store says, or None where a process that opens and checks it sees damage.
+    """Return what a store holds, or None where a process that opens and checks it detects damage.
 
-    What is `known` to be whole is not checked again: whoever opens the file checks its indices.
+    Where the content equals `known`, the indices are not checked again.
     """
     try:
         opened = sqlite.connect(path, migrations.VAULT, 100)
-    except (ByokdError, sqlite.Error, ValueError):  # text that is none any more
+    except (ByokdError, sqlite.Error, ValueError):  # no longer valid text
         return None
     try:
         opened.begin("DEFERRED")
         tx = VaultTx.begin(Tx(opened), root, durable=True)
         if _stored(opened) == known:
             return known
-        if len(authentic_slots(tx)) != 1:  # the way in is not as it was made: it does not open
+        if len(authentic_slots(tx)) != 1:  # the slot was changed: it does not open
             return None
         checker = ChainChecker()
         checker.start(anchor or "none")
         checker.feed(tx, tx.sql.all("SELECT * FROM audit ORDER BY seq"))
         if checker.fault is None:
             checker.finish(tx, keys.all_facts(tx))
-        whole = tx.meta_valid and not checker.fault and _found(tx)
+        whole = tx.meta_valid and not checker.fault and _lookups(tx)
         return _stored(opened) if whole else None
     except (ByokdError, sqlite.Error, ValueError):
         return None
@@ -66,8 +65,8 @@ def look(
         opened.close()
 
 
-def _found(tx: VaultTx) -> bool:
-    """Find and open each key the way a chat does; False where another one is found than asked."""
+def _lookups(tx: VaultTx) -> bool:
+    """Look up and open each key as a chat does; False where another key is returned."""
     for row in tx.sql.all("SELECT account_id, key_id FROM key_entry NOT INDEXED"):
         account, key_id = row.text("account_id"), rows.key_id_to_text(row.blob("key_id"))
         found = keys.open_key(tx, account, key_id).row
@@ -96,7 +95,7 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
     path = fixture.places.vault_db
     anchor = Anchor(head.epoch, head.head_seq, head.head.m)
     whole = path.read_bytes()
-    expected = look(path, root, anchor)
+    expected = read_all(path, root, anchor)
     assert expected is not None
     draw = random.Random(seed)  # noqa: S311
     outcomes: Counter[str] = Counter()
@@ -105,7 +104,7 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= bit
         path.write_bytes(damaged)
-        found = look(path, root, anchor, expected)
+        found = read_all(path, root, anchor, expected)
         if found not in (None, expected):
             print(f"undetected at {at}, bit {bit}:", _differences(expected, found))
         outcome = "detected" if found is None else "no effect"

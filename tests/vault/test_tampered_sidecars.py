@@ -1,7 +1,7 @@
-"""Every bit of the small files beside a store, flipped: the anchor, the key file, a hot journal.
+"""Flipped bits of the small files beside a store: the anchor, the key file, a hot journal.
 
-Knows the files and how a process reads them. Of a journal that a killed writer left, what comes out
-is the state before its change, the one after it, or damage that is seen; never anything else.
+With the journal of a killed writer, the result is the state before its change, the state after it,
+or detected damage.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from byokd.protocol.errors import ByokdError
 from byokd.store import files
 from byokd.vault import VaultTx, key_sources, keys
 from vault import vault_fixture
-from vault.test_tampered_files import look
+from vault.test_tampered_files import read_all
 from vault.vault_fixture import VaultFixture
 
 pytestmark = pytest.mark.anyio
@@ -37,14 +37,14 @@ async def test_flipped_byte_makes_the_anchor_absent_or_changes_nothing(tmp_path:
         root = await fixture.vault.read(lambda tx: tx.keys)
         head = await fixture.vault.read(lambda tx: tx.meta)
     [file] = fixture.places.state.glob("anchor-*")
-    kept = Anchor(head.epoch, head.head_seq, head.head.m)
-    assert from_text(root, file.read_text()) == kept
+    expected = Anchor(head.epoch, head.head_seq, head.head.m)
+    assert from_text(root, file.read_text()) == expected
     outcomes = Counter(
         from_text(root, text.decode("ascii", "replace")) for text in _flips(file.read_bytes())
     )
-    print(f"T4: {sum(outcomes.values())} flips of the anchor, {outcomes[kept]} without effect")
-    assert outcomes.keys() <= {None, kept}
-    assert outcomes[kept] <= 4, "bits of base64 that stand for nothing"
+    print(f"T4: {sum(outcomes.values())} flips of the anchor, {outcomes[expected]} without effect")
+    assert outcomes.keys() <= {None, expected}
+    assert outcomes[expected] <= 4, "unused bits of base64"
 
 
 async def test_flipped_key_file_opens_no_other_store(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ async def test_flipped_key_file_opens_no_other_store(tmp_path: Path) -> None:
             outcomes["refused"] += 1
     print(f"T4: {8 * len(whole)} flips of the key file: {dict(outcomes)}")
     assert outcomes["same"] <= 8, "what is not part of the key"
-    damaged = _flips(whole)[0]  # another key of the right form opens no store
+    damaged = _flips(whole)[0]  # another well-formed key does not open the store
     files.replace_private(file, damaged)
     later = VaultFixture(tmp_path)
     assert (await later.vault.unlock()).state == "unavailable"
@@ -74,7 +74,7 @@ async def test_flipped_key_file_opens_no_other_store(tmp_path: Path) -> None:
 
 
 async def _killed(folder: Path) -> tuple[VaultFixture, bytes, bytes, bytes]:
-    """Return a fixture, its store half written with the journal of that, and the store after it."""
+    """Return a fixture, its half-written store, the journal, and the store after the commit."""
     async with vault_fixture.open_vault(folder) as fixture:
         row = await fixture.put()
         await fixture.write_anchor()
@@ -103,12 +103,12 @@ async def _flip_journal(folder: Path, flips: int, seed: int) -> None:
     async with vault_fixture.open_vault(folder) as later:
         root = await later.vault.read(lambda tx: tx.keys)
     path.write_bytes(after)
-    states = {"after": look(path, root, None)}
+    states = {"after": read_all(path, root, None)}
 
     def opened(left: bytes) -> list[Any] | None:
         path.write_bytes(half)
         files.replace_private(sidecar, left)
-        return look(path, root, None)
+        return read_all(path, root, None)
 
     states["before"] = opened(journal)
     assert states["before"] != states["after"]
@@ -117,9 +117,9 @@ async def _flip_journal(folder: Path, flips: int, seed: int) -> None:
     for _ in range(flips):
         damaged = bytearray(journal)
         damaged[draw.randrange(len(journal))] ^= 1 << draw.randrange(8)
-        found = opened(bytes(damaged))
-        known = [name for name, state in states.items() if state == found]
-        outcomes["detected" if found is None else next(iter(known), "undetected")] += 1
+        state = opened(bytes(damaged))
+        known = [name for name, known_state in states.items() if known_state == state]
+        outcomes["detected" if state is None else next(iter(known), "undetected")] += 1
     print(f"T4: seed {seed}, {flips} flips of a journal of {len(journal)}: {dict(outcomes)}")
     assert outcomes["undetected"] == 0
     assert outcomes["before"]

@@ -1,7 +1,4 @@
-"""Vaults for tests: real files, a real key source, a clock that never stands still.
-
-Knows how a service would use the keepers. Must not know what a test is about.
-"""
+"""Vaults for tests: real files, a real key source, and a clock that always advances."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ STATE_EVENTS: dict[KeyState, str] = {
     "softDisabled": "key.soft_disabled",
     "userDisabled": "key.user_disabled",
 }
-"""What the trail says of a change of state."""
+"""The audit event of each change of state."""
 
 
 _SHORT = {
@@ -45,22 +42,28 @@ _SHORT = {
     "key.disable": "key.user_disabled",
     "key.enable": "key.reenabled",
 }
-"""Operations whose name is their event, in tests that draw them at random; any other is a probe."""
+"""The events of operations that tests draw at random; any other is recorded as a probe."""
 
 
 class VaultFixture:
-    """One vault and its trail."""
+    """One vault and its audit log."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.places: StorePaths = store_paths(folder)
         self._last = 0
-        marks = options.pop("marks", None)
-        on_due = options.pop("on_due", lambda: None)
-        self.audit = AuditLog(self.places.state, marks, on_anchor_due=on_due)
+        self.anchors_due: list[int] = []
+        """For each time an anchor was due: the unanchored entries by then."""
+        keyring = options.pop("anchor_keyring", None)
+        self._on_due = options.pop("on_due", lambda: None)
+        self.audit = AuditLog(self.places.state, keyring, on_anchor_due=self._anchor_due)
         sources = options.pop("sources", None) or key_sources(self.places)
         options.setdefault("store_check", self.audit.rollback)
         self.vault = Vault(self.places, sources, clock=self.now, **options)
+
+    def _anchor_due(self) -> None:
+        self.anchors_due.append(self.audit.unanchored)
+        self._on_due()
 
     def now(self) -> int:
         self._last = max(self._last + 1, now_ms())
@@ -125,7 +128,7 @@ class VaultFixture:
 
 @asynccontextmanager
 async def open_vault(folder: Path, **options: Any) -> AsyncIterator[VaultFixture]:
-    """Open the vault in a folder, and make it where there is none."""
+    """Open the vault in a folder; create it where there is none."""
     opened = VaultFixture(folder, **options)
     if (await opened.vault.unlock()).state == "uninitialized":
         await opened.initialize()
@@ -133,17 +136,17 @@ async def open_vault(folder: Path, **options: Any) -> AsyncIterator[VaultFixture
         yield opened
     finally:
         if opened.vault.status().state == "unlocked":
-            with suppress(VaultError):  # the store was put back: its anchor stays
+            with suppress(VaultError):  # an older store was restored: its anchor stays
                 await opened.write_anchor()
         await opened.vault.aclose()
 
 
 @contextmanager
 def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file as somebody without the key would."""
+    """Open the database as somebody without the key can."""
     raw = sqlite3.connect(store_paths(folder).vault_db)
     raw.row_factory = sqlite3.Row
-    raw.execute("PRAGMA synchronous = OFF")  # whoever tampers need not survive a power cut
+    raw.execute("PRAGMA synchronous = OFF")  # no durability is needed here
     with raw:
         yield raw
     raw.close()

@@ -1,8 +1,7 @@
-"""A process that changes one vault as fast as it can, and writes down what it was told is stored.
+"""A process that changes one vault as fast as it can, and logs each change when it is acknowledged.
 
-Knows the operations and their log. Must not know who kills it, or who reads the log. Run as a
-script it is a nursery: it imports everything once, then makes a writer for each line it reads, so
-that a writer costs a fork and not a start.
+Run as a script it imports everything once, then forks a writer for each line that it reads, so that
+a writer costs a fork and not an interpreter start.
 """
 
 from __future__ import annotations
@@ -24,38 +23,38 @@ from byokd.vault import KeyRow, VaultTx, keys
 from vault.vault_fixture import ACCOUNT, VaultFixture
 
 SHARED = "shared"
-"""The provider whose one key every writer rotates: no rotation may be lost."""
+"""The provider whose one key every writer rotates."""
 
 _OPERATIONS = ("put", "rotate", "disable", "enable", "delete", "shared", "read")
 _KEYS_MAX = 6
 
 
 class Writer:
-    """One writer: its own keys, and a log of what was begun and of what was acknowledged."""
+    """One writer: its own keys, and a log of begun and acknowledged changes."""
 
     def __init__(self, folder: Path, seed: int, log: TextIO) -> None:
         self.fixture = VaultFixture(folder)
         self._provider = f"p{seed}"
-        self._random = random.Random(seed)  # noqa: S311  # to be repeated
+        self._random = random.Random(seed)  # noqa: S311  # reproducible
         self._log = log
         self._own: list[KeyRow] = []
 
     async def run(self, operations: int) -> None:
-        """Do so many operations, and leave the vault closed."""
+        """Run this many operations, and close the vault."""
         rows = (await self.fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
         self._own = [row for row in rows if row.provider == self._provider]
         [shared] = [row for row in rows if row.provider == SHARED]
         for _ in range(operations):
-            began = time.perf_counter()
+            started = time.perf_counter()
             try:
-                await self._one(shared.key_id)
+                await self._operate(shared.key_id)
             except VaultError as error:
-                self._say({"error": error.kind})
+                self._log_line({"error": error.kind})
             else:
-                self._say({"ms": (time.perf_counter() - began) * 1000})
+                self._log_line({"ms": (time.perf_counter() - started) * 1000})
         await self.fixture.vault.aclose()
 
-    async def _one(self, shared: str) -> None:
+    async def _operate(self, shared: str) -> None:
         name = self._random.choice(_OPERATIONS)
         if name == "read":
             await self.fixture.vault.read(_open_all)
@@ -63,22 +62,22 @@ class Writer:
             await self._change("rotate", shared)
         elif name == "put" or not self._own:
             if len(self._own) < _KEYS_MAX:
-                self._say({"begun": "put"})
+                self._log_line({"begun": "put"})
                 row = await self.fixture.put(provider=self._provider)
                 self._own.append(row)
-                self._say({"done": "put", "id": row.key_id, "version": 1, "state": "active"})
+                self._log_line({"done": "put", "id": row.key_id, "version": 1, "state": "active"})
         else:
             await self._change(name, self._random.choice(self._own).key_id)
 
     async def _change(self, name: str, key_id: str) -> None:
-        self._say({"begun": name, "id": key_id})
-        found = await self.fixture.vault.transaction(lambda tx: self._write(tx, name, key_id))
-        if found is None:
+        self._log_line({"begun": name, "id": key_id})
+        row = await self.fixture.vault.transaction(lambda tx: self._write(tx, name, key_id))
+        if row is None:
             self._own = [row for row in self._own if row.key_id != key_id]
-            self._say({"done": name, "id": key_id, "state": "deleted"})
+            self._log_line({"done": name, "id": key_id, "state": "deleted"})
         else:
-            state, version = found.state, found.version
-            self._say({"done": name, "id": key_id, "version": version, "state": state})
+            state, version = row.state, row.version
+            self._log_line({"done": name, "id": key_id, "version": version, "state": state})
 
     def _write(self, tx: VaultTx, name: str, key_id: str) -> KeyRow | None:
         at, row = self.fixture.now(), None
@@ -93,7 +92,7 @@ class Writer:
         self.fixture.note(tx, f"key.{name}", key_id)
         return row
 
-    def _say(self, what: dict[str, Any]) -> None:
+    def _log_line(self, what: dict[str, Any]) -> None:
         self._log.write(json.dumps(what) + "\n")
         self._log.flush()
 
@@ -119,7 +118,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
-            if threading.active_count() == 1:  # nothing of ours may be lost by the fork
+            if threading.active_count() == 1:  # a fork would lose other threads
                 _child(*line.split())
             os._exit(0)
         print(pid, flush=True)
