@@ -53,7 +53,7 @@ def check(params: JsonObject, wanted: type[T]) -> T:
         for fault in faults[:_FAULTS_MAX]:
             pointer = _pointer(fault["loc"], params, missing=fault["type"] == "missing")
             details.append({"pointer": pointer, "reason": _reason(fault["type"], fault["msg"])})
-    raise InvalidParams("the params do not fit; details lists where and why", details=details)
+    raise InvalidParams("the params are invalid; details lists where and why", details=details)
 
 
 def _pointer(loc: Iterable[int | str], params: Json, *, missing: bool) -> str:
