@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from byokd.catalog.record import HealthClass
+from byokd.core.http import HttpHead
 from byokd.core.limits import FEED_BYTES
 from byokd.dialects.base.call import Call, Decoder, Encoded, Fault, Reply
+from byokd.dialects.registry import find as find_dialect
 from byokd.protocol.chat import Route, SendResult
 from byokd.protocol.errors import BY_KIND, ByokdError
 from byokd.protocol.events import Event, FinishReason, Start, Warn
@@ -19,6 +22,8 @@ from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import PreparedCall
 from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.keys.credentials import Credential
+
+_OK = range(200, 300)
 
 
 @dataclass(slots=True)
@@ -37,12 +42,12 @@ class Attempt:
     steady_at: int
     timer: DeadlineTimer
     redactor: StreamRedactor
-    chunks: AsyncIterator[bytes] | None = None
-    decoder: Decoder | None = None
-    is_refused: bool = False
-    received_bytes: int = 0
-    has_content: bool = False
-    outcome: str = "failed"
+    chunks: AsyncIterator[bytes] | None = field(default=None, init=False)
+    decoder: Decoder | None = field(default=None, init=False)
+    is_refused: bool = field(default=False, init=False)
+    received_bytes: int = field(default=0, init=False)
+    has_content: bool = field(default=False, init=False)
+    outcome: str = field(default="failed", init=False)
     _unread: bytes = field(default=b"", init=False)
     _closed: tuple[Sequence[Event], Reply] | None = field(default=None, init=False)
 
@@ -60,6 +65,13 @@ class Attempt:
     def has_unread(self) -> bool:
         """Whether bytes have arrived that are not decoded."""
         return bool(self._unread)
+
+    def open(self, head: HttpHead, chunks: AsyncIterator[bytes]) -> None:
+        """Take the head of the answer and its body, which is not read yet."""
+        self.decoder = find_dialect(self.call.provider.dialect).decoder(self.call, head)
+        self.chunks = chunks
+        self.is_refused = head.status not in _OK
+        self.timer.start()
 
     def receive(self, chunk: bytes) -> None:
         """Take the next bytes of the body, after those before were decoded."""
@@ -82,6 +94,10 @@ class Attempt:
             shown = [*self.redactor.events(last), *self.redactor.end()]
             self._closed = shown, self.redactor.value(reply)
         return self._closed
+
+    def set_outcome(self, health: HealthClass) -> None:
+        """Set what is counted for the key."""
+        self.outcome = health
 
     # --- for the client --------------------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 
 Each attempt takes these steps; the numbers stand beside the code:
 
-    1 catalog     find the provider's record and the dialect        keys.credentials
+    1 catalog     find the provider's record and the dialect        keys.resolver
     2 budget      nothing is reserved: this version has no ledger
-    3 vault       open one key                                      keys.credentials
+    3 vault       open one key                                      keys.resolver
     4 dialects    apply the learnt fixes and encode the call        fallback_memory
     5 transport   put the key on the request and send it            keys.sending
     6 decoder     bytes become events, without the key in them      attempt
@@ -34,7 +34,6 @@ from byokd.core.http import HttpHead
 from byokd.core.limits import ERROR_BODY_MAX_BYTES
 from byokd.core.settings import TimeoutSettings
 from byokd.dialects.base.call import Call, Fault
-from byokd.dialects.registry import find as find_dialect
 from byokd.protocol.chat import SendParams, SendResult
 from byokd.protocol.errors import (
     ByokdError,
@@ -209,11 +208,7 @@ class ChatStream:
             stream = await stack.enter_async_context(
                 self._engine.transport.stream(request, timeouts=self._timeouts(attempt))
             )
-            dialect = find_dialect(attempt.call.provider.dialect)
-            attempt.decoder = dialect.decoder(attempt.call, stream.head)
-            attempt.chunks = aiter(stream.chunks())
-            attempt.is_refused = stream.head.status not in _OK
-            attempt.timer.start()
+            attempt.open(stream.head, aiter(stream.chunks()))
             return stream.head
         return None
 
@@ -277,7 +272,7 @@ class ChatStream:
         if reply.fault is not None and self._fall_back(attempt, reply.fault):
             return (Retry(attempt.number + 1, "badRequest", 0),)
         fault = allow_for_clock_skew(reply.fault, now_ms()) if reply.fault is not None else None
-        attempt.outcome = fault.health if fault else "authOk"
+        attempt.set_outcome("authOk" if fault is None else fault.health)
         if fault is None or not self._forgive(attempt, fault):
             await self._observe(attempt, fault)
         if fault is not None:
