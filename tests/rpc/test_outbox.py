@@ -503,10 +503,10 @@ def test_cost_of_an_event_is_printed() -> None:
         for _ in range(200):
             await outbox.events("s", [TextDelta("b", "a longer text \n" * 4096)])
 
-    one = asyncio.run(measure(20_000, singly))
+    single = asyncio.run(measure(20_000, singly))
     ten = asyncio.run(measure(20_000, by_ten))
     big = asyncio.run(measure(200, large))
     print(
-        f"\nwriting a delta: {one:.1f} us alone, {ten:.1f} us in tens; "
+        f"\nwriting a delta: {single:.1f} us alone, {ten:.1f} us in tens; "
         f"{15 * 4096 / big:.0f} MB/s of text"
     )

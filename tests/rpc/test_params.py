@@ -71,14 +71,15 @@ FAULTS: list[tuple[type[Any], Any, list[str]]] = [
 
 @pytest.mark.parametrize(("wanted", "params", "pointers"), FAULTS)
 def test_fault_names_its_pointer(wanted: type[Any], params: Any, pointers: list[str]) -> None:
-    with pytest.raises(InvalidParams) as caught:
+    with pytest.raises(InvalidParams) as raised:
         check(params, wanted)
-    details: Any = caught.value.data().details
-    found = [fault["pointer"] for fault in details]
-    assert len(found) == len(pointers)
-    assert all(one.startswith(start) for one, start in zip(found, pointers, strict=True))
+    details: Any = raised.value.data().details
+    assert len(details) == len(pointers)
+    assert all(
+        fault["pointer"].startswith(start) for fault, start in zip(details, pointers, strict=True)
+    )
     assert all(
         fault["reason"] == fault["reason"][:1].lower() + fault["reason"][1:] for fault in details
     )
-    said = repr(caught.value.data()).lower()
-    assert CANARY not in said.replace(f"/{CANARY}", "")
+    text = repr(raised.value.data()).lower()
+    assert CANARY not in text.replace(f"/{CANARY}", "")
