@@ -1,7 +1,4 @@
-"""Argon2id: the vector of RFC 9106, one of ours at the cost that we use, and the bounds.
-
-Knows the published numbers. Must not know where a passphrase comes from.
-"""
+"""Argon2id: the vector of RFC 9106, a known answer at the default cost, and the bounds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a slot and a data key are bound to: each field changed alone must fail.
-
-Knows the fields in their order. Must not know where the blobs are kept.
-"""
+"""The associated data of a slot and a data key: each field changed alone must fail."""
 
 from __future__ import annotations
 

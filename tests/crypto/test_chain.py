@@ -1,7 +1,4 @@
-"""Audit links: each binds every field of its entry and everything before it.
-
-Knows the formula of the specification, and computes it a second time.
-"""
+"""Audit links: each binds every field of its entry and everything before it."""
 
 from __future__ import annotations
 

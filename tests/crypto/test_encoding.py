@@ -1,7 +1,4 @@
-"""Packing: no two lists of values share their bytes.
-
-Knows the form of the specification. Must not know what is packed for.
-"""
+"""Packing: no two lists of values share their bytes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The sealed record: the known answer, and every way of changing one refused.
-
-Knows the layout of a blob only to damage it.
-"""
+"""The sealed record: a known answer, and every change of it refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The file that carries keys: one known answer, and what every change of it leads to.
-
-Knows the layout. No passphrase is derived here; the key is given.
-"""
+"""The file that carries keys: a known answer, and the outcome of every change."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ def _fault(data: bytes, key: bytes = KEY) -> str:
 
 
 def _signed(body: bytes) -> bytes:
-    """Return a file whose digest is right, whatever else is not."""
+    """Return a file with a correct digest over any content."""
     return body + hashlib.sha256(body).digest()
 
 
@@ -55,7 +52,7 @@ def test_export_file_round_trips() -> None:
 
 
 def test_known_export_file_opens() -> None:
-    """The file was made once; whatever changes here must still open it."""
+    """The file was made once and must open for ever."""
     data, key = bytes.fromhex(VECTOR["file"]), bytes.fromhex(VECTOR["key"])
     assert export_file.read(data).cost.hex() == VECTOR["cost"]
     assert [text.hex() for text in _open(data, key)] == VECTOR["records"]

@@ -1,7 +1,4 @@
-"""Keys from keys: published vectors, and that children are independent.
-
-Knows RFC 4231's first case and that every argument matters.
-"""
+"""Key derivation: published vectors, and independent children."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from byokd.crypto.encoding import CONTEXT, pack
 
 
 def _hkdf(parent: bytes, salt: bytes, info: bytes, length: int) -> bytes:
-    """RFC 5869 written out, as an independent opinion."""
+    """RFC 5869 written out, as an independent implementation."""
     prk = hmac.digest(salt or bytes(64), parent, "sha512")
     out = block = b""
     while len(out) < length:

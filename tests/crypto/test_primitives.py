@@ -1,7 +1,4 @@
-"""The primitives beneath the vault against Project Wycheproof's numbers.
-
-Knows which primitive `kdf` and `envelope` use. The vectors are data, each table with its source.
-"""
+"""The primitives below the vault against the vectors of Project Wycheproof."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Secrets on the wire: the vector that both languages read, and one use for each sealed value.
-
-Knows what a client would do. Must not know the store.
-"""
+"""Secrets on the wire: the vector of both languages, and one use per sealed value."""
 
 from __future__ import annotations
 

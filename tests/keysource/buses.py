@@ -1,7 +1,4 @@
-"""A session bus of one's own, with a keyring on it or none.
-
-Knows how to start a bus and the stub of a Secret Service. Must not know what is asked of them.
-"""
+"""A private session bus, with or without a keyring."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from tempfile import TemporaryDirectory
 HAVE_BUS = sys.platform == "linux" and shutil.which("dbus-daemon") is not None
 _STUB = Path(__file__).with_name("secret_service_stub.py")
 
-# Starts nothing by itself: the session's own configuration would find an installed keyring.
+# Starts no service: the session's own configuration would start an installed keyring.
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -32,11 +29,11 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 
 
 class Bus:
-    """A running bus; `keyring` puts a service on it."""
+    """A running bus; `keyring` starts a service on it."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
-        # not below a test's own folder: the path of a socket has a hundred characters at most
+        # not in the test's folder: the path of a socket has at most 100 characters
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="byokd-bus-")))
         config = folder / "bus.conf"
         config.write_text(_CONFIG.format(folder=folder), encoding="utf-8")
@@ -49,7 +46,7 @@ class Bus:
 
     @contextmanager
     def having(self, mode: str, kept: Path) -> Iterator[None]:
-        """Have a service for a while."""
+        """Run a service during the block."""
         with ExitStack() as stack:
             self._keyring(stack, mode, kept)
             yield
@@ -70,6 +67,6 @@ class Bus:
 
 @contextmanager
 def bus() -> Iterator[Bus]:
-    """Run a bus."""
+    """Run a bus during the block."""
     with ExitStack() as stack:
         yield Bus(stack)

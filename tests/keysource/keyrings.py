@@ -1,7 +1,4 @@
-"""Keyrings that misbehave in every way that has been reported of a real one.
-
-Knows the interface of a backend. Must not know who asks.
-"""
+"""Fake keyrings with every misbehaviour that was reported of a real one."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from byokd.keysource.source import source_error
 
 
 class Keyring:
-    """One that works; the others change one thing."""
+    """A keyring that works; each other class changes one thing."""
 
     name = "fake"
 
@@ -34,7 +31,7 @@ class Keyring:
 
 
 class Absent(Keyring):
-    """No keyring at all: a container, a headless machine."""
+    """No keyring: a container, a headless machine."""
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
@@ -45,7 +42,7 @@ class Absent(Keyring):
 
 
 class Locked(Keyring):
-    """A locked collection; asked with a prompt, the person dismisses it."""
+    """A locked collection; the person dismisses its prompt."""
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
@@ -72,7 +69,7 @@ class Hanging(Keyring):
 
 
 class Null(Keyring):
-    """Says yes to everything and keeps nothing; also what a phantom write looks like."""
+    """Accepts everything and stores nothing."""
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         super().set(service, user, value, prompt_timeout_ms=prompt_timeout_ms)
@@ -80,22 +77,22 @@ class Null(Keyring):
 
 
 class Truncating(Keyring):
-    """Keeps the first forty characters."""
+    """Stores the first forty characters."""
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         super().set(service, user, value[:40], prompt_timeout_ms=prompt_timeout_ms)
 
 
 class Flickering(Keyring):
-    """Finds nothing for the first two times: another process is replacing an item."""
+    """Returns nothing twice, as while another process replaces an item."""
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
-        found = super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
-        return found if self.asked.count("get") > 2 else None
+        value = super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
+        return value if self.asked.count("get") > 2 else None
 
 
 class Raising(Keyring):
-    """Raises a foreign exception that quotes what it was given."""
+    """Raises a foreign exception that quotes its arguments."""
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         raise OSError(f"dbus: {service} {user} {prompt_timeout_ms}")
@@ -105,7 +102,7 @@ class Raising(Keyring):
 
 
 class Slow(Keyring):
-    """Takes its time, and answers."""
+    """Answers after a tenth of a second."""
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         threading.Event().wait(0.1)
@@ -113,7 +110,7 @@ class Slow(Keyring):
 
 
 class NewlineDropping(Keyring):
-    """Loses everything it holds over a value of more than one line."""
+    """Loses all items over a value of more than one line."""
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         super().set(service, user, value.rstrip("\n"), prompt_timeout_ms=prompt_timeout_ms)
@@ -122,7 +119,7 @@ class NewlineDropping(Keyring):
 
 
 class Small(Keyring):
-    """Takes 1280 characters at most, as Windows does, and of names 512."""
+    """Takes values of at most 1280 characters and names of 512, as Windows does."""
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         if max(len(value), 2 * len(f"{user}@{service}")) > 1280:
@@ -131,7 +128,7 @@ class Small(Keyring):
 
 
 class Collapsing(Keyring):
-    """Raises what is not even an `Exception`, as native code that panics does."""
+    """Raises a `BaseException`, as native code that panics does."""
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         raise SystemExit(f"{service} {user} {prompt_timeout_ms}")

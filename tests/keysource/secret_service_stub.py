@@ -1,7 +1,6 @@
-"""A Secret Service of a few methods on a private bus: a desktop keyring on the wire.
+"""A small Secret Service on a private bus: the D-Bus calls that a client of one collection makes.
 
-Knows the D-Bus calls that a client of one collection makes. Run as a program: the first argument
-says how it behaves (see `MODES`), the second names a file that its items are kept in.
+Run as a program: the first argument is its mode (see `MODES`), the second the file of its items.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ MODES: Final = {
 
 
 class Stub:
-    """One collection, whose items are named by their attributes."""
+    """One collection of items, found by their attributes."""
 
     def __init__(self, mode: str, kept: Path | None = None) -> None:
         self.mode = mode

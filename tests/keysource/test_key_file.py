@@ -1,7 +1,4 @@
-"""The key file: private, made once, and refused when others could have touched it.
-
-Knows where the file is. The disk's own checks are tested with the disk.
-"""
+"""The key file: private, created once, and refused when others could have written it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The keyrings of macOS and Windows as far as they can be held here: the class, not the system.
-
-Knows the library's errors and its classes. What the systems do with them is not tested.
-"""
+"""The keyrings of macOS and Windows: the library's class is tested, not the system."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Library:
-    """What the library's class does: keep, or raise."""
+    """The library's class: stores values, or raises."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -79,7 +76,7 @@ _ERRORS: list[tuple[Exception, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "reason"), _ERRORS, ids=lambda found: type(found).__name__)
+@pytest.mark.parametrize(("error", "reason"), _ERRORS, ids=lambda stored: type(stored).__name__)
 def test_failing_call_has_a_reason(error: Exception, reason: str) -> None:
     keyring = _keyring(Library(error))
     asks: list[Callable[[], object]] = [
@@ -104,7 +101,7 @@ def test_unloadable_library_is_no_backend() -> None:
 
 
 def test_environment_does_not_set_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library's constructors would take them; one names the keychain file to write to."""
+    """The library's constructors would; one attribute names the keychain file to write to."""
     monkeypatch.setenv("KEYRING_PROPERTY_KEYCHAIN", "/evil")
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "enterprise")
     constant = SimpleNamespace(CRED_PERSIST_LOCAL_MACHINE=2, CRED_PERSIST_ENTERPRISE=3)

@@ -1,7 +1,4 @@
-"""The OS keyring: a typed reason for each way it fails, in time, and no thread left to wait for.
-
-Knows the fakes in `keyrings`. Must not know the vault.
-"""
+"""The OS keyring: a typed reason for each failure, within the deadline, and no blocked exit."""
 
 from __future__ import annotations
 
@@ -81,7 +78,7 @@ async def test_failed_read_has_a_reason(
     kind: type[Keyring], *, interactive: bool, reason: str
 ) -> None:
     source = _source(kind())
-    for _ in range(2):  # the first did not leave a question open
+    for _ in range(2):  # the first call left no pending one
         with pytest.raises(VaultError) as caught:
             await source.read(_ITEM, interactive=interactive)
         assert reason_of(caught.value) == reason
@@ -256,7 +253,7 @@ def test_verification_process_runs_and_receives_no_value(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="binds a bus that never answers")
 def test_verification_process_ends_with_its_parent(tmp_path: Path) -> None:
-    """However long its keyring takes: this bus takes the connection and never says a word."""
+    """However long its keyring takes: this bus accepts the connection and never answers."""
     bus = tmp_path / "bus"
     command = [sys.executable, "-I", "-c", os_keyring._CHILD, _ROOT, _ITEM.service, _ITEM.user]
     environment = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}"}
@@ -269,7 +266,7 @@ def test_verification_process_ends_with_its_parent(tmp_path: Path) -> None:
         assert child.stdin is not None
         child.stdin.write(b"salt\n")
         child.stdin.flush()
-        taken, _ = listener.accept()  # it waits for its keyring now
+        taken, _ = listener.accept()  # it is waiting for its keyring
         with taken:
             child.stdin.close()
             assert child.wait(2) == 1
@@ -292,7 +289,7 @@ def test_environment_does_not_choose_a_keyring(tmp_path: Path, backend: str) -> 
         f"[backend]\ndefault-keyring={backend}\nkeyring-path={tmp_path}\n"
     )
     tmp_path.joinpath("evil.py").write_text("raise SystemExit('evil code ran')")
-    installed = tmp_path / "keyrings" / "alt"  # as keyrings.alt would be
+    installed = tmp_path / "keyrings" / "alt"  # like keyrings.alt
     installed.mkdir(parents=True)
     installed.joinpath("file.py").write_text("raise SystemExit('evil code ran')")
     entries = tmp_path / "keyrings_alt-5.dist-info"

@@ -1,7 +1,4 @@
-"""Passphrases and recovery codes: what is taken, what comes out, and that nothing is quoted.
-
-Knows the forms. Must not know what the keys open.
-"""
+"""Passphrases and recovery codes: which are accepted, their keys, and no quoting in errors."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ async def test_key_is_derived_at_the_stored_cost() -> None:
     key = await passphrase.derive_key(Secret("caf\u00e9 caf\u00e9 caf\u00e9"), _CHEAP)
     expected = argon2.derive("caf\u00e9 caf\u00e9 caf\u00e9".encode(), Cost.unpacked(_CHEAP))
     assert key == expected
-    # Another keyboard types the same letters in two characters each.
+    # Another keyboard produces two characters for each of these letters.
     assert await passphrase.derive_key(Secret("cafe\u0301 cafe\u0301 cafe\u0301"), _CHEAP) == key
     assert await passphrase.derive_key(Secret("cafe cafe cafe"), _CHEAP) != key
 
@@ -104,7 +101,7 @@ async def test_derivations_run_one_at_a_time_and_cancelled_ones_never(
     done = await asyncio.gather(*tasks[:2], return_exceptions=True)
     assert done == [bytes(32)] * 2
     assert most == 1
-    assert count <= 3  # the first may have been one of those that were given up
+    assert count <= 3  # the first may be a cancelled one
 
 
 def test_recovery_code_has_nine_groups_and_tolerates_typing_styles() -> None:

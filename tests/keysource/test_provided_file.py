@@ -1,7 +1,4 @@
-"""A key that systemd or a container provides is read, and refused where others could write it.
-
-Knows what may be in the file. Must not know what the key opens.
-"""
+"""Key files that systemd or a container provides: read, and refused where others could write."""
 
 from __future__ import annotations
 
@@ -120,7 +117,7 @@ async def test_provided_key_opens_a_vault(tmp_path: Path, provided: Path) -> Non
         added=lambda tx, _: later.note(tx, "slot.added"),
         removed=lambda tx, _: later.note(tx, "slot.removed"),
     )
-    assert provided.read_bytes() == kept  # it is not ours to remove
+    assert provided.read_bytes() == kept  # byokd never removes it
     await later.vault.aclose()
     provided.unlink()
     last = VaultFixture(tmp_path / "vault")

@@ -1,6 +1,6 @@
-"""The Linux keyring over a real bus, with the real checking process; only the service is ours.
+"""The Linux keyring over a real bus with the real verification process; only the service is a stub.
 
-Knows the reasons that a caller sees. `test_gnome_keyring` asks a desktop's own keyring.
+`test_gnome_keyring` uses a desktop's own keyring.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ITEM = Item(b"\1" * 16, b"\2" * 16)
 
 @pytest.fixture
 def keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Return a function that puts a service in some mode on a bus of its own."""
+    """Return a function that starts a service in some mode on a private bus."""
     with bus() as running:
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", running.address)
         yield running.keyring

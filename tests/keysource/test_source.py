@@ -1,7 +1,4 @@
-"""The stored form of a master key, and a typed error for every reason.
-
-Knows the one-line form. Must not know any keyring.
-"""
+"""The stored form of a master key, and a typed error for every reason."""
 
 from __future__ import annotations
 

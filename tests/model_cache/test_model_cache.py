@@ -1,4 +1,4 @@
-"""Lists of models between runs: what is kept, for whom, and what goes when there is no room."""
+"""Cached model lists: what is stored, for which key, and what is deleted when the cache is full."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What a disk may hold after the power fails: a trace of real system calls, replayed in a model.
+"""A model of a disk at a power cut: replays a trace of real system calls.
 
-Knows what a file system promises: bytes that were flushed are there, names whose folder was flushed
-are there, and of everything since then any part may be, in any order, torn at sectors. Must not
-know SQLite, nor what the files mean. The model is harsher than ext4: a flush of a file says nothing
-about its name.
+What a file system promises: flushed bytes are on the disk, names are on the disk once their folder
+was flushed, and of everything since then any part may be, in any order, torn at sectors. Harsher
+than ext4: flushing a file does not flush its name.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _TEXT: Final = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Bytes at a place of a file; `data` None cuts the file there."""
+    """Bytes written at an offset; `data` None truncates the file there."""
 
     offset: int
     data: bytes | None
@@ -43,7 +42,7 @@ class Write:
 
 @dataclass(slots=True)
 class File:
-    """One file: what is on the disk for sure, and what was written since its last flush."""
+    """One file: what is certainly on the disk, and what was written since the last flush."""
 
     flushed: bytes = b""
     pending: list[Write] = field(default_factory=list)
@@ -51,7 +50,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A change of names: `name` is given to a file, or, without one, taken from it."""
+    """A change of names: `name` is given to a file, or removed when there is none."""
 
     name: str
     file: File | None
@@ -59,7 +58,7 @@ class Named:
 
 @dataclass(slots=True)
 class Disk:
-    """The files below one root, as far as a trace of one process tells of them."""
+    """The files below one root, according to the trace of one process."""
 
     root: str
     names: dict[str, File] = field(default_factory=dict)
@@ -69,7 +68,7 @@ class Disk:
     _open: dict[int, tuple[str, File | None, int]] = field(default_factory=dict)
 
     def play(self, trace: Path) -> Iterator[None]:
-        """Apply call after call; stops after each one that changed something."""
+        """Apply the calls in order; yield after each one that changed something."""
         unfinished: dict[str, str] = {}
         for raw in trace.read_text(encoding="ascii").splitlines():
             if (line := _LINE.match(raw)) is None:
@@ -85,7 +84,7 @@ class Disk:
                 yield
 
     def _do(self, call: str, arguments: str, result: int) -> bool:
-        """Apply one call; tell whether it changed anything."""
+        """Apply one call; return whether it changed anything."""
         texts = [bytes.fromhex(t.replace("\\x", "")) for t in _TEXT.findall(arguments)]
         if call == "openat":
             return self._opened(texts[0].decode(), "O_CREAT" in arguments, result)
@@ -136,7 +135,7 @@ class Disk:
         if old is None or new is None:
             return False
         file = self.live[new] = self.live.pop(old)
-        self.pending.append((Named(new, file), Named(old, None)))  # both or neither
+        self.pending.append((Named(new, file), Named(old, None)))  # both names or neither
         return True
 
     def _unlinked(self, name: str | None) -> bool:
@@ -154,9 +153,10 @@ class Disk:
     # --- what may be left ---
 
     def images(self, chance: random.Random, each: int) -> Iterator[Image]:
-        """Yield what the disk may hold if the power fails now: nothing since the last flush, all
-        of it, and `each` times a random part of it: whole writes, torn ones, and a cut in the
-        order of writing whose last write is torn.
+        """Yield what the disk may hold if the power fails now.
+
+        Nothing since the last flush; all of it; and `each` times a random part: whole writes, torn
+        ones, and a prefix in the order of writing whose last write is torn.
         """
         yield self._image(lambda _: [], 0)
         yield self._image(lambda pending: pending, len(self.pending))

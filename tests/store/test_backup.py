@@ -1,7 +1,4 @@
-"""Copies of a store: whole or not there, private, and put back without losing what was there.
-
-Knows a table of its own. Must not know when a copy is due.
-"""
+"""Copies of a store: complete or absent, private, and restored beside the replaced store."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Private files: modes under every umask, and everything a neighbour could have planted.
-
-Knows POSIX modes and links. On another platform nothing here applies.
-"""
+"""Private files: modes under every umask, and whatever another user could have planted."""
 
 from __future__ import annotations
 

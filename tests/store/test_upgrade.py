@@ -1,7 +1,4 @@
-"""Stores of older and newer versions: brought up to date by copy, or refused untouched.
-
-Knows synthetic migrations. Must not know what the real ones do.
-"""
+"""Stores of older and newer versions: migrated by copy, or refused unchanged."""
 
 from __future__ import annotations
 
@@ -67,19 +64,21 @@ async def _made(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("way", "kept"), [((_2, _3), (2, 3)), ((_3,), (3,)), ((_3, _3), (3,))])
+@pytest.mark.parametrize(
+    ("versions", "kept_versions"), [((_2, _3), (2, 3)), ((_3,), (3,)), ((_3, _3), (3,))]
+)
 async def test_migration_keeps_the_old_file(
-    tmp_path: Path, way: tuple[Steps, ...], kept: tuple[int, ...]
+    tmp_path: Path, versions: tuple[Steps, ...], kept_versions: tuple[int, ...]
 ) -> None:
     path = await _made(tmp_path)
-    for steps in way:
+    for steps in versions:
         assert await _with(path, steps, _texts) == _EXPECTED
     assert _version(path) == (3, _ROWS)
-    olds = {n: _version(tmp_path / f"vault.db.pre-v{n}") for n in kept}
-    assert olds == {n: (1 if n == kept[0] else 2, _ROWS) for n in kept}
+    olds = {n: _version(tmp_path / f"vault.db.pre-v{n}") for n in kept_versions}
+    assert olds == {n: (1 if n == kept_versions[0] else 2, _ROWS) for n in kept_versions}
     left = {entry.name for entry in tmp_path.iterdir()}
     names = {"vault.db", "vault.db-journal", "vault.db.lock", "vault.db.turn"}
-    assert left <= names | {f"vault.db.pre-v{n}" for n in kept}
+    assert left <= names | {f"vault.db.pre-v{n}" for n in kept_versions}
     assert {entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()} == {0o600}
 
 
@@ -142,7 +141,7 @@ async def test_damaged_old_store_is_not_migrated(tmp_path: Path) -> None:
 async def test_older_process_is_refused_after_a_migration_and_writes_nothing(
     tmp_path: Path,
 ) -> None:
-    """The older program goes on after the newer one migrated: its next change is refused."""
+    """An older program continues after a newer one migrated: its next change is refused."""
     path = await _made(tmp_path)
     older = Database(path, _1)
     assert await older.read(_texts) == _EXPECTED
@@ -156,7 +155,7 @@ async def test_older_process_is_refused_after_a_migration_and_writes_nothing(
 
 
 class _Killer:
-    """Kills the process right before the n-th step that changes a disk."""
+    """Kills the process right before its n-th step that changes the disk."""
 
     def __init__(self, at: int) -> None:
         self._left = at
@@ -172,7 +171,7 @@ class _Killer:
 
 
 def _migrate_in_a_child(path: Path, steps: Steps, at: int) -> bool:
-    """Migrate in a child that dies before its n-th step; tell whether it lived to the end."""
+    """Migrate in a child that dies before its n-th step; return whether it finished."""
     child = os.fork()
     if child == 0:
         try:
@@ -185,14 +184,14 @@ def _migrate_in_a_child(path: Path, steps: Steps, at: int) -> bool:
                 setattr(owner, name, killer.before(getattr(owner, name)))
             asyncio.run(_with(path, steps, _texts))
             os._exit(0)
-        except BaseException:  # noqa: BLE001  # the parent asserts how it ended
+        except BaseException:  # noqa: BLE001  # the parent asserts the outcome
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="fork")
 def test_migration_killed_at_any_step_is_repeated(tmp_path: Path) -> None:
-    """Between v1 and v3 there is never anything but the old store or the new one."""
+    """Between v1 and v3 there is only ever the old store or the new one."""
     seen = set()
     for at in range(200):
         folder = tmp_path / str(at)
@@ -242,7 +241,7 @@ async def test_concurrent_migrations_run_once(tmp_path: Path) -> None:
 
 
 def test_released_migrations_still_run() -> None:
-    """A step is never edited once released: its digest is written down here."""
+    """A released step is never edited: its digest is recorded here."""
     digests = [
         hashlib.sha256("\0".join(step).encode()).hexdigest()[:16]
         for steps in (migrations.VAULT, migrations.LISTS)

@@ -1,4 +1,4 @@
-"""Files that a person names: which are read, and what is said of the others."""
+"""Files that a person names: which are read, and the reasons for refusing the others."""
 
 from __future__ import annotations
 
