@@ -1,6 +1,6 @@
-"""HTTP requests and responses as plain values, shared by dialects and transport.
+"""HTTP requests and responses as plain values.
 
-Reprs show names and sizes, never header values or bodies, which may contain a key.
+Reprs never show header values or bodies, which may contain a key.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Headers:
         return next((value for key, value in self._pairs if key == wanted), None)
 
     def with_pair(self, name: str, value: str) -> Headers:
-        """Return these headers with one added, instead of any of that name."""
+        """Return these headers with one added or replaced."""
         wanted = name.lower()
         others = [pair for pair in self._pairs if pair[0] != wanted]
         return Headers([*others, (wanted, value)])

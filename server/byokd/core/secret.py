@@ -1,4 +1,4 @@
-"""A text that cannot be shown by accident: by repr, str, format, JSON, pickle or timing."""
+"""A text that cannot be shown by accident."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Secret:
         return pattern.fullmatch(self._text) is not None
 
     def last4(self) -> str | None:
-        """Return the last four characters, or None where the key has fewer than 20."""
+        """Return the last four characters; None of a key with fewer than 20."""
         return self._text[-4:] if len(self._text) >= _LAST4_FROM else None
 
     def cleaned(self) -> tuple[Secret, tuple[str, ...]]:
-        """Return the secret without what was pasted around it; see `clean`."""
+        """Return `clean` of the text."""
         return clean(self._text)
 
     def __repr__(self) -> str:
@@ -61,10 +61,7 @@ class Secret:
 
 
 def clean(text: str) -> tuple[Secret, tuple[str, ...]]:
-    """Return a pasted secret without surrounding white space and a leading `Bearer `.
-
-    Also returns what was removed: `whitespace`, `bearerPrefix`.
-    """
+    """Return a pasted secret without white space and `Bearer ` around it, and what was removed."""
     removed: list[str] = []
     trimmed = text.strip()
     if trimmed != text:

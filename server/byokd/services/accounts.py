@@ -1,4 +1,4 @@
-"""`account/…`: lists the accounts of the vault, and deletes one with all its keys.
+"""`account/…`: lists and deletes accounts.
 
 An account is a namespace and no login: any session may list and delete any of them.
 """

@@ -1,4 +1,4 @@
-"""Collects the steps of one `provider/test`, with a message and an action for each."""
+"""Collects the steps of one `provider/test`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SETTINGS_REASONS: Final = frozenset({"proxy", "untrusted"})
 
 
 class DiagnosticReport:
-    """The steps so far. Each step is added once, in the order of `STEPS`."""
+    """The steps so far, each added once in the order of `STEPS`."""
 
     def __init__(self, record: Provider) -> None:
         self._record = record
@@ -58,7 +58,7 @@ class DiagnosticReport:
         self._step_began = time.monotonic()
 
     def ok(self, name: StepName, message: str, details: JsonObject) -> None:
-        """Add a step that succeeded, with the time since `begin_step`."""
+        """Add a successful step, with the time since `begin_step`."""
         self._add(name, "ok", self._elapsed_ms(), message, details)
 
     def skip(self, name: StepName, message: str, action: Action | None = None) -> None:
@@ -66,7 +66,7 @@ class DiagnosticReport:
         self._add(name, "skipped", None, message, {}, action=action)
 
     def fail(self, name: StepName, error: ByokdError, duration_ms: int | None = None) -> None:
-        """Add a step that failed; its time is since `begin_step` if none is given."""
+        """Add a failed step, with the time since `begin_step` or its own."""
         data = error.data()
         details = data.details if isinstance(data.details, dict) else {}
         if data.http_status is not None:
@@ -85,7 +85,7 @@ class DiagnosticReport:
             self._add(step.name, "ok", step.duration_ms, _connection_message(step), step.details)
 
     def add_probe(self, probe: ProbeResult) -> None:
-        """Add the step `auth` with the result of probing the key."""
+        """Add the step `auth`."""
         details = probe.details | {"verdict": probe.verdict}
         if probe.http_status is not None:
             details |= {"httpStatus": probe.http_status}
@@ -100,12 +100,12 @@ class DiagnosticReport:
         self._add("auth", "failed", probe.duration_ms, probe.message, details, kind, action)
 
     def fail_timeout(self) -> None:
-        """Add the step that was running when the time for the whole test ended."""
+        """Add the running step at the end of the whole test's time."""
         error = TimedOut("the whole test took too long; try again", details={"phase": "total"})
         self.fail(STEPS[len(self._steps)], error)
 
     def skip_rest(self, *, chat: bool) -> None:
-        """Add the steps that are left; `chat` tells whether the client requested that step."""
+        """Add the missing steps as skipped."""
         failed = self.failed
         first = failed.name if failed else "auth"
         for name in STEPS[len(self._steps) :]:
@@ -148,7 +148,6 @@ class DiagnosticReport:
 
 
 def _connection_message(step: Step) -> str:
-    """Return the message of a connection step that succeeded."""
     if step.name == "tls":
         return _tls_message(step.details)
     target = f"the proxy {step.target}" if step.proxied else step.target

@@ -1,8 +1,4 @@
-"""`provider/test`: tests each step of a chat with a provider and reports the step that fails.
-
-The steps are DNS, TCP, TLS, the key, the list of models and, on request, a chat. The first failure
-ends the test.
-"""
+"""`provider/test`: tests the steps of a chat and reports the one that fails."""
 
 from __future__ import annotations
 
@@ -107,7 +103,6 @@ class Diagnostics:
         )
 
     async def _choose_key(self, test: _Test) -> None:
-        """Set the credential and the base URL, or why there is no credential."""
         params = test.params
         if params.fields or params.base_url is not None:
             test.credential = self._candidate(test)
@@ -235,7 +230,6 @@ class Diagnostics:
         work: Callable[[_Test, Credential], Awaitable[tuple[str, JsonObject]]],
         credential: Credential,
     ) -> None:
-        """Run a step that returns its message and details, or raises why it failed."""
         test.report.begin_step()
         try:
             message, details = await work(test, credential)

@@ -1,4 +1,4 @@
-"""The action that helps after a failure, by the kind of the error."""
+"""The action that helps after a failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BY_KIND: dict[Kind, str] = {
 
 
 def action_for(kind: Kind, record: Provider) -> Action | None:
-    """Return the action for a failure with this provider, or None if no action helps."""
+    """Return the action for a failure with this provider, or None."""
     type_ = _BY_KIND.get(kind)
     if type_ is None or (type_ == "openUrl" and record.key_url is None):
         return None

@@ -1,1 +1,1 @@
-"""Removes secrets and control characters from text that leaves the process."""
+"""Removes secrets and control characters from text."""

@@ -1,7 +1,4 @@
-"""Redacts what looks like a key, as a last protection of logs and errors.
-
-The keys themselves are not known here; `SecretRedactor` redacts those of a call.
-"""
+"""Redacts what looks like a key, as a last protection of logs and errors."""
 
 from __future__ import annotations
 
@@ -37,12 +34,12 @@ _NAMED: Final = r"""
 
 
 def redact_patterns(text: str) -> str:
-    """Return a foreign text without anything that may be a key, long random words included."""
+    """Redact all that may be a key in a foreign text, long random words included."""
     return _foreign_pattern().sub(MASK, text)
 
 
 def redact(text: str) -> str:
-    """Return a text of byokd without anything that surely is a key; ids and digests stay."""
+    """Redact what surely is a key in a text of byokd; ids and digests stay."""
     return _own_pattern().sub(MASK, text)
 
 

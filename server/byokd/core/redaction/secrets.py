@@ -1,4 +1,4 @@
-"""Redacts the secrets of one call from text: providers and gateways echo the key that they got.
+"""Redacts the secrets of one call from text.
 
 A redactor holds keys in clear and must not outlive its call.
 """
@@ -59,9 +59,9 @@ class SecretRedactor:
         return self.scan(text, whole=True)[0]
 
     def scan(self, text: str, *, whole: bool) -> tuple[str, str]:
-        """Return the redacted text, and its end if that may be the beginning of a secret.
+        """Return the redacted text, and its end if that may begin a secret.
 
-        If the text is `whole`, nothing follows and the returned end is empty.
+        If the text is `whole`, the returned end is empty.
         """
         if self._begin is None or self.is_clean(text):  # nearly every text
             return text, ""
@@ -82,7 +82,6 @@ class SecretRedactor:
         return ("".join([*shown, text[at:]]) if shown else text), ""
 
     def _scan_end(self, text: str, *, whole: bool) -> tuple[str, str]:
-        """Scan a long text without a whole secret: only its end can begin one."""
         cut = max(0, len(text) - min(len(self._spellings[0]), _LONG_CHARS))
         end = text[cut:]
         shown, held = self.scan(end, whole=whole)
@@ -132,7 +131,6 @@ class IncrementalRedactor:
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield the forms in which programs write a secret."""
     yield text
     for unquoted in ("", "/"):
         encoded = quote(text, safe=unquoted)
@@ -154,9 +152,9 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _begin_of(begins: Sequence[str]) -> re.Pattern[str] | None:
-    """Return a pattern for the first characters of a secret, or fewer of them at the text's end.
+    """Return a pattern for the first characters of a secret, or fewer at the text's end.
 
-    It has no more characters of a secret, because `re` caches patterns as long as the process runs.
+    It has no more of a secret, because `re` caches patterns as long as the process runs.
     """
     if not begins:
         return None

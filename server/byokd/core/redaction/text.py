@@ -1,4 +1,4 @@
-"""Makes foreign text safe to show: without control characters and keys, and of bounded length."""
+"""Makes foreign text safe to show."""
 
 from __future__ import annotations
 

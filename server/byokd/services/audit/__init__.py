@@ -1,1 +1,1 @@
-"""Records, verifies and maintains the audit log, and counts the uses of keys."""
+"""Records, verifies and maintains the audit log; counts uses of keys."""

@@ -1,4 +1,4 @@
-"""Verifies the audit log at start-up and after changes, flushes usage counts, writes the anchor."""
+"""Verifies the audit log, flushes usage counts and writes the anchor in the background."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WARNING: Final = 2  # LSP's MessageType
 
 
 class AuditMaintainer:
-    """Does the periodic work on the audit log of this process. No chat waits for it."""
+    """Periodic work on the audit log, which no chat waits for."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class AuditMaintainer:
         self._anchor_write: asyncio.Future[None] | None = None
 
     async def run(self, session: Session) -> None:
-        """Write usage counts and the anchor whenever they are due, until cancelled."""
+        """Write usage counts and the anchor when due, until cancelled."""
         self._session = session
         flushed_at = anchored_at = anyio.current_time()
         while True:
@@ -83,7 +83,7 @@ class AuditMaintainer:
             self._background.start(self._check_in_background(session))
 
     async def check(self, session: Session) -> None:
-        """Check the audit log, or its new entries since the last check, and report faults."""
+        """Check the log, or its new entries since the last check, and report faults."""
         checker = self._checker or ChainChecker()
         result = await self._audit.check(checker)
         may_continue = checker.fault is None or checker.fault.kind == "tables"
@@ -123,7 +123,6 @@ class AuditMaintainer:
         )
 
     async def _pause(self, flushed_at: float, anchored_at: float) -> None:
-        """Wait until something is due, by its interval or by the wake signal."""
         due_at: list[float] = []
         if self._usage.waiting:
             due_at.append(flushed_at + USES_FLUSH_MS / 1000)

@@ -1,4 +1,4 @@
-"""`audit/…`: records events in the audit log, and lists, verifies and exports it."""
+"""`audit/…`: records, lists, verifies and exports events."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class AuditService:
         )
 
     def record_use(self, tx: VaultTx, session: Session, use: UsageCount) -> None:
-        """Append how often a key was used since the previous such entry."""
+        """Append the uses of a key since the previous such entry."""
         details: JsonObject = {
             "version": use.version,
             "outcome": use.outcome,
@@ -90,7 +90,7 @@ class AuditService:
         )
 
     def record_faults(self, tx: VaultTx, session: Session, checker: ChainChecker) -> None:
-        """Append the keys and slots that differ from the audit log, as a check found them."""
+        """Append the keys and slots that differ from the log."""
         entries: list[tuple[str | None, JsonObject]] = [
             (key_id, {}) for key_id in sorted(checker.unreported)
         ]
@@ -120,11 +120,11 @@ class AuditService:
         return AuditListResult(items=items, next_cursor=next_cursor)
 
     async def export(self, _session: Session, params: AuditExportParams) -> AuditExportResult:
-        """Return a page of the whole chain; a part of it could not be verified."""
+        """Return a page of the whole chain; a part cannot be verified."""
         return await self._vault.inspect(lambda tx: export.page(tx, params.cursor, params.limit))
 
     async def verify(self, _session: Session, params: AuditVerifyParams) -> AuditVerifyResult:
-        """Check the chain, its end, its anchor and the tables, or the entries of an export."""
+        """Check the chain, its end, its anchor and the tables, or an export."""
         if params.entries is None:
             return await self.check(ChainChecker())
         entries, store_id, after = params.entries, params.store_id or "", params.after
@@ -154,10 +154,10 @@ class AuditService:
         return result
 
     def accept_rollback(self, tx: VaultTx, session: Session) -> bool:
-        """Record that the person accepts an older store; False if the store is not older.
+        """Record an accepted older store; False if it is not older.
 
         Raises:
-            VaultCorrupt: the store is no older copy, but was changed from outside.
+            VaultCorrupt: it was changed from outside.
         """
         details = self._audit_log.rollback.rolled_back(tx)
         if details is None:
@@ -168,7 +168,7 @@ class AuditService:
         return True
 
     def anchor_first_entry(self) -> None:
-        """Have the first entry of a new vault anchored; it was written while the vault was made."""
+        """Have the first entry of a new vault anchored."""
         self._audit_log.request_anchor()
 
     async def write_anchor(self, *, anyway: bool = False) -> None:

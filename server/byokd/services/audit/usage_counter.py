@@ -1,7 +1,4 @@
-"""Counts in memory how often each key was used and with which outcome.
-
-A call only adds to a number here; `UsageRecorder` writes the counts to the audit log.
-"""
+"""Counts uses of keys in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from byokd.vault import KeyRow
 
 @dataclass(frozen=True, slots=True)
 class UsageCount:
-    """Uses of one version of a key with the same outcome. Times are wall-clock milliseconds."""
+    """Uses of a key version with one outcome. Times are wall-clock milliseconds."""
 
     account: str
     key_id: str
@@ -39,7 +36,7 @@ class UsageCounter:
         self._counts: dict[tuple[str, int, str], UsageCount] = {}
 
     def count(self, row: KeyRow, outcome: str, *, at: int) -> None:
-        """Count one use. Does no I/O, so that a chat does not wait."""
+        """Count one use; does no I/O."""
         self.total += 1
         self._add(
             UsageCount(row.account, row.key_id, row.provider, row.version, outcome, 1, at, at)

@@ -1,4 +1,4 @@
-"""Writes usage counts to the audit log, and the session entries around them."""
+"""Writes usage counts to the audit log."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ _VERSION_MAX_CHARS: Final = 64
 
 
 class UsageRecorder:
-    """Writes what a `UsageCounter` counted.
+    """Writes what a `UsageCounter` counted, between `session.opened` and `session.closed`.
 
-    The entry `session.opened` comes before the first written use and `session.closed` at the end,
-    so that a crash shows as a session without an end.
+    A session without an end shows a crash.
     """
 
     def __init__(self, vault: Vault, audit: AuditService, counter: UsageCounter) -> None:

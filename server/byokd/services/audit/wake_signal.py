@@ -1,4 +1,4 @@
-"""The signal that wakes the maintenance of the audit log before its next regular run."""
+"""Wakes the maintenance of the audit log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class WakeSignal:
-    """Says that usage counts or an anchor should be written now. Made on the running loop."""
+    """Says that usage counts or an anchor are due. Made on the running loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -15,16 +15,16 @@ class WakeSignal:
         self._anchor_due = False
 
     def usage_due(self) -> None:
-        """Ask for the usage counts to be written; called on the loop."""
+        """Ask for usage counts to be written; on the loop."""
         self._event.set()
 
     def anchor_due(self) -> None:
-        """Ask for an anchor to be written; called on the store's thread, never waits."""
+        """Ask for an anchor; on the store's thread, never waits."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._set_anchor_due)
 
     def take_anchor_due(self) -> bool:
-        """Return whether an anchor was asked for since the last call."""
+        """Return whether an anchor was requested since the last call."""
         due, self._anchor_due = self._anchor_due, False
         return due
 

@@ -1,1 +1,1 @@
-"""Disables keys that their provider keeps rejecting, and asks the person about them."""
+"""Disables keys that their provider keeps rejecting."""

@@ -1,7 +1,7 @@
-"""Disables a key that its provider keeps rejecting, and asks the person what to do.
+"""Disables a key that its provider keeps rejecting, and prompts the person.
 
-The counting rule is in `policy`. The confirming probe is scheduled in the store: if its process
-ends, the next use in any process schedules another. Only the process that disables a key prompts.
+The confirming probe is scheduled in the store: if its process ends, the next use in any process
+schedules another. Only the process that disables a key prompts.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class HealthMonitor:
             self._background.start(self._confirm(session, after))
 
     def repeat_ms(self, row: KeyRow, health: HealthClass) -> int | None:
-        """Return the delay after which a rejected call is tried once more, or None."""
+        """Return the delay before a rejected call is tried once more, or None."""
         return repeat_ms(health_of(row), health, now=self._clock(), policy=self._policy)
 
     def _step(self, row: KeyRow, observation: Observation, started_at: int) -> tuple[Health, Step]:
@@ -137,7 +137,6 @@ class HealthMonitor:
         )
 
     async def _confirm(self, session: Session, row: KeyRow) -> None:
-        """Probe a suspect key when it is due, again while the probe is inconclusive."""
         step: Step = "reprobe"
         while step == "reprobe":
             await self._sleep(max(0, health_of(row).probe_at - self._clock()) / 1000)

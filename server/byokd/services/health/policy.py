@@ -76,7 +76,7 @@ class Health:
 
     @property
     def proven(self) -> bool:
-        """Whether it was accepted since it was stored, rotated or re-enabled."""
+        """Whether it was accepted since `fresh_since`."""
         return self.accepted_at >= self.fresh_since
 
 
@@ -137,10 +137,7 @@ def renewed(health: Health, now: int) -> Health:
 
 
 def repeat_ms(health: Health, seen: HealthClass, *, now: int, policy: HealthPolicy) -> int | None:
-    """Return the delay before a rejected request is tried once more, or None.
-
-    A key that worked within `repeat_within_ms` is rarely dead.
-    """
+    """Return the delay before a rejected request is tried once more, or None."""
     passing = seen in {"authInvalid", "authUnsure"} and not health.suspect and health.accepted_at
     if not passing or now - health.accepted_at >= policy.repeat_within_ms:
         return None
@@ -205,7 +202,6 @@ def _count_acceptance(health: Health, started_at: int, now: int) -> tuple[Health
 
 
 def _may_count(health: Health, seen: HealthClass, now: int, policy: HealthPolicy) -> bool:
-    """Tell whether a rejection may count, regardless of earlier rejections."""
     if seen == "authUnsure" and not health.accepted_at:
         return False  # more likely a wrong address than a dead key
     return health.proven or now - health.fresh_since >= policy.grace_ms

@@ -1,4 +1,4 @@
-"""Asks the person about a key, if the client can show prompts. The caller acts on the answer."""
+"""Asks the person about a key, if the client can prompt."""
 
 from __future__ import annotations
 

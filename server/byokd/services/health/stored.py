@@ -1,4 +1,4 @@
-"""The health of a stored key: converts between a row of the vault and `policy.Health`."""
+"""The health of a stored key."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from byokd.vault import KeyRow
 
 
 def health_of(row: KeyRow) -> Health:
-    """Return the health of a key; a new version begins with an empty history."""
+    """Return the health of a key."""
     fresh_since = row.rotated_at or row.created_at
     return health_from_row(row.health, fresh_since=fresh_since, suspect=row.state == "suspect")
 
 
 def evidence_of(row: KeyRow) -> JsonObject:
-    """Return the last counted rejection of a soft-disabled key, as clients see it."""
+    """Return the last counted rejection, as clients see it."""
     health = health_of(row)
     return {
         "class": health.health or None,

@@ -1,1 +1,1 @@
-"""Stores, rotates, lists, probes and deletes keys, and opens them for requests."""
+"""Stores, lists, probes and deletes keys, and opens them for requests."""

@@ -1,4 +1,4 @@
-"""An opened key with what a call needs to use it: the provider's record and the address."""
+"""An opened key with the provider's record and address."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ class Credential:
         )
 
     def redactor(self, params: SendParams | None = None) -> StreamRedactor:
-        """Return a new redactor of this key's secrets for one call; `params` are a chat's."""
+        """Return a new redactor of its secrets for one call; `params` are a chat's."""
         return self.candidate.redactor(params)
 
     def action_for(self, kind: Kind) -> Action | None:
-        """Return the action that helps after a failure of this kind."""
+        """Return the action for a failure of this kind."""
         return action_for(kind, self.record)
 
 

@@ -53,7 +53,7 @@ class CredentialResolver:
         return self._providers.visible(session)
 
     async def records_with_keys(self, session: Session) -> Sequence[Provider]:
-        """Return the providers that can be called: with a stored key, or without any."""
+        """Return the providers that can be called."""
         try:
             listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
             with_keys = {row.provider for row in listing.rows if row.usable}
@@ -70,7 +70,7 @@ class CredentialResolver:
         return self.record(session, (await self._row(session, key_id)).provider)
 
     async def origin_of_key(self, session: Session, key_id: str) -> str:
-        """Return the origin of a stored key, whatever its state; raises `NotFound`."""
+        """Return the origin of a stored key; raises `NotFound`."""
         return (await self._row(session, key_id)).origin
 
     async def resolve(self, session: Session, params: SendParams) -> Credential:
@@ -110,7 +110,7 @@ class CredentialResolver:
         return self._own_credential(record, await self._open(session, record, key_id))
 
     def count_use(self, credential: Credential, outcome: str) -> None:
-        """Count one use of a stored key and its outcome; does no I/O."""
+        """Count one use of a stored key; does no I/O."""
         if credential.row is not None:
             self._usage.count(credential.row, outcome, at=now_ms())
 
@@ -136,7 +136,7 @@ class CredentialResolver:
     async def _open(
         self, session: Session, record: Provider, key_id: str | None
     ) -> OpenedKey | None:
-        """Open the named or the default key in one read; None where the provider has no key."""
+        """Open the named or the default key in one read, or None."""
         account = session.account
 
         def open_usable(tx: VaultTx) -> OpenedKey | None:
@@ -185,7 +185,7 @@ class CredentialResolver:
 
 
 def disabled_error(row: KeyRow, record: Provider) -> KeyDisabled:
-    """Return the error for a call with a key that is disabled."""
+    """Return the error for a call with a disabled key."""
     details: JsonObject = {
         "state": row.state,
         "reason": INTEGRITY if row.distrusted else row.reason,

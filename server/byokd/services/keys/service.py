@@ -1,7 +1,6 @@
 """`key/…`: stores, rotates, lists, probes, enables, disables and deletes keys.
 
-Input is checked, probed, written with its audit entry in one transaction, and notified. No method
-returns a secret.
+No method returns a secret.
 """
 
 from __future__ import annotations
@@ -152,7 +151,6 @@ class KeyService:
 
         Raises:
             Conflict: the new input is for another provider or address.
-            InvalidParams, KeyInvalid, VaultError: as `store`.
         """
         old = await self._row(session, params.key_id)
         provider = self._providers.get(old.provider, session)
@@ -202,7 +200,7 @@ class KeyService:
         return KeyListResult(items=tuple(key_info(row) for row in rows), next_cursor=next_cursor)
 
     async def probe(self, session: Session, params: KeyProbeParams) -> KeyProbeResult:
-        """Ask the provider about a stored key, whatever its state, or about a candidate.
+        """Ask the provider about a stored key or a candidate.
 
         Raises:
             Conflict: the key was stored for another origin.
@@ -225,11 +223,11 @@ class KeyService:
         return KeyResult(key=key_info(await self._states.disable(session, params.key_id)))
 
     async def enable(self, session: Session, params: KeyEnableParams) -> KeyEnableResult:
-        """Make a disabled key usable; with `probe`, only if the provider does not refuse it.
+        """Make a key usable; with `probe`, only if the provider does not refuse it.
 
         Raises:
             KeyInvalid: the provider refuses the key.
-            Conflict: the key was stored for another origin and cannot be probed.
+            Conflict: the key was stored for another origin.
         """
         probe = None
         if params.probe:
@@ -287,7 +285,7 @@ class KeyService:
         return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
 
     async def _probe_stored(self, session: Session, key_id: str) -> KeyProbeResult:
-        """Probe a stored key; offer to enable a soft-disabled one that is accepted again."""
+        """Probe a stored key; offer to enable it if it is disabled and accepted."""
         row = await self._row(session, key_id)
         probe = await self._stored_prober.probe(session, row)
         after = await self._states.save_probe(session, row, probe, "request")
@@ -304,7 +302,6 @@ class KeyService:
             await self._states.enable_if_unchanged(session, row)
 
     async def _probe_new(self, candidate: Candidate, policy: ProbePolicy) -> ProbeResult | None:
-        """Probe as the policy says; raises `KeyInvalid` for a refused key under `require`."""
         if policy == "skip":
             return None
         probe = await self._prober.probe(candidate)

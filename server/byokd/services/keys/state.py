@@ -1,4 +1,4 @@
-"""Changes the state of stored keys: health, disable, enable, each with its audit entry."""
+"""Changes the state of stored keys, each change with its audit entry."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class KeyStates:
         return row
 
     async def enable_if_unchanged(self, session: Session, row: KeyRow) -> None:
-        """Enable a soft-disabled key after a prompt, unless it changed while the prompt was open.
+        """Enable a soft-disabled key after a prompt, unless it changed meanwhile.
 
-        A failure of the store is ignored: the person can still enable the key from the list.
+        A failure of the store is ignored: the person can enable the key from the list.
         """
 
         def write(tx: VaultTx) -> KeyRow | None:
@@ -70,13 +70,13 @@ class KeyStates:
     async def save_probe(
         self, session: Session, row: KeyRow, probe: ProbeResult, cause: str
     ) -> KeyRow:
-        """Record a probe in a transaction of its own; returns the key after it."""
+        """Record a probe in a transaction of its own."""
         return await self._vault.transaction(
             lambda tx: self.record_probe(tx, session, row, probe, cause)
         )
 
     def start_version(self, tx: VaultTx, row: KeyRow) -> KeyRow:
-        """Begin the health history of a version that was just stored, by the monotonic clock."""
+        """Begin the health history of a new version."""
         health = to_row(Health(fresh_since=steady_ms()))
         keys.set_health(tx, row.account, row.key_id, version=row.version, health=health)
         return keys.get(tx, row.account, row.key_id)
@@ -92,7 +92,7 @@ class KeyStates:
     def record_probe(
         self, tx: VaultTx, session: Session, row: KeyRow, probe: ProbeResult | None, cause: str
     ) -> KeyRow:
-        """Record a probe; a key that the provider accepts is not suspect afterwards."""
+        """Record a probe; an accepted key is not suspect any more."""
         if probe is None:
             return row
         details: JsonObject = {
@@ -120,7 +120,7 @@ class KeyStates:
     def _activate(
         self, tx: VaultTx, session: Session, key_id: str, probe: ProbeResult | None
     ) -> tuple[KeyRow, bool]:
-        """Set the state `active`; returns the key and whether that changed anything."""
+        """Set the state `active`; returns whether that changed anything, too."""
         before = keys.get(tx, session.account, key_id)
         row = self.record_probe(tx, session, before, probe, "enable")
         if before.state == "active" and not before.distrusted:

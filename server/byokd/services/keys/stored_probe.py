@@ -1,4 +1,4 @@
-"""Probes a key that is in the vault, on a fresh connection."""
+"""Probes stored keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from byokd.vault import KeyRow, Vault, keys
 
 
 class StoredKeyProber:
-    """Opens a stored key, whatever its state, and asks its provider about it."""
+    """Probes a stored key, whatever its state, on a fresh connection."""
 
     def __init__(self, providers: ProviderService, vault: Vault, prober: Prober) -> None:
         self._providers = providers
@@ -20,7 +20,7 @@ class StoredKeyProber:
         self._prober = prober
 
     async def probe(self, session: Session, row: KeyRow) -> ProbeResult:
-        """Return what the provider says about a stored key.
+        """Return the provider's verdict.
 
         Raises:
             NotFound, Unsupported: the key is deleted, or its provider switched off.

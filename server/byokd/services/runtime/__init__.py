@@ -1,1 +1,1 @@
-"""The session, background tasks, clocks, paging, sealed input and the watcher of the store."""
+"""The session, background tasks, clocks, paging and the store watcher."""

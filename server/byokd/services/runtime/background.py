@@ -1,4 +1,4 @@
-"""Runs tasks that no request waits for, such as confirming probes and prompts."""
+"""Runs tasks that no request waits for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """Holds running tasks; `aclose` cancels those that are left. A failed task is logged."""
+    """Running tasks; failures are logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

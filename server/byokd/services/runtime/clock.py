@@ -1,7 +1,4 @@
-"""The wall clock for people and records, and a monotonic clock for intervals.
-
-The order of records never depends on either; sequence numbers give it.
-"""
+"""The wall clock for records, and a monotonic clock for intervals. Neither gives an order."""
 
 from __future__ import annotations
 
@@ -17,8 +14,7 @@ def now_ms() -> int:
 def steady_ms() -> int:
     """Return the wall clock of the process's start plus the elapsed monotonic time.
 
-    Setting the clock does not change it, and time asleep counts. Two processes agree as far as the
-    wall clock was right when each started.
+    Setting the clock does not change it, and time asleep counts.
     """
     return _STARTED_MS + _elapsed_ms()
 

@@ -1,4 +1,4 @@
-"""Pages of a list that is in memory. A cursor is the index of the next page's first item."""
+"""Pages of a list in memory. A cursor is the index of the next page's first item."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ T = TypeVar("T")
 
 
 def page(items: Sequence[T], cursor: str | None, limit: int) -> tuple[Sequence[T], str | None]:
-    """Return one page, and the cursor of the next or None at the end.
-
-    Raises:
-        InvalidParams: the cursor was not returned for this list.
-    """
+    """Return one page and the cursor of the next; raises `InvalidParams` for a foreign cursor."""
     start = 0
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= len(str(len(items)))):
@@ -28,7 +24,7 @@ def page(items: Sequence[T], cursor: str | None, limit: int) -> tuple[Sequence[T
 
 
 def unknown_cursor() -> InvalidParams:
-    """Return the error for a cursor that was not returned for this list."""
+    """Return the error for a foreign cursor."""
     return InvalidParams(
         "this cursor is not from a list here; start again without one",
         details=[{"pointer": "/cursor", "reason": "unknown"}],

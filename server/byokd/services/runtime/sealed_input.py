@@ -1,4 +1,4 @@
-"""Opens a sealed secret of a request that belongs to no provider, such as a passphrase."""
+"""Opens sealed secrets that belong to no provider, such as a passphrase."""
 
 from __future__ import annotations
 

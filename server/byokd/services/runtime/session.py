@@ -1,4 +1,4 @@
-"""The session that `initialize` opens, and the interface to its client."""
+"""The session and the interface to its client."""
 
 from __future__ import annotations
 

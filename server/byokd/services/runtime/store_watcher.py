@@ -1,8 +1,6 @@
 """Finds changes that other processes made in the shared store and notifies this client.
 
-A poll without changes reads one number from the store. Changes of this process are in
-`session.known` already and are not notified twice. Nobody is prompted here: the process whose call
-disabled a key does that.
+Changes of this process are in `session.known` already. Nobody is prompted here.
 """
 
 from __future__ import annotations
@@ -94,10 +92,7 @@ def differences(
 ) -> Iterator[tuple[KeyRow | KeyFacts, Change]]:
     """Yield each key that differs from what the client knows, with its changes.
 
-    Args:
-        session: with the keys that the client knows.
-        rows: the present keys.
-        broken: ids of keys whose rows cannot be read; they are not reported as deleted.
+    Keys with the ids `broken` cannot be read and are not reported as deleted.
     """
     present = set(broken)
     known = dict(session.known)

@@ -1,1 +1,1 @@
-"""Imports keys from variables and files, and exports them to an encrypted file."""
+"""Imports and exports keys."""

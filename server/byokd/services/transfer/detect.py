@@ -1,8 +1,4 @@
-"""Detects the keys in a set of variables.
-
-Several variables can make one key, and one key can be in several variables. A variable that holds
-a base URL is reported and never used.
-"""
+"""Detects keys in variables: several can make one key, and one key can be in several."""
 
 from __future__ import annotations
 
@@ -37,14 +33,14 @@ class DetectedKey:
     disabled: bool = False
 
     def item_id(self, key: bytes) -> str:
-        """Return an id that depends on all values and reveals none: a MAC under `key`."""
+        """Return a MAC of all values under `key`."""
         parts = [part for pair in sorted(_texts(self.fields)) for part in pair]
         source = (self.record.id, self.base_url or "", str(len(self.variables)), *self.variables)
         return "item_" + mac(key, "import-item", *source, *parts).hex()[:_ID_CHARS]
 
 
 def detect_keys(records: Iterable[Provider], variables: Mapping[str, Secret]) -> list[DetectedKey]:
-    """Return every key in the variables, complete or not, in the order of the records."""
+    """Return every key, complete or not, in the order of the records."""
     filled = {name: text for name, text in variables.items() if not text.matches(_EMPTY)}
     return [key for record in records for key in _keys_of(record, filled)]
 

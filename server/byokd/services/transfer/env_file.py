@@ -1,7 +1,6 @@
-"""Parses a `.env` file: names, values, quotes, comments, `export` and escapes.
+"""Parses a `.env` file.
 
-`$` and backticks ask for substitution, which is never done. Such a line gives an error instead of a
-value that would be wrong.
+`$` and backticks ask for substitution, which is never done: such a line is an error.
 """
 
 from __future__ import annotations
@@ -53,7 +52,6 @@ def read_lines(text: str) -> Iterator[Line]:
 
 
 def _line(text: str, at: int, number: int) -> tuple[Line | None, int]:
-    """Return the assignment that begins at `at`, and the offset of the next line."""
     end = _end_of_line(text, at)
     blank = _NOTHING.match(text, at)
     if blank and blank.end() >= end - (1 if text[end - 1] == "\n" else 0):

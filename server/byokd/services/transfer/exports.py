@@ -1,7 +1,4 @@
-"""`key/export`: returns keys as one file, encrypted under a passphrase of the person.
-
-The audit log records each exported key in the transaction that reads it.
-"""
+"""`key/export`: returns keys as one file, encrypted under a passphrase."""
 
 from __future__ import annotations
 
@@ -75,7 +72,7 @@ class ExportService:
 def _rows_to_export(
     tx: VaultTx, account: str, key_ids: Collection[str] | None
 ) -> tuple[list[KeyRow], tuple[str, ...]]:
-    """Return the rows to export, and the ids of keys whose rows cannot be read."""
+    """Return the rows, and the ids of unreadable ones."""
     if key_ids:
         return [keys.get(tx, account, key_id) for key_id in dict.fromkeys(key_ids)], ()
     listing = keys.list_keys(tx, account)

@@ -1,7 +1,4 @@
-"""Reads the sources of an import: variables, a `.env` file, an export file of another machine.
-
-Nothing is stored here, and no path is read that the person did not name.
-"""
+"""Reads the sources of an import. Only paths that the person named are read."""
 
 from __future__ import annotations
 
@@ -129,7 +126,7 @@ class ImportSources:
         return self._detect(session, entries)
 
     def _detect(self, session: Session, entries: Sequence[transfer.TransferredKey]) -> Content:
-        """Return the keys of an export file whose providers exist here."""
+        """Return the keys whose providers exist here."""
         detected: list[DetectedKey] = []
         warnings: list[SourceWarning] = []
         for entry in entries:

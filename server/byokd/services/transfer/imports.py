@@ -1,7 +1,6 @@
-"""`key/import`: previews the keys of a source, and stores those that a person chooses.
+"""`key/import`: previews the keys of a source, and stores the chosen ones like `key/store`.
 
-A chosen key is checked, probed and stored as in `key/store`. No value is shown. A key that fails
-does not stop the others.
+No value is shown. A key that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _StoredKeys: TypeAlias = dict[str, dict[tuple[str | None, str | None], str]]
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A detected key's fingerprint in this vault, and the id of the equal stored key."""
+    """The fingerprint of a detected key, and the id of an equal stored key."""
 
     fingerprint: str | None
     key_id: str | None
@@ -73,7 +72,6 @@ class ImportService:
 
         Raises:
             InvalidParams: the source cannot be read.
-            VaultError: something was chosen, and keys cannot be stored on this machine.
         """
         if params.choose is not None:
             await self._vault_service.ensure_ready(session)
@@ -93,7 +91,7 @@ class ImportService:
         )
 
     async def forget_variables_later(self) -> None:
-        """Drop the variables of the start after a time in which nobody imported them."""
+        """Drop the variables of the start after `ENVIRONMENT_TTL_MS`."""
         await anyio.sleep(ENVIRONMENT_TTL_MS / 1000)
         self._sources.forget_variables()
 

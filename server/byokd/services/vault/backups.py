@@ -1,7 +1,4 @@
-"""Takes backups after changes, warns of a full disk, and restores a backup on request.
-
-A backup that cannot be taken never fails a change.
-"""
+"""Takes backups after changes and restores them. A failed backup never fails a change."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ class BackupService:
                 self._loop.call_soon_threadsafe(self._changed.set)
 
     async def run(self, session: Session) -> None:
-        """Take backups when they are due and warn of a full disk, until cancelled."""
+        """Take due backups and warn of a full disk, until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
@@ -100,7 +97,7 @@ class BackupService:
             _log.warning("no backup was taken: %s", error.user_message)
 
     def _warn_if_full(self, session: Session) -> None:
-        """Warn once that the disk is nearly full, and again only after it had room."""
+        """Warn once, and again only after the disk had room."""
         free = self._backups.free_bytes()
         low = free is not None and free < DISK_LOW_BYTES
         if low and not self._warned:

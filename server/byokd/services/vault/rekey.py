@@ -1,7 +1,4 @@
-"""`vault/rekey`: adds, replaces and removes unlock slots, and renews root and data keys.
-
-Each change has its audit entry in the same transaction.
-"""
+"""`vault/rekey`: adds, replaces and removes unlock slots, and renews root and data keys."""
 
 from __future__ import annotations
 

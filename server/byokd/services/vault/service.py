@@ -1,7 +1,6 @@
-"""`vault/…`: reports the vault's state, and initializes, unlocks and locks the vault.
+"""`vault/…`: reports, initializes, unlocks and locks the vault.
 
-The first key initializes a vault under a verified OS keyring. A weaker protection must be requested
-by its name.
+The first key initializes a vault under a verified OS keyring; weaker protections must be named.
 """
 
 from __future__ import annotations
@@ -225,7 +224,7 @@ class VaultService:
     async def _unlock_with(
         self, session: Session, secrets: SlotSecrets, *, accept: bool
     ) -> VaultInfo:
-        """Open the vault; with `accept`, also an older store, which is recorded and anchored."""
+        """Open the vault; with `accept`, also an older store."""
         if not accept:
             return await self._vault.unlock_with(secrets)
         accepted = False
@@ -242,7 +241,7 @@ class VaultService:
     async def _record(
         self, session: Session, event: str, details: JsonObject | None = None
     ) -> None:
-        """Record a change of this process alone; a full disk does not prevent the change."""
+        """Record a change of this process; a full disk does not prevent it."""
         with suppress(ByokdError):
             await self._vault.transaction(
                 lambda tx: self._audit.record(tx, session, event, details=details)
@@ -253,7 +252,7 @@ class VaultService:
 
 
 def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:
-    """Raise `InvalidParams` for a weaker protection than the keyring without its name accepted."""
+    """Raise `InvalidParams` for a weaker protection that was not accepted by name."""
     if kind in _WEAKER and accepted != kind:
         raise InvalidParams(
             f"this protection is weaker than the OS keyring; set acceptRisk to {kind!r}"
