@@ -16,7 +16,7 @@ from byokd.sandbox import Sandbox, models
 from byokd.sandbox.echo import RULES
 from byokd.sandbox.provider import GENERIC, behaviour
 from byokd.sandbox.styles.registry import STYLES
-from byokd.sandbox.turn import Ask, Script, Turn
+from byokd.sandbox.turn import Answer, ChatRequest, Turn
 from byokd.transport.http import HttpTransport
 from tampering import SPOILERS
 
@@ -60,11 +60,11 @@ def test_provider_file_is_usable(provider: str) -> None:
         assert failure.status >= 400
         assert b"{retry_after}" not in failure.body + str(dict(failure.headers)).encode()
     for listing in own.listings:
-        document = json.loads(own.listed(listing))
+        document = json.loads(own.list_body(listing))
         assert not listing.item or "sandbox-echo" in json.dumps(document)
     for echo in own.echoes:
         assert echo.rule in RULES
-        assert set(own.told(echo.error).headers) >= {"content-type"}
+        assert set(own.error_answer(echo.error).headers) >= {"content-type"}
 
 
 def test_every_rule_is_used_by_a_provider() -> None:
@@ -94,7 +94,7 @@ def test_errors_have_the_shape_of_recorded_ones() -> None:
                 for name in own.errors.keys() - {"headers"}
                 for dialect in own.shapes
             ]
-            told += [own.told(echo.error, model="m").body for echo in own.echoes]
+            told += [own.error_answer(echo.error, model="m").body for echo in own.echoes]
             forms = [_fields(json.loads(body)) for body in told if body.startswith(b"{")]
             assert any(form <= recorded or form >= recorded for form in forms), recording.id
             compared += 1
@@ -107,10 +107,10 @@ def test_errors_have_the_shape_of_recorded_ones() -> None:
 @pytest.mark.parametrize("dialect", STYLES)
 def test_cut_answer_has_no_end(dialect: str) -> None:
     style = STYLES[dialect]
-    ask = Ask("sandbox-echo", "hello", streams=True)
+    ask = ChatRequest("sandbox-echo", "hello", streams=True)
     spoken = models.answer(ask)
     assert spoken is not None
-    broken = Script(spoken.blocks, finish=None)
+    broken = Answer(spoken.blocks, finish=None)
     begun = b"".join(style.stream(Turn(ask, broken)))
     whole = b"".join(style.stream(Turn(ask, spoken)))
     assert whole.startswith(begun)
@@ -163,7 +163,7 @@ async def test_repeated_role_is_refused(sandbox: Sandbox, transport: HttpTranspo
 async def _signed(
     sandbox: Sandbox, transport: HttpTransport, moment_s: int, **changed: Any
 ) -> HttpResponse:
-    """Ask with a signature, and send something else where told so."""
+    """ChatRequest with a signature, and send something else where told so."""
     url = sandbox.base_url_as(SIGNED.id) + "/model/a:b%3A0-sandbox-echo/converse"
     headers = Headers([("content-type", "application/json")])
     signed = sign(

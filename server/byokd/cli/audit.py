@@ -112,9 +112,10 @@ def _verified(
 )
 @with_daemon
 def export(daemon: Daemon, out: Path | None) -> None:
-    """Write the audit log, one entry a line, with a checkpoint at the end.
+    """Write the whole audit log, one entry a line.
 
-    It names your providers and when you used them. It holds no key and no text of any chat.
+    A checkpoint is at the end. The log names your providers and when you used them; it holds no key
+    and no text of any chat.
     """
     if out is None:
         for text in audit_file.lines(audit_file.pages(daemon)):
@@ -133,7 +134,7 @@ def export(daemon: Daemon, out: Path | None) -> None:
 @audit.command("head")
 @with_daemon
 def show_head(daemon: Daemon) -> int:
-    """Print the present end of the audit log, to save somewhere else.
+    """Print a checkpoint of the audit log, to save elsewhere.
 
     With it, `byokd audit verify --head` detects entries that are removed later, by anybody.
     """

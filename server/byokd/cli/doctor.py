@@ -32,7 +32,7 @@ _HINTS = {
 def doctor(
     daemon: Daemon, *, provider: str, key: str | None, chat: bool, model: str | None, as_json: bool
 ) -> int:
-    """Check the connection to PROVIDER step by step and say where it fails.
+    """Check the connection to PROVIDER step by step.
 
     The steps: DNS, TCP, TLS, the key, the list of models. Free of charge unless --chat.
     """

@@ -29,9 +29,10 @@ _AGES_MS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000))
 def models(
     daemon: Daemon, *, provider: str | None, all_providers: bool, refresh: bool, as_json: bool
 ) -> None:
-    """List the models of PROVIDER, or of every provider that has a key.
+    """List the models that you can use.
 
-    Without a connection: the models of the last list, and those of the built-in catalog.
+    Those of PROVIDER, or of every provider that has a key. Without a connection: the models of the
+    last list, and those of the built-in catalog.
     """
     if provider and all_providers:
         raise click.UsageError("name a provider or say --all, not both")

@@ -108,7 +108,7 @@ def root(daemon: Daemon) -> None:
 @rekey.command()
 @with_daemon
 def data(daemon: Daemon) -> None:
-    """Renew the data keys, under which the stored keys are encrypted."""
+    """Renew the data keys, which encrypt the stored keys."""
     params = VaultRekeyParams(change="dataKeys")
     _show_slots(daemon.call(_METHOD, params, VaultRekeyResult).vault)
 

@@ -51,10 +51,10 @@ def sandbox(port: int, recordings: Path | None) -> None:
 
 async def _simulate(port: int) -> None:
     from byokd.sandbox import Sandbox
-    from byokd.sandbox.ending import told_to_stop
     from byokd.sandbox.server import KEY_PREFIX
+    from byokd.sandbox.shutdown import stop_event
 
-    stop = told_to_stop()
+    stop = stop_event()
     async with Sandbox(port=port) as running:
         terminal.say(f"keys begin with {KEY_PREFIX}; more: byokd sandbox --help; stop: ctrl-c")
         _show(running.providers())
@@ -62,10 +62,10 @@ async def _simulate(port: int) -> None:
 
 
 async def _replay(recordings: Path, port: int) -> None:
-    from byokd.sandbox.ending import told_to_stop
     from byokd.sandbox.replay import Replay
+    from byokd.sandbox.shutdown import stop_event
 
-    stop = told_to_stop()
+    stop = stop_event()
     async with Replay(recordings, port=port) as running:
         terminal.say("every key is accepted; more: byokd sandbox --help; stop: ctrl-c")
         _show(running.recordings())

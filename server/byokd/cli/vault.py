@@ -40,7 +40,7 @@ vault.add_command(rekey.rekey)
 @json_option
 @with_daemon
 def status(daemon: Daemon, *, as_json: bool) -> None:
-    """Show whether the vault is open, what protects it, and its backups."""
+    """Show the state, protection and backups of the vault."""
     result = daemon.call("vault/status", VaultStatusParams(), VaultResult)
     if as_json:
         terminal.show_json([result.vault])
@@ -111,9 +111,9 @@ def init(
 )
 @with_daemon
 def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
-    """Check that the vault opens with its keyring, its passphrase or its recovery code.
+    """Check that the vault can be opened.
 
-    Each command has its own daemon, so the vault does not stay open afterwards. Accepting an older
+    With its keyring, its passphrase or its recovery code. Each command has its own daemon, so the vault does not stay open afterwards. Accepting an older
     store holds for every daemon.
     """
     try:

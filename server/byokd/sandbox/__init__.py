@@ -1,4 +1,4 @@
-"""A provider simulator on loopback, over real HTTP."""
+"""Simulated providers on loopback, over real HTTP."""
 
 from __future__ import annotations
 

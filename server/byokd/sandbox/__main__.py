@@ -1,7 +1,7 @@
-"""The sandbox as a process, for whoever tests a client in another language.
+"""The sandbox as a process, for tests of clients in other languages.
 
-Knows one line of JSON on stdout, and that it ends with its stdin or on SIGTERM: a test that
-crashes leaves no server behind.
+It prints one line of JSON when it is ready and ends when its stdin is closed or on SIGTERM, so that
+a crashed test leaves no server behind.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import threading
 
 from pydantic_core import to_json
 
-from byokd.sandbox.ending import told_to_stop
 from byokd.sandbox.server import KEY_PREFIX, Sandbox
+from byokd.sandbox.shutdown import stop_event
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until stdin ends or a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m byokd.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
+    parser.add_argument("--port", type=int, default=0, help="0 chooses a free port")
     parser.add_argument(
-        "--key", action="append", help=f"what accepted keys start with (default {KEY_PREFIX})"
+        "--key", action="append", help=f"accept keys that start with this (default {KEY_PREFIX})"
     )
     options = parser.parse_args()
     asyncio.run(_serve(options.key or [KEY_PREFIX], options.port))
 
 
 async def _serve(keys: list[str], port: int) -> None:
-    loop, stop = asyncio.get_running_loop(), told_to_stop()
+    loop, stop = asyncio.get_running_loop(), stop_event()
     stdin = sys.stdin.fileno()
 
     def until_end_of_input() -> None:
-        # Not through sys.stdin: a thread that waits inside its buffer aborts the exit.
+        # Not sys.stdin: a thread that waits in its buffer would abort the exit.
         while os.read(stdin, 4096):
             continue
         with contextlib.suppress(RuntimeError):  # the loop is over already

@@ -1,8 +1,6 @@
-"""Whether a request carries a key as its provider wants it.
+"""Reads the credential of a request and verifies its signature.
 
-Knows the schemes of a record, from the provider's side; a signature is checked by making it again,
-with the published algorithm. Must not know a provider. Of AWS's keys, the secret that belongs to an
-access key id is that id itself, so that there is nothing to register.
+The secret of an AWS access key id is the id itself, so that no keys need to be registered.
 """
 
 from __future__ import annotations
@@ -28,27 +26,27 @@ _SKEW_S: Final = 300
 _BEARER: Final = "Bearer "
 
 
-def presented(request: web.BaseRequest, body: bytes, auth: Auth) -> tuple[str, Problem]:
-    """Return the key that a request carries, and what is wrong with how it does."""
+def read_credential(request: web.BaseRequest, body: bytes, auth: Auth) -> tuple[str, Problem]:
+    """Return the key of a request and a problem, which is empty if there is none."""
     scheme: Auth | None = auth
     while scheme is not None and scheme.scheme != "none":
-        held = request.headers.get(scheme.header, "")
+        value = request.headers.get(scheme.header, "")
         if scheme.scheme == "sigv4":
-            if found := _SIGNED.fullmatch(held):
-                return found[1], _signature_problem(request, body, scheme, found)
-        elif scheme.scheme == "header" and held:
-            return held, ""
-        elif scheme.scheme == "bearer" and held.startswith(_BEARER):
-            return held.removeprefix(_BEARER), ""
+            if match := _SIGNED.fullmatch(value):
+                return match[1], _signature_problem(request, body, scheme, match)
+        elif scheme.scheme == "header" and value:
+            return value, ""
+        elif scheme.scheme == "bearer" and value.startswith(_BEARER):
+            return value.removeprefix(_BEARER), ""
         scheme = scheme.otherwise
     return "", "no_key"
 
 
 def _signature_problem(
-    request: web.BaseRequest, body: bytes, auth: Auth, found: re.Match[str]
+    request: web.BaseRequest, body: bytes, auth: Auth, match: re.Match[str]
 ) -> Problem:
-    """Sign the request again, as it came, and compare."""
-    key_id, _, region, service, names = found.groups()
+    """Sign the received request again and compare the signatures."""
+    key_id, _, region, service, names = match.groups()
     stamp = request.headers.get("x-amz-date", "")
     if service != auth.signing_name or not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
         return "bad_signature"
@@ -65,5 +63,5 @@ def _signature_problem(
         service=service,
         now_ms=moment_s * 1000,
     )
-    same = again.headers.get("authorization") == found[0]
+    same = again.headers.get("authorization") == match[0]
     return "" if same and abs(time.time() - moment_s) <= _SKEW_S else "bad_signature"

@@ -1,8 +1,7 @@
-"""What a provider wants back of its own answers, and refuses a request without.
+"""Echo rules: what a provider requires of its own earlier answers in the next request.
 
-Knows the rules by name; which provider has which, and how it tells a breach, is data. Must not know
-a provider or HTTP. A rule reads the body of a request and returns the words for the error, or None
-where nothing is wrong.
+A rule reads the body of a request and returns the fields of the error, or None if the request is
+good. Which provider has which rule, and its error, is in `providers/*.toml`.
 """
 
 from __future__ import annotations
@@ -16,18 +15,20 @@ from byokd.sandbox.provider import Behaviour, Echo, Failure
 from byokd.sandbox.styles.shapes import objects, text_of
 from byokd.sandbox.turn import JsonObject, signature
 
-Words: TypeAlias = dict[str, Any]
-Rule: TypeAlias = Callable[[JsonObject, str, JsonObject], Words | None]
-"""Body, model and the options of the row; the words that the error needs, or None."""
+ErrorFields: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[JsonObject, str, JsonObject], ErrorFields | None]
+"""Takes the body, the model and the options of the row; returns the error's fields, or None."""
 
 
-def breach(behaviour: Behaviour, dialect: str, body: JsonObject, model: str) -> Failure | None:
-    """Return how a provider refuses a request for what it echoes, or None where all is well."""
+def check_request(
+    behaviour: Behaviour, dialect: str, body: JsonObject, model: str
+) -> Failure | None:
+    """Return the provider's error for a request that breaks a rule, or None."""
     for echo in behaviour.echoes:
         if _holds(echo, dialect, model):
             words = RULES[echo.rule](body, model, echo.options or {})
             if words is not None:
-                return behaviour.told(echo.error, dialect, **({"model": model} | words))
+                return behaviour.error_answer(echo.error, dialect, **({"model": model} | words))
     return None
 
 
@@ -39,15 +40,15 @@ def _holds(echo: Echo, dialect: str, model: str) -> bool:
 
 
 def _blocks(body: JsonObject, role: str) -> Iterator[tuple[int, int, JsonObject]]:
-    """Yield message, place and block of all blocks of a side."""
+    """Yield message index, block index and block of all blocks of a role."""
     for at, message in enumerate(objects(body.get("messages"))):
         if message.get("role") == role:
             for place, block in enumerate(objects(message.get("content"))):
                 yield at, place, block
 
 
-def _thinking_first(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """With a budget for thinking, the turn that called must begin with its thoughts."""
+def _thinking_first(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """If thinking is enabled, the turn with a tool call must begin with its thinking."""
     if (body.get("thinking") or {}).get("type") != "enabled":
         return None
     return _first_kind(body, lambda block: str(block.get("type")), "tool_result")
@@ -55,7 +56,7 @@ def _thinking_first(body: JsonObject, _model: str, _options: JsonObject) -> Word
 
 def _first_kind(
     body: JsonObject, kind_of: Callable[[JsonObject], str], result: str
-) -> Words | None:
+) -> ErrorFields | None:
     messages = objects(body.get("messages"))
     for at in range(len(messages) - 1, 0, -2):
         if not any(kind_of(block) == result for block in objects(messages[at].get("content"))):
@@ -70,7 +71,7 @@ def _spelled(kind: str) -> str:
     return {"toolUse": "tool_use"}.get(kind, kind)
 
 
-def _thinking_signed(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
+def _thinking_signed(body: JsonObject, model: str, _options: JsonObject) -> ErrorFields | None:
     for at, place, block in _blocks(body, "assistant"):
         if block.get("type") == "thinking":
             signed = signature(model, str(block.get("thinking")))
@@ -79,8 +80,8 @@ def _thinking_signed(body: JsonObject, model: str, _options: JsonObject) -> Word
     return None
 
 
-def _results_next(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """Each call has its result in the next message."""
+def _results_next(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """Each tool call must have its result in the next message."""
     messages = objects(body.get("messages"))
     for at, message in enumerate(messages):
         called = [b["id"] for b in objects(message.get("content")) if b.get("type") == "tool_use"]
@@ -98,22 +99,22 @@ def _kind(block: JsonObject) -> str:
     return next(iter(block), "")
 
 
-def _reasoning_first(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+def _reasoning_first(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     more = body.get("additionalModelRequestFields") or {}
     if (more.get("thinking") or {}).get("type") != "enabled":
         return None
     return _first_kind(body, _kind, "toolResult")
 
 
-def _reasoning_signed(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
+def _reasoning_signed(body: JsonObject, model: str, _options: JsonObject) -> ErrorFields | None:
     for at, place, block in _blocks(body, "assistant"):
-        thought = (block.get("reasoningContent") or {}).get("reasoningText")
-        if thought and thought.get("signature") != signature(model, str(thought.get("text"))):
+        reasoning = (block.get("reasoningContent") or {}).get("reasoningText")
+        if reasoning and reasoning.get("signature") != signature(model, str(reasoning.get("text"))):
             return {"at": f"messages.{at}.content.{place}"}
     return None
 
 
-def _tool_results_next(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+def _tool_results_next(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     messages = objects(body.get("messages"))
     for at, message in enumerate(messages):
         content = objects(message.get("content"))
@@ -125,7 +126,7 @@ def _tool_results_next(body: JsonObject, _model: str, _options: JsonObject) -> W
     return None
 
 
-def _tool_config(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+def _tool_config(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     used = any("toolUse" in block for _, _, block in _blocks(body, "assistant"))
     return {} if used and "toolConfig" not in body else None
 
@@ -134,7 +135,7 @@ def _tool_config(body: JsonObject, _model: str, _options: JsonObject) -> Words |
 
 
 def _steps(body: JsonObject) -> Iterator[tuple[int, list[JsonObject], list[JsonObject]]]:
-    """Yield place, calls and answers of each step behind the last words of the person."""
+    """Yield index, calls and responses of each step after the last user text."""
     contents = objects(body.get("contents"))
     parts = [objects(content.get("parts")) for content in contents]
     spoken = [
@@ -149,16 +150,16 @@ def _steps(body: JsonObject) -> Iterator[tuple[int, list[JsonObject], list[JsonO
             yield at, calls, [part for part in after if "functionResponse" in part]
 
 
-def _call_signed(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """The first call of each step has a signature."""
+def _call_signed(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """The first call of each step must have a signature."""
     for at, calls, _ in _steps(body):
         if "thoughtSignature" not in calls[0]:
             return {"name": calls[0]["functionCall"].get("name"), "position": at + 1}
     return None
 
 
-def _signature_kept(body: JsonObject, model: str, options: JsonObject) -> Words | None:
-    """A signature is the one that was given, or the word that stands for a lost one."""
+def _signature_kept(body: JsonObject, model: str, options: JsonObject) -> ErrorFields | None:
+    """A signature must be the provider's own, or the sentinel for a lost one."""
     for _, calls, _ in _steps(body):
         signed = signature(model, str(calls[0]["functionCall"].get("name")))
         if calls[0].get("thoughtSignature") not in {signed, options.get("sentinel")}:
@@ -166,15 +167,15 @@ def _signature_kept(body: JsonObject, model: str, options: JsonObject) -> Words 
     return None
 
 
-def _responses_match(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    return next(({} for _, calls, said in _steps(body) if len(calls) != len(said)), None)
+def _responses_match(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    return next(({} for _, calls, responses in _steps(body) if len(calls) != len(responses)), None)
 
 
 # --- Responses -----------------------------------------------------------------------------------
 
 
-def _reasoning_followed(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """A thought is never the last thing that the model said before a result or the person."""
+def _reasoning_followed(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """A reasoning item must be followed by another item of the model."""
     items = objects(body.get("input"))
     for item, after in zip(items, [*items[1:], {}], strict=True):
         own = after.get("type") in {"function_call", "custom_tool_call", "reasoning"}
@@ -183,36 +184,36 @@ def _reasoning_followed(body: JsonObject, _model: str, _options: JsonObject) -> 
     return None
 
 
-def _reasoning_known(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
-    """What was encrypted comes back as it was, under its own id."""
+def _reasoning_known(body: JsonObject, model: str, _options: JsonObject) -> ErrorFields | None:
+    """Encrypted reasoning must come back unchanged with its own id."""
     for item in objects(body.get("input")):
         if item.get("type") == "reasoning":
             signed = signature(model, str(item.get("id")))
-            held = str(item.get("encrypted_content") or "")
-            if held != signed:
-                return {"id": item.get("id"), "content": f"{held[:4]}...{held[-4:]}"}
+            encrypted = str(item.get("encrypted_content") or "")
+            if encrypted != signed:
+                return {"id": item.get("id"), "content": f"{encrypted[:4]}...{encrypted[-4:]}"}
     return None
 
 
-def _call_reasoned(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """A call that is named by the id of its item needs the thought that led to it."""
+def _call_reasoned(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """A call that has its item's id must come with the reasoning before it."""
     items = objects(body.get("input"))
-    thought = False
+    has_reasoning = False
     for item in items:
         if item.get("type") == "reasoning":
-            thought = True
+            has_reasoning = True
         elif item.get("role") == "user":
-            thought = False
-        elif item.get("type") == "function_call" and item.get("id") and not thought:
+            has_reasoning = False
+        elif item.get("type") == "function_call" and item.get("id") and not has_reasoning:
             return {"id": item.get("id")}
     return None
 
 
-def _outputs_match(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+def _outputs_match(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     items = objects(body.get("input"))
     called = {i.get("call_id") for i in items if i.get("type") == "function_call"}
-    given = {i.get("call_id") for i in items if i.get("type") == "function_call_output"}
-    missing = sorted(str(call_id) for call_id in called ^ given)
+    answered = {i.get("call_id") for i in items if i.get("type") == "function_call_output"}
+    missing = sorted(str(call_id) for call_id in called ^ answered)
     return (
         {"id": missing[0], "what": "output" if missing[0] in called else "call"}
         if missing
@@ -223,14 +224,14 @@ def _outputs_match(body: JsonObject, _model: str, _options: JsonObject) -> Words
 # --- chat completions ----------------------------------------------------------------------------
 
 
-def _said(body: JsonObject, role: str) -> Iterator[tuple[int, JsonObject]]:
+def _messages_of(body: JsonObject, role: str) -> Iterator[tuple[int, JsonObject]]:
     for at, message in enumerate(objects(body.get("messages"))):
         if message.get("role") == role:
             yield at, message
 
 
-def _calls_answered(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """Each call is answered before anybody else speaks."""
+def _calls_answered(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """Each call must have its result before the next message of another role."""
     messages = objects(body.get("messages"))
     for at, message in enumerate(messages):
         open_ids = [call.get("id") for call in objects(message.get("tool_calls"))]
@@ -244,8 +245,8 @@ def _calls_answered(body: JsonObject, _model: str, _options: JsonObject) -> Word
     return None
 
 
-def _results_known(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """A result answers a call."""
+def _results_known(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """A result must belong to an earlier call."""
     known: set[Any] = set()
     for at, message in enumerate(objects(body.get("messages"))):
         known |= {call.get("id") for call in objects(message.get("tool_calls"))}
@@ -254,16 +255,16 @@ def _results_known(body: JsonObject, _model: str, _options: JsonObject) -> Words
     return None
 
 
-def _field_required(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
-    """A field stands on every assistant message, unless thinking is off."""
+def _field_required(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
+    """Every assistant message must have this field, unless thinking is off."""
     if (body.get("thinking") or {}).get("type") == "disabled":
         return None
     field = options["field"]
-    return next(({"at": at} for at, m in _said(body, "assistant") if field not in m), None)
+    return next(({"at": at} for at, m in _messages_of(body, "assistant") if field not in m), None)
 
 
-def _field_refused(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
-    """These fields stand on no message."""
+def _field_refused(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
+    """None of these fields may appear on any message."""
     for at, message in enumerate(objects(body.get("messages"))):
         for field in options["fields"]:
             if field in message:
@@ -271,8 +272,8 @@ def _field_refused(body: JsonObject, _model: str, options: JsonObject) -> Words 
     return None
 
 
-def _fields_known(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
-    """No field stands on a message, or beside the messages, that is not known."""
+def _fields_known(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
+    """Messages and the body may have known fields only."""
     known, beside = set(options["fields"]), set(options.get("body") or body)
     for field in body:
         if field not in beside:
@@ -286,8 +287,8 @@ def _fields_known(body: JsonObject, _model: str, options: JsonObject) -> Words |
     return None
 
 
-def _ids_match(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
-    """Ids of calls have the form that the provider gives them."""
+def _ids_match(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
+    """Call ids must have the provider's form."""
     for message in objects(body.get("messages")):
         for call in objects(message.get("tool_calls")):
             if not re.fullmatch(options["pattern"], str(call.get("id"))):
@@ -295,14 +296,14 @@ def _ids_match(body: JsonObject, _model: str, options: JsonObject) -> Words | No
     return None
 
 
-def _no_user_after_tool(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+def _no_user_after_tool(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     roles = [message.get("role") for message in objects(body.get("messages"))]
     return {} if ("tool", "user") in pairwise(roles) else None
 
 
-def _details_kept(body: JsonObject, model: str, _options: JsonObject) -> Words | None:
-    """Signed details come back, on a turn that called, as they were."""
-    for at, message in _said(body, "assistant"):
+def _details_kept(body: JsonObject, model: str, _options: JsonObject) -> ErrorFields | None:
+    """Signed reasoning details of a turn with calls must come back unchanged."""
+    for at, message in _messages_of(body, "assistant"):
         if not message.get("tool_calls"):
             continue
         details = objects(message.get("reasoning_details"))
@@ -313,14 +314,14 @@ def _details_kept(body: JsonObject, model: str, _options: JsonObject) -> Words |
     return None
 
 
-def _calls_not_empty(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
+def _calls_not_empty(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     return next(
-        ({"at": at} for at, m in _said(body, "assistant") if m.get("tool_calls") == []), None
+        ({"at": at} for at, m in _messages_of(body, "assistant") if m.get("tool_calls") == []), None
     )
 
 
-def _alternating(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """Behind the system's words, the person and the model take turns, and the person is last."""
+def _alternating(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """After system messages, user and assistant must alternate, and a user message is last."""
     roles = [message.get("role") for message in objects(body.get("messages"))]
     while roles and roles[0] == "system":
         del roles[0]
@@ -328,17 +329,17 @@ def _alternating(body: JsonObject, _model: str, _options: JsonObject) -> Words |
     return None if roles == expected and len(roles) % 2 else {}
 
 
-def _arguments_object(body: JsonObject, _model: str, _options: JsonObject) -> Words | None:
-    """Arguments are an object, not text."""
-    for _, message in _said(body, "assistant"):
+def _arguments_object(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
+    """Arguments must be an object, not a text."""
+    for _, message in _messages_of(body, "assistant"):
         for call in objects(message.get("tool_calls")):
             if not isinstance((call.get("function") or {}).get("arguments"), dict):
                 return {}
     return None
 
 
-def _text_content(body: JsonObject, _model: str, options: JsonObject) -> Words | None:
-    """What these roles say is text, not a list of parts."""
+def _text_content(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
+    """The content of these roles must be a text, not a list of parts."""
     for at, message in enumerate(objects(body.get("messages"))):
         content = message.get("content")
         listed = isinstance(content, list) and bool(text_of(content))
@@ -375,4 +376,4 @@ RULES: Final[dict[str, Rule]] = {
     "arguments_object": _arguments_object,
     "text_content": _text_content,
 }
-"""Name, as a provider's file says it, to rule."""
+"""The rules by the name that providers' files use."""

@@ -1,18 +1,15 @@
-"""What the simulated models say to what they are asked.
+"""The simulated models and their answers; texts and the list of models are in `models.toml`.
 
-Knows the models by their names, and nothing of how an answer is written. Must not know a provider,
-sockets or time; texts and the list of models are data in `models.toml`.
+    sandbox-echo                  repeats the user's text
+    sandbox-reasoning             the same, with reasoning before
+    sandbox-tools[-3]             calls the first tool, once or 3 times; then repeats the results
+    sandbox-agent                 reasoning, text and a tool call; then reasoning and an answer
+    sandbox-citations             an answer with citations
+    sandbox-json                  JSON that fits the requested schema
+    sandbox-burst-1000            a thousand words at once
+    sandbox-paced-20hz-40         forty words, twenty a second
 
-    sandbox-echo                  repeats the person's words
-    sandbox-reasoning             thinks first
-    sandbox-tools[-3]             calls the first tool, once or thrice; then repeats results
-    sandbox-agent                 thinks, says what it will do, calls; thinks and answers
-    sandbox-citations             names its sources
-    sandbox-json                  answers in the form that was asked for
-    sandbox-burst-1000            says a thousand words at once
-    sandbox-paced-20hz-40         says forty words, twenty a second
-
-Anything may stand before `sandbox-` in the name: what a client sends differs by the model's family.
+A name may have any prefix before `sandbox-`, because clients send other requests to other families.
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from byokd.sandbox.turn import Ask, Block, Call, JsonObject, Script
+from byokd.sandbox.turn import Answer, Block, Call, ChatRequest, JsonObject
 
 DATA: Final[JsonObject] = tomllib.loads(
     resources.files(__package__).joinpath("models.toml").read_text("utf-8")
@@ -35,73 +32,73 @@ _PIECE_CHARS: Final = 8
 
 
 def own_name(model: str) -> str:
-    """Return what follows `sandbox-` in a model's id, or "" where it is no model of ours."""
+    """Return what follows `sandbox-` in a model's id, or ""."""
     return model.partition("sandbox-")[2]
 
 
-def answer(ask: Ask) -> Script | None:
-    """Return what the model named in the request says, or None where there is no such model."""
-    name = own_name(ask.model)
-    for pattern, script in _MODELS:
-        if found := re.fullmatch(pattern, name):
-            return script(ask, *(int(number) for number in found.groups()))
+def answer(request: ChatRequest) -> Answer | None:
+    """Return the model's answer, or None if there is no such model."""
+    name = own_name(request.model)
+    for pattern, make_answer in _MODELS:
+        if match := re.fullmatch(pattern, name):
+            return make_answer(request, *(int(number) for number in match.groups()))
     return None
 
 
-def half() -> Script:
-    """Return an answer that is not finished."""
-    return Script((_said(_TEXTS["half"]),), finish=None)
+def half() -> Answer:
+    """Return an answer that breaks off."""
+    return Answer((_text_block(_TEXTS["half"]),), finish=None)
 
 
-def _echo(ask: Ask) -> Script:
-    return Script((_said(_TEXTS["echo"] + (ask.text or _TEXTS["nothing"])),))
+def _echo(request: ChatRequest) -> Answer:
+    return Answer((_text_block(_TEXTS["echo"] + (request.text or _TEXTS["nothing"])),))
 
 
-def _reasoning(ask: Ask) -> Script:
-    return Script((*_thought(ask), *_echo(ask).blocks))
+def _reasoning(request: ChatRequest) -> Answer:
+    return Answer((*_reasoning_block(request), *_echo(request).blocks))
 
 
-def _tools(ask: Ask, calls: int = 1) -> Script:
-    """Call the first tool offered when a person speaks; repeat the results afterwards."""
-    if ask.answered:
-        return Script((_said(_TEXTS["after_tools"] + "; ".join(ask.results[-calls:])),))
-    tools = ask.tools[:1] * calls
+def _tools(request: ChatRequest, calls: int = 1) -> Answer:
+    """Call the first tool; after the results, repeat them."""
+    if request.answered:
+        return Answer((_text_block(_TEXTS["after_tools"] + "; ".join(request.results[-calls:])),))
+    tools = request.tools[:1] * calls
     if not tools:
-        return _echo(ask)
-    blocks = [_said(_TEXTS["before_tools"])]
+        return _echo(request)
+    blocks = [_text_block(_TEXTS["before_tools"])]
     for index, tool in enumerate(tools):
-        given = _example(tool.schema, _subject(ask))
-        call = Call(f"call_{len(ask.results) + index}_{ask.messages}", tool.name, given)
-        blocks.append(Block("call", _pieces(to_json(given).decode()), call))
-    return Script(tuple(blocks), finish="calls")
+        arguments = _example(tool.schema, _subject(request))
+        call = Call(f"call_{len(request.results) + index}_{request.messages}", tool.name, arguments)
+        blocks.append(Block("call", _pieces(to_json(arguments).decode()), call))
+    return Answer(tuple(blocks), finish="calls")
 
 
-def _agent(ask: Ask) -> Script:
-    spoken = _tools(ask)
-    return Script((*_thought(ask), *spoken.blocks), finish=spoken.finish)
+def _agent(request: ChatRequest) -> Answer:
+    answer = _tools(request)
+    return Answer((*_reasoning_block(request), *answer.blocks), finish=answer.finish)
 
 
-def _citations(_ask: Ask) -> Script:
-    return Script((_said(_TEXTS["cited"]),), sources=tuple(DATA["sources"]))
+def _citations(_request: ChatRequest) -> Answer:
+    return Answer((_text_block(_TEXTS["cited"]),), sources=tuple(DATA["sources"]))
 
 
-def _json(ask: Ask) -> Script:
-    """Answer with an object of the schema that was asked for."""
-    text = to_json(_example(ask.schema or {}, _subject(ask))).decode()
-    return Script((Block("text", _pieces(text)),))
+def _json(request: ChatRequest) -> Answer:
+    """Answer with an object that fits the requested schema."""
+    text = to_json(_example(request.schema or {}, _subject(request))).decode()
+    return Answer((Block("text", _pieces(text)),))
 
 
-def _burst(_ask: Ask, pieces: int) -> Script:
+def _burst(_request: ChatRequest, pieces: int) -> Answer:
     words = tuple(f" word{n}" for n in range(pieces))
-    return Script((Block("text", words),), finish="length")
+    return Answer((Block("text", words),), finish="length")
 
 
-def _paced(ask: Ask, hertz: int, pieces: int) -> Script:
-    burst = _burst(ask, pieces)
-    return Script(burst.blocks, finish="length", pause_s=1 / max(hertz, 1))
+def _paced(request: ChatRequest, hertz: int, pieces: int) -> Answer:
+    burst = _burst(request, pieces)
+    return Answer(burst.blocks, finish="length", pause_s=1 / max(hertz, 1))
 
 
-_MODELS: Final[tuple[tuple[str, Callable[..., Script]], ...]] = (
+_MODELS: Final[tuple[tuple[str, Callable[..., Answer]], ...]] = (
     (r"echo", _echo),
     (r"reasoning", _reasoning),
     (r"tools", _tools),
@@ -117,11 +114,11 @@ _MODELS: Final[tuple[tuple[str, Callable[..., Script]], ...]] = (
 # --- pieces --------------------------------------------------------------------------------------
 
 
-def _thought(ask: Ask) -> tuple[Block, ...]:
-    return (Block("thought", _words(_TEXTS["thought"])),) if ask.thinks else ()
+def _reasoning_block(request: ChatRequest) -> tuple[Block, ...]:
+    return (Block("reasoning", _words(_TEXTS["reasoning"])),) if request.thinks else ()
 
 
-def _said(text: str) -> Block:
+def _text_block(text: str) -> Block:
     return Block("text", _words(text))
 
 
@@ -133,14 +130,14 @@ def _pieces(text: str) -> tuple[str, ...]:
     return tuple(text[i : i + _PIECE_CHARS] for i in range(0, len(text), _PIECE_CHARS))
 
 
-def _subject(ask: Ask) -> str:
-    """Return the last word that the person said: of `… in Lisbon?` the part that matters."""
-    words = re.findall(r"\w+", ask.text)
+def _subject(request: ChatRequest) -> str:
+    """Return the last word of the user's text, such as "Lisbon" of "Weather in Lisbon?"."""
+    words = re.findall(r"\w+", request.text)
     return words[-1] if words else _TEXTS["nothing"]
 
 
 def _example(schema: JsonObject, text: str) -> Any:
-    """Return a value that the schema allows, with `text` for its strings."""
+    """Return a value that fits the schema, with `text` as its strings."""
     if "enum" in schema:
         return schema["enum"][0]
     match str(schema.get("type")).lower():

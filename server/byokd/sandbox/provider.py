@@ -1,8 +1,6 @@
-"""How each provider behaves beside its answers: errors, model lists, and what it wants back.
+"""Errors, model lists and echo rules of each provider, read from `providers/*.toml`.
 
-Knows the shape of `providers/*.toml`, one file for each record of the catalog. Must not know any
-one provider, nor HTTP. What a file leaves out is as in `generic.toml`, in the provider's own form
-of an error.
+Errors that a file does not define come from `generic.toml`, in the provider's own form.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A rule about what must come back: its name, where it holds, and how a breach is told."""
+    """A rule about what a request must send back: its name, where it applies, and its error."""
 
     rule: str
     error: JsonObject
@@ -47,7 +45,7 @@ class Echo:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A GET that is answered: a fixed body, or one with the models put in at `list`."""
+    """An endpoint beside chats: a fixed body, or one with an `item` for each model."""
 
     path: str
     body: str
@@ -58,16 +56,16 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What a provider does.
+    """How the sandbox imitates a provider.
 
     Attributes:
-        chats: further paths that answer chats, by dialect.
-        prefix: what stands before `sandbox-` in the models it lists.
-        traits: how it speaks a format that others speak too.
-        listings: what it answers beside chats.
-        echoes: what it wants back.
-        shapes: the form of an error by dialect, "" for all others.
-        errors: what goes into the form, by the name of the error.
+        chats: more paths that answer chats, by dialect.
+        prefix: the prefix of its models' names.
+        traits: its variant of the wire format.
+        listings: its endpoints beside chats.
+        echoes: its rules for requests.
+        shapes: the JSON template of an error by dialect; "" for all others.
+        errors: the fields of each error, by its name.
     """
 
     chats: Mapping[str, str]
@@ -79,30 +77,30 @@ class Behaviour:
     errors: Mapping[str, JsonObject]
 
     def failure(self, name: str, dialect: str = "", **words: Any) -> Failure:
-        """Return the error of that name, its `{placeholders}` filled with `words`."""
-        return self.told(self.errors[name], dialect, **words)
+        """Return the error of this name, its `{placeholders}` filled with `words`."""
+        return self.error_answer(self.errors[name], dialect, **words)
 
-    def told(self, error: JsonObject, dialect: str = "", **words: Any) -> Failure:
-        """Return an error from its row."""
+    def error_answer(self, error: JsonObject, dialect: str = "", **words: Any) -> Failure:
+        """Return the error of a row."""
         status = int(words.pop("status", error["status"]))
-        given = {name: _filled(error.get(name), words) for name in _WORDS}
+        fields = {name: _filled(error.get(name), words) for name in _WORDS}
         shape = error.get("body") or self.shapes.get(dialect, self.shapes[""])
-        body = _json(shape, given | {"status": status} | words)
+        body = _json(shape, fields | {"status": status} | words)
         headers = {"content-type": "application/json", "x-request-id": "req_sandbox"}
         headers |= {
-            name: str(_filled(value, given | words))
+            name: str(_filled(value, fields | words))
             for name, value in (self.errors["headers"] | (error.get("headers") or {})).items()
             if value
         }
         return Failure(status, headers, body)
 
-    def by_status(self, status: int) -> str:
-        """Return the name of the first error with that status, or of the plainest."""
+    def error_name_for_status(self, status: int) -> str:
+        """Return the name of the first error with this status, else `server_error`."""
         rows = ((name, row) for name, row in self.errors.items() if "status" in row)
         return next((name for name, row in rows if row["status"] == status), "server_error")
 
-    def listed(self, listing: Listing) -> bytes:
-        """Return what a listing answers."""
+    def list_body(self, listing: Listing) -> bytes:
+        """Return the body of a listing."""
         if not listing.item:
             return listing.body.encode()
         items = ",".join(
@@ -114,7 +112,7 @@ class Behaviour:
 
 @cache
 def behaviour(provider: str) -> Behaviour:
-    """Return what a provider does.
+    """Return how the sandbox imitates a provider.
 
     Raises:
         KeyError: there is no such provider.
@@ -144,26 +142,26 @@ def _data(provider: str) -> JsonObject:
 
 
 def _filled(value: Any, words: Mapping[str, Any]) -> Any:
-    """Return a text with its `{placeholders}` filled; anything else as it is."""
+    """Fill the `{placeholders}` of a text; return other values unchanged."""
     if not isinstance(value, str):
         return value
     return _NAMED.sub(
-        lambda found: found[0].replace(f"{{{found[1]}}}", str(words.get(found[1], ""))), value
+        lambda match: match[0].replace(f"{{{match[1]}}}", str(words.get(match[1], ""))), value
     )
 
 
 def _json(text: str, words: Mapping[str, Any]) -> bytes:
-    """Return JSON text with `"{name}"` as the JSON of a word, and `{name}` within text as text."""
+    """Fill a JSON template: `"{name}"` becomes a JSON value, `{name}` within a text is text."""
 
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
         if name not in words:
-            return found[0]
-        whole = found[0].startswith('"') and found[0].endswith('"')
+            return match[0]
+        whole = match[0].startswith('"') and match[0].endswith('"')
         written = to_json(words[name]).decode()
         if whole:
             return written
-        return found[0].replace(f"{{{name}}}", to_json(str(words[name])).decode()[1:-1])
+        return match[0].replace(f"{{{name}}}", to_json(str(words[name])).decode()[1:-1])
 
     filled = _NAMED.sub(value, text)
     return to_json(from_json(filled)) if filled.startswith(("{", "[")) else filled.encode()

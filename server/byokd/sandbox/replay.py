@@ -1,8 +1,7 @@
-"""Recorded answers, served again from real HTTP on loopback.
+"""Serves recorded answers over HTTP on loopback.
 
-Knows a folder of recordings: `<provider>/<name>/request.json`, `response.json` and `body.bin`.
-Must not know what is in them. A request to `/<provider>/<name>/…` gets that recording, whatever
-follows, so that a base URL with the recorded path under it meets its own answer.
+A recording is `<provider>/<name>/request.json`, `response.json` and `body.bin`. Every request to
+`/<provider>/<name>/…` gets that recording.
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ from typing import Final, Self
 from aiohttp import web
 from pydantic_core import from_json
 
-from byokd.sandbox.server import Seen
+from byokd.sandbox.server import RecordedRequest
 from byokd.sandbox.turn import JsonObject
 
-# These said how the recorded connection carried the body. Ours carries the decoded bytes its own
-# way, and repeating them would describe bytes that are not there.
+# Headers of the recorded connection, not of the decoded body that is served.
 _HOP_BY_HOP: Final = frozenset(
     {
         "content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive",
@@ -48,7 +46,7 @@ class Recording:
 
         Raises:
             OSError: a file is missing.
-            ValueError: a file is not what a recording holds.
+            ValueError: a file cannot be parsed.
         """
         request: JsonObject = from_json((folder / "request.json").read_bytes())
         response: JsonObject = from_json((folder / "response.json").read_bytes())
@@ -67,14 +65,14 @@ class Recording:
 
     @property
     def streams(self) -> bool:
-        """Whether the answer came in pieces; a whole one is sent with its length."""
+        """Whether the answer was streamed; others are sent with their length."""
         kinds = [value for name, value in self.headers if name.lower() == "content-type"]
         return bool(self.chunk_sizes) or any(
             kind in value for value in kinds for kind in _STREAM_TYPES
         )
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body in the pieces it was read in, or as one."""
+        """Yield the body in the recorded chunks, or as one."""
         at = 0
         for size in self.chunk_sizes:
             yield self.body[at : at + size]
@@ -84,22 +82,22 @@ class Recording:
 
 
 class Replay:
-    """A running server of recordings, as an async context manager.
+    """A server of recordings, as an async context manager.
 
     Args:
-        root: the folder that holds `<provider>/<name>/`.
-        port: 0 for any free one.
+        root: the folder with `<provider>/<name>/`.
+        port: 0 for a free port.
 
     Attributes:
-        url: where it is, without a trailing slash; set once entered.
-        requests: what was asked, in order.
+        url: its address, without a trailing slash; set once entered.
+        requests: the requests, in order.
     """
 
     def __init__(self, root: Path, *, port: int = 0) -> None:
         self._root = root
         self._port = port
         self.url = ""
-        self.requests: list[Seen] = []
+        self.requests: list[RecordedRequest] = []
         self._runner: web.ServerRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -117,13 +115,12 @@ class Replay:
             await self._runner.cleanup()
 
     def base_url(self, provider: str, name: str, suffix: str) -> str:
-        """Return the base URL under which `suffix` meets a recording.
+        """Return the base URL with which a client gets a recording.
 
         Args:
             provider: folder of the provider.
             name: folder of the recording.
-            suffix: what a client adds to its base URL, such as `/chat/completions`; the recorded
-                path before it becomes part of the base URL.
+            suffix: what the client adds to its base URL, such as `/chat/completions`.
         """
         recorded = Recording.read(self._root / provider / name).path.partition("?")[0]
         return f"{self.url}/{provider}/{name}{recorded.removesuffix(suffix)}"
@@ -138,19 +135,19 @@ class Replay:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.content.read()
-        seen = Seen(
+        recorded = RecordedRequest(
             method=request.method,
             path=request.path_qs,
             header_names=tuple(name.lower() for name in request.headers),
             credential=request.headers.get("authorization", "").removeprefix("Bearer "),
             body=body,
         )
-        self.requests.append(seen)
+        self.requests.append(recorded)
         folder = self._folder(request.path)
         if folder is None:
             return web.Response(status=404, text="no such recording")
         recording = await asyncio.to_thread(Recording.read, folder)
-        seen.status = recording.status
+        recorded.status = recording.status
         if not recording.streams:
             return web.Response(
                 status=recording.status, headers=recording.headers, body=recording.body
@@ -159,11 +156,11 @@ class Replay:
         await response.prepare(request)
         for chunk in recording.chunks():
             await response.write(chunk)
-            await asyncio.sleep(0)  # each piece its own packet, as far as the kernel allows
+            await asyncio.sleep(0)  # so that each chunk is a packet of its own if possible
         return response
 
     def _folder(self, path: str) -> Path | None:
-        """Return the recording's folder, or None; the path comes from outside."""
+        """Return the recording's folder, or None; the path is not trusted."""
         match path.split("/"):
             case ["", provider, name, *_] if {provider, name}.isdisjoint({"", ".", ".."}):
                 folder = self._root / provider / name

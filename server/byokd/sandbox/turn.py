@@ -1,8 +1,4 @@
-"""One question and its answer, in no provider's words.
-
-Knows what a style needs to read a request and to write an answer. Must not know a wire format, a
-provider, sockets or time.
-"""
+"""A chat request and its answer, independent of wire formats and providers."""
 
 from __future__ import annotations
 
@@ -18,29 +14,29 @@ _CHARS_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that may be called."""
+    """A tool that the model may call."""
 
     name: str
     schema: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What a request asks.
+class ChatRequest:
+    """A chat request.
 
     Attributes:
-        model: the model named.
-        text: the last words of the person.
-        chars: how much text the conversation holds.
-        messages: how many messages it has, the person's and the model's.
-        tools: what may be called now.
-        results: what tools have answered, in order.
-        answered: whether the conversation ends with the results of tools.
-        schema: the form that the answer must have.
-        thinks: whether the model may think, and shows it.
-        streams: whether the answer comes in pieces.
-        counts: whether a streamed answer says what it used.
-        framed: whether pieces come as the format's events, and not as one JSON array.
+        model: the model's id.
+        text: the text of the last user message.
+        chars: the number of characters in the conversation.
+        messages: the number of messages.
+        tools: the tools that may be called.
+        results: the tool results, in order.
+        answered: whether the conversation ends with tool results.
+        schema: the JSON Schema of the answer.
+        thinks: whether the model reasons and shows it.
+        streams: whether the answer is streamed.
+        counts: whether a streamed answer reports usage.
+        framed: whether a stream has the format's events; otherwise it is one JSON array.
     """
 
     model: str
@@ -59,7 +55,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a tool; `call_id` is unique in its conversation."""
+    """A tool call; `call_id` is unique in its conversation."""
 
     call_id: str
     name: str
@@ -68,27 +64,27 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stretch of thought, of text, or the arguments of a call, in the pieces it is said in."""
+    """Reasoning, text or the arguments of a tool call, in the pieces in which it is streamed."""
 
-    kind: Literal["thought", "text", "call"]
+    kind: Literal["reasoning", "text", "call"]
     pieces: tuple[str, ...]
     call: Call | None = None
 
     @property
     def text(self) -> str:
-        """The whole of it."""
+        """The pieces joined."""
         return "".join(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """What a model says.
+class Answer:
+    """The answer of a model.
 
     Attributes:
-        blocks: in order.
-        finish: why it ends; None where it breaks off.
-        sources: what the last text is cited from, as `url` and `title`.
-        pause_s: how long to wait between two pieces.
+        blocks: the content, in order.
+        finish: the finish reason; None if the answer breaks off.
+        sources: the citations of the last text, as `url` and `title`.
+        pause_s: seconds between two pieces.
     """
 
     blocks: tuple[Block, ...]
@@ -96,40 +92,40 @@ class Script:
     sources: tuple[JsonObject, ...] = ()
     pause_s: float = 0.0
 
-    def said(self, kind: str) -> str:
-        """Return all that was said of one kind."""
+    def text_of_kind(self, kind: str) -> str:
+        """Return the text of all blocks of one kind."""
         return "".join(block.text for block in self.blocks if block.kind == kind)
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The calls, in order."""
+        """The tool calls, in order."""
         return tuple(block.call for block in self.blocks if block.call is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a turn used, in tokens; `cached` is part of `prompt`, `thought` of `completion`."""
+    """Tokens of a turn; `prompt` includes `cached`, and `completion` includes `reasoning`."""
 
     prompt: int
     cached: int
     completion: int
-    thought: int
+    reasoning: int
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """How a provider speaks a format that others speak too.
+    """How one provider's variant of a wire format differs.
 
     Attributes:
-        reasoning: the field or form in which thoughts come.
-        call_id: the form of a call's id: `{id}` within text, or `nine` for nine letters or digits.
-        whole_calls: whether a call comes in one piece.
-        bare_calls: whether a call comes without index and type.
-        usage: where a stream counts: in a chunk of its own when `asked`, with the `finish`, in a
-            chunk `after` it, or in `every` one.
-        thought_apart: whether thoughts are counted beside the answer's tokens, not among them.
-        extra: fields of the last chunk, and of a whole answer.
-        extra_usage: fields beside the counts, such as a cost.
+        reasoning: the field or form of reasoning.
+        call_id: the form of a call id: a text with `{id}`, or `nine` for nine letters or digits.
+        whole_calls: whether a tool call comes in one piece.
+        bare_calls: whether a tool call comes without index and type.
+        usage: where a stream reports usage: in a separate chunk if it was `asked` for, with the
+            `finish`, in a chunk `after` it, or in `every` chunk.
+        reasoning_apart: whether completion tokens exclude reasoning tokens.
+        extra: extra fields of the last chunk and of a whole answer.
+        extra_usage: extra fields of the usage, such as a cost.
     """
 
     reasoning: str = "reasoning_content"
@@ -137,12 +133,12 @@ class Traits:
     whole_calls: bool = False
     bare_calls: bool = False
     usage: Literal["asked", "finish", "after", "every"] = "asked"
-    thought_apart: bool = False
+    reasoning_apart: bool = False
     extra: JsonObject = field(default_factory=dict)
     extra_usage: JsonObject = field(default_factory=dict)
 
     def id_of(self, call: Call) -> str:
-        """Return a call's id as this provider writes one."""
+        """Return the call's id in this provider's form."""
         if self.call_id == "nine":
             return hashlib.sha256(call.call_id.encode()).hexdigest()[:9]
         return self.call_id.replace("{id}", call.call_id)
@@ -150,31 +146,31 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question, its answer, and who gives it: what a style writes.
+    """What a style needs to write an answer.
 
     Attributes:
-        ask: the question.
-        script: the answer.
-        traits: of the provider.
-        now_s: the time of day.
+        request: the chat request.
+        answer: the model's answer.
+        traits: the provider's variant of the format.
+        now_s: Unix time in seconds.
     """
 
-    ask: Ask
-    script: Script
+    request: ChatRequest
+    answer: Answer
     traits: Traits = field(default_factory=Traits)
     now_s: int = 0
 
     @property
     def usage(self) -> Usage:
-        """Count a piece as a token, four characters of the prompt as one, half of them cached."""
-        prompt = 1 + self.ask.chars // _CHARS_PER_TOKEN
-        said = {"thought": 0, "text": 0, "call": 0}
-        for block in self.script.blocks:
-            said[block.kind] += len(block.pieces) + (block.kind == "call")
-        return Usage(prompt, prompt // 2, sum(said.values()), said["thought"])
+        """A token is one piece of the answer, or 4 characters of the prompt; half are cached."""
+        prompt = 1 + self.request.chars // _CHARS_PER_TOKEN
+        counts = {"reasoning": 0, "text": 0, "call": 0}
+        for block in self.answer.blocks:
+            counts[block.kind] += len(block.pieces) + (block.kind == "call")
+        return Usage(prompt, prompt // 2, sum(counts.values()), counts["reasoning"])
 
 
 def signature(model: str, *texts: str) -> str:
-    """Return what a provider signs its own words with: the same for the same words only."""
+    """Return the provider's signature of these texts."""
     digest = hashlib.sha256("\0".join((model, *texts)).encode()).digest()
     return b64encode(digest).decode()

@@ -1,5 +1,5 @@
-"""The wire formats from the provider's side, each in a module of its own.
+"""The wire formats from the provider's side, one module each.
 
-Knows no provider. They are written from documentation and recordings, not from our own encoders and
-decoders: a simulator that shares our reading of a format would prove nothing.
+They are written from documentation and recordings and share no code with our encoders and decoders,
+so that the same mistake is not made on both sides.
 """

@@ -1,7 +1,6 @@
-"""Claude's Messages API, as its provider answers.
+"""Anthropic's Messages API.
 
-Knows the wire format from the provider's side. Must not know our encoder. From Anthropic's
-reference and the recordings, checked 2026-11.
+Written from Anthropic's reference and the recordings, checked 2026-11.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from byokd.sandbox.styles.shapes import EVENTS, named, objects, text_of, tool_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Turn, signature
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Turn, signature
 
 STREAM_TYPE: Final = EVENTS
 KEEP_ALIVE: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -22,12 +21,12 @@ _FINISH: Final = {"stop": "end_turn", "length": "max_tokens", "calls": "tool_use
 _THINKS: Final = frozenset({"enabled", "adaptive"})
 
 
-def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body says it all
-    """Return what is asked, or None where it is no question."""
+def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
+    """Return the chat request, or None if it is invalid."""
     match body:
-        case {"model": str(model), "messages": [*said], "max_tokens": int()} if said:
-            messages = objects(said)
-            if len(messages) < len(said):
+        case {"model": str(model), "messages": [*items], "max_tokens": int()} if items:
+            messages = objects(items)
+            if len(messages) < len(items):
                 return None
         case _:
             return None
@@ -37,7 +36,7 @@ def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body 
     may_call = (body.get("tool_choice") or {}).get("type") != "none"
     form = (body.get("output_config") or {}).get("format") or {}
     texts = [text for content in users if (text := text_of(content))]
-    return Ask(
+    return ChatRequest(
         model=model,
         text=texts[-1] if texts else "",
         chars=sum(len(text_of(message.get("content"))) for message in messages),
@@ -56,26 +55,26 @@ def stream(turn: Turn) -> Iterator[bytes]:
     begun = _message(turn, [], None) | {"usage": _usage(turn, 1)}
     yield _event("message_start", message=begun)
     yield _event("ping")
-    for index, block in enumerate(turn.script.blocks):
+    for index, block in enumerate(turn.answer.blocks):
         yield _event("content_block_start", index=index, content_block=_opened(turn, block))
         for delta in _deltas(turn, block):
             yield _event("content_block_delta", index=index, delta=delta)
-        if turn.script.finish is None:
+        if turn.answer.finish is None:
             return
         yield _event("content_block_stop", index=index)
-    delta = {"stop_reason": _FINISH[turn.script.finish or "stop"], "stop_sequence": None}
+    delta = {"stop_reason": _FINISH[turn.answer.finish or "stop"], "stop_sequence": None}
     yield _event("message_delta", delta=delta, usage=_usage(turn, turn.usage.completion))
     yield _event("message_stop")
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    content = [_block(turn, block) for block in turn.script.blocks]
-    return to_json(_message(turn, content, _FINISH[turn.script.finish or "stop"]))
+    content = [_block(turn, block) for block in turn.answer.blocks]
+    return to_json(_message(turn, content, _FINISH[turn.answer.finish or "stop"]))
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream."""
+    """Return an error inside a stream."""
     return b"event: error\ndata: " + error + b"\n\n"
 
 
@@ -85,24 +84,24 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 def _message(turn: Turn, content: list[JsonObject], stop: str | None) -> JsonObject:
     return {
-        "id": "msg_sandbox", "type": "message", "role": "assistant", "model": turn.ask.model,
+        "id": "msg_sandbox", "type": "message", "role": "assistant", "model": turn.request.model,
         "content": content, "stop_reason": stop, "stop_sequence": None,
         "usage": _usage(turn, turn.usage.completion),
     }  # fmt: skip
 
 
 def _opened(turn: Turn, block: Block) -> JsonObject:
-    """Return a block before anything is in it."""
-    empty: JsonObject = {"thought": {"thinking": "", "signature": ""}, "text": {"text": ""}}.get(
+    """Return an empty block, as it is announced."""
+    empty: JsonObject = {"reasoning": {"thinking": "", "signature": ""}, "text": {"text": ""}}.get(
         block.kind, {"input": {}}
     )
     return _block(turn, block) | empty
 
 
 def _deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
-    if block.kind == "thought":
+    if block.kind == "reasoning":
         yield from ({"type": "thinking_delta", "thinking": piece} for piece in block.pieces)
-        signed = signature(turn.ask.model, block.text)
+        signed = signature(turn.request.model, block.text)
         yield {"type": "signature_delta", "signature": signed}
     elif block.kind == "text":
         yield from ({"type": "text_delta", "text": piece} for piece in block.pieces)
@@ -113,8 +112,8 @@ def _deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
 
 
 def _block(turn: Turn, block: Block) -> JsonObject:
-    if block.kind == "thought":
-        signed = signature(turn.ask.model, block.text)
+    if block.kind == "reasoning":
+        signed = signature(turn.request.model, block.text)
         return {"type": "thinking", "thinking": block.text, "signature": signed}
     if block.call is not None:
         call = block.call
@@ -127,7 +126,7 @@ def _block(turn: Turn, block: Block) -> JsonObject:
 def _cited(turn: Turn) -> list[JsonObject]:
     return [
         {"type": "web_search_result_location", "cited_text": "", "encrypted_index": "", **source}
-        for source in turn.script.sources
+        for source in turn.answer.sources
     ]
 
 

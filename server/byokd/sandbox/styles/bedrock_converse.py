@@ -1,7 +1,6 @@
-"""Bedrock's Converse, as its provider answers: binary frames with checksums, or one JSON object.
+"""Bedrock's Converse: binary frames with checksums, or one JSON object.
 
-Knows the wire format from the provider's side, frames included. Must not know our reader of it.
-From AWS's reference of the event stream encoding and the recordings, checked 2026-11.
+Written from AWS's reference of the event stream encoding and the recordings, checked 2026-11.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from urllib.parse import unquote
 from pydantic_core import from_json, to_json
 
 from byokd.sandbox.styles.shapes import objects, text_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Tool, Turn, signature
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Tool, Turn, signature
 
 STREAM_TYPE: Final = "application/vnd.amazon.eventstream"
 KEEP_ALIVE: Final = b""
@@ -28,7 +27,7 @@ _PADDING: Final = "abcdefghijklmnop"
 
 
 def _frame(headers: dict[str, str], payload: bytes) -> bytes:
-    """Return one frame: lengths, checksum of the lengths, headers, payload, checksum of it all."""
+    """Return a frame: lengths, their checksum, headers, payload, checksum of everything."""
     head = b"".join(
         pack(">B", len(name)) + name.encode() + pack(">BH", _STRING, len(value)) + value.encode()
         for name, value in headers.items()
@@ -39,7 +38,7 @@ def _frame(headers: dict[str, str], payload: bytes) -> bytes:
 
 
 def _event(kind: str, /, **payload: Any) -> bytes:
-    """Return one event; `p` is padding that hides how long the words are."""
+    """Return one event; `p` is padding that hides the length of the text."""
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     return _frame(headers, to_json(payload | {"p": _PADDING[: len(payload) + 3]}))
 
@@ -53,19 +52,19 @@ def _spoiled() -> bytes:
 GARBAGE: Final = (_spoiled(), b'{"output": {"message": }}')
 
 
-def read(body: JsonObject, path: str) -> Ask | None:
-    """Return what is asked, or None where it is no question; the path names the model."""
-    found = _METHOD.search(path)
+def read(body: JsonObject, path: str) -> ChatRequest | None:
+    """Return the chat request, whose model is in the path, or None if it is invalid."""
+    match = _METHOD.search(path)
     messages = objects(body.get("messages"))
-    if found is None or not messages:
+    if match is None or not messages:
         return None
     contents = [objects(m.get("content")) for m in messages if m.get("role") == "user"]
     results = [block["toolResult"] for blocks in contents for block in blocks if _answers(block)]
     texts = [text for blocks in contents if (text := text_of(blocks))]
     more = body.get("additionalModelRequestFields") or {}
     thinks = (more.get("thinking") or more.get("reasoningConfig") or {}).get("type")
-    return Ask(
-        model=unquote(found[1]),
+    return ChatRequest(
+        model=unquote(match[1]),
         text=texts[-1] if texts else "",
         chars=sum(len(text_of(message.get("content"))) for message in messages),
         messages=len(messages),
@@ -73,33 +72,33 @@ def read(body: JsonObject, path: str) -> Ask | None:
         results=tuple(_result(result) for result in results),
         answered=any(_answers(block) for block in objects(messages[-1].get("content"))),
         thinks=thinks in {"enabled", "adaptive"},
-        streams=bool(found[2]),
+        streams=bool(match[2]),
     )
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the frames of a streamed answer; what it used comes after its end."""
+    """Yield the frames of a streamed answer; usage comes after the end."""
     yield _event("messageStart", role="assistant")
-    for index, block in enumerate(turn.script.blocks):
+    for index, block in enumerate(turn.answer.blocks):
         if block.call is not None:
             tool = {"toolUseId": turn.traits.id_of(block.call), "name": block.call.name}
             yield _event("contentBlockStart", contentBlockIndex=index, start={"toolUse": tool})
         for delta in _deltas(turn, block):
             yield _event("contentBlockDelta", contentBlockIndex=index, delta=delta)
-        if turn.script.finish is None:
+        if turn.answer.finish is None:
             return
         yield _event("contentBlockStop", contentBlockIndex=index)
-    yield _event("messageStop", stopReason=_FINISH[turn.script.finish or "stop"])
+    yield _event("messageStop", stopReason=_FINISH[turn.answer.finish or "stop"])
     yield _event("metadata", usage=_usage(turn), metrics={"latencyMs": 1})
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    content = [_block(turn, block) for block in turn.script.blocks]
+    content = [_block(turn, block) for block in turn.answer.blocks]
     return to_json(
         {
             "output": {"message": {"role": "assistant", "content": content}},
-            "stopReason": _FINISH[turn.script.finish or "stop"],
+            "stopReason": _FINISH[turn.answer.finish or "stop"],
             "usage": _usage(turn),
             "metrics": {"latencyMs": 1},
         }
@@ -107,7 +106,7 @@ def whole(turn: Turn) -> bytes:
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream: a frame of its own kind."""
+    """Return an error inside a stream: a frame of its own kind."""
     headers = {
         ":exception-type": "modelStreamErrorException",
         ":content-type": "application/json",
@@ -120,16 +119,16 @@ def stream_error(error: bytes) -> bytes:
 def _deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
     if block.kind == "text":
         yield from ({"text": piece} for piece in block.pieces)
-    elif block.kind == "thought":
+    elif block.kind == "reasoning":
         yield from ({"reasoningContent": {"text": piece}} for piece in block.pieces)
-        yield {"reasoningContent": {"signature": signature(turn.ask.model, block.text)}}
+        yield {"reasoningContent": {"signature": signature(turn.request.model, block.text)}}
     else:
         yield from ({"toolUse": {"input": piece}} for piece in block.pieces)
 
 
 def _block(turn: Turn, block: Block) -> JsonObject:
-    if block.kind == "thought":
-        signed = signature(turn.ask.model, block.text)
+    if block.kind == "reasoning":
+        signed = signature(turn.request.model, block.text)
         return {"reasoningContent": {"reasoningText": {"text": block.text, "signature": signed}}}
     if block.call is not None:
         call = block.call

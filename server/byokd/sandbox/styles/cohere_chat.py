@@ -1,7 +1,6 @@
-"""Cohere's v2 chat, as its provider answers.
+"""Cohere's v2 chat API.
 
-Knows the wire format from the provider's side. Must not know our encoder. From Cohere's reference
-and the recordings, checked 2026-11.
+Written from Cohere's reference and the recordings, checked 2026-11.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from byokd.sandbox.styles.shapes import COMMENT, EVENTS, named, objects, text_of, tool_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Turn
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Turn
 
 STREAM_TYPE: Final = EVENTS
 KEEP_ALIVE: Final = COMMENT
@@ -22,12 +21,12 @@ _FINISH: Final = {"stop": "COMPLETE", "length": "MAX_TOKENS", "calls": "TOOL_CAL
 _DONE: Final = b"data: [DONE]\n\n"
 
 
-def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body says it all
-    """Return what is asked, or None where it is no question."""
+def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
+    """Return the chat request, or None if it is invalid."""
     match body:
-        case {"model": str(model), "messages": [*said]} if said:
-            messages = objects(said)
-            if len(messages) < len(said):
+        case {"model": str(model), "messages": [*items]} if items:
+            messages = objects(items)
+            if len(messages) < len(items):
                 return None
         case _:
             return None
@@ -35,7 +34,7 @@ def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body 
     functions = [tool.get("function") or {} for tool in objects(body.get("tools"))]
     may_call = body.get("tool_choice") != "NONE"
     form = body.get("response_format") or {}
-    return Ask(
+    return ChatRequest(
         model=model,
         text=users[-1] if users else "",
         chars=sum(len(text_of(message.get("content"))) for message in messages),
@@ -50,11 +49,11 @@ def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body 
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the events of a streamed answer; of calls, what is said before them is the plan."""
+    """Yield the events of a streamed answer; text before tool calls is the tool plan."""
     empty = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     yield _event("message-start", id="sandbox", delta={"message": empty})
     content = calls = 0
-    for block in turn.script.blocks:
+    for block in turn.answer.blocks:
         if block.call is not None:
             yield from _called(turn, block, calls)
             calls += 1
@@ -64,36 +63,36 @@ def stream(turn: Turn) -> Iterator[bytes]:
         else:
             yield from _spoken(turn, block, content)
             content += 1
-    if turn.script.finish is None:
+    if turn.answer.finish is None:
         return
     for index, source in enumerate(_citations(turn)):
         yield _event("citation-start", index=index, delta={"message": {"citations": source}})
         yield _event("citation-end", index=index)
-    end = {"finish_reason": _FINISH[turn.script.finish], "usage": _usage(turn)}
+    end = {"finish_reason": _FINISH[turn.answer.finish], "usage": _usage(turn)}
     yield _event("message-end", id="sandbox", delta=end)
     yield _DONE
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    said = [block for block in turn.script.blocks if block.call is None]
-    content = [_content(block, block.text) for block in said if not _is_plan(turn, block)]
+    blocks = [block for block in turn.answer.blocks if block.call is None]
+    content = [_content(block, block.text) for block in blocks if not _is_plan(turn, block)]
     message: JsonObject = {"role": "assistant", "content": content}
-    if plan := "".join(block.text for block in said if _is_plan(turn, block)):
+    if plan := "".join(block.text for block in blocks if _is_plan(turn, block)):
         message["tool_plan"] = plan
-    if turn.script.calls:
-        message["tool_calls"] = [_call(turn, block) for block in turn.script.blocks if block.call]
+    if turn.answer.calls:
+        message["tool_calls"] = [_call(turn, block) for block in turn.answer.blocks if block.call]
     if cited := _citations(turn):
         message["citations"] = cited
-    finish = _FINISH[turn.script.finish or "stop"]
+    finish = _FINISH[turn.answer.finish or "stop"]
     answer = {"id": "sandbox", "message": message, "finish_reason": finish, "usage": _usage(turn)}
     return to_json(answer)
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream: an end that says what went wrong."""
-    told = error.decode()
-    return _event("message-end", id="sandbox", delta={"finish_reason": "ERROR", "error": told})
+    """Return an error inside a stream: an end event with the error."""
+    message = error.decode()
+    return _event("message-end", id="sandbox", delta={"finish_reason": "ERROR", "error": message})
 
 
 def _event(kind: str, **fields: Any) -> bytes:
@@ -102,11 +101,11 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 def _spoken(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
     yield _event("content-start", index=index, delta={"message": {"content": _content(block, "")}})
-    name = "thinking" if block.kind == "thought" else "text"
+    name = "thinking" if block.kind == "reasoning" else "text"
     for piece in block.pieces:
         delta = {"message": {"content": {name: piece}}}
         yield _event("content-delta", index=index, delta=delta)
-    if turn.script.finish is not None:
+    if turn.answer.finish is not None:
         yield _event("content-end", index=index)
 
 
@@ -121,11 +120,11 @@ def _called(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
 
 
 def _is_plan(turn: Turn, block: Block) -> bool:
-    return block.kind == "text" and bool(turn.script.calls)
+    return block.kind == "text" and bool(turn.answer.calls)
 
 
 def _content(block: Block, text: str) -> JsonObject:
-    kind = "thinking" if block.kind == "thought" else "text"
+    kind = "thinking" if block.kind == "reasoning" else "text"
     return {"type": kind, kind: text}
 
 
@@ -139,10 +138,11 @@ def _call(turn: Turn, block: Block) -> JsonObject:
 def _citations(turn: Turn) -> list[JsonObject]:
     return [
         {
-            "start": 0, "end": 8, "text": turn.script.said("text")[:8], "type": "TEXT_CONTENT",
+            "start": 0, "end": 8, "type": "TEXT_CONTENT",
+            "text": turn.answer.text_of_kind("text")[:8],
             "sources": [{"type": "document", "id": f"doc:{n}", "document": dict(source)}],
         }
-        for n, source in enumerate(turn.script.sources)
+        for n, source in enumerate(turn.answer.sources)
     ]  # fmt: skip
 
 

@@ -1,7 +1,6 @@
-"""Gemini's generateContent, as its provider answers: events, one array in pieces, or one object.
+"""Gemini's generateContent: events, one JSON array in pieces, or one object.
 
-Knows the wire format from the provider's side. Must not know our encoder. From Google's reference
-and the recordings, checked 2026-11.
+Written from Google's reference and the recordings, checked 2026-11.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from urllib.parse import unquote
 from pydantic_core import to_json
 
 from byokd.sandbox.styles.shapes import COMMENT, EVENTS, data, objects, tool_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Tool, Turn, signature
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Tool, Turn, signature
 
 STREAM_TYPE: Final = EVENTS
 KEEP_ALIVE: Final = COMMENT
@@ -24,22 +23,22 @@ _FINISH: Final = {"stop": "STOP", "length": "MAX_TOKENS", "calls": "STOP"}
 _METHOD: Final = re.compile(r"/(?:models|tunedModels)/([^/:?]+):(stream)?[gG]enerateContent")
 
 _SCHEMAS: Final = ("parametersJsonSchema", "parameters_json_schema")
-"""Protocol buffers read both spellings of a name, and Google's own client sends the second."""
+"""Both spellings are accepted, and Google's own client sends the second."""
 
 
-def read(body: JsonObject, path: str) -> Ask | None:
-    """Return what is asked, or None where it is no question; the path names the model."""
-    found = _METHOD.search(path)
+def read(body: JsonObject, path: str) -> ChatRequest | None:
+    """Return the chat request, whose model is in the path, or None if it is invalid."""
+    match = _METHOD.search(path)
     contents = objects(body.get("contents"))
-    if found is None or not contents:
+    if match is None or not contents:
         return None
     config = body.get("generationConfig") or {}
     mode = ((body.get("toolConfig") or {}).get("functionCallingConfig") or {}).get("mode")
     users = [objects(c.get("parts")) for c in contents if c.get("role", "user") == "user"]
     texts = [text for parts in users if (text := _text(parts))]
     answers = [p["functionResponse"] for parts in users for p in parts if "functionResponse" in p]
-    return Ask(
-        model=unquote(found[1]),
+    return ChatRequest(
+        model=unquote(match[1]),
         text=texts[-1] if texts else "",
         chars=sum(len(_text(objects(content.get("parts")))) for content in contents),
         messages=len(contents),
@@ -48,14 +47,14 @@ def read(body: JsonObject, path: str) -> Ask | None:
         answered=any("functionResponse" in part for part in objects(contents[-1].get("parts"))),
         schema=config.get("responseJsonSchema") or config.get("responseSchema"),
         thinks=bool((config.get("thinkingConfig") or {}).get("includeThoughts")),
-        streams=bool(found[2]),
+        streams=bool(match[2]),
         framed="alt=sse" in path,
     )
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
     """Yield the events of a streamed answer, or the pieces of one array; there is no `[DONE]`."""
-    if turn.ask.framed:
+    if turn.request.framed:
         yield from (data(chunk) for chunk in _chunks(turn))
     else:
         yield from _array(turn)
@@ -66,41 +65,43 @@ def _array(turn: Turn) -> Iterator[bytes]:
     for chunk in _chunks(turn):
         yield opening + to_json(chunk)
         opening = b",\r\n"
-    if turn.script.finish is not None:
+    if turn.answer.finish is not None:
         yield b"]"
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    parts = [part for block in turn.script.blocks for part in _parts(turn, block, (block.text,))]
+    parts = [part for block in turn.answer.blocks for part in _parts(turn, block, (block.text,))]
     return to_json(_response(turn, _signed(turn, parts), last=True))
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream."""
+    """Return an error inside a stream."""
     return b"data: " + error.replace(b"\n", b" ") + b"\n\n"
 
 
 def _chunks(turn: Turn) -> Iterator[JsonObject]:
     signed = False
-    for block in turn.script.blocks:
+    for block in turn.answer.blocks:
         for part in _parts(turn, block, block.pieces):
             if "functionCall" in part and not signed:
                 signed = True
-                part["thoughtSignature"] = signature(turn.ask.model, part["functionCall"]["name"])
+                part["thoughtSignature"] = signature(
+                    turn.request.model, part["functionCall"]["name"]
+                )
             yield _response(turn, [part], last=False)
-    if turn.script.finish is not None:
+    if turn.answer.finish is not None:
         # Where nothing is called, the signature stands on an empty last part (recorded 2025-11).
-        end = [] if signed else [{"text": "", "thoughtSignature": signature(turn.ask.model)}]
+        end = [] if signed else [{"text": "", "thoughtSignature": signature(turn.request.model)}]
         yield _response(turn, end, last=True)
 
 
 def _signed(turn: Turn, parts: list[JsonObject]) -> list[JsonObject]:
-    """Sign the first call, or the last text: of parallel calls only the first is signed."""
+    """Sign the first call, or the last text if there is no call."""
     first = next((part for part in parts if "functionCall" in part), None)
     name = () if first is None else (first["functionCall"]["name"],)
     signed = parts[-1] if first is None else first
-    signed["thoughtSignature"] = signature(turn.ask.model, *name)
+    signed["thoughtSignature"] = signature(turn.request.model, *name)
     return parts
 
 
@@ -110,20 +111,20 @@ def _parts(turn: Turn, block: Block, pieces: tuple[str, ...]) -> Iterator[JsonOb
         named: JsonObject = {"name": call.name, "args": call.arguments}
         yield {"functionCall": named | {"id": turn.traits.id_of(call)}}
     else:
-        thought = {"thought": True} if block.kind == "thought" else {}
-        yield from ({"text": piece, **thought} for piece in pieces)
+        flag = {"thought": True} if block.kind == "reasoning" else {}
+        yield from ({"text": piece, **flag} for piece in pieces)
 
 
 def _response(turn: Turn, parts: list[JsonObject], *, last: bool) -> JsonObject:
     candidate: JsonObject = {"content": {"parts": parts, "role": "model"}, "index": 0}
     if last:
-        candidate["finishReason"] = _FINISH[turn.script.finish or "stop"]
-        if turn.script.sources:
-            webs = [{"web": {"uri": s["url"], "title": s["title"]}} for s in turn.script.sources]
+        candidate["finishReason"] = _FINISH[turn.answer.finish or "stop"]
+        if turn.answer.sources:
+            webs = [{"web": {"uri": s["url"], "title": s["title"]}} for s in turn.answer.sources]
             candidate["groundingMetadata"] = {"groundingChunks": webs}
     return {
         "candidates": [candidate], "usageMetadata": _usage(turn),
-        "modelVersion": turn.ask.model, "responseId": "sandbox",
+        "modelVersion": turn.request.model, "responseId": "sandbox",
     }  # fmt: skip
 
 
@@ -132,8 +133,8 @@ def _usage(turn: Turn) -> JsonObject:
     return {
         "promptTokenCount": used.prompt,
         "cachedContentTokenCount": used.cached,
-        "candidatesTokenCount": used.completion - used.thought,
-        "thoughtsTokenCount": used.thought,
+        "candidatesTokenCount": used.completion - used.reasoning,
+        "thoughtsTokenCount": used.reasoning,
         "totalTokenCount": used.prompt + used.completion,
     }
 
@@ -141,8 +142,8 @@ def _usage(turn: Turn) -> JsonObject:
 def _tools(body: JsonObject) -> Iterator[Tool]:
     for group in objects(body.get("tools")):
         for declared in objects(group.get("functionDeclarations")):
-            given = next((name for name in _SCHEMAS if name in declared), "parameters")
-            yield tool_of(declared, given)
+            schema_field = next((name for name in _SCHEMAS if name in declared), "parameters")
+            yield tool_of(declared, schema_field)
 
 
 def _text(parts: list[JsonObject]) -> str:
@@ -150,5 +151,5 @@ def _text(parts: list[JsonObject]) -> str:
 
 
 def _result(response: JsonObject) -> str:
-    said: Any = response.get("output", response.get("error"))
-    return said if isinstance(said, str) else to_json(response).decode()
+    output: Any = response.get("output", response.get("error"))
+    return output if isinstance(output, str) else to_json(response).decode()

@@ -1,7 +1,6 @@
-"""Ollama's own chat, as its server answers: a line of JSON for each piece.
+"""Ollama's own chat API: a line of JSON for each piece.
 
-Knows the wire format from the provider's side. Must not know our encoder. From the server's
-documentation and the recordings, checked 2026-11.
+Written from the server's documentation and the recordings, checked 2026-11.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from byokd.sandbox.styles.shapes import objects, text_of, tool_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Turn
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Turn
 
 STREAM_TYPE: Final = "application/x-ndjson"
 KEEP_ALIVE: Final = b"\n"
@@ -22,19 +21,19 @@ GARBAGE: Final = (b'{"message": }\n', b'{"message": }')
 _FINISH: Final = {"stop": "stop", "length": "length", "calls": "stop"}
 
 
-def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body says it all
-    """Return what is asked, or None where it is no question; it streams unless told not to."""
+def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
+    """Return the chat request, or None if it is invalid; streaming is the default."""
     match body:
-        case {"model": str(model), "messages": [*said]} if said:
-            messages = objects(said)
-            if len(messages) < len(said):
+        case {"model": str(model), "messages": [*items]} if items:
+            messages = objects(items)
+            if len(messages) < len(items):
                 return None
         case _:
             return None
     users = [text_of(m.get("content")) for m in messages if m.get("role") == "user"]
     functions = [tool.get("function") or {} for tool in objects(body.get("tools"))]
     form = body.get("format")
-    return Ask(
+    return ChatRequest(
         model=model,
         text=users[-1] if users else "",
         chars=sum(len(text_of(message.get("content"))) for message in messages),
@@ -49,28 +48,28 @@ def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body 
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the lines of a streamed answer; a call comes whole."""
-    for block in turn.script.blocks:
+    """Yield the lines of a streamed answer; a tool call comes in one piece."""
+    for block in turn.answer.blocks:
         for message in _messages(turn, block):
             yield _line(turn, {"role": "assistant", "content": "", **message})
-    if turn.script.finish is not None:
+    if turn.answer.finish is not None:
         yield to_json(_answer(turn, {"role": "assistant", "content": ""})) + b"\n"
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    script = turn.script
-    message: JsonObject = {"role": "assistant", "content": script.said("text")}
-    if thought := script.said("thought"):
-        message["thinking"] = thought
-    if script.calls:
-        blocks = [block for block in script.blocks if block.call is not None]
+    answer = turn.answer
+    message: JsonObject = {"role": "assistant", "content": answer.text_of_kind("text")}
+    if reasoning := answer.text_of_kind("reasoning"):
+        message["thinking"] = reasoning
+    if answer.calls:
+        blocks = [block for block in answer.blocks if block.call is not None]
         message["tool_calls"] = [_call(turn, block) for block in blocks]
     return to_json(_answer(turn, message))
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream: a line of its own."""
+    """Return an error inside a stream: a separate line."""
     return error + b"\n"
 
 
@@ -78,13 +77,13 @@ def _messages(turn: Turn, block: Block) -> Iterator[JsonObject]:
     if block.call is not None:
         yield {"tool_calls": [_call(turn, block)]}
     else:
-        name = "thinking" if block.kind == "thought" else "content"
+        name = "thinking" if block.kind == "reasoning" else "content"
         yield from ({name: piece} for piece in block.pieces)
 
 
 def _line(turn: Turn, message: JsonObject, **more: Any) -> bytes:
     at = datetime.fromtimestamp(turn.now_s, UTC).isoformat()
-    head = {"model": turn.ask.model, "created_at": at, "message": message, "done": False}
+    head = {"model": turn.request.model, "created_at": at, "message": message, "done": False}
     return to_json(head | more) + b"\n"
 
 
@@ -92,8 +91,8 @@ def _answer(turn: Turn, message: JsonObject) -> JsonObject:
     used = turn.usage
     at = datetime.fromtimestamp(turn.now_s, UTC).isoformat()
     return {
-        "model": turn.ask.model, "created_at": at, "message": message, "done": True,
-        "done_reason": _FINISH[turn.script.finish or "stop"], "total_duration": 1000,
+        "model": turn.request.model, "created_at": at, "message": message, "done": True,
+        "done_reason": _FINISH[turn.answer.finish or "stop"], "total_duration": 1000,
         "prompt_eval_count": used.prompt, "eval_count": used.completion,
     }  # fmt: skip
 
@@ -101,6 +100,6 @@ def _answer(turn: Turn, message: JsonObject) -> JsonObject:
 def _call(turn: Turn, block: Block) -> JsonObject:
     call = block.call
     assert call is not None  # noqa: S101  # asked only of blocks that have one
-    index = turn.script.calls.index(call)
+    index = turn.answer.calls.index(call)
     function = {"index": index, "name": call.name, "arguments": call.arguments}
     return {"id": turn.traits.id_of(call), "function": function}

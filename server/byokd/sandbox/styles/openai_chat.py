@@ -1,4 +1,4 @@
-"""Chat completions, as OpenAI and everybody who copied it answer.
+"""OpenAI's chat completions, and the variants of compatible providers.
 
 Knows the wire format from the provider's side, and the spellings that providers differ in. Must not
 know which provider has which. From OpenAI's reference and the recordings, checked 2026-11.
@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from byokd.sandbox.styles.shapes import COMMENT, EVENTS, data, objects, text_of, tool_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Turn, signature
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Turn, signature
 
 STREAM_TYPE: Final = EVENTS
 KEEP_ALIVE: Final = COMMENT
@@ -23,19 +23,19 @@ _FINISH: Final = {"stop": "stop", "length": "length", "calls": "tool_calls"}
 _DONE: Final = b"data: [DONE]\n\n"
 
 
-def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body says it all
-    """Return what is asked, or None where it is no question."""
+def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
+    """Return the chat request, or None if it is invalid."""
     match body:
-        case {"model": str(model), "messages": [*said]} if said:
-            messages = objects(said)
-            if len(messages) < len(said):
+        case {"model": str(model), "messages": [*items]} if items:
+            messages = objects(items)
+            if len(messages) < len(items):
                 return None
         case _:
             return None
     users = [text_of(m.get("content")) for m in messages if m.get("role") == "user"]
     functions = [tool.get("function") or {} for tool in objects(body.get("tools"))]
     may_call = body.get("tool_choice") != "none"
-    return Ask(
+    return ChatRequest(
         model=model,
         text=users[-1] if users else "",
         chars=sum(len(text_of(message.get("content"))) for message in messages),
@@ -51,7 +51,7 @@ def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body 
 
 
 def _thinks(body: JsonObject) -> bool:
-    """Tell whether thinking was not turned off, in whichever way."""
+    """Return whether reasoning was not turned off in any of the known forms."""
     off = (
         (body.get("thinking") or {}).get("type") == "disabled",
         body.get("enable_thinking") is False,
@@ -65,7 +65,7 @@ def stream(turn: Turn) -> Iterator[bytes]:
     """Yield the events of a streamed answer, `[DONE]` included."""
     head = {
         "id": "chatcmpl-sandbox", "object": "chat.completion.chunk", "created": turn.now_s,
-        "model": turn.ask.model, "system_fingerprint": "fp_sandbox",
+        "model": turn.request.model, "system_fingerprint": "fp_sandbox",
     }  # fmt: skip
     chunk = {"index": 0, "logprobs": None, "finish_reason": None}
     usage = {"usage": _usage(turn)}
@@ -78,56 +78,56 @@ def stream(turn: Turn) -> Iterator[bytes]:
     yield event([chunk | {"delta": {"role": "assistant", "content": ""}}])
     for delta in _deltas(turn):
         yield event([chunk | {"delta": delta}])
-    if turn.script.finish is None:
+    if turn.answer.finish is None:
         return
-    last = chunk | {"delta": {}, "finish_reason": _FINISH[turn.script.finish]}
+    last = chunk | {"delta": {}, "finish_reason": _FINISH[turn.answer.finish]}
     yield event([last], _beside(turn) | (usage if place == "finish" else {}))
     if place == "after":
         yield event([chunk | {"delta": {"role": "assistant", "content": ""}}], usage)
-    elif place == "asked" and turn.ask.counts:
+    elif place == "asked" and turn.request.counts:
         yield event([], usage)
     yield _DONE
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    script = turn.script
-    message: JsonObject = {"role": "assistant", "content": script.said("text") or None}
-    if thought := script.said("thought"):
-        message |= _thought_of(turn, thought)
-    if script.calls:
-        message["tool_calls"] = [_call(turn, block) for block in script.blocks if block.call]
-    if script.sources:
+    answer = turn.answer
+    message: JsonObject = {"role": "assistant", "content": answer.text_of_kind("text") or None}
+    if reasoning := answer.text_of_kind("reasoning"):
+        message |= _reasoning_fields(turn, reasoning)
+    if answer.calls:
+        message["tool_calls"] = [_call(turn, block) for block in answer.blocks if block.call]
+    if answer.sources:
         message["annotations"] = _annotations(turn)
-    finish = _FINISH[script.finish or "stop"]
+    finish = _FINISH[answer.finish or "stop"]
     return to_json(
         {
             "id": "chatcmpl-sandbox", "object": "chat.completion", "created": turn.now_s,
-            "model": turn.ask.model, "usage": _usage(turn),
+            "model": turn.request.model, "usage": _usage(turn),
             "choices": [{"index": 0, "message": message, "finish_reason": finish}],
         } | _beside(turn)
     )  # fmt: skip
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream."""
+    """Return an error inside a stream."""
     return b"data: " + error + b"\n\n"
 
 
-# --- what is said --------------------------------------------------------------------------------
+# --- content -----------------------------------------------------------------------------------
 
 
 def _deltas(turn: Turn) -> Iterator[JsonObject]:
     index = 0
-    for block in turn.script.blocks:
+    for block in turn.answer.blocks:
         if block.kind == "text":
             yield from ({"content": piece} for piece in block.pieces)
-        elif block.kind == "thought":
-            yield from _thought_deltas(turn, block)
+        elif block.kind == "reasoning":
+            yield from _reasoning_deltas(turn, block)
         else:
             yield from _call_deltas(turn, block, index)
             index += 1
-    if turn.script.sources:
+    if turn.answer.sources:
         yield {"annotations": _annotations(turn)}
 
 
@@ -151,12 +151,12 @@ def _call(turn: Turn, block: Block) -> JsonObject:
     return {"id": turn.traits.id_of(call), **kind, "function": function}
 
 
-def _thought_deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
+def _reasoning_deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
     form = turn.traits.reasoning
     if form == "reasoning_details":
         for piece in block.pieces:
             yield {"reasoning": piece, "reasoning_details": [_detail(text=piece)]}
-        signed = signature(turn.ask.model, block.text)
+        signed = signature(turn.request.model, block.text)
         yield {"reasoning_details": [_detail(signature=signed)]}
     elif form == "thinking_parts":
         for piece in block.pieces:
@@ -167,20 +167,20 @@ def _thought_deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
         yield from ({form: piece} for piece in block.pieces)
 
 
-def _thought_of(turn: Turn, thought: str) -> JsonObject:
-    """Return the fields of a whole message that hold a thought."""
-    form, text = turn.traits.reasoning, turn.script.said("text")
+def _reasoning_fields(turn: Turn, reasoning: str) -> JsonObject:
+    """Return the fields of a whole message that hold reasoning."""
+    form, text = turn.traits.reasoning, turn.answer.text_of_kind("text")
     if form == "none":
         return {}
     if form == "reasoning_details":
-        signed = signature(turn.ask.model, thought)
-        return {"reasoning": thought, form: [_detail(text=thought, signature=signed)]}
+        signed = signature(turn.request.model, reasoning)
+        return {"reasoning": reasoning, form: [_detail(text=reasoning, signature=signed)]}
     if form == "thinking_parts":
-        said = [{"type": "text", "text": text}] if text else []
-        return {"content": [_thinking(thought), *said]}
+        text_parts = [{"type": "text", "text": text}] if text else []
+        return {"content": [_thinking(reasoning), *text_parts]}
     if form == "think_tags":
-        return {"content": f"<think>{thought}</think>{text}"}
-    return {form: thought}
+        return {"content": f"<think>{reasoning}</think>{text}"}
+    return {form: reasoning}
 
 
 def _detail(**words: str) -> JsonObject:
@@ -194,24 +194,24 @@ def _thinking(text: str) -> JsonObject:
 def _annotations(turn: Turn) -> list[JsonObject]:
     return [
         {"type": "url_citation", "url_citation": source | {"start_index": 0, "end_index": 8}}
-        for source in turn.script.sources
+        for source in turn.answer.sources
     ]
 
 
 def _beside(turn: Turn) -> JsonObject:
-    """Return what some providers put beside `choices`."""
-    urls = [source["url"] for source in turn.script.sources]
+    """Return the extra fields beside `choices`."""
+    urls = [source["url"] for source in turn.answer.sources]
     return dict(turn.traits.extra) | ({"citations": urls} if urls else {})
 
 
 def _usage(turn: Turn) -> JsonObject:
     used = turn.usage
-    said = used.completion - (used.thought if turn.traits.thought_apart else 0)
+    completion = used.completion - (used.reasoning if turn.traits.reasoning_apart else 0)
     counts: dict[str, Any] = {
         "prompt_tokens": used.prompt,
-        "completion_tokens": said,
+        "completion_tokens": completion,
         "total_tokens": used.prompt + used.completion,
         "prompt_tokens_details": {"cached_tokens": used.cached},
-        "completion_tokens_details": {"reasoning_tokens": used.thought},
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning},
     }
     return counts | turn.traits.extra_usage

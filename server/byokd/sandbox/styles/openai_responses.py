@@ -1,8 +1,6 @@
-"""The Responses API, as OpenAI and xAI answer.
+"""The Responses API of OpenAI and xAI.
 
-Knows the wire format from the provider's side. Must not know our encoder. From OpenAI's reference
-and the recordings, checked 2026-11. What was thought comes encrypted, and as a summary where one is
-asked for.
+Written from OpenAI's reference and the recordings, checked 2026-11. Reasoning comes encrypted, and as a summary.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from byokd.sandbox.styles.shapes import COMMENT, EVENTS, named, objects, text_of, tool_of
-from byokd.sandbox.turn import Ask, Block, JsonObject, Turn, signature
+from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Turn, signature
 
 STREAM_TYPE: Final = EVENTS
 KEEP_ALIVE: Final = COMMENT
@@ -24,24 +22,28 @@ GARBAGE: Final = (b'event: response.output_text.delta\ndata: {"type": }\n\n', b'
 _RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
-def read(body: JsonObject, path: str) -> Ask | None:  # noqa: ARG001 - the body says it all
-    """Return what is asked, or None where it is no question."""
-    given = body.get("input")
-    said = [{"role": "user", "content": given}] if isinstance(given, str) else objects(given)
+def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
+    """Return the chat request, or None if it is invalid."""
+    text_or_items = body.get("input")
+    items = (
+        [{"role": "user", "content": text_or_items}]
+        if isinstance(text_or_items, str)
+        else objects(text_or_items)
+    )
     model = body.get("model")
-    if not isinstance(model, str) or not said:
+    if not isinstance(model, str) or not items:
         return None
-    users = [text_of(item.get("content")) for item in said if item.get("role") == "user"]
+    users = [text_of(item.get("content")) for item in items if item.get("role") == "user"]
     may_call = body.get("tool_choice") != "none"
     form = (body.get("text") or {}).get("format") or {}
-    return Ask(
+    return ChatRequest(
         model=model,
         text=users[-1] if users else "",
-        chars=sum(len(text_of(item.get("content"))) for item in said),
-        messages=len(said),
+        chars=sum(len(text_of(item.get("content"))) for item in items),
+        messages=len(items),
         tools=tuple(tool_of(t, "parameters") for t in objects(body.get("tools")) if may_call),
-        results=tuple(text_of(i.get("output")) for i in said if i.get("type") in _RESULTS),
-        answered=said[-1].get("type") in _RESULTS,
+        results=tuple(text_of(i.get("output")) for i in items if i.get("type") in _RESULTS),
+        answered=items[-1].get("type") in _RESULTS,
         schema=form.get("schema"),
         thinks=(body.get("reasoning") or {}).get("effort") != "none",
         streams=bool(body.get("stream")),
@@ -58,29 +60,29 @@ def stream(turn: Turn) -> Iterator[bytes]:
     begun = _response(turn, "in_progress", [])
     yield event("response.created", response=begun)
     yield event("response.in_progress", response=begun)
-    for index, block in enumerate(turn.script.blocks):
+    for index, block in enumerate(turn.answer.blocks):
         item = _item(turn, block, index)
         opened = {name: value for name, value in item.items() if name != "encrypted_content"}
         place = {"output_index": index, "item_id": item["id"]}
         empty = opened | _EMPTY[block.kind] | {"status": "in_progress"}
         yield event("response.output_item.added", output_index=index, item=empty)
-        for kind, fields in _inside(turn, block, whole_block=turn.script.finish is not None):
+        for kind, fields in _inside(turn, block, whole_block=turn.answer.finish is not None):
             yield event(kind, **place, **fields)
-        if turn.script.finish is None:
+        if turn.answer.finish is None:
             return
         yield event("response.output_item.done", output_index=index, item=item)
-    status = "incomplete" if turn.script.finish == "length" else "completed"
+    status = "incomplete" if turn.answer.finish == "length" else "completed"
     yield event(f"response.{status}", response=_response(turn, status, _output(turn)))
 
 
 def whole(turn: Turn) -> bytes:
     """Return the answer as one JSON object."""
-    status = "incomplete" if turn.script.finish == "length" else "completed"
+    status = "incomplete" if turn.answer.finish == "length" else "completed"
     return to_json(_response(turn, status, _output(turn)))
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error as it stands inside a stream, in the form that holds the whole body."""
+    """Return an error inside a stream: an event with the whole error body."""
     opening = b'event: error\ndata: {"type":"error",'
     return opening + error.strip().removeprefix(b"{") + b"\n\n"
 
@@ -88,30 +90,30 @@ def stream_error(error: bytes) -> bytes:
 # --- items ---------------------------------------------------------------------------------------
 
 _EMPTY: Final[dict[str, JsonObject]] = {
-    "thought": {"summary": []},
+    "reasoning": {"summary": []},
     "text": {"content": []},
     "call": {"arguments": ""},
 }
 
 
-def thought_id(model: str, text: str) -> str:
-    """Return the id of a thought, which its encrypted form is bound to."""
+def reasoning_id(model: str, text: str) -> str:
+    """Return the id of a reasoning item; its encrypted content is bound to it."""
     return f"rs_{hashlib.sha256((model + text).encode()).hexdigest()[:32]}"
 
 
 def call_id_of_item(call_id: str) -> str:
-    """Return the id of the item that holds a call: another than the one its result names."""
+    """Return the id of the item that holds a call; the result names the call's own id."""
     return f"fc_{call_id}"
 
 
 def _inside(turn: Turn, block: Block, *, whole_block: bool) -> Iterator[tuple[str, JsonObject]]:
-    """Yield the events inside an item: kind, and fields beside its place."""
+    """Yield the events inside an item: kind and fields."""
     if block.kind == "call":
         for piece in block.pieces:
             yield "response.function_call_arguments.delta", {"delta": piece}
         yield "response.function_call_arguments.done", {"arguments": block.text}
         return
-    if block.kind == "thought":
+    if block.kind == "reasoning":
         name, place = "response.reasoning_summary_text", {"summary_index": 0}
         part: JsonObject = {"type": "summary_text"}
         around = "response.reasoning_summary_part"
@@ -133,12 +135,12 @@ def _inside(turn: Turn, block: Block, *, whole_block: bool) -> Iterator[tuple[st
 
 
 def _item(turn: Turn, block: Block, index: int) -> JsonObject:
-    if block.kind == "thought":
-        item_id = thought_id(turn.ask.model, block.text)
+    if block.kind == "reasoning":
+        item_id = reasoning_id(turn.request.model, block.text)
         return {
             "type": "reasoning", "id": item_id,
             "summary": [{"type": "summary_text", "text": block.text}],
-            "encrypted_content": signature(turn.ask.model, item_id),
+            "encrypted_content": signature(turn.request.model, item_id),
         }  # fmt: skip
     if block.call is not None:
         call_id = turn.traits.id_of(block.call)
@@ -154,13 +156,13 @@ def _item(turn: Turn, block: Block, index: int) -> JsonObject:
 
 
 def _output(turn: Turn) -> list[JsonObject]:
-    return [_item(turn, block, index) for index, block in enumerate(turn.script.blocks)]
+    return [_item(turn, block, index) for index, block in enumerate(turn.answer.blocks)]
 
 
 def _annotations(turn: Turn) -> list[JsonObject]:
     return [
         {"type": "url_citation", **source, "start_index": 0, "end_index": 8}
-        for source in turn.script.sources
+        for source in turn.answer.sources
     ]
 
 
@@ -169,13 +171,13 @@ def _response(turn: Turn, status: str, output: list[JsonObject]) -> JsonObject:
     usage = {
         "input_tokens": used.prompt,
         "input_tokens_details": {"cached_tokens": used.cached},
-        "output_tokens": used.completion - (used.thought if turn.traits.thought_apart else 0),
-        "output_tokens_details": {"reasoning_tokens": used.thought},
+        "output_tokens": used.completion - (used.reasoning if turn.traits.reasoning_apart else 0),
+        "output_tokens_details": {"reasoning_tokens": used.reasoning},
         "total_tokens": used.prompt + used.completion,
     }
     reason = {"reason": "max_output_tokens"} if status == "incomplete" else None
     return {
         "id": "resp_sandbox", "object": "response", "created_at": turn.now_s, "status": status,
-        "model": turn.ask.model, "output": output, "incomplete_details": reason, "error": None,
+        "model": turn.request.model, "output": output, "incomplete_details": reason, "error": None,
         "usage": None if status == "in_progress" else usage | turn.traits.extra_usage,
     }  # fmt: skip

@@ -1,7 +1,4 @@
-"""Finds a wire format by its name.
-
-Knows which there are and what each must offer. Must not know a provider.
-"""
+"""The wire formats by name, and the interface of each."""
 
 from __future__ import annotations
 
@@ -17,11 +14,11 @@ from byokd.sandbox.styles import (
     openai_chat,
     openai_responses,
 )
-from byokd.sandbox.turn import Ask, JsonObject, Turn
+from byokd.sandbox.turn import ChatRequest, JsonObject, Turn
 
 
 class Style(Protocol):
-    """What a wire format offers."""
+    """A wire format."""
 
     @property
     def STREAM_TYPE(self) -> str:  # noqa: N802 - a constant of the module
@@ -29,23 +26,23 @@ class Style(Protocol):
 
     @property
     def KEEP_ALIVE(self) -> bytes:  # noqa: N802
-        """What a provider sends while it has nothing to say; empty where the format has nothing."""
+        """The keep-alive message; empty if the format has none."""
 
     @property
     def GARBAGE(self) -> tuple[bytes, bytes]:  # noqa: N802
-        """What cannot be read: in a stream, and as a whole answer."""
+        """Invalid data: in a stream, and as a whole answer."""
 
-    def read(self, body: JsonObject, path: str) -> Ask | None:
-        """Return what is asked, or None where it is no question; the path may name the model."""
+    def read(self, body: JsonObject, path: str) -> ChatRequest | None:
+        """Return the chat request, or None if it is invalid; the path may name the model."""
 
     def stream(self, turn: Turn) -> Iterator[bytes]:
-        """Yield the answer in pieces, without its end where the script has none."""
+        """Yield the streamed answer; without an end if the answer breaks off."""
 
     def whole(self, turn: Turn) -> bytes:
         """Return the answer as one body."""
 
     def stream_error(self, error: bytes) -> bytes:
-        """Return an error as it stands inside a stream."""
+        """Return an error inside a stream."""
 
 
 STYLES: Final[dict[str, Style]] = {
@@ -57,4 +54,4 @@ STYLES: Final[dict[str, Style]] = {
     "cohere_chat": cohere_chat,
     "ollama_chat": ollama_chat,
 }
-"""Name, as records say it, to module."""
+"""The formats by the name that records use."""

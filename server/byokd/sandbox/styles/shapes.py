@@ -1,7 +1,4 @@
-"""Small shapes that several formats share: server-sent events, and text inside messages.
-
-Knows JSON and lines. Must not know any one format.
-"""
+"""Functions that several formats share: server-sent events, and text inside messages."""
 
 from __future__ import annotations
 
@@ -16,27 +13,27 @@ COMMENT: Final = b": still working\n\n"
 
 
 def data(value: object) -> bytes:
-    """Return an event without a name."""
+    """Return a server-sent event without a name."""
     return b"data: " + to_json(value) + b"\n\n"
 
 
 def named(name: str, value: object) -> bytes:
-    """Return an event with a name."""
+    """Return a server-sent event with a name."""
     return b"event: " + name.encode() + b"\n" + data(value)
 
 
 def objects(value: Any) -> list[JsonObject]:
-    """Return the objects of a list, or nothing."""
+    """Return the objects of a list; [] for any other value."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def text_of(content: Any) -> str:
-    """Return the text of a message's content: a string, or parts that hold some."""
+    """Return the text of a message's content, which is a string or a list of parts."""
     if isinstance(content, str):
         return content
     return "".join(str(part.get("text") or "") for part in objects(content))
 
 
 def tool_of(function: JsonObject, schema: str) -> Tool:
-    """Return a tool, its schema in the field of that name."""
+    """Return a tool whose schema is in the field `schema`."""
     return Tool(str(function.get("name")), function.get(schema) or {})

@@ -1,7 +1,4 @@
-"""How a server that runs until it is told to stop is told so.
-
-Knows the signals of this platform. Must not know what is served.
-"""
+"""The signals that end a server."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ import signal
 import sys
 
 
-def told_to_stop() -> asyncio.Event:
-    """Return what is set on SIGINT and SIGTERM; Windows ends a process without asking it."""
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set; on Windows nothing sets it."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     if sys.platform != "win32":
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,6 @@
-"""Where a provider is asked, and in which format.
+"""Maps request paths to providers and dialects.
 
-Knows how a record's addresses become paths under `/as/<provider>`: the provider's whole host stands
-there, its companions' too. Must not know sockets, nor any one provider.
+All hosts of a provider, its companions' too, are under `/as/<provider>`.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ _MODEL: Final = "{model}"
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A path that answers chats; a template in it is one step of the path."""
+    """A path that answers chats; a template matches one segment."""
 
     dialect: str
     path: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A provider on the sandbox.
+class ProviderRoute:
+    """The paths of one provider.
 
     Attributes:
-        behaviour: what it does.
-        auth: how its key comes.
-        keyless: whether it answers without one.
-        chats: where it is asked.
+        behaviour: its errors, lists and rules.
+        auth: how its key is sent.
+        keyless: whether it answers without a key.
+        chats: the paths that answer chats.
     """
 
     behaviour: Behaviour
@@ -49,21 +48,21 @@ class Place:
     chats: tuple[Chat, ...]
 
     def dialect(self, path: str) -> str | None:
-        """Return the format that chats at this path are in, or None where there are none."""
+        """Return the dialect of chats at this path, or None."""
         return next((chat.dialect for chat in self.chats if chat.path.match(path)), None)
 
     def listing(self, method: str, path: str) -> Listing | None:
-        """Return what is answered here beside chats, or None."""
+        """Return the listing that is served at this path, or None."""
         for listing in self.behaviour.listings:
             if listing.method == method and _pattern(listing.path, whole=True).match(path):
                 return listing
         return None
 
 
-def find(path: str) -> tuple[Place, str] | None:
-    """Return the provider that a path is for, and the path at its host; None where there is none.
+def find(path: str) -> tuple[ProviderRoute, str] | None:
+    """Return the provider of a path and the path at its host, or None.
 
-    A path that names no provider is for the generic one.
+    A path outside `/as/` belongs to the generic provider.
     """
     if not path.startswith(_UNDER):
         return _generic(), path
@@ -72,18 +71,18 @@ def find(path: str) -> tuple[Place, str] | None:
 
 
 def base_path(provider: str, fields: Mapping[str, str]) -> str:
-    """Return the path under which a provider's base URL lies, its templates filled.
+    """Return the path of a provider's base URL, with its templates filled.
 
     Raises:
         KeyError: no such provider, or a field is missing.
     """
     base = urlsplit(load()[provider].base_url or "").path
-    filled = re.sub(r"\{(\w+)\}", lambda found: fields[found[1]], base)
+    filled = re.sub(r"\{(\w+)\}", lambda match: fields[match[1]], base)
     return f"{_UNDER}{provider}{filled}".rstrip("/")
 
 
-def listed_paths() -> dict[str, str]:
-    """Return the base path of every provider; what a person fills in stands as a template."""
+def base_paths() -> dict[str, str]:
+    """Return the path of every provider's base URL, with its templates unfilled."""
     return {
         provider: f"{_UNDER}{provider}{urlsplit(record.base_url or '').path}".rstrip("/")
         for provider, record in load().items()
@@ -91,13 +90,13 @@ def listed_paths() -> dict[str, str]:
 
 
 @cache
-def _generic() -> Place:
+def _generic() -> ProviderRoute:
     chats = (Chat("openai_chat", _pattern(f"{_GENERIC_BASE}/chat/completions", whole=True)),)
-    return Place(behaviour(GENERIC), Auth(), keyless=False, chats=chats)
+    return ProviderRoute(behaviour(GENERIC), Auth(), keyless=False, chats=chats)
 
 
 @cache
-def _place(provider: str) -> Place:
+def _place(provider: str) -> ProviderRoute:
     record = load()[provider]
     base = urlsplit(record.base_url or "").path.rstrip("/")
     paths = [(record.dialect, _joined(base, record.chat_path))]
@@ -108,11 +107,11 @@ def _place(provider: str) -> Place:
         Chat(dialect, _pattern(path.partition(_MODEL)[0], whole=_MODEL not in path))
         for dialect, path in paths
     )
-    return Place(own, record.auth, record.keyless, chats)
+    return ProviderRoute(own, record.auth, record.keyless, chats)
 
 
 def _joined(base: str, path: str) -> str:
-    """Return a path under a base; it may begin outside of it, and the version stands once."""
+    """Join two paths; a version that both have is used once."""
     if _VERSION.search(f"{base[-3:]}/"):
         path = _VERSION.sub("", path)
     return normpath(f"{base}/{path.lstrip('/')}")
