@@ -113,8 +113,8 @@ def init(
 def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
     """Check that the vault can be opened.
 
-    With its keyring, its passphrase or its recovery code. Each command has its own daemon, so the vault does not stay open afterwards. Accepting an older
-    store holds for every daemon.
+    With its keyring, its passphrase or its recovery code. Each command has its own daemon, so the
+    vault does not stay open afterwards. Accepting an older store holds for every daemon.
     """
     try:
         info = unlock_with_recovery_code(daemon) if by_code else _unlock(daemon)

@@ -1,7 +1,7 @@
 """OpenAI's chat completions, and the variants of compatible providers.
 
-Knows the wire format from the provider's side, and the spellings that providers differ in. Must not
-know which provider has which. From OpenAI's reference and the recordings, checked 2026-11.
+Written from OpenAI's reference and the recordings, checked 2026-11. Which provider has which variant
+is in `providers/*.toml`.
 """
 
 from __future__ import annotations

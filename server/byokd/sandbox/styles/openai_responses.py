@@ -1,6 +1,7 @@
 """The Responses API of OpenAI and xAI.
 
-Written from OpenAI's reference and the recordings, checked 2026-11. Reasoning comes encrypted, and as a summary.
+Written from OpenAI's reference and the recordings, checked 2026-11.
+Reasoning comes encrypted, and as a summary.
 """
 
 from __future__ import annotations
