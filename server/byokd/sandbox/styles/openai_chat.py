@@ -1,7 +1,7 @@
 """OpenAI's chat completions, and the variants of compatible providers.
 
-Written from OpenAI's reference and the recordings, checked 2026-11. Which provider has which variant
-is in `providers/*.toml`.
+Written from OpenAI's reference and the recordings, checked 2026-11. Which provider has which
+variant is in `providers/*.toml`.
 """
 
 from __future__ import annotations
