@@ -10,7 +10,7 @@ import pickle
 import random
 from collections.abc import Iterable, Iterator
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Reply
 from byokd.protocol.events import Event, ReasoningDelta, TextDelta, ToolCallDelta

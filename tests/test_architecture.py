@@ -40,6 +40,7 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("core.settings", "protocol.lifecycle", "settings switch the features of the contract"),
     ("dialects", "catalog.record", "a dialect reads the quirks of a record"),
     ("dialects", "catalog.quirks", "the quirks of its own format"),
+    ("dialects", "catalog.rules", "the names of conversation rules, which records set"),
     ("dialects.errors", "catalog.errors", "the general rows that classify errors are data"),
     ("dialects.errors", "catalog.surfaces", "a refused chat path leads to another surface"),
     ("provider_api", "catalog.record", "a model list and a probe are described in the record"),

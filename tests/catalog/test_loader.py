@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from byokd.catalog.loader import load, load_text
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.snapshot import snapshot
 from byokd.protocol.errors import InvalidParams
 
@@ -67,7 +68,7 @@ BAD = (
 def test_a_good_record_is_read() -> None:
     record = load_text(GOOD, "mine.toml")
     assert record.id == "mine"
-    assert record.quirks.stream_usage
+    assert record.quirks_as(OpenAIChatQuirks, "m").stream_usage
     assert [field.name for field in record.fields] == ["region", "apiKey"]
 
 
@@ -102,7 +103,7 @@ def test_the_snapshot_is_what_the_records_make() -> None:
 def test_the_start_reads_neither_toml_nor_prices() -> None:
     code = (
         "import sys; from byokd.catalog.loader import load; assert len(load()) > 20;"
-        "late = {'tomllib', 'byokd.catalog.models', 'byokd.catalog.errors'};"
+        "late = {'tomllib', *map('byokd.catalog.'.__add__, ('models', 'errors', 'quirks'))};"
         "print(sorted(late & set(sys.modules)))"
     )
     run = subprocess.run(

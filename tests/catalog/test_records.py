@@ -7,7 +7,6 @@ people and their scripts, and must not change by a slip in one file.
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field as default
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
@@ -17,7 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from byokd.catalog.loader import load
-from byokd.catalog.record import Condition, Models, Probe, Provider, Quirks
+from byokd.catalog.quirks import quirks_type
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
+from byokd.catalog.record import Condition, Models, Probe, Provider
 
 PROVIDERS = load()
 FOLDER = resources.files("byokd.catalog") / "providers"
@@ -68,7 +69,7 @@ TABLE = (
     Row(
         "openai", "managed", RESPONSES, "https://api.openai.com/v1", chat_path="/responses",
         pricing="cached input", notes="GPT",
-        facts={"max_tokens_field": "max_completion_tokens", "effort_field": "reasoning_effort"},
+        facts={"max_tokens_least": 16, "effort_field": "reasoning_effort"},
     ),
     Row(
         "google", "managed", "gemini",
@@ -117,7 +118,7 @@ TABLE = (
     Row(
         "grok", "singleField", RESPONSES, "https://api.x.ai/v1", chat_path="/responses",
         probe="/api-key", pricing="live search", notes="Grok",
-        facts={"reasoning_in_completion": False, "cost_divisor": 10**10},
+        facts={"cost_divisor": 10**10},
     ),
     Row(
         "together", "singleField", CHAT, "https://api.together.xyz/v1", pricing="per token",
@@ -182,7 +183,7 @@ TABLE = (
     Row(
         "cohere", "custom", "cohere_chat", "https://api.cohere.com", chat_path="/v2/chat",
         probe="/v1/check-api-key", pricing="billed unit", notes="Command",
-        facts={"tool_choice_required": "REQUIRED", "tool_choice_named": False},
+        facts={"tool_choice_required": "REQUIRED"},
     ),
 )  # fmt: skip
 
@@ -239,7 +240,7 @@ def test_a_record_keeps_its_promises(row: Row) -> None:
     assert row.pricing in record.pricing
     assert row.notes in " ".join(record.notes)
     for quirk, value in row.facts.items():
-        assert getattr(record.quirks, quirk) == value, quirk
+        assert getattr(record.quirks_for(""), quirk) == value, quirk
 
 
 def test_a_key_may_be_one_of_two_kinds() -> None:
@@ -262,7 +263,6 @@ BY_MODEL: tuple[tuple[str, str, str, object], ...] = (
     ("deepseek", "deepseek-v4-pro", "reasoning_echo_models", "v4"),
     ("grok", "grok-4.20-0309-non-reasoning", "effort_field", "none"),
     ("grok", "grok-4.3", "effort_field", "reasoning_effort"),
-    ("grok", "grok-4.3", "reasoning_in_completion", False),
     ("groq", "openai/gpt-oss-120b", "reasoning_echo", "reasoning"),
     ("groq", "openai/gpt-oss-120b", "response_format", "json_schema"),
     ("groq", "llama-3.3-70b-versatile", "reasoning_echo", "none"),
@@ -345,8 +345,10 @@ def test_quirks_by_model(provider: str, model: str, quirk: str, value: object) -
 
 def test_a_variant_leaves_alone_what_it_does_not_name() -> None:
     record = PROVIDERS["groq"]
-    assert record.quirks_for("openai/gpt-oss-20b").max_tokens_field == "max_completion_tokens"
-    assert record.quirks_for("whatever") == record.quirks
+    quirks = record.quirks_as(OpenAIChatQuirks, "openai/gpt-oss-20b")
+    assert quirks.max_tokens_field == "max_completion_tokens"
+    usual = record.quirks_for("whatever")
+    assert usual == OpenAIChatQuirks.model_validate(record.quirks)
 
 
 # --- every record --------------------------------------------------------------------------------
@@ -486,9 +488,11 @@ def test_a_bare_quirk_is_seen() -> None:
 
 @TEXT
 def test_a_quirk_that_changes_nothing_is_not_written(name: str) -> None:
-    quirks = tomllib.loads(TEXTS[name]).get("quirks", {})
-    usual, set_here = Quirks(), PROVIDERS[name].quirks
-    assert not [key for key in quirks if getattr(usual, key) == getattr(set_here, key)]
+    record = PROVIDERS[name]
+    form = quirks_type(record.dialect)
+    assert form is not None
+    usual, set_here = form(), form.model_validate(record.quirks)
+    assert not [key for key in record.quirks if getattr(usual, key) == getattr(set_here, key)]
 
 
 def test_there_is_no_record_that_is_not_shown() -> None:

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from byokd.catalog.loader import load
-from byokd.catalog.surfaces import dialects, named_by, spoken
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
+from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
+from byokd.catalog.surfaces import dialects, named_by, spoken, through
 from byokd.protocol.errors import InvalidParams
 
 _OPENAI = "https://api.openai.com/v1"
@@ -73,8 +75,30 @@ def test_what_is_chosen(
 def test_a_surface_has_its_own_quirks_over_those_of_the_model() -> None:
     usual, other = load()["azure-openai"], spoken(load()["azure-openai"], "gpt-5", _AZURE)
 
-    assert usual.quirks_for("gpt-5").max_tokens_least == 1
-    assert other.quirks_for("gpt-5").max_tokens_least == 16
+    assert "max_tokens_least" not in usual.quirks_for("gpt-5").model_dump()
+    assert other.quirks_as(OpenAIResponsesQuirks, "gpt-5").max_tokens_least == 16
+
+
+def test_surface_takes_the_quirks_of_the_record_that_its_dialect_reads() -> None:
+    usual = load()["openrouter"]
+    surface = next(one for one in usual.surfaces if one.dialect == "openai_responses")
+    chat, responses = usual.quirks_for("m"), through(usual, surface).quirks_for("m")
+
+    assert isinstance(chat, OpenAIChatQuirks)
+    assert isinstance(responses, OpenAIResponsesQuirks)
+    assert "stream_usage" in chat.model_fields_set
+    assert responses.model_fields_set == chat.model_fields_set & set(
+        OpenAIResponsesQuirks.model_fields
+    )
+
+
+@pytest.mark.parametrize(("provider", "inside"), [("openai", True), ("grok", False)])
+def test_chat_surface_has_the_quirks_of_the_chat_format(provider: str, inside: bool) -> None:  # noqa: FBT001 - a row
+    """Gateways are asked in it, and the models that answer nowhere else."""
+    for surface in load()[provider].surfaces:
+        quirks = through(load()[provider], surface).quirks_as(OpenAIChatQuirks, "any")
+        assert quirks.max_tokens_field == "max_completion_tokens"
+        assert quirks.reasoning_in_completion is inside
 
 
 @pytest.mark.parametrize(
@@ -89,7 +113,12 @@ def test_which_deployments_reason(
     record = spoken(load()["azure-openai"], model, _AZURE)
 
     assert record.dialect == "openai_responses"
-    assert bool(re.search(record.quirks_for(model).reasoning_models or "", model)) is reasons
+    assert (
+        bool(
+            re.search(record.quirks_as(OpenAIResponsesQuirks, model).reasoning_models or "", model)
+        )
+        is reasons
+    )
 
 
 def test_a_dialect_that_is_not_spoken_is_refused_and_those_that_are_are_named() -> None:

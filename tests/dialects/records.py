@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from byokd.catalog.record import Models, Probe, Provider, Quirks, Source
+from byokd.catalog.record import Models, Probe, Provider, Source
 from byokd.dialects.base.call import Call, Encoded
 from byokd.protocol.chat import SendParams
 
@@ -23,7 +23,7 @@ def record(**quirks: Any) -> Provider:
         pricing="none",
         probe=Probe(),
         models=Models(),
-        quirks=Quirks.model_validate(quirks),
+        quirks=quirks,
         sources=(Source(url="https://example.test/docs", checked="2026-11-01"),),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from byokd.catalog.loader import load
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from dialects.sample_calls import EFFORTS, SampleCall, rows
 from recorded import VECTORS
 
@@ -52,14 +52,22 @@ def test_every_family_of_models_has_a_row(name: str) -> None:
     assert models
     seen = [record.quirks_for(model) for model in models]
     for variant in record.variants:
-        if variant.quirks.model_fields_set & _EFFORT_QUIRKS:
-            own = _said(variant.quirks)
-            assert any(own.items() <= _said(quirks).items() for quirks in seen), variant.models
+        own = _texts(variant.quirks)
+        if own:
+            assert any(own.items() <= _set(quirks).items() for quirks in seen), variant.models
 
 
-def _said(quirks: Quirks) -> dict[str, Any]:
-    told = quirks.model_dump(include=_EFFORT_QUIRKS & quirks.model_fields_set)
-    return {key: json.dumps(value, sort_keys=True) for key, value in told.items()}
+def _set(quirks: Quirks) -> dict[str, str]:
+    return _texts(quirks.model_dump(mode="json", exclude_unset=True))
+
+
+def _texts(quirks: dict[str, Any]) -> dict[str, str]:
+    """Return the quirks that are about efforts, with their values as JSON text."""
+    return {
+        name: json.dumps(value, sort_keys=True)
+        for name, value in quirks.items()
+        if name in _EFFORT_QUIRKS
+    }
 
 
 # --- the cache ------------------------------------------------------------------------------------

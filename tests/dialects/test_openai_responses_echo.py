@@ -8,6 +8,7 @@ than the decoder's. Another model, or another format, gets nothing that it could
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 import chunking
 import recorded
 import replay
+from byokd.catalog.surfaces import through
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call
 from byokd.dialects.openai_responses import decoder, encode
@@ -170,7 +172,9 @@ def test_nothing_of_it_goes_to_another_model(name: str, body: bytes) -> None:
 def test_the_chat_format_of_the_same_provider_reads_it(name: str, body: bytes) -> None:
     message = _answer(body)
     call = _call([_ASK, message, *_results(message)])
-    sent = find("openai_chat").encode(call, 0).request.body
+    surface = next(one for one in call.provider.surfaces if one.dialect == "openai_chat")
+    chat = replace(call, provider=through(call.provider, surface))
+    sent = find("openai_chat").encode(chat, 0).request.body
     assert b"encrypted_content" not in sent, name
     assert b"phase" not in sent
 

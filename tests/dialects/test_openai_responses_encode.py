@@ -78,7 +78,7 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({"stream": False}, {"always_stream": True}, {}, []),
     # limits and sampling
     ({"maxOutputTokens": 9}, {}, {"max_output_tokens": 9}, []),
-    ({"maxOutputTokens": 9}, {"max_tokens_field": "max_completion_tokens"},
+    ({"maxOutputTokens": 9}, {},
      {"max_output_tokens": 9}, []),
     ({}, {"max_tokens_default": 4096}, {"max_output_tokens": 4096}, []),
     ({"maxOutputTokens": 15}, {"max_tokens_least": 16}, {"max_output_tokens": 16},
@@ -162,10 +162,10 @@ def test_params(
 
 
 def test_a_schema_in_words() -> None:
-    quirks = {"response_format": "json_object", "system_role": "developer"}
+    quirks = {"response_format": "json_object"}
     body = _body(_form(_LOOSE_SCHEMA), quirks)
     assert body["text"] == {"format": {"type": "json_object"}}
-    assert body["input"][0]["role"] == "developer"
+    assert body["input"][0]["role"] == "system"
     assert '"properties"' in body["input"][0]["content"]
     assert _warned(_form(_LOOSE_SCHEMA), quirks) == ["adjusted responseFormat"]
 
@@ -233,8 +233,6 @@ _INPUT: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
     ("plain", [_HI], {}, [_HI], []),
     ("system", [{"role": "system", "content": "s"}, _HI], {},
      [{"role": "system", "content": "s"}, _HI], []),
-    ("developer", [{"role": "system", "content": "s"}, _HI], {"system_role": "developer"},
-     [{"role": "developer", "content": "s"}, _HI], []),
     ("two parts are a list", [_says(_TEXT, _TEXT)], {}, [_says(_SENT_TEXT, _SENT_TEXT)], []),
     ("unless they must not be", [_says(_TEXT, _TEXT)], {"text_content_as_string": True},
      [{"role": "user", "content": "aa"}], []),

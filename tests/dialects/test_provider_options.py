@@ -34,7 +34,7 @@ _REASONING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "gemini": ({"effort_field": "thinkingLevel"}, ("generationConfig", "thinkingConfig")),
     "cohere_chat": (
-        {"effort_field": "thinking_budget", "reasoning_models": ".", "effort_words": {"low": "9"}},
+        {"effort_field": "thinking", "reasoning_models": ".", "effort_words": {"low": "9"}},
         ("thinking",),
     ),
 }

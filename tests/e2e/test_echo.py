@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from byokd.catalog.loader import load
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.record import Provider
 from byokd.catalog.surfaces import dialects
 from byokd.core.http import Headers, HttpRequest
@@ -225,14 +226,15 @@ def test_conversation_with_a_tool_is_accepted(outcomes: dict[Row, Outcome], row:
 
 def _helpful(row: Row) -> tuple[str, ...]:
     """Return texts that help a model when they are sent back, and that no provider requires."""
-    quirks = load()[row.provider].quirks_for(row.model)
-    fits = re.search(quirks.reasoning_echo_models or "", row.model)
     if row.dialect == "cohere_chat":
         return _THOUGHT, _PLAN
     if row.dialect == "ollama_chat":
         return (_THOUGHT,)
-    echoes = row.dialect == "openai_chat" and quirks.reasoning_echo != "none"
-    return (_THOUGHT,) if echoes and fits else ()
+    quirks = load()[row.provider].quirks_for(row.model)
+    if row.dialect != "openai_chat" or not isinstance(quirks, OpenAIChatQuirks):
+        return ()
+    fits = re.search(quirks.reasoning_echo_models or "", row.model)
+    return (_THOUGHT,) if quirks.reasoning_echo != "none" and fits else ()
 
 
 @pytest.mark.parametrize("row", [row for row in _ROWS if _helpful(row)], ids=str)
@@ -267,5 +269,5 @@ def test_every_rule_has_a_spoiler() -> None:
 
 
 def test_every_provider_with_tools_has_a_conversation() -> None:
-    with_tools: set[Any] = {p.id for p in load().values() if p.quirks.tools_supported}
+    with_tools: set[Any] = {p.id for p in load().values() if p.quirks_for("").tools_supported}
     assert {row.provider for row in _ROWS} == with_tools

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 KEY = "sandbox-key-0123456789abcdef"
 SIGNED = next(r for r in load().values() if r.auth.otherwise is not None)
 SERVICE = (SIGNED.auth.otherwise and SIGNED.auth.otherwise.signing_name) or ""
-NO_TOOLS = next(r for r in load().values() if not r.quirks.tools_supported)
+NO_TOOLS = next(r for r in load().values() if not r.quirks_for("").tools_supported)
 GEMINI = next(r for r in load().values() if r.dialect == "gemini")
 QUESTION = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
 

@@ -15,12 +15,16 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
+from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from byokd.catalog.record import Condition, Models, Probe, Provider
+from byokd.catalog.record import Condition, Models, Probe, Provider, RawQuirks
 from byokd.protocol.errors import InvalidParams
+
+_PATTERNS: Final = ("_models", "_pattern")
+"""How names of quirks end that are regular expressions."""
 
 
 @cache
@@ -79,10 +83,52 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
         if name not in names:
             yield where, "no such field"
     for where, pattern in _patterns(record):
-        try:
-            re.compile(pattern)
-        except re.error:
+        if not _is_pattern(pattern):
             yield where, "not a regular expression"
+    yield from _quirk_faults(record)
+
+
+def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
+    """Yield the quirks that do not fit the dialects which the record is asked in."""
+    from byokd.catalog.surfaces import through
+
+    yield from _faults_in("quirks", record.quirks, record.dialect)
+    for variant in record.variants:
+        yield from _faults_in("variants.quirks", variant.quirks, record.dialect)
+    for surface in record.surfaces:
+        yield from _faults_in("surfaces.quirks", surface.quirks, surface.dialect)
+        asked = through(record, surface)
+        for quirks in (asked.quirks, *(variant.quirks for variant in asked.variants)):
+            yield from _faults_in("quirks", quirks | surface.quirks, surface.dialect)
+
+
+def _faults_in(where: str, quirks: RawQuirks, dialect: str) -> Iterator[tuple[str, str]]:
+    from byokd.catalog.quirks import quirks_type
+
+    form = quirks_type(dialect)
+    if form is None:
+        return
+    try:
+        checked = form.model_validate(quirks)
+    except ValidationError as failure:
+        for error in failure.errors(include_url=False, include_input=False):
+            field = ".".join(map(str, (where, *error["loc"])))
+            unread = error["type"] == "extra_forbidden"
+            fault = "no quirk" if unread else error["type"].replace("_", " ")
+            yield field, f"{fault} of the dialect {dialect}"
+        return
+    for name in form.model_fields:
+        value = getattr(checked, name)
+        if name.endswith(_PATTERNS) and value is not None and not _is_pattern(value):
+            yield f"{where}.{name}", "not a regular expression"
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def _named_fields(record: Provider) -> Iterator[tuple[str, str]]:
@@ -131,12 +177,4 @@ def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
     for surface in record.surfaces:
         found += [("surfaces.models", surface.models), ("surfaces.base_url", surface.base_url)]
         found += [(f"surfaces.fields.{name}", text) for name, text in surface.fields.items()]
-    overlaid = [variant.quirks for variant in record.variants]
-    overlaid += [surface.quirks for surface in record.surfaces]
-    for quirks in (record.quirks, *overlaid):
-        found += [
-            ("quirks.reasoning_models", quirks.reasoning_models),
-            ("quirks.reasoning_echo_models", quirks.reasoning_echo_models),
-            ("quirks.tool_call_id_pattern", quirks.tool_call_id_pattern),
-        ]
     yield from ((where, pattern) for where, pattern in found if pattern is not None)

@@ -7,7 +7,7 @@ and strings; the moment a difference needs logic it is a dialect.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -18,10 +18,15 @@ from pydantic import (
     model_validator,
 )
 
-from byokd.catalog.quirks.shared import RuleName
+from byokd.catalog.rules import RuleName
 from byokd.core.settings import OwnModel
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import Kind
+
+if TYPE_CHECKING:
+    from byokd.catalog.quirks.shared import Quirks
+
+Q = TypeVar("Q", bound="Quirks")
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""
@@ -31,9 +36,6 @@ Day: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"
 
 Origin: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.{}A-Z-]+$")]
 """An https origin, which may hold `{field}` templates."""
-
-Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
-"""How much a client asks a model to think."""
 
 HealthClass: TypeAlias = Literal[
     "authOk", "authInvalid", "authUnsure", "authDead", "forbiddenScope", "notFromProvider",
@@ -48,6 +50,14 @@ Verdict: TypeAlias = Literal[
     "valid", "validRestricted", "noFunds", "rateLimited", "invalid",
     "wrongProvider", "wrongRegion", "unreachable", "unknown",
 ]  # fmt: skip
+
+
+RawQuirks: TypeAlias = dict[str, JsonValue]
+"""Quirks as a record has them, by name.
+
+They are validated by the loader and by `Provider.quirks_for`, and not when a record is built: the
+list of providers is answered without them, and a dialect's type is needed at its first chat only.
+"""
 
 
 class _Record(BaseModel):
@@ -255,124 +265,11 @@ class Models(_Record):
     own: tuple[OwnModel, ...] = ()
 
 
-class Quirks(_Record):
-    """What a provider wants to be *sent* differently. What it sends is accepted in any spelling.
-
-    Each flag has its evidence in the records that set it. Read them through
-    `Provider.quirks_for(model)`, which adds what holds for some models only.
-
-    Output cap: `max_tokens_default` is sent where the client names none, and never less than
-    `max_tokens_least` (of the Responses format).
-    Reasoning: `reasoning_models` is searched in the model id; where it fits, the output cap goes
-    by `reasoning_max_tokens_field` and `reasoning_drops` (names on the wire) are left out; where
-    it is set and does not fit, no effort is sent. Without `reasons_unasked` a model thinks only
-    where it is told to. Of a model that is told `none`, nothing is left out.
-    Effort: `effort_words` translates the client's word; a word that is not there goes as it is,
-    and one translated to "" cannot be said (dropped with a warning). `reasoning_effort` sends the
-    word; `reasoning` sends `{"effort": word}`; `enable_thinking` sends whether the word is other
-    than `none`; `thinking` sends `{"type": "disabled"}` for `none` and else `{"type": "enabled"}`,
-    with `reasoning_effort` beside it where `effort_words` has the word. `thinking_budget` and
-    `thinking_adaptive` are Claude's, by a number of tokens and by a word; `effort_levels` has the
-    word that some models take beside the number. Of the Converse format: `max_reasoning_effort` is
-    Nova's, `reasoning_config` Qwen's. Of generateContent: `thinkingLevel` sends the word,
-    `thinkingBudget` the word as a number. Of Ollama's format: `think` sends the word, or false.
-    Echo: earlier reasoning goes back in this form, for models that `reasoning_echo_models` fits;
-    `reasoning_echo_always` sends the field empty on assistant messages that had none;
-    `thinking_parts` is a content part `{"type": "thinking", "thinking": [text part]}`.
-    `signature_sentinel` stands where a tool call of an earlier step has lost its signature.
-    Tools: with `tools_after_calls` the names of earlier calls stand in for tools that a client
-    no longer names; `tool_choice_required` is the word for `required`, and is `auto` where it
-    cannot be said; `parallel_tool_calls` is sent beside tools unless None; without `stream_tools`
-    an answer to a question with tools is asked for whole; `tool_result_json` sends a result that
-    is a JSON object as one, `tool_result_images` and `tool_result_status` say what a result may
-    hold; `tool_schema_drops` are left out at the top of a tool's schema.
-    Messages: `text_content_as_string` sends a message of text alone as one string;
-    `cache_control` marks what repeats for the prompt cache, with `cache_tools` the tools too.
-    Without `system_instruction` the system's words open the first user's message. With
-    `assistant_prefix` an answer at the end is marked as one to be continued.
-    Forms: `schema_form` says whether a schema goes as JSON Schema or in OpenAPI's subset;
-    without `response_format_with_tools` a form beside tools is asked for in words, and without
-    `json_object` so is JSON of no schema.
-    Parameters: `unsupported` (names on the wire) are dropped with a warning; `always_stream` asks
-    for a stream also where the client wants one answer; `extra_body` is merged before the
-    client's own options.
-    Searches are billed once for a prompt where `searches_by_prompt`, else for each query.
-    Cost: `cost_pointer` leads from the body (on a stream: a chunk) to money in USD times
-    `cost_divisor`; what `cost_extra_pointer` holds is added where `cost_extra_when` is true.
-    """
-
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens", "max_output_tokens"] = (
-        "max_tokens"
-    )
-    max_tokens_default: int | None = None
-    max_tokens_least: int = 1
-    reasoning_models: str | None = None
-    reasoning_max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
-    reasoning_drops: tuple[str, ...] = ()
-    reasons_unasked: bool = True
-    stream_usage: bool = True
-    always_stream: bool = False
-    seed_field: str = "seed"
-    unsupported: tuple[str, ...] = ()
-    tool_choice_required: str = "required"
-    tool_choice_named: bool = True
-    tool_call_id_pattern: str | None = None
-    tools_supported: bool = True
-    tools_after_calls: bool = False
-    parallel_tool_calls: bool | None = None
-    stream_tools: bool = True
-    tool_schema_drops: tuple[str, ...] = ()
-    tool_result_json: bool = False
-    tool_result_images: bool = True
-    tool_result_status: bool = True
-    response_format: Literal["json_schema", "json_object", "none"] = "json_schema"
-    response_format_with_tools: bool = True
-    json_object: bool = True
-    schema_form: Literal["json_schema", "openapi"] = "json_schema"
-    images: bool = True
-    image_data_uri_only: bool = False
-    files: Literal["file", "data_without_prefix", "document_url", "none"] = "none"
-    effort_field: Literal[
-        "reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget",
-        "thinking_adaptive", "max_reasoning_effort", "reasoning_config", "thinkingLevel",
-        "thinkingBudget", "think", "none",
-    ] = "none"  # fmt: skip
-    effort_words: dict[Effort, str] = {}
-    effort_levels: dict[Effort, str] = {}
-    reasoning_echo: Literal[
-        "reasoning_content", "reasoning", "reasoning_details", "think_tags", "thinking_parts",
-        "none",
-    ] = "none"  # fmt: skip
-    reasoning_echo_models: str | None = None
-    reasoning_echo_always: bool = False
-    signature_sentinel: str = ""
-    system_role: Literal["system", "developer"] = "system"
-    system_instruction: bool = True
-    strict_alternation: bool = False
-    assistant_prefix: bool = False
-    user_after_tool_forbidden: bool = False
-    text_content_as_string: bool = False
-    cache_control: bool = False
-    cache_tools: bool = False
-    reasoning_in_completion: bool = True
-    cache_in_prompt: bool = True
-    searches_by_prompt: bool = False
-    cost_pointer: Pointer | None = None
-    cost_divisor: int = 1
-    cost_extra_pointer: Pointer | None = None
-    cost_extra_when: Pointer | None = None
-    cost_header: str | None = None
-    temperature_min_exclusive: bool = False
-    temperature_max: float | None = None
-    temperature_excludes_top_p: bool = False
-    extra_body: dict[str, str | int | bool] = {}
-
-
 class Variant(_Record):
     """Quirks that hold only for models whose id `models`, a regular expression, is found in."""
 
     models: str
-    quirks: Quirks
+    quirks: RawQuirks
 
 
 class Pasted(_Record):
@@ -403,7 +300,7 @@ class Surface(_Record):
     base_url: str | None = None
     fields: dict[str, str] = {}
     fallback: bool = False
-    quirks: Quirks = Default(default={}, validate_default=True)
+    quirks: RawQuirks = {}
 
 
 class Source(_Record):
@@ -454,7 +351,7 @@ class Provider(_Record):
     notes: tuple[str, ...] = ()
     probe: Probe
     models: Models
-    quirks: Quirks = Default(default={}, validate_default=True)
+    quirks: RawQuirks = {}
     variants: tuple[Variant, ...] = ()
     errors: tuple[ErrorRow, ...] = ()
     refusals: tuple[RefusalRow, ...] = ()
@@ -465,12 +362,22 @@ class Provider(_Record):
         return next((field for field in self.fields if field.name == name), None)
 
     def quirks_for(self, model: str) -> Quirks:
-        """Return the quirks that hold for this model."""
-        quirks = self.quirks
+        """Return the quirks that hold for a model, with those of its variants.
+
+        Raises:
+            TypeError: the record's dialect is unknown.
+        """
+        from byokd.catalog.quirks import quirks_type
+
+        form = quirks_type(self.dialect)
+        if form is None:
+            raise TypeError(f"the dialect {self.dialect} has no quirks")
+        return self.quirks_as(form, model)
+
+    def quirks_as(self, form: type[Q], model: str) -> Q:
+        """Return the quirks that hold for a model, in the type of the dialect that reads them."""
+        raw = dict(self.quirks)
         for variant in self.variants:
             if re.search(variant.models, model):
-                own = variant.quirks
-                quirks = quirks.model_copy(
-                    update={name: getattr(own, name) for name in own.model_fields_set}
-                )
-        return quirks
+                raw |= variant.quirks
+        return form.model_validate(raw)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from byokd.catalog.record import Provider, Surface, Variant
+from byokd.catalog.quirks import quirks_type
+from byokd.catalog.record import Provider, RawQuirks, Surface, Variant
 from byokd.protocol.errors import InvalidParams
 
 
@@ -41,11 +42,11 @@ def spoken(
     fitting = [one for one in record.surfaces if named in {None, one.dialect}]
     for surface in fitting:
         if _applies(surface, model, base_url, fields):
-            return _through(record, surface)
+            return through(record, surface)
     if named in {None, record.dialect}:
         return record
     if fitting:
-        return _through(record, fitting[0])
+        return through(record, fitting[0])
     spoken_here = ", ".join(dialects(record))
     raise InvalidParams(
         f"{record.name} is not asked in this dialect; it speaks {spoken_here}",
@@ -75,7 +76,7 @@ def fallback(record: Provider) -> Provider | None:
     if any(surface.dialect == record.dialect for surface in record.surfaces):
         return None
     other = next((surface for surface in record.surfaces if surface.fallback), None)
-    return None if other is None else _through(record, other)
+    return None if other is None else through(record, other)
 
 
 def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, str]) -> bool:
@@ -85,13 +86,26 @@ def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, s
     return bool(found) and all(found)
 
 
-def _through(record: Provider, surface: Surface) -> Provider:
-    """Return the record with a surface in place of its usual dialect."""
-    over_all = Variant(models="", quirks=surface.quirks)
+def through(record: Provider, surface: Surface) -> Provider:
+    """Return the record with a surface in place of its usual dialect.
+
+    The record's quirks hold there as far as the surface's dialect reads them; the surface's own
+    win over all others.
+    """
+    variants = [Variant(models=v.models, quirks=_read(v.quirks, surface)) for v in record.variants]
+    variants.append(Variant(models="", quirks=surface.quirks))
     return record.model_copy(
         update={
             "dialect": surface.dialect,
             "chat_path": surface.chat_path,
-            "variants": (*record.variants, over_all),
+            "quirks": _read(record.quirks, surface),
+            "variants": tuple(variants),
         }
     )
+
+
+def _read(quirks: RawQuirks, surface: Surface) -> RawQuirks:
+    """Return those quirks that the surface's dialect reads."""
+    known = quirks_type(surface.dialect)
+    names = known.model_fields if known is not None else {}
+    return {name: value for name, value in quirks.items() if name in names}

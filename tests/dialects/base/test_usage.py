@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.usage import header_cost, read_cost, read_usage
 from byokd.dialects.registry import find

@@ -212,9 +212,7 @@ async def test_leaving_the_iteration_closes_the_socket() -> None:
 
 async def test_first_byte_timeout_of_a_whole_answer_is_that_of_its_content() -> None:
     """An answer in one piece has no byte before its last token."""
-    always = RECORD.model_copy(
-        update={"quirks": RECORD.quirks.model_copy(update={"always_stream": True})}
-    )
+    always = RECORD.model_copy(update={"quirks": {**RECORD.quirks, "always_stream": True}})
     timeouts = TimeoutSettings(first_byte_ms=1_000, first_content_ms=9_000)
     for record, stream, wait_ms in (
         (RECORD, True, 1_000),

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.record import Provider, RefusalRow, Surface
 from byokd.core.http import HttpRequest
 from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
@@ -69,7 +70,7 @@ async def test_call_without_the_parameter_has_no_warning() -> None:
 
 async def test_refused_cap_is_renamed_even_in_a_strict_call() -> None:
     refused = "max_completion_tokens"
-    name = RECORD.quirks.max_tokens_field
+    name = RECORD.quirks_as(OpenAIChatQuirks, "").max_tokens_field
     other = "max_tokens" if name == refused else refused
     chat, transport, _ = engine([_refuses(name), WHOLE])
     _, result = await ask(chat, maxOutputTokens=50, strict=True)

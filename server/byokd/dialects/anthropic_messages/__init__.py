@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.anthropic_messages.decode import MessagesDecoder
 from byokd.dialects.anthropic_messages.messages import Written, write_conversation
@@ -48,7 +48,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    quirks = call.provider.quirks_for(call.params.model)
+    quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     made = draft(call, quirks, owner, _RULES)
     options = dict(call.params.provider_options or {})
@@ -88,7 +88,7 @@ def _betas(value: Json, warnings: Warnings) -> list[str]:
     return valid
 
 
-def _mark_cache(body: JsonObject, quirks: Quirks) -> None:
+def _mark_cache(body: JsonObject, quirks: AnthropicMessagesQuirks) -> None:
     """Mark what repeats from turn to turn: the tools, the system, and the last turns of the user.
 
     The order of a prompt is tools, system, messages, and a breakpoint covers all that is before it.

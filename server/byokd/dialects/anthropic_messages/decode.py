@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.anthropic_messages.content import Content, index_of
 from byokd.dialects.anthropic_messages.usage import (
@@ -38,7 +39,8 @@ class MessagesDecoder(AnswerDecoder):
     """
 
     def __init__(self, call: Call, head: HttpHead) -> None:
-        super().__init__(call, head)
+        quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
+        super().__init__(call, head, quirks)
         self._content = Content(self._blocks)
         self._stop_details: JsonObject | None = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.dialects.base.media import read_media
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
@@ -33,7 +33,7 @@ _WRITTEN: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml", "x
 class Media:
     """Writes what is not text; what cannot be sent is nothing and a warning."""
 
-    def __init__(self, quirks: Quirks, notes: Warnings) -> None:
+    def __init__(self, quirks: AnthropicMessagesQuirks, notes: Warnings) -> None:
         self._quirks = quirks
         self._notes = notes
 

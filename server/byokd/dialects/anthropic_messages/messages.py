@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.dialects.anthropic_messages.content import CALLER, CITATIONS
 from byokd.dialects.anthropic_messages.media import Media
 from byokd.dialects.base.conversation.turns import OPENING
@@ -62,7 +62,7 @@ class Written(Turns):
         return opening is None or opening["type"] in _THOUGHTS
 
 
-def write_conversation(made: Draft, quirks: Quirks) -> Written:
+def write_conversation(made: Draft, quirks: AnthropicMessagesQuirks) -> Written:
     """Return the conversation of a draft."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -72,7 +72,7 @@ def write_conversation(made: Draft, quirks: Quirks) -> Written:
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: AnthropicMessagesQuirks) -> None:
         self.written = Written()
         self._quirks = quirks
         self._warnings = made.warnings

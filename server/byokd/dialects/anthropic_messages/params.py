@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.dialects.anthropic_messages.messages import Written
 from byokd.dialects.anthropic_messages.schema import closed_schema
 from byokd.dialects.base.encoder import Draft
@@ -24,7 +24,7 @@ _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answe
 _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 
 
-def write_params(made: Draft, quirks: Quirks, written: Written) -> JsonObject:
+def write_params(made: Draft, quirks: AnthropicMessagesQuirks, written: Written) -> JsonObject:
     """Return the fields beside model, system and messages.
 
     Words that stand in for a field which the model does not have are added to the system's.
@@ -48,7 +48,9 @@ def write_params(made: Draft, quirks: Quirks, written: Written) -> JsonObject:
     return body
 
 
-def _knobs(params: SendParams, quirks: Quirks, warnings: Warnings, *, thinks: bool) -> JsonObject:
+def _knobs(
+    params: SendParams, quirks: AnthropicMessagesQuirks, warnings: Warnings, *, thinks: bool
+) -> JsonObject:
     temperature = params.temperature
     if temperature is not None and quirks.temperature_max is not None:
         temperature = max(0.0, min(temperature, quirks.temperature_max))
@@ -78,7 +80,12 @@ def _knobs(params: SendParams, quirks: Quirks, warnings: Warnings, *, thinks: bo
 
 
 def _tools(
-    params: SendParams, quirks: Quirks, warnings: Warnings, written: Written, *, budget: bool
+    params: SendParams,
+    quirks: AnthropicMessagesQuirks,
+    warnings: Warnings,
+    written: Written,
+    *,
+    budget: bool,
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
@@ -110,7 +117,11 @@ def _tool(tool: Tool) -> JsonObject:
 
 
 def _tool_choice(
-    choice: str | ToolChoice | None, quirks: Quirks, warnings: Warnings, *, budget: bool
+    choice: str | ToolChoice | None,
+    quirks: AnthropicMessagesQuirks,
+    warnings: Warnings,
+    *,
+    budget: bool,
 ) -> JsonObject:
     """Return the choice; with a budget for thinking none can be forced."""
     if choice is None:
@@ -134,7 +145,11 @@ def _tool_choice(
 
 
 def _effort(
-    params: SendParams, quirks: Quirks, warnings: Warnings, written: Written, most: int
+    params: SendParams,
+    quirks: AnthropicMessagesQuirks,
+    warnings: Warnings,
+    written: Written,
+    most: int,
 ) -> JsonObject:
     """Return how much to think: by a budget up to version 4.5, by a word after it."""
     if params.reasoning is None:
@@ -176,7 +191,7 @@ def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> Jso
 
 
 def _output_format(
-    params: SendParams, quirks: Quirks, warnings: Warnings, written: Written
+    params: SendParams, quirks: AnthropicMessagesQuirks, warnings: Warnings, written: Written
 ) -> JsonObject | None:
     """Return the form, where the model is held to one; else it is asked for in words.
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from byokd.catalog.quirks.shared import RuleName
 from byokd.catalog.record import HealthClass, Provider
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead, HttpRequest
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Kind

@@ -13,6 +13,7 @@ from typing import Final
 
 from pydantic_core import from_json, to_json
 
+from byokd.catalog.quirks.shared import Quirks
 from byokd.core.http import HttpHead
 from byokd.core.limits import JSON_MAX_DEPTH, PROVIDER_MESSAGE_MAX_BYTES
 from byokd.dialects.base.call import Call, Fault, Reply
@@ -66,6 +67,7 @@ class AnswerDecoder(ABC):
         self,
         call: Call,
         head: HttpHead,
+        quirks: Quirks,
         *,
         choose: ChooseReader = event_stream,
         model: str | None = None,
@@ -76,6 +78,7 @@ class AnswerDecoder(ABC):
         Args:
             call: what was asked.
             head: status and headers of the answer.
+            quirks: those of the model.
             choose: chooses the frame reader by the first bytes of the body.
             model: the model's id, where it is not the one in the call.
             origin: further fields that mark the provider states of this answer.
@@ -83,7 +86,7 @@ class AnswerDecoder(ABC):
         model = call.params.model if model is None else model
         self._call = call
         self._head = head
-        self._quirks = call.provider.quirks_for(model)
+        self._quirks = quirks
         self._origin: JsonObject = {
             "provider": call.provider.id,
             "model": model,

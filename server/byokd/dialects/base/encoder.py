@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import Headers, HttpRequest
 from byokd.dialects.base.call import Call, Encoded
 from byokd.dialects.base.conversation import apply_rules

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai import OpenAIQuirks
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
@@ -38,13 +38,24 @@ def matches_model(pattern: str | None, model: str) -> bool:
 
 
 def nearest_temperature(
-    requested: float | None, quirks: Quirks, warnings: Warnings
+    requested: float | None,
+    warnings: Warnings,
+    *,
+    most: float | None = None,
+    zero: bool = True,
 ) -> float | None:
-    """Return the accepted temperature nearest to the requested one."""
+    """Return the accepted temperature nearest to the requested one.
+
+    Args:
+        requested: what the client asked for.
+        warnings: collects the change.
+        most: the highest temperature that is accepted.
+        zero: whether 0 is accepted.
+    """
     sent = requested
-    if sent is not None and quirks.temperature_max is not None:
-        sent = min(sent, quirks.temperature_max)
-    if sent is not None and quirks.temperature_min_exclusive:
+    if sent is not None and most is not None:
+        sent = min(sent, most)
+    if sent is not None and not zero:
         sent = max(sent, _SMALLEST_TEMPERATURE)
     if sent != requested:
         warnings.adjusted(
@@ -76,7 +87,9 @@ def drop_unsupported(
         del body[name]
 
 
-def drop_refused(body: JsonObject, params: SendParams, quirks: Quirks, warnings: Warnings) -> None:
+def drop_refused(
+    body: JsonObject, params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> None:
     """Remove what the model refuses from a body with OpenAI's names, in place."""
     refused = (
         *quirks.unsupported,
@@ -87,7 +100,7 @@ def drop_refused(body: JsonObject, params: SendParams, quirks: Quirks, warnings:
     drop_unsupported(body, refused, _OPENAI_NAMES, warnings)
 
 
-def reasons_in_call(params: SendParams, quirks: Quirks) -> bool:
+def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
     """Tell whether a reasoning model, as its record names them, reasons in this call."""
     if not matches_model(quirks.reasoning_models, params.model):
         return False
@@ -101,15 +114,13 @@ def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:
     warnings.dropped("reasoning", f"effort {effort} cannot be asked of this model")
 
 
-def warn_if_always_reasons(effort: str, word: str, quirks: Quirks, warnings: Warnings) -> None:
+def warn_if_always_reasons(effort: str, word: str, warnings: Warnings) -> None:
     """Report that a model reasons although the client asked for effort `none`.
 
     Args:
         effort: what the client asked for.
         word: what is sent for it.
-        quirks: those of the model.
         warnings: collects the report.
     """
-    named_level = quirks.effort_field in {"reasoning_effort", "reasoning", "think"}
-    if effort == "none" != word and named_level:
+    if effort == "none" != word:
         warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")

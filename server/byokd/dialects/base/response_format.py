@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_core import to_json
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai import OpenAIQuirks
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
@@ -20,7 +20,9 @@ def warn_schema_as_words(warnings: Warnings) -> None:
     warnings.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
 
 
-def response_format_field(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def response_format_field(
+    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> JsonObject:
     """Return `response_format`, or nothing where none is asked for or none can be."""
     asked = params.response_format
     if asked is None:
@@ -56,7 +58,7 @@ def json_instruction(params: SendParams, form: str) -> str | None:
     return None if mentioned else "Answer in JSON."
 
 
-def format_instruction(params: SendParams, quirks: Quirks) -> str | None:
+def format_instruction(params: SendParams, quirks: OpenAIQuirks) -> str | None:
     """Return `json_instruction`, also where this call leaves the `response_format` field out."""
     form: str = quirks.response_format
     if form != "none" and _only_as_instruction(params, quirks):
@@ -64,7 +66,7 @@ def format_instruction(params: SendParams, quirks: Quirks) -> str | None:
     return json_instruction(params, form)
 
 
-def _only_as_instruction(params: SendParams, quirks: Quirks) -> bool:
+def _only_as_instruction(params: SendParams, quirks: OpenAIQuirks) -> bool:
     """Tell whether the provider has the field but refuses it in this call."""
     asked = params.response_format
     beside_tools = (

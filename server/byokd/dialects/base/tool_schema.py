@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai import OpenAIQuirks
 from byokd.dialects.base.params import optional
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
@@ -25,7 +25,9 @@ def function_tools(tools: Iterable[Tool]) -> list[Json]:
     ]
 
 
-def function_tool_fields(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def function_tool_fields(
+    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> JsonObject:
     """Return `tools`, `tool_choice` and `parallel_tool_calls`; nothing where there are no tools."""
     if not params.tools:
         return _stand_ins(params, quirks)
@@ -37,7 +39,7 @@ def function_tool_fields(params: SendParams, quirks: Quirks, warnings: Warnings)
     return body | optional("parallel_tool_calls", quirks.parallel_tool_calls)
 
 
-def _stand_ins(params: SendParams, quirks: Quirks) -> JsonObject:
+def _stand_ins(params: SendParams, quirks: OpenAIQuirks) -> JsonObject:
     """Declare the tools of earlier calls, for providers that refuse calls without tools."""
     if not quirks.tools_after_calls or "tools" in (params.provider_options or {}):
         return {}
@@ -50,7 +52,7 @@ def _stand_ins(params: SendParams, quirks: Quirks) -> JsonObject:
     return {"tools": tools, "tool_choice": "none"} if tools else {}
 
 
-def _tool_choice(choice: str | ToolChoice | None, quirks: Quirks, warnings: Warnings) -> Json:
+def _tool_choice(choice: str | ToolChoice | None, quirks: OpenAIQuirks, warnings: Warnings) -> Json:
     if isinstance(choice, ToolChoice):
         if quirks.tool_choice_named:
             return {"type": "function", "function": {"name": choice.name}}

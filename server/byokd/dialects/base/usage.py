@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.usage import Usage

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.encoder import Draft, draft, encoded, whole
@@ -40,7 +40,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    quirks = call.provider.quirks_for(call.params.model)
+    quirks = call.provider.quirks_as(BedrockConverseQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     made = draft(call, quirks, owner, _RULES)
     written = write_conversation(made, quirks)
@@ -59,7 +59,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return ConverseDecoder(call, head)
 
 
-def _streamable(made: Draft, body: JsonObject, quirks: Quirks) -> Draft:
+def _streamable(made: Draft, body: JsonObject, quirks: BedrockConverseQuirks) -> Draft:
     """Ask for a whole answer where the model cannot stream one with tools."""
     tools = "toolConfig" in body or "toolConfig" in (made.params.provider_options or {})
     if not made.stream or not tools or quirks.stream_tools:
@@ -77,7 +77,7 @@ def _url(call: Call, *, stream: bool) -> str:
     return urlunsplit(split._replace(path=split.path.rstrip("/") + path))
 
 
-def _mark_cache(body: JsonObject, written: Written, quirks: Quirks) -> None:
+def _mark_cache(body: JsonObject, written: Written, quirks: BedrockConverseQuirks) -> None:
     """Mark what repeats from turn to turn: tools, system, and all up to the last user's turn.
 
     These are three of the four marks that a request may have. A mark below the model's least number

@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.base.decoder import AnswerDecoder
@@ -72,8 +73,11 @@ class ConverseDecoder(AnswerDecoder):
     body, which also leaves the connection fit for the next request.
     """
 
+    _quirks: BedrockConverseQuirks
+
     def __init__(self, call: Call, head: HttpHead) -> None:
-        super().__init__(call, head, choose=binary_frames)
+        quirks = call.provider.quirks_as(BedrockConverseQuirks, call.params.model)
+        super().__init__(call, head, quirks, choose=binary_frames)
         self._content = Content(self._blocks)
         self._response_id = head.headers.get("x-amzn-requestid")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.media import read_media
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
@@ -55,7 +55,7 @@ _NAME_MAX_CHARS: Final = 180  # of 200: a number may follow
 class Media:
     """Writes what is not text. One per conversation: names of documents must differ."""
 
-    def __init__(self, quirks: Quirks, notes: Warnings) -> None:
+    def __init__(self, quirks: BedrockConverseQuirks, notes: Warnings) -> None:
         self._quirks = quirks
         self._notes = notes
         self._names: set[str] = set()

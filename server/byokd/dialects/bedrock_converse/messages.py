@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
@@ -57,7 +57,7 @@ class Written(Turns):
         self.tool_names: dict[str, None] = {}
 
 
-def write_conversation(made: Draft, quirks: Quirks) -> Written:
+def write_conversation(made: Draft, quirks: BedrockConverseQuirks) -> Written:
     """Return the conversation of a draft."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -73,7 +73,7 @@ def write_conversation(made: Draft, quirks: Quirks) -> Written:
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: BedrockConverseQuirks) -> None:
         self.written = Written()
         self._quirks = quirks
         self._warnings = made.warnings
@@ -179,7 +179,7 @@ class _Writer:
         }
 
 
-def _parted(turn: Turn, quirks: Quirks, warnings: Warnings) -> list[Turn]:
+def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> list[Turn]:
     """Return a turn, or three where a tool's answers may not stand beside what follows them.
 
     Claude refuses documents there, Llama and Mistral refuse anything (pydantic-ai, 2026-09). Turns

@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_words
@@ -25,7 +25,7 @@ _CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
 _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
 
 
-def write_params(made: Draft, quirks: Quirks, written: Written) -> JsonObject:
+def write_params(made: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:
     """Return the fields beside messages and system.
 
     Words that stand in for a field which the model does not have are added to the system texts.
@@ -46,7 +46,7 @@ def write_params(made: Draft, quirks: Quirks, written: Written) -> JsonObject:
 
 
 def _inference(
-    params: SendParams, quirks: Quirks, warnings: Warnings, *, thinks: bool
+    params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings, *, thinks: bool
 ) -> JsonObject:
     """Return the limits and knobs that all models share."""
     temperature = params.temperature
@@ -76,7 +76,12 @@ def _inference(
 
 
 def _tools(
-    params: SendParams, quirks: Quirks, warnings: Warnings, called: Collection[str], *, thinks: bool
+    params: SendParams,
+    quirks: BedrockConverseQuirks,
+    warnings: Warnings,
+    called: Collection[str],
+    *,
+    thinks: bool,
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
@@ -111,7 +116,11 @@ def _stand_in(name: str) -> JsonObject:
 
 
 def _tool_choice(
-    choice: str | ToolChoice | None, quirks: Quirks, warnings: Warnings, *, thinks: bool
+    choice: str | ToolChoice | None,
+    quirks: BedrockConverseQuirks,
+    warnings: Warnings,
+    *,
+    thinks: bool,
 ) -> JsonObject | None:
     """Return the choice; `auto` is what the model does anyway, and some refuse the word."""
     if choice in {None, "auto", "none"}:
@@ -132,7 +141,7 @@ def _tool_choice(
 # --- how much to think ----------------------------------------------------------------------------
 
 
-def _effort(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _effort(params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings) -> JsonObject:
     """Return how much to think, in the field of the model's maker."""
     if params.reasoning is None:
         return {}
@@ -189,7 +198,7 @@ _REFUSED_WORDS: Final = frozenset(
 """What a schema may not hold where it is enforced (pydantic-ai and vercel/ai, 2026-09)."""
 
 
-def _output_config(params: SendParams, quirks: Quirks) -> JsonObject:
+def _output_config(params: SendParams, quirks: BedrockConverseQuirks) -> JsonObject:
     """Hold the model to a schema, where it can be held and the schema can be enforced."""
     asked = params.response_format
     if asked is None or asked.schema_ is None or quirks.response_format != "json_schema":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import JsonObject
 from byokd.protocol.events import UnifiedReason
@@ -15,7 +15,7 @@ _READ: Final = ("cacheReadInputTokens", "cacheReadInputTokenCount")
 _WRITE: Final = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 
 
-def read_usage(raw: JsonObject, quirks: Quirks) -> Usage | None:
+def read_usage(raw: JsonObject, quirks: BedrockConverseQuirks) -> Usage | None:
     """Return disjoint buckets, or None where nothing is counted.
 
     `inputTokens` leaves cache reads and writes out, and `outputTokens` includes reasoning without

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.quirks.shared import RuleName
+from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.encoder import draft, encoded
@@ -30,7 +31,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    quirks = call.provider.quirks_for(call.params.model)
+    quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     made = draft(call, quirks, owner, _RULES)
     params = made.params

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
@@ -33,7 +34,8 @@ class CohereDecoder(AnswerDecoder):
     """
 
     def __init__(self, call: Call, head: HttpHead) -> None:
-        super().__init__(call, head)
+        quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
+        super().__init__(call, head, quirks)
         names = ToolNames(tool.name for tool in call.params.tools)
         self._content = Content(self._blocks, names, self._origin)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.json import place
 from byokd.dialects.base.media import data_uri, warn_not_echoed
@@ -52,7 +52,7 @@ class Written:
     documents: list[Json] = field(default_factory=list)
 
 
-def write_conversation(made: Draft, quirks: Quirks) -> Written:
+def write_conversation(made: Draft, quirks: CohereChatQuirks) -> Written:
     """Return the conversation of a draft."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -62,7 +62,7 @@ def write_conversation(made: Draft, quirks: Quirks) -> Written:
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: CohereChatQuirks) -> None:
         self.written = Written()
         self._quirks = quirks
         self._warnings = made.warnings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.params import (
     drop_unsupported,
     matches_model,
@@ -36,7 +36,7 @@ _STOPS_MAX: Final = 5
 
 
 def write_params(
-    params: SendParams, quirks: Quirks, warnings: Warnings, *, form: bool
+    params: SendParams, quirks: CohereChatQuirks, warnings: Warnings, *, form: bool
 ) -> JsonObject:
     """Return the fields beside model, stream, messages and documents.
 
@@ -61,7 +61,7 @@ def write_params(
 
 
 def format_instruction(
-    params: SendParams, quirks: Quirks, warnings: Warnings, *, beside: bool
+    params: SendParams, quirks: CohereChatQuirks, warnings: Warnings, *, beside: bool
 ) -> str | None:
     """Return what to tell the model of the form of its answer.
 
@@ -86,7 +86,7 @@ def format_instruction(
 # --- tools ----------------------------------------------------------------------------------------
 
 
-def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> JsonObject:
     if not params.tools:
         return {}
     if not quirks.tools_supported:
@@ -122,7 +122,7 @@ def _stops(asked: tuple[str, ...], warnings: Warnings) -> list[Json] | None:
     return [*asked[:_STOPS_MAX]] or None
 
 
-def _thinking(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _thinking(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> JsonObject:
     """Return whether to think, and for how many tokens at most; a word that is no number is none.
 
     A model that cannot think does what `none` asks.

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from byokd.catalog.quirks.shared import RuleName
+from byokd.catalog.rules import RuleName
 from byokd.catalog.surfaces import dialects, spoken
 from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.gemini import GeminiQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.conversation.system import system_as_user, with_system_text
@@ -35,7 +35,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
         Unsupported: the call is strict and something in it cannot be sent.
     """
     model = _model_id(call.params.model)
-    quirks = call.provider.quirks_for(model)
+    quirks = call.provider.quirks_as(GeminiQuirks, model)
     instructed = _with_instruction(call, quirks)
     made = draft(instructed, quirks, StateOwner(call.provider.id, model), tuple(_rules(quirks)))
     system, contents = write_contents(made, quirks)
@@ -52,13 +52,13 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return GeminiDecoder(call, head, _model_id(call.params.model))
 
 
-def _rules(quirks: Quirks) -> Iterator[RuleName]:
+def _rules(quirks: GeminiQuirks) -> Iterator[RuleName]:
     yield from ("inline_media", "pair_tool_calls", "call_ids", "later_system_as_user")
     if not quirks.system_instruction:
         yield "system_as_user"
 
 
-def _with_instruction(call: Call, quirks: Quirks) -> Call:
+def _with_instruction(call: Call, quirks: GeminiQuirks) -> Call:
     """Return the call with a system message that asks for the form of the answer, if needed."""
     instruction = format_instruction(call.params, quirks)
     if instruction is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.core.http import HttpHead
 from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.call import Call, Reply
@@ -38,8 +39,11 @@ class GeminiDecoder(AnswerDecoder):
     end of the body: usage, more text or an error may follow.
     """
 
+    _quirks: GeminiQuirks
+
     def __init__(self, call: Call, head: HttpHead, model: str) -> None:
-        super().__init__(call, head, choose=event_stream_or_array, model=model)
+        quirks = call.provider.quirks_as(GeminiQuirks, model)
+        super().__init__(call, head, quirks, choose=event_stream_or_array, model=model)
         self._parts = Parts(self._blocks, self._origin)
         self._grounding = Grounding()
         self._has_candidate = False

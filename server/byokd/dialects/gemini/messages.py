@@ -7,7 +7,7 @@ with that very part, to the model that made it and to no other.
 
 from __future__ import annotations
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
 from byokd.dialects.base.warnings import Warnings
@@ -25,7 +25,7 @@ from byokd.protocol.parts import (
 )
 
 
-def write_contents(made: Draft, quirks: Quirks) -> tuple[list[JsonObject], list[JsonObject]]:
+def write_contents(made: Draft, quirks: GeminiQuirks) -> tuple[list[JsonObject], list[JsonObject]]:
     """Return the parts of the system instruction, and the contents in order."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -37,7 +37,7 @@ def write_contents(made: Draft, quirks: Quirks) -> tuple[list[JsonObject], list[
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: GeminiQuirks) -> None:
         self.system: list[JsonObject] = []
         self.contents: list[JsonObject] = []
         self._quirks = quirks

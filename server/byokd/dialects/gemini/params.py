@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.params import drop_unsupported, optional, warn_effort_unavailable
 from byokd.dialects.base.response_format import schema_instruction
 from byokd.dialects.base.warnings import Warnings
@@ -28,7 +28,7 @@ _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _BUDGET: Final = re.compile(r"-1|\d{1,7}")
 
 
-def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def write_params(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
     """Return the fields of the body beside the contents and the system instruction."""
     body = write_tools(params, quirks, warnings)
     config: JsonObject = {}
@@ -43,7 +43,7 @@ def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json
     return body | ({"generationConfig": config} if config else {})
 
 
-def write_tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def write_tools(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
     """Return `tools` and `toolConfig`; nothing where there are no tools."""
     if not params.tools:
         return {}
@@ -74,7 +74,7 @@ def _tool_config(choice: str | ToolChoice | None) -> Json:
     return {"functionCallingConfig": {"mode": _MODES[choice]}}
 
 
-def _temperature(asked: float | None, quirks: Quirks, warnings: Warnings) -> float | None:
+def _temperature(asked: float | None, quirks: GeminiQuirks, warnings: Warnings) -> float | None:
     most = quirks.temperature_max
     if asked is None or most is None or asked <= most:
         return asked
@@ -85,7 +85,7 @@ def _temperature(asked: float | None, quirks: Quirks, warnings: Warnings) -> flo
 # --- the form of the answer ----------------------------------------------------------------------
 
 
-def _response_format(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
     asked = params.response_format
     if asked is None:
         return {}
@@ -103,7 +103,7 @@ def _response_format(params: SendParams, quirks: Quirks, warnings: Warnings) -> 
     return config
 
 
-def format_instruction(params: SendParams, quirks: Quirks) -> str | None:
+def format_instruction(params: SendParams, quirks: GeminiQuirks) -> str | None:
     """Return what to tell the model where the form can only be put in words, else None."""
     asked = params.response_format
     if asked is None or not _in_words(params, quirks):
@@ -113,7 +113,7 @@ def format_instruction(params: SendParams, quirks: Quirks) -> str | None:
     return schema_instruction(asked.schema_)
 
 
-def _in_words(params: SendParams, quirks: Quirks) -> bool:
+def _in_words(params: SendParams, quirks: GeminiQuirks) -> bool:
     tools = bool(params.tools) and quirks.tools_supported
     return quirks.response_format == "none" or (tools and not quirks.response_format_with_tools)
 
@@ -127,7 +127,7 @@ def _tell_lost(parameter: str, lost: set[str], warnings: Warnings) -> None:
 # --- how much to think ---------------------------------------------------------------------------
 
 
-def _thinking(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json:
+def _thinking(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> Json:
     """Return how much to think: a level or a budget in tokens, never both (400).
 
     Whoever asks for thinking wants to read it, so summaries are asked for as well.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import Json, JsonObject
@@ -26,7 +26,7 @@ def counts_something(raw: JsonObject) -> bool:
     return bool(raw.get("totalTokenCount")) or any(raw.get(name) for name in _COUNTS)
 
 
-def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage | None:
+def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | None:
     """Return disjoint buckets, nothing counted in two of them; None where nothing is counted.
 
     Google's own total is prompt + tool use + thoughts + candidates (recorded 2026): the prompt

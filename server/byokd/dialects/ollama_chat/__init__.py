@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.encoder import Draft, draft, encoded
@@ -26,7 +26,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    quirks = call.provider.quirks_for(call.params.model)
+    quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     made = draft(call, quirks, owner, _RULES)
     messages: list[Json] = [*_messages(made, quirks)]
@@ -41,7 +41,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return OllamaDecoder(call, head)
 
 
-def _messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
+def _messages(made: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
     """Return the messages, with an instruction for the form of the answer in the first."""
     instruction = format_instruction(made.asked, quirks, made.warnings)
     messages = write_messages(made, quirks)

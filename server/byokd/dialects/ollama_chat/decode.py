@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
@@ -34,7 +35,8 @@ class OllamaDecoder(AnswerDecoder):
     """
 
     def __init__(self, call: Call, head: HttpHead) -> None:
-        super().__init__(call, head, choose=json_lines)
+        quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
+        super().__init__(call, head, quirks, choose=json_lines)
 
     def _event(self, chunk: JsonObject, name: str) -> None:  # noqa: ARG002 - events have no names
         message = chunk.get("message")

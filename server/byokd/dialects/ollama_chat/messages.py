@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.params import optional
@@ -26,7 +26,7 @@ from byokd.protocol.parts import (
 )
 
 
-def write_messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
+def write_messages(made: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
     """Return the messages of the body, in order."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -36,7 +36,7 @@ def write_messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: OllamaChatQuirks) -> None:
         self.messages: list[JsonObject] = []
         self._quirks = quirks
         self._warnings = made.warnings

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.dialects.base.params import (
     drop_unsupported,
     matches_model,
-    nearest_temperature,
     optional,
     warn_effort_unavailable,
     warn_if_always_reasons,
@@ -35,7 +34,7 @@ _CLIENT_NAMES: Final = {
 _NO_FORM: Final = "this model cannot be told to answer in json"
 
 
-def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def write_params(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
     """Return the fields beside model, messages and stream.
 
     A prompt that is too long shall be refused, and never cut without a word.
@@ -46,7 +45,7 @@ def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json
     options: JsonObject = optional(
         "num_predict", params.max_output_tokens or quirks.max_tokens_default
     )
-    options |= optional("temperature", nearest_temperature(params.temperature, quirks, warnings))
+    options |= optional("temperature", params.temperature)
     options |= optional("top_p", params.top_p)
     options |= optional("stop", [*params.stop] or None)
     options |= optional("seed", params.seed)
@@ -55,7 +54,9 @@ def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json
     return body | optional("options", options or None) | {"truncate": False}
 
 
-def format_instruction(params: SendParams, quirks: Quirks, warnings: Warnings) -> str | None:
+def format_instruction(
+    params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings
+) -> str | None:
     """Return what to tell the model of the form of its answer.
 
     A form binds every token of the answer, so beside tools no call could be written (the server
@@ -73,12 +74,12 @@ def format_instruction(params: SendParams, quirks: Quirks, warnings: Warnings) -
     return json_instruction(params, "json_object")
 
 
-def _beside_tools(params: SendParams, quirks: Quirks) -> bool:
+def _beside_tools(params: SendParams, quirks: OllamaChatQuirks) -> bool:
     sent = bool(params.tools) and quirks.tools_supported and params.tool_choice != "none"
     return sent and not quirks.response_format_with_tools
 
 
-def _form(params: SendParams, quirks: Quirks) -> JsonObject:
+def _form(params: SendParams, quirks: OllamaChatQuirks) -> JsonObject:
     asked = params.response_format
     if asked is None or quirks.response_format == "none" or _beside_tools(params, quirks):
         return {}
@@ -86,7 +87,7 @@ def _form(params: SendParams, quirks: Quirks) -> JsonObject:
     return {"format": asked.schema_ if whole else "json"}
 
 
-def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
     """Return the tools; a choice among them can be made only by what is left out."""
     if not params.tools or params.tool_choice == "none":
         return {}
@@ -101,7 +102,7 @@ def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject
     return {"tools": tools} if tools else {}
 
 
-def _think(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _think(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
     """Return how much to think; not to think may be asked of every model."""
     if params.reasoning is None:
         return {}
@@ -112,5 +113,5 @@ def _think(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject
     if not word or (word != "none" and (quirks.effort_field == "none" or barred)):
         warn_effort_unavailable(effort, warnings)
         return {}
-    warn_if_always_reasons(effort, word, quirks, warnings)
+    warn_if_always_reasons(effort, word, warnings)
     return {"think": False if word == "none" else word}

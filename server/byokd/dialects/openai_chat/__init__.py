@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.encoder import Draft, draft, encoded
@@ -24,7 +24,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    quirks = call.provider.quirks_for(call.params.model)
+    quirks = call.provider.quirks_as(OpenAIChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(None,))
     made = draft(call, quirks, owner, tuple(_rules(quirks)))
     messages: list[Json] = [*_messages(made, quirks, format_instruction(made.asked, quirks))]
@@ -41,19 +41,19 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return ChatDecoder(call, head)
 
 
-def _rules(quirks: Quirks) -> Iterator[RuleName]:
+def _rules(quirks: OpenAIChatQuirks) -> Iterator[RuleName]:
     yield from ("pair_tool_calls", "call_ids")
     if quirks.strict_alternation:
         yield from ("later_system_as_user", "begin_with_user", "end_with_user")
 
 
-def _messages(made: Draft, quirks: Quirks, instruction: str | None) -> list[JsonObject]:
+def _messages(made: Draft, quirks: OpenAIChatQuirks, instruction: str | None) -> list[JsonObject]:
     """Return the messages, with an instruction for the form of the answer in the first."""
     messages = write_messages(made, quirks)
     if instruction is None:
         return messages
     first = messages[0] if messages else {}
     text = first.get("content")
-    if first.get("role") == quirks.system_role and isinstance(text, str):
+    if first.get("role") == "system" and isinstance(text, str):
         return [first | {"content": f"{text}\n\n{instruction}"}, *messages[1:]]
-    return [{"role": quirks.system_role, "content": instruction}, *messages]
+    return [{"role": "system", "content": instruction}, *messages]

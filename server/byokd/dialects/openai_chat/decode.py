@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.base.decoder import AnswerDecoder
@@ -28,8 +29,11 @@ class ChatDecoder(AnswerDecoder):
     Its end is a finish reason on choice 0, or a terminal marker.
     """
 
+    _quirks: OpenAIChatQuirks
+
     def __init__(self, call: Call, head: HttpHead) -> None:
-        super().__init__(call, head)
+        quirks = call.provider.quirks_as(OpenAIChatQuirks, call.params.model)
+        super().__init__(call, head, quirks)
         self._delta = Delta(self._blocks)
 
     def _event(self, chunk: JsonObject, name: str) -> None:  # noqa: ARG002 - events have no names

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.params import matches_model
@@ -34,7 +34,7 @@ _BRIDGE: Final = "Understood."
 says something (Mistral's code 3230, seen 2025)."""
 
 
-def write_messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
+def write_messages(made: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
     """Return the messages of the body, in order."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -52,7 +52,7 @@ def write_messages(made: Draft, quirks: Quirks) -> list[JsonObject]:
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: OpenAIChatQuirks) -> None:
         self.messages: list[JsonObject] = []
         self._quirks = quirks
         self._warnings = made.warnings
@@ -72,7 +72,7 @@ class _Writer:
         shown = [part for result in results for part in self._result(result)]
         if message.role == "system":
             text = "".join(part.text for part in others if isinstance(part, TextPart))
-            self.messages.append({"role": self._quirks.system_role, "content": text})
+            self.messages.append({"role": "system", "content": text})
         elif others or shown:
             content = self._content((*shown, *others))
             if content:
@@ -253,7 +253,7 @@ def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]
 
 def _mark_cache(messages: list[JsonObject]) -> None:
     """Mark what repeats from turn to turn: up to the last system message and the last user's."""
-    for roles in ({"system", "developer"}, {"user"}):
+    for roles in ({"system"}, {"user"}):
         message = next((m for m in reversed(messages) if m["role"] in roles), None)
         parts = _as_parts(message["content"]) if message is not None else []
         last = parts[-1] if parts else None

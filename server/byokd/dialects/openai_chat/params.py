@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.params import (
     drop_refused,
     matches_model,
@@ -18,15 +18,20 @@ from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
 
 
-def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings) -> JsonObject:
     """Return the fields of the body beside model, messages and stream, in a fixed order."""
     reasons = matches_model(quirks.reasoning_models, params.model)
     body: JsonObject = {}
     body |= function_tool_fields(params, quirks, warnings)
     most = params.max_output_tokens or quirks.max_tokens_default
-    name = quirks.reasoning_max_tokens_field if reasons else None
-    body |= optional(name or quirks.max_tokens_field, most)
-    body |= optional("temperature", nearest_temperature(params.temperature, quirks, warnings))
+    body |= optional(quirks.max_tokens_field, most)
+    temperature = nearest_temperature(
+        params.temperature,
+        warnings,
+        most=quirks.temperature_max,
+        zero=not quirks.temperature_min_exclusive,
+    )
+    body |= optional("temperature", temperature)
     body |= optional("top_p", params.top_p)
     body |= optional("stop", list(params.stop) or None)
     body |= optional(quirks.seed_field, params.seed)
@@ -36,7 +41,9 @@ def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json
     return body
 
 
-def _effort(params: SendParams, quirks: Quirks, warnings: Warnings, *, reasons: bool) -> JsonObject:
+def _effort(
+    params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings, *, reasons: bool
+) -> JsonObject:
     """Return the requested effort in the provider's word and field."""
     if params.reasoning is None:
         return {}
@@ -46,11 +53,10 @@ def _effort(params: SendParams, quirks: Quirks, warnings: Warnings, *, reasons: 
     if quirks.effort_field == "none" or unavailable or not word:
         warn_effort_unavailable(effort, warnings)
         return {}
-    warn_if_always_reasons(effort, word, quirks, warnings)
-    if quirks.effort_field == "reasoning_effort":
-        return {"reasoning_effort": word}
-    if quirks.effort_field == "reasoning":
-        return {"reasoning": {"effort": word}}
+    if quirks.effort_field in {"reasoning_effort", "reasoning"}:
+        warn_if_always_reasons(effort, word, warnings)
+        nested: JsonObject = {"reasoning": {"effort": word}}
+        return nested if quirks.effort_field == "reasoning" else {"reasoning_effort": word}
     thinks = word != "none"
     if quirks.effort_field == "enable_thinking":
         return {"enable_thinking": thinks}

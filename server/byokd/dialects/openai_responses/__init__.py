@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.quirks.shared import RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
+from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.encoder import Draft, draft, encoded
@@ -31,7 +31,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     Raises:
         Unsupported: the call is strict and something in it cannot be sent.
     """
-    quirks = call.provider.quirks_for(call.params.model)
+    quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
     made = draft(call, quirks, owner, _RULES)
     options = call.params.provider_options or {}
@@ -54,9 +54,9 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return ResponsesDecoder(call, head)
 
 
-def _input(made: Draft, quirks: Quirks, instruction: str | None) -> list[JsonObject]:
+def _input(made: Draft, quirks: OpenAIResponsesQuirks, instruction: str | None) -> list[JsonObject]:
     """Return the items, after an instruction for the form of the answer where one is needed."""
     items = write_input(made, quirks)
     if instruction is None:
         return items
-    return [{"role": quirks.system_role, "content": instruction}, *items]
+    return [{"role": "system", "content": instruction}, *items]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
@@ -34,8 +35,11 @@ class ResponsesDecoder(AnswerDecoder):
     and no marker replaces it.
     """
 
+    _quirks: OpenAIResponsesQuirks
+
     def __init__(self, call: Call, head: HttpHead) -> None:
-        super().__init__(call, head, origin={"dialect": DIALECT})
+        quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
+        super().__init__(call, head, quirks, origin={"dialect": DIALECT})
         self._items = Items(self._blocks, self._origin)
         self._details: Json = None
 

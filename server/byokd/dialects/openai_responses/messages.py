@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.dialects.base.conversation.pairing import ADDED, NO_RESULT
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
@@ -36,7 +36,7 @@ DIALECT: Final = "openai_responses"
 _REASONING_FIELDS: Final = ("type", "id", "summary", "content", "encrypted_content")
 
 
-def write_input(made: Draft, quirks: Quirks) -> list[JsonObject]:
+def write_input(made: Draft, quirks: OpenAIResponsesQuirks) -> list[JsonObject]:
     """Return the items of the conversation, in order."""
     writer = _Writer(made, quirks)
     for message in made.params.messages:
@@ -45,7 +45,7 @@ def write_input(made: Draft, quirks: Quirks) -> list[JsonObject]:
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: Quirks) -> None:
+    def __init__(self, made: Draft, quirks: OpenAIResponsesQuirks) -> None:
         self.items: list[JsonObject] = []
         self._quirks = quirks
         self._warnings = made.warnings
@@ -67,7 +67,7 @@ class _Writer:
         shown = [image for result in results for image in self._result(result)]
         if message.role == "system":
             text = "".join(part.text for part in others if isinstance(part, TextPart))
-            self.items.append({"role": self._quirks.system_role, "content": text})
+            self.items.append({"role": "system", "content": text})
         elif content := self._content((*shown, *others)):
             self.items.append({"role": "user", "content": content})
 

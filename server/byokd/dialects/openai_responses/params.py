@@ -6,7 +6,7 @@ Whatever cannot be said is dropped with a warning, or refused where the client a
 
 from __future__ import annotations
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.dialects.base.params import (
     drop_refused,
     matches_model,
@@ -22,16 +22,24 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 
 
-def may_reason(params: SendParams, quirks: Quirks) -> bool:
+def may_reason(params: SendParams, quirks: OpenAIResponsesQuirks) -> bool:
     """Tell whether the model may reason; a record that does not say knows of none that may not."""
     return quirks.reasoning_models is None or matches_model(quirks.reasoning_models, params.model)
 
 
-def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def write_params(
+    params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings
+) -> JsonObject:
     """Return the fields of the body, in a fixed order."""
     body = _tools(params, quirks, warnings)
     body |= optional("max_output_tokens", _most(params, quirks, warnings))
-    body |= optional("temperature", nearest_temperature(params.temperature, quirks, warnings))
+    temperature = nearest_temperature(
+        params.temperature,
+        warnings,
+        most=quirks.temperature_max,
+        zero=not quirks.temperature_min_exclusive,
+    )
+    body |= optional("temperature", temperature)
     body |= optional("top_p", params.top_p)
     body |= _text(params, quirks, warnings)
     body |= _reasoning(params, quirks, warnings)
@@ -42,7 +50,7 @@ def write_params(params: SendParams, quirks: Quirks, warnings: Warnings) -> Json
     return body
 
 
-def _tools(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _tools(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
     """Return the tools without the layer that the chat format puts around a function.
 
     `strict` is said because it would be true otherwise, and changes the schema (recorded 2025).
@@ -61,7 +69,7 @@ def _flat(entry: Json) -> JsonObject:
     return {"type": "function"} | (function if isinstance(function, dict) else {})
 
 
-def _most(params: SendParams, quirks: Quirks, warnings: Warnings) -> int | None:
+def _most(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> int | None:
     most = params.max_output_tokens or quirks.max_tokens_default
     least = quirks.max_tokens_least
     if most is None or most >= least:
@@ -70,7 +78,7 @@ def _most(params: SendParams, quirks: Quirks, warnings: Warnings) -> int | None:
     return least
 
 
-def _text(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
     """Return the form of the answer, which the chat format nests once more."""
     form = response_format_field(params, quirks, warnings).get("response_format")
     if not isinstance(form, dict):
@@ -80,7 +88,7 @@ def _text(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
     return {"text": {"format": flat | (inner if isinstance(inner, dict) else {})}}
 
 
-def _reasoning(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonObject:
+def _reasoning(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
     """Return how much to think; whoever says so also wants to read what was thought."""
     if params.reasoning is None:
         return {}
@@ -89,6 +97,6 @@ def _reasoning(params: SendParams, quirks: Quirks, warnings: Warnings) -> JsonOb
     if quirks.effort_field == "none" or not word or not may_reason(params, quirks):
         warn_effort_unavailable(effort, warnings)
         return {}
-    warn_if_always_reasons(effort, word, quirks, warnings)
+    warn_if_always_reasons(effort, word, warnings)
     summary: JsonObject = {} if word == "none" else {"summary": "auto"}
     return {"reasoning": {"effort": word, **summary}}

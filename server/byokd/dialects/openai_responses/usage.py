@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.dialects.base.usage import read_usage as read_tokens
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason
@@ -17,7 +17,7 @@ _INCOMPLETE: Final[dict[str, UnifiedReason]] = {
 }
 
 
-def read_usage(raw: JsonObject, searches: int, quirks: Quirks) -> Usage | None:
+def read_usage(raw: JsonObject, searches: int, quirks: OpenAIResponsesQuirks) -> Usage | None:
     """Return disjoint buckets, or None where nothing is counted.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.core.limits import BLOCKS_MAX
 from byokd.dialects.base.conversation.pairing import pair_tool_calls
 from byokd.dialects.base.conversation.value import Conversation

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from byokd.catalog.quirks.shared import RuleName as RuleName
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
+from byokd.catalog.rules import RuleName as RuleName
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.conversation.media import inline_media, media_types
 from byokd.dialects.base.conversation.pairing import pair_tool_calls
@@ -72,8 +72,11 @@ def apply_rules(
     """
     params = call.params
     conversation = Conversation(params.messages, owner, params.tools, params.tool_choice)
+    wanted = {*names, *quirks.rules, *call.rules}
+    if quirks.tool_schema_drops:
+        wanted.add("tool_schemas")
     for name in RULES:
-        if name in names or name in call.rules:
+        if name in wanted:
             conversation = apply_rule(name, conversation, quirks, warnings)
     changed = {
         "messages": conversation.messages,

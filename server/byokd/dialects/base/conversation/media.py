@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.media import image_type_of, is_image, read_media, standard_type
 from byokd.dialects.base.warnings import Warnings

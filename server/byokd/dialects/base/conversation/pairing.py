@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import Message, Part, TextPart, ToolCallPart, ToolResultPart

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.call_ids import WireIds
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.tool_names import ToolNames

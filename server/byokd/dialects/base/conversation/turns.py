@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.catalog.record import Quirks
+from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.provider_state import BLOCKS, StateOwner
 from byokd.dialects.base.warnings import Warnings
@@ -103,7 +103,7 @@ def _is_sent(message: Message, quirks: Quirks) -> bool:
         elif isinstance(part, ImagePart):
             sent = message.role != "assistant" and quirks.images
         elif isinstance(part, FilePart):
-            sent = message.role != "assistant" and quirks.files != "none"
+            sent = message.role != "assistant" and quirks.takes_files
         else:
             sent = not isinstance(part, ReasoningPart | CitationPart)
         if sent:
