@@ -273,17 +273,26 @@ async def test_shutdown_fits_into_two_seconds() -> None:
     assert PARENT_POLL_MS < 2000
 
 
-def test_nothing_heavy_is_imported_before_initialize() -> None:
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import byokd.__main__, byokd.rpc.serve;"
-        "print(*sorted(sys.modules))"
-    )
+def imported_by(program: str, *arguments: str) -> set[str]:
+    """Run a program in a new process; return the modules that it imported."""
+    start = "import sys; sys.path.insert(0, sys.argv[1]);"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", program, str(SERVER)],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            f"{start}{program};print(*sys.modules)",
+            str(SERVER),
+            *arguments,
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
+    return set(done.stdout.split())
+
+
+def test_nothing_heavy_is_imported_before_initialize() -> None:
     heavy = {
         "lsprotocol.types",
         "httpx",
@@ -298,4 +307,30 @@ def test_nothing_heavy_is_imported_before_initialize() -> None:
         "byokd.protocol.chat",
         "byokd.protocol.key",
     }
-    assert heavy.isdisjoint(done.stdout.split())
+    assert heavy.isdisjoint(imported_by("import byokd.__main__, byokd.rpc.serve"))
+
+
+def test_application_lists_providers_without_network_store_and_keyring(tmp_path: Path) -> None:
+    program = (
+        "from byokd.app import create_app; from byokd.protocol.lifecycle import Features;"
+        "from byokd.protocol.methods import PROVIDER_LIST; from byokd.rpc.routes import ROUTES;"
+        "from byokd.services.runtime.session import Session;"
+        "session = Session('a', None, None, Features(), False);"
+        "app = create_app(sys.argv[2], sys.argv[3], {});"
+        "assert app.providers.list(session, PROVIDER_LIST.params_type()()).items"
+    )
+    heavy = {
+        "httpx",
+        "aiohttp",
+        "keyring",
+        "sqlite3",
+        "byokd.composition",
+        "byokd.config.files",
+        "byokd.protocol.chat",
+        "byokd.protocol.key",
+        "byokd.services.keys.service",
+        "byokd.vault",
+    }
+    imported = imported_by(program, str(tmp_path), str(tmp_path / "config.toml"))
+    assert "byokd.rpc.routes" in imported
+    assert heavy.isdisjoint(imported)
