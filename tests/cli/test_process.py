@@ -174,7 +174,7 @@ def test_damaged_vault_is_restored_from_backup(
         if empty:
             store.touch(0o600)
         byokd("vault init --protection keyFile --accept-risk keyFile", code=1)
-        assert "the vault is gone and its backups are there" in byokd.err
+        assert "the vault is missing but has backups" in byokd.err
         assert "byokd vault restore" in byokd.err
         byokd("vault restore --yes")
         assert byokd("audit verify").startswith("complete and unchanged; ")

@@ -73,7 +73,7 @@ class AccountService:
         account = params.account
         if params.confirm != account:
             raise InvalidParams(
-                "repeat the name of the account in confirm: its keys cannot be brought back",
+                "repeat the name of the account in confirm: its keys cannot be restored",
                 details=[{"pointer": "/confirm", "reason": "must be the account's name"}],
             )
         of_account = replace(session, account=account)

@@ -95,13 +95,13 @@ def _host(host: str) -> tuple[str, AddressKind]:
         try:
             address = IPv6Address(host[1:-1])
         except ValueError:
-            raise _base_url_error("its IPv6 address is not one") from None
+            raise _base_url_error("its IPv6 address is malformed") from None
         return f"[{address.compressed}]", address_kind(address)
     if _QUAD.fullmatch(host):
         try:
             return host, address_kind(ip_address(host))
         except ValueError:
-            raise _base_url_error("its IPv4 address is not one") from None
+            raise _base_url_error("its IPv4 address is malformed") from None
     labels = host.split(".")
     # Some programs read `127.1`, `2130706433` and `0x7f.1` as addresses, others as names.
     if _NUMERIC_LABEL.fullmatch(labels[-1]):
@@ -131,7 +131,7 @@ def _path(path: str) -> str:
     segments = inner.split("/") if inner else []
     for segment in segments:
         if _DOTS.fullmatch(segment) or not _PATH_SEGMENT.fullmatch(segment):
-            raise _base_url_error("its path has a segment that could be read in two ways")
+            raise _base_url_error("its path has an ambiguous segment")
     return "".join(f"/{segment}" for segment in segments)
 
 

@@ -42,9 +42,7 @@ class ExportService:
             NotFound: there is no such key, or none at all.
         """
         if not self._allowed:
-            raise Unsupported(
-                "keys never leave for a client; a person exports them with: byokd keys export"
-            )
+            raise Unsupported("clients cannot export keys; run in a terminal: byokd keys export")
         passphrase = open_secret(
             session, params.passphrase, self._sealing, method=METHOD, field=_FIELD
         )

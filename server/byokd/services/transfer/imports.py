@@ -177,7 +177,7 @@ class ImportService:
         policy: ProbePolicy,
     ) -> ImportOutcome:
         if detected is None:
-            raise NotFound("the source does not hold this any more; look at it again")
+            raise NotFound("the source does not contain this key any more; preview it again")
         parsed = _check(detected, choice)
         match = await self._match(session, detected, parsed.fields, parsed.address.origin, {})
         if match.key_id is not None:
@@ -222,14 +222,14 @@ def _check(detected: DetectedKey, choice: ImportChoice) -> ParsedKey:
     )
     if base_url is None and parsed.address.own is not None:
         raise InvalidParams(
-            f"a variable says that this key goes to {parsed.address.origin}; give that base URL"
+            f"only a variable names {parsed.address.origin} for this key; give that base URL"
             " yourself if it is right",
             details=[{"pointer": "/baseUrl", "reason": "comes from a variable"}],
         )
     if choice.base_url is None and detected.origin not in {None, parsed.address.origin}:
         raise InvalidParams(
-            f"this key was stored for {detected.origin}, and would go to {parsed.address.origin}"
-            " here; give the base URL yourself",
+            f"this key was stored for {detected.origin}, and would be sent to"
+            f" {parsed.address.origin} here; give the base URL yourself",
             details=[{"pointer": "/baseUrl", "reason": "has another origin here"}],
         )
     return parsed
@@ -246,7 +246,7 @@ def _refuse_malformed_plain(detected: DetectedKey, choice: ImportChoice) -> None
             continue
         if detected.variables and known.pattern and not re.search(known.pattern, value.strip()):
             raise InvalidParams(
-                f"the variable for the field {name} holds something else",
+                f"the variable for the field {name} has an unexpected value; correct it",
                 details=[{"pointer": f"{_FIELDS}{name}", "reason": "holds something else"}],
             )
 

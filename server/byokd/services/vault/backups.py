@@ -80,7 +80,7 @@ class BackupService:
         path = Path(params.path) if params.path is not None else None
         if path is not None and not path.is_absolute():
             raise InvalidParams(
-                "give the whole path of the backup",
+                "give the absolute path of the backup",
                 details=[{"pointer": "/path", "reason": "must be absolute"}],
             )
         restored, aside = await self._backups.restore(params.number, path)

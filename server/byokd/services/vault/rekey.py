@@ -66,7 +66,9 @@ class RekeyService:
             raise _missing("kind", "must name a protection" if replaces else "must be given")
         require_risk_accepted(kind, params.accept_risk)
         if kind == "recoveryCode" and new.recovery_code is None:
-            raise _missing("recipientPublicKey", "a recovery code is shown to nobody without it")
+            raise _missing(
+                "recipientPublicKey", "is the public key that the recovery code is sealed to"
+            )
         before = self._vault.status().protection
 
         def added(tx: VaultTx, slot_id: bytes) -> None:

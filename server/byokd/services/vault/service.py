@@ -159,7 +159,7 @@ class VaultService:
             if error.kind in {"storeFailed", "storeBusy", "vaultCorrupt"}:
                 raise
             raise VaultUninitialized(
-                "no OS keyring can be used here; initialise the vault with another protection",
+                "no OS keyring can be used here; initialize the vault with another protection",
                 action=Action(type="initializeVault", choices=_WITHOUT_KEYRING),
                 details={"reason": reason},
             ) from None
@@ -205,7 +205,7 @@ class VaultService:
         backups = await self._backups.list() if protection != "memory" else ()
         if backups and (await self._vault.unlock()).state == "uninitialized":
             raise VaultCorrupt(
-                "the vault is gone and its backups are there; restore one, or move them away",
+                "the vault is missing but has backups; restore one, or move them away",
                 action=Action(type="restoreBackup"),
                 details={"reason": DAMAGED},
             )
