@@ -2,9 +2,8 @@
 
     uv run --with genai-prices==0.2.3 python tests/tools/make_models.py 2026-11-23
 
-The day is the one the prices are dated with. What models can do comes from `model_facts.toml`
-beside this file. Knows both formats. A development tool: the daemon never imports `genai-prices`,
-which costs a second to import.
+The date is that of the prices. The abilities of models come from `model_facts.toml` beside this
+file. A development tool: the daemon never imports `genai-prices`, which takes a second to import.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 HERE = Path(__file__).parent
 TARGET = HERE.parent.parent / "server" / "byokd" / "catalog" / "models.json"
 
-# Ours, theirs. Providers that are not here have no public price per token, or none in the source.
+# Our provider id and theirs. Other providers have no public price per token, or none in the source.
 SOURCES = {
     "anthropic": "anthropic", "openai": "openai", "google": "google", "glm": "zhipuai",
     "openrouter": "openrouter", "mistral": "mistral", "deepseek": "deepseek", "grok": "x-ai",
@@ -30,23 +29,23 @@ SOURCES = {
     "cloudflare-workers-ai": "cloudflare", "cohere": "cohere",
 }  # fmt: skip
 ROUTED = ("hf-router", "huggingface_")
-"""The router's price is known only where the provider is pinned, as `model:provider`."""
+"""The router's price is known only for a pinned provider, `model:provider`."""
 
-# A deployment's answer names its base model, which is priced as at its maker.
+# The answer of a deployment names its base model, which costs the same as at its maker.
 FALLBACKS = {"azure-openai": ["openai"]}
 
 PREFIXES = {"google": "models/"}
-"""What lists put before an id and prices leave out."""
+"""Prefixes of ids in model lists that the prices do not have."""
 
 ONLY = {"google": ("gemini", "gemma")}
-"""Prices of another service of the same house are left out."""
+"""Prefixes of the models to take; the source also has another service of that vendor."""
 
 NOT_CHAT = re.compile(
     r"embed|whisper|tts|dall-e|moderation|davinci|babbage|^ada$|^curie$|realtime|transcribe|image|"
     r"sora|audio|-instruct-0914|flare|sunburst|voxtral|sonic|orpheus|guard|ocr|imagen|veo|-live",
 )
 NOT_CALLABLE = re.compile(r"^(regional\.|ft:|~)|\.ft-")
-"""Lines that price a family of ids and are no id themselves."""
+"""Patterns of entries that price a family of ids and are no id themselves."""
 
 RATES = {
     "input": "input_mtok", "output": "output_mtok", "cache_read": "cache_read_mtok",
@@ -60,7 +59,7 @@ CLAUSES = {
 
 
 def main(day: str) -> None:
-    """Write the snapshot, one model a line."""
+    """Write the snapshot, one model per line."""
     data = import_module("genai_prices.data")
     theirs = {provider.id: provider for provider in data.providers}
     facts = tomllib.loads((HERE / "model_facts.toml").read_text("utf-8"))["facts"]
