@@ -163,8 +163,8 @@ def test_details_are_put_together() -> None:
     blocks = _blocks()
     blocks.reasoning("ab")
     for text, index in (("a", 0), ("b", 0), ("c", 1)):
-        blocks.detail(ReasoningDetail("d", {"text": text, "index": index}, "text", [text]))
-    blocks.detail(ReasoningDetail("d", {"index": 1, "signature": "s"}, None, []))
+        blocks.add_detail(ReasoningDetail("d", {"text": text, "index": index}, "text", [text]))
+    blocks.add_detail(ReasoningDetail("d", {"index": 1, "signature": "s"}, None, []))
     blocks.finish()
     part = blocks.parts()[0]
     assert part.provider_state == {
@@ -177,14 +177,14 @@ def test_details_are_put_together() -> None:
 def test_what_only_the_provider_reads_stays_where_it_stood() -> None:
     blocks = _blocks()
     blocks.text("a")
-    blocks.keep("parts", {"x": 1})
-    blocks.keep("parts", {"x": 2})
+    blocks.add_opaque("parts", {"x": 1})
+    blocks.add_opaque("parts", {"x": 2})
     blocks.text("b")
-    blocks.mark({"signature": "s"})
+    blocks.seal({"signature": "s"})
     blocks.reasoning("c", "summary")
-    blocks.split()
-    blocks.mark({"signature": "nobody's"})
-    blocks.keep("parts", {"x": 3})
+    blocks.end_block()
+    blocks.seal({"signature": "nobody's"})
+    blocks.add_opaque("parts", {"x": 3})
     blocks.reasoning("d", "redacted")
     blocks.media(ImagePart(media_type="image/png", data="AAAA"))
     blocks.finish()

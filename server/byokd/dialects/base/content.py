@@ -1,8 +1,7 @@
-"""Opens, closes and orders the blocks of an answer, and adds them up to a message.
+"""Opens, closes and orders the blocks of an answer, and joins them to a message.
 
-Knows the events a client sees and the parts a message is made of. Must not know any wire format:
-dialects say what came, this says what it means for the order of things. Text and reasoning take
-turns, one open at a time; tool calls may overlap and end when the answer ends.
+One block of text or reasoning is open at a time. Tool calls may overlap; they end when the answer
+ends.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class TextBlock:
     state: JsonObject | None = None
     pieces: list[str] = field(default_factory=list)
     details: list[ReasoningDetail] = field(default_factory=list)
-    sealed: bool = False  # what comes next is another block, whatever its kind
+    sealed: bool = False  # the next piece begins another block, whatever its kind
 
     def final_state(self) -> JsonObject | None:
         """Return what the client must echo back."""
@@ -80,9 +79,13 @@ class TextBlock:
 
 @dataclass(slots=True)
 class ReasoningDetail:
-    """One entry of a list that goes back to the provider as it came, put together from deltas.
+    """One entry of a list that is sent back to the provider unchanged, joined from deltas.
 
-    `field` is the name of the list; `text_name` the entry's field that grows.
+    Attributes:
+        field: the name of the list.
+        fields: the entry without its text.
+        text_name: the entry's field that grows; None where it has no text.
+        pieces: the pieces of that text.
     """
 
     field: str
@@ -97,7 +100,7 @@ class ReasoningDetail:
         return self.fields | {self.text_name: "".join(self.pieces)}
 
     def takes(self, other: ReasoningDetail) -> bool:
-        """Add a further delta of the same entry and return True, or return False for another.
+        """Add a delta of the same entry and return True, or return False for one of another.
 
         A signature comes last, in a delta of its own and without text (Anthropic, recorded 2025).
         """
@@ -109,8 +112,9 @@ class ReasoningDetail:
         )
         if same:
             self.pieces += other.pieces
-            news = {name: value for name, value in other.fields.items() if value not in (None, "")}
-            self.fields |= news
+            self.fields |= {
+                name: value for name, value in other.fields.items() if value not in (None, "")
+            }
         return same
 
 
@@ -134,12 +138,13 @@ class Blocks:
     """The blocks of one answer.
 
     Args:
-        stream_id: synthetic ids are derived from it.
+        stream_id: the seed of synthetic call ids.
         taken: call ids that the conversation already uses.
-        origin: what every `providerState` begins with, so that nobody else's state is echoed.
+        origin: the first fields of every `providerState`; they name the provider that may get it
+            back.
 
     Raises:
-        ProviderError: more blocks or tool calls than their bounds.
+        ProviderError: there are more than `BLOCKS_MAX` blocks or `TOOL_CALLS_MAX` tool calls.
     """
 
     __slots__ = ("_blocks", "_calls", "_open", "_origin", "_stream_id", "_taken", "events")
@@ -154,7 +159,7 @@ class Blocks:
         self._open: TextBlock | None = None
 
     def drain(self) -> list[Event]:
-        """Return the events since the last time."""
+        """Return the events since the last call."""
         events, self.events = self.events, []
         return events
 
@@ -164,19 +169,19 @@ class Blocks:
         return self._calls
 
     @property
-    def opened(self) -> TextBlock | None:
+    def open_block(self) -> TextBlock | None:
         """The block of text or reasoning that is being written, if any."""
         return self._open
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has come yet."""
+        """Whether no block has begun."""
         return not self._blocks
 
-    # --- what comes ----------------------------------------------------------------------------
+    # --- content ----------------------------------------------------------------------------------
 
     def text(self, delta: str) -> None:
-        """Add text that is not empty."""
+        """Add text, which must not be empty."""
         block = self._open
         if block is None or block.kind != "text" or block.state is not None:
             block = self._begin_text(None)
@@ -184,7 +189,7 @@ class Blocks:
         self.events.append(TextDelta(block.block_id, delta))
 
     def refusal(self, delta: str) -> None:
-        """Add the model's words of refusal: a block of text that says in its state what it is."""
+        """Add text of a refusal: a block of text with a mark in its state."""
         block = self._open
         if block is None or block.kind != "text" or block.state is None:
             block = self._begin_text(self._origin | {"refusal": True})
@@ -192,47 +197,48 @@ class Blocks:
         self.events.append(TextDelta(block.block_id, delta))
 
     def reasoning(self, delta: str, kind: ReasoningKind = "raw", source: str | None = None) -> None:
-        """Add reasoning that is not empty; `source` is the field it came in."""
+        """Add reasoning, which must not be empty; `source` is the provider's field for it."""
         block = self._open
-        other = block is None or block.kind == "text" or (block.kind == "redacted" != kind)
-        if block is None or other or block.sealed:
+        if (
+            block is None
+            or block.kind == "text"
+            or (block.kind == "redacted" != kind)
+            or block.sealed
+        ):
             block = self._begin_reasoning(kind, source)
         block.pieces.append(delta)
         self.events.append(ReasoningDelta(block.block_id, delta))
 
-    def detail(self, detail: ReasoningDetail) -> None:
-        """Keep an entry that goes back as it came, with the reasoning it belongs to."""
+    def add_detail(self, detail: ReasoningDetail) -> None:
+        """Keep an entry that is sent back unchanged, with the reasoning it belongs to."""
         block = self._open
         if block is None or block.kind == "text":
             block = self._begin_reasoning("redacted", None)
         if not (block.details and block.details[-1].takes(detail)):
             block.details.append(detail)
 
-    def split(self) -> None:
-        """End the open block: what comes next is another part for the provider."""
+    def end_block(self) -> None:
+        """End the open block, because the provider begins another part."""
         self._end_open()
 
-    def mark(self, fields: JsonObject) -> None:
-        """Add to what the open block echoes, and let nothing more into it."""
+    def seal(self, fields: JsonObject) -> None:
+        """Add fields to the state of the open block, and add no more content to it."""
         block = self._open
         if block is not None:
             block.state = (block.state or self._origin) | fields
             block.sealed = True
 
-    def keep(self, name: str, entry: JsonObject) -> None:
-        """Keep a part that only the provider can read, in the list `name` of what it stands behind.
+    def add_opaque(self, name: str, entry: JsonObject) -> None:
+        """Keep a part that only the provider can read, in list `name` of the open block's state.
 
-        It goes back as it came and where it came. What follows it is another block.
+        It is sent back unchanged and in the same place. Content after it begins another block.
         """
         block = self._open or self._begin_reasoning("redacted", None)
         block.details.append(ReasoningDetail(name, entry, None, []))
-        self.mark({})
+        self.seal({})
 
     def media(self, part: ImagePart | FilePart) -> None:
-        """Add an image or a document; it has no events, and is whole in the message.
-
-        A state that it has says whose it is.
-        """
+        """Add an image or a file, which has no events. Its state, if any, gets the origin."""
         if part.provider_state is not None:
             state = self._origin | part.provider_state
             part = part.model_copy(update={"provider_state": state})
@@ -240,7 +246,7 @@ class Blocks:
         self._add(part)
 
     def tool_call(self, native_id: str) -> ToolCall:
-        """Begin another tool call; it is announced when its name is known."""
+        """Begin a tool call; its start event comes when its name is known."""
         if len(self._calls) >= TOOL_CALLS_MAX:
             raise ProviderError(f"the provider sent more than {TOOL_CALLS_MAX} tool calls")
         call = ToolCall(len(self._calls), native_id)
@@ -250,7 +256,7 @@ class Blocks:
         return call
 
     def arguments(self, call: ToolCall, delta: str) -> None:
-        """Add to a call's arguments ("" to announce a call whose id and name are known)."""
+        """Add to a call's arguments; "" sends the start event of a call with an id and a name."""
         if delta:
             call.pieces.append(delta)
         if call.call_id:
@@ -260,15 +266,15 @@ class Blocks:
             self._announce(call)
 
     def citation(self, source: Source, span: Span | None, state: JsonObject | None = None) -> None:
-        """Add a source for what was said; `state` is what the client must echo back."""
-        kept = None if state is None else self._origin | state
-        self._add(CitationPart(source=source, span=span, provider_state=kept))
+        """Add a source of the text; `state` is what the client must send back."""
+        full_state = None if state is None else self._origin | state
+        self._add(CitationPart(source=source, span=span, provider_state=full_state))
         self.events.append(Citation(source, span))
 
     # --- the end -------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Close everything that is open: the answer is whole."""
+        """Close all blocks and tool calls of a whole answer."""
         self._end_open()
         for call in self._calls:
             if not call.call_id:
@@ -277,11 +283,11 @@ class Blocks:
             self.events.append(call.end)
 
     def parts(self) -> tuple[Part, ...]:
-        """Return the message so far; calls that have not ended are read as far as they came."""
-        seen = (b for b in self._blocks if not isinstance(b, ToolCall) or b.call_id)
-        return tuple(self._part(block) for block in seen)
+        """Return the parts so far; calls that have not ended have the arguments so far."""
+        announced = (b for b in self._blocks if not isinstance(b, ToolCall) or b.call_id)
+        return tuple(self._part(block) for block in announced)
 
-    # --- how -----------------------------------------------------------------------------------
+    # --- helpers ----------------------------------------------------------------------------------
 
     def _add(self, block: _Block) -> None:
         if len(self._blocks) >= BLOCKS_MAX:
@@ -331,10 +337,13 @@ class Blocks:
             error = CUT_OFF
         elif not call.name:
             error = NO_NAME
-        state = self._origin | {"callId": call.native_id} | call.extra
-        kept = raw if error else None
         return ToolCallEnd(
-            call.call_id, call.name, None if error else arguments, error, kept, state
+            call.call_id,
+            call.name,
+            None if error else arguments,
+            error,
+            raw if error else None,
+            self._origin | {"callId": call.native_id} | call.extra,
         )
 
     def _part(self, block: _Block) -> Part:
@@ -354,10 +363,10 @@ class Blocks:
 
 
 def parse_arguments(raw: str) -> tuple[Json, str | None]:
-    """Return a call's arguments and, where they cannot be read, why.
+    """Return a call's arguments, and an error text where they cannot be read.
 
-    Nothing at all stands for no arguments: OpenAI, Qwen and Anthropic send "" for a tool without
-    parameters (recorded 2025-2026), Groq's llama sends "null", which is kept as null.
+    An empty text means no arguments: OpenAI, Qwen and Anthropic send "" for a tool without
+    parameters (recorded 2025-2026). Groq's llama sends "null", which stays null.
     """
     if not raw.strip():
         return {}, None

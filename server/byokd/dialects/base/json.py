@@ -112,6 +112,11 @@ def as_text(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def text_of(value: Json) -> str:
+    """Return a text, or "" for anything else."""
+    return value if isinstance(value, str) else ""
+
+
 def as_objects(value: Json) -> list[JsonObject]:
     """Return the objects in a list, and no objects for anything else."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -1,7 +1,6 @@
-"""Reads what a Cohere answer says, event by event or as one message, into blocks.
+"""Reads the content of a Cohere answer into blocks: the events of a stream, or a whole message.
 
-Knows the spellings of text, thinking, plans, tool calls and citations. Must not know frames, errors
-or the end of an answer. Deltas hold objects where whole messages hold lists; both are read in both.
+Deltas hold objects where whole messages hold lists; both are accepted in both.
 """
 
 from __future__ import annotations
@@ -9,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pydantic_core import to_json
-
 from byokd.core.limits import JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ToolCall
-from byokd.dialects.base.json import place, within_depth
+from byokd.dialects.base.json import as_json_text, place, within_depth
 from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.cohere_chat.messages import CITATION, PLAN
 from byokd.protocol.base import Json, JsonObject
@@ -21,11 +18,11 @@ from byokd.protocol.parts import Source, Span
 
 _TITLES: Final = ("title", "name")
 _NOT_IN_TEXT: Final = ("PLAN", "THINKING_CONTENT")
-"""Citations of these types count their characters in other words than the answer's."""
+"""Types of citations whose offsets count in other text than the answer's."""
 
 
 class Content:
-    """Puts what comes into blocks. One per answer: calls and offsets are told apart over time."""
+    """Puts content into blocks. One per answer: it tracks calls and offsets across events."""
 
     __slots__ = ("_began_at", "_blocks", "_calls", "_chars", "_names", "_origin", "_plan")
 
@@ -35,11 +32,11 @@ class Content:
         self._origin = origin
         self._plan: list[str] = []
         self._calls: dict[int, ToolCall] = {}
-        self._began_at: dict[int, int] = {}  # how much text came before each content block
+        self._began_at: dict[int, int] = {}  # characters of text before each content block
         self._chars = 0
 
     def event(self, kind: str, chunk: JsonObject) -> None:
-        """Read one event of a stream; what is not known says nothing."""
+        """Read one event of a stream; unknown events are ignored."""
         delta = chunk.get("delta")
         message = delta.get("message") if isinstance(delta, dict) else None
         if not isinstance(message, dict):
@@ -73,7 +70,7 @@ class Content:
             self._citation(entry)
 
     def close(self) -> JsonObject | None:
-        """Keep the plan with the first call, or return it as the state of a message without one."""
+        """Keep the plan with the first call; without one return it as the state of the message."""
         plan = "".join(self._plan)
         if not plan:
             return None
@@ -84,7 +81,7 @@ class Content:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing has been said, not even a plan."""
+        """Whether no content has come, not even a plan."""
         return self._blocks.empty and not self._plan
 
     # --- text and thinking -----------------------------------------------------------------------
@@ -115,19 +112,19 @@ class Content:
         call = self._blocks.tool_call(native_id if isinstance(native_id, str) else "")
         call.name = self._names.given(name) if isinstance(name, str) else ""
         self._calls[index] = call
-        self._blocks.arguments(call, _json_text(named.get("arguments")))
+        self._blocks.arguments(call, as_json_text(named.get("arguments")))
 
     def _arguments(self, index: int, calls: Json) -> None:
         call = self._calls.get(index)
         for entry in _objects(calls):
             function = entry.get("function")
             if call is not None and isinstance(function, dict):
-                self._blocks.arguments(call, _json_text(function.get("arguments")))
+                self._blocks.arguments(call, as_json_text(function.get("arguments")))
 
     # --- citations -------------------------------------------------------------------------------
 
     def _citation(self, entry: JsonObject) -> None:
-        """Add a citation; its first source is shown, and all of it goes back to Cohere."""
+        """Add a citation; the client sees its first source, and Cohere gets back all of it."""
         if not within_depth(entry, JSON_MAX_DEPTH):
             return
         sources = _objects(entry.get("sources"))
@@ -145,9 +142,9 @@ class Content:
 
 
 def _source(entry: JsonObject) -> Source:
-    """Return what a document or a tool's output says of itself."""
-    told = entry.get("document") or entry.get("tool_output")
-    fields = told if isinstance(told, dict) else {}
+    """Return the source that a document or a tool's output names."""
+    value = entry.get("document") or entry.get("tool_output")
+    fields = value if isinstance(value, dict) else {}
     title = next((text for name in _TITLES for text in _texts(fields.get(name))), None)
     url = next(iter(_texts(fields.get("url"))), None)
     return Source(url=url, title=title, document=next(iter(_texts(entry.get("id"))), None))
@@ -165,9 +162,3 @@ def _objects(value: Json) -> list[JsonObject]:
 def _texts(value: Json) -> Iterator[str]:
     if isinstance(value, str) and value:
         yield value
-
-
-def _json_text(value: Json) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else to_json(value).decode()

@@ -1,8 +1,8 @@
-"""Puts answers of Cohere's first chat version into the words of the second.
+"""Translates answers of Cohere's first chat version into events of the second.
 
-Knows both. Must not know what either means. The first is never asked for, but who enters the base
-URL of a gateway or a private deployment may be answered in it (recorded 2024-2025): one JSON
-document a line, each with an `event_type`, or one document with the text at its top.
+byokd never asks for the first, but gateways and private deployments may answer in it (recorded
+2024-2025): one JSON document a line, each with an `event_type`, or one document with the text at
+its top.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from byokd.dialects.base.json import as_objects
 from byokd.protocol.base import Json, JsonObject
 
 _COUNTS: Final = ("billed_units", "tokens", "cached_tokens")
-"""What its `meta` counts, as the second version's `usage` does."""
+"""The fields of its `meta` that the second version has in `usage`."""
 
 
 def is_v1(document: JsonObject) -> bool:
@@ -26,18 +27,18 @@ def is_v1(document: JsonObject) -> bool:
 
 
 def as_v2(document: JsonObject) -> list[JsonObject]:
-    """Return the events that say the same; a whole answer is all events of one."""
+    """Return the same content as events; a whole answer becomes all events of an answer."""
     kind = document.get("event_type")
     if kind is None:
         return [*_content(document), _end(document)]
     if kind == "stream-start":
         return [{"type": "message-start", "id": document.get("generation_id")}]
     if kind == "stream-end":
-        # What it repeats has been said; only its end is news.
-        response = document.get("response")
-        told = response if isinstance(response, dict) else {}
-        reason = document.get("finish_reason") or told.get("finish_reason")
-        return [_end(told | {"finish_reason": reason})]
+        # It repeats the whole answer; only the end is new.
+        value = document.get("response")
+        response = value if isinstance(value, dict) else {}
+        reason = document.get("finish_reason") or response.get("finish_reason")
+        return [_end(response | {"finish_reason": reason})]
     if kind == "tool-calls-generation":
         return [*_plan(document), *_calls(document)]
     return _content(document)
@@ -46,13 +47,13 @@ def as_v2(document: JsonObject) -> list[JsonObject]:
 def _content(document: JsonObject) -> list[JsonObject]:
     calls = _calls(document)
     text = document.get("text")
-    said: list[JsonObject] = []
+    events: list[JsonObject] = []
     if calls:
-        said += _plan(document)
+        events += _plan(document)
     elif isinstance(text, str) and document.get("event_type") in (None, "text-generation"):
-        said.append(_event("content-delta", {"content": {"text": text}}))
+        events.append(_event("content-delta", {"content": {"text": text}}))
     cited = document.get("citations")
-    return [*said, *calls, *(_citation(entry) for entry in _objects(cited))]
+    return [*events, *calls, *(_citation(entry) for entry in as_objects(cited))]
 
 
 def _plan(document: JsonObject) -> list[JsonObject]:
@@ -74,7 +75,7 @@ def _calls(document: JsonObject) -> list[JsonObject]:
                 }
             },
         )
-        for index, entry in enumerate(_objects(document.get("tool_calls")))
+        for index, entry in enumerate(as_objects(document.get("tool_calls")))
     ]
 
 
@@ -83,8 +84,8 @@ def _citation(entry: JsonObject) -> JsonObject:
     sources: list[Json] = [
         {"type": "document", "id": name} for name in (ids if isinstance(ids, list) else [])
     ]
-    kept = {name: value for name, value in entry.items() if name != "document_ids"}
-    return _event("citation-start", {"citations": kept | {"sources": sources}})
+    rest = {name: value for name, value in entry.items() if name != "document_ids"}
+    return _event("citation-start", {"citations": rest | {"sources": sources}})
 
 
 def _end(document: JsonObject) -> JsonObject:
@@ -100,7 +101,3 @@ def _end(document: JsonObject) -> JsonObject:
 
 def _event(kind: str, message: JsonObject) -> JsonObject:
     return {"type": kind, "delta": {"message": message}}
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

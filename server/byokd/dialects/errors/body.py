@@ -1,7 +1,6 @@
-"""Finds what an error body says, in every form that 23 providers have been seen to use.
+"""Reads message, code and type from an error body, in every form that 23 providers use.
 
-Knows where bodies keep their message, code and type. Must not know what any of them means. Bodies
-are hostile: 64 KiB are read, nesting is bounded, and nothing here raises.
+Bodies are hostile: 64 KiB are read, nesting is bounded, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from byokd.core.limits import ERROR_BODY_MAX_BYTES, JSON_MAX_DEPTH
 from byokd.protocol.base import Json, JsonObject
 
 _TEXT_MAX_CHARS: Final = 4096
-_ITEMS_MAX: Final = 16  # entries read of any list; the first says it all
-_FRAMES_MAX: Final = 64  # event-stream fields read, from the end: an error is the last thing said
+_ITEMS_MAX: Final = 16  # entries read of any list
+_FRAMES_MAX: Final = 64  # event-stream fields read, from the end: an error comes last
 _HTML: Final = re.compile(r"\s*<(?:!doctype|html|head|body|title|\?xml)", re.IGNORECASE)
 _SSE: Final = re.compile(r"\s*(?:(?:data|event|id|error|retry):|: )")
 _STATUS: Final = range(300, 600)
@@ -52,19 +51,19 @@ def is_error(document: JsonObject) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """What was found.
+    """The parts of an error body.
 
     Attributes:
-        form: what kind of text the body is; `json` only where an error was found in it.
+        form: the kind of text; `json` only where the JSON holds an error.
         document: the parsed JSON that holds the error, for pointers.
-        message: the provider's words, not yet scrubbed.
+        message: the provider's message, not yet scrubbed.
         code: the error's own code, as text.
         type: the error's own type, as text.
-        codes: every code-like word in it in lower case: `code`, `innererror`, `details[].reason`.
-        types: the same of types, with the header `x-amzn-errortype`.
-        status: the status that the error names inside a 200, or None.
+        codes: every code in it, in lower case: `code`, `innererror`, `details[].reason`.
+        types: every type, in lower case, with the header `x-amzn-errortype`.
+        status: the HTTP status that the error names inside a 200, or None.
         upstream: whether a gateway is passing on another provider's error.
-        request_id: the id in the body, as it stands there.
+        request_id: the id in the body, unchanged.
     """
 
     form: Literal["json", "html", "text", "empty"]
@@ -80,18 +79,18 @@ class ErrorBody:
 
 
 def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
-    """Return what the body says; an unreadable one is text, and says what its bytes say."""
+    """Return the parts of an error body; one that cannot be parsed has its text as the message."""
     text = raw[:ERROR_BODY_MAX_BYTES].decode("utf-8", errors="replace").strip("\ufeff \r\n\t\x00")
     declared = (head.headers.get("content-type") or "").lower()
     if text.startswith(("{", "[")):
-        found = _from_document(_parse(text))
+        parts = _from_document(_parse(text))
     elif _SSE.match(text):
-        found = next(filter(None, map(_from_document, _sse_documents(text))), None)
+        parts = next(filter(None, map(_from_document, _sse_documents(text))), None)
     else:
-        found = None
+        parts = None
     named = _header_type(head.headers)
-    if found is not None:
-        return found.body(named)
+    if parts is not None:
+        return parts.body(named)
     form: Literal["html", "text", "empty"] = "text" if text else "empty"
     if _HTML.match(text) or (text and "text/html" in declared):
         form = "html"
@@ -101,8 +100,8 @@ def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
 
 
 @dataclass(slots=True)
-class _Found:
-    """What has been gathered from one document so far; the first message, code and type stay."""
+class _Parts:
+    """The parts gathered from one document so far; the first message, code and type count."""
 
     document: Json
     messages: list[str] = field(default_factory=list)
@@ -115,7 +114,7 @@ class _Found:
     own_type: str | None = None
 
     def body(self, named: str | None) -> ErrorBody:
-        """Return it as a value, with the type that the headers name."""
+        """Return the parts as a value, with the type that the headers name."""
         named_words = [named] if named else []
         return ErrorBody(
             "json",
@@ -132,7 +131,7 @@ class _Found:
 
 
 def _parse(text: str) -> Json:
-    """Return the JSON, or None; a body cut at the bound is read as far as it goes."""
+    """Return the JSON, or None; a body that was cut is read as far as it goes."""
     try:
         document: Json = from_json(text, allow_inf_nan=False, allow_partial="trailing-strings")
     except ValueError:
@@ -161,10 +160,10 @@ def _children(value: Json) -> Iterable[Json]:
 
 
 def _sse_documents(text: str) -> Iterator[Json]:
-    """Yield the JSON of each field value, and of bare JSON that follows the frames.
+    """Yield the JSON of each field value, and of bare JSON after the events.
 
-    Bare: Vertex AI sends its error unframed after the frames (recorded 2025). `error:` as a field
-    name: llama-box (recorded 2026).
+    Vertex AI sends its error bare after the events (recorded 2025). llama-box sends a field named
+    `error` (recorded 2026).
     """
     fields = (line.partition(":") for line in text.splitlines())
     values = [value.strip() for name, _, value in fields if name in {"data", "error"}]
@@ -176,36 +175,38 @@ def _sse_documents(text: str) -> Iterator[Json]:
         yield _parse(text[start:].strip())
 
 
-def _from_document(document: Json) -> _Found | None:
+def _from_document(document: Json) -> _Parts | None:
     """Return the error in a document, or None where there is none."""
     if isinstance(document, list):
         document = document[0] if document else None
     if not isinstance(document, dict):
         return None
-    found = _Found(document)
+    parts = _Parts(document)
     error = _error_value(document)
     if isinstance(error, str) and error:
-        found.messages += filter(None, (_say(error), _say(document.get("error_description"))))
-        _take_words(found, document)
+        parts.messages += filter(
+            None, (_message(error), _message(document.get("error_description")))
+        )
+        _take_words(parts, document)
     elif isinstance(error, dict):
-        _take(found, error)
-        _take_words(found, document)
+        _take(parts, error)
+        _take_words(parts, document)
     else:
-        _take(found, document)
-    found.request_id = _text(document.get("request_id")) or _text(document.get("requestId"))
-    is_error = found.messages or found.own_code or "error" in document
-    return found if is_error else None
+        _take(parts, document)
+    parts.request_id = _text(document.get("request_id")) or _text(document.get("requestId"))
+    holds_error = parts.messages or parts.own_code or "error" in document
+    return parts if holds_error else None
 
 
 def _error_value(document: JsonObject) -> Json:
-    """Return the error inside a document, at whichever of its known places.
+    """Return the error inside a document, from the first of its known places.
 
     `response.error` is the Responses API's failed event, `delta.error` Cohere's last event,
     `x_groq.error` Groq's chunk, `errors` Cloudflare's envelope, `choices[0].error` a gateway's.
     """
-    for place in (document, *(document.get(name) for name in ("response", "delta", "x_groq"))):
-        if isinstance(place, dict) and place.get("error"):
-            return _first(place["error"])
+    for outer in (document, *(document.get(name) for name in ("response", "delta", "x_groq"))):
+        if isinstance(outer, dict) and outer.get("error"):
+            return _first(outer["error"])
     if errors := document.get("errors"):
         return _first(errors)
     choice = _first(document.get("choices"))
@@ -218,84 +219,84 @@ def _first(value: Json) -> Json:
     return value
 
 
-def _take(found: _Found, error: JsonObject) -> None:
-    """Gather message, code, type and the finer words from an error object."""
-    if message := _say(error):
-        found.messages += _unwrapped(message)
-    _take_words(found, error)
+def _take(parts: _Parts, error: JsonObject) -> None:
+    """Gather message, code, type and their details from an error object."""
+    if message := _message(error):
+        parts.messages += _unwrapped(message)
+    _take_words(parts, error)
     inner = error.get("innererror") or error.get("inner_error")
     if isinstance(inner, dict):
-        found.codes += _texts(inner.get("code"))
-    _take_details(found, error.get("details"))
-    _take_metadata(found, error.get("metadata"))
+        parts.codes += _texts(inner.get("code"))
+    _take_details(parts, error.get("details"))
+    _take_metadata(parts, error.get("metadata"))
 
 
-def _take_words(found: _Found, error: JsonObject) -> None:
+def _take_words(parts: _Parts, error: JsonObject) -> None:
     codes = _texts(error.get("code")) or _texts(error.get("statusCode"))
     # AWS sets a namespace before its types: `com.amazon.coral.service#ThrottlingException`.
     types = [word.rpartition("#")[2] for name in _TYPE_NAMES for word in _texts(error.get(name))]
     # `type: "error"` names the envelope, not the error (Anthropic, Fireworks).
     own = [word for word in types if word.lower() not in {"error", "message-end"}]
-    found.codes += codes
-    found.types += own
-    found.own_code = found.own_code or (codes[0] if codes else None)
-    found.own_type = found.own_type or (own[0] if own else None)
-    if found.status is None:
+    parts.codes += codes
+    parts.types += own
+    parts.own_code = parts.own_code or (codes[0] if codes else None)
+    parts.own_type = parts.own_type or (own[0] if own else None)
+    if parts.status is None:
         named = (_number(error.get(name)) for name in ("status_code", "code", "status"))
-        found.status = next((number for number in named if number in _STATUS), None)
+        parts.status = next((number for number in named if number in _STATUS), None)
 
 
-def _take_details(found: _Found, details: Json) -> None:
+def _take_details(parts: _Parts, details: Json) -> None:
     """Gather Google's `reason` and `quotaId`, and the `error_code` of Anthropic's details."""
     listed = details if isinstance(details, list) else [details]
     for detail in (entry for entry in listed[:_ITEMS_MAX] if isinstance(entry, dict)):
-        found.codes += _texts(detail.get("reason")) + _texts(detail.get("error_code"))
+        parts.codes += _texts(detail.get("reason")) + _texts(detail.get("error_code"))
         violations = detail.get("violations")
         for violation in violations[:_ITEMS_MAX] if isinstance(violations, list) else []:
             if isinstance(violation, dict) and (quota := _text(violation.get("quotaId"))):
-                found.codes.append(quota)
+                parts.codes.append(quota)
 
 
-def _take_metadata(found: _Found, metadata: Json) -> None:
-    """Gather a gateway's own reading and the upstream body it passes on (OpenRouter)."""
+def _take_metadata(parts: _Parts, metadata: Json) -> None:
+    """Gather a gateway's own codes and the upstream body that it passes on (OpenRouter)."""
     if not isinstance(metadata, dict):
         return
     for name in ("error_type", "limit_source", "reason"):
-        found.codes += _texts(metadata.get(name))
+        parts.codes += _texts(metadata.get(name))
     raw = metadata.get("raw")
-    found.upstream = bool(metadata.get("provider_name")) and raw is not None
-    found.messages += _unwrapped(raw)
+    parts.upstream = bool(metadata.get("provider_name")) and raw is not None
+    parts.messages += _unwrapped(raw)
 
 
 def _unwrapped(value: Json) -> list[str]:
-    """Return the words of an error that is passed on, as JSON, as JSON in a text, or as words."""
+    """Return the messages of an error that is passed on: an object, JSON in a text, or a text."""
     document = value
     if isinstance(value, str):
         document = _parse(value.strip()) if value.lstrip().startswith(("{", "[")) else None
     inner = _from_document(document)
-    said = inner.messages if inner is not None and inner.messages else [_say(value)]
-    return [words for words in said if words]
+    messages = inner.messages if inner is not None and inner.messages else [_message(value)]
+    return [message for message in messages if message]
 
 
-def _say(value: Json) -> str:
-    """Return the words in a message of any form: text, list of texts, FastAPI's `detail` list."""
+def _message(value: Json) -> str:
+    """Return a message of any form as text: a text, a list of texts, FastAPI's `detail` list."""
     if isinstance(value, str):
-        # xAI was seen to send its sentence URL-encoded (2026).
+        # xAI has sent its message URL-encoded (2026).
         return unquote(value) if "%20" in value and " " not in value else value
     if isinstance(value, list):
-        return "; ".join(filter(None, (_say(entry) for entry in value[:_ITEMS_MAX])))
+        return "; ".join(filter(None, (_message(entry) for entry in value[:_ITEMS_MAX])))
     if not isinstance(value, dict):
         return ""
-    said = next((words for name in _MESSAGE_NAMES if (words := _say(value.get(name)))), "")
-    where = value.get("loc")
-    if said and isinstance(where, list):
-        return f"{'.'.join(str(step) for step in where[:_ITEMS_MAX])}: {said}"
-    return said
+    message = next((text for name in _MESSAGE_NAMES if (text := _message(value.get(name)))), "")
+    location = value.get("loc")
+    if message and isinstance(location, list):
+        return f"{'.'.join(str(step) for step in location[:_ITEMS_MAX])}: {message}"
+    return message
 
 
 def _texts(value: Json) -> list[str]:
-    found = _text(value)
-    return [found] if found else []
+    text = _text(value)
+    return [text] if text else []
 
 
 def _text(value: Json) -> str | None:

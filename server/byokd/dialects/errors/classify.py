@@ -1,7 +1,6 @@
-"""Turns a refused answer into one of our errors and one statement about the key.
+"""Classifies a refused answer: one of our error kinds, and what it means for the key's health.
 
-Knows the order of evidence: who answered, the provider's own rows, the general rows, the status.
-Must not know any provider: what differs between them is rows of data. Pure.
+The order of evidence: who answered, the provider's own rows, the general rows, the status.
 """
 
 from __future__ import annotations
@@ -70,18 +69,18 @@ _BY_KIND: Final[dict[Kind, HealthClass]] = {
 }
 
 _PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
-"""Statuses of a `badRequest` that a provider gives only after it has accepted the key. 404 and 405
-are missing: five providers resolve the path before the key (seen 2026-09)."""
+"""Statuses of a `badRequest` that a provider sends only after it has accepted the key. 404 and 405
+are missing: five providers resolve the path before the key (checked 2026-09)."""
 
 _AGAINST_KEY: Final = frozenset({"authInvalid", "authUnsure", "authDead"})
 
 _PASSING: Final = frozenset({"rateLimited", "providerOverloaded", "providerError", "timeout"})
-"""Kinds that may be over by the next try. They say nothing about the key: a limiter or a gateway
-may have answered before anybody looked at it."""
+"""Kinds that may be over by the next try. They prove nothing about the key: a rate limiter or a
+gateway may have answered before the key was checked."""
 
-_WAITS: Final = _PASSING | {"insufficientFunds"}
+_HAS_DELAY: Final = _PASSING | {"insufficientFunds"}
 
-_SAY: Final[dict[Kind, str]] = {
+_SENTENCES: Final[dict[Kind, str]] = {
     "keyInvalid": "{name} does not accept this key: check it or store a new one",
     "keyForbidden": "{name} knows this key but does not allow this with it: "
     "check its permissions, region and models",
@@ -101,26 +100,26 @@ _SAY: Final[dict[Kind, str]] = {
     "contentFiltered": "{name} refused the content: rephrase it",
     "badRequest": "{name} refused the request: see its message for what to change",
 }
-_SAY_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
+_NO_SUCH_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
 
 
 def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool = False) -> Fault:
-    """Say what an error of a provider means.
+    """Return what an error of a provider means.
 
     Args:
-        provider: the record whose rows are asked first.
+        provider: the record whose rows apply first.
         head: status and headers of the answer.
         body: its body, or the one frame of a stream that holds the error.
-        in_stream: the error came inside an answer that had begun well. It never counts against
-            the key, because the key was accepted; its kind is found the same way.
+        in_stream: the error came inside an answer with a good status. It never counts against the
+            key, because the key was accepted; its kind is decided the same way.
     """
-    said = read_error_body(head, body)
+    error = read_error_body(head, body)
     inside = in_stream or head.status in range(200, 300)
-    status = (said.status or head.status) if inside else head.status
-    foreign = _is_foreign(head, said)
-    row = _row(provider, said, status, foreign=foreign)
-    kind = _kind(row, said, status, foreign=foreign)
-    health = _health(row, said, status, kind, foreign=foreign)
+    status = (error.status or head.status) if inside else head.status
+    foreign = _is_foreign(head, error)
+    row = _row(provider, error, status, foreign=foreign)
+    kind = _kind(row, error, status, foreign=foreign)
+    health = _health(row, error, status, kind, foreign=foreign)
     time_ms = answered_ms(head.headers) if row is not None and row.signed else None
     if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
         health = "neutral"
@@ -131,73 +130,75 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
         message=hint or _sentence(provider, kind, status),
         hint=hint,
         retryable=_retryable(row, head, status, kind, foreign=foreign),
-        retry_after_ms=retry_after_ms(head.headers, said.document, said.message)
-        if kind in _WAITS
+        retry_after_ms=retry_after_ms(head.headers, error.document, error.message)
+        if kind in _HAS_DELAY
         else None,
         http_status=head.status,
-        provider_code=clean_text(said.code, 128) if said.code else None,
-        provider_type=clean_text(said.type, 128) if said.type else None,
-        provider_message=clean_text(said.message) or None,
-        provider_request_id=_request_id(head, said),
+        provider_code=clean_text(error.code, 128) if error.code else None,
+        provider_type=clean_text(error.type, 128) if error.type else None,
+        provider_message=clean_text(error.message) or None,
+        provider_request_id=_request_id(head, error),
         provider_time_ms=time_ms,
-        refusals=() if inside or foreign else read_refusals(said, provider.refusals, status, kind),
+        refusals=() if inside or foreign else read_refusals(error, provider.refusals, status, kind),
     )
 
 
-def _row(provider: Provider, said: ErrorBody, status: int, *, foreign: bool) -> ErrorRow | None:
+def _row(provider: Provider, error: ErrorBody, status: int, *, foreign: bool) -> ErrorRow | None:
     """Return the first row that applies, the provider's own before the general ones.
 
-    What somebody else wrote is judged by words that the provider's record knows of, not by its
-    status. Wording such as "tokens per minute exceeded" reads like an overflow and is not one.
+    For an answer that the provider did not write, only its record's rows about the message apply.
+    A message such as "tokens per minute exceeded" matches the overflow row but is a rate limit.
     """
     if foreign:
         rows = tuple(row for row in provider.errors if row.when.message is not None)
     else:
         rows = _in_order(provider, status)
-    rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(said.message) is not None
+    rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.message) is not None
     for row in rows:
         named = row.when.code or row.when.type
         vetoed = rated and row.kind == "contextOverflow" and not named
-        if not vetoed and applies(row.when, said, status):
+        if not vetoed and applies(row.when, error, status):
             return row
     return None
 
 
 def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
-    """Return the rows to ask: the record's, the general ones, the record's word on a status.
+    """Return the rows in order: the record's, the general ones, the record's for a bare status.
 
-    A row that names nothing but a status says what the status means where no words say more: a 403
-    may still be a refused content. It also says whether that status can be about the key, so then
-    no general row makes it a dead one.
+    A row with a status alone holds where no other row matches: a 403 may still be refused content.
+    Where there is one, it alone decides whether that status is about the key, so general rows that
+    count against the key are left out.
     """
-    usual = tuple(row for row in provider.errors if row.when == Condition(status=row.when.status))
-    named = tuple(row for row in provider.errors if row not in usual)
+    by_status = tuple(
+        row for row in provider.errors if row.when == Condition(status=row.when.status)
+    )
+    named = tuple(row for row in provider.errors if row not in by_status)
     general = load_errors()
-    if any(status in row.when.status for row in usual):
+    if any(status in row.when.status for row in by_status):
         general = tuple(row for row in general if row.health not in _AGAINST_KEY)
-    return (*named, *general, *usual)
+    return (*named, *general, *by_status)
 
 
-def applies(when: Condition, said: ErrorBody, status: int) -> bool:
+def applies(when: Condition, error: ErrorBody, status: int) -> bool:
     """Tell whether everything that the condition names holds."""
     return (
         (not when.status or status in when.status)
-        and (not when.code or _named(when.code, said.codes))
-        and (not when.type or _named(when.type, said.types))
-        and (when.message is None or _searched(when.message, said))
-        and (when.pointer is None or _points(when, said.document))
+        and (not when.code or _named(when.code, error.codes))
+        and (not when.type or _named(when.type, error.types))
+        and (when.message is None or _searched(when.message, error))
+        and (when.pointer is None or _points(when, error.document))
     )
 
 
-def _named(words: tuple[str, ...], found: frozenset[str]) -> bool:
-    wanted = [word.lower() for word in words]
-    return not found.isdisjoint(wanted) or any(
-        fnmatchcase(each, word) for word in wanted if "*" in word for each in found
+def _named(patterns: tuple[str, ...], words: frozenset[str]) -> bool:
+    lowered = [pattern.lower() for pattern in patterns]
+    return not words.isdisjoint(lowered) or any(
+        fnmatchcase(word, pattern) for pattern in lowered if "*" in pattern for word in words
     )
 
 
-def _searched(pattern: str, said: ErrorBody) -> bool:
-    return _compiled(pattern).search(said.message) is not None
+def _searched(pattern: str, error: ErrorBody) -> bool:
+    return _compiled(pattern).search(error.message) is not None
 
 
 @cache
@@ -206,64 +207,66 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _points(when: Condition, document: Json) -> bool:
-    found = at_pointer(document, when.pointer or "")
+    value = at_pointer(document, when.pointer or "")
     # 0 and 0.0 are one JSON number; true is not the number 1.
-    return found == when.equals and isinstance(found, bool) == isinstance(when.equals, bool)
+    return value == when.equals and isinstance(value, bool) == isinstance(when.equals, bool)
 
 
-def _is_foreign(head: HttpHead, said: ErrorBody) -> bool:
-    """Tell whether something other than the provider's own service wrote this answer."""
+def _is_foreign(head: HttpHead, error: ErrorBody) -> bool:
+    """Tell whether a proxy, portal or edge wrote this answer, not the provider's service."""
     return (
-        said.form == "html"
+        error.form == "html"
         or head.status in {407, 511}
         or head.headers.get("cf-mitigated") is not None
         or head.headers.get("proxy-authenticate") is not None
-        or (said.form == "text" and _EDGE_TEXT.match(said.message) is not None)
-        or _is_edge(said.document)
+        or (error.form == "text" and _EDGE_TEXT.match(error.message) is not None)
+        or _is_edge(error.document)
     )
 
 
 def _is_edge(document: Json) -> bool:
-    """Tell whether Cloudflare's edge refused on its own; it writes JSON too since 2026."""
+    """Tell whether Cloudflare's edge refused the request; since 2026 it writes JSON too."""
     return isinstance(document, dict) and document.get("cloudflare_error") is True
 
 
-def _kind(row: ErrorRow | None, said: ErrorBody, status: int, *, foreign: bool) -> Kind:
+def _kind(row: ErrorRow | None, error: ErrorBody, status: int, *, foreign: bool) -> Kind:
     if status in _REDIRECT:
         return "providerRedirect"
     if row is not None:
-        # A gateway took our key and passes on another's refusal of another key.
-        passed_on = said.upstream and row.kind == "keyInvalid"
+        # A gateway accepted our key and passes on an upstream's refusal of the gateway's key.
+        passed_on = error.upstream and row.kind == "keyInvalid"
         return "keyForbidden" if passed_on else row.kind
     if foreign and (status not in _FAILED or status in {403, 407, 511}):
         return "network"
     if known := _BY_STATUS.get(status):
         return known
-    if status == HTTPStatus.NOT_FOUND and said.form == "json" and "model" in said.message.lower():
+    if status == HTTPStatus.NOT_FOUND and error.form == "json" and "model" in error.message.lower():
         return "modelNotFound"
     return "badRequest" if status in _CLIENT_ERROR else "providerError"
 
 
 def _health(
-    row: ErrorRow | None, said: ErrorBody, status: int, kind: Kind, *, foreign: bool
+    row: ErrorRow | None, error: ErrorBody, status: int, kind: Kind, *, foreign: bool
 ) -> HealthClass:
     if foreign or status in _REDIRECT:
         return "notFromProvider"
     if kind in _PASSING:
         return "neutral"
     stated = row.health if row is not None else None
-    health = stated or _usual_health(row, status, kind)
+    health = stated or _default_health(row, status, kind)
     if health in _AGAINST_KEY:
-        if said.form != "json":
-            return "notFromProvider"  # without the provider's envelope nothing is known of the key
-        if said.upstream:
+        if error.form != "json":
+            return (
+                "notFromProvider"  # without the provider's envelope nothing is known about the key
+            )
+        if error.upstream:
             return "forbiddenScope"
-    if health == "authOk" and said.form != "json":
+    if health == "authOk" and error.form != "json":
         return "neutral"
     return health
 
 
-def _usual_health(row: ErrorRow | None, status: int, kind: Kind) -> HealthClass:
+def _default_health(row: ErrorRow | None, status: int, kind: Kind) -> HealthClass:
     if kind == "badRequest":
         return "authOk" if status in _PROVES_KEY else "neutral"
     marked = kind == "keyForbidden" and row is not None
@@ -279,7 +282,7 @@ def _retryable(
         return row.retryable
     if kind not in _PASSING or status in {501, 505}:
         return False
-    # Anthropic and OpenAI say it outright (SDKs read it since 2023).
+    # Anthropic and OpenAI state it (their SDKs read the header since 2023).
     should = (head.headers.get("x-should-retry") or "").lower()
     if should in {"true", "false"}:
         return should == "true"
@@ -289,10 +292,12 @@ def _retryable(
 
 def _sentence(provider: Provider, kind: Kind, status: int) -> str:
     no_such_address = kind == "badRequest" and status in {404, 405}
-    text = _SAY_ADDRESS if no_such_address else _SAY.get(kind, _SAY["providerError"])
+    text = (
+        _NO_SUCH_ADDRESS if no_such_address else _SENTENCES.get(kind, _SENTENCES["providerError"])
+    )
     return text.replace("{name}", provider.name)
 
 
-def _request_id(head: HttpHead, said: ErrorBody) -> str | None:
-    candidates = (*(head.headers.get(name) for name in _REQUEST_ID_HEADERS), said.request_id)
+def _request_id(head: HttpHead, error: ErrorBody) -> str | None:
+    candidates = (*(head.headers.get(name) for name in _REQUEST_ID_HEADERS), error.request_id)
     return next((text for text in candidates if text and _REQUEST_ID.fullmatch(text)), None)

@@ -1,7 +1,6 @@
-"""Reads when a provider says to come back, from headers, details and words.
+"""Reads the delay that a provider asks for, from headers, error details and messages.
 
-Knows the seven spellings of a delay. Must not know whether a retry makes sense, nor the time of
-day: a moment is measured against the answer's own `date` header.
+A date is measured against the answer's own `date` header, so no clock is needed.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ _NAMED_MAX: Final = 16  # headers read of those that a body repeats
 
 
 def retry_after_ms(headers: Headers, document: Json, text: str) -> int | None:
-    """Return the delay in milliseconds, at most `RETRY_AFTER_MAX_MS`, or None where none is said.
+    """Return the delay in milliseconds, at most `RETRY_AFTER_MAX_MS`, or None without one.
 
     In this order: `retry-after-ms` (Azure, OpenAI) where it is more than 0, `retry-after` as
     seconds or date, Google's `RetryInfo.retryDelay`, "try again in 1.5s" in the text, and the
     reset of a rate limit of which nothing remains.
     """
-    found = (
+    delay = (
         _milliseconds(headers)
         or _retry_after(headers)
         or _retry_info(document)
@@ -47,9 +46,9 @@ def retry_after_ms(headers: Headers, document: Json, text: str) -> int | None:
         or _reset(headers, headers)
         or _reset(_passed_on(document), headers)
     )
-    if found is None:
+    if delay is None:
         return 0 if headers.get("retry-after") == "0" else None
-    return min(found, RETRY_AFTER_MAX_MS)
+    return min(delay, RETRY_AFTER_MAX_MS)
 
 
 def _milliseconds(headers: Headers) -> int | None:
@@ -103,27 +102,31 @@ def _retry_info(document: Json) -> int | None:
 
 
 def _in_words(text: str) -> int | None:
-    if not (found := _WORDS.search(text)):
+    if not (match := _WORDS.search(text)):
         return None
-    number, unit, rest = found.groups()
+    number, unit, rest = match.groups()
     short = unit.lower() if unit.lower() in _UNIT_MS else _LONG_UNITS[unit.lower()[:3]]
     return round(float(number) * _UNIT_MS[short]) + (_duration(rest.lower()) or 0)
 
 
 def _passed_on(document: Json) -> Headers:
     """Return the headers that a gateway repeats in the body (OpenRouter's free models, 2025)."""
-    found = document
+    value = document
     for name in ("error", "metadata", "headers"):
-        found = found.get(name) if isinstance(found, dict) else None
-    named = list(found.items())[:_NAMED_MAX] if isinstance(found, dict) else []
+        value = value.get(name) if isinstance(value, dict) else None
+    named = list(value.items())[:_NAMED_MAX] if isinstance(value, dict) else []
     return Headers([(name.lower(), value) for name, value in named if isinstance(value, str)])
 
 
 def _reset(headers: Headers, answered: Headers) -> int | None:
-    """Return the longest reset among the limits of which nothing remains; `answered` has the date.
+    """Return the longest reset among the limits of which nothing remains.
 
-    Names are `x-ratelimit-reset-tokens`, `anthropic-ratelimit-tokens-reset`, `x-ratelimit-reset`;
-    a limit that does not say what remains tells nothing about this refusal.
+    Names are `x-ratelimit-reset-tokens`, `anthropic-ratelimit-tokens-reset`, `x-ratelimit-reset`.
+    A limit without its `remaining` header is left out: it may not be the reason for the refusal.
+
+    Args:
+        headers: the headers that name the limits.
+        answered: the answer's own headers, which hold its date.
     """
     waits = [
         _moment_or_delay(value.strip(), answered)

@@ -1,9 +1,8 @@
 """Reads the parts of a Gemini answer into blocks, in their order.
 
-Knows the kinds of parts and where a thought signature stands. Must not know frames, errors or the
-end of an answer. A signature binds to its very part, so a signed part is a block of its own; parts
-that only Google can read (code it ran, tools it called, empty signed text) are kept whole behind
-what they follow and go back where they came.
+A signature belongs to its part, so a signed part is a block of its own. Parts that only Google can
+read (code that it ran, tools that it called, empty signed text) are kept whole with the part that
+they follow, and are sent back in the same place.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from byokd.protocol.parts import FilePart, ImagePart
 
 SIGNATURE: Final = "thoughtSignature"
 KEPT: Final = "parts"
-"""The name, in a `providerState`, of parts that stood behind this one."""
+"""The field of `providerState` that holds parts that followed this one."""
 
 
 class Parts:
-    """Puts parts into blocks. One per answer: a call may come in pieces over time."""
+    """Puts parts into blocks. One per answer: a call may come in several chunks."""
 
     __slots__ = ("_blocks", "_call", "_origin", "_partial")
 
@@ -55,27 +54,27 @@ class Parts:
         if isinstance(data, dict) and self._inline(data, part):
             return
         if any(part.values()) and within_depth(part, JSON_MAX_DEPTH):
-            self._blocks.keep(KEPT, part)
+            self._blocks.add_opaque(KEPT, part)
 
     def close(self) -> None:
-        """End a call whose arguments came in pieces: the answer is whole."""
+        """End a call whose arguments came in pieces, at the end of a whole answer."""
         self._end_call()
 
     # --- text ------------------------------------------------------------------------------------
 
     def _signed(self, part: JsonObject, text: str) -> None:
         if not text:
-            self._blocks.keep(KEPT, part)
+            self._blocks.add_opaque(KEPT, part)
             return
-        self._blocks.split()
+        self._blocks.end_block()
         if part.get("thought"):
             self._blocks.reasoning(text, "summary")
         else:
             self._blocks.text(text)
-        self._blocks.mark({SIGNATURE: part[SIGNATURE]})
+        self._blocks.seal({SIGNATURE: part[SIGNATURE]})
 
     def _inline(self, data: JsonObject, part: JsonObject) -> bool:
-        """Add an image or a document, and tell whether it was one; drafts are left out."""
+        """Add an image or a file and return True, or return False; drafts are left out."""
         content, kind = data.get("data"), data.get("mimeType")
         if not (isinstance(content, str) and isinstance(kind, str) and content):
             return False
@@ -104,7 +103,7 @@ class Parts:
                 return
             self._call = call
         elif self._call is None:
-            if entry.get("args"):  # a call without a name is told as one that cannot be run
+            if entry.get("args"):  # a call without a name becomes one that cannot be run
                 self._blocks.arguments(self._blocks.tool_call(""), _arguments(entry.get("args")))
             return
         more = entry.get("willContinue")
@@ -124,7 +123,7 @@ class Parts:
 
 
 def _arguments(value: Json) -> str:
-    """Return arguments as JSON text; none at all stand for an empty object."""
+    """Return arguments as JSON text; without any, an empty object."""
     if value is None:
         return "{}"
     return value if isinstance(value, str) else to_json(value).decode()

@@ -1,8 +1,4 @@
-"""Reads one choice of an OpenAI-style answer, a delta or a whole message, into blocks.
-
-Knows the spellings of text, reasoning, tool calls, refusals and citations. Must not know frames,
-errors or the end of an answer.
-"""
+"""Reads one choice of an OpenAI-style answer, a delta or a whole message, into blocks."""
 
 from __future__ import annotations
 
@@ -14,32 +10,32 @@ from pydantic_core import to_json
 
 from byokd.core.limits import JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ReasoningDetail, ToolCall, parse_arguments
-from byokd.dialects.base.json import place, within_depth
+from byokd.dialects.base.json import as_json_text, as_objects, as_text, place, within_depth
 from byokd.dialects.openai_chat.speech import Speech
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
 from byokd.protocol.parts import ImagePart, Source, Span
 
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
-"""Fields that hold reasoning as text. Where several are filled they hold the same text, so the
-first one counts (OpenRouter and several gateways send two, recorded 2025-2026)."""
+"""Fields that hold reasoning as text. Where several are set they hold the same text, so the first
+counts (OpenRouter and several gateways send two, recorded 2025-2026)."""
 
 _DETAIL_FIELDS: Final = ("reasoning_details", "thinking_blocks")
 _DETAIL_TEXTS: Final = ("text", "summary", "thinking")
 _DETAIL_LOADS: Final = (*_DETAIL_TEXTS, "data", "signature")
 _NO_IDS: Final = frozenset({"null", "None"})
-"""Words that stand where an id is missing (Mistral sent "null" for every call in 2024)."""
+"""Values of an id that is missing (Mistral sent "null" for every call in 2024)."""
 
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
 _BESIDE: Final = frozenset({"annotations", "images", "executed_tools", "audio"})
 _FREE_OPENS, _FREE_ENDS = '{"input":"', '"}'
-"""Around the text that a custom tool is given, so that it reads as JSON arguments."""
+"""Put around the input of a custom tool, so that it reads as JSON arguments."""
 
 _DATA_URI: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
 
 
 class Delta:
-    """Puts what a choice says into blocks. One per answer: calls are told apart over time."""
+    """Puts the content of choices into blocks. One per answer: it tracks calls across deltas."""
 
     __slots__ = (
         "_annotated",
@@ -54,16 +50,18 @@ class Delta:
 
     def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
-        self._text = blocks.text  # inline `<think>` tags stay in the text, as the provider wrote it
+        self._text = blocks.text  # inline `<think>` tags stay in the text
         self._by_index: dict[int, ToolCall] = {}
-        self._free: list[ToolCall] = []  # calls of custom tools, whose text goes on to the end
-        self._legacy: ToolCall | None = None  # the one call of the old `function_call` field
+        self._free: list[ToolCall] = []  # calls of custom tools, whose input continues to the end
+        self._legacy: ToolCall | None = (
+            None  # the call of the old `function_call` field, which has one at most
+        )
         self._speech: Speech | None = None
         self._listed = 0
         self._annotated: set[str | None] = set()
 
     def choice(self, choice: JsonObject) -> None:
-        """Read a choice. A `message` beside a delta repeats everything so far and is left out."""
+        """Read a choice. A `message` beside a delta repeats all content so far and is left out."""
         delta = choice.get("delta")
         if isinstance(delta, dict):
             content = delta.get("content")
@@ -79,7 +77,7 @@ class Delta:
         if isinstance(message := choice.get("message"), dict):
             if self._blocks.empty:
                 self._fields(message)
-        elif delta is None and (text := _text(choice.get("text"))):
+        elif delta is None and (text := as_text(choice.get("text"))):
             self._text(text)  # a gateway that answers in the older format of completions
 
     def native(self, chunk: JsonObject) -> None:
@@ -94,31 +92,31 @@ class Delta:
             self._blocks.media(part)
 
     def sources(self, chunk: JsonObject) -> None:
-        """Read the lists of sources that come beside the choices; they may grow as the chunks come.
+        """Read the lists of sources beside the choices; they may grow from chunk to chunk.
 
         Perplexity sends `citations` (addresses) and `search_results` (the same with titles), xAI
-        and OpenRouter `citations`, GLM `web_search`, DashScope `search_info`. What an annotation
-        has named already is not named again.
+        and OpenRouter `citations`, GLM `web_search`, DashScope `search_info`. A source that an
+        annotation has cited is not cited again.
         """
         info = chunk.get("search_info")
-        found = info.get("search_results") if isinstance(info, dict) else None
-        lists = (chunk.get("search_results"), chunk.get("web_search"), found)
-        titled = [entry for entries in lists for entry in _objects(entries)]
-        titles = {_url(entry): _text(entry.get("title")) for entry in titled}
+        nested = info.get("search_results") if isinstance(info, dict) else None
+        lists = (chunk.get("search_results"), chunk.get("web_search"), nested)
+        titled = [entry for entries in lists for entry in as_objects(entries)]
+        titles = {_url(entry): as_text(entry.get("title")) for entry in titled}
         cited = chunk.get("citations")
         longer = isinstance(cited, list) and len(cited) >= len(titled)
         listed: list[Json] = cited if longer and isinstance(cited, list) else [*titled]
         for entry in listed[self._listed :]:
             url = entry if isinstance(entry, str) else _url(entry)
             if url not in self._annotated:
-                own = _text(entry.get("title")) if isinstance(entry, dict) else None
+                own = as_text(entry.get("title")) if isinstance(entry, dict) else None
                 self._blocks.citation(Source(url=url, title=titles.get(url) or own), None)
         self._listed = max(self._listed, len(listed))
 
     # --- text and reasoning ----------------------------------------------------------------------
 
     def _fields(self, delta: JsonObject) -> None:
-        """Read a delta or a message: reasoning first, because it was thought first."""
+        """Read a delta or a message: reasoning first, because the model wrote it first."""
         self._reasoning(delta)
         content = delta.get("content")
         if content:
@@ -130,7 +128,7 @@ class Delta:
             self._blocks.refusal(refusal)
         if calls := delta.get("tool_calls"):
             # TGI sent one call as an object where a list belongs (versions before 3).
-            for entry in _objects(calls if isinstance(calls, list) else [calls]):
+            for entry in as_objects(calls if isinstance(calls, list) else [calls]):
                 self._tool_call(entry)
         if isinstance(legacy := delta.get("function_call"), dict):
             self._function_call(legacy)
@@ -138,17 +136,18 @@ class Delta:
             self._beside(delta)
 
     def _beside(self, delta: JsonObject) -> None:
-        """Read what stands beside the text.
+        """Read the fields beside the text.
 
-        Its sources, what Groq's own tools found (2026), pictures (OpenRouter, 2025), and speech.
+        Sources, search results of Groq's own tools (2026), images (OpenRouter, 2025), and speech.
         """
-        for entry in _objects(delta.get("annotations")):
+        for entry in as_objects(delta.get("annotations")):
             self._annotation(entry)
-        for entry in _objects(delta.get("images")):
+        for entry in as_objects(delta.get("images")):
             self._image(entry)
-        for tool in _objects(delta.get("executed_tools")):
-            found = tool.get("search_results")
-            for entry in _objects(found.get("results") if isinstance(found, dict) else None):
+        for tool in as_objects(delta.get("executed_tools")):
+            searched = tool.get("search_results")
+            results = searched.get("results") if isinstance(searched, dict) else None
+            for entry in as_objects(results):
                 if _url(entry) not in self._annotated:
                     self._annotation(entry)
         if isinstance(audio := delta.get("audio"), dict):
@@ -170,7 +169,7 @@ class Delta:
                 thought = entry["thinking"]
                 for piece in _texts(thought if isinstance(thought, list) else [thought]):
                     self._blocks.reasoning(piece, source="thinking_parts")
-            elif isinstance(entry, dict) and (text := _text(entry.get("text"))):
+            elif isinstance(entry, dict) and (text := as_text(entry.get("text"))):
                 if entry.get("type") == "reasoning":
                     self._blocks.reasoning(text, source="reasoning")
                 else:
@@ -181,7 +180,7 @@ class Delta:
     def _image(self, entry: JsonObject) -> None:
         """Read an entry with `image_url`: an address, or an object that holds one."""
         inner = entry.get("image_url")
-        address = _text(inner.get("url") if isinstance(inner, dict) else inner)
+        address = as_text(inner.get("url") if isinstance(inner, dict) else inner)
         if address is None:
             return
         if inline := _DATA_URI.match(address):
@@ -191,39 +190,40 @@ class Delta:
         self._blocks.media(part)
 
     def _reasoning(self, delta: JsonObject) -> None:
-        said = False
+        has_text = False
         for name in _REASONING:
             if thought := delta.get(name):
                 for piece in _texts([thought]):
                     self._blocks.reasoning(piece, source=name)
-                    said = True
-            if said:
+                    has_text = True
+            if has_text:
                 break
         for name in _DETAIL_FIELDS:
             if name in delta:
-                for entry in _objects(delta[name]):
-                    self._detail(name, entry, said=said)
+                for entry in as_objects(delta[name]):
+                    self._detail(name, entry, has_text=has_text)
 
-    def _detail(self, field: str, entry: JsonObject, *, said: bool) -> None:
+    def _detail(self, field: str, entry: JsonObject, *, has_text: bool) -> None:
+        """Keep an entry of reasoning; its text is added only where no other field holds it."""
         loaded = any(entry.get(name) for name in _DETAIL_LOADS)
         if not loaded or not within_depth(entry, JSON_MAX_DEPTH):
             return
         text_name = next((name for name in _DETAIL_TEXTS if isinstance(entry.get(name), str)), None)
         text = entry.get(text_name) if text_name else None
-        if isinstance(text, str) and text and not said:
+        if isinstance(text, str) and text and not has_text:
             kind: ReasoningKind = "summary" if text_name == "summary" else "raw"
             self._blocks.reasoning(text, kind, source=field)
         pieces = [text] if isinstance(text, str) else []
-        self._blocks.detail(ReasoningDetail(field, dict(entry), text_name, pieces))
+        self._blocks.add_detail(ReasoningDetail(field, dict(entry), text_name, pieces))
 
     # --- tool calls ------------------------------------------------------------------------------
 
     def _tool_call(self, entry: JsonObject) -> None:
         """Read a piece of a tool call, or a whole one.
 
-        Names and ids are never overwritten: continuations repeat them, empty or null.
+        Names and ids are never overwritten: later pieces repeat them, empty or null.
         """
-        native_id = _text(entry.get("id")) or ""
+        native_id = as_text(entry.get("id")) or ""
         if native_id in _NO_IDS:
             native_id = ""
         name, arguments, free = _named(entry)
@@ -245,10 +245,10 @@ class Delta:
     def _which(
         self, index: int | None, native_id: str, name: str, arguments: str
     ) -> ToolCall | None:
-        """Return the call that a piece belongs to, or None for a piece that says nothing.
+        """Return the call that a piece belongs to, or None for an empty piece.
 
         By index where there is one (OpenRouter repeats index 0 with another id for another call,
-        recorded 2025), else by id, else a name begins a call and anything else continues the last.
+        recorded 2025), else by id. Else a name begins a call and anything else continues the last.
         """
         calls = self._blocks.calls
         if index is not None:
@@ -267,8 +267,8 @@ class Delta:
         return call
 
     def _function_call(self, entry: JsonObject) -> None:
-        """Read the field that tool calls had before they had ids."""
-        name, arguments = _text(entry.get("name")) or "", _arguments(entry.get("arguments"))
+        """Read `function_call`, the field from before tool calls had ids."""
+        name, arguments = as_text(entry.get("name")) or "", as_json_text(entry.get("arguments"))
         if self._legacy is None:
             if not (name or arguments):
                 return
@@ -289,11 +289,11 @@ class Delta:
         if start is not None and end is not None and 0 <= start < end:
             span = Span(start=start, end=end)
         self._annotated.add(url)
-        self._blocks.citation(Source(url=url, title=_text(cited.get("title"))), span)
+        self._blocks.citation(Source(url=url, title=as_text(cited.get("title"))), span)
 
 
 def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bool:
-    """Tell whether a piece at a known place begins another call."""
+    """Tell whether a piece at a known index or id begins another call."""
     if native_id and call.native_id:
         return native_id != call.native_id
     if not (name and call.name and arguments) or native_id or call.native_id:
@@ -308,34 +308,23 @@ def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bo
 
 
 def _named(entry: JsonObject) -> tuple[str, str, bool]:
-    """Return the name and the arguments in a piece of a call, and whether its tool is a custom one.
+    """Return the name and arguments in a piece of a call, and whether its tool is a custom one.
 
-    A custom tool is given free text (OpenAI, recorded 2025), which is escaped as in JSON here.
+    The input of a custom tool is free text (OpenAI, recorded 2025); it is escaped as JSON here.
     """
     function, custom = entry.get("function"), entry.get("custom")
     if isinstance(custom, dict) and not isinstance(function, dict):
-        free = to_json(_text(custom.get("input")) or "").decode()[1:-1]
-        return _text(custom.get("name")) or "", free, True
-    told = function if isinstance(function, dict) else entry
-    return _text(told.get("name")) or "", _arguments(told.get("arguments")), False
-
-
-def _arguments(value: Json) -> str:
-    """Return arguments as JSON text; whole calls may hold the object itself (Ollama)."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else to_json(value).decode()
-
-
-def _objects(value: Json) -> list[JsonObject]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+        free = to_json(as_text(custom.get("input")) or "").decode()[1:-1]
+        return as_text(custom.get("name")) or "", free, True
+    named = function if isinstance(function, dict) else entry
+    return as_text(named.get("name")) or "", as_json_text(named.get("arguments")), False
 
 
 def _texts(values: list[Json]) -> Iterator[str]:
     """Yield texts from strings and from `{"text": …}` or `{"content": …}` objects."""
     for value in values:
         if isinstance(value, dict):
-            value = value.get("text") or value.get("content")  # noqa: PLW2901 - the same, unpacked
+            value = value.get("text") or value.get("content")  # noqa: PLW2901 - unpacked
         if isinstance(value, str) and value:
             yield value
 
@@ -343,8 +332,4 @@ def _texts(values: list[Json]) -> Iterator[str]:
 def _url(entry: Json) -> str | None:
     if not isinstance(entry, dict):
         return None
-    return _text(entry.get("url")) or _text(entry.get("link"))
-
-
-def _text(value: Json) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return as_text(entry.get("url")) or as_text(entry.get("link"))

@@ -1,7 +1,7 @@
-"""Gathers the speech in an OpenAI-style answer, which comes in pieces, into one part of it.
+"""Joins the pieces of speech in an OpenAI-style answer to one part.
 
-Knows what a piece holds and how sound files begin. Must not know how an answer ends. What was said
-is kept in words too: the speech goes back by its id, to the model that spoke, and the words to any.
+The part holds the transcript too: a later request sends the speech back by its id to the model
+that spoke, and the transcript to any other.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from byokd.protocol.errors import ProviderError
 from byokd.protocol.parts import FilePart
 
 SPEECH: Final = "audio"
-"""Under which an id and the words stand in the opaque state of the part."""
+"""The field of `providerState` that holds the id and the transcript."""
 
-_BEGINNINGS: Final = (
+_MAGIC: Final = (
     (b"RIFF", "audio/wav"),
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
@@ -25,37 +25,37 @@ _BEGINNINGS: Final = (
     (b"\xff", "audio/mpeg"),
 )
 _BARE: Final = "audio/pcm"
-"""What streams hold: samples of 16 bits without a header (OpenAI's `pcm16`, recorded 2026)."""
+"""The sound of streams: samples of 16 bits without a header (OpenAI's `pcm16`, recorded 2026)."""
 
 
 def spoken(part: FilePart) -> dict[str, str]:
-    """Return the id and the words of a speech; nothing where a file is none."""
-    told = (part.provider_state or {}).get(SPEECH)
-    found = told if isinstance(told, dict) else {}
-    return {name: said for name, said in found.items() if isinstance(said, str)}
+    """Return the id and the transcript of a speech; nothing for another file."""
+    state = (part.provider_state or {}).get(SPEECH)
+    fields = state if isinstance(state, dict) else {}
+    return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 class Speech:
     """The speech of one answer, as far as it has come."""
 
-    __slots__ = ("_data", "_id", "_words")
+    __slots__ = ("_data", "_id", "_transcript")
 
     def __init__(self) -> None:
         self._id = ""
-        self._words: list[str] = []
+        self._transcript: list[str] = []
         self._data = bytearray()
 
     def add(self, piece: JsonObject) -> None:
-        """Add a piece: an id, some words, some sound, or a time until which the id is known.
+        """Add a piece: an id, some transcript, some sound, or the time at which the id expires.
 
         Raises:
-            ProviderError: the sound is longer than an answer may be.
+            ProviderError: the sound is longer than `RESPONSE_BODY_MAX_BYTES`.
         """
-        said = {name: told for name, told in piece.items() if isinstance(told, str)}
-        self._id = self._id or said.get("id", "")
-        self._words.append(said.get("transcript", ""))
+        texts = {name: value for name, value in piece.items() if isinstance(value, str)}
+        self._id = self._id or texts.get("id", "")
+        self._transcript.append(texts.get("transcript", ""))
         try:
-            self._data += b64decode(said.get("data", ""))
+            self._data += b64decode(texts.get("data", ""))
         except ValueError:
             return
         if len(self._data) > RESPONSE_BODY_MAX_BYTES:
@@ -63,11 +63,11 @@ class Speech:
             raise ProviderError(f"the provider sent a speech of more than {most} bytes")
 
     def part(self) -> FilePart | None:
-        """Return the speech, or None where there was none."""
-        words = "".join(self._words)
-        if not (self._data or words):
+        """Return the speech, or None where none came."""
+        transcript = "".join(self._transcript)
+        if not (self._data or transcript):
             return None
-        state: JsonObject = {SPEECH: {"id": self._id, "transcript": words}}
-        sounds = bytes(self._data)
-        kind = next((kind for start, kind in _BEGINNINGS if sounds.startswith(start)), _BARE)
-        return FilePart(media_type=kind, data=b64encode(sounds).decode(), provider_state=state)
+        state: JsonObject = {SPEECH: {"id": self._id, "transcript": transcript}}
+        sound = bytes(self._data)
+        kind = next((kind for magic, kind in _MAGIC if sound.startswith(magic)), _BARE)
+        return FilePart(media_type=kind, data=b64encode(sound).decode(), provider_state=state)

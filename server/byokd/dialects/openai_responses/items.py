@@ -1,12 +1,9 @@
 """Reads the output items of a Responses answer into blocks: in pieces, or whole.
 
-Knows the kinds of items and where each keeps what it says. Must not know frames, errors or the end
-of an answer.
-
-The same thing is told up to four times: in deltas, when its part is done, when its item is done
-and at the end. The first telling counts; a later one adds what is missing. Items are told apart by
-kind and `output_index`, because gateways were seen to change the ids from event to event and from
-stream to end (OpenRouter, recorded 2025).
+The same content comes up to four times: in deltas, when its part is done, when its item is done
+and at the end. The first counts; a later one adds what is missing. Items are identified by kind
+and `output_index`, because gateways change the ids from event to event and from stream to end
+(OpenRouter, recorded 2025).
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from pydantic_core import to_json
 
 from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ReasoningDetail, TextBlock, ToolCall
-from byokd.dialects.base.json import place, within_depth
+from byokd.dialects.base.json import as_json_text, as_text, place, within_depth
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import ReasoningKind
@@ -28,28 +25,36 @@ _CALL, _CUSTOM = "function_call", "custom_tool_call"
 _UNSUPPORTED: Final = frozenset(
     {"computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"}
 )
-"""What the client is to do, and for which this protocol has no words; only `providerOptions` can
-have asked for it."""
+"""Items that the client would have to answer, and for which this protocol has no part. Only
+`providerOptions` can enable them."""
 _CUSTOM_OPENS: Final = '{"input":"'
-_PICTURE: Final = "image_generation_call"
-_PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _PICTURE})
-"""Tools of the provider whose price is in no count of tokens or searches."""
+_IMAGE: Final = "image_generation_call"
+_PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _IMAGE})
+"""Tools that the provider runs, with a price that no count of tokens or searches holds."""
 
 _Index: TypeAlias = int | str | None
-"""Where an item stands in the list of all, or its id at a server that numbers nothing."""
+"""The `output_index` of an item, or its id at a server that numbers nothing."""
 
 
 @dataclass(slots=True)
 class _Item:
-    """One output item, as far as it has come."""
+    """One output item, as far as it has come.
+
+    Attributes:
+        lengths: characters so far of each text, by kind and index.
+        cited: annotations so far of each text, by index.
+        writing: the text of a reasoning item that is being written, by kind and index.
+        block: the block of that text.
+        done: whether the whole item was read.
+    """
 
     kind: str
     item_id: str | None
     call: ToolCall | None = None
-    said: dict[tuple[str, int], int] = field(default_factory=dict)  # characters of each text
-    cited: dict[int, int] = field(default_factory=dict)  # annotations of each text
-    place: tuple[str, int] | None = None  # which text of a thought is being written
-    thought: TextBlock | None = None
+    lengths: dict[tuple[str, int], int] = field(default_factory=dict)
+    cited: dict[int, int] = field(default_factory=dict)
+    writing: tuple[str, int] | None = None
+    block: TextBlock | None = None
     done: bool = False
 
 
@@ -57,13 +62,13 @@ class Items:
     """Puts items into blocks. One per answer.
 
     Args:
-        blocks: where to.
-        origin: what every state begins with.
+        blocks: the blocks of the answer.
+        origin: the fields that every provider state begins with.
 
     Attributes:
-        searches: searches that the provider ran.
-        paid_apart: whether it ran anything else that costs.
-        unsupported: what the model waits for and cannot be given, by its name; None usually.
+        searches: the number of searches that the provider ran.
+        paid_apart: whether it ran another tool that costs.
+        unsupported: the kind of item that the model waits for and cannot get, else None.
 
     Raises:
         ProviderError: more items, blocks or tool calls than their bounds.
@@ -71,7 +76,7 @@ class Items:
 
     __slots__ = (
         "_blocks",
-        "_by_place",
+        "_by_key",
         "_items",
         "_origin",
         "paid_apart",
@@ -86,14 +91,14 @@ class Items:
         self._origin = origin
         self._items: list[_Item] = []
         self.unsupported: str | None = None
-        self._by_place: dict[tuple[str, _Index], _Item] = {}
+        self._by_key: dict[tuple[str, _Index], _Item] = {}
 
     @property
     def calls_wait(self) -> bool:
         """Whether there are calls for the client to run.
 
-        A tool of free text that the provider answered itself is followed by what it said about it
-        (xAI's own search comes in that form, recorded 2026).
+        A custom tool call that the provider ran itself is followed by a message about its result
+        (xAI's own search, recorded 2026).
         """
         waits = False
         for item in self._items:
@@ -108,22 +113,24 @@ class Items:
         """Read a delta of the answer's text."""
         delta = event.get("delta")
         if isinstance(delta, str) and delta:
-            self._say(self._at(event, "message"), ("text", _number(event, "content_index")), delta)
+            self._add_text(
+                self._at(event, "message"), ("text", _number(event, "content_index")), delta
+            )
 
     def refusal(self, event: JsonObject) -> None:
         """Read a delta of a refusal."""
         delta = event.get("delta")
         if isinstance(delta, str) and delta:
-            place = ("refusal", _number(event, "content_index"))
-            self._say(self._at(event, "message"), place, delta)
+            key = ("refusal", _number(event, "content_index"))
+            self._add_text(self._at(event, "message"), key, delta)
 
     def summary(self, event: JsonObject) -> None:
-        """Read a delta of a summary of what was thought."""
-        self._thought(event, "summary", "summary_index")
+        """Read a delta of a summary of the reasoning."""
+        self._reasoning_delta(event, "summary", "summary_index")
 
     def reasoning(self, event: JsonObject) -> None:
-        """Read a delta of what was thought, in the model's own words."""
-        self._thought(event, "raw", "content_index")
+        """Read a delta of the reasoning itself."""
+        self._reasoning_delta(event, "raw", "content_index")
 
     def arguments(self, event: JsonObject) -> None:
         """Read a delta of a call's arguments."""
@@ -133,7 +140,7 @@ class Items:
             self._blocks.arguments(call, delta)
 
     def free_text(self, event: JsonObject) -> None:
-        """Read a delta of the text that a tool of free text is given, as JSON arguments."""
+        """Read a delta of the input of a custom tool, as JSON arguments."""
         call = self._at(event, _CUSTOM).call
         delta = event.get("delta")
         if call is not None and isinstance(delta, str) and delta:
@@ -141,7 +148,7 @@ class Items:
             self._blocks.arguments(call, opening + to_json(delta).decode()[1:-1])
 
     def annotation(self, event: JsonObject) -> None:
-        """Read a source, while the text that cites it is still coming."""
+        """Read a source that comes while its text is still being written."""
         item, index = self._at(event, "message"), _number(event, "content_index")
         item.cited[index] = item.cited.get(index, 0) + 1
         self._cite(event.get("annotation"))
@@ -150,175 +157,175 @@ class Items:
 
     def added(self, event: JsonObject) -> None:
         """Begin an item."""
-        told = event.get("item")
-        if isinstance(told, dict):
-            self._begin(told, _index(event))
+        fields = event.get("item")
+        if isinstance(fields, dict):
+            self._begin(fields, _index(event))
 
     def finished(self, event: JsonObject) -> None:
-        """Read a whole item, of which most or nothing may have come."""
-        told = event.get("item")
-        if not isinstance(told, dict):
+        """Read a whole item, of which anything from nothing to all may have come."""
+        fields = event.get("item")
+        if not isinstance(fields, dict):
             return
         index = _index(event)
-        item = self._by_place.get((_kind(told), index))
-        if item is None or (item.done and item.item_id != _text(told.get("id"))):
-            item = self._begin(told, index)
-        self._complete(item, told)
+        item = self._by_key.get((_kind(fields), index))
+        if item is None or (item.done and item.item_id != as_text(fields.get("id"))):
+            item = self._begin(fields, index)
+        self._complete(item, fields)
 
     def all(self, output: Json) -> None:
-        """Read the list of all items at the end: the nth of a kind here was the nth of the stream.
+        """Read the list of all items at the end: the nth of a kind was the nth in the stream.
 
-        Neither ids nor places are the same at every gateway.
+        Neither ids nor indexes are the same at every gateway.
         """
         unseen: dict[str, list[_Item]] = {}
         for item in self._items:
             unseen.setdefault(item.kind, []).append(item)
-        for index, told in enumerate(output if isinstance(output, list) else ()):
-            if isinstance(told, dict):
-                seen = unseen.get(_kind(told))
-                item = seen.pop(0) if seen else self._begin(told, f"end {index}")
-                self._complete(item, told)
+        for index, fields in enumerate(output if isinstance(output, list) else ()):
+            if isinstance(fields, dict):
+                seen = unseen.get(_kind(fields))
+                item = seen.pop(0) if seen else self._begin(fields, f"end {index}")
+                self._complete(item, fields)
 
     # --- how -------------------------------------------------------------------------------------
 
     def _at(self, event: JsonObject, kind: str) -> _Item:
-        """Return the item of a delta; one that was never announced begins with it."""
+        """Return the item of a delta, which begins one that was never announced."""
         index = _index(event)
-        item = self._by_place.get((kind, index))
+        item = self._by_key.get((kind, index))
         if item is not None:
             return item
         return self._begin({"type": kind, "id": event.get("item_id")}, index)
 
-    def _begin(self, told: JsonObject, index: _Index) -> _Item:
-        kind, item_id = _kind(told), _text(told.get("id"))
-        known = self._by_place.get((kind, index))
+    def _begin(self, fields: JsonObject, index: _Index) -> _Item:
+        kind, item_id = _kind(fields), as_text(fields.get("id"))
+        known = self._by_key.get((kind, index))
         if known is not None and not known.done and item_id and known.item_id == item_id:
             return known
         if len(self._items) >= BLOCKS_MAX:
             raise ProviderError(f"the provider sent more than {BLOCKS_MAX} items")
         item = _Item(kind, item_id)
         if kind in {_CALL, _CUSTOM}:
-            item.call = self._blocks.tool_call(_native_id(told))
-            item.call.name = _text(told.get("name")) or ""
+            item.call = self._blocks.tool_call(_native_id(fields))
+            item.call.name = as_text(fields.get("name")) or ""
             if kind == _CUSTOM:
                 item.call.extra["type"] = kind
             self._blocks.arguments(item.call, "")
         elif kind == "message":
-            self._blocks.split()
+            self._blocks.end_block()
         elif kind in _UNSUPPORTED:
             self.unsupported = kind
         self._items.append(item)
-        self._by_place[kind, index] = item
+        self._by_key[kind, index] = item
         return item
 
-    def _complete(self, item: _Item, told: JsonObject) -> None:
+    def _complete(self, item: _Item, fields: JsonObject) -> None:
         if item.done:
             return
         item.done = True
         if item.kind == "message":
-            self._complete_message(item, told)
+            self._complete_message(item, fields)
         elif item.kind == "reasoning":
-            self._complete_thought(item, told)
+            self._complete_reasoning(item, fields)
         elif item.call is not None:
-            self._complete_call(item.call, told)
+            self._complete_call(item.call, fields)
         else:
-            self._complete_other(told)
+            self._complete_other(fields)
 
-    def _complete_message(self, item: _Item, told: JsonObject) -> None:
-        for index, part in _parts(told.get("content")):
+    def _complete_message(self, item: _Item, fields: JsonObject) -> None:
+        for index, part in _parts(fields.get("content")):
             for channel in ("text", "refusal"):
-                self._rest(item, (channel, index), part.get(channel))
+                self._add_rest(item, (channel, index), part.get(channel))
             annotations = part.get("annotations")
             if isinstance(annotations, list):
                 for annotation in annotations[item.cited.get(index, 0) :]:
                     self._cite(annotation)
-        opened = self._blocks.opened
-        if (phase := _text(told.get("phase"))) and opened is not None and opened.kind == "text":
-            self._blocks.mark({"phase": phase})
+        opened = self._blocks.open_block
+        if (phase := as_text(fields.get("phase"))) and opened is not None and opened.kind == "text":
+            self._blocks.seal({"phase": phase})
 
-    def _complete_thought(self, item: _Item, told: JsonObject) -> None:
+    def _complete_reasoning(self, item: _Item, fields: JsonObject) -> None:
         for name, kind in (("content", "raw"), ("summary", "summary")):
-            for index, part in _parts(told.get(name)):
-                self._rest(item, (kind, index), part.get("text"))
-        if not within_depth(told, JSON_MAX_DEPTH):
+            for index, part in _parts(fields.get(name)):
+                self._add_rest(item, (kind, index), part.get("text"))
+        if not within_depth(fields, JSON_MAX_DEPTH):
             return
-        if item.thought is None or item.thought is self._blocks.opened:
-            self._blocks.keep("items", told)
-        else:  # other things were said before the thought was done (OpenRouter, recorded 2025)
-            item.thought.details.append(ReasoningDetail("items", told, None, []))
+        if item.block is None or item.block is self._blocks.open_block:
+            self._blocks.add_opaque("items", fields)
+        else:  # other content came before the item was done (OpenRouter, recorded 2025)
+            item.block.details.append(ReasoningDetail("items", fields, None, []))
 
-    def _complete_call(self, call: ToolCall, told: JsonObject) -> None:
-        call.native_id = call.native_id or _native_id(told)
-        call.name = call.name or _text(told.get("name")) or ""
-        if space := _text(told.get("namespace")):
+    def _complete_call(self, call: ToolCall, fields: JsonObject) -> None:
+        call.native_id = call.native_id or _native_id(fields)
+        call.name = call.name or as_text(fields.get("name")) or ""
+        if space := as_text(fields.get("namespace")):
             call.extra["namespace"] = space
         if "type" in call.extra:
-            whole = to_json({"input": told.get("input") or ""}).decode()
+            whole = to_json({"input": fields.get("input") or ""}).decode()
         else:
-            whole = _as_text(told.get("arguments"))
+            whole = as_json_text(fields.get("arguments"))
         came = "".join(call.pieces)
         if whole.startswith(came):
             self._blocks.arguments(call, whole[len(came) :])
         else:
             call.pieces[:] = [whole] if whole else call.pieces
 
-    def _complete_other(self, told: JsonObject) -> None:
-        """Keep what the provider ran itself; its next answer needs it where it stood."""
-        kind, action, picture = _kind(told), told.get("action"), told.get("result")
+    def _complete_other(self, fields: JsonObject) -> None:
+        """Keep an item that the provider ran; the next request sends it at the same place."""
+        kind, action, image = _kind(fields), fields.get("action"), fields.get("result")
         if kind == "web_search_call":
-            # Opening a page and searching in it are told in the same form, and cost nothing.
+            # Opening a page and searching in it have the same form, and cost nothing.
             self.searches += not isinstance(action, dict) or action.get("type") in {"search", None}
         self.paid_apart = self.paid_apart or kind in _PAID_APART
-        if not within_depth(told, JSON_MAX_DEPTH):
+        if not within_depth(fields, JSON_MAX_DEPTH):
             return
-        if kind != _PICTURE or not isinstance(picture, str):
-            self._blocks.keep("items", told)
+        if kind != _IMAGE or not isinstance(image, str):
+            self._blocks.add_opaque("items", fields)
             return
-        rest: Json = [{name: value for name, value in told.items() if name != "result"}]
-        form = f"image/{_text(told.get('output_format')) or 'png'}"
+        rest: Json = [{name: value for name, value in fields.items() if name != "result"}]
+        form = f"image/{as_text(fields.get('output_format')) or 'png'}"
         state = self._origin | {"items": rest}
-        self._blocks.media(ImagePart(media_type=form, data=picture, provider_state=state))
+        self._blocks.media(ImagePart(media_type=form, data=image, provider_state=state))
 
-    # --- words -----------------------------------------------------------------------------------
+    # --- text ------------------------------------------------------------------------------------
 
-    def _say(self, item: _Item, place: tuple[str, int], delta: str) -> None:
-        item.said[place] = item.said.get(place, 0) + len(delta)
-        if place[0] == "text":
+    def _add_text(self, item: _Item, key: tuple[str, int], delta: str) -> None:
+        item.lengths[key] = item.lengths.get(key, 0) + len(delta)
+        if key[0] == "text":
             self._blocks.text(delta)
         else:
             self._blocks.refusal(delta)
 
-    def _thought(self, event: JsonObject, kind: ReasoningKind, index: str) -> None:
+    def _reasoning_delta(self, event: JsonObject, kind: ReasoningKind, index: str) -> None:
         delta = event.get("delta")
         if isinstance(delta, str) and delta:
-            self._think(self._at(event, "reasoning"), (kind, _number(event, index)), delta)
+            self._add_reasoning(self._at(event, "reasoning"), (kind, _number(event, index)), delta)
 
-    def _think(self, item: _Item, place: tuple[str, int], delta: str) -> None:
-        item.said[place] = item.said.get(place, 0) + len(delta)
-        kind: ReasoningKind = "summary" if place[0] == "summary" else "raw"
-        if item.place == place:
+    def _add_reasoning(self, item: _Item, key: tuple[str, int], delta: str) -> None:
+        item.lengths[key] = item.lengths.get(key, 0) + len(delta)
+        kind: ReasoningKind = "summary" if key[0] == "summary" else "raw"
+        if item.writing == key:
             self._blocks.reasoning(delta, kind)
             return
-        item.place = place
-        self._blocks.split()  # each paragraph of a summary is a block of its own
+        item.writing = key
+        self._blocks.end_block()  # each paragraph of a summary is a block of its own
         self._blocks.reasoning(delta, kind)
-        item.thought = self._blocks.opened
+        item.block = self._blocks.open_block
 
-    def _rest(self, item: _Item, place: tuple[str, int], whole: Json) -> None:
+    def _add_rest(self, item: _Item, key: tuple[str, int], whole: Json) -> None:
         """Add what is missing of a text."""
-        rest = whole[item.said.get(place, 0) :] if isinstance(whole, str) else ""
+        rest = whole[item.lengths.get(key, 0) :] if isinstance(whole, str) else ""
         if not rest:
             return
         if item.kind == "reasoning":
-            self._think(item, place, rest)
+            self._add_reasoning(item, key, rest)
         else:
-            self._say(item, place, rest)
+            self._add_text(item, key, rest)
 
     def _cite(self, annotation: Json) -> None:
         if not isinstance(annotation, dict):
             return
-        url, title = _text(annotation.get("url")), _text(annotation.get("title"))
-        document = _text(annotation.get("filename")) or _text(annotation.get("file_id"))
+        url, title = as_text(annotation.get("url")), as_text(annotation.get("title"))
+        document = as_text(annotation.get("filename")) or as_text(annotation.get("file_id"))
         if not (url or document):
             return
         start, end = place(annotation.get("start_index")), place(annotation.get("end_index"))
@@ -333,33 +340,22 @@ def _parts(value: Json) -> list[tuple[int, JsonObject]]:
     return [(index, part) for index, part in listed if isinstance(part, dict)]
 
 
-def _kind(told: JsonObject) -> str:
-    return _text(told.get("type")) or "message"
+def _kind(fields: JsonObject) -> str:
+    return as_text(fields.get("type")) or "message"
 
 
-def _native_id(told: JsonObject) -> str:
-    """Return the id that a result must name; a gateway that sends none knows the item's own."""
-    return _text(told.get("call_id")) or _text(told.get("id")) or ""
-
-
-def _as_text(value: Json) -> str:
-    """Return arguments as JSON text; some servers send the object itself."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else to_json(value).decode()
+def _native_id(fields: JsonObject) -> str:
+    """Return the id that a result must name; gateways without one accept the item's own."""
+    return as_text(fields.get("call_id")) or as_text(fields.get("id")) or ""
 
 
 def _index(event: JsonObject) -> _Index:
     value = place(event.get("output_index"))
     if value is not None:
         return value
-    told = event.get("item")  # llama.cpp numbers nothing, and its ids stay (2026-10)
-    return _text(told.get("id") if isinstance(told, dict) else event.get("item_id"))
+    item = event.get("item")  # llama.cpp numbers nothing, and its ids do not change (2026-10)
+    return as_text(item.get("id") if isinstance(item, dict) else event.get("item_id"))
 
 
 def _number(event: JsonObject, name: str) -> int:
     return place(event.get(name)) or 0
-
-
-def _text(value: Json) -> str | None:
-    return value if isinstance(value, str) and value else None
