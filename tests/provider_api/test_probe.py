@@ -25,7 +25,7 @@ def _with(probe: Probe, **more: Any) -> Provider:
 
 
 @pytest.mark.parametrize(
-    ("probe", "at_default", "asked"),
+    ("probe", "at_default", "expected"),
     [
         (Probe(path="/key"), True, ("GET", f"{BASE}/key", b"")),
         (Probe(path="/v1/check", method="POST", body="{}"), True, ("POST", f"{BASE}/check", b"{}")),
@@ -36,10 +36,10 @@ def _with(probe: Probe, **more: Any) -> Provider:
     ],
     ids=["path", "post", "companion", "path elsewhere", "companion elsewhere", "none"],
 )
-def test_request(probe: Probe, at_default: bool, asked: tuple[str, str, bytes]) -> None:  # noqa: FBT001  # a column of the table
+def test_request(probe: Probe, at_default: bool, expected: tuple[str, str, bytes]) -> None:  # noqa: FBT001  # a column of the table
     provider = _with(probe, models=Models(path="/list"), headers={"X-Version": "1"})
     request = probe_request(provider, BASE, {"accountId": "acc"}, at_default_origin=at_default)
-    assert (request.method, request.url, request.body) == asked
+    assert (request.method, request.url, request.body) == expected
     assert request.headers.get("x-version") == "1"
     assert (request.headers.get("content-type") is not None) == bool(request.body)
     assert request.headers.get("authorization") is None
@@ -173,10 +173,10 @@ def test_verdict_of_a_vector(row: dict[str, Any]) -> None:
 
 
 def test_each_provider_has_a_good_and_a_bad_key_in_the_vectors() -> None:
-    told = {(row["provider"], row["expect"]["verdict"]) for row in SEEN}
+    verdicts = {(row["provider"], row["expect"]["verdict"]) for row in SEEN}
     for name in load():
-        assert {(name, "unreachable"), (name, "rateLimited"), (name, "invalid")} <= told
-        assert (name, "valid") in told or name == "ollama", name
+        assert {(name, "unreachable"), (name, "rateLimited"), (name, "invalid")} <= verdicts
+        assert (name, "valid") in verdicts or name == "ollama", name
 
 
 @pytest.mark.parametrize("name", ["qwen", "glm", "azure-openai", "mistral"])
@@ -184,9 +184,9 @@ def test_refusal_that_may_be_a_wrong_address_names_the_address(name: str) -> Non
     refused = [
         row for row in SEEN if (row["provider"], row["expect"]["verdict"]) == (name, "invalid")
     ]
-    told = [row["expect"]["message"] for row in refused if row["status"] == 401]
-    assert told
-    assert all(re.search("base URL|resource|of their own", text) for text in told), told
+    messages = [row["expect"]["message"] for row in refused if row["status"] == 401]
+    assert messages
+    assert all(re.search("base URL|resource|of their own", text) for text in messages), messages
 
 
 @pytest.mark.skipif(not RECORDED, reason=absent())

@@ -20,11 +20,11 @@ CANARY = "sk-test-canary-0123456789"
 
 def _exceptions(module: ModuleType) -> list[type[BaseException]]:
     return [
-        found
-        for _, found in inspect.getmembers(module, inspect.isclass)
-        if issubclass(found, Exception)
-        and not issubclass(found, Warning)
-        and found.__module__.split(".")[0] in {"aiohttp", "httpx"}
+        exception
+        for _, exception in inspect.getmembers(module, inspect.isclass)
+        if issubclass(exception, Exception)
+        and not issubclass(exception, Warning)
+        and exception.__module__.split(".")[0] in {"aiohttp", "httpx"}
     ]
 
 

@@ -1,4 +1,4 @@
-"""Whom the transport believes: a throw-away authority, and everybody it should not believe."""
+"""Which certificates the transport trusts, and which it refuses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DAY = dt.timedelta(days=1)
 
 
 class Authority:
-    """An authority that signs what it is asked to."""
+    """A certificate authority."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -90,8 +90,8 @@ def engine(
 def params(**more: Any) -> SendParams:
     """Return the params of a small chat; `more` is in wire form."""
     message = {"role": "user", "content": "hello"}
-    given = {"streamId": "s", "provider": RECORD.id, "model": "m", "messages": [message]}
-    return SendParams.model_validate(given | more)
+    small = {"streamId": "s", "provider": RECORD.id, "model": "m", "messages": [message]}
+    return SendParams.model_validate(small | more)
 
 
 async def ask(chat: ChatEngine, **more: Any) -> tuple[list[Event], Any]:

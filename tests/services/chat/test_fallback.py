@@ -375,8 +375,8 @@ def _prepare(
     memory: FallbackMemory, number: int, model: str = "m", *, now_ms: int = 0
 ) -> PreparedCall:
     """Prepare a call with a raw field of this value."""
-    given = params(model=model, providerOptions={"verbosity": str(number)})
-    call = Call(RECORD, "https://host.test/v1", given)
+    sent = params(model=model, providerOptions={"verbosity": str(number)})
+    call = Call(RECORD, "https://host.test/v1", sent)
     return memory.prepare(call, now_ms, surface_fixed=False)
 
 
@@ -433,15 +433,15 @@ def test_cache_drops_the_least_recently_used_entry() -> None:
     assert cache.get("a", 11) is None, "use does not renew an entry"
 
 
-@pytest.mark.parametrize(("size", "kept"), [(6, ["b", "c"]), (10, ["c"]), (11, ["a", "b"])])
-def test_cache_bounds_its_bytes(size: int, kept: list[str]) -> None:
+@pytest.mark.parametrize(("size", "left"), [(6, ["b", "c"]), (10, ["c"]), (11, ["a", "b"])])
+def test_cache_bounds_its_bytes(size: int, left: list[str]) -> None:
     cache: TtlCache[str, int] = TtlCache(entries_max=9, ttl_ms=10, bytes_max=10, renews=True)
     for key, size_bytes in (("a", 4), ("b", 4), ("c", size)):
         cache.put(key, 0, 0, size_bytes=size_bytes)
-    assert [key for key in "abc" if cache.get(key, 10) is not None] == kept
+    assert [key for key in "abc" if cache.get(key, 10) is not None] == left
     assert cache.size_bytes == {6: 10, 10: 10, 11: 8}[size]
-    assert len(cache) == len(kept)
-    assert [key for key in "abc" if cache.get(key, 20) is not None] == kept, "use renews"
+    assert len(cache) == len(left)
+    assert [key for key in "abc" if cache.get(key, 20) is not None] == left, "use renews"
 
 
 def test_cache_replaces_a_value() -> None:

@@ -32,8 +32,8 @@ _TOOL = {"name": "weather", "inputSchema": {"type": "object"}}
 def _chat(**message: Any) -> Any:
     called = {"name": "weather", "arguments": json.dumps(_ARGUMENTS)}
     call = {"id": "call_1", "type": "function", "function": called}
-    said = {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
-    return {"choices": [{"message": said | message, "finish_reason": "tool_calls"}]}
+    usual = {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
+    return {"choices": [{"message": usual | message, "finish_reason": "tool_calls"}]}
 
 
 _ANSWERS: dict[str, tuple[str, str, Any]] = {
@@ -164,9 +164,9 @@ _CASES = pytest.mark.parametrize("name", _ANSWERS)
 
 def _params(name: str, messages: list[Any], **more: Any) -> SendParams:
     provider, model, _ = _ANSWERS[name]
-    asked = {"streamId": "s", "provider": provider, "model": model, "stream": False}
-    asked |= {"tools": [_TOOL], "messages": messages}
-    return SendParams.model_validate(asked | more)
+    params = {"streamId": "s", "provider": provider, "model": model, "stream": False}
+    params |= {"tools": [_TOOL], "messages": messages}
+    return SendParams.model_validate(params | more)
 
 
 def _call(params: SendParams) -> Call:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 _BASE = "http://localhost:11434/v1"
 _HOST = "http://localhost:11434"
 _NOT_FOUND = CannedResponse(404, {}, (b'{"error":"not found"}',))
-_DOWN = NetworkFailed("no way out", details={"reason": "dns"})
+_DOWN = NetworkFailed("no network", details={"reason": "dns"})
 _QWEN = {
     "capabilities": ["completion", "tools", "thinking"],
     "model_info": {"general.architecture": "qwen3", "qwen3.context_length": 40960},

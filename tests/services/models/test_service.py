@@ -45,7 +45,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = "sk-test-canary-0123456789"
 BASE = "https://a.example/v1"
-DOWN = NetworkFailed("no way out", details={"reason": "dns"})
+DOWN = NetworkFailed("no network", details={"reason": "dns"})
 
 
 def _list(*names: str, **more: Any) -> CannedResponse:

@@ -95,8 +95,8 @@ def _filled(template: str, fields: Mapping[str, str]) -> str:
 
 
 def _own_facts(own: OwnModel) -> dict[str, Any]:
-    given = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
-    return given if own.price is None else given | {"price": _own_price(own.price)}
+    stated = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
+    return stated if own.price is None else stated | {"price": _own_price(own.price)}
 
 
 def _own_price(price: OwnPrice) -> ModelPrice:
