@@ -10,17 +10,16 @@ from typing import Final
 from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.dialects.anthropic_messages.content import CALLER, CITATIONS
 from byokd.dialects.anthropic_messages.media import Media
+from byokd.dialects.base.block_writer import BlockTurns, BlockWriter
 from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.provider_state import BLOCKS
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
-from byokd.dialects.base.turns import Turns
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
     ImagePart,
-    Message,
     Part,
     TextPart,
     ToolCallPart,
@@ -31,20 +30,13 @@ _USE, _RESULT = "tool_use", "tool_result"
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
 
-class Written(Turns):
-    """A conversation in the parts of the body.
+class Written(BlockTurns):
+    """A conversation in the parts of the body."""
 
-    Attributes:
-        system: blocks of the system's text.
-        tool_names: names of the tools that were called, in order.
-    """
-
-    __slots__ = ("system", "tool_names")
+    __slots__ = ()
 
     def __init__(self) -> None:
         super().__init__(lambda block: block["type"] == _RESULT)
-        self.system: list[JsonObject] = []
-        self.tool_names: dict[str, None] = {}
 
     @property
     def may_think(self) -> bool:
@@ -71,38 +63,17 @@ def write_conversation(made: Draft, quirks: AnthropicMessagesQuirks) -> Written:
     return writer.written
 
 
-class _Writer:
+class _Writer(BlockWriter[Written]):
     def __init__(self, made: Draft, quirks: AnthropicMessagesQuirks) -> None:
-        self.written = Written()
+        super().__init__(Written(), Media(quirks, made.warnings))
         self._quirks = quirks
         self._warnings = made.warnings
         self._owner = made.owner
-        self._media = Media(quirks, made.warnings)
-
-    def add(self, message: Message) -> None:
-        """Write one message of the conversation."""
-        parts = message.parts()
-        if message.role == "system":
-            text = "".join(part.text for part in parts if isinstance(part, TextPart))
-            self.written.system += _texts(text)
-        elif message.role == "assistant":
-            blocks = [block for part in parts for block in self._assistant_part(part)]
-            self.written.add("assistant", blocks)
-        else:
-            self.written.add("user", [block for part in parts for block in self._user_part(part)])
 
     # --- the user --------------------------------------------------------------------------------
 
-    def _user_part(self, part: Part) -> list[JsonObject]:
-        if isinstance(part, TextPart):
-            return _texts(part.text)
-        if isinstance(part, ImagePart):
-            return self._media.image(part)
-        if isinstance(part, FilePart):
-            return self._media.file(part)
-        if isinstance(part, ToolResultPart):
-            return self._result(part)
-        return []  # reasoning and citations are not the user's
+    def _texts(self, text: str) -> list[JsonObject]:
+        return _texts(text)
 
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
         inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content

@@ -48,7 +48,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     if quirks.cache_control and call.params.cache == "auto":
         _mark_cache(body, written, quirks)
     if written.system:
-        body["system"] = written.system
+        body["system"] = [*written.system]
     body["messages"] = written.messages()
     made = _streamable(made, body, quirks)
     return encoded(made, body, _url(call, stream=made.stream), accept=_EVENT_STREAM)

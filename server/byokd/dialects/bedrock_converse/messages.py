@@ -12,11 +12,12 @@ from typing import Final
 from pydantic_core import from_json
 
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
+from byokd.dialects.base.block_writer import BlockTurns, BlockWriter
 from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
-from byokd.dialects.base.turns import Turn, Turns
+from byokd.dialects.base.turns import Turn
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.content import REASONING
 from byokd.dialects.bedrock_converse.media import Media
@@ -24,7 +25,6 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
     ImagePart,
-    Message,
     Part,
     ReasoningPart,
     TextPart,
@@ -41,20 +41,13 @@ _DOCUMENTS: Final = frozenset({"document", "video"})
 _RESULT: Final = "toolResult"
 
 
-class Written(Turns):
-    """A conversation in the parts of the body.
+class Written(BlockTurns):
+    """A conversation in the parts of the body."""
 
-    Attributes:
-        system: blocks of the system's text.
-        tool_names: names of the tools that were called, in order.
-    """
-
-    __slots__ = ("system", "tool_names")
+    __slots__ = ()
 
     def __init__(self) -> None:
         super().__init__(lambda block: _RESULT in block)
-        self.system: list[Json] = []
-        self.tool_names: dict[str, None] = {}
 
 
 def write_conversation(made: Draft, quirks: BedrockConverseQuirks) -> Written:
@@ -72,38 +65,17 @@ def write_conversation(made: Draft, quirks: BedrockConverseQuirks) -> Written:
     return written
 
 
-class _Writer:
+class _Writer(BlockWriter[Written]):
     def __init__(self, made: Draft, quirks: BedrockConverseQuirks) -> None:
-        self.written = Written()
+        super().__init__(Written(), Media(quirks, made.warnings))
         self._quirks = quirks
         self._warnings = made.warnings
         self._owner = made.owner
-        self._media = Media(quirks, made.warnings)
-
-    def add(self, message: Message) -> None:
-        """Write one message of the conversation."""
-        parts = message.parts()
-        if message.role == "system":
-            text = "".join(part.text for part in parts if isinstance(part, TextPart))
-            self.written.system += _texts(text)
-        elif message.role == "assistant":
-            blocks = [block for part in parts for block in self._assistant_part(part)]
-            self.written.add("assistant", blocks)
-        else:
-            self.written.add("user", [block for part in parts for block in self._user_part(part)])
 
     # --- the user --------------------------------------------------------------------------------
 
-    def _user_part(self, part: Part) -> list[JsonObject]:
-        if isinstance(part, TextPart):
-            return _texts(part.text)
-        if isinstance(part, ImagePart):
-            return self._media.image(part)
-        if isinstance(part, FilePart):
-            return self._media.file(part)
-        if isinstance(part, ToolResultPart):
-            return self._result(part)
-        return []  # reasoning and citations of others are not the user's words
+    def _texts(self, text: str) -> list[JsonObject]:
+        return _texts(text)
 
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
         """Write a tool's answer, and after it the images that it may not hold itself."""

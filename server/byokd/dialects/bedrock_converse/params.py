@@ -210,7 +210,7 @@ def _output_config(params: SendParams, quirks: BedrockConverseQuirks) -> JsonObj
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
 
 
-def _json_in_words(params: SendParams, warnings: Warnings) -> list[Json]:
+def _json_in_words(params: SendParams, warnings: Warnings) -> list[JsonObject]:
     asked = params.response_format
     if asked is not None and asked.schema_ is not None:
         warn_schema_as_words(warnings)
