@@ -296,6 +296,18 @@ async def test_conversation_rule_is_applied_and_remembered(*, stream: bool) -> N
     assert key.seen == ["authOk"] * 3
 
 
+@pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
+async def test_rule_without_a_warning_of_its_own_has_a_notice(*, strict: bool) -> None:
+    """Blank text is removed silently where a format always does it."""
+    record = _with_row("applyRule", message="empty", rule="blank_text")
+    chat, transport, _ = engine([_error(400, "messages[1] is empty"), WHOLE, WHOLE], record=record)
+    _, result = await ask(chat, messages=[_ASK, {"role": "user", "content": " "}], strict=strict)
+    assert _warned(result) == [("notice", "messages")]
+    assert [len(body["messages"]) for body in _sent(transport)] == [2, 1]
+    _, result = await ask(chat, messages=[_ASK], strict=strict)
+    assert _warned(result) == []
+
+
 @pytest.mark.parametrize("times", [1, 2])
 async def test_strict_call_is_refused_where_a_rule_changes_what_was_said(times: int) -> None:
     record = _with_row("applyRule", message="system", rule="later_system_as_user")

@@ -62,8 +62,9 @@ class FallbackMemory:
         fixes = self._known(call, now_ms)
         call, call_warnings = fix_call(call, fixes)
         encoded = find_dialect(call.provider.dialect).encode(call, now_ms)
+        rule_warnings = _rule_warnings(call, encoded, now_ms)
         encoded = fix_body(encoded, fixes, call.params)
-        warnings = (*surface_warnings, *call_warnings, *encoded.warnings)
+        warnings = (*surface_warnings, *call_warnings, *rule_warnings, *encoded.warnings)
         return PreparedCall(original, call, replace(encoded, warnings=warnings), surface_fixed)
 
     def learn(self, refused: PreparedCall, fault: Fault, now_ms: int) -> bool:
@@ -119,6 +120,23 @@ class FallbackMemory:
         other = None if refused.surface_fixed else fallback(refused.call.provider)
         self._paths_missing.put(_place_key(refused.call), other is not None, now_ms)
         return other is not None
+
+
+def _rule_warnings(call: Call, encoded: Encoded, now_ms: int) -> tuple[Warn, ...]:
+    """Return a notice if a learnt rule changed the request without a warning of its own.
+
+    Some rules have none, because the same text is sent; here the client should know that its
+    conversation is not sent as it is.
+    """
+    if not call.rules:
+        return ()
+    lenient = call.params.model_copy(update={"strict": False})
+    without = replace(call, params=lenient, rules=frozenset())
+    plain = find_dialect(call.provider.dialect).encode(without, now_ms)
+    if plain.request == encoded.request or plain.warnings != encoded.warnings:
+        return ()
+    text = "the conversation was sent in another form, because this model refuses the usual one"
+    return (Warn(type="notice", parameter="messages", message=text),)
 
 
 def _is_missing_path(fault: Fault) -> bool:
