@@ -1,7 +1,4 @@
-"""Commands of the command line on one store, with a daemon that outlives them.
-
-Knows how a command is run in this process. Must not know what it does.
-"""
+"""Runs commands of the command line in this process, on one store and one daemon."""
 
 from __future__ import annotations
 
@@ -21,9 +18,9 @@ from byokd.cli.main import main
 
 
 class Byokd:
-    """Runs commands on one store and keeps what they said and started.
+    """Runs commands on one store; records their output and the processes that they start.
 
-    The daemon outlives the command, to save its start; `restart()` is where persistence is proved.
+    The daemon runs until `restart()`, because a start takes time.
     """
 
     def __init__(
@@ -44,11 +41,11 @@ class Byokd:
         patch.setattr(daemon_options, "Daemon", self._running)
 
     def __call__(self, words: str, *, stdin: str = "", code: int = 0) -> str:
-        """Run one command and return what it wrote to stdout."""
+        """Run one command, check its exit code and return its stdout."""
         self._patch.setattr(sys, "stdin", io.StringIO(stdin))
-        found = main(["--data-dir", str(self.folder), *words.split()])
+        exit_code = main(["--data-dir", str(self.folder), *words.split()])
         self.out, self.err = self._capture.readouterr()
-        assert found == code, f"{words}\n{self.out}\n{self.err}"
+        assert exit_code == code, f"{words}\n{self.out}\n{self.err}"
         return self.out
 
     def restart(self) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of an audit entry."""
+"""How an audit entry is shown."""
 
 from __future__ import annotations
 

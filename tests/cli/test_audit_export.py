@@ -1,7 +1,4 @@
-"""`byokd audit` and what its record leads to: exports that are checked, stores that were put back.
-
-Knows the words and what they print; the files only to damage them.
-"""
+"""`byokd audit`: exports are verified, and stores that were replaced or changed are detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way from the command line to the daemon, where it is cut, slow or given up."""
+"""The command line's client: daemons that fail, are silent or are cancelled."""
 
 from __future__ import annotations
 

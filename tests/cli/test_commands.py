@@ -1,7 +1,4 @@
-"""Every word of the command line, and what happens to a word it does not know.
-
-No daemon is needed to refuse an argument, so none is started here.
-"""
+"""Commands, options, help and usage errors; no daemon is started."""
 
 from __future__ import annotations
 
@@ -62,27 +59,27 @@ COMMANDS = {
 
 
 def _walk(group: click.Group, prefix: str = "") -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+    options: dict[str, set[str]] = {}
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
-            found |= _walk(command, f"{prefix}{name} ")
+            options |= _walk(command, f"{prefix}{name} ")
         else:
             words = [p.opts[0] if p.param_type_name == "option" else p.name for p in command.params]
-            found[prefix + name] = {word for word in words if word}
-    return found
+            options[prefix + name] = {word for word in words if word}
+    return options
 
 
 def test_commands_and_options_are_the_documented_ones() -> None:
-    """No word here can carry a key: an argument is seen by every process on the machine."""
+    """No option takes a key: every process on the machine can read arguments."""
     assert _walk(byokd) == COMMANDS
 
 
 @pytest.mark.parametrize("words", ["", *COMMANDS, "keys", "vault", "audit", "accounts"])
 def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words.split(), "--help"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("Usage: byokd")
-    assert max(map(len, said.splitlines())) <= 80
+    help_text = capsys.readouterr().out
+    assert help_text.startswith("Usage: byokd")
+    assert max(map(len, help_text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -107,14 +104,14 @@ def test_usage_error_exits_with_2(
     words: str, error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words.split()) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    first, second = said.err.splitlines()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    first, second = captured.err.splitlines()
     assert first.startswith("error: ")
     assert error in first
     assert not first.endswith(".")
     assert second.startswith("hint: byokd")
-    assert "0123456789abcdef" not in said.err
+    assert "0123456789abcdef" not in captured.err
 
 
 @pytest.mark.parametrize("words", ["", "keys", "vault", "audit"])

@@ -1,6 +1,6 @@
-"""The command line with everything real: a daemon per command, one store, the sandbox as provider.
+"""The command line end to end: real daemons, one store, the sandbox as provider.
 
-Run in this process as far as the command line goes, so that what it starts can be looked at.
+The command line runs in this process, so that the processes it starts can be checked.
 """
 
 from __future__ import annotations
@@ -84,15 +84,15 @@ def test_key_is_stored_used_disabled_and_removed(byokd: Byokd, sandbox: Sandbox)
 def test_key_appears_in_no_output_and_no_argument(byokd: Byokd, sandbox: Sandbox) -> None:
     add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
     byokd(add, stdin=KEY)
-    said = [byokd.out, byokd.err]
+    outputs = [byokd.out, byokd.err]
     byokd(add, stdin=BAD_KEY, code=1)
-    said += [byokd.out, byokd.err]
+    outputs += [byokd.out, byokd.err]
     for words in ("keys list", "keys list --json", "audit list --json", "vault status"):
         byokd(words)
-        said += [byokd.out, byokd.err]
-    for seen in [*said, *byokd.started]:
-        assert KEY not in seen
-        assert BAD_KEY not in seen
+        outputs += [byokd.out, byokd.err]
+    for text in [*outputs, *byokd.started]:
+        assert KEY not in text
+        assert BAD_KEY not in text
     assert byokd.started
     for path in byokd.folder.rglob("*"):
         if path.is_file():
@@ -141,7 +141,7 @@ def test_account_is_listed_and_deleted(byokd: Byokd, sandbox: Sandbox) -> None:
 def test_damaged_vault_is_restored_from_backup(
     byokd: Byokd, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """What is damaged is never written to; the backup is put in its place when asked for."""
+    """A damaged store is not written to; a restore replaces it with the backup."""
     byokd(f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin", stdin=KEY)
     byokd.restart()
     assert re.search(r"backup 1 +\d{4}-\d\d-\d\d \d\d:\d\d, [\d,]+ bytes", byokd("vault status"))
@@ -168,7 +168,7 @@ def test_damaged_vault_is_restored_from_backup(
     [backup] = (tmp_path / "data" / "backups").glob("*.db")
     byokd(f"vault restore --from {backup} --yes")
     assert json.loads(byokd("keys list --json")) == [], "no backup keeps a deleted key"
-    for empty in (True, False):  # a vault that is gone is not made anew behind its owner's back
+    for empty in (True, False):  # a missing vault is not silently created again
         byokd.restart()
         store.unlink()
         if empty:
@@ -228,9 +228,9 @@ def test_daemon_that_cannot_start_is_reported(
     config = tmp_path / "config.toml"
     config.write_text("nonsense = [", encoding="utf-8")
     assert main(["--data-dir", str(tmp_path), "--config", str(config), "keys", "list"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert "Traceback" not in said
+    error_text = capsys.readouterr().err
+    assert error_text.startswith("error: ")
+    assert "Traceback" not in error_text
 
 
 def test_demo_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`byokd sandbox` as a person runs it: a process, its lines, and providers that answer there."""
+"""`byokd sandbox` as a process: the printed addresses, and providers that answer there."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ async def _running(*words: str, lines: int) -> AsyncIterator[tuple[Process, dict
     command = [sys.executable, "-m", "byokd", "sandbox", *words]
     async with await anyio.open_process(command, env=_ENVIRONMENT) as process:
         assert process.stdout is not None
-        said = b""
+        output = b""
         with anyio.fail_after(WAIT_MAX_S):
-            while said.count(b"\n") < lines:
-                said += await process.stdout.receive()
-        rows = [row.split() for row in said.decode().splitlines()]
+            while output.count(b"\n") < lines:
+                output += await process.stdout.receive()
+        rows = [row.split() for row in output.decode().splitlines()]
         try:
             yield process, {name: columns for name, *columns in rows}
         finally:
@@ -57,8 +57,8 @@ async def test_each_provider_answers_at_its_printed_address() -> None:
         chats = [record for record in chats if record.auth.scheme == "bearer"]
         for record in chats:
             url, model = rows[record.id]
-            asked = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
-            answer = await _ask(url.replace("{accountId}", "0" * 32) + record.chat_path, asked)
+            body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
+            answer = await _ask(url.replace("{accountId}", "0" * 32) + record.chat_path, body)
             assert (answer.status, b"hello" in answer.body) == (200, True)
 
 

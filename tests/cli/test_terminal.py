@@ -1,4 +1,4 @@
-"""Nothing that came from outside acts on the terminal that shows it."""
+"""Text from providers and files cannot control the terminal; tables, errors and times."""
 
 from __future__ import annotations
 
@@ -119,15 +119,15 @@ def test_copied_column_is_not_wrapped(
 
 def test_empty_table_prints_a_note(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.table(("one",), [])
-    said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "nothing to list\n")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "nothing to list\n")
 
 
 def test_error_and_hint_are_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.fail("it broke\nhere \x1b[31m", "mend it")
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err == "error: it broke here [31m\nhint: mend it\n"
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: it broke here [31m\nhint: mend it\n"
 
 
 def test_facts_leave_out_empty_values(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,6 +146,6 @@ def test_pipe_gets_no_colour(monkeypatch: pytest.MonkeyPatch, no_color: str) -> 
 
 def test_times_are_in_the_local_zone() -> None:
     assert terminal.when(None) is None
-    told = terminal.when(1_763_870_000_000)
-    assert told is not None
-    assert told.startswith("2025-11-2")
+    shown_time = terminal.when(1_763_870_000_000)
+    assert shown_time is not None
+    assert shown_time.startswith("2025-11-2")

@@ -1,7 +1,6 @@
-"""`keys import` and `keys export` with everything real: what a person is shown and asked.
+"""`keys import` and `keys export` end to end: real daemons, the sandbox as provider.
 
-A daemon for each command, the sandbox as provider. Keys and passphrases are looked for in all that
-was said, started and written.
+Keys and passphrases are searched for in all output, command lines and files.
 """
 
 from __future__ import annotations
@@ -38,17 +37,17 @@ class _Terminal(io.StringIO):
 
 
 class Byokd:
-    """Runs commands as if on a terminal; `seen` is all that left this process."""
+    """Runs commands as if on a terminal; `outputs` is all that left this process."""
 
     def __init__(self, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self._capture, self._patch = capture, patch
-        self.seen: list[str] = []
+        self.outputs: list[str] = []
         self.out = self.err = ""
         self._daemons: dict[tuple[str, ...], Daemon] = {}
         real = subprocess.Popen
 
         def recorded(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
-            self.seen.append(f"{command} {how.get('env') or dict(os.environ)}")
+            self.outputs.append(f"{command} {how.get('env') or dict(os.environ)}")
             return real(command, **how)
 
         patch.setattr(subprocess, "Popen", recorded)
@@ -60,10 +59,10 @@ class Byokd:
         """Run one command; `typed` are the answers on a terminal, None is a pipe."""
         self._patch.setattr(sys, "stdin", io.StringIO() if typed is None else _Terminal(typed))
         self._patch.setattr(getpass, "getpass", lambda _prompt: hidden)
-        found = main(["--data-dir", str(folder), *words])
+        exit_code = main(["--data-dir", str(folder), *words])
         self.out, self.err = self._capture.readouterr()
-        self.seen += [self.out, self.err]
-        assert found == code, f"{words}\n{self.out}\n{self.err}"
+        self.outputs += [self.out, self.err]
+        assert exit_code == code, f"{words}\n{self.out}\n{self.err}"
         return self.out
 
     def _running(self, arguments: list[str], **how: Any) -> nullcontext[Daemon]:
@@ -174,7 +173,7 @@ def test_exported_keys_are_imported_elsewhere(
     assert list(tmp_path.glob("*.new")) == []
     byokd(here, *out, typed="y\n", hidden=PASSPHRASE, code=2)
     assert "exists already" in byokd.err
-    assert "--allow-export" in " ".join(byokd.seen)
+    assert "--allow-export" in " ".join(byokd.outputs)
 
     take = ("keys", "import", "--from", str(file))
     byokd(there, *take, typed="all\n", hidden="another passphrase", code=1)
@@ -193,7 +192,7 @@ def _seen_nowhere(byokd: Byokd, folder: Path) -> None:
     written = b"".join(path.read_bytes() for path in files)
     for secret in (KEY, BAD_KEY, OTHER_KEY, PASSPHRASE):
         assert secret.encode() not in written
-        assert not any(secret in one for one in byokd.seen)
+        assert not any(secret in text for text in byokd.outputs)
 
 
 def _preview(*rows: tuple[str, str | None]) -> KeyImportResult:

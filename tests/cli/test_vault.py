@@ -1,7 +1,4 @@
-"""`byokd vault` as a person uses it: on a real terminal, one daemon for each command.
-
-Knows what a person types and sees. What they type must never be seen.
-"""
+"""`byokd vault` on a real terminal, one daemon for each command; typed secrets are never shown."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ if sys.platform == "win32":
 
 import pty
 
-_PHRASE, _OTHER = "correct horse battery", "staple of another kind"
+_PASSPHRASE, _OTHER = "correct horse battery", "staple of another kind"
 _CODE = re.compile(r"(?:[A-Z2-7]{4}-){8}[A-Z2-7]{4}")
 
 
@@ -30,7 +27,7 @@ class Terminal:
     """One command on a terminal of its own."""
 
     def __init__(self, folder: Path, words: str) -> None:
-        self.seen = ""
+        self.output = ""
         self._read = 0
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
@@ -41,32 +38,32 @@ class Terminal:
         os.close(slave)
 
     def answer(self, prompt: str, text: str) -> None:
-        """Wait for a prompt that was not answered yet, and type."""
+        """Wait for the next prompt and type the answer."""
         give_up_at = time.monotonic() + WAIT_MAX_S
-        while prompt not in self.seen[self._read :]:
-            assert self._more(give_up_at), self.seen
-        self._read = self.seen.index(prompt, self._read) + len(prompt)
+        while prompt not in self.output[self._read :]:
+            assert self._more(give_up_at), self.output
+        self._read = self.output.index(prompt, self._read) + len(prompt)
         os.write(self._master, f"{text}\n".encode())
 
     def end(self, code: int = 0) -> str:
-        """Wait for the end, and return all that was seen."""
+        """Wait for the end of the command and return its output."""
         give_up_at = time.monotonic() + WAIT_MAX_S
         while self._more(give_up_at):
             pass
         os.close(self._master)
-        assert self.process.wait(WAIT_MAX_S) == code, self.seen
-        return self.seen
+        assert self.process.wait(WAIT_MAX_S) == code, self.output
+        return self.output
 
     def _more(self, give_up_at: float) -> bool:
         left = give_up_at - time.monotonic()
         if left <= 0 or not select.select([self._master], [], [], left)[0]:
             self.process.kill()
-            pytest.fail(f"nothing more was said after: {self.seen}")
+            pytest.fail(f"the output stopped after: {self.output}")
         try:
             data = os.read(self._master, 4096)
         except OSError:  # Linux says so when the other end is closed
             data = b""
-        self.seen += data.decode()
+        self.output += data.decode()
         return bool(data)
 
 
@@ -76,13 +73,13 @@ class Piped:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, words: str, *, phrases: str | None = None, code: int = 0) -> str:
-        """Run one and return what it said; `phrases` are lines on an inherited descriptor."""
+    def __call__(self, words: str, *, passphrases: str | None = None, code: int = 0) -> str:
+        """Run one and return what it output; `passphrases` are lines on an inherited descriptor."""
         reader, writer = os.pipe()
-        os.write(writer, (phrases or "").encode())
+        os.write(writer, (passphrases or "").encode())
         os.close(writer)
-        given = [] if phrases is None else ["--passphrase-fd", str(reader)]
-        options = ["--data-dir", str(self._folder), *given]
+        passphrase_option = [] if passphrases is None else ["--passphrase-fd", str(reader)]
+        options = ["--data-dir", str(self._folder), *passphrase_option]
         done = subprocess.run(
             [sys.executable, "-m", "byokd", *options, *words.split()],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_MAX_S,
@@ -98,44 +95,44 @@ def piped(tmp_path: Path) -> Piped:
     return Piped(tmp_path)
 
 
-def _made(folder: Path) -> str:
+def _create_vault(folder: Path) -> str:
     """Make a vault under a passphrase; return the recovery code that was shown."""
-    made = Terminal(folder, "vault init --protection passphrase --recovery-code")
-    made.answer("New passphrase, 12 characters or more (hidden): ", _PHRASE)
-    made.answer("The same again (hidden): ", _PHRASE)
-    seen = made.end()
-    found = _CODE.search(seen)
-    assert found
-    assert "Write it down" in seen
-    assert "opens the vault if its usual" in seen
-    assert _PHRASE not in seen
-    return found[0]
+    terminal = Terminal(folder, "vault init --protection passphrase --recovery-code")
+    terminal.answer("New passphrase, 12 characters or more (hidden): ", _PASSPHRASE)
+    terminal.answer("The same again (hidden): ", _PASSPHRASE)
+    output = terminal.end()
+    match = _CODE.search(output)
+    assert match
+    assert "Write it down" in output
+    assert "opens the vault if its usual" in output
+    assert _PASSPHRASE not in output
+    return match[0]
 
 
 def test_every_command_asks_for_the_passphrase(tmp_path: Path, piped: Piped) -> None:
-    _made(tmp_path)
-    said = piped("keys list", code=1)
-    assert "unlock it with its passphrase" in said
-    assert "--passphrase-fd" in said
-    assert "nothing to list" in piped("keys list", phrases=f"{_PHRASE}\n")
+    _create_vault(tmp_path)
+    output = piped("keys list", code=1)
+    assert "unlock it with its passphrase" in output
+    assert "--passphrase-fd" in output
+    assert "nothing to list" in piped("keys list", passphrases=f"{_PASSPHRASE}\n")
     listing = Terminal(tmp_path, "keys list")
     listing.answer("Passphrase (hidden): ", _OTHER)
-    listing.answer("Passphrase (hidden): ", _PHRASE)
-    seen = listing.end()
-    assert "each try is slow on purpose" in seen
-    assert "nothing to list" in seen
-    assert _PHRASE not in seen
-    assert _OTHER not in seen
+    listing.answer("Passphrase (hidden): ", _PASSPHRASE)
+    output = listing.end()
+    assert "each try is slow on purpose" in output
+    assert "nothing to list" in output
+    assert _PASSPHRASE not in output
+    assert _OTHER not in output
 
 
 @pytest.mark.long
 def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
-    code = _made(tmp_path)
+    code = _create_vault(tmp_path)
     status = piped("vault status")
     assert "passphraseNeeded" in status
     assert code not in status
-    assert "does not open the vault" in piped("keys list", phrases="wrong enough\n", code=1)
-    piped("vault rekey protection passphrase", phrases=f"{_PHRASE}\n{_OTHER}\n")
+    assert "does not open the vault" in piped("keys list", passphrases="wrong enough\n", code=1)
+    piped("vault rekey protection passphrase", passphrases=f"{_PASSPHRASE}\n{_OTHER}\n")
     renewed = Terminal(tmp_path, "vault rekey all")
     renewed.answer("Passphrase (hidden): ", _OTHER)
     renewed.answer("Keep the recovery code", "y")
@@ -164,23 +161,23 @@ def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
     ],
 )
 def test_recovery_code_is_not_written_to_a_pipe(tmp_path: Path, piped: Piped, words: str) -> None:
-    said = piped(words, phrases=f"{_PHRASE}\n", code=2)
-    assert "never written into a pipe" in said
+    output = piped(words, passphrases=f"{_PASSPHRASE}\n", code=2)
+    assert "never written into a pipe" in output
     assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
-    [("short", None, "12 to 1024 characters"), (_PHRASE, _OTHER, "the two passphrases differ")],
+    [("short", None, "12 to 1024 characters"), (_PASSPHRASE, _OTHER, "the two passphrases differ")],
 )
 def test_unfit_passphrase_is_refused(
     tmp_path: Path, first: str, second: str | None, expected: str
 ) -> None:
-    made = Terminal(tmp_path, "vault init --protection passphrase")
-    made.answer("New passphrase, 12 characters or more (hidden): ", first)
+    terminal = Terminal(tmp_path, "vault init --protection passphrase")
+    terminal.answer("New passphrase, 12 characters or more (hidden): ", first)
     if second is not None:
-        made.answer("The same again (hidden): ", second)
-    seen = made.end(code=2)
-    assert expected in seen
-    assert first not in seen
+        terminal.answer("The same again (hidden): ", second)
+    output = terminal.end(code=2)
+    assert expected in output
+    assert first not in output
     assert not (tmp_path / "data").exists()

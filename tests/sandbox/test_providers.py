@@ -1,4 +1,4 @@
-"""The sandbox in a provider's place: where it is, whom it lets in, what it refuses."""
+"""The simulated providers: their files, credentials and rules."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def test_errors_have_the_shape_of_recorded_ones() -> None:
     for recording in replay.load():
         if recording.name.startswith("error-") and recording.body.lstrip()[:1] == b"{":
             recorded, own = _fields(json.loads(recording.body)), behaviour(recording.provider)
-            told = [
+            bodies = [
                 own.failure(name, dialect, model="m", key="k", retry_after=1).body
                 for name in own.errors.keys() - {"headers"}
                 for dialect in own.shapes
             ]
-            told += [own.error_answer(echo.error, model="m").body for echo in own.echoes]
-            forms = [_fields(json.loads(body)) for body in told if body.startswith(b"{")]
+            bodies += [own.error_answer(echo.error, model="m").body for echo in own.echoes]
+            forms = [_fields(json.loads(body)) for body in bodies if body.startswith(b"{")]
             assert any(form <= recorded or form >= recorded for form in forms), recording.id
             compared += 1
     assert compared > 30
@@ -130,13 +130,13 @@ async def test_gemini_without_sse_streams_one_array(
     sandbox: Sandbox, transport: HttpTransport
 ) -> None:
     path = "/models/sandbox-echo:streamGenerateContent"
-    asked = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+    body = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
     response = await transport.send(
         HttpRequest(
             "POST",
             sandbox.base_url_as(GEMINI.id) + path,
             Headers([(GEMINI.auth.header, KEY)]),
-            json.dumps(asked).encode(),
+            json.dumps(body).encode(),
         )
     )
     chunks = json.loads(response.body)
@@ -157,13 +157,13 @@ async def test_repeated_role_is_refused(sandbox: Sandbox, transport: HttpTranspo
     assert statuses == [200, 400]
 
 
-# --- who is let in -------------------------------------------------------------------------------
+# --- credentials --------------------------------------------------------------------------------
 
 
 async def _signed(
     sandbox: Sandbox, transport: HttpTransport, moment_s: int, **changed: Any
 ) -> HttpResponse:
-    """ChatRequest with a signature, and send something else where told so."""
+    """Send a signed request, with the changes applied after signing."""
     url = sandbox.base_url_as(SIGNED.id) + "/model/a:b%3A0-sandbox-echo/converse"
     headers = Headers([("content-type", "application/json")])
     signed = sign(

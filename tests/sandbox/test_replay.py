@@ -1,4 +1,4 @@
-"""The recordings' server: the recorded bytes, framed as our own connection needs."""
+"""The server of recordings: recorded bodies in recorded chunks."""
 
 from __future__ import annotations
 

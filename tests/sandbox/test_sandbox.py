@@ -1,4 +1,4 @@
-"""The simulated provider, asked over real HTTP as the daemon asks it."""
+"""The generic provider of the sandbox over real HTTP."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _joined(events: list[dict[str, Any]], field: str) -> str:
     return "".join(delta.get(field) or "" for delta in deltas)
 
 
-# --- what it says --------------------------------------------------------------------------------
+# --- answers -------------------------------------------------------------------------------------
 
 
 async def test_echo_answers_streamed_and_whole(sandbox: Sandbox, transport: HttpTransport) -> None:
@@ -193,9 +193,9 @@ async def test_requests_are_recorded_without_credentials(
     sandbox: Sandbox, transport: HttpTransport
 ) -> None:
     await transport.send(_request(sandbox, "sandbox-echo"))
-    seen = sandbox.requests[0]
-    assert (seen.credential, seen.model, seen.status) == (KEY, "sandbox-echo", 200)
-    assert "authorization" in seen.header_names
+    recorded = sandbox.requests[0]
+    assert (recorded.credential, recorded.model, recorded.status) == (KEY, "sandbox-echo", 200)
+    assert "authorization" in recorded.header_names
     assert KEY not in repr(sandbox.requests)
 
 
@@ -280,9 +280,9 @@ async def test_disconnected_client_is_noticed(
 ) -> None:
     async with transport.stream(_request(sandbox, model, stream=True)) as stream:
         assert stream.head.status == 200
-    seen = sandbox.requests[0]
+    recorded = sandbox.requests[0]
     with anyio.fail_after(WAIT_MAX_S):
-        while not seen.client_left:
+        while not recorded.client_left:
             await anyio.lowlevel.checkpoint()
 
 

@@ -1,6 +1,6 @@
-"""Each wire format as the sandbox writes it, read by the decoder that the daemon reads with.
+"""Each wire format, written by the sandbox and read by the daemon's decoder.
 
-Two readings of one documentation, made apart: where they disagree, one of them is wrong.
+The two were written independently from the same documentation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TOOLS = [
         "inputSchema": {"type": "object", "properties": {"city": {"type": "string"}}},
     }
 ]
-WAYS = [
+SURFACES = [
     pytest.param(record.id, dialect, id=f"{record.id}-{dialect}")
     for record in load().values()
     for dialect in dialects(record)
@@ -83,8 +83,8 @@ def _call(sandbox: Sandbox, provider: str, dialect: str, name: str, **more: Any)
         }
         | more
     )
-    asked = spoken(record, params.model, base_url, dialect)
-    return Call(asked, base_url, params, PLAIN)
+    provider_record = spoken(record, params.model, base_url, dialect)
+    return Call(provider_record, base_url, params, PLAIN)
 
 
 def _request(call: Call, key: str = KEY) -> HttpRequest:
@@ -106,15 +106,15 @@ def _read(call: Call, response: HttpResponse) -> Reply:
 
 def _kinds(reply: Reply) -> dict[str, str]:
     """Return what was said of each kind; calls by their arguments."""
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for part in reply.message.parts():
         text = getattr(part, "text", None) or json.dumps(getattr(part, "arguments", None))
-        said[part.type] = said.get(part.type, "") + text
-    return said
+        texts[part.type] = texts.get(part.type, "") + text
+    return texts
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-@pytest.mark.parametrize(("provider", "dialect"), WAYS)
+@pytest.mark.parametrize(("provider", "dialect"), SURFACES)
 async def test_answer_is_decoded(
     sandbox: Sandbox, transport: HttpTransport, provider: str, dialect: str, *, stream: bool
 ) -> None:
@@ -157,7 +157,7 @@ async def test_model_list_has_the_providers_form(
         )
         if at_home is None:
             continue
-        # The same path on the sandbox, wherever the provider has it.
+        # The same path on the sandbox, whatever the host.
         path = "/" + at_home.url.split("//", 1)[1].partition("/")[2]
         path = path if at_home.url.startswith(sandbox.origin) else f"/as/{provider}{path}"
         request = HttpRequest("GET", sandbox.origin + path, at_home.headers)
@@ -233,7 +233,7 @@ KINDS = {
 """What each error is to a client, whoever tells it."""
 
 
-@pytest.mark.parametrize(("provider", "dialect"), WAYS)
+@pytest.mark.parametrize(("provider", "dialect"), SURFACES)
 async def test_errors_have_the_expected_kind(
     sandbox: Sandbox, transport: HttpTransport, provider: str, dialect: str
 ) -> None:
