@@ -65,12 +65,8 @@ class CachedModelList:
 class ModelCache:
     """The lists of all accounts, in a file of their own that needs no key.
 
-    Every method may raise `StoreBusy`, `StoreFailed` or `VaultCorrupt`.
-
-    Args:
-        places: the path of the file; None keeps the lists in memory.
-        max_count: bounds the number of lists.
-        max_bytes: bounds the bytes of all lists.
+    Without `places` they are in memory. Methods may raise `StoreBusy`, `StoreFailed` or
+    `VaultCorrupt`.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ class KeyringAnchors(Protocol):
         choose: Callable[[Pair], tuple[int, str] | None],
         lock: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """Under `lock()`, pass both to `choose`; write the text it returns at that index."""
+        """Under `lock()`, pass both to `choose`; write its text at its index."""
         ...
 
 
@@ -63,7 +63,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnchors:
-    """The texts that are stored for a store, not verified."""
+    """What is stored as anchors of a store, not verified."""
 
     texts: tuple[str | None, ...] = ()
     unreachable: bool = False
@@ -75,24 +75,14 @@ class StoredAnchors:
 
 
 class AnchorStorage:
-    """Reads and writes the anchors of a vault.
-
-    Args:
-        state: the folder of the file and its lock, apart from the store.
-        keyring: the pair in the OS keyring, for vaults whose master key is there.
-    """
+    """Reads and writes anchors: in a file in `state`, or in the OS keyring with the master key."""
 
     def __init__(self, state: Path, keyring: KeyringAnchors | None) -> None:
         self._state = state
         self._keyring = keyring
 
     async def fetch(self, store_id: bytes, *, in_keyring: bool) -> StoredAnchors:
-        """Return what is stored for a store, not verified; needs no key.
-
-        Args:
-            store_id: the store.
-            in_keyring: whether the master key is in the OS keyring.
-        """
+        """Return what is stored for a store, not verified; needs no key."""
         texts: list[str | None] = []
         try:
             texts.append(await asyncio.to_thread(_file_text, self._state, store_id))
@@ -108,13 +98,7 @@ class AnchorStorage:
     async def write(
         self, keys: RootKeys, anchor: Anchor, *, in_keyring: bool, overwrite: bool = False
     ) -> None:
-        """Store an anchor unless a later or a damaged one is stored.
-
-        Args:
-            keys: the store's root keys.
-            anchor: a committed entry.
-            in_keyring: as in `fetch`.
-            overwrite: replace whatever is stored, because the person accepted an older store.
+        """Store an anchor unless a later or a damaged one is stored; `overwrite` replaces any.
 
         Raises:
             VaultError: the keyring or the disk refuses; the previous anchor stays, which is safe.

@@ -70,7 +70,7 @@ class ChainChecker:
         self._reported: set[str] = set()
 
     def start(self, anchor: Anchor | AnchorProblem) -> None:
-        """Set the anchor as read before the walk: it is never ahead of the store."""
+        """Set the anchor as read before the walk."""
         self._anchor = anchor
         self.fault = None
         if anchor == "changed":
@@ -95,7 +95,7 @@ class ChainChecker:
         facts: Mapping[str, KeyFacts | None],
         slots: Mapping[str, bool] | None = None,
     ) -> None:
-        """Check the end of the chain and the tables; distrust the keys and slots that differ."""
+        """Check the end and the tables; distrust the keys and slots that differ."""
         self.fault = self._end_fault(tx)
         if self.fault is None:
             self.fault = self._tables_fault(facts) or self._slots_fault(slots)
@@ -164,7 +164,7 @@ class ChainChecker:
         self._collect(entry)
 
     def _collect(self, entry: ChainEntry) -> None:
-        """Remember what an entry records of the tables; entries without are not parsed."""
+        """Remember what an entry records of keys and slots."""
         if not (entry.event == _FAILED or b'"facts"' in entry.body or b'"slots"' in entry.body):
             return
         body = parsed(entry.body)

@@ -87,9 +87,8 @@ class AuditLog:
     ) -> int:
         """Append one entry; return its sequence number.
 
-        The new facts of a key that changed in this transaction, and the slots that were added or
-        removed, are taken from the transaction and recorded, so that log and tables can be
-        compared.
+        The new facts of a changed key and changed slots are taken from the transaction and
+        recorded, so that log and tables can be compared.
 
         Args:
             tx: the transaction of the change itself.
@@ -137,11 +136,7 @@ class AuditLog:
         limit: int = PAGE_DEFAULT_ITEMS,
         key_id: str | None = None,
     ) -> tuple[tuple[AuditEntry, ...], str | None]:
-        """Return an account's entries, newest first, and the cursor of the next page.
-
-        Raises:
-            InvalidParams: the cursor is invalid.
-        """
+        """Return an account's entries, newest first, and the cursor of the next page."""
         if cursor is not None and not _CURSOR.fullmatch(cursor):
             raise InvalidParams("the cursor is invalid; start again without one")
         rows = tx.sql.all(
@@ -166,18 +161,17 @@ class AuditLog:
         in_keyring: bool = False,
         checker: ChainChecker | None = None,
     ) -> AuditVerifyResult:
-        """Verify the whole chain, its end and its anchor, and compare the tables with it.
+        """Verify the chain, its end and its anchor, and compare the tables with it.
 
-        The chain is read in batches, so that a long one does not delay the opening of a key; the
-        last batch reads the end and the tables in one snapshot. Keys that differ are distrusted
-        from then on.
+        The chain is read in batches, so that a long one does not delay a chat; the last batch reads
+        the end and the tables in one snapshot. Keys that differ are distrusted from then on.
 
         Args:
             read: `Vault.read`.
             facts: returns the facts of every key, `keys.all_facts`.
             slots: returns the validity of slots, `key_wrapping.slot_validity`; None skips them.
             in_keyring: whether the master key is in the OS keyring.
-            checker: a checker that was used before continues where it stopped.
+            checker: one that was used before continues where it stopped.
         """
         checker = checker or ChainChecker()
         if checker.seq:
@@ -213,15 +207,12 @@ class AuditLog:
     async def write_anchor(
         self, read: VaultReader, *, in_keyring: bool, overwrite: bool = False
     ) -> None:
-        """Store the present end of the chain as the anchor, if it continues the previous anchor.
+        """Store the present end of the chain as the anchor, outside of any transaction.
 
-        Args:
-            read: `Vault.read`; no transaction is open while an anchor is written.
-            in_keyring: whether the master key is in the OS keyring.
-            overwrite: the person accepted that it does not continue it.
+        `overwrite` means that the person accepted that it does not continue the previous anchor.
 
         Raises:
-            VaultCorrupt: it does not continue it; the anchor, as the only evidence, stays.
+            VaultCorrupt: it does not continue the anchor; the anchor, as the only evidence, stays.
             VaultError: the keyring, the disk or the vault refuses; try again later.
         """
         previous = None if overwrite else await self.read_anchor(read, in_keyring=in_keyring)
@@ -247,9 +238,8 @@ class AuditLog:
     def _time(self, tx: VaultTx, account: str, actor: str, at: int) -> int:
         """Return the time of the next entry, always later than that of the previous one.
 
-        The first entry after the clock was set back is preceded by an entry that records this.
-        While the clock is behind, each entry is one microsecond after the previous one, which
-        shows that the step was recorded.
+        The first entry after the clock was set back is preceded by one that records this. While the
+        clock is behind, entries are one microsecond apart, which shows that it was recorded.
         """
         head, now_us = tx.meta.head_seq, at * _US_PER_MS
         last = tx.sql.one("SELECT ts_us FROM audit WHERE seq = ?", head)
@@ -267,7 +257,7 @@ class AuditLog:
         return last_us + 1
 
     def _step_back_recorded(self, tx: VaultTx, last_us: int) -> bool:
-        """Tell whether any process has recorded that the clock was set back."""
+        """Tell whether any process has recorded the step back."""
         pace = last_us - tx.meta.head_seq
         if self._pace != pace:
             row = tx.sql.one(
@@ -300,7 +290,7 @@ class AuditLog:
             self._count(tx, security=entry.event in SECURITY)
 
     def _count(self, tx: VaultTx, *, security: bool) -> None:
-        """After the commit, count its entries and report when an anchor is due."""
+        """After the commit, count the entries and report when an anchor is due."""
         entries, urgent = tx.appended
         tx.appended = entries, urgent = entries + 1, urgent or security
 
@@ -313,7 +303,7 @@ class AuditLog:
 
 
 def _trust_again(tx: VaultTx, key_id: str) -> None:
-    """Trust a distrusted key again: the log now records what its row says."""
+    """Trust a key again whose row the log now records."""
     tx.distrusted.pop(key_id, None)
 
 

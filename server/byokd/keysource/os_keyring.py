@@ -151,8 +151,7 @@ class OsKeyring:
     async def run(self, call: Callable[[], T], timeout_ms: int) -> T:
         """Run a function on a daemon thread; raises `timeout` when its result is late.
 
-        While an earlier call hangs no other is made: a keyring that never answers costs one thread,
-        not one per attempt.
+        While an earlier call hangs no other is made: a silent keyring costs one thread.
         """
         if not self._idle.is_set():
             raise source_error("timeout")
@@ -189,13 +188,10 @@ class OsKeyring:
 
 
 def reads_back(item: Item, value: str, timeout_s: float) -> bool:
-    """Tell whether a new process reads `value` under the item's name.
+    """Tell whether a new process reads `value` under the item's name; raises the child's reason.
 
-    The child gets the name in its arguments and a random salt on its input, and answers with a
-    salted hash: the value itself is not transmitted.
-
-    Raises:
-        VaultUnavailable: `itemMissing` or `timeout`, or the child's reason.
+    The child gets a random salt on its input and answers with a salted hash: the value itself is
+    not transmitted.
     """
     salt = secrets.token_hex(16)
     kind, _, answer = _answer_of_child(item, salt, timeout_s).partition(" ")

@@ -39,10 +39,7 @@ class StoreCopy:
 class StoreCopies:
     """The copies of one store. Methods may raise `StoreFailed`, `StoreBusy` or `VaultCorrupt`.
 
-    Args:
-        store: the file that is copied.
-        folder: holds the copies.
-        newest: the newest schema version that this program can read.
+    `newest` is the newest schema version that this program can read.
     """
 
     def __init__(self, store: Path, folder: Path, newest: int) -> None:
@@ -74,11 +71,7 @@ class StoreCopies:
             lock.close()
 
     def take(self, at: int) -> StoreCopy:
-        """Copy the store, verify the copy, and then give it its name.
-
-        Args:
-            at: wall-clock milliseconds.
-        """
+        """Copy the store, verify the copy, and then give it its name."""
         number = max((copy.number for copy in self.list()), default=0) + 1
         path = self._folder / f"{number:06}-{at:013}.db"
         for left in self._folder.glob(f"*{_SCRATCH}"):  # left by a process that was killed

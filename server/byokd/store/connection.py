@@ -152,8 +152,8 @@ class Connection:
     def begin(self, mode: str) -> None:
         """Begin a transaction: `DEFERRED`, `IMMEDIATE` or `EXCLUSIVE`.
 
-        SQLite retries in steps of up to 100 ms. This one retries more often, because the caller is
-        the only waiting writer (see `file_lock`).
+        Retries more often than SQLite, whose steps are up to 100 ms: the caller is the only waiting
+        writer (see `file_lock`).
         """
         if mode == "DEFERRED":
             self._sqlite.execute("BEGIN")
@@ -255,11 +255,7 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
 
 
 def connect_beside(path: Path, busy_timeout_ms: int, *, read_only: bool = False) -> Connection:
-    """Open an existing store of any version, unchecked, to read or copy it.
-
-    Raises:
-        sqlite3.Error: see `translate`.
-    """
+    """Open an existing store of any version, unchecked, to read or copy it."""
     mode = "ro" if read_only else "rw"
     return _open(f"file:{quote(str(path))}?mode={mode}", busy_timeout_ms)
 
@@ -271,13 +267,9 @@ def apply_pragmas(opened: Connection) -> None:
 
 
 def check(opened: Connection, *, newest: int) -> int:
-    """Refuse a file that is foreign, newer or damaged, before anything is written.
+    """Refuse a file that is foreign, newer or damaged; return the number of its last migration.
 
-    Returns:
-        The number of its last migration; 0 where the file is empty.
-
-    Raises:
-        sqlite3.Error, StoreFailed, VaultCorrupt: as `connect`.
+    The number is 0 for an empty file. Raises as `connect`.
     """
     empty = opened.pragma("schema_version") == 0
     if opened.pragma("application_id") != APPLICATION_ID:
@@ -296,12 +288,7 @@ def check(opened: Connection, *, newest: int) -> int:
 
 
 def verify(opened: Connection, *, version: int) -> None:
-    """Check every page, index and reference of a new copy.
-
-    Raises:
-        VaultCorrupt: it is damaged.
-        sqlite3.Error: see `translate`.
-    """
+    """Check every page, index and reference of a new copy; raises `VaultCorrupt`."""
     report = [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")]
     if report != ["ok"] or opened.query("PRAGMA foreign_key_check") or opened.version() != version:
         raise _corrupt()
@@ -323,11 +310,9 @@ def migrate(opened: Connection, steps: Steps) -> None:
 
 
 def translate(error: sqlite3.Error, path: Path | None = None) -> ByokdError:
-    """Return our error for SQLite's; the text, which may quote a value, is dropped.
+    """Return our error for SQLite's; its text, which may quote a value, is dropped.
 
-    Args:
-        error: what SQLite raised.
-        path: the store, to recognise a full or read-only disk behind a vague error.
+    `path` serves to recognise a full or read-only disk behind a vague error.
     """
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & _PRIMARY

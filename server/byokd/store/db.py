@@ -136,10 +136,7 @@ class Database:
         return await self._submit(lambda: self._transact(work, "DEFERRED"))
 
     def run_later(self, work: Callable[[], object]) -> None:
-        """Run `work` on the store's thread after the submitted work, without waiting for it.
-
-        For what follows a commit and may fail without harm; its exceptions are dropped.
-        """
+        """Run `work` on the store's thread after the submitted work; its exceptions are dropped."""
 
         def job() -> None:
             with contextlib.suppress(Exception):
@@ -238,8 +235,8 @@ class Database:
     def _using(self) -> Iterator[Connection]:
         """Yield the connection to the file that has the store's name, locked against replacement.
 
-        Translates SQLite's errors, and closes the connection after some of them: after a failed
-        write or flush only a new connection shows what the disk holds.
+        Translates SQLite's errors. After a failed write or flush the connection is closed: only a
+        new one shows what the disk holds.
         """
         try:
             with contextlib.ExitStack() as stack:

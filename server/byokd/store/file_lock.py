@@ -74,12 +74,7 @@ class _LockFile:
 
 
 class FileLock:
-    """The locks of one store. Used by one thread only.
-
-    Args:
-        store: the store's file.
-        timeout_ms: how long to wait for a lock.
-    """
+    """The locks of one store; raises `StoreBusy` after `timeout_ms`. Used by one thread only."""
 
     def __init__(self, store: Path, timeout_ms: int) -> None:
         self._use_lock = _LockFile(store.with_name(store.name + ".lock"), timeout_ms)
@@ -87,11 +82,7 @@ class FileLock:
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """Keep the file from being replaced while it is used.
-
-        Raises:
-            StoreBusy: another process held the exclusive lock all the time.
-        """
+        """Keep the file from being replaced while it is used."""
         if not POSIX:
             yield
             return
@@ -100,22 +91,13 @@ class FileLock:
 
     @contextlib.contextmanager
     def write_turn(self) -> Iterator[None]:
-        """Be the next writer. Leave the block as soon as the transaction has begun.
-
-        Raises:
-            StoreBusy: other processes had the turn all the time.
-        """
+        """Be the next writer. Leave the block as soon as the transaction has begun."""
         with self._turn_lock.held():
             yield
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep every process from using the store while its file is replaced.
-
-        Raises:
-            StoreBusy: the store was used all the time.
-            StoreFailed: the lock file cannot be created.
-        """
+        """Keep every process from using the store while its file is replaced."""
         with self._use_lock.held(needed=True):
             yield
 

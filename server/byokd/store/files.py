@@ -1,8 +1,8 @@
 """Private files and folders: created, checked, replaced and locked.
 
-Each check refuses what another user could have prepared: a folder that others can write to, a
-symbolic link, a second hard link, a file of another user. On Windows access lists protect the
-profile folder, so the checks are skipped there.
+Failures raise `StoreFailed` with a reason. Each check refuses what another user could have
+prepared: a folder that others can write to, a symbolic link, a second hard link, a file of another
+user. On Windows access lists protect the profile folder, so the checks are skipped there.
 """
 
 from __future__ import annotations
@@ -45,9 +45,6 @@ def ensure_private_dir(path: Path) -> None:
     """Create the folder with mode 0700, or check the existing one.
 
     A folder that others can enter is refused, not changed: it may be shared on purpose.
-
-    Raises:
-        StoreFailed: `permissions`, `readOnly`, `full` or `io`.
     """
     try:
         path.parent.mkdir(mode=_DIR_MODE, parents=True, exist_ok=True)
@@ -69,9 +66,6 @@ def ensure_private_file(path: Path) -> None:
     """Create an empty file with mode 0600, or check and tighten the existing one.
 
     Called before SQLite opens the file, because SQLite gives its journal the same mode.
-
-    Raises:
-        StoreFailed: `permissions`, `readOnly`, `full` or `io`.
     """
     try:
         descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -85,11 +79,7 @@ def ensure_private_file(path: Path) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether the name exists, a dangling link included.
-
-    Raises:
-        StoreFailed: its folder cannot be read.
-    """
+    """Tell whether the name exists, a dangling link included."""
     try:
         path.lstat()
     except FileNotFoundError:
@@ -104,9 +94,6 @@ def check_private_file(path: Path) -> None:
 
     A file with the right mode is not opened: closing a file releases all locks that the process
     holds on it, SQLite's included.
-
-    Raises:
-        StoreFailed: `permissions` where it is not a private file of this user, else `io`.
     """
     try:
         status = path.lstat()
@@ -123,11 +110,7 @@ def check_private_file(path: Path) -> None:
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """Write a new file, and flush it and its folder entry to the disk.
-
-    Raises:
-        StoreFailed: it exists, or cannot be written.
-    """
+    """Write a file that must not exist, and flush it and its folder entry."""
     try:
         descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
@@ -147,11 +130,7 @@ def create_private(path: Path, data: bytes) -> None:
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Replace a file atomically.
-
-    Raises:
-        StoreFailed: it cannot be written; the old file stays.
-    """
+    """Replace a file atomically."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     create_private(scratch, data)
     try:
@@ -162,10 +141,9 @@ def replace_private(path: Path, data: bytes) -> None:
 
 
 def put_in_place(scratch: Path, path: Path) -> None:
-    """Rename a finished file to its final name, replacing that file, and flush both to the disk.
+    """Rename a finished file over another one, and flush both; nothing changes on failure.
 
-    Raises:
-        StoreFailed: the disk refuses, or the replaced file is open (Windows); nothing changed.
+    On Windows it fails while the replaced file is open.
     """
     try:
         descriptor = os.open(scratch, os.O_RDWR | _NOFOLLOW | _BINARY)
@@ -180,11 +158,7 @@ def put_in_place(scratch: Path, path: Path) -> None:
 
 
 def copy_private(path: Path, to: Path) -> None:
-    """Copy a file to a private file that must not exist.
-
-    Raises:
-        StoreFailed: one of them cannot be read or written; there is no copy then.
-    """
+    """Copy a file to a private file that must not exist."""
     ensure_private_file(to)
     try:
         with path.open("rb") as source, to.open("r+b") as target:
@@ -198,11 +172,7 @@ def copy_private(path: Path, to: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it exists.
-
-    Raises:
-        StoreFailed: the folder cannot be written to.
-    """
+    """Remove a file if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -226,11 +196,7 @@ def on_read_only_disk(folder: Path) -> bool:
 
 
 def read_private(path: Path, max_bytes: int) -> bytes | None:
-    """Return the content of a private file, at most `max_bytes`; None where there is no file.
-
-    Raises:
-        StoreFailed: `permissions` where others can read it or could have written it, else `io`.
-    """
+    """Return the content of a private file, at most `max_bytes`; None if there is none."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY)
     except FileNotFoundError:
@@ -249,11 +215,7 @@ def read_private(path: Path, max_bytes: int) -> bytes | None:
 
 @contextlib.asynccontextmanager
 async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIterator[None]:
-    """Hold a lock file against other processes and tasks; the system frees it at exit.
-
-    Raises:
-        StoreBusy: another process held it all the time.
-    """
+    """Hold a lock file against other processes and tasks; `StoreBusy` after the timeout."""
     with _opened(path) as descriptor:
         for _ in _tries(descriptor, timeout_ms):
             await asyncio.sleep(_LOCK_POLL_S)
@@ -262,11 +224,7 @@ async def locked(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> AsyncIt
 
 @contextlib.contextmanager
 def locked_blocking(path: Path, timeout_ms: int = STORE_BUSY_TIMEOUT_MS) -> Iterator[None]:
-    """Hold a lock file as `locked` does, on a thread that may block.
-
-    Raises:
-        StoreBusy: another process held it all the time.
-    """
+    """Hold a lock file as `locked` does, on a thread that may block."""
     with _opened(path) as descriptor:
         for _ in _tries(descriptor, timeout_ms):
             time.sleep(_LOCK_POLL_S)
@@ -350,10 +308,7 @@ def sync_dir(path: Path) -> None:
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file against other descriptors of it; return whether that succeeded.
-
-    `shared` is for POSIX only.
-    """
+    """Lock an open file; return whether that succeeded. `shared` is for POSIX only."""
     try:
         if POSIX:
             import fcntl

@@ -1,8 +1,6 @@
 """One transaction on an unlocked vault, shared by the vault and the audit log.
 
-It carries the SQL, the keys derived from the root key, the `meta` row that every change updates,
-and the changes that still need an audit entry. It contains no key entry and no audit entry, so
-that the vault and the audit log need not import each other.
+It knows neither key entries nor audit entries, so that the two packages need not import each other.
 """
 
 from __future__ import annotations
@@ -27,8 +25,8 @@ SLOT_PREFIX: Final = "slot_"
 class RootKeys:
     """The root key of one store and the keys derived from it. Never leaves the process.
 
-    `audit_root` is the parent of the audit chain's and the anchor's keys: the first root key of the
-    store. It stays when the root key is renewed, so that older entries can still be verified.
+    `audit_root`, the parent of the audit keys, is the store's first root key: it stays when the
+    root key is renewed, so that older entries can still be verified.
     """
 
     store_id: bytes
@@ -59,7 +57,7 @@ class RootKeys:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """What the audit log records of a key after a change, and what its row must agree with.
+    """What the audit log records of a key, and what its row must agree with.
 
     `state` is `active` for every usable key, also a suspect one, and `deleted` for a deleted one.
     """
@@ -113,7 +111,7 @@ class StoreChanged(StoreBusy):
 
 
 class StoreReplaced(StoreChanged):
-    """Another file has the store's name; its root keys must pass the store check again."""
+    """Another file has the store's name; it must pass the store check again."""
 
 
 @dataclass(slots=True, repr=False)
@@ -121,21 +119,17 @@ class VaultTx:
     """The context of one transaction. Valid only inside the function that receives it.
 
     Attributes:
-        sql: the SQL transaction.
-        keys: the root keys.
         durable: whether the store outlives the process.
         meta: the row of `meta` as it will be written.
         meta_valid: whether the stored row of `meta` passes its check.
-        unrecorded_keys: changes of keys that no audit entry records yet, by key id.
-        unrecorded_slots: slots by id in hex that were added (True) or removed (False) and that no
-            audit entry records yet.
-        after_commit: by name, functions to call after the commit; they may fail without harm.
-        data_keys: data keys that were opened, by account and version.
+        unrecorded_keys: changes of keys without an audit entry yet, by key id.
+        unrecorded_slots: slots in hex, added (True) or removed (False), without an entry yet.
+        after_commit: functions to call after the commit, by name; they may fail without harm.
+        data_keys: opened data keys by account and version.
         changed: whether anything was written; the generation is then increased.
-        appended: the number of audit entries, and whether one of them needs an anchor at once.
-        distrusted: keys whose rows differ from the audit log, with the recorded facts; None where
-            the log has none.
-        distrusted_slots: ids of slots whose rows differ from the audit log, in hex.
+        appended: the number of audit entries, and whether one needs an anchor at once.
+        distrusted: keys whose rows differ from the audit log, with the recorded facts if any.
+        distrusted_slots: slots, in hex, whose rows differ from the audit log.
     """
 
     sql: Tx
@@ -162,7 +156,7 @@ class VaultTx:
         distrusted: dict[str, KeyFacts | None] | None = None,
         distrusted_slots: set[str] | None = None,
     ) -> Self:
-        """Read `meta` and return the context; reading is possible even if that row fails its check.
+        """Read `meta` and return the context; a row that fails its check still permits reading.
 
         Raises:
             VaultCorrupt: the row is missing.
@@ -186,11 +180,7 @@ class VaultTx:
         return tx
 
     def require_valid_meta(self) -> None:
-        """Refuse to write to a store whose `meta` row fails its check.
-
-        Raises:
-            VaultCorrupt: it fails.
-        """
+        """Raise `VaultCorrupt` where the `meta` row fails its check."""
         if not self.meta_valid:
             raise VaultCorrupt("the store's meta row was changed from outside; restore a backup")
 
@@ -198,7 +188,7 @@ class VaultTx:
         """Check that every change is recorded, and write `meta` before the commit.
 
         Raises:
-            Internal: a key or a slot changed without an audit entry. Nothing is committed.
+            Internal: a key or a slot changed without an audit entry.
         """
         if self.unrecorded_keys or self.unrecorded_slots:
             raise Internal("a change of a key was not recorded in the audit log; nothing changed")

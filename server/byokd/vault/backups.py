@@ -40,12 +40,7 @@ class _Contents:
 
 
 class Backups:
-    """The backups of one vault. Every method may raise `StoreFailed`, `StoreBusy`, `VaultCorrupt`.
-
-    Args:
-        places: the paths of the store and its backups.
-        clock: wall-clock milliseconds.
-    """
+    """The backups of one vault. Methods may raise `StoreFailed`, `StoreBusy`, `VaultCorrupt`."""
 
     def __init__(self, places: StorePaths, clock: Callable[[], int]) -> None:
         self._places = places
@@ -68,14 +63,10 @@ class Backups:
             return await asyncio.to_thread(self._take_if_due)
 
     async def restore(self, number: int | None, path: Path | None) -> tuple[Path, Path | None]:
-        """Replace the vault by a backup.
-
-        Args:
-            number: position in `list`, 1 is the newest; the newest when neither is named.
-            path: a backup file, instead of `number`.
+        """Replace the vault by a backup: number `number`, 1 is the newest, or the file `path`.
 
         Returns:
-            The restored file, and the path that the replaced store was moved to, if there was one.
+            The restored file, and the path of the replaced store, if there was one.
 
         Raises:
             NotFound: there is no such backup.

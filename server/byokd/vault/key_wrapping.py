@@ -35,9 +35,8 @@ _FIRST: Final = 1
 class Slot:
     """One row of `key_slot`. `kind` is its name in the contract.
 
-    Only an active slot has a blob. A pending one names a key that is being created, a retiring one
-    a key that is being removed: keyrings do not list their items, so after a crash only the row
-    tells that there is one.
+    Only an active slot has a blob. A pending or retiring one names a key that is being created or
+    deleted: keyrings do not list their items, so after a crash only the row tells of it.
     """
 
     slot_id: bytes
@@ -67,7 +66,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SlotKey:
-    """The key-encryption key of one slot, and the parameters that are stored to obtain it again."""
+    """The key-encryption key of one slot, and the stored parameters to obtain it again."""
 
     slot_id: bytes
     kind: SlotKind
@@ -77,7 +76,7 @@ class SlotKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredSlots:
-    """A store's identity and slots as read before it is unlocked: not authenticated yet."""
+    """A store's identity and slots, not authenticated yet."""
 
     store_id: bytes
     slots: tuple[Slot, ...]
@@ -106,11 +105,7 @@ class DataKey:
 
 
 def read_slots(sql: Tx) -> StoredSlots | None:
-    """Return the store's identity and its slots; None where there is no vault.
-
-    Raises:
-        VaultCorrupt: there is a vault without an active slot.
-    """
+    """Return the store's identity and slots; None where there is no vault."""
     meta = sql.one("SELECT store_id FROM meta")
     if meta is None:
         return None
@@ -185,11 +180,7 @@ def open_root(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
 
 
 def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
-    """Return an account's data key, the newest or a given version; None where there is none.
-
-    Raises:
-        VaultCorrupt: the row was changed from outside.
-    """
+    """Return an account's data key, the newest or a given version; None where there is none."""
     if version is not None and (cached := tx.data_keys.get((account, version))) is not None:
         return DataKey(version, cached)
     row = tx.sql.one(
@@ -244,7 +235,7 @@ def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
 
 
 def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
-    """Delete an account's older data keys that no key entry is sealed under."""
+    """Delete an account's older data keys that seal no key entry."""
     removed = tx.sql.run(
         "DELETE FROM account_dek WHERE account_id = ? AND dek_version < ? AND dek_version NOT IN"
         " (SELECT dek_version FROM key_entry WHERE account_id = ?)",
@@ -256,14 +247,9 @@ def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
 
 
 def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootKeys:
-    """Replace the root key: wrap it in the slots, wrap the data keys again, renew the slots' MACs.
+    """Replace the root key: wrap it in `slot_keys`, wrap the data keys again, renew slot MACs.
 
-    A row that fails its check stays as it is, so that it keeps failing.
-
-    Args:
-        tx: the transaction; it continues under the new root key.
-        slot_keys: the keys of all slots that shall open the store; other active slots are deleted.
-        at: wall-clock milliseconds, for new slots.
+    Other active slots are deleted. A row that fails its check keeps failing.
 
     Returns:
         The previous root keys.
@@ -319,18 +305,15 @@ def _dek_context(keys: RootKeys, account: str, version: int) -> tuple[bytes, str
 
 
 def authentic_slots(tx: VaultTx) -> list[Slot]:
-    """Return the slots whose row passes its check; the others are ignored.
+    """Return the slots whose row passes its check.
 
-    Slot keys are removed by what these rows say, so an edited row must have no effect.
+    Slot keys are deleted by what these rows say, so an edited row must have no effect.
     """
     return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
 
 
 def slot_validity(tx: VaultTx) -> dict[str, bool]:
-    """Return slot ids in hex: True for an active slot, False for a row that fails its check.
-
-    The audit log is compared with this.
-    """
+    """Return slot ids in hex: True for an active slot, False for a row that fails its check."""
     authentic = {slot.slot_id for slot in authentic_slots(tx)}
     return {
         slot.slot_id.hex(): slot.slot_id in authentic

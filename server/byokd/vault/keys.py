@@ -4,9 +4,8 @@
     set_default  record_use  set_health              change it without one
     get  list_keys  default_key  open_key  all_facts read
 
-Each function takes the account; a key of another account is `NotFound`. A function that writes may
-raise `StoreBusy` and `StoreFailed`. All may raise `VaultCorrupt` with the id of a key whose row was
-changed from outside; other keys keep working.
+Each takes the account; a key of another account is `NotFound`. Each may raise `VaultCorrupt` with
+the id of a key whose row was changed from outside; other keys keep working.
 """
 
 from __future__ import annotations
@@ -105,13 +104,7 @@ def rotate(
     at: int,
     label: str | None = None,
 ) -> KeyRow:
-    """Replace a key's fields: a new version, active; the old ciphertext is overwritten.
-
-    The label is kept unless a new one is given.
-
-    Raises:
-        NotFound: the account has no such key.
-    """
+    """Replace a key's fields: a new, active version; keeps the label unless a new one is given."""
     row = get(tx, account, key_id)
     fresh = replace(
         row,
@@ -132,7 +125,6 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
     """Decrypt a key, whatever its state: the caller checks the state.
 
     Raises:
-        NotFound: the account has no such key.
         VaultCorrupt: the entry fails its check for this account, provider or origin.
     """
     row = get(tx, account, key_id)
@@ -146,11 +138,7 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
 
 
 def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:
-    """Return the decrypted, packed fields of an entry, in a buffer that the caller wipes.
-
-    Raises:
-        VaultCorrupt: the entry fails its check for this account, provider or origin.
-    """
+    """Return the decrypted, packed fields of an entry, in a buffer that the caller wipes."""
     key = read_data_key(tx, row.account, version=row.sealed.dek_version)
     if key is None:
         raise tampered(row.key_id)
@@ -162,11 +150,7 @@ def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:
 
 
 def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:
-    """Return one key.
-
-    Raises:
-        NotFound: the account has no such key.
-    """
+    """Return one key, or raise `NotFound`."""
     row = tx.sql.one(
         "SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?",
         key_id_to_bytes(key_id),
@@ -203,12 +187,9 @@ def default_key(tx: VaultTx, account: str, provider: str) -> KeyRow | None:
 
 
 def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
-    """Delete a key and overwrite its pages; the newest usable key becomes the default.
+    """Delete a key, valid or not, and overwrite its pages.
 
-    A row that fails its check can be deleted too.
-
-    Raises:
-        NotFound: the account has no such key.
+    The provider's newest usable key becomes the default.
     """
     raw = key_id_to_bytes(key_id)
     row = tx.sql.one("SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?", raw, account)
@@ -224,11 +205,7 @@ def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
 
 
 def delete_missing(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
-    """Record the deletion of a key whose row was removed from outside.
-
-    Raises:
-        NotFound: the audit log records no such key of this account, or the row exists.
-    """
+    """Record the deletion of a key that the audit log has and the table has not."""
     recorded = tx.distrusted.get(key_id)
     row = tx.sql.one("SELECT 1 FROM key_entry WHERE key_id = ?", key_id_to_bytes(key_id))
     if recorded is None or recorded.account != account or row is not None:
@@ -239,7 +216,7 @@ def delete_missing(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
 
 
 def facts_after_deletion(tx: VaultTx, row: Row) -> KeyFacts:
-    """Return the facts to record when this row, authentic or not, is deleted."""
+    """Return the facts to record when this row, valid or not, is deleted."""
     try:
         return read_row(tx, row).facts_after_deletion
     except VaultCorrupt:
@@ -253,11 +230,7 @@ def facts_after_deletion(tx: VaultTx, row: Row) -> KeyFacts:
 
 
 def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
-    """Make this key the provider's default. The audit log is not required to record this.
-
-    Raises:
-        NotFound: the account has no such key.
-    """
+    """Make this key the provider's default. The audit log is not required to record this."""
     row = get(tx, account, key_id)
     if row.is_default:
         return row
@@ -283,7 +256,6 @@ def set_state(
     Between `active` and `suspect` no audit entry is required: both are usable.
 
     Raises:
-        NotFound: the account has no such key.
         Conflict: its version, state or `row_gen` changed.
     """
     row = get(tx, account, key_id)
@@ -313,10 +285,7 @@ def set_state(
 def set_health(
     tx: VaultTx, account: str, key_id: str, *, version: int, health: Mapping[str, int | str]
 ) -> KeyRow | None:
-    """Store the health of one version; None where the key is gone or has a newer version.
-
-    A late answer about a replaced version says nothing about its successor.
-    """
+    """Store the health of one version; None where the key is gone or has a newer version."""
     try:
         row = get(tx, account, key_id)
     except NotFound:
@@ -334,8 +303,7 @@ def use_needs_recording(row: KeyRow, *, at: int) -> bool:
 def reseal_account(tx: VaultTx, account: str, *, at: int) -> int:
     """Seal every key of an account under a new data key; return how many there were.
 
-    Fingerprints are computed with the data key, so they change. A key that cannot be opened stays
-    under its old data key.
+    Fingerprints depend on the data key, so they change. A key that cannot be opened stays as it is.
     """
     key = renew_data_key(tx, account, at=at)
     if key is None:
@@ -364,10 +332,7 @@ def record_use(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
 
 
 def all_facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
-    """Return every key's facts by id; None for a row that fails its check.
-
-    The audit log is compared with this.
-    """
+    """Return every key's facts by id, for the audit log; None for a row that fails its check."""
     facts: dict[str, KeyFacts | None] = {}
     for row in tx.sql.all("SELECT * FROM key_entry"):
         try:
@@ -382,10 +347,7 @@ def all_facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
 def fingerprint_of(
     tx: VaultTx, account: str, provider: str, fields: Mapping[str, Secret | str]
 ) -> str | None:
-    """Return the fingerprint that these fields would get; None for an account without keys.
-
-    Tells whether a key is stored already, without opening any.
-    """
+    """Return the fingerprint that these fields would get; None for an account without keys."""
     key = read_data_key(tx, account)
     return None if key is None else fingerprint(key.fingerprint, provider, _secrets(fields))
 
@@ -436,7 +398,7 @@ def _clear_default(tx: VaultTx, account: str, provider: str) -> None:
 
 
 def _promote(tx: VaultTx, account: str, provider: str) -> None:
-    """Make the newest usable key the default; rows that fail their check are skipped."""
+    """Make the newest usable key the default."""
     usable = [row for row in list_keys(tx, account, provider).rows if row.usable]
     if usable:
         update_row(tx, replace(usable[-1], is_default=True))

@@ -1,9 +1,9 @@
 """The names of keys that are being created for a vault that does not exist yet, in one small file.
 
-Keyrings do not list their items. A process that is killed after it stored a key and before it wrote
+Keyrings do not list their items: a process that is killed after it stored a key and before it wrote
 the store would leave that key for ever, so its name is written first. A keyring that answers too
-late may have stored the key as well, so a name outlives its attempt, and there can be several. All
-functions are called under the vault's lock.
+late may have stored the key as well, so a name outlives its attempt. All functions are called under
+the vault's lock and may raise `StoreFailed`.
 """
 
 from __future__ import annotations
@@ -39,12 +39,10 @@ class _PendingKey:
 def record_pending(places: StorePaths | None, item: Item, kind: str) -> Iterator[None]:
     """Record the key that is about to be created; remove the record if it was not created.
 
-    A keyring that answers too late may still store the key: that record stays. Without `places`
-    the key ends with the process, and nothing is written.
+    After a timeout the record stays: the keyring may still store the key.
 
     Raises:
         VaultUnavailable: `timeout`; too many attempts were never answered.
-        StoreFailed: the file cannot be written.
     """
     if places is None:
         yield
@@ -76,8 +74,7 @@ async def clean_up_pending(
 ) -> None:
     """Delete the keys of vaults that were never created.
 
-    A key that cannot be deleted now stays recorded; a source that does not answer for one key is
-    not asked for the others. May raise `StoreFailed`.
+    A key that cannot be deleted now stays recorded, and the others are not tried.
     """
     if not any_pending(places):
         return

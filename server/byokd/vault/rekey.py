@@ -50,13 +50,7 @@ _STORED_KINDS: Final = frozenset({"osKeyring", "keyFile"})
 
 @dataclass(frozen=True, slots=True)
 class NewSlot:
-    """A slot to be created.
-
-    Attributes:
-        kind: what opens it.
-        secrets: the passphrase or the recovery code, for slots of that kind.
-        retire: which other slots end with it.
-    """
+    """A slot to be created; `retire` says which other slots end with it."""
 
     kind: SlotKind
     secrets: SlotSecrets
@@ -72,8 +66,7 @@ async def add_slot(
         Conflict: there are `SLOTS_MAX` slots.
         Unsupported: the vault is in memory.
         InvalidParams: the passphrase is missing or too short.
-        VaultLocked, VaultUnavailable: the vault is not open, or the source does not take the key.
-        StoreBusy, StoreFailed, VaultCorrupt: the store cannot be read or written.
+        VaultError: the vault is not open, the source refuses the key, or the store fails.
     """
     if new.kind == "memory":
         raise InvalidParams("a vault on disk cannot be opened by a key that ends with the process")
@@ -98,7 +91,6 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) ->
     Raises:
         NotFound: there is no such slot.
         Conflict: no slot, or only a recovery code, would be left.
-        VaultError: as `add_slot`.
     """
 
     def work(tx: VaultTx) -> None:
@@ -124,8 +116,7 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) ->
 async def recover_interrupted(vault: Vault) -> None:
     """Complete or undo what a killed process had begun; never raises.
 
-    Does nothing while another process changes slots. A key that cannot be deleted now is deleted
-    at a later start.
+    Does nothing while another process changes slots. What fails is tried again at a later start.
     """
     with suppress(VaultError, Unsupported):  # `Unsupported`: the vault is in memory
         stored = await vault.refresh_slots()
@@ -154,10 +145,9 @@ async def renew_root(
         record: appends the audit entry.
 
     Raises:
-        VaultLocked, VaultUnavailable: a slot's key cannot be obtained, with the reason.
         InvalidParams: a recovery code is needed, the old or a new one.
         Conflict: the slots changed meanwhile.
-        VaultCorrupt, StoreBusy, StoreFailed: the store cannot be read or written.
+        VaultError: a slot's key cannot be obtained, or the store fails.
     """
     async with vault.changing_slots():
         stored = await vault.refresh_slots()
@@ -196,11 +186,7 @@ async def renew_data_keys(
 async def _current_slot_keys(
     vault: Vault, stored: StoredSlots, secrets: SlotSecrets, new: SlotSecrets
 ) -> list[SlotKey]:
-    """Return the key of every active slot, each verified to open it.
-
-    Raises:
-        VaultError, InvalidParams: as `renew_root`.
-    """
+    """Return the key of every active slot, each verified. Raises as `renew_root`."""
     slot_keys: list[SlotKey] = []
     for slot in stored.active:
         if slot.kind == RECOVERY and secrets.recovery_code is None:

@@ -69,7 +69,7 @@ def key_sources(
 ) -> dict[Protection, KeySource]:
     """Return the key sources of this machine; none of them is asked.
 
-    `keyring_timeout_ms` bounds a read of the OS keyring, with and without a prompt.
+    `keyring_timeout_ms` bounds every call of the keyring.
     """
     return {
         "osKeyring": OsKeyring(
@@ -82,11 +82,7 @@ def key_sources(
 
 
 class SlotKeys:
-    """Obtains, creates and deletes the keys of slots.
-
-    Args:
-        sources: the key sources by protection.
-    """
+    """Obtains, creates and deletes the keys of slots at their key sources."""
 
     def __init__(self, sources: Mapping[Protection, KeySource]) -> None:
         self._sources = sources
@@ -105,13 +101,7 @@ class SlotKeys:
     async def read(
         self, store_id: bytes, slot: Slot, secrets: SlotSecrets, *, interactive: bool = False
     ) -> bytes:
-        """Return the key of an existing slot, 32 bytes.
-
-        Raises:
-            VaultLocked, VaultUnavailable: `source_error` with the reason.
-            VaultCorrupt: the slot's parameters are invalid.
-            InvalidParams: the recovery code is malformed.
-        """
+        """Return the key of an existing slot, 32 bytes; raises `source_error` with the reason."""
         if slot.kind == "passphrase":
             if secrets.passphrase is None:
                 raise source_error("passphraseNeeded")
@@ -133,9 +123,8 @@ class SlotKeys:
         """Create the key of a new slot and store it at its source.
 
         Raises:
-            VaultLocked, VaultUnavailable: the source does not take it, with the reason.
+            VaultLocked, VaultUnavailable, StoreFailed: the source does not take it.
             InvalidParams: the passphrase is missing or too short.
-            StoreFailed: a key file cannot be written.
         """
         params = NO_PARAMS
         if kind == "passphrase":

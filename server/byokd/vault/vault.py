@@ -50,7 +50,7 @@ class StoreCheck(Protocol):
     """Decides whether a store that a slot has just opened may be used."""
 
     async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
-        """Fetch what `check` needs; no transaction is open, and the OS keyring may be asked."""
+        """Fetch what `check` needs, outside of a transaction; may ask the OS keyring."""
         ...
 
     def check(self, tx: VaultTx) -> None:
@@ -61,16 +61,16 @@ class StoreCheck(Protocol):
 class Vault:
     """One person's vault, shared with that person's other processes.
 
+    Methods that use the disk may raise `StoreBusy`, `StoreFailed` and `VaultCorrupt`.
+
     Args:
         places: the paths of its files.
         sources: where master keys can be stored.
         clock: wall-clock milliseconds.
-        store_check: asked before a store that a slot has opened is used; None admits every store.
+        store_check: asked before an opened store is used; None admits every store.
         max_pages: bounds the store's size in pages of 4 KiB; a full disk for tests.
 
     Attributes:
-        places: the paths of its files.
-        slot_keys: obtains the keys of slots.
         not_open_error: returns a new error that says why the vault is not open.
     """
 
@@ -102,17 +102,14 @@ class Vault:
         self._admitted: FileIdentity | None = None
 
     def status(self) -> VaultInfo:
-        """Return the status as known in memory; `checking` until the first `unlock`."""
+        """Return the status in memory; `checking` until the first `unlock`."""
         return self._status.info(self.slot_keys.describe)
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it needs nothing that only a person knows; failures show in the state.
 
-        A vault that was locked on purpose stays locked. Callers that wait for a running attempt
-        share its outcome, so a silent keyring costs all of them one timeout.
-
-        Args:
-            interactive: lets the keyring show its prompt.
+        A vault locked on purpose stays locked. Concurrent callers share one attempt, so a silent
+        keyring costs them one timeout. `interactive` lets the keyring show its prompt.
         """
         attempts = self._attempts
         async with self._opening:
@@ -128,15 +125,13 @@ class Vault:
         """Open the vault on a person's request; the keyring may show its prompt.
 
         Args:
-            secrets: a passphrase or a recovery code; with neither, slots that need none are
-                tried. Has no effect on an open vault.
+            secrets: without any, slots that need none are tried. No effect on an open vault.
             admit: replaces the store check, in a transaction that may write.
 
         Raises:
             VaultLocked, VaultUnavailable: with the reason; a locked vault stays locked.
             VaultUninitialized: there is no vault.
             InvalidParams: the vault has no such slot, or the recovery code is malformed.
-            VaultCorrupt, StoreBusy, StoreFailed: the store cannot be read.
         """
         async with self._opening:
             if self._status.state is not VaultState.UNLOCKED:
@@ -146,9 +141,7 @@ class Vault:
         return self.status()
 
     async def lock(self) -> VaultInfo:
-        """Drop the keys, and open the vault again only by `unlock_with`.
-
-        Running transactions finish. Other processes are not affected.
+        """Drop the keys in this process; only `unlock_with` opens the vault again.
 
         Raises:
             VaultUninitialized: there is no vault.
@@ -176,15 +169,13 @@ class Vault:
         Args:
             protection: where the master key is stored; no other one is tried when it fails.
             interactive: lets the keyring show its prompt.
-            new: the passphrase or the place of a key file, if the protection is one, and optionally
-                a recovery code for a second slot.
+            new: a passphrase or key file place, and optionally a recovery code for a second slot.
             created: writes in the same transaction, such as the first audit entry.
 
         Raises:
             Conflict: there is a vault, created by this or another process.
             InvalidParams: the passphrase is missing or too short.
             VaultUnavailable, VaultLocked: the key source failed, with its reason.
-            StoreBusy, StoreFailed, VaultCorrupt: the store cannot be written.
         """
         async with self._opening:
             if self._status.state is VaultState.UNLOCKED:
@@ -202,15 +193,13 @@ class Vault:
         return self.status()
 
     async def transaction(self, work: Callable[[VaultTx], T], *, urgent: bool = False) -> T:
-        """Run `work` and commit; roll back on any exception.
+        """Run `work` and commit; roll back on any exception, which is raised.
 
         `urgent` work, which takes a key out of use, succeeds on a full disk too.
 
         Raises:
             VaultUninitialized, VaultLocked, VaultUnavailable: the vault is not open.
-            VaultCorrupt, StoreBusy, StoreFailed: the store cannot be read or written.
             Internal: a key changed and no audit entry was appended.
-            Whatever `work` raises.
         """
 
         def run(sql: Tx, database: Database, keys: RootKeys) -> tuple[T, VaultTx]:
@@ -243,7 +232,6 @@ class Vault:
         """Keep other processes from creating the vault or changing its slots.
 
         Raises:
-            StoreBusy: another process is doing so.
             Unsupported: the vault is in memory and has one slot only.
         """
         if self._database is not None and not self._database.durable:
@@ -254,11 +242,7 @@ class Vault:
             await self.refresh_slots()
 
     async def refresh_slots(self) -> StoredSlots | None:
-        """Read the slots from the disk; None where there is no vault.
-
-        Raises:
-            StoreBusy, StoreFailed, VaultCorrupt: the store cannot be read.
-        """
+        """Read the slots from the disk; None where there is no vault."""
         async with self._opening:
             return await self._read_slots()
 
@@ -269,11 +253,7 @@ class Vault:
         return await database.read(lambda sql: work(self._on(sql, keys, database)))
 
     async def changed_elsewhere(self) -> bool:
-        """Tell whether another process committed since the last call; opens a vault it created.
-
-        Raises:
-            StoreBusy, StoreFailed, VaultCorrupt: the store cannot be read.
-        """
+        """Tell whether another process committed since the last call; opens a vault it created."""
         if self._keys is None:
             return (await self.unlock()).state == "unlocked"
         if self._database is None:
@@ -361,7 +341,7 @@ class Vault:
         await (database.read if admit is None else database.transaction)(work)
 
     async def _read_slots(self) -> StoredSlots | None:
-        """Read the slots from the disk; creates no file where there is none."""
+        """Read the slots; creates no file where there is none."""
         if self._database is None:
             if not await asyncio.to_thread(files.exists, self.places.vault_db):
                 return None
