@@ -2,7 +2,8 @@
 
 Each row of `vectors/refusals.json` holds the error, the body that was sent, the body that is sent
 instead (null: no other attempt), and the warnings. `later` is a later body and what the learnt
-fixes make of it. `rows` are refusal rows of the provider's own record.
+fixes make of it. `rows` are refusal rows of the provider's own record. `leads` names the rule or
+the surface that the refusal leads to, where the fix is not one of the body.
 """
 
 from __future__ import annotations
@@ -32,12 +33,15 @@ from byokd.dialects.errors.fallback import (
     fix_call,
     learn,
 )
+from byokd.dialects.registry import DIALECTS
 from byokd.protocol.errors import Unsupported
 from dialects.records import call, record
 from recorded import VECTORS
 
 CASES = json.loads((VECTORS / "refusals.json").read_text(encoding="utf-8"))
-_FIXED = [case for case in CASES if case["becomes"] is not None]
+_BODIES = [case for case in CASES if "leads" not in case]
+_FIXED = [case for case in _BODIES if case["becomes"] is not None]
+_LED = [case for case in CASES if "leads" in case]
 _CALL = call({"stream": False})
 
 
@@ -67,7 +71,7 @@ def _body(encoded: Encoded) -> Any:
     return json.loads(encoded.request.body)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@pytest.mark.parametrize("case", _BODIES, ids=[case["name"] for case in _BODIES])
 def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
     encoded = _encoded(case["sent"])
     fixes = learn(_CALL, encoded, _refusals(case))
@@ -79,6 +83,20 @@ def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
     assert [f"{w.type} {w.parameter}" for w in fixed.warnings] == case["warnings"]
     if later := case.get("later"):
         assert _body(fix_body(_encoded(later[0]), fixes, _CALL.params)) == later[1]
+
+
+@pytest.mark.parametrize("case", _LED, ids=[case["name"] for case in _LED])
+def test_refused_call_leads_to_a_rule_or_a_surface(case: dict[str, Any]) -> None:
+    surfaces = tuple(Surface(dialect=name, chat_path="/other") for name in DIALECTS)
+    provider = record().model_copy(update={"surfaces": surfaces})
+    fixes = learn(replace(_CALL, provider=provider), _encoded(case["sent"]), _refusals(case))
+    leads = [fix.rule if isinstance(fix, ApplyRule) else _surface(fix) for fix in fixes]
+    assert leads == case["leads"]
+
+
+def _surface(fix: Fix) -> str:
+    assert isinstance(fix, ChangeSurface)
+    return fix.dialect
 
 
 @pytest.mark.parametrize("case", _FIXED, ids=[case["name"] for case in _FIXED])
@@ -122,7 +140,7 @@ def test_raw_field_of_the_client_is_named_as_one() -> None:
 
 @pytest.mark.parametrize("row", load_refusals(), ids=lambda row: row.source)
 def test_each_row_matches_a_vector(row: RefusalRow) -> None:
-    bodies = [json.dumps(case["body"]).encode() for case in _FIXED]
+    bodies = [json.dumps(case["body"]).encode() for case in (*_FIXED, *_LED)]
     messages = [read_error_body(HttpHead(400), body).message for body in bodies]
     assert any(re.search(row.message, text, re.IGNORECASE) for text in messages)
     pattern = re.compile(row.message)
