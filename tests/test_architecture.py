@@ -89,15 +89,6 @@ NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
 DIALECT_SHARED = frozenset({"base", "framing", "errors"})
 """Packages of `dialects` that every wire format may use."""
 
-DIALECT_EXCEPTIONS: tuple[tuple[str, str, str], ...] = (
-    (
-        "dialects.openai_responses",
-        "dialects.openai_chat.usage",
-        "token counts and costs have the same names in both formats",
-    ),
-)
-"""Which wire format may use a part of another one, and why."""
-
 WAITING = LAYERS[2] | LAYERS[3] | LAYERS[4] | LAYERS[5] | ENTRY_POINTS
 
 LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
@@ -234,9 +225,7 @@ def dialects_stand_alone(module: Module) -> Iterator[str]:
     for node, target in _own_imports(module):
         if not target.startswith("dialects."):
             continue
-        allowed = target.split(".")[1] in DIALECT_SHARED | {own}
-        named = any(module.within(a) and _inside(target, b) for a, b, _ in DIALECT_EXCEPTIONS)
-        if not (allowed or named):
+        if target.split(".")[1] not in DIALECT_SHARED | {own}:
             yield module.at(node, f"{module.name} must not import {target}: it is another dialect")
 
 

@@ -18,8 +18,8 @@ from byokd.catalog.rules import RuleName
 from byokd.catalog.surfaces import dialects, spoken
 from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings
+from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS
 from byokd.dialects.errors.optional_fields import (
-    ADDED,
     CONTAINERS,
     OTHER_CAP,
     OUTPUT_CAP,
@@ -233,7 +233,7 @@ class _Report:
             return f"providerOptions.{name}"
         if parameter := PARAMETERS[name]:
             return parameter
-        return None if name in ADDED else f"providerOptions.{name}"
+        return None if name in ADDED_BY_DIALECTS else f"providerOptions.{name}"
 
 
 def fix_body(encoded: Encoded, fixes: Sequence[Fix], params: SendParams) -> Encoded:

@@ -8,33 +8,25 @@ from __future__ import annotations
 
 from typing import Final
 
+from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS, WIRE_NAMES
+
 OUTPUT_CAP: Final = "maxOutputTokens"
 """The client's name of the only parameter that is moved to a bound."""
 
 STREAM: Final = "stream"
 """Not left out and not renamed: a fallback can only ask for a stream where there was none."""
 
-_BY_PARAMETER: Final = {
-    OUTPUT_CAP: (
-        "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "maxTokens",
-        "num_predict",
-    ),
-    "temperature": ("temperature",),
-    "topP": ("top_p", "topP", "p"),
-    "stop": ("stop", "stop_sequences", "stopSequences"),
-    "seed": ("seed", "random_seed"),
-    "toolChoice": ("tool_choice", "toolChoice"),
-    "responseFormat": (
-        "response_format", "format", "responseMimeType", "responseJsonSchema", "responseSchema",
-        "outputConfig",
-    ),
-    "reasoning": (
-        "reasoning_effort", "reasoning", "effort", "thinking", "enable_thinking", "think",
-        "thinkingConfig", "thinkingLevel", "thinkingBudget", "thinking_budget", "reasoningConfig",
-        "reasoning_config",
-    ),
-}  # fmt: skip
-"""A parameter of the client to its names on the wire."""
+_OPTIONAL: Final = (
+    OUTPUT_CAP,
+    "temperature",
+    "topP",
+    "stop",
+    "seed",
+    "toolChoice",
+    "responseFormat",
+    "reasoning",
+)
+"""The client's parameters that a request can do without."""
 
 _RAW: Final = (
     "top_k", "topK", "k", "min_p", "presence_penalty", "presencePenalty", "frequency_penalty",
@@ -43,13 +35,8 @@ _RAW: Final = (
 )  # fmt: skip
 """Fields that only `providerOptions` sends."""
 
-ADDED: Final = frozenset(
-    {"stream_options", "parallel_tool_calls", "include", "includeThoughts", "summary", "display"}
-)
-"""Fields that dialects add on their own; the client loses nothing without them."""
-
-PARAMETERS: Final = dict.fromkeys((*ADDED, *_RAW), "") | {
-    name: parameter for parameter, names in _BY_PARAMETER.items() for name in names
+PARAMETERS: Final = dict.fromkeys((*ADDED_BY_DIALECTS, *_RAW), "") | {
+    name: parameter for parameter in _OPTIONAL for name in WIRE_NAMES[parameter]
 }
 """Every optional field to the client's parameter, which is empty for a raw or an added field."""
 

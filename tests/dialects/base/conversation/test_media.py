@@ -1,0 +1,70 @@
+"""Rules for images and files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from byokd.catalog.rules import RuleName
+from dialects.conversations import conversation, result, ruled, says, shape
+
+_PNG, _JPEG = "iVBORw0KGgo=", "/9j/4AAQ"
+
+
+def _image(**fields: Any) -> dict[str, Any]:
+    return {"type": "image", **fields}
+
+
+def _file(**fields: Any) -> dict[str, Any]:
+    return {"type": "file", **fields}
+
+
+_CASES: list[tuple[RuleName, str, Any, Any, list[str]]] = [
+    ("inline_media", "a data URI", _image(url=f"data:image/png;base64,{_PNG}"),
+     _image(mediaType="image/png", data=_PNG, url=None), []),
+    ("inline_media", "with parameters",
+     _file(mediaType="text/plain", url="data:text/csv;charset=utf-8;base64,YQ=="),
+     _file(mediaType="text/csv", data="YQ==", url=None), []),
+    ("inline_media", "without a type", _image(mediaType="image/png", url="data:;base64,AAAA"),
+     _image(mediaType="image/png", data="AAAA", url=None), []),
+    ("inline_media", "a link", _image(url="https://a.test/i.png"),
+     _image(url="https://a.test/i.png"), []),
+    ("inline_media", "data", _image(mediaType="image/png", data=_PNG),
+     _image(mediaType="image/png", data=_PNG), []),
+    ("media_types", "as its bytes say", _image(mediaType="image/png", data=_PNG),
+     _image(mediaType="image/png", data=_PNG), []),
+    ("media_types", "another than its bytes", _image(mediaType="image/png", data=_JPEG),
+     _image(mediaType="image/jpeg", data=_JPEG), ["notice"]),
+    ("media_types", "no type", _image(data=_JPEG), _image(mediaType="image/jpeg", data=_JPEG), []),
+    ("media_types", "neither type nor known bytes", _image(data="AAAA"),
+     _image(mediaType="image/png", data="AAAA"), []),
+    ("media_types", "unknown bytes", _image(mediaType="IMAGE/TIFF", data="AAAA"),
+     _image(mediaType="image/tiff", data="AAAA"), []),
+    ("media_types", "another name of the type", _image(mediaType="image/jpg", data=_JPEG),
+     _image(mediaType="image/jpeg", data=_JPEG), []),
+    ("media_types", "a file that is an image", _file(mediaType="image/png", data=_PNG, name="a"),
+     _image(mediaType="image/png", data=_PNG, url=None), []),
+    ("media_types", "a link", _image(mediaType="image/x", url="https://a.test"),
+     _image(mediaType="image/x", url="https://a.test"), []),
+    ("media_types", "another file", _file(mediaType="application/pdf", data="JVBERi0="),
+     _file(mediaType="application/pdf", data="JVBERi0="), []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "before", "after", "warned"), _CASES, ids=[f"{c[0]}-{c[1]}" for c in _CASES]
+)
+def test_media_rule(rule: RuleName, name: str, before: Any, after: Any, warned: list[str]) -> None:
+    changed, kinds = ruled(rule, conversation([says("user", before)]), strict=True)
+    assert shape(changed) == shape([says("user", after)]), name
+    assert kinds == warned
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after"),
+    [(case[0], case[2], case[3]) for case in _CASES if case[2]["type"] == "image"],
+)
+def test_media_in_a_result_follows_the_rule(rule: RuleName, before: Any, after: Any) -> None:
+    changed, _ = ruled(rule, conversation([says("tool", result("c", [before]))]))
+    assert shape(changed) == shape([says("tool", result("c", [after]))])

@@ -1,0 +1,48 @@
+"""The rule that removes blank text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dialects.conversations import (
+    OWN,
+    assistant,
+    call,
+    conversation,
+    result,
+    ruled,
+    says,
+    shape,
+    system,
+    text,
+    user,
+)
+
+_CASES: dict[str, tuple[list[Any], list[Any]]] = {
+    "nothing is blank": ([user("a"), assistant(" b ")], [user("a"), assistant(" b ")]),
+    "a blank message": ([user("a"), assistant(" \n"), user("")], [user("a")]),
+    "a blank part": (
+        [says("assistant", text("\n\n"), call("c"))],
+        [says("assistant", call("c"))],
+    ),
+    "a part with a state": (
+        [says("assistant", text(" ", providerState=OWN))],
+        [says("assistant", text("", providerState=OWN))],
+    ),
+    "a part of a system message": ([system("a", " ", "b")], [system("a", " ", "b")]),
+    "a blank system message": ([system(" ", ""), user("a")], [user("a")]),
+    "the text of a result": (
+        [says("tool", result("c", " "), result("d", [text(" ")]))],
+        [says("tool", result("c", " "), result("d", [text(" ")]))],
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), _CASES.values(), ids=_CASES)
+def test_blank_text(before: list[Any], after: list[Any]) -> None:
+    changed, kinds = ruled("blank_text", conversation(before), strict=True)
+    assert shape(changed) == shape(after)
+    assert kinds == []
+    assert ruled("blank_text", changed) == (changed, [])
