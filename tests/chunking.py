@@ -1,7 +1,7 @@
 """Feeds a body to a decoder in every way the network may cut it.
 
-Law 4: whichever way a body is cut, the same events and the same reply come out, and a body that is
-cut short ends in a whole reply only where the provider had said its end.
+However a body is cut, the events and the reply must be the same. A body that is cut short ends in
+a good reply only where the provider had stated the end of the answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def run(decoder: Decoder, pieces: Iterable[bytes]) -> tuple[list[Event], Reply]:
 
 
 def merged(events: list[Event]) -> list[Event]:
-    """Join adjacent deltas of one block, as may happen on the way to a client."""
+    """Join adjacent deltas of one block, as the outbox may do."""
     joined: list[Event] = []
     for event in events:
         last = joined[-1] if joined else None
@@ -57,7 +57,7 @@ def one_by_one(body: bytes) -> Iterator[bytes]:
 
 
 def in_sizes(body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
-    """Yield the body in recorded sizes, and what they leave over."""
+    """Yield the body in pieces of these sizes, and then the rest."""
     at = 0
     for size in sizes:
         yield body[at : at + size]
@@ -66,7 +66,7 @@ def in_sizes(body: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
 
 
 def cuts(body: bytes, seed: str, whole_max_bytes: int = WHOLE_CUTS_MAX_BYTES) -> list[int]:
-    """Return the lengths at which a body is cut short: all, or for long ones the telling ones."""
+    """Return the lengths at which a body is cut: all, or for a long one line edges and a sample."""
     if len(body) <= whole_max_bytes:
         return list(range(len(body)))
     at = body.find(b"\n")
@@ -80,7 +80,7 @@ def cuts(body: bytes, seed: str, whole_max_bytes: int = WHOLE_CUTS_MAX_BYTES) ->
 
 
 def snapshot(decoder: Decoder) -> Decoder:
-    """Return a deep copy that shares what is immutable; cheaper than `copy.deepcopy`."""
+    """Return a deep copy that shares immutable values; cheaper than `copy.deepcopy`."""
     fields = vars(decoder)
     shared = {name: value for name, value in fields.items() if isinstance(value, _IMMUTABLE)}
     fields.update(dict.fromkeys(shared))

@@ -1,7 +1,7 @@
-"""Says a recorded answer again as other servers would: the same content in another shape.
+"""Writes a recorded answer as other servers would: the same content in another shape.
 
-Knows framings and how loosely JSON is written. Must not know a decoder, nor what an answer means:
-a variant changes only what carries no meaning, so that what was found in the answer stays true.
+A variant changes only what carries no meaning, so the expectations of the recording hold. It must
+not use a decoder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Json = Any
 Change = Callable[[Json], Json]
 
 _OWN: Final = frozenset({"arguments", "args", "input", "json", "response", "parameters", "outputs"})
-"""Fields whose content is the model's or the caller's own: adding to them changes what was said."""
+"""Fields whose content is the model's or the caller's: changing them changes the answer."""
 _COUNTS: Final = ("_tokens", "Tokens", "TokenCount", "_count")
 _WORDS: Final = ("finish_reason", "stop_reason", "stopReason", "finishReason", "done_reason")
 _PLACES: Final = ("index", "contentBlockIndex", "output_index", "content_index", "summary_index")
@@ -42,7 +42,7 @@ _CHAT_NULLS: Final = {
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer taken apart: how its events are framed, and what each holds.
+    """An answer in parts: how its events are framed, and the content of each.
 
     Attributes:
         style: `sse`, `lines`, `array`, `frames` or `document`.
@@ -53,8 +53,8 @@ class Answer:
     events: tuple[tuple[str, Json], ...]
 
 
-def taken_apart(body: bytes) -> Answer | None:
-    """Return an answer by its parts, or None where it is not well made to begin with."""
+def parsed_answer(body: bytes) -> Answer | None:
+    """Return a body in parts, or None where it is malformed."""
     if body.startswith(b"\0"):
         return Answer("frames", tuple(_frames(body)))
     text = body.decode("utf-8", "replace").strip()
@@ -111,8 +111,8 @@ def written(answer: Answer, **how: Any) -> bytes:
     """Return an answer as bytes.
 
     Args:
-        answer: what is said.
-        how: `end` of a line, `space` after a field's name, `between` events, `dump` of JSON.
+        answer: the answer.
+        how: `end` of a line, `space` after a field's name, `between` events, `dump` for JSON.
     """
     dump: Callable[[Json], str] = how.get("dump", _compact)
     texts = [(name, data if isinstance(data, str) else dump(data)) for name, data in answer.events]
@@ -126,11 +126,13 @@ def written(answer: Answer, **how: Any) -> bytes:
         return (f"[{joined}]" if answer.style == "array" else joined).encode()
     end, space = how.get("end", "\n"), how.get("space", " ")
     between = how.get("between", "").replace("\n", end)
-    said = ""
+    text_of_events = ""
     for name, text in texts:
-        said += f"event:{space}{name}{end}" if name else ""
-        said += "".join(f"data:{space}{line}{end}" for line in text.split("\n")) + end + between
-    return said.encode()
+        text_of_events += f"event:{space}{name}{end}" if name else ""
+        text_of_events += (
+            "".join(f"data:{space}{line}{end}" for line in text.split("\n")) + end + between
+        )
+    return text_of_events.encode()
 
 
 def _compact(value: Json) -> str:
@@ -185,11 +187,11 @@ def _mixed(body: bytes, end: str) -> bytes:
 
 
 def shapes(answer: Answer) -> Iterator[tuple[str, Answer]]:
-    """Yield an answer with every change of its JSON that changes nothing of what it says."""
+    """Yield an answer with every change of its JSON that does not change its content."""
     changes: dict[str, Change] = {
         "unknown fields": lambda value: value | {"zz_new": {"list": [1, None], "type": "new"}},
         "nulls left out": lambda value: {k: v for k, v in value.items() if v is not None},
-        "names the other way round": lambda value: dict(reversed(value.items())),
+        "names in reverse": lambda value: dict(reversed(value.items())),
         "counts as decimals": lambda value: _counts(value, float),
     }
     for name, change in changes.items():
@@ -209,9 +211,9 @@ def shapes(answer: Answer) -> Iterator[tuple[str, Answer]]:
 
 def _streams(answer: Answer) -> Iterator[tuple[str, Answer]]:
     ping: list[tuple[str, Json]] = [("ping", {"type": "ping"})]
-    unheard: list[tuple[str, Json]] = [("x.new_event", {"type": "x.new_event", "text": "zz"})]
-    for name, between in (("pings", ping), ("unknown events", unheard)):
-        events = tuple(said for event in answer.events for said in (*between, event))
+    unknown: list[tuple[str, Json]] = [("x.new_event", {"type": "x.new_event", "text": "zz"})]
+    for name, between in (("pings", ping), ("unknown events", unknown)):
+        events = tuple(each for event in answer.events for each in (*between, event))
         yield f"{name} between", replace(answer, events=events)
     named = any(name for name, _ in answer.events)
     if named:
@@ -225,7 +227,7 @@ def _streams(answer: Answer) -> Iterator[tuple[str, Answer]]:
         yield (
             "arguments a letter at a time",
             replace(
-                answer, events=tuple(said for event in answer.events for said in _spelt(*event))
+                answer, events=tuple(each for event in answer.events for each in _spelt(*event))
             ),
         )
         yield "usage twice", replace(answer, events=tuple(_usage_again(answer.events)))
@@ -238,7 +240,7 @@ def _streams(answer: Answer) -> Iterator[tuple[str, Answer]]:
 
 
 def _arguments(value: Json) -> Iterator[str]:
-    """Yield the arguments of calls, wherever they stand as text."""
+    """Yield the arguments of calls that are text."""
     for child in value.values() if isinstance(value, dict) else value:
         if isinstance(child, dict) and isinstance(child.get("arguments"), str):
             yield child["arguments"]
@@ -252,7 +254,7 @@ def _opened(value: Json) -> Json:
 
 
 def _spelt(name: str, data: Json) -> Iterator[tuple[str, Json]]:
-    """Yield a chunk with the arguments of its calls taken out, and after it one for each letter."""
+    """Yield a chunk without the arguments of its calls, and then one for each letter of them."""
     choices = (data.get("choices") if isinstance(data, dict) else None) or []
     delta: Json = (choices[0].get("delta") if choices else None) or {}
     calls = delta.get("tool_calls") or []
@@ -291,7 +293,7 @@ def _map(answer: Answer, change: Change) -> Answer:
 
 
 def _each(answer: Answer, change: Change) -> Answer:
-    """Change every object, but for what is the model's own."""
+    """Change every object, except the model's own content."""
 
     def walked(value: Json) -> Json:
         if isinstance(value, list):
@@ -305,7 +307,7 @@ def _each(answer: Answer, change: Change) -> Answer:
 
 
 def _free(value: Json) -> bool:
-    """Tell whether a value is the model's own: an `input` may also be a list of tokens."""
+    """Tell whether a value is the model's own; another `input` holds token counts."""
     return not (isinstance(value, dict) and "candidates" in value)
 
 
@@ -337,8 +339,8 @@ _DEEPER: Final = 0.85
 
 
 def spoiled(answer: Answer, seed: str, count: int) -> Iterator[bytes]:
-    """Yield an answer with one to three values replaced by what nobody expects there."""
-    drawn = random.Random(seed)  # noqa: S311  # the same ones every time
+    """Yield an answer with one to three values replaced by values out of place."""
+    drawn = random.Random(seed)  # noqa: S311  # the same ones in every run
     for _ in range(count):
         events = json.loads(json.dumps(answer.events))
         for _ in range(drawn.randint(1, 3)):

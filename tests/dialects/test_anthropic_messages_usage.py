@@ -1,4 +1,4 @@
-"""What only the Messages decoder reads: blocks that are kept, usage and its price, its events."""
+"""What only the Messages decoder reads: opaque blocks, usage and its price, its events."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _many(count: int, **block: Any) -> bytes:
     return b"".join(_start(index, **block) for index in range(count))
 
 
-def _kept(count: int) -> bytes:
+def _opaque(count: int) -> bytes:
     return _many(count, type="redacted_thinking", data="a")
 
 
 _BOUNDS: list[tuple[str, bytes, bytes]] = [
     ("blocks", _many(BLOCKS_MAX, type="text", text="a"),
      _many(BLOCKS_MAX + 1, type="text", text="a")),
-    ("blocks that are kept", _kept(BLOCKS_MAX), _kept(BLOCKS_MAX + 1)),
+    ("opaque blocks", _opaque(BLOCKS_MAX), _opaque(BLOCKS_MAX + 1)),
 ]  # fmt: skip
 
 
@@ -74,8 +74,8 @@ def test_bound_of_nesting_in_pieces_and_kept_blocks(depth: int, reads: bool) -> 
     call = _run(begun + _delta(0, "input_json_delta", partial_json=text) + _end()).message.parts()
     assert call[0].type == "toolCall"
     assert (call[0].parse_error is None) == reads
-    kept = _run(_start(0, type="brand_new", inner=nested(depth - 1)) + _TEXT + _end())
-    assert (len(kept.message.parts()) == 2) == reads
+    reply = _run(_start(0, type="brand_new", inner=nested(depth - 1)) + _TEXT + _end())
+    assert (len(reply.message.parts()) == 2) == reads
 
 
 # --- usage and its price --------------------------------------------------------------------------
@@ -92,8 +92,8 @@ _PRICED: list[tuple[str, dict[str, Any], bool]] = [
     ("plain", {}, True),
     ("as usual", {"speed": "standard", "service_tier": "standard", "inference_geo": "global"},
      True),
-    ("not said", {"speed": None, "service_tier": "", "inference_geo": "not_available"}, True),
-    ("of another form", {"speed": 1, "service_tier": ["batch"], "iterations": 7}, True),
+    ("not set", {"speed": None, "service_tier": "", "inference_geo": "not_available"}, True),
+    ("of another type", {"speed": 1, "service_tier": ["batch"], "iterations": 7}, True),
     ("fast", {"speed": "fast"}, False),
     ("another tier", {"service_tier": "priority"}, False),
     ("a region", {"inference_geo": "us"}, False),
@@ -118,7 +118,7 @@ def test_cost_is_known_only_where_it_follows_from_the_counts(
     assert any("cost is not known" in warn.message for warn in reply.warnings) != priced
 
 
-def test_a_compaction_is_charged_beside_the_usage() -> None:
+def test_compaction_is_billed_beside_the_usage() -> None:
     steps = [
         _step("compaction", 100, cache_read_input_tokens=10, cache_creation_input_tokens=20),
         _step("message", 1),
@@ -194,8 +194,8 @@ _CHUNKS = st.builds(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(_CHUNKS | _VALUES, max_size=8), st.booleans())
 def test_no_shape_raises(chunks: list[Any], whole: bool) -> None:  # noqa: FBT001 - drawn
-    said = [json.dumps(chunk).encode() for chunk in chunks]
-    body = b"\n".join(said) if whole else b"".join(b"data: " + one + b"\n\n" for one in said)
+    texts = [json.dumps(chunk).encode() for chunk in chunks]
+    body = b"\n".join(texts) if whole else b"".join(b"data: " + text + b"\n\n" for text in texts)
     _, reply = chunking.run(decoder(records.call(), _OK), [body])
     assert (reply.fault is None) == (reply.finish_reason is not None)
     reply.message.model_dump_json()

@@ -23,7 +23,7 @@ def _delta(index: int, **delta: Any) -> tuple[str, Any]:
     return "contentBlockDelta", {"contentBlockIndex": index, "delta": delta}
 
 
-def test_damage_ends_the_answer_and_keeps_what_came() -> None:
+def test_damaged_frame_ends_the_answer_and_keeps_its_text() -> None:
     good = stream([_delta(0, text="a")])
     bad = bytearray(stream([_delta(0, text="b"), _STOP]))
     bad[-30] ^= 1
@@ -58,7 +58,7 @@ _RECORDED = [one for one in replay.load() if one.api == "bedrock-converse"]
 
 
 @pytest.mark.parametrize("recording", _RECORDED, ids=lambda recording: recording.name)
-def test_a_recording_cut_at_its_frames_is_whole_after_the_stop(
+def test_recording_cut_at_its_frames_is_whole_after_the_stop(
     recording: replay.Recording,
 ) -> None:
     body = recording.body

@@ -52,7 +52,7 @@ _BILLS: list[tuple[Any, str | None]] = [
 
 
 @pytest.mark.parametrize(("units", "amount"), _BILLS)
-def test_only_what_is_billed_costs(units: Any, amount: str | None) -> None:
+def test_cost_comes_from_billed_units_alone(units: Any, amount: str | None) -> None:
     """Command A takes 2.5 USD for a million tokens, and 10 USD for a million of its own."""
     usage = {"tokens": _TOKENS, "billed_units": units}
     body = json.dumps({"message": {"content": "a"}, "finish_reason": "COMPLETE", "usage": usage})

@@ -87,10 +87,10 @@ _CHUNKS = st.builds(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(_CHUNKS | _VALUES, max_size=5), st.booleans())
 def test_no_shape_raises(chunks: list[Any], array: bool) -> None:  # noqa: FBT001 - drawn
-    said = [json.dumps(chunk).encode() for chunk in chunks]
-    body = b"".join(b"data: " + one + b"\n\n" for one in said)
+    texts = [json.dumps(chunk).encode() for chunk in chunks]
+    body = b"".join(b"data: " + text + b"\n\n" for text in texts)
     if array:
-        body = b"[" + b",".join(said) + b"]"
+        body = b"[" + b",".join(texts) + b"]"
     _, reply = chunking.run(decoder(records.call(), _OK), [body])
     assert (reply.fault is None) == (reply.finish_reason is not None)
     reply.message.model_dump_json()

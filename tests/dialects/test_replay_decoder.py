@@ -1,6 +1,6 @@
 """Every recorded answer that a dialect reads, through its decoder alone and however it is cut.
 
-One neutral record reads them all: what providers send needs no quirk.
+One record without quirks reads them all: decoding needs no quirk.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _decoder(recording: replay.Recording) -> Decoder:
     return find(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
 
 
-def test_there_are_recordings() -> None:
+def test_recordings_are_found() -> None:
     if not _ALL:
         print(replay.absent())
         pytest.skip(replay.absent())
@@ -50,7 +50,7 @@ def test_there_are_recordings() -> None:
 
 
 @pytest.mark.parametrize("recording", _HERE, ids=lambda recording: recording.id)
-def test_agrees_however_it_is_cut(recording: replay.Recording) -> None:
+def test_recording_agrees_however_it_is_cut(recording: replay.Recording) -> None:
     body = recording.body
     whole = chunking.run(_decoder(recording), [body])
     assert replay.differences(recording, replay.from_reply(whole[1])) == []
@@ -59,13 +59,13 @@ def test_agrees_however_it_is_cut(recording: replay.Recording) -> None:
 
 
 @pytest.mark.parametrize("provider", _GROUPS)
-def test_cut_short_is_never_taken_for_whole(provider: str) -> None:
+def test_recording_cut_short_is_never_whole(provider: str) -> None:
     _cut_short(provider, _QUICK_MAX_BYTES)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("provider", _GROUPS)
-def test_cut_short_at_every_byte(provider: str) -> None:
+def test_recording_cut_short_at_every_byte_is_never_whole(provider: str) -> None:
     _cut_short(provider, chunking.WHOLE_CUTS_MAX_BYTES)
 
 
@@ -79,14 +79,14 @@ def _cut_short(provider: str, whole_max_bytes: int) -> None:
 
 
 def _ended(body: bytes) -> bool:
-    """Tell, by other means than the decoder's, whether a body has said its end."""
+    """Tell, without a decoder, whether a body states its end."""
     if body.startswith(b"\0"):
         return b"messageStop" in body and len(body) in frame_ends(body)
     try:
         json.loads(body)
     except ValueError:
         if _STOP.search(body):
-            return True  # nothing that follows can matter
+            return True  # nothing after it is read
         last = body.rstrip().splitlines()[-1]
         complete = last.endswith((b"}", b"[DONE]")) or last.startswith(b":")
         return complete and _END.search(body) is not None

@@ -1,4 +1,4 @@
-"""The order of blocks: what opens and closes when, and what the message is made of."""
+"""Blocks of an answer: when they open and close, and the message they make."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _blocks(*taken: str) -> Blocks:
     return Blocks("s1", taken, {"provider": "p", "model": "m"})
 
 
-def _told(blocks: Blocks) -> list[str]:
+def _seen(blocks: Blocks) -> list[str]:
     """Return the events so far as `type` or `type:delta`."""
     events = _EVENTS.dump_python(blocks.drain(), by_alias=True)
     return [f"{e['type']}:{e['delta']}" if "delta" in e else e["type"] for e in events]
@@ -77,17 +77,19 @@ _ORDER: list[tuple[Callable[[Blocks], None], list[str]]] = [
 @pytest.mark.parametrize(
     ("steps", "expected"), _ORDER, ids=lambda row: getattr(row, "__name__", "")
 )
-def test_order(steps: Callable[[Blocks], None], expected: list[str]) -> None:
+def test_events_open_and_close_blocks_in_order(
+    steps: Callable[[Blocks], None], expected: list[str]
+) -> None:
     blocks = _blocks()
     steps(blocks)
     blocks.finish()
-    assert _told(blocks) == expected
+    assert _seen(blocks) == expected
 
 
-def test_without_an_end_blocks_stay_open() -> None:
+def test_blocks_stay_open_without_an_end() -> None:
     blocks = _blocks()
     blocks.text("a")
-    assert _told(blocks) == ["textStart", "textDelta:a"]
+    assert _seen(blocks) == ["textStart", "textDelta:a"]
     assert [part.type for part in blocks.parts()] == ["text"]
 
 
@@ -98,7 +100,7 @@ def _call(blocks: Blocks, native: str, name: str, arguments: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("taken", "natives", "kept"),
+    ("taken", "natives", "unchanged"),
     [
         ((), ("a", "b"), [True, True]),
         ((), ("a", "a"), [True, False]),
@@ -107,7 +109,7 @@ def _call(blocks: Blocks, native: str, name: str, arguments: str) -> None:
     ],
 )
 def test_call_ids_are_unique(
-    taken: tuple[str, ...], natives: tuple[str, ...], kept: list[bool]
+    taken: tuple[str, ...], natives: tuple[str, ...], unchanged: list[bool]
 ) -> None:
     blocks = _blocks(*taken)
     for native in natives:
@@ -115,20 +117,20 @@ def test_call_ids_are_unique(
     blocks.finish()
     starts = [event for event in blocks.drain() if isinstance(event, ToolCallStart)]
     ids = [start.call_id for start in starts]
-    assert [made == native for made, native in zip(ids, natives, strict=True)] == kept
+    assert [made == native for made, native in zip(ids, natives, strict=True)] == unchanged
     assert len({*ids, *taken}) == len(ids) + len(taken)
     states = [part.provider_state for part in blocks.parts()]
     assert [(state or {})["callId"] for state in states] == list(natives)
 
 
-def test_a_call_is_announced_when_it_has_a_name() -> None:
+def test_call_starts_when_its_name_is_known() -> None:
     blocks = _blocks()
     call = blocks.tool_call("")
     blocks.arguments(call, "{")
-    assert _told(blocks) == []
+    assert _seen(blocks) == []
     call.name = "f"
     blocks.arguments(call, "}")
-    assert _told(blocks) == ["toolCallStart", "toolCallDelta:{}"]
+    assert _seen(blocks) == ["toolCallStart", "toolCallDelta:{}"]
 
 
 _ENDS: list[tuple[str, str, Any, str | None]] = [
@@ -142,7 +144,9 @@ _ENDS: list[tuple[str, str, Any, str | None]] = [
 
 
 @pytest.mark.parametrize(("name", "raw", "arguments", "error"), _ENDS)
-def test_how_a_call_ends(name: str, raw: str, arguments: Any, error: str | None) -> None:
+def test_call_ends_with_its_arguments_or_an_error(
+    name: str, raw: str, arguments: Any, error: str | None
+) -> None:
     blocks = _blocks()
     _call(blocks, "c", name, raw)
     blocks.finish()
@@ -151,7 +155,7 @@ def test_how_a_call_ends(name: str, raw: str, arguments: Any, error: str | None)
     assert end.raw_arguments == (raw if error else None)
 
 
-def test_a_call_that_was_cut_off_has_no_arguments() -> None:
+def test_call_that_was_cut_off_has_no_arguments() -> None:
     blocks = _blocks()
     _call(blocks, "c", "f", "")
     part = blocks.parts()[0]
@@ -159,7 +163,7 @@ def test_a_call_that_was_cut_off_has_no_arguments() -> None:
     assert (part.arguments, part.parse_error) == (None, CUT_OFF)
 
 
-def test_details_are_put_together() -> None:
+def test_deltas_of_a_reasoning_detail_are_joined() -> None:
     blocks = _blocks()
     blocks.reasoning("ab")
     for text, index in (("a", 0), ("b", 0), ("c", 1)):
@@ -174,7 +178,7 @@ def test_details_are_put_together() -> None:
     }
 
 
-def test_what_only_the_provider_reads_stays_where_it_stood() -> None:
+def test_opaque_parts_stay_in_their_place() -> None:
     blocks = _blocks()
     blocks.text("a")
     blocks.add_opaque("parts", {"x": 1})
@@ -204,7 +208,7 @@ def test_what_only_the_provider_reads_stays_where_it_stood() -> None:
     ]
 
 
-def test_bounds() -> None:
+def test_calls_and_blocks_are_bounded() -> None:
     blocks = _blocks()
     for _ in range(TOOL_CALLS_MAX):
         blocks.tool_call("")

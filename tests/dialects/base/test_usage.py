@@ -41,7 +41,7 @@ _ANSWERS: dict[str, Json] = {
 }  # fmt: skip
 _PLACES = {"gemini": "usageMetadata", "ollama_chat": None}
 
-# A format, what stands where usage does, and what is known of it: input and output, or nothing.
+# A dialect, its usage, and the tokens of input and output that are known; None for unknown.
 _ROWS: list[tuple[str, Json, tuple[int, int] | None]] = [
     ("openai_chat", {"total_tokens": 25}, None),
     ("openai_chat", {"total_tokens": 25, "prompt_tokens": None, "completion_tokens": None}, None),
@@ -68,7 +68,7 @@ _ROWS: list[tuple[str, Json, tuple[int, int] | None]] = [
 
 
 @pytest.mark.parametrize(("dialect", "usage", "known"), _ROWS)
-def test_what_is_not_counted_is_unknown(
+def test_usage_without_a_count_is_unknown(
     dialect: str, usage: Json, known: tuple[int, int] | None
 ) -> None:
     place = _PLACES.get(dialect, "usage")
@@ -78,20 +78,20 @@ def test_what_is_not_counted_is_unknown(
     more, reply = decoder.close()
     assert reply.fault is None
     assert reply.finish_reason is not None
-    told = [event for event in (*events, *more) if event.type == "usage"]
+    snapshots = [event for event in (*events, *more) if event.type == "usage"]
     if known is None:
-        assert (reply.usage, told) == (None, [])
+        assert (reply.usage, snapshots) == (None, [])
         return
     assert reply.usage is not None
-    assert (_read(reply.usage), _written(reply.usage)) == known
-    assert [event.usage for event in told] == [reply.usage]
+    assert (_input_tokens(reply.usage), _output_tokens(reply.usage)) == known
+    assert [event.usage for event in snapshots] == [reply.usage]
 
 
-def _read(usage: Usage) -> int:
+def _input_tokens(usage: Usage) -> int:
     return usage.input_fresh + usage.input_cache_read + usage.input_cache_write
 
 
-def _written(usage: Usage) -> int:
+def _output_tokens(usage: Usage) -> int:
     return usage.output_text + usage.output_reasoning
 
 
@@ -121,14 +121,16 @@ _COSTS: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
 
 
 @pytest.mark.parametrize(("quirks", "usage", "expected"), _COSTS)
-def test_cost(quirks: dict[str, Any], usage: dict[str, Any], expected: str | None) -> None:
+def test_cost_is_read_where_the_record_points(
+    quirks: dict[str, Any], usage: dict[str, Any], expected: str | None
+) -> None:
     assert read_cost({"usage": usage}, Quirks.model_validate(quirks)) == expected
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [("0.5", "0.5"), (None, None), ("", None), ("NaN", None), ("None", None)]
 )
-def test_header_cost(value: str | None, expected: str | None) -> None:
+def test_cost_is_read_from_a_header(value: str | None, expected: str | None) -> None:
     assert header_cost(value) == expected
 
 

@@ -1,7 +1,7 @@
-"""What error bodies mean: our own table, every recorded one, and hostile ones.
+"""Classification of error bodies: our own table, every recorded one, and hostile ones.
 
-Knows bodies and the faults they must become. Each case of the table is asked of its record, and of
-the bare provider too where the general rows are enough: a record may only agree or know more.
+Each case of the table is classified with its provider's record. Where the general rows are enough,
+it is classified with a record without rows too, and must come out the same.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _provider(case: dict[str, Any]) -> Provider:
     return BARE if case["provider"] == "bare" else record(case["provider"])
 
 
-def _ask(case: dict[str, Any], provider: Any) -> dict[str, Any]:
+def _classified(case: dict[str, Any], provider: Any) -> dict[str, Any]:
     head = HttpHead(case["status"], Headers(case["headers"].items()))
     fault = classify(provider, head, _bytes(case["body"]), in_stream=case["inStream"])
     assert fault.http_status == case["status"]
@@ -61,38 +61,38 @@ def _ask(case: dict[str, Any], provider: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_body_means(case: dict[str, Any]) -> None:
-    assert _ask(case, _provider(case)) == case["expect"]
+def test_error_body_is_classified_as_the_table_says(case: dict[str, Any]) -> None:
+    assert _classified(case, _provider(case)) == case["expect"]
     if not case["needsRecord"]:
-        assert _ask(case, BARE) == case["expect"]
+        assert _classified(case, BARE) == case["expect"]
 
 
-def test_every_provider_has_its_errors_in_the_table() -> None:
+def test_every_provider_has_eight_errors_in_the_table() -> None:
     rows = Counter(str(case.id).split(": ")[1] for case in CASES)
     assert {name: rows[name] for name in load() if rows[name] < 8} == {}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_inside_a_stream_nothing_counts(case: dict[str, Any]) -> None:
-    """An answer that began well proves the key, whatever its last frame says."""
+def test_error_inside_a_good_answer_never_counts_against_the_key(case: dict[str, Any]) -> None:
+    """An answer with a good status proves the key."""
     provider = _provider(case)
     fault = classify(provider, HttpHead(200), _bytes(case["body"]), in_stream=True)
     assert fault.health in {"neutral", "notFromProvider"}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_sentence_is_plain(case: dict[str, Any]) -> None:
+def test_message_is_one_plain_sentence(case: dict[str, Any]) -> None:
     provider = _provider(case)
     head = HttpHead(case["status"], Headers(case["headers"].items()))
-    said = classify(provider, head, _bytes(case["body"])).message
-    assert said
-    assert not said.endswith(".")
-    assert "\n" not in said
-    assert not {"HTTP", "JSON", "status", "{name}"} & set(said.split())
+    message = classify(provider, head, _bytes(case["body"])).message
+    assert message
+    assert not message.endswith(".")
+    assert "\n" not in message
+    assert not {"HTTP", "JSON", "status", "{name}"} & set(message.split())
 
 
 def _frame(recording: Recording) -> tuple[HttpHead, bytes]:
-    """Return the part of a recorded answer that holds the error, as a decoder hands it over."""
+    """Return the part of a recorded answer that a decoder would classify."""
     head, body = recording.head, recording.body
     if "eventstream" in (head.headers.get("content-type") or ""):
         named = re.search(rb":exception-type\x07..(\w+?)\r", body, re.DOTALL)
@@ -111,7 +111,7 @@ def _frame(recording: Recording) -> tuple[HttpHead, bytes]:
 
 @pytest.mark.skipif(not RECORDED, reason=absent())
 @pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
-def test_recorded_error(recording: Recording) -> None:
+def test_recorded_error_is_classified(recording: Recording) -> None:
     expected = recording.expect["error"]
     head, body = _frame(recording)
     for provider in (BARE, record(recording.provider)):
@@ -140,7 +140,7 @@ def _is_sensible(fault: Fault) -> None:
 
 
 @pytest.mark.skipif(not RECORDED, reason=absent())
-def test_all_recorded_errors_are_there() -> None:
+def test_twenty_providers_have_recorded_errors() -> None:
     print(f"\n{len(RECORDED)} recorded errors read")
     assert len({recording.provider for recording in RECORDED}) >= 20
 
@@ -154,8 +154,8 @@ MASKED = [
     "Your api key: ****9f3b is invalid",
     "token 0a1b2c3d4e5f60718293a4b5c6d7e8f9 refused",
 ]
-KEPT = [
-    "model claude-3-5-sonnet-20240620 is not found",
+UNMASKED = [
+    "model claude-3-5-sonnet-20240620 is not expected",
     "request 3fbd29f6-f17f-447c-8e5f-0f789bea5c4c failed",
     "see https://docs.example.com/guides/model-cards for hf-inference-endpoints",
     "accounts/fireworks/models/deepseek-v3p1-terminus is not a task-2 model",
@@ -164,21 +164,21 @@ KEPT = [
 
 
 @pytest.mark.parametrize("text", MASKED)
-def test_what_looks_like_a_key_is_masked(text: str) -> None:
-    said = classify(BARE, HttpHead(401), _bytes({"error": {"message": text}})).provider_message
-    assert said is not None
-    assert "***" in said
+def test_text_like_a_key_is_masked(text: str) -> None:
+    message = classify(BARE, HttpHead(401), _bytes({"error": {"message": text}})).provider_message
+    assert message is not None
+    assert "***" in message
     for part in ("sk-test", "12345678", "ab*", "*yz", "9f3b", "0a1b2c"):
-        assert part not in said
+        assert part not in message
 
 
-@pytest.mark.parametrize("text", KEPT)
-def test_what_is_no_key_stays(text: str) -> None:
-    said = classify(BARE, HttpHead(404), _bytes({"error": {"message": text}})).provider_message
-    assert said == text
+@pytest.mark.parametrize("text", UNMASKED)
+def test_text_unlike_a_key_is_unchanged(text: str) -> None:
+    message = classify(BARE, HttpHead(404), _bytes({"error": {"message": text}})).provider_message
+    assert message == text
 
 
-def test_control_characters_go_and_words_stay() -> None:
+def test_control_characters_become_spaces() -> None:
     body = _bytes({"error": {"message": "a\u001b[31mb\u202ec\x00d\ne"}})
     assert classify(BARE, HttpHead(400), body).provider_message == "a [31mb c d\ne"
 
@@ -199,12 +199,12 @@ WRAPPED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "words"), WRAPPED)
-def test_words_are_found_wherever_they_are_wrapped(body: Any, words: str) -> None:
+def test_wrapped_message_is_unwrapped(body: Any, words: str) -> None:
     assert classify(BARE, HttpHead(400), _bytes(body)).provider_message == words
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "found"),
+    ("headers", "body", "expected"),
     [
         ({"x-request-id": "req_1"}, {}, "req_1"),
         ({"request-id": "a-b", "cf-ray": "c"}, {}, "a-b"),
@@ -214,20 +214,22 @@ def test_words_are_found_wherever_they_are_wrapped(body: Any, words: str) -> Non
         ({"cf-ray": "8f\n"}, {}, None),
     ],
 )
-def test_request_id(headers: dict[str, str], body: Any, found: str | None) -> None:
+def test_request_id_comes_from_headers_then_body(
+    headers: dict[str, str], body: Any, expected: str | None
+) -> None:
     fault = classify(BARE, HttpHead(400, Headers(headers.items())), _bytes({"error": "x"} | body))
-    assert fault.provider_request_id == found
+    assert fault.provider_request_id == expected
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-def test_message_bound(extra: int) -> None:
+def test_message_is_cut_at_its_bound(extra: int) -> None:
     text = "é" * (PROVIDER_MESSAGE_MAX_BYTES // 2) + "x" * extra
-    said = classify(BARE, HttpHead(400), _bytes({"error": {"message": text}})).provider_message
-    assert said == "é" * (PROVIDER_MESSAGE_MAX_BYTES // 2)
+    message = classify(BARE, HttpHead(400), _bytes({"error": {"message": text}})).provider_message
+    assert message == "é" * (PROVIDER_MESSAGE_MAX_BYTES // 2)
 
 
 @pytest.mark.parametrize(("extra", "code"), [(0, "invalid_api_key"), (1, "invalid_api_ke")])
-def test_only_the_first_part_of_a_body_is_read(extra: int, code: str) -> None:
+def test_body_is_read_to_its_bound(extra: int, code: str) -> None:
     start, end = b'{"error":{"message":"', b'","code":"invalid_api_key'
     filler = b"a " * ((ERROR_BODY_MAX_BYTES - len(start) - len(end)) // 2 + 1)
     filler = filler[: ERROR_BODY_MAX_BYTES - len(start) - len(end) + extra]
@@ -238,7 +240,7 @@ def test_only_the_first_part_of_a_body_is_read(extra: int, code: str) -> None:
 
 @pytest.mark.parametrize("innermost", [b"1", b""])
 @pytest.mark.parametrize(("extra", "health"), [(0, "authInvalid"), (1, "notFromProvider")])
-def test_depth_bound(extra: int, health: str, innermost: bytes) -> None:
+def test_body_that_nests_too_deep_is_not_read(extra: int, health: str, innermost: bytes) -> None:
     # The document and `error` are two levels; an empty array is one as well.
     deep = JSON_MAX_DEPTH - 2 + extra
     body = b'{"error":{"message":"no","code":"invalid_api_key","x":' + b"[" * deep + innermost
@@ -246,16 +248,16 @@ def test_depth_bound(extra: int, health: str, innermost: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "found"),
+    ("seconds", "expected"),
     [
         (RETRY_AFTER_MAX_MS // 1000, RETRY_AFTER_MAX_MS),
         (RETRY_AFTER_MAX_MS // 1000 + 1, RETRY_AFTER_MAX_MS),
         (0, 0),
     ],
 )
-def test_delay_bound(seconds: int, found: int) -> None:
+def test_delay_is_at_most_its_bound(seconds: int, expected: int) -> None:
     head = HttpHead(429, Headers({"retry-after": str(seconds)}.items()))
-    assert classify(BARE, head, b"{}").retry_after_ms == found
+    assert classify(BARE, head, b"{}").retry_after_ms == expected
 
 
 BODY_COST_MAX, PATTERN_COST_MAX = 50, 10
@@ -321,21 +323,21 @@ def _patterns() -> Iterator[str]:
 
 
 def _long_words(pattern: str) -> Iterator[str]:
-    """Yield long texts that almost fit: each literal run of the pattern, over and over."""
+    """Yield long texts that almost match: each literal run of the pattern, repeated."""
     words = re.findall(r"[a-z0-9' ]{3,}", pattern)
     for word in [*words, "".join(words), "a", " ", "model ", "1"]:
         yield (word * 4096)[:4096]
 
 
 @pytest.mark.parametrize("pattern", sorted(set(_patterns())))
-def test_no_pattern_takes_long(pattern: str) -> None:
+def test_pattern_is_searched_in_linear_time(pattern: str) -> None:
     compiled = re.compile(pattern, re.IGNORECASE)
     for text in _long_words(pattern):
         assert cost(partial(compiled.search, text)) < PATTERN_COST_MAX, text[:40]
 
 
 @pytest.mark.parametrize("provider", load())
-def test_the_slowest_body_is_read_quickly(provider: str) -> None:
+def test_longest_message_is_classified_quickly(provider: str) -> None:
     words = "consumer request too large models request ip address region "
     body = _bytes({"error": {"message": (words * 2000)[:ERROR_BODY_MAX_BYTES]}})
     assert cost(lambda: classify(load()[provider], HttpHead(400), body)) < BODY_COST_MAX
@@ -378,7 +380,7 @@ PAIRS = st.lists(
     body=st.binary(max_size=200) | SHAPES.map(lambda shape: json.dumps(shape).encode()),
     in_stream=st.booleans(),
 )
-def test_nothing_raises_and_no_key_is_told(
+def test_any_answer_is_classified_without_showing_a_key(
     provider: str, status: int, pairs: list[tuple[str, str]], body: bytes, *, in_stream: bool
 ) -> None:
     head = HttpHead(status, Headers(pairs))
@@ -387,11 +389,11 @@ def test_nothing_raises_and_no_key_is_told(
     assert 0 <= (fault.retry_after_ms or 0) <= RETRY_AFTER_MAX_MS
     if in_stream or status in range(200, 300):
         assert fault.health in {"neutral", "notFromProvider"}
-    told = (fault.message, fault.provider_message, fault.provider_code, fault.provider_type)
-    assert not any(KEY in (text or "") for text in told)
+    texts = (fault.message, fault.provider_message, fault.provider_code, fault.provider_type)
+    assert not any(KEY in (text or "") for text in texts)
 
 
-def test_general_rows_are_sound() -> None:
+def test_general_rows_have_conditions_and_sources() -> None:
     for row in load_errors():
         assert row.source
         assert row.when != type(row.when)(), "a row without a condition would swallow the rest"

@@ -52,7 +52,7 @@ def _plain(frames: list[Frame]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=[row["name"] for row in _ROWS])
-def test_agrees_with_botocore_however_it_is_cut(row: dict[str, Any]) -> None:
+def test_frames_are_those_that_botocore_reads_however_they_are_cut(row: dict[str, Any]) -> None:
     body = bytes.fromhex(row["hex"])
     expected = (row["frames"], _REFUSED[row["refused"]])
     for pieces in (
@@ -64,7 +64,7 @@ def test_agrees_with_botocore_however_it_is_cut(row: dict[str, Any]) -> None:
         assert (_plain(frames), refused) == expected
 
 
-def test_a_stream_is_whole_where_a_frame_ends() -> None:
+def test_stream_is_whole_where_a_frame_ends() -> None:
     first, second = event("a", b"one"), event("b", b"two")
     ends = {0, len(first), len(first + second)}
     for at in range(len(first + second) + 1):
@@ -72,7 +72,7 @@ def test_a_stream_is_whole_where_a_frame_ends() -> None:
 
 
 @pytest.mark.parametrize("text", [b'{"message":"slow"}', b'[{"error":"slow down"}]', b"{}", b"{"])
-def test_json_after_the_frames_is_returned_at_the_end(text: bytes) -> None:
+def test_json_after_the_frames_comes_at_the_end(text: bytes) -> None:
     for space in (b"", b"\r\n"):
         body = event("a", b"one") + space + text
         for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
@@ -80,14 +80,14 @@ def test_json_after_the_frames_is_returned_at_the_end(text: bytes) -> None:
             assert (len(frames), refused, reader.close()) == (1, None, (text, True))
 
 
-def test_true_is_not_the_number_one() -> None:
+def test_header_that_is_true_is_not_the_number_one() -> None:
     [(headers, _)] = _read([frame([header("a", 0), header("b", 2, b"\x01")], b"")])[0]
     assert headers["a"] is True
     assert headers["b"] == 1
     assert headers["b"] is not True
 
 
-def test_every_flipped_bit_is_noticed() -> None:
+def test_every_flipped_bit_is_detected() -> None:
     body = event("a", b"one")
     for at in range(len(body) * 8):
         flipped = bytearray(body)
@@ -112,11 +112,11 @@ def test_every_flipped_bit_is_noticed() -> None:
         b"\x01a",
     ],
 )
-def test_headers_that_cannot_be_read_are_refused(headers: bytes) -> None:
+def test_malformed_headers_are_refused(headers: bytes) -> None:
     assert _read([frame([headers], b"{}")])[1] is ProviderError
 
 
-def test_a_length_that_is_less_than_nothing() -> None:
+def test_length_below_its_own_headers_is_refused() -> None:
     assert _read([prelude(15, 0)])[1] is ProviderError
     assert _read([prelude(20, 5)])[1] is ProviderError
 
@@ -130,7 +130,11 @@ def test_a_length_that_is_less_than_nothing() -> None:
         (EVENTSTREAM_PAYLOAD_MAX_BYTES + 17, 0, False),
     ],
 )
-def test_bounds_hold_before_the_bytes_come(total: int, headers: int, taken: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_length_past_its_bound_is_refused_before_the_bytes_come(
+    total: int,
+    headers: int,
+    taken: bool,  # noqa: FBT001 - a row of the table
+) -> None:
     assert _read([prelude(total, headers)])[1] is (None if taken else ProviderError)
 
 

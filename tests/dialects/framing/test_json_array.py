@@ -30,7 +30,11 @@ _ARRAYS: list[tuple[str, str, list[Any], bool]] = [
 @pytest.mark.parametrize(
     ("text", "expected", "whole"), [row[1:] for row in _ARRAYS], ids=[row[0] for row in _ARRAYS]
 )
-def test_elements(text: str, expected: list[Any], whole: bool) -> None:  # noqa: FBT001 - a row
+def test_elements_are_the_same_however_the_array_is_cut(
+    text: str,
+    expected: list[Any],
+    whole: bool,  # noqa: FBT001 - a row of the table
+) -> None:
     data = text.encode()
     for size in (1, 2, 3, 5, 7, len(data)):
         reader = ArrayReader()
@@ -74,7 +78,7 @@ def test_bound_of_an_element() -> None:
         reader.feed(b'x"}]')
 
 
-def test_what_is_held_is_measured_while_it_grows() -> None:
+def test_element_is_measured_while_it_grows() -> None:
     reader = ArrayReader()
     reader.feed(b'[{"a":"')
     with pytest.raises(ProviderError):

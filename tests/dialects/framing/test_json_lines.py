@@ -38,18 +38,18 @@ def test_lines_after_a_json_line_are_those_of_the_text(body: bytes, size: int) -
         b'{"a"\n{"b": 1}\n',
     ],
 )
-def test_a_body_without_a_first_json_line_is_one_frame(body: bytes) -> None:
+def test_body_without_a_first_json_line_is_one_frame(body: bytes) -> None:
     for size in (1, 2, 3, len(body)):
         assert _read(body, size) == [("", body)]
 
 
-def test_a_byte_order_mark_is_left_out() -> None:
+def test_byte_order_mark_is_left_out() -> None:
     for body in (b'{"a":1}\n{"b":1}\n', b'{"a":1}'):
         for size in (1, 2, 5, 99):
             assert _read(b"\xef\xbb\xbf" + body, size) == _read(body, size)
 
 
-def test_the_longest_line_is_read_and_a_longer_one_refused() -> None:
+def test_longest_line_is_read_and_a_longer_one_refused() -> None:
     longest = b'{"a":"' + b"x" * (SSE_EVENT_MAX_BYTES - 8) + b'"}'
     for start in (b"", _FIRST):
         for end in (b"\n", b""):
@@ -59,7 +59,7 @@ def test_the_longest_line_is_read_and_a_longer_one_refused() -> None:
                 _read(start + longest + b" " + end, 1 << 20)
 
 
-def test_the_longest_document_on_many_lines_is_held_and_a_longer_one_refused() -> None:
+def test_longest_document_on_many_lines_is_read_and_a_longer_one_refused() -> None:
     first, last = b'{"a":\n"', b'"}\n'
     longest = first + b"x" * (SSE_EVENT_MAX_BYTES - len(first + last)) + last
     assert _read(longest, 1 << 20) == [("", longest)]

@@ -73,7 +73,9 @@ def _read(pieces: list[bytes]) -> list[SseEvent]:
 
 
 @pytest.mark.parametrize(("name", "body", "expected"), _TABLE, ids=[row[0] for row in _TABLE])
-def test_events(name: str, body: bytes, expected: list[SseEvent]) -> None:
+def test_events_are_the_same_however_the_stream_is_cut(
+    name: str, body: bytes, expected: list[SseEvent]
+) -> None:
     assert _read([body]) == expected, name
     assert _read([body[at : at + 1] for at in range(len(body))]) == expected
     for at in range(len(body)):
@@ -95,7 +97,7 @@ def test_events(name: str, body: bytes, expected: list[SseEvent]) -> None:
         (b"event: error\n", False),
     ],
 )
-def test_a_cut_is_noticed(tail: bytes, whole: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_cut_stream_is_not_whole(tail: bytes, whole: bool) -> None:  # noqa: FBT001 - a row of the table
     reader = SseReader()
     reader.feed(b"data: a\n\n" + tail)
     assert reader.close()[1] == whole
@@ -112,7 +114,7 @@ _LINE = b"data:" + b"a" * (SSE_LINE_MAX_BYTES - 5)
 
 
 @pytest.mark.parametrize("size", [1 << 16, 1 << 30], ids=["in pieces", "at once"])
-def test_the_longest_line(size: int) -> None:
+def test_longest_line_is_read(size: int) -> None:
     body = _LINE + b"\n\n"
     reader = SseReader()
     events = [e for at in range(0, len(body), size) for e in reader.feed(body[at : at + size])]
@@ -120,14 +122,14 @@ def test_the_longest_line(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1 << 16, 1 << 30], ids=["in pieces", "at once"])
-def test_a_longer_line_is_refused_before_it_ends(size: int) -> None:
+def test_longer_line_is_refused_before_it_ends(size: int) -> None:
     body = _LINE + b"a"
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     with pytest.raises(ProviderError, match="a line of more than"):
         _read(pieces)
 
 
-def test_the_longest_event() -> None:
+def test_longest_event_is_read_and_a_longer_one_refused() -> None:
     reader = SseReader()
     half = b"data:" + b"a" * (SSE_EVENT_MAX_BYTES // 2 - 1) + b"\n"
     assert reader.feed(half) == reader.feed(half) == reader.feed(b"data:\n") == []
@@ -135,7 +137,7 @@ def test_the_longest_event() -> None:
         reader.feed(b"data:\n")
 
 
-def test_lines_without_data_make_no_event_longer_than_its_bound() -> None:
+def test_event_of_empty_lines_has_the_same_bound() -> None:
     reader = SseReader()
     reader.feed(b"data:\n" * (SSE_EVENT_MAX_BYTES + 1))
     with pytest.raises(ProviderError, match="an event of more than"):
