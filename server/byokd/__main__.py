@@ -94,9 +94,9 @@ def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoRet
     # A pydantic plugin is code of any installed package, and it would see every value we check.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     from byokd.rpc import logs
-    from byokd.rpc.serve import run, take_stdout
+    from byokd.rpc.serve import redirect_stdout, run
 
-    stdout_fd = take_stdout()
+    stdout_fd = redirect_stdout()
     logs.set_up(arguments.log_level)
     restrict_files()
     code = 1

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from byokd.protocol.errors import KeyMissing, Kind
-from byokd.rpc.errors import CODES, as_ours, describe
+from byokd.rpc.errors import CODES, as_byokd_error, describe
 
 CANARY = "sk-test-0123456789abcdef"
 
@@ -20,7 +20,7 @@ def test_every_kind_has_one_code() -> None:
 
 def test_byokd_error_is_returned_unchanged() -> None:
     error = KeyMissing("store a key first")
-    assert as_ours(error) is error
+    assert as_byokd_error(error) is error
 
 
 def fail(known: dict[str, int]) -> None:
@@ -34,7 +34,7 @@ def test_other_exception_is_logged_by_type_and_place_only(caplog: pytest.LogCapt
     with caplog.at_level(logging.DEBUG, "byokd"):
         with pytest.raises(ValueError, match=CANARY) as raised:
             fail({})
-        error = as_ours(raised.value)
+        error = as_byokd_error(raised.value)
     assert error.kind == "internal"
     assert error.error_id in caplog.text
     assert "ValueError because of KeyError at" in caplog.text

@@ -9,7 +9,7 @@ import pytest
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.key import KeyListParams, KeyProbeParams, KeyStoreParams
-from byokd.rpc.params import check, named
+from byokd.rpc.params import check, params_object
 
 CANARY = "sk-test-0123456789abcdef"
 CHAT: dict[str, Any] = {"streamId": "s", "provider": "p", "model": "m"}
@@ -27,13 +27,13 @@ WRAPPED: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("params", "wanted"), WRAPPED)
 def test_params_are_read_as_an_object(params: Any, wanted: Any) -> None:
-    assert named(params) == wanted
+    assert params_object(params) == wanted
 
 
 @pytest.mark.parametrize("params", [1, "a", True, [1], [{}, {}], [{}, 1], [None, {}], [[{}]]])
 def test_positional_params_are_refused(params: Any) -> None:
     with pytest.raises(InvalidParams):
-        named(params)
+        params_object(params)
 
 
 FAULTS: list[tuple[type[Any], Any, list[str]]] = [

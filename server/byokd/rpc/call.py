@@ -1,4 +1,4 @@
-"""One request under way, as a route sees it: no JSON-RPC and no pygls."""
+"""One running request, as a route sees it: no JSON-RPC and no pygls."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request under way: the session it belongs to, and what a route may do for it."""
-
     session: Session
     app: App
     request: InFlight
@@ -26,16 +24,10 @@ class Call:
     wants_events: bool
 
     async def services(self) -> Services:
-        """Return the services, building them on their first use."""
         return await self.app.services()
 
     def open_stream(self, stream_id: str) -> None:
-        """Begin a stream.
-
-        Raises:
-            Conflict: a running stream has this id.
-            Overloaded: too many streams are running.
-        """
+        """Begin a stream. Raises what `Requests.add_stream` raises."""
         self.requests.add_stream(self.request, stream_id)
         self.outbox.open(stream_id)
 
@@ -44,5 +36,4 @@ class Call:
         await self.outbox.events(stream_id, events)
 
     def on_cancel(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when the client cancels, at once if it already has."""
         self.request.on_cancel(callback)

@@ -1,4 +1,4 @@
-"""The client of the connection: sends it notifications and prompts."""
+"""Sends notifications and prompts to the connected client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class ConnectedClient:
-    """The client of this process; implements `services.runtime.session.Client`."""
+    """Implements `services.runtime.session.Client`."""
 
     def __init__(self, outbox: Outbox, options: ClientOptions) -> None:
         self._outbox = outbox
@@ -27,11 +27,10 @@ class ConnectedClient:
         self._pending: dict[str, asyncio.Future[Json]] = {}
 
     def wants(self, method: str) -> bool:
-        """Return whether the client did not opt out of this notification."""
         return method not in self._opted_out
 
     def notify(self, method: str, params: Params) -> None:
-        """Send a notification, unless the client opted out of it. Never waits, never raises."""
+        """Send a notification that the client wants. Never waits, never raises."""
         if not self.wants(method):
             return
         try:
@@ -40,10 +39,10 @@ class ConnectedClient:
             _log.error("a notification could not be written: %s", describe(error))
 
     async def prompt(self, request: ShowMessageRequest) -> str | None:
-        """Show a prompt to the user; return the title of the chosen action.
+        """Show a prompt; return the title of the chosen action.
 
-        Returns None if the user dismisses it, if the client cannot show it or is closed, and if
-        the client answers with an action that was not offered.
+        None if the user dismisses it, the client cannot show it or is closed, or its answer was not
+        offered.
         """
         if not self._can_prompt or len(self._pending) >= PROMPTS_MAX:
             return None
@@ -58,13 +57,12 @@ class ConnectedClient:
         return next((action.title for action in request.actions if action.title == title), None)
 
     def answered(self, reply: codec.Reply) -> None:
-        """Take the client's answer to a prompt; an unexpected answer is ignored."""
+        """Handle the client's answer to a prompt; ignore an unexpected one."""
         answer = self._pending.get(reply.id) if isinstance(reply.id, str) else None
         if answer is not None and not answer.done():
             answer.set_result(reply.result)
 
     def close(self) -> None:
-        """End all prompts without an answer: the client is gone."""
         for answer in self._pending.values():
             if not answer.done():
                 answer.set_result(None)

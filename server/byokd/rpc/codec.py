@@ -1,7 +1,6 @@
-"""JSON-RPC 2.0 messages: decodes bodies strictly, and encodes answers and notifications.
+"""Decodes JSON-RPC 2.0 messages strictly; encodes answers, notifications and requests.
 
-JSON that two parsers could read differently is refused. Only the top level is read as a message;
-params are data, whatever names they contain.
+JSON that two parsers could read differently is refused.
 """
 
 from __future__ import annotations
@@ -29,8 +28,6 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A message that gets exactly one answer."""
-
     id: Id
     method: str
     params: Json
@@ -38,8 +35,6 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A message without an id; it gets no answer."""
-
     method: str
     params: Json
 
@@ -65,11 +60,11 @@ class Refused(Exception):
 
 
 def decode(body: bytes) -> Message:
-    """Return the message in a body.
+    """Decode a body.
 
     Raises:
-        Refused: with `ParseFailed` if the body is not strict JSON, with `InvalidRequest` if it is
-            too large, too deep or not a message.
+        Refused: with `ParseFailed` if it is not strict JSON, with `InvalidRequest` if it is too
+            large, too deep or not a message.
     """
     try:
         _check_size(body)
@@ -84,12 +79,11 @@ def decode(body: bytes) -> Message:
 
 
 def response(id_: Id, result: Value | Json) -> bytes:
-    """Return a response; a model is written with all its fields and their wire names."""
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (to_json(id_), _value(result))
 
 
 def error_response(id_: Id | None, code: int, error: ByokdError) -> bytes:
-    """Return an error response; text in its message that looks like a key is redacted."""
+    """Encode an error; text in its message that looks like a key is redacted."""
     data = error.data()
     message = redact(data.user_message)
     data = data.model_copy(update={"user_message": message})
@@ -102,12 +96,10 @@ def error_response(id_: Id | None, code: int, error: ByokdError) -> bytes:
 
 
 def notification(method: str, params: Params) -> bytes:
-    """Return a notification."""
     return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (to_json(method), _params(params))
 
 
 def request(id_: str, method: str, params: Params) -> bytes:
-    """Return a request of the daemon."""
     return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (
         to_json(id_),
         to_json(method),
@@ -142,12 +134,9 @@ def _is_id(value: Json) -> TypeGuard[Id]:
 
 
 def _check_size(body: bytes) -> None:
-    """Refuse a body that would cost too much to parse.
-
-    Its values and its depth are counted in the text without strings: there is one value before
-    each comma and one at the end of each container that is not empty.
-    """
+    """Refuse a body that would cost too much to parse."""
     bare = _without_strings(body)
+    # one value before each comma and one at the end of each container that is not empty
     brackets = bare.translate(_ONE_BRACKET, _NOT_BRACKETS)
     if len(bare) > MESSAGE_MAX_VALUES:
         dense = bare.translate(_ONE_BRACKET, b" \t\r\n")
@@ -176,15 +165,12 @@ def _too_many() -> InvalidRequest:
 
 
 def _parse(body: bytes) -> Json:
-    """Parse strictly: UTF-8, no NaN, no infinity, no lone surrogate, no duplicate name.
-
-    The parser keeps the last of two equal names, so duplicates show as fewer members than colons.
-    It caches short strings for names only, because a value may be a secret.
-    """
     try:
+        # short strings are cached for names only: a value may be a secret
         value: Json = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         raise ParseFailed("the message is not JSON") from None
+    # the parser keeps the last of two equal names: fewer members than colons
     if _members(value) != _without_strings(body).count(b":"):
         raise ParseFailed("an object has the same key twice")
     return value
@@ -211,10 +197,7 @@ def _members(value: Json) -> int:
 
 
 def _salvage_id(body: bytes) -> Id | None:
-    """Return the id of a request that cannot be parsed, so that its sender gets an answer.
-
-    The id counts if it is the only one at the top level and there is a method beside it.
-    """
+    """Return the id of a request that cannot be parsed, if it is the only id at the top level."""
     depth = 0
     ids: list[bytes] = []
     has_method = False
@@ -238,7 +221,6 @@ def _salvage_id(body: bytes) -> Id | None:
 
 @cache  # compiled on first use: most clients never send an invalid body
 def _member() -> re.Pattern[bytes]:
-    """Return a pattern for brackets, strings, and members that are an id or a method."""
     return re.compile(
         rb'"id"\s*:\s*(?P<id>"(?:[^"\\]|\\.){0,512}"|-?[0-9]{1,17}(?![0-9.eE]))'
         rb'|(?P<method>"method"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+"'

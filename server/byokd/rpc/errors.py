@@ -50,7 +50,7 @@ CODES: Final[dict[Kind, int]] = {
 }
 
 
-def as_ours(exc: BaseException) -> ByokdError:
+def as_byokd_error(exc: BaseException) -> ByokdError:
     """Return the error to answer with; any other exception is logged and becomes `internal`."""
     if isinstance(exc, ByokdError):
         return exc
@@ -60,10 +60,8 @@ def as_ours(exc: BaseException) -> ByokdError:
 
 
 def describe(exc: BaseException) -> str:
-    """Return the type and the code locations of an exception.
-
-    Its text, its arguments and the source lines are left out, because they may contain a key.
-    """
+    """Return the type and the code locations of an exception."""
+    # not its text, its arguments or source lines: they may contain a key
     frames = list(walk_tb(exc.__traceback__))[-_FRAMES_MAX:]
     places = [
         f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
@@ -71,5 +69,5 @@ def describe(exc: BaseException) -> str:
     ]
     kind = f"{type(exc).__module__}.{type(exc).__qualname__}"
     cause = exc.__cause__ or exc.__context__
-    because = f" because of {type(cause).__qualname__}" if cause else ""
-    return f"{kind}{because} at {' > '.join(places) or 'an unknown place'}"
+    reason = f" because of {type(cause).__qualname__}" if cause else ""
+    return f"{kind}{reason} at {' > '.join(places) or 'an unknown place'}"

@@ -1,4 +1,4 @@
-"""Writes stream events as JSON: deltas by a template, for speed, other events by their types."""
+"""Encodes stream events as JSON: deltas by a template, for speed, other events by their types."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Written(NamedTuple):
 
 
 def write_event(event: Event) -> Written:
-    """Encode one event."""
     if event.type == "textDelta":
         return _delta(event.type, "blockId", event.block_id, event.delta)
     if event.type == "reasoningDelta":

@@ -1,8 +1,4 @@
-"""The header framing of the Language Server Protocol, without I/O: bytes in, bodies out.
-
-A body over the limit is skipped without being stored. A length that cannot be read is fatal,
-because it is unknown where the next message starts.
-"""
+"""The header framing of the Language Server Protocol, without I/O: bytes in, bodies out."""
 
 from __future__ import annotations
 
@@ -26,7 +22,7 @@ _UTF8: Final = frozenset({b"utf-8", b"utf8"})
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A message that cannot be read; after a fatal fault, no further message can be read."""
+    """An unreadable message; after a fatal one, the start of the next message is unknown."""
 
     error: ByokdError
     fatal: bool = False
@@ -39,7 +35,8 @@ Frame: TypeAlias = bytes | Fault | None
 class FrameReader:
     """Splits a byte stream into message bodies.
 
-    Memory grows with the bytes received, not with the length in a header.
+    Memory grows with the bytes received, not with the length in a header. A body over the limit is
+    skipped without being stored.
     """
 
     __slots__ = ("_buffer", "_dead", "_length", "_lines", "_refused", "_scanned", "_skip")
@@ -54,7 +51,7 @@ class FrameReader:
         self._dead = False
 
     def feed(self, data: bytes) -> None:
-        """Take bytes; they may end anywhere in a message."""
+        """Add bytes; they may end anywhere in a message."""
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
@@ -84,7 +81,6 @@ class FrameReader:
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes received of a message that is not complete."""
         return len(self._buffer)
 
     def _body(self, length: int) -> Frame:
@@ -135,7 +131,6 @@ class FrameReader:
 
 
 def frame(body: bytes) -> bytes:
-    """Return a body with its header."""
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 

@@ -25,29 +25,24 @@ class _Stage(Enum):
 
 
 class Lifecycle:
-    """The state of the connection."""
-
     def __init__(self) -> None:
         self._stage = _Stage.NEW
 
     @property
     def is_open(self) -> bool:
-        """Whether `initialize` was answered and `shutdown` has not come."""
         return self._stage is _Stage.OPEN
 
     def open(self) -> None:
-        """Accept requests: `initialize` was answered."""
         self._stage = _Stage.OPEN
 
     def shut_down(self) -> None:
-        """Accept nothing but `exit`."""
         self._stage = _Stage.SHUT
 
     def admit(self, method: str) -> None:
         """Check that a request may come now.
 
         Raises:
-            NotInitialized: something came before `initialize`.
+            NotInitialized: `initialize` has not come yet.
             InvalidRequest: a second `initialize`, or anything after `shutdown`.
         """
         if self._stage is _Stage.NEW and method != INITIALIZE:
@@ -58,19 +53,17 @@ class Lifecycle:
             raise InvalidRequest("the daemon was shut down; only exit may follow")
 
     def exit_code(self) -> int:
-        """Return the exit code for `exit`, as LSP defines it: 0 after `shutdown`, else 1."""
         return 0 if self._stage is _Stage.SHUT else 1
 
 
 def read_initialize(params: JsonObject) -> tuple[InitializeParams, ClientOptions]:
-    """Return LSP's params of `initialize` and byokd's options inside them.
-
-    A plain LSP client sends `initializationOptions` of any shape (Neovim an empty array). Only an
-    object under `byokd` inside an object is checked as our options.
+    """Read LSP's params of `initialize` and byokd's options inside them.
 
     Raises:
         InvalidParams: our options, or one of the LSP fields that we read, are malformed.
     """
+    # A plain LSP client sends options of any shape (Neovim an empty array): only an object under
+    # `byokd` inside an object is checked as ours.
     lsp_options = params.get("initializationOptions")
     byokd_options = lsp_options.get("byokd") if isinstance(lsp_options, dict) else None
     lsp_fields: JsonObject = {name: params.get(name) for name in ("processId", "clientInfo")}
@@ -82,7 +75,6 @@ def read_initialize(params: JsonObject) -> tuple[InitializeParams, ClientOptions
 
 
 def initialize_result(options: ServerOptions) -> Json:
-    """Return LSP's `InitializeResult` with our options inside."""
     byokd_options: Json = options.model_dump(mode="json", by_alias=True)
     return {
         "capabilities": {"experimental": {"byokd": byokd_options}},

@@ -1,9 +1,4 @@
-"""Logging to stderr without secrets: only byokd's own records are written.
-
-Other libraries are silenced: pygls logs params and bodies, httpx logs addresses, asyncio logs the
-text of unhandled exceptions. byokd's records have names, sizes, ids and types, never a value from
-outside; text that looks like a key is redacted all the same.
-"""
+"""Logging to stderr without secrets: only byokd's records, with names, sizes, ids and types."""
 
 from __future__ import annotations
 
@@ -28,10 +23,7 @@ _log = logging.getLogger("byokd.rpc.logs")
 
 
 class StderrHandler(logging.Handler):
-    """Writes a line to stderr, or drops it if stderr is full or closed.
-
-    A client that never reads stderr must not block the daemon.
-    """
+    """Writes a line to stderr, or drops it if stderr is full or closed."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record without its traceback, whose text may contain a value."""
@@ -39,7 +31,7 @@ class StderrHandler(logging.Handler):
             message = redact(record.getMessage())
             line = f"byokd {record.levelname.lower()} {record.name}: {message}"
             data = line.replace("\n", " ").encode("utf-8", "replace")[:_RECORD_MAX_BYTES]
-            if _writable(_STDERR):
+            if _writable(_STDERR):  # a client that never reads stderr must not block the daemon
                 os.write(_STDERR, data + b"\n")
         except (OSError, ValueError, TypeError):
             return
@@ -49,6 +41,7 @@ def set_up(level: str = "warning") -> None:
     """Write byokd's records to stderr and silence all others; safe to call again."""
     logging.raiseExceptions = False
     logging.lastResort = None
+    # pygls logs params and bodies, httpx addresses, asyncio the text of unhandled exceptions
     root = logging.getLogger()
     root.handlers[:] = [logging.NullHandler()]
     root.setLevel(logging.CRITICAL)
@@ -68,7 +61,6 @@ def log_start_failure(error: Exception) -> None:
 
 
 def loop_exception_handler(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Log an exception that no task handled, by type and place."""
     error = context.get("exception")
     _report("an error was not handled", error if isinstance(error, BaseException) else None)
 

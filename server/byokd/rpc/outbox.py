@@ -1,9 +1,8 @@
 """Orders everything that is written to stdout, and bounds what waits to be written.
 
-If no write is running, a message is written at once. Messages that come during a write are written
-together after it, with adjacent deltas of one block merged. Answers and notifications go before
-stream data, streams take turns, and the answer of a chat goes after its last event. Nothing is
-dropped: a producer waits in `events()` or `answer()` while too much is unwritten.
+Answers and notifications go before stream data, streams take turns, and the answer of a chat goes
+after its last event. Nothing is dropped: producers wait. Messages queued during a write are written
+together, with adjacent deltas of one block merged.
 """
 
 from __future__ import annotations
@@ -34,11 +33,6 @@ class Outbox:
         open_writer: returns the writer of stdout, given the listener for its outcomes.
         on_space: called when the outbox is no longer `full`.
         on_broken: called when the client closed its end.
-
-    Attributes:
-        held_bytes: bytes accepted and not yet written. Only messages passed to `send()` can raise
-            it above `OUTBOX_MAX_BYTES`; the server stops reading requests while `full`.
-        peak_bytes: the largest value of `held_bytes`.
     """
 
     def __init__(
@@ -57,13 +51,13 @@ class Outbox:
         self._chunk_bytes = 0  # size of that chunk; 0 if no write is running
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
-        self.held_bytes = 0
-        self.peak_bytes = 0
+        self.held_bytes = 0  # accepted and not written; only send() can exceed OUTBOX_MAX_BYTES
+        self.peak_bytes = 0  # the largest value of held_bytes
         self._writer = open_writer(self)
 
     @property
     def full(self) -> bool:
-        """Whether requests should wait; `on_space` is called when they may continue."""
+        """Whether reading requests must pause until `on_space` is called."""
         return self.held_bytes >= OUTBOX_MAX_BYTES and not self._closed
 
     def send(self, body: bytes) -> None:
@@ -72,11 +66,7 @@ class Outbox:
             self._enqueue(frame(body))
 
     def open(self, stream_id: str) -> None:
-        """Begin a stream at event 0.
-
-        Raises:
-            Conflict: a stream with this id is not finished.
-        """
+        """Begin a stream at event 0. Raises `Conflict` if a stream with this id is not finished."""
         if stream_id in self._streams:
             raise Conflict("this streamId is in use; choose another")
         self._streams[stream_id] = _Stream(stream_id)
@@ -114,7 +104,6 @@ class Outbox:
             self._enqueue(framed)
 
     async def flush(self) -> None:
-        """Wait until everything is written or the outbox is closed."""
         while self.held_bytes and not self._closed:
             await self._wait_for_write()
 
@@ -123,7 +112,7 @@ class Outbox:
         self.peak_bytes = max(self.peak_bytes, self.held_bytes)
 
     def close(self) -> None:
-        """Stop writing, drop what is unwritten, and end all waits."""
+        """Drop what is unwritten and end all waits."""
         if not self._closed:
             self._closed = True
             self._writer.close()
@@ -135,13 +124,11 @@ class Outbox:
     # --- called by the writer ---
 
     def written(self) -> None:
-        """Write the next chunk: the current one is complete."""
         self._settle()
         self._pump()
         self._wake()
 
     def broken(self) -> None:
-        """Close: the client closed its end."""
         self.close()
         self._on_broken()
 
@@ -153,7 +140,7 @@ class Outbox:
         self._pump()
 
     def _pump(self) -> None:
-        """Write chunks until a write does not complete at once or nothing is left."""
+        """Write chunks until a write is pending or nothing is left."""
         while (self._control or self._ready) and not self._chunk_bytes:
             chunk = self._next_chunk()
             self._chunk_bytes = len(chunk)
@@ -200,7 +187,6 @@ class Outbox:
             await self._wait_for_write()
 
     async def _wait_for_write(self) -> None:
-        """Wait until a write completes or the outbox is closed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(done)
         try:
@@ -215,8 +201,6 @@ class Outbox:
 
 
 class _Batch:
-    """Events that are written in one frame."""
-
     __slots__ = ("count", "open_key", "parts", "size")
 
     def __init__(self) -> None:
@@ -243,7 +227,6 @@ class _Stream:
         self.held_bytes = 0
 
     def add(self, event: Written) -> None:
-        """Add an event; a delta is merged into the last one if both belong to one block."""
         batch = self.batches[-1] if self.batches else None
         if not isinstance(batch, _Batch) or batch.size >= OUTBOX_WRITE_BYTES:
             batch = _Batch()
@@ -264,20 +247,17 @@ class _Stream:
         self.held_bytes += batch.size - size
 
     def end(self, framed: bytes) -> None:
-        """Add the answer after the last event."""
         self.ended = True
         self.batches.append(framed)
         self.held_bytes += len(framed)
 
     def take(self) -> tuple[bytes, int]:
-        """Return the next frame, and the number of held bytes that it accounts for.
-
-        Events are numbered here, so that merging makes no gap.
-        """
+        """Return the next frame, and how many of the held bytes it accounts for."""
         batch = self.batches.popleft()
         if isinstance(batch, bytes):
             return batch, len(batch)
         accounted = batch.size
+        # numbered here, not in add(), so that merged deltas leave no gap in `seq`
         _close(batch)
         body = b'%b%d,"events":[%b%b' % (
             self._prefix,

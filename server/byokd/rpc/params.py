@@ -21,15 +21,14 @@ _NO_VALUES: Final = {  # instead of pydantic's texts that contain the input
 T = TypeVar("T", bound=Value)
 
 
-def named(params: Json) -> JsonObject:
+def params_object(params: Json) -> JsonObject:
     """Return params as an object; `null` and absent params are an empty object.
-
-    vscode-jsonrpc 10 sends `[params, null]` for an undefined optional argument (measured), and
-    Neovim writes an empty table as `[]`; both are accepted.
 
     Raises:
         InvalidParams: the params are positional.
     """
+    # vscode-jsonrpc 10 sends `[params, null]` for an undefined optional argument (measured);
+    # Neovim writes an empty table as `[]`
     if isinstance(params, list) and all(item is None for item in params[1:]):
         params = params[0] if params else None
     if params is None:
@@ -40,10 +39,10 @@ def named(params: Json) -> JsonObject:
 
 
 def check(params: JsonObject, wanted: type[T]) -> T:
-    """Return the params as a value of type `wanted`.
+    """Validate params as a value of type `wanted`.
 
     Raises:
-        InvalidParams: `details` lists a JSON pointer and a reason for each fault, never a value.
+        InvalidParams: `details` lists a JSON pointer and a reason for each fault.
     """
     try:
         return wanted.model_validate(params, by_alias=True, by_name=False)
@@ -57,7 +56,7 @@ def check(params: JsonObject, wanted: type[T]) -> T:
 
 
 def _pointer(loc: Iterable[int | str], params: Json, *, missing: bool) -> str:
-    """Return pydantic's location as a JSON pointer.
+    """Convert pydantic's location to a JSON pointer.
 
     A location also names branches of unions, which are not in the params. So a name that the params
     do not have is left out, unless it is the missing field.

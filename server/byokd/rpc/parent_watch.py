@@ -1,11 +1,10 @@
-"""Detects the end of the process that started the daemon and of the one named by `initialize`.
+"""Detects that the daemon's parent, or the process named by `initialize`, has ended."""
 
-The end of stdin shows it too, but not if a sibling inherited the other end of the pipe, or if a
-wrapper between client and daemon was killed. Linux's parent-death signal is not usable: it is sent
-when the *thread* that started the daemon ends, and Python's executors, Node's workers and the JVM
-start processes on such threads. A process descriptor (pidfd) reports the process itself, at once,
-also before it is reaped, and its number cannot be reused meanwhile.
-"""
+# The end of stdin is not enough: a sibling may have inherited the other end of the pipe, or a
+# wrapper between client and daemon was killed. Linux's parent-death signal is not usable: it is
+# sent when the *thread* that started the daemon ends, and Python's executors, Node's workers and
+# the JVM start processes on such threads. A process descriptor (pidfd) reports the end at once,
+# before the process is reaped, and its number cannot be reused meanwhile.
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ class ParentWatcher:
         self._closed = False
 
     def follow_parent(self) -> None:
-        """Follow the process that started the daemon, if it is in the same PID namespace."""
+        """Follow the parent process, if it is in the same PID namespace."""
         pid = os.getppid()
         if pid > 0:
             self.follow(pid)
@@ -53,7 +52,6 @@ class ParentWatcher:
         self._loop.add_reader(descriptor, self._on_exit)
 
     def close(self) -> None:
-        """Stop following all processes."""
         self._closed = True
         for descriptor in self._descriptors:
             self._loop.remove_reader(descriptor)
@@ -73,7 +71,6 @@ class ParentWatcher:
 
 
 def _alive_check(pid: int) -> Callable[[], bool]:
-    """Return a function that returns whether the process is running."""
     if sys.platform == "win32":
         return _windows_alive_check(pid)
     if pid == os.getppid():  # its id cannot be reused before the daemon gets another parent
@@ -93,12 +90,10 @@ def is_alive(pid: int) -> bool:
 
 
 def _windows_alive_check(pid: int) -> Callable[[], bool]:  # pragma: no cover - Windows only
-    """Return a check that holds a handle, so that the process id cannot be reused.
-
-    `os.kill(pid, 0)` would end the process on Windows.
-    """
+    """Return a check that holds a handle, so that the process id cannot be reused."""
     import ctypes
 
+    # `os.kill(pid, 0)` would end the process on Windows
     synchronize, still_running = 0x0010_0000, 0x102
     kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - not in the type stubs of other platforms
     kernel.OpenProcess.restype = ctypes.c_void_p  # a handle is wider than an int

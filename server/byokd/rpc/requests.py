@@ -1,4 +1,4 @@
-"""The table of running requests: ids, tasks and cancelling. No methods and no JSON."""
+"""The table of running requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class InFlight:
         self._on_cancel: Callable[[], None] | None = None
 
     def begin(self) -> None:
-        """Take the running task as the one to cancel.
+        """Register the current task as the one that `cancel()` ends.
 
         Raises:
             Cancelled: the client cancelled before the task ran.
@@ -56,15 +56,13 @@ class InFlight:
             callback()
 
     def use_stream(self, stream_id: str) -> None:
-        """Note the stream that this request sends on."""
         self.stream_id = stream_id
 
     def start_answering(self) -> None:
-        """Note that the answer is ready: from now on a cancel has no effect."""
+        """Ignore cancels from now on."""
         self._answering = True
 
     def cancel(self) -> None:
-        """End the request early; a second call and a late one have no effect."""
         if self._answering or self.cancelled:
             return
         self.cancelled = True
@@ -76,8 +74,6 @@ class InFlight:
 
 
 class Requests:
-    """The running requests and streams."""
-
     def __init__(self) -> None:
         self._by_id: dict[Id, InFlight] = {}
         self._streams: set[str] = set()
@@ -86,7 +82,7 @@ class Requests:
         """Add a request.
 
         Raises:
-            InvalidRequest: its id belongs to a request that is not answered yet.
+            InvalidRequest: a running request has this id.
             Overloaded: too many requests are running.
         """
         if id_ in self._by_id:
@@ -97,7 +93,6 @@ class Requests:
         return entry
 
     def remove(self, entry: InFlight) -> None:
-        """Remove a request whose answer was accepted for writing."""
         del self._by_id[entry.id]
         if entry.stream_id is not None:
             self._streams.discard(entry.stream_id)
@@ -117,11 +112,9 @@ class Requests:
         entry.use_stream(stream_id)
 
     def find(self, id_: object) -> InFlight | None:
-        """Return the request with this id, or None."""
         if isinstance(id_, bool) or not isinstance(id_, int | str):
             return None  # `True` equals 1
         return self._by_id.get(id_)
 
     def all(self) -> Collection[InFlight]:
-        """Return the running requests."""
         return tuple(self._by_id.values())

@@ -1,7 +1,7 @@
 """The route table: for each method of the contract, the service function that answers it.
 
-A row is checked by mypy: the function must take the params type and return the result type that
-`protocol/methods.py` names. Types and services are imported when a method is first used.
+mypy checks that each function has the types that `protocol/methods.py` names. Types and services
+are imported when a method is first used.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ R = TypeVar("R", bound=Value)
 class ServiceRoute(Generic[P, R]):
     """A method that one function of a service answers.
 
-    Attributes:
-        method: the row of the contract.
-        find: returns the function; it is called after the services are built.
-        keeps_result: whether a cancelled request still ends in a result.
+    `keeps_result` says whether a cancelled request still ends in a result.
     """
 
     method: Method[P, R]
@@ -39,41 +36,35 @@ class ServiceRoute(Generic[P, R]):
     keeps_result: ClassVar = False
 
     async def answer(self, call: Call, params: P) -> R:
-        """Return the result. Raises what the service function raises."""
         return await self.find(await call.services())(call.session, params)
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyRoute(Generic[P, R]):
-    """A method that is answered without the services: at once, from package data."""
+    """A method that is answered from package data, without the services."""
 
     method: Method[P, R]
     find: Callable[[App], Callable[[Session, P], R]]
     keeps_result: ClassVar = False
 
     async def answer(self, call: Call, params: P) -> R:
-        """Return the result."""
         return self.find(call.app)(call.session, params)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRoute:
-    """`chat/send`: events while they come, then the result.
-
-    Cancelling ends the iteration early and still gives a result. The next batch of events is asked
-    for when the outbox has room, so a slow client slows its provider down.
-    """
+    """`chat/send`: sends the events, then returns the result, also when it is cancelled."""
 
     method: Method[SendParams, SendResult]
     keeps_result: ClassVar = True
 
     async def answer(self, call: Call, params: SendParams) -> SendResult:
-        """Send the events and return the result."""
         call.open_stream(params.stream_id)
         answer = (await call.services()).chat.answer(call.session, params)
         call.on_cancel(answer.cancel)
         batches = aiter(answer)
         try:
+            # the next batch waits for room in the outbox: a slow client slows its provider down
             async for events in batches:
                 if params.stream and call.wants_events:
                     await call.send(params.stream_id, events)

@@ -30,8 +30,8 @@ _GENTLE: Final = 0.3
 _HARD: Final = 0.1
 
 
-def take_stdout() -> int:
-    """Return a copy of fd 1 to write the protocol to, and point fd 1 at stderr.
+def redirect_stdout() -> int:
+    """Return a copy of fd 1 for the protocol, and redirect fd 1 to stderr.
 
     So a stray `print`, here or in a C library, cannot break a frame.
     """
@@ -62,8 +62,6 @@ async def serve(app: App, stdin_fd: int, stdout_fd: int) -> int:
 
 
 class Connection:
-    """The connection of this process."""
-
     def __init__(self, app: App, stdin_fd: int, stdout_fd: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._app = app
@@ -82,7 +80,6 @@ class Connection:
         self._stdin = open_stdin(stdin_fd, self._received)
 
     async def run(self) -> int:
-        """Serve until the end, close everything within the time limit, return the exit code."""
         self._parent_watcher.follow_parent()
         code = await self._ended
         self._stdin.close()
@@ -102,7 +99,7 @@ class Connection:
         return code
 
     def end(self, code: int) -> None:
-        """Stop serving with this exit code; a later call has no effect."""
+        """Stop serving; only the first exit code counts."""
         if not self._ended.done():
             self._ended.set_result(code)
 

@@ -1,10 +1,4 @@
-"""The server: takes messages, finds their routes and writes their answers.
-
-It uses pygls's server and feature registry, and nothing of pygls that touches bytes. pygls 2.1.1
-turns params into mangled tuples, drops malformed requests without an answer, logs params and
-bodies, sends tracebacks and writes on the loop. So its codec, framing, writer and error reporting
-are never reached: every message comes in through `receive()` and leaves through the outbox.
-"""
+"""Receives messages, runs their routes and writes exactly one answer per request."""
 
 from __future__ import annotations
 
@@ -20,15 +14,18 @@ from byokd.rpc import codec, lifecycle
 from byokd.rpc.call import Call
 from byokd.rpc.client import ConnectedClient
 from byokd.rpc.codec import Notification, Reply, Request
-from byokd.rpc.errors import CODES, as_ours, describe
+from byokd.rpc.errors import CODES, as_byokd_error, describe
 from byokd.rpc.lifecycle import Lifecycle
 from byokd.rpc.lsp_types import standing_in
 from byokd.rpc.outbox import Outbox
-from byokd.rpc.params import check, named
+from byokd.rpc.params import check, params_object
 from byokd.rpc.requests import InFlight, Requests
 from byokd.rpc.routes import ROUTES, Route
 from byokd.services.runtime.session import Session
 
+# pygls 2.1.1 turns params into mangled tuples, drops malformed requests without an answer, logs
+# params and bodies, sends tracebacks and writes on the loop. So only its server class and feature
+# registry are used: messages come in through `receive()` and leave through the outbox.
 with standing_in():
     from pygls.protocol import JsonRPCProtocol
     from pygls.server import JsonRPCServer
@@ -48,7 +45,7 @@ class Server(JsonRPCServer):
 
     Args:
         app: the application to serve.
-        outbox: takes what is to be written.
+        outbox: gets every message to the client.
         on_process_id: called with the client's process id, if `initialize` names one.
         on_exit: called with the exit code when the client sends `exit`.
     """
@@ -72,13 +69,11 @@ class Server(JsonRPCServer):
             self.feature(route.method.name)(_handler(route))
 
     def report_server_error(self, error: Exception, source: object) -> None:
-        """Log the type of an error that pygls reports; pygls would show it in the editor."""
+        # pygls would show the error in the editor
         _log.error("pygls reported %s: %s", getattr(source, "__name__", "?"), describe(error))
 
 
 class Dispatcher(JsonRPCProtocol):
-    """Passes each message to its route; each request gets exactly one answer."""
-
     _server: Server
 
     def __init__(self, server: Server, converter: Any) -> None:
@@ -107,17 +102,16 @@ class Dispatcher(JsonRPCProtocol):
         self._server.outbox.send(codec.error_response(id_, CODES[error.kind], error))
 
     def handle_message(self, message: codec.Message) -> None:  # type: ignore[override]
-        """Handle a decoded message; its type is ours, not pygls's."""
         match message:
             case Request():
-                self._take_request(message)
+                self._on_request(message)
             case Notification():
-                self._take_notification(message)
+                self._on_notification(message)
             case Reply():
                 if self.client is not None:
                     self.client.answered(message)
 
-    def _take_request(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         try:
             self.lifecycle.admit(request.method)
             entry = self.requests.add(request.id, keeps_result=request.method in _KEEP_RESULT)
@@ -133,8 +127,7 @@ class Dispatcher(JsonRPCProtocol):
         else:
             self._spawn(self._serve(entry, request))
 
-    def _take_notification(self, notification: Notification) -> None:
-        """Act on a notification; an unknown one is ignored."""
+    def _on_notification(self, notification: Notification) -> None:
         if notification.method == lifecycle.EXIT:
             self._server.on_exit(self.lifecycle.exit_code())
         elif notification.method == lifecycle.CANCEL:
@@ -155,11 +148,8 @@ class Dispatcher(JsonRPCProtocol):
         self.requests.remove(entry)
 
     async def _outcome(self, entry: InFlight, request: Request) -> bytes:
-        """Run the handler and return its answer as bytes; every failure becomes an error answer.
-
-        No local may hold the exception: its traceback refers to this frame, and that cycle would
-        keep all data of the call alive until the next garbage collection.
-        """
+        # No local may hold the exception: its traceback refers to this frame, and that cycle would
+        # keep all data of the call alive until the next garbage collection.
         try:
             entry.begin()
             result = await self._run(entry, request)
@@ -169,9 +159,9 @@ class Dispatcher(JsonRPCProtocol):
                 raise
             if entry.cancelled:
                 return self._error(request.id, Cancelled("the request was cancelled"))
-            return self._error(request.id, as_ours(exc))
+            return self._error(request.id, as_byokd_error(exc))
         except Exception as exc:  # noqa: BLE001 - the client gets an answer in any case
-            return self._error(request.id, as_ours(exc))
+            return self._error(request.id, as_byokd_error(exc))
 
     async def _run(self, entry: InFlight, request: Request) -> Value:
         handler: Handler | None = self.fm.features.get(request.method)
@@ -193,14 +183,14 @@ class Dispatcher(JsonRPCProtocol):
         try:
             return codec.error_response(id_, CODES[error.kind], error)
         except Exception as exc:  # noqa: BLE001 - an error that cannot be written gets an answer
-            ours = as_ours(exc)
-            return codec.error_response(id_, CODES[ours.kind], ours)
+            internal = as_byokd_error(exc)
+            return codec.error_response(id_, CODES[internal.kind], internal)
 
     # --- lifecycle ---
 
     def _outcome_of_initialize(self, request: Request) -> bytes:
         try:
-            lsp, options = lifecycle.read_initialize(named(request.params))
+            lsp, options = lifecycle.read_initialize(params_object(request.params))
             server_options = self._server.app.server_options(options)
             result = lifecycle.initialize_result(server_options)
             client = ConnectedClient(self._server.outbox, options)
@@ -213,7 +203,7 @@ class Dispatcher(JsonRPCProtocol):
             self._server.app.attach(session)
             body = codec.response(request.id, result)
         except Exception as exc:  # noqa: BLE001 - as for every request
-            return self._error(request.id, as_ours(exc))
+            return self._error(request.id, as_byokd_error(exc))
         self.client, self.session = client, session
         self.lifecycle.open()
         if lsp.process_id is not None:
@@ -225,7 +215,7 @@ class Dispatcher(JsonRPCProtocol):
         self._server.outbox.send(body)
 
     def _start_warm_up(self) -> None:
-        """Build the services before the first request needs them."""
+        # builds the services before the first request needs them
         if self._warm_up is None and self.lifecycle.is_open:
             self._warm_up = self._spawn(self._warm())
 
@@ -257,7 +247,7 @@ class Dispatcher(JsonRPCProtocol):
     # --- pygls's reader and writer, which must never run ---
 
     def structure_message(self, data: object) -> NoReturn:  # noqa: ARG002 - pygls's signature
-        """Raise: pygls would look for messages inside params."""
+        # pygls would look for messages inside params
         raise RuntimeError("messages come in through receive()")
 
     def _send_data(self, data: object) -> NoReturn:  # noqa: ARG002 - pygls's signature
@@ -265,15 +255,14 @@ class Dispatcher(JsonRPCProtocol):
 
 
 def _handler(route: Route) -> Handler:
-    """Return the function that checks the params of a route and runs it."""
-
     async def handle(call: Call, params: Json) -> Value:
-        result: Value = await route.answer(call, check(named(params), route.method.params_type()))
+        result: Value = await route.answer(
+            call, check(params_object(params), route.method.params_type())
+        )
         return result
 
     return handle
 
 
 def _no_converter() -> Any:
-    """Return None: pygls wants a cattrs converter for its codec, which is never reached."""
-    return None
+    return None  # in place of a cattrs converter for pygls's codec, which is never reached

@@ -16,26 +16,19 @@ class StdinReader(Protocol):
     """Reads bytes and passes them to a callback; `b""` is the end of input."""
 
     def pause(self) -> None:
-        """Stop reading until `resume()`. Bytes that were read may still be passed on."""
+        """Stop reading until `resume()`; bytes already read may still be passed on."""
         ...
 
-    def resume(self) -> None:
-        """Continue reading."""
-        ...
+    def resume(self) -> None: ...
 
-    def close(self) -> None:
-        """Stop reading for good."""
-        ...
+    def close(self) -> None: ...
 
 
 def open_stdin(fd: int, on_data: Callable[[bytes], None]) -> StdinReader:
-    """Begin to read `fd`; `on_data` is called on the loop."""
     return PolledStdin(fd, on_data) if is_pollable(fd) else ThreadedStdin(fd, on_data)
 
 
 class PolledStdin:
-    """Reads on the event loop."""
-
     def __init__(self, fd: int, on_data: Callable[[bytes], None]) -> None:
         self._fd = fd
         self._on_data = on_data
@@ -44,15 +37,12 @@ class PolledStdin:
         self.resume()
 
     def pause(self) -> None:
-        """Leave the bytes in the pipe."""
         self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
-        """Continue reading."""
         self._loop.add_reader(self._fd, self._read)
 
     def close(self) -> None:
-        """Stop reading, and make the descriptor blocking again."""
         self.pause()
         os.set_blocking(self._fd, True)
 
@@ -83,16 +73,13 @@ class ThreadedStdin:
         Thread(target=self._run, name="byokd-stdin", daemon=True).start()
 
     def pause(self) -> None:
-        """Stop the thread after the chunk that it is reading."""
         self._paused = True
 
     def resume(self) -> None:
-        """Let the thread continue."""
         self._paused = False
         self._wanted.set()
 
     def close(self) -> None:
-        """End the thread after the chunk that it is reading."""
         self._open = False
         self._wanted.set()
 

@@ -13,8 +13,6 @@ from typing import Protocol
 
 
 class StdoutWriter(Protocol):
-    """Writes to a file descriptor."""
-
     def write(self, data: bytes) -> bool:
         """Begin to write; return True if everything was written, else `written()` follows.
 
@@ -31,9 +29,7 @@ class StdoutWriter(Protocol):
 class WriteListener(Protocol):
     """Gets the outcome of each write that did not complete at once."""
 
-    def written(self) -> None:
-        """The current write is complete."""
-        ...
+    def written(self) -> None: ...
 
     def broken(self) -> None:
         """The other end is closed."""
@@ -41,24 +37,19 @@ class WriteListener(Protocol):
 
 
 def is_pollable(fd: int) -> bool:
-    """Return whether the loop can wait for this descriptor: pipes and sockets, not on Windows.
-
-    A terminal is pollable too, but making it non-blocking would affect the shell that owns it.
-    """
+    """Return whether the event loop can wait for this descriptor."""
     if sys.platform == "win32":
         return False
+    # not a terminal: making it non-blocking would affect the shell that owns it
     mode = os.fstat(fd).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def open_stdout(fd: int, listener: WriteListener) -> StdoutWriter:
-    """Return a writer for `fd`."""
     return PolledStdout(fd, listener) if is_pollable(fd) else ThreadedStdout(fd, listener)
 
 
 class PolledStdout:
-    """Writes on the event loop, and waits until the descriptor is ready for more."""
-
     def __init__(self, fd: int, listener: WriteListener) -> None:
         self._fd = fd
         self._listener = listener
@@ -68,7 +59,6 @@ class PolledStdout:
         os.set_blocking(fd, False)
 
     def write(self, data: bytes) -> bool:
-        """Write as much as possible now, and the rest when the descriptor is ready."""
         written = self._write_some(data)
         if written == len(data):
             return True
@@ -79,7 +69,6 @@ class PolledStdout:
         return False
 
     def close(self) -> None:
-        """Stop, and make the descriptor blocking again: other processes may share it."""
         self._unwatch()
         os.set_blocking(self._fd, True)
 
@@ -119,12 +108,10 @@ class ThreadedStdout:
         Thread(target=self._run, name="byokd-stdout", daemon=True).start()
 
     def write(self, data: bytes) -> bool:
-        """Pass the bytes to the thread."""
         self._jobs.put(data)
         return False
 
     def close(self) -> None:
-        """End the thread."""
         self._jobs.put(None)
 
     def _run(self) -> None:
