@@ -1,18 +1,5 @@
 """The vault: a person's API keys, encrypted in one SQLite file.
 
-    vault         Vault: status, initialize, unlock, lock, transaction, read, aclose
-    states        the states of a vault and the table of transitions
-    status        the present state, its reason, and what clients see of it
-    rekey         add or remove a slot, renew the root key or the data keys
-    keys          functions on a transaction: put, rotate, open_key, get, list_keys, delete, …
-    accounts      list_accounts, erase
-    transfer      pack and unpack a key entry for another machine
-    rows          KeyRow and OpenedKey; writes, checks and reads rows of `key_entry`
-    slots         obtains the key of a slot from a key source, a passphrase or a recovery code
-    pending_keys  names of keys that are being created, so that a crash leaves none behind
-    backups       takes, lists, removes and restores backups; needs no key
-    key_wrapping  slots, the root key and the data keys of accounts
-
 A service changes a key and records the change in one transaction:
 
     def work(tx: VaultTx) -> KeyRow:

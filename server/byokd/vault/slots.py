@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -178,3 +178,31 @@ def open_slot(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
         if slot.kind == RECOVERY:
             raise source_error("wrongRecoveryCode") from None
         raise
+
+
+async def open_first_slot(
+    slot_keys: SlotKeys,
+    stored: StoredSlots,
+    secrets: SlotSecrets,
+    *,
+    interactive: bool,
+    on_failure: Callable[[Slot, VaultError], None],
+) -> RootKeys:
+    """Return the root keys from the first slot that opens.
+
+    Raises:
+        InvalidParams: the vault has no slot for these secrets.
+        VaultError: why none opened; `passphraseNeeded` is preferred over other reasons.
+    """
+    errors: list[VaultError] = []
+    for slot in filter(secrets.accepts, stored.active):
+        try:
+            kek = await slot_keys.read(stored.store_id, slot, secrets, interactive=interactive)
+            return open_slot(stored, slot, kek)
+        except VaultError as error:
+            on_failure(slot, error)
+            errors.append(error)
+    if not errors and secrets != SlotSecrets():
+        raise InvalidParams("the vault has no slot of that kind; see vault/status")
+    passphrase_needed = (error for error in errors if reason_of(error) == "passphraseNeeded")
+    raise next(passphrase_needed, None) or next(iter(errors), source_error("noBackend"))

@@ -11,13 +11,12 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
-from byokd.keysource.source import Item, KeySource, reason_of, source_error
+from byokd.keysource.source import Item, KeySource
 from byokd.protocol.errors import (
     ByokdError,
-    InvalidParams,
     Unsupported,
     VaultCorrupt,
     VaultError,
@@ -38,24 +37,13 @@ from byokd.vault.key_wrapping import (
     vault_exists,
 )
 from byokd.vault.pending_keys import clean_up_pending, record_pending, remove_pending
-from byokd.vault.slots import RECOVERY, SlotKeys, SlotSecrets, open_slot
+from byokd.vault.slots import RECOVERY, SlotKeys, SlotSecrets, open_first_slot
 from byokd.vault.states import VaultEvent, VaultState
 from byokd.vault.status import VaultStatus, copy_of, no_vault
+from byokd.vault.store_check import StoreCheck
 
 T = TypeVar("T")
 _NO_SECRETS: Final = SlotSecrets()
-
-
-class StoreCheck(Protocol):
-    """Decides whether a store that a slot has just opened may be used."""
-
-    async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
-        """Fetch what `check` needs, outside of a transaction; may ask the OS keyring."""
-        ...
-
-    def check(self, tx: VaultTx) -> None:
-        """Raise a `VaultError` to refuse the store."""
-        ...
 
 
 class Vault:
@@ -69,9 +57,6 @@ class Vault:
         clock: wall-clock milliseconds.
         store_check: asked before an opened store is used; None admits every store.
         max_pages: bounds the store's size in pages of 4 KiB; a full disk for tests.
-
-    Attributes:
-        not_open_error: returns a new error that says why the vault is not open.
     """
 
     def __init__(
@@ -94,12 +79,15 @@ class Vault:
         self._database: Database | None = None
         self._keys: RootKeys | None = None
         self._status = VaultStatus()
-        self.not_open_error = self._status.not_open_error
         self._attempts = 0
         self._opening = asyncio.Lock()
         self._data_version: int | None = None
         self._refused: FileIdentity | None = None
         self._admitted: FileIdentity | None = None
+
+    def not_open_error(self) -> ByokdError:
+        """Return a new error that says why the vault is not open."""
+        return self._status.not_open_error()
 
     def status(self) -> VaultInfo:
         """Return the status in memory; `checking` until the first `unlock`."""
@@ -305,7 +293,13 @@ class Vault:
                 return no_vault()
             self._attempts += 1
             keys = self._refused_keys if secrets == _NO_SECRETS else None
-            keys = keys or await self._open_slots(stored, secrets, interactive=interactive)
+            keys = keys or await open_first_slot(
+                self.slot_keys,
+                stored,
+                secrets,
+                interactive=interactive,
+                on_failure=self._status.note_slot_failure,
+            )
             self._refused_keys = keys
             await self._run_store_check(keys, admit)
         except StoreChanged:  # these keys are of another store
@@ -351,30 +345,6 @@ class Vault:
         self._status.remember_slots(stored)
         return stored
 
-    async def _open_slots(
-        self, stored: StoredSlots, secrets: SlotSecrets, *, interactive: bool
-    ) -> RootKeys:
-        """Return the root keys from the first slot that opens.
-
-        Raises:
-            InvalidParams: the vault has no slot for these secrets.
-            VaultError: why none opened; `passphraseNeeded` is preferred over other reasons.
-        """
-        errors: list[VaultError] = []
-        for slot in filter(secrets.accepts, stored.active):
-            try:
-                kek = await self.slot_keys.read(
-                    stored.store_id, slot, secrets, interactive=interactive
-                )
-                return open_slot(stored, slot, kek)
-            except VaultError as error:
-                self._status.note_slot_failure(slot, error)
-                errors.append(error)
-        if not errors and secrets != _NO_SECRETS:
-            raise InvalidParams("the vault has no slot of that kind; see vault/status")
-        passphrase_needed = (error for error in errors if reason_of(error) == "passphraseNeeded")
-        raise next(passphrase_needed, None) or next(iter(errors), source_error("noBackend"))
-
     async def _refuse_existing(self) -> None:
         if await self._read_slots():
             raise vault_exists()
@@ -390,8 +360,7 @@ class Vault:
     ) -> None:
         """Store new slot keys at their sources, then write the store that they open."""
         item = Item(os.urandom(ID_BYTES), os.urandom(ID_BYTES))
-        durable = database.durable
-        with record_pending(self.places, item, protection) if durable else contextlib.nullcontext():
+        with record_pending(self.places if database.durable else None, item, protection):
             new_keys = [await self.slot_keys.make(item, protection, new, interactive=interactive)]
         if new.recovery_code is not None:
             recovery = Item(item.store_id, os.urandom(ID_BYTES))
