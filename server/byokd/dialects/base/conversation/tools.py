@@ -56,6 +56,8 @@ def tool_schemas(conversation: Conversation, quirks: Quirks, warnings: Warnings)
 def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
     schema: JsonObject = {"type": "object", **tool.input_schema}
     refused = [name for name in schema if name in quirks.tool_schema_drops]
+    if not refused and next(iter(tool.input_schema), None) == "type":
+        return tool  # as `schema` is, in the same order
     told: JsonObject = {name: schema[name] for name in refused if name not in _ANNOTATIONS}
     sent = {name: value for name, value in schema.items() if name not in refused}
     description = tool.description

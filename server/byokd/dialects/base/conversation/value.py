@@ -30,33 +30,32 @@ class Conversation:
         """Return the conversation with other messages."""
         return replace(self, messages=messages)
 
-    def with_parts(self, change: Callable[[Part], Part | None]) -> Conversation:
-        """Return the conversation with each part changed; None removes a part.
+    def with_parts(self, change: Callable[[Part], Part]) -> Conversation:
+        """Return the conversation with each part changed, those in results of tools, too.
 
-        Parts inside a tool's result are changed, too. A message that loses all parts is removed.
+        A message that is a plain string stays as it is.
         """
-        changed = (_with_parts(message, change) for message in self.messages)
-        return self.with_messages(tuple(message for message in changed if message is not None))
+        messages = tuple(_with_parts(message, change) for message in self.messages)
+        return self.with_messages(messages)
 
 
-def _with_parts(message: Message, change: Callable[[Part], Part | None]) -> Message | None:
-    before = message.parts()
+def _with_parts(message: Message, change: Callable[[Part], Part]) -> Message:
+    before = message.content
+    if isinstance(before, str):
+        return message
     after = _changed(before, change)
-    if before and not after:
-        return None
-    same = len(before) == len(after) and all(a is b for a, b in zip(before, after, strict=True))
-    return message if same else message.model_copy(update={"content": after})
+    return message if after is before else message.model_copy(update={"content": after})
 
 
-def _changed(parts: tuple[Part, ...], change: Callable[[Part], Part | None]) -> tuple[Part, ...]:
-    changed: list[Part] = []
-    for part in parts:
-        inner = part
-        if isinstance(part, ToolResultPart) and not isinstance(part.content, str):
-            content = _changed(part.content, change)
-            if content != part.content:
-                inner = part.model_copy(update={"content": content})
-        after = change(inner)
-        if after is not None:
-            changed.append(after)
-    return tuple(changed)
+def _changed(parts: tuple[Part, ...], change: Callable[[Part], Part]) -> tuple[Part, ...]:
+    """Return the changed parts, the same tuple where none has changed."""
+    changed = tuple(change(_with_content(part, change)) for part in parts)
+    same = all(before is after for before, after in zip(parts, changed, strict=True))
+    return parts if same else changed
+
+
+def _with_content(part: Part, change: Callable[[Part], Part]) -> Part:
+    if not isinstance(part, ToolResultPart) or isinstance(part.content, str):
+        return part
+    content = _changed(part.content, change)
+    return part if content is part.content else part.model_copy(update={"content": content})
