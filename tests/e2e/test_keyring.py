@@ -243,28 +243,30 @@ async def test_no_vault_is_made_under_a_keyring_that_loses_items(
     assert not (tmp_path / "vault" / "data" / "vault.db").exists()
 
 
-async def _silent(bus: Bus, made: Path, folder: Path, *arguments: str) -> float:
-    """Return the seconds until the state under a silent keyring, which never answers.
+async def _answers_while_silent(
+    bus: Bus, made: Path, folder: Path, timeout_s: float, *arguments: str
+) -> None:
+    """Check that requests are answered while one waits for a keyring that never answers.
 
-    Other requests are answered before that: a blocked loop would answer one at most.
+    A blocked loop would answer one at most. A request is refused at once, without a wait, while an
+    earlier call of the keyring still hangs; then the next one is tried.
     """
-    async with running_copy(bus, made, folder, *arguments) as (daemon, opening, items):
+    async with running_copy(bus, made, folder, *arguments) as (daemon, _, items):
         with having(bus, "silent", items):
             await daemon.initialize()
-            await status(daemon, opening)  # builds the services
-            pings = Pings(daemon)
-            began = time.monotonic()
-            state = await status(daemon, pings)
-            took_s = time.monotonic() - began
-    assert state == ("unavailable", "timeout")
-    assert len(pings.took_ms) >= 5
-    return took_s
+            took_s, answered = 0.0, 0
+            while took_s < timeout_s:
+                pings = Pings(daemon)
+                began = time.monotonic()
+                assert await status(daemon, pings) == ("unavailable", "timeout")
+                took_s, answered = time.monotonic() - began, len(pings.took_ms)
+    assert answered >= 5
 
 
 async def test_daemon_answers_while_a_keyring_is_silent(
     session: Bus, made: Path, tmp_path: Path
 ) -> None:
-    assert await _silent(session, made, tmp_path, "--keyring-timeout-ms=2000") >= 2
+    await _answers_while_silent(session, made, tmp_path, 2.0, "--keyring-timeout-ms=2000")
 
 
 async def test_daemon_ends_before_a_silent_keyring_times_out(
@@ -312,7 +314,7 @@ def _children(pid: int) -> list[int]:
 async def test_silent_keyring_with_the_production_timeout(
     session: Bus, made: Path, tmp_path: Path
 ) -> None:
-    assert await _silent(session, made, tmp_path) >= KEYRING_TIMEOUT_MS / 1000
+    await _answers_while_silent(session, made, tmp_path, KEYRING_TIMEOUT_MS / 1000)
 
 
 @pytest.mark.long
