@@ -1,7 +1,6 @@
 """`account/…`: the namespaces of keys.
 
-An account keeps keys apart against mistakes. It authenticates nobody: any session may list and
-delete every account.
+An account authenticates nobody: any session may list and delete every account.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ class AccountInfo(Value):
 
 
 class AccountListParams(PageParams):
-    """List the accounts."""
+    pass
 
 
 class AccountListResult(Result):
-    """A page of accounts, by name."""
+    """Accounts by name."""
 
     items: tuple[AccountInfo, ...]
     next_cursor: str | None
@@ -38,7 +37,7 @@ class AccountDeleteParams(Params):
 
 
 class AccountDeleteResult(Result):
-    """The account was deleted with `keys` keys; `action` would make older copies unreadable too."""
+    """The number of deleted keys; `action` would make older copies of them unreadable too."""
 
     account: str
     keys: int

@@ -35,8 +35,6 @@ class AuditListParams(PageParams):
 
 
 class AuditListResult(Result):
-    """A page of entries."""
-
     items: tuple[AuditEntry, ...]
     next_cursor: str | None
 
@@ -104,7 +102,7 @@ class AuditVerifyResult(Result):
     `anchor` is the state of the mark outside the store that reveals an older copy of the store.
     `keys` are keys whose rows differ from the log; they are not used until they are enabled,
     rotated or deleted. `macs` says whether the vault's own authentication was checked; for an
-    export that needs its vault to be open here. `head` is the last good entry.
+    export, the vault must be open. `head` is the last good entry.
     """
 
     ok: bool

@@ -1,4 +1,4 @@
-"""`vault/restore`, and what `vault/status` says about backups."""
+"""`vault/restore`, and backups in `vault/status`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class BackupInfo(Value):
 
 
 class VaultRestoreParams(Params):
-    """Replace the vault with a backup; works in every state of the vault.
+    """Replace the vault with a backup, in any state of the vault.
 
-    `number` is the number of a backup in `vault/status`; `path` names another file instead. Without
-    both, the newest backup is used.
+    `number` is from `vault/status`; `path` names another file instead. Without both, the newest
+    backup is used.
     """
 
     model_config = at_most_one("number", "path")

@@ -28,8 +28,6 @@ EVENT_CONFIG = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class Value(BaseModel):
-    """A frozen value of the contract; unknown fields are refused."""
-
     model_config = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
@@ -44,9 +42,7 @@ class Value(BaseModel):
 def exactly_one(first: str, second: str) -> ConfigDict:
     """Return the configuration of a type that needs exactly one of two fields.
 
-    Args:
-        first: the wire name of a field; null counts as absent.
-        second: the wire name of the second field.
+    Names are wire names; null counts as absent.
     """
     return ConfigDict(
         json_schema_extra={
@@ -58,11 +54,9 @@ def exactly_one(first: str, second: str) -> ConfigDict:
 
 
 def at_most_one(first: str, *others: str) -> ConfigDict:
-    """Return the configuration of a type that takes one field or any of the others, or none.
+    """Return the configuration of a type that takes `first` or any of the others, or none.
 
-    Args:
-        first: the wire name of a field; null counts as absent.
-        others: the wire names of the other fields; an empty object also counts as absent.
+    Names are wire names; null counts as absent, in the others also an empty object.
     """
     return ConfigDict(json_schema_extra={"if": _present(first), "then": _absent(*others)})
 
@@ -86,7 +80,5 @@ class Result(Value):
 
 
 class PageParams(Params):
-    """The params of every list."""
-
     cursor: str | None = None
     limit: int = Field(default=PAGE_DEFAULT_ITEMS, ge=1, le=PAGE_MAX_ITEMS)

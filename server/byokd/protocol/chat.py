@@ -1,4 +1,4 @@
-"""`chat/send`: a conversation in a form that is the same for every provider, and its answer."""
+"""`chat/send`: a conversation and its answer, the same for every provider."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class ResponseFormat(Value):
 class SendParams(Params):
     """Send a conversation to a model.
 
-    The client chooses `stream_id`, unique per connection: events carry it before there is a
-    response. A parameter that the provider does not take is dropped with a warning, or refused if
-    `strict` is set. `provider_options` are raw fields for this provider, merged last. `dialect`
-    selects one of the wire formats in `provider/list`; without it the provider's record decides.
+    The client chooses `stream_id`, unique per connection: events may arrive before the response. A
+    parameter that the provider does not take is dropped with a warning, or refused if `strict` is
+    set. `provider_options` are raw fields for this provider, merged last. `dialect` selects one of
+    the wire formats in `provider/list`; without it the provider's record decides.
     """
 
     stream_id: StreamId
@@ -85,7 +85,7 @@ class Route(Value):
 
 
 class SendResult(Result):
-    """The authoritative answer; a client may ignore the events and still have all of it."""
+    """The authoritative answer; a client may ignore the events."""
 
     message: Message
     finish_reason: FinishReason

@@ -48,10 +48,10 @@ class ProviderTestParams(Params):
 
 
 class ProviderTestStep(Value):
-    """One step: its outcome, its duration, and what to do if it failed.
+    """One step. `message` is a sentence for the user.
 
-    `message` is a sentence for the user. `kind` and `action` are as in an error, null if nothing
-    failed. `duration_ms` is null if the step was skipped.
+    `kind` and `action` are as in an error, null if nothing failed. `duration_ms` is null if the
+    step was skipped.
     """
 
     name: StepName
@@ -66,8 +66,8 @@ class ProviderTestStep(Value):
 class ProviderTestResult(Result):
     """All six steps, in order; the steps after a failed one are `skipped`.
 
-    `ok` is whether none failed. `proxied` is whether the connection uses the configured proxy; then
-    `dns` and `tcp` describe the connection to the proxy.
+    `ok` is whether none failed. With `proxied`, `dns` and `tcp` describe the connection to the
+    proxy.
     """
 
     provider: str

@@ -1,23 +1,7 @@
-"""The error tree, and the data that a client gets for each error.
+"""The error classes, and the data that a client gets for each error.
 
-    ByokdError
-     ├─ RequestError       the client's request is at fault
-     │   ├─ ParseFailed, InvalidRequest, MethodNotFound, InvalidParams
-     │   ├─ NotInitialized, Overloaded, Cancelled, Unsupported, Conflict, NotFound
-     ├─ VaultError         the keys on this machine cannot be used
-     │   ├─ VaultLocked, VaultUnavailable, VaultCorrupt, VaultUninitialized
-     │   └─ StoreBusy, StoreFailed
-     ├─ CredentialError    the key is at fault
-     │   └─ KeyMissing, KeyInvalid, KeyForbidden, KeyDisabled, InsufficientFunds
-     ├─ ProviderFailure    the provider or the network failed
-     │   ├─ RateLimited, ProviderOverloaded, ProviderError, TimedOut, NetworkFailed
-     │   ├─ StreamInterrupted, ProviderRedirect
-     │   └─ ModelNotFound, ContextOverflow, ContentFiltered, BadRequest
-     ├─ LimitError         a limit that the user set: BudgetExceeded, SharedQuotaExceeded
-     └─ Internal           a bug in byokd
-
-JSON-RPC codes are in `rpc/errors.py`. No error carries a secret: a text is written in byokd or
-redacted before. Texts are lower case, without a full stop, and say what to do.
+No error carries a secret: its text is written in byokd, or redacted. Texts are lower case, without
+a full stop, and say what to do.
 """
 
 from __future__ import annotations
@@ -101,12 +85,7 @@ class ErrorData(Value):
 
 
 class ByokdError(Exception):
-    """The root of the tree. Raise a leaf; the server sends its `data()`.
-
-    Args:
-        user_message: a sentence for the user: lower case, no full stop, says what to do.
-        fields: any field of `ErrorData` except `kind`, `error_id` and `user_message`.
-    """
+    """The root class. Raise a leaf class; `fields` are any fields of `ErrorData`."""
 
     kind: ClassVar[Kind] = "internal"
     retryable: ClassVar[bool] = False
@@ -125,12 +104,11 @@ class ByokdError(Exception):
         return self
 
     def replace_texts(self, user_message: str, fields: dict[str, object]) -> ByokdError:
-        """Replace everything that the error says, because a secret was in it."""
+        """Replace the message and all fields, because a secret was in them."""
         self.user_message, self.args, self.fields = user_message, (user_message,), fields
         return self
 
     def data(self) -> ErrorData:
-        """Return the data for the client."""
         fields = {"retryable": self.retryable} | self.fields
         return ErrorData.model_validate(
             {"kind": self.kind, "error_id": self.error_id, "user_message": self.user_message}
@@ -143,20 +121,14 @@ class RequestError(ByokdError):
 
 
 class ParseFailed(RequestError):
-    """The bytes are not a message."""
-
     kind = "parse"
 
 
 class InvalidRequest(RequestError):
-    """The message is not a request that can be answered."""
-
     kind = "invalidRequest"
 
 
 class MethodNotFound(RequestError):
-    """There is no such method."""
-
     kind = "methodNotFound"
 
 
@@ -167,21 +139,15 @@ class InvalidParams(RequestError):
 
 
 class NotInitialized(RequestError):
-    """`initialize` has not been answered yet."""
-
     kind = "notInitialized"
 
 
 class Overloaded(RequestError):
-    """Too many requests are running; try again later."""
-
     kind = "overloaded"
     retryable = True
 
 
 class Cancelled(RequestError):
-    """The client cancelled the request."""
-
     kind = "cancelled"
 
 
@@ -198,8 +164,6 @@ class Conflict(RequestError):
 
 
 class NotFound(RequestError):
-    """There is no such key, provider or entry."""
-
     kind = "notFound"
 
 
@@ -208,8 +172,6 @@ class VaultError(ByokdError):
 
 
 class VaultLocked(VaultError):
-    """The vault exists and is not unlocked."""
-
     kind = "vaultLocked"
 
 
@@ -227,14 +189,10 @@ class VaultCorrupt(VaultError):
 
 
 class VaultUninitialized(VaultError):
-    """There is no vault yet, and no protection for one was chosen."""
-
     kind = "vaultUninitialized"
 
 
 class StoreBusy(VaultError):
-    """Another process used the store for too long."""
-
     kind = "storeBusy"
     retryable = True
 
@@ -246,36 +204,30 @@ class StoreFailed(VaultError):
 
 
 class CredentialError(ByokdError):
-    """The key is at fault."""
+    pass
 
 
 class KeyMissing(CredentialError):
-    """No usable key for this provider."""
-
     kind = "keyMissing"
 
 
 class KeyInvalid(CredentialError):
-    """The provider does not accept this key."""
-
     kind = "keyInvalid"
 
 
 class KeyForbidden(CredentialError):
-    """The key is valid and lacks a permission, a region or a model."""
+    """The key lacks a permission, a region or a model."""
 
     kind = "keyForbidden"
 
 
 class KeyDisabled(CredentialError):
-    """The key was disabled, by the user or after repeated rejections."""
+    """The user disabled the key, or the provider rejected it repeatedly."""
 
     kind = "keyDisabled"
 
 
 class InsufficientFunds(CredentialError):
-    """The account behind the key has no money left."""
-
     kind = "insufficientFunds"
 
 
@@ -284,49 +236,41 @@ class ProviderFailure(ByokdError):
 
 
 class RateLimited(ProviderFailure):
-    """Too many requests or tokens a minute."""
-
     kind = "rateLimited"
     retryable = True
 
 
 class ProviderOverloaded(ProviderFailure):
-    """The provider has no capacity at the moment."""
-
     kind = "providerOverloaded"
     retryable = True
 
 
 class ProviderError(ProviderFailure):
-    """The provider failed."""
-
     kind = "providerError"
     retryable = True
 
 
 class TimedOut(ProviderFailure):
-    """A timeout; `details.phase` is `connect`, `firstByte`, `firstContent`, `idle` or `total`."""
+    """`details.phase` is `connect`, `firstByte`, `firstContent`, `idle` or `total`."""
 
     kind = "timeout"
     retryable = True
 
 
 class NetworkFailed(ProviderFailure):
-    """No connection; `details.reason` is `dns`, `refused`, `proxy`, `tls` or `reset`."""
+    """`details.reason` is `dns`, `refused`, `proxy`, `tls` or `reset`."""
 
     kind = "network"
     retryable = True
 
 
 class StreamInterrupted(ProviderFailure):
-    """The stream ended before the answer was complete."""
-
     kind = "streamInterrupted"
     retryable = True
 
 
 class ProviderRedirect(ProviderFailure):
-    """The provider answered with a redirect, which is never followed."""
+    """A redirect, which is never followed."""
 
     kind = "providerRedirect"
 
@@ -338,14 +282,10 @@ class ModelNotFound(ProviderFailure):
 
 
 class ContextOverflow(ProviderFailure):
-    """The conversation exceeds the model's context window."""
-
     kind = "contextOverflow"
 
 
 class ContentFiltered(ProviderFailure):
-    """The provider refused the content."""
-
     kind = "contentFiltered"
 
 
@@ -356,18 +296,14 @@ class BadRequest(ProviderFailure):
 
 
 class LimitError(ByokdError):
-    """A limit that the user set."""
+    pass
 
 
 class BudgetExceeded(LimitError):
-    """The budget does not allow this call."""
-
     kind = "budgetExceeded"
 
 
 class SharedQuotaExceeded(LimitError):
-    """The shared key's quota is used up."""
-
     kind = "sharedQuotaExceeded"
 
 

@@ -1,8 +1,4 @@
-"""The events of a chat stream.
-
-They are slotted dataclasses, because one is created for every piece of text; pydantic uses the same
-classes for the schema and for JSON.
-"""
+"""The events of a chat stream: slotted dataclasses, because each piece of text is one."""
 
 from __future__ import annotations
 
@@ -57,16 +53,12 @@ class Start(_Event):
 
 @dataclass(frozen=True, slots=True)
 class TextStart(_Event):
-    """A block of text begins."""
-
     block_id: str
     type: Literal["textStart"] = "textStart"
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta(_Event):
-    """More text for a block."""
-
     block_id: str
     delta: str
     type: Literal["textDelta"] = "textDelta"
@@ -74,8 +66,6 @@ class TextDelta(_Event):
 
 @dataclass(frozen=True, slots=True)
 class TextEnd(_Event):
-    """A block of text is complete."""
-
     block_id: str
     provider_state: JsonObject | None = None
     type: Literal["textEnd"] = "textEnd"
@@ -86,8 +76,6 @@ ReasoningKind: TypeAlias = Literal["raw", "summary", "redacted"]
 
 @dataclass(frozen=True, slots=True)
 class ReasoningStart(_Event):
-    """A block of reasoning begins."""
-
     block_id: str
     kind: ReasoningKind = "raw"
     type: Literal["reasoningStart"] = "reasoningStart"
@@ -95,8 +83,6 @@ class ReasoningStart(_Event):
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta(_Event):
-    """More reasoning for a block."""
-
     block_id: str
     delta: str
     type: Literal["reasoningDelta"] = "reasoningDelta"
@@ -114,8 +100,6 @@ class ReasoningEnd(_Event):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallStart(_Event):
-    """A tool call begins."""
-
     call_id: str
     name: str
     type: Literal["toolCallStart"] = "toolCallStart"
@@ -145,8 +129,6 @@ class ToolCallEnd(_Event):
 
 @dataclass(frozen=True, slots=True)
 class Citation(_Event):
-    """A source of the text."""
-
     source: Source
     span: Span | None = None
     type: Literal["citation"] = "citation"
@@ -217,7 +199,6 @@ class ChatEvents(Params):
 
 
 def write(event: Event) -> bytes:
-    """Return one event as JSON with wire names."""
     return _writer().dump_json(event, by_alias=True)
 
 

@@ -1,4 +1,4 @@
-"""`key/…`: the user's keys. They are write-only: no result here can carry a stored secret."""
+"""`key/…`: the user's keys. No result can carry a stored secret."""
 
 from __future__ import annotations
 
@@ -76,8 +76,6 @@ class KeyInfo(Value):
 
 
 class ProbeResult(Value):
-    """The outcome of checking a key with its provider."""
-
     verdict: Verdict
     http_status: int | None
     message: str
@@ -100,7 +98,7 @@ class KeyStoreParams(Params):
 
 
 class KeyStoreResult(Result):
-    """The stored key and the result of its probe; `notes` lists what was cleaned from the input."""
+    """The stored key and the result of its probe; `notes` lists what was removed from the input."""
 
     key: KeyInfo
     probe: ProbeResult | None
@@ -122,14 +120,10 @@ class KeyRotateParams(Params):
 
 
 class KeyListParams(PageParams):
-    """List the keys of one provider or of all."""
-
     provider: ProviderId | None = None
 
 
 class KeyListResult(Result):
-    """A page of keys."""
-
     items: tuple[KeyInfo, ...]
     next_cursor: str | None
 
@@ -160,40 +154,32 @@ class KeyProbeResult(Result):
 
 
 class KeyIdParams(Params):
-    """The id of a key."""
-
     key_id: KeyId
 
 
 class KeyResult(Result):
-    """The key as it is now."""
-
     key: KeyInfo
 
 
 class KeyEnableParams(Params):
-    """Use a disabled key again; with `probe`, its provider is asked first."""
+    """Use a disabled key again, with `probe` after checking it with its provider."""
 
     key_id: KeyId
     probe: bool = False
 
 
 class KeyEnableResult(Result):
-    """The key as it is now, and its probe if one was requested."""
+    """`probe` is null unless one was requested."""
 
     key: KeyInfo
     probe: ProbeResult | None
 
 
 class KeyDeleteResult(Result):
-    """The id of the deleted key."""
-
     key_id: str
 
 
 class KeyChanged(Params):
-    """`key/changed`: a key of this account changed."""
-
     key_id: str
     provider: str
     change: Change

@@ -1,8 +1,4 @@
-"""`initialize`, and the LSP requests and notifications that the daemon sends.
-
-byokd's part of `initialize` is in `initializationOptions.byokd` and
-`capabilities.experimental.byokd`.
-"""
+"""`initialize`, and the LSP requests and notifications that the daemon sends."""
 
 from __future__ import annotations
 
@@ -67,8 +63,6 @@ class Sealing(Value):
 
 
 class ServerLimits(Value):
-    """Limits of the daemon."""
-
     max_message_bytes: int = MESSAGE_MAX_BYTES
     max_concurrent_streams: int = STREAMS_MAX
 
@@ -86,7 +80,7 @@ class ServerOptions(Result):
 
 
 class InitializeParams(Params):
-    """LSP's `InitializeParams`: the fields that are read; others are ignored."""
+    """The fields of LSP's `InitializeParams` that are read; others are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,7 +1,7 @@
 """The method table, read by the server, the schema, the documentation and the tests.
 
-One constant per method: its name, its types and a summary. A module of types is imported when a
-method of it is first used, which keeps sixty models off the path to `initialize`.
+A module of types is imported when a method of it is first used, which keeps sixty models off the
+path to `initialize`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 else:
 
     class _TypesModule:
-        """A module of this package that is imported when one of its names is read."""
-
         def __init__(self, name: str) -> None:
             self._name = f"{__package__}.{name}"
 
@@ -59,12 +57,7 @@ R = TypeVar("R", bound=Value)
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[P, R]):
-    """One method of the contract.
-
-    Attributes:
-        params_type: returns the type of the params, importing it if needed.
-        result_type: returns the type of the result; None for a notification.
-    """
+    """One method of the contract; `result_type` returns None for a notification."""
 
     name: str
     direction: Direction
@@ -74,12 +67,10 @@ class Method(Generic[P, R]):
 
     @property
     def params_name(self) -> str:
-        """The name of the params type."""
         return self.params_type().__name__
 
     @property
     def result_name(self) -> str | None:
-        """The name of the result type, or None."""
         result = self.result_type()
         return result.__name__ if result else None
 

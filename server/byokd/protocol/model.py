@@ -46,8 +46,7 @@ class ModelListParams(PageParams):
 
     `all_providers` adds the bundled catalog's models of the other providers. The last list fetched
     is returned at once; if it is old, it is fetched again in the background, and `model/changed`
-    reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`, so
-    that the pages belong together.
+    reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`.
     """
 
     provider: ProviderId | None = None
@@ -57,10 +56,7 @@ class ModelListParams(PageParams):
 
 
 class ModelListFailure(Value):
-    """Why a provider's list could not be fetched.
-
-    The last list is still returned; `seen_at` is its time, null if there is none.
-    """
+    """Why a list could not be fetched. `seen_at` is the time of the last list, still returned."""
 
     provider: str
     kind: str
@@ -85,7 +81,7 @@ class ModelRefreshParams(Params):
 
 
 class RefreshedList(Value):
-    """A list that was fetched: the number of models, when, and whether it `changed`."""
+    """`models` is the number of models in the list."""
 
     provider: str
     key_id: str | None
@@ -95,14 +91,12 @@ class RefreshedList(Value):
 
 
 class ModelRefreshResult(Result):
-    """The lists that were fetched, and why the others could not be."""
-
     refreshed: tuple[RefreshedList, ...]
     failures: tuple[ModelListFailure, ...]
 
 
 class ModelChanged(Params):
-    """`model/changed`: a provider's list has other models than before, or other facts of them."""
+    """The models in a provider's list, or facts about them, changed; `models` is their number."""
 
     provider: str
     key_id: str | None

@@ -19,8 +19,6 @@ class _Part(Value):
 
 
 class TextPart(_Part):
-    """Text."""
-
     type: Literal["text"] = "text"
     text: str
 
@@ -68,8 +66,6 @@ class ToolCallPart(_Part):
 
 
 class ToolResultPart(_Part):
-    """The result of a tool call: text, or text and images."""
-
     type: Literal["toolResult"] = "toolResult"
     call_id: str
     content: str | tuple[Annotated[TextPart | ImagePart, Field(discriminator="type")], ...]
@@ -77,8 +73,6 @@ class ToolResultPart(_Part):
 
 
 class Source(Value):
-    """The source of a citation."""
-
     url: str | None = None
     title: str | None = None
     document: str | None = None
@@ -106,12 +100,11 @@ Part: TypeAlias = Annotated[
 
 
 class Message(Value):
-    """One message. A plain string as `content` means one text part."""
+    """One message. A plain string as `content` is one text part."""
 
     role: Role
     content: str | tuple[Part, ...]
     provider_state: JsonObject | None = None
 
     def parts(self) -> tuple[Part, ...]:
-        """Return the content as parts."""
         return (TextPart(text=self.content),) if isinstance(self.content, str) else self.content

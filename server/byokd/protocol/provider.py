@@ -50,11 +50,9 @@ class ProviderInfo(Value):
 
 
 class ProviderListParams(PageParams):
-    """List the providers."""
+    pass
 
 
 class ProviderListResult(Result):
-    """A page of providers."""
-
     items: tuple[ProviderInfo, ...]
     next_cursor: str | None

@@ -1,8 +1,7 @@
-"""Generates the JSON Schema of the contract: every type, and the types of each method.
+"""Generates the JSON Schema of the contract from the method table; the daemon does not run this.
 
 Types that a client sends are closed: an unknown field is refused. Types that it receives are open:
-it must ignore what it does not know. All types come from the method table. The daemon does not run
-this; `schema_hash` has the hash of the generated document.
+it must ignore what it does not know.
 """
 
 from __future__ import annotations
@@ -76,12 +75,11 @@ def document() -> Node:
 
 
 def text() -> str:
-    """Return the document as it is committed."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
 def hash_of(schema: str) -> str:
-    """Return the `schemaHash` of `initialize`: `sha256:` and the hex digest of the document."""
+    """Return the `schemaHash` of `initialize`."""
     return f"sha256:{sha256(schema.encode()).hexdigest()}"
 
 
@@ -174,7 +172,6 @@ def _tidy(node: Any, ours: dict[str, str]) -> Any:
 
 
 def _tag_first(member: Node) -> None:
-    """Put `type` first and require it: it tells the members of a union apart."""
     fields = member["properties"]
     member["properties"] = {"type": fields["type"]} | fields
     member["required"] = list(dict.fromkeys(("type", *member.get("required", ()))))
@@ -215,7 +212,6 @@ def _walk(node: Any) -> Iterator[Node]:
 
 
 def _aliases() -> Iterator[tuple[str, Any]]:
-    """Yield name and value of each type alias of the contract's modules, without `Annotated`."""
     modules = {method.params_type().__module__ for method in METHODS}
     for module in sorted(modules | {"byokd.protocol.parts", "byokd.protocol.errors"}):
         for name, value in sorted(vars(import_module(module)).items()):
@@ -249,7 +245,6 @@ def _name_of_enum(values: list[str]) -> str | None:
 
 
 def _tag(kind: Any) -> str | None:
-    """Return the value of `type` for a member of a union."""
     annotation = getattr(kind, "__annotations__", {}).get("type", "")
     match = re.fullmatch(r"Literal\[['\"](\w+)['\"]\]", annotation)
     return match.group(1) if match else None
@@ -268,5 +263,4 @@ def _ref(name: str) -> Node:
 
 
 def _wire_names(docstring: str) -> str:
-    """Return a docstring with its field names in camelCase."""
     return re.sub(r"`([a-z]+(?:_[a-z0-9]+)+)`", lambda m: f"`{to_camel(m[1])}`", docstring)

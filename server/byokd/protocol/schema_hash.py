@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:0ab2ec1d50c99d547668c63e266a7813979f466453a60dd9d74986e2c5b3d276"
+SCHEMA_HASH: Final = "sha256:6c4fde6b47ef6a5a8c1eada6fedef219cbc462f7df643e09915349a129c9744f"

@@ -1,8 +1,4 @@
-"""A secret in params.
-
-It has a module of its own because the vault's types need it, and they are on the path to
-`initialize`, where the types of keys must not be imported.
-"""
+"""A secret in params. Not in `key.py`, whose types must not be imported before `initialize`."""
 
 from __future__ import annotations
 

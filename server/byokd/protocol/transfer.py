@@ -1,4 +1,4 @@
-"""`key/import` and `key/export`. No result here carries a stored secret in the clear."""
+"""`key/import` and `key/export`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ItemId = Annotated[str, StringConstraints(pattern=r"^item_[0-9a-f]{32}$")]
 
 
 class EnvironmentSource(Value):
-    """The environment variables that the daemon was started with; dropped after the import."""
+    """The daemon's own environment variables; dropped after the import."""
 
     type: Literal["environment"] = "environment"
 
@@ -58,7 +58,7 @@ ImportSource: TypeAlias = Annotated[
 
 
 class ImportChoice(Value):
-    """One item that the user chose, with what they add.
+    """One item that the user chose.
 
     `fields` are non-secret fields that the source does not have, such as a region. `base_url` comes
     from the user: a variable never decides where a key is sent.
@@ -86,8 +86,8 @@ class KeyImportParams(Params):
 class ImportProblem(Value):
     """Why an item cannot be stored as it is.
 
-    `type` is a display value: `missingField` (add it to the choice), `baseUrl` (add one to the
-    choice), `malformed`, `stored` (this key is already stored for this origin).
+    `type` is a display value: `missingField` or `baseUrl` (add it to the choice), `malformed`,
+    `stored` (this key is already stored for this origin).
     """
 
     type: str
@@ -128,7 +128,7 @@ class SourceWarning(Value):
 
 
 class ImportOutcome(Value):
-    """The outcome of a chosen item: the stored key and its probe, or the error."""
+    """A chosen item: the stored key and its probe, or the error."""
 
     id: str
     key: KeyInfo | None
@@ -138,7 +138,7 @@ class ImportOutcome(Value):
 
 
 class KeyImportResult(Result):
-    """The items of the source, and the outcome of each chosen one (null without `choose`)."""
+    """The items of the source; `outcomes` is null without `choose`."""
 
     items: tuple[ImportItem, ...]
     ignored: tuple[IgnoredVariable, ...]
@@ -147,7 +147,7 @@ class KeyImportResult(Result):
 
 
 class KeyExportParams(Params):
-    """Encrypt all or the named keys under a passphrase, which is itself sent sealed."""
+    """Encrypt all or the named keys under a passphrase."""
 
     passphrase: SecretInput
     key_ids: tuple[KeyId, ...] | None = Field(default=None, max_length=KEYS_PER_ACCOUNT_MAX)

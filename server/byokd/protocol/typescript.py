@@ -46,7 +46,6 @@ export type Call = <M extends keyof Requests>(
 
 
 def render(document: Node, schema_hash: str) -> str:
-    """Return the text of the TypeScript file."""
     defs: dict[str, Node] = document["$defs"]
     parts = [_HEAD, _constants(document, schema_hash)]
     parts += [_definition(name, node, defs) for name, node in defs.items() if name != "Json"]
@@ -126,8 +125,6 @@ def _reference(node: Node, defs: dict[str, Node]) -> str:
 
 
 def _maps(methods: dict[str, Node], defs: dict[str, Node]) -> str:
-    """Return the three maps from method to types, one for each direction."""
-
     def row(name: str, node: Node) -> str:
         params = _type(node["params"], defs)
         if node["result"] is None:
@@ -147,7 +144,6 @@ def _maps(methods: dict[str, Node], defs: dict[str, Node]) -> str:
 
 
 def _resources(methods: dict[str, Node], defs: dict[str, Node]) -> str:
-    """Return one typed function per method, grouped by resource: `key.store(params)`."""
     groups: dict[str, list[str]] = {}
     for name, node in methods.items():
         if node["direction"] != "request":

@@ -1,8 +1,4 @@
-"""Token counts and cost of a call.
-
-Each token is in exactly one of five buckets: the input of a call is the sum of the three input
-buckets, its output the sum of the two output buckets.
-"""
+"""Token counts and cost of a call."""
 
 from __future__ import annotations
 
@@ -12,7 +8,10 @@ from byokd.protocol.base import JsonObject, Value
 
 
 class Usage(Value):
-    """Tokens of one call, in disjoint buckets; `raw` is the provider's own object."""
+    """Tokens of one call; each token is in exactly one of the five counts.
+
+    `raw` is the provider's own object.
+    """
 
     input_fresh: int = 0
     input_cache_read: int = 0
@@ -24,7 +23,7 @@ class Usage(Value):
 
 
 class CostParts(Value):
-    """The parts of a cost as decimal text; null if unknown."""
+    """Decimal text; null if unknown."""
 
     input: str | None = None
     cache_read: str | None = None

@@ -1,4 +1,4 @@
-"""`vault/…`: whether keys can be used, and how they are protected."""
+"""`vault/…`: the state of the vault and its protection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AuditStatus: TypeAlias = Literal["checking", "whole", "faulty"]
 
 
 class SlotInfo(Value):
-    """A slot: each slot can open the vault.
+    """Each slot can open the vault.
 
     A `pending` slot is being created, a `retiring` one is being removed. `reason` says why the slot
     did not open the vault the last time it was tried.
@@ -40,13 +40,13 @@ class SlotInfo(Value):
 
 
 class VaultInfo(Value):
-    """The state of the vault; `checking` until the store was looked at for the first time.
+    """The state of the vault; `checking` until the store was read for the first time.
 
-    `protection` is that of the weakest active slot, because it decides how safe the vault is;
-    `degraded` says that it is weaker than an OS keyring. `backend` names what holds the key.
-    `protects_against` and `does_not_protect_against` are texts for the user. `reason` is one of a
-    list, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded` or `rollback`.
-    `audit` is the result of the last check of the audit log.
+    `protection` is that of the weakest active slot; `degraded` says that it is weaker than an OS
+    keyring. `backend` names what holds the key. `protects_against` and `does_not_protect_against`
+    are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
+    `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
+    audit log.
     """
 
     state: VaultState
@@ -63,7 +63,7 @@ class VaultInfo(Value):
 
 
 class VaultStatusParams(Params):
-    """Return the vault's state."""
+    pass
 
 
 class VaultResult(Result):
@@ -85,9 +85,9 @@ class SealedSecret(Value):
 class VaultInitializeParams(Params):
     """Create the vault.
 
-    A protection weaker than the OS keyring needs `accept_risk` with the name of that protection, so
-    that the user chooses it knowingly. With `recipient_public_key` (base64 of an X25519 key) a
-    recovery code is created as well and returned once, sealed to that key.
+    A protection weaker than the OS keyring needs `accept_risk` with its name. With
+    `recipient_public_key` (base64 of an X25519 key) a recovery code is created as well and returned
+    once, sealed to that key.
 
     `key_file` selects the file of a `keyFile`: byokd's own, `byokd-kek` among the credentials of a
     systemd service, or `/run/secrets/byokd-kek` in a container. The last two are never written.
@@ -101,7 +101,7 @@ class VaultInitializeParams(Params):
 
 
 class VaultInitializeResult(Result):
-    """The vault as it is now, and its recovery code if one was requested."""
+    """`recovery_code` is null unless one was requested."""
 
     vault: VaultInfo
     recovery_code: SealedSecret | None
@@ -149,13 +149,11 @@ class VaultRekeyParams(Params):
 
 
 class VaultRekeyResult(Result):
-    """The vault as it is now, and a recovery code if one was created."""
+    """`recovery_code` is null unless one was created."""
 
     vault: VaultInfo
     recovery_code: SealedSecret | None
 
 
 class VaultChanged(Params):
-    """`vault/changed`: the vault as it is now."""
-
     vault: VaultInfo

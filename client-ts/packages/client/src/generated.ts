@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:0ab2ec1d50c99d547668c63e266a7813979f466453a60dd9d74986e2c5b3d276";
+export const SCHEMA_HASH = "sha256:6c4fde6b47ef6a5a8c1eada6fedef219cbc462f7df643e09915349a129c9744f";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -92,7 +92,7 @@ export interface AccountDeleteParams {
   confirm: string;
 }
 
-/** The account was deleted with `keys` keys; `action` would make older copies unreadable too. */
+/** The number of deleted keys; `action` would make older copies of them unreadable too. */
 export interface AccountDeleteResult {
   account: string;
   keys: number;
@@ -107,14 +107,13 @@ export interface AccountInfo {
   current: boolean;
 }
 
-/** List the accounts. */
 export interface AccountListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
   limit?: number;
 }
 
-/** A page of accounts, by name. */
+/** Accounts by name. */
 export interface AccountListResult {
   items: readonly AccountInfo[];
   nextCursor: string | null;
@@ -207,7 +206,6 @@ export interface AuditListParams {
   keyId?: string | null;
 }
 
-/** A page of entries. */
 export interface AuditListResult {
   items: readonly AuditEntry[];
   nextCursor: string | null;
@@ -264,7 +262,7 @@ export interface AuditVerifyParams {
  * `anchor` is the state of the mark outside the store that reveals an older copy of the store.
  * `keys` are keys whose rows differ from the log; they are not used until they are enabled,
  * rotated or deleted. `macs` says whether the vault's own authentication was checked; for an
- * export that needs its vault to be open here. `head` is the last good entry.
+ * export, the vault must be open. `head` is the last good entry.
  */
 export interface AuditVerifyResult {
   ok: boolean;
@@ -317,7 +315,6 @@ export interface ChatEvents {
   events: readonly (ChatEvent | UnknownEvent)[];
 }
 
-/** A source of the text. */
 export interface CitationEvent {
   type: "citation";
   source: Source;
@@ -375,7 +372,7 @@ export interface Cost {
   parts: CostParts | null;
 }
 
-/** The parts of a cost as decimal text; null if unknown. */
+/** Decimal text; null if unknown. */
 export interface CostParts {
   input: string | null;
   cacheRead: string | null;
@@ -398,7 +395,7 @@ export interface EnvFileSource {
   path: string;
 }
 
-/** The environment variables that the daemon was started with; dropped after the import. */
+/** The daemon's own environment variables; dropped after the import. */
 export interface EnvironmentSource {
   type: "environment";
 }
@@ -548,7 +545,7 @@ export interface ImagePartInput {
 }
 
 /**
- * One item that the user chose, with what they add.
+ * One item that the user chose.
  *
  * `fields` are non-secret fields that the source does not have, such as a region. `baseUrl` comes
  * from the user: a variable never decides where a key is sent.
@@ -577,7 +574,7 @@ export interface ImportItem {
   problem: ImportProblem | null;
 }
 
-/** The outcome of a chosen item: the stored key and its probe, or the error. */
+/** A chosen item: the stored key and its probe, or the error. */
 export interface ImportOutcome {
   id: string;
   key: KeyInfo | null;
@@ -589,8 +586,8 @@ export interface ImportOutcome {
 /**
  * Why an item cannot be stored as it is.
  *
- * `type` is a display value: `missingField` (add it to the choice), `baseUrl` (add one to the
- * choice), `malformed`, `stored` (this key is already stored for this origin).
+ * `type` is a display value: `missingField` or `baseUrl` (add it to the choice), `malformed`,
+ * `stored` (this key is already stored for this origin).
  */
 export interface ImportProblem {
   type: string;
@@ -604,7 +601,7 @@ export type ImportSource =
   | EnvFileSource
   | BundleSource;
 
-/** LSP's `InitializeParams`: the fields that are read; others are ignored. */
+/** The fields of LSP's `InitializeParams` that are read; others are ignored. */
 export interface InitializeParams {
   _meta?: JsonObject | null;
   processId?: number | null;
@@ -622,7 +619,6 @@ export type KeyChange =
   | "deleted"
   | "defaultSet";
 
-/** `key/changed`: a key of this account changed. */
 export interface KeyChanged {
   _meta?: JsonObject | null;
   keyId: string;
@@ -632,25 +628,24 @@ export interface KeyChanged {
   reason: string | null;
 }
 
-/** The id of the deleted key. */
 export interface KeyDeleteResult {
   keyId: string;
 }
 
-/** Use a disabled key again; with `probe`, its provider is asked first. */
+/** Use a disabled key again, with `probe` after checking it with its provider. */
 export interface KeyEnableParams {
   _meta?: JsonObject | null;
   keyId: string;
   probe?: boolean;
 }
 
-/** The key as it is now, and its probe if one was requested. */
+/** `probe` is null unless one was requested. */
 export interface KeyEnableResult {
   key: KeyInfo;
   probe: ProbeResult | null;
 }
 
-/** Encrypt all or the named keys under a passphrase, which is itself sent sealed. */
+/** Encrypt all or the named keys under a passphrase. */
 export interface KeyExportParams {
   _meta?: JsonObject | null;
   passphrase: SecretInput;
@@ -669,7 +664,6 @@ export type KeyFilePlace =
   | "systemd"
   | "runSecrets";
 
-/** The id of a key. */
 export interface KeyIdParams {
   _meta?: JsonObject | null;
   keyId: string;
@@ -683,7 +677,7 @@ export interface KeyImportParams {
   probe?: ProbePolicy;
 }
 
-/** The items of the source, and the outcome of each chosen one (null without `choose`). */
+/** The items of the source; `outcomes` is null without `choose`. */
 export interface KeyImportResult {
   items: readonly ImportItem[];
   ignored: readonly IgnoredVariable[];
@@ -712,7 +706,6 @@ export interface KeyInfo {
   disabledAt: number | null;
 }
 
-/** List the keys of one provider or of all. */
 export interface KeyListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
@@ -720,7 +713,6 @@ export interface KeyListParams {
   provider?: string | null;
 }
 
-/** A page of keys. */
 export interface KeyListResult {
   items: readonly KeyInfo[];
   nextCursor: string | null;
@@ -742,7 +734,6 @@ export interface KeyProbeResult {
   action: Action | null;
 }
 
-/** The key as it is now. */
 export interface KeyResult {
   key: KeyInfo;
 }
@@ -780,7 +771,7 @@ export interface KeyStoreParams {
   makeDefault?: boolean;
 }
 
-/** The stored key and the result of its probe; `notes` lists what was cleaned from the input. */
+/** The stored key and the result of its probe; `notes` lists what was removed from the input. */
 export interface KeyStoreResult {
   key: KeyInfo;
   probe: ProbeResult | null;
@@ -794,7 +785,7 @@ export interface LogMessage {
   message: string;
 }
 
-/** One message. A plain string as `content` means one text part. */
+/** One message. A plain string as `content` is one text part. */
 export interface Message {
   role: Role;
   content: string | readonly Part[];
@@ -811,14 +802,14 @@ export interface MessageActionInput {
   title: string;
 }
 
-/** One message. A plain string as `content` means one text part. */
+/** One message. A plain string as `content` is one text part. */
 export interface MessageInput {
   role: Role;
   content: string | readonly PartInput[];
   providerState?: JsonObject | null;
 }
 
-/** `model/changed`: a provider's list has other models than before, or other facts of them. */
+/** The models in a provider's list, or facts about them, changed; `models` is their number. */
 export interface ModelChanged {
   _meta?: JsonObject | null;
   provider: string;
@@ -850,11 +841,7 @@ export interface ModelInfo {
   deprecated: boolean | null;
 }
 
-/**
- * Why a provider's list could not be fetched.
- *
- * The last list is still returned; `seenAt` is its time, null if there is none.
- */
+/** Why a list could not be fetched. `seenAt` is the time of the last list, still returned. */
 export interface ModelListFailure {
   provider: string;
   kind: string;
@@ -867,8 +854,7 @@ export interface ModelListFailure {
  *
  * `allProviders` adds the bundled catalog's models of the other providers. The last list fetched
  * is returned at once; if it is old, it is fetched again in the background, and `model/changed`
- * reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`, so
- * that the pages belong together.
+ * reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`.
  */
 export interface ModelListParams {
   _meta?: JsonObject | null;
@@ -905,7 +891,6 @@ export interface ModelRefreshParams {
   keyId?: string | null;
 }
 
-/** The lists that were fetched, and why the others could not be. */
 export interface ModelRefreshResult {
   refreshed: readonly RefreshedList[];
   failures: readonly ModelListFailure[];
@@ -934,7 +919,6 @@ export type ProbePolicy =
   | "warn"
   | "skip";
 
-/** The outcome of checking a key with its provider. */
 export interface ProbeResult {
   verdict: Open<Verdict>;
   httpStatus: number | null;
@@ -975,14 +959,12 @@ export interface ProviderInfo {
   chatAvailable: boolean;
 }
 
-/** List the providers. */
 export interface ProviderListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
   limit?: number;
 }
 
-/** A page of providers. */
 export interface ProviderListResult {
   items: readonly ProviderInfo[];
   nextCursor: string | null;
@@ -1008,8 +990,8 @@ export interface ProviderTestParams {
 /**
  * All six steps, in order; the steps after a failed one are `skipped`.
  *
- * `ok` is whether none failed. `proxied` is whether the connection uses the configured proxy; then
- * `dns` and `tcp` describe the connection to the proxy.
+ * `ok` is whether none failed. With `proxied`, `dns` and `tcp` describe the connection to the
+ * proxy.
  */
 export interface ProviderTestResult {
   provider: string;
@@ -1022,10 +1004,10 @@ export interface ProviderTestResult {
 }
 
 /**
- * One step: its outcome, its duration, and what to do if it failed.
+ * One step. `message` is a sentence for the user.
  *
- * `message` is a sentence for the user. `kind` and `action` are as in an error, null if nothing
- * failed. `durationMs` is null if the step was skipped.
+ * `kind` and `action` are as in an error, null if nothing failed. `durationMs` is null if the
+ * step was skipped.
  */
 export interface ProviderTestStep {
   name: Open<StepName>;
@@ -1048,7 +1030,6 @@ export interface Reasoning {
   effort: Effort;
 }
 
-/** More reasoning for a block. */
 export interface ReasoningDeltaEvent {
   type: "reasoningDelta";
   blockId: string;
@@ -1084,14 +1065,13 @@ export interface ReasoningPartInput {
   kind?: ReasoningKind;
 }
 
-/** A block of reasoning begins. */
 export interface ReasoningStartEvent {
   type: "reasoningStart";
   blockId: string;
   kind: ReasoningKind;
 }
 
-/** A list that was fetched: the number of models, when, and whether it `changed`. */
+/** `models` is the number of models in the list. */
 export interface RefreshedList {
   provider: string;
   keyId: string | null;
@@ -1166,10 +1146,10 @@ export interface SecretInput {
 /**
  * Send a conversation to a model.
  *
- * The client chooses `streamId`, unique per connection: events carry it before there is a
- * response. A parameter that the provider does not take is dropped with a warning, or refused if
- * `strict` is set. `providerOptions` are raw fields for this provider, merged last. `dialect`
- * selects one of the wire formats in `provider/list`; without it the provider's record decides.
+ * The client chooses `streamId`, unique per connection: events may arrive before the response. A
+ * parameter that the provider does not take is dropped with a warning, or refused if `strict` is
+ * set. `providerOptions` are raw fields for this provider, merged last. `dialect` selects one of
+ * the wire formats in `provider/list`; without it the provider's record decides.
  */
 export interface SendParams {
   _meta?: JsonObject | null;
@@ -1196,7 +1176,7 @@ export interface SendParams {
   includeRaw?: boolean;
 }
 
-/** The authoritative answer; a client may ignore the events and still have all of it. */
+/** The authoritative answer; a client may ignore the events. */
 export interface SendResult {
   message: Message;
   finishReason: FinishReason;
@@ -1207,7 +1187,6 @@ export interface SendResult {
   providerRequestId: string | null;
 }
 
-/** Limits of the daemon. */
 export interface ServerLimits {
   maxMessageBytes: number;
   maxConcurrentStreams: number;
@@ -1233,7 +1212,7 @@ export interface ShowMessageRequest {
 }
 
 /**
- * A slot: each slot can open the vault.
+ * Each slot can open the vault.
  *
  * A `pending` slot is being created, a `retiring` one is being removed. `reason` says why the slot
  * did not open the vault the last time it was tried.
@@ -1258,14 +1237,12 @@ export type SlotState =
   | "active"
   | "retiring";
 
-/** The source of a citation. */
 export interface Source {
   url: string | null;
   title: string | null;
   document: string | null;
 }
 
-/** The source of a citation. */
 export interface SourceInput {
   url?: string | null;
   title?: string | null;
@@ -1313,35 +1290,30 @@ export type StepStatus =
   | "failed"
   | "skipped";
 
-/** More text for a block. */
 export interface TextDeltaEvent {
   type: "textDelta";
   blockId: string;
   delta: string;
 }
 
-/** A block of text is complete. */
 export interface TextEndEvent {
   type: "textEnd";
   blockId: string;
   providerState: JsonObject | null;
 }
 
-/** Text. */
 export interface TextPart {
   type: "text";
   providerState: JsonObject | null;
   text: string;
 }
 
-/** Text. */
 export interface TextPartInput {
   type: "text";
   providerState?: JsonObject | null;
   text: string;
 }
 
-/** A block of text begins. */
 export interface TextStartEvent {
   type: "textStart";
   blockId: string;
@@ -1404,7 +1376,6 @@ export interface ToolCallPartInput {
   rawArguments?: string | null;
 }
 
-/** A tool call begins. */
 export interface ToolCallStartEvent {
   type: "toolCallStart";
   callId: string;
@@ -1416,7 +1387,6 @@ export interface ToolChoice {
   name: string;
 }
 
-/** The result of a tool call: text, or text and images. */
 export interface ToolResultPart {
   type: "toolResult";
   providerState: JsonObject | null;
@@ -1425,7 +1395,6 @@ export interface ToolResultPart {
   isError: boolean;
 }
 
-/** The result of a tool call: text, or text and images. */
 export interface ToolResultPartInput {
   type: "toolResult";
   providerState?: JsonObject | null;
@@ -1443,7 +1412,11 @@ export type UnifiedReason =
   | "error"
   | "other";
 
-/** Tokens of one call, in disjoint buckets; `raw` is the provider's own object. */
+/**
+ * Tokens of one call; each token is in exactly one of the five counts.
+ *
+ * `raw` is the provider's own object.
+ */
 export interface Usage {
   inputFresh: number;
   inputCacheRead: number;
@@ -1466,20 +1439,19 @@ export interface VariablesSource {
   variables: { readonly [name: string]: SecretInput };
 }
 
-/** `vault/changed`: the vault as it is now. */
 export interface VaultChanged {
   _meta?: JsonObject | null;
   vault: VaultInfo;
 }
 
 /**
- * The state of the vault; `checking` until the store was looked at for the first time.
+ * The state of the vault; `checking` until the store was read for the first time.
  *
- * `protection` is that of the weakest active slot, because it decides how safe the vault is;
- * `degraded` says that it is weaker than an OS keyring. `backend` names what holds the key.
- * `protectsAgainst` and `doesNotProtectAgainst` are texts for the user. `reason` is one of a
- * list, such as `noBackend`, `backendLocked`, `itemMissing`, `passphraseNeeded` or `rollback`.
- * `audit` is the result of the last check of the audit log.
+ * `protection` is that of the weakest active slot; `degraded` says that it is weaker than an OS
+ * keyring. `backend` names what holds the key. `protectsAgainst` and `doesNotProtectAgainst`
+ * are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
+ * `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
+ * audit log.
  */
 export interface VaultInfo {
   state: VaultState;
@@ -1498,9 +1470,9 @@ export interface VaultInfo {
 /**
  * Create the vault.
  *
- * A protection weaker than the OS keyring needs `acceptRisk` with the name of that protection, so
- * that the user chooses it knowingly. With `recipientPublicKey` (base64 of an X25519 key) a
- * recovery code is created as well and returned once, sealed to that key.
+ * A protection weaker than the OS keyring needs `acceptRisk` with its name. With
+ * `recipientPublicKey` (base64 of an X25519 key) a recovery code is created as well and returned
+ * once, sealed to that key.
  *
  * `keyFile` selects the file of a `keyFile`: byokd's own, `byokd-kek` among the credentials of a
  * systemd service, or `/run/secrets/byokd-kek` in a container. The last two are never written.
@@ -1514,7 +1486,7 @@ export interface VaultInitializeParams {
   recipientPublicKey?: string | null;
 }
 
-/** The vault as it is now, and its recovery code if one was requested. */
+/** `recoveryCode` is null unless one was requested. */
 export interface VaultInitializeResult {
   vault: VaultInfo;
   recoveryCode: SealedSecret | null;
@@ -1550,17 +1522,17 @@ export interface VaultRekeyParams {
   recipientPublicKey?: string | null;
 }
 
-/** The vault as it is now, and a recovery code if one was created. */
+/** `recoveryCode` is null unless one was created. */
 export interface VaultRekeyResult {
   vault: VaultInfo;
   recoveryCode: SealedSecret | null;
 }
 
 /**
- * Replace the vault with a backup; works in every state of the vault.
+ * Replace the vault with a backup, in any state of the vault.
  *
- * `number` is the number of a backup in `vault/status`; `path` names another file instead. Without
- * both, the newest backup is used.
+ * `number` is from `vault/status`; `path` names another file instead. Without both, the newest
+ * backup is used.
  */
 export interface VaultRestoreParams {
   _meta?: JsonObject | null;
@@ -1592,7 +1564,6 @@ export type VaultState =
   | "uninitialized"
   | "unavailable";
 
-/** Return the vault's state. */
 export interface VaultStatusParams {
   _meta?: JsonObject | null;
 }
