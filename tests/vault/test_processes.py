@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from byokd.store.transaction import RootKeys
 from byokd.vault import KeyRow, VaultTx, keys
 from vault import vault_fixture
 from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +58,30 @@ async def test_cancelled_initialisation_leaves_a_working_vault_or_none(tmp_path:
         async with vault_fixture.open_vault(folder) as later:
             await later.put()
             assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
+
+
+async def test_closing_waits_for_the_commit_of_a_cancelled_initialisation(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def created(tx: VaultTx) -> None:
+        fixture.note(tx, "store.created", account="")
+        begun.set()
+        go_on.wait(WAIT_MAX_S)
+
+    task = asyncio.create_task(fixture.vault.initialize("keyFile", created=created))
+    assert await asyncio.to_thread(begun.wait, WAIT_MAX_S)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    closing = asyncio.create_task(fixture.vault.aclose())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    go_on.set()
+    await closing
+    async with vault_fixture.open_vault(tmp_path) as later:
+        await later.put()
+        assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
 
 
 async def test_change_in_one_process_is_visible_in_another_at_once(tmp_path: Path) -> None:

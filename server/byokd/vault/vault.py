@@ -380,6 +380,10 @@ class Vault:
 
         try:
             keys = await database.transaction(write, mode="EXCLUSIVE")
+        except asyncio.CancelledError:
+            if database.durable:  # the commit may still run: `aclose` waits for it
+                self._database = database
+            raise
         except Exception:
             await self._remove_unused_key(database)
             raise
