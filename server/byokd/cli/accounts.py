@@ -76,11 +76,9 @@ def delete(daemon: Daemon, account: str, confirm: str | None) -> None:
 
 
 def all_accounts(daemon: Daemon) -> tuple[AccountInfo, ...]:
-    """Return every account."""
     pages = daemon.pages("account/list", AccountListParams(), AccountListResult)
     return tuple(item for page in pages for item in page.items)
 
 
 def count(keys: int) -> str:
-    """Return the number of keys with its noun."""
     return "1 key" if keys == 1 else f"{keys} keys"

@@ -147,7 +147,6 @@ def show_head(daemon: Daemon) -> int:
 
 
 def show(items: Iterable[AuditEntry]) -> None:
-    """Print entries as a table."""
     rows = ((str(item.seq), terminal.when(item.at), item.event, _details(item)) for item in items)
     terminal.table(("seq", "at", "event", "details"), rows, whole=3)
 

@@ -34,7 +34,6 @@ class InvalidExport(Exception):
 
 
 def pages(daemon: Daemon, limit: int = PAGE_MAX_ITEMS) -> Iterator[AuditExportResult]:
-    """Yield the audit log page by page."""
     cursor: str | None = None
     while True:
         params = AuditExportParams(cursor=cursor, limit=limit)
@@ -46,7 +45,6 @@ def pages(daemon: Daemon, limit: int = PAGE_MAX_ITEMS) -> Iterator[AuditExportRe
 
 
 def lines(exported: Iterable[AuditExportResult]) -> Iterator[str]:
-    """Yield the lines of the export file."""
     last: AuditExportResult | None = None
     for last in exported:
         if last.items and last.items[0].seq == 1:

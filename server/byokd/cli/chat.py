@@ -109,8 +109,6 @@ def send(daemon: Daemon, params: SendParams) -> SendResult:
 
 
 class AnswerPrinter:
-    """Prints the events of one chat."""
-
     def __init__(self, stream_id: str) -> None:
         self._stream_id = stream_id
         self._out, self._err = terminal.out(), terminal.err()
@@ -166,14 +164,12 @@ def tool_call_text(event: ToolCallEnd) -> str:
 
 
 def summary(result: SendResult) -> str:
-    """Return finish reason, usage and cost on one line."""
     attempts = f", {result.route.attempts} attempts" if result.route.attempts > 1 else ""
     usage, cost = usage_text(result.usage), cost_text(result.cost)
     return f"{result.finish_reason.unified}{attempts} · {usage} · {cost}"
 
 
 def usage_text(usage: Usage | None) -> str:
-    """Return the numbers of tokens."""
     if usage is None:
         return "usage unknown"
     input_tokens = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
@@ -184,7 +180,6 @@ def usage_text(usage: Usage | None) -> str:
 
 
 def cost_text(cost: Cost) -> str:
-    """Return the cost with its source, or that it is unknown."""
     if cost.amount is None:
         return "cost unknown"
     dated = f", {cost.as_of}" if cost.as_of else ""

@@ -146,7 +146,6 @@ class Daemon:
         return result.model_validate(answer)
 
     def pages(self, method: str, params: PageParams, result: type[R]) -> Iterator[R]:
-        """Yield every page of a list."""
         while True:
             page = self.call(method, params, result)
             yield page

@@ -19,8 +19,6 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class DaemonOptions:
-    """The shared options of the command line."""
-
     data_dir: str | None = None
     config: str | None = None
     account: str | None = None

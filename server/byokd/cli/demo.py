@@ -95,7 +95,6 @@ def demo() -> int:
 
 @contextmanager
 def _sandbox() -> Iterator[Sandbox]:
-    """Run the sandbox in its own thread."""
     from anyio.from_thread import start_blocking_portal
 
     from byokd.sandbox import Sandbox
@@ -108,8 +107,6 @@ def _sandbox() -> Iterator[Sandbox]:
 
 
 class Demo:
-    """The steps of the demo: one daemon, one key."""
-
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self._sandbox = sandbox
         self._folder = folder

@@ -234,7 +234,6 @@ def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
 
 
 def all_keys(daemon: Daemon, provider: str | None = None) -> tuple[KeyInfo, ...]:
-    """Return the stored keys of one provider, or of all."""
     pages = daemon.pages("key/list", KeyListParams(provider=provider), KeyListResult)
     return tuple(item for page in pages for item in page.items)
 
@@ -263,7 +262,6 @@ def resolve(daemon: Daemon, key: str) -> KeyInfo:
 
 
 def row(item: KeyInfo) -> tuple[str | None, ...]:
-    """Return the cells of a key's table row."""
     provider = f"{item.provider} *" if item.is_default else item.provider
     state = f"{item.state}: {item.reason}" if item.reason else item.state
     used = terminal.when(item.last_used_at)
@@ -271,7 +269,6 @@ def row(item: KeyInfo) -> tuple[str | None, ...]:
 
 
 def verdict(result: ProbeResult) -> str:
-    """Return the result of a probe on one line."""
     status = f", status {result.http_status}" if result.http_status else ""
     seen = f", {result.models_seen} models" if result.models_seen is not None else ""
     return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{seen})"

@@ -156,7 +156,6 @@ def _report(error: click.ClickException | DaemonError | DaemonGone) -> int:
 
 
 def hint(data: ErrorData) -> str | None:
-    """Return a hint for an error, or None."""
     if data.provider_message:
         return f"the provider said: {data.provider_message}"
     if data.action and data.action.url:

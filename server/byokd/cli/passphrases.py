@@ -43,7 +43,6 @@ class PassphraseSource:
 
     @property
     def available(self) -> bool:
-        """Whether there is a descriptor or a terminal."""
         return self._descriptor is not None or sys.stdin.isatty()
 
     @property
@@ -52,7 +51,6 @@ class PassphraseSource:
         return 1 if self._descriptor is not None else _ATTEMPTS
 
     def current(self) -> str:
-        """Return the vault's present passphrase."""
         if self._descriptor is not None:
             return self._next_line()
         return ask_hidden("Passphrase", no_terminal=_NO_TERMINAL)
@@ -107,7 +105,6 @@ class RecoveryCodeRecipient:
 
 
 def ask_recovery_code() -> str:
-    """Ask for the recovery code with echo off."""
     return ask_hidden("Recovery code", no_terminal=_NO_TERMINAL)
 
 

@@ -43,7 +43,6 @@ def providers(daemon: Daemon, *, provider: str | None, as_json: bool) -> None:
 
 
 def all_providers(daemon: Daemon) -> tuple[ProviderInfo, ...]:
-    """Return every provider, in the daemon's order."""
     pages = daemon.pages("provider/list", ProviderListParams(), ProviderListResult)
     return tuple(item for page in pages for item in page.items)
 

@@ -49,7 +49,6 @@ class Cleaner:
         self._marks = 0  # combining marks in a row
 
     def feed(self, piece: str) -> str:
-        """Return the cleaned piece."""
         if piece.isascii() and piece.isprintable():
             self._marks = 0 if piece else self._marks
             return piece
@@ -87,12 +86,10 @@ def say(text: str = "", *, dim: bool = False) -> None:
 
 
 def show(text: str) -> None:
-    """Print a result."""
     out().print(Text(clean(text)), soft_wrap=True)
 
 
 def fail(error: str, hint: str | None = None) -> None:
-    """Print an error and a hint."""
     sys.stdout.flush()
     say(f"error: {line(error)}")
     if hint:

@@ -182,7 +182,6 @@ def _source(daemon: Daemon, place: str, providers: Iterable[ProviderInfo]) -> Im
 
 
 def _show_preview(preview: KeyImportResult) -> None:
-    """Print the keys that were found, and warnings."""
     for warning in preview.warnings:
         where = f"line {warning.line}: " if warning.line else ""
         terminal.say(f"warning: {where}{warning.message}")
@@ -268,7 +267,6 @@ def _completed(item: ImportItem, info: ProviderInfo, moved: set[str]) -> ImportC
 
 
 def _show_outcome(outcome: ImportOutcome, provider: str) -> None:
-    """Print how the import of one key ended."""
     if outcome.error:
         terminal.fail(f"{provider}: {outcome.error.user_message}")
         return

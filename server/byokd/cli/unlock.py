@@ -43,7 +43,6 @@ def unlock_with_passphrase(daemon: Daemon, passphrases: PassphraseSource) -> tup
 
 
 def unlock_with_recovery_code(daemon: Daemon) -> VaultInfo:
-    """Unlock the vault with its recovery code, which the person types."""
     code = daemon.sealed(ask_recovery_code(), method=_METHOD, field="recoveryCode")
     return daemon.call(_METHOD, VaultUnlockParams(recovery_code=code), VaultResult).vault
 

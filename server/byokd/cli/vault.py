@@ -177,7 +177,6 @@ def restore(daemon: Daemon, source: str, *, yes: bool) -> None:
 
 
 def show(info: VaultInfo) -> None:
-    """Print the state and the protection of the vault."""
     terminal.facts(
         (
             ("state", info.state),

@@ -55,7 +55,6 @@ class Exchange:
     number: int | None = None
 
     def turn(self, answer: Answer) -> Turn:
-        """Return the request with an answer."""
         return Turn(self.chat, answer, self.behaviour.traits, int(time.time()))
 
     def error_response(self, name: str, **words: Any) -> web.Response:
@@ -92,7 +91,6 @@ def error_response(
 
 
 async def start_stream(exchange: Exchange) -> web.StreamResponse:
-    """Send the response head of a stream."""
     kind = exchange.style.STREAM_TYPE if exchange.chat.framed else JSON["content-type"]
     response = web.StreamResponse(headers={"content-type": kind} | _ID)
     await response.prepare(exchange.request)

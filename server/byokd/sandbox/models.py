@@ -83,7 +83,6 @@ def _citations(_request: ChatRequest) -> Answer:
 
 
 def _json(request: ChatRequest) -> Answer:
-    """Answer with an object that fits the requested schema."""
     text = to_json(_example(request.schema or {}, _subject(request))).decode()
     return Answer((Block("text", _pieces(text)),))
 

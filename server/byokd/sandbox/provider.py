@@ -25,8 +25,6 @@ _NAMED: Final = re.compile(r'"?\{(\w+)\}"?')
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error answer: status, headers and body."""
-
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -81,7 +79,6 @@ class Behaviour:
         return self.error_answer(self.errors[name], dialect, **words)
 
     def error_answer(self, error: JsonObject, dialect: str = "", **words: Any) -> Failure:
-        """Return the error of a row."""
         status = int(words.pop("status", error["status"]))
         fields = {name: _filled(error.get(name), words) for name in _WORDS}
         shape = error.get("body") or self.shapes.get(dialect, self.shapes[""])
@@ -100,7 +97,6 @@ class Behaviour:
         return next((name for name, row in rows if row["status"] == status), "server_error")
 
     def list_body(self, listing: Listing) -> bytes:
-        """Return the body of a listing."""
         if not listing.item:
             return listing.body.encode()
         items = ",".join(

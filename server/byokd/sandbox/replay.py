@@ -31,8 +31,6 @@ _STREAM_TYPES: Final = ("text/event-stream", "application/vnd.amazon.eventstream
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One recorded answer."""
-
     method: str
     path: str
     status: int

@@ -48,11 +48,9 @@ class ProviderRoute:
     chats: tuple[Chat, ...]
 
     def dialect(self, path: str) -> str | None:
-        """Return the dialect of chats at this path, or None."""
         return next((chat.dialect for chat in self.chats if chat.path.match(path)), None)
 
     def listing(self, method: str, path: str) -> Listing | None:
-        """Return the listing that is served at this path, or None."""
         for listing in self.behaviour.listings:
             if listing.method == method and _pattern(listing.path, whole=True).match(path):
                 return listing

@@ -216,7 +216,6 @@ async def _stream(exchange: Exchange, turn: Turn) -> web.StreamResponse:
 
 
 def _read(body: bytes) -> JsonObject | None:
-    """Return the JSON object in a body, or None."""
     try:
         value = from_json(body)
     except ValueError:

@@ -14,8 +14,6 @@ _CHARS_PER_TOKEN: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the model may call."""
-
     name: str
     schema: JsonObject
 
@@ -72,7 +70,6 @@ class Block:
 
     @property
     def text(self) -> str:
-        """The pieces joined."""
         return "".join(self.pieces)
 
 
@@ -93,12 +90,10 @@ class Answer:
     pause_s: float = 0.0
 
     def text_of_kind(self, kind: str) -> str:
-        """Return the text of all blocks of one kind."""
         return "".join(block.text for block in self.blocks if block.kind == kind)
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The tool calls, in order."""
         return tuple(block.call for block in self.blocks if block.call is not None)
 
 
@@ -138,7 +133,6 @@ class Traits:
     extra_usage: JsonObject = field(default_factory=dict)
 
     def id_of(self, call: Call) -> str:
-        """Return the call's id in this provider's form."""
         if self.call_id == "nine":
             return hashlib.sha256(call.call_id.encode()).hexdigest()[:9]
         return self.call_id.replace("{id}", call.call_id)

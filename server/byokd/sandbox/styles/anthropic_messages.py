@@ -22,7 +22,6 @@ _THINKS: Final = frozenset({"enabled", "adaptive"})
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
-    """Return the chat request, or None if it is invalid."""
     match body:
         case {"model": str(model), "messages": [*items], "max_tokens": int()} if items:
             messages = objects(items)
@@ -68,13 +67,11 @@ def stream(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     content = [_block(turn, block) for block in turn.answer.blocks]
     return to_json(_message(turn, content, _FINISH[turn.answer.finish or "stop"]))
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream."""
     return b"event: error\ndata: " + error + b"\n\n"
 
 

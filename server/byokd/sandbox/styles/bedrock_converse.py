@@ -93,7 +93,6 @@ def stream(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     content = [_block(turn, block) for block in turn.answer.blocks]
     return to_json(
         {

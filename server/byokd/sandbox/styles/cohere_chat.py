@@ -22,7 +22,6 @@ _DONE: Final = b"data: [DONE]\n\n"
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
-    """Return the chat request, or None if it is invalid."""
     match body:
         case {"model": str(model), "messages": [*items]} if items:
             messages = objects(items)
@@ -74,7 +73,6 @@ def stream(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     blocks = [block for block in turn.answer.blocks if block.call is None]
     content = [_content(block, block.text) for block in blocks if not _is_plan(turn, block)]
     message: JsonObject = {"role": "assistant", "content": content}

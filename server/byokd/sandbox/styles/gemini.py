@@ -70,13 +70,11 @@ def _array(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     parts = [part for block in turn.answer.blocks for part in _parts(turn, block, (block.text,))]
     return to_json(_response(turn, _signed(turn, parts), last=True))
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream."""
     return b"data: " + error.replace(b"\n", b" ") + b"\n\n"
 
 

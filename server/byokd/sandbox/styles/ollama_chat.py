@@ -57,7 +57,6 @@ def stream(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     answer = turn.answer
     message: JsonObject = {"role": "assistant", "content": answer.text_of_kind("text")}
     if reasoning := answer.text_of_kind("reasoning"):

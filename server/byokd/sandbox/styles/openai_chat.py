@@ -24,7 +24,6 @@ _DONE: Final = b"data: [DONE]\n\n"
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
-    """Return the chat request, or None if it is invalid."""
     match body:
         case {"model": str(model), "messages": [*items]} if items:
             messages = objects(items)
@@ -90,7 +89,6 @@ def stream(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     answer = turn.answer
     message: JsonObject = {"role": "assistant", "content": answer.text_of_kind("text") or None}
     if reasoning := answer.text_of_kind("reasoning"):
@@ -110,7 +108,6 @@ def whole(turn: Turn) -> bytes:
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream."""
     return b"data: " + error + b"\n\n"
 
 
@@ -168,7 +165,6 @@ def _reasoning_deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
 
 
 def _reasoning_fields(turn: Turn, reasoning: str) -> JsonObject:
-    """Return the fields of a whole message that hold reasoning."""
     form, text = turn.traits.reasoning, turn.answer.text_of_kind("text")
     if form == "none":
         return {}
@@ -199,7 +195,6 @@ def _annotations(turn: Turn) -> list[JsonObject]:
 
 
 def _beside(turn: Turn) -> JsonObject:
-    """Return the extra fields beside `choices`."""
     urls = [source["url"] for source in turn.answer.sources]
     return dict(turn.traits.extra) | ({"citations": urls} if urls else {})
 

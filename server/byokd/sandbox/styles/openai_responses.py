@@ -24,7 +24,6 @@ _RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
-    """Return the chat request, or None if it is invalid."""
     text_or_items = body.get("input")
     items = (
         [{"role": "user", "content": text_or_items}]
@@ -77,7 +76,6 @@ def stream(turn: Turn) -> Iterator[bytes]:
 
 
 def whole(turn: Turn) -> bytes:
-    """Return the answer as one JSON object."""
     status = "incomplete" if turn.answer.finish == "length" else "completed"
     return to_json(_response(turn, status, _output(turn)))
 
