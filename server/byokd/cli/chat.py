@@ -96,11 +96,10 @@ def chat(
 def send(daemon: Daemon, params: SendParams) -> SendResult:
     """Send one chat, print its events as they come, and return the result."""
     printer = AnswerPrinter(params.stream_id)
-    before, daemon.on_notification = daemon.on_notification, printer.on_notification
     try:
-        result = daemon.call("chat/send", params, SendResult)
+        with daemon.notifying(printer.on_notification):
+            result = daemon.call("chat/send", params, SendResult)
     finally:
-        daemon.on_notification = before
         printer.end_line()
     for warning in result.warnings:
         terminal.say(f"note: {warning.message}", dim=True)

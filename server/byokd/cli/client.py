@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import IO, Final, Self, TypeVar, cast
 
@@ -86,7 +86,7 @@ class Daemon:
     ) -> None:
         self._command = [sys.executable, "-I", "-X", "utf8", "-m", module, "--stdio", *arguments]
         self._account = account
-        self.on_notification = on_notification
+        self._on_notification = on_notification
         self.on_prompt = on_prompt
         self._on_locked = on_locked
         self._inbox: queue.SimpleQueue[JsonObject | None] = queue.SimpleQueue()
@@ -153,6 +153,15 @@ class Daemon:
             if cursor is None:
                 return
             params = params.model_copy(update={"cursor": cursor})
+
+    @contextmanager
+    def notifying(self, handler: NotificationHandler) -> Iterator[None]:
+        """Call this handler with each notification until the context is left."""
+        before, self._on_notification = self._on_notification, handler
+        try:
+            yield
+        finally:
+            self._on_notification = before
 
     def wait(self, done: Callable[[], bool], *, timeout_s: float) -> bool:
         """Handle notifications until `done()`; return False after `timeout_s`."""
@@ -240,8 +249,8 @@ class Daemon:
                 answer = self.on_prompt(ShowMessageRequest.model_validate(params))
             reply = MessageAction(title=answer).model_dump() if answer else None
             self._send({"id": message["id"], "result": reply})
-        elif self.on_notification and (method := BY_NAME.get(name)):
-            self.on_notification(name, method.params_type().model_validate(params))
+        elif self._on_notification and (method := BY_NAME.get(name)):
+            self._on_notification(name, method.params_type().model_validate(params))
 
     def _send(self, message: JsonObject) -> None:
         body = to_json({"jsonrpc": "2.0"} | message)
