@@ -59,7 +59,7 @@ OLD_MODULES: dict[str, str] = {
     "changes": "services.runtime.store_watcher",
     "watch": "services.health.monitor",
     "billing": "services.chat.cost",
-    "counted": "dialects.base.usage_known",
+    "counted": "dialects.base.usage",
     "pairs": "dialects.base.tool_pairing",
     "pointer": "dialects.base.json_pointer",
     "bodies": "dialects.framing.body",

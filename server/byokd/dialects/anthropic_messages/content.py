@@ -1,9 +1,7 @@
 """Reads the content of a Messages answer into blocks: the deltas of a stream, or whole blocks.
 
-Text, thinking, tool use and citations become parts. Every other block is kept whole in the
-`providerState` of a part (`BLOCKS`), because only the provider can read it and the next request
-must send it back: signed and redacted thinking, server tools and their results, compaction,
-fallbacks.
+Blocks other than text, thinking, tool use and citations are kept whole in the `providerState` of a
+part (`BLOCKS`), because the next request must send them back.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ _OF_DELTA: Final = {
 
 @dataclass(slots=True)
 class _Open:
-    """A block that has not stopped yet."""
+    """An open block."""
 
     kind: str
     block: JsonObject
@@ -50,11 +48,7 @@ class _Open:
 
 
 class Content:
-    """Puts content into blocks. One per answer: blocks are identified by their index.
-
-    Raises:
-        ProviderError: more blocks than their bound.
-    """
+    """Puts content into blocks; one per answer."""
 
     __slots__ = ("_blocks", "_chars", "_count", "_open")
 
@@ -67,7 +61,7 @@ class Content:
     # --- a stream --------------------------------------------------------------------------------
 
     def start(self, index: int, block: JsonObject) -> None:
-        """Open a block; content in it counts as its first delta."""
+        """Open a block, and read the content in it."""
         if index in self._open:
             self.stop(index)
         self._count += 1
@@ -119,7 +113,7 @@ class Content:
             opened.block = opened.block | fields
 
     def stop(self, index: int) -> None:
-        """Close a block; what must be sent back is kept with the part that it belongs to."""
+        """Close a block, and keep what must be sent back with its part."""
         opened = self._open.pop(index, None)
         if opened is None:
             return
@@ -174,7 +168,7 @@ class Content:
             self._blocks.add_opaque(BLOCKS, block)
 
     def _cite(self, opened: _Open) -> None:
-        """Add the sources of a text block; each covers all of its text."""
+        """Add the sources of a text block; each covers all of it."""
         cited = [entry for entry in opened.citations if isinstance(entry, dict)]
         cited = [entry for entry in cited if within_depth(entry, JSON_MAX_DEPTH)]
         if not cited:
@@ -189,13 +183,12 @@ class Content:
 
 
 def index_of(chunk: JsonObject) -> int:
-    """Return the index of a chunk's block; -1 where it has none."""
+    """Return the index of a chunk's block; -1 without one."""
     index = place(chunk.get("index"))
     return -1 if index is None else index
 
 
 def _whole(opened: _Open) -> JsonObject:
-    """Return a block that is kept, with the input that came in pieces."""
     if not opened.pieces:
         return opened.block
     arguments, error = parse_arguments("".join(opened.pieces))
@@ -203,7 +196,7 @@ def _whole(opened: _Open) -> JsonObject:
 
 
 def _source(citation: JsonObject) -> Source:
-    """Return what a citation points to: an address, or a document of the request by its number."""
+    """Return the source: an address, or a document of the request by its number."""
     number = citation.get("document_index", citation.get("search_result_index"))
     title = as_text(citation.get("title")) or as_text(citation.get("document_title"))
     return Source(

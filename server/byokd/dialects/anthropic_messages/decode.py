@@ -1,4 +1,4 @@
-"""Reads a Messages answer: a stream of events, one whole message, or an error."""
+"""Reads a Messages answer."""
 
 from __future__ import annotations
 
@@ -33,10 +33,7 @@ _SPLICED: Final = Fault(
 
 
 class MessagesDecoder(AnswerDecoder):
-    """Decodes one answer.
-
-    Its end is a stop reason, `message_stop`, or the marker that some gateways add.
-    """
+    """Decodes one answer; a stop reason, `message_stop` or a gateway's marker ends it."""
 
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
@@ -45,7 +42,7 @@ class MessagesDecoder(AnswerDecoder):
         self._stop_details: JsonObject | None = None
 
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event; its type is in it, or in the name that the framing gives."""
+        """Read one event by its type, or by the name that the framing gives."""
         kind = chunk.get("type") or name
         if isinstance(kind, str) and kind.startswith("content_block_"):
             if self._fault is None:
@@ -88,8 +85,8 @@ class MessagesDecoder(AnswerDecoder):
     def _begin_message(self, chunk: JsonObject) -> None:
         """Read the start of a message.
 
-        Proxies repeat it, or begin again when their own upstream failed. The same message goes on;
-        another one is only accepted before any content (fixtures of vercel/ai, 2026).
+        Proxies repeat it, or begin again when their upstream failed. Another message is only
+        accepted before any content (fixtures of vercel/ai, 2026).
         """
         message = chunk.get("message")
         if not isinstance(message, dict):
@@ -107,7 +104,6 @@ class MessagesDecoder(AnswerDecoder):
             self._content.whole(message.get("content"))
 
     def _message(self, message: JsonObject) -> None:
-        """Read the fields of a message; of repeated ones the last stop reason counts."""
         self._response_id = self._response_id or as_text(message.get("id"))
         self._model = self._model or as_text(message.get("model"))
         self._finish_word = as_text(message.get("stop_reason")) or self._finish_word

@@ -30,10 +30,10 @@ _UNSET: Final = frozenset({None, "", "not_available"})
 
 
 def merged_usage(earlier: JsonObject, later: JsonObject) -> JsonObject:
-    """Return usage with the fields of a later event: all is cumulative, and null is no value.
+    """Return usage updated with a later event, in which null is no value.
 
-    `message_delta` may correct the input counts of `message_start`, and gateways begin with nulls
-    and zeros (recorded 2025-2026).
+    `message_delta` may correct the input of `message_start`; gateways begin with nulls and zeros
+    (recorded 2025-2026).
     """
     return earlier | {
         name: value for name, value in later.items() if value is not None or name not in earlier
@@ -48,8 +48,7 @@ def read_usage(raw: JsonObject) -> Usage | None:
 def _buckets(raw: JsonObject) -> Usage:
     """Return disjoint buckets, empty where nothing is counted.
 
-    `input_tokens` leaves cache reads and writes out; `output_tokens` holds thinking, which newer
-    models count apart.
+    `input_tokens` excludes the cache; `output_tokens` includes thinking.
     """
     output = token_count(raw.get("output_tokens"))
     thinking = min(output, token_count(_at(raw, "output_tokens_details", "thinking_tokens")))
@@ -65,7 +64,7 @@ def _buckets(raw: JsonObject) -> Usage:
 
 
 def _cache_write(raw: JsonObject) -> int:
-    """Return tokens written to the cache; some gateways send only the counts by lifetime."""
+    """Return tokens written to the cache; some gateways count only by lifetime."""
     if count := token_count(raw.get("cache_creation_input_tokens")):
         return count
     lifetimes = ("ephemeral_5m_input_tokens", _HOUR)
@@ -73,7 +72,7 @@ def _cache_write(raw: JsonObject) -> int:
 
 
 def read_billed(raw: JsonObject) -> Usage | None:
-    """Return what is charged where that is more than the usage: it leaves compactions out."""
+    """Return what is charged where the usage leaves compactions out, else None."""
     compactions = [entry for entry in _iterations(raw) if entry["type"] == _COMPACTION]
     if not compactions:
         return None
@@ -103,13 +102,13 @@ def unpriced(raw: JsonObject) -> str | None:
 
 
 def fallback_model(raw: JsonObject) -> str | None:
-    """Return the model that answered in place of the one that declined, or None."""
+    """Return the model that answered after another declined, or None."""
     models = [entry.get("model") for entry in _iterations(raw) if entry["type"] == _FALLBACK]
     return as_text(models[-1]) if models else None
 
 
 def _iterations(raw: JsonObject) -> list[JsonObject]:
-    """Return the usage of each step of the answer; an entry without a type is no step."""
+    """Return the usage of each step; an entry without a type is no step."""
     return [one for one in as_objects(raw.get("iterations")) if isinstance(one.get("type"), str)]
 
 
@@ -139,13 +138,7 @@ _COMPACTED: Final = "compaction used tokens beside these: see usage.raw; the cos
 
 
 def notices(word: str | None, details: JsonObject | None, usage: JsonObject) -> tuple[Warn, ...]:
-    """Return notices about the end: why it was refused, how to continue, what the cost leaves out.
-
-    Args:
-        word: the stop reason.
-        details: its `stop_details`.
-        usage: the provider's usage.
-    """
+    """Return notices on the end: a refusal, how to continue, costs that are not known."""
     texts: list[str] = []
     if word in _PAUSED:
         texts.append(_GO_ON)

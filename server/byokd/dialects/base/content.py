@@ -51,7 +51,7 @@ NO_NAME: Final = "the provider named no tool"
 
 @dataclass(slots=True)
 class TextBlock:
-    """A block of text or of reasoning, as far as it has come."""
+    """A block of text or of reasoning."""
 
     block_id: str
     kind: Literal["text"] | ReasoningKind
@@ -100,9 +100,9 @@ class ReasoningDetail:
         return self.fields | {self.text_name: "".join(self.pieces)}
 
     def takes(self, other: ReasoningDetail) -> bool:
-        """Add a delta of the same entry and return True, or return False for one of another.
+        """Add a delta of the same entry and return True, or return False.
 
-        A signature comes last, in a delta of its own and without text (Anthropic, recorded 2025).
+        A signature comes last, in a delta without text (Anthropic, recorded 2025).
         """
         same = (
             self.text_name is not None
@@ -120,7 +120,7 @@ class ReasoningDetail:
 
 @dataclass(slots=True)
 class ToolCall:
-    """A tool call, as far as it has come. `call_id` is set when it has been announced."""
+    """A tool call; `call_id` is set when its start event was sent."""
 
     index: int
     native_id: str = ""
@@ -170,7 +170,7 @@ class Blocks:
 
     @property
     def open_block(self) -> TextBlock | None:
-        """The block of text or reasoning that is being written, if any."""
+        """The open block of text or reasoning."""
         return self._open
 
     @property
@@ -181,7 +181,7 @@ class Blocks:
     # --- content ----------------------------------------------------------------------------------
 
     def text(self, delta: str) -> None:
-        """Add text, which must not be empty."""
+        """Add text, not empty."""
         block = self._open
         if block is None or block.kind != "text" or block.state is not None:
             block = self._begin_text(None)
@@ -189,7 +189,7 @@ class Blocks:
         self.events.append(TextDelta(block.block_id, delta))
 
     def refusal(self, delta: str) -> None:
-        """Add text of a refusal: a block of text with a mark in its state."""
+        """Add text of a refusal, which is marked in the state of its block."""
         block = self._open
         if block is None or block.kind != "text" or block.state is None:
             block = self._begin_text(self._origin | {"refusal": True})
@@ -197,7 +197,7 @@ class Blocks:
         self.events.append(TextDelta(block.block_id, delta))
 
     def reasoning(self, delta: str, kind: ReasoningKind = "raw", source: str | None = None) -> None:
-        """Add reasoning, which must not be empty; `source` is the provider's field for it."""
+        """Add reasoning, not empty; `source` is the provider's field for it."""
         block = self._open
         if (
             block is None
@@ -210,7 +210,7 @@ class Blocks:
         self.events.append(ReasoningDelta(block.block_id, delta))
 
     def add_detail(self, detail: ReasoningDetail) -> None:
-        """Keep an entry that is sent back unchanged, with the reasoning it belongs to."""
+        """Keep an entry that is sent back unchanged with its reasoning."""
         block = self._open
         if block is None or block.kind == "text":
             block = self._begin_reasoning("redacted", None)
@@ -218,27 +218,24 @@ class Blocks:
             block.details.append(detail)
 
     def end_block(self) -> None:
-        """End the open block, because the provider begins another part."""
+        """End the open block."""
         self._end_open()
 
     def seal(self, fields: JsonObject) -> None:
-        """Add fields to the state of the open block, and add no more content to it."""
+        """Add fields to the state of the open block, and close it to content."""
         block = self._open
         if block is not None:
             block.state = (block.state or self._origin) | fields
             block.sealed = True
 
     def add_opaque(self, name: str, entry: JsonObject) -> None:
-        """Keep a part that only the provider can read, in list `name` of the open block's state.
-
-        It is sent back unchanged and in the same place. Content after it begins another block.
-        """
+        """Keep a part that only the provider can read, in list `name` of the open block's state."""
         block = self._open or self._begin_reasoning("redacted", None)
         block.details.append(ReasoningDetail(name, entry, None, []))
         self.seal({})
 
     def media(self, part: ImagePart | FilePart) -> None:
-        """Add an image or a file, which has no events. Its state, if any, gets the origin."""
+        """Add an image or a file, which has no events."""
         if part.provider_state is not None:
             state = self._origin | part.provider_state
             part = part.model_copy(update={"provider_state": state})
@@ -246,7 +243,7 @@ class Blocks:
         self._add(part)
 
     def tool_call(self, native_id: str) -> ToolCall:
-        """Begin a tool call; its start event comes when its name is known."""
+        """Begin a tool call; it starts for the client when its name is known."""
         if len(self._calls) >= TOOL_CALLS_MAX:
             raise ProviderError(f"the provider sent more than {TOOL_CALLS_MAX} tool calls")
         call = ToolCall(len(self._calls), native_id)
@@ -256,7 +253,7 @@ class Blocks:
         return call
 
     def arguments(self, call: ToolCall, delta: str) -> None:
-        """Add to a call's arguments; "" sends the start event of a call with an id and a name."""
+        """Add to a call's arguments; "" only starts a call with an id and a name."""
         if delta:
             call.pieces.append(delta)
         if call.call_id:
@@ -266,7 +263,7 @@ class Blocks:
             self._announce(call)
 
     def citation(self, source: Source, span: Span | None, state: JsonObject | None = None) -> None:
-        """Add a source of the text; `state` is what the client must send back."""
+        """Add a source; `state` is what the client must send back."""
         full_state = None if state is None else self._origin | state
         self._add(CitationPart(source=source, span=span, provider_state=full_state))
         self.events.append(Citation(source, span))
@@ -283,7 +280,7 @@ class Blocks:
             self.events.append(call.end)
 
     def parts(self) -> tuple[Part, ...]:
-        """Return the parts so far; calls that have not ended have the arguments so far."""
+        """Return the parts so far; an open tool call has its arguments so far."""
         announced = (b for b in self._blocks if not isinstance(b, ToolCall) or b.call_id)
         return tuple(self._part(block) for block in announced)
 

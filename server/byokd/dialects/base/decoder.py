@@ -1,7 +1,4 @@
-"""Decodes one answer: everything that the decoders of all dialects share.
-
-A dialect adds its framing, its events, its whole document, its usage and its finish reason. The
-only I/O is bytes in and events out.
+"""The part of decoding that all dialects share.
 
 This is the hot path: a delta costs a line split, one JSON parse and one event.
 """
@@ -79,9 +76,9 @@ class AnswerDecoder(ABC):
             call: what was asked.
             head: status and headers of the answer.
             quirks: those of the model.
-            choose: chooses the frame reader by the first bytes of the body.
+            choose: chooses the frame reader.
             model: the model's id, where it is not the one in the call.
-            origin: further fields that mark the provider states of this answer.
+            origin: further fields of the origin of provider states.
         """
         model = call.params.model if model is None else model
         self._call = call
@@ -112,7 +109,7 @@ class AnswerDecoder(ABC):
 
     @property
     def ending(self) -> bool:
-        """Whether the end or a failure was stated: only usage and errors can still come."""
+        """Whether the end or a failure was stated: only usage and errors can follow."""
         return self._ended or self._fault is not None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -155,11 +152,11 @@ class AnswerDecoder(ABC):
         """Read one event; `name` is what the framing calls it, or ""."""
 
     def _document(self, document: JsonObject) -> None:
-        """Read one document of a body that is no stream: a whole answer, or one event a line."""
+        """Read one document of a body that is no stream."""
         self._event(document, "")
 
     def _close_content(self) -> None:  # noqa: B027 - most have nothing to complete
-        """Complete what only a good end of the answer completes."""
+        """Complete what only a good end completes."""
 
     @abstractmethod
     def _read_usage(self, raw: JsonObject) -> Usage | None:
@@ -170,19 +167,19 @@ class AnswerDecoder(ABC):
         """Return why a good answer ended."""
 
     def _finish_fault(self) -> Fault | None:
-        """Return the failure that the finish reason states, if any."""
+        """Return the failure that the finish reason states."""
         return None
 
     def _marker(self) -> None:
-        """Read `[DONE]`: it states no end, but after the end or a failure nothing follows it."""
+        """Read `[DONE]`: nothing follows it after the end or a failure; before, it is ignored."""
         self._done = self.ending
 
     def _message_state(self) -> JsonObject | None:
-        """Return the provider state of the message as a whole."""
+        """Return the provider state of the message."""
         return None
 
     def _raw_chunk(self, chunk: JsonObject, name: str) -> Json:  # noqa: ARG002 - for overriding
-        """Return a chunk as a client sees it that asked for raw chunks."""
+        """Return a chunk as clients get it with `includeRaw`."""
         return chunk
 
     # --- frames -----------------------------------------------------------------------------------
@@ -215,7 +212,7 @@ class AnswerDecoder(ABC):
             self._marker()
 
     def _each(self, chunks: list[Json], name: str) -> None:
-        """Read events that came in one frame; a list among them holds events."""
+        """Read the events of one frame, some of them in lists."""
         for chunk in chunks:
             if isinstance(chunk, list):
                 self._each(chunk, name)
@@ -230,12 +227,7 @@ class AnswerDecoder(ABC):
         self._blocks.events.append(Raw(None if deep else shown))
 
     def _take_usage(self, usage: Json, chunk: JsonObject) -> None:
-        """Keep a usage that is not empty; it is cumulative wherever it repeats.
-
-        Args:
-            usage: the provider's usage.
-            chunk: the chunk around it, which may name the cost.
-        """
+        """Keep a usage that is not empty, and the cost in its chunk; both are cumulative."""
         if isinstance(usage, dict) and usage:
             self._usage = usage
             if self._quirks.cost_pointer is not None:
@@ -244,7 +236,7 @@ class AnswerDecoder(ABC):
     # --- the end ----------------------------------------------------------------------------------
 
     def _read_end(self) -> bool:
-        """Read what the end of the body completes; return whether nothing was cut off."""
+        """Read what the body's end completes; return whether nothing was cut off."""
         reader = self._body.reader
         if self._body.failed:
             self._fail(classify(self._call.provider, self._head, self._body.take()))
@@ -260,7 +252,7 @@ class AnswerDecoder(ABC):
         return whole
 
     def _whole_body(self, body: bytes) -> bool:
-        """Read a body that is JSON, in one document or one a line, or HTML."""
+        """Read a body of JSON or HTML; return whether it was not cut off."""
         text = body.removeprefix(BOM).strip()  # DeepSeek sends blank lines while a call is queued
         if text.startswith(b"<"):
             return True
@@ -302,23 +294,21 @@ class AnswerDecoder(ABC):
         self._fault = self._fault or fault
 
     def _fail_as(self, error: JsonObject) -> None:
-        """Fail the answer as an error document in it states."""
         self._fail(self._classified_document(error))
 
     def _foreign(self, chunk: JsonObject) -> None:
-        """Read a chunk that is none of the dialect's own: an error in any form, or nothing."""
+        """Read a chunk that is none of the dialect's own: an error, or nothing."""
         if is_error(chunk):
             self._fail_as(chunk)
 
     def _classified(self, error: bytes) -> Fault:
-        """Return what an error inside an answer with a good status means."""
         return classify(self._call.provider, self._head, error, in_stream=True)
 
     def _classified_document(self, error: JsonObject) -> Fault:
         return self._classified(to_json(error, inf_nan_mode="null"))
 
     def _stop(self, error: ProviderError | StreamInterrupted) -> None:
-        """End the answer where a bound was passed or the bytes were damaged."""
+        """End the answer after a bound was passed or bytes were damaged."""
         damaged = isinstance(error, StreamInterrupted)
         self._fail(Fault(error.kind, "neutral", error.user_message, retryable=damaged))
         self._done = True
@@ -340,6 +330,6 @@ class AnswerDecoder(ABC):
 
 
 def _call_ids(call: Call) -> list[str]:
-    """Return the call ids that the conversation already uses."""
+    """Return the call ids of the conversation."""
     parts = (part for message in call.params.messages for part in message.parts())
     return [part.call_id for part in parts if part.type == "toolCall"]

@@ -1,6 +1,6 @@
-"""Reads JSON that providers write loosely, and the values in it that may have another type.
+"""Reads JSON that providers write loosely, and its values.
 
-Hot paths call the strict parser first, and `parse` only after that has refused.
+Hot paths use the strict parser first, and `parse` after that has refused.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _INDEX_MAX_DIGITS: Final = 9
 
 
 def is_marker(line: bytes) -> bool:
-    """Tell whether a line is the `[DONE]` that ends a stream; some providers add text to it."""
+    """Tell whether a line is `[DONE]`; some providers add text to it."""
     return line.strip().startswith(b"[DONE]")
 
 
 def documents(data: bytes) -> list[Json] | None:
-    """Return the JSON in some bytes, one document or one per line, or None where it is broken.
+    """Return one document or one per line, or None where the JSON is broken.
 
     Markers and lines that are no JSON, such as pings, are left out.
     """
@@ -40,11 +40,11 @@ def documents(data: bytes) -> list[Json] | None:
 def parse(data: bytes) -> Json:
     """Parse JSON as tolerantly as can be done without guessing.
 
-    Python servers write NaN and Infinity, JavaScript gateways cut surrogate pairs in two, and some
-    cut UTF-8. What cannot be represented becomes null or a replacement character.
+    Python servers write NaN and Infinity; gateways cut surrogate pairs and UTF-8. These become null
+    or a replacement character.
 
     Raises:
-        ValueError: it is not JSON, or it nests deeper than `JSON_MAX_DEPTH`.
+        ValueError: it is not JSON, or nests deeper than `JSON_MAX_DEPTH`.
     """
     parsed: Json
     try:
@@ -63,7 +63,7 @@ def parse(data: bytes) -> Json:
 
 
 def _without_surrogates(value: Json) -> Json:
-    """Replace lone surrogates, which no encoder can write."""
+    """Replace lone surrogates, which cannot be encoded."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
@@ -74,7 +74,7 @@ def _without_surrogates(value: Json) -> Json:
 
 
 def within_depth(value: Json, most: int) -> bool:
-    """Tell whether arrays and objects nest at most `most` levels deep."""
+    """Tell whether arrays and objects nest at most `most` deep."""
     level = [value]
     for _ in range(most + 1):
         level = [child for child in level if isinstance(child, dict | list)]
@@ -94,10 +94,7 @@ def _children(value: Json) -> list[Json]:
 
 
 def place(value: Json) -> int | None:
-    """Return an index or offset, or None for anything else.
-
-    Providers send a number; gateways that parse and write JSON again send a decimal or text.
-    """
+    """Return an index or offset; gateways send it as a number, a decimal or a text."""
     if type(value) is int:
         return value
     if isinstance(value, float) and value.is_integer():
@@ -108,22 +105,22 @@ def place(value: Json) -> int | None:
 
 
 def as_text(value: Json) -> str | None:
-    """Return a text that is not empty, or None for anything else."""
+    """Return a text that is not empty, or None."""
     return value if isinstance(value, str) and value else None
 
 
 def text_of(value: Json) -> str:
-    """Return a text, or "" for anything else."""
+    """Return a text, "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def as_objects(value: Json) -> list[JsonObject]:
-    """Return the objects in a list, and no objects for anything else."""
+    """Return the objects in a list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def as_json_text(value: Json) -> str:
-    """Return a tool call's arguments as JSON text; some servers send the object itself."""
+    """Return tool arguments as JSON text; some servers send the object itself."""
     if value is None:
         return ""
     return value if isinstance(value, str) else to_json(value).decode()

@@ -1,7 +1,7 @@
 """Reads token counts and prices, wherever providers put them.
 
-A usage without a count is unknown, never zero. Where two readings of a count are possible the
-provider's own total decides, and only then the record.
+Without a count, usage is unknown, never zero. Of two readings of a count, the provider's total
+decides, then the record.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _COUNTABLE: Final = 2**53
 
 
 def token_count(value: Json) -> int:
-    """Return a count of tokens; 0 for anything that is none."""
+    """Return a count of tokens, 0 for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return int(value) if 1 <= value < _COUNTABLE else 0
 
 
 def known_usage(usage: Usage, reported: Iterable[Json], total: int = 0) -> Usage | None:
-    """Return the usage, or None where it does not say how many tokens were read and written.
+    """Return the usage, or None where it counts no tokens.
 
-    A provider may report the total alone, or a tier and no count at all. Five empty buckets would
-    then claim that the call used nothing and cost nothing.
+    A provider may send the total alone, or only a tier. Empty buckets would then claim that the
+    call was free.
 
     Args:
-        usage: the buckets, as far as they could be read.
-        reported: the values of the fields that count tokens; a zero among them is a count.
+        usage: the buckets.
+        reported: the fields that count tokens; a zero among them is a count.
         total: the provider's own; where it is not zero, empty buckets are wrong.
     """
     tokens = (
@@ -92,10 +92,10 @@ def read_usage(
     """Return disjoint buckets from OpenAI's fields; None where nothing is counted.
 
     Args:
-        raw: `usage`, in the spelling of Chat Completions or of Responses.
-        cache_in_prompt: whether the prompt tokens include those of the cache.
-        reasoning_in_completion: whether the completion tokens include those of reasoning, where
-            the total does not tell.
+        raw: `usage` of Chat Completions or Responses.
+        cache_in_prompt: whether prompt tokens include the cache.
+        reasoning_in_completion: whether completion tokens include reasoning, where the total is no
+            help.
     """
     prompt, completion = _first_count(raw, _INPUT), _first_count(raw, _OUTPUT)
     read, write = _first_count(raw, _CACHE_READ), _first_count(raw, _CACHE_WRITE)
@@ -122,9 +122,9 @@ def _output(
 ) -> tuple[int, int]:
     """Return the tokens of text and of reasoning.
 
-    The completion tokens include those of reasoning, but not xAI's. OpenRouter, Together and
-    gateways estimate reasoning, and then it may have more tokens than the whole answer (16 of 21,
-    recorded 2025-2026): no more counts than was in it, if the total says it was.
+    Completion tokens include reasoning, except at xAI. OpenRouter, Together and gateways estimate
+    it and may report more reasoning than completion (16 of 21, recorded 2025-2026); then it is
+    capped, if the total shows that it was included.
     """
     inside = reasoning_in_completion
     if reasoning > completion:
@@ -138,7 +138,7 @@ def _output(
 
 
 def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:
-    """Return the first count that is not zero; zero means the same as an absent field."""
+    """Return the first count that is not zero."""
     for field in fields:
         if count := token_count(at_pointer(raw, field)):
             return count
@@ -149,10 +149,10 @@ def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:
 
 
 def read_cost(chunk: JsonObject, quirks: Quirks) -> str | None:
-    """Return the price in USD as decimal text, where this chunk names it.
+    """Return the price in USD as decimal text, where this chunk has it.
 
-    `cost_extra_pointer` is added where `cost_extra_when` is true: with the person's own key behind
-    it, OpenRouter's `cost` is its fee alone and the model's price is in `cost_details`.
+    `cost_extra_pointer` is added where `cost_extra_when` is true: with the person's own key,
+    OpenRouter's `cost` is only its fee, and the model's price is in `cost_details`.
     """
     if quirks.cost_pointer is None:
         return None
@@ -169,7 +169,7 @@ def read_cost(chunk: JsonObject, quirks: Quirks) -> str | None:
 
 
 def header_cost(value: str | None) -> str | None:
-    """Return the price that a header names, as decimal text, or None where it is no price."""
+    """Return the price in a header as decimal text, or None."""
     amount = _money(value)
     return None if amount is None else _plain(amount)
 

@@ -25,10 +25,10 @@ _DOCUMENT_LOCATIONS: Final = (
 
 
 class Content:
-    """Puts content into blocks. One per answer: blocks are identified by their index.
+    """Puts content into blocks; one per answer.
 
-    A block of text or reasoning begins with its first delta; only tool use has a start event.
-    Tools that the provider ran itself (Nova's grounding, recorded 2026) are left out.
+    Only tool use has a start event. Tools that the provider ran itself (Nova's grounding, recorded
+    2026) are left out.
     """
 
     __slots__ = ("_blocks", "_calls", "_images", "_server", "_thoughts")
@@ -77,7 +77,7 @@ class Content:
     # --- a whole message -------------------------------------------------------------------------
 
     def whole(self, content: Json) -> None:
-        """Read the list of blocks of a whole message."""
+        """Read the blocks of a whole message."""
         entries = content if isinstance(content, list) else []
         for index, block in enumerate(entries):
             if isinstance(block, dict):
@@ -112,7 +112,7 @@ class Content:
         self._blocks.arguments(call, "")
 
     def _arguments(self, index: int, tool: JsonObject) -> None:
-        """Add to a call's arguments: JSON text in a stream, an object in a whole message."""
+        """Add arguments: JSON text in a stream, an object in a whole message."""
         if index in self._server:
             return
         if index not in self._calls:
@@ -121,7 +121,6 @@ class Content:
             self._blocks.arguments(self._calls[index], as_json_text(value))
 
     def _thought(self, index: int, thought: JsonObject) -> None:
-        """Add reasoning: text, its signature, or a redacted block."""
         text, signature = text_of(thought.get("text")), text_of(thought.get("signature"))
         redacted = text_of(thought.get("redactedContent"))
         if not (text or signature or redacted):
@@ -164,7 +163,7 @@ class Content:
 
 
 def _document(location: JsonObject) -> str | None:
-    """Return the document of the request that a citation points into, by its number from 0."""
+    """Return the document of the request, by its number from 0."""
     for name in _DOCUMENT_LOCATIONS:
         if isinstance(within := location.get(name), dict):
             number = within.get("documentIndex", within.get("searchResultIndex"))
@@ -173,7 +172,7 @@ def _document(location: JsonObject) -> str | None:
 
 
 def _joined(first: str, second: str) -> str:
-    """Return base64 of the joined bytes of two; text that is no base64 is joined as it is."""
+    """Return base64 of two joined; text that is no base64 is joined as it is."""
     if not first:
         return second
     try:

@@ -1,4 +1,4 @@
-"""Reads a Converse answer: a stream of binary frames, one whole JSON body, or an error."""
+"""Reads a Converse answer."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ _PADDING: Final = "p"
 
 
 class ConverseReader:
-    """Names the frames of an event stream by their headers; an exception's frame is an `error`.
+    """Names frames by their headers; an exception's frame is an `error`.
 
-    Attributes:
-        exception: the name of the last exception, None where none has come.
+    `exception` is the name of the last exception, None without one.
     """
 
     __slots__ = ("_reader", "exception")
@@ -43,7 +42,7 @@ class ConverseReader:
         self.exception: str | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that these bytes complete; the caller must exhaust it."""
+        """Yield the frames that these bytes complete."""
         for headers, payload in self._reader.feed(data):
             kind = headers.get(":message-type", "event")
             if kind == "event":
@@ -56,7 +55,7 @@ class ConverseReader:
                 yield "error", to_json({"message": str(headers.get(":error-message", ""))})
 
     def close(self) -> tuple[list[Frame], bool]:
-        """Return the JSON that followed the frames, and whether no frame was cut off."""
+        """Return JSON after the frames, and whether no frame was cut off."""
         bare, whole = self._reader.close()
         return ([("", bare)] if bare else []), whole
 
@@ -67,10 +66,9 @@ def binary_frames(opening: bytes) -> FrameReader | None:
 
 
 class ConverseDecoder(AnswerDecoder):
-    """Decodes one answer.
+    """Decodes one answer; `messageStop` ends it.
 
-    Its end is `messageStop`. Usage follows in `metadata`, so reading goes on to the end of the
-    body, which also leaves the connection fit for the next request.
+    Usage follows in `metadata`, so the body is read to its end; the connection can then be reused.
     """
 
     _quirks: BedrockConverseQuirks
@@ -122,7 +120,7 @@ class ConverseDecoder(AnswerDecoder):
         return {name: shown} if name else shown
 
     def _classified(self, error: bytes) -> Fault:
-        """Classify an exception's frame as a failed answer, whose header names the exception."""
+        """Classify an exception as a failed status with its name in a header."""
         reader = self._body.reader
         name = reader.exception if isinstance(reader, ConverseReader) else None
         if name is None:

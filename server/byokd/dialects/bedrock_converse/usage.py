@@ -1,4 +1,4 @@
-"""Reads the token counts of a Converse answer, and names its stop reasons."""
+"""Token counts and stop reasons of a Converse answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ _WRITE: Final = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 def read_usage(raw: JsonObject, quirks: BedrockConverseQuirks) -> Usage | None:
     """Return disjoint buckets, or None where nothing is counted.
 
-    `inputTokens` leaves cache reads and writes out, and `outputTokens` includes reasoning without
-    a count of its own (botocore's service model and recordings, 2025). Where the total shows that
-    the input includes the cache, the total decides.
+    `inputTokens` excludes the cache, and `outputTokens` includes reasoning, uncounted (botocore's
+    service model and recordings, 2025). Where the total shows otherwise for the cache, it decides.
     """
     given, output = token_count(raw.get("inputTokens")), token_count(raw.get("outputTokens"))
     read, write = _first_count(raw, _READ), _first_count(raw, _WRITE)

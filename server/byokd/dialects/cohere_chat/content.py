@@ -22,7 +22,7 @@ _NOT_IN_TEXT: Final = ("PLAN", "THINKING_CONTENT")
 
 
 class Content:
-    """Puts content into blocks. One per answer: it tracks calls and offsets across events."""
+    """Puts content into blocks; one per answer."""
 
     __slots__ = ("_began_at", "_blocks", "_calls", "_chars", "_names", "_origin", "_plan")
 
@@ -36,7 +36,7 @@ class Content:
         self._chars = 0
 
     def event(self, kind: str, chunk: JsonObject) -> None:
-        """Read one event of a stream; unknown events are ignored."""
+        """Read one event; unknown ones are ignored."""
         delta = chunk.get("delta")
         message = delta.get("message") if isinstance(delta, dict) else None
         if not isinstance(message, dict):
@@ -70,7 +70,7 @@ class Content:
             self._citation(entry)
 
     def close(self) -> JsonObject | None:
-        """Keep the plan with the first call; without one return it as the state of the message."""
+        """Keep the plan with the first call, or return it as the message's state."""
         plan = "".join(self._plan)
         if not plan:
             return None
@@ -124,7 +124,7 @@ class Content:
     # --- citations -------------------------------------------------------------------------------
 
     def _citation(self, entry: JsonObject) -> None:
-        """Add a citation; the client sees its first source, and Cohere gets back all of it."""
+        """Add a citation: its first source for the client, all of it for Cohere."""
         if not within_depth(entry, JSON_MAX_DEPTH):
             return
         sources = _objects(entry.get("sources"))
@@ -142,7 +142,6 @@ class Content:
 
 
 def _source(entry: JsonObject) -> Source:
-    """Return the source that a document or a tool's output names."""
     value = entry.get("document") or entry.get("tool_output")
     fields = value if isinstance(value, dict) else {}
     title = next((text for name in _TITLES for text in _texts(fields.get(name))), None)

@@ -1,4 +1,4 @@
-"""Reads a Cohere answer: a stream of events, one whole message, or an error."""
+"""Reads a Cohere answer."""
 
 from __future__ import annotations
 
@@ -28,10 +28,7 @@ _FAILED: Final = Fault(
 
 
 class CohereDecoder(AnswerDecoder):
-    """Decodes one answer.
-
-    Its end is `message-end`, which may state a failure, or the marker after it.
-    """
+    """Decodes one answer; `message-end`, which may state a failure, or a marker ends it."""
 
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
@@ -40,7 +37,7 @@ class CohereDecoder(AnswerDecoder):
         self._content = Content(self._blocks, names, self._origin)
 
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event; its type is in it, or in the name that the framing gives."""
+        """Read one event by its type, or by the name that the framing gives."""
         kind = chunk.get("type") or name
         if isinstance(kind, str) and "-" in kind and "event_type" not in chunk:
             self._v2_event(kind, chunk)
@@ -75,12 +72,7 @@ class CohereDecoder(AnswerDecoder):
             self._answered = self._answered or not self._content.empty
 
     def _end(self, chunk: JsonObject, end: JsonObject) -> None:
-        """Read how the answer ended.
-
-        Args:
-            chunk: the event or the whole answer.
-            end: the object in it that holds the finish reason, the counts and perhaps an error.
-        """
+        """Read the end; `end` holds the finish reason, the counts and perhaps an error."""
         self._ended = True
         self._response_id = as_text(chunk.get("id")) or self._response_id
         self._finish_word = as_text(end.get("finish_reason")) or self._finish_word
@@ -90,7 +82,7 @@ class CohereDecoder(AnswerDecoder):
             self._fail(self._failure(end, kind))
 
     def _failure(self, end: JsonObject, kind: Kind | None) -> Fault:
-        """Return the failure that the end states, from its own fields alone."""
+        """Return the failure that the end states."""
         error: JsonObject = {name: end[name] for name in ("error", "error_type") if end.get(name)}
         fault = self._classified_document(error) if error else _FAILED
         if kind == "timeout":

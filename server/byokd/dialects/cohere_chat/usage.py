@@ -1,4 +1,4 @@
-"""Reads the tokens and the billed units of a Cohere answer, and names its finish reasons."""
+"""Tokens, billed units and finish reasons of a Cohere answer."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ FAULTS: Final[dict[str, Kind]] = {"error": "providerError", "timeout": "timeout"
 
 
 def read_usage(raw: JsonObject) -> Usage | None:
-    """Return disjoint buckets of the tokens that were read and written, or None without a count.
+    """Return disjoint buckets, or None without a count.
 
     `tokens` includes the hidden preamble, and `billed_units` does not (recorded 2025: 44 billed of
-    1,430 read); `cached_tokens` and `reasoning_tokens` are parts of them. Without `tokens` the
-    billed units are used.
+    1,430 read). Without `tokens` the billed units are used.
     """
     counts = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else raw.get("billed_units")
     read, written = _count(counts, "input_tokens"), _count(counts, "output_tokens")
@@ -49,7 +48,7 @@ def read_usage(raw: JsonObject) -> Usage | None:
 
 
 def read_billed(raw: JsonObject) -> Usage | None:
-    """Return what is charged, which is less than was used, or None where it is not reported."""
+    """Return what is charged, which is less than was used, or None."""
     units = raw.get("billed_units")
     if not isinstance(units, dict) or not units.keys() & _BILLED:
         return None

@@ -1,8 +1,7 @@
 """Translates answers of Cohere's first chat version into events of the second.
 
-byokd never asks for the first, but gateways and private deployments may answer in it (recorded
-2024-2025): one JSON document a line, each with an `event_type`, or one document with the text at
-its top.
+Gateways and private deployments may answer in it unasked (recorded 2024-2025): one JSON document a
+line with an `event_type`, or one document with the text at its top.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ def is_v1(document: JsonObject) -> bool:
 
 
 def as_v2(document: JsonObject) -> list[JsonObject]:
-    """Return the same content as events; a whole answer becomes all events of an answer."""
+    """Return the same content as events; a whole answer becomes all of its events."""
     kind = document.get("event_type")
     if kind is None:
         return [*_content(document), _end(document)]
@@ -61,7 +60,7 @@ def _plan(document: JsonObject) -> list[JsonObject]:
 
 
 def _calls(document: JsonObject) -> list[JsonObject]:
-    """Return the calls, which come whole and without ids."""
+    """Return the calls, which are whole and without ids."""
     return [
         {"index": index}
         | _event(

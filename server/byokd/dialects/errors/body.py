@@ -1,6 +1,6 @@
 """Reads message, code and type from an error body, in every form that 23 providers use.
 
-Bodies are hostile: 64 KiB are read, nesting is bounded, and nothing here raises.
+64 KiB are read, nesting is bounded, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
 
 
 def is_error(document: JsonObject) -> bool:
-    """Tell whether a document that is none of a format's own is an error, in any flat spelling.
+    """Tell whether a document that is not the dialect's own has the form of an error.
 
-    Gateways answer in their own form, whatever format they were asked in.
+    Gateways answer in their own form, whatever format was asked for.
     """
     if (
         document.get("error")
@@ -54,16 +54,16 @@ class ErrorBody:
     """The parts of an error body.
 
     Attributes:
-        form: the kind of text; `json` only where the JSON holds an error.
-        document: the parsed JSON that holds the error, for pointers.
+        form: `json` only where the JSON holds an error.
+        document: the parsed JSON, for pointers.
         message: the provider's message, not yet scrubbed.
-        code: the error's own code, as text.
-        type: the error's own type, as text.
-        codes: every code in it, in lower case: `code`, `innererror`, `details[].reason`.
-        types: every type, in lower case, with the header `x-amzn-errortype`.
-        status: the HTTP status that the error names inside a 200, or None.
-        upstream: whether a gateway is passing on another provider's error.
-        request_id: the id in the body, unchanged.
+        code: the error's own code.
+        type: the error's own type.
+        codes: all codes in lower case: `code`, `innererror`, `details[].reason`.
+        types: all types in lower case, with the header `x-amzn-errortype`.
+        status: the HTTP status that the error names inside a 200.
+        upstream: whether a gateway passes on another provider's error.
+        request_id: the id in the body.
     """
 
     form: Literal["json", "html", "text", "empty"]
@@ -79,7 +79,7 @@ class ErrorBody:
 
 
 def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
-    """Return the parts of an error body; one that cannot be parsed has its text as the message."""
+    """Return the parts of an error body; text that cannot be parsed is the message."""
     text = raw[:ERROR_BODY_MAX_BYTES].decode("utf-8", errors="replace").strip("\ufeff \r\n\t\x00")
     declared = (head.headers.get("content-type") or "").lower()
     if text.startswith(("{", "[")):
@@ -101,7 +101,7 @@ def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
 
 @dataclass(slots=True)
 class _Parts:
-    """The parts gathered from one document so far; the first message, code and type count."""
+    """Parts gathered from a document; the first message, code and type count."""
 
     document: Json
     messages: list[str] = field(default_factory=list)
@@ -114,7 +114,7 @@ class _Parts:
     own_type: str | None = None
 
     def body(self, named: str | None) -> ErrorBody:
-        """Return the parts as a value, with the type that the headers name."""
+        """Return the parts, with the type in the headers."""
         named_words = [named] if named else []
         return ErrorBody(
             "json",
@@ -131,7 +131,7 @@ class _Parts:
 
 
 def _parse(text: str) -> Json:
-    """Return the JSON, or None; a body that was cut is read as far as it goes."""
+    """Return the JSON, read as far as it goes where it was cut, or None."""
     try:
         document: Json = from_json(text, allow_inf_nan=False, allow_partial="trailing-strings")
     except ValueError:
@@ -140,7 +140,7 @@ def _parse(text: str) -> Json:
 
 
 def _depth_within(document: Json, most: int) -> bool:
-    """Tell whether no container stands inside more than `most - 1` others; an empty one counts."""
+    """Tell whether containers nest at most `most` deep; an empty one counts."""
     level = [document]
     for _ in range(most):
         level = [child for value in level for child in _children(value) if _holds(child)]
@@ -160,10 +160,9 @@ def _children(value: Json) -> Iterable[Json]:
 
 
 def _sse_documents(text: str) -> Iterator[Json]:
-    """Yield the JSON of each field value, and of bare JSON after the events.
+    """Yield the JSON of each field, and bare JSON after the events.
 
-    Vertex AI sends its error bare after the events (recorded 2025). llama-box sends a field named
-    `error` (recorded 2026).
+    Bare: Vertex AI (recorded 2025). A field named `error`: llama-box (recorded 2026).
     """
     fields = (line.partition(":") for line in text.splitlines())
     values = [value.strip() for name, _, value in fields if name in {"data", "error"}]
@@ -176,7 +175,7 @@ def _sse_documents(text: str) -> Iterator[Json]:
 
 
 def _from_document(document: Json) -> _Parts | None:
-    """Return the error in a document, or None where there is none."""
+    """Return the error in a document, or None."""
     if isinstance(document, list):
         document = document[0] if document else None
     if not isinstance(document, dict):
@@ -199,10 +198,10 @@ def _from_document(document: Json) -> _Parts | None:
 
 
 def _error_value(document: JsonObject) -> Json:
-    """Return the error inside a document, from the first of its known places.
+    """Return the error inside a document.
 
-    `response.error` is the Responses API's failed event, `delta.error` Cohere's last event,
-    `x_groq.error` Groq's chunk, `errors` Cloudflare's envelope, `choices[0].error` a gateway's.
+    `response.error`: Responses; `delta.error`: Cohere; `x_groq.error`: Groq; `errors`: Cloudflare;
+    `choices[0].error`: gateways.
     """
     for outer in (document, *(document.get(name) for name in ("response", "delta", "x_groq"))):
         if isinstance(outer, dict) and outer.get("error"):
@@ -220,7 +219,6 @@ def _first(value: Json) -> Json:
 
 
 def _take(parts: _Parts, error: JsonObject) -> None:
-    """Gather message, code, type and their details from an error object."""
     if message := _message(error):
         parts.messages += _unwrapped(message)
     _take_words(parts, error)
@@ -247,7 +245,7 @@ def _take_words(parts: _Parts, error: JsonObject) -> None:
 
 
 def _take_details(parts: _Parts, details: Json) -> None:
-    """Gather Google's `reason` and `quotaId`, and the `error_code` of Anthropic's details."""
+    """Gather Google's `reason` and `quotaId`, and Anthropic's `error_code`."""
     listed = details if isinstance(details, list) else [details]
     for detail in (entry for entry in listed[:_ITEMS_MAX] if isinstance(entry, dict)):
         parts.codes += _texts(detail.get("reason")) + _texts(detail.get("error_code"))
@@ -258,7 +256,7 @@ def _take_details(parts: _Parts, details: Json) -> None:
 
 
 def _take_metadata(parts: _Parts, metadata: Json) -> None:
-    """Gather a gateway's own codes and the upstream body that it passes on (OpenRouter)."""
+    """Gather a gateway's codes and the upstream body (OpenRouter)."""
     if not isinstance(metadata, dict):
         return
     for name in ("error_type", "limit_source", "reason"):
@@ -269,7 +267,7 @@ def _take_metadata(parts: _Parts, metadata: Json) -> None:
 
 
 def _unwrapped(value: Json) -> list[str]:
-    """Return the messages of an error that is passed on: an object, JSON in a text, or a text."""
+    """Return the messages of an error passed on as an object, as JSON in a text, or as text."""
     document = value
     if isinstance(value, str):
         document = _parse(value.strip()) if value.lstrip().startswith(("{", "[")) else None
@@ -279,7 +277,7 @@ def _unwrapped(value: Json) -> list[str]:
 
 
 def _message(value: Json) -> str:
-    """Return a message of any form as text: a text, a list of texts, FastAPI's `detail` list."""
+    """Return a message as text: a text, a list of texts, FastAPI's `detail` list."""
     if isinstance(value, str):
         # xAI has sent its message URL-encoded (2026).
         return unquote(value) if "%20" in value and " " not in value else value
@@ -314,6 +312,6 @@ def _number(value: Json) -> int | None:
 
 
 def _header_type(headers: Headers) -> str | None:
-    """Return AWS's exception name; a suffix such as `:http://…` follows it (recorded 2026)."""
+    """Return AWS's exception name, without a suffix such as `:http://…` (recorded 2026)."""
     named = headers.get("x-amzn-errortype")
     return named.partition(":")[0].strip()[:128] or None if named else None

@@ -1,6 +1,6 @@
-"""Classifies a refused answer: one of our error kinds, and what it means for the key's health.
+"""Classifies a refused answer: an error kind, and what it means for the key's health.
 
-The order of evidence: who answered, the provider's own rows, the general rows, the status.
+Evidence in order: who answered, the record's rows, the general rows, the status.
 """
 
 from __future__ import annotations
@@ -109,9 +109,9 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     Args:
         provider: the record whose rows apply first.
         head: status and headers of the answer.
-        body: its body, or the one frame of a stream that holds the error.
+        body: its body, or the frame that holds the error.
         in_stream: the error came inside an answer with a good status. It never counts against the
-            key, because the key was accepted; its kind is decided the same way.
+            key, which was accepted.
     """
     error = read_error_body(head, body)
     inside = in_stream or head.status in range(200, 300)
@@ -144,10 +144,10 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
 
 
 def _row(provider: Provider, error: ErrorBody, status: int, *, foreign: bool) -> ErrorRow | None:
-    """Return the first row that applies, the provider's own before the general ones.
+    """Return the first row that applies, the record's before the general ones.
 
-    For an answer that the provider did not write, only its record's rows about the message apply.
-    A message such as "tokens per minute exceeded" matches the overflow row but is a rate limit.
+    For a foreign answer only the record's rows about the message apply. "Tokens per minute
+    exceeded" matches the overflow row but is a rate limit.
     """
     if foreign:
         rows = tuple(row for row in provider.errors if row.when.message is not None)
@@ -165,9 +165,8 @@ def _row(provider: Provider, error: ErrorBody, status: int, *, foreign: bool) ->
 def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
     """Return the rows in order: the record's, the general ones, the record's for a bare status.
 
-    A row with a status alone holds where no other row matches: a 403 may still be refused content.
-    Where there is one, it alone decides whether that status is about the key, so general rows that
-    count against the key are left out.
+    A row with a status alone holds where no other matches: a 403 may be refused content. It alone
+    decides whether that status is about the key, so general rows against the key are left out.
     """
     by_status = tuple(
         row for row in provider.errors if row.when == Condition(status=row.when.status)
@@ -180,7 +179,7 @@ def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
 
 
 def applies(when: Condition, error: ErrorBody, status: int) -> bool:
-    """Tell whether everything that the condition names holds."""
+    """Tell whether a condition holds."""
     return (
         (not when.status or status in when.status)
         and (not when.code or _named(when.code, error.codes))
@@ -213,7 +212,7 @@ def _points(when: Condition, document: Json) -> bool:
 
 
 def _is_foreign(head: HttpHead, error: ErrorBody) -> bool:
-    """Tell whether a proxy, portal or edge wrote this answer, not the provider's service."""
+    """Tell whether a proxy, portal or edge wrote this answer."""
     return (
         error.form == "html"
         or head.status in {407, 511}
@@ -225,7 +224,7 @@ def _is_foreign(head: HttpHead, error: ErrorBody) -> bool:
 
 
 def _is_edge(document: Json) -> bool:
-    """Tell whether Cloudflare's edge refused the request; since 2026 it writes JSON too."""
+    """Tell whether Cloudflare's edge refused; it writes JSON too since 2026."""
     return isinstance(document, dict) and document.get("cloudflare_error") is True
 
 

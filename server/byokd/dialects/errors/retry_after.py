@@ -1,6 +1,6 @@
-"""Reads the delay that a provider asks for, from headers, error details and messages.
+"""Reads the delay that a provider asks for.
 
-A date is measured against the answer's own `date` header, so no clock is needed.
+Dates are measured against the answer's `date` header, so no clock is needed.
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ _NAMED_MAX: Final = 16  # headers read of those that a body repeats
 
 
 def retry_after_ms(headers: Headers, document: Json, text: str) -> int | None:
-    """Return the delay in milliseconds, at most `RETRY_AFTER_MAX_MS`, or None without one.
+    """Return the delay in milliseconds, at most `RETRY_AFTER_MAX_MS`, or None.
 
-    In this order: `retry-after-ms` (Azure, OpenAI) where it is more than 0, `retry-after` as
-    seconds or date, Google's `RetryInfo.retryDelay`, "try again in 1.5s" in the text, and the
-    reset of a rate limit of which nothing remains.
+    In this order: `retry-after-ms` (Azure, OpenAI) above 0, `retry-after`, Google's
+    `RetryInfo.retryDelay`, "try again in 1.5s" in the text, the reset of a used up rate limit.
     """
     delay = (
         _milliseconds(headers)
@@ -64,7 +63,7 @@ def _retry_after(headers: Headers) -> int | None:
 
 
 def answered_ms(headers: Headers) -> int | None:
-    """Return the provider's own time of its answer, in milliseconds since 1970, or None."""
+    """Return the answer's date in milliseconds since 1970, or None."""
     moment = _http_date(headers.get("date") or "")
     return None if moment is None else round(moment.timestamp() * 1000)
 
@@ -110,7 +109,7 @@ def _in_words(text: str) -> int | None:
 
 
 def _passed_on(document: Json) -> Headers:
-    """Return the headers that a gateway repeats in the body (OpenRouter's free models, 2025)."""
+    """Return the headers that a gateway repeats in the body (OpenRouter, 2025)."""
     value = document
     for name in ("error", "metadata", "headers"):
         value = value.get(name) if isinstance(value, dict) else None
@@ -122,11 +121,7 @@ def _reset(headers: Headers, answered: Headers) -> int | None:
     """Return the longest reset among the limits of which nothing remains.
 
     Names are `x-ratelimit-reset-tokens`, `anthropic-ratelimit-tokens-reset`, `x-ratelimit-reset`.
-    A limit without its `remaining` header is left out: it may not be the reason for the refusal.
-
-    Args:
-        headers: the headers that name the limits.
-        answered: the answer's own headers, which hold its date.
+    `answered` are the answer's own headers, which hold its date.
     """
     waits = [
         _moment_or_delay(value.strip(), answered)

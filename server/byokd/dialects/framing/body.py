@@ -28,7 +28,7 @@ _DOCUMENT_STARTS: Final = frozenset({b"{", b"[", b"<"})
 
 
 class FrameReader(Protocol):
-    """Cuts bytes into frames, wherever the network cut them."""
+    """Cuts bytes into frames."""
 
     def feed(self, data: bytes) -> Iterable[Frame]:
         """Return the frames that these bytes complete.
@@ -40,7 +40,7 @@ class FrameReader(Protocol):
         ...
 
     def close(self) -> tuple[list[Frame], bool]:
-        """Return the frames that only lacked their end, and whether nothing else was cut off."""
+        """Return frames that only lacked their end, and whether nothing else was cut off."""
         ...
 
 
@@ -54,22 +54,22 @@ def event_stream(opening: bytes) -> FrameReader | None:
 
 
 def event_stream_or_array(opening: bytes) -> FrameReader | None:
-    """Choose server-sent events, a JSON array, or one JSON or HTML document."""
+    """Choose server-sent events, a JSON array, or one document."""
     return ArrayReader() if opening.startswith(b"[") else event_stream(opening)
 
 
 def json_lines(opening: bytes) -> FrameReader | None:
-    """Choose JSON lines, the server-sent events of a gateway, or one HTML document."""
+    """Choose JSON lines, a gateway's server-sent events, or one document."""
     return LineReader() if opening[:1] in {b"{", b"["} else event_stream(opening)
 
 
 class Body:
-    """The body of one answer, as far as it has come.
+    """The body of one answer.
 
     Attributes:
-        failed: whether the status says that it is an error.
-        reader: the reader of its frames, once it is known to be a stream.
-        opening: its first bytes, at most `PROVIDER_MESSAGE_MAX_BYTES` and what came with them.
+        failed: whether the status is not 2xx.
+        reader: the frame reader, once it is known to be a stream.
+        opening: its first bytes, about `PROVIDER_MESSAGE_MAX_BYTES`.
     """
 
     __slots__ = ("_choose", "_held", "failed", "opening", "reader")
@@ -84,7 +84,7 @@ class Body:
     def feed(self, data: bytes) -> Iterable[Frame]:
         """Return the frames that these bytes complete, none before it is known to be a stream.
 
-        Once anything in it was understood, bytes can go to the `reader` without this detour.
+        When `opening` is no longer needed, bytes can go to the `reader` directly.
 
         Raises:
             ProviderError: the body or a frame is longer than its bound.
@@ -99,14 +99,14 @@ class Body:
         return self.reader.feed(data)
 
     def take(self) -> bytes:
-        """Return a body that is no stream, at its end, and release it."""
+        """Return and release a body that is no stream, at its end."""
         held = bytes(self._held)
         self._held.clear()
         self.opening = held[:PROVIDER_MESSAGE_MAX_BYTES]
         return held
 
     def _begin(self, data: bytes) -> bytes:
-        """Hold bytes until the first that is no space; return what the frame reader gets."""
+        """Hold bytes until the first that is no space; return those for the frame reader."""
         self._held += data
         most = ERROR_BODY_MAX_BYTES if self.failed else RESPONSE_BODY_MAX_BYTES
         if len(self._held) > most:

@@ -43,12 +43,12 @@ _CACHED_MAX_BYTES: Final = 256
 class EventStreamReader:
     """Bytes in, frames out. It cannot be used after it has raised.
 
-    Bytes that begin with a bracket where a frame should begin are JSON that a gateway wrote: the
-    high byte of a frame's length is 0. They are returned by `close`.
+    A bracket where a frame should begin starts JSON that a gateway wrote: the high byte of a
+    frame's length is 0. `close` returns it.
 
     Raises:
-        StreamInterrupted: a checksum does not agree: the bytes are not those that were sent.
-        ProviderError: a length is past its bound or impossible, or headers cannot be read.
+        StreamInterrupted: a checksum does not agree.
+        ProviderError: a length is impossible or past its bound, or headers are malformed.
     """
 
     __slots__ = ("_bare", "_tail", "_wanted_bytes")
@@ -59,10 +59,7 @@ class EventStreamReader:
         self._wanted_bytes = _PRELUDE.size  # how much of it must be there to learn more
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that these bytes complete; the caller must exhaust it.
-
-        Frames before a damaged one come first, however the bytes were cut.
-        """
+        """Yield the frames that these bytes complete, those before a damaged one first."""
         if self._bare:
             self._bare = (self._bare + data)[:ERROR_BODY_MAX_BYTES]
             return
@@ -97,13 +94,13 @@ class EventStreamReader:
         self._tail += data[at:]
 
     def close(self) -> tuple[bytes, bool]:
-        """Return the JSON after the frames, and whether no frame was cut off."""
+        """Return JSON after the frames, and whether no frame was cut off."""
         bare = self._bare or _bare_json(bytes(self._tail))
         return bare, bool(bare) or not self._tail
 
 
 def _bare_json(data: bytes) -> bytes:
-    """Return what begins as JSON does, as much as is read of an error; else nothing."""
+    """Return JSON, cut at `ERROR_BODY_MAX_BYTES`, or nothing for other bytes."""
     text = data[:ERROR_BODY_MAX_BYTES].lstrip()
     return text if text.startswith((b"{", b"[")) else b""
 
@@ -138,7 +135,7 @@ def read_headers(raw: bytes) -> Mapping[str, HeaderValue]:
     """Return the headers of a frame.
 
     Raises:
-        ProviderError: they break off, are of no known type, or one comes twice.
+        ProviderError: they are cut, of an unknown type, or one comes twice.
     """
     headers: dict[str, HeaderValue] = {}
     at = 0
@@ -161,7 +158,7 @@ _remembered: Final = lru_cache(maxsize=64)(read_headers)
 
 
 def _value(raw: bytes, at: int) -> tuple[HeaderValue, int]:
-    """Return the value whose type stands at `at`, and where the next header begins."""
+    """Return the value whose type is at `at`, and where the next header begins."""
     kind, at = raw[at], at + 1
     if kind in _FLAGS:
         return _FLAGS[kind], at

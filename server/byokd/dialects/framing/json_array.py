@@ -1,7 +1,6 @@
-"""Cuts a JSON array into its elements, wherever the network cut it.
+"""Cuts a JSON array into its elements, which stay bytes.
 
-It reads brackets, strings and escapes, and no more of JSON. Elements stay bytes, because the
-decoder parses JSON from bytes. An element is measured while it grows.
+An element is measured while it grows.
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ _CLOSING: Final = frozenset({b"}", b"]"})
 
 
 class ArrayReader:
-    """Bytes in, elements out.
+    """Bytes in, elements out; JSON after the array comes at the end.
 
-    Only elements that are objects or arrays come out: a stream of answers has no others. Anything
-    else between elements is skipped. JSON after the array comes out at the end.
+    Only objects and arrays come out; anything else between elements is skipped.
 
     Raises:
         ProviderError: an element is longer than `SSE_EVENT_MAX_BYTES`.
@@ -40,7 +38,7 @@ class ArrayReader:
         self._escaped = False
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
-        """Return the elements that these bytes complete, each as a frame without a name."""
+        """Return the elements that these bytes complete, as frames without a name."""
         elements: list[tuple[str, bytes]] = []
         at = start = 0  # `start` is where the bytes begin that belong to the open element
         while not self._closed and at < len(data):
@@ -69,7 +67,7 @@ class ArrayReader:
         return elements
 
     def close(self) -> tuple[list[tuple[str, bytes]], bool]:
-        """Return JSON that followed the array, and whether the array was closed."""
+        """Return JSON after the array, and whether the array was closed."""
         after = self._after.strip()
         return ([("", after)] if after.startswith((b"{", b"[")) else []), self._closed
 
@@ -91,6 +89,6 @@ class ArrayReader:
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Return where the match of a pattern ends that may match nothing."""
+    """Return the end of the match of a pattern that may match nothing."""
     match = pattern.match(data, at)
     return at if match is None else match.end()

@@ -1,7 +1,4 @@
-"""Cuts the bytes of a body into lines of JSON, wherever the network cut them.
-
-Lines stay bytes, because the decoder parses JSON from bytes.
-"""
+"""Cuts the bytes of a body into lines of JSON, which stay bytes."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ _BRACKET_MAX_BYTES: Final = 3
 
 
 class LineReader:
-    """Bytes in, lines out, without their ends and without blank ones.
+    """Bytes in, lines out, without blank ones.
 
-    A document on several lines is held and comes out at the end, as one frame: a body whose first
-    line is no JSON document, and what follows a line that is only a bracket.
+    A document on several lines comes at the end, as one frame: a body whose first line is no JSON
+    document, and all from a line that is only a bracket.
 
     Raises:
-        ProviderError: a line, or what is held, is longer than `SSE_EVENT_MAX_BYTES`.
+        ProviderError: a line or such a document is longer than `SSE_EVENT_MAX_BYTES`.
     """
 
     __slots__ = ("_held", "_started", "_tail")
@@ -37,7 +34,7 @@ class LineReader:
         self._started = False
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
-        """Return the lines that these bytes complete, each as a frame without a name."""
+        """Return the lines that these bytes complete, as frames without a name."""
         whole_line = self._started and not self._tail and data.startswith(b'{"')
         if (
             whole_line
@@ -70,14 +67,14 @@ class LineReader:
         return [("", line) for line in self._until_bracket(lines)]
 
     def close(self) -> tuple[list[tuple[str, bytes]], bool]:
-        """Return what came after the last newline, or the document that was held."""
+        """Return the last line without a newline, or the document that was held."""
         rest = bytes(self._held + self._tail)
         if not self._started:
             rest = rest.removeprefix(BOM)
         return ([("", rest)] if rest.strip() else []), True
 
     def _until_bracket(self, lines: list[bytes]) -> list[bytes]:
-        """Return the lines before a document on several lines, and hold the others."""
+        """Return the lines before a document on several lines; hold the others."""
         for at, line in enumerate(lines):
             if len(line) <= _BRACKET_MAX_BYTES and line.strip() in _BRACKETS:
                 self._hold_lines(lines[at:])
@@ -99,7 +96,7 @@ class LineReader:
 
 
 def _is_document(line: bytes) -> bool:
-    """Tell whether a line is JSON that is complete, however deep and however loosely written."""
+    """Tell whether a line is complete JSON, however deep and loosely written."""
     try:
         from_json(line)
     except ValueError:

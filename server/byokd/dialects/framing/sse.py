@@ -1,7 +1,6 @@
-"""Cuts the bytes of an event stream (SSE) into events, wherever the network cut them.
+"""Cuts the bytes of an event stream (SSE) into events; their data stays bytes.
 
-Data stays bytes, because the decoder parses JSON from bytes. A line and an event are measured
-while they grow, not when they end.
+Lines and events are measured while they grow.
 """
 
 from __future__ import annotations
@@ -21,12 +20,11 @@ _FIELDS: Final = (b"data:", b"event:", b"error:")
 
 
 class SseReader:
-    """Bytes in, events out.
+    """Bytes in, events out. Lines end with LF, CRLF or CR only; U+2028 is text.
 
-    Beyond the standard it accepts two shapes that carry errors: a field named `error`, which is an
-    event of its own (llama-box, recorded 2026), and bare JSON between or after the events, which
-    becomes an event without a name (Vertex AI, recorded 2025). Lines end with LF, CRLF or CR and
-    with nothing else: U+2028 is text.
+    Beyond the standard it reads two shapes of errors: a field named `error` (llama-box, recorded
+    2026), and bare JSON between or after events, as an event without a name (Vertex AI, recorded
+    2025).
 
     Raises:
         ProviderError: a line or an event is longer than its bound.
@@ -96,10 +94,10 @@ class SseReader:
         return self._lines(lines)
 
     def close(self) -> tuple[list[SseEvent], bool]:
-        """Return the events that only lacked their end, and whether nothing else was cut off.
+        """Return events that only lacked their end, and whether nothing else was cut off.
 
-        The standard drops an event without its blank line. Providers leave that line out at the
-        end of a body, so the event is returned, and the decoder sees whether its JSON is complete.
+        Providers leave out the blank line after the last event, so the event is returned; the
+        decoder checks that its JSON is complete.
         """
         tail = bytes(self._tail)
         self._tail.clear()
@@ -147,7 +145,7 @@ class SseReader:
         self._data += value
 
     def _add_bare(self, line: bytes) -> None:
-        """Keep bare JSON; once it has begun, every line that is no field belongs to it."""
+        """Keep bare JSON; once begun, every line that is no field belongs to it."""
         if (self._bare or line[:1] in {b"{", b"["}) and len(self._bare) < ERROR_BODY_MAX_BYTES:
             self._bare = (self._bare + line + b"\n")[:ERROR_BODY_MAX_BYTES]
 

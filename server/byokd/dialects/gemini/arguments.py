@@ -1,8 +1,7 @@
-"""Puts together a call's arguments that come as values with paths (Vertex AI, recorded 2026-04).
+"""Joins a call's arguments that come as values with paths (Vertex AI, recorded 2026-04).
 
-Knows the paths that are sent: names and indexes, `$.recipe.ingredients[0].amount`. Must not know
-whose arguments they are. A path that does not fit what is there already is left out: arguments are
-data for a tool, and a guess would be worse than a gap.
+Paths have names and indexes, as in `$.recipe.ingredients[0].amount`. A value whose path does not
+fit the arguments so far is left out, because a guess would be worse.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _VALUES: Final = ("numberValue", "boolValue")
 def put(arguments: JsonObject, entry: JsonObject) -> None:
     """Add one `{"jsonPath", "stringValue" | "numberValue" | "boolValue" | "nullValue"}`.
 
-    Strings grow: what comes for a path that holds a string already is added to it.
+    A string is appended to the one at its path.
     """
     path = entry.get("jsonPath")
     steps = _steps(path) if isinstance(path, str) else []
@@ -35,7 +34,7 @@ def put(arguments: JsonObject, entry: JsonObject) -> None:
 
 
 def _steps(path: str) -> list[str | int]:
-    """Return the steps of a path, or none where it cannot be read whole."""
+    """Return the steps of a path; none where it is malformed."""
     steps: list[str | int] = []
     at = 1
     while at < len(path):
@@ -49,7 +48,7 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _child(place: Json, step: str | int, empty: Json) -> Json:
-    """Return what is at a step, making it where there is nothing yet."""
+    """Return the value at a step, made if there is none."""
     if isinstance(place, dict) and isinstance(step, str):
         return place.setdefault(step, empty)
     if isinstance(place, list) and isinstance(step, int) and step <= len(place):

@@ -1,4 +1,4 @@
-"""Reads a Gemini answer: server-sent events, a JSON array, one whole body, or an error."""
+"""Reads a Gemini answer."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ _NOT_BLOCKED: Final = frozenset({None, "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REAS
 
 
 class GeminiDecoder(AnswerDecoder):
-    """Decodes one answer.
+    """Decodes one answer; a finish reason or a refused prompt ends it, and the end of an array.
 
-    Its end is a finish reason of a candidate or a refused prompt; an array must also be closed. A
-    finish reason may stand on every chunk (Vertex AI, recorded 2025), so reading goes on to the
-    end of the body: usage, more text or an error may follow.
+    A finish reason may be on every chunk (Vertex AI, recorded 2025), so the body is read to its
+    end: usage, more text or an error may follow.
     """
 
     _quirks: GeminiQuirks
@@ -91,7 +90,7 @@ class GeminiDecoder(AnswerDecoder):
             self._end_message = as_text(candidate.get("finishMessage")) or self._end_message
 
     def _feedback(self, feedback: Json) -> None:
-        """Read the feedback on the prompt; only a block reason means that it was refused."""
+        """Read the feedback on the prompt, which was refused only with a block reason."""
         reason = as_text(feedback.get("blockReason")) if isinstance(feedback, dict) else None
         if isinstance(feedback, dict) and reason not in _NOT_BLOCKED:
             self._block_reason = reason
@@ -101,7 +100,6 @@ class GeminiDecoder(AnswerDecoder):
     # --- the end ----------------------------------------------------------------------------------
 
     def _close_content(self) -> None:
-        """Close what is open, and add the sources."""
         self._parts.close()
         parts = self._blocks.parts()
         text = "".join(part.text for part in parts if isinstance(part, TextPart))
@@ -128,7 +126,7 @@ class GeminiDecoder(AnswerDecoder):
 
 
 def _first_candidate(candidates: Json) -> JsonObject | None:
-    """Return candidate 0; where more were asked for, the others are further answers."""
+    """Return candidate 0; others are further answers."""
     if not candidates or not isinstance(candidates, list):
         return None
     first = candidates[0]

@@ -11,7 +11,7 @@ from byokd.protocol.parts import CitationPart, Source, Span
 
 
 class Grounding:
-    """Gathers the sources of an answer; lists may grow from chunk to chunk or come in parts."""
+    """Gathers the sources of an answer, which come in growing lists or in parts."""
 
     __slots__ = ("_chunks", "_queries", "_recited", "_supports")
 
@@ -23,7 +23,7 @@ class Grounding:
 
     @property
     def searches(self) -> int:
-        """The number of queries to the provider's search."""
+        """The number of searches."""
         return sum(bool(query) for query in self._queries)
 
     def add(self, candidate: JsonObject) -> None:
@@ -39,7 +39,7 @@ class Grounding:
             self._recited = _joined(self._recited, cited)
 
     def citations(self, text: str) -> list[CitationPart]:
-        """Return one citation for each source, with the first span of text that it supports."""
+        """Return one citation for each source, with the first span that it supports."""
         if not (self._chunks or self._recited):
             return []
         spans = self._spans(text)
@@ -68,7 +68,7 @@ class Grounding:
 
 
 def _joined(earlier: list[Json], value: Json) -> list[Json]:
-    """Return a list with its news, which repeat the list from the start or only add to it."""
+    """Return a list with its news, which repeat it from the start or add to it."""
     news = value if isinstance(value, list) else []
     if news[: len(earlier)] == earlier:
         return news
@@ -76,7 +76,6 @@ def _joined(earlier: list[Json], value: Json) -> list[Json]:
 
 
 def _source(chunk: JsonObject) -> Source:
-    """Return the source in a grounding chunk of any kind."""
     named = next((kind for kind in chunk.values() if isinstance(kind, dict)), {})
     url = as_text(named.get("uri")) or as_text(named.get("sourceUri"))
     is_web = url is not None and url.startswith(("http://", "https://"))
@@ -89,7 +88,7 @@ def _source(chunk: JsonObject) -> Source:
 
 
 def _span(segment: JsonObject, text: str) -> Span | None:
-    """Return a segment in characters: by its byte offsets, or by its text where they do not fit."""
+    """Return a segment in characters, by its byte offsets or else by its text."""
     first, end = place(segment.get("startIndex")) or 0, place(segment.get("endIndex"))
     quoted = segment.get("text")
     if end is not None and 0 <= first < end:

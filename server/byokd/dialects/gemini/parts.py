@@ -1,8 +1,8 @@
 """Reads the parts of a Gemini answer into blocks, in their order.
 
-A signature belongs to its part, so a signed part is a block of its own. Parts that only Google can
-read (code that it ran, tools that it called, empty signed text) are kept whole with the part that
-they follow, and are sent back in the same place.
+A signed part is a block of its own. Parts that only Google can read (code that it ran, tools that
+it called, empty signed text) are kept with the part before them, and are sent back in the same
+place.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEPT: Final = "parts"
 
 
 class Parts:
-    """Puts parts into blocks. One per answer: a call may come in several chunks."""
+    """Puts parts into blocks; one per answer."""
 
     __slots__ = ("_blocks", "_call", "_origin", "_partial")
 
@@ -57,7 +57,7 @@ class Parts:
             self._blocks.add_opaque(KEPT, part)
 
     def close(self) -> None:
-        """End a call whose arguments came in pieces, at the end of a whole answer."""
+        """End a call whose arguments came in pieces."""
         self._end_call()
 
     # --- text ------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ class Parts:
         self._blocks.seal({SIGNATURE: part[SIGNATURE]})
 
     def _inline(self, data: JsonObject, part: JsonObject) -> bool:
-        """Add an image or a file and return True, or return False; drafts are left out."""
+        """Add an image or a file, but no draft; return False for anything else."""
         content, kind = data.get("data"), data.get("mimeType")
         if not (isinstance(content, str) and isinstance(kind, str) and content):
             return False
@@ -89,7 +89,7 @@ class Parts:
     # --- calls -----------------------------------------------------------------------------------
 
     def _function_call(self, entry: JsonObject, signature: Json) -> None:
-        """Read a call. It comes whole, or on Vertex AI as a name and then values with paths."""
+        """Read a call: whole, or on Vertex AI a name and then values with paths."""
         name = entry.get("name")
         if isinstance(name, str) and name:
             self._end_call()

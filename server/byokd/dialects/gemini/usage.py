@@ -1,4 +1,4 @@
-"""Reads the token counts, the finish reason and the refused prompt of a Gemini answer."""
+"""Token counts, finish reasons and refused prompts of a Gemini answer."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ def counts_something(raw: JsonObject) -> bool:
 
 
 def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | None:
-    """Return disjoint buckets, nothing counted in two of them; None where nothing is counted.
+    """Return disjoint buckets; None where nothing is counted.
 
-    Google's own total is prompt + tool use + thoughts + candidates (recorded 2026): the prompt
-    includes what was cached; what its own tools read and the thoughts are in no other count. Where
-    the total shows that candidates include the thoughts, the total decides.
+    Google's total is prompt + tool use + thoughts + candidates (recorded 2026). The prompt includes
+    the cache. Where the total shows that candidates include the thoughts, it decides.
 
     Args:
         raw: `usageMetadata`.
-        searches: the number of queries of the provider's search.
-        quirks: what holds for the model.
+        searches: the number of searches.
+        quirks: those of the model.
     """
     counts = (token_count(raw.get(name)) for name in _COUNTS)
     prompt, cached, candidates, thoughts, tools, total = counts
@@ -86,25 +85,19 @@ def finish_word(value: Json) -> str | None:
 
 
 def gemini_finish_reason(word: str | None, *, blocked: bool, called: bool) -> FinishReason:
-    """Return why the answer ended.
-
-    Args:
-        word: `finishReason`.
-        blocked: the prompt was refused, so that there is no candidate and no finish reason.
-        called: the message holds tool calls.
-    """
+    """Return why the answer ended; `blocked` means a refused prompt, without a finish reason."""
     if word is None and blocked:
         return FinishReason(unified="contentFilter", raw=None)
     return finish_reason(_REASONS, word, called=called)
 
 
 def notices(blocked: str | None, word: str | None, explanation: str | None) -> tuple[Warn, ...]:
-    """Return a notice for an answer that did not come to a good end.
+    """Return a notice for an answer without a good end.
 
     Args:
         blocked: `promptFeedback.blockReason`.
         word: the finish reason.
-        explanation: `finishMessage` or `blockReasonMessage`, already scrubbed.
+        explanation: the provider's message on either, already scrubbed.
     """
     suffix = f": {explanation}" if explanation else ""
     if blocked is not None:

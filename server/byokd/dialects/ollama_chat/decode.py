@@ -1,4 +1,4 @@
-"""Reads an Ollama answer: lines of JSON, one whole document, or an error."""
+"""Reads an Ollama answer."""
 
 from __future__ import annotations
 
@@ -28,11 +28,7 @@ _REASONS: Final[dict[str, UnifiedReason]] = {"stop": "stop", "length": "length"}
 
 
 class OllamaDecoder(AnswerDecoder):
-    """Decodes one answer.
-
-    Its end is the line with `done: true`, which is the last. A body stops before it where the
-    model's process died.
-    """
+    """Decodes one answer; the line with `done: true` ends it and is the last."""
 
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
@@ -59,7 +55,7 @@ class OllamaDecoder(AnswerDecoder):
                 self._tool_call(entry)
 
     def _tool_call(self, entry: JsonObject) -> None:
-        """Read a tool call, which is always whole; servers before 2026 send no id."""
+        """Read a tool call, always whole; servers before 2026 send no id."""
         function = entry.get("function")
         named = function if isinstance(function, dict) else entry
         call = self._blocks.tool_call(as_text(entry.get("id")) or "")
@@ -67,7 +63,6 @@ class OllamaDecoder(AnswerDecoder):
         self._blocks.arguments(call, as_json_text(named.get("arguments")))
 
     def _end(self, chunk: JsonObject) -> None:
-        """Read the last line."""
         self._answered = self._ended = self._done = True
         self._finish_word = as_text(chunk.get("done_reason"))
         self._model = as_text(chunk.get("model"))
@@ -81,7 +76,7 @@ class OllamaDecoder(AnswerDecoder):
     # --- the end ----------------------------------------------------------------------------------
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
-        """Return the buckets; tokens from the cache are among those of the input."""
+        """Return the buckets; input includes the cache."""
         if not raw.keys() & {_INPUT, _OUTPUT}:
             return None
         return Usage(
@@ -99,7 +94,7 @@ class OllamaDecoder(AnswerDecoder):
     def _context_filled(self, usage: Usage | None) -> tuple[Warn, ...]:
         """Return a warning where the prompt has exactly the length at which it is cut.
 
-        Servers before 2026 do not know `truncate`, and cut a prompt that is too long silently.
+        Servers before 2026 cut a long prompt silently.
         """
         options = (self._call.params.provider_options or {}).get("options")
         window = options.get("num_ctx") if isinstance(options, dict) else None

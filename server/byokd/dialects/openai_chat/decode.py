@@ -1,4 +1,4 @@
-"""Reads an OpenAI-style answer, in every shape that compatible providers were seen to send."""
+"""Reads an OpenAI-style answer, in every shape that compatible providers send."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
 
 
 class ChatDecoder(AnswerDecoder):
-    """Decodes one answer of Chat Completions.
-
-    Its end is a finish reason on choice 0, or a terminal marker.
-    """
+    """Decodes one answer; a finish reason on choice 0, or a marker, ends it."""
 
     _quirks: OpenAIChatQuirks
 
@@ -70,7 +67,7 @@ class ChatDecoder(AnswerDecoder):
             self._ended = True  # a document that holds a message is whole when it parses
 
     def _marker(self) -> None:
-        """End the answer: Hugging Face TGI states no other end after tool calls (recorded 2025)."""
+        """End the answer: TGI sends no finish reason after tool calls (recorded 2025)."""
         self._ended = self._done = True
 
     def _no_choice(self, chunk: JsonObject) -> None:
@@ -81,7 +78,7 @@ class ChatDecoder(AnswerDecoder):
         self._delta.native(chunk)
 
     def _choice(self, choices: Json) -> JsonObject | None:
-        """Return choice 0; with `n` above one the others are further answers."""
+        """Return choice 0; others are further answers."""
         if not choices or not isinstance(choices, list):
             return None
         choice = choices[0]

@@ -1,4 +1,4 @@
-"""Reads one choice of an OpenAI-style answer, a delta or a whole message, into blocks."""
+"""Reads one choice of an OpenAI-style answer into blocks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DATA_URI: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
 
 
 class Delta:
-    """Puts the content of choices into blocks. One per answer: it tracks calls across deltas."""
+    """Puts choices into blocks; one per answer, to track calls across deltas."""
 
     __slots__ = (
         "_annotated",
@@ -61,7 +61,7 @@ class Delta:
         self._annotated: set[str | None] = set()
 
     def choice(self, choice: JsonObject) -> None:
-        """Read a choice. A `message` beside a delta repeats all content so far and is left out."""
+        """Read a choice; a `message` beside a delta repeats it and is left out."""
         delta = choice.get("delta")
         if isinstance(delta, dict):
             content = delta.get("content")
@@ -81,7 +81,7 @@ class Delta:
             self._text(text)  # a gateway that answers in the older format of completions
 
     def native(self, chunk: JsonObject) -> None:
-        """Read a chunk of Cloudflare's own format, which some of its models send here (2026)."""
+        """Read a chunk of Cloudflare's own format, which some of its models send (2026)."""
         self._fields({"content": chunk.get("response"), "tool_calls": chunk.get("tool_calls")})
 
     def finish(self) -> None:
@@ -92,11 +92,10 @@ class Delta:
             self._blocks.media(part)
 
     def sources(self, chunk: JsonObject) -> None:
-        """Read the lists of sources beside the choices; they may grow from chunk to chunk.
+        """Read the lists of sources beside the choices, which may grow from chunk to chunk.
 
-        Perplexity sends `citations` (addresses) and `search_results` (the same with titles), xAI
-        and OpenRouter `citations`, GLM `web_search`, DashScope `search_info`. A source that an
-        annotation has cited is not cited again.
+        `citations` and titled `search_results`: Perplexity; `citations`: xAI, OpenRouter;
+        `web_search`: GLM; `search_info`: DashScope. Sources of annotations are not repeated.
         """
         info = chunk.get("search_info")
         nested = info.get("search_results") if isinstance(info, dict) else None
@@ -116,7 +115,7 @@ class Delta:
     # --- text and reasoning ----------------------------------------------------------------------
 
     def _fields(self, delta: JsonObject) -> None:
-        """Read a delta or a message: reasoning first, because the model wrote it first."""
+        """Read a delta or a message, reasoning first."""
         self._reasoning(delta)
         content = delta.get("content")
         if content:
@@ -136,10 +135,7 @@ class Delta:
             self._beside(delta)
 
     def _beside(self, delta: JsonObject) -> None:
-        """Read the fields beside the text.
-
-        Sources, search results of Groq's own tools (2026), images (OpenRouter, 2025), and speech.
-        """
+        """Read sources, Groq's search results (2026), images (OpenRouter, 2025) and speech."""
         for entry in as_objects(delta.get("annotations")):
             self._annotation(entry)
         for entry in as_objects(delta.get("images")):
@@ -155,10 +151,7 @@ class Delta:
             self._speech.add(audio)
 
     def _content(self, content: Json) -> None:
-        """Read content that is not a plain string.
-
-        Mistral sends a list of typed chunks; a JSON mode may send the object itself.
-        """
+        """Read Mistral's list of typed chunks, or the object of a JSON mode."""
         if not isinstance(content, list):
             self._text(to_json(content).decode())
             return
@@ -178,7 +171,7 @@ class Delta:
                 self._image(entry)
 
     def _image(self, entry: JsonObject) -> None:
-        """Read an entry with `image_url`: an address, or an object that holds one."""
+        """Read `image_url`: an address, or an object with one."""
         inner = entry.get("image_url")
         address = as_text(inner.get("url") if isinstance(inner, dict) else inner)
         if address is None:
@@ -204,7 +197,7 @@ class Delta:
                     self._detail(name, entry, has_text=has_text)
 
     def _detail(self, field: str, entry: JsonObject, *, has_text: bool) -> None:
-        """Keep an entry of reasoning; its text is added only where no other field holds it."""
+        """Keep an entry of reasoning, and add its text if no other field had it."""
         loaded = any(entry.get(name) for name in _DETAIL_LOADS)
         if not loaded or not within_depth(entry, JSON_MAX_DEPTH):
             return
@@ -219,10 +212,7 @@ class Delta:
     # --- tool calls ------------------------------------------------------------------------------
 
     def _tool_call(self, entry: JsonObject) -> None:
-        """Read a piece of a tool call, or a whole one.
-
-        Names and ids are never overwritten: later pieces repeat them, empty or null.
-        """
+        """Read a piece of a call, or a whole one; later pieces never overwrite its name and id."""
         native_id = as_text(entry.get("id")) or ""
         if native_id in _NO_IDS:
             native_id = ""
@@ -247,8 +237,8 @@ class Delta:
     ) -> ToolCall | None:
         """Return the call that a piece belongs to, or None for an empty piece.
 
-        By index where there is one (OpenRouter repeats index 0 with another id for another call,
-        recorded 2025), else by id. Else a name begins a call and anything else continues the last.
+        By index (OpenRouter repeats index 0 with another id for another call, recorded 2025), else
+        by id. Else a name begins a call and anything else continues the last.
         """
         calls = self._blocks.calls
         if index is not None:
@@ -267,7 +257,7 @@ class Delta:
         return call
 
     def _function_call(self, entry: JsonObject) -> None:
-        """Read `function_call`, the field from before tool calls had ids."""
+        """Read `function_call`, from before calls had ids."""
         name, arguments = as_text(entry.get("name")) or "", as_json_text(entry.get("arguments"))
         if self._legacy is None:
             if not (name or arguments):
@@ -293,7 +283,6 @@ class Delta:
 
 
 def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bool:
-    """Tell whether a piece at a known index or id begins another call."""
     if native_id and call.native_id:
         return native_id != call.native_id
     if not (name and call.name and arguments) or native_id or call.native_id:
@@ -308,9 +297,9 @@ def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bo
 
 
 def _named(entry: JsonObject) -> tuple[str, str, bool]:
-    """Return the name and arguments in a piece of a call, and whether its tool is a custom one.
+    """Return the name and arguments in a piece, and whether its tool is a custom one.
 
-    The input of a custom tool is free text (OpenAI, recorded 2025); it is escaped as JSON here.
+    Custom tools get free text (OpenAI, recorded 2025), which is escaped as JSON.
     """
     function, custom = entry.get("function"), entry.get("custom")
     if isinstance(custom, dict) and not isinstance(function, dict):
@@ -321,7 +310,7 @@ def _named(entry: JsonObject) -> tuple[str, str, bool]:
 
 
 def _texts(values: list[Json]) -> Iterator[str]:
-    """Yield texts from strings and from `{"text": …}` or `{"content": …}` objects."""
+    """Yield texts, also of `{"text": …}` and `{"content": …}`."""
     for value in values:
         if isinstance(value, dict):
             value = value.get("text") or value.get("content")  # noqa: PLW2901 - unpacked

@@ -1,7 +1,6 @@
 """Joins the pieces of speech in an OpenAI-style answer to one part.
 
-The part holds the transcript too: a later request sends the speech back by its id to the model
-that spoke, and the transcript to any other.
+A later request sends its id to the model that spoke, and its transcript to any other.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ _BARE: Final = "audio/pcm"
 
 
 def spoken(part: FilePart) -> dict[str, str]:
-    """Return the id and the transcript of a speech; nothing for another file."""
+    """Return the id and transcript of a speech; nothing for another file."""
     state = (part.provider_state or {}).get(SPEECH)
     fields = state if isinstance(state, dict) else {}
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 class Speech:
-    """The speech of one answer, as far as it has come."""
+    """The speech of one answer so far."""
 
     __slots__ = ("_data", "_id", "_transcript")
 
@@ -46,7 +45,7 @@ class Speech:
         self._data = bytearray()
 
     def add(self, piece: JsonObject) -> None:
-        """Add a piece: an id, some transcript, some sound, or the time at which the id expires.
+        """Add a piece: an id, transcript, sound, or the time at which the id expires.
 
         Raises:
             ProviderError: the sound is longer than `RESPONSE_BODY_MAX_BYTES`.
@@ -63,7 +62,7 @@ class Speech:
             raise ProviderError(f"the provider sent a speech of more than {most} bytes")
 
     def part(self) -> FilePart | None:
-        """Return the speech, or None where none came."""
+        """Return the speech, if any."""
         transcript = "".join(self._transcript)
         if not (self._data or transcript):
             return None

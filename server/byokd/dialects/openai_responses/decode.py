@@ -1,4 +1,4 @@
-"""Reads a Responses answer: a stream of events, one whole response, or an error."""
+"""Reads a Responses answer."""
 
 from __future__ import annotations
 
@@ -29,11 +29,7 @@ _PUT_OFF: Final = Fault(
 
 
 class ResponsesDecoder(AnswerDecoder):
-    """Decodes one answer.
-
-    Its end is the event that holds the whole response and its status. Nothing after it matters,
-    and no marker replaces it.
-    """
+    """Decodes one answer; only the event with the whole response and its status ends it."""
 
     _quirks: OpenAIResponsesQuirks
 
@@ -44,7 +40,7 @@ class ResponsesDecoder(AnswerDecoder):
         self._details: Json = None
 
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event; its type is in it, or in the name that the framing gives."""
+        """Read one event by its type, or by the name that the framing gives."""
         kind = chunk.get("type") or name
         read = _READERS.get(kind) if isinstance(kind, str) else None
         if read is not None:
@@ -71,12 +67,7 @@ class ResponsesDecoder(AnswerDecoder):
             self._event(document, "")
 
     def _response(self, response: JsonObject, chunk: JsonObject) -> None:
-        """Read the fields that every event about the whole response repeats.
-
-        Args:
-            response: the response.
-            chunk: the event around it, or the response itself.
-        """
+        """Read the fields that every event with a response repeats; `chunk` is the event."""
         self._answered = True
         self._model = as_text(response.get("model")) or self._model
         self._response_id = as_text(response.get("id")) or self._response_id
@@ -85,11 +76,9 @@ class ResponsesDecoder(AnswerDecoder):
             self._fail_as(chunk)
 
     def _last(self, response: JsonObject, status: str | None = None) -> None:
-        """Read the response at its end; it adds what no event brought.
+        """Read the response at its end, and what no event brought.
 
-        Args:
-            response: the whole response.
-            status: the one that the event's type names, for a response without its own.
+        `status` is that of the event's type, for a response without its own.
         """
         self._ended = self._done = True
         self._finish_word = as_text(response.get("status")) or status
@@ -134,7 +123,7 @@ _READERS: Final = {
 
 
 def _unsupported(kind: str | None) -> tuple[Warn, ...]:
-    """Return a warning for an answer that waits for a result this protocol cannot carry."""
+    """Return a warning for an answer that waits for a result that cannot be sent."""
     if kind is None:
         return ()
     message = f"the model waits for the result of {kind}, which cannot be given to it here"

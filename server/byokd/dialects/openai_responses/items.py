@@ -1,9 +1,8 @@
 """Reads the output items of a Responses answer into blocks: in pieces, or whole.
 
-The same content comes up to four times: in deltas, when its part is done, when its item is done
-and at the end. The first counts; a later one adds what is missing. Items are identified by kind
-and `output_index`, because gateways change the ids from event to event and from stream to end
-(OpenRouter, recorded 2025).
+The same content comes up to four times: in deltas, with its part, with its item and at the end.
+Later ones add only what is missing. Items are identified by kind and `output_index`, because
+gateways change the ids from event to event (OpenRouter, recorded 2025).
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ _Index: TypeAlias = int | str | None
 
 @dataclass(slots=True)
 class _Item:
-    """One output item, as far as it has come.
+    """One output item.
 
     Attributes:
         lengths: characters so far of each text, by kind and index.
         cited: annotations so far of each text, by index.
-        writing: the text of a reasoning item that is being written, by kind and index.
+        writing: the text of a reasoning item that is being written.
         block: the block of that text.
         done: whether the whole item was read.
     """
@@ -59,19 +58,12 @@ class _Item:
 
 
 class Items:
-    """Puts items into blocks. One per answer.
-
-    Args:
-        blocks: the blocks of the answer.
-        origin: the fields that every provider state begins with.
+    """Puts items into blocks; one per answer.
 
     Attributes:
         searches: the number of searches that the provider ran.
         paid_apart: whether it ran another tool that costs.
-        unsupported: the kind of item that the model waits for and cannot get, else None.
-
-    Raises:
-        ProviderError: more items, blocks or tool calls than their bounds.
+        unsupported: the kind of item that the model waits for and cannot get.
     """
 
     __slots__ = (
@@ -97,8 +89,7 @@ class Items:
     def calls_wait(self) -> bool:
         """Whether there are calls for the client to run.
 
-        A custom tool call that the provider ran itself is followed by a message about its result
-        (xAI's own search, recorded 2026).
+        After a custom call that the provider ran comes a message (xAI's search, recorded 2026).
         """
         waits = False
         for item in self._items:
@@ -140,7 +131,7 @@ class Items:
             self._blocks.arguments(call, delta)
 
     def free_text(self, event: JsonObject) -> None:
-        """Read a delta of the input of a custom tool, as JSON arguments."""
+        """Read a delta of a custom tool's input, as JSON arguments."""
         call = self._at(event, _CUSTOM).call
         delta = event.get("delta")
         if call is not None and isinstance(delta, str) and delta:
@@ -148,7 +139,7 @@ class Items:
             self._blocks.arguments(call, opening + to_json(delta).decode()[1:-1])
 
     def annotation(self, event: JsonObject) -> None:
-        """Read a source that comes while its text is still being written."""
+        """Read a source of text that is still coming."""
         item, index = self._at(event, "message"), _number(event, "content_index")
         item.cited[index] = item.cited.get(index, 0) + 1
         self._cite(event.get("annotation"))
@@ -162,7 +153,7 @@ class Items:
             self._begin(fields, _index(event))
 
     def finished(self, event: JsonObject) -> None:
-        """Read a whole item, of which anything from nothing to all may have come."""
+        """Read a whole item, whatever of it has come."""
         fields = event.get("item")
         if not isinstance(fields, dict):
             return
@@ -173,9 +164,9 @@ class Items:
         self._complete(item, fields)
 
     def all(self, output: Json) -> None:
-        """Read the list of all items at the end: the nth of a kind was the nth in the stream.
+        """Read all items at the end: the nth of a kind was the nth in the stream.
 
-        Neither ids nor indexes are the same at every gateway.
+        Ids and indexes differ at some gateways.
         """
         unseen: dict[str, list[_Item]] = {}
         for item in self._items:
@@ -189,7 +180,7 @@ class Items:
     # --- how -------------------------------------------------------------------------------------
 
     def _at(self, event: JsonObject, kind: str) -> _Item:
-        """Return the item of a delta, which begins one that was never announced."""
+        """Return the item of a delta; an unannounced one begins here."""
         index = _index(event)
         item = self._by_key.get((kind, index))
         if item is not None:
@@ -270,7 +261,7 @@ class Items:
             call.pieces[:] = [whole] if whole else call.pieces
 
     def _complete_other(self, fields: JsonObject) -> None:
-        """Keep an item that the provider ran; the next request sends it at the same place."""
+        """Keep an item that the provider ran, to be sent back in the same place."""
         kind, action, image = _kind(fields), fields.get("action"), fields.get("result")
         if kind == "web_search_call":
             # Opening a page and searching in it have the same form, and cost nothing.
@@ -312,7 +303,6 @@ class Items:
         item.block = self._blocks.open_block
 
     def _add_rest(self, item: _Item, key: tuple[str, int], whole: Json) -> None:
-        """Add what is missing of a text."""
         rest = whole[item.lengths.get(key, 0) :] if isinstance(whole, str) else ""
         if not rest:
             return
@@ -345,7 +335,7 @@ def _kind(fields: JsonObject) -> str:
 
 
 def _native_id(fields: JsonObject) -> str:
-    """Return the id that a result must name; gateways without one accept the item's own."""
+    """Return the id for results; gateways without one accept the item's own."""
     return as_text(fields.get("call_id")) or as_text(fields.get("id")) or ""
 
 

@@ -1,4 +1,4 @@
-"""Reads the token counts and the status of a Responses answer."""
+"""Token counts and status of a Responses answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ _INCOMPLETE: Final[dict[str, UnifiedReason]] = {
 def read_usage(raw: JsonObject, searches: int, quirks: OpenAIResponsesQuirks) -> Usage | None:
     """Return disjoint buckets, or None where nothing is counted.
 
-    Args:
-        raw: the provider's usage.
-        searches: the searches in the answer's items, for a usage that does not count them.
-        quirks: what holds for the model.
+    `searches` are those in the items, for a usage that does not count them.
     """
     # The output includes reasoning in this format, also at xAI, whose chat format counts it apart
     # (recorded 2026).
@@ -38,13 +35,7 @@ def read_usage(raw: JsonObject, searches: int, quirks: OpenAIResponsesQuirks) ->
 
 
 def status_reason(status: str | None, details: Json, *, called: bool) -> FinishReason:
-    """Return why the answer ended.
-
-    Args:
-        status: the response's status, None where it has none.
-        details: its `incomplete_details`.
-        called: whether the answer leaves tool calls to the client.
-    """
+    """Return why the answer ended; `details` are its `incomplete_details`."""
     unified: UnifiedReason = "toolCalls" if called else "stop"
     if status == "incomplete":
         reason = details.get("reason") if isinstance(details, dict) else None
