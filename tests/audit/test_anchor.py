@@ -62,7 +62,7 @@ async def test_anchors_are_written_in_turns_and_the_later_one_counts(tmp_path: P
         result = await fixture.verify()
         assert (result.ok, result.anchor) == (True, "kept")
         assert not list((tmp_path / "state").glob("anchor-*"))
-        assert not [call for call in keyring.asked[4:] if call.endswith("prompt")]
+        assert not [call for call in keyring.calls[4:] if call.endswith("prompt")]
 
 
 @pytest.mark.parametrize("damage", ["", "x" * 40, None])

@@ -14,7 +14,7 @@ from byokd.store.transaction import RootKeys
 from byokd.vault import key_wrapping
 from byokd.vault.key_wrapping import SlotKey, StoredSlots, WrongSlotKey
 
-_KEK, _ROOT, _TRAIL = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
+_KEK, _ROOT, _AUDIT_ROOT = bytes(range(32)), bytes(range(1, 33)), bytes(range(2, 34))
 _STORE, _SLOT = bytes(16), bytes(range(16))
 _COST = Cost(bytes(range(16)))
 _PARAMS = _COST.packed()
@@ -64,14 +64,14 @@ def test_matrix_covers_every_bound_field() -> None:
         assert {at for kind, _, at, _ in _MATRIX if kind == purpose} == set(range(len(fields)))
 
 
-@pytest.mark.parametrize("trail", [None, _TRAIL])
-def test_slot_opens_its_root_key_and_no_other_store(trail: bytes | None) -> None:
-    keys = RootKeys.derive(_STORE, 1, _ROOT, trail)
+@pytest.mark.parametrize("audit_root", [None, _AUDIT_ROOT])
+def test_slot_opens_its_root_key_and_no_other_store(audit_root: bytes | None) -> None:
+    keys = RootKeys.derive(_STORE, 1, _ROOT, audit_root)
     slot = key_wrapping.wrap_root(keys, SlotKey(_SLOT, "passphrase", _PARAMS, _KEK), at=5)
     slot = replace(slot, row_mac=slot.mac(keys))
     stored = StoredSlots(_STORE, (slot,))
     opened = key_wrapping.open_root(stored, slot, _KEK)
-    assert (opened.root, opened.audit_root) == (_ROOT, trail or _ROOT)
+    assert (opened.root, opened.audit_root) == (_ROOT, audit_root or _ROOT)
     for bad in (
         replace(slot, slot_id=bytes(16)),
         replace(slot, kind="keyFile"),

@@ -38,12 +38,12 @@ def test_aes_256_gcm(row: list[Any]) -> None:
 @pytest.mark.parametrize("row", _rows("hkdfSha512"))
 def test_hkdf_sha_512(row: list[Any]) -> None:
     _, ikm, salt, info, size, okm, result = row
-    given = bytes.fromhex(ikm), bytes.fromhex(salt) or None, bytes.fromhex(info)
+    inputs = bytes.fromhex(ikm), bytes.fromhex(salt) or None, bytes.fromhex(info)
     if result == "valid":
-        assert kdf._hkdf(*given, size).hex() == okm
+        assert kdf._hkdf(*inputs, size).hex() == okm
     else:
         with pytest.raises(ValueError, match="derive"):
-            kdf._hkdf(*given, size)
+            kdf._hkdf(*inputs, size)
 
 
 @pytest.mark.parametrize("row", _rows("hmacSha256"))

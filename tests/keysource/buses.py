@@ -40,19 +40,19 @@ class Bus:
         command = ("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address")
         self.address = self._start(stack, *command, environment={})
 
-    def keyring(self, mode: str, kept: Path | None = None) -> None:
+    def keyring(self, mode: str, items_file: Path | None = None) -> None:
         """Start a service that lives as long as the bus."""
-        self._keyring(self._stack, mode, kept)
+        self._keyring(self._stack, mode, items_file)
 
     @contextmanager
-    def having(self, mode: str, kept: Path) -> Iterator[None]:
+    def having(self, mode: str, items_file: Path) -> Iterator[None]:
         """Run a service during the block."""
         with ExitStack() as stack:
-            self._keyring(stack, mode, kept)
+            self._keyring(stack, mode, items_file)
             yield
 
-    def _keyring(self, stack: ExitStack, mode: str, kept: Path | None) -> None:
-        command = [sys.executable, str(_STUB), mode, *([str(kept)] if kept else [])]
+    def _keyring(self, stack: ExitStack, mode: str, items_file: Path | None) -> None:
+        command = [sys.executable, str(_STUB), mode, *([str(items_file)] if items_file else [])]
         environment = {"DBUS_SESSION_BUS_ADDRESS": self.address}
         assert self._start(stack, *command, environment=environment) == "ready"
 

@@ -14,19 +14,19 @@ class Keyring:
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], str] = {}
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
-        self.asked.append("get" if prompt_timeout_ms is None else "get with prompt")
+        self.calls.append("get" if prompt_timeout_ms is None else "get with prompt")
         return self.items.get((service, user))
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
-        self.asked.append("set" if prompt_timeout_ms is None else "set with prompt")
+        self.calls.append("set" if prompt_timeout_ms is None else "set with prompt")
         assert (service, user) not in self.items
         self.items[service, user] = value
 
     def delete(self, service: str, user: str) -> None:
-        self.asked.append("delete")
+        self.calls.append("delete")
         self.items.pop((service, user), None)
 
 
@@ -88,7 +88,7 @@ class Flickering(Keyring):
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         value = super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
-        return value if self.asked.count("get") > 2 else None
+        return value if self.calls.count("get") > 2 else None
 
 
 class Raising(Keyring):

@@ -54,13 +54,15 @@ MODES: Final = {
 class Stub:
     """One collection of items, found by their attributes."""
 
-    def __init__(self, mode: str, kept: Path | None = None) -> None:
+    def __init__(self, mode: str, items_file: Path | None = None) -> None:
         self.mode = mode
         self.locked = mode in {"locked", "dismissed", "hanging"}
-        self.kept = kept
+        self.items_file = items_file
         self.searches = 0
         self.first = ""
-        self.items: dict[str, tuple[dict[str, str], bytes]] = read_items(kept) if kept else {}
+        self.items: dict[str, tuple[dict[str, str], bytes]] = (
+            read_items(items_file) if items_file else {}
+        )
         self.bus = open_dbus_connection(bus="SESSION")
         self.bus.send_and_get_reply(message_bus.RequestName(_NAME))
 
@@ -136,17 +138,17 @@ class Stub:
         return "o", (_NONE,)
 
     def keep(self) -> None:
-        if self.kept:
-            found = {p: (has, base64.b64encode(v).decode()) for p, (has, v) in self.items.items()}
-            self.kept.write_text(json.dumps(found), encoding="utf-8")
+        if self.items_file:
+            encoded = {p: (has, base64.b64encode(v).decode()) for p, (has, v) in self.items.items()}
+            self.items_file.write_text(json.dumps(encoded), encoding="utf-8")
 
 
-def read_items(kept: Path) -> dict[str, tuple[dict[str, str], bytes]]:
+def read_items(items_file: Path) -> dict[str, tuple[dict[str, str], bytes]]:
     """Return the items in a file; none where there is no file."""
-    if not kept.exists():
+    if not items_file.exists():
         return {}
-    found = json.loads(kept.read_text(encoding="utf-8"))
-    return {path: (has, base64.b64decode(value)) for path, (has, value) in found.items()}
+    encoded = json.loads(items_file.read_text(encoding="utf-8"))
+    return {path: (has, base64.b64decode(value)) for path, (has, value) in encoded.items()}
 
 
 if __name__ == "__main__":

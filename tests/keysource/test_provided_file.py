@@ -96,7 +96,7 @@ async def test_missing_folder_means_a_missing_key(
 
 async def test_provided_key_opens_a_vault(tmp_path: Path, provided: Path) -> None:
     provided.write_text(base64.b64encode(os.urandom(32)).decode())
-    kept = provided.read_bytes()
+    content = provided.read_bytes()
     fixture = VaultFixture(tmp_path / "vault")
     await fixture.vault.initialize(
         "keyFile",
@@ -117,7 +117,7 @@ async def test_provided_key_opens_a_vault(tmp_path: Path, provided: Path) -> Non
         added=lambda tx, _: later.note(tx, "slot.added"),
         removed=lambda tx, _: later.note(tx, "slot.removed"),
     )
-    assert provided.read_bytes() == kept  # byokd never removes it
+    assert provided.read_bytes() == content  # byokd never removes it
     await later.vault.aclose()
     provided.unlink()
     last = VaultFixture(tmp_path / "vault")

@@ -89,23 +89,23 @@ async def test_forget_deletes_the_lists_of_a_key_or_account() -> None:
         assert [await lists.load(p) is None for p in places_] == [True, False, True, True]
 
 
-@pytest.mark.parametrize(("count", "kept"), [(3, [True] * 3), (2, [False, True, True])])
-async def test_oldest_list_is_deleted_beyond_the_count(count: int, kept: list[bool]) -> None:
+@pytest.mark.parametrize(("count", "cached"), [(3, [True] * 3), (2, [False, True, True])])
+async def test_oldest_list_is_deleted_beyond_the_count(count: int, cached: list[bool]) -> None:
     places_ = [ModelListKey("default", "some", f"key_{n}", "") for n in range(3)]
     async with _lists(None, max_count=count) as lists:
         for at, place in enumerate(places_):
             await lists.save(place, _seen(at, "m"))
-        assert [await lists.load(place) is not None for place in places_] == kept
+        assert [await lists.load(place) is not None for place in places_] == cached
 
 
-@pytest.mark.parametrize(("spare", "kept"), [(0, [True, True]), (-1, [False, True])])
-async def test_oldest_list_is_deleted_beyond_the_bytes(spare: int, kept: list[bool]) -> None:
+@pytest.mark.parametrize(("spare", "cached"), [(0, [True, True]), (-1, [False, True])])
+async def test_oldest_list_is_deleted_beyond_the_bytes(spare: int, cached: list[bool]) -> None:
     places_ = [ModelListKey("default", "some", f"key_{n}", "") for n in range(2)]
     body = len(_body("m"))
     async with _lists(None, max_bytes=2 * body + spare) as lists:
         for at, place in enumerate(places_):
             await lists.save(place, _seen(at, "m"))
-        assert [await lists.load(place) is not None for place in places_] == kept
+        assert [await lists.load(place) is not None for place in places_] == cached
 
 
 def _body(*names: str) -> bytes:

@@ -64,7 +64,7 @@ class Disk:
     names: dict[str, File] = field(default_factory=dict)
     pending: list[tuple[Named, ...]] = field(default_factory=list)
     live: dict[str, File] = field(default_factory=dict)
-    said: list[bytes] = field(default_factory=list)
+    stdout_lines: list[bytes] = field(default_factory=list)
     _open: dict[int, tuple[str, File | None, int]] = field(default_factory=dict)
 
     def play(self, trace: Path) -> Iterator[None]:
@@ -93,7 +93,7 @@ class Disk:
             return self._renamed(*names) if len(names) > 1 else self._unlinked(*names)
         descriptor = int(arguments.split(",", maxsplit=1)[0])
         if descriptor == 1 and call == "write":
-            self.said.append(texts[0])
+            self.stdout_lines.append(texts[0])
             return True
         if call == "close":
             self._open.pop(descriptor, None)
@@ -173,9 +173,9 @@ class Disk:
 
 
 def _some(pending: list[Write], chance: random.Random) -> list[Write]:
-    kept = [write for write in pending if chance.random() < 0.5]
-    chance.shuffle(kept)
-    return kept
+    survivors = [write for write in pending if chance.random() < 0.5]
+    chance.shuffle(survivors)
+    return survivors
 
 
 def _torn(pending: list[Write], chance: random.Random) -> list[Write]:

@@ -162,7 +162,7 @@ class ReplayCount:
 
 def _roots(disk: Disk) -> dict[int, RootKeys]:
     roots = {}
-    for line in map(json.loads, disk.said):
+    for line in map(json.loads, disk.stdout_lines):
         version, *keys_ = line["root"]
         root, audit_root = map(bytes.fromhex, keys_)
         roots[version] = RootKeys.derive(bytes.fromhex(line["store"]), version, root, audit_root)
@@ -179,10 +179,10 @@ def replay(folder: Path, trace: Path, data: Path, each: int, every: int) -> tupl
     chance, disk = random.Random(8), Disk(str(data))  # noqa: S311  # reproducible
     for number, _ in enumerate(disk.play(trace)):
         if number % every == 0:
-            acknowledged = json.loads(disk.said[-1]) if disk.said else {}
+            acknowledged = json.loads(disk.stdout_lines[-1]) if disk.stdout_lines else {}
             for image in disk.images(chance, each):
                 count.add(results.of(image), acknowledged)
-    assert len(disk.said) > 20
+    assert len(disk.stdout_lines) > 20
     return count, len(results.seen)
 
 

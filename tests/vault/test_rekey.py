@@ -76,10 +76,10 @@ class Rekeyed(VaultFixture):
     def _note(self, event: str) -> Callable[[VaultTx, bytes], object]:
         return lambda tx, slot_id: self.note(tx, event, account=f"slot-{slot_id[:2].hex()}")
 
-    async def add(self, kind: Any, retire: Any = "none", **given: Any) -> None:
+    async def add(self, kind: Any, retire: Any = "none", **secrets: Any) -> None:
         await rekey.add_slot(
             self.vault,
-            NewSlot(kind, SlotSecrets(**given), retire),
+            NewSlot(kind, SlotSecrets(**secrets), retire),
             at=self.now(),
             added=self._note("slot.added"),
             removed=self._note("slot.removed"),
@@ -89,9 +89,13 @@ class Rekeyed(VaultFixture):
         raw = rows.key_id_to_bytes("key_" + slot.id.removeprefix("slot_"))
         await rekey.remove_slot(self.vault, raw, removed=self._note("slot.removed"))
 
-    async def root(self, given: SlotSecrets = NOTHING, new: SlotSecrets = NOTHING) -> None:
+    async def root(self, secrets: SlotSecrets = NOTHING, new: SlotSecrets = NOTHING) -> None:
         await rekey.renew_root(
-            self.vault, given, new, at=self.now(), record=lambda tx: self.note(tx, "store.rekeyed")
+            self.vault,
+            secrets,
+            new,
+            at=self.now(),
+            record=lambda tx: self.note(tx, "store.rekeyed"),
         )
 
     async def data(self, *accounts: str) -> None:
@@ -119,14 +123,14 @@ async def fixture(tmp_path: Path) -> Any:
     await opened.vault.aclose()
 
 
-async def _again(fixture: Rekeyed, given: SlotSecrets = NOTHING) -> Rekeyed:
+async def _again(fixture: Rekeyed, secrets: SlotSecrets = NOTHING) -> Rekeyed:
     """Return the vault as the next process opens it."""
     await fixture.vault.aclose()
     later = Rekeyed(fixture.folder, fixture.backend)
-    if given == SlotSecrets():
+    if secrets == SlotSecrets():
         await later.vault.unlock()
     else:
-        await later.vault.unlock_with(given)
+        await later.vault.unlock_with(secrets)
     return later
 
 
@@ -139,8 +143,8 @@ async def test_each_slot_kind_opens_the_vault_alone(fixture: Rekeyed) -> None:
     assert fixture.slots == [(kind, "active") for kind in kinds]
     info = fixture.vault.status()
     assert (info.protection, info.degraded) == ("keyFile", True)
-    for given in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=CODE)):
-        fixture = await _again(fixture, given)
+    for secrets in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=CODE)):
+        fixture = await _again(fixture, secrets)
         assert await fixture.open(row.key_id) == SECRET
     fixture.backend.items.clear()  # the keyring lost its items: the key file opens it
     fixture = await _again(fixture)
@@ -243,10 +247,10 @@ async def test_refusing_keyring_leaves_no_slot_and_no_item(
 
 
 async def test_undeletable_slot_key_is_deleted_later(fixture: Rekeyed) -> None:
-    kept, fixture.backend.delete = fixture.backend.delete, lambda *_: None  # type: ignore[method-assign]
+    delete, fixture.backend.delete = fixture.backend.delete, lambda *_: None  # type: ignore[method-assign]
     await fixture.add("keyFile", "protections")
     assert fixture.slots == [("osKeyring", "retiring"), ("keyFile", "active")]
-    fixture.backend.delete = kept  # type: ignore[method-assign]
+    fixture.backend.delete = delete  # type: ignore[method-assign]
     later = await _again(fixture)
     assert later.vault.status().state == "unlocked"
     await rekey.recover_interrupted(later.vault)
@@ -278,13 +282,13 @@ async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
         fixture.folder, fixture.backend
     )  # another process, which holds the old root key
     assert await other.open(row.key_id) == SECRET
-    for given in (
+    for secrets in (
         SlotSecrets(),
         SlotSecrets(passphrase=OTHER, recovery_code=CODE),
         SlotSecrets(passphrase=PHRASE),
     ):
         with pytest.raises((VaultLocked, InvalidParams)):
-            await fixture.root(given)
+            await fixture.root(secrets)
     await fixture.root(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
     assert await fixture.open(row.key_id) == SECRET
     assert await other.open(row.key_id) == SECRET  # it opened the vault again
@@ -321,13 +325,13 @@ async def test_data_keys_are_renewed_for_one_account(fixture: Rekeyed) -> None:
     mine, work = await fixture.put(), await fixture.put(account="work")
     await fixture.data()
     await fixture.data()
-    found = await fixture.vault.read(
+    counts = await fixture.vault.read(
         lambda tx: [
             (row.text("account_id"), row.number("dek_version"))
             for row in tx.sql.all("SELECT * FROM account_dek ORDER BY account_id")
         ]
     )
-    assert found == [(ACCOUNT, 3), ("work", 1)]
+    assert counts == [(ACCOUNT, 3), ("work", 1)]
     after = await fixture.vault.read(lambda tx: keys.get(tx, ACCOUNT, mine.key_id))
     assert after.sealed.dek_version == 3
     assert after.sealed.blob != mine.sealed.blob

@@ -97,10 +97,10 @@ async def test_tampered_meta_row_is_not_accepted_as_an_older_store(tmp_path: Pat
             " (SELECT seq, h, m FROM audit ORDER BY seq DESC LIMIT 1)"
         )
     fixture = VaultFixture(tmp_path)
-    trail = AuditService(fixture.vault, fixture.audit, lambda: None)
+    audit = AuditService(fixture.vault, fixture.audit, lambda: None)
     with pytest.raises(VaultCorrupt, match="meta row"):
         await fixture.vault.unlock_with(
             SlotSecrets(),
-            admit=lambda tx: bool(trail.accept_rollback(tx, None)),  # type: ignore[arg-type]
+            admit=lambda tx: bool(audit.accept_rollback(tx, None)),  # type: ignore[arg-type]
         )
     await fixture.vault.aclose()

@@ -55,8 +55,8 @@ async def test_row_copied_over_another_is_refused(tmp_path: Path) -> None:
     where: dict[bytes, tuple[str, str]] = {}
 
     def _rows(raw: sqlite3.Connection) -> list[tuple[bytes, bytes, bytes, int]]:
-        found = raw.execute("SELECT key_id, blob, meta, version FROM key_entry").fetchall()
-        return [tuple(row) for row in found]
+        rows = raw.execute("SELECT key_id, blob, meta, version FROM key_entry").fetchall()
+        return [tuple(row) for row in rows]
 
     async with vault_fixture.open_vault(tmp_path) as fixture:
         for account in ("one", "two"):

@@ -69,9 +69,9 @@ def _lookups(tx: VaultTx) -> bool:
     """Look up and open each key as a chat does; False where another key is returned."""
     for row in tx.sql.all("SELECT account_id, key_id FROM key_entry NOT INDEXED"):
         account, key_id = row.text("account_id"), rows.key_id_to_text(row.blob("key_id"))
-        found = keys.open_key(tx, account, key_id).row
-        default = keys.default_key(tx, account, found.provider)
-        if found.key_id != key_id or default is None or not default.is_default:
+        opened_key = keys.open_key(tx, account, key_id).row
+        default = keys.default_key(tx, account, opened_key.provider)
+        if opened_key.key_id != key_id or default is None or not default.is_default:
             return False
     return True
 
@@ -104,11 +104,11 @@ async def _flip(folder: Path, flips: int, seed: int) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= bit
         path.write_bytes(damaged)
-        found = read_all(path, root, anchor, expected)
-        if found not in (None, expected):
-            print(f"undetected at {at}, bit {bit}:", _differences(expected, found))
-        outcome = "detected" if found is None else "no effect"
-        outcomes["undetected" if found not in (None, expected) else outcome] += 1
+        state = read_all(path, root, anchor, expected)
+        if state not in (None, expected):
+            print(f"undetected at {at}, bit {bit}:", _differences(expected, state))
+        outcome = "detected" if state is None else "no effect"
+        outcomes["undetected" if state not in (None, expected) else outcome] += 1
         for sidecar in path.parent.glob(f"{path.name}-*"):
             sidecar.unlink()
     print(f"T4: seed {seed}, {len(whole)} bytes, {flips} flips: {dict(outcomes)}")

@@ -222,10 +222,10 @@ async def test_vault_opens_once_its_keyring_item_is_back(tmp_path: Path) -> None
     await fixture.initialize("osKeyring")
     row = await fixture.put()
     await fixture.vault.aclose()
-    kept, backend.items = backend.items, {}
+    items, backend.items = backend.items, {}
     later = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
     assert (await later.vault.unlock()).reason == "itemMissing"
-    backend.items = kept
+    backend.items = items
     assert await later.open(row.key_id) == SECRET
     assert later.vault.status().state == "unlocked"
     assert later.vault.status().hint is None
@@ -353,10 +353,10 @@ async def test_waiting_callers_share_one_unlock_attempt(tmp_path: Path) -> None:
     await made.vault.aclose()
     absent = keyrings.Absent()
     again = VaultFixture(tmp_path, sources=_sources(tmp_path, absent))
-    found = await asyncio.gather(*(again.vault.unlock() for _ in range(5)))
-    assert {info.reason for info in found} == {"noBackend"}
-    assert absent.asked == ["get"]
+    results = await asyncio.gather(*(again.vault.unlock() for _ in range(5)))
+    assert {info.reason for info in results} == {"noBackend"}
+    assert absent.calls == ["get"]
     await again.vault.unlock()
     await asyncio.gather(again.vault.unlock(), again.vault.unlock(interactive=True))
-    assert absent.asked == ["get", "get", "get", "get with prompt"]
+    assert absent.calls == ["get", "get", "get", "get with prompt"]
     await again.vault.aclose()
