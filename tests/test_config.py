@@ -89,9 +89,11 @@ def test_relative_path_is_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.shared_pool["openai"].secret.last4() == "6789"
 
 
-@pytest.mark.parametrize(("text", "says"), _REFUSED)
-def test_invalid_entry_is_refused_with_its_place(tmp_path: Path, text: str, says: str) -> None:
+@pytest.mark.parametrize(("text", "error_text"), _REFUSED)
+def test_invalid_entry_is_refused_with_its_place(
+    tmp_path: Path, text: str, error_text: str
+) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=error_text):
         read_settings(path)

@@ -23,50 +23,41 @@ _IGNORED: Final = "--clientProcessId="  # vscode-languageclient adds it; `initia
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The daemon's command line.
-
-    Attributes:
-        data_dir: `--data-dir` as written.
-        config: `--config` as written.
-        log_level: `--log-level`, one of `_LEVELS`.
-        allow_export: whether `key/export` works; `byokd keys export` sets it after a confirmation
-            on a terminal.
-        variables: variables of the client's environment, which only an import may read.
-    """
+    """The daemon's command line, and the environment variables that an import may read."""
 
     data_dir: str | None = None
     config: str | None = None
     log_level: str = "warning"
-    allow_export: bool = False
+    allow_export: bool = False  # `byokd keys export` sets it after a confirmation on a terminal
     variables: MutableMapping[str, Secret] = field(default_factory=dict)
 
 
 def main() -> int:
     """Run the daemon, which does not return, or a command; return the command's exit code."""
-    words = sys.argv[1:]
-    arguments = parse(words)
-    if arguments is not None and ("--stdio" in words or not sys.stdin.isatty()):
+    argv = sys.argv[1:]
+    arguments = parse(argv)
+    if arguments is not None and ("--stdio" in argv or not sys.stdin.isatty()):
         serve(arguments, _create_app)
     from byokd.cli.main import main as run_command
 
-    return run_command(words)
+    return run_command(argv)
 
 
-def parse(words: Sequence[str]) -> Arguments | None:
-    """Return the daemon's arguments, or None if any word is not one of the daemon's options."""
+def parse(argv: Sequence[str]) -> Arguments | None:
+    """Return the daemon's arguments, or None if any argument is not one of the daemon's options."""
     values: dict[str, str] = {}
     allow_export = False
-    remaining = iter(words)
-    for word in remaining:
-        name, has_value, value = word.partition("=")
+    remaining = iter(argv)
+    for argument in remaining:
+        name, has_value, value = argument.partition("=")
         if name in _VALUES:
             text = value if has_value else next(remaining, None)
             if not text or (name == "--log-level" and text not in _LEVELS):
                 return None
             values[name] = text
-        elif word == "--allow-export":
+        elif argument == "--allow-export":
             allow_export = True
-        elif word != "--stdio" and not word.startswith(_IGNORED):
+        elif argument != "--stdio" and not argument.startswith(_IGNORED):
             return None
     return Arguments(
         data_dir=values.get("--data-dir"),
@@ -79,12 +70,7 @@ def parse(words: Sequence[str]) -> Arguments | None:
 def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoReturn:
     """Serve the client on stdin and stdout, then end the process.
 
-    Args:
-        arguments: the command line; `create_app` gets them with the variables filled in.
-        create_app: builds the application; what it raises is logged and ends the process.
-
-    It ends with `os._exit`: everything that must be on disk was closed in order before, and a
-    thread that waits for a keyring or a resolver must not delay the end.
+    `create_app` gets the arguments with the variables filled in; what it raises is logged.
     """
     gc.disable()  # imports make little garbage; `rpc.serve` turns it on again
     from byokd.process.environment import strip_environment
@@ -110,6 +96,8 @@ def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoRet
         code = run(app, sys.stdin.fileno(), stdout_fd)
     except BaseException as error:  # noqa: BLE001 - reported, then the process ends
         sys.excepthook(type(error), error, error.__traceback__)
+    # Everything that must be on disk was closed before, and a thread that waits for a keyring or a
+    # resolver must not delay the end.
     os._exit(code)
 
 

@@ -43,10 +43,7 @@ _log = logging.getLogger(__name__)
 class ByokdApp:
     """The application of the daemon; implements `services.interface.App`.
 
-    Args:
-        options: what was chosen for this process.
-        configuration: what the user's files say.
-        variables: environment variables of the client; those that no record names are dropped.
+    Variables that no provider record names are dropped.
     """
 
     def __init__(
@@ -67,7 +64,7 @@ class ByokdApp:
         self._opening: asyncio.Task[Composition] | None = None
 
     def server_options(self, options: ClientOptions) -> ServerOptions:
-        """Return byokd's part of the result of `initialize`; the vault is not looked at."""
+        """Return byokd's part of the result of `initialize`; the vault is not read."""
         return ServerOptions(
             protocol_version=PROTOCOL_VERSION,
             schema_hash=SCHEMA_HASH,
@@ -79,7 +76,7 @@ class ByokdApp:
         )
 
     def attach(self, session: Session) -> None:
-        """Take the session of the one client; called once, before `services()`."""
+        """Set the session of the one client; called once, before `services()`."""
         self._session = session
 
     async def services(self) -> Services:
@@ -89,13 +86,12 @@ class ByokdApp:
         return (await asyncio.shield(self._opening)).services
 
     async def aclose(self) -> None:
-        """Close whatever was opened; safe to call when nothing was."""
         if self._opening is not None:
             await (await self._opening).aclose()
 
     async def _open(self) -> Composition:
         # No key is opened before this, so the memory is hidden early enough. Importing takes a
-        # third of a second: in a thread, so that the loop goes on answering.
+        # third of a second: in a thread, so that the loop can still answer.
         await asyncio.to_thread(hide_memory)
         await asyncio.to_thread(import_module, "byokd.composition")
         composition = self._compose()
@@ -113,8 +109,7 @@ class ByokdApp:
         )
 
     def _features(self, wanted: Features) -> Features:
-        """Return the features of a session: a client can only switch off."""
-        allowed = self._settings.features
+        allowed = self._settings.features  # a client can only switch off
         return Features(
             multi_field_providers=allowed.multi_field_providers and wanted.multi_field_providers,
             shared_pool=allowed.shared_pool,
@@ -140,7 +135,6 @@ def create_app(
 def _known(
     variables: MutableMapping[str, Secret], records: Iterable[Provider]
 ) -> dict[str, Secret]:
-    """Return the variables that a record names, and drop the others."""
     names = {name for record in records for name in variables_of(record)}
     known = {name: secret for name, secret in variables.items() if name in names}
     variables.clear()

@@ -1,7 +1,7 @@
 """Builds the services by constructor injection, starts their background work and closes them.
 
 Importing this module imports the network stack, the store and the keyring, so the application
-imports it after `initialize` and `provider/list` were answered.
+imports it after `initialize`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from byokd.vault import Backups, Vault, key_sources
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """The services, and everything of theirs that has to be started or closed."""
+    """The services, and what has to be started or closed for them."""
 
     services: Services
     background: Background
@@ -63,7 +63,6 @@ class Composition:
     audit_maintainer: AuditMaintainer
 
     def start(self, session: Session) -> None:
-        """Start the background work of a session."""
         self.background.start(self.services.vault.open_in_background(session))
         self.background.start(self.audit_maintainer.run(session))
         self.background.start(self.store_watcher.run(session))
@@ -72,7 +71,7 @@ class Composition:
         self.background.start(asyncio.to_thread(warn_of_start_up_code))
 
     async def aclose(self) -> None:
-        """Close everything, in the reverse order of use."""
+        # in the reverse order of use
         await self.background.aclose()
         await self.audit_maintainer.aclose()
         await self.transport.aclose()
@@ -90,12 +89,7 @@ def compose(
 ) -> Composition:
     """Build everything on the running loop; opens no file, keyring or connection.
 
-    Args:
-        options: what was chosen for this process.
-        settings: the user's settings.
-        providers: the catalog service, which exists already.
-        sealing: the key that clients seal secrets to.
-        variables: environment variables that an import may read; emptied after a while.
+    `variables` are environment variables that an import may read; they are emptied after a while.
     """
     paths = store_paths(options.data_dir)
     transport = _transport(settings)

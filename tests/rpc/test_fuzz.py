@@ -83,7 +83,9 @@ async def _exchange(items: Iterable[Any], chunk_bytes: int) -> None:
             data += frame(item)
             continue
         method, params, header, corruption = item
-        id_ = f"<{number:03}{number:03}{number:03}>"  # a changed byte makes no other id of it
+        id_ = (
+            f"<{number:03}{number:03}{number:03}>"  # one changed byte cannot give another item's id
+        )
         body = _request(id_, method, params)
         sent.add(id_)
         if corruption is None and header != 5:

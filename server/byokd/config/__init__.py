@@ -1,8 +1,4 @@
-"""The configuration: `config.toml` and the user's own provider records, read once at start.
-
-This module only looks whether there are files. What reads them is imported if there are any, so
-that a start without configuration costs nothing.
-"""
+"""The configuration: `config.toml` and the user's own provider records, read once at start."""
 
 from __future__ import annotations
 
@@ -17,13 +13,12 @@ from byokd.core.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the configuration files say.
+    """The content of the configuration files.
 
     Attributes:
-        settings: the settings, with defaults.
         providers: the bundled and then the user's own records by id, with the headers and models
             that the settings add.
-        faults: for each record of the user's own that cannot be used, why.
+        faults: why some of the user's own records cannot be used.
     """
 
     settings: Settings
@@ -32,15 +27,14 @@ class Configuration:
 
 
 def load_configuration(config_file: Path | None = None) -> Configuration:
-    """Read the configuration files.
+    """Read `config_file`, by default `config.toml` in the platform's folder.
 
-    Args:
-        config_file: instead of `config.toml` in the platform's configuration folder. The folder
-            `providers` beside it holds the user's own records.
+    The folder `providers` beside it holds the user's own records.
 
     Raises:
         ConfigError: the configuration file cannot be used.
     """
+    # what reads files is imported only if there are any: a start without them costs nothing
     path = config_file or _default_file()
     settings = Settings()
     own: Iterable[Provider] = ()
@@ -73,7 +67,6 @@ def configure(
 
 
 def _with_headers(record: Provider, headers: Mapping[str, str]) -> Provider:
-    """Return the record with more headers; names in `headers` are lower case."""
     remaining = {
         name: value for name, value in record.headers.items() if name.lower() not in headers
     }

@@ -97,7 +97,7 @@ class _File(_Table):
 
 
 def read_settings(path: Path) -> Settings:
-    """Return the settings of the file; the defaults if there is no file.
+    """Read the settings; the defaults if there is no file.
 
     Raises:
         ConfigError: the file cannot be read, is not TOML, or has an unknown or invalid entry.
@@ -122,7 +122,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider], list[str]]:
-    """Return the user's own providers, and for each record that cannot be used, why.
+    """Return the user's own providers, and why other records cannot be used.
 
     Args:
         folder: holds `<id>.toml`; subfolders are not read.
@@ -177,7 +177,7 @@ def _record_text(path: Path) -> str:
 
 
 def _settings(file: _File, folder: Path) -> Settings:
-    """Return the settings; a relative path in the file is relative to the file's folder."""
+    # a relative path in the file is relative to the file's folder
     shared = {name: _shared_key(table, folder) for name, table in file.shared_pool.items()}
     ca_file = file.network.extra_ca_file
     return Settings(

@@ -50,7 +50,7 @@ _NO_HEADERS = Headers()
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HttpRequest:
-    """One request, ready to send; its URL is absolute and has no credentials."""
+    """`url` is absolute and has no credentials."""
 
     method: str
     url: str
@@ -58,7 +58,6 @@ class HttpRequest:
     body: bytes = b""
 
     def with_header(self, name: str, value: str) -> HttpRequest:
-        """Return this request with one header set."""
         return replace(self, headers=self.headers.with_pair(name, value))
 
     def __repr__(self) -> str:
@@ -69,23 +68,18 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpHead:
-    """A response without its body."""
-
     status: int
     headers: Headers = _NO_HEADERS
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class HttpResponse:
-    """One response with its whole body."""
-
     status: int
     headers: Headers = _NO_HEADERS
     body: bytes = b""
 
     @property
     def head(self) -> HttpHead:
-        """The response without its body."""
         return HttpHead(self.status, self.headers)
 
     def __repr__(self) -> str:

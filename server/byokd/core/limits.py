@@ -31,7 +31,7 @@ REQUEST_ID_MAX_CHARS: Final = 128
 """Editors use integers or UUIDs."""
 
 REQUESTS_IN_FLIGHT_MAX: Final = 256
-"""More are refused, not queued without end."""
+"""Further requests are refused, because a queue could grow without end."""
 
 STREAMS_MAX: Final = 64
 """An editor with a dozen agents stays far below."""
@@ -65,7 +65,7 @@ RESPONSE_BODY_MAX_BYTES: Final = 12 * MIB
 """Three base64 images of 4 MiB; reading takes twice this."""
 
 ERROR_BODY_MAX_BYTES: Final = 64 * 1024
-"""Errors are stated at the beginning."""
+"""Providers name the error at the beginning."""
 
 STREAM_MAX_BYTES: Final = 256 * MIB
 """A million output tokens at 250 bytes a chunk."""
@@ -77,7 +77,7 @@ SSE_LINE_MAX_BYTES: Final = 8 * MIB
 """Images and encrypted reasoning come in one line."""
 
 SSE_EVENT_MAX_BYTES: Final = 8 * MIB
-"""As long as a line."""
+"""Equal to the limit of a line."""
 
 EVENTSTREAM_HEADERS_MAX_BYTES: Final = 128 * 1024
 """AWS's own limit; a hundred bytes are usual."""
@@ -118,7 +118,7 @@ FIRST_CONTENT_TIMEOUT_MS: Final = 300_000
 """Reasoning models are silent for minutes."""
 
 CONTENT_IDLE_TIMEOUT_MS: Final = 120_000
-"""Between two pieces of content; comments do not count."""
+"""The time between two pieces of content; comments do not count."""
 
 STREAM_TOTAL_TIMEOUT_MS: Final = 3_600_000
 """Nobody waits longer than an hour."""
@@ -133,13 +133,13 @@ PROBE_ADDRESSES_MAX: Final = 8
 """The longest DNS answers have eight."""
 
 ENDING_TIMEOUT_MS: Final = 5_000
-"""After the finish reason: some servers never close."""
+"""Time after the finish reason: some servers never close the stream."""
 
 CLOCK_SKEW_MAX_MS: Final = 5 * 60_000
 """AWS accepts signatures within it."""
 
 RETRY_ATTEMPTS_MAX: Final = 3
-"""The first attempt included."""
+"""Includes the first attempt."""
 
 RETRY_DELAY_BASE_MS: Final = 500
 """Doubled for each further attempt; half of it is random."""
@@ -193,12 +193,12 @@ WARM_UP_DELAY_MS: Final = 50
 """The client's first lists come before the heavy imports."""
 
 SHUTDOWN_TIMEOUT_MS: Final = 1_500
-"""With usage and audit log written."""
+"""Usage and audit log are written within it."""
 
 # --- memory of the chat engine --------------------------------------------------------------------
 
 FALLBACKS_MAX: Final = 512
-"""Models; a person uses a dozen."""
+"""Counted in models; a person uses a dozen."""
 
 FALLBACKS_PER_MODEL_MAX: Final = 16
 """Some thirty parameters can be left out."""
@@ -218,7 +218,7 @@ STATE_CACHE_TTL_MS: Final = 3_600_000
 # --- keys and the store ---------------------------------------------------------------------------
 
 KEY_MIN_CHARS: Final = 8
-"""Local servers take short invented keys."""
+"""Local servers accept short invented keys."""
 
 KEY_MAX_CHARS: Final = 512
 """JWT-shaped keys reach 400."""
@@ -254,10 +254,10 @@ UNSETTLED_KEYS_MAX: Final = 8
 """Root keys that a keyring which timed out may hold."""
 
 PASSPHRASE_MIN_CHARS: Final = 12
-"""At half a second a guess; NIST and OWASP ask for less."""
+"""A guess takes half a second; NIST and OWASP require fewer characters."""
 
 PASSPHRASE_MAX_CHARS: Final = 1024
-"""A page of text is no better than its first line."""
+"""A longer passphrase is no stronger."""
 
 ARGON2_MEMORY_MIN_KIB: Final = 19 * 1024
 """OWASP's minimum for Argon2id."""
@@ -278,10 +278,10 @@ USER_PATH_MAX_CHARS: Final = 4096
 """Linux allows no longer path."""
 
 ENV_FILE_MAX_BYTES: Final = 256 * 1024
-"""Written by a person."""
+"""A person writes this file by hand."""
 
 VARIABLES_MAX: Final = 256
-"""All providers together know some sixty."""
+"""The provider records name about sixty."""
 
 ENVIRONMENT_TTL_MS: Final = 10 * 60 * 1000
 """An import is a part of setting up."""
@@ -302,28 +302,28 @@ AUDIT_BATCH_ENTRIES: Final = 512
 """Checked in some 10 ms, so that chats get their keys."""
 
 ANCHOR_ENTRIES_MAX: Final = 64
-"""What can be cut off unnoticed after a crash."""
+"""After a crash, so many last entries can be removed unnoticed."""
 
 ANCHOR_INTERVAL_MS: Final = 600_000
-"""The same in time."""
+"""The same bound as a time."""
 
 ANCHOR_EXIT_TIMEOUT_MS: Final = 1_000
 """The process must end within two seconds."""
 
 CLOCK_STEP_BACK_MS: Final = 1_000
-"""More is no leap second."""
+"""A leap second is at most this."""
 
 USES_FLUSH_MS: Final = 60_000
 """A crash can lose the uses counted in it."""
 
 USES_FLUSH_COUNT: Final = 256
-"""The same in uses."""
+"""The same bound as a number of uses."""
 
 LAST_USED_STEP_MS: Final = 60_000
 """A write for each chat would cost a disk flush each."""
 
 PAGE_DEFAULT_ITEMS: Final = 100
-"""If the client names no number."""
+"""Used if the client sets no limit."""
 
 PAGE_MAX_ITEMS: Final = 1_000
 """Bounds one answer."""
@@ -362,7 +362,7 @@ MODEL_LISTS_MAX_BYTES: Final = 32 * MIB
 """350 models with prices take 130 kB."""
 
 CONFIG_MAX_BYTES: Final = 256 * 1024
-"""Written by a person."""
+"""A person writes this file by hand."""
 
 OWN_MODELS_MAX: Final = 1_000
 """No list written by hand is longer."""

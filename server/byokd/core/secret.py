@@ -29,15 +29,13 @@ class Secret:
         return self._text
 
     def matches(self, pattern: re.Pattern[str]) -> bool:
-        """Tell whether the whole text matches a pattern."""
         return pattern.fullmatch(self._text) is not None
 
     def last4(self) -> str | None:
-        """Return the last four characters; None of a key with fewer than 20."""
+        """Return the last four characters; None for a text with fewer than 20."""
         return self._text[-4:] if len(self._text) >= _LAST4_FROM else None
 
     def cleaned(self) -> tuple[Secret, tuple[str, ...]]:
-        """Return `clean` of the text."""
         return clean(self._text)
 
     def __repr__(self) -> str:
@@ -61,7 +59,7 @@ class Secret:
 
 
 def clean(text: str) -> tuple[Secret, tuple[str, ...]]:
-    """Return a pasted secret without white space and `Bearer ` around it, and what was removed."""
+    """Remove white space and `Bearer ` around a pasted secret; return it, and what was removed."""
     removed: list[str] = []
     trimmed = text.strip()
     if trimmed != text:

@@ -24,37 +24,25 @@ from byokd.protocol.lifecycle import Features
 
 @dataclass(frozen=True, slots=True)
 class HealthPolicy:
-    """When a key that its provider rejects is disabled.
+    """When a key that its provider rejects is disabled."""
 
-    Attributes:
-        rejections: rejections in a row before a probe confirms that the key is invalid.
-        window_ms: a longer time between two rejections starts the count again.
-        gap_min_ms: rejections closer together than this count once: one glitch hits many calls.
-        grace_ms: rejections do not count for this long after store or rotate, unless the key was
-            accepted before: a new key takes a while to reach every machine of its provider.
-        probe_delay_min_ms: shortest delay of the confirming probe.
-        probe_delay_max_ms: longest delay of the confirming probe.
-        reprobe_delays_ms: delays of further probes when the probe was inconclusive.
-        overdue_ms: after this delay a probe counts as lost, and the next use starts another.
-        repeat_within_ms: a rejected request is repeated once if the key worked this recently.
-        repeat_delay_ms: delay of that repeat.
-    """
-
-    rejections: int = 3
-    window_ms: int = 15 * 60_000
-    gap_min_ms: int = 2_000
+    rejections: int = 3  # in a row, before a probe confirms that the key is invalid
+    window_ms: int = 15 * 60_000  # a longer time between two rejections starts the count again
+    gap_min_ms: int = 2_000  # closer rejections count once: one glitch hits many calls
+    # Rejections do not count for this long after store or rotate, unless the key was accepted
+    # before: a new key takes a while to reach every machine of its provider.
     grace_ms: int = 120_000
-    probe_delay_min_ms: int = 20_000
+    probe_delay_min_ms: int = 20_000  # of the confirming probe; random between min and max
     probe_delay_max_ms: int = 40_000
-    reprobe_delays_ms: tuple[int, ...] = (120_000, 300_000, 600_000)
-    overdue_ms: int = 60_000
-    repeat_within_ms: int = 24 * 3_600_000
+    reprobe_delays_ms: tuple[int, ...] = (120_000, 300_000, 600_000)  # after inconclusive probes
+    overdue_ms: int = 60_000  # after this a probe counts as lost, and the next use starts another
+    repeat_within_ms: int = 24 * 3_600_000  # a rejected request is repeated once if the key worked
     repeat_delay_ms: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class TimeoutSettings:
-    """The timeouts of a chat, in milliseconds."""
+    """The timeouts of a chat."""
 
     connect_ms: int = CONNECT_TIMEOUT_MS
     first_byte_ms: int = FIRST_BYTE_TIMEOUT_MS
@@ -83,7 +71,7 @@ class _UserValue(BaseModel):
 
 
 class OwnPrice(_UserValue):
-    """The user's price of a model: money per million tokens."""
+    """The user's price of a model, per million tokens."""
 
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "USD"
     input: Money
@@ -109,41 +97,22 @@ class OwnModel(_UserValue):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings.
-
-    Attributes:
-        features: switches; a client can only switch off.
-        health: when a rejected key is disabled.
-        timeouts: the timeouts of a chat.
-        headers: extra or replaced request headers by provider id; never a credential.
-        models: the user's own models by provider id.
-        proxy: the URL of an http(s) proxy for every connection off this machine.
-        extra_ca_file: path of a PEM file with certificates to trust beside the system's.
-        shared_pool: shared keys by provider id.
-    """
-
     features: Features = field(default_factory=Features)
     health: HealthPolicy = field(default_factory=HealthPolicy)
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings)
+    # these three by provider id; a header is never a credential
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     models: dict[str, tuple[OwnModel, ...]] = field(default_factory=dict)
-    proxy: str | None = None
-    extra_ca_file: str | None = None
     shared_pool: dict[str, SharedKey] = field(default_factory=dict)
+    proxy: str | None = None  # the URL of an http(s) proxy for connections off this machine
+    extra_ca_file: str | None = None  # a PEM file with certificates to trust beside the system's
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """What the command line, or a test, chooses for one process.
+    """What the command line, or a test, chooses for one process."""
 
-    Attributes:
-        data_dir: holds data and state instead of the platform's folders.
-        store_max_pages: bounds the store in pages of 4 KiB, to test a full disk; None for no bound.
-        keyring_timeout_ms: bounds a read of the OS keyring; None for the usual time.
-        allow_export: whether `key/export` works.
-    """
-
-    data_dir: Path | None = None
-    store_max_pages: int | None = None
-    keyring_timeout_ms: int | None = None
-    allow_export: bool = False
+    data_dir: Path | None = None  # holds data and state instead of the platform's folders
+    store_max_pages: int | None = None  # of 4 KiB, to test a full disk; None for no bound
+    keyring_timeout_ms: int | None = None  # of a read; None for the usual time
+    allow_export: bool = False  # whether `key/export` works

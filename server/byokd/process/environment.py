@@ -1,8 +1,4 @@
-"""Environment variables: a short list stays, the others are removed and returned as secrets.
-
-Otherwise a library in the process would obey a variable that names a proxy, a certificate store, a
-keyring backend, a Python path or an OpenSSL module, and child processes would inherit a key.
-"""
+"""Environment variables: a short list stays, the others are removed and returned as secrets."""
 
 from __future__ import annotations
 
@@ -11,6 +7,8 @@ from typing import Final
 
 from byokd.core.secret import Secret
 
+# A library would obey any other variable that names a proxy, a certificate store, a keyring
+# backend, a Python path or an OpenSSL module, and child processes would inherit a key.
 ALLOWED: Final = frozenset(
     {
         # the user, their folders, language and time zone

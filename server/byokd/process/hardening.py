@@ -1,8 +1,4 @@
-"""Hardening of a process that holds keys: no core file, no access to its memory, a safe folder.
-
-Nothing slow is imported at module level. `hide_memory` imports ctypes; the application calls it
-after `initialize` and before any key is opened.
-"""
+"""Hardening of a process that holds keys: no core file, no access to its memory, a safe folder."""
 
 from __future__ import annotations
 
@@ -36,24 +32,22 @@ def restrict_files() -> None:
 
 
 def leave_folder() -> None:
-    """Change to a folder where no other user can put a file.
-
-    The folder that the daemon was started in may be a workspace. The root folder also does not
-    prevent a disk from being unmounted.
-    """
+    """Change to a folder where no other user can put a file."""
+    # the start folder may be a workspace; a process in the root folder blocks no unmount
     os.chdir(os.environ.get("SYSTEMROOT", sys.base_prefix) if sys.platform == "win32" else "/")
 
 
 def hide_memory() -> bool:
     """Forbid other programs of the same user to read this process; return whether it worked.
 
-    On Linux this also protects `/proc/<pid>/environ`, which has the initial environment, and
-    prevents core dumps to a program, which the size limit of core files does not.
+    Call it before any key is opened. Not on the path to `initialize`, because it imports ctypes.
     """
     import ctypes
 
     try:
         if sys.platform == "linux":
+            # also protects `/proc/<pid>/environ`, which has the initial environment, and prevents
+            # core dumps to a program, which the size limit of core files does not
             library = ctypes.CDLL(None, use_errno=True)
             done: int = library.prctl(_PR_SET_DUMPABLE, _NONE, _NONE, _NONE, _NONE)
         elif sys.platform == "darwin":
@@ -67,11 +61,8 @@ def hide_memory() -> bool:
 
 
 def start_up_code() -> Iterator[str]:
-    """Yield the unexpected files that run code in every start of this Python.
-
-    A `.pth` file runs code without being imported; a package was once published with one that
-    collected keys.
-    """
+    """Yield the unexpected files that run code in every start of this Python."""
+    # a `.pth` file runs without being imported; one in a published package collected keys
     libraries = Path(sysconfig.get_path("purelib"))
     for path in sorted(libraries.glob("*.pth")):
         if path.name not in _EXPECTED_PTH and _runs_code(path):
@@ -83,7 +74,6 @@ def start_up_code() -> Iterator[str]:
 
 
 def warn_of_start_up_code() -> None:
-    """Log a warning for each file of `start_up_code()`."""
     for path in start_up_code():
         _log.warning("%s runs code in every start of this Python; check where it comes from", path)
 

@@ -1,1 +1,1 @@
-"""The daemon with a short health policy, for the demo and the tests."""
+"""The daemon for the demo and the tests."""

@@ -1,7 +1,4 @@
-"""The daemon for the demo and the tests: the real one, with a health policy of milliseconds.
-
-`byokd --stdio` has none of these options.
-"""
+"""The real daemon with a health policy of milliseconds, and options for tests."""
 
 from __future__ import annotations
 
@@ -26,7 +23,6 @@ POLICY = HealthPolicy(
 
 
 def main() -> NoReturn:
-    """Serve a client; does not return."""
     parser = argparse.ArgumentParser(prog="byokd.testing")
     parser.add_argument("--stdio", action="store_true")
     parser.add_argument("--data-dir", type=Path, required=True)

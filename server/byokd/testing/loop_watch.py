@@ -1,4 +1,4 @@
-"""An application that measures how late its event loop runs: proof that nothing blocks it."""
+"""An application that measures how late its event loop runs, to show that nothing blocks it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ _log = logging.getLogger(__name__)
 
 
 class WatchedApp(ByokdApp):
-    """The application of the daemon, with a task that ticks on its loop."""
-
     def __init__(
         self,
         options: ProcessOptions,
@@ -32,7 +30,6 @@ class WatchedApp(ByokdApp):
         self._lag_max_s = 0.0
 
     def attach(self, session: Session) -> None:
-        """Take the session and begin to measure."""
         super().attach(session)
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
 

@@ -34,12 +34,12 @@ _NAMED: Final = r"""
 
 
 def redact_patterns(text: str) -> str:
-    """Redact all that may be a key in a foreign text, long random words included."""
+    """Redact all that may be a key in foreign text, long random words included."""
     return _foreign_pattern().sub(MASK, text)
 
 
 def redact(text: str) -> str:
-    """Redact what surely is a key in a text of byokd; ids and digests stay."""
+    """Redact what surely is a key in byokd's own text; ids and digests stay."""
     return _own_pattern().sub(MASK, text)
 
 

@@ -23,8 +23,7 @@ _URL_SAFE: Final = str.maketrans("+/", "-_")
 class SecretRedactor:
     """Replaces secrets by `***`: plain, URL-encoded, in JSON strings, and in base64 text.
 
-    Secrets shorter than any key may be ordinary words and are ignored. The beginning of a secret at
-    the end of a cut text is redacted, too.
+    Secrets shorter than any key may be ordinary words and are ignored.
     """
 
     __slots__ = ("_begin", "_begins", "_ends", "_spellings")
@@ -44,11 +43,10 @@ class SecretRedactor:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there are no secrets."""
         return self._begin is None
 
     def is_clean(self, text: str) -> bool:
-        """Return False if a secret may begin in a text; much faster than `scan`."""
+        """Return False if a secret may begin in the text; much faster than `scan`."""
         for begin in self._begins:
             if begin in text:
                 return False
@@ -105,7 +103,7 @@ class SecretRedactor:
 class IncrementalRedactor:
     """Redacts one text in pieces.
 
-    `held` may be the beginning of a secret; `redacted` tells whether the last call found one.
+    `held` may be the beginning of a secret; `redacted` is whether the last call redacted anything.
     """
 
     __slots__ = ("_redactor", "held", "redacted")
@@ -152,12 +150,10 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _begin_of(begins: Sequence[str]) -> re.Pattern[str] | None:
-    """Return a pattern for the first characters of a secret, or fewer at the text's end.
-
-    It has no more of a secret, because `re` caches patterns as long as the process runs.
-    """
+    """Return a pattern for the first characters of a secret, or fewer at the text's end."""
     if not begins:
         return None
+    # no more of a secret than this: `re` caches patterns as long as the process runs
     alternatives = [
         rf"(?<={re.escape(begin[0])})(?:{re.escape(begin[1])}(?:{re.escape(begin[2:])}|\Z)|\Z)"
         for begin in begins

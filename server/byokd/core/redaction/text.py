@@ -15,12 +15,10 @@ _CONTROLS: Final = re.compile(
 
 
 def clean_text(text: str, max_bytes: int = PROVIDER_MESSAGE_MAX_BYTES) -> str:
-    """Return the text without control characters and likely keys, cut to `max_bytes` of UTF-8.
-
-    Redaction comes before the cut, because half a key may not be recognised.
-    """
+    """Remove control characters and likely keys; cut to `max_bytes` of UTF-8."""
     bounded = text[: 2 * max_bytes]
     visible = _CONTROLS.sub(" ", bounded).strip()
+    # redacted before the cut: half a key may not be recognised
     return _cut(redact_patterns(visible), max_bytes)
 
 
