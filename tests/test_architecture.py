@@ -178,7 +178,7 @@ MODULE_MAX_LINES, FUNCTION_MAX_LINES = 700, 90
 """Longer modules and functions fail."""
 
 NOT_YET: dict[str, frozenset[str]] = {
-    "names_are_standard_terms": frozenset({"catalog", "dialects"}),
+    "names_are_standard_terms": frozenset({"dialects"}),
 }
 """By check: the modules and packages that still break it. Their breaches are printed."""
 

@@ -163,18 +163,18 @@ def _lists(models: Models) -> Iterator[Models]:
 
 
 def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield every regular expression of a record, with the field it stands in."""
+    """Yield every regular expression of a record with the name of its field."""
     conditions: list[tuple[str, Condition]] = [("errors", row.when) for row in record.errors]
     for probe in _probes(record.probe):
         conditions += [("probe.verdicts", row.when) for row in probe.verdicts]
-    found = [(f"{where}.when.message", when.message) for where, when in conditions]
-    found += [(f"fields.{field.name}.pattern", field.pattern) for field in record.fields]
-    found += [
+    patterns = [(f"{where}.when.message", when.message) for where, when in conditions]
+    patterns += [(f"fields.{field.name}.pattern", field.pattern) for field in record.fields]
+    patterns += [
         ("models.non_chat_pattern", models.non_chat_pattern) for models in _lists(record.models)
     ]
-    found += [("variants.models", variant.models) for variant in record.variants]
-    found += [("pasted", pasted.pattern) for pasted in record.pasted]
+    patterns += [("variants.models", variant.models) for variant in record.variants]
+    patterns += [("pasted", pasted.pattern) for pasted in record.pasted]
     for surface in record.surfaces:
-        found += [("surfaces.models", surface.models), ("surfaces.base_url", surface.base_url)]
-        found += [(f"surfaces.fields.{name}", text) for name, text in surface.fields.items()]
-    yield from ((where, pattern) for where, pattern in found if pattern is not None)
+        patterns += [("surfaces.models", surface.models), ("surfaces.base_url", surface.base_url)]
+        patterns += [(f"surfaces.fields.{name}", text) for name, text in surface.fields.items()]
+    yield from ((where, pattern) for where, pattern in patterns if pattern is not None)

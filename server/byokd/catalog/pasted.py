@@ -24,7 +24,7 @@ class Reading:
 
     Attributes:
         fields: plain fields of the key, by name.
-        base_url: the address to keep, or None where it is the record's own.
+        base_url: the base URL, or None for the record's own.
     """
 
     fields: Mapping[str, str]
@@ -32,24 +32,24 @@ class Reading:
 
 
 def read_pasted(record: Provider, text: str) -> Reading | None:
-    """Return what the first pattern that fits the whole text says, or None where none fits.
+    """Return the fields and base URL of the first pattern that matches the whole text, or None.
 
-    A group of the pattern that is no field may stand in the base URL's template only.
+    Groups of the pattern that are no field are used only in the template of the base URL.
     """
     trimmed = text.strip()
     if len(trimmed) > PASTED_URL_MAX_CHARS:
         return None
     for pasted in record.pasted:
-        found = re.fullmatch(pasted.pattern, trimmed, re.IGNORECASE)
-        if found is not None:
-            said = {name: unquote(value) for name, value in found.groupdict("").items() if value}
-            fields = {name: value for name, value in said.items() if record.field(name)}
-            return Reading(fields, _filled(pasted.base_url, said))
+        match = re.fullmatch(pasted.pattern, trimmed, re.IGNORECASE)
+        if match is not None:
+            groups = {name: unquote(value) for name, value in match.groupdict("").items() if value}
+            fields = {name: value for name, value in groups.items() if record.field(name)}
+            return Reading(fields, _filled(pasted.base_url, groups))
     return None
 
 
-def _filled(template: str | None, said: Mapping[str, str]) -> str | None:
-    """Return the template with what was said; what the origin check refuses is refused there."""
+def _filled(template: str | None, groups: Mapping[str, str]) -> str | None:
+    """Return the template with the groups filled in. Its origin is checked by the caller."""
     if template is None:
         return None
-    return _TEMPLATE.sub(lambda found: said.get(found[1], found[0]), template)
+    return _TEMPLATE.sub(lambda match: groups.get(match[1], match[0]), template)

@@ -37,23 +37,23 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
     return _cost(usage, rates, Cost(currency=facts.currency, source="catalog", as_of=facts.as_of))
 
 
-def own_price(usage: Usage, said: OwnPrice) -> Cost:
-    """Return what a call cost by a person's own prices; caches are read as in `price`."""
+def own_price(usage: Usage, price: OwnPrice) -> Cost:
+    """Return the cost of a call by the user's own prices; cached tokens as in the catalog's."""
 
     def tiers(amount: str | None) -> Tiers | None:
         return None if amount is None else ((0, Decimal(amount)),)
 
     rates = Rates(
-        input=tiers(said.input),
-        output=tiers(said.output),
-        cache_read=tiers(said.cache_read),
-        cache_write=tiers(said.cache_write),
+        input=tiers(price.input),
+        output=tiers(price.output),
+        cache_read=tiers(price.cache_read),
+        cache_write=tiers(price.cache_write),
     )
-    return _cost(usage, rates, Cost(currency=said.currency, source="user"))
+    return _cost(usage, rates, Cost(currency=price.currency, source="user"))
 
 
-def _cost(usage: Usage, rates: Rates, told: Cost) -> Cost:
-    """Return the cost with its amount and parts; who tells it is nobody where a part is unknown."""
+def _cost(usage: Usage, rates: Rates, base: Cost) -> Cost:
+    """Return `base` with amount and parts. Where a part is unknown, so are amount and source."""
     prompt = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
     output = usage.output_text + usage.output_reasoning
 
@@ -70,24 +70,24 @@ def _cost(usage: Usage, rates: Rates, told: Cost) -> Cost:
     known = [part for part in parts.values() if part is not None]
     whole = len(known) == len(parts)
     texts = {name: _text(part) if part is not None else None for name, part in parts.items()}
-    return told.model_copy(
+    return base.model_copy(
         update={
             "amount": _text(sum(known, Decimal(0))) if whole else None,
-            "source": told.source if whole else "unknown",
+            "source": base.source if whole else "unknown",
             "parts": CostParts(**texts),
         }
     )
 
 
 def list_price(facts: ModelFacts, at: datetime) -> ModelPrice | None:
-    """Return the price to show beside a model: that of a short prompt, or None."""
+    """Return the price of a short prompt, to show in model lists, or None."""
     rates = rates_at(facts, at)
     if rates is None:
         return None
 
     def shown(tiers: Tiers | None) -> str | None:
-        found = _tier(tiers, 0)
-        return _text(found) if found is not None else None
+        amount = _tier(tiers, 0)
+        return _text(amount) if amount is not None else None
 
     return ModelPrice(
         currency=facts.currency,
@@ -103,9 +103,9 @@ def rates_at(facts: ModelFacts, at: datetime) -> Rates | None:
     """Return the prices that hold at a time: the last that apply, else the first, else None."""
     utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     day, minute = utc.date().isoformat(), f"{utc:%H:%M}"
-    holding = [each for each in facts.rates if _holds(each, day, minute)]
-    if holding:
-        return holding[-1]
+    valid = [rates for rates in facts.rates if _holds(rates, day, minute)]
+    if valid:
+        return valid[-1]
     return facts.rates[0] if facts.rates else None
 
 
@@ -119,27 +119,27 @@ def _holds(rates: Rates, day: str, minute: str) -> bool:
 
 
 def _tier(tiers: Tiers | None, prompt: int) -> Decimal | None:
-    """Return the price of the highest tier that the prompt reaches past."""
-    found = None
+    """Return the price of the highest tier that the prompt is above."""
+    price = None
     for above, amount in tiers or ():
         if above == 0 or prompt > above:
-            found = amount
-    return found
+            price = amount
+    return price
 
 
 def _times(count: int, amount: Decimal | None, per: Decimal) -> Decimal | None:
-    """Return the money for so many. Nothing used costs nothing, whatever it would cost."""
+    """Return the amount for a count; 0 for none, also where the price is unknown."""
     if count == 0:
         return Decimal(0)
     return amount * count / per if amount is not None else None
 
 
 def _surcharge(searches: int, rates: Rates, prompt: int) -> Decimal | None:
-    found = _times(searches, _tier(rates.search, prompt), _THOUSAND)
+    searched = _times(searches, _tier(rates.search, prompt), _THOUSAND)
     request = _tier(rates.request, prompt)
-    if found is None or request is None:
-        return found
-    return found + request / _THOUSAND
+    if searched is None or request is None:
+        return searched
+    return searched + request / _THOUSAND
 
 
 def _text(amount: Decimal) -> str:

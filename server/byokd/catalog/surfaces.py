@@ -80,10 +80,10 @@ def fallback(record: Provider) -> Provider | None:
 
 
 def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, str]) -> bool:
-    asked = [(surface.models, model), (surface.base_url, base_url)]
-    asked += [(pattern, fields.get(name, "")) for name, pattern in surface.fields.items()]
-    found = [re.search(pattern, text) is not None for pattern, text in asked if pattern is not None]
-    return bool(found) and all(found)
+    rows = [(surface.models, model), (surface.base_url, base_url)]
+    rows += [(pattern, fields.get(name, "")) for name, pattern in surface.fields.items()]
+    matches = [bool(re.search(pattern, text)) for pattern, text in rows if pattern is not None]
+    return bool(matches) and all(matches)
 
 
 def through(record: Provider, surface: Surface) -> Provider:
