@@ -1,1 +1,1 @@
-"""Decisions over time."""
+"""The application services: keys, chats, models, the vault and the audit log."""

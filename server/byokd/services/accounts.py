@@ -27,8 +27,6 @@ from byokd.vault import KeyFacts, Vault, VaultTx, accounts
 
 
 class AccountService:
-    """The accounts of one vault."""
-
     def __init__(
         self,
         vault: Vault,
@@ -44,7 +42,6 @@ class AccountService:
         self._backups = backups
 
     async def list(self, session: Session, params: AccountListParams) -> AccountListResult:
-        """Return a page of accounts; none if there is no vault yet."""
         try:
             all_accounts = await self._vault.read(accounts.list_accounts)
         except VaultUninitialized:
@@ -64,7 +61,7 @@ class AccountService:
     async def delete(self, session: Session, params: AccountDeleteParams) -> AccountDeleteResult:
         """Delete an account's data key, so that everything sealed with it becomes unreadable.
 
-        Running chats with one of its keys end: each process notices within a second.
+        Running chats with its keys end: each process notices within a second.
 
         Raises:
             InvalidParams: `confirm` is not the account's name.
@@ -89,7 +86,7 @@ class AccountService:
 
         await self._usage.flush(session)
         deleted = await self._vault.transaction(write, urgent=True)
-        with suppress(ByokdError):  # a list of models is not shown without its key
+        with suppress(ByokdError):  # a cached model list is never shown without its key
             await self._model_cache.forget(account)
         if account == session.account:
             for facts in deleted:

@@ -45,28 +45,23 @@ class DiagnosticReport:
 
     @property
     def steps(self) -> tuple[ProviderTestStep, ...]:
-        """The steps so far."""
         return tuple(self._steps)
 
     @property
     def failed(self) -> ProviderTestStep | None:
-        """The step that failed, if any."""
         return next((step for step in self._steps if step.status == "failed"), None)
 
     def begin_step(self) -> None:
-        """Start the clock of the next step."""
         self._step_began = time.monotonic()
 
     def ok(self, name: StepName, message: str, details: JsonObject) -> None:
-        """Add a successful step, with the time since `begin_step`."""
         self._add(name, "ok", self._elapsed_ms(), message, details)
 
     def skip(self, name: StepName, message: str, action: Action | None = None) -> None:
-        """Add a step that was not tried."""
         self._add(name, "skipped", None, message, {}, action=action)
 
     def fail(self, name: StepName, error: ByokdError, duration_ms: int | None = None) -> None:
-        """Add a failed step, with the time since `begin_step` or its own."""
+        """Without `duration_ms`, the time since `begin_step` counts."""
         data = error.data()
         details = data.details if isinstance(data.details, dict) else {}
         if data.http_status is not None:
@@ -78,14 +73,12 @@ class DiagnosticReport:
         self._add(name, "failed", elapsed_ms, data.user_message, details, data.kind, action)
 
     def add_connection(self, step: Step) -> None:
-        """Add a step of the connection probe."""
         if step.error is not None:
             self.fail(step.name, step.error, step.duration_ms)
         else:
             self._add(step.name, "ok", step.duration_ms, _connection_message(step), step.details)
 
     def add_probe(self, probe: ProbeResult) -> None:
-        """Add the step `auth`."""
         details = probe.details | {"verdict": probe.verdict}
         if probe.http_status is not None:
             details |= {"httpStatus": probe.http_status}
@@ -100,12 +93,11 @@ class DiagnosticReport:
         self._add("auth", "failed", probe.duration_ms, probe.message, details, kind, action)
 
     def fail_timeout(self) -> None:
-        """Add the running step at the end of the whole test's time."""
+        """Add the running step when the time of the whole test is over."""
         error = TimedOut("the whole test took too long; try again", details={"phase": "total"})
         self.fail(STEPS[len(self._steps)], error)
 
     def skip_rest(self, *, chat: bool) -> None:
-        """Add the missing steps as skipped."""
         failed = self.failed
         first = failed.name if failed else "auth"
         for name in STEPS[len(self._steps) :]:
@@ -137,7 +129,6 @@ class DiagnosticReport:
         )
 
     def _action(self, kind: Kind, details: JsonObject) -> Action | None:
-        """Return the action for a failed step; a proxy and a CA are set in the configuration."""
         reasons = {str(details.get("reason")), str(details.get("certificate"))}
         if reasons & _SETTINGS_REASONS:
             return Action(type="editSettings")

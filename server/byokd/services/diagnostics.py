@@ -41,7 +41,7 @@ class _TestEnded(Exception):  # control flow, no error
 
 @dataclass(slots=True)
 class _Test:
-    """One running test; `key_error` says why a stored key cannot be used."""
+    """One running test; `key_error` is why a stored key cannot be used."""
 
     session: Session
     params: ProviderTestParams
@@ -55,8 +55,6 @@ class _Test:
 
 
 class Diagnostics:
-    """Answers `provider/test`."""
-
     def __init__(
         self,
         resolver: CredentialResolver,
@@ -142,7 +140,6 @@ class Diagnostics:
         )
 
     async def _base_url_without_key(self, test: _Test) -> str | None:
-        """Return the address without a key, or None if it comes with the key."""
         params = test.params
         if params.base_url is not None:
             base = base_url_of(
@@ -169,7 +166,6 @@ class Diagnostics:
             return
 
     async def _connect(self, test: _Test) -> None:
-        """Run the steps `dns`, `tcp` and `tls`."""
         report = test.report
         if test.base_url is None:
             action = action_for("keyMissing", test.record)
@@ -188,7 +184,6 @@ class Diagnostics:
             report.skip("tls", "plain http, as the base URL says")
 
     def _require_credential(self, test: _Test) -> Credential:
-        """Return the credential; without one, report why and end the test."""
         if test.credential is not None:
             return test.credential
         error = test.key_error
@@ -211,7 +206,6 @@ class Diagnostics:
             raise _TestEnded
 
     def _may_chat(self, test: _Test) -> bool:
-        """Return whether to run the step `chat`; otherwise report it as skipped."""
         if not test.params.chat:
             test.report.skip("chat", NOT_REQUESTED)
         elif test.record.dialect not in DIALECTS:

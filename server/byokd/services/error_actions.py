@@ -1,4 +1,4 @@
-"""The action that helps after a failure."""
+"""The action that a client can offer after a failure with a provider."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ _BY_KIND: dict[Kind, str] = {
 
 
 def action_for(kind: Kind, record: Provider) -> Action | None:
-    """Return the action for a failure with this provider, or None."""
     type_ = _BY_KIND.get(kind)
     if type_ is None or (type_ == "openUrl" and record.key_url is None):
         return None

@@ -1,4 +1,4 @@
-"""What the server calls: the application, and the services that answer its requests.
+"""The application and its services, as the server sees them.
 
 Imports no service and no contract type at run time, because this module is on the path to
 `initialize`.
@@ -35,30 +35,26 @@ class App(Protocol):
 
     @property
     def providers(self) -> ProviderService:
-        """The catalog service; it reads package data only."""
+        """Reads package data only."""
         ...
 
-    def server_options(self, options: ClientOptions) -> ServerOptions:
-        """Return byokd's part of the result of `initialize`."""
-        ...
+    def server_options(self, options: ClientOptions) -> ServerOptions: ...
 
     def attach(self, session: Session) -> None:
-        """Take the session of the one client; called once, before `services()`."""
+        """Set the session of the one client; called once, before `services()`."""
         ...
 
     async def services(self) -> Services:
-        """Import and build the services on the first call; every call returns the same ones."""
+        """Import and build the services on the first call; later calls return the same ones."""
         ...
 
     async def aclose(self) -> None:
-        """Flush and close whatever was opened; safe to call when nothing was."""
+        """Flush and close what was opened; safe to call when nothing was."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """All services but the catalog's, built and ready."""
-
     keys: KeyService
     imports: ImportService
     exports: ExportService

@@ -24,31 +24,19 @@ from byokd.services.runtime.session import Session
 
 
 class ProviderService:
-    """The providers of the catalog that a session may use."""
-
     def __init__(self, records: Mapping[str, Provider], settings: Settings) -> None:
         self._records = records
         self._multi_field = settings.features.multi_field_providers
 
     def list(self, session: Session, params: ProviderListParams) -> ProviderListResult:
-        """Return a page of providers, in the catalog's order.
-
-        Raises:
-            InvalidParams: the cursor is invalid.
-        """
-        shown = self.visible(session)
-        items, next_cursor = page(shown, params.cursor, params.limit)
+        visible = self.visible(session)
+        items, next_cursor = page(visible, params.cursor, params.limit)
         return ProviderListResult(
             items=tuple(describe(record) for record in items), next_cursor=next_cursor
         )
 
     def get(self, provider: str, session: Session) -> Provider:
-        """Return the record of a provider.
-
-        Raises:
-            NotFound: there is no such provider.
-            Unsupported: the provider is switched off.
-        """
+        """Raise `NotFound` for an unknown provider, `Unsupported` for one that is switched off."""
         record = self._records.get(provider)
         if record is None:
             raise NotFound(
@@ -63,7 +51,6 @@ class ProviderService:
         return record
 
     def visible(self, session: Session) -> Sequence[Provider]:
-        """Return the records that this session may use, in the catalog's order."""
         return [record for record in self._records.values() if self._visible(record, session)]
 
     def _visible(self, record: Provider, session: Session) -> bool:
@@ -72,7 +59,6 @@ class ProviderService:
 
 
 def describe(record: Provider) -> ProviderInfo:
-    """Return what a client shows about a provider."""
     return ProviderInfo(
         id=record.id,
         name=record.name,

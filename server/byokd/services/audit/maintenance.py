@@ -33,8 +33,6 @@ _WARNING: Final = 2  # LSP's MessageType
 
 
 class AuditMaintainer:
-    """Periodic work on the audit log, which no chat waits for."""
-
     def __init__(
         self,
         vault: Vault,
@@ -69,7 +67,7 @@ class AuditMaintainer:
             if self._take_anchor_due(now - anchored_at):
                 anchored_at = now
                 await self._log_failure(self._write_anchor())
-            # Without anything to write the interval begins with the next use or entry.
+            # If nothing waits, the interval begins with the next use or entry.
             if not self._usage.waiting:
                 flushed_at = now
             if not self._audit_log.unanchored:
@@ -77,13 +75,13 @@ class AuditMaintainer:
             await self._pause(flushed_at, anchored_at)
 
     def start_check(self, session: Session) -> None:
-        """Check the audit log in the background, unless a check is running."""
+        """Check in the background, unless a check is running."""
         if not self._checking:
             self._checking = True
             self._background.start(self._check_in_background(session))
 
     async def check(self, session: Session) -> None:
-        """Check the log, or its new entries since the last check, and report faults."""
+        """Check the log, or its entries since the last check, and report faults."""
         checker = self._checker or ChainChecker()
         result = await self._audit.check(checker)
         may_continue = checker.fault is None or checker.fault.kind == "tables"
@@ -95,7 +93,6 @@ class AuditMaintainer:
         self._reported = None if result.ok else result.message
 
     async def aclose(self) -> None:
-        """Write the remaining uses, the end of the session and the anchor."""
         session = self._session
         if session is None:
             return
@@ -154,7 +151,7 @@ class AuditMaintainer:
                 self._warn(self._session, error.user_message)
 
     async def _log_failure(self, work: Awaitable[object]) -> None:
-        """Await work that is tried again later; its failure is only logged."""
+        """Await work that is retried later; its failure is only logged."""
         try:
             await work
         except ByokdError as error:

@@ -30,7 +30,7 @@ class AuditService:
     """The audit log for the other services and the client.
 
     `recorded` is called on the store's thread after entries are on disk, and must not wait.
-    `check_result` is of the last check, None before the first.
+    `check_result` is None before the first check.
     """
 
     def __init__(self, vault: Vault, audit_log: AuditLog, recorded: Callable[[], None]) -> None:
@@ -70,7 +70,6 @@ class AuditService:
         )
 
     def record_use(self, tx: VaultTx, session: Session, use: UsageCount) -> None:
-        """Append the uses of a key since the previous such entry."""
         details: JsonObject = {
             "version": use.version,
             "outcome": use.outcome,
@@ -90,7 +89,6 @@ class AuditService:
         )
 
     def record_faults(self, tx: VaultTx, session: Session, checker: ChainChecker) -> None:
-        """Append the keys and slots that differ from the log."""
         entries: list[tuple[str | None, JsonObject]] = [
             (key_id, {}) for key_id in sorted(checker.unreported)
         ]
@@ -120,7 +118,7 @@ class AuditService:
         return AuditListResult(items=items, next_cursor=next_cursor)
 
     async def export(self, _session: Session, params: AuditExportParams) -> AuditExportResult:
-        """Return a page of the whole chain; a part cannot be verified."""
+        """Return a page of the whole chain, as a part cannot be verified."""
         return await self._vault.inspect(lambda tx: export.page(tx, params.cursor, params.limit))
 
     async def verify(self, _session: Session, params: AuditVerifyParams) -> AuditVerifyResult:
@@ -168,11 +166,10 @@ class AuditService:
         return True
 
     def anchor_first_entry(self) -> None:
-        """Have the first entry of a new vault anchored."""
         self._audit_log.request_anchor()
 
     async def write_anchor(self, *, anyway: bool = False) -> None:
-        """Write where the chain ends now. Raises as `AuditLog.write_anchor`."""
+        """Raises as `AuditLog.write_anchor`."""
         await self._audit_log.write_anchor(
             self._vault.read, in_keyring=uses_keyring(self._vault.status()), overwrite=anyway
         )

@@ -36,7 +36,6 @@ class UsageCounter:
         self._counts: dict[tuple[str, int, str], UsageCount] = {}
 
     def count(self, row: KeyRow, outcome: str, *, at: int) -> None:
-        """Count one use; does no I/O."""
         self.total += 1
         self._add(
             UsageCount(row.account, row.key_id, row.provider, row.version, outcome, 1, at, at)
@@ -46,14 +45,13 @@ class UsageCounter:
 
     def take(self, key_id: str | None = None) -> tuple[UsageCount, ...]:
         """Remove the counts of one key or of all; the caller writes or restores them."""
-        taken = tuple(use for use in self._counts.values() if key_id in {None, use.key_id})
-        for use in taken:
+        counts = tuple(use for use in self._counts.values() if key_id in {None, use.key_id})
+        for use in counts:
             del self._counts[use.key_id, use.version, use.outcome]
             self.waiting -= use.count
-        return taken
+        return counts
 
     def restore(self, counts: Iterable[UsageCount]) -> None:
-        """Put counts back that could not be written."""
         for use in counts:
             self._add(use)
 

@@ -17,7 +17,7 @@ _VERSION_MAX_CHARS: Final = 64
 
 
 class UsageRecorder:
-    """Writes what a `UsageCounter` counted, between `session.opened` and `session.closed`.
+    """Writes usage counts between the entries `session.opened` and `session.closed`.
 
     A session without an end shows a crash.
     """
@@ -31,12 +31,10 @@ class UsageRecorder:
 
     @property
     def waiting(self) -> int:
-        """The number of uses that are not written."""
         return self._counter.waiting
 
     @property
     def opened(self) -> bool:
-        """Whether `session.opened` was written."""
         return self._opened
 
     async def flush(self, session: Session, key_id: str | None = None) -> None:
@@ -45,14 +43,13 @@ class UsageRecorder:
         A failed write restores the counts and raises nothing: a key must be disabled on a full
         disk, too.
         """
-        taken = self._counter.take(key_id)
-        if taken:
-            # Not cancelled with the caller: half of it would count uses twice or lose them.
-            self._write = asyncio.ensure_future(self._write_uses(session, taken))
+        counts = self._counter.take(key_id)
+        if counts:
+            # Not cancelled with the caller: a half-done write would lose uses or count them twice.
+            self._write = asyncio.ensure_future(self._write_uses(session, counts))
             await asyncio.shield(self._write)
 
     async def close(self, session: Session) -> None:
-        """Write the remaining uses and the end of the session."""
         if self._write is not None:
             await asyncio.gather(self._write, return_exceptions=True)
         await self.flush(session)
@@ -63,17 +60,17 @@ class UsageRecorder:
             lambda tx: self._audit.record(tx, session, "session.closed", details=details)
         )
 
-    async def _write_uses(self, session: Session, taken: tuple[UsageCount, ...]) -> None:
+    async def _write_uses(self, session: Session, counts: tuple[UsageCount, ...]) -> None:
         def write(tx: VaultTx) -> None:
             if not self._opened:
                 self._audit.record(tx, session, "session.opened", details=_client_details(session))
-            for use in taken:
+            for use in counts:
                 self._audit.record_use(tx, session, use)
 
         try:
             await self._vault.transaction(write)
         except ByokdError:
-            self._counter.restore(taken)
+            self._counter.restore(counts)
         else:
             self._opened = True
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class WakeSignal:
-    """Says that usage counts or an anchor are due. Made on the running loop."""
+    """Signals that usage counts or an anchor are due. Created on the running loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -15,11 +15,11 @@ class WakeSignal:
         self._anchor_due = False
 
     def usage_due(self) -> None:
-        """Ask for usage counts to be written; on the loop."""
+        """Called on the loop."""
         self._event.set()
 
     def anchor_due(self) -> None:
-        """Ask for an anchor; on the store's thread, never waits."""
+        """Called on the store's thread; never waits."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._set_anchor_due)
 
@@ -29,11 +29,9 @@ class WakeSignal:
         return due
 
     def clear(self) -> None:
-        """Forget earlier requests to wake."""
         self._event.clear()
 
     async def wait(self) -> None:
-        """Wait for the next request to wake."""
         await self._event.wait()
 
     def _set_anchor_due(self) -> None:

@@ -71,10 +71,10 @@ class HealthMonitor:
     async def observe(
         self, session: Session, row: KeyRow, observation: Observation, *, started_at: int
     ) -> None:
-        """Count what one answer says about its key, and that the key was used.
+        """Count an answer about a key, and that the key was used.
 
-        A failure of the store is ignored. `row` and `started_at` (`steady_ms`) are of the beginning
-        of the call.
+        A store failure is ignored. `row` and `started_at` (`steady_ms`) are from the beginning of
+        the call.
         """
 
         def read(tx: VaultTx) -> KeyRow:
@@ -152,7 +152,7 @@ class HealthMonitor:
                 await self._states.enable_if_unchanged(session, row)
 
     async def _probe_and_decide(self, session: Session, row: KeyRow) -> tuple[KeyRow, Step]:
-        """Return the key afterwards and the step; `nothing` if the probe is not ours any more."""
+        """Return the key afterwards and the step."""
         if await self._vault.read(lambda tx: self._current_probe(tx, row)) is None:
             return row, "nothing"  # a key that is disabled by now makes no network call
         probe = await self._prober.probe_if_possible(session, row)

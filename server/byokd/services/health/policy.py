@@ -1,8 +1,7 @@
 """The rule that disables a key which its provider keeps rejecting, as pure functions.
 
 Rejections in a row are counted, each of a request that started after the previous one was recorded;
-then one confirming probe decides. A status code alone means nothing here: `dialects/errors` decides
-what an answer says about the key.
+then one confirming probe decides. `dialects/errors` decides what an answer says about the key.
 
     active ──rejection──▶ active(1) ──▶ active(2) ──▶ suspect ──probe: invalid──▶ softDisabled
        ▲                      │             │            │
@@ -58,9 +57,7 @@ class Health:
         suspect: whether a probe is to decide.
         probes: inconclusive confirming probes.
         probe_at: when the confirming probe is due; also identifies the probe.
-        http_status: of the last counted rejection.
-        health: its class.
-        request_id: its id at the provider.
+        http_status: of the last counted rejection, as `health` (its class) and `request_id`.
     """
 
     fresh_since: int
@@ -126,13 +123,13 @@ def confirm(
 
 
 def accepted(health: Health, now: int) -> Health:
-    """Return the health of a key that its provider just accepted; ends the grace period."""
+    """Return the health of a key just accepted; ends the grace period."""
     at = max(now, health.fresh_since)
     return replace(health, accepted_at=at, rejections=0, suspect=False, probes=0, probe_at=0)
 
 
 def renewed(health: Health, now: int) -> Health:
-    """Return the health of a key that a person just re-enabled; an earlier acceptance stays."""
+    """Return the health of a key just re-enabled; an earlier acceptance stays."""
     return Health(fresh_since=now, accepted_at=min(health.accepted_at, now - 1))
 
 
@@ -145,7 +142,7 @@ def repeat_ms(health: Health, seen: HealthClass, *, now: int, policy: HealthPoli
 
 
 def allow_for_clock_skew(fault: Fault, now: int) -> Fault:
-    """Return a fault as neutral for the key's health if this machine's wrong clock explains it.
+    """Make a fault neutral for the key's health if this machine's wrong clock explains it.
 
     `provider_time_ms` is set if the provider answers a wrong time like a wrong secret; `now` is the
     wall clock that the request was signed with.
@@ -165,7 +162,7 @@ def allow_for_clock_skew(fault: Fault, now: int) -> Fault:
 
 
 def health_from_row(raw: Mapping[str, int | str], *, fresh_since: int, suspect: bool) -> Health:
-    """Return the health that a row holds; `fresh_since` is the default for a new version."""
+    """`fresh_since` is the default for a new version."""
 
     def number(name: str) -> int:
         value = raw.get(name, 0)
@@ -186,7 +183,7 @@ def health_from_row(raw: Mapping[str, int | str], *, fresh_since: int, suspect: 
 
 
 def to_row(health: Health) -> dict[str, int | str]:
-    """Return the form of a row, without `suspect`, which is the row's own state."""
+    """Leaves out `suspect`, which is the row's own state."""
     return {name: value for name, value in asdict(health).items() if name != "suspect" and value}
 
 
@@ -210,7 +207,7 @@ def _may_count(health: Health, seen: HealthClass, now: int, policy: HealthPolicy
 def _count_rejection(
     health: Health, observation: Observation, started_at: int, now: int, policy: HealthPolicy
 ) -> Health:
-    """Return the health with one more rejection, or unchanged if this one does not count again."""
+    """Return the health unchanged if this rejection does not count again."""
     previous = health.rejections
     if observation.health != "authDead" and previous:
         if now < health.rejected_at:  # recorded by a process whose clock was ahead of ours

@@ -17,13 +17,13 @@ _INFO: Final = 3
 
 
 async def ask_about_disabled(session: Session, row: KeyRow) -> bool:
-    """Ask about a key that was disabled; True for "Re-enable". The client acts on "Update key"."""
+    """Return True for "Re-enable". The client acts on "Update key"."""
     text = f"The {_name(row)} was rejected repeatedly and is no longer used."
     return await _ask(session, _WARNING, text, (UPDATE, RE_ENABLE, DISMISS))
 
 
 async def ask_about_accepted(session: Session, row: KeyRow) -> bool:
-    """Ask about a disabled key that its provider accepts again; True for "Re-enable"."""
+    """Return True for "Re-enable"."""
     text = f"The {_name(row)} is accepted again. It was disabled after it was rejected."
     return await _ask(session, _INFO, text, (RE_ENABLE, DISMISS))
 

@@ -8,7 +8,6 @@ from byokd.vault import KeyRow
 
 
 def health_of(row: KeyRow) -> Health:
-    """Return the health of a key."""
     fresh_since = row.rotated_at or row.created_at
     return health_from_row(row.health, fresh_since=fresh_since, suspect=row.state == "suspect")
 

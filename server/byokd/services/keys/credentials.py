@@ -27,12 +27,12 @@ class Credential:
     """One opened key.
 
     Attributes:
-        record: the provider; for a chat, in the chosen dialect.
+        record: for a chat, in the chosen dialect.
         base_url: canonical, templates filled.
         at_default_origin: whether the address comes from the record.
         fields: empty for a provider that needs no key.
         row: None for the shared pool and for a provider that needs no key.
-        dialect: named by the key's base URL, if that is the address of a chat.
+        dialect: from the key's base URL, if that is the address of a chat.
     """
 
     record: Provider
@@ -44,22 +44,18 @@ class Credential:
 
     @property
     def key_id(self) -> str | None:
-        """The id of the stored key."""
         return self.row.key_id if self.row else None
 
     @property
     def plain_fields(self) -> dict[str, str]:
-        """The fields that are not secret."""
         return plain_fields_of(self.fields)
 
     @property
     def sealed_origin(self) -> str | None:
-        """The origin that the stored key was sealed for."""
         return self.row.origin if self.row else None
 
     @property
     def candidate(self) -> Candidate:
-        """The same key for a probe."""
         return Candidate(
             self.record,
             self.base_url,
@@ -70,16 +66,13 @@ class Credential:
         )
 
     def redactor(self, params: SendParams | None = None) -> StreamRedactor:
-        """Return a new redactor of its secrets for one call; `params` are a chat's."""
         return self.candidate.redactor(params)
 
     def action_for(self, kind: Kind) -> Action | None:
-        """Return the action for a failure of this kind."""
         return action_for(kind, self.record)
 
 
 def credential_of(record: Provider, opened: OpenedKey) -> Credential:
-    """Return the credential of an opened key; `sending` compares its origin with the sealed one."""
     row = opened.row
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
     base_url, dialect = named_by(record, base.url) if row.base_url else (base.url, None)

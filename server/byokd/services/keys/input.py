@@ -64,7 +64,6 @@ class ParsedKey:
 
     @property
     def candidate(self) -> Candidate:
-        """The key for a probe."""
         return Candidate(
             self.record,
             self.address.base_url,
@@ -84,7 +83,7 @@ def parse_key(
     base_url: str | None,
     allow_insecure: bool,
 ) -> ParsedKey:
-    """Return a key from the fields of a request; a pasted address fills the fields it contains.
+    """Return a key from a request's fields; a pasted address fills the fields it contains.
 
     Raises:
         InvalidParams: with a pointer and a reason for each wrong field.
@@ -103,7 +102,7 @@ def check_detected(
     base_url: str | None,
     allow_insecure: bool,
 ) -> ParsedKey:
-    """Return a key whose fields are open, such as an imported one; raises as `parse_key`."""
+    """As `parse_key`, for fields that are not sealed, such as imported ones."""
     plain: Fields = {name: value for name, value in fields.items() if isinstance(value, str)}
     expanded, base_url, read_notes = _expand_pasted(record, plain, base_url)
     checked: dict[str, Secret | str] = {
@@ -128,7 +127,7 @@ def resolve_address(
 ) -> Address:
     """Return where a key is sent: to `base_url`, or to the record's address.
 
-    The record's own address as `base_url` counts as none. `base_url` may contain fields in braces.
+    `base_url` may contain fields in braces; the record's own address counts as none.
 
     Raises:
         InvalidParams: there is no address, or no key may be sent there.
@@ -151,7 +150,7 @@ def base_url_has_old_field(
 ) -> bool:
     """Tell whether a changed field's old value is a part of the key's own base URL.
 
-    Such a URL would still lead to the old place. Only fields of the record's address are compared.
+    Such a URL would still lead to the old address. Only fields of the record's address count.
     """
     filling = [name for name in before if f"{{{name}}}" in (record.base_url or "")]
     return any(
@@ -164,7 +163,6 @@ def base_url_has_old_field(
 
 
 def _has_default(record: Provider, fields: Mapping[str, Secret | str]) -> bool:
-    """Tell whether the record has an address of its own, and the fields to fill it."""
     if record.base_url is None or record.base_url_required:
         return False
     known = (field.name for field in record.fields if field.address_only)
@@ -174,10 +172,10 @@ def _has_default(record: Provider, fields: Mapping[str, Secret | str]) -> bool:
 def _expand_pasted(
     record: Provider, fields: Fields, base_url: str | None
 ) -> tuple[Fields, str | None, list[str]]:
-    """Return fields, base URL and notes after reading pasted addresses in any of them.
+    """Return fields, base URL and notes.
 
     Raises:
-        InvalidParams: an address contradicts a field.
+        InvalidParams: a pasted address contradicts a field.
     """
     expanded = dict(fields)
     notes: list[str] = []
@@ -206,7 +204,6 @@ def _open_fields(
     sealing: SealingKey,
     context: SealContext,
 ) -> tuple[dict[str, Secret | str], list[str]]:
-    """Open and clean fields; returns them with notes of what was removed."""
     opened: dict[str, Secret | str] = {}
     notes: list[str] = []
     for name, value in fields.items():
@@ -246,7 +243,6 @@ def _open_sealed(
     sealing: SealingKey,
     context: SealContext,
 ) -> Secret:
-    """Open a sealed secret; in a request that names a key, the provider may be left unbound."""
     bound = partial(
         info,
         context.method,
@@ -264,7 +260,6 @@ def _open_sealed(
 
 
 def _refuse(problems: list[tuple[str, str]]) -> None:
-    """Raise `InvalidParams` for problems, each a pointer and a reason."""
     if problems:
         pointer, reason = problems[0]
         raise InvalidParams(

@@ -17,7 +17,7 @@ def notify_key_changed(
     state: KeyState | None,
     reason: str | None = None,
 ) -> None:
-    """Notify the client of a change of one key; `state` is None for a deleted key."""
+    """Notify the client; `state` is None for a deleted key."""
     if isinstance(row, KeyRow) and state is not None:
         session.known[row.key_id] = replace(KnownKey.of(row), state=state)
     else:

@@ -1,7 +1,6 @@
 """Canonical base URLs and origins: which addresses a key may be sent to.
 
-A URL that two programs could read differently is refused, and plain http is allowed on few hosts.
-No name is resolved here.
+A URL that two programs could read differently is refused. Nothing is resolved with DNS.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class BaseUrl:
 def read_base_url(text: str, *, allow_insecure: bool = False) -> BaseUrl:
     """Return the canonical form of a base URL.
 
-    With `allow_insecure` plain http to a private address is allowed, too.
+    Plain http is for loopback only, and with `allow_insecure` for private addresses.
 
     Raises:
         InvalidParams: the text is no such URL, or no key may be sent there.
@@ -77,7 +76,7 @@ def origin_of(url: str) -> str:
     """Return the origin of a request's URL in the form of `BaseUrl.origin`.
 
     Raises:
-        InvalidParams: the URL does not begin with a host that a key may be sent to.
+        InvalidParams: no key may be sent there.
     """
     match = _BEGINNING.match(url)
     if match is None:

@@ -1,6 +1,6 @@
 """Asks a provider about a key with the cheapest authenticated request of its record.
 
-Every failure of the network is a verdict and not an error. Nothing is stored here.
+A network failure is a verdict, not an error. Nothing is stored here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from byokd.transport.interface import Transport
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A key to probe; `sealed_origin` and `key_id` are of a stored one.
+    """A key to probe; only a stored one has `sealed_origin` and `key_id`.
 
     `base_url` is canonical. Only a key at the default origin may go to a companion origin.
     """
@@ -44,11 +44,9 @@ class Candidate:
     key_id: str | None = None
 
     def redactor(self, params: SendParams | None = None) -> StreamRedactor:
-        """Return a new redactor of this key's secrets; `params` are those of a chat."""
         return StreamRedactor(SecretRedactor(self._secrets()), params)
 
     def begins_with(self, prefix: str) -> bool:
-        """Tell whether one of its secrets begins with a prefix."""
         pattern = re.compile(re.escape(prefix) + ".*", re.DOTALL)
         return any(secret.matches(pattern) for secret in self._secrets())
 
@@ -57,8 +55,6 @@ class Candidate:
 
 
 class Prober:
-    """Probes keys within a time limit."""
-
     def __init__(self, transport: Transport, *, timeout_ms: int = PROBE_TIMEOUT_MS) -> None:
         self._transport = transport
         self._timeout_s = timeout_ms / 1000
@@ -121,7 +117,6 @@ class Prober:
 
 
 def _allow_for_clock_skew(reading: ProbeReading) -> ProbeReading:
-    """Return the verdict `unknown` for a refusal that a wrong clock of this machine explains."""
     fault = reading.fault and allow_for_clock_skew(reading.fault, now_ms())
     if fault is None or fault is reading.fault:
         return reading
@@ -129,9 +124,9 @@ def _allow_for_clock_skew(reading: ProbeReading) -> ProbeReading:
 
 
 def _detect_wrong_provider(candidate: Candidate, result: ProbeResult) -> ProbeResult:
-    """Return the verdict `wrongProvider` for a refused key with another provider's prefix.
+    """Return `wrongProvider` for a refused key that begins like another provider's.
 
-    Only at the record's own address: a gateway at the person's base URL may take any keys.
+    Only at the record's own address: a gateway at a custom base URL may take any keys.
     """
     if result.verdict != "invalid" or not candidate.at_default_origin:
         return result
@@ -151,7 +146,6 @@ def _detect_wrong_provider(candidate: Candidate, result: ProbeResult) -> ProbeRe
 
 
 def plain_fields_of(fields: Mapping[str, Secret | str]) -> dict[str, str]:
-    """Return the fields that are not secret."""
     return {name: text for name, text in fields.items() if isinstance(text, str)}
 
 

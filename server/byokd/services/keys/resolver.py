@@ -1,4 +1,4 @@
-"""Chooses the key of a call: an own key, the shared pool, or none where a provider needs none.
+"""Chooses the key of a call: a stored key, the shared pool, or none where none is needed.
 
 Each call reads the store, so that a key disabled in any process is disabled in all of them.
 """
@@ -28,7 +28,7 @@ from byokd.vault import KeyRow, OpenedKey, Vault, VaultTx, keys
 
 
 class CredentialResolver:
-    """Resolves the credential of a call, and reports what the call's answer says about the key."""
+    """Resolves the credential of a call, and reports the provider's answers about it."""
 
     def __init__(
         self,
@@ -45,15 +45,13 @@ class CredentialResolver:
         self._usage = usage
 
     def record(self, session: Session, provider: str) -> Provider:
-        """Return a provider's record; raises `NotFound` or `Unsupported`."""
         return self._providers.get(provider, session)
 
     def records(self, session: Session) -> Sequence[Provider]:
-        """Return every provider that this session may see."""
         return self._providers.visible(session)
 
     async def records_with_keys(self, session: Session) -> Sequence[Provider]:
-        """Return the providers that can be called."""
+        """Return the providers that can be called: with a usable key, or without any."""
         try:
             listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
             with_keys = {row.provider for row in listing.rows if row.usable}
@@ -66,11 +64,9 @@ class CredentialResolver:
         ]
 
     async def record_of_key(self, session: Session, key_id: str) -> Provider:
-        """Return the provider of a stored key; raises `NotFound`."""
         return self.record(session, (await self._row(session, key_id)).provider)
 
     async def origin_of_key(self, session: Session, key_id: str) -> str:
-        """Return the origin of a stored key; raises `NotFound`."""
         return (await self._row(session, key_id)).origin
 
     async def resolve(self, session: Session, params: SendParams) -> Credential:
@@ -97,7 +93,7 @@ class CredentialResolver:
     async def resolve_auto(
         self, session: Session, record: Provider, key_id: str | None
     ) -> Credential:
-        """Return the named key, or what the route `auto` uses. Raises as `resolve`."""
+        """Return the named key, the default key, or the shared one. Raises as `resolve`."""
         opened = await self._open(session, record, key_id)
         if opened is None and key_id is None and record.id in self._shared_pool:
             return self._shared_credential(record)
@@ -110,7 +106,6 @@ class CredentialResolver:
         return self._own_credential(record, await self._open(session, record, key_id))
 
     def count_use(self, credential: Credential, outcome: str) -> None:
-        """Count one use of a stored key; does no I/O."""
         if credential.row is not None:
             self._usage.count(credential.row, outcome, at=now_ms())
 
@@ -122,12 +117,11 @@ class CredentialResolver:
         *,
         started_at: int,
     ) -> None:
-        """Report what an answer says about a stored key; see `HealthMonitor.observe`."""
         if credential.row is not None:
             await self._monitor.observe(session, credential.row, observation, started_at=started_at)
 
     def repeat_ms(self, credential: Credential, health: HealthClass) -> int | None:
-        """Return the delay after which a rejected call is tried once more, or None."""
+        """See `HealthMonitor.repeat_ms`; None for a credential that is not stored."""
         return None if credential.row is None else self._monitor.repeat_ms(credential.row, health)
 
     async def _row(self, session: Session, key_id: str) -> KeyRow:
@@ -136,7 +130,7 @@ class CredentialResolver:
     async def _open(
         self, session: Session, record: Provider, key_id: str | None
     ) -> OpenedKey | None:
-        """Open the named or the default key in one read, or None."""
+        """Open the named or default key in one read; None if the provider has no key."""
         account = session.account
 
         def open_usable(tx: VaultTx) -> OpenedKey | None:
@@ -185,7 +179,6 @@ class CredentialResolver:
 
 
 def disabled_error(row: KeyRow, record: Provider) -> KeyDisabled:
-    """Return the error for a call with a disabled key."""
     details: JsonObject = {
         "state": row.state,
         "reason": INTEGRITY if row.distrusted else row.reason,

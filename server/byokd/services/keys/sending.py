@@ -1,4 +1,4 @@
-"""Puts a key on a request after comparing the request's origin with the key's.
+"""Adds the credential to a request after comparing the request's origin with the key's.
 
 Every chat, probe and model list passes through `authorized`.
 """
@@ -18,17 +18,13 @@ from byokd.services.keys.origin import origin_of, shown_origin
 
 
 class SendableKey(Protocol):
-    """A key that is about to be sent, with its origin."""
+    """An opened key, stored or not."""
 
     @property
-    def record(self) -> Provider:
-        """The provider's present record."""
-        ...
+    def record(self) -> Provider: ...
 
     @property
-    def base_url(self) -> str:
-        """The address of the call, canonical, templates filled."""
-        ...
+    def base_url(self) -> str: ...
 
     @property
     def at_default_origin(self) -> bool:
@@ -36,9 +32,7 @@ class SendableKey(Protocol):
         ...
 
     @property
-    def fields(self) -> Mapping[str, Secret | str]:
-        """The opened fields of the key."""
-        ...
+    def fields(self) -> Mapping[str, Secret | str]: ...
 
     @property
     def sealed_origin(self) -> str | None:
@@ -46,9 +40,7 @@ class SendableKey(Protocol):
         ...
 
     @property
-    def key_id(self) -> str | None:
-        """The stored key's id."""
-        ...
+    def key_id(self) -> str | None: ...
 
 
 def authorized(
@@ -56,8 +48,8 @@ def authorized(
 ) -> HttpRequest:
     """Return the request with its credential.
 
-    A signature covers the exact bytes of the request and the wall clock `now_ms`. With `companions`
-    it may go to a companion origin of the record; chats may not.
+    A signature covers the exact bytes of the request and the wall clock `now_ms`. With
+    `companions` it may go to a companion origin of the record; chats may not.
 
     Raises:
         Conflict: the key was not stored for the request's origin.
@@ -72,17 +64,17 @@ def _check_origin(key: SendableKey, url: str, *, companions: bool) -> None:
     sealed = key.sealed_origin or present
     if sealed != present:
         raise _moved(key, sealed, present)
-    wanted = origin_of(url)
-    if wanted == sealed:
+    requested = origin_of(url)
+    if requested == sealed:
         return
-    if companions and key.at_default_origin and wanted in _companion_origins(key):
+    if companions and key.at_default_origin and requested in _companion_origins(key):
         return
     raise _conflict(
         key,
         f"this key was stored for {shown_origin(sealed)}, and the record of {key.record.name} "
-        f"sends this request to {shown_origin(wanted)}: correct the record",
+        f"sends this request to {shown_origin(requested)}: correct the record",
         sealed,
-        wanted,
+        requested,
         Action(type="editSettings"),
     )
 
@@ -103,11 +95,11 @@ def _moved(key: SendableKey, sealed: str, present: str) -> Conflict:
     )
 
 
-def _conflict(key: SendableKey, text: str, sealed: str, wanted: str, action: Action) -> Conflict:
+def _conflict(key: SendableKey, text: str, sealed: str, requested: str, action: Action) -> Conflict:
     return Conflict(
         text,
         provider=key.record.id,
         key_id=key.key_id,
         action=action,
-        details={"reason": "origin", "from": sealed, "to": wanted},
+        details={"reason": "origin", "from": sealed, "to": requested},
     )

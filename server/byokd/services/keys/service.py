@@ -53,8 +53,6 @@ from byokd.vault import KeyFacts, KeyRow, NewKey, Vault, VaultTx, keys
 
 
 class KeyService:
-    """The keys of an account."""
-
     def __init__(
         self,
         providers: ProviderService,
@@ -123,7 +121,7 @@ class KeyService:
         cause: str,
         disabled: bool = False,
     ) -> KeyStoreResult:
-        """Probe and store a key whose input was checked; `disabled` stores it switched off.
+        """Probe and store a checked key; `disabled` stores it switched off.
 
         Raises:
             KeyInvalid: the policy is `require` and the provider refuses the key.
@@ -192,7 +190,6 @@ class KeyService:
         return KeyStoreResult(key=key_info(row), probe=probe, notes=parsed.notes)
 
     async def list(self, session: Session, params: KeyListParams) -> KeyListResult:
-        """Return a page of keys, without secrets."""
         listing = await self._vault.read(
             lambda tx: keys.list_keys(tx, session.account, params.provider)
         )
@@ -200,7 +197,7 @@ class KeyService:
         return KeyListResult(items=tuple(key_info(row) for row in rows), next_cursor=next_cursor)
 
     async def probe(self, session: Session, params: KeyProbeParams) -> KeyProbeResult:
-        """Ask the provider about a stored key or a candidate.
+        """Probe a stored key or a candidate.
 
         Raises:
             Conflict: the key was stored for another origin.
@@ -219,7 +216,6 @@ class KeyService:
         return KeyProbeResult(probe=await self._prober.probe(parsed.candidate, fresh=True))
 
     async def disable(self, session: Session, params: KeyIdParams) -> KeyResult:
-        """Switch a key off; only `key/enable` makes it usable again."""
         return KeyResult(key=key_info(await self._states.disable(session, params.key_id)))
 
     async def enable(self, session: Session, params: KeyEnableParams) -> KeyEnableResult:
@@ -240,10 +236,7 @@ class KeyService:
         return KeyEnableResult(key=key_info(row), probe=probe)
 
     async def delete(self, session: Session, params: KeyIdParams) -> KeyDeleteResult:
-        """Delete a key: its row is overwritten, and the audit log records the deletion.
-
-        A key whose row was removed from outside is recorded as deleted, too.
-        """
+        """Delete a key; one whose row was removed from outside is recorded as deleted, too."""
 
         def write(tx: VaultTx) -> KeyFacts:
             facts = keys.delete(tx, session.account, params.key_id)
@@ -261,15 +254,13 @@ class KeyService:
         except NotFound:
             await self._audit.check(ChainChecker())  # finds the rows that are missing
             facts = await self._vault.transaction(write_missing)
-        with suppress(ByokdError):  # a list of models is not shown without its key
+        with suppress(ByokdError):  # a cached model list is never shown without its key
             await self._model_cache.forget(session.account, facts.key_id)
         notify_key_changed(session, facts, "deleted", state=None)
         await self._backups.purge()
         return KeyDeleteResult(key_id=facts.key_id)
 
     async def set_default(self, session: Session, params: KeyIdParams) -> KeyResult:
-        """Use this key for calls that name none."""
-
         def write(tx: VaultTx) -> KeyRow:
             before = keys.get(tx, session.account, params.key_id)
             row = keys.set_default(tx, session.account, params.key_id)
@@ -285,7 +276,6 @@ class KeyService:
         return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
 
     async def _probe_stored(self, session: Session, key_id: str) -> KeyProbeResult:
-        """Probe a stored key; offer to enable it if it is disabled and accepted."""
         row = await self._row(session, key_id)
         probe = await self._stored_prober.probe(session, row)
         after = await self._states.save_probe(session, row, probe, "request")
@@ -311,7 +301,6 @@ class KeyService:
 
 
 def refusal(provider: Provider, probe: ProbeResult) -> KeyInvalid:
-    """Return the error for a key that its provider refuses."""
     return KeyInvalid(
         probe.message,
         provider=provider.id,
@@ -322,7 +311,6 @@ def refusal(provider: Provider, probe: ProbeResult) -> KeyInvalid:
 
 
 def key_info(row: KeyRow) -> KeyInfo:
-    """Return what a client may know of a stored key."""
     return KeyInfo(
         key_id=row.key_id,
         provider=row.provider,

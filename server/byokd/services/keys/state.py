@@ -26,8 +26,6 @@ class KeyStates:
         self._usage = usage
 
     async def disable(self, session: Session, key_id: str) -> KeyRow:
-        """Switch a key off until it is enabled; raises `NotFound`."""
-
         def write(tx: VaultTx) -> tuple[KeyRow, bool]:
             row = keys.get(tx, session.account, key_id)
             if row.state == "userDisabled":
@@ -41,7 +39,6 @@ class KeyStates:
         return row
 
     async def enable(self, session: Session, key_id: str, probe: ProbeResult | None) -> KeyRow:
-        """Make a key usable again and record `probe`; raises `NotFound`."""
         await self._usage.flush(session, key_id)
         row, changed = await self._vault.transaction(
             lambda tx: self._activate(tx, session, key_id, probe)
@@ -53,7 +50,7 @@ class KeyStates:
     async def enable_if_unchanged(self, session: Session, row: KeyRow) -> None:
         """Enable a soft-disabled key after a prompt, unless it changed meanwhile.
 
-        A failure of the store is ignored: the person can enable the key from the list.
+        A store failure is ignored: the person can enable the key from the list.
         """
 
         def write(tx: VaultTx) -> KeyRow | None:
@@ -70,19 +67,16 @@ class KeyStates:
     async def save_probe(
         self, session: Session, row: KeyRow, probe: ProbeResult, cause: str
     ) -> KeyRow:
-        """Record a probe in a transaction of its own."""
         return await self._vault.transaction(
             lambda tx: self.record_probe(tx, session, row, probe, cause)
         )
 
     def start_version(self, tx: VaultTx, row: KeyRow) -> KeyRow:
-        """Begin the health history of a new version."""
         health = to_row(Health(fresh_since=steady_ms()))
         keys.set_health(tx, row.account, row.key_id, version=row.version, health=health)
         return keys.get(tx, row.account, row.key_id)
 
     def switch_off(self, tx: VaultTx, session: Session, key_id: str) -> KeyRow:
-        """Set the state `userDisabled`."""
         row = keys.set_state(
             tx, session.account, key_id, to="userDisabled", reason="user", at=now_ms()
         )
@@ -120,7 +114,7 @@ class KeyStates:
     def _activate(
         self, tx: VaultTx, session: Session, key_id: str, probe: ProbeResult | None
     ) -> tuple[KeyRow, bool]:
-        """Set the state `active`; returns whether that changed anything, too."""
+        """Set the state `active`; also returns whether that changed anything."""
         before = keys.get(tx, session.account, key_id)
         row = self.record_probe(tx, session, before, probe, "enable")
         if before.state == "active" and not before.distrusted:

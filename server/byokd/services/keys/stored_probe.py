@@ -31,7 +31,7 @@ class StoredKeyProber:
         return await self._prober.probe(credential_of(provider, opened).candidate, fresh=True)
 
     async def probe_if_possible(self, session: Session, row: KeyRow) -> ProbeResult | None:
-        """Do the same; None instead of these errors."""
+        """Return None instead of raising these errors."""
         try:
             return await self.probe(session, row)
         except (NotFound, Unsupported, Conflict):

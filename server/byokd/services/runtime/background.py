@@ -17,13 +17,11 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task on the running loop."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
-        """Cancel the running tasks and wait until they ended."""
         running = list(self._tasks)
         for task in running:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The wall clock for records, and a monotonic clock for intervals. Neither gives an order."""
+"""The wall clock for records, and a monotonic clock for intervals. Neither orders events."""
 
 from __future__ import annotations
 

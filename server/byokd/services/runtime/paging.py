@@ -24,7 +24,6 @@ def page(items: Sequence[T], cursor: str | None, limit: int) -> tuple[Sequence[T
 
 
 def unknown_cursor() -> InvalidParams:
-    """Return the error for a foreign cursor."""
     return InvalidParams(
         "this cursor is not from a list here; start again without one",
         details=[{"pointer": "/cursor", "reason": "unknown"}],

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 
 class Client(Protocol):
-    """The connected client, as services see it."""
-
     def notify(self, method: str, params: Params) -> None:
         """Send a notification, unless the client opted out of it. Never waits, never raises."""
         ...
@@ -36,7 +34,6 @@ class KnownKey:
 
     @classmethod
     def of(cls, row: KeyRow) -> KnownKey:
-        """Return the known state of a row."""
         return cls(row.provider, row.version, row.state, row.is_default)
 
 

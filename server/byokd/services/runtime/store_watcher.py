@@ -1,4 +1,4 @@
-"""Finds changes that other processes made in the shared store and notifies this client.
+"""Detects changes of other processes in the shared store and notifies this client.
 
 Changes of this process are in `session.known` already. Nobody is prompted here.
 """
@@ -31,8 +31,6 @@ _CHANGE_TO: Final[dict[KeyState, Change]] = {
 
 
 class StoreWatcher:
-    """Polls the store for the one client of this process."""
-
     def __init__(
         self,
         vault: Vault,
@@ -51,7 +49,6 @@ class StoreWatcher:
         self._compare_due = True
 
     async def run(self, session: Session) -> None:
-        """Poll until cancelled."""
         while True:
             with suppress(ByokdError):  # a failing store is reported to the next request
                 await self._poll(session)
@@ -64,9 +61,8 @@ class StoreWatcher:
             self._compare_due = True
             return
         self._compare_due |= await self._vault.changed_elsewhere()
-        if (
-            self._compare_due
-        ):  # stays set if the comparison fails: `changed_elsewhere` reports a change once
+        # Stays set if the comparison fails, because `changed_elsewhere` reports a change once.
+        if self._compare_due:
             await self._compare(session)
             self._compare_due = False
             self._maintainer.start_check(session)
@@ -75,7 +71,7 @@ class StoreWatcher:
 
     async def _compare(self, session: Session) -> None:
         listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
-        # The keys of a vault that was there at the start are not news to the client.
+        # If the vault existed at the start, the client gets its keys from `key/list`.
         first = not self._compared_once and not self._began_without_vault
         self._compared_once = True
         if first:

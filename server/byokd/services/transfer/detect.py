@@ -17,9 +17,9 @@ _ID_CHARS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class DetectedKey:
-    """A key in a source, not checked yet.
+    """An unchecked key of a source.
 
-    It comes from `variables`, or from an export file, which alone gives what follows them.
+    It comes from `variables`, or from an export file, which alone sets the fields after them.
     """
 
     record: Provider
@@ -95,12 +95,12 @@ def _readings(
     """Yield each distinct value of a single field, or the first values of several fields."""
     if len(group) == 1:
         single = group[0]
-        left = [name for name in single.env if name in variables]
-        while left:
-            value = variables[left[0]]
-            same = tuple(name for name in left if variables[name] == value)
-            left = [name for name in left if name not in same]
-            yield same, {single.name: value}
+        remaining = [name for name in single.env if name in variables]
+        while remaining:
+            value = variables[remaining[0]]
+            equal_names = tuple(name for name in remaining if variables[name] == value)
+            remaining = [name for name in remaining if name not in equal_names]
+            yield equal_names, {single.name: value}
         return
     first = {known.name: _first(known, variables) for known in group}
     matches = {name: match for name, match in first.items() if match is not None}

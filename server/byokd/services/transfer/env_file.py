@@ -1,6 +1,6 @@
 """Parses a `.env` file.
 
-`$` and backticks ask for substitution, which is never done: such a line is an error.
+A line with `$` or backticks is an error, because substitution is never done.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Line:
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """Yield every assignment, and every other line that is neither empty nor a comment.
+    """Yield assignments, and other lines that are neither empty nor comments.
 
-    A quoted value may span lines. Nothing is read after a quote that is not closed.
+    A quoted value may span lines. Nothing is read after an unclosed quote.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     at = 0

@@ -34,12 +34,12 @@ class ExportService:
         self._allowed = allowed
 
     async def export(self, session: Session, params: KeyExportParams) -> KeyExportResult:
-        """Return the keys of this account as one encrypted file.
+        """Export this account's keys.
 
         Raises:
             Unsupported: this daemon was not started with `--allow-export`.
             InvalidParams: the passphrase is too short, or there are too many keys for one file.
-            NotFound: there is no such key, or none at all.
+            NotFound: a named key does not exist, or there is no key.
         """
         if not self._allowed:
             raise Unsupported("clients cannot export keys; run in a terminal: byokd keys export")

@@ -53,7 +53,7 @@ _FILE_FAULTS: Final[dict[FileFault, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The keys of a source, with the variables and lines that gave none."""
+    """The keys of a source, with the variables and lines that contained none."""
 
     keys: Sequence[DetectedKey]
     ignored: tuple[IgnoredVariable, ...] = ()
@@ -61,7 +61,7 @@ class Content:
 
 
 class ImportSources:
-    """Reads sources; `variables` are those of the client's environment at the start."""
+    """Reads sources; `variables` are the client's environment at the start."""
 
     def __init__(
         self,
@@ -74,11 +74,7 @@ class ImportSources:
         self._variables = variables
 
     async def read(self, session: Session, source: ImportSource) -> Content:
-        """Return the content of a source.
-
-        Raises:
-            InvalidParams: the file or the passphrase is wrong, with a pointer and a reason.
-        """
+        """Raise `InvalidParams`, with a pointer and a reason, for a wrong file or passphrase."""
         records = self._providers.visible(session)
         match source:
             case EnvironmentSource():
@@ -97,7 +93,6 @@ class ImportSources:
                 return await self._read_export_file(session, source)
 
     def forget_variables(self) -> None:
-        """Drop the variables of the client's environment."""
         self._variables.clear()
 
     async def _read_export_file(self, session: Session, source: BundleSource) -> Content:
@@ -126,7 +121,6 @@ class ImportSources:
         return self._detect(session, entries)
 
     def _detect(self, session: Session, entries: Sequence[transfer.TransferredKey]) -> Content:
-        """Return the keys whose providers exist here."""
         detected: list[DetectedKey] = []
         warnings: list[SourceWarning] = []
         for entry in entries:

@@ -45,15 +45,11 @@ _StoredKeys: TypeAlias = dict[str, dict[tuple[str | None, str | None], str]]
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """The fingerprint of a detected key, and the id of an equal stored key."""
-
     fingerprint: str | None
-    key_id: str | None
+    key_id: str | None  # of an equal stored key
 
 
 class ImportService:
-    """Imports keys."""
-
     def __init__(
         self,
         sources: ImportSources,
@@ -153,7 +149,7 @@ class ImportService:
         choices: Sequence[ImportChoice],
         policy: ProbePolicy,
     ) -> tuple[ImportOutcome, ...]:
-        """Store the chosen keys, `IMPORT_AT_ONCE` at a time; outcomes are in the choices' order."""
+        """Store `IMPORT_AT_ONCE` keys at a time; outcomes are in the choices' order."""
         slots = asyncio.Semaphore(IMPORT_AT_ONCE)
 
         async def store(choice: ImportChoice) -> ImportOutcome:
@@ -200,7 +196,7 @@ class ImportService:
 
 
 def _check(detected: DetectedKey, choice: ImportChoice) -> ParsedKey:
-    """Return a detected key with the person's additions, checked as in `key/store`.
+    """Check a detected key with the person's additions, as `key/store` does.
 
     Raises:
         InvalidParams: it does not fit, or its address comes from a variable only.
@@ -238,7 +234,7 @@ def _check(detected: DetectedKey, choice: ImportChoice) -> ParsedKey:
 def _refuse_malformed_plain(detected: DetectedKey, choice: ImportChoice) -> None:
     """Refuse a variable of a plain field with an unexpected value, which may be a secret.
 
-    A value that the person types is accepted, as in `key/store`.
+    A typed value is accepted, as in `key/store`.
     """
     for name, value in detected.fields.items():
         known = detected.record.field(name)
@@ -254,7 +250,8 @@ def _refuse_malformed_plain(detected: DetectedKey, choice: ImportChoice) -> None
 def _problem_of(error: InvalidParams) -> ImportProblem:
     details = error.fields.get("details")
     first = details[0] if isinstance(details, list) else {}
-    pointer, reason = str(first.get("pointer", "")), str(first.get("reason", ""))
+    pointer = str(first.get("pointer", ""))
+    reason = str(first.get("reason", ""))
     if pointer == "/baseUrl":
         return ImportProblem(type="baseUrl", field=None, message=error.user_message)
     missing = pointer == "/fields" or reason == "is required"

@@ -21,8 +21,6 @@ _WARNING: Final = 2  # LSP's MessageType
 
 
 class BackupService:
-    """The backups of this process's vault."""
-
     def __init__(self, backups: Backups) -> None:
         self._backups = backups
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -31,7 +29,7 @@ class BackupService:
         self._warned = False
 
     def vault_changed(self) -> None:
-        """Ask for a backup; called on the store's thread, never waits."""
+        """Request a backup; called on the store's thread, never waits."""
         self._pending = True
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed; the next process takes the backup
@@ -48,13 +46,13 @@ class BackupService:
             self._warn_if_full(session)
 
     async def purge(self) -> None:
-        """Replace backups that hold a deleted key; waits at most `BACKUP_WAIT_MS` for that."""
+        """Replace backups that hold a deleted key, in at most `BACKUP_WAIT_MS`."""
         taking = asyncio.ensure_future(self._take_if_due())
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(taking), BACKUP_WAIT_MS / 1000)
 
     async def aclose(self) -> None:
-        """Take a pending backup, as a command line's daemon ends before `run` takes one."""
+        """Take a pending backup: a command's daemon ends before `run` takes one."""
         if self._pending:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._take_if_due(), BACKUP_CLOSE_MS / 1000)

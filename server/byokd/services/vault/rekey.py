@@ -22,8 +22,6 @@ _METHOD: Final = "vault/rekey"
 
 
 class RekeyService:
-    """Changes the slots and keys of the vault."""
-
     def __init__(
         self,
         vault: Vault,
@@ -59,7 +57,7 @@ class RekeyService:
         return VaultRekeyResult(vault=vault, recovery_code=sealed_code if code_used else None)
 
     async def _add_slot(self, session: Session, params: VaultRekeyParams, new: SlotSecrets) -> bool:
-        """Add a slot; returns whether the new recovery code opens it."""
+        """Return whether the new recovery code opens the slot."""
         kind = params.kind
         replaces = params.change == "replaceProtection"
         if kind is None or (replaces and kind == "recoveryCode"):
@@ -105,7 +103,7 @@ class RekeyService:
     async def _renew_keys(
         self, session: Session, params: VaultRekeyParams, new: SlotSecrets
     ) -> bool:
-        """Renew root and data keys; returns whether the new recovery code replaced an older one."""
+        """Return whether the new recovery code replaced an older one."""
         at = now_ms()
         code_used = False
         if params.change != "dataKeys":

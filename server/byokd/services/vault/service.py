@@ -49,8 +49,6 @@ _WITHOUT_KEYRING: Final[tuple[Protection, ...]] = ("passphrase", *_WEAKER)
 
 
 class VaultService:
-    """The vault for clients and for the other services."""
-
     def __init__(
         self,
         vault: Vault,
@@ -67,9 +65,8 @@ class VaultService:
         self._notified: VaultInfo | None = None
 
     async def status(self, _session: Session, _params: VaultStatusParams) -> VaultResult:
-        """Return the vault's state after trying the disk and the keyring."""
         await self._vault.unlock()
-        with suppress(VaultError):  # the state says already that the store fails
+        with suppress(VaultError):  # the vault's state already shows that the store fails
             await self._vault.refresh_slots()
         vault = self._vault.status()
         backups = await self._backups.list()
@@ -81,9 +78,9 @@ class VaultService:
     async def initialize(
         self, session: Session, params: VaultInitializeParams
     ) -> VaultInitializeResult:
-        """Make the vault with a chosen protection.
+        """Create the vault with a chosen protection.
 
-        A passphrase needs no `acceptRisk`: every program of the person can read a keyring's key.
+        A passphrase needs no `acceptRisk`: any program of the person can read a keyring's key.
 
         Raises:
             InvalidParams: `acceptRisk` does not name a weaker protection, or the passphrase is
@@ -101,7 +98,7 @@ class VaultService:
             )
         code, sealed_code = new_recovery_code(session, method, params.recipient_public_key)
         secrets = SlotSecrets(passphrase, code, params.key_file)
-        vault = await self._make(session, params.protection, secrets)
+        vault = await self._create(session, params.protection, secrets)
         return VaultInitializeResult(vault=vault, recovery_code=sealed_code)
 
     async def unlock(self, session: Session, params: VaultUnlockParams) -> VaultResult:
@@ -129,7 +126,7 @@ class VaultService:
         )
 
     async def lock(self, session: Session, _params: VaultLockParams) -> VaultResult:
-        """Drop the keys of this process until the vault is unlocked; running chats continue."""
+        """Drop the keys of this process until `vault/unlock`; running chats continue."""
         if self._vault.status().state == "unlocked":
             await self._usage.flush(session)
             await self._record(session, "store.locked")
@@ -138,7 +135,7 @@ class VaultService:
         return VaultResult(vault=vault, backups=await self._backups.list())
 
     async def ensure_ready(self, session: Session) -> None:
-        """Make sure that a key can be stored; the first one makes a vault under the OS keyring.
+        """Raise unless a key can be stored; creates a missing vault under the OS keyring.
 
         Raises:
             VaultUninitialized: there is no usable keyring; the action lists the other choices.
@@ -150,7 +147,7 @@ class VaultService:
             # Another try would prompt, or wait for the keyring, a second time.
             raise self._vault.not_open_error()
         try:
-            await self._make(session, _KEYRING)
+            await self._create(session, _KEYRING)
         except Conflict:  # another process was faster
             await self._vault.unlock(interactive=True)
         except VaultError as error:
@@ -165,15 +162,15 @@ class VaultService:
             ) from None
 
     async def open_in_background(self, session: Session) -> None:
-        """Try the disk and the keyring after the start, notify, and finish an interrupted rekey."""
+        """Open the vault after the start, notify, and finish an interrupted rekey."""
         self.notify(session, await self._vault.unlock())
         await rekey.recover_interrupted(self._vault)
         self.notify(session, self._vault.status())
 
     async def refresh(self, session: Session) -> VaultInfo:
-        """Open a vault that another process made or replaced since, and notify of a new state.
+        """Open a vault that another process created or replaced, and notify of a new state.
 
-        A keyring that is locked or silent is not asked again: it could prompt, or hang.
+        A locked or silent keyring is not asked again: it could prompt, or hang.
         """
         vault = self._vault.status()
         if vault.state == "uninitialized" or self._vault.replaced():
@@ -185,7 +182,6 @@ class VaultService:
     def open_secret(
         self, session: Session, method: str, field: str, value: SecretInput | None
     ) -> Secret | None:
-        """Return a secret that was sealed for this field of this method, exactly as typed."""
         if value is None:
             return None
         return open_secret(session, value, self._sealing, method=method, field=field)
@@ -197,10 +193,10 @@ class VaultService:
             self._notified = vault
             session.client.notify("vault/changed", VaultChanged(vault=vault))
 
-    async def _make(
+    async def _create(
         self, session: Session, protection: Protection, secrets: SlotSecrets = _NO_SECRETS
     ) -> VaultInfo:
-        """Make the vault; raises `VaultCorrupt` if backups show that there was one."""
+        """Create the vault; raises `VaultCorrupt` if backups show that there was one."""
         # In this order: a backup that is listed now is older than the check for a vault.
         backups = await self._backups.list() if protection != "memory" else ()
         if backups and (await self._vault.unlock()).state == "uninitialized":
@@ -224,7 +220,7 @@ class VaultService:
     async def _unlock_with(
         self, session: Session, secrets: SlotSecrets, *, accept: bool
     ) -> VaultInfo:
-        """Open the vault; with `accept`, also an older store."""
+        """With `accept`, also open an older store."""
         if not accept:
             return await self._vault.unlock_with(secrets)
         accepted = False
@@ -252,7 +248,7 @@ class VaultService:
 
 
 def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:
-    """Raise `InvalidParams` for a weaker protection that was not accepted by name."""
+    """Raise `InvalidParams` unless a weaker protection was accepted by name."""
     if kind in _WEAKER and accepted != kind:
         raise InvalidParams(
             f"this protection is weaker than the OS keyring; set acceptRisk to {kind!r}"
@@ -264,7 +260,7 @@ def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:
 def new_recovery_code(
     session: Session, method: str, recipient: str | None
 ) -> tuple[Secret | None, SealedSecret | None]:
-    """Return a new recovery code, open and sealed to its recipient; None without a recipient."""
+    """Return a new recovery code, open and sealed to its recipient; or two Nones."""
     if recipient is None:
         return None, None
     code = recovery.new_code()
