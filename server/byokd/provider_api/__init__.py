@@ -1,1 +1,1 @@
-"""Requests and readers of provider APIs that are not chats: model lists, model facts, probes."""
+"""Requests and readers of provider APIs that are not chats."""

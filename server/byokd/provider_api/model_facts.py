@@ -1,7 +1,6 @@
-"""Reads the facts in an entry of a model list, in all known spellings.
+"""Reads the facts in an entry of a model list, in all known spellings; None for those not stated.
 
-A custom base URL may serve any form, so the provider is not known here. A fact that is not
-stated is None.
+A custom base URL may serve any form, so the provider does not matter here.
 """
 
 from __future__ import annotations
@@ -73,12 +72,11 @@ class ListedPrice:
 
 
 def context_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
-    """Return the size of the context window."""
     names = ("context_window", "max_total_tokens")
-    return _tokens(item, (*places, *_CONTEXT), names) or _by_architecture(item)
+    return _tokens(item, (*places, *_CONTEXT), names) or _context_by_architecture(item)
 
 
-def _by_architecture(item: JsonObject) -> int | None:
+def _context_by_architecture(item: JsonObject) -> int | None:
     """Read a field that llama.cpp names after the model's architecture."""
     info = item.get("model_info")
     if not isinstance(info, dict):
@@ -87,9 +85,9 @@ def _by_architecture(item: JsonObject) -> int | None:
 
 
 def output_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
-    """Return the most tokens of one answer.
+    """Return the maximum of one answer.
 
-    `max_tokens` means that only beside `max_input_tokens` (Anthropic); alone it means the window.
+    `max_tokens` is that only beside `max_input_tokens` (Anthropic); alone it is the window.
     """
     known = ("/max_tokens",) if "max_input_tokens" in item else ()
     return _tokens(item, (*places, *_OUTPUT, *known), ("max_output_tokens",))
@@ -102,8 +100,8 @@ def _tokens(item: JsonObject, places: Iterable[str], names: tuple[str, ...]) -> 
     for name in names:
         if (number := _count(_property(item, name))) is not None:
             return number
-    served = [_count(entry.get("context_length")) for entry in _served(item)]
-    return max((n for n in served if n), default=None) if "context_window" in names else None
+    by_host = [_count(entry.get("context_length")) for entry in _hosts(item)]
+    return max((n for n in by_host if n), default=None) if "context_window" in names else None
 
 
 def _count(value: Json) -> int | None:
@@ -115,7 +113,7 @@ def _count(value: Json) -> int | None:
 
 
 def input_modalities(item: JsonObject, place: str | None = None) -> tuple[str, ...] | None:
-    """Return the modalities of the input, in lower case, `text` first."""
+    """Return the modalities in lower case, `text` first."""
     places = ((place,) if place else ()) + _MODALITIES
     for value in (at_pointer(item, pointer) for pointer in places):
         if isinstance(value, list) and (modalities := words(value)):
@@ -129,24 +127,22 @@ def input_modalities(item: JsonObject, place: str | None = None) -> tuple[str, .
 
 
 def tools(item: JsonObject, place: str | None = None) -> bool | None:
-    """Tell whether the model calls tools."""
-    if (pointed := _pointed(item, place, "tool")) is not None:
-        return pointed
+    if (recorded := _at_record_pointer(item, place, "tool")) is not None:
+        return recorded
     stated = _flag(item, _TOOLS)
     if stated is not None:
         return stated
     if (value := _property(item, "function_calling")) is not None:
         return value is True or str(value).lower() == "true"
-    served = [entry.get("supports_tools") for entry in _served(item)]
-    if served:
-        return True in served
-    return _featured(item, {"tools", "function_calling", "tool_use"})
+    by_host = [entry.get("supports_tools") for entry in _hosts(item)]
+    if by_host:
+        return True in by_host
+    return _has_feature(item, {"tools", "function_calling", "tool_use"})
 
 
 def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
-    """Tell whether the model can reason."""
-    if (pointed := _pointed(item, place, "reasoning")) is not None:
-        return pointed
+    if (recorded := _at_record_pointer(item, place, "reasoning")) is not None:
+        return recorded
     stated = _flag(item, _REASONING)
     if stated is not None:
         return stated
@@ -154,11 +150,10 @@ def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
         return True
     if (value := _property(item, "reasoning")) is not None:
         return value is True or str(value).lower() == "true"
-    return _featured(item, {"reasoning", "thinking", "include_reasoning"})
+    return _has_feature(item, {"reasoning", "thinking", "include_reasoning"})
 
 
 def chat(item: JsonObject) -> bool | None:
-    """Tell whether the model chats."""
     stated = _flag(item, ("/capabilities/completion_chat", "/capabilities/chat_completion"))
     if stated is not None:
         return stated
@@ -177,13 +172,13 @@ def chat(item: JsonObject) -> bool | None:
 
 
 def deprecated(item: JsonObject, place: str | None = None) -> bool | None:
-    """Tell whether the model's end is announced or past."""
+    """Return whether the model's end is announced or past."""
     if place is not None:
         value = at_pointer(item, place)
         is_date = isinstance(value, str) and value != "" and "deprecat" not in value.lower()
-        pointed = True if is_date else _pointed(item, place, "deprecat")
-        if pointed is not None:
-            return pointed
+        recorded = True if is_date else _at_record_pointer(item, place, "deprecat")
+        if recorded is not None:
+            return recorded
     stated = _flag(item, ("/deprecated", "/is_deprecated"))
     if stated is not None:
         return stated
@@ -199,7 +194,7 @@ def deprecated(item: JsonObject, place: str | None = None) -> bool | None:
 
 
 def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | None:
-    """Return the price, whatever its unit; from the record's place, if it names one.
+    """Return the price per million tokens, from the record's place if it names one.
 
     `pricing.prompt` is dollars a token (OpenRouter, Cerebras, Cloudflare; as text), `pricing.input`
     dollars a million (Together, HF), `*_text_token_price` hundredths of a cent a million (xAI),
@@ -221,7 +216,7 @@ def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | Non
         ),
         _price(costs.get("input_cost_per_token"), costs.get("output_cost_per_token"), _MILLION),
         _unit_price(_property(item, "price")),
-        _served_price(item),
+        _hosts_price(item),
     )
     return next(filter(None, readings), None)
 
@@ -274,13 +269,13 @@ def _unit_price(listed: Json) -> ListedPrice | None:
     return _price(prompt.get("price"), completion.get("price"), Decimal(1), known)
 
 
-def _served_price(item: JsonObject) -> ListedPrice | None:
+def _hosts_price(item: JsonObject) -> ListedPrice | None:
     """Return the price of a router's model if all its hosts have the same."""
-    prices = {price(entry) for entry in _served(item) if "pricing" in entry}
+    prices = {price(entry) for entry in _hosts(item) if "pricing" in entry}
     return prices.pop() if len(prices) == 1 else None
 
 
-def _served(item: JsonObject) -> list[JsonObject]:
+def _hosts(item: JsonObject) -> list[JsonObject]:
     """Return the hosts of a router's model (HF router)."""
     hosts = item.get("providers")
     return [host for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
@@ -300,7 +295,7 @@ def _flag(item: JsonObject, places: Iterable[str]) -> bool | None:
     return next((value for value in values if isinstance(value, bool)), None)
 
 
-def _pointed(item: JsonObject, place: str | None, word: str) -> bool | None:
+def _at_record_pointer(item: JsonObject, place: str | None, word: str) -> bool | None:
     """Read the record's pointer: a flag, or features in which `word` is searched."""
     value = at_pointer(item, place) if place is not None else None
     if isinstance(value, bool):
@@ -310,7 +305,7 @@ def _pointed(item: JsonObject, place: str | None, word: str) -> bool | None:
     return any(word in feature for feature in words(value))
 
 
-def _featured(item: JsonObject, wanted: set[str]) -> bool | None:
+def _has_feature(item: JsonObject, wanted: set[str]) -> bool | None:
     features = _features(item)
     return None if features is None else bool(features & wanted)
 
@@ -322,6 +317,5 @@ def _features(item: JsonObject) -> set[str] | None:
 
 
 def words(value: Json) -> set[str]:
-    """Return the lower-case words of a text, a list of texts, or a flag."""
     listed = value if isinstance(value, list) else [value]
     return {str(word).lower() for word in listed if isinstance(word, str | bool)}

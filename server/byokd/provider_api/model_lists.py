@@ -1,8 +1,4 @@
-"""Requests for model lists, and a reader for all their forms.
-
-The record says where a list and its fields are; where it is wrong, the known places are tried. A
-fact that the answer does not state is None.
-"""
+"""Requests for model lists, and a reader for all their forms."""
 
 from __future__ import annotations
 
@@ -40,9 +36,8 @@ _CURSOR_MAX_CHARS: Final = 2048
 class ListedModel:
     """One model as the provider lists it; None for what the list does not state.
 
-    `context_tokens` counts input and output, or the input alone if only that is stated.
-    `output_tokens` is the most of one answer. Lists also hold models that do not `chat`. The
-    price is per million tokens.
+    `context_tokens` counts input and output, or the input if only that is stated; `output_tokens`
+    is the maximum of one answer.
     """
 
     id: str
@@ -59,8 +54,6 @@ class ListedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelPage:
-    """One page of a list, and the cursor of the next."""
-
     models: tuple[ListedModel, ...]
     next_cursor: str | None = None
 
@@ -76,8 +69,8 @@ def models_request(
 ) -> HttpRequest:
     """Return the request for a page of a list, without its credential.
 
-    Where the record has the list on a companion origin only, a key with another base URL gets
-    `/models` under that. `list_record` is one of the record's further lists, None the first.
+    If the list is on a companion origin only, a key with another base URL gets `/models` there.
+    `list_record` is one of the record's further lists, None the first.
 
     Raises:
         InvalidParams: a template cannot be filled.
@@ -97,7 +90,7 @@ def models_request(
 
 
 def read_models(provider: Provider, body: bytes, *, list_record: Models | None = None) -> ModelPage:
-    """Return a page of models: at most `MODELS_MAX`, each id once, without unreadable entries.
+    """Return a page: at most `MODELS_MAX` models, each id once, without unreadable entries.
 
     Where the record finds no list, the known forms are tried: a custom base URL may serve another.
 
@@ -149,7 +142,6 @@ def read_detail(provider: Provider, model_id: str, body: bytes) -> ListedModel:
 
 
 def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
-    """Return the model with its missing facts taken from the other."""
     missing = [
         field.name for field in dataclass_fields(model) if getattr(model, field.name) is None
     ]
@@ -157,7 +149,7 @@ def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
 
 
 def count_models(provider: Provider, document: Json, pointer: str | None) -> int | None:
-    """Return the number of models in a probe's answer (at `pointer`), None if it lists none."""
+    """Return the number of models in a probe's answer, None if it lists none."""
     if pointer is not None:
         value = at_pointer(document, pointer)
         if isinstance(value, list):
@@ -236,10 +228,9 @@ def _first_text(item: JsonObject, places: Iterable[str]) -> str | None:
 
 
 def _next_cursor(record: Models, document: Json) -> str | None:
-    """Return the cursor of the next page.
+    """`has_more: false` ends a list although it has a cursor (Anthropic).
 
-    `has_more: false` ends a list although it has a cursor (Anthropic). Numbered pages continue
-    until their count is reached (Cloudflare's `result_info`).
+    Numbered pages continue until their count is reached (Cloudflare's `result_info`).
     """
     if not isinstance(document, dict) or record.next_query is None:
         return None

@@ -1,8 +1,4 @@
-"""The cheapest request that shows whether a key works, and the verdict of its answer.
-
-The verdict comes from the rows of the record, then from the classifier; a status alone decides
-nothing. The request is built without its credential.
-"""
+"""The cheapest request that shows whether a key works, and the verdict of its answer."""
 
 from __future__ import annotations
 
@@ -46,10 +42,9 @@ _HINTED: Final = frozenset({"validRestricted", "noFunds", "invalid", "wrongRegio
 
 @dataclass(frozen=True, slots=True)
 class ProbeReading:
-    """What the answer to a probe means.
+    """What an answer proves about a key.
 
-    `models_seen` is None if it lists none. `details` are the facts that the record names, such as
-    a balance. The health class of `fault` counts for the soft-disable.
+    `models_seen` is None if it lists none. `details` are facts that the record names (a balance).
     """
 
     verdict: Verdict
@@ -69,8 +64,8 @@ def probe_request(
 ) -> HttpRequest:
     """Return a probe, without its credential; the record's own if `probe` is None.
 
-    A probe on a companion origin needs `at_default_origin`: a key that was stored for a gateway
-    must go nowhere else. One that is not possible at this origin is replaced by the model list.
+    A companion origin needs `at_default_origin`: a key for a gateway must go nowhere else. A probe
+    that is not possible at this origin is replaced by the model list.
 
     Raises:
         InvalidParams: a template cannot be filled.
@@ -90,7 +85,6 @@ def probe_request(
 
 
 def record_headers(provider: Provider) -> Headers:
-    """Return the headers of every request that expects JSON."""
     return Headers([("accept", "application/json"), *provider.headers.items()])
 
 
@@ -129,9 +123,9 @@ def _document(body: bytes) -> Json:
 
 
 def _is_answer(head: HttpHead, error: ErrorBody, document: Json) -> bool:
-    """Tell an answer from an error: xAI and gateways send errors with status 200 (seen 2025)."""
     if head.status not in _OK:
         return False
+    # xAI and gateways send errors with status 200 (seen 2025).
     if not isinstance(document, dict):
         return document is not None and error.form != "html"
     has_error = document.get("error") or document.get("errors")
@@ -171,7 +165,6 @@ def _sentence(provider: Provider, verdict: Verdict, fault: Fault | None) -> str:
 
 
 def _details(probe: Probe, document: Json) -> JsonObject:
-    """Return the facts that the record points at: short scalars, and lists of short texts."""
     values = ((name, at_pointer(document, place)) for name, place in probe.details.items())
     return {name: short for name, value in values if (short := _short(value)) is not None}
 

@@ -1,4 +1,4 @@
-"""Classifies IP addresses: whether a key may be sent there. Resolves no name."""
+"""Classifies IP addresses: whether a key may be sent there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ class ForbiddenAddress(OSError):
 
 
 def address_kind(address: IPv4Address | IPv6Address) -> AddressKind:
-    """Classify an address."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:  # the operating system connects to the IPv4 address
             return address_kind(address.ipv4_mapped)

@@ -1,8 +1,4 @@
-"""Connectivity check: DNS, TCP and TLS, one step at a time, so that a failing step has a name.
-
-It uses the resolver, the proxy and the certificate authorities of every request, but sends no
-request and no key.
-"""
+"""Connectivity check: DNS, TCP and TLS, one step at a time, without a request and without a key."""
 
 from __future__ import annotations
 
@@ -34,8 +30,7 @@ async def probe_connection(
 ) -> AsyncGenerator[Step, None]:
     """Yield each step once it is done; the first that fails is the last.
 
-    With a proxy (for all but loopback origins) DNS and TCP lead to the proxy. `timeout_ms` is for
-    each step.
+    With a proxy (not for loopback) DNS and TCP lead to the proxy. `timeout_ms` is per step.
     """
     connection = _Connection(URL(url), tls, proxy, timeout_ms)
     names: tuple[StepName, ...] = ("dns", "tcp", "tls")
@@ -50,7 +45,7 @@ async def probe_connection(
 
 
 class _Connection:
-    """One connection, built step by step, to `provider` or by way of a proxy (`_next_hop`)."""
+    """A connection to `provider`, directly or through a proxy (`_next_hop`)."""
 
     def __init__(
         self, provider: URL, tls: ssl.SSLContext, proxy: str | None, timeout_ms: int
@@ -64,7 +59,6 @@ class _Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def run(self, name: StepName) -> Step:
-        """Run one step within its timeout."""
         target = self.provider if name == "tls" else self._next_hop
         began = time.monotonic()
         details: JsonObject = {}
@@ -72,8 +66,8 @@ class _Connection:
             async with asyncio.timeout(self._timeout_s):
                 details = await self._run(name)
             error = None
-        except ByokdError as own:
-            error = own
+        except ByokdError as byokd_error:
+            error = byokd_error
         except exceptions.FOREIGN as exc:
             error = self._failure(name, exc)
         duration_ms = round((time.monotonic() - began) * 1000)
@@ -176,7 +170,6 @@ def _proxy_refusal(status: int | None) -> NetworkFailed:
 
 
 def _certificate(writer: asyncio.StreamWriter) -> JsonObject:
-    """Return the TLS version, and the certificate's issuer and end (ms)."""
     ssl_object = writer.get_extra_info("ssl_object")
     certificate: dict[str, object] = writer.get_extra_info("peercert") or {}
     details: JsonObject = {"protocol": ssl_object.version() if ssl_object is not None else None}

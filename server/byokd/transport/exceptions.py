@@ -1,7 +1,6 @@
 """Translates the exceptions of aiohttp, httpx, ssl and the operating system into byokd's errors.
 
-None of them may pass: an aiohttp error holds the request's headers, and with them the key. So
-neither its text nor the exception itself goes further, not even as the cause of byokd's error.
+None may pass, not even as a cause: an aiohttp error holds the request's headers, and so the key.
 """
 
 from __future__ import annotations
@@ -135,8 +134,8 @@ CAUSES: Final[dict[type[BaseException], Cause]] = {
     httpx.ResponseNotRead: "ours",
     httpx.RequestNotRead: "ours",
 }
-"""What each exception means before the head has arrived. A subclass without a row means what its
-parent does. A test looks through both libraries for missing classes."""
+"""The cause of each exception before the head has arrived. A subclass without a row has its
+parent's. A test looks through both libraries for missing classes."""
 
 _CERTIFICATE: Final = {  # OpenSSL's X509_V_ERR_* numbers
     9: ("notYetValid", "the provider's certificate is not valid yet; check this machine's clock"),
@@ -152,7 +151,7 @@ _UNTRUSTED = (
     ),
 )
 
-_NETWORK: Final[dict[str, str]] = {
+_NETWORK_TEXTS: Final[dict[str, str]] = {
     "dns": "the provider's name could not be resolved; check the network and the base URL",
     "refused": "the provider could not be reached; check the network and the base URL",
     "proxy": "the proxy did not connect; check the proxy in the configuration",
@@ -160,7 +159,7 @@ _NETWORK: Final[dict[str, str]] = {
     "reset": "the provider closed the connection before it answered; try again",
 }
 
-_OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
+_OTHER_ERRORS: Final[dict[str, Callable[[], ByokdError]]] = {
     "connect": lambda: TimedOut(
         "the provider could not be reached in time; check the network",
         details={"phase": "connect"},
@@ -183,8 +182,8 @@ _OTHER: Final[dict[str, Callable[[], ByokdError]]] = {
 def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
     """Return the error for an exception that was raised before the head.
 
-    Raise it outside the `except` block: inside, the exception would become its context. Where the
-    request is `proxied`, the proxy resolves the provider's name, so a DNS failure is the proxy's.
+    Raise it outside the `except` block, or the exception becomes its context. If `proxied`, the
+    proxy resolves the provider's name, so a DNS failure is the proxy's.
     """
     chain = list(_chain(exc))
     cause = _cause(chain)
@@ -194,9 +193,9 @@ def head_failure(exc: BaseException, *, proxied: bool) -> ByokdError:
         cause = "proxy"
     if cause == "tls":
         return _tls_failure(chain)
-    if text := _NETWORK.get(cause):
+    if text := _NETWORK_TEXTS.get(cause):
         return NetworkFailed(text, details={"reason": cause})
-    return _OTHER[cause]()
+    return _OTHER_ERRORS[cause]()
 
 
 def _cause(chain: list[BaseException]) -> Cause:
@@ -227,19 +226,17 @@ def _tls_failure(chain: list[BaseException]) -> NetworkFailed:
     codes = [getattr(exc, "verify_code", None) for exc in chain]
     code = next((code for code in codes if code is not None), None)
     if code is None:
-        return NetworkFailed(_NETWORK["tls"], retryable=False, details={"reason": "tls"})
-    word, text = _CERTIFICATE.get(code, _UNTRUSTED)
-    details = {"reason": "tls", "certificate": word}
+        return NetworkFailed(_NETWORK_TEXTS["tls"], retryable=False, details={"reason": "tls"})
+    problem, text = _CERTIFICATE.get(code, _UNTRUSTED)
+    details = {"reason": "tls", "certificate": problem}
     return NetworkFailed(text, retryable=False, details=details)
 
 
 def dns_failure() -> NetworkFailed:
-    """Return the error for a name that cannot be resolved."""
-    return NetworkFailed(_NETWORK["dns"], details={"reason": "dns"})
+    return NetworkFailed(_NETWORK_TEXTS["dns"], details={"reason": "dns"})
 
 
 def forbidden_address_failure() -> NetworkFailed:
-    """Return the error for a name with forbidden addresses only."""
     return NetworkFailed(
         "the provider's name leads to an address where no provider can be;"
         " check the base URL and this network's name server",
@@ -249,22 +246,18 @@ def forbidden_address_failure() -> NetworkFailed:
 
 
 def proxy_failure() -> NetworkFailed:
-    """Return the error for a proxy that cannot be reached."""
-    return NetworkFailed(_NETWORK["proxy"], details={"reason": "proxy"})
+    return NetworkFailed(_NETWORK_TEXTS["proxy"], details={"reason": "proxy"})
 
 
 def body_failure() -> ByokdError:
-    """Return the error for an exception while the body is read."""
     return StreamInterrupted("the provider's answer broke off; try again")
 
 
 def first_byte_failure() -> ByokdError:
-    """Return the error for a head that is late."""
-    return _OTHER["firstByte"]()
+    return _OTHER_ERRORS["firstByte"]()
 
 
 def idle_failure() -> TimedOut:
-    """Return the error for a body that stopped before its end."""
     return TimedOut(
         "the provider stopped in the middle of its answer; try again", details={"phase": "idle"}
     )

@@ -1,7 +1,4 @@
-"""`Transport` over httpx: sends one request and returns its raw answer, within every bound.
-
-It reads no environment variable, keeps no cookie and follows no redirect.
-"""
+"""`Transport` over httpx. It reads no environment variable and keeps no cookie."""
 
 from __future__ import annotations
 
@@ -38,9 +35,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 
 class HttpTransport:
-    """The HTTP client of the daemon. Opens nothing until the first request.
-
-    `proxy` is used for all but loopback origins.
+    """Opens nothing until the first request. `proxy` is not used for loopback origins.
 
     Raises:
         OSError: the extra CA file cannot be read.
@@ -60,7 +55,6 @@ class HttpTransport:
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AsyncIterator[_HttpStream]:
-        """See `Transport`."""
         client = _client(self._tls, self._proxy, keep_alive=False) if fresh else self._client
         try:
             response = await self._send(client, request, timeouts)
@@ -96,11 +90,9 @@ class HttpTransport:
             )
 
     def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
-        """See `ConnectionProbe`."""
         return probe_connection(url, self._tls, self._proxy)
 
     async def aclose(self) -> None:
-        """Close every connection."""
         await self._client.aclose()
 
     async def _send(
@@ -126,15 +118,12 @@ class HttpTransport:
 
 
 class _HttpStream:
-    """An answer whose head has arrived."""
-
     def __init__(self, head: HttpHead, response: httpx.Response, body_max_bytes: int) -> None:
         self.head = head
         self._response = response
         self._body_max_bytes = body_max_bytes
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """See `HttpStream`."""
         assert isinstance(self._response.stream, httpx.AsyncByteStream)  # noqa: S101
         left = self._body_max_bytes
         try:
@@ -201,7 +190,6 @@ async def _slices(body: bytes) -> AsyncIterator[bytes]:
 
 
 async def _with_idle_timeout(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the chunks; raises `TimedOut` if one is later than the idle timeout."""
     while True:
         with anyio.move_on_after(CONTENT_IDLE_TIMEOUT_MS / 1000) as idle:
             chunk = await anext(chunks, b"")

@@ -1,4 +1,4 @@
-"""The interface of the network that the rest of byokd uses. Independent of httpx."""
+"""The interface of the network for the services. Independent of httpx."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from byokd.protocol.errors import ByokdError
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The timeouts of the transport; those about content are the chat engine's."""
+    """The timeouts about content are the chat engine's."""
 
     connect_ms: int = CONNECT_TIMEOUT_MS
     first_byte_ms: int = FIRST_BYTE_TIMEOUT_MS
@@ -34,9 +34,7 @@ class HttpStream(Protocol):
     """An answer whose head has arrived."""
 
     @property
-    def head(self) -> HttpHead:
-        """Status and headers."""
-        ...
+    def head(self) -> HttpHead: ...
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives.
@@ -51,9 +49,8 @@ class HttpStream(Protocol):
 class Transport(Protocol):
     """Sends requests. Redirects are not followed, the environment is not read.
 
-    Every method raises `NetworkFailed` (dns, refused, proxy, tls, reset), `TimedOut`
-    (connect, firstByte) or `ProviderRedirect`. Leaving the context or a cancellation closes the
-    socket at once.
+    Every method raises `NetworkFailed` (dns, refused, proxy, tls, reset), `TimedOut` (connect,
+    firstByte) or `ProviderRedirect`. Leaving the context or a cancellation closes the socket.
     """
 
     def stream(
@@ -64,7 +61,7 @@ class Transport(Protocol):
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AbstractAsyncContextManager[HttpStream]:
-        """Send and yield the answer once its head has arrived; `fresh` opens a new connection."""
+        """Yield the answer once its head has arrived; `fresh` opens a new connection."""
         ...
 
     async def send(
@@ -76,12 +73,10 @@ class Transport(Protocol):
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Send and read the whole answer; a long body of an error status is cut."""
+        """Read the whole answer; a long body of an error status is cut."""
         ...
 
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
+    async def aclose(self) -> None: ...
 
 
 StepName: TypeAlias = Literal["dns", "tcp", "tls"]
@@ -104,8 +99,6 @@ class Step:
 
 
 class ConnectionProbe(Protocol):
-    """Checks a connection without sending a request."""
-
     def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
         """Yield each step once it is done; the first that fails is the last. Never raises."""
         ...

@@ -1,9 +1,8 @@
 """An httpx transport over aiohttp's sockets, whose parser in C costs a third per chunk.
 
-The published bridge (httpx-aiohttp 0.2.0) is not used, for four reasons. It lets yarl re-quote the
-path, so `%3A` arrives as `:` and an AWS signature does not match. It ends a cancelled TLS stream
-with a goodbye and waits up to 30 s for the peer's. Its read timeout also runs between two chunks of
-a reasoning model. It reports a reset as a connect timeout.
+httpx-aiohttp 0.2.0 is not used: it lets yarl re-quote the path, which breaks AWS signatures; waits
+up to 30 s for a TLS goodbye after a cancellation; times out between two chunks of a reasoning
+model; and reports a reset as a connect timeout.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _AUTO_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
 class AiohttpNetwork(httpx.AsyncBaseTransport):
-    """Sends httpx requests over aiohttp, in HTTP/1.1. Raises aiohttp's exceptions."""
+    """Speaks HTTP/1.1. Raises aiohttp's exceptions."""
 
     def __init__(self, tls: ssl.SSLContext, proxy: str | None, *, keep_alive: bool) -> None:
         self._tls = tls
@@ -40,7 +39,7 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; its timeouts `connect` and `read` bound connection and head."""
+        """The timeouts `connect` and `read` bound connection and head."""
         session = self._session = self._session or self._open()
         timeout = request.extensions["timeout"]
         response = await session.request(
@@ -63,7 +62,6 @@ class AiohttpNetwork(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
-        """Close every connection."""
         if self._session is not None:
             await self._session.close()
 
@@ -102,8 +100,8 @@ class _Response(aiohttp.ClientResponse):
 class _Body(httpx.AsyncByteStream):
     """The raw bytes of a body.
 
-    aiohttp closes a connection with wrong chunk framing without an error for the reader of the
-    body (seen in 3.14.5), so the end of the connection becomes an error here.
+    aiohttp closes a connection with wrong chunk framing without an error for the reader (3.14.5),
+    so the end of the connection becomes an error here.
     """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -148,10 +146,8 @@ class _Body(httpx.AsyncByteStream):
 class Resolver(AbstractResolver):
     """The operating system's resolver, without forbidden addresses.
 
-    A name is resolved once and the checked address is connected to, so DNS rebinding has no
-    effect. Plain http is allowed to `localhost` only, whose addresses must all be loopback: else
-    the key would cross a network unencrypted. Any other name needs TLS, whose certificate also
-    protects it on private networks and on this machine. The addresses of the person's `proxy` are
+    The checked address is connected to, so DNS rebinding has no effect. Plain http is allowed to
+    `localhost` only, whose addresses must all be loopback. The addresses of the user's `proxy` are
     not checked.
     """
 
@@ -162,9 +158,14 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the addresses of a name; raises `ForbiddenAddress` if none of them may be used."""
+        """Return the allowed addresses of a name.
+
+        Raises:
+            ForbiddenAddress: it has none.
+        """
         results = await self._system.resolve(host, port, family)
         if is_loopback(host):
+            # Plain http is allowed here: the key must not cross a network unencrypted.
             if not all(is_loopback(result["host"]) for result in results):
                 raise ForbiddenAddress(None, "localhost is not loopback here")
             return results
@@ -176,14 +177,12 @@ class Resolver(AbstractResolver):
         return allowed
 
     async def close(self) -> None:
-        """Close the system's resolver."""
         await self._system.close()
 
 
 def _retrieve_exception(closed: asyncio.Future[None]) -> None:
-    """Retrieve a connection's exception: asyncio logs one that nobody retrieved."""
     if not closed.cancelled():
-        closed.exception()
+        closed.exception()  # asyncio logs an exception that nobody retrieved
 
 
 def is_loopback(host: str) -> bool:

@@ -14,9 +14,8 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
     """Return the head of an answer, checked.
 
     Raises:
-        ProviderRedirect: any 3xx. Its target is not followed: the key would go to another origin.
-        ProviderError: headers too long, a compressed body although `identity` was requested, or a
-            1xx status.
+        ProviderRedirect: any 3xx. It is not followed: the key would go to another origin.
+        ProviderError: headers too long, a compressed body, or a 1xx status.
     """
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
     if sum(len(name) + len(value) + len(": \r\n") for name, value in pairs) > (
@@ -43,7 +42,6 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
 
 
 def too_long(body_max_bytes: int) -> ProviderError:
-    """Return the error for a body over its bound; it is not retryable."""
     return ProviderError(
         f"the provider's answer is longer than {body_max_bytes} bytes", retryable=False
     )
@@ -54,8 +52,8 @@ async def read_whole(
 ) -> HttpResponse:
     """Return the answer with its body.
 
-    The body of an error status is cut at `error_body_max_bytes`, and returned as far as it arrived
-    if the connection breaks: the status matters more.
+    The body of an error status is cut, and returned as far as it arrived if the connection breaks:
+    the status matters more.
     """
     is_error = head.status >= HTTPStatus.BAD_REQUEST
     body = bytearray()  # not a list: a body may arrive a byte at a time

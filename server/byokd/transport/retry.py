@@ -1,7 +1,4 @@
-"""Whether and when to make another attempt: a pure policy over attempts, Retry-After and jitter.
-
-The engine waits, and checks that no content has arrived yet.
-"""
+"""When to make another attempt: a pure policy. The engine waits."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ from byokd.core.limits import RETRY_ATTEMPTS_MAX, RETRY_DELAY_BASE_MS, RETRY_DEL
 def next_delay_ms(
     attempt: int, *, retryable: bool, retry_after_ms: int | None, random01: float
 ) -> int | None:
-    """Return the wait before the next attempt, or None to give up.
+    """Return the wait before the next attempt (`attempt` counts from 1), or None to give up.
 
     Without a Retry-After the wait doubles from `RETRY_DELAY_BASE_MS`, and its upper half is random.
     A Retry-After is never undercut: the random part is added, so that streams that were refused
-    together do not come back together. One above `RETRY_DELAY_MAX_MS` means to give up; one in the
-    past is negative. `attempt` counts from 1.
+    together do not return together. One in the past is negative.
     """
     if not retryable or attempt >= RETRY_ATTEMPTS_MAX:
         return None

@@ -1,8 +1,4 @@
-"""A transport without a network, for tests: it returns canned responses.
-
-It applies the rules of `response_limits` like the real transport. It ships with the package, so
-that authors of extensions can use it.
-"""
+"""A transport that returns canned responses, for tests; authors of extensions can use it, too."""
 
 from __future__ import annotations
 
@@ -26,8 +22,6 @@ Piece: TypeAlias = bytes | ByokdError | anyio.Event
 
 @dataclass(frozen=True, slots=True)
 class CannedResponse:
-    """One canned response; `body` arrives piece by piece."""
-
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: tuple[Piece, ...] = ()
@@ -39,8 +33,6 @@ ScriptedResult: TypeAlias = CannedResponse | ByokdError
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """One request as it was sent. `headers` is None unless the transport keeps them."""
-
     method: str
     url: str
     header_names: tuple[str, ...]
@@ -53,8 +45,8 @@ class SentRequest:
 class ScriptedTransport:
     """Returns canned responses: in order, or each from a function of its request.
 
-    `requests` is what was sent; header values are recorded with `keep_headers` only, because they
-    may hold keys. `closed` counts the responses that were closed, at their end or before it.
+    Header values are recorded with `keep_headers` only, because they may hold keys. `closed` counts
+    the responses that were closed, at their end or before it.
     """
 
     def __init__(
@@ -78,7 +70,6 @@ class ScriptedTransport:
         body_max_bytes: int = STREAM_MAX_BYTES,
         fresh: bool = False,
     ) -> AsyncIterator[_ScriptedStream]:
-        """Record the request and yield the next response."""
         self.requests.append(
             SentRequest(
                 method=request.method,
@@ -112,14 +103,12 @@ class ScriptedTransport:
         error_body_max_bytes: int = ERROR_BODY_MAX_BYTES,
         fresh: bool = False,
     ) -> HttpResponse:
-        """Record the request and return the next response whole."""
         async with self.stream(
             request, timeouts=timeouts, body_max_bytes=body_max_bytes, fresh=fresh
         ) as stream:
             return await read_whole(stream.head, stream.chunks(), error_body_max_bytes)
 
     async def aclose(self) -> None:
-        """Mark the transport as closed."""
         self.is_closed = True
 
 

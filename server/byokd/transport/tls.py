@@ -1,8 +1,7 @@
 """The TLS context of all connections: protocol versions and certificate authorities.
 
-It must not read the environment: `ssl.create_default_context` obeys SSLKEYLOGFILE, and OpenSSL's
-default paths obey SSL_CERT_FILE and SSL_CERT_DIR, so a project's `.envrc` could make every session
-readable.
+It must not read the environment: SSLKEYLOGFILE, SSL_CERT_FILE and SSL_CERT_DIR in a project's
+`.envrc` could make every session readable.
 """
 
 from __future__ import annotations
@@ -22,9 +21,7 @@ BUNDLES: Final = (
 
 
 def client_context(extra_ca_file: Path | None = None) -> ssl.SSLContext:
-    """Return a context that trusts the operating system's authorities, for TLS 1.2 and later.
-
-    The authorities in `extra_ca_file` (PEM) are added. Verification cannot be switched off.
+    """Return a context that trusts the operating system's authorities and those of a PEM file.
 
     Raises:
         OSError: the extra file cannot be read, or holds no certificate.

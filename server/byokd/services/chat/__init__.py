@@ -1,1 +1,1 @@
-"""Sends chats: deadlines, retries, fallback after a refusal, redaction, cost."""
+"""Sends chats."""

@@ -1,7 +1,4 @@
-"""One attempt of a chat: its request, what has arrived, and what that becomes for the client.
-
-The engine sends, waits and decides; nothing here does.
-"""
+"""One attempt of a chat. The engine sends, waits and decides."""
 
 from __future__ import annotations
 
@@ -30,9 +27,8 @@ _OK = range(200, 300)
 class Attempt:
     """One request and its answer so far.
 
-    `started_at` is wall clock in ms, for signatures; `steady_at` the same by `steady_ms`. Once
-    `has_content` is set, no other attempt may follow. `outcome` is counted for the key: a health
-    class, `failed` or `cancelled`.
+    `started_at` is wall clock in ms, for signatures; `steady_at` is by `steady_ms`. `outcome` is
+    counted for the key: a health class, `failed` or `cancelled`.
     """
 
     number: int
@@ -46,40 +42,35 @@ class Attempt:
     decoder: Decoder | None = field(default=None, init=False)
     is_refused: bool = field(default=False, init=False)
     received_bytes: int = field(default=0, init=False)
-    has_content: bool = field(default=False, init=False)
+    has_content: bool = field(default=False, init=False)  # then no other attempt may follow
     outcome: str = field(default="failed", init=False)
     _unread: bytes = field(default=b"", init=False)
     _closed: tuple[Sequence[Event], Reply] | None = field(default=None, init=False)
 
     @property
     def call(self) -> Call:
-        """The call as it was encoded."""
         return self.prepared.call
 
     @property
     def encoded(self) -> Encoded:
-        """The request, without its credential."""
         return self.prepared.encoded
 
     @property
     def has_unread(self) -> bool:
-        """Whether bytes have arrived that are not decoded."""
         return bool(self._unread)
 
     def open(self, head: HttpHead, chunks: AsyncIterator[bytes]) -> None:
-        """Take the head of the answer and its body, which is not read yet."""
         self.decoder = find_dialect(self.call.provider.dialect).decoder(self.call, head)
         self.chunks = chunks
         self.is_refused = head.status not in _OK
         self.timer.start()
 
     def receive(self, chunk: bytes) -> None:
-        """Take the next bytes of the body, after those before were decoded."""
         self.received_bytes += len(chunk)
         self._unread = chunk
 
     def decode_slice(self, decoder: Decoder) -> Sequence[Event]:
-        """Decode at most `FEED_BYTES`, and return the redacted events."""
+        """Decode at most `FEED_BYTES`; return the redacted events."""
         data, self._unread = self._unread[:FEED_BYTES], self._unread[FEED_BYTES:]
         events = decoder.feed(data)
         if self.timer.note(events):
@@ -87,29 +78,27 @@ class Attempt:
         return self.redactor.events(events)
 
     def close(self) -> tuple[Sequence[Event], Reply]:
-        """Close the decoder once; return its last events and the reply, redacted."""
+        """Close once; return the last events and the reply, redacted."""
         if self._closed is None:
-            nothing = Reply(Message(role="assistant", content=()), None, None)
-            last, reply = self.decoder.close() if self.decoder else ((), nothing)
+            empty = Reply(Message(role="assistant", content=()), None, None)
+            last, reply = self.decoder.close() if self.decoder else ((), empty)
             shown = [*self.redactor.events(last), *self.redactor.end()]
             self._closed = shown, self.redactor.value(reply)
         return self._closed
 
     def set_outcome(self, health: HealthClass) -> None:
-        """Set what is counted for the key."""
         self.outcome = health
 
     # --- for the client --------------------------------------------------------------------------
 
     def start_event(self) -> Start:
-        """Return the first event of the chat."""
         record = self.credential.record
         return Start(
             record.id, self.call.params.model, self.credential.key_id, self._request_warnings()
         )
 
     def result(self, at_ms: int, reason: FinishReason | None = None) -> SendResult:
-        """Return the complete answer; `reason` replaces the provider's finish reason."""
+        """`reason` replaces the provider's finish reason."""
         _, reply = self.close()
         record, model = self.credential.record, self.call.params.model
         return SendResult(
@@ -128,7 +117,6 @@ class Attempt:
         )
 
     def error_of(self, fault: Fault) -> ByokdError:
-        """Return the error for a fault of the provider."""
         error = BY_KIND[fault.kind](
             fault.message,
             retryable=fault.retryable,
@@ -143,7 +131,7 @@ class Attempt:
         return error.add(action=self.credential.action_for(fault.kind))
 
     def completed_error(self, error: ByokdError) -> ByokdError:
-        """Add what had arrived before the failure, and redact all of it."""
+        """Add what had arrived, and redact all of it."""
         if self.decoder is not None and "partial" not in error.fields:
             error.add(partial=self._partial())
         return self.redactor.error(error.add(key_id=self.credential.key_id))

@@ -1,7 +1,4 @@
-"""What one answer costs: the provider's own figure, else the person's prices, else the catalog's.
-
-A cost that nobody knows is unknown, never zero.
-"""
+"""The cost of an answer: the provider's figure, else the user's prices, else the catalog's."""
 
 from __future__ import annotations
 
@@ -15,11 +12,6 @@ from byokd.protocol.usage import Cost
 
 
 def cost_of(reply: Reply, record: Provider, model: str, at_ms: int) -> Cost:
-    """Return the cost of a reply.
-
-    The catalog's prices go first by the model that the provider names, because it resolves
-    aliases; a person's own prices first by the client's `model`.
-    """
     if reply.cost is not None:
         return Cost(amount=reply.cost, source="provider")
     if reply.usage is None or not reply.priced:
@@ -27,6 +19,8 @@ def cost_of(reply: Reply, record: Provider, model: str, at_ms: int) -> Cost:
     usage = reply.billed or reply.usage
     at = datetime.fromtimestamp(at_ms / 1000, UTC)
     names = [name for name in (model, reply.model) if name]
+    # The user's prices go first by the client's name of the model, the catalog's by the provider's,
+    # which resolves aliases.
     for own in record.models.own:
         if own.price is not None and own.id in names:
             return own_price(usage, own.price)

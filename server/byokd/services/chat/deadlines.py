@@ -1,4 +1,4 @@
-"""How long the engine waits for the next piece of an answer. The waiting itself is the engine's."""
+"""How long the engine waits for the next piece of an answer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,7 @@ _NO_CONTENT = (UsageSnapshot, Raw)
 
 
 class DeadlineTimer:
-    """How much longer the next read may take.
-
-    Only time spent waiting for the provider counts, not that for a slow client. Comments and
-    usage are no content.
-    """
+    """Counts only waits for the provider. Comments and usage are no content."""
 
     __slots__ = ("_began", "_idle_ms", "_left_ms", "_phase", "_read_at", "_total_ms")
 
@@ -30,11 +26,10 @@ class DeadlineTimer:
         self._began = self._read_at = time.monotonic()
 
     def start(self) -> None:
-        """Start the total time at the head of the answer."""
         self._began = time.monotonic()
 
     def left_s(self, *, ending: bool) -> float:
-        """Return the time for the next piece; a short one once the answer has ended."""
+        """Return the time for the next read; short once the answer has ended."""
         self._read_at = time.monotonic()
         total_left_ms = self._total_ms - (self._read_at - self._began) * 1000
         left_ms = min(self._left_ms, total_left_ms)
@@ -51,5 +46,4 @@ class DeadlineTimer:
         return True
 
     def expired(self) -> TimedOut:
-        """Return the error for an expired wait."""
         return TimedOut("the provider stopped sending; try again", details={"phase": self._phase})

@@ -1,23 +1,14 @@
-"""Answers `chat/send`: one call goes out, one stream of events comes back.
+"""Answers `chat/send`. Each attempt takes these steps, which are numbered in the code.
 
-Each attempt takes these steps; the numbers stand beside the code:
-
-    1 catalog     find the provider's record and the dialect        keys.resolver
+    1 catalog     find the provider's record and the dialect
     2 budget      nothing is reserved: this version has no ledger
-    3 vault       open one key                                      keys.resolver
-    4 dialects    apply the learnt fixes and encode the call        fallback_memory
-    5 transport   put the key on the request and send it            keys.sending
-    6 decoder     bytes become events, without the key in them      attempt
-    7 settle      learn from a refusal, or report what the answer
-                  proves about the key and return the result        health
+    3 vault       open one key
+    4 dialects    apply the learnt fixes and encode the call
+    5 transport   put the key on the request and send it
+    6 decoder     decode bytes to events and redact the key in them
+    7 settle      learn from a refusal, or report what the answer proves about the key
 
-An attempt is followed by another one only before the first content, and provider, model and key
-are never substituted. A rejection of a key that worked within a day is forgiven once (`health`). A
-refusal that a fallback can fix is answered by one more attempt, and the fix is remembered
-(`fallback_memory`). Provider state that the client dropped is restored first (`state_cache`).
-
-This module must not know a wire format (the dialects do), a socket (the transport does) or
-JSON-RPC (the server does).
+Provider, model and key are never substituted.
 """
 
 from __future__ import annotations
@@ -59,8 +50,6 @@ _OK = range(200, 300)
 
 
 class ChatEngine:
-    """Answers `chat/send`, with what all chats of the process share."""
-
     def __init__(
         self, credentials: CredentialResolver, transport: Transport, timeouts: TimeoutSettings
     ) -> None:
@@ -76,10 +65,7 @@ class ChatEngine:
         return ChatStream(self, session, params)
 
     def withdraw_keys(self, known: Mapping[str, KnownKey | None]) -> None:
-        """End the chats whose key was deleted or switched off since they began.
-
-        `known` has None for a deleted key. A key that its provider rejects ends no chat.
-        """
+        """End the chats whose key was deleted (None) or switched off since they began."""
         for stream in self.running:
             key_id = stream.key_id
             if key_id is None or key_id not in known:
@@ -87,15 +73,14 @@ class ChatEngine:
             key = known[key_id]
             if key is None:
                 stream.withdraw(KeyMissing("the key of this chat was deleted; choose another one"))
-            elif key.state == "userDisabled":
+            elif key.state == "userDisabled":  # a key that its provider rejects ends no chat
                 stream.withdraw(KeyDisabled("the key of this chat was switched off; enable it"))
 
 
 class ChatStream:
-    """The events of one chat, and at the end its result. Iterate it once.
+    """The events of one chat, to be iterated once; `result` is set at the end.
 
-    A failure is raised as a `ByokdError` whose `partial` holds what had arrived. After `cancel`
-    the iteration ends soon without an exception, and the result says so.
+    A failure raises a `ByokdError` whose `partial` holds what had arrived; `cancel` raises nothing.
     """
 
     def __init__(self, engine: ChatEngine, session: Session, params: SendParams) -> None:
@@ -114,7 +99,6 @@ class ChatStream:
 
     @property
     def result(self) -> SendResult:
-        """The complete answer; available after the last event."""
         if self._result is None:
             raise RuntimeError("the answer has not been read to its end")
         return self._result
@@ -126,7 +110,7 @@ class ChatStream:
             self._wait_scope.cancel()
 
     def withdraw(self, error: ByokdError) -> None:
-        """Stop as `cancel` does and raise this error: the key may not be used any more."""
+        """Stop as `cancel` does, but raise `error`."""
         self._withdrawn = self._withdrawn or error
         if self._wait_scope is not None:
             self._wait_scope.cancel()
@@ -175,7 +159,7 @@ class ChatStream:
     # --- steps 1 to 4: record, key, request ------------------------------------------------------
 
     async def _prepare(self, number: int) -> Attempt:
-        """Open the key and encode the call: for each attempt, so that a disabled key is noticed."""
+        """Open the key for each attempt, so that a disabled key is noticed."""
         params, now = self._params, now_ms()
         credential = await self._engine.credentials.resolve(self._session, params)  # steps 1 and 3
         self.key_id = credential.key_id
@@ -195,7 +179,7 @@ class ChatStream:
     # --- step 5: send ----------------------------------------------------------------------------
 
     async def _send(self, attempt: Attempt, stack: AsyncExitStack) -> HttpHead | None:
-        """Send the request and return the head of the answer; None if cancelled."""
+        """Return the head of the answer; None if cancelled."""
         if self._cancelled:
             return None
         request = authorized(
@@ -213,16 +197,16 @@ class ChatStream:
         return None
 
     def _timeouts(self, attempt: Attempt) -> Timeouts:
-        """Return the limits: an answer in one piece begins when it is complete."""
         timeouts = self._engine.timeouts
         streamed = attempt.encoded.streamed
+        # An answer in one piece begins when it is complete.
         first_byte_ms = timeouts.first_byte_ms if streamed else timeouts.first_content_ms
         return Timeouts(timeouts.connect_ms, first_byte_ms)
 
     # --- step 6: read and decode -----------------------------------------------------------------
 
     async def _read(self, attempt: Attempt) -> Sequence[Event] | None:
-        """Return the events of the next piece of the body, or None at its end."""
+        """Return the next events, or None at the end."""
         decoder, chunks = attempt.decoder, attempt.chunks
         self._check_key()
         if decoder is None or chunks is None or decoder.done or self._cancelled:
@@ -253,7 +237,7 @@ class ChatStream:
             raise self._withdrawn
 
     def _cancellable(self, seconds: float = math.inf) -> anyio.CancelScope:
-        """Return the scope of one wait, which `cancel` and `withdraw` end."""
+        """Return a scope that `cancel` and `withdraw` end."""
         self._wait_scope = anyio.move_on_after(seconds)
         if self._cancelled:
             self._wait_scope.cancel()
@@ -262,7 +246,6 @@ class ChatStream:
     # --- step 7: settle --------------------------------------------------------------------------
 
     async def _settle(self, attempt: Attempt) -> Sequence[Event]:
-        """Report what the answer proves about the key, and return the last events."""
         if self._cancelled:
             self._result = self._cancelled_result(attempt)
             return ()
@@ -270,6 +253,7 @@ class ChatStream:
             raise StreamInterrupted("the provider closed the connection; try again")
         last, reply = attempt.close()
         if reply.fault is not None and self._fall_back(attempt, reply.fault):
+            # A refused request proves nothing about the key, so nothing is observed.
             return (Retry(attempt.number + 1, "badRequest", 0),)
         fault = allow_for_clock_skew(reply.fault, now_ms()) if reply.fault is not None else None
         attempt.set_outcome("authOk" if fault is None else fault.health)
@@ -283,10 +267,7 @@ class ChatStream:
         return (*last, Finish(result.finish_reason, result.usage, result.cost))
 
     def _fall_back(self, attempt: Attempt, fault: Fault) -> bool:
-        """Learn from a refusal, once in a chat; return whether to make another attempt.
-
-        A refused request proves nothing about the key, so nothing is observed.
-        """
+        """Learn from a refusal, once in a chat; return whether to try again."""
         if self._has_fallen_back or attempt.has_content:
             return False
         try:
@@ -298,7 +279,7 @@ class ChatStream:
         return self._has_fallen_back
 
     def _forgive(self, attempt: Attempt, fault: Fault) -> bool:
-        """Forgive one rejection of a key that worked lately: the next attempt decides."""
+        """Forgive one rejection of a key that worked lately."""
         if self._forgiven is not None or attempt.has_content:
             return False
         delay_ms = self._engine.credentials.repeat_ms(attempt.credential, fault.health)
@@ -308,11 +289,11 @@ class ChatStream:
         return True
 
     async def _observe(self, attempt: Attempt, fault: Fault | None) -> None:
-        """Report what an answer proves about the key; a repeated call counts from its start."""
         if fault is None:
             observation = Observation("authOk")
         else:
             observation = Observation(fault.health, fault.http_status, fault.provider_request_id)
+        # A repeated call counts from the start of its first attempt.
         first = attempt if fault is None or self._forgiven is None else self._forgiven
         await self._engine.credentials.observe(
             self._session, attempt.credential, observation, started_at=first.steady_at

@@ -1,8 +1,4 @@
-"""Remembers which fixes a model at a place needs, because its provider refused a call without them.
-
-The fixes themselves are in `dialects.errors.fallback`. This module must not send anything or know
-a wire format; time enters as a value.
-"""
+"""Remembers which fixes a model needs at a base URL, because its provider refused a call."""
 
 from __future__ import annotations
 
@@ -29,10 +25,9 @@ _NO_SUCH_PATH: Final = frozenset({404, 405})
 
 @dataclass(frozen=True, slots=True)
 class PreparedCall:
-    """A call that is ready to be sent.
+    """An encoded call. `original` has no fix; the answer is decoded with `call`.
 
-    `original` is the call without any fix; the answer is decoded with `call`. With `surface_fixed`
-    the client or the key's base URL names the dialect, and no fallback may change it.
+    With `surface_fixed` the client or the key names the dialect: no fallback changes it.
     """
 
     original: Call
@@ -42,8 +37,6 @@ class PreparedCall:
 
 
 class FallbackMemory:
-    """The fixes that this process learnt, each for `FALLBACKS_TTL_MS`."""
-
     def __init__(self) -> None:
         self._fixes: TtlCache[tuple[str, ...], tuple[Fix, ...]] = TtlCache(
             entries_max=FALLBACKS_MAX, ttl_ms=FALLBACKS_TTL_MS
@@ -56,7 +49,7 @@ class FallbackMemory:
         """Encode a call with the fixes that its model needs, and a warning for each change.
 
         Raises:
-            Unsupported: the call is strict and something that it asks for would be lost.
+            Unsupported: the call is strict and would lose something.
         """
         call, surface_warnings = self._on_surface(original, now_ms, surface_fixed=surface_fixed)
         fixes = self._known(call, now_ms)
@@ -68,10 +61,10 @@ class FallbackMemory:
         return PreparedCall(original, call, replace(encoded, warnings=warnings), surface_fixed)
 
     def learn(self, refused: PreparedCall, fault: Fault, now_ms: int) -> bool:
-        """Remember the fixes for a refusal; return whether the call is worth another attempt.
+        """Remember the fixes for a refusal; return whether another attempt is worth it.
 
         Raises:
-            Unsupported: it is, but the call is strict and something would be lost.
+            Unsupported: the call is strict and would lose something.
         """
         if _is_missing_path(fault):
             return self._learn_missing_path(refused, now_ms)
@@ -103,31 +96,24 @@ class FallbackMemory:
         return change_surface(call, fix), (Warn(type="notice", parameter="dialect", message=text),)
 
     def _surface_fix(self, call: Call, now_ms: int) -> tuple[ChangeSurface | None, str]:
-        """Return the change of surface that was learnt, and what the provider does without it."""
+        """Return the learnt change of surface, and the reason for it."""
         for fix in self._known(call, now_ms):
             if isinstance(fix, ChangeSurface):
                 return fix, f"refuses this model as {call.provider.dialect}"
-        other = fallback(call.provider)
-        if other is not None and self._paths_missing.get(_place_key(call), now_ms):
-            return ChangeSurface(other.dialect), "has no other chat path here"
+        surface = fallback(call.provider)
+        if surface is not None and self._paths_missing.get(_base_url_key(call), now_ms):
+            return ChangeSurface(surface.dialect), "has no other chat path here"
         return None, ""
 
     def _learn_missing_path(self, refused: PreparedCall, now_ms: int) -> bool:
-        """Remember whether the fallback surface of the record is worth an attempt here.
-
-        Where its path is missing too, the usual surface comes first again.
-        """
-        other = None if refused.surface_fixed else fallback(refused.call.provider)
-        self._paths_missing.put(_place_key(refused.call), other is not None, now_ms)
-        return other is not None
+        surface = None if refused.surface_fixed else fallback(refused.call.provider)
+        # If the fallback's path is missing too, the usual surface comes first again.
+        self._paths_missing.put(_base_url_key(refused.call), surface is not None, now_ms)
+        return surface is not None
 
 
 def _rule_warnings(call: Call, encoded: Encoded, now_ms: int) -> tuple[Warn, ...]:
-    """Return a notice if a learnt rule changed the request without a warning of its own.
-
-    Some rules have none, because the same text is sent; here the client should know that its
-    conversation is not sent as it is.
-    """
+    """Return a notice if a learnt rule changed the request without a warning of its own."""
     if not call.rules:
         return ()
     lenient = call.params.model_copy(update={"strict": False})
@@ -143,9 +129,9 @@ def _is_missing_path(fault: Fault) -> bool:
     return fault.kind == "badRequest" and fault.http_status in _NO_SUCH_PATH and not fault.refusals
 
 
-def _place_key(call: Call) -> tuple[str, ...]:
+def _base_url_key(call: Call) -> tuple[str, ...]:
     return call.provider.id, call.base_url
 
 
 def _model_key(call: Call) -> tuple[str, ...]:
-    return (*_place_key(call), call.provider.dialect, call.params.model)
+    return (*_base_url_key(call), call.provider.dialect, call.params.model)

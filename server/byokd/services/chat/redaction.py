@@ -1,7 +1,4 @@
-"""Hides the secrets of one call in its events, its reply and its errors.
-
-Which text is a secret is decided by `SecretRedactor`; this module finds the texts.
-"""
+"""Redacts the secrets of one call in its events, its reply and its errors."""
 
 from __future__ import annotations
 
@@ -29,46 +26,40 @@ from byokd.protocol.parts import ToolCallPart
 
 T = TypeVar("T")
 _Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
-_Key: TypeAlias = tuple[type[_Delta], str]
+_BlockKey: TypeAlias = tuple[type[_Delta], str]
 
 _CONTRACT_FIELDS: Final = frozenset({"type", "role", "kind", "unified"})
 """Fields that hold words of the contract: a key that is such a word must not break a message."""
 
 
 class StreamRedactor:
-    """Hides the secrets of one call.
+    """Redacts the secrets of one call.
 
-    Text is passed on at once, except an end that may be the beginning of a secret: that is held
-    until the next delta of its block, or the block's end. A raw chunk that may hold a part of a
-    secret becomes `***`.
+    Text is passed on at once, except an end that may begin a secret: that is held until the next
+    delta of its block, or the block's end. A raw chunk that may hold part of one becomes `***`.
 
-    A tool call id that holds a secret is replaced by a synthetic id: the same one in every event
-    and in the response, and one that no other call of the conversation has.
-
-    Args:
-        secrets: the secrets of the call.
-        params: of a chat; None where no tool call can come back.
+    A tool call id with a secret is replaced by one synthetic id, unique in the conversation.
+    `params` is None where no tool call can come back.
     """
 
     def __init__(self, secrets: SecretRedactor, params: SendParams | None = None) -> None:
         self._secrets = secrets
         self._params = params
         self._call_ids: dict[str, str] = {}
-        self._flows: dict[_Key, IncrementalRedactor] = {}
+        self._redactors: dict[_BlockKey, IncrementalRedactor] = {}
         self._raws: list[Raw] = []
-        self._holds = False
+        self._holds_text = False
 
     def events(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return the events that can be passed on now."""
-        if self._secrets.is_empty or (not self._holds and self._is_free(events)):
+        if self._secrets.is_empty or (not self._holds_text and self._is_clean(events)):
             return events
         shown: list[Event] = []
         has_secret = has_raw = False
         for event in events:
             if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
-                flow = self._flow(event)
-                text = flow.feed(event.delta)
-                has_secret = has_secret or flow.redacted
+                redactor = self._redactor_of(event)
+                text = redactor.feed(event.delta)
+                has_secret = has_secret or redactor.redacted
                 if text is event.delta:
                     shown.append(self._with_safe_id(event))
                 elif text:
@@ -82,31 +73,32 @@ class StreamRedactor:
                 shown.append(self.value(event))
         if has_raw or self._raws:
             shown = self._with_raws(shown, has_secret=has_secret)
-        self._holds = bool(self._raws) or any(flow.held for flow in self._flows.values())
+        self._holds_text = bool(self._raws) or any(
+            redactor.held for redactor in self._redactors.values()
+        )
         return shown
 
     def end(self) -> Sequence[Event]:
         """Return what is still held of blocks that did not end."""
-        ends = [self._end_block(key) for key in [*self._flows]]
+        ends = [self._end_block(key) for key in [*self._redactors]]
         shown: list[Event] = [delta for deltas, _ in ends for delta in deltas]
         return self._with_raws(shown, has_secret=any(masked for _, masked in ends))
 
     def value(self, value: T) -> T:
-        """Return a value of the contract with every text redacted; the same object if none was."""
+        """Return the same object if no text changed."""
         if self._secrets.is_empty:
             return value
         return cast("T", self._value(value))
 
     def text(self, text: str) -> str:
-        """Return a text redacted."""
         return self._secrets.redact(text)
 
     def error(self, error: ByokdError) -> ByokdError:
-        """Redact an error in place."""
+        """Redact in place."""
         return error.replace_texts(self.text(error.user_message), self.value(error.fields))
 
     def _call_id(self, call_id: str) -> str:
-        """Return the id that the client sees: the same object where it holds no secret."""
+        """Return the same object if it holds no secret."""
         shown = self._call_ids.get(call_id)
         if shown is None:
             has_secret = self._secrets.redact(call_id) != call_id
@@ -129,8 +121,8 @@ class StreamRedactor:
         call_id = self._call_id(delta.call_id)
         return delta if call_id is delta.call_id else replace(delta, call_id=call_id)
 
-    def _is_free(self, events: Sequence[Event]) -> bool:
-        """Tell whether all are deltas of one block without any secret, by one search for all."""
+    def _is_clean(self, events: Sequence[Event]) -> bool:
+        """Search the joined deltas of one block; False for any other events."""
         texts: list[str] = []
         block = None
         for event in events:
@@ -150,29 +142,29 @@ class StreamRedactor:
             return False
         return self._secrets.is_clean("".join(texts))
 
-    def _flow(self, event: _Delta) -> IncrementalRedactor:
+    def _redactor_of(self, event: _Delta) -> IncrementalRedactor:
         key = _key_of(event)
-        flow = self._flows.get(key)
-        if flow is None:
-            flow = self._flows[key] = IncrementalRedactor(self._secrets)
-        return flow
+        redactor = self._redactors.get(key)
+        if redactor is None:
+            redactor = self._redactors[key] = IncrementalRedactor(self._secrets)
+        return redactor
 
-    def _end_block(self, key: _Key) -> tuple[list[_Delta], bool]:
-        """Return what a block still holds, as its last delta, and whether a secret was in it."""
-        flow = self._flows.pop(key, None)
-        if flow is None:
+    def _end_block(self, key: _BlockKey) -> tuple[list[_Delta], bool]:
+        """Return the held text as a last delta, and whether a secret was redacted."""
+        redactor = self._redactors.pop(key, None)
+        if redactor is None:
             return [], False
-        text = flow.end()
-        return [self._with_safe_id(key[0](key[1], text))] if text else [], flow.redacted
+        text = redactor.end()
+        return [self._with_safe_id(key[0](key[1], text))] if text else [], redactor.redacted
 
     def _with_raws(self, shown: list[Event], *, has_secret: bool) -> list[Event]:
-        """Pass on, hold or mask the raw chunks: they hold the same text as the deltas near them."""
+        """Pass on, hold or mask raw chunks: they repeat the deltas near them."""
         if has_secret:
             chunks = [*self._raws, *(event for event in shown if isinstance(event, Raw))]
             rest = [event for event in shown if not isinstance(event, Raw)]
             self._raws = []
             return [*(Raw(MASK) for _ in chunks), *rest]
-        if any(flow.held for flow in self._flows.values()):
+        if any(redactor.held for redactor in self._redactors.values()):
             self._raws += [event for event in shown if isinstance(event, Raw)]
             return [event for event in shown if not isinstance(event, Raw)]
         held, self._raws = self._raws, []
@@ -225,6 +217,6 @@ _BLOCKS: Final[dict[type, type[_Delta]]] = {
 }
 
 
-def _key_of(event: _Delta | TextEnd | ReasoningEnd | ToolCallEnd) -> _Key:
+def _key_of(event: _Delta | TextEnd | ReasoningEnd | ToolCallEnd) -> _BlockKey:
     block = event.call_id if isinstance(event, ToolCallDelta | ToolCallEnd) else event.block_id
     return _BLOCKS[type(event)], block

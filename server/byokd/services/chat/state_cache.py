@@ -1,9 +1,6 @@
 """Restores what clients drop of an answer: the opaque state of tool calls and the reasoning there.
 
-What a state means is known to the dialect that made it; the dialect also decides whether it may go
-to this model. The cache is in memory only. A call is remembered by account, provider, model, the
-first user message of the conversation and the call id, because some providers number their calls
-anew in each conversation. What the client did send back is never replaced.
+Some providers number their calls anew in each conversation, so the key has the conversation, too.
 """
 
 from __future__ import annotations
@@ -29,20 +26,15 @@ _Conversation: TypeAlias = tuple[str, str, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class _CachedCall:
-    """One tool call of an answer, with the parts before it and, if it is the last, those after.
-
-    `message_state` is the state of the whole answer.
-    """
+    """A tool call with the parts before it and, if it is the last, those after."""
 
     call: ToolCallPart
     before: tuple[Part, ...]
     after: tuple[Part, ...]
-    message_state: JsonObject | None
+    message_state: JsonObject | None  # of the whole answer
 
 
 class ProviderStateCache:
-    """Remembers the tool calls of answers, and restores them."""
-
     def __init__(self) -> None:
         self._calls: TtlCache[tuple[_Conversation, str], _CachedCall] = TtlCache(
             entries_max=STATE_CACHE_CALLS_MAX,
@@ -52,7 +44,6 @@ class ProviderStateCache:
         )
 
     def keep(self, account: str, params: SendParams, answer: Message, now_ms: int) -> None:
-        """Remember the tool calls in the answer to these params."""
         conversation, parts = _conversation(account, params), answer.parts()
         indexes = [index for index, part in enumerate(parts) if isinstance(part, ToolCallPart)]
         start = 0
@@ -66,7 +57,7 @@ class ProviderStateCache:
             start = index + 1
 
     def restored(self, account: str, params: SendParams, now_ms: int) -> SendParams:
-        """Return the params with the states that the client dropped; the same object if none."""
+        """Return the same object if nothing was dropped."""
         conversation = _conversation(account, params)
         messages = tuple(
             self._restored_message(message, conversation, now_ms) for message in params.messages
@@ -126,11 +117,7 @@ def _restored_call(entry: _CachedCall, sent: ToolCallPart) -> ToolCallPart:
 
 
 def _restored_segment(cached: Sequence[Part], sent: Sequence[Part]) -> Sequence[Part]:
-    """Restore the parts beside a tool call.
-
-    Verbatim if the client's text is unchanged, else only their reasoning; nothing where the
-    client sent reasoning with its state.
-    """
+    """Restore the parts beside a call, but only their reasoning if the text changed."""
     reasoning = [part for part in cached if isinstance(part, ReasoningPart)]
     is_echoed = any(isinstance(part, ReasoningPart) and part.provider_state for part in sent)
     if is_echoed or not reasoning:

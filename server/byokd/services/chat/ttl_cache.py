@@ -1,4 +1,4 @@
-"""An in-memory cache bounded by entries, bytes and age. Time enters as a value."""
+"""An in-memory cache bounded by entries, bytes and age."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class _Entry(Generic[_Value]):
 
 
 class TtlCache(Generic[_Key, _Value]):
-    """Holds values for `ttl_ms`; over a bound, the least recently used entry is dropped.
+    """Drops entries older than `ttl_ms`; over a bound, the least recently used.
 
-    `bytes_max` bounds all entries together. With `renews` the age starts anew at each use.
+    `bytes_max` bounds all entries together. With `renews` each use restarts the age.
     """
 
     def __init__(
@@ -38,7 +38,6 @@ class TtlCache(Generic[_Key, _Value]):
         return len(self._entries)
 
     def get(self, key: _Key, now_ms: int) -> _Value | None:
-        """Return the value of a key, None if there is none or it is too old."""
         entry = self._entries.get(key)
         if entry is None:
             return None

@@ -1,1 +1,1 @@
-"""Fetches, merges and caches the model lists of providers."""
+"""Lists models."""

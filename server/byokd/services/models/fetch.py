@@ -1,8 +1,4 @@
-"""Fetches the model lists of a provider: each list page by page, then what the lists leave out.
-
-The formats are read in `provider_api.model_lists`. Facts that are fetched beside the lists never
-make a list fail.
-"""
+"""Fetches the model lists of a provider, then the facts that they leave out."""
 
 from __future__ import annotations
 
@@ -46,7 +42,7 @@ _NO_SUCH_PATH: Final = frozenset({404, 405})
 
 
 class ModelFetch:
-    """One fetch of all lists with one key. Models stay, whatever fails later."""
+    """Models stay, whatever fails later."""
 
     def __init__(self, transport: Transport, credential: Credential) -> None:
         self._transport = transport
@@ -78,7 +74,6 @@ class ModelFetch:
         return tuple(self._models.values())[:MODELS_MAX], self._also_error
 
     async def _fetch_lists(self) -> None:
-        """Fetch all lists of the record, or of its fallback if the path is missing."""
         try:
             await self._fetch_list(self._record)
         except ByokdError as error:
@@ -97,7 +92,6 @@ class ModelFetch:
                     self._also_error = self._also_error or error
 
     async def _fetch_details(self) -> None:
-        """Fetch at once what the lists leave out; failures are ignored."""
         without_context = [
             model.id
             for model in self._models.values()
@@ -116,7 +110,6 @@ class ModelFetch:
     # --- one request -----------------------------------------------------------------------------
 
     async def _fetch_list(self, record: ListRecord) -> None:
-        """Fetch one list page by page; models that are known already stay."""
         if record.path is None and record.url is None:
             return  # the provider serves no list; its record names the models
         cursor: str | None = None
@@ -131,7 +124,7 @@ class ModelFetch:
                 return
 
     async def _fetch_override(self, record: ListRecord) -> None:
-        """Fetch facts that take precedence over the lists, for listed models only."""
+        """Fetch facts that take precedence over the lists."""
         with suppress(ByokdError):
             for model in (await self._fetch_page(record, None)).models:
                 if model.id in self._models:

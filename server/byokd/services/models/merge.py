@@ -1,7 +1,4 @@
-"""Merges what is known about models: the person's words first, then the provider's, then facts.
-
-Pure: how each source was fetched is not known here.
-"""
+"""Merges the user's own models, the provider's list and the catalog's facts."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ from byokd.provider_api.model_lists import ListedModel
 
 
 def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
-    """Return what a provider's list states about one model, and nothing else."""
     return ModelInfo(
         provider=record.id,
         id=model.id,
@@ -43,7 +39,7 @@ def merge_models(
     live: CachedModelList | None,
     fields: Mapping[str, str] = MappingProxyType({}),
 ) -> list[ModelInfo]:
-    """Return the live models, completed from the catalog, then those that only others name.
+    """Return the live models, completed from the catalog, then those that only other sources name.
 
     `fields` are the plain fields of the key; some name a model.
     """
@@ -60,10 +56,7 @@ def merge_models(
 
 
 def cheapest_chat_model(items: Iterable[ModelInfo]) -> str | None:
-    """Return the id of the cheapest listed model that chats, or None.
-
-    A model without a known price, or a free one (it may train on the prompt), comes last.
-    """
+    """A model without a price, or a free one (it may train on the prompt), comes last."""
     candidates = [item for item in items if item.chat is not False and not item.deprecated]
     live = [item for item in candidates if item.source == "live"] or candidates
     return min(live, key=_cost_order).id if live else None
@@ -77,10 +70,7 @@ def _cost_order(item: ModelInfo) -> tuple[bool, bool, float]:
 
 
 def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
-    """Fill in from the catalog what the provider does not state.
-
-    A deployment that a person named (Azure) is looked up by its model.
-    """
+    # A deployment that a person named (Azure) is looked up by its model's name.
     known = facts(record.id, model.id) or (facts(record.id, model.name) if model.name else None)
     if known is None:
         return model
@@ -90,7 +80,7 @@ def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
 
 
 def _filled(template: str, fields: Mapping[str, str]) -> str:
-    """Return a model id, where `{field}` is the plain field of the key."""
+    # `{field}` stands for a plain field of the key.
     return fields.get(template[1:-1], "") if template.startswith("{") else template
 
 

@@ -1,8 +1,4 @@
-"""`model/list` and `model/refresh`: when a live list is fetched, cached and merged.
-
-How a list is fetched is in `fetch`, how sources are merged in `merge`. A failed refresh keeps the
-last list and reports the failure.
-"""
+"""`model/list` and `model/refresh`. A failed refresh keeps the last list and is reported."""
 
 from __future__ import annotations
 
@@ -39,10 +35,7 @@ from byokd.transport.interface import Transport
 
 @dataclass(frozen=True, slots=True)
 class _ProviderModels:
-    """One provider's own list, and what happened when it was looked up.
-
-    `failure` says why the list is not newer; `refreshed` is set if it was fetched now.
-    """
+    """`failure` says why `live` is not newer; `refreshed` is set if it was fetched now."""
 
     record: Provider
     live: CachedModelList | None = None
@@ -52,7 +45,7 @@ class _ProviderModels:
 
 
 class ModelService:
-    """Lists models. Lists are cached in memory, and on disk if there is a `cache`."""
+    """Caches lists in memory, and on disk if there is a `cache`."""
 
     def __init__(
         self,
@@ -72,11 +65,9 @@ class ModelService:
     async def list(self, session: Session, params: ModelListParams) -> ModelListResult:
         """Return a page of models of one provider, or of all that have a usable key.
 
-        A provider without a key is listed from the bundled facts.
-
         Raises:
             NotFound, Unsupported: there is no such provider, or it is switched off.
-            InvalidParams: the cursor is not one of ours.
+            InvalidParams: the cursor is unknown.
         """
         records = await self._selected(session, params.provider, params.key_id)
         if params.all_providers:
@@ -106,17 +97,17 @@ class ModelService:
         )
 
     async def fetch(self, session: Session, credential: Credential) -> tuple[ModelInfo, ...]:
-        """Fetch one list now, cache it, and return it merged with the catalog.
+        """Fetch one list, cache it, and return it merged with the catalog.
 
         Raises:
-            ByokdError: it cannot be fetched; the cached list stays.
+            ByokdError: it cannot be fetched.
         """
         key = _list_key(session, credential)
         live, _, _ = await self._fetch(session, key, credential, self._lists.get(key))
         return tuple(merge_models(credential.record, live, credential.plain_fields))
 
     async def notify_changes(self, session: Session) -> None:
-        """Notify the client of lists that other processes fetched since the last call.
+        """Notify the client of lists that other processes fetched.
 
         Raises:
             ByokdError: the cache on disk cannot be read.
@@ -134,7 +125,6 @@ class ModelService:
     async def _notify_change(
         self, session: Session, row: tuple[str, str | None, bytes], seen_at: int
     ) -> None:
-        """Notify of a row, unless this process wrote it or nothing differs."""
         assert self._cache is not None  # noqa: S101  # the caller has read it
         provider, key_id, _ = row
         live = await self._cache.latest(session.account, provider)
@@ -143,7 +133,7 @@ class ModelService:
         own_keys = {(key.provider, key.key_id, key.digest): key for key in self._lists}
         own_key = own_keys.get(row)
         known = self._lists.get(own_key) if own_key else None
-        if known is not None and known.seen_at >= seen_at:
+        if known is not None and known.seen_at >= seen_at:  # this process wrote it
             return
         if own_key is not None:
             self._lists[own_key] = live
@@ -169,7 +159,7 @@ class ModelService:
         *,
         refresh: bool,
     ) -> Sequence[_ProviderModels]:
-        """Look up every provider at once: one that hangs must not hold up the others."""
+        # All providers at once: one that hangs must not hold up the others.
         if len(records) == 1:  # its errors are raised as they are, not in a group
             return [await self._look_up_one(session, records[0], key_id, refresh=refresh)]
         results: dict[str, _ProviderModels] = {}
@@ -185,7 +175,7 @@ class ModelService:
     async def _look_up_one(
         self, session: Session, record: Provider, key_id: str | None, *, refresh: bool
     ) -> _ProviderModels:
-        """Return a provider's list: cached while it is fresh, renewed in the background after."""
+        """Return the cached list; an old one is renewed in the background."""
         try:
             credential = await self._credentials.resolve_key(session, record, key_id)
         except ByokdError as error:
@@ -244,10 +234,10 @@ class ModelService:
         credential: Credential,
         known: CachedModelList | None,
     ) -> tuple[CachedModelList, bool, ByokdError | None]:
-        """Fetch a list and cache it; concurrent calls share one fetch.
+        """Fetch and cache a list; concurrent calls share one fetch.
 
-        `known` is the list that the caller has: any other was fetched meanwhile. Returns the list,
-        whether it differs from the one before, and the error of a further list.
+        `known` is the caller's list: any other was fetched meanwhile. Returns the list, whether it
+        changed, and the error of a further list (`also`).
         """
         async with self._fetch_locks.setdefault(key, anyio.Lock()):
             before = self._lists.get(key)
@@ -272,14 +262,14 @@ class ModelService:
     # --- the cache on disk -----------------------------------------------------------------------
 
     async def _cached(self, key: ModelListKey) -> CachedModelList | None:
-        own = self._lists.get(key)
-        if self._cache is None or (own is not None and not _is_old(own)):
-            return own
+        cached = self._lists.get(key)
+        if self._cache is None or (cached is not None and not _is_old(cached)):
+            return cached
         with suppress(ByokdError):  # without the disk the list is fetched again
             saved = await self._cache.load(key)
-            if saved is not None and (own is None or saved.seen_at > own.seen_at):
-                own = self._lists[key] = saved
-        return own
+            if saved is not None and (cached is None or saved.seen_at > cached.seen_at):
+                cached = self._lists[key] = saved
+        return cached
 
     async def _last_list(self, session: Session, record: Provider) -> CachedModelList | None:
         if self._cache is not None:
