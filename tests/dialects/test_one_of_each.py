@@ -58,9 +58,7 @@ def _copies(modules: Iterable[Module]) -> Iterator[str]:
 
 
 def _dialects() -> list[Module]:
-    """Return all modules but the writers of messages, which still share one function."""
-    modules = [module for module in MODULES if module.within("dialects", "provider_api")]
-    return [module for module in modules if not module.name.endswith(".messages")]
+    return [module for module in MODULES if module.within("dialects", "provider_api")]
 
 
 def test_no_two_functions_of_dialects_share_a_body() -> None:
