@@ -36,8 +36,8 @@ def frame(headers: Iterable[bytes], payload: bytes) -> bytes:
 
 def event(name: str, payload: bytes, kind: str = "event") -> bytes:
     """Return a frame as AWS sends it: an `event`, or an `exception`."""
-    said = text(f":{kind}-type", name), text(":content-type", "application/json")
-    return frame([*said, text(":message-type", kind)], payload)
+    headers = text(f":{kind}-type", name), text(":content-type", "application/json")
+    return frame([*headers, text(":message-type", kind)], payload)
 
 
 def stream(events: Iterable[tuple[str, Any]]) -> bytes:

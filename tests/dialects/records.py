@@ -40,13 +40,13 @@ def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
     return Call(record(**quirks), "https://host.test/v1", sent)
 
 
-def said(messages: list[Any]) -> list[Any]:
-    """Return messages on the wire without the results that stand in for those a row leaves out."""
+def without_stand_ins(messages: list[Any]) -> list[Any]:
+    """Return messages on the wire without the results that byokd made for unanswered calls."""
     return [message for message in messages if "The tool gave no result." not in str(message)]
 
 
-def told(encoded: Encoded) -> list[str]:
-    """Return what is warned of, but for those results."""
+def warned(encoded: Encoded) -> list[str]:
+    """Return the warnings as `type parameter`, without those about such results."""
     made = "a tool call without a result"
     rest = [warn for warn in encoded.warnings if not warn.message.startswith(made)]
     return [f"{warn.type} {warn.parameter}" for warn in rest]

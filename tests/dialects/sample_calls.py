@@ -55,8 +55,8 @@ class SampleCall:
 def rows() -> list[SampleCall]:
     """Return all rows whose dialect can be spoken."""
     table = json.loads((VECTORS / "efforts.json").read_text(encoding="utf-8"))
-    found = [
+    samples = [
         SampleCall(*(row.get(name) for name in ("provider", "model", "dialect", "efforts")))
         for row in table
     ]
-    return [row for row in found if row.call().provider.dialect in DIALECTS]
+    return [row for row in samples if row.call().provider.dialect in DIALECTS]

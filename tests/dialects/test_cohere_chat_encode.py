@@ -53,7 +53,7 @@ def _body(params: dict[str, Any], model: str = _A) -> dict[str, Any]:
 
 
 def _warned(params: dict[str, Any], model: str = _A) -> list[str]:
-    return records.told(_encode(params, model))
+    return records.warned(_encode(params, model))
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -240,7 +240,7 @@ _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
 
 @pytest.mark.parametrize(("model", "given", "sent", "warned"), _MESSAGES)
 def test_messages(model: str, given: _Messages, sent: _Messages, warned: list[str]) -> None:
-    assert records.said(_body({"messages": given}, model)["messages"]) == sent
+    assert records.without_stand_ins(_body({"messages": given}, model)["messages"]) == sent
     assert _warned({"messages": given}, model) == warned
 
 
@@ -301,8 +301,8 @@ def test_quirk(
     encoded = encode(replace(call, provider=bent), 0)
     plain = {"model": _A, "stream": True, "messages": [_HI]}
     body = from_json(encoded.request.body)
-    assert body | {"messages": records.said(body["messages"])} == plain | sent
-    assert records.told(encoded) == warned
+    assert body | {"messages": records.without_stand_ins(body["messages"])} == plain | sent
+    assert records.warned(encoded) == warned
 
 
 def test_the_record_sets_what_is_tried_here() -> None:

@@ -49,7 +49,7 @@ def _body(params: dict[str, Any], model: str = _NEW) -> dict[str, Any]:
 
 
 def _warned(params: dict[str, Any], model: str = _NEW) -> list[str]:
-    return records.told(_encode(params, model))
+    return records.warned(_encode(params, model))
 
 
 # --- where to ------------------------------------------------------------------------------------
@@ -402,7 +402,7 @@ def test_contents(messages: list[Any], expected: Any, warned: list[str]) -> None
     params = {"messages": messages}
     whole = expected if isinstance(expected, dict) else {"contents": expected}
     body = _body(params)
-    assert body | {"contents": records.said(body["contents"])} == whole
+    assert body | {"contents": records.without_stand_ins(body["contents"])} == whole
     assert _warned(params) == warned
 
 
