@@ -1,4 +1,4 @@
-"""How records are read, and what refuses a bad one."""
+"""Loading of records, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ BAD = (
 )  # fmt: skip
 
 
-def test_a_good_record_is_read() -> None:
+def test_valid_record_is_read() -> None:
     record = load_text(GOOD, "mine.toml")
     assert record.id == "mine"
     assert record.quirks_as(OpenAIChatQuirks, "m").stream_usage
@@ -74,7 +74,7 @@ def test_a_good_record_is_read() -> None:
 
 @pytest.mark.parametrize(("old", "new", "field", "fault"), [row[1:] for row in BAD],
                          ids=[row[0] for row in BAD])  # fmt: skip
-def test_a_bad_record_names_its_file_and_its_field(
+def test_error_of_an_invalid_record_has_file_and_field(
     old: str, new: str, field: str, fault: str
 ) -> None:
     assert old in GOOD
@@ -92,7 +92,7 @@ def test_records_are_read_once_and_cannot_be_changed() -> None:
         next(iter(load().values())).name = "x"  # type: ignore[misc]
 
 
-def test_the_snapshot_is_what_the_records_make() -> None:
+def test_snapshot_is_up_to_date() -> None:
     """Run `python -m byokd.catalog.snapshot` after a change of a record."""
     from importlib import resources
 
@@ -100,7 +100,7 @@ def test_the_snapshot_is_what_the_records_make() -> None:
     assert stored == snapshot()
 
 
-def test_the_start_reads_neither_toml_nor_prices() -> None:
+def test_start_reads_neither_toml_nor_prices() -> None:
     code = (
         "import sys; from byokd.catalog.loader import load; assert len(load()) > 20;"
         "late = {'tomllib', *map('byokd.catalog.'.__add__, ('models', 'errors', 'quirks'))};"

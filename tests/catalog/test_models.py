@@ -1,4 +1,4 @@
-"""How a model id finds what is known of it."""
+"""Model facts are found by model id."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ UNKNOWN = (
 @pytest.mark.parametrize(
     ("provider", "asked", "expected"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND]
 )
-def test_a_model_is_found(provider: str, asked: str, expected: str) -> None:
+def test_model_id_finds_its_facts(provider: str, asked: str, expected: str) -> None:
     found = facts(provider, asked)
     assert found is not None
     assert (found.provider, found.id) == (provider, expected)
 
 
 @pytest.mark.parametrize(("provider", "asked"), UNKNOWN)
-def test_what_is_not_known_is_none(provider: str, asked: str) -> None:
+def test_unknown_model_has_no_facts(provider: str, asked: str) -> None:
     assert facts(provider, asked) is None
 
 
@@ -56,7 +56,7 @@ def test_capabilities_are_stated_or_null() -> None:
 
 
 @pytest.mark.parametrize("provider", load())
-def test_every_line_can_be_read_and_is_dated(provider: str) -> None:
+def test_every_line_is_valid_and_dated(provider: str) -> None:
     for model, known in known_models(provider).items():
         assert known.id == model
         assert known.rates
@@ -68,13 +68,13 @@ def test_every_line_can_be_read_and_is_dated(provider: str) -> None:
                 assert all(amount >= 0 for _, amount in tiers or ())
 
 
-def test_a_family_is_priced_and_not_offered() -> None:
+def test_family_has_a_price_and_is_not_listed() -> None:
     known = known_models("bedrock")
     assert known
     assert not [model for model in known if model.startswith("regional.")]
 
 
-def test_the_snapshot_stays_small() -> None:
+def test_snapshot_is_small() -> None:
     data = resources.files("byokd.catalog").joinpath("models.json").read_bytes()
     assert len(data) < 400_000
     assert max(len(line) for line in data.splitlines()) < 2_000

@@ -1,4 +1,4 @@
-"""What people paste as an address, and what is read from it."""
+"""Pasted URLs: the fields and the base URL that are read from them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ _NOT_READ: list[tuple[str, str]] = [
     ("azure-openai", "https://my-res.openai.azure.com.evil.example/"),
     ("azure-openai", "https://evil.example/?https://my-res.openai.azure.com"),
     ("azure-openai", "https://gateway.example/openai/v1"),
-    # The whole address of a chat of the other dialect names that dialect, and stays.
+    # The full URL of a chat in the other dialect selects that dialect and is kept.
     ("azure-openai", "https://my-res.openai.azure.com/openai/v1/responses"),
     ("azure-openai", "https://my-res.services.ai.azure.com/openai/v1/responses"),
     ("bedrock", "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"),
@@ -131,7 +131,7 @@ _NOT_READ: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("provider", "text", "fields", "base_url"), _READ)
-def test_what_is_read(
+def test_pasted_url_is_read(
     provider: str, text: str, fields: dict[str, str], base_url: str | None
 ) -> None:
     reading = read_pasted(load()[provider], text)
@@ -141,12 +141,12 @@ def test_what_is_read(
 
 
 @pytest.mark.parametrize(("provider", "text"), _NOT_READ)
-def test_what_is_left_as_it_is(provider: str, text: str) -> None:
+def test_other_text_is_not_read(provider: str, text: str) -> None:
     assert read_pasted(load()[provider], text) is None
 
 
 @pytest.mark.parametrize(("more", "read"), [(0, True), (1, False)])
-def test_the_longest(more: int, *, read: bool) -> None:
+def test_length_of_a_pasted_url_is_bounded(more: int, *, read: bool) -> None:
     start = "https://dash.cloudflare.com/" + _ACCOUNT + "/"
     text = start + "a" * (PASTED_URL_MAX_CHARS - len(start) + more)
 

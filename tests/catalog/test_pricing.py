@@ -1,4 +1,4 @@
-"""Money, by table: the arithmetic is exact, and what is not known stays null."""
+"""Costs: exact decimal arithmetic; an unknown part makes the cost unknown."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_cost(rates: Rates, usage: Usage, amount: str | None) -> None:
 
 
 @pytest.mark.parametrize("facts", [None, _model()], ids=["no model", "no price"])
-def test_an_unknown_model_costs_nobody_knows_what(facts: ModelFacts | None) -> None:
+def test_cost_of_an_unknown_model_is_unknown(facts: ModelFacts | None) -> None:
     assert price(Usage(input_fresh=1), facts, NOON) == Cost()
 
 
@@ -103,33 +103,33 @@ TIMES = (
 @pytest.mark.parametrize(
     ("rates", "at", "expected"), [row[1:] for row in TIMES], ids=[row[0] for row in TIMES]
 )
-def test_the_price_of_the_time(rates: tuple[Rates, ...], at: datetime, expected: str) -> None:
+def test_price_at_a_time(rates: tuple[Rates, ...], at: datetime, expected: str) -> None:
     assert rates_at(_model(*rates), at) is not None
     shown = list_price(_model(*rates), at)
     assert shown is not None
     assert (shown.input, shown.output, shown.as_of) == (expected, None, "2026-11-23")
 
 
-def test_a_model_without_prices_shows_none() -> None:
+def test_model_without_prices_has_no_list_price() -> None:
     assert list_price(_model(), NOON) is None
 
 
 @pytest.mark.parametrize(
-    ("said", "amount"),
+    ("prices", "amount"),
     [
         ({"input": "3", "output": "15"}, "0.0225"),
         ({"input": "3", "output": "15", "cache_read": "0.3"}, "0.0198"),
         ({"input": "0", "output": "0"}, "0"),
     ],
 )
-def test_a_persons_own_price(said: dict[str, str], amount: str) -> None:
+def test_users_own_price(prices: dict[str, str], amount: str) -> None:
     used = Usage(input_fresh=1000, input_cache_read=1000, output_text=900, output_reasoning=200)
-    cost = own_price(used, OwnPrice.model_validate({"currency": "EUR"} | said))
+    cost = own_price(used, OwnPrice.model_validate({"currency": "EUR"} | prices))
 
     assert (cost.amount, cost.currency, cost.source, cost.as_of) == (amount, "EUR", "user", None)
 
 
-def test_a_search_that_the_person_did_not_price_leaves_the_cost_unknown() -> None:
+def test_search_without_an_own_price_makes_the_cost_unknown() -> None:
     cost = own_price(Usage(input_fresh=1, searches=1), OwnPrice(input="3", output="15"))
 
     assert (cost.amount, cost.source) == (None, "unknown")

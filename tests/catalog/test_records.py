@@ -27,7 +27,7 @@ TEXTS = {name: (FOLDER / f"{name}.toml").read_text("utf-8") for name in PROVIDER
 
 @dataclass(frozen=True)
 class Row:
-    """What the product promises of one provider.
+    """The facts of one provider that must not change by accident.
 
     `fields` are names: a trailing `*` marks a plain (not secret) field, a trailing `?` one that
     may be left empty.
@@ -52,7 +52,7 @@ class Row:
 
 
 TOMORROW = datetime.now(UTC).date() + timedelta(days=1)
-"""The latest day that can be today somewhere."""
+"""The latest date in any time zone."""
 
 CHAT = "openai_chat"
 RESPONSES = "openai_responses"
@@ -195,11 +195,11 @@ def _fields(record: Provider) -> str:
     )
 
 
-def test_the_table_names_every_provider_in_the_order_shown() -> None:
+def test_table_has_every_provider_in_display_order() -> None:
     assert tuple(PROVIDERS) == tuple(row.id for row in TABLE)
 
 
-def test_what_only_fills_the_address_is_read_nowhere_else() -> None:
+def test_address_field_is_used_in_the_address_only() -> None:
     flagged = {
         (record.id, field.name): record
         for record in PROVIDERS.values()
@@ -211,7 +211,7 @@ def test_what_only_fills_the_address_is_read_nowhere_else() -> None:
     ]  # fmt: skip
     for (_, name), record in flagged.items():
         assert f"{{{name}}}" in (record.base_url or "")
-        # An absolute URL is asked at the record's own address only.
+        # An absolute URL is used only with the record's own base URL.
         there = record.model_dump(exclude={"base_url": True, "pasted": True, "fields": True})
         read = [text for text in _texts(there) if name in text]
         assert all(text.startswith("https://") for text in read), read
@@ -226,7 +226,7 @@ def _texts(value: object) -> list[str]:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.id)
-def test_a_record_keeps_its_promises(row: Row) -> None:
+def test_record_has_the_facts_of_the_table(row: Row) -> None:
     record = PROVIDERS[row.id]
     assert (record.kind, record.stage, record.dialect) == (row.kind, row.stage, row.dialect)
     assert (record.base_url, record.base_url_required) == (row.base_url, row.url_required)
@@ -243,7 +243,7 @@ def test_a_record_keeps_its_promises(row: Row) -> None:
         assert getattr(record.quirks_for(""), quirk) == value, quirk
 
 
-def test_a_key_may_be_one_of_two_kinds() -> None:
+def test_key_can_be_of_one_of_two_kinds() -> None:
     record = PROVIDERS["bedrock"]
     assert record.one_of == (("apiKey",), ("accessKeyId", "secretAccessKey"))
     assert record.auth.otherwise is not None
@@ -253,7 +253,7 @@ def test_a_key_may_be_one_of_two_kinds() -> None:
     )
 
 
-# --- what depends on the model -------------------------------------------------------------------
+# --- quirks by model -------------------------------------------------------------------
 
 BY_MODEL: tuple[tuple[str, str, str, object], ...] = (
     ("openai", "gpt-4o", "effort_words", {"max": "high"}),
@@ -343,7 +343,7 @@ def test_quirks_by_model(provider: str, model: str, quirk: str, value: object) -
     assert getattr(PROVIDERS[provider].quirks_for(model), quirk) == value
 
 
-def test_a_variant_leaves_alone_what_it_does_not_name() -> None:
+def test_variant_keeps_quirks_that_it_does_not_set() -> None:
     record = PROVIDERS["groq"]
     quirks = record.quirks_as(OpenAIChatQuirks, "openai/gpt-oss-20b")
     assert quirks.max_tokens_field == "max_completion_tokens"
@@ -370,7 +370,7 @@ def _conditions(record: Provider) -> list[Condition]:
 
 
 @EVERY
-def test_what_a_person_reads_is_there(record: Provider) -> None:
+def test_record_has_the_texts_shown_to_users(record: Provider) -> None:
     for text in (record.name, record.tool_calling, record.pricing):
         assert text.strip()
     assert record.tags
@@ -382,7 +382,7 @@ def test_what_a_person_reads_is_there(record: Provider) -> None:
 
 
 @EVERY
-def test_sources_are_dated_and_real_addresses(record: Provider) -> None:
+def test_sources_have_a_date_and_a_valid_url(record: Provider) -> None:
     assert len(record.sources) >= 2
     for source in record.sources:
         assert urlsplit(source.url).scheme == "https"
@@ -392,7 +392,7 @@ def test_sources_are_dated_and_real_addresses(record: Provider) -> None:
 
 
 @EVERY
-def test_every_rule_has_a_condition(record: Provider) -> None:
+def test_every_error_row_has_a_condition(record: Provider) -> None:
     for when in _conditions(record):
         assert when != Condition()
         assert (when.pointer is None) == (when.equals is None)
@@ -402,7 +402,7 @@ def test_every_rule_has_a_condition(record: Provider) -> None:
 
 @EVERY
 def test_only_credential_rejections_count_against_a_key(record: Provider) -> None:
-    """Money, permissions, regions and models never cost a person their key."""
+    """Errors about money, permissions, regions and models never count against a key."""
     for row in record.errors:
         if row.health in {"authInvalid", "authDead"}:
             assert row.kind == "keyInvalid", row
@@ -413,8 +413,8 @@ def test_only_credential_rejections_count_against_a_key(record: Provider) -> Non
 
 
 @EVERY
-def test_a_verdict_on_the_key_needs_the_providers_own_words(record: Provider) -> None:
-    """A bare status may come from a proxy or a hotel; 498 is nobody else's."""
+def test_verdict_on_the_key_needs_words_of_the_provider(record: Provider) -> None:
+    """A status alone may come from a proxy; only 498 is the provider's own."""
     for probe in _probes(record.probe):
         for row in probe.verdicts:
             words = (row.when.code, row.when.type, row.when.message, row.when.pointer)
@@ -440,7 +440,7 @@ def _origin(url: str) -> str:
 
 
 @EVERY
-def test_pages_are_followed_whole(record: Provider) -> None:
+def test_record_with_pages_has_all_page_fields(record: Provider) -> None:
     for models in _lists(record.models):
         assert (models.next_pointer is None) == (models.next_query is None)
         assert bool(models.kind) == bool(models.chat_kinds)
@@ -448,30 +448,30 @@ def test_pages_are_followed_whole(record: Provider) -> None:
 
 
 @EVERY
-def test_plain_http_only_on_this_machine(record: Provider) -> None:
+def test_plain_http_is_for_loopback_only(record: Provider) -> None:
     if record.base_url and record.base_url.startswith("http://"):
         assert urlsplit(record.base_url).hostname == "localhost"
 
 
-# --- the files themselves ------------------------------------------------------------------------
+# --- the record files ------------------------------------------------------------------------
 
 TEXT = pytest.mark.parametrize("name", TEXTS)
 
 
 @TEXT
-def test_a_record_opens_with_what_was_checked_and_when(name: str) -> None:
+def test_record_file_begins_with_the_date_of_its_check(name: str) -> None:
     first, second = TEXTS[name].splitlines()[:2]
     assert first.startswith("# ")
     assert re.match(r"# Checked \d{4}-\d{2}-\d{2}: \S", second)
 
 
 @TEXT
-def test_every_quirk_stands_beside_its_evidence(name: str) -> None:
+def test_every_quirk_has_a_comment_with_its_evidence(name: str) -> None:
     assert not list(_bare_quirks(TEXTS[name]))
 
 
 def _bare_quirks(text: str) -> list[str]:
-    """Find lines of a quirks table that no comment precedes."""
+    """Return the lines of a quirks table without a comment before them."""
     bare, inside, before = [], False, ""
     for line in text.splitlines():
         if line.startswith("["):
@@ -482,12 +482,12 @@ def _bare_quirks(text: str) -> list[str]:
     return bare
 
 
-def test_a_bare_quirk_is_seen() -> None:
+def test_quirk_without_a_comment_is_reported() -> None:
     assert _bare_quirks("[quirks]\n# why\na = 1\nb = 2\n[auth]\nc = 3\n") == ["b = 2"]
 
 
 @TEXT
-def test_a_quirk_that_changes_nothing_is_not_written(name: str) -> None:
+def test_quirk_with_the_default_value_is_reported(name: str) -> None:
     record = PROVIDERS[name]
     form = quirks_type(record.dialect)
     assert form is not None
@@ -495,6 +495,6 @@ def test_a_quirk_that_changes_nothing_is_not_written(name: str) -> None:
     assert not [key for key in record.quirks if getattr(usual, key) == getattr(set_here, key)]
 
 
-def test_there_is_no_record_that_is_not_shown() -> None:
+def test_every_record_file_is_in_the_catalog() -> None:
     files = {file.name.removesuffix(".toml") for file in FOLDER.iterdir()}
     assert files == set(PROVIDERS)

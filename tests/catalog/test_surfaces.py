@@ -1,4 +1,4 @@
-"""Which dialect a call is made in, where a provider speaks several."""
+"""The dialect of a call, where a provider has several surfaces."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("provider", "model", "base_url", "named", "version", "chosen"), _CHOSEN)
-def test_what_is_chosen(
+def test_surface_is_chosen(
     provider: str,
     model: str,
     base_url: str,
@@ -72,7 +72,7 @@ def test_what_is_chosen(
     assert (record.dialect, record.chat_path) == chosen
 
 
-def test_a_surface_has_its_own_quirks_over_those_of_the_model() -> None:
+def test_quirks_of_a_surface_win_over_those_of_the_model() -> None:
     usual, other = load()["azure-openai"], spoken(load()["azure-openai"], "gpt-5", _AZURE)
 
     assert "max_tokens_least" not in usual.quirks_for("gpt-5").model_dump()
@@ -94,7 +94,7 @@ def test_surface_takes_the_quirks_of_the_record_that_its_dialect_reads() -> None
 
 @pytest.mark.parametrize(("provider", "inside"), [("openai", True), ("grok", False)])
 def test_chat_surface_has_the_quirks_of_the_chat_format(provider: str, inside: bool) -> None:  # noqa: FBT001 - a row
-    """Gateways are asked in it, and the models that answer nowhere else."""
+    """It is for gateways, and for models that have no other surface."""
     for surface in load()[provider].surfaces:
         quirks = through(load()[provider], surface).quirks_as(OpenAIChatQuirks, "any")
         assert quirks.max_tokens_field == "max_completion_tokens"
@@ -106,7 +106,7 @@ def test_chat_surface_has_the_quirks_of_the_chat_format(provider: str, inside: b
     [("gpt-5-mini", True), ("GPT5", True), ("my-o3", True), ("gpt-5.1-chat", True),
      ("gpt-5-chat", False), ("gpt-4o", False), ("gpt-4.1", False)],
 )  # fmt: skip
-def test_which_deployments_reason(
+def test_deployment_reasons_by_its_name(
     model: str,
     reasons: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
@@ -121,7 +121,7 @@ def test_which_deployments_reason(
     )
 
 
-def test_a_dialect_that_is_not_spoken_is_refused_and_those_that_are_are_named() -> None:
+def test_unknown_dialect_is_refused_with_the_list_of_dialects() -> None:
     record = load()["openai"]
     with pytest.raises(InvalidParams, match="openai_responses, openai_chat") as refused:
         spoken(record, "gpt-5", _OPENAI, "gemini")
@@ -138,7 +138,7 @@ def test_a_dialect_that_is_not_spoken_is_refused_and_those_that_are_are_named() 
         ("https://a.example/v1/chat/completions", ("https://a.example/v1", "openai_chat")),
     ],
 )
-def test_an_address_may_name_its_dialect(base_url: str, named: tuple[str, str | None]) -> None:
+def test_base_url_can_select_the_dialect(base_url: str, named: tuple[str, str | None]) -> None:
     assert named_by(load()["openai"], base_url) == named
 
 
@@ -150,5 +150,7 @@ def test_an_address_may_name_its_dialect(base_url: str, named: tuple[str, str | 
         ("http://a.example/v1/chat/completions", ("http://a.example", "openai_chat")),
     ],
 )
-def test_so_does_one_beside_the_version(base_url: str, named: tuple[str, str | None]) -> None:
+def test_base_url_with_a_version_can_select_the_dialect(
+    base_url: str, named: tuple[str, str | None]
+) -> None:
     assert named_by(load()["ollama"], base_url) == named

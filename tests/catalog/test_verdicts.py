@@ -1,4 +1,4 @@
-"""What answers to a probe mean, by the rows of the records: the ones a status would get wrong."""
+"""Verdicts of probe answers by the rows of the records, where the status alone would be wrong."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def test_verdict(provider: str, status: int, form: str, body: object, verdict: s
 
 @pytest.mark.parametrize("provider", load())
 @pytest.mark.parametrize("status", [200, 401, 403])
-def test_a_captive_portal_says_nothing_about_a_key(provider: str, status: int) -> None:
+def test_captive_portal_gives_no_verdict_on_the_key(provider: str, status: int) -> None:
     head = HttpHead(status, Headers([("content-type", HTML)]))
     verdict = read_probe(load()[provider], head, PORTAL.encode()).verdict
     assert verdict in {"unknown", "unreachable"}
 
 
-def test_a_token_of_the_other_kind_is_asked_about_elsewhere() -> None:
+def test_token_of_the_other_kind_has_its_own_probe() -> None:
     record = load()["cloudflare-workers-ai"]
     head = HttpHead(401, Headers([("content-type", JSON)]))
     refused = b'{"success": false, "errors": [{"code": 1000, "message": "Invalid API Token"}]}'
