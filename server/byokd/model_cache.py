@@ -45,12 +45,10 @@ class ModelListKey:
 
     @property
     def primary_key(self) -> tuple[str, str, str]:
-        """The primary key of the row."""
         return self.account, self.provider, self.key_id or ""
 
     @property
     def digest(self) -> bytes:
-        """The digest of the base URL."""
         return sha256(self.base_url.encode()).digest()
 
 
@@ -84,7 +82,6 @@ class ModelCache:
         self._version: int | None = None
 
     async def load(self, place: ModelListKey) -> CachedModelList | None:
-        """Return the cached list, or None."""
         sql = (
             "SELECT seen_at, body FROM model_list"
             " WHERE account_id = ? AND provider_id = ? AND key_id = ? AND place = ?"
@@ -142,7 +139,6 @@ class ModelCache:
         await self._database.transaction(write)
 
     async def forget(self, account: str, key_id: str | None = None) -> None:
-        """Delete the lists of one key, or of the whole account."""
         sql, values = "DELETE FROM model_list WHERE account_id = ?", [account]
         if key_id is not None:
             sql, values = f"{sql} AND key_id = ?", [account, key_id]
@@ -150,7 +146,6 @@ class ModelCache:
         await self._database.transaction(lambda tx: tx.run(sql, *values))
 
     async def aclose(self) -> None:
-        """Finish running work. Safe to call twice."""
         await self._database.aclose()
 
     async def _ready(self) -> None:

@@ -57,7 +57,6 @@ class Anchor:
 
     @property
     def position(self) -> tuple[int, int]:
-        """What orders anchors."""
         return self.epoch, self.seq
 
 
@@ -69,7 +68,6 @@ class StoredAnchors:
     unreachable: bool = False
 
     def newest(self, keys: RootKeys) -> Anchor | AnchorProblem:
-        """Return the newest authentic anchor, or why there is none."""
         anchor = newest(keys, self.texts)
         return "unreachable" if self.unreachable and anchor == "none" else anchor
 
@@ -184,7 +182,6 @@ def _path(state: Path, store_id: bytes) -> Path:
 
 @contextlib.contextmanager
 def _locked(state: Path) -> Iterator[None]:
-    """Keep other processes from writing an anchor; creates the folder if needed."""
     files.ensure_private_dir(state)
     with files.locked_blocking(state / "anchor.lock"):
         yield

@@ -35,8 +35,6 @@ _FAILED: Final = "store.integrity_failed"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first fault."""
-
     kind: AuditFault
     seq: int | None
     message: str
@@ -46,12 +44,10 @@ class ChainChecker:
     """Checks entries in order and stops at the first fault; without one it can continue later.
 
     Attributes:
-        seq: the last entry that was checked.
-        mismatched_keys: keys whose rows differ from the chain, with the recorded facts; None where
-            the chain has none.
-        mismatched_slots: ids of slots whose rows differ, in hex.
-        unreported: those of the keys that no entry reports yet.
-        unreported_slots: those of the slots.
+        mismatched_keys: keys whose rows differ from the chain, with the recorded facts if any.
+        mismatched_slots: slots, in hex, whose rows differ.
+        unreported: mismatched keys that no entry reports yet.
+        unreported_slots: likewise.
     """
 
     def __init__(self) -> None:
@@ -70,7 +66,6 @@ class ChainChecker:
         self._reported: set[str] = set()
 
     def start(self, anchor: Anchor | AnchorProblem) -> None:
-        """Set the anchor as read before the walk."""
         self._anchor = anchor
         self.fault = None
         if anchor == "changed":
@@ -82,7 +77,6 @@ class ChainChecker:
             self.fault = None
 
     def feed(self, tx: VaultTx, rows: Sequence[Row]) -> None:
-        """Check the next entries."""
         if self._chain is None:
             self._chain = tx.keys.chain(tx.meta.epoch)
         for row in rows:
@@ -107,7 +101,6 @@ class ChainChecker:
             self.unreported_slots = self.mismatched_slots - self._reported
 
     def result(self) -> AuditVerifyResult:
-        """Return the outcome for a client."""
         fault, anchor = self.fault, self._anchor
         suffix = _NO_ANCHOR.get(anchor, "") if isinstance(anchor, str) and self.seq else ""
         message = fault.message if fault else _INTACT + suffix
@@ -164,7 +157,6 @@ class ChainChecker:
         self._collect(entry)
 
     def _collect(self, entry: ChainEntry) -> None:
-        """Remember what an entry records of keys and slots."""
         if not (entry.event == _FAILED or b'"facts"' in entry.body or b'"slots"' in entry.body):
             return
         body = parsed(entry.body)

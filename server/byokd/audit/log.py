@@ -44,9 +44,7 @@ _REGRESSED: Final = "clock.regressed"
 class VaultReader(Protocol):
     """How the vault is read: `Vault.read`."""
 
-    def __call__(self, work: Callable[[VaultTx], T], /) -> Awaitable[T]:
-        """Run `work` on one snapshot of the vault."""
-        ...
+    def __call__(self, work: Callable[[VaultTx], T], /) -> Awaitable[T]: ...
 
 
 class AuditLog:
@@ -87,17 +85,13 @@ class AuditLog:
     ) -> int:
         """Append one entry; return its sequence number.
 
-        The new facts of a changed key and changed slots are taken from the transaction and
-        recorded, so that log and tables can be compared.
+        The new facts of a changed key and changed slots are taken from the transaction, which is
+        that of the change itself, and recorded, so that log and tables can be compared.
 
         Args:
-            tx: the transaction of the change itself.
-            account: the account of the entry.
-            event: such as `key.created`.
-            actor: the client's name, or what else caused it.
+            actor: the client's name, or what else caused the event.
             at: wall-clock milliseconds.
-            key_id: the key that the entry is about.
-            provider: that key's provider, where the change itself does not name it.
+            provider: the key's provider, where the change itself does not name it.
             details: ids, versions and classes; see `events`.
 
         Raises:
@@ -168,8 +162,8 @@ class AuditLog:
 
         Args:
             read: `Vault.read`.
-            facts: returns the facts of every key, `keys.all_facts`.
-            slots: returns the validity of slots, `key_wrapping.slot_validity`; None skips them.
+            facts: `keys.all_facts`.
+            slots: `key_wrapping.slot_validity`; None skips the slots.
             in_keyring: whether the master key is in the OS keyring.
             checker: one that was used before continues where it stopped.
         """
@@ -257,7 +251,6 @@ class AuditLog:
         return last_us + 1
 
     def _step_back_recorded(self, tx: VaultTx, last_us: int) -> bool:
-        """Tell whether any process has recorded the step back."""
         pace = last_us - tx.meta.head_seq
         if self._pace != pace:
             row = tx.sql.one(
@@ -290,7 +283,6 @@ class AuditLog:
             self._count(tx, security=entry.event in SECURITY)
 
     def _count(self, tx: VaultTx, *, security: bool) -> None:
-        """After the commit, count the entries and report when an anchor is due."""
         entries, urgent = tx.appended
         tx.appended = entries, urgent = entries + 1, urgent or security
 
@@ -303,7 +295,6 @@ class AuditLog:
 
 
 def _trust_again(tx: VaultTx, key_id: str) -> None:
-    """Trust a key again whose row the log now records."""
     tx.distrusted.pop(key_id, None)
 
 

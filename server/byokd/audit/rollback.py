@@ -25,7 +25,6 @@ class RollbackCheck:
         self._fetched = StoredAnchors()
 
     async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
-        """Fetch the anchors that the store is compared with."""
         self._fetched = await self._anchors.fetch(store_id, in_keyring=in_keyring)
 
     def check(self, tx: VaultTx) -> None:

@@ -53,11 +53,6 @@ class Cost:
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
-        """Return the parameters in packed form.
-
-        Raises:
-            ValueError: they are malformed or out of bounds.
-        """
         parts = unpack(data)
         if len(parts) != _PARTS or parts[0] != _ALGORITHM.encode():
             raise ValueError("not the cost of a passphrase")
@@ -69,7 +64,6 @@ class Cost:
 
 
 def derive(passphrase: bytes, cost: Cost) -> bytes:
-    """Return the 32-byte key of a passphrase, at the given cost in time and memory."""
     return Argon2id(
         salt=cost.salt,
         length=KEY_BYTES,

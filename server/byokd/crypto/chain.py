@@ -39,8 +39,6 @@ class ChainEntry:
 
 @dataclass(frozen=True, repr=False)
 class Chain:
-    """The chain of one epoch of one store."""
-
     store_id: bytes
     epoch: int
     key: bytes
@@ -79,5 +77,4 @@ class Chain:
 
 
 def derive_chain(root: bytes, store_id: bytes, epoch: int) -> Chain:
-    """Return the chain whose key is derived from the root key."""
     return Chain(store_id, epoch, subkey(root, "audit-mac", epoch))

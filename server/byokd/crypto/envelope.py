@@ -2,9 +2,8 @@
 
     blob = 0x01 || salt 32 || commitment 32 || nonce 12 || AES-256-GCM(padded plaintext) || tag 16
 
-Each blob has a key of its own, derived from the parent with a new 256-bit salt. So the nonce is
-only a second defence, no counter has to survive a crash, and two processes or a cloned machine may
-seal at the same time.
+Each blob has a key of its own, derived from the parent with a new 256-bit salt: no counter has to
+survive a crash, and two processes or a cloned machine may seal at the same time.
 """
 
 from __future__ import annotations
@@ -75,7 +74,6 @@ def open_blob(parent: bytes, purpose: str, fields: Sequence[Element], blob: byte
 
 
 def wipe(buffer: bytearray) -> None:
-    """Overwrite a buffer; copies of it are not affected."""
     buffer[:] = bytes(len(buffer))
 
 

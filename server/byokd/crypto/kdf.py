@@ -20,8 +20,6 @@ _FINGERPRINT_BYTES: Final = 8
 
 
 class RecordKeys(NamedTuple):
-    """The encryption key of one record, and the commitment to it."""
-
     key: bytes
     commitment: bytes
 
@@ -43,7 +41,6 @@ def subkey(parent: bytes, purpose: str, *context: Element) -> bytes:
 
 
 def mac(key: bytes, purpose: str, *elements: Element) -> bytes:
-    """Return HMAC-SHA-256 over the packed purpose and elements, 32 bytes."""
     return hmac.digest(key, pack(CONTEXT, purpose, *elements), "sha256")
 
 
@@ -63,7 +60,6 @@ def fingerprint(key: bytes, provider: str, secrets: Iterable[str]) -> str:
 
 
 def digest(data: bytes) -> bytes:
-    """Return SHA-256, 32 bytes."""
     return hashlib.sha256(data).digest()
 
 

@@ -52,7 +52,6 @@ class KeyFileSource:
 
     @property
     def backend(self) -> str:
-        """The folder."""
         return str(self._folder)
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
@@ -69,12 +68,10 @@ class KeyFileSource:
             raise source_error("itemCorrupt") from None
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Write a new key file; raises `StoreFailed` where the disk refuses."""
         await asyncio.to_thread(self._write, self._path(item))
         return await self.read(item)
 
     async def delete(self, item: Item) -> None:
-        """Delete the file."""
         self._path(item).unlink(missing_ok=True)
 
     def _write(self, path: Path) -> None:

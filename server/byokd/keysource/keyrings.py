@@ -23,9 +23,7 @@ class Backend(Protocol):
     """A keyring. Each method raises `source_error(reason)`."""
 
     @property
-    def name(self) -> str:
-        """Its name, for people."""
-        ...
+    def name(self) -> str: ...
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         """Return a value; None where there is no such item.
@@ -34,13 +32,11 @@ class Backend(Protocol):
         """
         ...
 
-    def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
-        """Write a new item."""
-        ...
+    def set(
+        self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None
+    ) -> None: ...
 
-    def delete(self, service: str, user: str) -> None:
-        """Delete an item."""
-        ...
+    def delete(self, service: str, user: str) -> None: ...
 
 
 def find_backend(answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> Backend:
@@ -71,7 +67,6 @@ class PlatformKeyring:
         *,
         prompt_timeout_ms: int | None,  # noqa: ARG002  # the system shows its own prompt
     ) -> str | None:
-        """Return a value, or None."""
         return self._call(lambda keyring: keyring.get_password(service, user))
 
     def set(
@@ -82,11 +77,9 @@ class PlatformKeyring:
         *,
         prompt_timeout_ms: int | None,  # noqa: ARG002  # the system shows its own prompt
     ) -> None:
-        """Write a new item."""
         self._call(lambda keyring: keyring.set_password(service, user, value))
 
     def delete(self, service: str, user: str) -> None:
-        """Delete an item."""
         self._call(lambda keyring: keyring.delete_password(service, user))
 
     def _call(self, request: Callable[[KeyringBackend], str | None]) -> str | None:

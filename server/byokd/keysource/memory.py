@@ -24,9 +24,7 @@ class MemorySource:
         return self._keys[item]
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Create a key."""
         return self._keys.setdefault(item, new_key())
 
     async def delete(self, item: Item) -> None:
-        """Delete a key."""
         self._keys.pop(item, None)

@@ -87,7 +87,6 @@ class OsKeyring:
 
     @property
     def backend(self) -> str:
-        """The keyring's name."""
         return self._backend.name
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
@@ -252,5 +251,4 @@ def _exchange(process: subprocess.Popen[bytes], salt: str) -> str:
 
 
 def salted_hash(salt: str, value: str) -> str:
-    """Return the hash that the verification process answers with."""
     return hashlib.sha256(f"{salt}{value}".encode()).hexdigest()

@@ -32,7 +32,6 @@ _one_at_a_time: Final = threading.Lock()
 
 
 def new_cost() -> Cost:
-    """Return the cost parameters of a new passphrase, with a new salt."""
     return Cost(os.urandom(argon2.SALT_BYTES))
 
 

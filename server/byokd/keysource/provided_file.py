@@ -1,8 +1,7 @@
 """A master key in a file that systemd or a container runtime provides; it is only read.
 
-The file holds 32 random bytes in base64 (`openssl rand -base64 32`), or the line of a byokd key
-file. It may belong to root and may be a link, as such files do; no other user may be able to write
-it.
+The file holds 32 random bytes in base64 (`openssl rand -base64 32`) or the line of a byokd key
+file. It may be root's and may be a link; no other user may be able to write it.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ _LOOKALIKES: Final = str.maketrans({"0": "O", "1": "I", "8": "B", "-": None, " "
 
 
 def new_code() -> Secret:
-    """Return a random code."""
     return Secret(_text(os.urandom(_CODE_BYTES)))
 
 

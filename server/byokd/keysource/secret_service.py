@@ -35,7 +35,6 @@ class SecretService:
         self._answer_timeout_ms = answer_timeout_ms
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
-        """Return a value; None where there is no such item."""
         with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=False)
             if collection is None:
@@ -56,7 +55,6 @@ class SecretService:
             collection.create_item(_LABEL, names, value.encode("ascii"), replace=False)
 
     def delete(self, service: str, user: str) -> None:
-        """Delete an item."""
         with self._session(None) as bus:
             collection = _default_collection(bus, may_create=False)
             if collection is None or collection.is_locked():
@@ -66,7 +64,6 @@ class SecretService:
 
     @contextlib.contextmanager
     def _session(self, prompt_timeout_ms: int | None) -> Iterator[SessionBus]:
-        """Connect to the session bus, and turn every foreign error into a reason."""
         try:
             import secretstorage as library
             from secretstorage.util import add_match_rules

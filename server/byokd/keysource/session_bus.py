@@ -30,7 +30,6 @@ class SessionBus(DBusConnection):  # type: ignore[misc]  # jeepney has no types
         super().__init__(prep_socket(get_bus("SESSION"), timeout=answer_timeout_s))
 
     def send_and_get_reply(self, message: Message, *, timeout: float | None = None) -> Message:
-        """Call, and return the reply."""
         limit_s = self._answer_timeout_s if timeout is None else timeout
         return super().send_and_get_reply(message, timeout=limit_s)
 

@@ -89,7 +89,6 @@ class Item:
 
     @property
     def user(self) -> str:
-        """The user name in keyrings."""
         return f"kek/{self.slot_id.hex()}"
 
 
@@ -140,14 +139,12 @@ def source_error(reason: Reason) -> VaultError:
 
 
 def reason_of(error: ByokdError) -> Reason | None:
-    """Return the reason in an error of `source_error`; None in another error."""
     details = error.fields.get("details")
     stated = details.get("reason") if isinstance(details, dict) else None
     return next((reason for reason in _ERRORS if reason == stated), None)
 
 
 def new_key() -> bytes:
-    """Return 32 random bytes."""
     return os.urandom(KEY_BYTES)
 
 
@@ -162,11 +159,7 @@ def encode_key(key: bytes) -> str:
 
 
 def decode_key(text: str) -> bytes:
-    """Return the key in a stored line.
-
-    Raises:
-        VaultUnavailable: `itemCorrupt`.
-    """
+    """Return the key in a stored line; raises `itemCorrupt`."""
     prefix, _, rest = text.partition(".")
     body, _, _check = rest.partition(".")
     try:

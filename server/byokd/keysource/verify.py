@@ -1,8 +1,7 @@
 """The verification process of `os_keyring`: reads one item and answers with a salted hash.
 
-Arguments: service and user of the item; the salt comes on stdin. Answers one line: `found <hash>`,
-`missing`, or `failed <reason>`. Never prints the value, and ends when its input is closed, even
-while the keyring hangs.
+Arguments: service and user of the item; the salt comes on stdin. Answers `found <hash>`, `missing`,
+or `failed <reason>`. Ends when its input is closed, even while the keyring hangs.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from byokd.protocol.errors import VaultError
 
 
 def answer(service: str, user: str, salt: str) -> str:
-    """Return the line to print."""
     try:
         value = find_backend().get(service, user, prompt_timeout_ms=None)
     except VaultError as error:

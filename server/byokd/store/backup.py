@@ -1,8 +1,7 @@
-"""Copies of a store: taken, verified, listed and restored.
+"""Copies of a store: taken, verified, listed and restored. Needs no key.
 
-Needs no key: a copy holds the same ciphertext, in a private file. All functions block on the disk
-and belong in a thread of their own; the store's thread is not held up. A copy's name carries a
-number that only rises, because a clock can be set back.
+All functions block on the disk and belong in a thread of their own. A copy's name carries a number
+that only rises, because a clock can be set back.
 """
 
 from __future__ import annotations
@@ -61,7 +60,6 @@ class StoreCopies:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other processes from taking or removing copies."""
         files.ensure_private_dir(self._folder)
         lock = FileLock(self._folder / "copies", STORE_BUSY_TIMEOUT_MS)
         try:
@@ -118,8 +116,7 @@ class StoreCopies:
             The path of the replaced store; None where there was none.
 
         Raises:
-            NotFound: there is no such file.
-            VaultCorrupt, StoreFailed: the copy is invalid or too new; the store is unchanged.
+            NotFound, VaultCorrupt, StoreFailed: no such file, invalid, or too new; nothing changed.
         """
         if not source.is_file():
             raise NotFound("there is no such backup; see byokd vault status")

@@ -84,7 +84,6 @@ class Row:
             raise _wrong_type(name) from None
 
     def names(self) -> list[str]:
-        """Return the names of the columns, in order."""
         return self._row.keys()
 
     def any(self, name: str) -> Sql:
@@ -95,33 +94,27 @@ class Row:
         raise _wrong_type(name)
 
     def text(self, name: str) -> str:
-        """Return a text column."""
         if isinstance(value := self._at(name), str):
             return value
         raise _wrong_type(name)
 
     def number(self, name: str) -> int:
-        """Return an integer column."""
         if isinstance(value := self._at(name), int):
             return value
         raise _wrong_type(name)
 
     def blob(self, name: str) -> bytes:
-        """Return a blob column."""
         if isinstance(value := self._at(name), bytes):
             return value
         raise _wrong_type(name)
 
     def maybe_text(self, name: str) -> str | None:
-        """Return a text column that may be NULL."""
         return None if self._at(name) is None else self.text(name)
 
     def maybe_number(self, name: str) -> int | None:
-        """Return an integer column that may be NULL."""
         return None if self._at(name) is None else self.number(name)
 
     def maybe_blob(self, name: str) -> bytes | None:
-        """Return a blob column that may be NULL."""
         return None if self._at(name) is None else self.blob(name)
 
 
@@ -139,7 +132,6 @@ class Connection:
         self._busy_timeout_ms = busy_timeout_ms
 
     def query(self, sql: str, values: Sequence[Sql] = ()) -> list[Row]:
-        """Return all rows of a statement."""
         try:
             return [Row(row) for row in self._sqlite.execute(sql, values)]
         except UnicodeDecodeError:  # a name in the schema was overwritten
@@ -182,12 +174,10 @@ class Connection:
         self._sqlite.execute("COMMIT")
 
     def rollback(self) -> None:
-        """Roll back unless SQLite has done so."""
         if self._sqlite.in_transaction:
             self._sqlite.execute("ROLLBACK")
 
     def version(self) -> int:
-        """Return the number of the last migration."""
         return self.pragma("user_version")
 
     def data_version(self) -> int:
@@ -195,12 +185,10 @@ class Connection:
         return self.pragma("data_version")
 
     def pragma(self, name: str) -> int:
-        """Return the value of an integer pragma."""
         value = self._sqlite.execute(f"PRAGMA {name}").fetchone()[0]
         return int(value)
 
     def counts(self) -> dict[str, int]:
-        """Return the number of rows of each table."""
         names = self.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
         return {
             name: self.query(f'SELECT count(*) AS n FROM "{name}"')[0].number("n")  # noqa: S608
@@ -220,7 +208,6 @@ class Connection:
             target.close()
 
     def close(self) -> None:
-        """Close; an open transaction is rolled back."""
         self._sqlite.close()
 
 
@@ -232,7 +219,7 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
     Raises:
         sqlite3.Error: see `translate`.
         StoreFailed: `permissions` or `newer`.
-        VaultCorrupt: the file is not a byokd store, or is damaged.
+        VaultCorrupt: the file is foreign or damaged.
         MigrationNeeded: an older byokd wrote it.
     """
     if path is not None:
@@ -261,7 +248,6 @@ def connect_beside(path: Path, busy_timeout_ms: int, *, read_only: bool = False)
 
 
 def apply_pragmas(opened: Connection) -> None:
-    """Apply `PRAGMAS`."""
     for name, value in PRAGMAS:
         opened.execute(f"PRAGMA {name} = {value}")
 

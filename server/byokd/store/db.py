@@ -41,11 +41,9 @@ class Tx:
         self._connection: Connection | None = connection
 
     def all(self, sql: str, *values: Sql) -> list[Row]:
-        """Return every row."""
         return self._open().query(sql, values)
 
     def one(self, sql: str, *values: Sql) -> Row | None:
-        """Return the first row, or None."""
         rows = self._open().query(sql, values)
         return rows[0] if rows else None
 
@@ -69,7 +67,7 @@ class Database:
     Args:
         path: the file; its folder must be private.
         steps: the migrations, each a tuple of statements.
-        reserve: whether to keep a reserve file for transactions that must succeed on a full disk.
+        reserve: keeps a reserve file for transactions that must succeed on a full disk.
         busy_timeout_ms: how long to wait for another process's transaction.
         max_pages: bounds the file's size in pages of 4 KiB; a full disk for tests.
     """
@@ -100,7 +98,6 @@ class Database:
 
     @property
     def durable(self) -> bool:
-        """Whether the content outlives the process."""
         return self._path is not None
 
     async def transaction(

@@ -1,9 +1,9 @@
 """Two lock files beside a store: one to use and to replace its file, one to order writers.
 
-SQLite locks a file, not its name. A process that waits for the lock of a file that is moved away
-gets that lock, and what it then writes is lost. So everybody who uses the store holds a shared
-lock, and whoever replaces its file holds it exclusively. On Windows an open file cannot be
-replaced, and Python has no shared locks: users hold nothing there, and a replacement is refused.
+SQLite locks a file, not its name: a process that waits for the lock of a file that is moved away
+gets it, and what it then writes is lost. So users of the store hold a shared lock, and whoever
+replaces its file an exclusive one. Windows does not replace open files, and Python has no shared
+locks there: users hold nothing.
 
 SQLite's locks are not fair: a process that has just written gets the lock again before those that
 poll for it. So a writer first takes the write turn, and releases it as soon as it writes.
@@ -28,8 +28,6 @@ _PAUSES_S: Final = ((0.02, 0.003), (0.06, 0.0015), (float("inf"), 0.0005))
 
 
 class _LockFile:
-    """One lock file, opened when first needed."""
-
     def __init__(self, path: Path, timeout_ms: int) -> None:
         self._path = path
         self._timeout_ms = timeout_ms
@@ -102,7 +100,6 @@ class FileLock:
             yield
 
     def close(self) -> None:
-        """Close the lock files. Safe to call twice."""
         self._use_lock.close()
         self._turn_lock.close()
 

@@ -36,7 +36,6 @@ _ACTIONS: Final[dict[Reason, str]] = {"full": "freeSpace", "permissions": "editS
 
 
 def store_error(reason: Reason, message: str) -> StoreFailed:
-    """Return the `StoreFailed` for a reason, with its action."""
     action = Action(type=_ACTIONS[reason]) if reason in _ACTIONS else None
     return StoreFailed(message, details={"reason": reason}, action=action)
 
@@ -130,7 +129,6 @@ def create_private(path: Path, data: bytes) -> None:
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Replace a file atomically."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     create_private(scratch, data)
     try:
@@ -172,7 +170,6 @@ def copy_private(path: Path, to: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -180,7 +177,6 @@ def remove(path: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Return the free bytes of the folder's disk; None if unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -324,7 +320,6 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def unlock(descriptor: int) -> None:
-    """Release a lock of `try_lock`."""
     if POSIX:
         import fcntl
 
@@ -336,7 +331,6 @@ def unlock(descriptor: int) -> None:
 
 
 def _raise_typed(error: OSError, path: Path) -> Never:
-    """Raise the typed error for an error of the operating system."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             raise store_error("full", "the disk is full; free some space and try again") from None

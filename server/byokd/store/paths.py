@@ -24,7 +24,6 @@ class StorePaths:
 
     @property
     def config_file(self) -> Path:
-        """The settings."""
         return self.config / "config.toml"
 
     @property

@@ -12,8 +12,6 @@ from byokd.store.files import create_private, exists, free_bytes
 
 
 class ReserveFile:
-    """The reserve file of one store."""
-
     def __init__(self, store: Path) -> None:
         self._path = store.with_name(store.name + ".ballast")
 

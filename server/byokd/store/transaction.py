@@ -47,7 +47,6 @@ class RootKeys:
         return cls(store_id, version, root, audit_root, row_key, anchor_key)
 
     def chain(self, epoch: int) -> Chain:
-        """Return the audit chain of an epoch."""
         return derive_chain(self.audit_root, self.store_id, epoch)
 
     def row_mac(self, table: str, *columns: Element) -> bytes:
@@ -84,7 +83,6 @@ class Meta:
     row_gen: int
 
     def mac(self, keys: RootKeys) -> bytes:
-        """Return the expected `row_mac`."""
         return keys.row_mac(
             "meta",
             self.rk_version,
@@ -202,7 +200,6 @@ class VaultTx:
 
 
 def write_meta(sql: Tx, keys: RootKeys, meta: Meta) -> None:
-    """Insert or replace the row of `meta`."""
     sql.run(
         "INSERT OR REPLACE INTO meta (one, store_id, rk_version, generation, epoch, head_seq,"
         " head_h, head_m, created_at, row_gen, row_mac) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

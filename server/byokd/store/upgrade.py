@@ -1,8 +1,7 @@
 """Migrates a store that an older byokd wrote, without ever changing that file.
 
-Steps: copy, migrate the copy, verify it, keep the old file under another name, rename the copy to
-the store's name. A process that is killed leaves the old store unchanged, and the next start begins
-again; the lock keeps other processes out.
+A process that is killed leaves the old store unchanged, and the next start begins again; the lock
+keeps other processes out.
 """
 
 from __future__ import annotations
@@ -16,14 +15,10 @@ from byokd.store.files import put_in_place, remove
 
 
 def upgrade(path: Path, steps: Steps, lock: FileLock, busy_timeout_ms: int) -> None:
-    """Migrate the store to the newest version; the old file is kept as `<name>.pre-v<newest>`.
+    """Migrate a copy of the store, verify it, and give it the store's name.
 
-    One process does it, the others see it done. The old file is valid until the new one has its
-    name, in one step of the file system.
-
-    Raises:
-        sqlite3.Error: see `connection.translate`.
-        StoreFailed, StoreBusy, VaultCorrupt: nothing changed.
+    The old file is kept as `<name>.pre-v<newest>` and is valid until the new one has its name. One
+    process does it, the others see it done. On an error nothing changed.
     """
     with lock.exclusive():
         old = sqlite.connect_beside(path, busy_timeout_ms)

@@ -25,7 +25,7 @@ def read_user_file(text: str, max_bytes: int, *, pointer: str) -> tuple[bytes, b
     Args:
         text: its absolute path; a link is followed.
         max_bytes: the largest file that is read.
-        pointer: the place of the path in the request.
+        pointer: the JSON pointer to the path in the request.
 
     Raises:
         InvalidParams: `notAbsolute`, `notFound`, `notAFile`, `tooLarge` or `unreadable`.

@@ -11,8 +11,6 @@ from byokd.vault.keys import facts_after_deletion
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account; `keys` counts its key entries."""
-
     name: str
     keys: int
     created_at: int
@@ -31,12 +29,9 @@ def list_accounts(tx: VaultTx) -> tuple[Account, ...]:
 
 
 def erase(tx: VaultTx, account: str) -> tuple[KeyFacts, ...]:
-    """Delete an account's entries and data keys, the entries that fail their check included.
+    """Delete an account's entries, valid or not, and its data keys; return the facts to record.
 
-    Without the data keys no other copy of an entry can be opened. Each entry needs an audit entry.
-
-    Returns:
-        The facts that the audit log must record for each key.
+    Without the data keys no other copy of an entry can be opened.
 
     Raises:
         NotFound: there is no such account.

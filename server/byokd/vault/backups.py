@@ -31,8 +31,6 @@ _CONTENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """One store or copy: the end of its audit chain, its contents, and its deleted keys."""
-
     head_seq: int
     head: bytes
     held: frozenset[tuple[str, Sql]]
@@ -49,7 +47,6 @@ class Backups:
         self._lock = asyncio.Lock()
 
     async def list(self) -> list[StoreCopy]:
-        """Return the backups, newest first."""
         return await asyncio.to_thread(self._copies.list)
 
     async def take_if_due(self) -> StoreCopy | None:
@@ -80,7 +77,6 @@ class Backups:
         return source, aside
 
     def free_bytes(self) -> int | None:
-        """Return the free bytes of the vault's disk; None if unknown."""
         return files.free_bytes(self._places.data)
 
     def _numbered(self, number: int) -> Path:
@@ -156,7 +152,6 @@ def _is_vault(store: Connection) -> bool:
 
 
 def _contents(store: Connection) -> _Contents | None:
-    """Read what a store holds; None where the file holds no vault."""
     meta = store.query("SELECT head_seq, head_m FROM meta")
     if not meta:
         return None

@@ -50,7 +50,6 @@ class Slot:
     row_mac: bytes = field(repr=False, default=b"")
 
     def mac(self, keys: RootKeys) -> bytes:
-        """Return the expected `row_mac`."""
         return keys.row_mac(
             "key_slot",
             self.slot_id,
@@ -93,14 +92,11 @@ class WrongSlotKey(VaultCorrupt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DataKey:
-    """The data key of one account."""
-
     version: int
     key: bytes
 
     @property
     def fingerprint(self) -> bytes:
-        """The key that fingerprints of the account's credentials are computed with."""
         return subkey(self.key, "fingerprint")
 
 
@@ -116,7 +112,6 @@ def read_slots(sql: Tx) -> StoredSlots | None:
 
 
 def vault_exists() -> Conflict:
-    """Return the error for creating a vault where there is one."""
     return Conflict("there is a vault already; unlock it instead of making another")
 
 

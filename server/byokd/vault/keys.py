@@ -181,7 +181,6 @@ def list_keys(tx: VaultTx, account: str, provider: str | None = None) -> Listing
 
 
 def default_key(tx: VaultTx, account: str, provider: str) -> KeyRow | None:
-    """Return the provider's default key; None where the provider has none."""
     key_id = _default_id(tx, account, provider)
     return None if key_id is None else get(tx, account, key_id)
 
@@ -320,7 +319,6 @@ def reseal_account(tx: VaultTx, account: str, *, at: int) -> int:
 
 
 def record_use(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
-    """Update `last_used_at`; return whether it was written."""
     try:
         row = get(tx, account, key_id)
     except NotFound:
@@ -355,7 +353,6 @@ def fingerprint_of(
 def _with_fields(
     tx: VaultTx, key: DataKey, row: KeyRow, fields: Mapping[str, Secret | str]
 ) -> KeyRow:
-    """Return the row with these fields sealed into it."""
     shown = {name: None if isinstance(value, Secret) else value for name, value in fields.items()}
     first = next((value for value in fields.values() if isinstance(value, Secret)), None)
     row = replace(
@@ -398,7 +395,6 @@ def _clear_default(tx: VaultTx, account: str, provider: str) -> None:
 
 
 def _promote(tx: VaultTx, account: str, provider: str) -> None:
-    """Make the newest usable key the default."""
     usable = [row for row in list_keys(tx, account, provider).rows if row.usable]
     if usable:
         update_row(tx, replace(usable[-1], is_default=True))

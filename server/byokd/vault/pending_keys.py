@@ -29,8 +29,6 @@ _PARTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class _PendingKey:
-    """A key that may exist, and its kind of place."""
-
     item: Item
     kind: str
 

@@ -1,4 +1,4 @@
-"""Changes what opens an open vault: adds and removes slots, renews the root key and the data keys.
+"""Adds and removes slots of an open vault, and renews its root key and data keys.
 
 The order of steps makes a crash between any two of them harmless: a pending row is written before
 a key is stored anywhere, a new slot is verified before an old one ends, and a row is deleted after
@@ -147,7 +147,6 @@ async def renew_root(
     Raises:
         InvalidParams: a recovery code is needed, the old or a new one.
         Conflict: the slots changed meanwhile.
-        VaultError: a slot's key cannot be obtained, or the store fails.
     """
     async with vault.changing_slots():
         stored = await vault.refresh_slots()
@@ -206,7 +205,6 @@ async def _current_slot_keys(
 
 
 async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
-    """Verify that a key that was stored at a source is read back unchanged."""
     if key.kind in _STORED_KINDS:
         slot = Slot(key.slot_id, key.kind, key.params, 0, PENDING, None, 0, 0)
         if await vault.slot_keys.read(item.store_id, slot, SlotSecrets()) != key.kek:
@@ -214,7 +212,6 @@ async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
 
 
 async def _remove_unfinished(vault: Vault) -> None:
-    """Delete the keys of pending and retiring slots, then their rows."""
     store_id, slots = await vault.read(lambda tx: (tx.keys.store_id, authentic_slots(tx)))
     for slot in slots:
         if slot.state != ACTIVE and await vault.slot_keys.delete(
@@ -257,7 +254,6 @@ def _retire(tx: VaultTx, slot: Slot) -> None:
 
 
 def _delete_invalid(tx: VaultTx, slot_id: bytes) -> None:
-    """Delete a slot whose row was changed or removed from outside."""
     tx.sql.run("DELETE FROM key_slot WHERE slot_id = ?", slot_id)
     tx.changed, tx.unrecorded_slots[slot_id.hex()] = True, False
 

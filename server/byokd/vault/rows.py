@@ -88,7 +88,6 @@ class KeyRow:
 
     @property
     def usable(self) -> bool:
-        """Whether calls may use it."""
         return self.state in USABLE and not self.distrusted
 
     @property
@@ -99,14 +98,11 @@ class KeyRow:
 
     @property
     def facts_after_deletion(self) -> KeyFacts:
-        """The facts to record when it is deleted."""
         return replace(self.facts, state=DELETED)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedKey:
-    """A decrypted key: its row and its fields; secret ones are `Secret`."""
-
     row: KeyRow
     fields: Mapping[str, Secret | str]
 
@@ -134,7 +130,6 @@ def key_id_to_bytes(key_id: str) -> bytes:
 
 
 def seal_meta(tx: VaultTx, key: DataKey, row: KeyRow, meta_version: int) -> bytes:
-    """Seal what a list shows."""
     shown = {
         "label": row.label,
         "last4": row.last4,
@@ -161,7 +156,6 @@ def blob_context(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, .
 
 
 def deleted_facts(account: str, key_id: str, provider: str, version: int, origin: str) -> KeyFacts:
-    """Return the facts of a deleted key whose row failed its check."""
     return KeyFacts(account, key_id, provider, version, DELETED, origin)
 
 
@@ -214,7 +208,6 @@ def read_row(tx: VaultTx, row: Row) -> KeyRow:
 
 
 def insert_row(tx: VaultTx, row: KeyRow) -> KeyRow:
-    """Insert a new row."""
     columns = _columns(row)
     names = ", ".join([*columns, "row_mac"])
     marks = ", ".join("?" * (len(columns) + 1))
@@ -288,7 +281,6 @@ def _columns(row: KeyRow) -> dict[str, Sql]:
 
 
 def _columns_of(row: Row) -> dict[str, Sql]:
-    """Return the same columns as stored."""
     return {name: row.any(name) for name in row.names() if name != "row_mac"}
 
 
@@ -305,7 +297,6 @@ def _meta_context(tx: VaultTx, account: str, key_id: str, meta_version: int) -> 
 
 
 def tampered(key_id: str) -> VaultCorrupt:
-    """Return the error for an entry that fails its check."""
     return VaultCorrupt(
         "this key's entry was changed from outside; delete it and store the key again",
         key_id=key_id,

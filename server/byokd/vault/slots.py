@@ -52,8 +52,6 @@ class SlotSecrets:
 
 @dataclass(frozen=True, slots=True)
 class ProtectionInfo:
-    """What one protection protects against, in words for people."""
-
     backend: str | None
     protects_against: str
     does_not_protect_against: str
@@ -82,8 +80,6 @@ def key_sources(
 
 
 class SlotKeys:
-    """Obtains, creates and deletes the keys of slots at their key sources."""
-
     def __init__(self, sources: Mapping[Protection, KeySource]) -> None:
         self._sources = sources
 

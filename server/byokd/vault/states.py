@@ -24,8 +24,6 @@ class VaultState(Enum):
 
 
 class VaultEvent(Enum):
-    """What can happen to the vault."""
-
     STORE_ABSENT = "the disk was read and holds no vault"
     OPENED = "a slot was opened, or the vault was created"
     NEEDS_UNLOCK = "no slot opened without a person"
@@ -96,11 +94,6 @@ class IllegalTransition(RuntimeError):
 
 
 def next_state(state: VaultState, event: VaultEvent) -> VaultState:
-    """Return the state after an event.
-
-    Raises:
-        IllegalTransition: the table has no such pair.
-    """
     try:
         return TRANSITIONS[state][event]
     except KeyError:

@@ -67,7 +67,6 @@ class VaultStatus:
             self._move(VaultEvent.NOT_REACHABLE, error)
 
     def lock_by_user(self) -> None:
-        """Move to `LOCKED_BY_USER`."""
         self._move(VaultEvent.LOCKED_BY_USER, None)
 
     def _move(self, event: VaultEvent, error: VaultError | None) -> None:
@@ -77,16 +76,13 @@ class VaultStatus:
         )
 
     def remember_slots(self, slots: StoredSlots | None) -> None:
-        """Store the slots as they were last read from the disk."""
         self._slots = slots
 
     def note_slot_failure(self, slot: Slot, error: VaultError) -> None:
-        """Remember why a slot did not open."""
         self._reasons[slot.slot_id] = reason_for(error)
 
     @property
     def in_keyring(self) -> bool:
-        """Whether an active slot keeps its key in the OS keyring."""
         return (
             any(slot.kind == "osKeyring" for slot in self._slots.active) if self._slots else False
         )
@@ -96,7 +92,6 @@ class VaultStatus:
         return no_vault() if self.error is None else copy_of(self.error)
 
     def info(self, describe: Callable[[Protection], ProtectionInfo | None]) -> VaultInfo:
-        """Return the status for clients; with the possible protections where there is no vault."""
         protection = self._protection()
         facts = describe(protection) if protection else None
         return VaultInfo(
@@ -113,7 +108,6 @@ class VaultStatus:
         )
 
     def _protection(self) -> Protection | None:
-        """Return the weakest active protection."""
         active = self._slots.active if self._slots else ()
         kinds = [slot.kind for slot in active if slot.kind in _WEAKNESS]
         weakest = max(kinds, key=_WEAKNESS.__getitem__, default=None)
@@ -135,7 +129,6 @@ def copy_of(error: ByokdError) -> ByokdError:
 
 
 def no_vault() -> VaultUninitialized:
-    """Return the error for a vault that does not exist."""
     return VaultUninitialized(
         "there is no vault yet; choose how its master key is protected",
         action=Action(type="initializeVault", choices=CHOICES),

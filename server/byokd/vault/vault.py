@@ -52,10 +52,8 @@ class Vault:
     Methods that use the disk may raise `StoreBusy`, `StoreFailed` and `VaultCorrupt`.
 
     Args:
-        places: the paths of its files.
-        sources: where master keys can be stored.
-        clock: wall-clock milliseconds.
         store_check: asked before an opened store is used; None admits every store.
+        clock: wall-clock milliseconds.
         max_pages: bounds the store's size in pages of 4 KiB; a full disk for tests.
     """
 
@@ -90,7 +88,6 @@ class Vault:
         return self._status.not_open_error()
 
     def status(self) -> VaultInfo:
-        """Return the status in memory; `checking` until the first `unlock`."""
         return self._status.info(self.slot_keys.describe)
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
@@ -157,7 +154,7 @@ class Vault:
         Args:
             protection: where the master key is stored; no other one is tried when it fails.
             interactive: lets the keyring show its prompt.
-            new: a passphrase or key file place, and optionally a recovery code for a second slot.
+            new: a passphrase or key file place, and a recovery code for a second slot.
             created: writes in the same transaction, such as the first audit entry.
 
         Raises:
@@ -316,7 +313,6 @@ class Vault:
     async def _run_store_check(
         self, keys: RootKeys, admit: Callable[[VaultTx], None] | None
     ) -> None:
-        """Run the store check, or `admit` in its place."""
         database, store_check = self._database, self._store_check
         if database is None or (admit is None and store_check is None):
             return
@@ -335,7 +331,6 @@ class Vault:
         await (database.read if admit is None else database.transaction)(work)
 
     async def _read_slots(self) -> StoredSlots | None:
-        """Read the slots; creates no file where there is none."""
         if self._database is None:
             if not await asyncio.to_thread(files.exists, self.places.vault_db):
                 return None
