@@ -88,8 +88,8 @@ class AuditLog:
         The new facts of a changed key and changed slots are taken from the transaction, which is
         that of the change itself, and recorded, so that log and tables can be compared.
 
-        `actor` is the client's name, or what else caused the event; `at` is wall-clock milliseconds;
-        `provider` is for changes that do not name it; for `details` see `events`.
+        `actor` is the client's name, or what else caused the event; `at` is wall-clock
+        milliseconds; `provider` is for changes that do not name it; for `details` see `events`.
 
         Raises:
             Internal: an unlisted event or detail, or more than `AUDIT_BODY_MAX_BYTES`.

@@ -71,7 +71,7 @@ class Vault:
         self._clock = clock
         self._max_pages = max_pages
         self._store_check = store_check
-        self._refused_keys: RootKeys | None = None
+        self._refused_keys: RootKeys | None = None  # of a store that failed its check
         self._distrusted: dict[str, KeyFacts | None] = {}
         self._distrusted_slots: set[str] = set()
         self._database: Database | None = None
@@ -80,8 +80,8 @@ class Vault:
         self._attempts = 0
         self._opening = asyncio.Lock()
         self._data_version: int | None = None
-        self._refused: FileIdentity | None = None
-        self._admitted: FileIdentity | None = None
+        self._refused: FileIdentity | None = None  # the file that could not be used
+        self._admitted: FileIdentity | None = None  # the file that passed its check
 
     def not_open_error(self) -> ByokdError:
         """Return a new error that says why the vault is not open."""
