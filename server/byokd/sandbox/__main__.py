@@ -20,7 +20,6 @@ from byokd.sandbox.shutdown import stop_event
 
 
 def main() -> None:
-    """Serve until stdin ends or a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m byokd.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free port")
     parser.add_argument(

@@ -27,7 +27,7 @@ _BEARER: Final = "Bearer "
 
 
 def read_credential(request: web.BaseRequest, body: bytes, auth: Auth) -> tuple[str, Problem]:
-    """Return the key of a request and a problem, which is empty if there is none."""
+    """Return the key and a problem, which is empty if there is none."""
     scheme: Auth | None = auth
     while scheme is not None and scheme.scheme != "none":
         value = request.headers.get(scheme.header, "")
@@ -45,14 +45,13 @@ def read_credential(request: web.BaseRequest, body: bytes, auth: Auth) -> tuple[
 def _signature_problem(
     request: web.BaseRequest, body: bytes, auth: Auth, match: re.Match[str]
 ) -> Problem:
-    """Sign the received request again and compare the signatures."""
     key_id, _, region, service, names = match.groups()
     stamp = request.headers.get("x-amz-date", "")
     if service != auth.signing_name or not re.fullmatch(r"\d{8}T\d{6}Z", stamp):
         return "bad_signature"
     moment_s = timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
     signed = [(name, request.headers.get(name, "")) for name in names.split(";") if name != "host"]
-    again = sign(
+    expected = sign(
         HttpRequest(
             request.method, f"http://{request.host}{request.raw_path}", Headers(signed), body
         ),
@@ -63,5 +62,5 @@ def _signature_problem(
         service=service,
         now_ms=moment_s * 1000,
     )
-    same = again.headers.get("authorization") == match[0]
-    return "" if same and abs(time.time() - moment_s) <= _SKEW_S else "bad_signature"
+    matches = expected.headers.get("authorization") == match[0]
+    return "" if matches and abs(time.time() - moment_s) <= _SKEW_S else "bad_signature"

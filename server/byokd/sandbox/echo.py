@@ -23,16 +23,18 @@ Rule: TypeAlias = Callable[[JsonObject, str, JsonObject], ErrorFields | None]
 def check_request(
     behaviour: Behaviour, dialect: str, body: JsonObject, model: str
 ) -> Failure | None:
-    """Return the provider's error for a request that breaks a rule, or None."""
+    """Return the provider's error for the first rule that the request breaks, or None."""
     for echo in behaviour.echoes:
-        if _holds(echo, dialect, model):
-            words = RULES[echo.rule](body, model, echo.options or {})
-            if words is not None:
-                return behaviour.error_answer(echo.error, dialect, **({"model": model} | words))
+        if _applies(echo, dialect, model):
+            error_fields = RULES[echo.rule](body, model, echo.options or {})
+            if error_fields is not None:
+                return behaviour.error_answer(
+                    echo.error, dialect, **({"model": model} | error_fields)
+                )
     return None
 
 
-def _holds(echo: Echo, dialect: str, model: str) -> bool:
+def _applies(echo: Echo, dialect: str, model: str) -> bool:
     return echo.dialect in {"", dialect} and re.search(echo.models, model) is not None
 
 
@@ -43,8 +45,8 @@ def _blocks(body: JsonObject, role: str) -> Iterator[tuple[int, int, JsonObject]
     """Yield message index, block index and block of all blocks of a role."""
     for at, message in enumerate(objects(body.get("messages"))):
         if message.get("role") == role:
-            for place, block in enumerate(objects(message.get("content"))):
-                yield at, place, block
+            for index, block in enumerate(objects(message.get("content"))):
+                yield at, index, block
 
 
 def _thinking_first(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
@@ -63,20 +65,20 @@ def _first_kind(
             return None
         first = next(iter(objects(messages[at - 1].get("content"))), {})
         if kind_of(first) not in {"thinking", "redacted_thinking", "reasoningContent"}:
-            return {"at": f"messages.{at - 1}.content.0", "found": _spelled(kind_of(first))}
+            return {"at": f"messages.{at - 1}.content.0", "found": _documented_kind(kind_of(first))}
     return None
 
 
-def _spelled(kind: str) -> str:
+def _documented_kind(kind: str) -> str:
     return {"toolUse": "tool_use"}.get(kind, kind)
 
 
 def _thinking_signed(body: JsonObject, model: str, _options: JsonObject) -> ErrorFields | None:
-    for at, place, block in _blocks(body, "assistant"):
+    for at, index, block in _blocks(body, "assistant"):
         if block.get("type") == "thinking":
             signed = signature(model, str(block.get("thinking")))
             if block.get("signature") != signed:
-                return {"at": f"messages.{at}.content.{place}"}
+                return {"at": f"messages.{at}.content.{index}"}
     return None
 
 
@@ -84,10 +86,10 @@ def _results_next(body: JsonObject, _model: str, _options: JsonObject) -> ErrorF
     """Each tool call must have its result in the next message."""
     messages = objects(body.get("messages"))
     for at, message in enumerate(messages):
-        called = [b["id"] for b in objects(message.get("content")) if b.get("type") == "tool_use"]
-        after = objects(messages[at + 1].get("content")) if at + 1 < len(messages) else []
-        answered = {block.get("tool_use_id") for block in after}
-        if missing := [call for call in called if call not in answered]:
+        call_ids = [b["id"] for b in objects(message.get("content")) if b.get("type") == "tool_use"]
+        following = objects(messages[at + 1].get("content")) if at + 1 < len(messages) else []
+        result_ids = {block.get("tool_use_id") for block in following}
+        if missing := [call for call in call_ids if call not in result_ids]:
             return {"at": f"messages.{at}", "ids": ", ".join(missing)}
     return None
 
@@ -107,10 +109,10 @@ def _reasoning_first(body: JsonObject, _model: str, _options: JsonObject) -> Err
 
 
 def _reasoning_signed(body: JsonObject, model: str, _options: JsonObject) -> ErrorFields | None:
-    for at, place, block in _blocks(body, "assistant"):
+    for at, index, block in _blocks(body, "assistant"):
         reasoning = (block.get("reasoningContent") or {}).get("reasoningText")
         if reasoning and reasoning.get("signature") != signature(model, str(reasoning.get("text"))):
-            return {"at": f"messages.{at}.content.{place}"}
+            return {"at": f"messages.{at}.content.{index}"}
     return None
 
 
@@ -118,10 +120,10 @@ def _tool_results_next(body: JsonObject, _model: str, _options: JsonObject) -> E
     messages = objects(body.get("messages"))
     for at, message in enumerate(messages):
         content = objects(message.get("content"))
-        called = [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
-        after = objects(messages[at + 1].get("content")) if at + 1 < len(messages) else []
-        answered = {(block.get("toolResult") or {}).get("toolUseId") for block in after}
-        if missing := [call for call in called if call not in answered]:
+        call_ids = [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
+        following = objects(messages[at + 1].get("content")) if at + 1 < len(messages) else []
+        result_ids = {(block.get("toolResult") or {}).get("toolUseId") for block in following}
+        if missing := [call for call in call_ids if call not in result_ids]:
             return {"at": f"messages.{at + 1}.content", "ids": ", ".join(missing)}
     return None
 
@@ -138,16 +140,16 @@ def _steps(body: JsonObject) -> Iterator[tuple[int, list[JsonObject], list[JsonO
     """Yield index, calls and responses of each step after the last user text."""
     contents = objects(body.get("contents"))
     parts = [objects(content.get("parts")) for content in contents]
-    spoken = [
+    user_turns = [
         at
         for at, content in enumerate(contents)
         if content.get("role") == "user" and any("text" in part for part in parts[at])
     ]
-    for at in range(spoken[-1] + 1 if spoken else 0, len(contents)):
+    for at in range(user_turns[-1] + 1 if user_turns else 0, len(contents)):
         calls = [part for part in parts[at] if "functionCall" in part]
         if calls:
-            after = parts[at + 1] if at + 1 < len(parts) else []
-            yield at, calls, [part for part in after if "functionResponse" in part]
+            following = parts[at + 1] if at + 1 < len(parts) else []
+            yield at, calls, [part for part in following if "functionResponse" in part]
 
 
 def _call_signed(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
@@ -177,9 +179,9 @@ def _responses_match(body: JsonObject, _model: str, _options: JsonObject) -> Err
 def _reasoning_followed(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     """A reasoning item must be followed by another item of the model."""
     items = objects(body.get("input"))
-    for item, after in zip(items, [*items[1:], {}], strict=True):
-        own = after.get("type") in {"function_call", "custom_tool_call", "reasoning"}
-        if item.get("type") == "reasoning" and not (own or after.get("role") == "assistant"):
+    for item, following in zip(items, [*items[1:], {}], strict=True):
+        own = following.get("type") in {"function_call", "custom_tool_call", "reasoning"}
+        if item.get("type") == "reasoning" and not (own or following.get("role") == "assistant"):
             return {"id": item.get("id")}
     return None
 
@@ -211,11 +213,11 @@ def _call_reasoned(body: JsonObject, _model: str, _options: JsonObject) -> Error
 
 def _outputs_match(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
     items = objects(body.get("input"))
-    called = {i.get("call_id") for i in items if i.get("type") == "function_call"}
-    answered = {i.get("call_id") for i in items if i.get("type") == "function_call_output"}
-    missing = sorted(str(call_id) for call_id in called ^ answered)
+    call_ids = {i.get("call_id") for i in items if i.get("type") == "function_call"}
+    result_ids = {i.get("call_id") for i in items if i.get("type") == "function_call_output"}
+    missing = sorted(str(call_id) for call_id in call_ids ^ result_ids)
     return (
-        {"id": missing[0], "what": "output" if missing[0] in called else "call"}
+        {"id": missing[0], "what": "output" if missing[0] in call_ids else "call"}
         if missing
         else None
     )
@@ -235,18 +237,17 @@ def _calls_answered(body: JsonObject, _model: str, _options: JsonObject) -> Erro
     messages = objects(body.get("messages"))
     for at, message in enumerate(messages):
         open_ids = [call.get("id") for call in objects(message.get("tool_calls"))]
-        for after in messages[at + 1 :] if open_ids else ():
-            if after.get("role") != "tool":
+        for following in messages[at + 1 :] if open_ids else ():
+            if following.get("role") != "tool":
                 break
-            if after.get("tool_call_id") in open_ids:
-                open_ids.remove(after.get("tool_call_id"))
+            if following.get("tool_call_id") in open_ids:
+                open_ids.remove(following.get("tool_call_id"))
         if open_ids:
             return {"ids": ", ".join(map(str, open_ids)), "at": at}
     return None
 
 
 def _results_known(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
-    """A result must belong to an earlier call."""
     known: set[Any] = set()
     for at, message in enumerate(objects(body.get("messages"))):
         known |= {call.get("id") for call in objects(message.get("tool_calls"))}
@@ -264,7 +265,6 @@ def _field_required(body: JsonObject, _model: str, options: JsonObject) -> Error
 
 
 def _field_refused(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
-    """None of these fields may appear on any message."""
     for at, message in enumerate(objects(body.get("messages"))):
         for field in options["fields"]:
             if field in message:
@@ -273,10 +273,10 @@ def _field_refused(body: JsonObject, _model: str, options: JsonObject) -> ErrorF
 
 
 def _fields_known(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
-    """Messages and the body may have known fields only."""
-    known, beside = set(options["fields"]), set(options.get("body") or body)
+    known = set(options["fields"])
+    known_in_body = set(options.get("body") or body)
     for field in body:
-        if field not in beside:
+        if field not in known_in_body:
             return {"field": field, "at": "", "role": "", "loc": ["body", field]}
     for at, message in enumerate(objects(body.get("messages"))):
         role = str(message.get("role"))
@@ -288,7 +288,6 @@ def _fields_known(body: JsonObject, _model: str, options: JsonObject) -> ErrorFi
 
 
 def _ids_match(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
-    """Call ids must have the provider's form."""
     for message in objects(body.get("messages")):
         for call in objects(message.get("tool_calls")):
             if not re.fullmatch(options["pattern"], str(call.get("id"))):
@@ -321,7 +320,7 @@ def _calls_not_empty(body: JsonObject, _model: str, _options: JsonObject) -> Err
 
 
 def _alternating(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
-    """After system messages, user and assistant must alternate, and a user message is last."""
+    """After system messages, user and assistant alternate, and a user message is last."""
     roles = [message.get("role") for message in objects(body.get("messages"))]
     while roles and roles[0] == "system":
         del roles[0]
@@ -330,7 +329,6 @@ def _alternating(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFi
 
 
 def _arguments_object(body: JsonObject, _model: str, _options: JsonObject) -> ErrorFields | None:
-    """Arguments must be an object, not a text."""
     for _, message in _messages_of(body, "assistant"):
         for call in objects(message.get("tool_calls")):
             if not isinstance((call.get("function") or {}).get("arguments"), dict):
@@ -339,7 +337,7 @@ def _arguments_object(body: JsonObject, _model: str, _options: JsonObject) -> Er
 
 
 def _text_content(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
-    """The content of these roles must be a text, not a list of parts."""
+    """Messages of these roles must not have a list of parts."""
     for at, message in enumerate(objects(body.get("messages"))):
         content = message.get("content")
         listed = isinstance(content, list) and bool(text_of(content))

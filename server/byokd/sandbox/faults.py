@@ -1,22 +1,10 @@
-"""Faults on demand: each is a model name and works in every format.
+"""Faults on demand: each is a model name, listed in `_FAULTS`, and works in every format.
 
     sandbox-fault-401 … -503      this status, with the provider's error for it
     sandbox-fault-429-7           with `Retry-After: 7` (1 without the number)
-    sandbox-fault-no-funds        an error by name, with the provider's own status: bad-key,
-                                  bad-request, forbidden, no-funds, no-model, overflow,
-                                  rate-limit, overloaded, server-error
-    sandbox-fault-echo-key        a 401 that quotes the key, as some providers do
-    sandbox-slow-head[-200]       no response head for this many milliseconds, or ever
-    sandbox-silent                a response head and nothing after it
-    sandbox-slow-content[-200]    keep-alive messages for this many milliseconds, or for ever
-    sandbox-cut                   the connection closes in the middle of the text
-    sandbox-garbage               a stream that cannot be parsed
-    sandbox-error-in-200          an error after the beginning of an answer
-    sandbox-html[-200]            the sign-in page of a captive portal (403)
-    sandbox-redirect              a 307 to another origin
-    sandbox-gzip                  a compressed answer that was not requested
+    sandbox-fault-no-funds        any error of `generic.toml` or the provider by name
 
-Each name may have the prefix `fault-`.
+A name may omit `fault-`.
 """
 
 from __future__ import annotations
@@ -44,7 +32,7 @@ _BAD_REQUEST: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request that is being answered; `number` is the number in the name of a fault."""
+    """A request to answer; `number` is the number in the name of a fault."""
 
     request: web.BaseRequest
     behaviour: Behaviour
@@ -57,42 +45,41 @@ class Exchange:
     def turn(self, answer: Answer) -> Turn:
         return Turn(self.chat, answer, self.behaviour.traits, int(time.time()))
 
-    def error_response(self, name: str, **words: Any) -> web.Response:
-        """Return the provider's error of this name."""
-        return error_response(self.behaviour, name, self.dialect, model=self.chat.model, **words)
+    def error_response(self, name: str, **values: Any) -> web.Response:
+        return error_response(self.behaviour, name, self.dialect, model=self.chat.model, **values)
 
 
 Fault: TypeAlias = Callable[[Exchange], Awaitable[web.StreamResponse]]
 
 
 async def answer_with_fault(exchange: Exchange) -> web.StreamResponse | None:
-    """Answer with the fault that the model name requests; return None if it requests none."""
+    """Answer with the fault that the model name requests; None if it requests none."""
     name = models.own_name(exchange.chat.model).removeprefix("fault-")
     match = re.fullmatch(r"(\d{3}|error-in-200|[a-z-]+?)(?:-(\d{1,5}))?", name)
     if match is None:
         return None
-    word, number = match[1], int(match[2]) if match[2] else None
-    if word.isdecimal() and int(word) >= _BAD_REQUEST:
-        named = exchange.behaviour.error_name_for_status(int(word))
-        return exchange.error_response(named, status=int(word), retry_after=number or 1)
-    if (fault := _FAULTS.get(word)) is not None:
+    fault_name = match[1]
+    number = int(match[2]) if match[2] else None
+    if fault_name.isdecimal() and int(fault_name) >= _BAD_REQUEST:
+        error_name = exchange.behaviour.error_name_for_status(int(fault_name))
+        return exchange.error_response(error_name, status=int(fault_name), retry_after=number or 1)
+    if (fault := _FAULTS.get(fault_name)) is not None:
         return await fault(replace(exchange, number=number))
-    if (named := word.replace("-", "_")) in exchange.behaviour.errors:
-        return exchange.error_response(named, retry_after=number or 1)
+    if (error_name := fault_name.replace("-", "_")) in exchange.behaviour.errors:
+        return exchange.error_response(error_name, retry_after=number or 1)
     return None
 
 
 def error_response(
-    behaviour: Behaviour, name: str, dialect: str = "", **words: Any
+    behaviour: Behaviour, name: str, dialect: str = "", **values: Any
 ) -> web.Response:
-    """Return the provider's error of this name as a response."""
-    failure = behaviour.failure(name, dialect, **({"retry_after": 1, "model": ""} | words))
+    failure = behaviour.failure(name, dialect, **({"retry_after": 1, "model": ""} | values))
     return web.Response(status=failure.status, body=failure.body, headers=dict(failure.headers))
 
 
 async def start_stream(exchange: Exchange) -> web.StreamResponse:
-    kind = exchange.style.STREAM_TYPE if exchange.chat.framed else JSON["content-type"]
-    response = web.StreamResponse(headers={"content-type": kind} | _ID)
+    content_type = exchange.style.STREAM_TYPE if exchange.chat.framed else JSON["content-type"]
+    response = web.StreamResponse(headers={"content-type": content_type} | _ID)
     await response.prepare(exchange.request)
     return response
 
@@ -114,10 +101,10 @@ async def _silent(exchange: Exchange) -> web.StreamResponse:
 
 async def _slow_content(exchange: Exchange) -> web.StreamResponse:
     response = await start_stream(exchange)
-    until = None if exchange.number is None else time.monotonic() + exchange.number / 1000
-    while until is None or time.monotonic() < until:
-        if alive := exchange.style.KEEP_ALIVE:
-            await response.write(alive)
+    ends_at = None if exchange.number is None else time.monotonic() + exchange.number / 1000
+    while ends_at is None or time.monotonic() < ends_at:
+        if keep_alive := exchange.style.KEEP_ALIVE:
+            await response.write(keep_alive)
         await asyncio.sleep(_COMMENT_EVERY_S)
     return await _finish_stream(exchange, response)
 
@@ -153,7 +140,7 @@ async def _error_in_200(exchange: Exchange) -> web.StreamResponse:
 
 
 async def _start_half(exchange: Exchange) -> web.StreamResponse | None:
-    """Send the first half of a streamed answer; return None if the answer is not streamed."""
+    """Send the first half of a streamed answer; None if the answer is not streamed."""
     if not exchange.chat.streams:
         return None
     response = await start_stream(exchange)
@@ -179,17 +166,18 @@ async def _gzip(exchange: Exchange) -> web.StreamResponse:
     return web.Response(body=gzip.compress(failure.body), headers=headers)
 
 
+# After `sandbox-`; [-200] is an optional number.
 _FAULTS: Final[dict[str, Fault]] = {
-    "echo-key": _echo_key,
-    "slow-head": _slow_head,
-    "silent": _silent,
-    "slow-content": _slow_content,
-    "cut": _cut,
-    "garbage": _garbage,
-    "error-in-200": _error_in_200,
-    "html": _html,
-    "redirect": _redirect,
-    "gzip": _gzip,
+    "echo-key": _echo_key,  # a 401 that quotes the key, as some providers do
+    "slow-head": _slow_head,  # [-200] no response head for this many milliseconds, or ever
+    "silent": _silent,  # a response head and nothing after it
+    "slow-content": _slow_content,  # [-200] keep-alive messages for so long, or for ever
+    "cut": _cut,  # the connection closes in the middle of the text
+    "garbage": _garbage,  # a stream that cannot be parsed
+    "error-in-200": _error_in_200,  # an error after the beginning of an answer
+    "html": _html,  # [-200] the sign-in page of a captive portal, with this status or 403
+    "redirect": _redirect,  # a 307 to another origin
+    "gzip": _gzip,  # a compressed answer that was not requested
 }
 
 

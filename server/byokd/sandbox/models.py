@@ -1,14 +1,5 @@
 """The simulated models and their answers; texts and the list of models are in `models.toml`.
 
-    sandbox-echo                  repeats the user's text
-    sandbox-reasoning             the same, with reasoning before
-    sandbox-tools[-3]             calls the first tool, once or 3 times; then repeats the results
-    sandbox-agent                 reasoning, text and a tool call; then reasoning and an answer
-    sandbox-citations             an answer with citations
-    sandbox-json                  JSON that fits the requested schema
-    sandbox-burst-1000            a thousand words at once
-    sandbox-paced-20hz-40         forty words, twenty a second
-
 A name may have any prefix before `sandbox-`, because clients send other requests to other families.
 """
 
@@ -46,7 +37,6 @@ def answer(request: ChatRequest) -> Answer | None:
 
 
 def half() -> Answer:
-    """Return an answer that breaks off."""
     return Answer((_text_block(_TEXTS["half"]),), finish=None)
 
 
@@ -59,7 +49,6 @@ def _reasoning(request: ChatRequest) -> Answer:
 
 
 def _tools(request: ChatRequest, calls: int = 1) -> Answer:
-    """Call the first tool; after the results, repeat them."""
     if request.answered:
         return Answer((_text_block(_TEXTS["after_tools"] + "; ".join(request.results[-calls:])),))
     tools = request.tools[:1] * calls
@@ -97,16 +86,17 @@ def _paced(request: ChatRequest, hertz: int, pieces: int) -> Answer:
     return Answer(burst.blocks, finish="length", pause_s=1 / max(hertz, 1))
 
 
+# By what follows `sandbox-` in the model's name.
 _MODELS: Final[tuple[tuple[str, Callable[..., Answer]], ...]] = (
-    (r"echo", _echo),
-    (r"reasoning", _reasoning),
-    (r"tools", _tools),
-    (r"tools-([1-9])", _tools),
-    (r"agent", _agent),
+    (r"echo", _echo),  # repeats the user's text
+    (r"reasoning", _reasoning),  # the same, with reasoning before
+    (r"tools", _tools),  # calls the first tool; then repeats its result
+    (r"tools-([1-9])", _tools),  # calls it so many times
+    (r"agent", _agent),  # reasoning, text and a tool call; then reasoning and an answer
     (r"citations", _citations),
-    (r"json", _json),
-    (r"burst-(\d{1,6})", _burst),
-    (r"paced-(\d{1,4})hz-(\d{1,6})", _paced),
+    (r"json", _json),  # JSON that fits the requested schema
+    (r"burst-(\d{1,6})", _burst),  # so many words at once
+    (r"paced-(\d{1,4})hz-(\d{1,6})", _paced),  # so many words a second, and in all
 )
 
 
@@ -130,7 +120,7 @@ def _pieces(text: str) -> tuple[str, ...]:
 
 
 def _subject(request: ChatRequest) -> str:
-    """Return the last word of the user's text, such as "Lisbon" of "Weather in Lisbon?"."""
+    """Return the last word of the user's text: "Lisbon" of "Weather in Lisbon?"."""
     words = re.findall(r"\w+", request.text)
     return words[-1] if words else _TEXTS["nothing"]
 

@@ -19,8 +19,8 @@ from byokd.sandbox import models
 from byokd.sandbox.turn import JsonObject, Traits
 
 GENERIC: Final = "generic"
-_WORDS: Final = ("message", "type", "code", "param")
-_NAMED: Final = re.compile(r'"?\{(\w+)\}"?')
+_ERROR_FIELDS: Final = ("message", "type", "code", "param")
+_PLACEHOLDER: Final = re.compile(r'"?\{(\w+)\}"?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """A rule about what a request must send back: its name, where it applies, and its error."""
+    """A rule of `echo.py`, where it applies, and the error for breaking it."""
 
     rule: str
     error: JsonObject
@@ -58,10 +58,7 @@ class Behaviour:
 
     Attributes:
         chats: more paths that answer chats, by dialect.
-        prefix: the prefix of its models' names.
-        traits: its variant of the wire format.
-        listings: its endpoints beside chats.
-        echoes: its rules for requests.
+        prefix: of its models' names.
         shapes: the JSON template of an error by dialect; "" for all others.
         errors: the fields of each error, by its name.
     """
@@ -74,25 +71,25 @@ class Behaviour:
     shapes: Mapping[str, str]
     errors: Mapping[str, JsonObject]
 
-    def failure(self, name: str, dialect: str = "", **words: Any) -> Failure:
-        """Return the error of this name, its `{placeholders}` filled with `words`."""
-        return self.error_answer(self.errors[name], dialect, **words)
+    def failure(self, name: str, dialect: str = "", **values: Any) -> Failure:
+        """Return the error of this name, its `{placeholders}` filled."""
+        return self.error_answer(self.errors[name], dialect, **values)
 
-    def error_answer(self, error: JsonObject, dialect: str = "", **words: Any) -> Failure:
-        status = int(words.pop("status", error["status"]))
-        fields = {name: _filled(error.get(name), words) for name in _WORDS}
+    def error_answer(self, error: JsonObject, dialect: str = "", **values: Any) -> Failure:
+        status = int(values.pop("status", error["status"]))
+        fields = {name: _filled(error.get(name), values) for name in _ERROR_FIELDS}
         shape = error.get("body") or self.shapes.get(dialect, self.shapes[""])
-        body = _json(shape, fields | {"status": status} | words)
+        body = _json(shape, fields | {"status": status} | values)
         headers = {"content-type": "application/json", "x-request-id": "req_sandbox"}
         headers |= {
-            name: str(_filled(value, fields | words))
+            name: str(_filled(value, fields | values))
             for name, value in (self.errors["headers"] | (error.get("headers") or {})).items()
             if value
         }
         return Failure(status, headers, body)
 
     def error_name_for_status(self, status: int) -> str:
-        """Return the name of the first error with this status, else `server_error`."""
+        """Return the first error with this status, else `server_error`."""
         rows = ((name, row) for name, row in self.errors.items() if "status" in row)
         return next((name for name, row in rows if row["status"] == status), "server_error")
 
@@ -108,11 +105,7 @@ class Behaviour:
 
 @cache
 def behaviour(provider: str) -> Behaviour:
-    """Return how the sandbox imitates a provider.
-
-    Raises:
-        KeyError: there is no such provider.
-    """
+    """Raise `KeyError` for an unknown provider."""
     own, common = _data(provider), _data(GENERIC)
     shapes = {"": own.get("error", common["error"])} | (own.get("error_of") or {})
     errors = {name: row for name, row in (own.get("errors") or {}).items() if name != "headers"}
@@ -137,27 +130,26 @@ def _data(provider: str) -> JsonObject:
     return tomllib.loads(file.read_text("utf-8"))
 
 
-def _filled(value: Any, words: Mapping[str, Any]) -> Any:
-    """Fill the `{placeholders}` of a text; return other values unchanged."""
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
-    return _NAMED.sub(
-        lambda match: match[0].replace(f"{{{match[1]}}}", str(words.get(match[1], ""))), value
+    return _PLACEHOLDER.sub(
+        lambda match: match[0].replace(f"{{{match[1]}}}", str(values.get(match[1], ""))), value
     )
 
 
-def _json(text: str, words: Mapping[str, Any]) -> bytes:
+def _json(text: str, values: Mapping[str, Any]) -> bytes:
     """Fill a JSON template: `"{name}"` becomes a JSON value, `{name}` within a text is text."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in words:
+        if name not in values:
             return match[0]
         whole = match[0].startswith('"') and match[0].endswith('"')
-        written = to_json(words[name]).decode()
+        written = to_json(values[name]).decode()
         if whole:
             return written
-        return match[0].replace(f"{{{name}}}", to_json(str(words[name])).decode()[1:-1])
+        return match[0].replace(f"{{{name}}}", to_json(str(values[name])).decode()[1:-1])
 
-    filled = _NAMED.sub(value, text)
+    filled = _PLACEHOLDER.sub(value, text)
     return to_json(from_json(filled)) if filled.startswith(("{", "[")) else filled.encode()

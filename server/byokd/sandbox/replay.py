@@ -40,12 +40,7 @@ class Recording:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read a recording.
-
-        Raises:
-            OSError: a file is missing.
-            ValueError: a file cannot be parsed.
-        """
+        """Raise `OSError` for a missing file, `ValueError` for one that cannot be parsed."""
         request: JsonObject = from_json((folder / "request.json").read_bytes())
         response: JsonObject = from_json((folder / "response.json").read_bytes())
         return cls(
@@ -70,7 +65,6 @@ class Recording:
         )
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body in the recorded chunks, or as one."""
         at = 0
         for size in self.chunk_sizes:
             yield self.body[at : at + size]
@@ -82,13 +76,7 @@ class Recording:
 class Replay:
     """A server of recordings, as an async context manager.
 
-    Args:
-        root: the folder with `<provider>/<name>/`.
-        port: 0 for a free port.
-
-    Attributes:
-        url: its address, without a trailing slash; set once entered.
-        requests: the requests, in order.
+    `url` has no trailing slash and is set once entered; `port` 0 chooses a free port.
     """
 
     def __init__(self, root: Path, *, port: int = 0) -> None:
@@ -115,19 +103,17 @@ class Replay:
     def base_url(self, provider: str, name: str, suffix: str) -> str:
         """Return the base URL with which a client gets a recording.
 
-        Args:
-            provider: folder of the provider.
-            name: folder of the recording.
-            suffix: what the client adds to its base URL, such as `/chat/completions`.
+        `suffix` is what the client adds to its base URL, such as `/chat/completions`.
         """
         recorded = Recording.read(self._root / provider / name).path.partition("?")[0]
         return f"{self.url}/{provider}/{name}{recorded.removesuffix(suffix)}"
 
     def recordings(self) -> list[tuple[str, str, str]]:
-        """Return name, address and method of each recording, by name."""
+        """Return name, address and method of each recording."""
         listed = []
         for file in sorted(self._root.glob("*/*/response.json")):
-            recording, name = Recording.read(file.parent), "/".join(file.parts[-3:-1])
+            recording = Recording.read(file.parent)
+            name = "/".join(file.parts[-3:-1])
             listed.append((name, f"{self.url}/{name}{recording.path}", recording.method))
         return listed
 
@@ -158,7 +144,7 @@ class Replay:
         return response
 
     def _folder(self, path: str) -> Path | None:
-        """Return the recording's folder, or None; the path is not trusted."""
+        """Return None for an unknown path; the path is not trusted."""
         match path.split("/"):
             case ["", provider, name, *_] if {provider, name}.isdisjoint({"", ".", ".."}):
                 folder = self._root / provider / name

@@ -33,15 +33,6 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRoute:
-    """The paths of one provider.
-
-    Attributes:
-        behaviour: its errors, lists and rules.
-        auth: how its key is sent.
-        keyless: whether it answers without a key.
-        chats: the paths that answer chats.
-    """
-
     behaviour: Behaviour
     auth: Auth
     keyless: bool
@@ -64,8 +55,8 @@ def find(path: str) -> tuple[ProviderRoute, str] | None:
     """
     if not path.startswith(_UNDER):
         return _generic(), path
-    provider, _, rest = path.removeprefix(_UNDER).partition("/")
-    return (_place(provider), f"/{rest}") if provider in load() else None
+    provider, _, path_at_host = path.removeprefix(_UNDER).partition("/")
+    return (_provider_route(provider), f"/{path_at_host}") if provider in load() else None
 
 
 def base_path(provider: str, fields: Mapping[str, str]) -> str:
@@ -80,7 +71,7 @@ def base_path(provider: str, fields: Mapping[str, str]) -> str:
 
 
 def base_paths() -> dict[str, str]:
-    """Return the path of every provider's base URL, with its templates unfilled."""
+    """As `base_path`, for every provider; templates are not filled."""
     return {
         provider: f"{_UNDER}{provider}{urlsplit(record.base_url or '').path}".rstrip("/")
         for provider, record in load().items()
@@ -94,7 +85,7 @@ def _generic() -> ProviderRoute:
 
 
 @cache
-def _place(provider: str) -> ProviderRoute:
+def _provider_route(provider: str) -> ProviderRoute:
     record = load()[provider]
     base = urlsplit(record.base_url or "").path.rstrip("/")
     paths = [(record.dialect, _joined(base, record.chat_path))]

@@ -35,10 +35,10 @@ _EXAMPLE: Final = "sandbox-agent"
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """A received request. `credential` is the key without its scheme; repr leaves it out.
+    """A received request. `credential` is the key without its scheme.
 
-    `status` is None until the response head is sent. `ended_at` is the monotonic time in seconds at
-    which the answer ended or the client disconnected; `client_left` says which.
+    `status` is None until the response head is sent. At `ended_at` (monotonic seconds) the answer
+    ended, or the client disconnected if `client_left`.
     """
 
     method: str
@@ -55,14 +55,8 @@ class RecordedRequest:
 class Sandbox:
     """The simulated providers, as an async context manager.
 
-    Args:
-        keys: prefixes of accepted keys; a whole key accepts only itself.
-        port: 0 for a free port.
-
-    Attributes:
-        base_url: the base URL of the generic provider; set once entered.
-        origin: the address without a path; set once entered.
-        requests: the requests, in order.
+    `keys` are prefixes of accepted keys; `port` 0 chooses a free port. `origin` and the generic
+    provider's `base_url` are set once entered.
     """
 
     def __init__(self, keys: Iterable[str] = (KEY_PREFIX,), *, port: int = 0) -> None:
@@ -91,11 +85,6 @@ class Sandbox:
             await self._runner.cleanup()
 
     def base_url_as(self, provider: str, **fields: str) -> str:
-        """Return the base URL of a provider, with its templates filled.
-
-        Raises:
-            KeyError: no such provider, or a field is missing.
-        """
         return self.origin + routing.base_path(provider, fields)
 
     def providers(self) -> list[tuple[str, str, str]]:
@@ -110,15 +99,14 @@ class Sandbox:
         ]
 
     def set_key_valid(self, key: str, *, valid: bool) -> None:
-        """Accept or reject this key from now on, whatever its prefix."""
         self._overrides[key] = valid
 
     def reject_next(self, count: int) -> None:
-        """Answer the next `count` requests as if the key was wrong, also probes and lists."""
+        """Reject the key of the next `count` requests, also of probes and lists."""
         self.fail_next(count, _UNAUTHORIZED)
 
     def fail_next(self, count: int, status: int) -> None:
-        """Answer the next `count` requests with this status, after earlier such orders."""
+        """Answer the next `count` requests with this status, after earlier such calls."""
         self._failures += [status] * count
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -170,14 +158,15 @@ class Sandbox:
         route: ProviderRoute,
         dialect: str,
     ) -> web.StreamResponse:
-        style, body = STYLES[dialect], _read(recorded.body)
+        style = STYLES[dialect]
+        body = _read(recorded.body)
         chat = style.read(body, request.path_qs) if body is not None else None
         if body is None or chat is None:
             return error_response(route.behaviour, "bad_request", dialect)
         recorded.model = chat.model
         exchange = Exchange(request, route.behaviour, dialect, style, chat, recorded.credential)
-        if (wrong := await answer_with_fault(exchange)) is not None:
-            return wrong
+        if (fault_response := await answer_with_fault(exchange)) is not None:
+            return fault_response
         if (failure := check_request(route.behaviour, dialect, body, chat.model)) is not None:
             headers = dict(failure.headers)
             return web.Response(status=failure.status, body=failure.body, headers=headers)
@@ -205,12 +194,11 @@ async def _stream(exchange: Exchange, turn: Turn) -> web.StreamResponse:
     due = time.monotonic()
     for count, event in enumerate(exchange.style.stream(turn)):
         if turn.answer.pause_s:
-            due += (
-                turn.answer.pause_s
-            )  # from the start, so that a late piece does not delay the next
+            # Counted from the start, so that a late piece does not delay the next.
+            due += turn.answer.pause_s
             await asyncio.sleep(due - time.monotonic())
         elif count % _BURST == 0:
-            await asyncio.sleep(0)  # a write that does not block lets no other task run
+            await asyncio.sleep(0)  # a write that does not block runs no other task
         await response.write(event)
     return response
 

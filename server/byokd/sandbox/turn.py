@@ -23,16 +23,13 @@ class ChatRequest:
     """A chat request.
 
     Attributes:
-        model: the model's id.
-        text: the text of the last user message.
-        chars: the number of characters in the conversation.
-        messages: the number of messages.
-        tools: the tools that may be called.
-        results: the tool results, in order.
+        text: of the last user message.
+        chars: of the whole conversation.
+        messages: their number.
+        results: of tools, in order.
         answered: whether the conversation ends with tool results.
-        schema: the JSON Schema of the answer.
+        schema: of a JSON answer.
         thinks: whether the model reasons and shows it.
-        streams: whether the answer is streamed.
         counts: whether a streamed answer reports usage.
         framed: whether a stream has the format's events; otherwise it is one JSON array.
     """
@@ -62,7 +59,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Reasoning, text or the arguments of a tool call, in the pieces in which it is streamed."""
+    """Reasoning, text or a call's arguments, in the pieces in which it is streamed."""
 
     kind: Literal["reasoning", "text", "call"]
     pieces: tuple[str, ...]
@@ -78,10 +75,9 @@ class Answer:
     """The answer of a model.
 
     Attributes:
-        blocks: the content, in order.
-        finish: the finish reason; None if the answer breaks off.
+        finish: None if the answer breaks off.
         sources: the citations of the last text, as `url` and `title`.
-        pause_s: seconds between two pieces.
+        pause_s: between two pieces.
     """
 
     blocks: tuple[Block, ...]
@@ -114,13 +110,13 @@ class Traits:
     Attributes:
         reasoning: the field or form of reasoning.
         call_id: the form of a call id: a text with `{id}`, or `nine` for nine letters or digits.
-        whole_calls: whether a tool call comes in one piece.
-        bare_calls: whether a tool call comes without index and type.
+        whole_calls: a tool call comes in one piece.
+        bare_calls: a tool call comes without index and type.
         usage: where a stream reports usage: in a separate chunk if it was `asked` for, with the
             `finish`, in a chunk `after` it, or in `every` chunk.
-        reasoning_apart: whether completion tokens exclude reasoning tokens.
-        extra: extra fields of the last chunk and of a whole answer.
-        extra_usage: extra fields of the usage, such as a cost.
+        reasoning_apart: completion tokens exclude reasoning tokens.
+        extra: fields of the last chunk and of a whole answer.
+        extra_usage: fields of the usage, such as a cost.
     """
 
     reasoning: str = "reasoning_content"
@@ -140,15 +136,6 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a style needs to write an answer.
-
-    Attributes:
-        request: the chat request.
-        answer: the model's answer.
-        traits: the provider's variant of the format.
-        now_s: Unix time in seconds.
-    """
-
     request: ChatRequest
     answer: Answer
     traits: Traits = field(default_factory=Traits)
@@ -165,6 +152,5 @@ class Turn:
 
 
 def signature(model: str, *texts: str) -> str:
-    """Return the provider's signature of these texts."""
     digest = hashlib.sha256("\0".join((model, *texts)).encode()).digest()
     return b64encode(digest).decode()

@@ -1,5 +1,4 @@
 """The wire formats from the provider's side, one module each.
 
-They are written from documentation and recordings and share no code with our encoders and decoders,
-so that the same mistake is not made on both sides.
+They share no code with our encoders and decoders, so that a mistake is not made on both sides.
 """

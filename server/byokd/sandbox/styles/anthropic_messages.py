@@ -50,12 +50,12 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - t
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the events of a streamed answer; there is no `[DONE]`."""
+    """There is no `[DONE]`."""
     begun = _message(turn, [], None) | {"usage": _usage(turn, 1)}
     yield _event("message_start", message=begun)
     yield _event("ping")
     for index, block in enumerate(turn.answer.blocks):
-        yield _event("content_block_start", index=index, content_block=_opened(turn, block))
+        yield _event("content_block_start", index=index, content_block=_empty_block(turn, block))
         for delta in _deltas(turn, block):
             yield _event("content_block_delta", index=index, delta=delta)
         if turn.answer.finish is None:
@@ -87,8 +87,7 @@ def _message(turn: Turn, content: list[JsonObject], stop: str | None) -> JsonObj
     }  # fmt: skip
 
 
-def _opened(turn: Turn, block: Block) -> JsonObject:
-    """Return an empty block, as it is announced."""
+def _empty_block(turn: Turn, block: Block) -> JsonObject:
     empty: JsonObject = {"reasoning": {"thinking": "", "signature": ""}, "text": {"text": ""}}.get(
         block.kind, {"input": {}}
     )
@@ -102,7 +101,7 @@ def _deltas(turn: Turn, block: Block) -> Iterator[JsonObject]:
         yield {"type": "signature_delta", "signature": signed}
     elif block.kind == "text":
         yield from ({"type": "text_delta", "text": piece} for piece in block.pieces)
-        yield from ({"type": "citations_delta", "citation": cited} for cited in _cited(turn))
+        yield from ({"type": "citations_delta", "citation": cited} for cited in _citations(turn))
     else:
         yield {"type": "input_json_delta", "partial_json": ""}
         yield from ({"type": "input_json_delta", "partial_json": p} for p in block.pieces)
@@ -116,11 +115,11 @@ def _block(turn: Turn, block: Block) -> JsonObject:
         call = block.call
         call_id = turn.traits.id_of(call)
         return {"type": "tool_use", "id": call_id, "name": call.name, "input": call.arguments}
-    cited = _cited(turn)
+    cited = _citations(turn)
     return {"type": "text", "text": block.text} | ({"citations": cited} if cited else {})
 
 
-def _cited(turn: Turn) -> list[JsonObject]:
+def _citations(turn: Turn) -> list[JsonObject]:
     return [
         {"type": "web_search_result_location", "cited_text": "", "encrypted_index": "", **source}
         for source in turn.answer.sources

@@ -27,7 +27,7 @@ _PADDING: Final = "abcdefghijklmnop"
 
 
 def _frame(headers: dict[str, str], payload: bytes) -> bytes:
-    """Return a frame: lengths, their checksum, headers, payload, checksum of everything."""
+    """A frame is: lengths, their checksum, headers, payload, checksum of everything."""
     head = b"".join(
         pack(">B", len(name)) + name.encode() + pack(">BH", _STRING, len(value)) + value.encode()
         for name, value in headers.items()
@@ -38,28 +38,30 @@ def _frame(headers: dict[str, str], payload: bytes) -> bytes:
 
 
 def _event(kind: str, /, **payload: Any) -> bytes:
-    """Return one event; `p` is padding that hides the length of the text."""
+    """The field `p` is padding that hides the length of the text."""
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     return _frame(headers, to_json(payload | {"p": _PADDING[: len(payload) + 3]}))
 
 
-def _spoiled() -> bytes:
+def _corrupt_frame() -> bytes:
     frame = bytearray(_event("contentBlockDelta", contentBlockIndex=0, delta={"text": "spoiled"}))
     frame[-6] ^= 0xFF
     return bytes(frame)
 
 
-GARBAGE: Final = (_spoiled(), b'{"output": {"message": }}')
+GARBAGE: Final = (_corrupt_frame(), b'{"output": {"message": }}')
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:
-    """Return the chat request, whose model is in the path, or None if it is invalid."""
+    """The model is in the path."""
     match = _METHOD.search(path)
     messages = objects(body.get("messages"))
     if match is None or not messages:
         return None
     contents = [objects(m.get("content")) for m in messages if m.get("role") == "user"]
-    results = [block["toolResult"] for blocks in contents for block in blocks if _answers(block)]
+    results = [
+        block["toolResult"] for blocks in contents for block in blocks if _is_tool_result(block)
+    ]
     texts = [text for blocks in contents if (text := text_of(blocks))]
     more = body.get("additionalModelRequestFields") or {}
     thinks = (more.get("thinking") or more.get("reasoningConfig") or {}).get("type")
@@ -70,14 +72,14 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:
         messages=len(messages),
         tools=tuple(_tools(body)),
         results=tuple(_result(result) for result in results),
-        answered=any(_answers(block) for block in objects(messages[-1].get("content"))),
+        answered=any(_is_tool_result(block) for block in objects(messages[-1].get("content"))),
         thinks=thinks in {"enabled", "adaptive"},
         streams=bool(match[2]),
     )
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the frames of a streamed answer; usage comes after the end."""
+    """Usage comes after the end."""
     yield _event("messageStart", role="assistant")
     for index, block in enumerate(turn.answer.blocks):
         if block.call is not None:
@@ -105,7 +107,7 @@ def whole(turn: Turn) -> bytes:
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream: a frame of its own kind."""
+    """The error is a frame of its own kind."""
     headers = {
         ":exception-type": "modelStreamErrorException",
         ":content-type": "application/json",
@@ -153,7 +155,7 @@ def _tools(body: JsonObject) -> Iterator[Tool]:
             yield Tool(spec["name"], (spec.get("inputSchema") or {}).get("json") or {})
 
 
-def _answers(block: JsonObject) -> bool:
+def _is_tool_result(block: JsonObject) -> bool:
     return "toolResult" in block
 
 

@@ -48,19 +48,19 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - t
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the events of a streamed answer; text before tool calls is the tool plan."""
+    """Text before tool calls is the tool plan."""
     empty = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     yield _event("message-start", id="sandbox", delta={"message": empty})
     content = calls = 0
     for block in turn.answer.blocks:
         if block.call is not None:
-            yield from _called(turn, block, calls)
+            yield from _call_events(turn, block, calls)
             calls += 1
         elif _is_plan(turn, block):
             for piece in block.pieces:
                 yield _event("tool-plan-delta", delta={"message": {"tool_plan": piece}})
         else:
-            yield from _spoken(turn, block, content)
+            yield from _content_events(turn, block, content)
             content += 1
     if turn.answer.finish is None:
         return
@@ -88,7 +88,7 @@ def whole(turn: Turn) -> bytes:
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream: an end event with the error."""
+    """The error is in an end event."""
     message = error.decode()
     return _event("message-end", id="sandbox", delta={"finish_reason": "ERROR", "error": message})
 
@@ -97,7 +97,7 @@ def _event(kind: str, **fields: Any) -> bytes:
     return named(kind, {"type": kind, **fields})
 
 
-def _spoken(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
+def _content_events(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
     yield _event("content-start", index=index, delta={"message": {"content": _content(block, "")}})
     name = "thinking" if block.kind == "reasoning" else "text"
     for piece in block.pieces:
@@ -107,7 +107,7 @@ def _spoken(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
         yield _event("content-end", index=index)
 
 
-def _called(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
+def _call_events(turn: Turn, block: Block, index: int) -> Iterator[bytes]:
     whole_call = _call(turn, block)
     opening = whole_call | {"function": whole_call["function"] | {"arguments": ""}}
     yield _event("tool-call-start", index=index, delta={"message": {"tool_calls": opening}})
@@ -128,7 +128,7 @@ def _content(block: Block, text: str) -> JsonObject:
 
 def _call(turn: Turn, block: Block) -> JsonObject:
     call = block.call
-    assert call is not None  # noqa: S101  # asked only of blocks that have one
+    assert call is not None  # noqa: S101  # callers pass only blocks with a call
     function = {"name": call.name, "arguments": block.text}
     return {"id": turn.traits.id_of(call), "type": "function", "function": function}
 

@@ -27,7 +27,7 @@ _SCHEMAS: Final = ("parametersJsonSchema", "parameters_json_schema")
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:
-    """Return the chat request, whose model is in the path, or None if it is invalid."""
+    """The model is in the path."""
     match = _METHOD.search(path)
     contents = objects(body.get("contents"))
     if match is None or not contents:
@@ -53,7 +53,7 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the events of a streamed answer, or the pieces of one array; there is no `[DONE]`."""
+    """Yield events, or the pieces of one array; there is no `[DONE]`."""
     if turn.request.framed:
         yield from (data(chunk) for chunk in _chunks(turn))
     else:
@@ -71,7 +71,7 @@ def _array(turn: Turn) -> Iterator[bytes]:
 
 def whole(turn: Turn) -> bytes:
     parts = [part for block in turn.answer.blocks for part in _parts(turn, block, (block.text,))]
-    return to_json(_response(turn, _signed(turn, parts), last=True))
+    return to_json(_response(turn, _with_signature(turn, parts), last=True))
 
 
 def stream_error(error: bytes) -> bytes:
@@ -89,12 +89,12 @@ def _chunks(turn: Turn) -> Iterator[JsonObject]:
                 )
             yield _response(turn, [part], last=False)
     if turn.answer.finish is not None:
-        # Where nothing is called, the signature stands on an empty last part (recorded 2025-11).
+        # Without a call, the signature is on an empty last part (recorded 2025-11).
         end = [] if signed else [{"text": "", "thoughtSignature": signature(turn.request.model)}]
         yield _response(turn, end, last=True)
 
 
-def _signed(turn: Turn, parts: list[JsonObject]) -> list[JsonObject]:
+def _with_signature(turn: Turn, parts: list[JsonObject]) -> list[JsonObject]:
     """Sign the first call, or the last text if there is no call."""
     first = next((part for part in parts if "functionCall" in part), None)
     name = () if first is None else (first["functionCall"]["name"],)
@@ -106,8 +106,8 @@ def _signed(turn: Turn, parts: list[JsonObject]) -> list[JsonObject]:
 def _parts(turn: Turn, block: Block, pieces: tuple[str, ...]) -> Iterator[JsonObject]:
     if block.call is not None:
         call = block.call
-        named: JsonObject = {"name": call.name, "args": call.arguments}
-        yield {"functionCall": named | {"id": turn.traits.id_of(call)}}
+        function: JsonObject = {"name": call.name, "args": call.arguments}
+        yield {"functionCall": function | {"id": turn.traits.id_of(call)}}
     else:
         flag = {"thought": True} if block.kind == "reasoning" else {}
         yield from ({"text": piece, **flag} for piece in pieces)

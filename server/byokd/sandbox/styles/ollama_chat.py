@@ -22,7 +22,7 @@ _FINISH: Final = {"stop": "stop", "length": "length", "calls": "stop"}
 
 
 def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - the body has everything
-    """Return the chat request, or None if it is invalid; streaming is the default."""
+    """Streaming is the default."""
     match body:
         case {"model": str(model), "messages": [*items]} if items:
             messages = objects(items)
@@ -48,7 +48,7 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - t
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the lines of a streamed answer; a tool call comes in one piece."""
+    """A tool call comes in one piece."""
     for block in turn.answer.blocks:
         for message in _messages(turn, block):
             yield _line(turn, {"role": "assistant", "content": "", **message})
@@ -68,7 +68,6 @@ def whole(turn: Turn) -> bytes:
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream: a separate line."""
     return error + b"\n"
 
 
@@ -98,7 +97,7 @@ def _answer(turn: Turn, message: JsonObject) -> JsonObject:
 
 def _call(turn: Turn, block: Block) -> JsonObject:
     call = block.call
-    assert call is not None  # noqa: S101  # asked only of blocks that have one
+    assert call is not None  # noqa: S101  # callers pass only blocks with a call
     index = turn.answer.calls.index(call)
     function = {"index": index, "name": call.name, "arguments": call.arguments}
     return {"id": turn.traits.id_of(call), "function": function}

@@ -61,15 +61,14 @@ def _thinks(body: JsonObject) -> bool:
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the events of a streamed answer, `[DONE]` included."""
     head = {
         "id": "chatcmpl-sandbox", "object": "chat.completion.chunk", "created": turn.now_s,
         "model": turn.request.model, "system_fingerprint": "fp_sandbox",
     }  # fmt: skip
     chunk = {"index": 0, "logprobs": None, "finish_reason": None}
     usage = {"usage": _usage(turn)}
-    place = turn.traits.usage
-    always = usage if place == "every" else {}
+    usage_place = turn.traits.usage
+    always = usage if usage_place == "every" else {}
 
     def event(choices: list[JsonObject], more: JsonObject | None = None) -> bytes:
         return data(head | {"choices": choices} | always | (more or {}))
@@ -80,10 +79,10 @@ def stream(turn: Turn) -> Iterator[bytes]:
     if turn.answer.finish is None:
         return
     last = chunk | {"delta": {}, "finish_reason": _FINISH[turn.answer.finish]}
-    yield event([last], _beside(turn) | (usage if place == "finish" else {}))
-    if place == "after":
+    yield event([last], _extra_fields(turn) | (usage if usage_place == "finish" else {}))
+    if usage_place == "after":
         yield event([chunk | {"delta": {"role": "assistant", "content": ""}}], usage)
-    elif place == "asked" and turn.request.counts:
+    elif usage_place == "asked" and turn.request.counts:
         yield event([], usage)
     yield _DONE
 
@@ -103,7 +102,7 @@ def whole(turn: Turn) -> bytes:
             "id": "chatcmpl-sandbox", "object": "chat.completion", "created": turn.now_s,
             "model": turn.request.model, "usage": _usage(turn),
             "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-        } | _beside(turn)
+        } | _extra_fields(turn)
     )  # fmt: skip
 
 
@@ -130,14 +129,14 @@ def _deltas(turn: Turn) -> Iterator[JsonObject]:
 
 def _call_deltas(turn: Turn, block: Block, index: int) -> Iterator[JsonObject]:
     whole_call = _call(turn, block)
-    place: JsonObject = {} if turn.traits.bare_calls else {"index": index}
+    position: JsonObject = {} if turn.traits.bare_calls else {"index": index}
     if turn.traits.whole_calls:
-        yield {"tool_calls": [place | whole_call]}
+        yield {"tool_calls": [position | whole_call]}
         return
     opening = whole_call | {"function": whole_call["function"] | {"arguments": ""}}
-    yield {"tool_calls": [place | opening]}
+    yield {"tool_calls": [position | opening]}
     for piece in block.pieces:
-        yield {"tool_calls": [place | {"function": {"arguments": piece}}]}
+        yield {"tool_calls": [position | {"function": {"arguments": piece}}]}
 
 
 def _call(turn: Turn, block: Block) -> JsonObject:
@@ -194,7 +193,7 @@ def _annotations(turn: Turn) -> list[JsonObject]:
     ]
 
 
-def _beside(turn: Turn) -> JsonObject:
+def _extra_fields(turn: Turn) -> JsonObject:
     urls = [source["url"] for source in turn.answer.sources]
     return dict(turn.traits.extra) | ({"citations": urls} if urls else {})
 

@@ -51,23 +51,23 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - t
 
 
 def stream(turn: Turn) -> Iterator[bytes]:
-    """Yield the events of a streamed answer; there is no `[DONE]`."""
+    """There is no `[DONE]`."""
     numbers = count()
 
     def event(kind: str, **fields: Any) -> bytes:
         return named(kind, {"type": kind, "sequence_number": next(numbers), **fields})
 
-    begun = _response(turn, "in_progress", [])
-    yield event("response.created", response=begun)
-    yield event("response.in_progress", response=begun)
+    started = _response(turn, "in_progress", [])
+    yield event("response.created", response=started)
+    yield event("response.in_progress", response=started)
     for index, block in enumerate(turn.answer.blocks):
         item = _item(turn, block, index)
-        opened = {name: value for name, value in item.items() if name != "encrypted_content"}
-        place = {"output_index": index, "item_id": item["id"]}
-        empty = opened | _EMPTY[block.kind] | {"status": "in_progress"}
+        announced = {name: value for name, value in item.items() if name != "encrypted_content"}
+        position = {"output_index": index, "item_id": item["id"]}
+        empty = announced | _EMPTY[block.kind] | {"status": "in_progress"}
         yield event("response.output_item.added", output_index=index, item=empty)
-        for kind, fields in _inside(turn, block, whole_block=turn.answer.finish is not None):
-            yield event(kind, **place, **fields)
+        for kind, fields in _part_events(turn, block, whole_block=turn.answer.finish is not None):
+            yield event(kind, **position, **fields)
         if turn.answer.finish is None:
             return
         yield event("response.output_item.done", output_index=index, item=item)
@@ -81,7 +81,7 @@ def whole(turn: Turn) -> bytes:
 
 
 def stream_error(error: bytes) -> bytes:
-    """Return an error inside a stream: an event with the whole error body."""
+    """The event has the whole error body."""
     opening = b'event: error\ndata: {"type":"error",'
     return opening + error.strip().removeprefix(b"{") + b"\n\n"
 
@@ -105,32 +105,33 @@ def call_id_of_item(call_id: str) -> str:
     return f"fc_{call_id}"
 
 
-def _inside(turn: Turn, block: Block, *, whole_block: bool) -> Iterator[tuple[str, JsonObject]]:
-    """Yield the events inside an item: kind and fields."""
+def _part_events(
+    turn: Turn, block: Block, *, whole_block: bool
+) -> Iterator[tuple[str, JsonObject]]:
     if block.kind == "call":
         for piece in block.pieces:
             yield "response.function_call_arguments.delta", {"delta": piece}
         yield "response.function_call_arguments.done", {"arguments": block.text}
         return
     if block.kind == "reasoning":
-        name, place = "response.reasoning_summary_text", {"summary_index": 0}
+        name, position = "response.reasoning_summary_text", {"summary_index": 0}
         part: JsonObject = {"type": "summary_text"}
-        around = "response.reasoning_summary_part"
+        part_event = "response.reasoning_summary_part"
     else:
-        name, place = "response.output_text", {"content_index": 0}
+        name, position = "response.output_text", {"content_index": 0}
         part = {"type": "output_text", "annotations": []}
-        around = "response.content_part"
-    yield f"{around}.added", place | {"part": part | {"text": ""}}
+        part_event = "response.content_part"
+    yield f"{part_event}.added", position | {"part": part | {"text": ""}}
     for piece in block.pieces:
-        yield f"{name}.delta", place | {"delta": piece}
+        yield f"{name}.delta", position | {"delta": piece}
     if not whole_block:
         return
     if block.kind == "text":
         for number, note in enumerate(_annotations(turn)):
             more = {"annotation_index": number, "annotation": note}
-            yield "response.output_text.annotation.added", place | more
-    yield f"{name}.done", place | {"text": block.text}
-    yield f"{around}.done", place | {"part": part | {"text": block.text}}
+            yield "response.output_text.annotation.added", position | more
+    yield f"{name}.done", position | {"text": block.text}
+    yield f"{part_event}.done", position | {"part": part | {"text": block.text}}
 
 
 def _item(turn: Turn, block: Block, index: int) -> JsonObject:

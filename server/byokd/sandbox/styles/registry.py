@@ -33,7 +33,7 @@ class Style(Protocol):
         """Invalid data: in a stream, and as a whole answer."""
 
     def read(self, body: JsonObject, path: str) -> ChatRequest | None:
-        """Return the chat request, or None if it is invalid; the path may name the model."""
+        """Return None for an invalid request; the path may name the model."""
 
     def stream(self, turn: Turn) -> Iterator[bytes]:
         """Yield the streamed answer; without an end if the answer breaks off."""

@@ -13,12 +13,10 @@ COMMENT: Final = b": still working\n\n"
 
 
 def data(value: object) -> bytes:
-    """Return a server-sent event without a name."""
     return b"data: " + to_json(value) + b"\n\n"
 
 
 def named(name: str, value: object) -> bytes:
-    """Return a server-sent event with a name."""
     return b"event: " + name.encode() + b"\n" + data(value)
 
 
@@ -28,12 +26,12 @@ def objects(value: Any) -> list[JsonObject]:
 
 
 def text_of(content: Any) -> str:
-    """Return the text of a message's content, which is a string or a list of parts."""
+    """`content` is a string or a list of parts."""
     if isinstance(content, str):
         return content
     return "".join(str(part.get("text") or "") for part in objects(content))
 
 
 def tool_of(function: JsonObject, schema: str) -> Tool:
-    """Return a tool whose schema is in the field `schema`."""
+    """`schema` names the field that holds the tool's schema."""
     return Tool(str(function.get("name")), function.get(schema) or {})
