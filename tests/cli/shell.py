@@ -30,22 +30,22 @@ class Byokd:
         self.started: list[str] = []
         self.out = self.err = ""
         self._daemon: Daemon | None = None
-        real = subprocess.Popen
+        popen = subprocess.Popen
 
-        def recorded(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
-            environment = how.get("env") or dict(os.environ)
-            self.started.append(f"{command} {environment}")
-            return real(command, **how)
+        def recorded(arguments: list[str], **options: Any) -> subprocess.Popen[bytes]:
+            environment = options.get("env") or dict(os.environ)
+            self.started.append(f"{arguments} {environment}")
+            return popen(arguments, **options)
 
         patch.setattr(subprocess, "Popen", recorded)
         patch.setattr(daemon_options, "Daemon", self._running)
 
-    def __call__(self, words: str, *, stdin: str = "", code: int = 0) -> str:
+    def __call__(self, command: str, *, stdin: str = "", code: int = 0) -> str:
         """Run one command, check its exit code and return its stdout."""
         self._patch.setattr(sys, "stdin", io.StringIO(stdin))
-        exit_code = main(["--data-dir", str(self.folder), *words.split()])
+        exit_code = main(["--data-dir", str(self.folder), *command.split()])
         self.out, self.err = self._capture.readouterr()
-        assert exit_code == code, f"{words}\n{self.out}\n{self.err}"
+        assert exit_code == code, f"{command}\n{self.out}\n{self.err}"
         return self.out
 
     def restart(self) -> None:

@@ -74,18 +74,18 @@ def test_verify_detects_changed_export(byokd: Byokd, tmp_path: Path) -> None:
     assert byokd(f"{whole} --head " + "\\n".join(early)).endswith("is entry 3\n")
     assert byokd(f"audit verify --head {early[-1]}").endswith("is entry 3\n")
     for unknown in ("A" * 43 + "=", "\\n".join([*early[:1], "4", early[-1]])):
-        for words in (whole, "audit verify"):
-            byokd(f"{words} --head {unknown}", code=1)
+        for command in (whole, "audit verify"):
+            byokd(f"{command} --head {unknown}", code=1)
             assert "(truncated)" in byokd.err
     byokd(f"{whole} --head #", code=1)
     assert "must be a checkpoint or its last line" in byokd.err
 
     damaged = tmp_path / "damaged.jsonl"
-    for name, (damage, said) in _DAMAGE.items():
+    for name, (damage, error_text) in _DAMAGE.items():
         damaged.write_text("".join(f"{line}\n" for line in damage(lines)), encoding="utf-8")
         assert damaged.read_bytes() != file.read_bytes(), name
         byokd(f"audit verify --from {damaged}", code=1)
-        assert said in byokd.err, (name, byokd.err)
+        assert error_text in byokd.err, (name, byokd.err)
 
     byokd.restart()
     byokd.folder = tmp_path / "elsewhere"
@@ -102,8 +102,8 @@ def test_person_accepts_older_store(byokd: Byokd) -> None:
     byokd.restart()
     file.write_bytes(older)
 
-    for words in ("keys list", "vault unlock"):
-        byokd(words, code=1)
+    for command in ("keys list", "vault unlock"):
+        byokd(command, code=1)
         assert "byokd vault unlock --accept-rollback" in byokd.err
     assert "rollback" in byokd("vault status")
     byokd("audit verify", code=1)
@@ -118,20 +118,20 @@ def test_person_accepts_older_store(byokd: Byokd) -> None:
 
 
 def test_key_deleted_outside_byokd_is_removed(byokd: Byokd) -> None:
-    lost, kept = [byokd(_ADD, stdin=KEY).split()[1] for _ in range(2)]
+    deleted_id, remaining_id = [byokd(_ADD, stdin=KEY).split()[1] for _ in range(2)]
     raw = sqlite3.connect(store_paths(byokd.folder).vault_db)
     with raw:
         raw.execute("DELETE FROM key_entry WHERE is_default = 1")
     raw.close()
     byokd("audit verify", code=1)
     assert "(tables)" in byokd.err
-    assert f"key {lost} is missing without an entry" in byokd.err
-    assert byokd(f"keys remove {lost} --yes") == f"removed {lost}\n"
+    assert f"key {deleted_id} is missing without an entry" in byokd.err
+    assert byokd(f"keys remove {deleted_id} --yes") == f"removed {deleted_id}\n"
     assert byokd("audit verify").startswith("complete and unchanged")
-    byokd(f"keys remove {lost} --yes", code=1)
+    byokd(f"keys remove {deleted_id} --yes", code=1)
     assert "there is no such key" in byokd.err
     [entry] = [
-        one for one in json.loads(byokd("audit list --json")) if one["event"] == "key.deleted"
+        item for item in json.loads(byokd("audit list --json")) if item["event"] == "key.deleted"
     ]
-    assert (entry["keyId"], entry["details"]["cause"]) == (lost, "integrity")
-    assert kept in byokd("keys list")
+    assert (entry["keyId"], entry["details"]["cause"]) == (deleted_id, "integrity")
+    assert remaining_id in byokd("keys list")

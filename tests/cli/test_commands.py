@@ -64,8 +64,8 @@ def _walk(group: click.Group, prefix: str = "") -> dict[str, set[str]]:
         if isinstance(command, click.Group):
             options |= _walk(command, f"{prefix}{name} ")
         else:
-            words = [p.opts[0] if p.param_type_name == "option" else p.name for p in command.params]
-            options[prefix + name] = {word for word in words if word}
+            names = [p.opts[0] if p.param_type_name == "option" else p.name for p in command.params]
+            options[prefix + name] = {option for option in names if option}
     return options
 
 
@@ -74,16 +74,16 @@ def test_commands_and_options_are_the_documented_ones() -> None:
     assert _walk(byokd) == COMMANDS
 
 
-@pytest.mark.parametrize("words", ["", *COMMANDS, "keys", "vault", "audit", "accounts"])
-def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words.split(), "--help"]) == 0
+@pytest.mark.parametrize("command", ["", *COMMANDS, "keys", "vault", "audit", "accounts"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command.split(), "--help"]) == 0
     help_text = capsys.readouterr().out
     assert help_text.startswith("Usage: byokd")
     assert max(map(len, help_text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("command", "error"),
     [
         ("attic", "no such command"),
         ("keys add", "missing argument 'PROVIDER'"),
@@ -101,9 +101,9 @@ def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) 
     ],
 )
 def test_usage_error_exits_with_2(
-    words: str, error: str, capsys: pytest.CaptureFixture[str]
+    command: str, error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words.split()) == 2
+    assert main(command.split()) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     first, second = captured.err.splitlines()
@@ -114,9 +114,9 @@ def test_usage_error_exits_with_2(
     assert "0123456789abcdef" not in captured.err
 
 
-@pytest.mark.parametrize("words", ["", "keys", "vault", "audit"])
-def test_missing_subcommand_prints_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words.split()) == 2
+@pytest.mark.parametrize("command", ["", "keys", "vault", "audit"])
+def test_missing_subcommand_prints_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command.split()) == 2
     assert capsys.readouterr().err.startswith("Usage: byokd")
 
 

@@ -87,8 +87,8 @@ def test_key_appears_in_no_output_and_no_argument(byokd: Byokd, sandbox: Sandbox
     outputs = [byokd.out, byokd.err]
     byokd(add, stdin=BAD_KEY, code=1)
     outputs += [byokd.out, byokd.err]
-    for words in ("keys list", "keys list --json", "audit list --json", "vault status"):
-        byokd(words)
+    for command in ("keys list", "keys list --json", "audit list --json", "vault status"):
+        byokd(command)
         outputs += [byokd.out, byokd.err]
     for text in [*outputs, *byokd.started]:
         assert KEY not in text
@@ -132,8 +132,8 @@ def test_account_is_listed_and_deleted(byokd: Byokd, sandbox: Sandbox) -> None:
     byokd("accounts delete attic --confirm attic", code=2)
     assert "there is no account 'attic'" in byokd.err
     assert byokd("accounts delete work --confirm work") == "deleted work: 2 keys\n"
-    [left] = json.loads(byokd("accounts list --json"))
-    assert (left["account"], left["keys"], left["current"]) == ("default", 1, True)
+    [account] = json.loads(byokd("accounts list --json"))
+    assert (account["account"], account["keys"], account["current"]) == ("default", 1, True)
     byokd(f"--account work chat {GENERIC} sandbox-echo hello", code=1)
     assert json.loads(byokd("--account work keys list --json")) == []
 
@@ -152,8 +152,8 @@ def test_damaged_vault_is_restored_from_backup(
     status = " ".join(byokd("vault status").split())
     assert "unavailable reason storeCorrupt" in status
     assert "byokd vault restore takes the newest of 1" in status
-    for words in ("keys list", f"chat {GENERIC} sandbox-echo hello"):
-        byokd(words, code=1)
+    for command in ("keys list", f"chat {GENERIC} sandbox-echo hello"):
+        byokd(command, code=1)
         assert "hint: restore the newest backup: byokd vault restore" in byokd.err
     assert store.read_bytes() == damaged
     byokd("vault restore", code=2)
@@ -214,12 +214,12 @@ MISTAKES = [
 
 
 def test_mistakes_print_an_error_and_a_hint(byokd: Byokd) -> None:
-    for words, stdin, code, error in MISTAKES:
-        byokd(words, stdin=stdin, code=code)
+    for command, stdin, code, error in MISTAKES:
+        byokd(command, stdin=stdin, code=code)
         first = byokd.err.splitlines()[0]
-        assert first.startswith("error: "), words
-        assert error.lower() in first.lower(), words
-        assert "Traceback" not in byokd.err, words
+        assert first.startswith("error: "), command
+        assert error.lower() in first.lower(), command
+        assert "Traceback" not in byokd.err, command
 
 
 def test_daemon_that_cannot_start_is_reported(
@@ -234,7 +234,7 @@ def test_daemon_that_cannot_start_is_reported(
 
 
 def test_demo_leaves_nothing_behind(tmp_path: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", "-m", "byokd", "demo"],
         env=os.environ | {"TMPDIR": str(tmp_path), "COLUMNS": "80"},
         stdin=subprocess.DEVNULL,
@@ -243,7 +243,7 @@ def test_demo_leaves_nothing_behind(tmp_path: Path) -> None:
         text=True,
         encoding="utf-8",
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Nothing was left behind" in done.stdout
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "Nothing was left behind" in process.stdout
     assert list(tmp_path.iterdir()) == []
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in process.stdout

@@ -37,45 +37,45 @@ class _Terminal(io.StringIO):
 
 
 class Byokd:
-    """Runs commands as if on a terminal; `outputs` is all that left this process."""
+    """Runs commands as if on a terminal; `outputs` has all that left this process."""
 
     def __init__(self, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self._capture, self._patch = capture, patch
         self.outputs: list[str] = []
         self.out = self.err = ""
         self._daemons: dict[tuple[str, ...], Daemon] = {}
-        real = subprocess.Popen
+        popen = subprocess.Popen
 
-        def recorded(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
-            self.outputs.append(f"{command} {how.get('env') or dict(os.environ)}")
-            return real(command, **how)
+        def recorded(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+            self.outputs.append(f"{command} {options.get('env') or dict(os.environ)}")
+            return popen(command, **options)
 
         patch.setattr(subprocess, "Popen", recorded)
         patch.setattr(daemon_options, "Daemon", self._running)
 
     def __call__(
-        self, folder: Path, *words: str, typed: str | None = None, hidden: str = "", code: int = 0
+        self, folder: Path, *command: str, typed: str | None = None, hidden: str = "", code: int = 0
     ) -> str:
         """Run one command; `typed` are the answers on a terminal, None is a pipe."""
         self._patch.setattr(sys, "stdin", io.StringIO() if typed is None else _Terminal(typed))
         self._patch.setattr(getpass, "getpass", lambda _prompt: hidden)
-        exit_code = main(["--data-dir", str(folder), *words])
+        exit_code = main(["--data-dir", str(folder), *command])
         self.out, self.err = self._capture.readouterr()
         self.outputs += [self.out, self.err]
-        assert exit_code == code, f"{words}\n{self.out}\n{self.err}"
+        assert exit_code == code, f"{command}\n{self.out}\n{self.err}"
         return self.out
 
-    def _running(self, arguments: list[str], **how: Any) -> nullcontext[Daemon]:
-        """Start a daemon, or go on with the one that has the same arguments: a start takes time."""
+    def _running(self, arguments: list[str], **options: Any) -> nullcontext[Daemon]:
+        """Start a daemon, or return a running one with the same arguments: a start takes time."""
         key = tuple(arguments)
         if key not in self._daemons:
-            self._daemons[key] = Daemon(arguments, **how).__enter__()
+            self._daemons[key] = Daemon(arguments, **options).__enter__()
         return nullcontext(self._daemons[key])
 
     def close(self) -> None:
         """End the daemons."""
-        for daemon in self._daemons.values():
-            daemon.__exit__(None, None, None)
+        while self._daemons:
+            self._daemons.popitem()[1].__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -124,18 +124,18 @@ def test_shell_variables_are_imported(
 
     numbers = [line.split()[1] for line in shown.splitlines()[2:] if line[:1].isdigit()]
     proxy = numbers.index("litellm") + 1
-    done = byokd(here, "keys", "import", typed=f"9\n{proxy}\n{sandbox.base_url}\n")
+    output = byokd(here, "keys", "import", typed=f"9\n{proxy}\n{sandbox.base_url}\n")
     assert "answer with all, none, or numbers" in byokd.err
-    assert done.splitlines()[-1].startswith("imported key_")
-    assert "valid" in done.splitlines()[-1]
-    done = byokd(here, "keys", "import", "--yes", "--probe", "skip")
-    assert done.splitlines()[-1].endswith("for mistral"), "not the one that may belong elsewhere"
+    assert output.splitlines()[-1].startswith("imported key_")
+    assert "valid" in output.splitlines()[-1]
+    output = byokd(here, "keys", "import", "--yes", "--probe", "skip")
+    assert output.splitlines()[-1].endswith("for mistral"), "not the one that may belong elsewhere"
     assert _listed(byokd, here) == [("litellm", "active"), ("mistral", "active")]
     [again] = json.loads(byokd(here, "keys", "import", "--json"))
     stored = {item["provider"]: bool(item["storedAs"]) for item in again["items"]}
     assert stored["mistral"]
     assert again["outcomes"] is None
-    _seen_nowhere(byokd, here)
+    _assert_no_secret_is_visible(byokd, here)
 
 
 def test_bad_key_is_reported_and_others_are_imported(
@@ -145,13 +145,15 @@ def test_bad_key_is_reported_and_others_are_imported(
     file.write_text(f"LITELLM_API_KEY={BAD_KEY}\nexport LITELLM_PROXY_API_KEY='{KEY}'\n")
     file.chmod(0o644)
     place = f"{sandbox.base_url}\n"
-    done = byokd(here, "keys", "import", "--from", str(file), typed=f"1 2\n{place}{place}", code=1)
+    output = byokd(
+        here, "keys", "import", "--from", str(file), typed=f"1 2\n{place}{place}", code=1
+    )
     assert "warning: other users of this machine can read this file" in byokd.err
     assert "error: litellm: " in byokd.err
-    assert done.splitlines()[-1].startswith("imported key_")
+    assert output.splitlines()[-1].startswith("imported key_")
     byokd(here, "keys", "import", "--from", str(tmp_path / "none.env"), code=1)
     assert "there is no such file" in byokd.err
-    _seen_nowhere(byokd, here)
+    _assert_no_secret_is_visible(byokd, here)
 
 
 def test_exported_keys_are_imported_elsewhere(
@@ -175,19 +177,20 @@ def test_exported_keys_are_imported_elsewhere(
     assert "exists already" in byokd.err
     assert "--allow-export" in " ".join(byokd.outputs)
 
-    take = ("keys", "import", "--from", str(file))
-    byokd(there, *take, typed="all\n", hidden="another passphrase", code=1)
+    import_file = ("keys", "import", "--from", str(file))
+    byokd(there, *import_file, typed="all\n", hidden="another passphrase", code=1)
     assert "does not open" in byokd.err
-    byokd(there, *take, typed="all\n", hidden=PASSPHRASE)
+    byokd(there, *import_file, typed="all\n", hidden=PASSPHRASE)
     assert "imported key_" in byokd.out
     assert byokd(there, "chat", GENERIC, "sandbox-echo", "hello").strip()
-    [moved] = json.loads(byokd(there, "keys", "list", "--json"))
-    assert (moved["label"], moved["baseUrl"]) == ("mine", sandbox.base_url)
+    [imported] = json.loads(byokd(there, "keys", "list", "--json"))
+    assert (imported["label"], imported["baseUrl"]) == ("mine", sandbox.base_url)
     assert byokd(there, "audit", "verify").startswith("complete and unchanged")
-    _seen_nowhere(byokd, tmp_path)
+    _assert_no_secret_is_visible(byokd, tmp_path)
 
 
-def _seen_nowhere(byokd: Byokd, folder: Path) -> None:
+def _assert_no_secret_is_visible(byokd: Byokd, folder: Path) -> None:
+    byokd.close()  # no backup is being written, and the last one is there
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".env"]
     written = b"".join(path.read_bytes() for path in files)
     for secret in (KEY, BAD_KEY, OTHER_KEY, PASSPHRASE):

@@ -22,7 +22,7 @@ from cli.test_terminal import PAYLOADS
 from e2e.mirror import Mirror, mirror
 from sandbox_env import GENERIC, KEY
 
-pty = pytest.importorskip("pty", reason="a terminal of this kind is made on POSIX only")
+pty = pytest.importorskip("pty", reason="pseudo-terminals exist on POSIX only")
 
 _SAYS: Final = " ".join(text for text, _ in PAYLOADS.values() if "\ud800" not in text)
 _LABEL: Final = "a\u0300\u0301 \u202etxt\u202c"
@@ -87,7 +87,7 @@ def provider() -> Iterator[Mirror]:
         yield running
 
 
-def _shown(words: list[str], monkeypatch: pytest.MonkeyPatch, stdin: str = "") -> tuple[str, int]:
+def _shown(command: list[str], monkeypatch: pytest.MonkeyPatch, stdin: str = "") -> tuple[str, int]:
     """Run a command on a terminal of its own; return what reached it."""
     terminal = _Terminal()
     with (
@@ -98,7 +98,7 @@ def _shown(words: list[str], monkeypatch: pytest.MonkeyPatch, stdin: str = "") -
         patch.setattr(sys, "stderr", out)
         patch.setattr(sys, "stdin", io.StringIO(stdin))
         assert out.isatty()
-        code = main(words)
+        code = main(command)
     return terminal.close(), code
 
 
@@ -126,13 +126,13 @@ def test_provider_text_cannot_control_the_terminal(
         shown, code = _shown([*add, "--stdin", "--probe", "skip"], monkeypatch, KEY)
         assert code == 0, shown
         written = ""
-        for words, wanted in _COMMANDS:
-            command = [word.replace("_", " ") for word in words.split()]
-            command = [_LABEL if word == "LABEL" else word for word in command]
+        for line, wanted in _COMMANDS:
+            command = [part.replace("_", " ") for part in line.split()]
+            command = [_LABEL if part == "LABEL" else part for part in command]
             shown, code = _shown(command, monkeypatch)
-            assert wanted is None or wanted == code, (words, shown)
-            assert _acting(shown) == set(), words
-            assert not _FLOOD.search(shown), words
+            assert wanted is None or wanted == code, (line, shown)
+            assert _acting(shown) == set(), line
+            assert not _FLOOD.search(shown), line
             written += shown
     # The payloads were shown as harmless text.
     assert written.count("52;c;ZXZpbA==") > 8

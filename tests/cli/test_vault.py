@@ -26,12 +26,12 @@ _CODE = re.compile(r"(?:[A-Z2-7]{4}-){8}[A-Z2-7]{4}")
 class Terminal:
     """One command on a terminal of its own."""
 
-    def __init__(self, folder: Path, words: str) -> None:
+    def __init__(self, folder: Path, command: str) -> None:
         self.output = ""
         self._read = 0
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "byokd", "--data-dir", str(folder), *words.split()],
+            [sys.executable, "-m", "byokd", "--data-dir", str(folder), *command.split()],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             env=os.environ | {"COLUMNS": "200", "TERM": "dumb"},
         )  # fmt: skip
@@ -55,8 +55,8 @@ class Terminal:
         return self.output
 
     def _more(self, give_up_at: float) -> bool:
-        left = give_up_at - time.monotonic()
-        if left <= 0 or not select.select([self._master], [], [], left)[0]:
+        remaining_s = give_up_at - time.monotonic()
+        if remaining_s <= 0 or not select.select([self._master], [], [], remaining_s)[0]:
             self.process.kill()
             pytest.fail(f"the output stopped after: {self.output}")
         try:
@@ -73,21 +73,21 @@ class Piped:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, words: str, *, passphrases: str | None = None, code: int = 0) -> str:
+    def __call__(self, command: str, *, passphrases: str | None = None, code: int = 0) -> str:
         """Run one and return what it output; `passphrases` are lines on an inherited descriptor."""
         reader, writer = os.pipe()
         os.write(writer, (passphrases or "").encode())
         os.close(writer)
         passphrase_option = [] if passphrases is None else ["--passphrase-fd", str(reader)]
         options = ["--data-dir", str(self._folder), *passphrase_option]
-        done = subprocess.run(
-            [sys.executable, "-m", "byokd", *options, *words.split()],
+        process = subprocess.run(
+            [sys.executable, "-m", "byokd", *options, *command.split()],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_MAX_S,
             pass_fds=[reader], check=False,
         )  # fmt: skip
         os.close(reader)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        assert process.returncode == code, process.stdout + process.stderr
+        return process.stdout + process.stderr
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
     piped("vault rekey protection passphrase", passphrases=f"{_PASSPHRASE}\n{_OTHER}\n")
     renewed = Terminal(tmp_path, "vault rekey all")
     renewed.answer("Passphrase (hidden): ", _OTHER)
-    renewed.answer("Keep the recovery code", "y")
+    renewed.answer("Keep the present recovery code", "y")
     renewed.answer("Recovery code (hidden): ", code.lower())
     assert code.lower() not in renewed.end()
     lost = Terminal(
@@ -147,21 +147,21 @@ def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
     assert "keyFile, weaker than an OS keyring" in status
     assert "unlocked" in status
     assert re.search(r"recoveryCode +slot_[a-z2-7]{26} active since", status)
-    assert "say which one by its id" in piped("vault rekey remove passphrase", code=2)
+    assert "name the slot by its id" in piped("vault rekey remove passphrase", code=2)
     piped("vault rekey remove recoveryCode")
     assert "locked" in piped("vault lock")
     assert "unlocked" in piped("vault unlock")
 
 
 @pytest.mark.parametrize(
-    "words",
+    "command",
     [
         "vault init --protection passphrase --recovery-code",
         "vault rekey add recoveryCode",
     ],
 )
-def test_recovery_code_is_not_written_to_a_pipe(tmp_path: Path, piped: Piped, words: str) -> None:
-    output = piped(words, passphrases=f"{_PASSPHRASE}\n", code=2)
+def test_recovery_code_is_not_written_to_a_pipe(tmp_path: Path, piped: Piped, command: str) -> None:
+    output = piped(command, passphrases=f"{_PASSPHRASE}\n", code=2)
     assert "never written into a pipe" in output
     assert not (tmp_path / "data").exists()
 

@@ -63,7 +63,7 @@ def delete(daemon: Daemon, account: str, confirm: str | None) -> None:
         raise click.UsageError(f"there is no account {account!r}; see: byokd accounts list")
     if confirm is None:
         if not sys.stdin.isatty():
-            raise click.UsageError(f"there is no terminal to ask on; say --confirm {account}")
+            raise click.UsageError(f"there is no terminal to ask on; use --confirm {account}")
         terminal.say(f"{account} holds {count(info.keys)}. They cannot be restored.")
         confirm = click.prompt(f"Type {account} to delete them", err=True)
     if confirm != account:

@@ -1,7 +1,6 @@
-"""An exported audit log as a file: writing, reading and verifying it.
+"""Writes, reads and verifies an exported audit log.
 
-One line for the store, one for each entry, one for the checkpoint. The daemon verifies the chain of
-entries, page by page, with or without an open vault.
+One line for the store, one for each entry, one for the checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _CHECKPOINT_LINES: Final = 3
 
 
 class InvalidExport(Exception):
-    """The file or the head cannot be read; the text says why."""
+    """The file or the head cannot be read."""
 
 
 def pages(daemon: Daemon, limit: int = PAGE_MAX_ITEMS) -> Iterator[AuditExportResult]:
@@ -58,11 +57,8 @@ def lines(exported: Iterable[AuditExportResult]) -> Iterator[str]:
 def check(daemon: Daemon, source: Path, head: str | None) -> tuple[AuditVerifyResult, str]:
     """Verify an export file, and a saved head against it.
 
-    Returns:
-        The result, and a sentence about the head, which is empty without one.
-
-    Raises:
-        InvalidExport: the file or the head cannot be read.
+    Returns the result, and a sentence about the head, which is empty without one. Raises
+    `InvalidExport`.
     """
     with source.open(encoding="utf-8") as file:
         first = _line(next(file, ""), 1)
@@ -96,11 +92,7 @@ def check(daemon: Daemon, source: Path, head: str | None) -> tuple[AuditVerifyRe
 def check_head(
     head: str, result: AuditVerifyResult, exported: Iterable[AuditExportResult]
 ) -> tuple[AuditVerifyResult, str]:
-    """Compare a saved head with a log that was verified; returns what `check` does.
-
-    Raises:
-        InvalidExport: the head cannot be read.
-    """
+    """Compare a saved head with a verified log; return what `check` returns."""
     saved = _head(head)
     heads = {item.h: item.seq for page in exported for item in page.items}
     verified = _compare_head(saved, heads, result)
@@ -112,7 +104,7 @@ def _head_note(saved: tuple[str, int | None], heads: dict[str, int]) -> str:
 
 
 def _head(text: str) -> tuple[str, int | None]:
-    """Return the hash and, of a whole checkpoint, the number of entries."""
+    """Return the hash and, for a whole checkpoint, the number of entries."""
     parts = text.replace("\\n", "\n").split()
     try:
         size = int(parts[1]) if len(parts) == _CHECKPOINT_LINES else None

@@ -1,7 +1,4 @@
-"""`byokd chat`: send a chat and print the answer as it streams.
-
-The answer goes to stdout; reasoning, tool calls, usage and warnings go to stderr.
-"""
+"""`byokd chat`: the answer goes to stdout; reasoning, tool calls, usage and warnings to stderr."""
 
 from __future__ import annotations
 
@@ -94,7 +91,6 @@ def chat(
 
 
 def send(daemon: Daemon, params: SendParams) -> SendResult:
-    """Send one chat, print its events as they come, and return the result."""
     printer = AnswerPrinter(params.stream_id)
     try:
         with daemon.notifying(printer.on_notification):
@@ -115,7 +111,6 @@ class AnswerPrinter:
         self._open: Console | None = None  # the console with an unfinished line
 
     def on_notification(self, _method: str, params: Params) -> None:
-        """Print the events of a notification if they belong to this chat."""
         if isinstance(params, ChatEvents) and params.stream_id == self._stream_id:
             for event in params.events:
                 self._show(event)
@@ -156,7 +151,6 @@ class AnswerPrinter:
 
 
 def tool_call_text(event: ToolCallEnd) -> str:
-    """Return a tool call in the form `name({"argument": …})`."""
     if event.parse_error:
         return f"{event.name}: its arguments are not JSON ({event.parse_error})"
     return f"{event.name}({to_json(event.arguments).decode()})"

@@ -1,8 +1,4 @@
-"""A JSON-RPC client for one daemon, which runs as a child process.
-
-One request at a time. A thread reads messages into a queue, so that waiting can have a limit and
-Ctrl-C takes effect at once; everything else happens in the calling thread.
-"""
+"""A JSON-RPC client for one daemon, which runs as a child process. One request at a time."""
 
 from __future__ import annotations
 
@@ -39,46 +35,35 @@ from byokd.protocol.sealed import SecretInput
 
 R = TypeVar("R", bound=Result)
 NotificationHandler = Callable[[str, Params], None]
-PromptHandler = Callable[[ShowMessageRequest], str | None]
-OnLocked = Callable[["Daemon", ErrorData], bool]
+PromptHandler = Callable[[ShowMessageRequest], str | None]  # returns the title of an action
+OnLocked = Callable[["Daemon", ErrorData], bool]  # returns whether the vault is open now
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _STDERR_TAIL_BYTES: Final = 4096
 
 
 class DaemonError(Exception):
-    """The daemon answered with an error; `data` is its `error.data`."""
-
     def __init__(self, data: ErrorData) -> None:
         super().__init__(data.user_message)
         self.data = data
 
 
 class DaemonGone(Exception):
-    """The daemon ended, did not start or did not answer; `last_line` is the end of its stderr."""
+    """The daemon ended, did not start or did not answer."""
 
     def __init__(self, text: str, last_line: str = "") -> None:
         super().__init__(text)
-        self.last_line = last_line
+        self.last_line = last_line  # of its stderr
 
 
 class Daemon:
-    """A running daemon. Leaving the `with` block ends it.
-
-    Args:
-        arguments: arguments of the daemon, such as `--data-dir`.
-        module: the module to run; the demo runs `byokd.testing`.
-        account: the namespace of keys.
-        on_notification: called with each notification, in order.
-        on_prompt: called with each question to the person; returns the title of an action.
-        on_locked: called if the vault is locked; returns whether it is open now.
-    """
+    """A running daemon. Leaving the `with` block ends it."""
 
     def __init__(
         self,
         arguments: Sequence[str] = (),
         *,
-        module: str = "byokd",
+        module: str = "byokd",  # the demo runs `byokd.testing`
         account: str | None = None,
         on_notification: NotificationHandler | None = None,
         on_prompt: PromptHandler | None = None,
@@ -101,6 +86,8 @@ class Daemon:
             stderr=self._stderr,
             env=allowed_environment(os.environ),
         )
+        # Read in a thread, so that waiting can have a limit and Ctrl-C takes effect at once;
+        # everything else happens in the calling thread.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -156,7 +143,7 @@ class Daemon:
 
     @contextmanager
     def notifying(self, handler: NotificationHandler) -> Iterator[None]:
-        """Call this handler with each notification until the context is left."""
+        """Call this handler with each notification inside the `with` block."""
         before, self._on_notification = self._on_notification, handler
         try:
             yield
@@ -241,7 +228,6 @@ class Daemon:
                 return cast("JsonObject", message["result"])
 
     def _handle(self, message: JsonObject) -> None:
-        """Handle a notification, or answer a request of the daemon."""
         name, params = str(message.get("method", "")), message.get("params")
         if "id" in message and name:
             answer = None
@@ -262,10 +248,10 @@ class Daemon:
             raise self._daemon_gone() from None
 
     def _next_message(self, deadline: float | None) -> JsonObject | None:
-        """Return the next message, or None when the deadline has passed."""
+        """Return the next message, or None after the deadline."""
         try:
-            left = None if deadline is None else max(deadline - time.monotonic(), 0)
-            message = self._inbox.get(timeout=left)
+            remaining_s = None if deadline is None else max(deadline - time.monotonic(), 0)
+            message = self._inbox.get(timeout=remaining_s)
         except queue.Empty:
             return None
         if message is None:

@@ -25,11 +25,7 @@ class DaemonOptions:
     passphrases: PassphraseSource = field(default_factory=PassphraseSource)
 
     def daemon(self, *, allow_export: bool = False) -> Daemon:
-        """Return a daemon that is not started yet.
-
-        Args:
-            allow_export: whether it may export keys; only after the person was asked.
-        """
+        """Return a daemon that is not started yet; ask the person before `allow_export`."""
         arguments: list[str] = ["--allow-export"] if allow_export else []
         if self.data_dir:
             arguments += ["--data-dir", self.data_dir]
@@ -54,12 +50,10 @@ def with_daemon(command: Callable[Concatenate[Daemon, P], R]) -> Callable[P, R]:
 
 
 def daemon_options() -> DaemonOptions:
-    """Return the shared options of the command that runs."""
     return click.get_current_context().find_object(DaemonOptions) or DaemonOptions()
 
 
 def passphrase_source() -> PassphraseSource:
-    """Return where the passphrases of the command that runs come from."""
     return daemon_options().passphrases
 
 

@@ -1,8 +1,4 @@
-"""`byokd demo`: the main job step by step, with the sandbox as provider.
-
-It talks to the daemon as an editor does and checks the result of each step. Everything it stores is
-in a temporary folder, which is deleted at the end.
-"""
+"""`byokd demo`: stores and uses a key as an editor does, with the sandbox as provider."""
 
 from __future__ import annotations
 
@@ -65,7 +61,7 @@ WEATHER = Tool(
 
 
 class UnexpectedResult(Exception):
-    """A step of the demo gave another result than expected; the text says which."""
+    pass
 
 
 @click.command()
@@ -115,11 +111,7 @@ class Demo:
         self._prompts: list[ShowMessageRequest] = []
 
     def run(self) -> None:
-        """Run all steps.
-
-        Raises:
-            UnexpectedResult: a step failed.
-        """
+        """Run all steps; raises `UnexpectedResult`."""
         arguments = ["--data-dir", str(self._folder)]
         self._title("A daemon starts, as an editor would start it, and lists its providers")
         with Daemon(
@@ -150,10 +142,10 @@ class Demo:
     def _vault(self) -> None:
         self._title("A vault is created")
         params = VaultInitializeParams(protection="keyFile", accept_risk="keyFile")
-        made = self._daemon.call(
+        created = self._daemon.call(
             "vault/initialize", params, VaultInitializeResult, timeout_s=WAIT_S
         )
-        vault = made.vault
+        vault = created.vault
         _expect(vault.state == "unlocked", "the vault is unlocked")
         _print("your keyring is not touched: the demo's master key is a file in its own folder")
         _print(f"protects against: {vault.protects_against}")

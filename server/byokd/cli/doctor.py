@@ -13,9 +13,9 @@ from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult, Pro
 _HINTS = {
     "promptKey": "store one: byokd keys add {provider}",
     "enableKey": "use it again: byokd keys enable {key}",
-    "pickModel": "see what there is: byokd models {provider}",
+    "pickModel": "list the models: byokd models {provider}",
     "checkNetwork": "check the connection, a proxy in config.toml, and the base URL",
-    "editSettings": "look into [network] of config.toml",
+    "editSettings": "check [network] in config.toml",
     "wait": "wait a little, then try again",
     "unlockVault": "unlock the keyring of this session, then try again",
 }

@@ -1,7 +1,4 @@
-"""Reads secrets from a person or a pipe without showing them.
-
-A key is never an argument: arguments are in the shell's history and in every process list.
-"""
+"""Reads secrets from a person or a pipe without showing them."""
 
 from __future__ import annotations
 
@@ -16,12 +13,9 @@ from byokd.core.limits import KEY_FIELD_MAX_CHARS
 from byokd.protocol.provider import FieldInfo
 
 
+# Never an argument: arguments are in the shell's history and in every process list.
 def read_secret_fields(fields: Sequence[FieldInfo], *, from_stdin: bool) -> dict[str, str]:
-    """Return the values of the secret fields; optional fields may be missing.
-
-    Raises:
-        click.UsageError: there is neither a terminal nor a pipe, or a required value is missing.
-    """
+    """Return the values of the secret fields; optional fields may be missing."""
     if not fields:
         return {}
     if from_stdin:
@@ -33,14 +27,7 @@ def read_secret_fields(fields: Sequence[FieldInfo], *, from_stdin: bool) -> dict
 
 
 def ask_hidden(label: str, *, no_terminal: str = "there is no terminal to ask on") -> str:
-    """Ask for a text with echo off.
-
-    Args:
-        no_terminal: the error text if stdin is no terminal.
-
-    Raises:
-        click.UsageError: stdin is no terminal, or the terminal cannot turn echo off.
-    """
+    """Ask with echo off; raise `click.UsageError` without a terminal that can turn echo off."""
     if not sys.stdin.isatty():
         raise click.UsageError(no_terminal)
     with warnings.catch_warnings():

@@ -1,7 +1,4 @@
-"""`byokd keys`: store, list, check, disable and remove keys.
-
-No command can show a stored key, because the daemon returns none.
-"""
+"""`byokd keys`: store, list, check, disable and remove keys."""
 
 from __future__ import annotations
 
@@ -221,14 +218,14 @@ def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
 
     If a key is missing from the store, its whole id records that it is gone.
     """
-    named = key_id = key
+    description = key_id = key
     if not _WHOLE_ID.fullmatch(key) or any(item.key_id == key for item in all_keys(daemon)):
         info = resolve(daemon, key)
-        named, key_id = f"{info.provider} {info.label or ''} {info.key_id}", info.key_id
+        description, key_id = f"{info.provider} {info.label or ''} {info.key_id}", info.key_id
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("there is no terminal to ask on; say --yes")
-        click.confirm(f"Remove {terminal.line(named)}?", abort=True, err=True)
+            raise click.UsageError("there is no terminal to ask on; use --yes")
+        click.confirm(f"Remove {terminal.line(description)}?", abort=True, err=True)
     daemon.call("key/delete", KeyIdParams(key_id=key_id), KeyDeleteResult)
     terminal.show(f"removed {key_id}")
 
@@ -239,7 +236,7 @@ def all_keys(daemon: Daemon, provider: str | None = None) -> tuple[KeyInfo, ...]
 
 
 def resolve(daemon: Daemon, key: str) -> KeyInfo:
-    """Return the key with this id, beginning of an id, label or provider.
+    """Return the key with this id, label, provider or beginning of an id.
 
     Raises:
         click.UsageError: no key matches, or several do and none of them is the default.
@@ -270,8 +267,8 @@ def row(item: KeyInfo) -> tuple[str | None, ...]:
 
 def verdict(result: ProbeResult) -> str:
     status = f", status {result.http_status}" if result.http_status else ""
-    seen = f", {result.models_seen} models" if result.models_seen is not None else ""
-    return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{seen})"
+    models = f", {result.models_seen} models" if result.models_seen is not None else ""
+    return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{models})"
 
 
 def _plain_fields(
@@ -281,13 +278,15 @@ def _plain_fields(
     ask: bool,
     has_base_url: bool = False,
 ) -> dict[str, FieldInput]:
-    known = {field.name: field for field in provider_info.fields}
+    fields_by_name = {field.name: field for field in provider_info.fields}
     values: dict[str, FieldInput] = {}
     for pair in plain_pairs:
         name, separator, value = pair.partition("=")
-        if not separator or name not in known:
-            raise click.UsageError(f"--field takes NAME=VALUE; names are {', '.join(known)}")
-        if known[name].secret:
+        if not separator or name not in fields_by_name:
+            raise click.UsageError(
+                f"--field takes NAME=VALUE; names are {', '.join(fields_by_name)}"
+            )
+        if fields_by_name[name].secret:
             raise click.UsageError(f"{name} is secret and cannot be given on the command line")
         values[name] = value
     if ask and sys.stdin.isatty():

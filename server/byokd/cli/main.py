@@ -1,7 +1,4 @@
-"""The commands of the command line, exit codes, and hints for errors.
-
-Exit codes: 0 done, 1 failed, 2 usage error, 130 interrupted.
-"""
+"""The commands of the command line, exit codes, and hints for errors."""
 
 from __future__ import annotations
 
@@ -112,19 +109,15 @@ for _command in (transfer.import_, transfer.export):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code.
-
-    Expected failures print an error and a hint. A bug prints a traceback without values, with
-    anything that looks like a key masked.
-    """
-    sys.excepthook = _print_bug
+    """Run one command; return its exit code."""
+    sys.excepthook = _print_bug  # prints no values, and masks what looks like a key
     try:
         result = byokd.main(args=list(argv), prog_name="byokd", standalone_mode=False)
     except (click.ClickException, DaemonError, DaemonGone) as error:
         return _report(error)
     except (KeyboardInterrupt, click.Abort):
         terminal.say("interrupted")
-        return 130
+        return 130  # 128 and SIGINT, as shells report it
     except BrokenPipeError:  # the reader of our output has ended
         return 1
     return result if isinstance(result, int) else 0

@@ -35,7 +35,7 @@ def models(
     last list, and those of the built-in catalog.
     """
     if provider and all_providers:
-        raise click.UsageError("name a provider or say --all, not both")
+        raise click.UsageError("name a provider or use --all, not both")
     params = ModelListParams(provider=provider, all_providers=all_providers, refresh=refresh)
     pages = list(daemon.pages("model/list", params, ModelListResult))
     items = [item for page in pages for item in page.items]
@@ -61,7 +61,6 @@ def models(
 
 
 def _show(provider: str, items: Sequence[ModelInfo]) -> None:
-    """Print one provider's models under its name, with ids that can be copied whole."""
     listed = terminal.when(max((item.seen_at for item in items if item.seen_at), default=None))
     terminal.show(f"{provider}, listed {listed}" if listed else provider)
     columns = ("model", "context", "output", "tools", "source")
@@ -77,9 +76,9 @@ def _old(items: Iterable[ModelInfo]) -> dict[str, int]:
 
 def _ago(at_ms: int) -> str:
     passed_ms = int(time.time() * 1000) - at_ms
-    for word, length_ms in _AGES_MS:
+    for unit, length_ms in _AGES_MS:
         if count := passed_ms // length_ms:
-            return f"{count} {word}{'s' if count > 1 else ''} ago"
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
     return "just now"
 
 

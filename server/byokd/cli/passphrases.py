@@ -1,8 +1,4 @@
-"""Passphrases from a person or a file descriptor, and recovery codes to a person.
-
-A passphrase is never an argument or a variable, which other programs of the same user can read. A
-recovery code is shown on a terminal only.
-"""
+"""Passphrases from a person or a file descriptor, and recovery codes to a person."""
 
 from __future__ import annotations
 
@@ -30,12 +26,9 @@ _NO_TERMINAL: Final = (
 )
 
 
+# Never an argument or a variable: other programs of the same user can read those.
 class PassphraseSource:
-    """Where the passphrases of one command come from.
-
-    Args:
-        descriptor: an inherited file descriptor with one passphrase a line; None asks the person.
-    """
+    """Reads one passphrase per line from a file descriptor; without one, asks the person."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         self._descriptor = descriptor
@@ -47,7 +40,6 @@ class PassphraseSource:
 
     @property
     def attempts(self) -> int:
-        """How many times a wrong passphrase may be corrected."""
         return 1 if self._descriptor is not None else _ATTEMPTS
 
     def current(self) -> str:
@@ -56,11 +48,7 @@ class PassphraseSource:
         return ask_hidden("Passphrase", no_terminal=_NO_TERMINAL)
 
     def new(self) -> str:
-        """Return a new passphrase; a person types it twice.
-
-        Raises:
-            click.UsageError: its length is wrong, or the two differ.
-        """
+        """Return a new passphrase; a person types it twice."""
         if self._descriptor is not None:
             return _checked_length(self._next_line())
         return ask_new_passphrase()
@@ -74,11 +62,7 @@ class PassphraseSource:
 
 
 class RecoveryCodeRecipient:
-    """Receives a sealed recovery code and shows it on the terminal.
-
-    Raises:
-        click.UsageError: stdout is no terminal.
-    """
+    """Receives a sealed recovery code and shows it, on a terminal only."""
 
     def __init__(self) -> None:
         if not sys.stdout.isatty():
@@ -89,11 +73,9 @@ class RecoveryCodeRecipient:
 
     @property
     def public_key(self) -> str:
-        """The key that the daemon seals the code to."""
         return self._key.public_key_b64
 
     def show(self, daemon: Daemon, method: str, sealed: SealedSecret | None) -> None:
-        """Show the code of the response to `method`, if it has one."""
         if sealed is None:
             return
         context = info(method, account=daemon.options.account, field=RECOVERY_CODE_FIELD)
@@ -109,11 +91,6 @@ def ask_recovery_code() -> str:
 
 
 def ask_new_passphrase() -> str:
-    """Ask for a new passphrase twice.
-
-    Raises:
-        click.UsageError: its length is wrong, the two differ, or there is no terminal.
-    """
     text = ask_hidden(
         f"New passphrase, {PASSPHRASE_MIN_CHARS} characters or more", no_terminal=_NO_TERMINAL
     )

@@ -91,5 +91,5 @@ def _show(item: ProviderInfo) -> None:
 
 def _field(field: FieldInfo) -> str:
     secret = "secret" if field.secret else ""
-    words = [field.label, secret, "" if field.required else "optional", field.hint or ""]
-    return "; ".join(word for word in words if word)
+    parts = [field.label, secret, "" if field.required else "optional", field.hint or ""]
+    return "; ".join(part for part in parts if part)

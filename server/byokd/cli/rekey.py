@@ -53,7 +53,7 @@ def add(
     key_file: KeyFilePlace,
     by_code: bool,
 ) -> None:
-    """Add another way to open the vault.
+    """Add a slot that opens the vault.
 
     A new recovery code replaces the old one.
     """
@@ -85,7 +85,7 @@ def protection(
 @click.argument("slot")
 @with_daemon
 def remove(daemon: Daemon, slot: str) -> None:
-    """Remove one way to open the vault.
+    """Remove a slot that opens the vault.
 
     SLOT is an id from `byokd vault status`, or a kind that exists once.
     """
@@ -184,7 +184,7 @@ def _renew(daemon: Daemon, change: RekeyChange) -> None:
 
 
 def _unlock(daemon: Daemon) -> str | None:
-    """Unlock the vault if it needs a passphrase; return the passphrase, or None."""
+    """Return the passphrase if the vault needed one."""
     vault = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
     return (
         unlock_with_passphrase(daemon, passphrase_source())[1]

@@ -1,4 +1,4 @@
-"""Warns of a protection weaker than a keyring, and asks the person to accept the risk."""
+"""Asks the person to accept a protection weaker than a keyring."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def require_acceptance(protection: str, accept_risk: str | None) -> str | None:
     """Return the value of `--accept-risk`, asking on a terminal if it is needed and missing.
 
     Raises:
-        click.UsageError: the risk was not accepted, and there is no terminal to ask on.
+        click.UsageError: the risk was not accepted.
     """
     risk = _RISKS.get(protection)
     if risk is None or accept_risk == protection:

@@ -73,7 +73,6 @@ async def _replay(recordings: Path, port: int) -> None:
 
 
 def _show(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print one line for each row, with the first two columns aligned."""
     rows = tuple(rows)
     first, second = (max((len(row[n]) for row in rows), default=0) for n in (0, 1))
     for name, url, more in rows:

@@ -1,9 +1,4 @@
-"""Output to the terminal: results, messages, errors and tables.
-
-- Text from a provider, a model or a file passes `clean()` before it is shown.
-- Results go to stdout, everything else to stderr.
-- An error is a line `error: …` and, if there is one, a line `hint: …`; lower case, no full stop.
-"""
+"""Output to the terminal: results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -27,17 +22,17 @@ from byokd.protocol.base import Value
 _ALLOWED_CONTROLS = frozenset("\n\t\u200c\u200d")
 _LONGEST_ID = 30
 _WIDEST = 1000
+# C0 and C1 controls; bidi marks and overrides, tags, zero-width characters; lone surrogates; line
+# separators.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MARKS = frozenset({"Mn", "Me"})
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 
 def clean(text: str) -> str:
-    """Return the text without characters that control the terminal.
+    """Remove characters that control the terminal or are invisible.
 
-    Removes C0 and C1 controls except line feed and tab, and invisible Unicode characters: bidi
-    marks and overrides, tags, zero-width characters, line separators, lone surrogates. Of combining
-    marks in a row only the first `TERMINAL_MARKS_MAX` stay.
+    Also removes combining marks after `TERMINAL_MARKS_MAX` in a row.
     """
     return Cleaner().feed(text)
 
@@ -71,12 +66,10 @@ def line(text: str) -> str:
 
 
 def out() -> Console:
-    """Return a console for stdout as it is now."""
     return Console(markup=False, highlight=False, emoji=False)
 
 
 def err() -> Console:
-    """Return a console for stderr as it is now."""
     return Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
@@ -105,27 +98,24 @@ def table(
 ) -> None:
     """Print a table; cells that do not fit are wrapped, never cut.
 
-    Args:
-        columns: the headings.
-        rows: the cells of each row; None is shown as "-".
-        whole: how many of the first columns are not wrapped if they are short.
-        copied: do not wrap the first column at any length, so that it can be copied.
+    The first `whole` columns are not wrapped if they are short; with `copied`, the first column is
+    never wrapped.
     """
     rows = tuple(rows)
-    drawn = Table(
+    grid = Table(
         box=_RULE, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
     )
     for number, column in enumerate(columns):
         fits = number < whole and (copied or _widest(rows, number) <= _LONGEST_ID)
-        drawn.add_column(Text(line(column)), overflow="fold", no_wrap=fits)
+        grid.add_column(Text(line(column)), overflow="fold", no_wrap=fits)
     for row in rows:
-        drawn.add_row(*(Text(line(cell) if cell else "-") for cell in row))
+        grid.add_row(*(Text(line(cell) if cell else "-") for cell in row))
     console = out()
     if copied:
-        natural = Measurement.get(console, console.options.update(width=_WIDEST), drawn).maximum
+        natural = Measurement.get(console, console.options.update(width=_WIDEST), grid).maximum
         console.width = max(console.width, natural)
-    if drawn.row_count:
-        console.print(drawn, soft_wrap=copied)
+    if grid.row_count:
+        console.print(grid, soft_wrap=copied)
     else:
         say("nothing to list", dim=True)
 
@@ -136,23 +126,23 @@ def _widest(rows: Sequence[Sequence[str | None]], column: int) -> int:
 
 def facts(pairs: Iterable[tuple[str, str | None]]) -> None:
     """Print names and values in two columns; empty values are left out."""
-    drawn = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    drawn.add_column(style="bold", no_wrap=True)
-    drawn.add_column(overflow="fold")
+    grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
     for name, value in pairs:
         if value:
-            drawn.add_row(Text(name), Text(line(value)))
-    out().print(drawn)
+            grid.add_row(Text(name), Text(line(value)))
+    out().print(grid)
 
 
 def when(at_ms: int | None) -> str | None:
-    """Return a date and time in the local time zone."""
+    """Return date and time in the local time zone."""
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def show_json(items: Iterable[Value]) -> None:
-    """Print values of the contract as a JSON array, with their wire names."""
+    """Print values of the contract as a JSON array."""
     values = [item.model_dump(mode="json", by_alias=True) for item in items]
     sys.stdout.write(json.dumps(values, indent=2) + "\n")

@@ -1,8 +1,4 @@
-"""`byokd keys import` and `byokd keys export`.
-
-Environment variables are read here, in the process that the person started, and sent sealed: the
-daemon's own environment has none of them.
-"""
+"""`byokd keys import` and `byokd keys export`."""
 
 from __future__ import annotations
 
@@ -128,16 +124,14 @@ def export(names: Sequence[str], file: Path) -> None:
 
 
 def importable(preview: KeyImportResult) -> list[ImportChoice]:
-    """Return the keys that can be imported without a question.
-
-    A key is left out if a variable names another base URL for its provider: the key may belong to
-    that address and must not be sent to the usual one.
-    """
-    moved = {ignored.provider for ignored in preview.ignored}
+    """Return the keys that can be imported without a question."""
+    # not a key whose provider has another base URL in a variable: it may belong to that address
+    # and must not be sent to the usual one
+    with_url_variable = {ignored.provider for ignored in preview.ignored}
     return [
         ImportChoice(id=item.id)
         for item in preview.items
-        if item.problem is None and not (item.variables and item.provider in moved)
+        if item.problem is None and not (item.variables and item.provider in with_url_variable)
     ]
 
 
@@ -147,13 +141,13 @@ def parse_choice(answer: str, preview: KeyImportResult) -> list[ImportItem]:
     Raises:
         click.UsageError: the answer is neither all, none, nor numbers of the list.
     """
-    words = answer.replace(",", " ").split()
-    if words in (["none"], []):
+    tokens = answer.replace(",", " ").split()
+    if tokens in (["none"], []):
         return []
-    if words == ["all"]:
+    if tokens == ["all"]:
         ids = {choice.id for choice in importable(preview)}
         return [item for item in preview.items if item.id in ids]
-    numbers = [int(word) if word.isascii() and word.isdecimal() else 0 for word in words]
+    numbers = [int(token) if token.isascii() and token.isdecimal() else 0 for token in tokens]
     if not all(1 <= number <= len(preview.items) for number in numbers):
         raise click.UsageError("answer with all, none, or numbers of the list, such as 1 3")
     return [preview.items[number - 1] for number in dict.fromkeys(numbers)]
@@ -172,6 +166,7 @@ def _source(daemon: Daemon, place: str, providers: Iterable[ProviderInfo]) -> Im
         for variables in (info.base_url_env, *(field.env for field in info.fields))
         for name in variables
     }
+    # read here, in the process that the person started: the daemon's environment has none of them
     return VariablesSource(
         variables={
             name: daemon.sealed(os.environ[name], method="key/import", field=name)
@@ -185,7 +180,7 @@ def _show_preview(preview: KeyImportResult) -> None:
     for warning in preview.warnings:
         where = f"line {warning.line}: " if warning.line else ""
         terminal.say(f"warning: {where}{warning.message}")
-    moved = {ignored.provider: ignored.variable for ignored in preview.ignored}
+    url_variables = {ignored.provider: ignored.variable for ignored in preview.ignored}
     rows = (
         (
             str(number),
@@ -193,7 +188,7 @@ def _show_preview(preview: KeyImportResult) -> None:
             _from(item),
             item.last4,
             item.origin and _place(item.origin).removeprefix("https://"),
-            _note(item, moved),
+            _note(item, url_variables),
         )
         for number, item in enumerate(preview.items, 1)
     )
@@ -208,7 +203,6 @@ def _show_preview(preview: KeyImportResult) -> None:
 
 
 def _from(item: ImportItem) -> str | None:
-    """Return the first variable of a key, and how many more there are."""
     first, *others = item.variables or (item.label,)
     return f"{first} +{len(others)}" if others else first
 
@@ -217,14 +211,14 @@ def _place(origin: str) -> str:
     return origin.removesuffix(":443") if origin.startswith("https://") else origin
 
 
-def _note(item: ImportItem, moved: dict[str, str]) -> str:
+def _note(item: ImportItem, url_variables: dict[str, str]) -> str:
     if item.stored_as:
         return "stored already"
     if item.problem and item.problem.type in _COMPLETABLE:
         return f"needs a {item.problem.field or 'base URL'}"
     if item.problem:
         return item.problem.message
-    if item.variables and (variable := moved.get(item.provider)):
+    if item.variables and (variable := url_variables.get(item.provider)):
         return f"{variable} is set"
     return "ready"
 
@@ -232,9 +226,8 @@ def _note(item: ImportItem, moved: dict[str, str]) -> str:
 def _ask_choices(
     preview: KeyImportResult, providers: dict[str, ProviderInfo]
 ) -> list[ImportChoice]:
-    """Ask which keys to import, and for the fields that they still need."""
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on; say --yes, or --json to look")
+        raise click.UsageError("there is no terminal to ask on; use --yes, or --json for the list")
     default = "all" if importable(preview) else "none"
     while True:
         answer = click.prompt("Import which (all, none, or numbers)", default=default, err=True)
@@ -244,24 +237,27 @@ def _ask_choices(
             terminal.say(error.format_message())
             continue
         break
-    moved = {ignored.provider for ignored in preview.ignored}
-    return [_completed(item, providers[item.provider], moved) for item in items]
+    with_url_variable = {ignored.provider for ignored in preview.ignored}
+    return [_completed(item, providers[item.provider], with_url_variable) for item in items]
 
 
-def _completed(item: ImportItem, info: ProviderInfo, moved: set[str]) -> ImportChoice:
-    """Ask for the fields that a key needs; `moved` are providers with a variable for the URL."""
+def _completed(item: ImportItem, info: ProviderInfo, with_url_variable: set[str]) -> ImportChoice:
+    """Ask for the fields that a key needs.
+
+    `with_url_variable` are providers for which a variable names a base URL.
+    """
     fields: dict[str, str] = {}
     base_url: str | None = None
-    named = f"{item.provider} ({', '.join(item.variables) or item.label or 'from the file'})"
+    description = f"{item.provider} ({', '.join(item.variables) or item.label or 'from the file'})"
     if item.problem is not None and item.problem.type in _COMPLETABLE:
         for field in info.fields:
             if field.required and not field.secret and field.name not in item.fields:
-                fields[field.name] = click.prompt(f"{named}: {field.label}", err=True)
+                fields[field.name] = click.prompt(f"{description}: {field.label}", err=True)
         if item.problem.type == "baseUrl" or info.base_url_required:
-            base_url = click.prompt(f"{named}: base URL", err=True)
-    elif item.problem is None and item.variables and item.provider in moved:
+            base_url = click.prompt(f"{description}: base URL", err=True)
+    elif item.problem is None and item.variables and item.provider in with_url_variable:
         usual = _place(item.origin or "")
-        typed = click.prompt(f"{named}: base URL", default=usual, err=True)
+        typed = click.prompt(f"{description}: base URL", default=usual, err=True)
         base_url = None if typed == usual else typed
     return ImportChoice(id=item.id, fields=fields, base_url=base_url)
 
@@ -279,7 +275,7 @@ def _show_outcome(outcome: ImportOutcome, provider: str) -> None:
 
 
 def _write_private(file: Path, data: bytes) -> None:
-    """Write a file completely or not at all; only its owner can ever read it."""
+    """Write a file, readable only by its owner, completely or not at all."""
     scratch = file.with_name(f"{file.name}.{token_hex(4)}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:

@@ -1,7 +1,4 @@
-"""Unlocks the vault for a command: with its passphrase or its recovery code.
-
-Every command has its own daemon, so a vault under a passphrase is locked each time.
-"""
+"""Unlocks the vault for a command. Each command has its own daemon, so the vault starts locked."""
 
 from __future__ import annotations
 
@@ -23,11 +20,7 @@ def unlock_if_possible(daemon: Daemon, data: ErrorData, passphrases: PassphraseS
 
 
 def unlock_with_passphrase(daemon: Daemon, passphrases: PassphraseSource) -> tuple[VaultInfo, str]:
-    """Unlock the vault with its passphrase; return the vault and the passphrase.
-
-    Raises:
-        DaemonError: the passphrase was wrong each time, or the vault cannot be opened.
-    """
+    """Return the vault and the passphrase; raises the last `DaemonError`."""
     for attempts_left in reversed(range(passphrases.attempts)):
         text = passphrases.current()
         params = VaultUnlockParams(
@@ -48,5 +41,4 @@ def unlock_with_recovery_code(daemon: Daemon) -> VaultInfo:
 
 
 def error_reason(data: ErrorData) -> object:
-    """Return `details.reason` of an error, or None."""
     return data.details.get("reason") if isinstance(data.details, dict) else None

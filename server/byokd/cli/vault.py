@@ -114,7 +114,7 @@ def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
     """Check that the vault can be opened.
 
     With its keyring, its passphrase or its recovery code. Each command has its own daemon, so the
-    vault does not stay open afterwards. Accepting an older store holds for every daemon.
+    vault does not stay open afterwards. Accepting an older store applies to every daemon.
     """
     try:
         info = unlock_with_recovery_code(daemon) if by_code else _unlock(daemon)
@@ -169,7 +169,7 @@ def restore(daemon: Daemon, source: str, *, yes: bool) -> None:
         params = VaultRestoreParams(path=str(Path(source).absolute()))
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("there is no terminal to ask on; say --yes")
+            raise click.UsageError("there is no terminal to ask on; use --yes")
         click.confirm("Replace the vault with that backup?", abort=True, err=True)
     result = daemon.call("vault/restore", params, VaultRestoreResult)
     terminal.facts((("restored", result.restored), ("the old vault", result.aside)))
@@ -198,5 +198,5 @@ def _protection(info: VaultInfo) -> str | None:
 
 
 def _slot(slot: SlotInfo) -> str:
-    words = [slot.id, slot.state, f"since {terminal.when(slot.created_at)}", slot.reason or ""]
-    return " ".join(word for word in words if word)
+    parts = [slot.id, slot.state, f"since {terminal.when(slot.created_at)}", slot.reason or ""]
+    return " ".join(part for part in parts if part)
