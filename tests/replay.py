@@ -21,7 +21,7 @@ from typing import Any, Final
 import replay_reading
 from byokd.catalog.loader import load as load_catalog
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import dialects, spoken
+from byokd.catalog.surfaces import choose_surface, dialects
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.call import Reply
 
@@ -188,7 +188,9 @@ def record_for(recording: Recording) -> Provider:
     dialect = DIALECTS[recording.api]
     generic = [one for one in catalog.values() if one.base_url is None and one.base_url_required]
     candidates = (own, *(one for one in generic if one.kind == "singleField"), *catalog.values())
-    return next(spoken(one, "", "", dialect) for one in candidates if dialect in dialects(one))
+    return next(
+        choose_surface(one, "", "", dialect) for one in candidates if dialect in dialects(one)
+    )
 
 
 # --- from a reply to the wire form ---------------------------------------------------------------

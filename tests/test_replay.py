@@ -20,7 +20,7 @@ import pytest
 import chunking
 import replay
 import replay_reading
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.sandbox.replay import Replay
 from daemon import Daemon, Json, RpcError, running
 from dialects import records
@@ -201,7 +201,7 @@ def _decoded(recording: replay.Recording) -> Json:
     """Return the answer of the decoder with the provider's record, in wire form."""
     record = replay.record_for(recording)
     call = replace(records.call(), provider=record)
-    decoder = find(replay.DIALECTS[recording.api]).decoder(call, recording.head)
+    decoder = find_dialect(replay.DIALECTS[recording.api]).decoder(call, recording.head)
     _, reply = chunking.run(decoder, [recording.body])
     answer = replay.from_reply(reply)
     if "result" in answer:

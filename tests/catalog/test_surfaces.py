@@ -9,7 +9,7 @@ import pytest
 from byokd.catalog.loader import load
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
-from byokd.catalog.surfaces import dialects, named_by, spoken, through
+from byokd.catalog.surfaces import choose_surface, dialects, split_chat_path, with_surface
 from byokd.protocol.errors import InvalidParams
 
 _OPENAI = "https://api.openai.com/v1"
@@ -67,13 +67,13 @@ def test_surface_is_chosen(
     version: str,
     chosen: tuple[str, str],
 ) -> None:
-    record = spoken(load()[provider], model, base_url, named, {"apiVersion": version})
+    record = choose_surface(load()[provider], model, base_url, named, {"apiVersion": version})
 
     assert (record.dialect, record.chat_path) == chosen
 
 
 def test_quirks_of_a_surface_win_over_those_of_the_model() -> None:
-    usual, other = load()["azure-openai"], spoken(load()["azure-openai"], "gpt-5", _AZURE)
+    usual, other = load()["azure-openai"], choose_surface(load()["azure-openai"], "gpt-5", _AZURE)
 
     assert "max_tokens_least" not in usual.quirks_for("gpt-5").model_dump()
     assert other.quirks_as(OpenAIResponsesQuirks, "gpt-5").max_tokens_least == 16
@@ -82,7 +82,7 @@ def test_quirks_of_a_surface_win_over_those_of_the_model() -> None:
 def test_surface_takes_the_quirks_of_the_record_that_its_dialect_reads() -> None:
     usual = load()["openrouter"]
     surface = next(one for one in usual.surfaces if one.dialect == "openai_responses")
-    chat, responses = usual.quirks_for("m"), through(usual, surface).quirks_for("m")
+    chat, responses = usual.quirks_for("m"), with_surface(usual, surface).quirks_for("m")
 
     assert isinstance(chat, OpenAIChatQuirks)
     assert isinstance(responses, OpenAIResponsesQuirks)
@@ -96,7 +96,7 @@ def test_surface_takes_the_quirks_of_the_record_that_its_dialect_reads() -> None
 def test_chat_surface_has_the_quirks_of_the_chat_format(provider: str, inside: bool) -> None:  # noqa: FBT001 - a row
     """It is for gateways, and for models that have no other surface."""
     for surface in load()[provider].surfaces:
-        quirks = through(load()[provider], surface).quirks_as(OpenAIChatQuirks, "any")
+        quirks = with_surface(load()[provider], surface).quirks_as(OpenAIChatQuirks, "any")
         assert quirks.max_tokens_field == "max_completion_tokens"
         assert quirks.reasoning_in_completion is inside
 
@@ -110,7 +110,7 @@ def test_deployment_reasons_by_its_name(
     model: str,
     reasons: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
-    record = spoken(load()["azure-openai"], model, _AZURE)
+    record = choose_surface(load()["azure-openai"], model, _AZURE)
 
     assert record.dialect == "openai_responses"
     assert (
@@ -124,7 +124,7 @@ def test_deployment_reasons_by_its_name(
 def test_unknown_dialect_is_refused_with_the_list_of_dialects() -> None:
     record = load()["openai"]
     with pytest.raises(InvalidParams, match="openai_responses, openai_chat") as refused:
-        spoken(record, "gpt-5", _OPENAI, "gemini")
+        choose_surface(record, "gpt-5", _OPENAI, "gemini")
 
     assert refused.value.fields["details"][0]["pointer"] == "/dialect"  # type: ignore[index]
     assert dialects(record) == ("openai_responses", "openai_chat")
@@ -139,7 +139,7 @@ def test_unknown_dialect_is_refused_with_the_list_of_dialects() -> None:
     ],
 )
 def test_base_url_can_select_the_dialect(base_url: str, named: tuple[str, str | None]) -> None:
-    assert named_by(load()["openai"], base_url) == named
+    assert split_chat_path(load()["openai"], base_url) == named
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_base_url_can_select_the_dialect(base_url: str, named: tuple[str, str | 
 def test_base_url_with_a_version_can_select_the_dialect(
     base_url: str, named: tuple[str, str | None]
 ) -> None:
-    assert named_by(load()["ollama"], base_url) == named
+    assert split_chat_path(load()["ollama"], base_url) == named

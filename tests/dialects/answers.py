@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.call import Call, Decoder
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from dialects import records
 from dialects.frames import event as aws_frame
 
@@ -59,7 +59,7 @@ class Format:
 
     def decoder(self, call: Call | None = None, head: HttpHead | None = None) -> Decoder:
         """Return a new decoder."""
-        return find(self.dialect).decoder(call or records.call(), head or self.head)
+        return find_dialect(self.dialect).decoder(call or records.call(), head or self.head)
 
 
 def nested(depth: int) -> Json:

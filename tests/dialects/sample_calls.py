@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from byokd.catalog.loader import load
-from byokd.catalog.surfaces import spoken
+from byokd.catalog.surfaces import choose_surface
 from byokd.dialects.base.call import Call, Encoded
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.protocol.chat import SendParams
 from recorded import VECTORS
 
@@ -39,13 +39,13 @@ class SampleCall:
             base_url = "https://host.test/v1"
         asked: dict[str, Any] = {"streamId": "s", "provider": self.provider, "model": self.model}
         asked |= {"messages": [{"role": "user", "content": "hi"}]}
-        spoken_record = spoken(record, self.model, base_url, self.dialect)
-        return Call(spoken_record, base_url, SendParams.model_validate(asked | more))
+        record = choose_surface(record, self.model, base_url, self.dialect)
+        return Call(record, base_url, SendParams.model_validate(asked | more))
 
     def encoded(self, **more: Any) -> Encoded:
         """Return the request for a small call."""
         call = self.call(**more)
-        return find(call.provider.dialect).encode(call, 0)
+        return find_dialect(call.provider.dialect).encode(call, 0)
 
     def body(self, **more: Any) -> Any:
         """Return its body."""

@@ -16,11 +16,11 @@ import pytest
 import chunking
 import recorded
 import replay
-from byokd.catalog.surfaces import through
+from byokd.catalog.surfaces import with_surface
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call
 from byokd.dialects.openai_responses import decoder, encode
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from byokd.protocol.chat import SendParams
 from dialects import vectors
 
@@ -173,8 +173,8 @@ def test_the_chat_format_of_the_same_provider_reads_it(name: str, body: bytes) -
     message = _answer(body)
     call = _call([_ASK, message, *_results(message)])
     surface = next(one for one in call.provider.surfaces if one.dialect == "openai_chat")
-    chat = replace(call, provider=through(call.provider, surface))
-    sent = find("openai_chat").encode(chat, 0).request.body
+    chat = replace(call, provider=with_surface(call.provider, surface))
+    sent = find_dialect("openai_chat").encode(chat, 0).request.body
     assert b"encrypted_content" not in sent, name
     assert b"phase" not in sent
 

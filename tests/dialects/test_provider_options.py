@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.protocol.errors import Unsupported
 from dialects import records
 
@@ -57,7 +57,7 @@ def _at(body: Any, path: tuple[str, ...]) -> Any:
 
 def _sent(dialect: str, params: dict[str, Any], **quirks: Any) -> tuple[Any, list[str]]:
     """Return the body and the warnings of a call."""
-    encoded = find(dialect).encode(records.call(params, **quirks), 0)
+    encoded = find_dialect(dialect).encode(records.call(params, **quirks), 0)
     told = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
     return json.loads(encoded.request.body), told
 

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.protocol.errors import Unsupported
 
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_row_speaks(name: str) -> None:
-    dialect = find(name)
+    dialect = find_dialect(name)
     assert callable(dialect.encode)
     assert callable(dialect.decoder)
     assert sys.modules[DIALECTS[name]] is dialect
@@ -20,4 +20,4 @@ def test_every_row_speaks(name: str) -> None:
 
 def test_an_unknown_name_is_a_typed_error() -> None:
     with pytest.raises(Unsupported, match="morse"):
-        find("morse")
+        find_dialect("morse")

@@ -13,7 +13,7 @@ import pytest
 import chunking
 import replay
 from byokd.dialects.base.call import Decoder
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from dialects import records
 from dialects.frames import frame_ends
 
@@ -35,7 +35,7 @@ _STOP = re.compile(
 
 
 def _decoder(recording: replay.Recording) -> Decoder:
-    return find(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
+    return find_dialect(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
 
 
 def test_recordings_are_found() -> None:

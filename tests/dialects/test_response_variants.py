@@ -14,7 +14,7 @@ import chunking
 import replay
 import response_variants
 from byokd.dialects.base.call import Decoder, Reply
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from dialects import records
 
 _HERE = [one for one in replay.load() if not replay.not_applicable(one)]
@@ -25,7 +25,7 @@ _QUICK_MAX_BYTES, _LONG_MAX_BYTES = 6 * 1024, 1024 * 1024
 
 
 def _decoder(recording: replay.Recording) -> Decoder:
-    return find(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
+    return find_dialect(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
 
 
 def _answers(

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 import chunking
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.call import Call, Decoder, Fault, Reply
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from byokd.protocol.events import Event
 from dialects import records
 from dialects.frames import stream
@@ -62,7 +62,7 @@ class Vector:
 
     def decoder(self) -> Decoder:
         """Return a new decoder for this body."""
-        return find(self.dialect).decoder(self.call, self.head)
+        return find_dialect(self.dialect).decoder(self.call, self.head)
 
 
 def load(dialect: str) -> list[Vector]:

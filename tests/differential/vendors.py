@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import chunking
 from byokd.catalog.loader import load
-from byokd.catalog.surfaces import spoken
+from byokd.catalog.surfaces import choose_surface
 from byokd.core.http import HttpHead, HttpRequest
 from byokd.core.secret import Secret
 from byokd.dialects.base.auth import authorize
 from byokd.dialects.base.call import Call, Encoded, Reply
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from byokd.protocol.chat import SendParams
 from differential.answer_summary import AnswerSummary
 from differential.conversations import Params
@@ -82,7 +82,7 @@ class Vendor:
         record = load()[self.provider]
         chat = {"streamId": "s", "provider": self.provider, "model": model, "cache": "off"}
         sent = SendParams.model_validate(chat | {"stream": stream} | params)
-        return Call(spoken(record, model, base_url, self.dialect), base_url, sent, FIELDS)
+        return Call(choose_surface(record, model, base_url, self.dialect), base_url, sent, FIELDS)
 
 
 def vendors() -> Iterator[Vendor]:
@@ -95,7 +95,7 @@ def vendors() -> Iterator[Vendor]:
 
 def encoded(call: Call) -> Encoded:
     """Return byokd's request without the key."""
-    return find(call.provider.dialect).encode(call, 0)
+    return find_dialect(call.provider.dialect).encode(call, 0)
 
 
 def signed(call: Call, request: HttpRequest) -> HttpRequest:
@@ -109,7 +109,7 @@ def signed(call: Call, request: HttpRequest) -> HttpRequest:
 
 def read(call: Call, head: HttpHead, body: bytes) -> Reply:
     """Return byokd's reply for a body."""
-    return chunking.run(find(call.provider.dialect).decoder(call, head), [body])[1]
+    return chunking.run(find_dialect(call.provider.dialect).decoder(call, head), [body])[1]
 
 
 def places(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:

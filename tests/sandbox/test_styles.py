@@ -14,12 +14,12 @@ import pytest
 import chunking
 from byokd.catalog.loader import load
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import dialects, spoken
+from byokd.catalog.surfaces import choose_surface, dialects
 from byokd.core.http import HttpHead, HttpRequest, HttpResponse
 from byokd.core.secret import Secret
 from byokd.dialects.base.auth import authorize
 from byokd.dialects.base.call import Call, Reply
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.parts import ToolCallPart
@@ -83,12 +83,12 @@ def _call(sandbox: Sandbox, provider: str, dialect: str, name: str, **more: Any)
         }
         | more
     )
-    provider_record = spoken(record, params.model, base_url, dialect)
+    provider_record = choose_surface(record, params.model, base_url, dialect)
     return Call(provider_record, base_url, params, PLAIN)
 
 
 def _request(call: Call, key: str = KEY) -> HttpRequest:
-    encoded = find(call.provider.dialect).encode(call, NOW_MS).request
+    encoded = find_dialect(call.provider.dialect).encode(call, NOW_MS).request
     return _signed(call.provider, encoded, key)
 
 
@@ -100,7 +100,7 @@ def _signed(provider: Provider, request: HttpRequest, key: str) -> HttpRequest:
 
 def _read(call: Call, response: HttpResponse) -> Reply:
     head = HttpHead(response.status, response.headers)
-    decoder = find(call.provider.dialect).decoder(call, head)
+    decoder = find_dialect(call.provider.dialect).decoder(call, head)
     return chunking.run(decoder, [response.body])[1]
 
 
@@ -253,6 +253,6 @@ async def test_wrong_key_is_refused(
     refused = _read(call, await transport.send(_request(call, "another-key-0123456789")))
     assert refused.fault is not None
     assert refused.fault.kind == "keyInvalid"
-    keyless = find(dialect).encode(call, NOW_MS).request
+    keyless = find_dialect(dialect).encode(call, NOW_MS).request
     answer = await transport.send(keyless)
     assert (answer.status == 200) is load()[provider].keyless

@@ -1,7 +1,6 @@
-"""The general classifier rows: what an error means, and which words refuse a parameter.
+"""The general rows of the error classifier, and the words that refuse a parameter.
 
-Knows where the rows are kept. Must not know how a body is read; `dialects/errors.py` asks a
-provider's own rows first, then these, in the order of the file.
+`dialects.errors` reads a provider's own rows first, then these, in the order of the files.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from byokd.catalog.record import ErrorRow, RefusalRow
 
 @cache
 def load_errors() -> tuple[ErrorRow, ...]:
-    """Return the rows of `catalog/errors.toml`, read once."""
+    """Return the rows of `errors.toml`."""
     text = files("byokd.catalog").joinpath("errors.toml").read_text(encoding="utf-8")
     return TypeAdapter(tuple[ErrorRow, ...]).validate_python(tomllib.loads(text)["errors"])
 
 
 @cache
 def load_refusals() -> tuple[RefusalRow, ...]:
-    """Return the rows of `catalog/refusals.toml`, read once."""
+    """Return the rows of `refusals.toml`."""
     text = files("byokd.catalog").joinpath("refusals.toml").read_text(encoding="utf-8")
     return TypeAdapter(tuple[RefusalRow, ...]).validate_python(tomllib.loads(text)["refusals"])

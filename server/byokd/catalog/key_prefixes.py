@@ -1,7 +1,6 @@
-"""Whose key a refused key may be, by how it begins.
+"""Guesses by its prefix which provider a refused key is for.
 
-Knows that a prefix is a hint. Must not know any prefix (records do), nor see a key: it asks whether
-the key begins with a text.
+It never sees a key: it asks whether the key begins with a text.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from byokd.catalog.record import Provider
 def likely_owner(
     asked: Provider, others: Iterable[Provider], begins_with: Callable[[str], bool]
 ) -> Provider | None:
-    """Return the provider whose keys begin so, or None where it is nobody's or the asked one's.
+    """Return the first provider whose keys begin like this one.
+
+    None where there is none, or where keys of `asked` begin so.
 
     Args:
         asked: the provider that refused the key.
-        others: all records; the first that fits is returned.
+        others: all records.
         begins_with: tells whether the key begins with a text.
     """
     if _fits(asked, begins_with):

@@ -1,11 +1,7 @@
-"""The providers that ship with the package, and records that are added at run time.
+"""Loads the providers of the package, and records that a person adds.
 
-Knows where the records are and what makes one usable. Must not know what any of them says, nor
-the network.
-
-The records are written as TOML, one file each, for people. `load()` reads `providers.json`, which
-`snapshot.py` makes from them: `provider/list` is answered at start, and parsing a hundred
-kilobytes of TOML in pure Python costs more than all the rest of the catalog together.
+`load` reads `providers.json`, which `snapshot.py` makes from the TOML records: `provider/list` is
+answered at start, and parsing a hundred kilobytes of TOML in Python costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -29,18 +25,18 @@ _PATTERNS: Final = ("_models", "_pattern")
 
 @cache
 def load() -> Mapping[str, Provider]:
-    """Return the records of the package by id, in the order they are shown in."""
+    """Return the records of the package by id, in the order in which they are shown."""
     data = resources.files(__package__).joinpath("providers.json").read_bytes()
     records = [Provider.model_validate(record) for record in from_json(data)]
     return MappingProxyType({record.id: record for record in records})
 
 
 def load_text(text: str, name: str) -> Provider:
-    """Return the record that a TOML text holds.
+    """Parse and check a record.
 
     Args:
         text: the TOML.
-        name: what to call it in an error: a file name.
+        name: the file name, for errors.
 
     Raises:
         InvalidParams: the text is not TOML, or a field does not fit; names file and field.
@@ -69,7 +65,7 @@ def _unusable(name: str, field: str, fault: str) -> InvalidParams:
 
 
 def _faults(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield what the types alone cannot refuse: (field, what is wrong)."""
+    """Yield what the types cannot check: (field, what is wrong)."""
     names = [field.name for field in record.fields]
     if len(set(names)) < len(names):
         yield "fields", "two fields of one name"
@@ -90,14 +86,14 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
 
 def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
     """Yield the quirks that do not fit the dialects which the record is asked in."""
-    from byokd.catalog.surfaces import through
+    from byokd.catalog.surfaces import with_surface
 
     yield from _faults_in("quirks", record.quirks, record.dialect)
     for variant in record.variants:
         yield from _faults_in("variants.quirks", variant.quirks, record.dialect)
     for surface in record.surfaces:
         yield from _faults_in("surfaces.quirks", surface.quirks, surface.dialect)
-        asked = through(record, surface)
+        asked = with_surface(record, surface)
         for quirks in (asked.quirks, *(variant.quirks for variant in asked.variants)):
             yield from _faults_in("quirks", quirks | surface.quirks, surface.dialect)
 
@@ -163,7 +159,7 @@ def _lists(models: Models) -> Iterator[Models]:
 
 
 def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield every regular expression of a record with the name of its field."""
+    """Yield every regular expression of a record, with its field."""
     conditions: list[tuple[str, Condition]] = [("errors", row.when) for row in record.errors]
     for probe in _probes(record.probe):
         conditions += [("probe.verdicts", row.when) for row in probe.verdicts]

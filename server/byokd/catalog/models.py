@@ -1,9 +1,8 @@
-"""What is known of models without asking: sizes, capabilities and prices, as of one day.
+"""The bundled snapshot of models: sizes, capabilities and prices, with its date.
 
-Knows how the snapshot `models.json` is read and how a model id finds its line: first exactly, then
-by the rules that the line itself carries (a dated or aliased id). Must not know any model, nor what
-a provider says today. The snapshot is generated (`tests/tools/make_models.py`), a third of a
-megabyte, and read at the first question, never at start. What nobody states is None.
+A model id finds its line in `models.json` exactly, else by the rules of the line (a dated or
+aliased id). The snapshot is generated (`tests/tools/make_models.py`), a third of a megabyte, and
+read at the first question, not at start. A fact that nobody states is None.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import TypeAlias, TypedDict
 from pydantic_core import from_json
 
 Tiers: TypeAlias = tuple[tuple[int, Decimal], ...]
-"""A price by the length of the prompt: (from more than so many tokens, price), rising."""
+"""Prices by the length of the prompt: (above so many tokens, price), ascending."""
 
 Rule: TypeAlias = "list[str | list[Rule]]"
 """`[word, text]`, or `["any" | "all", rules]`."""
@@ -28,7 +27,7 @@ Rule: TypeAlias = "list[str | list[Rule]]"
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Prices that hold together.
+    """Prices that hold at the same time.
 
     Attributes:
         since: the day from which they hold, `YYYY-MM-DD`; None for always.
@@ -89,16 +88,16 @@ class _Snapshot(TypedDict):
 
 
 def facts(provider_id: str, model_id: str) -> ModelFacts | None:
-    """Return what is known of a model, or None.
+    """Return the facts of a model, or None.
 
-    A provider that sells another's models is asked for its own line first, then for theirs.
+    For a provider that sells models of others, its own line wins over that of the maker.
     """
     snapshot = _snapshot()
-    asked = model_id.lower().removeprefix(snapshot["prefixes"].get(provider_id, ""))
+    wanted = model_id.lower().removeprefix(snapshot["prefixes"].get(provider_id, ""))
     for name in (provider_id, *snapshot["fallbacks"].get(provider_id, ())):
         lines = _lines(name)
-        line = lines.get(asked) or next(
-            (each for each in lines.values() if "match" in each and _fits(each["match"], asked)),
+        line = lines.get(wanted) or next(
+            (each for each in lines.values() if "match" in each and _fits(each["match"], wanted)),
             None,
         )
         if line is not None:
@@ -107,10 +106,7 @@ def facts(provider_id: str, model_id: str) -> ModelFacts | None:
 
 
 def known_models(provider_id: str) -> Mapping[str, ModelFacts]:
-    """Return what is known of the models of a provider, by id.
-
-    Lines that price a family of ids, and are no id themselves, are left out.
-    """
+    """Return the facts of a provider's models by id, without lines that are for a family of ids."""
     lines = _lines(provider_id).values()
     made = (_facts(provider_id, line) for line in lines if line.get("listed", True))
     return MappingProxyType({each.id: each for each in made})

@@ -1,8 +1,6 @@
-"""From tokens to money, by the prices of the snapshot or a person's own.
+"""Computes the cost of a call from the prices of the snapshot or the person's own.
 
-Knows how a price is chosen (by day, by hour, by length of the prompt) and applied to the five
-disjoint buckets. Must not know any price, nor the clock: the time is a value. All arithmetic is
-decimal. What is not known stays unknown: one bucket without a price leaves the whole amount null.
+All arithmetic is decimal. One bucket of usage without a price makes the whole amount unknown.
 """
 
 from __future__ import annotations
@@ -28,8 +26,8 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
         facts: the model, or None where it is not known.
         at: when the call was made; a time without a zone is taken as UTC.
 
-    Cached tokens without a price of their own cost what fresh ones do: that is how the source of
-    the snapshot means it, and how providers without a cache discount bill.
+    Cached tokens without a price of their own cost what fresh ones do, as in the source of the
+    snapshot, and as providers without a cache discount bill.
     """
     rates = rates_at(facts, at) if facts is not None else None
     if facts is None or rates is None:
@@ -37,23 +35,23 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
     return _cost(usage, rates, Cost(currency=facts.currency, source="catalog", as_of=facts.as_of))
 
 
-def own_price(usage: Usage, price: OwnPrice) -> Cost:
-    """Return the cost of a call by the user's own prices; cached tokens as in the catalog's."""
+def own_price(usage: Usage, prices: OwnPrice) -> Cost:
+    """Return what a call cost by the person's own prices; cached tokens as in `price`."""
 
     def tiers(amount: str | None) -> Tiers | None:
         return None if amount is None else ((0, Decimal(amount)),)
 
     rates = Rates(
-        input=tiers(price.input),
-        output=tiers(price.output),
-        cache_read=tiers(price.cache_read),
-        cache_write=tiers(price.cache_write),
+        input=tiers(prices.input),
+        output=tiers(prices.output),
+        cache_read=tiers(prices.cache_read),
+        cache_write=tiers(prices.cache_write),
     )
-    return _cost(usage, rates, Cost(currency=price.currency, source="user"))
+    return _cost(usage, rates, Cost(currency=prices.currency, source="user"))
 
 
-def _cost(usage: Usage, rates: Rates, base: Cost) -> Cost:
-    """Return `base` with amount and parts. Where a part is unknown, so are amount and source."""
+def _cost(usage: Usage, rates: Rates, source: Cost) -> Cost:
+    """Return `source` with the amount and its parts; both unknown where a part is unknown."""
     prompt = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
     output = usage.output_text + usage.output_reasoning
 
@@ -70,17 +68,17 @@ def _cost(usage: Usage, rates: Rates, base: Cost) -> Cost:
     known = [part for part in parts.values() if part is not None]
     whole = len(known) == len(parts)
     texts = {name: _text(part) if part is not None else None for name, part in parts.items()}
-    return base.model_copy(
+    return source.model_copy(
         update={
             "amount": _text(sum(known, Decimal(0))) if whole else None,
-            "source": base.source if whole else "unknown",
+            "source": source.source if whole else "unknown",
             "parts": CostParts(**texts),
         }
     )
 
 
 def list_price(facts: ModelFacts, at: datetime) -> ModelPrice | None:
-    """Return the price of a short prompt, to show in model lists, or None."""
+    """Return the price to show beside a model: that of a short prompt, or None."""
     rates = rates_at(facts, at)
     if rates is None:
         return None
@@ -100,12 +98,12 @@ def list_price(facts: ModelFacts, at: datetime) -> ModelPrice | None:
 
 
 def rates_at(facts: ModelFacts, at: datetime) -> Rates | None:
-    """Return the prices that hold at a time: the last that apply, else the first, else None."""
+    """Return the last prices that hold at a time, else the first of all, else None."""
     utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     day, minute = utc.date().isoformat(), f"{utc:%H:%M}"
-    valid = [rates for rates in facts.rates if _holds(rates, day, minute)]
-    if valid:
-        return valid[-1]
+    holding = [each for each in facts.rates if _holds(each, day, minute)]
+    if holding:
+        return holding[-1]
     return facts.rates[0] if facts.rates else None
 
 
@@ -120,26 +118,27 @@ def _holds(rates: Rates, day: str, minute: str) -> bool:
 
 def _tier(tiers: Tiers | None, prompt: int) -> Decimal | None:
     """Return the price of the highest tier that the prompt is above."""
-    price = None
+    reached = None
     for above, amount in tiers or ():
         if above == 0 or prompt > above:
-            price = amount
-    return price
+            reached = amount
+    return reached
 
 
 def _times(count: int, amount: Decimal | None, per: Decimal) -> Decimal | None:
-    """Return the amount for a count; 0 for none, also where the price is unknown."""
+    """Return the price of `count` units; none cost nothing, also without a price."""
     if count == 0:
         return Decimal(0)
     return amount * count / per if amount is not None else None
 
 
 def _surcharge(searches: int, rates: Rates, prompt: int) -> Decimal | None:
-    searched = _times(searches, _tier(rates.search, prompt), _THOUSAND)
+    """Return the price of the searches and of the request itself."""
+    amount = _times(searches, _tier(rates.search, prompt), _THOUSAND)
     request = _tier(rates.request, prompt)
-    if searched is None or request is None:
-        return searched
-    return searched + request / _THOUSAND
+    if amount is None or request is None:
+        return amount
+    return amount + request / _THOUSAND
 
 
 def _text(amount: Decimal) -> str:

@@ -1,7 +1,7 @@
-"""What a provider is, as frozen types: one TOML record becomes one `Provider`.
+"""The types of a provider record: one TOML file becomes one `Provider`.
 
-Knows the shape of the facts. Must not know any one fact, nor read a file. A record may set flags
-and strings; the moment a difference needs logic it is a dialect.
+A record sets flags and strings; a difference that needs logic is a dialect. Quirks are typed in
+`catalog.quirks`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ HealthClass: TypeAlias = Literal[
     "authOk", "authInvalid", "authUnsure", "authDead", "forbiddenScope", "notFromProvider",
     "neutral",
 ]  # fmt: skip
-"""What one answer says about the key (`authOk` also for an error that proves it was accepted).
+"""What an answer says about the key (`authOk` also for an error that proves it was accepted).
 
-`authUnsure`: the words are the same for a bad key and for a good one at the wrong address.
+`authUnsure`: the same answer comes for a bad key and for a good one at the wrong address.
 """
 
 Verdict: TypeAlias = Literal[
@@ -61,14 +61,13 @@ list of providers is answered without them, and a dialect's type is needed at it
 
 
 class _Record(BaseModel):
-    # Built once, from the top, when the first record is validated: a class that is never validated
-    # on its own would otherwise pay for a schema of its own at import. For the same reason the
-    # defaults below are validated tables and not made instances.
+    # The schemas are built together when the first record is validated, and not at import. For the
+    # same reason defaults are tables that are validated, and not instances.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Field(_Record):
-    """One input of the key form; `protocol.provider.FieldInfo` says what its facts mean."""
+    """One input of the key form; see `protocol.provider.FieldInfo`."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,63}$")]
     label: str
@@ -81,11 +80,11 @@ class Field(_Record):
 
 
 class Auth(_Record):
-    """How a credential goes on a request.
+    """How a credential is put on a request.
 
-    `bearer`: `Authorization: Bearer <field>`; `header`: `<header>: <field>`; `sigv4`: AWS signing;
-    `none`: nothing. An optional field that is empty puts nothing on the request, or what
-    `otherwise` says. `sigv4` reads `accessKeyId`, `secretAccessKey`, `sessionToken`, `region`.
+    `bearer`: `Authorization: Bearer <field>`; `header`: `<header>: <field>`; `sigv4`: AWS signing
+    with `accessKeyId`, `secretAccessKey`, `sessionToken`, `region`; `none`: not at all. Where an
+    optional field is empty, `otherwise` applies.
     """
 
     scheme: Literal["bearer", "header", "sigv4", "none"] = "bearer"
@@ -96,13 +95,12 @@ class Auth(_Record):
 
 
 class Condition(_Record):
-    """When a row applies: all that is given must hold.
+    """When a row applies: all conditions that are set must hold.
 
-    `code` and `type` are compared, as lower-case text, with the error's code and type, wherever
-    the answer names them (in the body, or in a header such as `x-amzn-errortype`), and `*` in them
-    stands for any characters; `message` is a regular expression searched in the error's text
-    without regard to case; `pointer` is a JSON pointer into the body, compared with `equals` as
-    JSON.
+    `code` and `type` are compared in lower case with those of the error, in the body or in a header
+    such as `x-amzn-errortype`; `*` matches any characters. `message` is a regular expression,
+    searched in the error's text in any case. `pointer` leads to a value in the body that equals
+    `equals`.
     """
 
     status: tuple[int, ...] = ()
@@ -116,12 +114,10 @@ class Condition(_Record):
 class ErrorRow(_Record):
     """One line of the classifier: what an error body means. The first row that applies wins.
 
-    A row whose condition is nothing but a status is asked last, after the general rows: it says
-    what that status usually means.
+    A row with only a status is read last, after the general rows.
 
-    `hint` is a sentence for the person: lower case, no full stop, says what to do. `signed` marks
-    words that answer a wrong clock of ours as well: without the provider's time they say nothing of
-    the key.
+    `hint` tells the person what to do: lower case, no full stop. `signed` marks an error that a
+    wrong clock of ours causes as well: without the provider's time it says nothing about the key.
     """
 
     when: Condition
@@ -166,7 +162,7 @@ class RefusalRow(_Record):
 
 
 class VerdictRow(_Record):
-    """What an answer to the probe means, where the general reading would be wrong."""
+    """What an answer to the probe means, where the classifier would be wrong."""
 
     when: Condition
     verdict: Verdict
@@ -174,16 +170,16 @@ class VerdictRow(_Record):
 
 
 class Probe(_Record):
-    """The cheapest authenticated question.
+    """The cheapest authenticated request.
 
-    `path` is under the key's base URL. `url` is absolute, may hold `{field}` templates, is on the
-    provider's own or a companion origin, and is asked only while the key's origin is the record's
-    default; with another origin `path` is asked, and without one there is no probe. The first of
-    `verdicts` that applies wins over the general reading, also on a 200. `fallback` is asked when
-    the verdict is `unknown`. `details` names pointers into the answer that are worth reporting.
+    `path` is under the key's base URL. `url` is absolute, may hold `{field}` templates, and is on
+    the provider's own or a companion origin; it is used only while the key's origin is the record's
+    default. With another origin `path` is used, and without a `path` there is no probe. The first
+    of `verdicts` that applies wins over the classifier, also on a 200. `fallback` is sent when the
+    verdict is `unknown`. `details` are pointers into the answer to report.
 
-    `key_prefixes` is how keys of this provider, and of no other, begin. A prefix alone decides
-    nothing; of a key that another provider has refused it tells whose it may be.
+    Keys that begin with one of `key_prefixes` are probably this provider's: it is a hint for a key
+    that another provider has refused, and nothing more.
     """
 
     method: Literal["GET", "POST"] = "GET"
@@ -212,14 +208,14 @@ class LivePrice(_Record):
 
 
 class ModelDetail(_Record):
-    """What is posted for each model whose context is not listed; `"{id}"` in `body` is its id."""
+    """The request for each model whose context is not listed; `"{id}"` in `body` is its id."""
 
     path: str
     body: str
 
 
 class Models(_Record):
-    """How the live list is read.
+    """How the live model list is read.
 
     `items`: JSON pointer to the array ("" when the body is the array). The other fields are
     pointers inside an item; where several are named, the first that holds a value wins.
@@ -232,10 +228,9 @@ class Models(_Record):
 
     The page after this one is the same request with `next_query` set to what `next_pointer`
     holds, as long as that is not empty and `more_pointer`, if given, is not false. `also` are
-    further lists of the same provider; one that is `over` adds no models, and what it says of
-    those that are there holds over all else. `fallback` is read instead of all where the path is
-    not there. `static` ids are listed beside what the list says; `{field}`
-    is the plain field of the key, where it has one. `own` are the person's own words.
+    further lists of the same provider; one that is `over` adds no models, and its facts win.
+    `fallback` is read instead where the path does not exist. `static` ids are always listed;
+    `{field}` is a plain field of the key. `own` are the person's own entries.
     """
 
     path: str | None = None
@@ -275,9 +270,8 @@ class Variant(_Record):
 class Pasted(_Record):
     """An address that people paste, and what it says about a key.
 
-    `pattern` must fit the whole address, whatever its case; its named groups are plain fields of
-    the key. `base_url` is a template over those groups for the address to keep, where that is not
-    the record's own.
+    `pattern` must match the whole address, in any case; its named groups are plain fields of the
+    key. `base_url` is a template over those groups, where the key's base URL is not the record's.
     """
 
     pattern: str
@@ -285,13 +279,13 @@ class Pasted(_Record):
 
 
 class Surface(_Record):
-    """Another dialect that a provider speaks, and when it is asked in it.
+    """Another dialect of a provider, and when it is used.
 
-    `models` is searched in the model id, `base_url` in the address that the key is for and each of
-    `fields` in that plain field of the key; all that is given must hold. A surface without any is
-    taken only where the client names its dialect, or the key's base URL ends in its `chat_path`.
-    With `fallback` it is also taken where the usual dialect's path is not there. `quirks` hold
-    there, over all others.
+    `models` is searched in the model id, `base_url` in the key's base URL and each of `fields` in
+    that plain field of the key; all that are set must match. A surface without any is used only
+    where the client names its dialect, or the key's base URL ends in its `chat_path`. With
+    `fallback` it is also used where the usual path does not exist. Its `quirks` win over those of
+    the record.
     """
 
     dialect: str
@@ -304,7 +298,7 @@ class Surface(_Record):
 
 
 class Source(_Record):
-    """Where a fact was read, and when."""
+    """Where facts were read, and when."""
 
     url: str
     checked: Day
@@ -312,16 +306,15 @@ class Source(_Record):
 
 
 class Provider(_Record):
-    """One provider: all that the daemon knows about it.
+    """One provider.
 
-    `base_url` may hold `{field}` templates filled from the key's plain fields, and `base_url_env`
-    names the variables that move it in other programs, which never happens here; the first of
-    `pasted` that fits an address says what it means. `chat_path` is joined to it by the dialect.
-    `companion_origins` are https templates for probe and model calls. `one_of` lists sets of fields
-    of which at least one set must be complete. Of `variants`, all that fit a model apply, later
-    ones over earlier ones. `dialect`, asked at `chat_path`, is the usual one; the first of
-    `surfaces` that applies wins over it (`catalog.surfaces` chooses). The rows of `errors` and
-    `refusals` are read before the general ones.
+    `base_url` may hold `{field}` templates for the key's plain fields. `base_url_env` names the
+    variables that change it in other programs; here they never do. The first of `pasted` that
+    matches a pasted address reads it. `companion_origins` are https templates for probe and model
+    requests. At least one of the sets of fields in `one_of` must be complete. All of `variants`
+    that match a model apply, later ones over earlier ones. `dialect` is used at `chat_path`, unless
+    one of `surfaces` applies (`catalog.surfaces`). The rows of `errors` and `refusals` are read
+    before the general ones.
     """
 
     id: ProviderId

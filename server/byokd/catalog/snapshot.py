@@ -1,10 +1,8 @@
-"""Make `providers.json` from the records; to be run after every change of one.
+"""Writes `providers.json` from the records; run it after every change of one.
 
     python -m byokd.catalog.snapshot
 
-Knows how the snapshot is laid out: one record a line, in the order of `order.toml`, so that a
-changed fact is a changed line. Must not know any fact. Nothing imports it at run time; a test
-compares what it would write with what is there.
+One record a line, in the order of `order.toml`, so that a changed fact is a changed line.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ _HERE = "byokd.catalog"
 
 
 def snapshot() -> bytes:
-    """Return the snapshot that the records of the package make.
+    """Return the snapshot of the package's records.
 
     Raises:
         InvalidParams: a record does not fit; names file and field.
@@ -34,7 +32,7 @@ def snapshot() -> bytes:
         file = f"{name}.toml"
         text = package.joinpath("providers", file).read_text("utf-8")
         load_text(text, file)
-        # The raw table, not the model: which quirks a variant sets is told by what is left out.
+        # The table as written: a model would fill in defaults.
         lines.append(to_json(tomllib.loads(text)))
     return b"[\n" + b",\n".join(lines) + b"\n]\n"
 

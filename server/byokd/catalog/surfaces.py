@@ -1,7 +1,7 @@
-"""Chooses the dialect that a provider is asked in, where it speaks several.
+"""Chooses the dialect in which a provider is asked, where it has several.
 
-Knows the order: what the client names, what the key's address names, what the record says of the
-model and the address, and else the record's usual dialect. Must not know any dialect or provider.
+In this order: the dialect that the client names, the one that the key's address names, the first
+surface of the record that applies, the record's usual dialect.
 """
 
 from __future__ import annotations
@@ -16,77 +16,78 @@ from byokd.protocol.errors import InvalidParams
 
 
 def dialects(record: Provider) -> tuple[str, ...]:
-    """Return all dialects that a provider can be asked in, the usual one first."""
+    """Return the dialects of a record, the usual one first."""
     return tuple(dict.fromkeys((record.dialect, *(s.dialect for s in record.surfaces))))
 
 
-def spoken(
+def choose_surface(
     record: Provider,
     model: str,
     base_url: str,
     named: str | None = None,
     fields: Mapping[str, str] = MappingProxyType({}),
 ) -> Provider:
-    """Return the record as it is in the dialect that this call is made in.
+    """Return the record with the dialect, path and quirks for this call.
 
     Args:
-        record: whom to ask.
-        model: the model asked for.
-        base_url: where, canonical, templates filled.
+        record: as loaded.
+        model: the model's id.
+        base_url: canonical, templates filled.
         named: the dialect that the client or the address names, if any.
         fields: the key's plain fields.
 
     Raises:
-        InvalidParams: the provider does not speak the dialect that was named.
+        InvalidParams: the record has no surface of the named dialect.
     """
-    fitting = [one for one in record.surfaces if named in {None, one.dialect}]
-    for surface in fitting:
+    matching = [one for one in record.surfaces if named in {None, one.dialect}]
+    for surface in matching:
         if _applies(surface, model, base_url, fields):
-            return through(record, surface)
+            return with_surface(record, surface)
     if named in {None, record.dialect}:
         return record
-    if fitting:
-        return through(record, fitting[0])
-    spoken_here = ", ".join(dialects(record))
+    if matching:
+        return with_surface(record, matching[0])
+    names = ", ".join(dialects(record))
     raise InvalidParams(
-        f"{record.name} is not asked in this dialect; it speaks {spoken_here}",
-        details=[{"pointer": "/dialect", "reason": f"must be one of {spoken_here}"}],
+        f"{record.name} has no {named} dialect; use one of {names}",
+        details=[{"pointer": "/dialect", "reason": f"must be one of {names}"}],
     )
 
 
-def named_by(record: Provider, base_url: str) -> tuple[str, str | None]:
-    """Return the base URL, and the dialect it names if it is the whole address of a chat.
+def split_chat_path(record: Provider, base_url: str) -> tuple[str, str | None]:
+    """Cut a chat path off a base URL; return the rest and the dialect of that path, if any.
 
-    People paste what the documentation of their gateway shows: `https://host/v1/responses`.
+    People paste the URL in their gateway's documentation: `https://host/v1/responses`.
     """
     paths = [(record.chat_path, record.dialect)]
     paths += [(surface.chat_path, surface.dialect) for surface in record.surfaces]
     for path, dialect in paths:
-        ending = path.removeprefix("..")  # beside the version of a base URL, and so at its end
+        ending = path.removeprefix("..")  # a path beside the version is at the end of the URL
         if base_url.endswith(ending):
             return base_url.removesuffix(ending), dialect
     return base_url, None
 
 
-def fallback(record: Provider) -> Provider | None:
-    """Return the record as it is asked where its usual dialect's path is not there, if it can be.
+def fallback_surface(record: Provider) -> Provider | None:
+    """Return the record with the surface to use where its usual path does not exist, or None.
 
-    There is none for a record that is already asked through one of its surfaces.
+    None also for a record with a surface already in place.
     """
     if any(surface.dialect == record.dialect for surface in record.surfaces):
         return None
     other = next((surface for surface in record.surfaces if surface.fallback), None)
-    return None if other is None else through(record, other)
+    return None if other is None else with_surface(record, other)
 
 
 def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, str]) -> bool:
-    rows = [(surface.models, model), (surface.base_url, base_url)]
-    rows += [(pattern, fields.get(name, "")) for name, pattern in surface.fields.items()]
-    matches = [bool(re.search(pattern, text)) for pattern, text in rows if pattern is not None]
-    return bool(matches) and all(matches)
+    """Tell whether a surface has conditions and all of them hold."""
+    conditions = [(surface.models, model), (surface.base_url, base_url)]
+    conditions += [(pattern, fields.get(name, "")) for name, pattern in surface.fields.items()]
+    holds = [re.search(pattern, text) for pattern, text in conditions if pattern is not None]
+    return bool(holds) and None not in holds
 
 
-def through(record: Provider, surface: Surface) -> Provider:
+def with_surface(record: Provider, surface: Surface) -> Provider:
     """Return the record with a surface in place of its usual dialect.
 
     The record's quirks hold there as far as the surface's dialect reads them; the surface's own

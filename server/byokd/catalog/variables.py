@@ -1,7 +1,4 @@
-"""The environment variables in which other programs keep what a record describes.
-
-Knows their names. Must not know what any of them holds.
-"""
+"""The environment variables in which other programs keep a provider's key or address."""
 
 from __future__ import annotations
 
@@ -9,5 +6,5 @@ from byokd.catalog.record import Provider
 
 
 def variables_of(record: Provider) -> frozenset[str]:
-    """Return the names of the variables that may hold a key of this provider, or its address."""
+    """Return the names of the variables for a record."""
     return frozenset(record.base_url_env).union(*(field.env for field in record.fields))

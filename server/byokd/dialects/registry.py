@@ -1,8 +1,4 @@
-"""Finds a dialect by its name.
-
-Knows which module speaks which wire format. Must not import one before it is needed: a client that
-lists providers never pays for a decoder.
-"""
+"""Finds a dialect by its name. Each is imported when it is first used."""
 
 from __future__ import annotations
 
@@ -23,14 +19,14 @@ DIALECTS: Final[dict[str, str]] = {
     "cohere_chat": "byokd.dialects.cohere_chat",
     "ollama_chat": "byokd.dialects.ollama_chat",
 }
-"""Name, as records say it, to module."""
+"""The name in records to the module."""
 
 
-def find(name: str) -> Dialect:
+def find_dialect(name: str) -> Dialect:
     """Import and return a dialect.
 
     Raises:
-        Unsupported: no such dialect in this version.
+        Unsupported: this version has no such dialect.
     """
     module = DIALECTS.get(name)
     if module is None:

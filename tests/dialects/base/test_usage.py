@@ -13,7 +13,7 @@ import pytest
 from byokd.catalog.quirks.shared import Quirks
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.usage import header_cost, read_cost, read_usage
-from byokd.dialects.registry import find
+from byokd.dialects.registry import find_dialect
 from byokd.protocol.base import JsonObject
 from byokd.protocol.usage import Usage
 from dialects import records
@@ -73,7 +73,7 @@ def test_usage_without_a_count_is_unknown(
 ) -> None:
     place = _PLACES.get(dialect, "usage")
     answer = _ANSWERS[dialect] | ({place: usage} if place else usage)
-    decoder = find(dialect).decoder(records.call(), HttpHead(200, Headers(())))
+    decoder = find_dialect(dialect).decoder(records.call(), HttpHead(200, Headers(())))
     events = decoder.feed(json.dumps(answer).encode())
     more, reply = decoder.close()
     assert reply.fault is None

@@ -12,11 +12,11 @@ import pytest
 
 import chunking
 from byokd.catalog.loader import load
-from byokd.catalog.surfaces import spoken
+from byokd.catalog.surfaces import choose_surface
 from byokd.core.http import Headers, HttpHead
 from byokd.core.limits import STATE_CACHE_CALLS_MAX, STATE_CACHE_MAX_BYTES, STATE_CACHE_TTL_MS
 from byokd.dialects.base.call import Call
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.protocol.chat import SendParams
 from byokd.protocol.parts import Message
 from byokd.services.chat.state_cache import ProviderStateCache
@@ -172,13 +172,13 @@ def _params(name: str, messages: list[Any], **more: Any) -> SendParams:
 def _call(params: SendParams) -> Call:
     record = load()[params.provider]
     base_url = record.base_url if record.base_url and "{" not in record.base_url else _BASE
-    return Call(spoken(record, params.model, base_url), base_url, params)
+    return Call(choose_surface(record, params.model, base_url), base_url, params)
 
 
 def _answer(name: str) -> Message:
     call = _call(_params(name, [_ASK]))
     head = HttpHead(200, Headers([("content-type", "application/json")]))
-    decoder = find(call.provider.dialect).decoder(call, head)
+    decoder = find_dialect(call.provider.dialect).decoder(call, head)
     _, reply = chunking.run(decoder, [json.dumps(_ANSWERS[name][2]).encode()])
     assert reply.fault is None
     return reply.message
@@ -213,7 +213,7 @@ def _without_reasoning(message: Message) -> Any:
 
 def _body(params: SendParams) -> Any:
     call = _call(params)
-    return json.loads(find(call.provider.dialect).encode(call, 0).request.body)
+    return json.loads(find_dialect(call.provider.dialect).encode(call, 0).request.body)
 
 
 def _cache_of(name: str) -> tuple[ProviderStateCache, Message]:
@@ -258,7 +258,7 @@ def test_dropped_state_of_any_recorded_answer_is_restored(vector: Vector) -> Non
         params = params_with(answer, {"role": "tool", "content": results})
         restored = cache.restored("default", params, 0)
         call = Call(vector.call.provider, vector.call.base_url, restored)
-        return json.loads(find(vector.dialect).encode(call, 0).request.body)
+        return json.loads(find_dialect(vector.dialect).encode(call, 0).request.body)
 
     cache.keep("default", params_with(), reply.message, 0)
     whole = body(_whole(reply.message))

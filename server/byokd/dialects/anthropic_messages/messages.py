@@ -1,6 +1,6 @@
 """Writes a conversation as turns of blocks, and the system's text beside them.
 
-What a model wrote goes back exactly as it came, to that model and to no other.
+The state of a part goes back unchanged, to the model that made it and to no other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.provider_state import BLOCKS
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
+from byokd.dialects.base.tool_results import result_parts
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -76,8 +77,7 @@ class _Writer(BlockWriter[Written]):
         return _texts(text)
 
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        content = [block for entry in inner for block in self._user_part(entry)]
+        content = [block for inner in result_parts(part) for block in self._user_part(inner)]
         if not self._quirks.tools_supported:
             return [_text("Result of the tool:"), *content]
         block: JsonObject = {"type": _RESULT, "tool_use_id": part.call_id}

@@ -1,8 +1,4 @@
-"""Writes everything of a Messages body but the conversation: tools, limits, thinking, formats.
-
-Knows the names on the wire and how a record's variants bend them. Must not know a provider's name.
-Whatever cannot be said is dropped with a warning, or refused where the client asked for strictness.
-"""
+"""Writes the body of a Messages request except the conversation: tools, limits, effort, formats."""
 
 from __future__ import annotations
 
@@ -27,7 +23,7 @@ _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 def write_params(made: Draft, quirks: AnthropicMessagesQuirks, written: Written) -> JsonObject:
     """Return the fields beside model, system and messages.
 
-    Words that stand in for a field which the model does not have are added to the system's.
+    An instruction that takes the place of a field is added to the system's text.
     """
     params, warnings = made.params, made.warnings
     most = params.max_output_tokens or quirks.max_tokens_default or _MOST
@@ -89,8 +85,8 @@ def _tools(
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
-    Servers have refused a conversation with tool calls that names no tools, so the names of its
-    calls stand in for tools that the client no longer names, and none may be called.
+    Servers have refused a conversation with tool calls and without tools, so the tools of its calls
+    are declared where the client declares none, and none may be called.
     """
     if params.tools and not quirks.tools_supported:
         warnings.dropped("tools", "tools cannot be sent to this model")
@@ -151,19 +147,19 @@ def _effort(
     written: Written,
     most: int,
 ) -> JsonObject:
-    """Return how much to think: by a budget up to version 4.5, by a word after it."""
+    """Return the effort: a token budget up to version 4.5, a word after it."""
     if params.reasoning is None:
         return {}
     effort, form = params.reasoning.effort, quirks.effort_field
     word = quirks.effort_words.get(effort, effort)
     if form not in {_BUDGET, _ADAPTIVE} or not word:
-        if effort != "none" or form != "none":  # a model that does not think is not told not to
+        if effort != "none" or form != "none":  # nothing is lost
             warn_effort_unavailable(effort, warnings)
         return {}
     if word == "none":
         return {"thinking": {"type": "disabled"}}
     if form == _ADAPTIVE:
-        # Newer models leave their thoughts out unless they are asked for (seen since 4.7).
+        # Newer models leave their reasoning out unless it is asked for (seen since 4.7).
         mode: JsonObject = {"type": "adaptive", "display": "summarized"}
         return {"thinking": mode, "output_config": {"effort": word}}
     level = quirks.effort_levels.get(effort)
@@ -193,7 +189,7 @@ def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> Jso
 def _output_format(
     params: SendParams, quirks: AnthropicMessagesQuirks, warnings: Warnings, written: Written
 ) -> JsonObject | None:
-    """Return the form, where the model is held to one; else it is asked for in words.
+    """Return the form, where the model is held to one; else add an instruction.
 
     There is no form for JSON without a schema.
     """

@@ -1,7 +1,6 @@
-"""Writes a JSON Schema so that an answer can be held to it.
+"""Writes a JSON Schema in the form that the service enforces.
 
-Knows what the service enforces and what it refuses. Must not know what a schema is for. A bound
-that is not enforced is told in the description, where the model reads it.
+A bound that is not enforced is added to the description, where the model reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from byokd.protocol.base import Json, JsonObject
 _KEPT: Final = frozenset({"type", "enum", "const", "title", "description", "required", "$ref"})
 _MAPS: Final = frozenset({"properties", "$defs", "definitions"})
 _CHOICES: Final = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
-_SILENT: Final = frozenset(
+_DROPPED: Final = frozenset(
     {"$schema", "$id", "$comment", "default", "examples", "additionalProperties"}
 )
 _FORMATS: Final = frozenset(
@@ -26,17 +25,17 @@ _FORMATS: Final = frozenset(
 )  # fmt: skip
 """Formats that are enforced (anthropic SDK, schema transformation, 2026-10)."""
 
-_UNSAYABLE: Final = frozenset(
+_UNENFORCEABLE: Final = frozenset(
     {"patternProperties", "not", "if", "prefixItems", "dependentSchemas", "unevaluatedProperties"}
 )
-"""Keywords without which another schema would be left: it is not enforced then."""
+"""A schema with one of these keywords is not enforced: without it, it would be another schema."""
 
 
 def closed_schema(schema: JsonObject) -> JsonObject | None:
     """Return the schema as it is enforced, or None where it cannot be.
 
-    Every object is closed, because the service demands it: one that is open on purpose, such as a
-    map, could then hold nothing.
+    Every object is closed, because the service demands it. One that is open on purpose, such as a
+    map, could then hold nothing, and is not enforced.
     """
     try:
         return _closed(schema, 0)
@@ -45,23 +44,28 @@ def closed_schema(schema: JsonObject) -> JsonObject | None:
 
 
 def _closed(schema: Json, depth: int) -> JsonObject:
-    if not isinstance(schema, dict) or depth > JSON_MAX_DEPTH or not _UNSAYABLE.isdisjoint(schema):
+    if (
+        not isinstance(schema, dict)
+        or depth > JSON_MAX_DEPTH
+        or not _UNENFORCEABLE.isdisjoint(schema)
+    ):
         raise ValueError
     if schema.get("additionalProperties", False) is not False:
         raise ValueError
     closed: JsonObject = {}
-    told: list[str] = []
+    bounds: list[str] = []
     for name, value in schema.items():
         if name in _KEPT or _enforced(name, value):
             closed[name] = value
         elif name in _MAPS or name in _CHOICES or name == "items":
             closed[_CHOICES.get(name, name)] = _inner(value, depth + 1, named=name in _MAPS)
-        elif name not in _SILENT:
-            told.append(f"{name}: {to_json(value).decode()}")
-    if told:
-        said = closed.get("description")
-        words = ", ".join(told)
-        closed["description"] = f"{said} ({words})" if isinstance(said, str) and said else words
+        elif name not in _DROPPED:
+            bounds.append(f"{name}: {to_json(value).decode()}")
+    if bounds:
+        description = closed.get("description")
+        words = ", ".join(bounds)
+        has_text = isinstance(description, str) and description
+        closed["description"] = f"{description} ({words})" if has_text else words
     if _is_object(schema):
         closed["additionalProperties"] = False
     return closed

@@ -1,8 +1,7 @@
-"""Puts a credential on a request: the last stop of a secret, and the only place that reads it.
+"""Puts a credential on a request, by the scheme of the record.
 
-Knows the four schemes of a record. Must not know the vault, nor keep what it has seen. Whatever
-does not fit a header is refused here, in our words, because every HTTP library quotes the header
-that it refuses.
+A value that no header may carry is refused here in our words: HTTP libraries quote such a value in
+their errors.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ _ACCESS, _SECRET, _TOKEN, _REGION = "accessKeyId", "secretAccessKey", "sessionTo
 def authorize(request: HttpRequest, provider: Provider, fields: Fields, now_ms: int) -> HttpRequest:
     """Return the request with its credential, by the scheme of the record.
 
-    An optional field that is empty puts nothing on the request, or what the record's `otherwise`
-    says: some local servers refuse an empty `Bearer `.
+    Where an optional field is empty, the record's `otherwise` applies, or nothing is added: some
+    local servers refuse an empty `Bearer `.
 
     Args:
-        request: complete; a signature covers its exact bytes.
-        provider: the record that names scheme, header and field.
+        request: complete; a signature covers its bytes.
+        provider: names scheme, header and field.
         fields: the key's fields.
-        now_ms: the time of day, for signatures.
+        now_ms: wall-clock time, for signatures.
 
     Raises:
         InvalidParams: a field is missing, or holds what no header may carry.
@@ -73,7 +72,7 @@ def _signed(request: HttpRequest, auth: Auth, fields: Fields, now_ms: int) -> Ht
 
 
 def _text(fields: Fields, name: str) -> str:
-    """Return a field's text, "" where there is none; refuse what no header may carry."""
+    """Return a field's text, "" where it has none; raise where no header may carry it."""
     value = fields.get(name, "")
     text = value.reveal() if isinstance(value, Secret) else value
     if text and not _HEADER_VALUE.fullmatch(text):
@@ -95,12 +94,10 @@ def _refusal(name: str, reason: str) -> InvalidParams:
 def key_problems(
     provider: Provider, fields: Fields, *, placed: bool = False
 ) -> list[tuple[str, str]]:
-    """Return what is wrong with the fields of a key: JSON pointers and reasons, never values.
+    """Return what is wrong with the fields of a key: (JSON pointer, reason), never values.
 
-    Where the key is `placed`, it has a base URL of its own, and what only fills the record's may
-    be left out.
-
-    A record's `pattern` is advice for a form and refuses nothing here: providers change the shape
+    With `placed` the key has a base URL of its own, and fields that only fill the record's may be
+    missing. A record's `pattern` is advice for a form and not checked: providers change the shape
     of their keys without notice (Google did in 2026).
     """
     unknown = [name for name in fields if provider.field(name) is None]
@@ -112,8 +109,8 @@ def key_problems(
         reason = _field_problem(provider, field, value)
         if reason and not (placed and field.address_only and not value):
             problems.append((f"/fields/{field.name}", reason))
-    given = {name for name, value in fields.items() if value not in (Secret(""), "")}
-    if provider.one_of and not any(given.issuperset(names) for names in provider.one_of):
+    present = {name for name, value in fields.items() if value not in (Secret(""), "")}
+    if provider.one_of and not any(present.issuperset(names) for names in provider.one_of):
         choices = ", or ".join(" and ".join(names) for names in provider.one_of)
         problems.append(("/fields", f"give {choices}"))
     return problems

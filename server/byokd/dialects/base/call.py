@@ -1,7 +1,4 @@
-"""What goes into a dialect and what comes out of it: plain values.
-
-Knows the two ends of the pure part of a chat. Must not know any wire format.
-"""
+"""The values that go into a dialect and come out of it."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ class Call:
 
     Attributes:
         provider: the record whose quirks apply.
-        base_url: where to, without a trailing slash and with its templates filled.
+        base_url: without a trailing slash, its templates filled.
         params: what the client asked.
         fields: the key's plain (not secret) fields, such as a region.
         rules: conversation rules to apply beside those of the dialect and the record.
@@ -40,17 +37,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A request without its credential, and what could not be sent as asked."""
+    """A request without its credential, and the warnings of encoding."""
 
     request: HttpRequest
     warnings: tuple[Warn, ...] = ()
 
     @property
     def streamed(self) -> bool:
-        """Whether the answer was asked for piece by piece.
-
-        A dialect may ask otherwise than its client did; it always names what it wants to read.
-        """
+        """Whether the request asks for a stream, which may differ from what the client asked."""
         return self.request.headers.get("accept") != "application/json"
 
 
@@ -80,11 +74,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a provider's error means, before anybody adds who asked.
+    """What a provider's error means.
 
-    `refusals` are what it names as the reason. `hint` is the sentence that the
-    provider's record has for it, which `message` then is. `provider_time_ms` is the provider's own
-    wall clock, set where a wrong clock of ours would have been answered in the same words.
+    `refusals` are the reasons that it names. `hint` is the record's sentence for the person;
+    `message` is then the same. `provider_time_ms` is the provider's wall clock, set where a wrong
+    clock of ours would cause the same error.
     """
 
     kind: Kind
@@ -104,13 +98,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Everything an answer said.
+    """A whole answer.
 
-    `fault` is set where the answer is or became an error; `message` and `usage` then hold what
-    came before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text,
-    set where the provider names its price in the answer. `priced` is false where it used more than
-    `usage` can say: then nobody knows the price. `billed` is what is charged, where that is not
-    what was used.
+    `fault` is set where the answer is or became an error; `message` and `usage` then hold what came
+    before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text, set
+    where the answer states it. `priced` is false where more was used than `usage` can express: the
+    cost is unknown then. `billed` is the usage that is charged, where that differs.
     """
 
     message: Message
@@ -128,13 +121,13 @@ class Reply:
 class Decoder(Protocol):
     """Turns the body of one answer into events.
 
-    `feed` takes bytes as they come, cut anywhere. `close` is called once, at the end of the body
-    or when it breaks; it closes open blocks where the answer is whole, and leaves them open where
-    it is not. After the terminal marker or a bound that was passed, `done` is true and further
-    bytes are ignored. After an error inside the answer it is not yet: usage may still come.
+    `feed` takes bytes cut anywhere. `close` is called once, at the end of the body or when it
+    breaks; it closes open blocks where the answer is whole, and leaves them open where it is not.
+    After the terminal marker, or past a bound, `done` is true and further bytes are ignored; after
+    an error inside the answer it is not yet true, because usage may still come.
 
-    A decoder gives content, usage (once, from `close`) and raw chunks. `start`, `retry` and
-    `finish` know about keys and prices and are not its business.
+    A decoder makes events of content, usage (once, from `close`) and raw chunks. `start`, `retry`
+    and `finish` are made by the engine.
     """
 
     @property
@@ -144,7 +137,7 @@ class Decoder(Protocol):
 
     @property
     def ending(self) -> bool:
-        """Whether the answer has said its end, by a finish or an error: little more can come."""
+        """Whether the answer has reached its finish or an error: little more can come."""
         ...
 
     def feed(self, data: bytes) -> list[Event]:
@@ -160,7 +153,7 @@ class Dialect(Protocol):
     """One wire format: a module of functions, named in `DIALECTS`."""
 
     def encode(self, call: Call, now_ms: int) -> Encoded:
-        """Return the request for a call; raises `Unsupported` for what cannot be said."""
+        """Return the request; raises `Unsupported` where a strict call would lose something."""
         ...
 
     def decoder(self, call: Call, head: HttpHead) -> Decoder:

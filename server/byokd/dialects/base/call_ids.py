@@ -1,8 +1,7 @@
-"""Names tool calls: for the client, and for the provider that reads them next.
+"""Ids of tool calls: unique in a conversation, and accepted by the next provider.
 
-Knows that ids must be unique in a conversation and that some providers accept only some ids. Must
-not know a wire format. Ids are derived, never drawn: the same conversation is always sent with the
-same ids, which keeps the provider's prompt cache warm and the tests exact.
+Ids are derived, never drawn at random: the same conversation is always sent with the same ids,
+which keeps the provider's prompt cache warm and the tests exact.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ from hashlib import sha256
 from typing import Final
 
 _SAFE: Final = r"[A-Za-z0-9_-]{1,40}"
-"""What every provider without a rule of its own accepts: Anthropic's letters, OpenAI's 40 chars."""
+"""Ids that every provider accepts: Anthropic's letters, OpenAI's 40 characters."""
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHAPES: Final = ("call_", 24), ("", 9), ("", 24), ("", 8), ("", 16), ("", 32)
 
 
 def synthetic_id(stream_id: str, index: int, taken: Collection[str]) -> str:
-    """Return an id for the call at `index` of a stream, other than all that are taken."""
+    """Return an id for the call at `index` of a stream that is not in `taken`."""
     return _first_free(f"{stream_id}\0{index}", _SAFE, taken)
 
 
 class WireIds:
     """Maps the conversation's call ids to ids that the next provider accepts.
 
-    `pattern` is the provider's own rule, a regular expression for the whole id. Without one, an id
-    that this provider made is kept whatever it looks like: Kimi reads its `functions.name:0`. A
-    call id that occurs twice stands for two calls: results belong to the later one.
+    `pattern` is the provider's rule, a regular expression for the whole id. Without one, an id that
+    this provider made is kept as it is: Kimi reads its `functions.name:0`. A call id that occurs
+    twice is two calls: results belong to the later one.
     """
 
     __slots__ = ("_keeps_native", "_now", "_pattern", "_used")
@@ -42,9 +41,9 @@ class WireIds:
         self._used: set[str] = set()
 
     def of_call(self, call_id: str, *, native: bool) -> str:
-        """Return the id for a call; a `native` one was made by this provider."""
-        kept = (native and self._keeps_native) or re.fullmatch(self._pattern, call_id) is not None
-        if kept and call_id and call_id not in self._used:
+        """Return the id for a call; `native`: this provider made the id."""
+        fits = (native and self._keeps_native) or re.fullmatch(self._pattern, call_id) is not None
+        if fits and call_id and call_id not in self._used:
             wire = call_id
         else:
             wire = _first_free(call_id, self._pattern, self._used)
@@ -53,12 +52,12 @@ class WireIds:
         return wire
 
     def of_result(self, call_id: str) -> str:
-        """Return the id that the call of this result was given."""
+        """Return the id that `of_call` returned last for this call."""
         return self._now.get(call_id) or self.of_call(call_id, native=False)
 
 
 def _first_free(seed: str, pattern: str, taken: Collection[str]) -> str:
-    """Return the first id derived from `seed` that fits and is not taken."""
+    """Return the first id derived from `seed` that matches and is not taken."""
     prefix, length = _shape(pattern)
     number = 0
     while True:
@@ -70,7 +69,7 @@ def _first_free(seed: str, pattern: str, taken: Collection[str]) -> str:
 
 @cache
 def _shape(pattern: str) -> tuple[str, int]:
-    """Return a prefix and a length that fit the rule; the first shape where none does."""
+    """Return the first prefix and length that match; the first shape where none does."""
     fits = (shape for shape in _SHAPES if re.fullmatch(pattern, shape[0] + _digits("", shape[1])))
     return next(fits, _SHAPES[0])
 

@@ -1,7 +1,4 @@
-"""Reads one value out of JSON by its pointer (RFC 6901).
-
-Knows how a pointer walks. Must not know what is looked for; records name the places.
-"""
+"""Reads a value out of JSON by its pointer (RFC 6901)."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ _INDEX: Final = re.compile(r"[0-9]{1,6}")
 
 
 def at_pointer(document: Json, pointer: str) -> Json:
-    """Return the value at a JSON pointer, or None where there is nothing; "" is the whole."""
+    """Return the value at a pointer, or None where there is none; "" is the whole document."""
     value = document
     for step, index in _steps(pointer):
         if isinstance(value, dict):
@@ -27,7 +24,7 @@ def at_pointer(document: Json, pointer: str) -> Json:
     return value
 
 
-@cache  # the pointers are those of the records and a few of ours, asked of every model of a list
+@cache  # of the few pointers in records and code, each is used for every model of a list
 def _steps(pointer: str) -> tuple[tuple[str, int | None], ...]:
     parts = (raw.replace("~1", "/").replace("~0", "~") for raw in pointer.split("/")[1:])
     return tuple((part, int(part) if _INDEX.fullmatch(part) else None) for part in parts)

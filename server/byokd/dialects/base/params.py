@@ -38,24 +38,13 @@ def matches_model(pattern: str | None, model: str) -> bool:
 
 
 def nearest_temperature(
-    requested: float | None,
-    warnings: Warnings,
-    *,
-    most: float | None = None,
-    zero: bool = True,
+    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
 ) -> float | None:
-    """Return the accepted temperature nearest to the requested one.
-
-    Args:
-        requested: what the client asked for.
-        warnings: collects the change.
-        most: the highest temperature that is accepted.
-        zero: whether 0 is accepted.
-    """
-    sent = requested
-    if sent is not None and most is not None:
-        sent = min(sent, most)
-    if sent is not None and not zero:
+    """Return the accepted temperature nearest to the requested one."""
+    sent = requested = params.temperature
+    if sent is not None and quirks.temperature_max is not None:
+        sent = min(sent, quirks.temperature_max)
+    if sent is not None and quirks.temperature_min_exclusive:
         sent = max(sent, _SMALLEST_TEMPERATURE)
     if sent != requested:
         warnings.adjusted(

@@ -1,8 +1,4 @@
-"""Signs a request the way AWS checks it (Signature Version 4).
-
-Knows the canonical form and the key derivation. Must not know the time of day, which is given, nor
-where the credentials come from. Checked against AWS's published examples.
-"""
+"""AWS Signature Version 4, checked against AWS's published examples."""
 
 from __future__ import annotations
 

@@ -24,6 +24,11 @@ def arguments_object(part: ToolCallPart) -> JsonObject:
     return {} if part.arguments is None else {"value": part.arguments}
 
 
-def call_as_words(part: ToolCallPart) -> str:
-    """Return a call as a sentence, for models that take no tools."""
-    return f"I call the tool {part.name} with {to_json(arguments_object(part)).decode()}"
+def call_as_words(part: ToolCallPart, arguments: str | None = None) -> str:
+    """Return a call as a sentence, for models that take no tools.
+
+    `arguments` is JSON text; without it the arguments are written as an object.
+    """
+    if arguments is None:
+        arguments = to_json(arguments_object(part)).decode()
+    return f"I call the tool {part.name} with {arguments}"

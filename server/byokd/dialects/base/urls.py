@@ -1,8 +1,4 @@
-"""Joins a base URL and a path the way a person means it.
-
-Knows templates, slashes and version segments. Must not know any provider's address, nor whether an
-origin is allowed.
-"""
+"""Joins a base URL and a path, with templates and version segments."""
 
 from __future__ import annotations
 
@@ -27,16 +23,16 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
     host; elsewhere it is percent-encoded whole.
 
     Raises:
-        InvalidParams: a field is missing, or does not fit where it stands.
+        InvalidParams: a field is missing, or is no DNS label in the host.
     """
     host_ends = _host_end(template)
 
-    def value(found: re.Match[str]) -> str:
-        name = found.group(1)
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
         text = fields.get(name, "")
         if not text:
             raise _refusal(name, "is needed for the address")
-        if found.start() >= host_ends:
+        if match.start() >= host_ends:
             return quote(text, safe="")
         if not _HOST_LABEL.fullmatch(text):
             raise _refusal(name, "must be letters, digits and hyphens: it is part of a host name")
@@ -48,10 +44,9 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
 def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) -> str:
     """Return the URL of `path` under `base_url`.
 
-    Slashes are never doubled. Where the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the
-    path starts with one, the base's stays: a pasted base URL has it or not, and both must work. A
-    path that starts with `../` is beside that version, or under a base that has none. A query or
-    fragment of the base is left out; the path's own query is kept.
+    Slashes are not doubled. Where the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the path
+    starts with one, the base's is used: a pasted base URL has it or not. A path that starts with
+    `../` is beside that version. The path keeps its query; the base loses query and fragment.
 
     Raises:
         InvalidParams: a template of either cannot be filled.
@@ -61,7 +56,7 @@ def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) 
     base = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
     if path.startswith(_BESIDE):
         base, path = _VERSION_AT_END.sub("", base), path.removeprefix(_BESIDE)
-    # In a path every template is past the host.
+    # With a host in front every template of the path is after the host.
     rest = "/" + fill("//h/" + path.lstrip("/"), known).removeprefix("//h/")
     if _VERSION_AT_END.search(base):
         rest = _VERSION_AT_START.sub("", rest)
@@ -72,8 +67,8 @@ def with_query(url: str, name: str, value: str) -> str:
     """Return the URL with one more query parameter, replacing one of that name."""
     address, _, query = url.partition("?")
     pair = f"{quote(name, safe='')}={quote(value, safe='')}"
-    kept = [old for old in query.split("&") if old and old.partition("=")[0] != name]
-    return f"{address}?{'&'.join([*kept, pair])}"
+    others = [old for old in query.split("&") if old and old.partition("=")[0] != name]
+    return f"{address}?{'&'.join([*others, pair])}"
 
 
 def _host_end(template: str) -> int:

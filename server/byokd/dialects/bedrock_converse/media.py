@@ -1,7 +1,6 @@
 """Writes images, documents and videos as Converse blocks.
 
-Knows the formats that the service names, and its rules for the names of documents. Must not fetch
-anything: what is only a link cannot be sent, but for an object in S3.
+Nothing is fetched: media that are only a link cannot be sent, except objects in S3.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ _VIDEOS: Final = {
     "video/x-ms-wmv": "wmv",
     "video/3gpp": "three_gp",
 }
-_WRITTEN: Final = ("json", "xml", "yaml", "javascript", "toml", "x-sh")
-"""Words in media types of text that does not call itself text."""
+_TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "toml", "x-sh")
+"""Words in media types of text that do not begin with `text/`."""
 
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 _SPACES: Final = re.compile(r" {2,}")
@@ -53,11 +52,11 @@ _NAME_MAX_CHARS: Final = 180  # of 200: a number may follow
 
 
 class Media:
-    """Writes what is not text. One per conversation: names of documents must differ."""
+    """Writes media. One per conversation: names of documents must differ."""
 
-    def __init__(self, quirks: BedrockConverseQuirks, notes: Warnings) -> None:
+    def __init__(self, quirks: BedrockConverseQuirks, warnings: Warnings) -> None:
         self._quirks = quirks
-        self._notes = notes
+        self._warnings = warnings
         self._names: set[str] = set()
 
     def image(self, part: ImagePart) -> list[JsonObject]:
@@ -89,13 +88,13 @@ class Media:
         name = self._name(part.name)
         return [{"document": {"format": kind, "name": name, "source": source}}]
 
-    def _dropped(self, why: str) -> list[JsonObject]:
-        self._notes.dropped("messages", why)
+    def _dropped(self, reason: str) -> list[JsonObject]:
+        self._warnings.dropped("messages", reason)
         return []
 
-    def _name(self, given: str | None) -> str:
-        """Return a name of the letters that are allowed, another for each document."""
-        stem = (given or "").rpartition(".")[0] or given or ""
+    def _name(self, file_name: str | None) -> str:
+        """Return a name of the allowed letters, another for each document."""
+        stem = (file_name or "").rpartition(".")[0] or file_name or ""
         plain = _SPACES.sub(" ", _NOT_IN_A_NAME.sub(" ", stem)).strip()[:_NAME_MAX_CHARS]
         name = first = plain or "document"
         number = 2
@@ -108,7 +107,7 @@ class Media:
 def _source(
     media_type: str | None, data: str | None, url: str | None
 ) -> tuple[str, JsonObject | None]:
-    """Return the media type without parameters, and the source: bytes as base64, or an S3 place."""
+    """Return the media type without parameters, and the source: base64, or an object in S3."""
     plain, data = read_media(media_type, data, url)
     if data is not None:
         return plain, {"bytes": data}
@@ -124,5 +123,5 @@ def _document_format(media_type: str, name: str | None) -> str | None:
     ending = (name or "").rpartition(".")[2].lower()
     if ending in _DOCUMENTS.values():
         return ending
-    written = media_type.startswith("text/") or any(word in media_type for word in _WRITTEN)
+    written = media_type.startswith("text/") or any(word in media_type for word in _TEXT_WORDS)
     return "txt" if written else None

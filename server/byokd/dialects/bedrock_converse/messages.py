@@ -1,8 +1,4 @@
-"""Writes a conversation as Converse messages: turns of blocks, and the system texts beside them.
-
-Knows how each part is spelled, and the order in which turns and blocks are taken. Must not know a
-provider's name: what a model cannot take is a quirk, and is left out with a warning.
-"""
+"""Writes a conversation as Converse messages: turns of blocks, and the system texts beside them."""
 
 from __future__ import annotations
 
@@ -17,6 +13,12 @@ from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
+from byokd.dialects.base.tool_results import (
+    marked_text,
+    result_as_words,
+    result_images,
+    result_text,
+)
 from byokd.dialects.base.turns import Turn
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.content import REASONING
@@ -33,7 +35,7 @@ from byokd.protocol.parts import (
 )
 
 _BRIDGE: Final = "Understood."
-"""What the assistant says between a tool's answer and what may not stand beside it."""
+"""The assistant's turn between the results of tools and blocks that may not be beside them."""
 
 _NO_OUTPUT: Final = "(no output)"
 _SEE: Final = "See the attached document."
@@ -78,34 +80,25 @@ class _Writer(BlockWriter[Written]):
         return _texts(text)
 
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
-        """Write a tool's answer, and after it the images that it may not hold itself."""
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
-        images = [
-            block
-            for entry in inner
-            if isinstance(entry, ImagePart)
-            for block in self._media.image(entry)
-        ]
-        named = part.is_error and self._quirks.tool_result_status
-        if part.is_error and not named and not text.lower().startswith("error"):
-            text = f"Error: {text}"
+        """Return the result of a tool, and after it the images that it may not hold itself."""
+        status = part.is_error and self._quirks.tool_result_status
+        text = result_text(part) if status else marked_text(part)
+        images = [block for image in result_images(part) for block in self._media.image(image)]
         if not self._quirks.tools_supported:
-            return [{"text": f"Result of the tool: {text}"}, *images]
-        within = self._quirks.tool_result_images
-        content: list[Json] = [*self._result_text(text), *(images if within else [])]
+            return [{"text": result_as_words(text)}, *images]
+        inside = self._quirks.tool_result_images
+        content: list[Json] = [*self._result_text(text), *(images if inside else [])]
         result: JsonObject = {
             "toolUseId": part.call_id,
             "content": content or [{"text": _NO_OUTPUT}],
         }
-        if named:
+        if status:
             result["status"] = "error"
-        return [{_RESULT: result}, *([] if within else images)]
+        return [{_RESULT: result}, *([] if inside else images)]
 
     def _result_text(self, text: str) -> list[JsonObject]:
-        if self._quirks.tool_result_json and (found := _json_object(text)) is not None:
-            return [{"json": found}]
-        return _texts(text)
+        document = _json_object(text) if self._quirks.tool_result_json else None
+        return _texts(text) if document is None else [{"json": document}]
 
     # --- the assistant ---------------------------------------------------------------------------
 
@@ -121,9 +114,9 @@ class _Writer(BlockWriter[Written]):
         return []
 
     def _reasoning(self, part: ReasoningPart) -> list[JsonObject]:
-        """Return reasoning exactly as it came, to the model that signed it; others refuse it.
+        """Return reasoning unchanged, to the model that signed it; others refuse it.
 
-        Words without a signature are refused too (Claude; pi-mono and pydantic-ai, 2026).
+        Reasoning without a signature is refused, too (Claude; pi-mono and pydantic-ai, 2026).
         """
         signed_blocks = self._owner.state(part).get(REASONING)
         if self._quirks.reasoning_echo == "none" or not isinstance(signed_blocks, list):
@@ -152,10 +145,10 @@ class _Writer(BlockWriter[Written]):
 
 
 def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> list[Turn]:
-    """Return a turn, or three where a tool's answers may not stand beside what follows them.
+    """Return a turn, or three where results of tools may not be beside the blocks after them.
 
-    Claude refuses documents there, Llama and Mistral refuse anything (pydantic-ai, 2026-09). Turns
-    of one side are merged by the service, so the assistant has to say a word in between.
+    Claude refuses documents there, Llama and Mistral refuse anything (pydantic-ai, 2026-09). The
+    service merges turns of one side, so a turn of the assistant has to be in between.
     """
     results = [block for block in turn.blocks if _RESULT in block]
     others = [block for block in turn.blocks if _RESULT not in block]
@@ -167,7 +160,7 @@ def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> li
 
 
 def _texts(text: str) -> list[JsonObject]:
-    """Return a block of text; one of spaces alone is refused by the service."""
+    """Return a block of text; one of white space is refused by the service."""
     return [{"text": text}] if text.strip() else []
 
 
@@ -175,11 +168,11 @@ _OBJECT: Final = re.compile(r"\s*\{")
 
 
 def _json_object(text: str) -> JsonObject | None:
-    """Return the object that a text is, or None; a list or a number may not be sent as JSON."""
+    """Parse a text that is a JSON object, else return None: no other JSON value is accepted."""
     if not _OBJECT.match(text):
         return None
     try:
-        found = from_json(text, allow_inf_nan=False)
+        document = from_json(text, allow_inf_nan=False)
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None

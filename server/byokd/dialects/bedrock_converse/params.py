@@ -1,8 +1,4 @@
-"""Writes everything of a Converse body but the conversation: tools, limits, thinking, formats.
-
-Knows the names on the wire and how a record's variants bend them. Must not know a provider's name.
-Whatever cannot be said is dropped with a warning, or refused where the client asked for strictness.
-"""
+"""Writes the body of a Converse request except the conversation: tools, limits, effort, formats."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answe
 def write_params(made: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:
     """Return the fields beside messages and system.
 
-    Words that stand in for a field which the model does not have are added to the system texts.
+    An instruction that takes the place of a field is added to the system texts.
     """
     params, warnings = made.params, made.warnings
     thinking = _effort(params, quirks, warnings)
@@ -48,7 +44,7 @@ def write_params(made: Draft, quirks: BedrockConverseQuirks, written: Written) -
 def _inference(
     params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings, *, thinks: bool
 ) -> JsonObject:
-    """Return the limits and knobs that all models share."""
+    """Return limits and sampling, which all models share."""
     temperature = params.temperature
     if temperature is not None and quirks.temperature_max is not None:
         temperature = max(0.0, min(temperature, quirks.temperature_max))
@@ -85,14 +81,14 @@ def _tools(
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
-    A conversation with tool calls is refused without tools, so the names of its calls stand in for
-    tools that the client no longer names.
+    A conversation with tool calls is refused without tools, so the tools of its calls are declared
+    where the client declares none.
     """
     if params.tools and not quirks.tools_supported:
         warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     if params.tool_choice == "none" and not called:
-        return {}  # the one way to say it
+        return {}  # there is no choice `none`
     listed: list[Json] = [_tool(tool) for tool in params.tools]
     if not listed:
         return {"tools": [_stand_in(name) for name in called]} if called else {}
@@ -122,7 +118,7 @@ def _tool_choice(
     *,
     thinks: bool,
 ) -> JsonObject | None:
-    """Return the choice; `auto` is what the model does anyway, and some refuse the word."""
+    """Return the choice; `auto` is the default, and some models refuse the word."""
     if choice in {None, "auto", "none"}:
         return None
     if thinks and quirks.effort_field in _CLAUDE_THINKS:
@@ -142,13 +138,13 @@ def _tool_choice(
 
 
 def _effort(params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings) -> JsonObject:
-    """Return how much to think, in the field of the model's maker."""
+    """Return the effort, in the field of the model's maker."""
     if params.reasoning is None:
         return {}
     effort, form = params.reasoning.effort, quirks.effort_field
     word = quirks.effort_words.get(effort, effort)
     if form == "none" or not word:
-        if (form, effort) != ("none", "none"):  # a model that does not think is not told not to
+        if (form, effort) != ("none", "none"):  # nothing is lost
             warn_effort_unavailable(effort, warnings)
         return {}
     if form == "max_reasoning_effort":
@@ -195,11 +191,11 @@ _REFUSED_WORDS: Final = frozenset(
         "prefixItems", "dependentRequired", "dependentSchemas", "unevaluatedProperties",
     }
 )  # fmt: skip
-"""What a schema may not hold where it is enforced (pydantic-ai and vercel/ai, 2026-09)."""
+"""Keywords that an enforced schema may not hold (pydantic-ai and vercel/ai, 2026-09)."""
 
 
 def _output_config(params: SendParams, quirks: BedrockConverseQuirks) -> JsonObject:
-    """Hold the model to a schema, where it can be held and the schema can be enforced."""
+    """Return the schema, where the model is held to one and this one can be enforced."""
     asked = params.response_format
     if asked is None or asked.schema_ is None or quirks.response_format != "json_schema":
         return {}

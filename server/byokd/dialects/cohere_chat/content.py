@@ -110,7 +110,7 @@ class Content:
         named = function if isinstance(function, dict) else entry
         name = named.get("name")
         call = self._blocks.tool_call(native_id if isinstance(native_id, str) else "")
-        call.name = self._names.given(name) if isinstance(name, str) else ""
+        call.name = self._names.of_client(name) if isinstance(name, str) else ""
         self._calls[index] = call
         self._blocks.arguments(call, as_json_text(named.get("arguments")))
 

@@ -1,7 +1,6 @@
 """Writes a conversation as Cohere's messages and documents.
 
-Knows how each part is spelled. Must not know a provider's name. A text file is a document, which
-the model reads and cites; what cannot be said is left out with a warning.
+A text file becomes a document, which the model reads and cites.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.json import place
 from byokd.dialects.base.media import data_uri, warn_not_echoed
-from byokd.dialects.base.tool_arguments import arguments_text
+from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
+from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     CitationPart,
@@ -32,7 +32,7 @@ from byokd.protocol.parts import (
 
 CITATION: Final = "citation"
 PLAN: Final = "tool_plan"
-"""Names in `providerState`: what was said of a source, and what was meant to be done with tools."""
+"""Fields of a state: a citation as it came, and the plan of what to do with the tools."""
 
 _READABLE: Final = re.compile(r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml)")
 
@@ -67,10 +67,10 @@ class _Writer:
         self._quirks = quirks
         self._warnings = made.warnings
         self._owner = made.owner
-        self._shown: list[Part] = []  # images of tools, which wait until all results are written
+        self._shown: list[Part] = []  # images of results, until all results are written
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, which may take several of Cohere's."""
+        """Write one message of the conversation, as one or more of Cohere's."""
         parts = message.parts()
         if message.role == "assistant":
             self.show([])
@@ -88,7 +88,7 @@ class _Writer:
     # --- the user --------------------------------------------------------------------------------
 
     def show(self, parts: Sequence[Part]) -> None:
-        """Write what a user says, after the images that tools have left to be shown."""
+        """Write a user's message, after the images of the results before it."""
         if content := self._content([*self._shown, *parts]):
             self.written.messages.append({"role": "user", "content": content})
         self._shown = []
@@ -128,19 +128,15 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> None:
-        """Write a tool's answer, and keep the images in it, which only a user can show."""
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
-        if part.is_error and not text.lower().startswith("error"):
-            text = f"Error: {text}"
+        """Write the result of a tool; keep its images, which only a user's message can hold."""
+        text = marked_text(part)
         if self._quirks.tools_supported:
             self.written.messages.append(
                 {"role": "tool", "tool_call_id": part.call_id, "content": text}
             )
         else:
-            told = f"Result of the tool: {text}"
-            self.written.messages.append({"role": "user", "content": told})
-        self._shown += [entry for entry in inner if isinstance(entry, ImagePart)]
+            self.written.messages.append({"role": "user", "content": result_as_words(text)})
+        self._shown += result_images(part)
 
     def _calls(self, parts: tuple[Part, ...]) -> list[JsonObject]:
         calls = [part for part in parts if isinstance(part, ToolCallPart)]
@@ -157,29 +153,31 @@ class _Writer:
 
     def _assistant(self, message: Message, parts: tuple[Part, ...]) -> None:
         written: JsonObject = {"role": "assistant"}
-        said, calls = self._turn(parts), self._calls(parts)
+        entries = self._entries(parts)
+        calls = self._calls(parts)
         if plan := self._plan(message, parts):
             written[PLAN] = plan
-        if said:
-            plain = all(entry["type"] == "text" for entry in said)
-            written["content"] = "".join(str(e["text"]) for e in said) if plain else [*said]
-            written |= self._citations(parts, 1 if plain else len(said))
+        if entries:
+            only_text = all(entry["type"] == "text" for entry in entries)
+            text = "".join(str(entry["text"]) for entry in entries) if only_text else ""
+            written["content"] = text if only_text else [*entries]
+            written |= self._citations(parts, 1 if only_text else len(entries))
         if calls:
             written["tool_calls"] = [*calls]
         if any(isinstance(part, ImagePart | FilePart) for part in parts):
             warn_not_echoed(self._warnings)
-        if said or calls:
+        if entries or calls:
             self.written.messages.append(written)
 
     def _plan(self, message: Message, parts: tuple[Part, ...]) -> str | None:
-        """Return what this model meant to do with its tools."""
+        """Return the tool plan of this model."""
         states = [self._owner.state(message)]
         states += [self._owner.state(part) for part in parts if isinstance(part, ToolCallPart)]
         plans = (state.get(PLAN) for state in states)
         return next((plan for plan in plans if isinstance(plan, str) and plan), None)
 
-    def _turn(self, parts: tuple[Part, ...]) -> list[JsonObject]:
-        """Return what was thought and said, in order; thoughts only of this very model."""
+    def _entries(self, parts: tuple[Part, ...]) -> list[JsonObject]:
+        """Return the text, and the reasoning of this model, in order."""
         entries: list[JsonObject] = []
         for part in parts:
             if isinstance(part, TextPart) and part.text:
@@ -187,25 +185,25 @@ class _Writer:
             elif isinstance(part, ReasoningPart) and part.text and self._owner.state(part):
                 entries.append({"type": "thinking", "thinking": part.text})
             elif isinstance(part, ToolCallPart) and not self._quirks.tools_supported:
-                told = f"I call the tool {part.name} with {arguments_text(part)}"
-                entries.append({"type": "text", "text": f"\n{told}" if entries else told})
+                words = call_as_words(part, arguments_text(part))
+                entries.append({"type": "text", "text": f"\n{words}" if entries else words})
         return entries
 
     def _citations(self, parts: tuple[Part, ...], count: int) -> JsonObject:
-        """Return what this model cited, of those of `count` entries of content that go back."""
+        """Return the citations of this model that are in the first `count` entries of content."""
         states = [self._owner.state(part) for part in parts if isinstance(part, CitationPart)]
-        cited = [state[CITATION] for state in states if CITATION in state]
-        kept = [entry for entry in cited if _index(entry) < count]
-        return {"citations": kept} if kept else {}
+        citations = [state[CITATION] for state in states if CITATION in state]
+        sent = [citation for citation in citations if _index(citation) < count]
+        return {"citations": sent} if sent else {}
 
 
 def _index(citation: Json) -> int:
-    """Return which entry of the content a citation counts its characters in."""
+    """Return the index of the entry of content that a citation is in."""
     return (place(citation.get("content_index")) if isinstance(citation, dict) else None) or 0
 
 
 def _text_of(part: FilePart) -> str | None:
-    """Return the text of a text file, or None where it is none, or is not at hand."""
+    """Return the text of a text file with inline data, else None."""
     if part.data is None or not _READABLE.fullmatch(part.media_type.partition(";")[0].strip()):
         return None
     try:

@@ -1,8 +1,4 @@
-"""Writes everything of a Cohere body but the conversation: tools, limits, thinking, formats.
-
-Knows the names on the wire. Must not know a provider's name. Whatever cannot be said is dropped
-with a warning, or refused where the client asked for strictness.
-"""
+"""Writes the body of a Cohere request except the conversation: tools, limits, thinking, formats."""
 
 from __future__ import annotations
 
@@ -30,9 +26,9 @@ _CLIENT_NAMES: Final = {
     "response_format": "responseFormat",
 }
 _P_MIN, _P_MAX = 0.01, 0.99
-"""What `p` may be (SDK, v2 chat, 2026-08)."""
+"""The range of `p` (SDK, v2 chat, 2026-08)."""
 _STOPS_MAX: Final = 5
-"""How many stop sequences are taken (the same)."""
+"""The most stop sequences (the same)."""
 
 
 def write_params(
@@ -44,7 +40,7 @@ def write_params(
         params: what the client asked.
         quirks: those of the model.
         warnings: collects what was not done as asked.
-        form: whether a form of the answer may be asked for beside the rest.
+        form: whether `response_format` may be sent beside the rest.
     """
     body = _tools(params, quirks, warnings)
     body |= optional("max_tokens", params.max_output_tokens or quirks.max_tokens_default)
@@ -63,11 +59,11 @@ def write_params(
 def format_instruction(
     params: SendParams, quirks: CohereChatQuirks, warnings: Warnings, *, beside: bool
 ) -> str | None:
-    """Return what to tell the model of the form of its answer.
+    """Return the instruction for the form of the answer, or None where it needs none.
 
-    `response_format` is refused beside documents and tools, where words must do. Beside nothing it
-    still needs the word JSON in the conversation, or the model may never stop (Cohere's guide to
-    structured outputs, 2026-11).
+    `response_format` is refused beside documents and tools, where an instruction takes its place.
+    Alone it still needs the word JSON in the conversation, or the model may never stop (Cohere's
+    guide to structured outputs, 2026-11).
     """
     if params.response_format is None:
         return None
@@ -75,7 +71,7 @@ def format_instruction(
         warnings.dropped("responseFormat", "this model cannot be told to answer in json")
         return None
     if not beside:
-        # The schema goes along as one; the word may have been said.
+        # The schema is sent in `response_format`.
         asked = params.response_format.model_copy(update={"schema_": None})
         without_schema = params.model_copy(update={"response_format": asked})
         return json_instruction(without_schema, quirks.response_format)
@@ -93,7 +89,7 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
         warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     choice = params.tool_choice
-    # A named choice cannot be said, but a choice of one can.
+    # No tool can be chosen by name, but one of one can be demanded.
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None:
         warnings.notice("toolChoice", "only the named tool was sent, because none can be named")
@@ -104,7 +100,7 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
     return {"tools": tools, "tool_choice": word}
 
 
-# --- knobs ----------------------------------------------------------------------------------------
+# --- sampling ------------------------------------------------------------------------------------
 
 
 def _p(asked: float | None, warnings: Warnings) -> float | None:
@@ -123,7 +119,7 @@ def _stops(asked: tuple[str, ...], warnings: Warnings) -> list[Json] | None:
 
 
 def _thinking(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return whether to think, and for how many tokens at most; a word that is no number is none.
+    """Return whether to think, with a token budget where `effort_words` has a number.
 
     A model that cannot think does what `none` asks.
     """

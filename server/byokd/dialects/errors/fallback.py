@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from pydantic_core import from_json, to_json
 
 from byokd.catalog.rules import RuleName
-from byokd.catalog.surfaces import dialects, spoken
+from byokd.catalog.surfaces import choose_surface, dialects
 from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS
@@ -191,7 +191,7 @@ def _fix_of_absence(refusal: Refusal, *, streamed: bool) -> SetValue | None:
 
 def change_surface(call: Call, fix: ChangeSurface) -> Call:
     """Return the call in another dialect of its provider."""
-    record = spoken(
+    record = choose_surface(
         call.provider, call.params.model, call.base_url, fix.dialect, fields=call.fields
     )
     return replace(call, provider=record)

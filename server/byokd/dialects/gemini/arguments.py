@@ -1,7 +1,7 @@
-"""Joins a call's arguments that come as values with paths (Vertex AI, recorded 2026-04).
+"""Builds a call's arguments from values with paths (Vertex AI, recorded 2026-04).
 
-Paths have names and indexes, as in `$.recipe.ingredients[0].amount`. A value whose path does not
-fit the arguments so far is left out, because a guess would be worse.
+Paths are names and indexes: `$.recipe.ingredients[0].amount`. A path that does not fit what is
+there already is left out: arguments are data for a tool, and are not guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VALUES: Final = ("numberValue", "boolValue")
 def put(arguments: JsonObject, entry: JsonObject) -> None:
     """Add one `{"jsonPath", "stringValue" | "numberValue" | "boolValue" | "nullValue"}`.
 
-    A string is appended to the one at its path.
+    Text for a path that holds a string already is appended to it.
     """
     path = entry.get("jsonPath")
     steps = _steps(path) if isinstance(path, str) else []
@@ -34,21 +34,21 @@ def put(arguments: JsonObject, entry: JsonObject) -> None:
 
 
 def _steps(path: str) -> list[str | int]:
-    """Return the steps of a path; none where it is malformed."""
+    """Return the steps of a path, or none where a part of it cannot be read."""
     steps: list[str | int] = []
     at = 1
     while at < len(path):
-        found = _STEP.match(path, at)
-        if found is None or len(steps) >= JSON_MAX_DEPTH:
+        match = _STEP.match(path, at)
+        if match is None or len(steps) >= JSON_MAX_DEPTH:
             return []
-        name, quoted, index = found.groups()
+        name, quoted, index = match.groups()
         steps.append(int(index) if index is not None else name or quoted)
-        at = found.end()
+        at = match.end()
     return steps
 
 
 def _child(place: Json, step: str | int, empty: Json) -> Json:
-    """Return the value at a step, made if there is none."""
+    """Return the value at a step; set it to `empty` where there is none."""
     if isinstance(place, dict) and isinstance(step, str):
         return place.setdefault(step, empty)
     if isinstance(place, list) and isinstance(step, int) and step <= len(place):

@@ -1,8 +1,7 @@
 """Writes a conversation as Gemini's contents.
 
-Knows how each part is spelled, and that turns alternate between user and model. Must not know a
-provider's name: what a model cannot take is a quirk. What the provider attached to a part goes back
-with that very part, to the model that made it and to no other.
+Turns alternate between user and model. What the provider attached to a part goes back with that
+part, to the model that made it and to no other.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
+from byokd.dialects.base.tool_results import result_as_words, result_images, result_text
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.parts import KEPT, SIGNATURE
 from byokd.protocol.base import Json, JsonObject
@@ -71,7 +71,7 @@ class _Writer:
     def flush(self) -> None:
         """Write the results of one step together, in the order of their calls.
 
-        As many as were called must stand in one content, and ids may be missing on both sides.
+        One content must hold as many as there were calls, and ids may be missing on both sides.
         """
         results = sorted(self._results, key=lambda result: result[0])
         self._results = []
@@ -95,7 +95,7 @@ class _Writer:
             return [{"text": part.text}] if part.text else []
         if isinstance(part, ImagePart | FilePart):
             return self._media(part)
-        return []  # reasoning and citations of others are not the user's words
+        return []  # reasoning and citations are not the user's
 
     def _media(self, part: ImagePart | FilePart) -> list[JsonObject]:
         if isinstance(part, ImagePart) and not self._quirks.images:
@@ -109,15 +109,12 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> None:
-        """Write a tool's answer: an object, under the name and id of its call."""
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
-        images = [
-            entry for one in inner if isinstance(one, ImagePart) for entry in self._media(one)
-        ]
+        """Write the result of a tool: an object, under the name and id of its call."""
+        text = result_text(part)
+        images = [entry for image in result_images(part) for entry in self._media(image)]
         order, name, has_id = self._called.get(part.call_id, (len(self._called), "unknown", False))
         if not self._quirks.tools_supported:
-            self._results.append((order, {"text": f"Result of the tool: {text}"}, images))
+            self._results.append((order, {"text": result_as_words(text)}, images))
             return
         written: JsonObject = {"id": part.call_id} if has_id else {}
         written |= {"name": name, "response": {"error" if part.is_error else "output": text}}
@@ -130,7 +127,7 @@ class _Writer:
     def _call(self, part: ToolCallPart, state: JsonObject) -> list[JsonObject]:
         if not self._quirks.tools_supported:
             return [{"text": call_as_words(part)}]
-        # A call that this model made without an id has none; the others are told apart by theirs.
+        # A call that this model made without an id is sent without one.
         has_id = not state or bool(state.get("callId"))
         self._called[part.call_id] = (len(self._called), part.name, has_id)
         named: JsonObject = {"id": part.call_id} if has_id else {}
@@ -139,7 +136,7 @@ class _Writer:
     # --- the model -------------------------------------------------------------------------------
 
     def _model_part(self, part: Part) -> list[JsonObject]:
-        """Write a part of an answer, and behind it what stood there and only Google can read."""
+        """Write a part of an answer, and the parts behind it that only Google can read."""
         state = self._owner.state(part)
         written: list[JsonObject] = []
         if isinstance(part, TextPart):
@@ -154,8 +151,7 @@ class _Writer:
         signature = state.get(SIGNATURE)
         if signature and written:
             written[0][SIGNATURE] = signature
-        kept = state.get(KEPT)
-        return written + [entry for entry in _objects(kept) if entry]
+        return written + [entry for entry in _objects(state.get(KEPT)) if entry]
 
 
 def _sign_steps(contents: list[JsonObject], sentinel: str, warnings: Warnings) -> None:

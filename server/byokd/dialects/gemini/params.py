@@ -1,8 +1,4 @@
-"""Writes everything of a Gemini body but the contents: tools, limits, knobs, formats, thinking.
-
-Knows the names on the wire and how a record bends them. Must not know a provider's name. Whatever
-cannot be said is dropped with a warning, or refused where the client asked for strictness.
-"""
+"""Writes the body of a Gemini request except its contents: tools, limits, formats, thinking."""
 
 from __future__ import annotations
 
@@ -69,7 +65,7 @@ def _tool_config(choice: str | ToolChoice | None) -> Json:
     if choice is None:
         return None
     if isinstance(choice, ToolChoice):
-        # There is no word for one tool: any must be called, and only this one is allowed.
+        # Any tool must be called, and only this one is allowed: there is no choice by name.
         return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [choice.name]}}
     return {"functionCallingConfig": {"mode": _MODES[choice]}}
 
@@ -104,7 +100,7 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
 
 
 def format_instruction(params: SendParams, quirks: GeminiQuirks) -> str | None:
-    """Return what to tell the model where the form can only be put in words, else None."""
+    """Return the instruction for the form where there is no field for it, else None."""
     asked = params.response_format
     if asked is None or not _in_words(params, quirks):
         return None
@@ -128,9 +124,9 @@ def _tell_lost(parameter: str, lost: set[str], warnings: Warnings) -> None:
 
 
 def _thinking(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> Json:
-    """Return how much to think: a level or a budget in tokens, never both (400).
+    """Return the effort: a level or a budget in tokens, never both (400).
 
-    Whoever asks for thinking wants to read it, so summaries are asked for as well.
+    Summaries are asked for as well, so that the client can show them.
     """
     if params.reasoning is None:
         return None

@@ -1,7 +1,7 @@
-"""Writes a JSON Schema so that a Gemini model takes it.
+"""Writes a JSON Schema in the two forms that Gemini models read.
 
-Knows two forms: JSON Schema as newer models read it, and the subset of OpenAPI that older models
-read. Must not know what a schema is for. What the subset cannot say is left out, and told.
+Newer models read JSON Schema, older ones a subset of OpenAPI. Keywords that the subset does not
+have are left out and reported.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ _SILENT: Final = frozenset(
     {"$schema", "$id", "$comment", "$defs", "definitions", "examples", "format", "deprecated",
      "readOnly", "writeOnly"}
 )  # fmt: skip
-"""Keywords that may go without a word: they bind nothing, or are written elsewhere."""
+"""Keywords that are left out without a report: they bind nothing, or are written elsewhere."""
 
 
 def plain_schema(schema: JsonObject) -> JsonObject:
     """Return the schema for a field that takes JSON Schema.
 
-    `const` is not read there (vercel/ai, 2026-10) and becomes an `enum` of one; `$schema` says
-    nothing.
+    `const` is not read there (vercel/ai, 2026-10) and becomes an `enum` of one.
     """
     written = _plain(schema)
     return written if isinstance(written, dict) else schema
@@ -67,7 +66,7 @@ class _Subset:
         self._lost = lost
 
     def write(self, schema: Json, path: tuple[str, ...]) -> JsonObject:
-        """Write one schema. `path` holds the references on the way here, which may be a circle."""
+        """Write one schema. `path` holds the references that led here, to end at a circle."""
         if not isinstance(schema, dict) or len(path) > JSON_MAX_DEPTH:
             return {}
         if isinstance(reference := schema.get("$ref"), str):
@@ -97,7 +96,7 @@ class _Subset:
     def _write_keyword(
         self, written: JsonObject, name: str, value: Json, path: tuple[str, ...]
     ) -> bool:
-        """Write what is not copied; return False where the keyword is lost."""
+        """Write a keyword that is not copied; return False where the subset has none for it."""
         if name == "type":
             return self._write_type(written, value)
         if name in {"enum", "const"}:
@@ -131,7 +130,7 @@ class _Subset:
         return True
 
     def _write_choices(self, written: JsonObject, value: list[Json], path: tuple[str, ...]) -> None:
-        """Write a choice; `null` among the choices is said in its own way."""
+        """Write a choice; `null` among the choices becomes `nullable`."""
         real = [one for one in value if not (isinstance(one, dict) and one.get("type") == "null")]
         if len(real) < len(value):
             written["nullable"] = True

@@ -1,7 +1,6 @@
 """Writes a conversation as Ollama's messages.
 
-Knows how each part is spelled. Must not know a provider's name. Images stand beside the text of
-their message, as base64 without a prefix; what cannot be said is left out with a warning.
+Images are beside the text of their message, as base64 without a prefix.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.params import optional
-from byokd.dialects.base.tool_arguments import arguments_object, arguments_text
+from byokd.dialects.base.tool_arguments import arguments_object, arguments_text, call_as_words
+from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -42,10 +42,10 @@ class _Writer:
         self._warnings = made.warnings
         self._owner = made.owner
         self._called: dict[str, str] = {}  # the name of the tool, by call id
-        self._shown: list[Part] = []  # images of tools, which wait until all tools have answered
+        self._shown: list[Part] = []  # images of results, until all results are written
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, which may take several of Ollama's."""
+        """Write one message of the conversation, as one or more of Ollama's."""
         parts = message.parts()
         if message.role == "assistant":
             self.show([])
@@ -63,7 +63,7 @@ class _Writer:
     # --- the user --------------------------------------------------------------------------------
 
     def show(self, parts: Sequence[Part]) -> None:
-        """Write what a user says, with the images that tools have left to be shown."""
+        """Write a user's message, with the images of the results before it."""
         shown = [*self._shown, *parts]
         self._shown = []
         images = [data for part in shown if (data := self._image(part)) is not None]
@@ -87,11 +87,8 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> None:
-        """Write a tool's answer, and keep the images in it, which only a user can show."""
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        text = _text_of(inner)
-        if part.is_error and not text.lower().startswith("error"):
-            text = f"Error: {text}"
+        """Write the result of a tool; keep its images, which only a user's message can hold."""
+        text = marked_text(part)
         if self._quirks.tools_supported:
             # Older servers read the name, newer ones the id too (Ollama, api/types.go, 2026-08).
             written: JsonObject = {"role": "tool", "content": text}
@@ -99,8 +96,8 @@ class _Writer:
             written["tool_call_id"] = part.call_id
             self.messages.append(written)
         else:
-            self.messages.append({"role": "user", "content": f"Result of the tool: {text}"})
-        self._shown += [entry for entry in inner if isinstance(entry, ImagePart)]
+            self.messages.append({"role": "user", "content": result_as_words(text)})
+        self._shown += result_images(part)
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         self._called[part.call_id] = part.name
@@ -115,8 +112,8 @@ class _Writer:
         calls = [part for part in parts if isinstance(part, ToolCallPart)]
         text = _text_of(parts)
         if not self._quirks.tools_supported:
-            told = [f"I call the tool {part.name} with {arguments_text(part)}" for part in calls]
-            text = "\n".join([text, *told]).strip() if told else text
+            words = [call_as_words(part, arguments_text(part)) for part in calls]
+            text = "\n".join([text, *words]).strip() if words else text
             calls = []
         message: JsonObject = {"role": "assistant", "content": text}
         message |= optional("thinking", self._thoughts(parts) or None)
@@ -128,7 +125,7 @@ class _Writer:
             self.messages.append(message)
 
     def _thoughts(self, parts: tuple[Part, ...]) -> str:
-        """Return what this very model thought, or what nobody lays claim to."""
+        """Return the reasoning of this model, and reasoning without a state."""
         return "".join(
             part.text
             for part in parts

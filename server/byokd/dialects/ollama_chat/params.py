@@ -1,10 +1,7 @@
-"""Writes everything of an Ollama body but the messages: tools, form, thinking, options.
+"""Writes the body of an Ollama request except its messages: tools, form, effort, options.
 
-Knows the names on the wire. Must not know a provider's name. Whatever cannot be said is dropped
-with a warning, or refused where the client asked for strictness.
-
-The size of the context (`num_ctx`) is never set here: one that differs from that of the loaded
-model loads it anew, which can take minutes (server/sched.go, 2026-08).
+The size of the context (`num_ctx`) is never set: one that differs from that of the loaded model
+loads it anew, which can take minutes (server/sched.go, 2026-08).
 """
 
 from __future__ import annotations
@@ -37,7 +34,7 @@ _NO_FORM: Final = "this model cannot be told to answer in json"
 def write_params(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
     """Return the fields beside model, messages and stream.
 
-    A prompt that is too long shall be refused, and never cut without a word.
+    `truncate` is false, so that a prompt which is too long is refused and not cut silently.
     """
     body = _tools(params, quirks, warnings)
     body |= _form(params, quirks)
@@ -57,11 +54,12 @@ def write_params(params: SendParams, quirks: OllamaChatQuirks, warnings: Warning
 def format_instruction(
     params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings
 ) -> str | None:
-    """Return what to tell the model of the form of its answer.
+    """Return the instruction for the form of the answer, or None where it needs none.
 
-    A form binds every token of the answer, so beside tools no call could be written (the server
-    asks for it whatever the tools, server/routes.go, 2026-08): there words must do. Beside nothing
-    `json` still needs the word in the conversation, or the model may never stop (their API page).
+    `format` binds every token of the answer, so that no tool could be called (the server applies
+    it whatever the tools, server/routes.go, 2026-08): beside tools an instruction takes its place.
+    Without tools `json` still needs the word in the conversation, or the model may never stop
+    (Ollama's API page).
     """
     if params.response_format is None:
         return None
@@ -88,7 +86,7 @@ def _form(params: SendParams, quirks: OllamaChatQuirks) -> JsonObject:
 
 
 def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return the tools; a choice among them can be made only by what is left out."""
+    """Return the tools; a tool can be chosen only by leaving out the others."""
     if not params.tools or params.tool_choice == "none":
         return {}
     if not quirks.tools_supported:
@@ -103,7 +101,7 @@ def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> 
 
 
 def _think(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return how much to think; not to think may be asked of every model."""
+    """Return the effort; `none` may be asked of every model."""
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort

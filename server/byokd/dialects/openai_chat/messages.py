@@ -1,8 +1,6 @@
-"""Writes a conversation as OpenAI-style messages.
+"""Writes a conversation as the messages of a chat request.
 
-Knows how each part is spelled and how a record bends it. Must not know a provider's name: what a
-provider cannot take is a quirk, and is left out with a warning. Strings are preferred to lists of
-parts wherever nothing is lost, because every server takes them.
+Content is one string wherever nothing is lost by it, because every server takes that.
 """
 
 from __future__ import annotations
@@ -13,7 +11,8 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.params import matches_model
-from byokd.dialects.base.tool_arguments import arguments_text
+from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
+from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
 from byokd.protocol.base import Json, JsonObject
@@ -29,9 +28,12 @@ from byokd.protocol.parts import (
 )
 
 _CACHE: Final[JsonObject] = {"type": "ephemeral"}
+_OF_STATE: Final = frozenset({"provider", "model", "callId"})
+"""Fields of a call's state that are ours; all others go back with the call."""
+
 _BRIDGE: Final = "Understood."
-"""What the assistant says between a tool's answer and a user, where the provider demands that it
-says something (Mistral's code 3230, seen 2025)."""
+"""The assistant's message between the result of a tool and a user's message, where the provider
+demands one (Mistral's code 3230, seen 2025)."""
 
 
 def write_messages(made: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
@@ -62,7 +64,7 @@ class _Writer:
         self._echo = quirks.reasoning_echo if echoes else "none"
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, which may take several of the provider's."""
+        """Write one message of the conversation, as one or more of the format."""
         parts = message.parts()
         if message.role == "assistant":
             self._assistant(parts)
@@ -95,7 +97,7 @@ class _Writer:
             return self._image(part)
         if isinstance(part, FilePart):
             return self._file(part)
-        return None  # reasoning and citations of others are not the user's words
+        return None  # reasoning and citations are not the user's
 
     def _image(self, part: ImagePart) -> JsonObject | None:
         if not self._quirks.images:
@@ -126,17 +128,14 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> list[ImagePart]:
-        """Write a tool's answer, and return the images in it, which only a user can show."""
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
-        if part.is_error and not text.lower().startswith("error"):
-            text = f"Error: {text}"
+        """Write the result of a tool; return its images, which only a user's message can hold."""
+        text = marked_text(part)
         if self._quirks.tools_supported:
-            wire = part.call_id
-            self.messages.append({"role": "tool", "tool_call_id": wire, "content": text})
+            message: JsonObject = {"role": "tool", "tool_call_id": part.call_id, "content": text}
         else:
-            self.messages.append({"role": "user", "content": f"Result of the tool: {text}"})
-        return [entry for entry in inner if isinstance(entry, ImagePart)]
+            message = {"role": "user", "content": result_as_words(text)}
+        self.messages.append(message)
+        return result_images(part)
 
     def _calls(self, parts: tuple[Part, ...]) -> list[Json]:
         calls = [part for part in parts if isinstance(part, ToolCallPart)]
@@ -144,13 +143,12 @@ class _Writer:
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         state = self._owner.state(part)
-        kept = {"provider", "model", "callId"}
-        written: JsonObject = {
+        call: JsonObject = {
             "id": part.call_id,
             "type": "function",
             "function": {"name": part.name, "arguments": arguments_text(part)},
         }
-        return written | {name: value for name, value in state.items() if name not in kept}
+        return call | {name: value for name, value in state.items() if name not in _OF_STATE}
 
     # --- the assistant ---------------------------------------------------------------------------
 
@@ -163,12 +161,13 @@ class _Writer:
                 message["content"] = message["content"] or None
                 message["tool_calls"] = calls
         else:
-            told = [
-                f"I call the tool {part.name} with {arguments_text(part)}"
+            words = [
+                call_as_words(part, arguments_text(part))
                 for part in parts
                 if isinstance(part, ToolCallPart)
             ]
-            message["content"] = "\n".join([text, *told]).strip() if told else message["content"]
+            if words:
+                message["content"] = "\n".join([text, *words]).strip()
         speeches = [part for part in parts if isinstance(part, FilePart) and spoken(part)]
         if speeches:
             message |= self._speech(speeches[-1], text)
@@ -178,40 +177,40 @@ class _Writer:
             self.messages.append(message)
 
     def _speech(self, part: FilePart, text: str) -> JsonObject:
-        """Return the fields that give the model its speech back, or its words to another."""
-        said = spoken(part)
-        if self._owner.state(part) and said.get("id"):
-            return {SPEECH: {"id": said["id"]}, "content": text or None}
-        return {"content": text or said.get("transcript") or ""}
+        """Return the fields that send spoken audio back: to its model by id, else as text."""
+        speech = spoken(part)
+        if self._owner.state(part) and speech.get("id"):
+            return {SPEECH: {"id": speech["id"]}, "content": text or None}
+        return {"content": text or speech.get("transcript") or ""}
 
     def _reasoning(self, parts: tuple[Part, ...], text: str) -> JsonObject:
-        """Return the fields that give the model its earlier thoughts back.
+        """Return the fields that send earlier reasoning back.
 
-        What carries the state of another provider or model is left out: signatures are bound to
-        whoever made them. Plain words without any state are nobody's, and go.
+        Reasoning with the state of another provider or model is left out: signatures are bound to
+        the model that made them. Reasoning without a state is sent.
         """
         thoughts = [part for part in parts if isinstance(part, ReasoningPart)]
         own = [part for part in thoughts if part.provider_state is None or self._owner.state(part)]
-        said = "".join(part.text for part in own if part.kind != "redacted")
+        reasoning = "".join(part.text for part in own if part.kind != "redacted")
         fields = self._listed(own, "thinking_blocks")
         if self._echo in {"reasoning_content", "reasoning"}:
-            if said or self._quirks.reasoning_echo_always:
-                fields[self._echo] = said
+            if reasoning or self._quirks.reasoning_echo_always:
+                fields[self._echo] = reasoning
         elif self._echo == "reasoning_details":
             fields |= self._listed(own, "reasoning_details")
-        elif self._echo == "think_tags" and said:
-            fields["content"] = f"<think>{said}</think>{text}"
-        elif self._echo == "thinking_parts" and said:
-            thinking: Json = {"type": "thinking", "thinking": [{"type": "text", "text": said}]}
+        elif self._echo == "think_tags" and reasoning:
+            fields["content"] = f"<think>{reasoning}</think>{text}"
+        elif self._echo == "thinking_parts" and reasoning:
+            thinking: Json = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}
             fields["content"] = [thinking, *_as_parts(text)]
         return fields
 
     def _listed(self, parts: list[ReasoningPart], name: str) -> JsonObject:
-        """Return a list that goes back exactly as it came, from all blocks in order."""
+        """Return a list of the parts' states, joined in order, which goes back unchanged."""
         entries: list[Json] = []
         for part in parts:
-            kept = self._owner.state(part).get(name)
-            entries += kept if isinstance(kept, list) else []
+            value = self._owner.state(part).get(name)
+            entries += value if isinstance(value, list) else []
         return {name: entries} if entries else {}
 
 
@@ -241,7 +240,7 @@ def _as_parts(content: Json) -> list[Json]:
 
 
 def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]:
-    """Put a word of the assistant between a tool's answer and the user."""
+    """Put an assistant's message between the result of a tool and a user's message."""
     bridged: list[JsonObject] = []
     for message in messages:
         if bridged and bridged[-1]["role"] == "tool" and message["role"] == "user":
@@ -252,7 +251,7 @@ def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]
 
 
 def _mark_cache(messages: list[JsonObject]) -> None:
-    """Mark what repeats from turn to turn: up to the last system message and the last user's."""
+    """Mark the last system message and the last user's: what is before them repeats."""
     for roles in ({"system"}, {"user"}):
         message = next((m for m in reversed(messages) if m["role"] in roles), None)
         parts = _as_parts(message["content"]) if message is not None else []

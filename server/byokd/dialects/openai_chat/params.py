@@ -25,13 +25,7 @@ def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warning
     body |= function_tool_fields(params, quirks, warnings)
     most = params.max_output_tokens or quirks.max_tokens_default
     body |= optional(quirks.max_tokens_field, most)
-    temperature = nearest_temperature(
-        params.temperature,
-        warnings,
-        most=quirks.temperature_max,
-        zero=not quirks.temperature_min_exclusive,
-    )
-    body |= optional("temperature", temperature)
+    body |= optional("temperature", nearest_temperature(params, quirks, warnings))
     body |= optional("top_p", params.top_p)
     body |= optional("stop", list(params.stop) or None)
     body |= optional(quirks.seed_field, params.seed)

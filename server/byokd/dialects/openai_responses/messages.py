@@ -1,12 +1,8 @@
 """Writes a conversation as the items of a Responses request.
 
-Knows how each part is spelled as an item. Must not know a provider's name: what a provider cannot
-take is a quirk, and is left out with a warning.
-
-What an answer held goes back in the order in which it came: thoughts before the calls and words
-they led to, and the calls that the provider ran itself. Ids are kept where they carry something
-(reasoning and what the provider ran); a message or a call without one is never missed by the
-provider, when a client has left out something beside it.
+The items of an answer go back in their order: reasoning before the calls and the text it led to,
+and the calls that the provider ran itself. Only these keep their ids; messages and calls go without
+one, so that the provider does not miss what a client has left out beside them.
 """
 
 from __future__ import annotations
@@ -15,10 +11,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
-from byokd.dialects.base.conversation.pairing import ADDED, NO_RESULT
+from byokd.dialects.base.conversation.pairing import ADDED, NO_RESULT, UNPAIRED
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
-from byokd.dialects.base.tool_arguments import arguments_text
+from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
+from byokd.dialects.base.tool_results import (
+    marked_text,
+    result_as_words,
+    result_images,
+    result_parts,
+    result_text,
+)
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -31,7 +34,7 @@ from byokd.protocol.parts import (
 )
 
 DIALECT: Final = "openai_responses"
-"""What states of this format are marked with: the chat format of one provider cannot read them."""
+"""The `dialect` of this format's states, which the chat format of a provider cannot read."""
 
 _REASONING_FIELDS: Final = ("type", "id", "summary", "content", "encrypted_content")
 
@@ -52,12 +55,12 @@ class _Writer:
         self._owner = made.owner
         self._custom: set[str] = set()  # call ids of tools that take free text
         parts = (part for message in made.params.messages for part in message.parts())
-        self._called: set[str] = set()  # call ids, as the client knows them, that were written
-        self._unanswered: set[str] = set()  # call ids, as they are sent, without a result
+        self._called: set[str] = set()  # ids of calls that were written
+        self._unanswered: set[str] = set()  # ids of calls without a result
         self._answered = {part.call_id for part in parts if isinstance(part, ToolResultPart)}
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, which may take several items."""
+        """Write one message of the conversation, as one or more items."""
         parts = message.parts()
         if message.role == "assistant":
             self._assistant(parts)
@@ -74,7 +77,7 @@ class _Writer:
     # --- the user --------------------------------------------------------------------------------
 
     def _content(self, parts: tuple[Part, ...]) -> Json:
-        """Return content: one string where that is all there is, because every server takes it."""
+        """Return content: one string where it is text alone, because every server takes that."""
         written = [entry for part in parts if (entry := self._part(part)) is not None]
         texts = [str(entry["text"]) for entry in written if entry["type"] == "input_text"]
         if len(texts) == len(written) and (len(texts) <= 1 or self._quirks.text_content_as_string):
@@ -88,7 +91,7 @@ class _Writer:
             return self._image(part)
         if isinstance(part, FilePart):
             return self._file(part)
-        return None  # reasoning and citations of others are not the user's words
+        return None  # reasoning and citations are not the user's
 
     def _image(self, part: ImagePart) -> JsonObject | None:
         if not self._quirks.images:
@@ -97,8 +100,8 @@ class _Writer:
         if part.data is None and self._quirks.image_data_uri_only:
             self._warnings.dropped("messages", "this provider takes images only as data")
             return None
-        kind = part.media_type or "image/png"
-        url = part.url if part.data is None else data_uri(kind, part.data)
+        media_type = part.media_type or "image/png"
+        url = part.url if part.data is None else data_uri(media_type, part.data)
         # Servers that check against OpenAI's types demand a detail, which OpenAI itself does not.
         return {"type": "input_image", "image_url": url, "detail": "auto"}
 
@@ -114,40 +117,37 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> list[ImagePart]:
-        """Write a tool's answer, and return images that only a user can show here."""
-        inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-        text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
-        if part.is_error and not text.lower().startswith("error"):
-            inner = (TextPart(text=f"Error: {text}"), *_images(inner))
-            text = f"Error: {text}"
-        images = _images(inner)
+        """Write the result of a tool; return the images that only a user's message can hold."""
+        text, images = marked_text(part), result_images(part)
         if part.call_id not in self._called:
             # Without its call it is refused ("No tool call found", 400 of OpenAI).
             if self._quirks.tools_supported:
-                note = "a result without its tool call was sent as words"
-                self._warnings.notice("messages", note)
-            self.items.append({"role": "user", "content": f"Result of the tool: {text}"})
+                self._warnings.notice("messages", UNPAIRED)
+            self.items.append({"role": "user", "content": result_as_words(text)})
             return images
         inside = self._quirks.tool_result_images
+        parts = result_parts(part)
+        if text != result_text(part):  # marked as an error
+            parts = (TextPart(text=text), *images)
         custom = part.call_id in self._custom
         self.items.append(
             {
                 "type": "custom_tool_call_output" if custom else "function_call_output",
                 "call_id": part.call_id,
-                "output": self._content(tuple(inner)) if inside and images else text,
+                "output": self._content(parts) if inside and images else text,
             }
         )
         return [] if inside else images
 
     def _call(self, part: ToolCallPart) -> JsonObject | None:
-        """Return a call, or None for one of free text that the provider answered itself.
+        """Return a call, or None for a call of free text that the provider answered itself.
 
-        xAI tells of its own searches so, and refuses to read of them again with a 422
+        xAI reports its own searches as such calls, and refuses to take them back with a 422
         (router-for-me/CLIProxyAPI#3704, 2026-06).
         """
         if not self._quirks.tools_supported:
-            told = f"I call the tool {part.name} with {arguments_text(part)}"
-            return {"type": "message", "role": "assistant", "content": told}
+            words = call_as_words(part, arguments_text(part))
+            return {"type": "message", "role": "assistant", "content": words}
         state = self._owner.state(part)
         if state.get("type") == "custom_tool_call" and part.call_id not in self._answered:
             return None
@@ -168,70 +168,67 @@ class _Writer:
     # --- the assistant ---------------------------------------------------------------------------
 
     def _assistant(self, parts: tuple[Part, ...]) -> None:
-        """Write what the model said, called and thought, each where it came.
+        """Write the text, calls and reasoning of an answer, in order.
 
-        Where a thought cannot go back, nothing that the provider's own items need it for can:
-        without encrypted content it only stands in a memory that we do not use.
+        The provider's own items go back all or none: reasoning without encrypted content is only in
+        the provider's memory, which is not used, and the items after it need it.
         """
-        echoes = all(map(_readable, (item for part in parts for item in self._kept(part))))
-        begun = len(self.items)
+        items = (item for part in parts for item in self._state_items(part))
+        echoes = all(map(_is_complete, items))
+        start = len(self.items)
         for part in parts:
             if isinstance(part, TextPart) and part.text:
-                self.items.append(self._said(part))
-            elif isinstance(part, ToolCallPart) and (called := self._call(part)) is not None:
-                self.items.append(called)
-            kept = [*self._kept(part)] if echoes else []
-            if isinstance(part, ImagePart | FilePart) and not kept:
+                self.items.append(self._text(part))
+            elif isinstance(part, ToolCallPart) and (call := self._call(part)) is not None:
+                self.items.append(call)
+            own = [*self._state_items(part)] if echoes else []
+            if isinstance(part, ImagePart | FilePart) and not own:
                 warn_not_echoed(self._warnings)
             elif isinstance(part, ImagePart):
-                kept = [item | {"result": part.data} for item in kept]
-            self.items += map(_clean, kept)
-        # A turn that was broken off may end in a thought, which is refused without what follows it
+                own = [item | {"result": part.data} for item in own]
+            self.items += map(_sendable, own)
+        # An answer that was cut off may end in reasoning, which is refused without what follows it
         # ("without its required following item", 400 of OpenAI, seen by many clients since 2025).
-        while len(self.items) > begun and self.items[-1].get("type") == "reasoning":
+        while len(self.items) > start and self.items[-1].get("type") == "reasoning":
             self.items.pop()
-        self._answer_rest(self.items[begun:])
+        self._answer_calls(self.items[start:])
 
-    def _answer_rest(self, items: list[JsonObject]) -> None:
-        """Answer calls that nobody answered: a call without an output is refused with a 400."""
+    def _answer_calls(self, items: list[JsonObject]) -> None:
+        """Add a result for calls without one, which are refused with a 400."""
         for item in items:
             if item.get("type") == "function_call" and item["call_id"] in self._unanswered:
-                told: JsonObject = {"type": "function_call_output", "output": NO_RESULT}
-                self.items.append(told | {"call_id": item["call_id"]})
+                output: JsonObject = {"type": "function_call_output", "output": NO_RESULT}
+                self.items.append(output | {"call_id": item["call_id"]})
                 self._warnings.notice("messages", ADDED)
 
-    def _said(self, part: TextPart) -> JsonObject:
+    def _text(self, part: TextPart) -> JsonObject:
         state = self._owner.state(part)
         if state.get("refusal"):
-            refused: Json = [{"type": "refusal", "refusal": part.text}]
-            return {"type": "message", "role": "assistant", "content": refused}
+            refusal: Json = [{"type": "refusal", "refusal": part.text}]
+            return {"type": "message", "role": "assistant", "content": refusal}
         phase = state.get("phase")
-        # llama.cpp knows an assistant's words by their type alone (2026-10).
-        said: JsonObject = {"type": "message", "role": "assistant", "content": part.text}
-        return said | ({"phase": phase} if phase else {})
+        # Without `type` llama.cpp takes it for no assistant's message (2026-10).
+        item: JsonObject = {"type": "message", "role": "assistant", "content": part.text}
+        return item | ({"phase": phase} if phase else {})
 
-    def _kept(self, part: Part) -> Iterator[JsonObject]:
-        """Yield the items that came with a part and that only the provider can read."""
-        kept = self._owner.state(part).get("items")
-        for item in kept if isinstance(kept, list) else ():
+    def _state_items(self, part: Part) -> Iterator[JsonObject]:
+        """Yield the items of a part's state, which only the provider can read."""
+        items = self._owner.state(part).get("items")
+        for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
                 yield item
 
 
-def _images(parts: tuple[TextPart | ImagePart, ...]) -> list[ImagePart]:
-    return [part for part in parts if isinstance(part, ImagePart)]
-
-
-def _readable(item: JsonObject) -> bool:
-    """Tell whether an item says by itself what it holds (open models send thoughts in clear)."""
+def _is_complete(item: JsonObject) -> bool:
+    """Tell whether an item has its content (open models send reasoning in clear)."""
     return item.get("type") != "reasoning" or bool(
         item.get("encrypted_content") or item.get("content")
     )
 
 
-def _clean(item: JsonObject) -> JsonObject:
-    """Return an item as the provider takes it back: of reasoning, its status and nulls are not."""
+def _sendable(item: JsonObject) -> JsonObject:
+    """Return an item as the provider takes it back: reasoning without its status and nulls."""
     if item.get("type") != "reasoning":
         return item
-    kept = {name: item[name] for name in _REASONING_FIELDS if item.get(name)}
-    return kept | {"summary": item.get("summary") or []}
+    fields = {name: item[name] for name in _REASONING_FIELDS if item.get(name)}
+    return fields | {"summary": item.get("summary") or []}

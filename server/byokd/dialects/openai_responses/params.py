@@ -1,8 +1,4 @@
-"""Writes everything of a Responses body but its items: tools, limits, knobs, forms.
-
-Knows where this format puts what the chat format puts elsewhere. Must not know a provider's name.
-Whatever cannot be said is dropped with a warning, or refused where the client asked for strictness.
-"""
+"""Writes the body of a Responses request except its items: tools, limits, formats, effort."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ from byokd.protocol.chat import SendParams
 
 
 def may_reason(params: SendParams, quirks: OpenAIResponsesQuirks) -> bool:
-    """Tell whether the model may reason; a record that does not say knows of none that may not."""
+    """Tell whether the model may reason; without `reasoning_models` every model may."""
     return quirks.reasoning_models is None or matches_model(quirks.reasoning_models, params.model)
 
 
@@ -33,13 +29,7 @@ def write_params(
     """Return the fields of the body, in a fixed order."""
     body = _tools(params, quirks, warnings)
     body |= optional("max_output_tokens", _most(params, quirks, warnings))
-    temperature = nearest_temperature(
-        params.temperature,
-        warnings,
-        most=quirks.temperature_max,
-        zero=not quirks.temperature_min_exclusive,
-    )
-    body |= optional("temperature", temperature)
+    body |= optional("temperature", nearest_temperature(params, quirks, warnings))
     body |= optional("top_p", params.top_p)
     body |= _text(params, quirks, warnings)
     body |= _reasoning(params, quirks, warnings)
@@ -51,9 +41,9 @@ def write_params(
 
 
 def _tools(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
-    """Return the tools without the layer that the chat format puts around a function.
+    """Return the tools without the object that the chat format puts around a function.
 
-    `strict` is said because it would be true otherwise, and changes the schema (recorded 2025).
+    `strict` is false because the default is true and changes the schema (recorded 2025).
     """
     body = function_tool_fields(params, quirks, warnings)
     tools = body.get("tools")
@@ -79,7 +69,7 @@ def _most(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings)
 
 
 def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
-    """Return the form of the answer, which the chat format nests once more."""
+    """Return `text.format`: the chat format's `response_format` with one level less."""
     form = response_format_field(params, quirks, warnings).get("response_format")
     if not isinstance(form, dict):
         return {}
@@ -89,7 +79,7 @@ def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings)
 
 
 def _reasoning(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
-    """Return how much to think; whoever says so also wants to read what was thought."""
+    """Return the effort, with a request for a summary of the reasoning."""
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort

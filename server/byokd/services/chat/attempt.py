@@ -9,7 +9,7 @@ from byokd.catalog.record import HealthClass
 from byokd.core.http import HttpHead
 from byokd.core.limits import FEED_BYTES
 from byokd.dialects.base.call import Call, Decoder, Encoded, Fault, Reply
-from byokd.dialects.registry import find as find_dialect
+from byokd.dialects.registry import find_dialect
 from byokd.protocol.chat import Route, SendResult
 from byokd.protocol.errors import BY_KIND, ByokdError
 from byokd.protocol.events import Event, FinishReason, Start, Warn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from byokd.catalog.surfaces import fallback
+from byokd.catalog.surfaces import fallback_surface
 from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
 from byokd.dialects.base.call import Call, Encoded, Fault
 from byokd.dialects.errors.fallback import (
@@ -16,7 +16,7 @@ from byokd.dialects.errors.fallback import (
     fix_call,
     learn,
 )
-from byokd.dialects.registry import find as find_dialect
+from byokd.dialects.registry import find_dialect
 from byokd.protocol.events import Warn
 from byokd.services.chat.ttl_cache import TtlCache
 
@@ -100,13 +100,13 @@ class FallbackMemory:
         for fix in self._known(call, now_ms):
             if isinstance(fix, ChangeSurface):
                 return fix, f"refuses this model as {call.provider.dialect}"
-        surface = fallback(call.provider)
+        surface = fallback_surface(call.provider)
         if surface is not None and self._paths_missing.get(_base_url_key(call), now_ms):
             return ChangeSurface(surface.dialect), "has no other chat path here"
         return None, ""
 
     def _learn_missing_path(self, refused: PreparedCall, now_ms: int) -> bool:
-        surface = None if refused.surface_fixed else fallback(refused.call.provider)
+        surface = None if refused.surface_fixed else fallback_surface(refused.call.provider)
         # If the fallback's path is missing too, the usual surface comes first again.
         self._paths_missing.put(_base_url_key(refused.call), surface is not None, now_ms)
         return surface is not None

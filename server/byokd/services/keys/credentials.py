@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import named_by
+from byokd.catalog.surfaces import split_chat_path
 from byokd.core.secret import Secret
 from byokd.dialects.base.urls import fill
 from byokd.protocol.chat import SendParams
@@ -75,7 +75,7 @@ class Credential:
 def credential_of(record: Provider, opened: OpenedKey) -> Credential:
     row = opened.row
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
-    base_url, dialect = named_by(record, base.url) if row.base_url else (base.url, None)
+    base_url, dialect = split_chat_path(record, base.url) if row.base_url else (base.url, None)
     return Credential(record, base_url, row.base_url is None, opened.fields, row, dialect)
 
 

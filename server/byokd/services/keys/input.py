@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from byokd.catalog.pasted import read_pasted
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import named_by
+from byokd.catalog.surfaces import split_chat_path
 from byokd.core.secret import Secret, clean
 from byokd.crypto.seal import SealingKey, info
 from byokd.dialects.base.auth import key_problems
@@ -139,7 +139,7 @@ def resolve_address(
     base = base_url_of(record, own, fields, allow_insecure=allow_insecure)
     if _has_default(record, fields) and base == base_url_of(record, None, fields):
         return Address(base.url, base.origin, None)
-    return Address(named_by(record, base.url)[0], base.origin, base.url)
+    return Address(split_chat_path(record, base.url)[0], base.origin, base.url)
 
 
 def base_url_has_old_field(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from byokd.catalog.record import HealthClass, Provider
-from byokd.catalog.surfaces import named_by, spoken
+from byokd.catalog.surfaces import choose_surface, split_chat_path
 from byokd.core.settings import SharedKey
 from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
@@ -85,10 +85,10 @@ class CredentialResolver:
         else:
             credential = await self.resolve_key(session, record, params.key_id)
         dialect = params.dialect or credential.dialect
-        in_dialect = spoken(
+        chosen = choose_surface(
             record, params.model, credential.base_url, dialect, credential.plain_fields
         )
-        return replace(credential, record=in_dialect)
+        return replace(credential, record=chosen)
 
     async def resolve_auto(
         self, session: Session, record: Provider, key_id: str | None
@@ -173,7 +173,9 @@ class CredentialResolver:
                 provider=record.id,
             )
         base = base_url_of(record, entry.base_url, {})
-        base_url, dialect = named_by(record, base.url) if entry.base_url else (base.url, None)
+        base_url, dialect = (
+            split_chat_path(record, base.url) if entry.base_url else (base.url, None)
+        )
         fields = {record.auth.field: entry.secret}
         return Credential(record, base_url, entry.base_url is None, fields, dialect=dialect)
 

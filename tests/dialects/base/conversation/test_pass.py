@@ -11,7 +11,7 @@ import pytest
 from byokd.catalog.quirks import quirks_type
 from byokd.catalog.rules import RuleName
 from byokd.dialects.base.conversation import RULES
-from byokd.dialects.registry import DIALECTS, find
+from byokd.dialects.registry import DIALECTS, find_dialect
 from dialects import records
 from dialects.conversations import assistant, system, user
 
@@ -51,14 +51,14 @@ def test_rules_of_a_format(dialect: str, monkeypatch: pytest.MonkeyPatch) -> Non
             return rule(conversation, *rest)
 
         monkeypatch.setitem(RULES, name, spied)
-    find(dialect).encode(records.call(), 0)
+    find_dialect(dialect).encode(records.call(), 0)
     assert set(applied) == _DEFAULTS[dialect]
     assert applied == [name for name in RULES if name in _DEFAULTS[dialect]]
 
 
 def _texts(dialect: str, messages: list[Any], added: set[RuleName], **quirks: Any) -> str:
     call = replace(records.call({"messages": messages}, **quirks), rules=frozenset(added))
-    return json.dumps(json.loads(find(dialect).encode(call, 0).request.body))
+    return json.dumps(json.loads(find_dialect(dialect).encode(call, 0).request.body))
 
 
 @_EVERY
@@ -74,7 +74,7 @@ def test_call_and_record_can_add_a_rule(dialect: str) -> None:
 def test_schema_drops_switch_their_rule_on(dialect: str) -> None:
     tool = {"name": "f", "inputSchema": {"type": "object", "anyOf": [{"required": ["n"]}]}}
     call = records.call({"tools": [tool]}, tool_schema_drops=["anyOf"])
-    encoded = find(dialect).encode(call, 0)
+    encoded = find_dialect(dialect).encode(call, 0)
     assert "The input also follows this JSON Schema" in encoded.request.body.decode()
     assert [warning.type for warning in encoded.warnings] == ["adjusted"]
 

@@ -12,10 +12,12 @@ from typing import Final
 
 from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.conversation.value import Conversation
+from byokd.dialects.base.tool_results import result_images, result_text
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import Message, Part, TextPart, ToolCallPart, ToolResultPart
 
 NO_RESULT: Final = "The tool gave no result."
+UNPAIRED: Final = "a result without its tool call was sent as words"
 ADDED: Final = "a tool call without a result was given one that says so"
 
 
@@ -74,7 +76,7 @@ def _as_words(message: Message, warnings: Warnings) -> Message:
     parts = message.parts()
     if not any(isinstance(part, ToolResultPart) for part in parts):
         return message
-    warnings.notice("messages", "a result without its tool call was sent as words")
+    warnings.notice("messages", UNPAIRED)
     content: list[Part] = []
     for part in parts:
         content += _words(part) if isinstance(part, ToolResultPart) else (part,)
@@ -82,7 +84,5 @@ def _as_words(message: Message, warnings: Warnings) -> Message:
 
 
 def _words(part: ToolResultPart) -> tuple[Part, ...]:
-    inner = (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
-    text = "".join(entry.text for entry in inner if isinstance(entry, TextPart))
-    others = (entry for entry in inner if not isinstance(entry, TextPart))
-    return (TextPart(text=f"Result of a tool: {text}"), *others)
+    text = TextPart(text=f"Result of a tool: {result_text(part)}")
+    return (text, *result_images(part))

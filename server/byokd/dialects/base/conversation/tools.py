@@ -58,11 +58,11 @@ def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
     refused = [name for name in schema if name in quirks.tool_schema_drops]
     if not refused and next(iter(tool.input_schema), None) == "type":
         return tool  # as `schema` is, in the same order
-    told: JsonObject = {name: schema[name] for name in refused if name not in _ANNOTATIONS}
+    conditions: JsonObject = {name: schema[name] for name in refused if name not in _ANNOTATIONS}
     sent = {name: value for name, value in schema.items() if name not in refused}
     description = tool.description
-    if told:
-        words = f"The input also follows this JSON Schema: {to_json(told).decode()}"
+    if conditions:
+        words = f"The input also follows this JSON Schema: {to_json(conditions).decode()}"
         description = f"{description}\n\n{words}" if description else words
         warnings.adjusted("tools", f"part of the schema of {tool.name} was sent as words")
     return tool.model_copy(update={"input_schema": sent, "description": description})

@@ -1,0 +1,31 @@
+"""Results of earlier tool calls as text."""
+
+from __future__ import annotations
+
+from byokd.protocol.parts import ImagePart, TextPart, ToolResultPart
+
+
+def result_parts(part: ToolResultPart) -> tuple[TextPart | ImagePart, ...]:
+    """Return the content of a result as parts."""
+    return (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
+
+
+def result_text(part: ToolResultPart) -> str:
+    """Return the text of a result."""
+    return "".join(inner.text for inner in result_parts(part) if isinstance(inner, TextPart))
+
+
+def result_images(part: ToolResultPart) -> list[ImagePart]:
+    """Return the images of a result."""
+    return [inner for inner in result_parts(part) if isinstance(inner, ImagePart)]
+
+
+def marked_text(part: ToolResultPart) -> str:
+    """Return the text of a result, marked where it is an error, for formats without a mark."""
+    text = result_text(part)
+    return f"Error: {text}" if part.is_error and not text.lower().startswith("error") else text
+
+
+def result_as_words(text: str) -> str:
+    """Return the text of a result as a sentence, for models that take no tools."""
+    return f"Result of the tool: {text}"
