@@ -66,7 +66,7 @@ class AuditLog:
         self._anchors = AnchorStorage(state, keyring)
         self.rollback = RollbackCheck(self._anchors)
         """What the vault asks before it uses a store."""
-        self.on_anchor_due = on_anchor_due
+        self._on_anchor_due = on_anchor_due
         self.unanchored = 0
         """Entries of this process that were committed since it last wrote an anchor."""
         self._pace: int | None = None
@@ -224,7 +224,7 @@ class AuditLog:
     def request_anchor(self) -> None:
         """Count one unanchored entry and ask for an anchor soon."""
         self.unanchored += 1
-        self.on_anchor_due()
+        self._on_anchor_due()
 
     def _time(self, tx: VaultTx, account: str, actor: str, at: int) -> int:
         """Return the time of the next entry, always later than that of the previous one.
@@ -286,7 +286,7 @@ class AuditLog:
         def committed() -> None:
             self.unanchored += entries
             if urgent or self.unanchored >= ANCHOR_ENTRIES_MAX:
-                self.on_anchor_due()
+                self._on_anchor_due()
 
         tx.after_commit["anchor"] = committed
 
