@@ -15,9 +15,7 @@ class RecordingClient:
     notes: list[tuple[str, Params]] = field(default_factory=list)
 
     def notify(self, method: str, params: Params) -> None:
-        """Record a notification."""
         self.notes.append((method, params))
 
     async def prompt(self, _request: ShowMessageRequest) -> str | None:
-        """Dismiss the prompt."""
         return None

@@ -60,7 +60,6 @@ def _service_functions() -> dict[str, str]:
 
 
 def result(text: str, reason: str = "stop") -> SendResult:
-    """Return the result of a chat."""
     return SendResult(
         message=Message(role="assistant", content=text),
         finish_reason=FinishReason.model_validate({"unified": reason}),
@@ -188,7 +187,6 @@ class PipeClient:
         self.start_reading()
 
     def start_reading(self) -> None:
-        """Read from now on."""
         self._loop.add_reader(self.read_fd, self._read)
 
     def stop_reading(self) -> None:
@@ -202,25 +200,20 @@ class PipeClient:
             data = data[os.write(self.write_fd, data) :]
 
     def send_request(self, id_: object, method: str, params: object = None) -> None:
-        """Send a request."""
         message: Json = {"jsonrpc": "2.0", "id": id_, "method": method}
         self.send(message if params is None else message | {"params": params})
 
     def notify(self, method: str, params: object = None) -> None:
-        """Send a notification."""
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
     async def answer(self, id_: object) -> Json:
-        """Wait for the answer to a request."""
         return await self.until(lambda m: "method" not in m and m.get("id") == id_)
 
     async def call(self, id_: object, method: str, params: object = None) -> Json:
-        """Send a request and wait for its answer."""
         self.send_request(id_, method, params)
         return await self.answer(id_)
 
     async def until(self, wanted: Callable[[Json], bool]) -> Json:
-        """Wait for a message."""
         seen = 0
         while True:
             for message in self.messages[seen:]:
@@ -254,14 +247,12 @@ class PipeClient:
         return [m["params"] for m in self.messages if m.get("method") == method and "id" not in m]
 
     def close(self) -> None:
-        """Close both ends."""
         self.stop_reading()
         os.close(self.read_fd)
         if self.write_fd >= 0:
             self.close_stdin()
 
     def close_stdin(self) -> None:
-        """Close the server's stdin only."""
         os.close(self.write_fd)
         self.write_fd = -1
 

@@ -1,4 +1,4 @@
-"""How an audit entry is shown."""
+"""The details of an audit entry in the table of `byokd audit list`."""
 
 from __future__ import annotations
 

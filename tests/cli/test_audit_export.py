@@ -59,7 +59,7 @@ def test_verify_detects_changed_export(byokd: Byokd, tmp_path: Path) -> None:
     early = byokd("audit head").splitlines()
     for _ in range(2):
         byokd(_ADD, stdin=KEY)
-    file = tmp_path / "trail.jsonl"
+    file = tmp_path / "audit.jsonl"
     byokd(f"audit export --out {file}")
     byokd(f"audit export --out {file}", code=1)
     assert "exists already" in byokd.err

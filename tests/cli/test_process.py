@@ -73,8 +73,8 @@ def test_key_is_stored_used_disabled_and_removed(byokd: Byokd, sandbox: Sandbox)
     assert byokd("keys remove mine --yes") == f"removed {key_id}\n"
     assert json.loads(byokd("keys list --json")) == []
 
-    trail = byokd("audit list")
-    assert max(map(len, trail.splitlines())) <= 80
+    entries = byokd("audit list")
+    assert max(map(len, entries.splitlines())) <= 80
     events = [entry["event"] for entry in json.loads(byokd("audit list --json"))]
     assert events[0] == "key.deleted"
     assert "key.created" in events
@@ -181,12 +181,12 @@ def test_damaged_vault_is_restored_from_backup(
 
 
 def test_providers_and_models_are_listed(byokd: Byokd, sandbox: Sandbox) -> None:
-    everyone = json.loads(byokd("providers --json"))
-    assert [item["id"] for item in everyone] == list(load())
+    providers = json.loads(byokd("providers --json"))
+    assert [item["id"] for item in providers] == list(load())
     table = byokd("providers")
     assert max(map(len, table.splitlines())) <= 80
-    assert all(item["id"] in table for item in everyone)
-    for item in everyone:
+    assert all(item["id"] in table for item in providers)
+    for item in providers:
         if item["kind"] == "multiField":
             one = byokd(f"providers {item['id']}")
             assert all(field["name"] in one for field in item["fields"])

@@ -52,7 +52,7 @@ PAYLOADS: dict[str, tuple[str, str]] = {
     "escape inside an escape": ("\x1b\x1b[31m", "[31m"),
 }
 
-UNTOUCHED = (
+UNCHANGED = (
     "plain",
     "two\nlines\tand a tab",
     "déjà vu · 漢字 · русский · עברית · العربية",
@@ -70,7 +70,7 @@ def test_clean_removes_control_characters(text: str, shown: str) -> None:
     assert "".join(cleaner.feed(character) for character in text) == shown
 
 
-@pytest.mark.parametrize("text", UNTOUCHED)
+@pytest.mark.parametrize("text", UNCHANGED)
 def test_clean_keeps_visible_text(text: str) -> None:
     assert terminal.clean(text) == text
 

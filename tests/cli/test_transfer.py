@@ -240,5 +240,5 @@ def test_answer_selects_items(answer: str, numbers: list[int] | None) -> None:
         assert [ROWS.items.index(item) + 1 for item in parse_choice(answer, ROWS)] == numbers
 
 
-def test_key_with_moved_provider_is_not_importable_unasked() -> None:
+def test_key_beside_a_url_variable_is_not_imported_unasked() -> None:
     assert [choice.id for choice in importable(ROWS)] == [ROWS.items[0].id, ROWS.items[4].id]

@@ -24,11 +24,11 @@ from sandbox_env import GENERIC, KEY
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals exist on POSIX only")
 
-_SAYS: Final = " ".join(text for text, _ in PAYLOADS.values() if "\ud800" not in text)
+_ALL_PAYLOADS: Final = " ".join(text for text, _ in PAYLOADS.values() if "\ud800" not in text)
 _LABEL: Final = "a\u0300\u0301 \u202etxt\u202c"
 _FLOOD: Final = re.compile("[\u0300-\u036f\u20d0-\u20ff]{9}")
 # What rich writes for bold and dim; no payload has these.
-_OWN: Final = re.compile(r"\x1b\[(?:[012]|1;2)?m")
+_RICH_STYLES: Final = re.compile(r"\x1b\[(?:[012]|1;2)?m")
 
 _COMMANDS: Final = (
     (f"chat {GENERIC} text_at_once~raw~stream hi", 0),
@@ -82,13 +82,13 @@ class _Terminal:
 def provider() -> Iterator[Mirror]:
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(mirror(_SAYS)) as running,
+        portal.wrap_async_context_manager(mirror(_ALL_PAYLOADS)) as running,
     ):
         yield running
 
 
 def _shown(command: list[str], monkeypatch: pytest.MonkeyPatch, stdin: str = "") -> tuple[str, int]:
-    """Run a command on a terminal of its own; return what reached it."""
+    """Run a command on its own terminal; return the terminal's output and the exit code."""
     terminal = _Terminal()
     with (
         open(terminal.slave, "w", encoding="utf-8", closefd=False) as out,
@@ -102,9 +102,9 @@ def _shown(command: list[str], monkeypatch: pytest.MonkeyPatch, stdin: str = "")
     return terminal.close(), code
 
 
-def _acting(shown: str) -> set[str]:
-    """Return every character that acts instead of being shown."""
-    plain = _OWN.sub("", shown)
+def _control_characters(shown: str) -> set[str]:
+    """Return every character that controls the terminal."""
+    plain = _RICH_STYLES.sub("", shown)
     return {
         character
         for character in plain
@@ -119,7 +119,7 @@ def test_provider_text_cannot_control_the_terminal(
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     with Daemon(["--data-dir", str(tmp_path)], account=None) as daemon:
-        monkeypatch.setattr(daemon_options.DaemonOptions, "daemon", lambda _: _Kept(daemon))
+        monkeypatch.setattr(daemon_options.DaemonOptions, "daemon", lambda _: _SharedDaemon(daemon))
         begin = ["vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile"]
         assert _shown(begin, monkeypatch)[1] == 0
         add = ["keys", "add", GENERIC, "--base-url", provider.base_url, "--label", _LABEL]
@@ -131,7 +131,7 @@ def test_provider_text_cannot_control_the_terminal(
             command = [_LABEL if part == "LABEL" else part for part in command]
             shown, code = _shown(command, monkeypatch)
             assert wanted is None or wanted == code, (line, shown)
-            assert _acting(shown) == set(), line
+            assert _control_characters(shown) == set(), line
             assert not _FLOOD.search(shown), line
             written += shown
     # The payloads were shown as harmless text.
@@ -139,8 +139,8 @@ def test_provider_text_cannot_control_the_terminal(
     assert len(written) > 10_000
 
 
-class _Kept:
-    """One daemon for all commands, to save its starts."""
+class _SharedDaemon:
+    """One daemon for all commands: a start takes time."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon

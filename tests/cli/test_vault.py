@@ -24,7 +24,7 @@ _CODE = re.compile(r"(?:[A-Z2-7]{4}-){8}[A-Z2-7]{4}")
 
 
 class Terminal:
-    """One command on a terminal of its own."""
+    """One command on its own terminal."""
 
     def __init__(self, folder: Path, command: str) -> None:
         self.output = ""
@@ -41,20 +41,20 @@ class Terminal:
         """Wait for the next prompt and type the answer."""
         give_up_at = time.monotonic() + WAIT_MAX_S
         while prompt not in self.output[self._read :]:
-            assert self._more(give_up_at), self.output
+            assert self._read_more(give_up_at), self.output
         self._read = self.output.index(prompt, self._read) + len(prompt)
         os.write(self._master, f"{text}\n".encode())
 
     def end(self, code: int = 0) -> str:
         """Wait for the end of the command and return its output."""
         give_up_at = time.monotonic() + WAIT_MAX_S
-        while self._more(give_up_at):
+        while self._read_more(give_up_at):
             pass
         os.close(self._master)
         assert self.process.wait(WAIT_MAX_S) == code, self.output
         return self.output
 
-    def _more(self, give_up_at: float) -> bool:
+    def _read_more(self, give_up_at: float) -> bool:
         remaining_s = give_up_at - time.monotonic()
         if remaining_s <= 0 or not select.select([self._master], [], [], remaining_s)[0]:
             self.process.kill()
@@ -96,7 +96,7 @@ def piped(tmp_path: Path) -> Piped:
 
 
 def _create_vault(folder: Path) -> str:
-    """Make a vault under a passphrase; return the recovery code that was shown."""
+    """Create a vault under a passphrase; return the recovery code that was shown."""
     terminal = Terminal(folder, "vault init --protection passphrase --recovery-code")
     terminal.answer("New passphrase, 12 characters or more (hidden): ", _PASSPHRASE)
     terminal.answer("The same again (hidden): ", _PASSPHRASE)
@@ -138,11 +138,11 @@ def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
     renewed.answer("Keep the present recovery code", "y")
     renewed.answer("Recovery code (hidden): ", code.lower())
     assert code.lower() not in renewed.end()
-    lost = Terminal(
+    recovered = Terminal(
         tmp_path, "vault rekey protection keyFile --accept-risk keyFile --recovery-code"
     )
-    lost.answer("Recovery code (hidden): ", code)
-    assert "keyFile" in lost.end()
+    recovered.answer("Recovery code (hidden): ", code)
+    assert "keyFile" in recovered.end()
     status = piped("vault status")
     assert "keyFile, weaker than an OS keyring" in status
     assert "unlocked" in status

@@ -86,7 +86,7 @@ async def test_other_program_of_the_same_user_cannot_read_memory(tmp_path: Path)
     ) as daemon:
         await daemon.initialize()
         await daemon.request("vault/status")
-        seen = {name: _look(daemon.process.pid, name) for name in _INSIDE}
+        seen = {name: _read_error(daemon.process.pid, name) for name in _INSIDE}
         assert await daemon.close() == 0
     assert seen == dict.fromkeys(_INSIDE, "PermissionError")
 
@@ -97,12 +97,12 @@ def test_process_without_hardening_can_be_read() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        seen = {name: _look(process.pid, name) for name in _INSIDE}
+        seen = {name: _read_error(process.pid, name) for name in _INSIDE}
         process.kill()
     assert seen == dict.fromkeys(_INSIDE, "")
 
 
-def _look(pid: int, name: str) -> str:
+def _read_error(pid: int, name: str) -> str:
     """Try to read a file of a process as the same user; return the name of the error, or ""."""
     command = [*_unprivileged(), sys.executable, "-I", "-c", _LOOK, str(pid), name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -119,7 +119,9 @@ def _unprivileged() -> list[str]:
     return [setpriv, "--bounding-set=-all", "--inh-caps=-all"]
 
 
-def test_system_without_the_switch_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hide_memory_returns_false_where_it_is_not_supported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert not hardening.hide_memory()
     monkeypatch.setattr(sys, "platform", "linux")

@@ -52,7 +52,7 @@ def _names(node: Any) -> Iterator[str]:
             yield from _names(each)
 
 
-def test_no_request_names_where_an_existing_key_goes() -> None:
+def test_no_request_names_the_destination_of_a_stored_key() -> None:
     used = {
         (method.name, name)
         for method in REQUESTS
@@ -63,12 +63,12 @@ def test_no_request_names_where_an_existing_key_goes() -> None:
     assert used == _ALLOWED.keys(), "a row of the table is out of date"
 
 
-def test_initialize_does_not_either() -> None:
+def test_initialize_names_no_key_destination() -> None:
     names = set(_names(ClientOptions.model_json_schema(by_alias=True)))
     assert not {name for name in names if _WORDS.search(name)}
 
 
-def test_words_match_the_configuration_file() -> None:
+def test_pattern_matches_the_names_in_the_configuration_file() -> None:
     names = set(_names(_File.model_json_schema()))
     matching = {name for name in names if _WORDS.search(name)}
     assert {"proxy", "extra_ca_file", "key_file", "base_url", "headers"} <= matching

@@ -161,7 +161,7 @@ def _resident_mib(pid: int) -> float:
     return int(line.split()[1]) * 1024 / MIB
 
 
-async def _survive(count: int, *, resident_max_mib: int) -> tuple[int, float]:
+async def _exchange_garbage(count: int, *, resident_max_mib: int) -> tuple[int, float]:
     """Send many messages, mostly garbage; return the number of answers and the memory in MiB."""
     random = Random(7)  # noqa: S311 - the same garbage each time
     sent = 0
@@ -219,14 +219,14 @@ _needs_proc = pytest.mark.skipif(
 
 @_needs_proc
 async def test_process_survives_garbage() -> None:
-    await _survive(3_000, resident_max_mib=200)
+    await _exchange_garbage(3_000, resident_max_mib=200)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @_needs_proc
 async def test_process_survives_much_garbage() -> None:
-    answered, resident = await _survive(100_000, resident_max_mib=200)
+    answered, resident = await _exchange_garbage(100_000, resident_max_mib=200)
     print(f"\n100000 messages, {answered} answers, {resident:.0f} MiB resident")
 
 

@@ -1,4 +1,4 @@
-"""The outbox: the order of its output, and who waits, over a scripted pipe and a real one."""
+"""The outbox: the order of its output, and which producers wait, over scripted and real pipes."""
 
 from __future__ import annotations
 

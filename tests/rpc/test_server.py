@@ -45,7 +45,7 @@ def code(answer: Any) -> int | None:
     return answer["error"]["code"] if "error" in answer else None
 
 
-# --- what pygls 2.1.1 gets wrong (see the module docstring of rpc/server.py) ----------------------
+# --- what pygls 2.1.1 gets wrong (see the comment in rpc/server.py) -----------------------------
 
 REQUEST = '{"jsonrpc":"2.0","id":9,"method":"key/list","params":%s}'
 
@@ -313,14 +313,14 @@ async def test_cancel_before_the_service_runs() -> None:
 
 
 async def test_service_that_ignores_its_cancel_still_answers() -> None:
-    async def stubborn(*_: object) -> Any:
+    async def ignores_cancel(*_: object) -> Any:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return NO_KEYS
 
     async with connect() as (client, app):
-        app.behaviours["key/list"] = stubborn
+        app.behaviours["key/list"] = ignores_cancel
         await client.initialize()
         client.send_request(1, "key/list")
         await client.settled()
@@ -440,8 +440,8 @@ async def test_failed_chat_ends_with_its_error() -> None:
 @pytest.mark.parametrize("after", [0, 1])
 async def test_cancelled_chat_returns_its_partial_message(after: int) -> None:
     async with connect() as (client, app):
-        go = asyncio.Semaphore(after)
-        answer = ScriptedAnswer([[TextDelta("b", "x")]] * 9, pace=go.acquire)
+        pace = asyncio.Semaphore(after)
+        answer = ScriptedAnswer([[TextDelta("b", "x")]] * 9, pace=pace.acquire)
         app.answers["s"] = lambda _: answer
         await client.initialize()
         client.send_request(1, "chat/send", chat("s"))
