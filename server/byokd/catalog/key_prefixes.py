@@ -11,18 +11,18 @@ from byokd.catalog.record import Provider
 
 
 def likely_owner(
-    asked: Provider, others: Iterable[Provider], begins_with: Callable[[str], bool]
+    provider: Provider, others: Iterable[Provider], begins_with: Callable[[str], bool]
 ) -> Provider | None:
     """Return the first provider whose keys begin like this one.
 
-    None where there is none, or where keys of `asked` begin so.
+    None where there is none, or where keys of `provider` begin so.
 
     Args:
-        asked: the provider that refused the key.
+        provider: the provider that refused the key.
         others: all records.
         begins_with: tells whether the key begins with a text.
     """
-    if _fits(asked, begins_with):
+    if _fits(provider, begins_with):
         return None
     return next((record for record in others if _fits(record, begins_with)), None)
 

@@ -85,7 +85,7 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
 
 
 def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield the quirks that do not fit the dialects which the record is asked in."""
+    """Yield the quirks that do not fit the dialects of the record."""
     from byokd.catalog.surfaces import with_surface
 
     yield from _faults_in("quirks", record.quirks, record.dialect)
@@ -93,8 +93,8 @@ def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
         yield from _faults_in("variants.quirks", variant.quirks, record.dialect)
     for surface in record.surfaces:
         yield from _faults_in("surfaces.quirks", surface.quirks, surface.dialect)
-        asked = with_surface(record, surface)
-        for quirks in (asked.quirks, *(variant.quirks for variant in asked.variants)):
+        on_surface = with_surface(record, surface)
+        for quirks in (on_surface.quirks, *(variant.quirks for variant in on_surface.variants)):
             yield from _faults_in("quirks", quirks | surface.quirks, surface.dialect)
 
 

@@ -154,10 +154,10 @@ class RefusalRow(_Record):
     @model_validator(mode="after")
     def _check_argument(self) -> RefusalRow:
         arguments = {"setValue": "value", "applyRule": "rule", "changeSurface": "surface"}
-        given = [name for name in arguments.values() if getattr(self, name) is not None]
+        present = [name for name in arguments.values() if getattr(self, name) is not None]
         needed = arguments.get(self.then)
-        if given != ([needed] if needed else []):
-            raise ValueError(f"a row with then = {self.then!r} has the wrong argument: {given}")
+        if present != ([needed] if needed else []):
+            raise ValueError(f"a row with then = {self.then!r} has the wrong argument: {present}")
         return self
 
 

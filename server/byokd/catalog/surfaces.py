@@ -75,8 +75,8 @@ def fallback_surface(record: Provider) -> Provider | None:
     """
     if any(surface.dialect == record.dialect for surface in record.surfaces):
         return None
-    other = next((surface for surface in record.surfaces if surface.fallback), None)
-    return None if other is None else with_surface(record, other)
+    surface = next((one for one in record.surfaces if one.fallback), None)
+    return None if surface is None else with_surface(record, surface)
 
 
 def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, str]) -> bool:

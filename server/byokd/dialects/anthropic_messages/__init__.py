@@ -14,7 +14,7 @@ from byokd.dialects.anthropic_messages.decode import MessagesDecoder
 from byokd.dialects.anthropic_messages.messages import Written, write_conversation
 from byokd.dialects.anthropic_messages.params import write_params
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.encoder import draft, encoded
+from byokd.dialects.base.encoder import finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.base.warnings import Warnings
@@ -50,20 +50,20 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     """
     quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
-    made = draft(call, quirks, owner, _RULES)
+    draft = start_draft(call, quirks, owner, _RULES)
     options = dict(call.params.provider_options or {})
-    betas = _betas(options.pop(_BETAS, None), made.warnings)
-    written = write_conversation(made, quirks)
+    betas = _betas(options.pop(_BETAS, None), draft.warnings)
+    written = write_conversation(draft, quirks)
     body: JsonObject = {"model": call.params.model}
-    body |= write_params(made, quirks, written)
+    body |= write_params(draft, quirks, written)
     body |= _messages(written)
     marks = _MARK in to_json(options).decode()
     if quirks.cache_control and call.params.cache == "auto" and not marks:
         _mark_cache(body, quirks)
-    body |= {"stream": made.stream}
+    body |= {"stream": draft.stream}
     headers = {"anthropic-beta": ",".join(betas)} if betas else {}
     url = join_url(call.base_url, call.provider.chat_path)
-    return encoded(made, body, url, headers=headers, options=options)
+    return finish_request(draft, body, url, headers=headers, options=options)
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:

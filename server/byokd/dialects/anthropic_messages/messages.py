@@ -55,21 +55,21 @@ class Written(BlockTurns):
         return opening is None or opening["type"] in _THOUGHTS
 
 
-def write_conversation(made: Draft, quirks: AnthropicMessagesQuirks) -> Written:
+def write_conversation(draft: Draft, quirks: AnthropicMessagesQuirks) -> Written:
     """Return the conversation of a draft."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
-    writer.written.open(_text(OPENING), made.warnings)
+    writer.written.open(_text(OPENING), draft.warnings)
     return writer.written
 
 
 class _Writer(BlockWriter[Written]):
-    def __init__(self, made: Draft, quirks: AnthropicMessagesQuirks) -> None:
-        super().__init__(Written(), Media(quirks, made.warnings))
+    def __init__(self, draft: Draft, quirks: AnthropicMessagesQuirks) -> None:
+        super().__init__(Written(), Media(quirks, draft.warnings))
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
 
     # --- the user --------------------------------------------------------------------------------
 

@@ -20,12 +20,12 @@ _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answe
 _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 
 
-def write_params(made: Draft, quirks: AnthropicMessagesQuirks, written: Written) -> JsonObject:
+def write_params(draft: Draft, quirks: AnthropicMessagesQuirks, written: Written) -> JsonObject:
     """Return the fields beside model, system and messages.
 
     An instruction that takes the place of a field is added to the system's text.
     """
-    params, warnings = made.params, made.warnings
+    params, warnings = draft.params, draft.warnings
     most = params.max_output_tokens or quirks.max_tokens_default or _MOST
     thinking = _effort(params, quirks, warnings, written, most)
     mode = thinking.get("thinking")
@@ -37,7 +37,7 @@ def write_params(made: Draft, quirks: AnthropicMessagesQuirks, written: Written)
     )
     body |= thinking
     if params.response_format is not None:
-        form = _output_format(made.asked, quirks, warnings, written)
+        form = _output_format(draft.client_params, quirks, warnings, written)
         held = body.get("output_config")
         if form is not None:
             body["output_config"] = (held if isinstance(held, dict) else {}) | {"format": form}
@@ -193,8 +193,8 @@ def _output_format(
 
     There is no form for JSON without a schema.
     """
-    asked = params.response_format
-    schema = asked.schema_ if asked is not None else None
+    answer_format = params.response_format
+    schema = answer_format.schema_ if answer_format is not None else None
     if schema is not None and quirks.response_format == "json_schema":
         closed = closed_schema(schema)
         if closed is not None:

@@ -23,7 +23,7 @@ class Call:
     Attributes:
         provider: the record whose quirks apply.
         base_url: without a trailing slash, its templates filled.
-        params: what the client asked.
+        params: the client's.
         fields: the key's plain (not secret) fields, such as a region.
         rules: conversation rules to apply beside those of the dialect and the record.
     """

@@ -30,15 +30,15 @@ class Draft:
 
     Attributes:
         call: its conversation as the rules want it.
-        asked: what the client asked, before the rules.
+        client_params: what the client sent, before the rules.
         owner: whose `providerState` the provider can read.
         quirks: those of the model.
-        warnings: collects what is not sent as asked.
+        warnings: collects the changes to what the client sent.
         stream: whether the answer comes piece by piece.
     """
 
     call: Call
-    asked: SendParams
+    client_params: SendParams
     owner: StateOwner
     quirks: Quirks
     warnings: Warnings
@@ -46,11 +46,11 @@ class Draft:
 
     @property
     def params(self) -> SendParams:
-        """What the client asked, after the rules."""
+        """The client's parameters, after the rules."""
         return self.call.params
 
 
-def draft(
+def start_draft(
     call: Call,
     quirks: Quirks,
     owner: StateOwner,
@@ -67,8 +67,8 @@ def draft(
     return Draft(ruled, call.params, owner, quirks, warnings, stream)
 
 
-def encoded(
-    made: Draft,
+def finish_request(
+    draft: Draft,
     body: JsonObject,
     url: str,
     *,
@@ -79,7 +79,7 @@ def encoded(
     """Return the request: the body with the record's and the client's raw fields, and headers.
 
     Args:
-        made: the draft that `body` was written from.
+        draft: what `body` was written from.
         body: all that the dialect writes.
         url: whole.
         accept: the media type of a streamed answer.
@@ -89,18 +89,20 @@ def encoded(
     Raises:
         Unsupported: the call is strict and a raw field contradicts a parameter.
     """
-    raw = made.params.provider_options if options is None else options
-    body = merge_options({**body, **made.quirks.extra_body}, raw or {}, made.params, made.warnings)
+    raw = draft.params.provider_options if options is None else options
+    body = merge_options(
+        {**body, **draft.quirks.extra_body}, raw or {}, draft.params, draft.warnings
+    )
     sent = {
         "content-type": "application/json",
-        "accept": accept if made.stream else "application/json",
+        "accept": accept if draft.stream else "application/json",
         "accept-encoding": "identity",
     }
-    sent |= {name.lower(): value for name, value in made.call.provider.headers.items()}
+    sent |= {name.lower(): value for name, value in draft.call.provider.headers.items()}
     request = HttpRequest("POST", url, Headers({**sent, **headers}.items()), to_json(body))
-    return Encoded(request, made.warnings.warnings)
+    return Encoded(request, draft.warnings.warnings)
 
 
-def whole(made: Draft) -> Draft:
+def without_stream(draft: Draft) -> Draft:
     """Return the draft of a call whose answer comes in one piece."""
-    return replace(made, stream=False)
+    return replace(draft, stream=False)

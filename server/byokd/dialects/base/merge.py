@@ -61,7 +61,7 @@ def _may_replace(path: tuple[str, ...], params: SendParams, warnings: Warnings) 
     """Tell whether a raw field may replace what is at its place, and report a conflict."""
     option = ".".join(("providerOptions", *path))
     parameter = parameter_at(path, params)
-    reason = next((why for kept, why in _KEPT.items() if kept[: len(path)] == path), None)
+    reason = next((why for place, why in _KEPT.items() if place[: len(path)] == path), None)
     if reason is None and parameter == "tools":
         reason = "it is no list of tools"
     if reason is not None:

@@ -24,8 +24,8 @@ def response_format_field(
     params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
 ) -> JsonObject:
     """Return `response_format`, or nothing where none is asked for or none can be."""
-    asked = params.response_format
-    if asked is None:
+    answer_format = params.response_format
+    if answer_format is None:
         return {}
     if quirks.response_format == "none":
         warnings.dropped("responseFormat", "this provider cannot be told to answer in json")
@@ -33,13 +33,13 @@ def response_format_field(
     if _only_as_instruction(params, quirks):
         warnings.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
         return {}
-    if asked.schema_ is None:
+    if answer_format.schema_ is None:
         return {"response_format": {"type": "json_object"}}
     if quirks.response_format == "json_object":
         warn_schema_as_words(warnings)
         return {"response_format": {"type": "json_object"}}
-    schema: JsonObject = {"name": asked.name or "answer", "schema": asked.schema_}
-    strict: JsonObject = {"strict": True} if _is_strict(asked.schema_) else {}
+    schema: JsonObject = {"name": answer_format.name or "answer", "schema": answer_format.schema_}
+    strict: JsonObject = {"strict": True} if _is_strict(answer_format.schema_) else {}
     return {"response_format": {"type": "json_schema", "json_schema": schema | strict}}
 
 
@@ -48,11 +48,11 @@ def json_instruction(params: SendParams, form: str) -> str | None:
 
     `json_object` is refused unless the conversation says "JSON" (DeepSeek, Mistral, OpenAI).
     """
-    asked = params.response_format
-    if asked is None or form == "none":
+    answer_format = params.response_format
+    if answer_format is None or form == "none":
         return None
-    if asked.schema_ is not None:
-        return schema_instruction(asked.schema_) if form == "json_object" else None
+    if answer_format.schema_ is not None:
+        return schema_instruction(answer_format.schema_) if form == "json_object" else None
     parts = (part for message in params.messages for part in message.parts())
     mentioned = any(part.type == "text" and "json" in part.text.lower() for part in parts)
     return None if mentioned else "Answer in JSON."
@@ -68,11 +68,13 @@ def format_instruction(params: SendParams, quirks: OpenAIQuirks) -> str | None:
 
 def _only_as_instruction(params: SendParams, quirks: OpenAIQuirks) -> bool:
     """Tell whether the provider has the field but refuses it in this call."""
-    asked = params.response_format
+    answer_format = params.response_format
     beside_tools = (
         bool(params.tools) and quirks.tools_supported and not quirks.response_format_with_tools
     )
-    return beside_tools or (asked is not None and asked.schema_ is None and not quirks.json_object)
+    return beside_tools or (
+        answer_format is not None and answer_format.schema_ is None and not quirks.json_object
+    )
 
 
 def _is_strict(schema: Json) -> bool:

@@ -57,7 +57,7 @@ def parameter_at(path: tuple[str, ...], params: SendParams) -> str | None:
 
     Args:
         path: names from the outside in.
-        params: what the client asked.
+        params: the client's.
     """
     for name in reversed(path):
         if name in ADDED_BY_DIALECTS:

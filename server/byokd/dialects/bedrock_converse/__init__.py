@@ -9,7 +9,7 @@ from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.encoder import Draft, draft, encoded, whole
+from byokd.dialects.base.encoder import Draft, finish_request, start_draft, without_stream
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.bedrock_converse.decode import ConverseDecoder
 from byokd.dialects.bedrock_converse.messages import Written, write_conversation
@@ -42,16 +42,16 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     """
     quirks = call.provider.quirks_as(BedrockConverseQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
-    made = draft(call, quirks, owner, _RULES)
-    written = write_conversation(made, quirks)
-    body = write_params(made, quirks, written)
+    draft = start_draft(call, quirks, owner, _RULES)
+    written = write_conversation(draft, quirks)
+    body = write_params(draft, quirks, written)
     if quirks.cache_control and call.params.cache == "auto":
         _mark_cache(body, written, quirks)
     if written.system:
         body["system"] = [*written.system]
     body["messages"] = written.messages()
-    made = _streamable(made, body, quirks)
-    return encoded(made, body, _url(call, stream=made.stream), accept=_EVENT_STREAM)
+    draft = _streamable(draft, body, quirks)
+    return finish_request(draft, body, _url(call, stream=draft.stream), accept=_EVENT_STREAM)
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -59,13 +59,13 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return ConverseDecoder(call, head)
 
 
-def _streamable(made: Draft, body: JsonObject, quirks: BedrockConverseQuirks) -> Draft:
+def _streamable(draft: Draft, body: JsonObject, quirks: BedrockConverseQuirks) -> Draft:
     """Ask for a whole answer where the model cannot stream one with tools."""
-    tools = "toolConfig" in body or "toolConfig" in (made.params.provider_options or {})
-    if not made.stream or not tools or quirks.stream_tools:
-        return made
-    made.warnings.notice("stream", "this model cannot stream an answer with tools; it comes whole")
-    return whole(made)
+    tools = "toolConfig" in body or "toolConfig" in (draft.params.provider_options or {})
+    if not draft.stream or not tools or quirks.stream_tools:
+        return draft
+    draft.warnings.notice("stream", "this model cannot stream an answer with tools; it comes whole")
+    return without_stream(draft)
 
 
 def _url(call: Call, *, stream: bool) -> str:

@@ -52,14 +52,14 @@ class Written(BlockTurns):
         super().__init__(lambda block: _RESULT in block)
 
 
-def write_conversation(made: Draft, quirks: BedrockConverseQuirks) -> Written:
+def write_conversation(draft: Draft, quirks: BedrockConverseQuirks) -> Written:
     """Return the conversation of a draft."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
     written = writer.written
-    written.split(lambda turn: _parted(turn, quirks, made.warnings))
-    written.open({"text": OPENING}, made.warnings)
+    written.split(lambda turn: _parted(turn, quirks, draft.warnings))
+    written.open({"text": OPENING}, draft.warnings)
     for turn in written.turns:
         kinds = {kind for block in turn.blocks for kind in block}
         if "document" in kinds and "text" not in kinds:
@@ -68,11 +68,11 @@ def write_conversation(made: Draft, quirks: BedrockConverseQuirks) -> Written:
 
 
 class _Writer(BlockWriter[Written]):
-    def __init__(self, made: Draft, quirks: BedrockConverseQuirks) -> None:
-        super().__init__(Written(), Media(quirks, made.warnings))
+    def __init__(self, draft: Draft, quirks: BedrockConverseQuirks) -> None:
+        super().__init__(Written(), Media(quirks, draft.warnings))
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
 
     # --- the user --------------------------------------------------------------------------------
 

@@ -21,12 +21,12 @@ _CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
 _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
 
 
-def write_params(made: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:
+def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:
     """Return the fields beside messages and system.
 
     An instruction that takes the place of a field is added to the system texts.
     """
-    params, warnings = made.params, made.warnings
+    params, warnings = draft.params, draft.warnings
     thinking = _effort(params, quirks, warnings)
     thinks = bool(thinking) and not _is_off(thinking)
     body: JsonObject = {
@@ -37,7 +37,7 @@ def write_params(made: Draft, quirks: BedrockConverseQuirks, written: Written) -
     }
     body = {name: fields for name, fields in body.items() if fields}
     if params.response_format is not None and "outputConfig" not in body:
-        written.system += _json_in_words(made.asked, warnings)
+        written.system += _json_in_words(draft.client_params, warnings)
     return body
 
 
@@ -196,19 +196,26 @@ _REFUSED_WORDS: Final = frozenset(
 
 def _output_config(params: SendParams, quirks: BedrockConverseQuirks) -> JsonObject:
     """Return the schema, where the model is held to one and this one can be enforced."""
-    asked = params.response_format
-    if asked is None or asked.schema_ is None or quirks.response_format != "json_schema":
+    answer_format = params.response_format
+    if (
+        answer_format is None
+        or answer_format.schema_ is None
+        or quirks.response_format != "json_schema"
+    ):
         return {}
-    closed = _closed(asked.schema_)
+    closed = _closed(answer_format.schema_)
     if closed is None:
         return {}
-    definition: JsonObject = {"name": asked.name or "answer", "schema": to_json(closed).decode()}
+    definition: JsonObject = {
+        "name": answer_format.name or "answer",
+        "schema": to_json(closed).decode(),
+    }
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
 
 
 def _json_in_words(params: SendParams, warnings: Warnings) -> list[JsonObject]:
-    asked = params.response_format
-    if asked is not None and asked.schema_ is not None:
+    answer_format = params.response_format
+    if answer_format is not None and answer_format.schema_ is not None:
         warn_schema_as_words(warnings)
     words = json_instruction(params, "json_object")
     return [{"text": words}] if words else []

@@ -8,7 +8,7 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.encoder import draft, encoded
+from byokd.dialects.base.encoder import finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.cohere_chat.decode import CohereDecoder
@@ -33,22 +33,22 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     """
     quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
-    made = draft(call, quirks, owner, _RULES)
-    params = made.params
-    written = write_conversation(made, quirks)
+    draft = start_draft(call, quirks, owner, _RULES)
+    params = draft.params
+    written = write_conversation(draft, quirks)
     beside = bool(written.documents) or (
         bool(params.tools) and not quirks.response_format_with_tools
     )
-    instruction = format_instruction(made.asked, quirks, made.warnings, beside=beside)
+    instruction = format_instruction(draft.client_params, quirks, draft.warnings, beside=beside)
     body: JsonObject = {
         "model": params.model,
-        "stream": made.stream,
+        "stream": draft.stream,
         "messages": _messages(written, instruction),
     }
     if written.documents:
         body["documents"] = [*written.documents]
-    body |= write_params(params, quirks, made.warnings, form=not beside)
-    return encoded(made, body, join_url(call.base_url, call.provider.chat_path))
+    body |= write_params(params, quirks, draft.warnings, form=not beside)
+    return finish_request(draft, body, join_url(call.base_url, call.provider.chat_path))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:

@@ -52,21 +52,21 @@ class Written:
     documents: list[Json] = field(default_factory=list)
 
 
-def write_conversation(made: Draft, quirks: CohereChatQuirks) -> Written:
+def write_conversation(draft: Draft, quirks: CohereChatQuirks) -> Written:
     """Return the conversation of a draft."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
     writer.show([])
     return writer.written
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: CohereChatQuirks) -> None:
+    def __init__(self, draft: Draft, quirks: CohereChatQuirks) -> None:
         self.written = Written()
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
         self._shown: list[Part] = []  # images of results, until all results are written
 
     def add(self, message: Message) -> None:

@@ -37,9 +37,9 @@ def write_params(
     """Return the fields beside model, stream, messages and documents.
 
     Args:
-        params: what the client asked.
+        params: the client's.
         quirks: those of the model.
-        warnings: collects what was not done as asked.
+        warnings: collects the changes.
         form: whether `response_format` may be sent beside the rest.
     """
     body = _tools(params, quirks, warnings)
@@ -72,8 +72,8 @@ def format_instruction(
         return None
     if not beside:
         # The schema is sent in `response_format`.
-        asked = params.response_format.model_copy(update={"schema_": None})
-        without_schema = params.model_copy(update={"response_format": asked})
+        answer_format = params.response_format.model_copy(update={"schema_": None})
+        without_schema = params.model_copy(update={"response_format": answer_format})
         return json_instruction(without_schema, quirks.response_format)
     warnings.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
     return json_instruction(params, "json_object")
@@ -103,19 +103,19 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
 # --- sampling ------------------------------------------------------------------------------------
 
 
-def _p(asked: float | None, warnings: Warnings) -> float | None:
-    if asked is None:
+def _p(requested: float | None, warnings: Warnings) -> float | None:
+    if requested is None:
         return None
-    sent = min(max(asked, _P_MIN), _P_MAX)
-    if sent != asked:
+    sent = min(max(requested, _P_MIN), _P_MAX)
+    if sent != requested:
         warnings.adjusted("topP", f"topP was set to {sent}, the nearest that is taken")
     return sent
 
 
-def _stops(asked: tuple[str, ...], warnings: Warnings) -> list[Json] | None:
-    if len(asked) > _STOPS_MAX:
+def _stops(requested: tuple[str, ...], warnings: Warnings) -> list[Json] | None:
+    if len(requested) > _STOPS_MAX:
         warnings.adjusted("stop", f"only {_STOPS_MAX} stop sequences can be sent")
-    return [*asked[:_STOPS_MAX]] or None
+    return [*requested[:_STOPS_MAX]] or None
 
 
 def _thinking(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> JsonObject:

@@ -14,7 +14,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.conversation.system import system_as_user, with_system_text
 from byokd.dialects.base.conversation.value import Conversation
-from byokd.dialects.base.encoder import draft, encoded
+from byokd.dialects.base.encoder import finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.base.warnings import Warnings
@@ -37,14 +37,16 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     model = _model_id(call.params.model)
     quirks = call.provider.quirks_as(GeminiQuirks, model)
     instructed = _with_instruction(call, quirks)
-    made = draft(instructed, quirks, StateOwner(call.provider.id, model), tuple(_rules(quirks)))
-    system, contents = write_contents(made, quirks)
+    draft = start_draft(
+        instructed, quirks, StateOwner(call.provider.id, model), tuple(_rules(quirks))
+    )
+    system, contents = write_contents(draft, quirks)
     body: JsonObject = {"contents": [*contents]}
     if system:
         body["systemInstruction"] = {"parts": [*system]}
-    body |= write_params(made.params, quirks, made.warnings)
-    path = _path(call.provider.chat_path, model, stream=made.stream)
-    return encoded(made, body, join_url(call.base_url, path))
+    body |= write_params(draft.params, quirks, draft.warnings)
+    path = _path(call.provider.chat_path, model, stream=draft.stream)
+    return finish_request(draft, body, join_url(call.base_url, path))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:

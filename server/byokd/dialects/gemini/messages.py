@@ -25,24 +25,24 @@ from byokd.protocol.parts import (
 )
 
 
-def write_contents(made: Draft, quirks: GeminiQuirks) -> tuple[list[JsonObject], list[JsonObject]]:
+def write_contents(draft: Draft, quirks: GeminiQuirks) -> tuple[list[JsonObject], list[JsonObject]]:
     """Return the parts of the system instruction, and the contents in order."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
     writer.flush()
     if quirks.signature_sentinel:
-        _sign_steps(writer.contents, quirks.signature_sentinel, made.warnings)
+        _sign_steps(writer.contents, quirks.signature_sentinel, draft.warnings)
     return writer.system, writer.contents
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: GeminiQuirks) -> None:
+    def __init__(self, draft: Draft, quirks: GeminiQuirks) -> None:
         self.system: list[JsonObject] = []
         self.contents: list[JsonObject] = []
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
         self._called: dict[str, tuple[int, str, bool]] = {}  # call id → order, name, has an id
         self._results: list[tuple[int, JsonObject, list[JsonObject]]] = []
 

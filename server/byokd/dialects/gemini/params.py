@@ -70,10 +70,10 @@ def _tool_config(choice: str | ToolChoice | None) -> Json:
     return {"functionCallingConfig": {"mode": _MODES[choice]}}
 
 
-def _temperature(asked: float | None, quirks: GeminiQuirks, warnings: Warnings) -> float | None:
+def _temperature(requested: float | None, quirks: GeminiQuirks, warnings: Warnings) -> float | None:
     most = quirks.temperature_max
-    if asked is None or most is None or asked <= most:
-        return asked
+    if requested is None or most is None or requested <= most:
+        return requested
     warnings.adjusted("temperature", f"temperature was set to {most}, the nearest that is taken")
     return most
 
@@ -82,31 +82,31 @@ def _temperature(asked: float | None, quirks: GeminiQuirks, warnings: Warnings) 
 
 
 def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
-    asked = params.response_format
-    if asked is None:
+    answer_format = params.response_format
+    if answer_format is None:
         return {}
     if _in_words(params, quirks):
         warnings.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
         return {}
     config: JsonObject = {"responseMimeType": "application/json"}
-    if asked.schema_ is None:
+    if answer_format.schema_ is None:
         return config
     if quirks.schema_form == "json_schema":
-        return config | {"responseJsonSchema": plain_schema(asked.schema_)}
+        return config | {"responseJsonSchema": plain_schema(answer_format.schema_)}
     lost: set[str] = set()
-    config["responseSchema"] = subset_schema(asked.schema_, lost)
+    config["responseSchema"] = subset_schema(answer_format.schema_, lost)
     _tell_lost("responseFormat", lost, warnings)
     return config
 
 
 def format_instruction(params: SendParams, quirks: GeminiQuirks) -> str | None:
     """Return the instruction for the form where there is no field for it, else None."""
-    asked = params.response_format
-    if asked is None or not _in_words(params, quirks):
+    answer_format = params.response_format
+    if answer_format is None or not _in_words(params, quirks):
         return None
-    if asked.schema_ is None:
+    if answer_format.schema_ is None:
         return "Answer with JSON only."
-    return schema_instruction(asked.schema_)
+    return schema_instruction(answer_format.schema_)
 
 
 def _in_words(params: SendParams, quirks: GeminiQuirks) -> bool:

@@ -151,9 +151,9 @@ def _write_enum(written: JsonObject, values: Json) -> bool:
     return True
 
 
-def _merge(written: JsonObject, other: JsonObject) -> None:
+def _merge(written: JsonObject, added: JsonObject) -> None:
     """Add another schema that must hold as well."""
-    for name, value in other.items():
+    for name, value in added.items():
         held = written.get(name)
         if isinstance(held, dict) and isinstance(value, dict):
             written[name] = held | value

@@ -8,7 +8,7 @@ from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.encoder import Draft, draft, encoded
+from byokd.dialects.base.encoder import Draft, finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.ollama_chat.decode import OllamaDecoder
@@ -28,12 +28,12 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     """
     quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
-    made = draft(call, quirks, owner, _RULES)
-    messages: list[Json] = [*_messages(made, quirks)]
-    body: JsonObject = {"model": call.params.model, "stream": made.stream, "messages": messages}
-    body |= write_params(made.params, quirks, made.warnings)
+    draft = start_draft(call, quirks, owner, _RULES)
+    messages: list[Json] = [*_messages(draft, quirks)]
+    body: JsonObject = {"model": call.params.model, "stream": draft.stream, "messages": messages}
+    body |= write_params(draft.params, quirks, draft.warnings)
     url = join_url(call.base_url, call.provider.chat_path, call.fields)
-    return encoded(made, body, url, accept=_JSON_LINES)
+    return finish_request(draft, body, url, accept=_JSON_LINES)
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -41,10 +41,10 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return OllamaDecoder(call, head)
 
 
-def _messages(made: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
+def _messages(draft: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
     """Return the messages, with an instruction for the form of the answer in the first."""
-    instruction = format_instruction(made.asked, quirks, made.warnings)
-    messages = write_messages(made, quirks)
+    instruction = format_instruction(draft.client_params, quirks, draft.warnings)
+    messages = write_messages(draft, quirks)
     if instruction is None:
         return messages
     first = messages[0] if messages else {}

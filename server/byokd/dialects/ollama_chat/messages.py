@@ -26,21 +26,21 @@ from byokd.protocol.parts import (
 )
 
 
-def write_messages(made: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
+def write_messages(draft: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
     """Return the messages of the body, in order."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
     writer.show([])
     return writer.messages
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: OllamaChatQuirks) -> None:
+    def __init__(self, draft: Draft, quirks: OllamaChatQuirks) -> None:
         self.messages: list[JsonObject] = []
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
         self._called: dict[str, str] = {}  # the name of the tool, by call id
         self._shown: list[Part] = []  # images of results, until all results are written
 

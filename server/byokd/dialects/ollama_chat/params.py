@@ -78,11 +78,11 @@ def _beside_tools(params: SendParams, quirks: OllamaChatQuirks) -> bool:
 
 
 def _form(params: SendParams, quirks: OllamaChatQuirks) -> JsonObject:
-    asked = params.response_format
-    if asked is None or quirks.response_format == "none" or _beside_tools(params, quirks):
+    answer_format = params.response_format
+    if answer_format is None or quirks.response_format == "none" or _beside_tools(params, quirks):
         return {}
-    whole = asked.schema_ is not None and quirks.response_format == "json_schema"
-    return {"format": asked.schema_ if whole else "json"}
+    whole = answer_format.schema_ is not None and quirks.response_format == "json_schema"
+    return {"format": answer_format.schema_ if whole else "json"}
 
 
 def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:

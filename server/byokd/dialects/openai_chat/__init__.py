@@ -8,7 +8,7 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.encoder import Draft, draft, encoded
+from byokd.dialects.base.encoder import Draft, finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.response_format import format_instruction
 from byokd.dialects.base.urls import join_url
@@ -26,14 +26,16 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     """
     quirks = call.provider.quirks_as(OpenAIChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(None,))
-    made = draft(call, quirks, owner, tuple(_rules(quirks)))
-    messages: list[Json] = [*_messages(made, quirks, format_instruction(made.asked, quirks))]
-    body: JsonObject = {"model": call.params.model, "messages": messages, "stream": made.stream}
-    if made.stream and quirks.stream_usage:
+    draft = start_draft(call, quirks, owner, tuple(_rules(quirks)))
+    messages: list[Json] = [
+        *_messages(draft, quirks, format_instruction(draft.client_params, quirks))
+    ]
+    body: JsonObject = {"model": call.params.model, "messages": messages, "stream": draft.stream}
+    if draft.stream and quirks.stream_usage:
         body["stream_options"] = {"include_usage": True}
-    body |= write_params(made.params, quirks, made.warnings)
+    body |= write_params(draft.params, quirks, draft.warnings)
     fields = {**call.fields, "model": call.params.model}
-    return encoded(made, body, join_url(call.base_url, call.provider.chat_path, fields))
+    return finish_request(draft, body, join_url(call.base_url, call.provider.chat_path, fields))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -47,9 +49,9 @@ def _rules(quirks: OpenAIChatQuirks) -> Iterator[RuleName]:
         yield from ("later_system_as_user", "begin_with_user", "end_with_user")
 
 
-def _messages(made: Draft, quirks: OpenAIChatQuirks, instruction: str | None) -> list[JsonObject]:
+def _messages(draft: Draft, quirks: OpenAIChatQuirks, instruction: str | None) -> list[JsonObject]:
     """Return the messages, with an instruction for the form of the answer in the first."""
-    messages = write_messages(made, quirks)
+    messages = write_messages(draft, quirks)
     if instruction is None:
         return messages
     first = messages[0] if messages else {}

@@ -36,31 +36,31 @@ _BRIDGE: Final = "Understood."
 demands one (Mistral's code 3230, seen 2025)."""
 
 
-def write_messages(made: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
+def write_messages(draft: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
     """Return the messages of the body, in order."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
     messages = writer.messages
     if quirks.strict_alternation:
         messages = _alternating(messages)
     if quirks.user_after_tool_forbidden:
-        messages = _bridged(messages, made.warnings)
+        messages = _bridged(messages, draft.warnings)
     if quirks.assistant_prefix and messages and messages[-1]["role"] == "assistant":
         messages[-1]["prefix"] = True
-    if quirks.cache_control and made.params.cache == "auto":
+    if quirks.cache_control and draft.params.cache == "auto":
         _mark_cache(messages)
     return messages
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: OpenAIChatQuirks) -> None:
+    def __init__(self, draft: Draft, quirks: OpenAIChatQuirks) -> None:
         self.messages: list[JsonObject] = []
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
         models = quirks.reasoning_echo_models
-        echoes = models is None or matches_model(models, made.params.model)
+        echoes = models is None or matches_model(models, draft.params.model)
         self._echo = quirks.reasoning_echo if echoes else "none"
 
     def add(self, message: Message) -> None:

@@ -12,7 +12,7 @@ from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
-from byokd.dialects.base.encoder import Draft, draft, encoded
+from byokd.dialects.base.encoder import Draft, finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.response_format import format_instruction
 from byokd.dialects.base.urls import join_url
@@ -33,20 +33,20 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     """
     quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
-    made = draft(call, quirks, owner, _RULES)
+    draft = start_draft(call, quirks, owner, _RULES)
     options = call.params.provider_options or {}
     body: JsonObject = {
         "model": call.params.model,
-        "input": [*_input(made, quirks, format_instruction(made.asked, quirks))],
-        "stream": made.stream,
+        "input": [*_input(draft, quirks, format_instruction(draft.client_params, quirks))],
+        "stream": draft.stream,
         "store": False,
     }
     kept_by_provider = options.get("store", False) is not False
-    if may_reason(made.params, quirks) and not (kept_by_provider and "include" in options):
+    if may_reason(draft.params, quirks) and not (kept_by_provider and "include" in options):
         # Models that do not reason refuse to encrypt with a 400.
         body["include"] = [_ENCRYPTED]
-    body |= write_params(made.params, quirks, made.warnings)
-    return encoded(made, body, join_url(call.base_url, call.provider.chat_path))
+    body |= write_params(draft.params, quirks, draft.warnings)
+    return finish_request(draft, body, join_url(call.base_url, call.provider.chat_path))
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
@@ -54,9 +54,11 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
     return ResponsesDecoder(call, head)
 
 
-def _input(made: Draft, quirks: OpenAIResponsesQuirks, instruction: str | None) -> list[JsonObject]:
+def _input(
+    draft: Draft, quirks: OpenAIResponsesQuirks, instruction: str | None
+) -> list[JsonObject]:
     """Return the items, after an instruction for the form of the answer where one is needed."""
-    items = write_input(made, quirks)
+    items = write_input(draft, quirks)
     if instruction is None:
         return items
     return [{"role": "system", "content": instruction}, *items]

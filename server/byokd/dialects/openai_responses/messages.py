@@ -39,22 +39,22 @@ DIALECT: Final = "openai_responses"
 _REASONING_FIELDS: Final = ("type", "id", "summary", "content", "encrypted_content")
 
 
-def write_input(made: Draft, quirks: OpenAIResponsesQuirks) -> list[JsonObject]:
+def write_input(draft: Draft, quirks: OpenAIResponsesQuirks) -> list[JsonObject]:
     """Return the items of the conversation, in order."""
-    writer = _Writer(made, quirks)
-    for message in made.params.messages:
+    writer = _Writer(draft, quirks)
+    for message in draft.params.messages:
         writer.add(message)
     return writer.items
 
 
 class _Writer:
-    def __init__(self, made: Draft, quirks: OpenAIResponsesQuirks) -> None:
+    def __init__(self, draft: Draft, quirks: OpenAIResponsesQuirks) -> None:
         self.items: list[JsonObject] = []
         self._quirks = quirks
-        self._warnings = made.warnings
-        self._owner = made.owner
+        self._warnings = draft.warnings
+        self._owner = draft.owner
         self._custom: set[str] = set()  # call ids of tools that take free text
-        parts = (part for message in made.params.messages for part in message.parts())
+        parts = (part for message in draft.params.messages for part in message.parts())
         self._called: set[str] = set()  # ids of calls that were written
         self._unanswered: set[str] = set()  # ids of calls without a result
         self._answered = {part.call_id for part in parts if isinstance(part, ToolResultPart)}

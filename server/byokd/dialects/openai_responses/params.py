@@ -33,8 +33,8 @@ def write_params(
     body |= optional("top_p", params.top_p)
     body |= _text(params, quirks, warnings)
     body |= _reasoning(params, quirks, warnings)
-    for parameter, asked in (("stop", params.stop), ("seed", params.seed is not None)):
-        if asked:
+    for parameter, requested in (("stop", params.stop), ("seed", params.seed is not None)):
+        if requested:
             warnings.dropped(parameter, f"{parameter} cannot be said in this provider's format")
     drop_refused(body, params, quirks, warnings)
     return body
