@@ -22,6 +22,7 @@ from waits import WAIT_MAX_S
 EXAMPLES = ROOT / "server" / "examples"
 CLIENT = ROOT / "client-ts"
 LOCKED = CLIENT / "node_modules"
+"""The packages of the lock; npm writes `.package-lock.json` in it when all are installed."""
 BYOKD = f"{sys.executable} -I -X utf8 -m byokd"
 
 
@@ -79,7 +80,7 @@ ALL = (
     Example("Python", sys.executable, (), _python),
     Example("Neovim", "nvim", (), _neovim),
     Example("Emacs", "emacs", (), _emacs),
-    Example("TypeScript", "node", (LOCKED / "typescript",), _node),
+    Example("TypeScript", "node", (LOCKED / ".package-lock.json",), _node),
 )
 EXAMPLE = pytest.mark.parametrize("example", ALL, ids=lambda example: example.says)
 
@@ -98,8 +99,8 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     if not shutil.which(example.program):
         pytest.skip(f"{example.program} is not installed")
-    if missing := [path.name for path in example.needs if not path.exists()]:
-        pytest.skip(f"{missing[0]} is not installed: npm ci in client-ts")
+    if not all(path.exists() for path in example.needs):
+        pytest.skip("the packages of client-ts are not installed: npm ci in client-ts")
     temporary = folder / "tmp"
     temporary.mkdir()
     command = example.command(base_url, "sandbox-echo", folder)
