@@ -48,8 +48,13 @@ class SendParams(Params):
 
     The client chooses `stream_id`, unique per connection: events may arrive before the response. A
     parameter that the provider does not take is dropped with a warning, or refused if `strict` is
-    set. `provider_options` are raw fields for this provider, merged last. `dialect` selects one of
-    the wire formats in `provider/list`; without it the provider's record decides.
+    set. `dialect` selects one of the wire formats in `provider/list`; without it the provider's
+    record decides.
+
+    `provider_options` are raw fields for this provider, merged last: objects are merged, lists of
+    tools are appended to, and any other raw field wins. A raw field that replaces a parameter is
+    reported in a warning, or refused if `strict` is set. `stream`, the client's tools and what the
+    token count needs are never replaced.
     """
 
     stream_id: StreamId

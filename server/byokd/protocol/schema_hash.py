@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:6c4fde6b47ef6a5a8c1eada6fedef219cbc462f7df643e09915349a129c9744f"
+SCHEMA_HASH: Final = "sha256:a787f7e9f3b02d1d0800baea49242e79cc9d56873cb88fca0d90aaaca58b54d7"

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:6c4fde6b47ef6a5a8c1eada6fedef219cbc462f7df643e09915349a129c9744f";
+export const SCHEMA_HASH = "sha256:a787f7e9f3b02d1d0800baea49242e79cc9d56873cb88fca0d90aaaca58b54d7";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -1148,8 +1148,13 @@ export interface SecretInput {
  *
  * The client chooses `streamId`, unique per connection: events may arrive before the response. A
  * parameter that the provider does not take is dropped with a warning, or refused if `strict` is
- * set. `providerOptions` are raw fields for this provider, merged last. `dialect` selects one of
- * the wire formats in `provider/list`; without it the provider's record decides.
+ * set. `dialect` selects one of the wire formats in `provider/list`; without it the provider's
+ * record decides.
+ *
+ * `providerOptions` are raw fields for this provider, merged last: objects are merged, lists of
+ * tools are appended to, and any other raw field wins. A raw field that replaces a parameter is
+ * reported in a warning, or refused if `strict` is set. `stream`, the client's tools and what the
+ * token count needs are never replaced.
  */
 export interface SendParams {
   _meta?: JsonObject | null;
