@@ -25,7 +25,10 @@ class DaemonOptions:
     passphrases: PassphraseSource = field(default_factory=PassphraseSource)
 
     def daemon(self, *, allow_export: bool = False) -> Daemon:
-        """Return a daemon that is not started yet; ask the person before `allow_export`."""
+        """Return a daemon that is not started yet.
+
+        The caller asks the person before it sets `allow_export`.
+        """
         arguments: list[str] = ["--allow-export"] if allow_export else []
         if self.data_dir:
             arguments += ["--data-dir", self.data_dir]

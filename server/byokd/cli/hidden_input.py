@@ -15,7 +15,11 @@ from byokd.protocol.provider import FieldInfo
 
 # Never an argument: arguments are in the shell's history and in every process list.
 def read_secret_fields(fields: Sequence[FieldInfo], *, from_stdin: bool) -> dict[str, str]:
-    """Return the values of the secret fields; optional fields may be missing."""
+    """Return the values of the secret fields; optional fields may be missing.
+
+    Raises:
+        click.UsageError: a required value cannot be read.
+    """
     if not fields:
         return {}
     if from_stdin:

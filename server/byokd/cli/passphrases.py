@@ -48,7 +48,11 @@ class PassphraseSource:
         return ask_hidden("Passphrase", no_terminal=_NO_TERMINAL)
 
     def new(self) -> str:
-        """Return a new passphrase; a person types it twice."""
+        """Return a new passphrase; a person types it twice.
+
+        Raises:
+            click.UsageError: its length is wrong, or the two differ.
+        """
         if self._descriptor is not None:
             return _checked_length(self._next_line())
         return ask_new_passphrase()
@@ -62,7 +66,11 @@ class PassphraseSource:
 
 
 class RecoveryCodeRecipient:
-    """Receives a sealed recovery code and shows it, on a terminal only."""
+    """Receives a sealed recovery code and shows it.
+
+    Raises:
+        click.UsageError: stdout is no terminal.
+    """
 
     def __init__(self) -> None:
         if not sys.stdout.isatty():

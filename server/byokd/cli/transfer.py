@@ -125,8 +125,8 @@ def export(names: Sequence[str], file: Path) -> None:
 
 def importable(preview: KeyImportResult) -> list[ImportChoice]:
     """Return the keys that can be imported without a question."""
-    # not a key whose provider has another base URL in a variable: it may belong to that address
-    # and must not be sent to the usual one
+    # If a variable names another base URL, the key may belong to that address and must not be sent
+    # to the usual one.
     with_url_variable = {ignored.provider for ignored in preview.ignored}
     return [
         ImportChoice(id=item.id)

@@ -1,4 +1,4 @@
-"""Unlocks the vault for a command. Each command has its own daemon, so the vault starts locked."""
+"""Unlocks the vault for a command; a vault under a passphrase is locked in every new daemon."""
 
 from __future__ import annotations
 

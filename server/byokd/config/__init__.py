@@ -34,7 +34,7 @@ def load_configuration(config_file: Path | None = None) -> Configuration:
     Raises:
         ConfigError: the configuration file cannot be used.
     """
-    # what reads files is imported only if there are any: a start without them costs nothing
+    # the reader is imported only if there are files, so that a start without them is fast
     path = config_file or _default_file()
     settings = Settings()
     own: Iterable[Provider] = ()

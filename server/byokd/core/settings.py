@@ -28,7 +28,7 @@ class HealthPolicy:
 
     rejections: int = 3  # in a row, before a probe confirms that the key is invalid
     window_ms: int = 15 * 60_000  # a longer time between two rejections starts the count again
-    gap_min_ms: int = 2_000  # closer rejections count once: one glitch hits many calls
+    gap_min_ms: int = 2_000  # closer rejections count once: one failure affects many calls
     # Rejections do not count for this long after store or rotate, unless the key was accepted
     # before: a new key takes a while to reach every machine of its provider.
     grace_ms: int = 120_000
@@ -36,7 +36,8 @@ class HealthPolicy:
     probe_delay_max_ms: int = 40_000
     reprobe_delays_ms: tuple[int, ...] = (120_000, 300_000, 600_000)  # after inconclusive probes
     overdue_ms: int = 60_000  # after this a probe counts as lost, and the next use starts another
-    repeat_within_ms: int = 24 * 3_600_000  # a rejected request is repeated once if the key worked
+    # a rejected request is repeated once if the key worked within this time
+    repeat_within_ms: int = 24 * 3_600_000
     repeat_delay_ms: int = 1_000
 
 

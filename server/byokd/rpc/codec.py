@@ -197,7 +197,7 @@ def _members(value: Json) -> int:
 
 
 def _salvage_id(body: bytes) -> Id | None:
-    """Return the id of a request that cannot be parsed, if it is the only id at the top level."""
+    """Return the id of a request that cannot be parsed, so that its sender gets an answer."""
     depth = 0
     ids: list[bytes] = []
     has_method = False
@@ -210,6 +210,7 @@ def _salvage_id(body: bytes) -> Id | None:
             ids.append(match["id"])
         elif depth == 1 and match["method"]:
             has_method = True
+    # a request has exactly one id and a method
     if not has_method or len(ids) != 1:
         return None
     try:

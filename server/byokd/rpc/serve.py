@@ -57,7 +57,7 @@ async def serve(app: App, stdin_fd: int, stdout_fd: int) -> int:
     connection = Connection(app, stdin_fd, stdout_fd)
     _stop_on_signals(loop, connection)
     gc.enable()
-    gc.freeze()  # objects alive now stay alive: no collection needs to look at them
+    gc.freeze()  # objects that are alive now stay alive: no collection needs to scan them
     return await connection.run()
 
 

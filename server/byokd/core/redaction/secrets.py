@@ -23,7 +23,8 @@ _URL_SAFE: Final = str.maketrans("+/", "-_")
 class SecretRedactor:
     """Replaces secrets by `***`: plain, URL-encoded, in JSON strings, and in base64 text.
 
-    Secrets shorter than any key may be ordinary words and are ignored.
+    Secrets shorter than any key may be ordinary words and are ignored. The beginning of a secret at
+    the end of a cut text is redacted, too.
     """
 
     __slots__ = ("_begin", "_begins", "_ends", "_spellings")
