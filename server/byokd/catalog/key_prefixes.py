@@ -13,14 +13,9 @@ from byokd.catalog.record import Provider
 def likely_owner(
     provider: Provider, others: Iterable[Provider], begins_with: Callable[[str], bool]
 ) -> Provider | None:
-    """Return the first provider whose keys begin like this one.
+    """Return the first of `others` whose keys begin like a key that `provider` has refused.
 
     None where there is none, or where keys of `provider` begin so.
-
-    Args:
-        provider: the provider that refused the key.
-        others: all records.
-        begins_with: tells whether the key begins with a text.
     """
     if _fits(provider, begins_with):
         return None

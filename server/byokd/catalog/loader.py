@@ -32,14 +32,10 @@ def load() -> Mapping[str, Provider]:
 
 
 def load_text(text: str, name: str) -> Provider:
-    """Parse and check a record.
-
-    Args:
-        text: the TOML.
-        name: the file name, for errors.
+    """Parse and check a record; `name` is its file name, for errors.
 
     Raises:
-        InvalidParams: the text is not TOML, or a field does not fit; names file and field.
+        InvalidParams: the text is not TOML, or a field does not fit.
     """
     import tomllib
 
@@ -85,7 +81,6 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
 
 
 def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield the quirks that do not fit the dialects of the record."""
     from byokd.catalog.surfaces import with_surface
 
     yield from _faults_in("quirks", record.quirks, record.dialect)

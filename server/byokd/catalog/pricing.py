@@ -19,12 +19,7 @@ _THOUSAND: Final = Decimal(1_000)
 
 
 def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
-    """Return what a call cost by the catalog.
-
-    Args:
-        usage: the five buckets, which never overlap.
-        facts: the model, or None where it is not known.
-        at: when the call was made; a time without a zone is taken as UTC.
+    """Return what a call cost by the catalog; a time without a zone is UTC.
 
     Cached tokens without a price of their own cost what fresh ones do, as in the source of the
     snapshot, and as providers without a cache discount bill.
@@ -133,7 +128,6 @@ def _times(count: int, amount: Decimal | None, per: Decimal) -> Decimal | None:
 
 
 def _surcharge(searches: int, rates: Rates, prompt: int) -> Decimal | None:
-    """Return the price of the searches and of the request itself."""
     amount = _times(searches, _tier(rates.search, prompt), _THOUSAND)
     request = _tier(rates.request, prompt)
     if amount is None or request is None:

@@ -19,12 +19,7 @@ _HERE = "byokd.catalog"
 
 
 def snapshot() -> bytes:
-    """Return the snapshot of the package's records.
-
-    Raises:
-        InvalidParams: a record does not fit; names file and field.
-        FileNotFoundError: the order names a record that is not there.
-    """
+    """Return the snapshot of the package's records."""
     package = resources.files(_HERE)
     order: list[str] = tomllib.loads(package.joinpath("order.toml").read_text("utf-8"))["order"]
     lines = []

@@ -27,14 +27,9 @@ def choose_surface(
     named: str | None = None,
     fields: Mapping[str, str] = MappingProxyType({}),
 ) -> Provider:
-    """Return the record with the dialect, path and quirks for this call.
+    """Return the record with the dialect, path and quirks for a call.
 
-    Args:
-        record: as loaded.
-        model: the model's id.
-        base_url: canonical, templates filled.
-        named: the dialect that the client or the address names, if any.
-        fields: the key's plain fields.
+    `named` is the dialect that the client or the base URL names, if any.
 
     Raises:
         InvalidParams: the record has no surface of the named dialect.
@@ -106,7 +101,6 @@ def with_surface(record: Provider, surface: Surface) -> Provider:
 
 
 def _read(quirks: RawQuirks, surface: Surface) -> RawQuirks:
-    """Return those quirks that the surface's dialect reads."""
     known = quirks_type(surface.dialect)
     names = known.model_fields if known is not None else {}
     return {name: value for name, value in quirks.items() if name in names}

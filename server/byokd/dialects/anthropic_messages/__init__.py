@@ -43,11 +43,7 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential.
-
-    Raises:
-        Unsupported: the call is strict and something in it cannot be sent.
-    """
+    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -67,7 +63,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for the answer with this head (any status, streamed or whole)."""
+    """Return a decoder for an answer, streamed or whole, of any status."""
     return MessagesDecoder(call, head)
 
 

@@ -67,7 +67,6 @@ def _base64(media_type: str, data: str) -> JsonObject:
 
 
 def _text_of(media_type: str, data: str) -> str | None:
-    """Return the text of a text file, else None."""
     if not (media_type.startswith("text/") or any(word in media_type for word in _TEXT_WORDS)):
         return None
     try:

@@ -31,14 +31,8 @@ _ACCESS, _SECRET, _TOKEN, _REGION = "accessKeyId", "secretAccessKey", "sessionTo
 def authorize(request: HttpRequest, provider: Provider, fields: Fields, now_ms: int) -> HttpRequest:
     """Return the request with its credential, by the scheme of the record.
 
-    Where an optional field is empty, the record's `otherwise` applies, or nothing is added: some
-    local servers refuse an empty `Bearer `.
-
-    Args:
-        request: complete; a signature covers its bytes.
-        provider: names scheme, header and field.
-        fields: the key's fields.
-        now_ms: wall-clock time, for signatures.
+    The request is complete: a signature covers its bytes. Where an optional field is empty, the
+    record's `otherwise` applies, or nothing is added: some local servers refuse an empty `Bearer `.
 
     Raises:
         InvalidParams: a field is missing, or holds what no header may carry.

@@ -24,8 +24,8 @@ class Call:
         provider: the record whose quirks apply.
         base_url: without a trailing slash, its templates filled.
         params: the client's.
-        fields: the key's plain (not secret) fields, such as a region.
-        rules: conversation rules to apply beside those of the dialect and the record.
+        fields: the key's plain fields, such as a region.
+        rules: conversation rules beside those of the dialect and the record.
     """
 
     provider: Provider

@@ -57,7 +57,6 @@ class WireIds:
 
 
 def _first_free(seed: str, pattern: str, taken: Collection[str]) -> str:
-    """Return the first id derived from `seed` that matches and is not taken."""
     prefix, length = _shape(pattern)
     number = 0
     while True:
@@ -69,7 +68,6 @@ def _first_free(seed: str, pattern: str, taken: Collection[str]) -> str:
 
 @cache
 def _shape(pattern: str) -> tuple[str, int]:
-    """Return the first prefix and length that match; the first shape where none does."""
     fits = (shape for shape in _SHAPES if re.fullmatch(pattern, shape[0] + _digits("", shape[1])))
     return next(fits, _SHAPES[0])
 

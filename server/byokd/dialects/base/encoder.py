@@ -56,11 +56,7 @@ def start_draft(
     owner: StateOwner,
     rules: Collection[RuleName],
 ) -> Draft:
-    """Return a draft after applying the conversation rules of a dialect, a record and a call.
-
-    Raises:
-        Unsupported: the call is strict and a rule changes what the client wrote.
-    """
+    """Return a draft after applying the conversation rules of a dialect, a record and a call."""
     warnings = Warnings(strict=call.params.strict)
     stream = call.params.stream or quirks.always_stream
     ruled = apply_rules(rules, call, owner, quirks, warnings)
@@ -84,10 +80,7 @@ def finish_request(
         url: whole.
         accept: the media type of a streamed answer.
         headers: of the dialect's own; they win over those of the record.
-        options: raw fields to merge instead of the client's `providerOptions`.
-
-    Raises:
-        Unsupported: the call is strict and a raw field contradicts a parameter.
+        options: raw fields instead of the client's `providerOptions`.
     """
     raw = draft.params.provider_options if options is None else options
     body = merge_options(

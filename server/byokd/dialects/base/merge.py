@@ -31,18 +31,7 @@ def merge_options(
     warnings: Warnings,
     path: tuple[str, ...] = (),
 ) -> JsonObject:
-    """Return the body with raw fields merged in.
-
-    Args:
-        body: what the dialect wrote; not changed.
-        options: the raw fields.
-        params: tells which fields of the body the client has set by a parameter.
-        warnings: collects the conflicts.
-        path: where in the whole body `body` is.
-
-    Raises:
-        Unsupported: a raw field is in conflict and the call is strict.
-    """
+    """Return the body with raw fields merged in; `path` is where in the whole body it is."""
     result = dict(body)
     for name, value in options.items():
         at = (*path, name)

@@ -61,14 +61,9 @@ def drop_unsupported(
     *,
     because: str = "to this model",
 ) -> None:
-    """Remove fields that the model refuses, each with a warning under the client's name for it.
+    """Remove fields that the model refuses, with warnings under the client's names for them.
 
-    Args:
-        body: changed in place.
-        unsupported: names on the wire.
-        client_names: name on the wire to the client's parameter, where they differ.
-        warnings: collects what was removed.
-        because: how the warning "X cannot be sent ..." ends.
+    `because` is how the warning "X cannot be sent ..." ends.
     """
     for name in [name for name in unsupported if name in body]:
         parameter = client_names.get(name, name)
@@ -104,12 +99,6 @@ def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:
 
 
 def warn_if_always_reasons(effort: str, word: str, warnings: Warnings) -> None:
-    """Report that a model reasons although the client asked for effort `none`.
-
-    Args:
-        effort: what the client asked for.
-        word: what is sent for it.
-        warnings: collects the report.
-    """
+    """Report where `word`, which is sent for effort `none`, still makes the model reason."""
     if effort == "none" != word:
         warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")

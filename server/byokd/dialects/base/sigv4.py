@@ -56,7 +56,6 @@ def signing_key(secret_access_key: str, date: str, region: str, service: str) ->
 
 
 def _canonical(request: HttpRequest) -> tuple[str, str]:
-    """Return the names of the signed headers, and the canonical request."""
     split = urlsplit(request.url)
     headers = {"host": split.netloc} | {
         name: " ".join(value.split()) for name, value in request.headers if name not in _UNSIGNED

@@ -53,12 +53,7 @@ _ATTRIBUTES: Final = {
 
 
 def parameter_at(path: tuple[str, ...], params: SendParams) -> str | None:
-    """Return the parameter of the client that a field of the body was written for, if any.
-
-    Args:
-        path: names from the outside in.
-        params: the client's.
-    """
+    """Return the client's parameter that a field of the body was written for, if any."""
     for name in reversed(path):
         if name in ADDED_BY_DIALECTS:
             return None

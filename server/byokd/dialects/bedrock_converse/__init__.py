@@ -35,11 +35,7 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential.
-
-    Raises:
-        Unsupported: the call is strict and something in it cannot be sent.
-    """
+    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(BedrockConverseQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -55,12 +51,11 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for the answer with this head (any status, streamed or whole)."""
+    """Return a decoder for an answer, streamed or whole, of any status."""
     return ConverseDecoder(call, head)
 
 
 def _streamable(draft: Draft, body: JsonObject, quirks: BedrockConverseQuirks) -> Draft:
-    """Ask for a whole answer where the model cannot stream one with tools."""
     tools = "toolConfig" in body or "toolConfig" in (draft.params.provider_options or {})
     if not draft.stream or not tools or quirks.stream_tools:
         return draft

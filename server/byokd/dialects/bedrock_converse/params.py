@@ -44,7 +44,6 @@ def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) 
 def _inference(
     params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings, *, thinks: bool
 ) -> JsonObject:
-    """Return limits and sampling, which all models share."""
     temperature = params.temperature
     if temperature is not None and quirks.temperature_max is not None:
         temperature = max(0.0, min(temperature, quirks.temperature_max))
@@ -138,7 +137,6 @@ def _tool_choice(
 
 
 def _effort(params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings) -> JsonObject:
-    """Return the effort, in the field of the model's maker."""
     if params.reasoning is None:
         return {}
     effort, form = params.reasoning.effort, quirks.effort_field

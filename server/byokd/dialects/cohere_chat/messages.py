@@ -170,14 +170,12 @@ class _Writer:
             self.written.messages.append(written)
 
     def _plan(self, message: Message, parts: tuple[Part, ...]) -> str | None:
-        """Return the tool plan of this model."""
         states = [self._owner.state(message)]
         states += [self._owner.state(part) for part in parts if isinstance(part, ToolCallPart)]
         plans = (state.get(PLAN) for state in states)
         return next((plan for plan in plans if isinstance(plan, str) and plan), None)
 
     def _entries(self, parts: tuple[Part, ...]) -> list[JsonObject]:
-        """Return the text, and the reasoning of this model, in order."""
         entries: list[JsonObject] = []
         for part in parts:
             if isinstance(part, TextPart) and part.text:
@@ -198,12 +196,10 @@ class _Writer:
 
 
 def _index(citation: Json) -> int:
-    """Return the index of the entry of content that a citation is in."""
     return (place(citation.get("content_index")) if isinstance(citation, dict) else None) or 0
 
 
 def _text_of(part: FilePart) -> str | None:
-    """Return the text of a text file with inline data, else None."""
     if part.data is None or not _READABLE.fullmatch(part.media_type.partition(";")[0].strip()):
         return None
     try:

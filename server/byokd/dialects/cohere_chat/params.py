@@ -36,11 +36,7 @@ def write_params(
 ) -> JsonObject:
     """Return the fields beside model, stream, messages and documents.
 
-    Args:
-        params: the client's.
-        quirks: those of the model.
-        warnings: collects the changes.
-        form: whether `response_format` may be sent beside the rest.
+    `form`: whether `response_format` may be sent beside the rest.
     """
     body = _tools(params, quirks, warnings)
     body |= optional("max_tokens", params.max_output_tokens or quirks.max_tokens_default)

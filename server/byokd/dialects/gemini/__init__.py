@@ -29,11 +29,7 @@ _STREAM, _WHOLE = ":streamGenerateContent?alt=sse", ":generateContent"
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential.
-
-    Raises:
-        Unsupported: the call is strict and something in it cannot be sent.
-    """
+    """Return the request for a call, without its credential."""
     model = _model_id(call.params.model)
     quirks = call.provider.quirks_as(GeminiQuirks, model)
     instructed = _with_instruction(call, quirks)
@@ -50,7 +46,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for the answer with this head (any status, streamed or whole)."""
+    """Return a decoder for an answer, streamed or whole, of any status."""
     return GeminiDecoder(call, head, _model_id(call.params.model))
 
 
@@ -61,7 +57,6 @@ def _rules(quirks: GeminiQuirks) -> Iterator[RuleName]:
 
 
 def _with_instruction(call: Call, quirks: GeminiQuirks) -> Call:
-    """Return the call with a system message that asks for the form of the answer, if needed."""
     instruction = format_instruction(call.params, quirks)
     if instruction is None:
         return call

@@ -34,7 +34,6 @@ def put(arguments: JsonObject, entry: JsonObject) -> None:
 
 
 def _steps(path: str) -> list[str | int]:
-    """Return the steps of a path, or none where a part of it cannot be read."""
     steps: list[str | int] = []
     at = 1
     while at < len(path):

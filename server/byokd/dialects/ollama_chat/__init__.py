@@ -21,11 +21,7 @@ _RULES: Final[tuple[RuleName, ...]] = ("call_ids",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential.
-
-    Raises:
-        Unsupported: the call is strict and something in it cannot be sent.
-    """
+    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -37,12 +33,11 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for the answer with this head (any status, streamed or whole)."""
+    """Return a decoder for an answer, streamed or whole, of any status."""
     return OllamaDecoder(call, head)
 
 
 def _messages(draft: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
-    """Return the messages, with an instruction for the form of the answer in the first."""
     instruction = format_instruction(draft.client_params, quirks, draft.warnings)
     messages = write_messages(draft, quirks)
     if instruction is None:

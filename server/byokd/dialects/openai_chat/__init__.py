@@ -19,11 +19,7 @@ from byokd.protocol.base import Json, JsonObject
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential.
-
-    Raises:
-        Unsupported: the call is strict and something in it cannot be sent.
-    """
+    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(OpenAIChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(None,))
     draft = start_draft(call, quirks, owner, tuple(_rules(quirks)))
@@ -39,7 +35,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for the answer with this head (any status, streamed or whole)."""
+    """Return a decoder for an answer, streamed or whole, of any status."""
     return ChatDecoder(call, head)
 
 
@@ -50,7 +46,6 @@ def _rules(quirks: OpenAIChatQuirks) -> Iterator[RuleName]:
 
 
 def _messages(draft: Draft, quirks: OpenAIChatQuirks, instruction: str | None) -> list[JsonObject]:
-    """Return the messages, with an instruction for the form of the answer in the first."""
     messages = write_messages(draft, quirks)
     if instruction is None:
         return messages

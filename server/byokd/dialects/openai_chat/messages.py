@@ -240,7 +240,6 @@ def _as_parts(content: Json) -> list[Json]:
 
 
 def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]:
-    """Put an assistant's message between the result of a tool and a user's message."""
     bridged: list[JsonObject] = []
     for message in messages:
         if bridged and bridged[-1]["role"] == "tool" and message["role"] == "user":

@@ -38,7 +38,6 @@ def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warning
 def _effort(
     params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings, *, reasons: bool
 ) -> JsonObject:
-    """Return the requested effort in the provider's word and field."""
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort

@@ -26,11 +26,7 @@ _RULES: Final[tuple[RuleName, ...]] = ("call_ids",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential.
-
-    Raises:
-        Unsupported: the call is strict and something in it cannot be sent.
-    """
+    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
     draft = start_draft(call, quirks, owner, _RULES)
@@ -50,14 +46,13 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for the answer with this head (any status, streamed or whole)."""
+    """Return a decoder for an answer, streamed or whole, of any status."""
     return ResponsesDecoder(call, head)
 
 
 def _input(
     draft: Draft, quirks: OpenAIResponsesQuirks, instruction: str | None
 ) -> list[JsonObject]:
-    """Return the items, after an instruction for the form of the answer where one is needed."""
     items = write_input(draft, quirks)
     if instruction is None:
         return items

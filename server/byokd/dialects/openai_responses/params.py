@@ -79,7 +79,6 @@ def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings)
 
 
 def _reasoning(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
-    """Return the effort, with a request for a summary of the reasoning."""
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort

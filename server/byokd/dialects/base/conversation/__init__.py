@@ -54,22 +54,14 @@ RULES: Final[dict[RuleName, Rule]] = {
 def apply_rule(
     name: RuleName, conversation: Conversation, quirks: Quirks, warnings: Warnings
 ) -> Conversation:
-    """Return the conversation as one rule wants it.
-
-    Raises:
-        Unsupported: `warnings` is strict and the rule changes what the client wrote.
-    """
+    """Return the conversation as one rule wants it."""
     return RULES[name](conversation, quirks, warnings)
 
 
 def apply_rules(
     names: Collection[RuleName], call: Call, owner: StateOwner, quirks: Quirks, warnings: Warnings
 ) -> Call:
-    """Return the call with its conversation as these rules and those of the call want it.
-
-    Raises:
-        Unsupported: `warnings` is strict and a rule changes what the client wrote.
-    """
+    """Return the call with its conversation as these rules, the record and the call want it."""
     params = call.params
     conversation = Conversation(params.messages, owner, params.tools, params.tool_choice)
     wanted = {*names, *quirks.rules, *call.rules}

@@ -72,7 +72,6 @@ def _taken(calls: dict[str, None], left: list[Message], start: int) -> dict[str,
 
 
 def _as_words(message: Message, warnings: Warnings) -> Message:
-    """Return a user's message in which results without a call are text."""
     parts = message.parts()
     if not any(isinstance(part, ToolResultPart) for part in parts):
         return message

@@ -85,7 +85,6 @@ def with_system_text(messages: Sequence[Message], text: str) -> tuple[Message, .
 
 
 def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
-    """Return the system messages at the beginning, and what follows them."""
     count = next((i for i, m in enumerate(messages) if m.role != "system"), len(messages))
     return messages[:count], messages[count:]
 

@@ -81,7 +81,6 @@ def trim_end(
 
 
 def _goes_back(part: Part, owner: StateOwner) -> bool:
-    """Tell whether a part of an answer is sent to the next provider."""
     if isinstance(part, ReasoningPart):
         return bool(owner.state(part))
     return not isinstance(part, CitationPart | ImagePart | FilePart)

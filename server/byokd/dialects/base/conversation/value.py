@@ -12,14 +12,7 @@ from byokd.protocol.parts import Message, Part, ToolResultPart
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages, tools and the choice of a tool.
-
-    Attributes:
-        messages: in order.
-        owner: whose `providerState` the next provider can read.
-        tools: those that the client declares.
-        tool_choice: as in `chat/send`.
-    """
+    """The messages, tools and tool choice of a call, and the `owner` of readable states."""
 
     messages: tuple[Message, ...]
     owner: StateOwner
