@@ -117,7 +117,7 @@ class ByokdError(Exception):
 
 
 class RequestError(ByokdError):
-    """The client's request is at fault."""
+    pass
 
 
 class ParseFailed(RequestError):
@@ -133,7 +133,7 @@ class MethodNotFound(RequestError):
 
 
 class InvalidParams(RequestError):
-    """The params are invalid; `details` lists JSON pointers and reasons, never values."""
+    """`details` lists JSON pointers and reasons, never values."""
 
     kind = "invalidParams"
 
@@ -152,8 +152,6 @@ class Cancelled(RequestError):
 
 
 class Unsupported(RequestError):
-    """The feature, parameter or provider is not available."""
-
     kind = "unsupported"
 
 
@@ -222,8 +220,6 @@ class KeyForbidden(CredentialError):
 
 
 class KeyDisabled(CredentialError):
-    """The user disabled the key, or the provider rejected it repeatedly."""
-
     kind = "keyDisabled"
 
 
@@ -232,7 +228,7 @@ class InsufficientFunds(CredentialError):
 
 
 class ProviderFailure(ByokdError):
-    """The provider or the network failed."""
+    pass
 
 
 class RateLimited(ProviderFailure):

@@ -54,8 +54,6 @@ Fields: TypeAlias = dict[Annotated[str, StringConstraints(max_length=64)], Field
 
 
 class KeyInfo(Value):
-    """A stored key, without its secret."""
-
     key_id: str
     provider: str
     label: str | None

@@ -65,7 +65,7 @@ class ModelListFailure(Value):
 
 
 class ModelListResult(Result):
-    """A page of models; `stale` is whether any provider's list in it is old."""
+    """`stale` is whether any provider's list on this page is old."""
 
     items: tuple[ModelInfo, ...]
     next_cursor: str | None
@@ -74,8 +74,6 @@ class ModelListResult(Result):
 
 
 class ModelRefreshParams(Params):
-    """Fetch the list of one provider now, or of all that have a key."""
-
     provider: ProviderId | None = None
     key_id: KeyId | None = None
 

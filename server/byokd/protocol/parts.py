@@ -86,8 +86,6 @@ class Span(Value):
 
 
 class CitationPart(_Part):
-    """A source of the text."""
-
     type: Literal["citation"] = "citation"
     source: Source
     span: Span | None = None

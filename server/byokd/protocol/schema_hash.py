@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:a787f7e9f3b02d1d0800baea49242e79cc9d56873cb88fca0d90aaaca58b54d7"
+SCHEMA_HASH: Final = "sha256:f84ac03e0f4e98240e9ae7473ce53c8c65b11cf9867c1216a19203eb1e761bea"

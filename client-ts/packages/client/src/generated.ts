@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:a787f7e9f3b02d1d0800baea49242e79cc9d56873cb88fca0d90aaaca58b54d7";
+export const SCHEMA_HASH = "sha256:f84ac03e0f4e98240e9ae7473ce53c8c65b11cf9867c1216a19203eb1e761bea";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -321,7 +321,6 @@ export interface CitationEvent {
   span: Span | null;
 }
 
-/** A source of the text. */
 export interface CitationPart {
   type: "citation";
   providerState: JsonObject | null;
@@ -329,7 +328,6 @@ export interface CitationPart {
   span: Span | null;
 }
 
-/** A source of the text. */
 export interface CitationPartInput {
   type: "citation";
   providerState?: JsonObject | null;
@@ -685,7 +683,6 @@ export interface KeyImportResult {
   outcomes: readonly ImportOutcome[] | null;
 }
 
-/** A stored key, without its secret. */
 export interface KeyInfo {
   keyId: string;
   provider: string;
@@ -866,7 +863,7 @@ export interface ModelListParams {
   refresh?: boolean;
 }
 
-/** A page of models; `stale` is whether any provider's list in it is old. */
+/** `stale` is whether any provider's list on this page is old. */
 export interface ModelListResult {
   items: readonly ModelInfo[];
   nextCursor: string | null;
@@ -884,7 +881,6 @@ export interface ModelPrice {
   asOf: string | null;
 }
 
-/** Fetch the list of one provider now, or of all that have a key. */
 export interface ModelRefreshParams {
   _meta?: JsonObject | null;
   provider?: string | null;
