@@ -61,7 +61,7 @@ WEATHER = Tool(
 
 
 class UnexpectedResult(Exception):
-    pass
+    """A step of the demo had another result than expected."""
 
 
 @click.command()

@@ -19,7 +19,7 @@ class AccountInfo(Value):
 
 
 class AccountListParams(PageParams):
-    pass
+    """List the accounts."""
 
 
 class AccountListResult(Result):

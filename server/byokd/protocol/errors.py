@@ -117,7 +117,7 @@ class ByokdError(Exception):
 
 
 class RequestError(ByokdError):
-    pass
+    """The client's request is at fault."""
 
 
 class ParseFailed(RequestError):
@@ -202,7 +202,7 @@ class StoreFailed(VaultError):
 
 
 class CredentialError(ByokdError):
-    pass
+    """The key is at fault."""
 
 
 class KeyMissing(CredentialError):
@@ -228,7 +228,7 @@ class InsufficientFunds(CredentialError):
 
 
 class ProviderFailure(ByokdError):
-    pass
+    """The provider or the network failed."""
 
 
 class RateLimited(ProviderFailure):
@@ -292,7 +292,7 @@ class BadRequest(ProviderFailure):
 
 
 class LimitError(ByokdError):
-    pass
+    """A limit that the user set."""
 
 
 class BudgetExceeded(LimitError):

@@ -50,7 +50,7 @@ class ProviderInfo(Value):
 
 
 class ProviderListParams(PageParams):
-    pass
+    """List the providers."""
 
 
 class ProviderListResult(Result):

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:f84ac03e0f4e98240e9ae7473ce53c8c65b11cf9867c1216a19203eb1e761bea"
+SCHEMA_HASH: Final = "sha256:2bc370e80c9e8eaa9ce29e67daeb54247762bf40beea1f4a1618a343b9d33306"

@@ -63,7 +63,7 @@ class VaultInfo(Value):
 
 
 class VaultStatusParams(Params):
-    pass
+    """Return the vault's state."""
 
 
 class VaultResult(Result):

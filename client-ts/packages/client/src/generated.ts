@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:f84ac03e0f4e98240e9ae7473ce53c8c65b11cf9867c1216a19203eb1e761bea";
+export const SCHEMA_HASH = "sha256:2bc370e80c9e8eaa9ce29e67daeb54247762bf40beea1f4a1618a343b9d33306";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -107,6 +107,7 @@ export interface AccountInfo {
   current: boolean;
 }
 
+/** List the accounts. */
 export interface AccountListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
@@ -955,6 +956,7 @@ export interface ProviderInfo {
   chatAvailable: boolean;
 }
 
+/** List the providers. */
 export interface ProviderListParams {
   _meta?: JsonObject | null;
   cursor?: string | null;
@@ -1565,6 +1567,7 @@ export type VaultState =
   | "uninitialized"
   | "unavailable";
 
+/** Return the vault's state. */
 export interface VaultStatusParams {
   _meta?: JsonObject | null;
 }
