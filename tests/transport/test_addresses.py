@@ -99,8 +99,8 @@ class _FakeResolver:
         ]
 
 
-async def _get(url: str, **how: Any) -> bytes:
-    transport = HttpTransport(**how)
+async def _get(url: str, **options: Any) -> bytes:
+    transport = HttpTransport(**options)
     try:
         return (
             await transport.send(HttpRequest("GET", url), timeouts=Timeouts(60_000, 60_000))
@@ -144,10 +144,10 @@ async def test_connection_goes_to_the_checked_address_under_its_name(
     context = authority.server(name=_NAME)
     server_names: list[str | None] = []
 
-    def note(_line: object, name: str | None, _context: object) -> None:
+    def record_name(_line: object, name: str | None, _context: object) -> None:
         server_names.append(name)
 
-    context.sni_callback = note
+    context.sni_callback = record_name
     resolver = _FakeResolver(["169.254.169.254", "127.0.0.1"], ["169.254.169.254"])
     async with serve(OK, tls=context) as upstream:
         monkeypatch.setattr(socket, "getaddrinfo", resolver)
@@ -181,7 +181,9 @@ async def test_localhost_that_is_not_loopback_is_refused(
         assert caught.value.data().details == {"reason": "dns"}
 
 
-async def test_address_of_the_own_proxy_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_address_of_the_configured_proxy_is_not_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The connection is tried, and fails for another reason."""
     monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(["0.0.0.1"]))
     with pytest.raises(NetworkFailed) as caught:

@@ -36,11 +36,11 @@ ALL = sorted(
 )
 
 
-def _made(exception: type[BaseException], *args: object) -> BaseException:
+def _instance_of(exception: type[BaseException], *args: object) -> BaseException:
     """Make an exception without its constructor, which needs a whole connection."""
-    made = exception.__new__(exception)
-    made.args = args
-    return made
+    instance = exception.__new__(exception)
+    instance.args = args
+    return instance
 
 
 def test_both_libraries_have_exceptions() -> None:
@@ -54,20 +54,20 @@ def test_each_exception_has_a_row(exception: type[BaseException]) -> None:
 
 
 @pytest.mark.parametrize("exception", [*ALL, OSError, ValueError, ssl.SSLError, socket.gaierror])
-def test_no_exception_passes(exception: type[BaseException]) -> None:
+def test_every_exception_becomes_an_error_of_byokd(exception: type[BaseException]) -> None:
     for proxied in (False, True):
-        failure = head_failure(_made(exception, CANARY), proxied=proxied)
+        failure = head_failure(_instance_of(exception, CANARY), proxied=proxied)
         assert isinstance(failure, ByokdError)
         assert CANARY not in failure.data().model_dump_json()
 
 
-def test_inner_exception_is_more_precise() -> None:
+def test_inner_exception_decides_the_error() -> None:
     """A TLS alert arrives as a reset, a line that is too long as a malformed response."""
-    alert = _made(aiohttp.ClientOSError)
+    alert = _instance_of(aiohttp.ClientOSError)
     alert.__cause__ = ssl.SSLError()
     assert head_failure(alert, proxied=False).data().details == {"reason": "tls"}
-    line = _made(aiohttp.ClientResponseError)
-    line.__cause__ = _made(http_exceptions.LineTooLong)
+    line = _instance_of(aiohttp.ClientResponseError)
+    line.__cause__ = _instance_of(http_exceptions.LineTooLong)
     assert "header" in head_failure(line, proxied=False).user_message
 
 
@@ -82,18 +82,18 @@ VERIFY = [
 ]
 
 
-@pytest.mark.parametrize(("code", "word"), VERIFY)
-def test_certificate_error_names_its_cause(code: int, word: str) -> None:
+@pytest.mark.parametrize(("code", "problem"), VERIFY)
+def test_certificate_error_names_its_cause(code: int, problem: str) -> None:
     inner = ssl.SSLCertVerificationError()
     inner.verify_code = code
-    outer = _made(aiohttp.ClientConnectorCertificateError)
+    outer = _instance_of(aiohttp.ClientConnectorCertificateError)
     outer.__cause__ = inner
     data = head_failure(outer, proxied=False).data()
-    assert data.details == {"reason": "tls", "certificate": word}
+    assert data.details == {"reason": "tls", "certificate": problem}
     assert not data.retryable
 
 
 def test_unknown_name_through_a_proxy_is_a_proxy_failure() -> None:
-    dns = _made(aiohttp.ClientConnectorDNSError)
+    dns = _instance_of(aiohttp.ClientConnectorDNSError)
     assert head_failure(dns, proxied=False).data().details == {"reason": "dns"}
     assert head_failure(dns, proxied=True).data().details == {"reason": "proxy"}

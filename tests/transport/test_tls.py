@@ -45,12 +45,12 @@ class Authority:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "throw-away")])
-        own = self._builder(self._name, self._name, self._key, NOW + DAY).add_extension(
+        certificate = self._builder(self._name, self._name, self._key, NOW + DAY).add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
         self.file = folder / "authority.pem"
         self.file.write_bytes(
-            own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+            certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         )
 
     def server(
@@ -126,14 +126,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "certificate", "word"), REFUSED)
+@pytest.mark.parametrize(("name", "certificate", "problem"), REFUSED)
 async def test_bad_certificate_is_refused(
-    serve: Serve, authority: Authority, what: str, certificate: dict[str, Any], word: str
+    serve: Serve, authority: Authority, name: str, certificate: dict[str, Any], problem: str
 ) -> None:
     async with serve(OK, tls=authority.server(**certificate)) as upstream:
         with pytest.raises(NetworkFailed) as caught:
             await _get(HttpTransport(extra_ca_file=authority.file), upstream.url)
-    assert caught.value.data().details == {"reason": "tls", "certificate": word}, what
+    assert caught.value.data().details == {"reason": "tls", "certificate": problem}, name
     assert upstream.requests == []
 
 

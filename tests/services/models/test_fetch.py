@@ -15,10 +15,12 @@ from byokd.catalog.record import ModelDetail, Provider
 from byokd.core.http import HttpRequest
 from byokd.core.limits import MODEL_DETAIL_MAX_BYTES, MODEL_DETAILS_AT_ONCE, MODEL_DETAILS_MAX
 from byokd.protocol.errors import ByokdError, NetworkFailed
-from byokd.provider_api.model_lists import ListedModel
+from byokd.provider_api.model_lists import ListedModel, fill_missing
 from byokd.services.keys.credentials import Credential
+from byokd.services.models import fetch
 from byokd.services.models.fetch import ModelFetch
 from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
+from waits import skip_time
 
 pytestmark = pytest.mark.anyio
 
@@ -79,9 +81,9 @@ async def test_complete_list_needs_no_details() -> None:
 
 async def test_details_are_fetched_where_the_list_has_no_context() -> None:
     server = Server(tags=_tags("q:8b", "nomic-embed-text"), show=lambda _model: _json(_QWEN))
-    chats, other = await server.listed()
-    assert chats == ListedModel("q:8b", None, 40960, tools=True, reasoning=True, chat=True)
-    assert other == ListedModel("nomic-embed-text", chat=False)
+    chat_model, embedding_model = await server.listed()
+    assert chat_model == ListedModel("q:8b", None, 40960, tools=True, reasoning=True, chat=True)
+    assert embedding_model == ListedModel("nomic-embed-text", chat=False)
     details = [sent for sent in server.transport.requests if sent.url.endswith("/api/show")]
     assert [(sent.method, json.loads(sent.body)) for sent in details] == [
         ("POST", {"model": "q:8b"})
@@ -170,14 +172,21 @@ async def test_bound_of_a_details_body(extra: int) -> None:
     assert [model.tools for model in await server.listed()] == [None if extra else True]
 
 
-async def test_hanging_details_are_given_up() -> None:
+async def test_hanging_details_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit expires when the first details have been read."""
     never = CannedResponse(200, {}, (anyio.Event(),))
+
+    def fill_and_expire(model: ListedModel, details: ListedModel) -> ListedModel:
+        skip_time(monkeypatch)
+        return fill_missing(model, details)
+
+    monkeypatch.setattr(fetch, "fill_missing", fill_and_expire)
 
     def show(model: str) -> ScriptedResult:
         return _json(_QWEN) if model == "a" else never
 
     server = Server(tags=_tags("a", "b", "c"), show=show, ps=never)
-    models = await server.listed(details_timeout_ms=2_000)
+    models = await server.listed(details_timeout_ms=60_000)
     assert [(m.id, m.context_tokens) for m in models] == [("a", 40960), ("b", None), ("c", None)]
 
 

@@ -214,14 +214,14 @@ async def test_concurrent_requests_share_one_fetch() -> None:
         assert len(fixture.transport.requests) == 1
 
 
-async def test_list_that_never_comes_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_answer_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_module, "MODEL_LIST_TIMEOUT_MS", 50)
     async with _service(CannedResponse(200, {}, (anyio.Event(),))) as fixture:
         result = await fixture.list()
         assert [(f.provider, f.kind) for f in result.failures] == [(BARE.id, "timeout")]
 
 
-async def test_slow_provider_holds_up_no_other() -> None:
+async def test_slow_provider_does_not_delay_others() -> None:
     """The second list is complete while the first one has not begun."""
     slow, gate = BARE.model_copy(update={"id": "slow"}), anyio.Event()
     responses = iter([CannedResponse(200, {}, (gate, DOWN)), _list("m")])
