@@ -229,8 +229,8 @@ ENTRIES: list[tuple[str, Any, ListedModel]] = [
 @pytest.mark.parametrize("place", ["data", "models", "result", "modelSummaries", ""])
 def test_entry_in_every_envelope(name: str, entry: Any, model: ListedModel, place: str) -> None:
     document = {place: [entry], "object": "list"} if place else [entry]
-    stranger = _with(items="/nowhere")
-    assert _read(document, stranger) == (model,), name
+    elsewhere = _with(items="/nowhere")
+    assert _read(document, elsewhere) == (model,), name
 
 
 def test_record_is_followed_before_the_known_places() -> None:
@@ -413,11 +413,14 @@ def test_list_in_pages_continues_and_ends(provider: Provider, list_record: Model
     fields = {field.name: "x1" for field in provider.fields}
     base = "https://a.example"
     args: dict[str, Any] = {"at_default_origin": True, "list_record": list_record}
-    one = models_request(provider, base, fields, **args)
-    two = models_request(provider, base, fields, first.next_cursor, **args)
-    assert two.url.startswith(one.url)
+    first_request = models_request(provider, base, fields, **args)
+    second_request = models_request(provider, base, fields, first.next_cursor, **args)
+    assert second_request.url.startswith(first_request.url)
     cursor = "2" if numbered else "m%2F2"
-    assert two.url.removeprefix(one.url)[1:] == f"{list_record.next_query}={cursor}"
+    assert (
+        second_request.url.removeprefix(first_request.url)[1:]
+        == f"{list_record.next_query}={cursor}"
+    )
     end = read_models(provider, json.dumps(items | last).encode(), list_record=list_record)
     assert end.next_cursor is None
 

@@ -153,10 +153,10 @@ def test_verdict_by_record(provider_id: str, status: int, body: Any, verdict: st
     assert read_probe(provider, HttpHead(status), raw).verdict == verdict
 
 
-SEEN = json.loads((VECTORS / "probes.json").read_text(encoding="utf-8"))
+PROBE_VECTORS = json.loads((VECTORS / "probes.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("row", SEEN, ids=lambda row: f"{row['provider']}: {row['name']}")
+@pytest.mark.parametrize("row", PROBE_VECTORS, ids=lambda row: f"{row['provider']}: {row['name']}")
 def test_verdict_of_a_vector(row: dict[str, Any]) -> None:
     provider = load()[row["provider"]]
     probe = provider.probe if row["probe"] == "first" else provider.probe.fallback
@@ -173,7 +173,7 @@ def test_verdict_of_a_vector(row: dict[str, Any]) -> None:
 
 
 def test_each_provider_has_a_good_and_a_bad_key_in_the_vectors() -> None:
-    verdicts = {(row["provider"], row["expect"]["verdict"]) for row in SEEN}
+    verdicts = {(row["provider"], row["expect"]["verdict"]) for row in PROBE_VECTORS}
     for name in load():
         assert {(name, "unreachable"), (name, "rateLimited"), (name, "invalid")} <= verdicts
         assert (name, "valid") in verdicts or name == "ollama", name
@@ -182,7 +182,9 @@ def test_each_provider_has_a_good_and_a_bad_key_in_the_vectors() -> None:
 @pytest.mark.parametrize("name", ["qwen", "glm", "azure-openai", "mistral"])
 def test_refusal_that_may_be_a_wrong_address_names_the_address(name: str) -> None:
     refused = [
-        row for row in SEEN if (row["provider"], row["expect"]["verdict"]) == (name, "invalid")
+        row
+        for row in PROBE_VECTORS
+        if (row["provider"], row["expect"]["verdict"]) == (name, "invalid")
     ]
     messages = [row["expect"]["message"] for row in refused if row["status"] == 401]
     assert messages

@@ -95,12 +95,12 @@ def _frame(recording: Recording) -> tuple[HttpHead, bytes]:
     """Return the part of a recorded answer that a decoder would classify."""
     head, body = recording.head, recording.body
     if "eventstream" in (head.headers.get("content-type") or ""):
-        named = re.search(rb":exception-type\x07..(\w+?)\r", body, re.DOTALL)
+        exception_type = re.search(rb":exception-type\x07..(\w+?)\r", body, re.DOTALL)
         payload = re.search(rb"\{.*\}", body, re.DOTALL)
-        assert named is not None
+        assert exception_type is not None
         assert payload is not None
         return HttpHead(
-            200, head.headers.with_pair("x-amzn-errortype", named[1].decode())
+            200, head.headers.with_pair("x-amzn-errortype", exception_type[1].decode())
         ), payload[0]
     if head.status != 200:
         return head, body
@@ -124,14 +124,14 @@ def test_recorded_error_is_classified(recording: Recording) -> None:
             assert fault.provider_type == expected["type"]
         if "metadata_raw" in expected:
             assert expected["metadata_raw"] in (fault.provider_message or "")
-        _is_sensible(fault)
+        _check_fault(fault)
 
 
 def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def _is_sensible(fault: Fault) -> None:
+def _check_fault(fault: Fault) -> None:
     if fault.http_status == 200:
         assert fault.health in {"neutral", "notFromProvider"}
     assert fault.message

@@ -35,7 +35,12 @@ _FORMS: dict[str, Any] = {
     "text and description": {"error": "invalid", "error_description": _WORDS},
     "list of texts": {"error": [_WORDS]},
     "list of objects": {"error": [{"message": _WORDS}]},
-    "flat": {"message": _WORDS, "type": "invalid_request_error", "param": "x", "code": "wrong"},
+    "flat": {
+        "message": _WORDS,
+        "type": "invalid_request_error",
+        "param": "x",
+        "code": "mismatches",
+    },
     "flat and named": {"object": "error", "message": _WORDS, "type": "x", "code": 3001},
     "flat with details": {
         "object": "error",
@@ -71,16 +76,7 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True)
 class _Position:
-    """Where an error is.
-
-    Attributes:
-        name: of the position.
-        before: the bytes before the error.
-        body: the error, in its frame.
-        after: the bytes after it.
-        status: of the answer.
-        content_type: of the answer.
-    """
+    """Where an error is in an answer: `body` is the error, in its frame."""
 
     name: str
     before: bytes
@@ -149,7 +145,7 @@ def _fault(dialect: str, position: _Position, pieces: list[bytes]) -> Fault | No
 
 
 def _expected(error: Any, status: int) -> Fault:
-    """Return what the classifier makes of the error alone."""
+    """Classify the error alone."""
     body = json.dumps(error[0] if isinstance(error, list) else error).encode()
     head = HttpHead(status, Headers([("content-type", _JSON)]))
     return classify(records.record(), head, body, in_stream=status == _OK)
@@ -159,7 +155,7 @@ def _expected(error: Any, status: int) -> Fault:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_error_means_the_same_in_every_position(dialect: str, form: str) -> None:
     error = _FORMS[form]
-    wrong = []
+    mismatches = []
     for position in _positions(dialect, error):
         name, expected = position.name, _expected(error, position.status)
         for pieces in ([position.whole], list(chunking.one_by_one(position.whole))):
@@ -167,10 +163,10 @@ def test_error_means_the_same_in_every_position(dialect: str, form: str) -> None
             assert fault is not None, name
             kinds = (fault.kind, fault.retryable, fault.provider_code)
             if kinds != (expected.kind, expected.retryable, expected.provider_code):
-                wrong.append(f"{name}: {kinds}")
+                mismatches.append(f"{name}: {kinds}")
             if (expected.provider_message or "?") not in (fault.provider_message or ""):
-                wrong.append(f"{name}: {fault.provider_message}")
-    assert wrong == []
+                mismatches.append(f"{name}: {fault.provider_message}")
+    assert mismatches == []
 
 
 @pytest.mark.parametrize("form", _CUT_FORMS)

@@ -39,9 +39,9 @@ from dialects.records import call, record
 from recorded import VECTORS
 
 CASES = json.loads((VECTORS / "refusals.json").read_text(encoding="utf-8"))
-_BODIES = [case for case in CASES if "leads" not in case]
-_FIXED = [case for case in _BODIES if case["becomes"] is not None]
-_LED = [case for case in CASES if "leads" in case]
+_BODY_CASES = [case for case in CASES if "leads" not in case]
+_FIXED_CASES = [case for case in _BODY_CASES if case["becomes"] is not None]
+_CALL_CASES = [case for case in CASES if "leads" in case]
 _CALL = call({"stream": False})
 
 
@@ -71,7 +71,7 @@ def _body(encoded: Encoded) -> Any:
     return json.loads(encoded.request.body)
 
 
-@pytest.mark.parametrize("case", _BODIES, ids=[case["name"] for case in _BODIES])
+@pytest.mark.parametrize("case", _BODY_CASES, ids=[case["name"] for case in _BODY_CASES])
 def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
     encoded = _encoded(case["sent"])
     fixes = learn(_CALL, encoded, _refusals(case))
@@ -85,7 +85,7 @@ def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
         assert _body(fix_body(_encoded(later[0]), fixes, _CALL.params)) == later[1]
 
 
-@pytest.mark.parametrize("case", _LED, ids=[case["name"] for case in _LED])
+@pytest.mark.parametrize("case", _CALL_CASES, ids=[case["name"] for case in _CALL_CASES])
 def test_refused_call_leads_to_a_rule_or_a_surface(case: dict[str, Any]) -> None:
     surfaces = tuple(Surface(dialect=name, chat_path="/other") for name in DIALECTS)
     provider = record().model_copy(update={"surfaces": surfaces})
@@ -99,8 +99,8 @@ def _surface(fix: Fix) -> str:
     return fix.dialect
 
 
-@pytest.mark.parametrize("case", _FIXED, ids=[case["name"] for case in _FIXED])
-def test_strict_call_is_refused_where_a_fix_loses_something(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", _FIXED_CASES, ids=[case["name"] for case in _FIXED_CASES])
+def test_strict_call_fails_if_a_fix_loses_something(case: dict[str, Any]) -> None:
     """What a dialect added itself, and what goes under another name, is no loss."""
     encoded = _encoded(case["sent"])
     fixes = learn(_CALL, encoded, _refusals(case))
@@ -131,7 +131,7 @@ def test_body_without_the_refused_field_is_unchanged() -> None:
     assert fix_body(encoded, fixes, _CALL.params) is encoded
 
 
-def test_raw_field_of_the_client_is_named_as_one() -> None:
+def test_raw_field_is_reported_under_provider_options() -> None:
     encoded = _encoded({"include": ["x"]})
     fixes = learn(_CALL, encoded, [Refusal(("include",))])
     params = call({"providerOptions": {"include": ["x"]}}).params
@@ -140,7 +140,7 @@ def test_raw_field_of_the_client_is_named_as_one() -> None:
 
 @pytest.mark.parametrize("row", load_refusals(), ids=lambda row: row.source)
 def test_each_row_matches_a_vector(row: RefusalRow) -> None:
-    bodies = [json.dumps(case["body"]).encode() for case in (*_FIXED, *_LED)]
+    bodies = [json.dumps(case["body"]).encode() for case in (*_FIXED_CASES, *_CALL_CASES)]
     messages = [read_error_body(HttpHead(400), body).message for body in bodies]
     assert any(re.search(row.message, text, re.IGNORECASE) for text in messages)
     pattern = re.compile(row.message)
@@ -175,7 +175,7 @@ def _stream_fixes(sent: Encoded) -> tuple[Fix, ...]:
     return learn(_CALL, sent, classify(_with_rows(_STREAM_ONLY), HttpHead(400), body).refusals)
 
 
-def test_refused_whole_answer_is_asked_for_as_a_stream() -> None:
+def test_refused_whole_answer_is_requested_as_a_stream() -> None:
     fixes = _stream_fixes(_encoded({"stream": False}))
     assert fixes == (SetValue(("stream",), b"true", add=True),)
     streamed, warnings = fix_call(_CALL, fixes)
@@ -185,7 +185,7 @@ def test_refused_whole_answer_is_asked_for_as_a_stream() -> None:
     assert fix_call(streamed, fixes) == (streamed, ())
 
 
-def test_stream_is_not_asked_for_twice() -> None:
+def test_stream_is_not_requested_twice() -> None:
     request = HttpRequest("POST", "https://host.test/v1", body=b'{"stream": true}')
     assert _stream_fixes(Encoded(request)) == ()
 
@@ -216,26 +216,28 @@ def test_rule_without_a_name_is_refused() -> None:
         _row(message="x", then="applyRule", rule="say_please")
 
 
-_OTHER = "openai_responses"
-_ELSEWHERE = _row(message="only supported in v1/responses", then="changeSurface", surface=_OTHER)
+_RESPONSES = "openai_responses"
+_WRONG_PATH_ROW = _row(
+    message="only supported in v1/responses", then="changeSurface", surface=_RESPONSES
+)
 _WRONG_PATH = b'{"error": {"message": "This model is only supported in v1/responses"}}'
 
 
 @pytest.mark.parametrize(
     ("status", "dialects", "expected"),
     [
-        (404, (_OTHER,), (ChangeSurface(_OTHER),)),
-        (400, (_OTHER,), (ChangeSurface(_OTHER),)),
+        (404, (_RESPONSES,), (ChangeSurface(_RESPONSES),)),
+        (400, (_RESPONSES,), (ChangeSurface(_RESPONSES),)),
         (404, (), ()),
-        (500, (_OTHER,), ()),
-        (401, (_OTHER,), ()),
+        (500, (_RESPONSES,), ()),
+        (401, (_RESPONSES,), ()),
     ],
 )
 def test_refused_chat_path_leads_to_a_surface_of_the_record(
     status: int, dialects: tuple[str, ...], expected: tuple[Fix, ...]
 ) -> None:
     surfaces = tuple(Surface(dialect=name, chat_path="/responses") for name in dialects)
-    provider = _with_rows(_ELSEWHERE).model_copy(update={"surfaces": surfaces})
+    provider = _with_rows(_WRONG_PATH_ROW).model_copy(update={"surfaces": surfaces})
     refused = replace(_CALL, provider=provider)
     refusals = classify(provider, HttpHead(status), _WRONG_PATH).refusals
     fixes = learn(refused, _encoded({"temperature": 1}), refusals)
@@ -243,14 +245,14 @@ def test_refused_chat_path_leads_to_a_surface_of_the_record(
     for fix in fixes:
         assert isinstance(fix, ChangeSurface)
         moved = change_surface(refused, fix)
-        assert (moved.provider.dialect, moved.provider.chat_path) == (_OTHER, "/responses")
-        assert learn(moved, _encoded({}), refusals) == (), "it is asked there already"
+        assert (moved.provider.dialect, moved.provider.chat_path) == (_RESPONSES, "/responses")
+        assert learn(moved, _encoded({}), refusals) == (), "the call uses this surface already"
 
 
 def test_change_of_surface_comes_alone() -> None:
-    surface = Surface(dialect=_OTHER, chat_path="/responses")
+    surface = Surface(dialect=_RESPONSES, chat_path="/responses")
     provider = record().model_copy(update={"surfaces": (surface,)})
-    refusals = [Refusal(("seed",)), Refusal(surface=_OTHER)]
+    refusals = [Refusal(("seed",)), Refusal(surface=_RESPONSES)]
     refused = replace(_CALL, provider=provider)
-    assert learn(refused, _encoded({"seed": 1}), refusals) == (ChangeSurface(_OTHER),)
+    assert learn(refused, _encoded({"seed": 1}), refusals) == (ChangeSurface(_RESPONSES),)
     assert learn(_CALL, _encoded({"seed": 1}), refusals) == (LeaveOut(("seed",)),)

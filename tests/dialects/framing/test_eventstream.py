@@ -52,7 +52,7 @@ def _plain(frames: list[Frame]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=[row["name"] for row in _ROWS])
-def test_frames_are_those_that_botocore_reads_however_they_are_cut(row: dict[str, Any]) -> None:
+def test_frames_equal_those_of_botocore_however_they_are_cut(row: dict[str, Any]) -> None:
     body = bytes.fromhex(row["hex"])
     expected = (row["frames"], _REFUSED[row["refused"]])
     for pieces in (
@@ -122,7 +122,7 @@ def test_length_below_its_own_headers_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "headers", "taken"),
+    ("total", "headers", "accepted"),
     [
         (EVENTSTREAM_HEADERS_MAX_BYTES + 16, EVENTSTREAM_HEADERS_MAX_BYTES, True),
         (EVENTSTREAM_HEADERS_MAX_BYTES + 17, EVENTSTREAM_HEADERS_MAX_BYTES + 1, False),
@@ -133,9 +133,9 @@ def test_length_below_its_own_headers_is_refused() -> None:
 def test_length_past_its_bound_is_refused_before_the_bytes_come(
     total: int,
     headers: int,
-    taken: bool,  # noqa: FBT001 - a row of the table
+    accepted: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
-    assert _read([prelude(total, headers)])[1] is (None if taken else ProviderError)
+    assert _read([prelude(total, headers)])[1] is (None if accepted else ProviderError)
 
 
 def test_headers_at_their_bound_are_read() -> None:

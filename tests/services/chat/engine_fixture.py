@@ -36,34 +36,36 @@ class OneKey:
     """Stands in for `CredentialResolver`: one key for every call; records what is reported."""
 
     def __init__(self, record: Provider = RECORD) -> None:
-        self.seen: list[HealthClass] = []
+        self.observed: list[HealthClass] = []
         self.started: list[int] = []
         self.forgives_ms: int | None = None
         self.outcomes: list[str] = []
         self._record = record
 
     async def resolve(self, _session: Session, _params: SendParams) -> Credential:
-        """Return the one credential."""
         fields = {"apiKey": Secret("scripted-key-0123456789")}
         return Credential(
             self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields
         )
 
-    def count_use(self, _grant: Credential, outcome: str) -> None:
-        """Record how an attempt ended."""
+    def count_use(self, _credential: Credential, outcome: str) -> None:
         self.outcomes.append(outcome)
 
     async def observe(
-        self, _session: Session, _grant: Credential, seen: Observation, *, started_at: int
+        self,
+        _session: Session,
+        _credential: Credential,
+        observation: Observation,
+        *,
+        started_at: int,
     ) -> None:
-        """Record what an answer proved about the key."""
         assert started_at > 0
-        self.seen.append(seen.health)
+        self.observed.append(observation.health)
         self.started.append(started_at)
 
-    def repeat_ms(self, _grant: Credential, seen: HealthClass) -> int | None:
-        """Forgive a rejection if the test sets `forgives_ms`."""
-        return self.forgives_ms if seen == "authInvalid" else None
+    def repeat_ms(self, _credential: Credential, health: HealthClass) -> int | None:
+        """Return `forgives_ms`, which a test may set, for a rejection."""
+        return self.forgives_ms if health == "authInvalid" else None
 
 
 def chunk(text: str | None = None, finish: str | None = None, **delta: Any) -> bytes:
@@ -102,5 +104,4 @@ async def ask(chat: ChatEngine, **more: Any) -> tuple[list[Event], Any]:
 
 
 def types(events: Sequence[Event]) -> list[str]:
-    """Return the types of events, in order."""
     return [event.type for event in events]

@@ -39,7 +39,7 @@ async def test_complete_answer() -> None:
     assert result.message.content[0].text == "Hi"
     assert result.finish_reason.unified == "stop"
     assert result.route.attempts == 1
-    assert key.seen == ["authOk"]
+    assert key.observed == ["authOk"]
     assert transport.closed == 1
 
 
@@ -89,7 +89,7 @@ async def test_rejected_key_is_observed_once_and_not_retried() -> None:
         "invalid_api_key",
     )
     assert (data.provider, data.model) == (RECORD.id, "m")
-    assert key.seen == ["authInvalid"]
+    assert key.observed == ["authInvalid"]
     assert len(transport.requests) == 1
 
 
@@ -100,7 +100,7 @@ async def test_rejection_of_a_key_that_worked_lately_is_forgiven() -> None:
     retried = next(event for event in events if isinstance(event, Retry))
     assert (retried.attempt, retried.kind, retried.delay_ms) == (2, "keyInvalid", 1)
     assert (result.route.attempts, len(transport.requests)) == (2, 2)
-    assert key.seen == ["authOk"]
+    assert key.observed == ["authOk"]
 
 
 async def test_second_rejection_counts_from_the_first_attempt() -> None:
@@ -111,7 +111,7 @@ async def test_second_rejection_counts_from_the_first_attempt() -> None:
         await ask(chat)
     assert caught.value.kind == "keyInvalid"
     assert len(transport.requests) == 2
-    assert key.seen == ["authInvalid"]
+    assert key.observed == ["authInvalid"]
     assert before <= key.started[0] <= steady_ms() - 20
 
 
@@ -121,7 +121,7 @@ async def test_retries_follow_a_forgiven_rejection() -> None:
     events, _ = await ask(chat)
     assert [e.kind for e in events if isinstance(e, Retry)] == ["keyInvalid", "rateLimited"]
     assert len(transport.requests) == 3
-    assert key.seen == ["neutral", "authOk"]
+    assert key.observed == ["neutral", "authOk"]
 
 
 async def test_cancelled_call_is_not_forgiven() -> None:
@@ -135,7 +135,7 @@ async def test_cancelled_call_is_not_forgiven() -> None:
     assert types(events) == ["retry"]
     assert answer.result.finish_reason.unified == "cancelled"
     assert len(transport.requests) == 1
-    assert key.seen == []
+    assert key.observed == []
 
 
 async def test_key_in_an_error_is_redacted() -> None:
@@ -164,7 +164,7 @@ async def test_cancel_ends_the_iteration_and_keeps_the_partial_answer(after: int
     text = "".join(part.text for part in answer.result.message.parts() if part.type == "text")
     assert text in {0: [""], 1: ["", "Hi"], 2: ["Hi"]}[after]
     assert transport.closed == (0 if after == 0 else 1)
-    assert key.seen == []
+    assert key.observed == []
 
 
 async def _after_checkpoint(cancel: Any) -> None:

@@ -46,7 +46,7 @@ async def test_refused_parameter_is_left_out_and_remembered() -> None:
     assert result.route.attempts == 2
     assert _warned(result) == [("dropped", "temperature")]
     assert events[1].warnings == result.warnings  # type: ignore[union-attr]
-    assert key.seen == ["authOk"], "the refusal proves nothing about the key"
+    assert key.observed == ["authOk"], "the refusal proves nothing about the key"
 
     _, result = await ask(chat, temperature=0.5)
     assert result.route.attempts == 1
@@ -71,10 +71,10 @@ async def test_call_without_the_parameter_has_no_warning() -> None:
 async def test_refused_cap_is_renamed_even_in_a_strict_call() -> None:
     refused = "max_completion_tokens"
     name = RECORD.quirks_as(OpenAIChatQuirks, "").max_tokens_field
-    other = "max_tokens" if name == refused else refused
+    other_name = "max_tokens" if name == refused else refused
     chat, transport, _ = engine([_refuses(name), WHOLE])
     _, result = await ask(chat, maxOutputTokens=50, strict=True)
-    assert [(body.get(name), body.get(other)) for body in _sent(transport)] == [
+    assert [(body.get(name), body.get(other_name)) for body in _sent(transport)] == [
         (50, None),
         (None, 50),
     ]
@@ -105,7 +105,7 @@ async def test_one_fallback_per_chat() -> None:
         await ask(chat, temperature=0.5, seed=7)
     assert caught.value.kind == "badRequest"
     assert len(transport.requests) == 2
-    assert key.seen == ["authOk"], "the second refusal is settled like any other"
+    assert key.observed == ["authOk"], "the second refusal is settled like any other"
 
 
 @pytest.mark.parametrize("name", ["tools", "messages", "model", "store", "nothing_we_sent"])
@@ -168,7 +168,7 @@ async def test_missing_path_is_replaced_by_the_fallback_surface_and_remembered()
         assert _warned(result) == [("notice", "dialect")]
     paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
     assert paths == [RECORD.chat_path, "/responses", "/responses"]
-    assert key.seen == ["authOk", "authOk"]
+    assert key.observed == ["authOk", "authOk"]
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,9 @@ async def test_only_a_missing_path_leads_to_the_fallback_surface(
     assert len(transport.requests) == tries
 
 
-async def test_usual_path_comes_first_again_where_both_are_missing() -> None:
-    gone = CannedResponse(404, {}, (b"404 page not found",))
-    chat, transport, _ = engine([gone, gone, gone, WHOLE], record=_with_fallback())
+async def test_usual_path_comes_first_again_if_both_are_missing() -> None:
+    missing = CannedResponse(404, {}, (b"404 page not found",))
+    chat, transport, _ = engine([missing, missing, missing, WHOLE], record=_with_fallback())
     for _ in range(2):
         with pytest.raises(ByokdError):
             await ask(chat)
@@ -200,7 +200,7 @@ async def test_usual_path_comes_first_again_where_both_are_missing() -> None:
     assert paths == [RECORD.chat_path, "/responses", "/responses", RECORD.chat_path]
 
 
-async def test_dialect_that_the_client_names_is_kept() -> None:
+async def test_dialect_named_by_the_client_is_not_changed() -> None:
     chat, transport, _ = engine(_serves, record=_with_fallback())
     with pytest.raises(ByokdError) as caught:
         await ask(chat, dialect=RECORD.dialect)
@@ -242,7 +242,7 @@ async def test_refused_value_is_replaced_and_remembered(*, stream: bool) -> None
     await ask(chat, model="another", temperature=0.5, stream=stream)
     sent = [(body["temperature"], body.get("seed")) for body in _sent(transport)]
     assert sent == [(0.5, 7), (1, 7), (1, 7), (0.5, None)]
-    assert key.seen == ["authOk"] * 3
+    assert key.observed == ["authOk"] * 3
 
     with pytest.raises(ByokdError) as caught:
         await ask(chat, temperature=0.5, stream=stream, strict=True)
@@ -255,7 +255,7 @@ def _streams_only(request: HttpRequest) -> CannedResponse:
 
 
 async def test_model_that_only_streams_is_read_as_a_stream() -> None:
-    """The client gets its answer in one piece; nothing is lost, so a strict call may do it too."""
+    """The client gets its answer in one piece and loses nothing, so a strict call is sent, too."""
     record = _with_row("setValue", names="stream", value=True)
     chat, transport, _ = engine(_streams_only, record=record)
     for attempts in (2, 1):
@@ -269,7 +269,7 @@ async def test_model_that_only_streams_is_read_as_a_stream() -> None:
     assert [body["stream"] for body in _sent(transport)] == [False, True, True, True]
 
 
-_ASK = {"role": "user", "content": "hello"}
+_QUESTION = {"role": "user", "content": "hello"}
 _PREFIX = {"role": "assistant", "content": "Once upon"}
 
 
@@ -285,15 +285,15 @@ async def test_conversation_rule_is_applied_and_remembered(*, stream: bool) -> N
 
     chat, transport, key = engine(serve, record=record)
     for attempts in (2, 1):
-        _, result = await ask(chat, messages=[_ASK, _PREFIX], stream=stream)
+        _, result = await ask(chat, messages=[_QUESTION, _PREFIX], stream=stream)
         assert result.message.content[0].text == "Hi"
         assert result.route.attempts == attempts
         assert _warned(result) == [("notice", "messages")]
-    _, result = await ask(chat, messages=[_ASK], stream=stream)
+    _, result = await ask(chat, messages=[_QUESTION], stream=stream)
     assert _warned(result) == [], "the rule changes nothing in this conversation"
     roles = [[turn["role"] for turn in body["messages"]] for body in _sent(transport)]
     assert roles == [["user", "assistant"], *[["user", "assistant", "user"]] * 2, ["user"]]
-    assert key.seen == ["authOk"] * 3
+    assert key.observed == ["authOk"] * 3
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
@@ -301,18 +301,20 @@ async def test_rule_without_a_warning_of_its_own_has_a_notice(*, strict: bool) -
     """Blank text is removed silently where a format always does it."""
     record = _with_row("applyRule", message="empty", rule="blank_text")
     chat, transport, _ = engine([_error(400, "messages[1] is empty"), WHOLE, WHOLE], record=record)
-    _, result = await ask(chat, messages=[_ASK, {"role": "user", "content": " "}], strict=strict)
+    _, result = await ask(
+        chat, messages=[_QUESTION, {"role": "user", "content": " "}], strict=strict
+    )
     assert _warned(result) == [("notice", "messages")]
     assert [len(body["messages"]) for body in _sent(transport)] == [2, 1]
-    _, result = await ask(chat, messages=[_ASK], strict=strict)
+    _, result = await ask(chat, messages=[_QUESTION], strict=strict)
     assert _warned(result) == []
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_strict_call_is_refused_where_a_rule_changes_what_was_said(times: int) -> None:
+async def test_strict_call_fails_if_a_rule_changes_the_conversation(times: int) -> None:
     record = _with_row("applyRule", message="system", rule="later_system_as_user")
     chat, transport, _ = engine([_error(400, "system must be first")] * 2, record=record)
-    messages = [_ASK, {"role": "system", "content": "be brief"}, _ASK]
+    messages = [_QUESTION, {"role": "system", "content": "be brief"}, _QUESTION]
     kinds = []
     for _ in range(times):
         with pytest.raises(ByokdError) as caught:
@@ -322,7 +324,7 @@ async def test_strict_call_is_refused_where_a_rule_changes_what_was_said(times: 
     assert len(transport.requests) == 1, "the second call is refused without a request"
 
 
-async def test_rule_that_changes_nothing_is_no_reason_for_another_attempt() -> None:
+async def test_rule_without_effect_leads_to_no_retry() -> None:
     record = _with_row("applyRule", message="last message", rule="end_with_user")
     chat, transport, _ = engine([_error(400, "the last message is odd")] * 2, record=record)
     for times in (1, 2):
@@ -332,7 +334,7 @@ async def test_rule_that_changes_nothing_is_no_reason_for_another_attempt() -> N
 
 
 @pytest.mark.parametrize("status", [400, 404])
-async def test_model_that_is_refused_here_is_asked_on_another_surface(status: int) -> None:
+async def test_model_refused_on_one_surface_is_requested_on_another(status: int) -> None:
     record = _with_row("changeSurface", surface="openai_responses")
 
     def serve(request: HttpRequest) -> CannedResponse:
@@ -347,17 +349,17 @@ async def test_model_that_is_refused_here_is_asked_on_another_surface(status: in
         assert result.route.attempts == attempts
         assert _warned(result) == [("notice", "dialect")]
         assert result.warnings[0].message.endswith("refuses this model as openai_chat")
-    assert key.seen == ["authOk", "authOk"]
+    assert key.observed == ["authOk", "authOk"]
     paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
     assert paths == [RECORD.chat_path, "/responses", "/responses"]
 
     with pytest.raises(ByokdError):
         await ask(chat, model="another", stream=True, dialect=RECORD.dialect)
-    assert len(transport.requests) == 4, "a dialect that the client names is kept"
+    assert len(transport.requests) == 4, "a dialect that the client names is not changed"
 
 
-async def test_surface_and_parameter_are_two_refusals_and_one_fallback() -> None:
-    """The second refusal of a chat ends it, so there are never more attempts than before."""
+async def test_second_refusal_of_a_chat_ends_it() -> None:
+    """A surface and a parameter are two refusals, and a chat has one fallback."""
     record = _with_row("changeSurface", surface="openai_responses", message="elsewhere")
     responses = [_error(404, "elsewhere"), _refuses("temperature"), WHOLE]
     chat, transport, _ = engine(responses, record=record)
@@ -366,7 +368,7 @@ async def test_surface_and_parameter_are_two_refusals_and_one_fallback() -> None
     assert (caught.value.kind, len(transport.requests)) == ("badRequest", 2)
 
 
-async def test_refusal_inside_an_answer_changes_nothing() -> None:
+async def test_refusal_inside_an_answer_leads_to_no_retry() -> None:
     record = _with_row("setValue", names="temperature", value=1)
     inside = b'data: {"error":{"message":"no"}}\n\n'
     chat, transport, _ = engine(
@@ -410,7 +412,7 @@ def test_fixes_of_one_model_have_a_bound(over: int) -> None:
     assert _knows(memory, FALLBACKS_PER_MODEL_MAX + over - 1)
 
 
-def test_two_calls_that_are_refused_at_once_are_both_retried() -> None:
+def test_two_calls_refused_at_once_are_both_retried() -> None:
     """The second one was sent before the first one was refused."""
     memory = FallbackMemory()
     prepared = [_prepare(memory, 0), _prepare(memory, 0)]

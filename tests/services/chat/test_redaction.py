@@ -105,8 +105,8 @@ async def _call_ids(*ids: str, messages: tuple[Any, ...] = ()) -> list[str]:
 
 
 async def test_call_id_that_holds_the_key_is_replaced_in_all_events_of_the_call() -> None:
-    [shown] = await _call_ids(KEY)
-    assert re.fullmatch("[A-Za-z0-9_-]{1,40}", shown), "an id that every provider accepts"
+    [call_id] = await _call_ids(KEY)
+    assert re.fullmatch("[A-Za-z0-9_-]{1,40}", call_id), "an id that every provider accepts"
 
 
 async def test_call_ids_that_mask_to_the_same_text_stay_apart() -> None:
@@ -214,7 +214,7 @@ _SECRETS = [value.reveal() for value in _PAIR.values() if isinstance(value, Secr
 _BASE_URL = "https://gateway.example.test"
 
 
-def _hidden(text: str) -> bool:
+def _has_no_secret(text: str) -> bool:
     return not any(secret in text or json.dumps(secret) in text for secret in _SECRETS)
 
 
@@ -224,7 +224,7 @@ async def test_secrets_in_a_probe_are_redacted(status: int) -> None:
     headers = JSON | {"x-amzn-requestid": _SECRETS[0], "x-amzn-errortype": _SECRETS[0]}
     transport = ScriptedTransport([CannedResponse(status, headers, (body.encode(),))] * 3)
     result = await Prober(transport).probe(Candidate(CONVERSE, _BASE_URL, False, _PAIR))  # noqa: FBT003
-    assert _hidden(result.model_dump_json())
+    assert _has_no_secret(result.model_dump_json())
 
 
 async def test_secrets_in_a_model_list_are_redacted() -> None:
@@ -235,7 +235,7 @@ async def test_secrets_in_a_model_list_are_redacted() -> None:
     credential = Credential(CONVERSE, _BASE_URL, at_default_origin=False, fields=_PAIR)
     listed, _ = await ModelFetch(transport, credential).run()
     assert [model.id for model in listed] == [f"m-{MASK}"]
-    assert _hidden(repr(listed))
+    assert _has_no_secret(repr(listed))
 
 
 async def test_secrets_in_a_refused_list_are_redacted() -> None:
@@ -246,7 +246,7 @@ async def test_secrets_in_a_refused_list_are_redacted() -> None:
         await ModelFetch(transport, credential).run()
     data = caught.value.data()
     assert data.provider_message
-    assert _hidden(data.model_dump_json())
+    assert _has_no_secret(data.model_dump_json())
 
 
 @pytest.mark.parametrize("word", ["assistant", "textDelta", "toolCalls"])

@@ -24,7 +24,7 @@ from dialects import vectors
 from dialects.vectors import FOLDER, Vector
 
 _BASE = "https://host.test/v1"
-_ASK = {"role": "user", "content": "what is the weather?"}
+_QUESTION = {"role": "user", "content": "what is the weather?"}
 _ARGUMENTS = {"city": "Rome"}
 _TOOL = {"name": "weather", "inputSchema": {"type": "object"}}
 
@@ -176,7 +176,7 @@ def _call(params: SendParams) -> Call:
 
 
 def _answer(name: str) -> Message:
-    call = _call(_params(name, [_ASK]))
+    call = _call(_params(name, [_QUESTION]))
     head = HttpHead(200, Headers([("content-type", "application/json")]))
     decoder = find_dialect(call.provider.dialect).decoder(call, head)
     _, reply = chunking.run(decoder, [json.dumps(_ANSWERS[name][2]).encode()])
@@ -184,14 +184,14 @@ def _answer(name: str) -> Message:
     return reply.message
 
 
-def _next(answer: Any, *, text: str | None = None) -> list[Any]:
+def _with_tool_result(answer: Any, *, text: str | None = None) -> list[Any]:
     """Return the conversation with the answer and the result of its tool call."""
     call_id = next(part["callId"] for part in answer["content"] if part["type"] == "toolCall")
     if text is not None:
         others = [part for part in answer["content"] if part["type"] != "text"]
         answer = answer | {"content": [{"type": "text", "text": text}, *others]}
     result = {"type": "toolResult", "callId": call_id, "content": "sunny"}
-    return [_ASK, answer, {"role": "tool", "content": [result]}]
+    return [_QUESTION, answer, {"role": "tool", "content": [result]}]
 
 
 def _whole(message: Message) -> Any:
@@ -218,7 +218,7 @@ def _body(params: SendParams) -> Any:
 
 def _cache_of(name: str) -> tuple[ProviderStateCache, Message]:
     cache, answer = ProviderStateCache(), _answer(name)
-    cache.keep("default", _params(name, [_ASK]), answer, 0)
+    cache.keep("default", _params(name, [_QUESTION]), answer, 0)
     return cache, answer
 
 
@@ -226,10 +226,10 @@ def _cache_of(name: str) -> tuple[ProviderStateCache, Message]:
 @pytest.mark.parametrize("dropped", [_stateless, _without_reasoning])
 def test_dropped_state_is_restored(name: str, dropped: Any) -> None:
     cache, answer = _cache_of(name)
-    echoed = _params(name, _next(_whole(answer)))
-    lossy = _params(name, _next(dropped(answer)))
+    echoed = _params(name, _with_tool_result(_whole(answer)))
+    lossy = _params(name, _with_tool_result(dropped(answer)))
     if dropped is _without_reasoning:
-        assert _body(lossy) != _body(echoed), "the row proves nothing if nothing is lost"
+        assert _body(lossy) != _body(echoed), "the case must lose something"
     assert _body(cache.restored("default", lossy, 0)) == _body(echoed)
 
 
@@ -252,7 +252,7 @@ def test_dropped_state_of_any_recorded_answer_is_restored(vector: Vector) -> Non
 
     def params_with(*messages: Any) -> SendParams:
         params = vector.call.params.model_dump(by_alias=True)
-        return SendParams.model_validate(params | {"messages": [_ASK, *messages]})
+        return SendParams.model_validate(params | {"messages": [_QUESTION, *messages]})
 
     def body(answer: Any) -> Any:
         params = params_with(answer, {"role": "tool", "content": results})
@@ -269,7 +269,7 @@ def test_dropped_state_of_any_recorded_answer_is_restored(vector: Vector) -> Non
 @_CASES
 def test_echoed_state_is_not_changed(name: str) -> None:
     cache, answer = _cache_of(name)
-    echoed = _params(name, _next(_whole(answer)))
+    echoed = _params(name, _with_tool_result(_whole(answer)))
     assert cache.restored("default", echoed, 0) is echoed
 
 
@@ -277,7 +277,7 @@ def test_echoed_state_is_not_changed(name: str) -> None:
 def test_reasoning_is_restored_before_changed_text(name: str) -> None:
     cache, answer = _cache_of(name)
     sent = cache.restored(
-        "default", _params(name, _next(_without_reasoning(answer), text="Looking.")), 0
+        "default", _params(name, _with_tool_result(_without_reasoning(answer), text="Looking.")), 0
     )
     kinds = [part.type for part in sent.messages[1].parts()]
     reasoning = [part.type for part in answer.parts() if part.type == "reasoning"]
@@ -296,11 +296,11 @@ def test_reasoning_is_restored_before_changed_text(name: str) -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_state_is_not_restored_elsewhere(change: dict[str, Any]) -> None:
+def test_state_is_not_restored_in_another_conversation_or_call(change: dict[str, Any]) -> None:
     name = next(iter(_ANSWERS))
     cache, answer = _cache_of(name)
-    messages = _next(_without_reasoning(answer))
-    messages[0] = _ASK | {"content": change.get("opening", _ASK["content"])}
+    messages = _with_tool_result(_without_reasoning(answer))
+    messages[0] = _QUESTION | {"content": change.get("opening", _QUESTION["content"])}
     changed = {key: change[key] for key in ("arguments", "callId") if key in change}
     parts = [
         part | changed if part["type"] == "toolCall" else part for part in messages[1]["content"]
@@ -322,8 +322,10 @@ def test_parallel_calls_keep_their_own_states() -> None:
     answer = Message.model_validate({"role": "assistant", "content": parts})
     name = next(iter(_ANSWERS))
     cache = ProviderStateCache()
-    cache.keep("default", _params(name, [_ASK]), answer, 0)
-    lossy = _params(name, [_ASK, _without_reasoning(answer), {"role": "user", "content": "go on"}])
+    cache.keep("default", _params(name, [_QUESTION]), answer, 0)
+    lossy = _params(
+        name, [_QUESTION, _without_reasoning(answer), {"role": "user", "content": "go on"}]
+    )
     assert cache.restored("default", lossy, 0).messages[1] == answer
 
 
@@ -336,15 +338,15 @@ def _answer_with(call_id: str, size: int = 0) -> Message:
     return Message.model_validate({"role": "assistant", "content": [part]})
 
 
-def _holds(cache: ProviderStateCache, call_id: str, now_ms: int = 0) -> bool:
+def _is_restored(cache: ProviderStateCache, call_id: str, now_ms: int = 0) -> bool:
     name = next(iter(_ANSWERS))
     part = {"type": "toolCall", "callId": call_id, "name": "f"}
-    params = _params(name, [_ASK, {"role": "assistant", "content": [part]}, _ASK])
+    params = _params(name, [_QUESTION, {"role": "assistant", "content": [part]}, _QUESTION])
     return cache.restored("default", params, now_ms) is not params
 
 
 def _keep(cache: ProviderStateCache, answer: Message) -> None:
-    cache.keep("default", _params(next(iter(_ANSWERS)), [_ASK]), answer, 0)
+    cache.keep("default", _params(next(iter(_ANSWERS)), [_QUESTION]), answer, 0)
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -352,8 +354,8 @@ def test_bound_of_calls(over: int) -> None:
     cache = ProviderStateCache()
     for number in range(STATE_CACHE_CALLS_MAX + over):
         _keep(cache, _answer_with(f"c{number}"))
-    assert _holds(cache, "c0") is (not over)
-    assert _holds(cache, "c1")
+    assert _is_restored(cache, "c0") is (not over)
+    assert _is_restored(cache, "c1")
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -362,12 +364,12 @@ def test_bound_of_bytes(over: int) -> None:
     cache = ProviderStateCache()
     _keep(cache, _answer_with("c0", STATE_CACHE_MAX_BYTES // 2 - empty))
     _keep(cache, _answer_with("c1", STATE_CACHE_MAX_BYTES // 2 - empty + over))
-    assert [_holds(cache, "c0"), _holds(cache, "c1")] == [not over, True]
+    assert [_is_restored(cache, "c0"), _is_restored(cache, "c1")] == [not over, True]
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_call_is_forgotten_some_time_after_its_last_use(over: int) -> None:
+def test_call_is_dropped_after_its_time_without_use(over: int) -> None:
     cache = ProviderStateCache()
     _keep(cache, _answer_with("c0"))
-    assert _holds(cache, "c0", STATE_CACHE_TTL_MS)
-    assert _holds(cache, "c0", 2 * STATE_CACHE_TTL_MS + over) is (not over)
+    assert _is_restored(cache, "c0", STATE_CACHE_TTL_MS)
+    assert _is_restored(cache, "c0", 2 * STATE_CACHE_TTL_MS + over) is (not over)

@@ -48,7 +48,7 @@ def nearest_temperature(
         sent = max(sent, _SMALLEST_TEMPERATURE)
     if sent != requested:
         warnings.adjusted(
-            "temperature", f"temperature was set to {sent}, the nearest that is taken"
+            "temperature", f"temperature was set to {sent}, the nearest accepted value"
         )
     return sent
 

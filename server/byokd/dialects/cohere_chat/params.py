@@ -104,7 +104,7 @@ def _p(requested: float | None, warnings: Warnings) -> float | None:
         return None
     sent = min(max(requested, _P_MIN), _P_MAX)
     if sent != requested:
-        warnings.adjusted("topP", f"topP was set to {sent}, the nearest that is taken")
+        warnings.adjusted("topP", f"topP was set to {sent}, the nearest accepted value")
     return sent
 
 

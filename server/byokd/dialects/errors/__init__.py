@@ -1,1 +1,1 @@
-"""Reads provider errors: their body, their meaning, and what a retry may change."""
+"""Reads provider errors."""

@@ -1,7 +1,4 @@
-"""Reads message, code and type from an error body, in every form that 23 providers use.
-
-64 KiB are read, nesting is bounded, and nothing here raises.
-"""
+"""Reads an error body in every form that 23 providers use. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -33,10 +30,7 @@ _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
 
 
 def is_error(document: JsonObject) -> bool:
-    """Tell whether a document that is not the dialect's own has the form of an error.
-
-    Gateways answer in their own form, whatever format was asked for.
-    """
+    """Gateways answer in their own form, whatever format was asked for."""
     if (
         document.get("error")
         or document.get("object") == "error"
@@ -45,25 +39,20 @@ def is_error(document: JsonObject) -> bool:
         return True
     if "choices" in document or "usage" in document:
         return False
-    worded = any(isinstance(document.get(name), str | list) for name in _FLAT_MESSAGE_NAMES)
-    return worded or bool(document.get("errors"))
+    has_message = any(isinstance(document.get(name), str | list) for name in _FLAT_MESSAGE_NAMES)
+    return has_message or bool(document.get("errors"))
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The parts of an error body.
+    """The parts of an error body; `message` is not yet scrubbed.
 
     Attributes:
         form: `json` only where the JSON holds an error.
-        document: the parsed JSON, for pointers.
-        message: the provider's message, not yet scrubbed.
-        code: the error's own code.
-        type: the error's own type.
         codes: all codes in lower case: `code`, `innererror`, `details[].reason`.
         types: all types in lower case, with the header `x-amzn-errortype`.
         status: the HTTP status that the error names inside a 200.
         upstream: whether a gateway passes on another provider's error.
-        request_id: the id in the body.
     """
 
     form: Literal["json", "html", "text", "empty"]
@@ -79,7 +68,6 @@ class ErrorBody:
 
 
 def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
-    """Return the parts of an error body; text that cannot be parsed is the message."""
     text = raw[:ERROR_BODY_MAX_BYTES].decode("utf-8", errors="replace").strip("\ufeff \r\n\t\x00")
     declared = (head.headers.get("content-type") or "").lower()
     if text.startswith(("{", "[")):
@@ -101,7 +89,7 @@ def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
 
 @dataclass(slots=True)
 class _Parts:
-    """Parts gathered from a document; the first message, code and type count."""
+    """The first message, code and type count."""
 
     document: Json
     messages: list[str] = field(default_factory=list)
@@ -114,7 +102,6 @@ class _Parts:
     own_type: str | None = None
 
     def body(self, named: str | None) -> ErrorBody:
-        """Return the parts, with the type in the headers."""
         named_words = [named] if named else []
         return ErrorBody(
             "json",
@@ -131,7 +118,7 @@ class _Parts:
 
 
 def _parse(text: str) -> Json:
-    """Return the JSON, read as far as it goes where it was cut, or None."""
+    """Return the JSON as far as it goes, or None."""
     try:
         document: Json = from_json(text, allow_inf_nan=False, allow_partial="trailing-strings")
     except ValueError:
@@ -140,16 +127,15 @@ def _parse(text: str) -> Json:
 
 
 def _depth_within(document: Json, most: int) -> bool:
-    """Tell whether containers nest at most `most` deep; an empty one counts."""
     level = [document]
     for _ in range(most):
-        level = [child for value in level for child in _children(value) if _holds(child)]
+        level = [child for value in level for child in _children(value) if _is_container(child)]
         if not level:
             return True
     return False
 
 
-def _holds(value: Json) -> bool:
+def _is_container(value: Json) -> bool:
     return isinstance(value, dict | list)
 
 
@@ -160,10 +146,7 @@ def _children(value: Json) -> Iterable[Json]:
 
 
 def _sse_documents(text: str) -> Iterator[Json]:
-    """Yield the JSON of each field, and bare JSON after the events.
-
-    Bare: Vertex AI (recorded 2025). A field named `error`: llama-box (recorded 2026).
-    """
+    """Vertex AI sends bare JSON after the events (2025), llama-box a field `error` (2026)."""
     fields = (line.partition(":") for line in text.splitlines())
     values = [value.strip() for name, _, value in fields if name in {"data", "error"}]
     for value in values[-_FRAMES_MAX:]:
@@ -175,7 +158,6 @@ def _sse_documents(text: str) -> Iterator[Json]:
 
 
 def _from_document(document: Json) -> _Parts | None:
-    """Return the error in a document, or None."""
     if isinstance(document, list):
         document = document[0] if document else None
     if not isinstance(document, dict):
@@ -186,12 +168,12 @@ def _from_document(document: Json) -> _Parts | None:
         parts.messages += filter(
             None, (_message(error), _message(document.get("error_description")))
         )
-        _take_words(parts, document)
+        _gather_words(parts, document)
     elif isinstance(error, dict):
-        _take(parts, error)
-        _take_words(parts, document)
+        _gather(parts, error)
+        _gather_words(parts, document)
     else:
-        _take(parts, document)
+        _gather(parts, document)
     parts.request_id = _text(document.get("request_id")) or _text(document.get("requestId"))
     holds_error = parts.messages or parts.own_code or "error" in document
     return parts if holds_error else None
@@ -218,18 +200,18 @@ def _first(value: Json) -> Json:
     return value
 
 
-def _take(parts: _Parts, error: JsonObject) -> None:
+def _gather(parts: _Parts, error: JsonObject) -> None:
     if message := _message(error):
         parts.messages += _unwrapped(message)
-    _take_words(parts, error)
+    _gather_words(parts, error)
     inner = error.get("innererror") or error.get("inner_error")
     if isinstance(inner, dict):
         parts.codes += _texts(inner.get("code"))
-    _take_details(parts, error.get("details"))
-    _take_metadata(parts, error.get("metadata"))
+    _gather_details(parts, error.get("details"))
+    _gather_metadata(parts, error.get("metadata"))
 
 
-def _take_words(parts: _Parts, error: JsonObject) -> None:
+def _gather_words(parts: _Parts, error: JsonObject) -> None:
     codes = _texts(error.get("code")) or _texts(error.get("statusCode"))
     # AWS sets a namespace before its types: `com.amazon.coral.service#ThrottlingException`.
     types = [word.rpartition("#")[2] for name in _TYPE_NAMES for word in _texts(error.get(name))]
@@ -244,7 +226,7 @@ def _take_words(parts: _Parts, error: JsonObject) -> None:
         parts.status = next((number for number in named if number in _STATUS), None)
 
 
-def _take_details(parts: _Parts, details: Json) -> None:
+def _gather_details(parts: _Parts, details: Json) -> None:
     """Gather Google's `reason` and `quotaId`, and Anthropic's `error_code`."""
     listed = details if isinstance(details, list) else [details]
     for detail in (entry for entry in listed[:_ITEMS_MAX] if isinstance(entry, dict)):
@@ -255,7 +237,7 @@ def _take_details(parts: _Parts, details: Json) -> None:
                 parts.codes.append(quota)
 
 
-def _take_metadata(parts: _Parts, metadata: Json) -> None:
+def _gather_metadata(parts: _Parts, metadata: Json) -> None:
     """Gather a gateway's codes and the upstream body (OpenRouter)."""
     if not isinstance(metadata, dict):
         return
@@ -267,7 +249,6 @@ def _take_metadata(parts: _Parts, metadata: Json) -> None:
 
 
 def _unwrapped(value: Json) -> list[str]:
-    """Return the messages of an error passed on as an object, as JSON in a text, or as text."""
     document = value
     if isinstance(value, str):
         document = _parse(value.strip()) if value.lstrip().startswith(("{", "[")) else None
@@ -277,7 +258,6 @@ def _unwrapped(value: Json) -> list[str]:
 
 
 def _message(value: Json) -> str:
-    """Return a message as text: a text, a list of texts, FastAPI's `detail` list."""
     if isinstance(value, str):
         # xAI has sent its message URL-encoded (2026).
         return unquote(value) if "%20" in value and " " not in value else value

@@ -1,7 +1,4 @@
-"""Classifies a refused answer: an error kind, and what it means for the key's health.
-
-Evidence in order: who answered, the record's rows, the general rows, the status.
-"""
+"""Classifies a refused answer: an error kind, and what it means for the key's health."""
 
 from __future__ import annotations
 
@@ -104,14 +101,10 @@ _NO_SUCH_ADDRESS: Final = "there is nothing at this address of {name}: check the
 
 
 def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool = False) -> Fault:
-    """Return what an error of a provider means.
+    """Return what an error means, by who answered, the record's rows, the general rows, the status.
 
-    Args:
-        provider: the record whose rows apply first.
-        head: status and headers of the answer.
-        body: its body, or the frame that holds the error.
-        in_stream: the error came inside an answer with a good status. It never counts against the
-            key, which was accepted.
+    `body` may be the frame that holds the error. One `in_stream` came inside an answer with a good
+    status: it never counts against the key, which was accepted.
     """
     error = read_error_body(head, body)
     inside = in_stream or head.status in range(200, 300)
@@ -144,42 +137,38 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
 
 
 def _row(provider: Provider, error: ErrorBody, status: int, *, foreign: bool) -> ErrorRow | None:
-    """Return the first row that applies, the record's before the general ones.
-
-    For a foreign answer only the record's rows about the message apply. "Tokens per minute
-    exceeded" matches the overflow row but is a rate limit.
-    """
-    if foreign:
+    """Return the first row that applies."""
+    if foreign:  # only the record's rows about the message apply
         rows = tuple(row for row in provider.errors if row.when.message is not None)
     else:
         rows = _in_order(provider, status)
-    rated = status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.message) is not None
+    # "Tokens per minute exceeded" matches the overflow row but is a rate limit.
+    is_rate_limit = (
+        status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.message) is not None
+    )
     for row in rows:
-        named = row.when.code or row.when.type
-        vetoed = rated and row.kind == "contextOverflow" and not named
+        by_code = row.when.code or row.when.type
+        vetoed = is_rate_limit and row.kind == "contextOverflow" and not by_code
         if not vetoed and applies(row.when, error, status):
             return row
     return None
 
 
 def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
-    """Return the rows in order: the record's, the general ones, the record's for a bare status.
-
-    A row with a status alone holds where no other matches: a 403 may be refused content. It alone
-    decides whether that status is about the key, so general rows against the key are left out.
-    """
+    """Return the record's rows, the general ones, the record's for a bare status."""
     by_status = tuple(
         row for row in provider.errors if row.when == Condition(status=row.when.status)
     )
-    named = tuple(row for row in provider.errors if row not in by_status)
+    others = tuple(row for row in provider.errors if row not in by_status)
     general = load_errors()
+    # Such a row alone decides whether its status is about the key.
     if any(status in row.when.status for row in by_status):
         general = tuple(row for row in general if row.health not in _AGAINST_KEY)
-    return (*named, *general, *by_status)
+    # A row with a status alone holds where no other matches: a 403 may be refused content.
+    return (*others, *general, *by_status)
 
 
 def applies(when: Condition, error: ErrorBody, status: int) -> bool:
-    """Tell whether a condition holds."""
     return (
         (not when.status or status in when.status)
         and (not when.code or _named(when.code, error.codes))
@@ -212,7 +201,7 @@ def _points(when: Condition, document: Json) -> bool:
 
 
 def _is_foreign(head: HttpHead, error: ErrorBody) -> bool:
-    """Tell whether a proxy, portal or edge wrote this answer."""
+    """Return whether a proxy, portal or edge wrote this answer."""
     return (
         error.form == "html"
         or head.status in {407, 511}
@@ -224,7 +213,7 @@ def _is_foreign(head: HttpHead, error: ErrorBody) -> bool:
 
 
 def _is_edge(document: Json) -> bool:
-    """Tell whether Cloudflare's edge refused; it writes JSON too since 2026."""
+    """Cloudflare's edge writes JSON too since 2026."""
     return isinstance(document, dict) and document.get("cloudflare_error") is True
 
 
@@ -268,8 +257,8 @@ def _health(
 def _default_health(row: ErrorRow | None, status: int, kind: Kind) -> HealthClass:
     if kind == "badRequest":
         return "authOk" if status in _PROVES_KEY else "neutral"
-    marked = kind == "keyForbidden" and row is not None
-    if marked or (status == HTTPStatus.FORBIDDEN and kind in {"modelNotFound", "contentFiltered"}):
+    has_row = kind == "keyForbidden" and row is not None
+    if has_row or (status == HTTPStatus.FORBIDDEN and kind in {"modelNotFound", "contentFiltered"}):
         return "forbiddenScope"
     return _BY_KIND.get(kind, "neutral")
 

@@ -1,9 +1,6 @@
-"""Changes a call that a provider refused, so that it can be sent once more.
+"""Changes a call that a provider refused, so that it can be sent once more. Pure.
 
-A refusal becomes fixes: small values, each with one function that applies it. Fixes of the call
-(conversation rule, surface, stream) apply before encoding, fixes of the body after it. What may be
-touched is the closed list in `optional_fields`. When to retry and what to remember is decided by
-the chat engine. Pure: no provider, no clock.
+Fixes of the call (rule, surface, stream) apply before encoding, fixes of the body after it.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ _STREAMED: Final = b"true"
 
 @dataclass(frozen=True, slots=True)
 class LeaveOut:
-    """Remove a field; with `only`, JSON text, only where it has that value."""
+    """With `only`, JSON text, a field is removed only where it has that value."""
 
     path: tuple[str, ...]
     only: bytes | None = None
@@ -43,16 +40,12 @@ class LeaveOut:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Send a field at the top of the body under another name."""
-
     path: tuple[str, ...]
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Move a whole number to the nearest one between two bounds."""
-
     path: tuple[str, ...]
     least: int | None = None
     most: int | None = None
@@ -60,10 +53,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
-    """Send `value`, JSON text, in a field.
-
-    With `add` also where the body has no such field: it was refused for its absence.
-    """
+    """Send `value`, JSON text; with `add` also where the body lacks the refused field."""
 
     path: tuple[str, ...]
     value: bytes
@@ -72,15 +62,11 @@ class SetValue:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRule:
-    """Apply one more conversation rule before encoding."""
-
     rule: RuleName
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSurface:
-    """Encode the call in the dialect of another surface of its record."""
-
     dialect: str
 
 
@@ -96,8 +82,8 @@ def learn(
 ) -> tuple[Fix, ...]:
     """Return the fixes that could make a refused call acceptable.
 
-    A change of surface comes alone, because the other fixes are about the body of this one. A cap
-    that the `known` fixes renamed is not renamed back.
+    A change of surface comes alone, because the other fixes are about this body. A cap that the
+    `known` fixes renamed is not renamed back.
     """
     surfaces = [refusal.surface for refusal in refusals]
     for dialect in surfaces:
@@ -138,9 +124,9 @@ def _optional_paths(holder: JsonObject, above: tuple[str, ...] = ()) -> Iterator
 
 
 def _match(refused: tuple[str, ...], paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Return the path that a provider means: that path, one that ends so, or one that holds it.
+    """Return the path that a provider names: that path, one that ends so, or one that holds it.
 
-    Providers spell a name in their own case: `presencePenalty` for `presence_penalty`.
+    Providers spell names in their own case: `presencePenalty` for `presence_penalty`.
     """
     wanted = tuple(map(_plain, refused))
     plain = {path: tuple(map(_plain, path)) for path in paths}
@@ -190,7 +176,6 @@ def _fix_of_absence(refusal: Refusal, *, streamed: bool) -> SetValue | None:
 
 
 def change_surface(call: Call, fix: ChangeSurface) -> Call:
-    """Return the call in another dialect of its provider."""
     record = choose_surface(
         call.provider, call.params.model, call.base_url, fix.dialect, fields=call.fields
     )
@@ -205,7 +190,7 @@ def fix_call(call: Call, fixes: Sequence[Fix]) -> tuple[Call, tuple[Warn, ...]]:
             call = _apply_rule(call, fix)
         elif isinstance(fix, SetValue) and fix.path == (STREAM,) and not call.params.stream:
             call = _ask_for_stream(call)
-            text = "asked for as a stream, because this model refuses to answer in one piece"
+            text = "requested as a stream, because this model refuses to answer in one piece"
             warnings.append(Warn(type="notice", parameter=STREAM, message=text))
     return call, tuple(warnings)
 
@@ -228,7 +213,7 @@ class _Report:
     renames: list[Warn]
 
     def parameter(self, name: str) -> str | None:
-        """Return the client's name of a field; None for a field that a dialect added."""
+        """Return the client's name of a field; None for one that a dialect added."""
         if name in (self.params.provider_options or {}):
             return f"providerOptions.{name}"
         if parameter := PARAMETERS[name]:
@@ -240,7 +225,7 @@ def fix_body(encoded: Encoded, fixes: Sequence[Fix], params: SendParams) -> Enco
     """Return the request with the fixes of its body, and a warning for each change.
 
     Raises:
-        Unsupported: the call is strict and something that it asks for would be lost.
+        Unsupported: the call is strict and would lose something.
     """
     body = from_json(encoded.request.body) if fixes else None
     if not isinstance(body, dict):
@@ -300,7 +285,7 @@ def _bound(body: JsonObject, fix: Bound, report: _Report) -> None:
         return
     holder[name] = nearest
     parameter = report.parameter(name)
-    text = f"{parameter} was set to {nearest}, the nearest that is taken"
+    text = f"{parameter} was set to {nearest}, the nearest accepted value"
     report.warnings.adjusted(parameter or OUTPUT_CAP, text)
 
 
@@ -320,7 +305,7 @@ def _set_value(body: JsonObject, fix: SetValue, report: _Report) -> None:
     text = fix.value.decode()
     parameter = report.parameter(name)
     if present and parameter is not None:
-        message = f"{parameter} was sent as {text}: this model takes no other value"
+        message = f"{parameter} was sent as {text}: this model accepts no other value"
         report.warnings.adjusted(parameter, message)
     else:
         report.warnings.notice(name, f"{name} was sent as {text}: this model needs it")

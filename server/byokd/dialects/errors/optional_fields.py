@@ -1,7 +1,6 @@
 """The closed list of what a fallback may change in a request, by its names on the wire.
 
-The messages, the tools, the model and `store` (whether the provider may keep the chat) are not on
-the list: no fallback changes them.
+Not on it are the messages, the tools, the model and `store` (the provider keeps the chat).
 """
 
 from __future__ import annotations

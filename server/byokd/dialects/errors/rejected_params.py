@@ -1,8 +1,6 @@
 """Reads which parameters an error refuses, and what a row of data says to do instead.
 
-Structured fields are read here; wordings are rows (`catalog/refusals.toml`, and the record's own).
-What a parameter means, and whether a request can do without it, is decided in `fallback`. Error
-bodies are hostile input: nothing here raises, and names are words of bounded length.
+Bodies are hostile: nothing here raises, and names are words of bounded length.
 """
 
 from __future__ import annotations
@@ -55,10 +53,9 @@ _IN_CONVERSATION: Final = re.compile(
 def read_refusals(
     error: ErrorBody, own_rows: Sequence[RefusalRow], status: int, kind: Kind
 ) -> tuple[Refusal, ...]:
-    """Return what the error refuses, each once, at most `_ITEMS_MAX`.
+    """Return what the error refuses, at most `_ITEMS_MAX`.
 
-    The record's own rows are read before the general ones. Rows that say what to do come first,
-    then structured fields, then the other wordings.
+    Rows that say what to do come first, then structured fields, then other wordings.
     """
     if error.form != "json":
         return ()
@@ -97,7 +94,7 @@ def _by_wording(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
 
 
 def _by_param_field(error: ErrorBody) -> Iterator[Refusal]:
-    """Yield the error's own `param` (OpenAI and many who follow it; the code may be null)."""
+    """Read the error's own `param` (OpenAI and many who follow it; the code may be null)."""
     values = (at_pointer(error.document, place) for place in _PARAM_PLACES)
     param = next((value for value in values if isinstance(value, str)), "")
     of_value = _VALUE_CODE in error.codes and not _DEFAULT_ONLY.search(error.message)
@@ -108,7 +105,7 @@ def _by_param_field(error: ErrorBody) -> Iterator[Refusal]:
 
 
 def _by_location(document: Json) -> Iterator[Refusal]:
-    """Yield `detail[].loc` of fields that a server built on pydantic does not know (Mistral)."""
+    """Read `detail[].loc` of fields that pydantic does not know (Mistral)."""
     detail = document.get("detail") if isinstance(document, dict) else None
     if detail is None:
         detail = at_pointer(document, "/message/detail")

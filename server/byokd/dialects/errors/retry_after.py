@@ -1,7 +1,4 @@
-"""Reads the delay that a provider asks for.
-
-Dates are measured against the answer's `date` header, so no clock is needed.
-"""
+"""Reads the delay that a provider asks for. Dates are measured against the answer's `date`."""
 
 from __future__ import annotations
 
@@ -63,7 +60,6 @@ def _retry_after(headers: Headers) -> int | None:
 
 
 def answered_ms(headers: Headers) -> int | None:
-    """Return the answer's date in milliseconds since 1970, or None."""
     moment = _http_date(headers.get("date") or "")
     return None if moment is None else round(moment.timestamp() * 1000)
 
@@ -121,7 +117,6 @@ def _reset(headers: Headers, answered: Headers) -> int | None:
     """Return the longest reset among the limits of which nothing remains.
 
     Names are `x-ratelimit-reset-tokens`, `anthropic-ratelimit-tokens-reset`, `x-ratelimit-reset`.
-    `answered` are the answer's own headers, which hold its date.
     """
     waits = [
         _moment_or_delay(value.strip(), answered)

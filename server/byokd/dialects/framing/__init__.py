@@ -1,1 +1,1 @@
-"""Splits response bodies into frames: SSE, JSON lines, JSON arrays, AWS event streams."""
+"""Splits response bodies into frames."""

@@ -28,8 +28,6 @@ _DOCUMENT_STARTS: Final = frozenset({b"{", b"[", b"<"})
 
 
 class FrameReader(Protocol):
-    """Cuts bytes into frames."""
-
     def feed(self, data: bytes) -> Iterable[Frame]:
         """Return the frames that these bytes complete.
 
@@ -49,46 +47,31 @@ ChooseReader: TypeAlias = Callable[[bytes], FrameReader | None]
 
 
 def event_stream(opening: bytes) -> FrameReader | None:
-    """Choose server-sent events, or one JSON or HTML document."""
     return None if opening[:1] in _DOCUMENT_STARTS else SseReader()
 
 
 def event_stream_or_array(opening: bytes) -> FrameReader | None:
-    """Choose server-sent events, a JSON array, or one document."""
     return ArrayReader() if opening.startswith(b"[") else event_stream(opening)
 
 
 def json_lines(opening: bytes) -> FrameReader | None:
-    """Choose JSON lines, a gateway's server-sent events, or one document."""
     return LineReader() if opening[:1] in {b"{", b"["} else event_stream(opening)
 
 
 class Body:
-    """The body of one answer.
-
-    Attributes:
-        failed: whether the status is not 2xx.
-        reader: the frame reader, once it is known to be a stream.
-        opening: its first bytes, about `PROVIDER_MESSAGE_MAX_BYTES`.
-    """
-
     __slots__ = ("_choose", "_held", "failed", "opening", "reader")
 
     def __init__(self, head: HttpHead, choose: ChooseReader) -> None:
         self.failed = head.status not in _OK
-        self.reader: FrameReader | None = None
-        self.opening = b""
+        self.reader: FrameReader | None = None  # set once the body is known to be a stream
+        self.opening = b""  # about `PROVIDER_MESSAGE_MAX_BYTES`
         self._choose = choose
         self._held = bytearray()  # what is not (yet) read as a stream
 
     def feed(self, data: bytes) -> Iterable[Frame]:
-        """Return the frames that these bytes complete, none before it is known to be a stream.
+        """Return no frame before the body is known to be a stream. Raises as the reader.
 
         When `opening` is no longer needed, bytes can go to the `reader` directly.
-
-        Raises:
-            ProviderError: the body or a frame is longer than its bound.
-            StreamInterrupted: the bytes were damaged.
         """
         if self.reader is None:
             data = self._begin(data)
@@ -99,7 +82,7 @@ class Body:
         return self.reader.feed(data)
 
     def take(self) -> bytes:
-        """Return and release a body that is no stream, at its end."""
+        """Return and release a body that is no stream."""
         held = bytes(self._held)
         self._held.clear()
         self.opening = held[:PROVIDER_MESSAGE_MAX_BYTES]

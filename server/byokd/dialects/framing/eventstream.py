@@ -1,12 +1,8 @@
-"""Cuts the bytes of an AWS event stream into frames, wherever the network cut them.
+"""Cuts the bytes of an AWS event stream into frames (botocore's `eventstream.py`, read 2026-11).
 
-A frame has a prelude of two lengths and their checksum, headers, a payload, and a checksum over
-all of it (botocore's `eventstream.py`, read 2026-11). A length is used only when its checksum
-agrees and it is within its bound; memory is never reserved for bytes that have not come.
-
-    ┌───────────┬──────────────┬─────────────┬─────────┬─────────┬─────────────┐
-    │ total u32 │ headers u32  │ crc of both │ headers │ payload │ crc of all  │   big-endian
-    └───────────┴──────────────┴─────────────┴─────────┴─────────┴─────────────┘
+┌───────────┬──────────────┬─────────────┬─────────┬─────────┬─────────────┐
+│ total u32 │ headers u32  │ crc of both │ headers │ payload │ crc of all  │   big-endian
+└───────────┴──────────────┴─────────────┴─────────┴─────────┴─────────────┘
 """
 
 from __future__ import annotations
@@ -41,10 +37,7 @@ _CACHED_MAX_BYTES: Final = 256
 
 
 class EventStreamReader:
-    """Bytes in, frames out. It cannot be used after it has raised.
-
-    A bracket where a frame should begin starts JSON that a gateway wrote: the high byte of a
-    frame's length is 0. `close` returns it.
+    """It cannot be used after it has raised.
 
     Raises:
         StreamInterrupted: a checksum does not agree.
@@ -56,10 +49,11 @@ class EventStreamReader:
     def __init__(self) -> None:
         self._bare = b""  # JSON after the frames
         self._tail = bytearray()  # the frame that has not ended yet
-        self._wanted_bytes = _PRELUDE.size  # how much of it must be there to learn more
+        # How much of it must have come before it is read; no memory is reserved for that.
+        self._wanted_bytes = _PRELUDE.size
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that these bytes complete, those before a damaged one first."""
+        """Yield the complete frames, those before a damaged one first."""
         if self._bare:
             self._bare = (self._bare + data)[:ERROR_BODY_MAX_BYTES]
             return
@@ -74,6 +68,7 @@ class EventStreamReader:
         while end - at >= _PRELUDE.size:
             total, headers_bytes, crc = _PRELUDE.unpack_from(data, at)
             if crc32(data[at : at + 8]) != crc:
+                # A bracket starts JSON that a gateway wrote: the high byte of a length is 0.
                 self._bare = _bare_json(data[at:])
                 if self._bare:
                     return
@@ -100,7 +95,6 @@ class EventStreamReader:
 
 
 def _bare_json(data: bytes) -> bytes:
-    """Return JSON, cut at `ERROR_BODY_MAX_BYTES`, or nothing for other bytes."""
     text = data[:ERROR_BODY_MAX_BYTES].lstrip()
     return text if text.startswith((b"{", b"[")) else b""
 

@@ -1,7 +1,4 @@
-"""Cuts a JSON array into its elements, which stay bytes.
-
-An element is measured while it grows.
-"""
+"""Cuts a JSON array into its elements, which stay bytes."""
 
 from __future__ import annotations
 
@@ -19,12 +16,10 @@ _CLOSING: Final = frozenset({b"}", b"]"})
 
 
 class ArrayReader:
-    """Bytes in, elements out; JSON after the array comes at the end.
-
-    Only objects and arrays come out; anything else between elements is skipped.
+    """Skips anything but objects and arrays between the elements.
 
     Raises:
-        ProviderError: an element is longer than `SSE_EVENT_MAX_BYTES`.
+        ProviderError: an element is longer than its bound; it is measured as it grows.
     """
 
     __slots__ = ("_after", "_closed", "_depth", "_element", "_escaped", "_in_string")
@@ -38,7 +33,6 @@ class ArrayReader:
         self._escaped = False
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
-        """Return the elements that these bytes complete, as frames without a name."""
         elements: list[tuple[str, bytes]] = []
         at = start = 0  # `start` is where the bytes begin that belong to the open element
         while not self._closed and at < len(data):
@@ -72,7 +66,6 @@ class ArrayReader:
         return ([("", after)] if after.startswith((b"{", b"[")) else []), self._closed
 
     def _skip_string(self, data: bytes, at: int) -> int:
-        """Return the position after the string, or the end of the data."""
         end = _end(_INSIDE, data, at + self._escaped)
         mark = data[end : end + 1]
         self._in_string = mark != b'"'

@@ -17,7 +17,7 @@ _BRACKET_MAX_BYTES: Final = 3
 
 
 class LineReader:
-    """Bytes in, lines out, without blank ones.
+    """Leaves out blank lines.
 
     A document on several lines comes at the end, as one frame: a body whose first line is no JSON
     document, and all from a line that is only a bracket.
@@ -34,7 +34,6 @@ class LineReader:
         self._started = False
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
-        """Return the lines that these bytes complete, as frames without a name."""
         whole_line = self._started and not self._tail and data.startswith(b'{"')
         if (
             whole_line
@@ -67,14 +66,12 @@ class LineReader:
         return [("", line) for line in self._until_bracket(lines)]
 
     def close(self) -> tuple[list[tuple[str, bytes]], bool]:
-        """Return the last line without a newline, or the document that was held."""
         rest = bytes(self._held + self._tail)
         if not self._started:
             rest = rest.removeprefix(BOM)
         return ([("", rest)] if rest.strip() else []), True
 
     def _until_bracket(self, lines: list[bytes]) -> list[bytes]:
-        """Return the lines before a document on several lines; hold the others."""
         for at, line in enumerate(lines):
             if len(line) <= _BRACKET_MAX_BYTES and line.strip() in _BRACKETS:
                 self._hold_lines(lines[at:])
@@ -96,7 +93,6 @@ class LineReader:
 
 
 def _is_document(line: bytes) -> bool:
-    """Tell whether a line is complete JSON, however deep and loosely written."""
     try:
         from_json(line)
     except ValueError:

@@ -1,7 +1,4 @@
-"""Cuts the bytes of an event stream (SSE) into events; their data stays bytes.
-
-Lines and events are measured while they grow.
-"""
+"""Cuts the bytes of an event stream (SSE) into events; their data stays bytes."""
 
 from __future__ import annotations
 
@@ -20,14 +17,13 @@ _FIELDS: Final = (b"data:", b"event:", b"error:")
 
 
 class SseReader:
-    """Bytes in, events out. Lines end with LF, CRLF or CR only; U+2028 is text.
+    """Lines end with LF, CRLF or CR only; U+2028 is text.
 
-    Beyond the standard it reads two shapes of errors: a field named `error` (llama-box, recorded
-    2026), and bare JSON between or after events, as an event without a name (Vertex AI, recorded
-    2025).
+    Beyond the standard it reads errors in a field named `error` (llama-box, recorded 2026), and in
+    bare JSON between or after events, as an event without a name (Vertex AI, recorded 2025).
 
     Raises:
-        ProviderError: a line or an event is longer than its bound.
+        ProviderError: a line or an event is longer than its bound, even before its end.
     """
 
     __slots__ = (
@@ -50,7 +46,6 @@ class SseReader:
         self._bare = b""  # JSON outside of any field, which has not ended yet
 
     def feed(self, data: bytes) -> list[SseEvent]:
-        """Return the events that these bytes complete."""
         end = data.find(b"\n")
         if self._at_start and data.startswith(b"data: ") and 0 < end <= SSE_LINE_MAX_BYTES:
             # One whole event in one read, which is nearly all of them.
@@ -94,11 +89,7 @@ class SseReader:
         return self._lines(lines)
 
     def close(self) -> tuple[list[SseEvent], bool]:
-        """Return events that only lacked their end, and whether nothing else was cut off.
-
-        Providers leave out the blank line after the last event, so the event is returned; the
-        decoder checks that its JSON is complete.
-        """
+        """Providers leave out the blank line after the last event, so that is returned."""
         tail = bytes(self._tail)
         self._tail.clear()
         events = self._lines([tail]) if tail else []
@@ -145,7 +136,7 @@ class SseReader:
         self._data += value
 
     def _add_bare(self, line: bytes) -> None:
-        """Keep bare JSON; once begun, every line that is no field belongs to it."""
+        """Once bare JSON has begun, every line that is no field belongs to it."""
         if (self._bare or line[:1] in {b"{", b"["}) and len(self._bare) < ERROR_BODY_MAX_BYTES:
             self._bare = (self._bare + line + b"\n")[:ERROR_BODY_MAX_BYTES]
 

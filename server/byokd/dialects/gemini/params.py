@@ -74,7 +74,7 @@ def _temperature(requested: float | None, quirks: GeminiQuirks, warnings: Warnin
     most = quirks.temperature_max
     if requested is None or most is None or requested <= most:
         return requested
-    warnings.adjusted("temperature", f"temperature was set to {most}, the nearest that is taken")
+    warnings.adjusted("temperature", f"temperature was set to {most}, the nearest accepted value")
     return most
 
 

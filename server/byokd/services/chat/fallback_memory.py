@@ -92,7 +92,7 @@ class FallbackMemory:
         fix, reason = (None, "") if surface_fixed else self._surface_fix(call, now_ms)
         if fix is None:
             return call, ()
-        text = f"asked as {fix.dialect}, because {call.provider.name} {reason}"
+        text = f"sent as {fix.dialect}, because {call.provider.name} {reason}"
         return change_surface(call, fix), (Warn(type="notice", parameter="dialect", message=text),)
 
     def _surface_fix(self, call: Call, now_ms: int) -> tuple[ChangeSurface | None, str]:
