@@ -41,15 +41,15 @@ def _answer(body: bytes, model: str = _OLD) -> Any:
     return json.loads(reply.message.model_dump_json(by_alias=True))
 
 
-def _sent(said: Any, model: str) -> list[Any]:
+def _sent(own_message: Any, model: str) -> list[Any]:
     """Return the blocks that an answer goes back as, its calls answered."""
     results = [
         {"type": "toolResult", "callId": part["callId"], "content": "done"}
-        for part in said["content"]
+        for part in own_message["content"]
         if part["type"] == "toolCall"
     ]
     after = {"role": "tool", "content": results} if results else _ASK
-    made = encode(messages.real(model, {"messages": [_ASK, said, after]}), 0)
+    made = encode(messages.real(model, {"messages": [_ASK, own_message, after]}), 0)
     turns = json.loads(made.request.body)["messages"]
     return [block for turn in turns if turn["role"] == "assistant" for block in turn["content"]]
 
@@ -60,8 +60,8 @@ def _demanded(body: bytes) -> list[Any]:
         blocks = json.loads(body)["content"]
     except ValueError:
         blocks = _streamed(body)
-    told = [_plain(block) for block in blocks]
-    return [block for block in told if block]
+    texts = [_plain(block) for block in blocks]
+    return [block for block in texts if block]
 
 
 def _streamed(body: bytes) -> list[Any]:
@@ -114,12 +114,12 @@ def _plain(block: Any) -> Any:
 
 
 @_CASES
-def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+def test_answer_goes_back_unchanged(name: str, body: bytes) -> None:
     assert _sent(_answer(body), _OLD) == _demanded(body), name
 
 
 @_CASES
-def test_another_model_gets_words_and_calls_alone(name: str, body: bytes) -> None:
+def test_another_model_gets_text_and_calls_only(name: str, body: bytes) -> None:
     sent = _sent(_answer(body), _NEW)
     assert {block["type"] for block in sent} <= _OWN
     demanded = [block for block in _demanded(body) if block["type"] in _OWN]
@@ -128,28 +128,30 @@ def test_another_model_gets_words_and_calls_alone(name: str, body: bytes) -> Non
 
 
 @_CASES
-def test_a_client_that_drops_what_it_does_not_read(name: str, body: bytes) -> None:
-    said = _answer(body)
-    kept = [{n: v for n, v in part.items() if n != "providerState"} for part in said["content"]]
-    sent = _sent(said | {"content": kept}, _OLD)
+def test_state_lost_by_the_client_is_left_out(name: str, body: bytes) -> None:
+    own_message = _answer(body)
+    kept = [
+        {n: v for n, v in part.items() if n != "providerState"} for part in own_message["content"]
+    ]
+    sent = _sent(own_message | {"content": kept}, _OLD)
     assert [block["type"] for block in sent] == [
         block["type"] for block in _demanded(body) if block["type"] in _OWN
     ], name
 
 
 @pytest.mark.parametrize("change", [{"provider": "other"}, {"model": "other"}, {"blocks": "x"}])
-def test_the_state_of_somebody_else_is_not_sent(change: dict[str, Any]) -> None:
+def test_foreign_state_is_not_sent(change: dict[str, Any]) -> None:
     signed = {"type": "thinking", "thinking": "hm", "signature": "s"}
     state = {"provider": messages.RECORD.id, "model": _OLD, "blocks": [signed]}
     thought = {"type": "reasoning", "text": "hm", "providerState": state}
-    said: dict[str, Any] = {
+    own_message: dict[str, Any] = {
         "role": "assistant",
         "content": [thought, {"type": "text", "text": "a"}],
     }
     words = {"type": "text", "text": "a"}
-    assert _sent(said, _OLD) == [signed, words]
+    assert _sent(own_message, _OLD) == [signed, words]
     thought["providerState"] = state | change
-    assert _sent(said, _OLD) == [words]
+    assert _sent(own_message, _OLD) == [words]
 
 
 def _use(index: int, call_id: str) -> list[Any]:
@@ -169,7 +171,7 @@ def _result(call_id: str) -> Any:
 _TOOLS = {"tools": [{"name": "find", "inputSchema": {}}], "reasoning": {"effort": "low"}}
 
 
-def test_a_loop_of_tools_keeps_every_thought_of_its_steps() -> None:
+def test_tool_loop_keeps_reasoning_of_each_step() -> None:
     talk: list[Any] = [_ASK]
     for index, call_id in enumerate(("toolu_a", "toolu_b")):
         talk += [_answer(_whole(_use(index, call_id))), _result(call_id)]
@@ -183,11 +185,11 @@ def test_a_loop_of_tools_keeps_every_thought_of_its_steps() -> None:
     assert turns[4]["content"] == [result]
 
 
-def test_a_loop_that_lost_its_thoughts_goes_on_without_thinking() -> None:
+def test_tool_loop_without_reasoning_turns_thinking_off() -> None:
     """With a budget the turn that opened the loop must begin with thoughts, else it is refused."""
-    said = _answer(_whole(_use(0, "toolu_a")))
-    said["content"] = [part for part in said["content"] if part["type"] == "toolCall"]
-    talk = [_ASK, said, _result("toolu_a")]
+    own_message = _answer(_whole(_use(0, "toolu_a")))
+    own_message["content"] = [part for part in own_message["content"] if part["type"] == "toolCall"]
+    talk = [_ASK, own_message, _result("toolu_a")]
     made = encode(messages.real(_OLD, {"messages": talk} | _TOOLS), 0)
     assert "thinking" not in json.loads(made.request.body)
     assert [warn.parameter for warn in made.warnings] == ["reasoning"]
@@ -195,7 +197,7 @@ def test_a_loop_that_lost_its_thoughts_goes_on_without_thinking() -> None:
     assert json.loads(free.request.body)["thinking"]["type"] == "adaptive"
 
 
-def test_a_paused_answer_is_sent_as_the_last_turn() -> None:
+def test_paused_answer_is_the_last_turn() -> None:
     body = next(v.body for v in vectors.load("anthropic_messages") if v.name == "pause_turn")
     made = encode(messages.real(_OLD, {"messages": [_ASK, _answer(body)]}), 0)
     assert json.loads(made.request.body)["messages"][-1] == {

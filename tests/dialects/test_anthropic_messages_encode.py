@@ -30,7 +30,7 @@ def _body(call: Call) -> dict[str, Any]:
     return body
 
 
-def _told(call: Call) -> list[str]:
+def _warned(call: Call) -> list[str]:
     return [f"{warn.type} {warn.parameter}" for warn in encode(call, 0).warnings]
 
 
@@ -59,8 +59,8 @@ def _adaptive(effort: str) -> dict[str, Any]:
 
 
 def _words(schema: Any) -> dict[str, Any]:
-    said = f"Answer with JSON only, following this JSON Schema: {to_json(schema).decode()}"
-    return {"system": [_block(said)]}
+    texts = f"Answer with JSON only, following this JSON Schema: {to_json(schema).decode()}"
+    return {"system": [_block(texts)]}
 
 
 _OFF = {"thinking": {"type": "disabled"}}
@@ -171,15 +171,15 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("params", "quirks", "expected", "told"), _PARAMS)
+@pytest.mark.parametrize(("params", "quirks", "expected", "warned"), _PARAMS)
 def test_params(
-    params: dict[str, Any], quirks: dict[str, Any], expected: dict[str, Any], told: list[str]
+    params: dict[str, Any], quirks: dict[str, Any], expected: dict[str, Any], warned: list[str]
 ) -> None:
     call = messages.call(params, **quirks)
     assert _body(call) == _PLAIN | expected
-    assert _told(call) == told
+    assert _warned(call) == warned
     strict = messages.call(params | {"strict": True}, **quirks)
-    if told:
+    if warned:
         with pytest.raises(Unsupported):
             encode(strict, 0)
     else:
@@ -223,7 +223,7 @@ _FAMILIES: list[tuple[str, int, set[str], Any, Any, Any, bool]] = [
 
 
 @pytest.mark.parametrize("row", _FAMILIES, ids=lambda row: row[0])
-def test_each_family_gets_what_it_takes(row: tuple[Any, ...]) -> None:
+def test_params_by_model_family(row: tuple[Any, ...]) -> None:
     model, most, knobs, high, none, choice, held = row
     plain = _body(messages.real(model, _KNOBS | _FORCED))
     assert plain["max_tokens"] == most
@@ -244,7 +244,7 @@ def test_each_family_gets_what_it_takes(row: tuple[Any, ...]) -> None:
 # --- the address and its headers ------------------------------------------------------------------
 
 
-def test_the_address_and_the_headers() -> None:
+def test_request_has_url_and_headers() -> None:
     request = encode(messages.real("claude-sonnet-5"), 0).request
     assert (request.method, request.url) == ("POST", "https://host.test/v1/messages")
     assert request.headers.get("anthropic-version") == "2023-06-01"
@@ -263,12 +263,12 @@ _BETAS: list[tuple[Any, str | None, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("betas", "sent", "told"), _BETAS)
-def test_betas_are_a_header(betas: Any, sent: str | None, told: list[str]) -> None:
+@pytest.mark.parametrize(("betas", "sent", "warned"), _BETAS)
+def test_betas_become_a_header(betas: Any, sent: str | None, warned: list[str]) -> None:
     call = messages.call({"providerOptions": {"betas": betas}})
     assert encode(call, 0).request.headers.get("anthropic-beta") == sent
     assert "betas" not in _body(call)
-    assert _told(call) == told
+    assert _warned(call) == warned
 
 
 # --- the conversation -----------------------------------------------------------------------------
@@ -290,7 +290,7 @@ def _user(*parts: Any) -> dict[str, Any]:
     return {"role": "user", "content": list(parts)}
 
 
-def _said(*parts: Any) -> dict[str, Any]:
+def _reply(*parts: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": list(parts)}
 
 
@@ -298,88 +298,88 @@ _T = _block
 _A = _user(_T("a"))
 
 _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
-    ("consecutive turns of a side are one", [_A, _user(_T("b")), _said(_T("c")), _said(_T("d")),
+    ("consecutive turns of a side are one", [_A, _user(_T("b")), _reply(_T("c")), _reply(_T("d")),
      _user(_T("e"))], {},
-     [_user(_T("a"), _T("b")), _said(_T("c"), _T("d")), _user(_T("e"))], []),
-    ("blank text is left out", [_user(_T(" \n"), _T("a")), _said(_T("")), _user(_T("b"))], {},
+     [_user(_T("a"), _T("b")), _reply(_T("c"), _T("d")), _user(_T("e"))], []),
+    ("blank text is left out", [_user(_T(" \n"), _T("a")), _reply(_T("")), _user(_T("b"))], {},
      [_user(_T("a"), _T("b"))], []),
-    ("the assistant may not begin", [_said(_T("a")), _user(_T("b"))], {},
-     [_user(_T(".")), _said(_T("a")), _user(_T("b"))], ["notice messages"]),
+    ("the assistant may not begin", [_reply(_T("a")), _user(_T("b"))], {},
+     [_user(_T(".")), _reply(_T("a")), _user(_T("b"))], ["notice messages"]),
     ("nothing is said at all", [_user(_T(""))], {}, [_user(_T("."))], ["notice messages"]),
-    ("an answer to be continued ends without space", [_A, _said(_T("b \n"))], {},
-     [_A, _said(_T("b"))], []),
-    ("a call and its result", [_A, _said(_T("b"), _CALL), {"role": "tool", "content": [_DONE]}],
-     {}, [_A, _said(_T("b"), _USE), _user(_RESULT)], []),
-    ("results come first in their turn", [_A, _said(_CALL), _user(_T("b"), _DONE)], {},
-     [_A, _said(_USE), _user(_RESULT, _T("b"))], []),
-    ("results of several messages", [_A, _said(_CALL, _CALL | {"callId": "c2"}),
+    ("an answer to be continued ends without space", [_A, _reply(_T("b \n"))], {},
+     [_A, _reply(_T("b"))], []),
+    ("a call and its result", [_A, _reply(_T("b"), _CALL), {"role": "tool", "content": [_DONE]}],
+     {}, [_A, _reply(_T("b"), _USE), _user(_RESULT)], []),
+    ("results come first in their turn", [_A, _reply(_CALL), _user(_T("b"), _DONE)], {},
+     [_A, _reply(_USE), _user(_RESULT, _T("b"))], []),
+    ("results of several messages", [_A, _reply(_CALL, _CALL | {"callId": "c2"}),
      {"role": "tool", "content": [_DONE]}, {"role": "tool", "content": [_DONE | {"callId": "c2"}]},
      _user(_T("b"))], {},
-     [_A, _said(_USE, _USE | {"id": "c2"}),
+     [_A, _reply(_USE, _USE | {"id": "c2"}),
       _user(_RESULT, _RESULT | {"tool_use_id": "c2"}, _T("b"))], []),
-    ("a call without its result", [_A, _said(_CALL), _user(_T("b"))], {},
-     [_A, _said(_USE), _user(_LOST, _T("b"))], ["notice messages"]),
-    ("a call at the end", [_A, _said(_CALL)], {}, [_A, _said(_USE), _user(_LOST)],
+    ("a call without its result", [_A, _reply(_CALL), _user(_T("b"))], {},
+     [_A, _reply(_USE), _user(_LOST, _T("b"))], ["notice messages"]),
+    ("a call at the end", [_A, _reply(_CALL)], {}, [_A, _reply(_USE), _user(_LOST)],
      ["notice messages"]),
-    ("a result without its call", [_A, _said(_T("b")), _user(_DONE)], {},
-     [_A, _said(_T("b")), _user(_T("Result of a tool: ok"))], ["notice messages"]),
-    ("a result that comes twice", [_A, _said(_CALL), _user(_DONE, _DONE)], {},
-     [_A, _said(_USE), _user(_RESULT, _T("Result of a tool: ok"))], ["notice messages"]),
-    ("a result of a failure", [_A, _said(_CALL), _user(_DONE | {"isError": True})], {},
-     [_A, _said(_USE), _user(_RESULT | {"is_error": True})], []),
-    ("a result of nothing", [_A, _said(_CALL), _user(_DONE | {"content": ""})], {},
-     [_A, _said(_USE), _user({"type": "tool_result", "tool_use_id": "c1"})], []),
-    ("a result with an image", [_A, _said(_CALL), _user(_DONE | {"content": [_T("see"), _PNG]})],
-     {}, [_A, _said(_USE), _user(_RESULT | {"content": [_T("see"), _SENT_PNG]})], []),
-    ("broken arguments", [_A, _said(_CALL | {"arguments": None, "parseError": "x",
+    ("a result without its call", [_A, _reply(_T("b")), _user(_DONE)], {},
+     [_A, _reply(_T("b")), _user(_T("Result of a tool: ok"))], ["notice messages"]),
+    ("a result that comes twice", [_A, _reply(_CALL), _user(_DONE, _DONE)], {},
+     [_A, _reply(_USE), _user(_RESULT, _T("Result of a tool: ok"))], ["notice messages"]),
+    ("a result of a failure", [_A, _reply(_CALL), _user(_DONE | {"isError": True})], {},
+     [_A, _reply(_USE), _user(_RESULT | {"is_error": True})], []),
+    ("a result of nothing", [_A, _reply(_CALL), _user(_DONE | {"content": ""})], {},
+     [_A, _reply(_USE), _user({"type": "tool_result", "tool_use_id": "c1"})], []),
+    ("a result with an image", [_A, _reply(_CALL), _user(_DONE | {"content": [_T("see"), _PNG]})],
+     {}, [_A, _reply(_USE), _user(_RESULT | {"content": [_T("see"), _SENT_PNG]})], []),
+    ("broken arguments", [_A, _reply(_CALL | {"arguments": None, "parseError": "x",
      "rawArguments": "{a"}), _user(_DONE)], {},
-     [_A, _said(_USE | {"input": {"unreadable": "{a"}}), _user(_RESULT)], []),
-    ("arguments that are no object", [_A, _said(_CALL | {"arguments": [1]}), _user(_DONE)], {},
-     [_A, _said(_USE | {"input": {"value": [1]}}), _user(_RESULT)], []),
-    ("arguments that are nothing", [_A, _said(_CALL | {"arguments": None}), _user(_DONE)], {},
-     [_A, _said(_USE | {"input": {}}), _user(_RESULT)], []),
-    ("an id that is not taken", [_A, _said(_CALL), _user(_DONE)],
+     [_A, _reply(_USE | {"input": {"unreadable": "{a"}}), _user(_RESULT)], []),
+    ("arguments that are no object", [_A, _reply(_CALL | {"arguments": [1]}), _user(_DONE)], {},
+     [_A, _reply(_USE | {"input": {"value": [1]}}), _user(_RESULT)], []),
+    ("arguments that are nothing", [_A, _reply(_CALL | {"arguments": None}), _user(_DONE)], {},
+     [_A, _reply(_USE | {"input": {}}), _user(_RESULT)], []),
+    ("an id that is not taken", [_A, _reply(_CALL), _user(_DONE)],
      {"tool_call_id_pattern": "[a-zA-Z0-9]{9}"},
-     [_A, _said(_USE | {"id": "akkuNKWj9"}), _user(_RESULT | {"tool_use_id": "akkuNKWj9"})], []),
-    ("tools in words", [_A, _said(_CALL), _user(_DONE)], {"tools_supported": False},
-     [_A, _said(_T('I call the tool f with {"a":1}')),
+     [_A, _reply(_USE | {"id": "akkuNKWj9"}), _user(_RESULT | {"tool_use_id": "akkuNKWj9"})], []),
+    ("tools in words", [_A, _reply(_CALL), _user(_DONE)], {"tools_supported": False},
+     [_A, _reply(_T('I call the tool f with {"a":1}')),
       _user(_T("Result of the tool:"), _T("ok"))], []),
-    ("an assistant's image", [_A, _said(_T("b"), _PNG), _user(_T("c"))], {},
-     [_A, _said(_T("b")), _user(_T("c"))], ["dropped messages"]),
-    ("thoughts of nobody", [_A, _said({"type": "reasoning", "text": "hm"}, _T("b")),
-     _user(_T("c"))], {}, [_A, _said(_T("b")), _user(_T("c"))], []),
+    ("an assistant's image", [_A, _reply(_T("b"), _PNG), _user(_T("c"))], {},
+     [_A, _reply(_T("b")), _user(_T("c"))], ["dropped messages"]),
+    ("thoughts of nobody", [_A, _reply({"type": "reasoning", "text": "hm"}, _T("b")),
+     _user(_T("c"))], {}, [_A, _reply(_T("b")), _user(_T("c"))], []),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "quirks", "expected", "told"), _MESSAGES, ids=[row[0] for row in _MESSAGES]
+    ("name", "texts", "quirks", "expected", "warned"), _MESSAGES, ids=[row[0] for row in _MESSAGES]
 )
 def test_messages(
-    name: str, said: list[Any], quirks: dict[str, Any], expected: list[Any], told: list[str]
+    name: str, texts: list[Any], quirks: dict[str, Any], expected: list[Any], warned: list[str]
 ) -> None:
-    call = messages.call({"messages": said, "tools": [_TOOL]}, **quirks)
+    call = messages.call({"messages": texts, "tools": [_TOOL]}, **quirks)
     assert _body(call)["messages"] == expected, name
-    assert [one for one in _told(call) if one != "dropped tools"] == told
+    assert [one for one in _warned(call) if one != "dropped tools"] == warned
 
 
-def test_system_texts_stand_beside_the_conversation() -> None:
-    said = [
+def test_system_text_is_beside_the_messages() -> None:
+    texts = [
         {"role": "system", "content": "a"},
         {"role": "system", "content": " "},
         _user(_T("b")),
         {"role": "system", "content": "c"},
     ]
-    call = messages.call({"messages": said})
+    call = messages.call({"messages": texts})
     assert _body(call) == _PLAIN | {
         "system": [_T("a"), _T("c")],
         "messages": [_user(_T("b"))],
     }
-    assert _told(call) == ["adjusted messages"]
+    assert _warned(call) == ["adjusted messages"]
 
 
-def test_a_conversation_with_calls_names_tools() -> None:
-    said = [_A, _said(_CALL), _user(_DONE)]
-    body = _body(messages.call({"messages": said}))
+def test_tools_of_earlier_calls_are_declared() -> None:
+    texts = [_A, _reply(_CALL), _user(_DONE)]
+    body = _body(messages.call({"messages": texts}))
     assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
     assert body["tool_choice"] == {"type": "none"}
 
@@ -425,14 +425,14 @@ def test_media(part: dict[str, Any], block: dict[str, Any] | None) -> None:
     assert _body(call)["messages"] == [_user(_T("a"), *([block] if block else []))]
     renamed = part.get("mediaType") == "image/jpeg" and part["data"] == _PNG["data"]
     sent = ["notice messages"] if renamed else []
-    assert _told(call) == (sent if block else ["dropped messages"])
+    assert _warned(call) == (sent if block else ["dropped messages"])
 
 
 @pytest.mark.parametrize(("part", "quirk"), [(_PNG, {"images": False}), (_FILE, {"files": "none"})])
-def test_media_that_a_model_does_not_take(part: dict[str, Any], quirk: dict[str, Any]) -> None:
+def test_unsupported_media_is_dropped(part: dict[str, Any], quirk: dict[str, Any]) -> None:
     call = messages.call({"messages": [_user(_T("a"), part)]}, **quirk)
     assert _body(call)["messages"] == [_A]
-    assert _told(call) == ["dropped messages"]
+    assert _warned(call) == ["dropped messages"]
 
 
 # --- the prompt cache -----------------------------------------------------------------------------
@@ -440,23 +440,23 @@ def test_media_that_a_model_does_not_take(part: dict[str, Any], quirk: dict[str,
 _TALK = [
     {"role": "system", "content": "s"},
     _user(_T("1")),
-    _said(_T("2")),
+    _reply(_T("2")),
     _user(_T("3")),
-    _said(_T("4")),
+    _reply(_T("4")),
     _user(_T("5"), _T("6")),
 ]
 _CACHE = {"cache_control": True, "cache_tools": True}
 
 
-def test_breakpoints_follow_what_repeats() -> None:
+def test_cache_breakpoints_follow_the_repeated_prefix() -> None:
     body = _body(messages.call({"messages": _TALK, "tools": [_TOOL, _TOOL]}, **_CACHE))
     assert body["tools"] == [_SENT_TOOL, _SENT_TOOL | _MARK]
     assert body["system"] == [_T("s") | _MARK]
     assert body["messages"] == [
         _user(_T("1")),
-        _said(_T("2")),
+        _reply(_T("2")),
         _user(_T("3") | _MARK),
-        _said(_T("4")),
+        _reply(_T("4")),
         _user(_T("5"), _T("6") | _MARK),
     ]
 
@@ -475,7 +475,7 @@ _POINTS: list[tuple[dict[str, Any], dict[str, Any], int]] = [
 
 
 @pytest.mark.parametrize(("params", "quirks", "points"), _POINTS)
-def test_there_are_at_most_four_breakpoints(
+def test_at_most_four_cache_breakpoints(
     params: dict[str, Any], quirks: dict[str, Any], points: int
 ) -> None:
     call = messages.call({"messages": _TALK, "tools": [_TOOL]} | params, **quirks)

@@ -61,9 +61,9 @@ def _next(model: str, answered: Call, body: bytes) -> dict[str, Any]:
     """Answer a call, put the answer into the conversation, and return the body that follows."""
     _, reply = chunking.run(decoder(answered, HttpHead(200)), [body])
     assert reply.fault is None
-    said = reply.message.model_dump(mode="json", by_alias=True)
-    asked = {"messages": [_ASKED, said, _RESULT], "tools": [_TOOL], "cache": "off"}
-    sent: dict[str, Any] = from_json(encode(converse.real(model, asked), 0).request.body)
+    own_message = reply.message.model_dump(mode="json", by_alias=True)
+    call_params = {"messages": [_ASKED, own_message, _RESULT], "tools": [_TOOL], "cache": "off"}
+    sent: dict[str, Any] = from_json(encode(converse.real(model, call_params), 0).request.body)
     return sent
 
 
@@ -73,7 +73,7 @@ def _whole(content: list[dict[str, Any]]) -> bytes:
 
 
 @pytest.mark.parametrize("body", [_ANSWER, _whole(_WHOLE_CONTENT)], ids=["streamed", "whole"])
-def test_the_model_that_reasoned_gets_its_blocks_back(body: bytes) -> None:
+def test_reasoning_blocks_go_back_to_their_model(body: bytes) -> None:
     sent = _next(_CLAUDE, converse.real(_CLAUDE), body)
     assert sent["messages"] == [
         {"role": "user", "content": [{"text": "what time is it?"}]},
@@ -91,26 +91,26 @@ def test_another_model_gets_no_signed_blocks(model: str) -> None:
     assert sent["messages"][1]["content"] == _WHOLE_CONTENT[2:]
 
 
-def test_reasoning_is_not_sent_to_who_does_not_take_it() -> None:
+def test_reasoning_is_left_out_without_echo() -> None:
     model = "openai.gpt-oss-120b-1:0"
     sent = _next(model, converse.real(model), _ANSWER)
     assert sent["messages"][1]["content"] == _WHOLE_CONTENT[2:]
 
 
-def test_ids_fit_the_next_maker() -> None:
+def test_call_ids_match_the_next_model() -> None:
     sent = _next("mistral.mistral-large-2402-v1:0", converse.real(_CLAUDE), _ANSWER)
     used = sent["messages"][1]["content"][1]["toolUse"]["toolUseId"]
     assert len(used) == 9
     assert sent["messages"][2]["content"][0]["toolResult"]["toolUseId"] == used
 
 
-def test_the_next_turn_of_a_person_follows_the_result() -> None:
+def test_user_turn_follows_the_tool_result() -> None:
     _, reply = chunking.run(decoder(converse.real(_CLAUDE), HttpHead(200)), [_ANSWER])
-    said = reply.message.model_dump(mode="json", by_alias=True)
+    own_message = reply.message.model_dump(mode="json", by_alias=True)
     thanks = {"role": "user", "content": "thanks"}
     for model, count in ((_CLAUDE, 3), ("us.meta.llama3-3-70b-instruct-v1:0", 5)):
-        asked = {"messages": [_ASKED, said, _RESULT, thanks], "cache": "off"}
-        body = from_json(encode(converse.real(model, asked), 0).request.body)
+        call_params = {"messages": [_ASKED, own_message, _RESULT, thanks], "cache": "off"}
+        body = from_json(encode(converse.real(model, call_params), 0).request.body)
         roles = [message["role"] for message in body["messages"]]
         assert len(roles) == count
         assert all(one != other for one, other in pairwise(roles))

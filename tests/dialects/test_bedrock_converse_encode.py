@@ -34,7 +34,7 @@ def _body(call: Call) -> dict[str, Any]:
     return body
 
 
-def _told(call: Call) -> list[str]:
+def _warned(call: Call) -> list[str]:
     return records.warned(encode(call, 0))
 
 
@@ -54,7 +54,7 @@ def _told(call: Call) -> list[str]:
         ("a b?c#d/../é", "a%20b%3Fc%23d%2F..%2F%C3%A9"),
     ],
 )
-def test_the_model_is_one_segment_of_the_path(model: str, path: str) -> None:
+def test_model_is_one_path_segment(model: str, path: str) -> None:
     streamed = encode(converse.real(model), 0).request
     assert streamed.url == f"https://runtime.test/model/{path}/converse-stream"
     assert streamed.headers.get("accept") == "application/vnd.amazon.eventstream"
@@ -63,7 +63,7 @@ def test_the_model_is_one_segment_of_the_path(model: str, path: str) -> None:
     assert whole.headers.get("accept") == "application/json"
 
 
-def test_the_model_and_the_stream_are_not_in_the_body() -> None:
+def test_body_has_no_model_and_no_stream() -> None:
     assert _body(converse.call({"cache": "off"})) == {"messages": [_HI]}
 
 
@@ -95,8 +95,8 @@ def _format(name: str, schema: str) -> dict[str, Any]:
 
 def _words(schema: dict[str, Any]) -> dict[str, Any]:
     text = to_json(schema).decode()
-    said = f"Answer with JSON only, following this JSON Schema: {text}"
-    return {"system": [{"text": said}]}
+    texts = f"Answer with JSON only, following this JSON Schema: {text}"
+    return {"system": [{"text": texts}]}
 
 
 _BOUNDED = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}
@@ -204,21 +204,24 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("params", "quirks", "expected", "told"), _PARAMS)
+@pytest.mark.parametrize(("params", "quirks", "expected", "warned_kinds"), _PARAMS)
 def test_params(
-    params: dict[str, Any], quirks: dict[str, Any], expected: dict[str, Any], told: list[str]
+    params: dict[str, Any],
+    quirks: dict[str, Any],
+    expected: dict[str, Any],
+    warned_kinds: list[str],
 ) -> None:
     call = converse.call(params, **quirks)
     assert _body(call) == {"messages": [_HI]} | expected
-    assert _told(call) == told
-    if told:
+    assert _warned(call) == warned_kinds
+    if warned_kinds:
         with pytest.raises(Unsupported):
             encode(converse.call(params | {"strict": True}, **quirks), 0)
     else:
         encode(converse.call(params | {"strict": True}, **quirks), 0)
 
 
-def test_an_answer_with_tools_comes_whole_where_they_do_not_stream() -> None:
+def test_stream_is_off_with_tools_where_unsupported() -> None:
     made = encode(converse.call({"tools": [_TOOL]}, stream_tools=False), 0)
     assert made.request.url.endswith("/converse")
     assert [warn.type for warn in made.warnings] == ["notice"]
@@ -242,7 +245,7 @@ def _user(*parts: Any) -> dict[str, Any]:
     return {"role": "user", "content": list(parts)}
 
 
-def _said(*parts: Any) -> dict[str, Any]:
+def _reply(*parts: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": list(parts)}
 
 
@@ -254,97 +257,103 @@ _T = _text
 _STAND_IN = [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]
 
 _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
-    ("consecutive turns of a side are one", [_user(_T("a")), _user(_T("b")), _said(_T("c")),
-     _said(_T("d")), _user(_T("e"))], {},
-     [_user({"text": "a"}, {"text": "b"}), _said({"text": "c"}, {"text": "d"}),
+    ("consecutive turns of a side are one", [_user(_T("a")), _user(_T("b")), _reply(_T("c")),
+     _reply(_T("d")), _user(_T("e"))], {},
+     [_user({"text": "a"}, {"text": "b"}), _reply({"text": "c"}, {"text": "d"}),
       _user({"text": "e"})], []),
-    ("blank text is left out", [_user(_T(" \n"), _T("a")), _said(_T("")), _user(_T("b"))], {},
+    ("blank text is left out", [_user(_T(" \n"), _T("a")), _reply(_T("")), _user(_T("b"))], {},
      [_user({"text": "a"}, {"text": "b"})], []),
-    ("the assistant may not begin", [_said(_T("a")), _user(_T("b"))], {},
-     [_user({"text": "."}), _said({"text": "a"}), _user({"text": "b"})], ["notice messages"]),
+    ("the assistant may not begin", [_reply(_T("a")), _user(_T("b"))], {},
+     [_user({"text": "."}), _reply({"text": "a"}), _user({"text": "b"})], ["notice messages"]),
     ("nothing is said at all", [_user(_T(""))], {}, [_user({"text": "."})], ["notice messages"]),
-    ("an answer to be continued ends without space", [_user(_T("a")), _said(_T("b \n"))], {},
-     [_user({"text": "a"}), _said({"text": "b"})], []),
-    ("a call and its result", [_user(_T("a")), _said(_T("b"), _CALL),
+    ("an answer to be continued ends without space", [_user(_T("a")), _reply(_T("b \n"))], {},
+     [_user({"text": "a"}), _reply({"text": "b"})], []),
+    ("a call and its result", [_user(_T("a")), _reply(_T("b"), _CALL),
      {"role": "tool", "content": [_DONE]}], {},
-     [_user({"text": "a"}), _said({"text": "b"}, _USE), _user(_RESULT)], []),
-    ("results come first in their turn", [_user(_T("a")), _said(_CALL), _user(_T("b"), _DONE)], {},
-     [_user({"text": "a"}), _said(_USE), _user(_RESULT, {"text": "b"})], []),
-    ("results of several messages", [_user(_T("a")), _said(_CALL, _CALL | {"callId": "c2"}),
+     [_user({"text": "a"}), _reply({"text": "b"}, _USE), _user(_RESULT)], []),
+    ("results come first in their turn", [_user(_T("a")), _reply(_CALL), _user(_T("b"), _DONE)], {},
+     [_user({"text": "a"}), _reply(_USE), _user(_RESULT, {"text": "b"})], []),
+    ("results of several messages", [_user(_T("a")), _reply(_CALL, _CALL | {"callId": "c2"}),
      {"role": "tool", "content": [_DONE]}, {"role": "tool", "content": [_DONE | {"callId": "c2"}]}],
-     {}, [_user({"text": "a"}), _said(_USE, {"toolUse": _USE["toolUse"] | {"toolUseId": "c2"}}),
+     {}, [_user({"text": "a"}), _reply(_USE, {"toolUse": _USE["toolUse"] | {"toolUseId": "c2"}}),
       _user(_RESULT, {"toolResult": _RESULT["toolResult"] | {"toolUseId": "c2"}})], []),
-    ("nothing beside a result", [_user(_T("a")), _said(_CALL), _user(_DONE, _T("b"))],
+    ("nothing beside a result", [_user(_T("a")), _reply(_CALL), _user(_DONE, _T("b"))],
      {"user_after_tool_forbidden": True},
-     [_user({"text": "a"}), _said(_USE), _user(_RESULT), _UNDERSTOOD, _user({"text": "b"})],
+     [_user({"text": "a"}), _reply(_USE), _user(_RESULT), _UNDERSTOOD, _user({"text": "b"})],
      ["notice messages"]),
-    ("no document beside a result", [_user(_T("a")), _said(_CALL), _user(_DONE, _PDF)], {},
-     [_user({"text": "a"}), _said(_USE), _user(_RESULT), _UNDERSTOOD,
+    ("no document beside a result", [_user(_T("a")), _reply(_CALL), _user(_DONE, _PDF)], {},
+     [_user({"text": "a"}), _reply(_USE), _user(_RESULT), _UNDERSTOOD,
       _user({"text": "See the attached document."}, _SENT_PDF)], ["notice messages"]),
-    ("a result of a failure", [_user(_T("a")), _said(_CALL), _user(_DONE | {"isError": True})], {},
-     [_user({"text": "a"}), _said(_USE),
+    ("a result of a failure", [_user(_T("a")), _reply(_CALL), _user(_DONE | {"isError": True})], {},
+     [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": _RESULT["toolResult"] | {"status": "error"}})], []),
-    ("a failure in words", [_user(_T("a")), _said(_CALL), _user(_DONE | {"isError": True})],
+    ("a failure in words", [_user(_T("a")), _reply(_CALL), _user(_DONE | {"isError": True})],
      {"tool_result_status": False},
-     [_user({"text": "a"}), _said(_USE),
+     [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": {"toolUseId": "c1", "content": [{"text": "Error: ok"}]}})], []),
-    ("a result of nothing", [_user(_T("a")), _said(_CALL), _user(_DONE | {"content": ""})], {},
-     [_user({"text": "a"}), _said(_USE),
+    ("a result of nothing", [_user(_T("a")), _reply(_CALL), _user(_DONE | {"content": ""})], {},
+     [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": {"toolUseId": "c1", "content": [{"text": "(no output)"}]}})], []),
-    ("a result with an image", [_user(_T("a")), _said(_CALL),
+    ("a result with an image", [_user(_T("a")), _reply(_CALL),
      _user(_DONE | {"content": [_T("see"), _PNG]})], {},
-     [_user({"text": "a"}), _said(_USE),
+     [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": {"toolUseId": "c1", "content": [{"text": "see"}, _SENT_PNG]}})], []),
-    ("a result that may hold no image", [_user(_T("a")), _said(_CALL),
+    ("a result that may hold no image", [_user(_T("a")), _reply(_CALL),
      _user(_DONE | {"content": [_PNG]})], {"tool_result_images": False},
-     [_user({"text": "a"}), _said(_USE),
+     [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": {"toolUseId": "c1", "content": [{"text": "(no output)"}]}}, _SENT_PNG)],
      []),
-    ("a result that is an object", [_user(_T("a")), _said(_CALL),
+    ("a result that is an object", [_user(_T("a")), _reply(_CALL),
      _user(_DONE | {"content": ' {"x":[1]}'})], {"tool_result_json": True},
-     [_user({"text": "a"}), _said(_USE),
+     [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": {"toolUseId": "c1", "content": [{"json": {"x": [1]}}]}})], []),
-    ("a result that is a list", [_user(_T("a")), _said(_CALL), _user(_DONE | {"content": "[1]"})],
-     {"tool_result_json": True}, [_user({"text": "a"}), _said(_USE),
+    ("a result that is a list", [_user(_T("a")), _reply(_CALL), _user(_DONE | {"content": "[1]"})],
+     {"tool_result_json": True}, [_user({"text": "a"}), _reply(_USE),
       _user({"toolResult": {"toolUseId": "c1", "content": [{"text": "[1]"}]}})], []),
-    ("broken arguments", [_user(_T("a")), _said(_CALL | {"arguments": None, "parseError": "x",
+    ("broken arguments", [_user(_T("a")), _reply(_CALL | {"arguments": None, "parseError": "x",
      "rawArguments": "{a"})], {}, [_user({"text": "a"}),
-      _said({"toolUse": _USE["toolUse"] | {"input": {"unreadable": "{a"}}})], []),
-    ("arguments that are no object", [_user(_T("a")), _said(
+      _reply({"toolUse": _USE["toolUse"] | {"input": {"unreadable": "{a"}}})], []),
+    ("arguments that are no object", [_user(_T("a")), _reply(
         _CALL | {"arguments": [1]}, _CALL | {"callId": "c2", "arguments": None})], {},
      [_user({"text": "a"}),
-      _said({"toolUse": _USE["toolUse"] | {"input": {"value": [1]}}},
+      _reply({"toolUse": _USE["toolUse"] | {"input": {"value": [1]}}},
             {"toolUse": _USE["toolUse"] | {"toolUseId": "c2", "input": {}}})], []),
-    ("an id that is not taken", [_user(_T("a")), _said(_CALL), _user(_DONE)],
+    ("an id that is not taken", [_user(_T("a")), _reply(_CALL), _user(_DONE)],
      {"tool_call_id_pattern": "[a-zA-Z0-9]{9}"},
-     [_user({"text": "a"}), _said({"toolUse": _USE["toolUse"] | {"toolUseId": "akkuNKWj9"}}),
+     [_user({"text": "a"}), _reply({"toolUse": _USE["toolUse"] | {"toolUseId": "akkuNKWj9"}}),
       _user({"toolResult": _RESULT["toolResult"] | {"toolUseId": "akkuNKWj9"}})], []),
-    ("tools in words", [_user(_T("a")), _said(_CALL), _user(_DONE)], {"tools_supported": False},
-     [_user({"text": "a"}), _said({"text": 'I call the tool f with {"a":1}'}),
+    ("tools in words", [_user(_T("a")), _reply(_CALL), _user(_DONE)], {"tools_supported": False},
+     [_user({"text": "a"}), _reply({"text": 'I call the tool f with {"a":1}'}),
       _user({"text": "Result of the tool: ok"})], []),
     ("a document needs words", [_user(_PDF)], {},
      [_user({"text": "See the attached document."}, _SENT_PDF)], []),
     ("documents of one name", [_user(_T("a"), _PDF, _PDF, _PDF | {"name": None})], {},
      [_user({"text": "a"}, _SENT_PDF, {"document": _SENT_PDF["document"] | {"name":
       "my report v1 2"}}, {"document": _SENT_PDF["document"] | {"name": "document"}})], []),
-    ("other people's state and images", [_user(_T("a")), _said(_T("b"), _PNG), _user(_T("c"))], {},
-     [_user({"text": "a"}), _said({"text": "b"}), _user({"text": "c"})], ["dropped messages"]),
+    ("other people's state and images", [_user(_T("a")), _reply(_T("b"), _PNG), _user(_T("c"))], {},
+     [_user({"text": "a"}), _reply({"text": "b"}), _user({"text": "c"})], ["dropped messages"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "messages", "quirks", "expected", "told"), _MESSAGES, ids=[row[0] for row in _MESSAGES]
+    ("name", "messages", "quirks", "expected", "warned_kinds"),
+    _MESSAGES,
+    ids=[row[0] for row in _MESSAGES],
 )
 def test_messages(
-    name: str, messages: list[Any], quirks: dict[str, Any], expected: list[Any], told: list[str]
+    name: str,
+    messages: list[Any],
+    quirks: dict[str, Any],
+    expected: list[Any],
+    warned_kinds: list[str],
 ) -> None:
     taken = {"files": "file"} | quirks
     call = converse.call({"messages": messages, "tools": [_TOOL]}, **taken)
     assert records.without_stand_ins(_body(call)["messages"]) == expected, name
-    assert [one for one in _told(call) if one != "dropped tools"] == told
+    assert [one for one in _warned(call) if one != "dropped tools"] == warned_kinds
 
 
-def test_system_texts_stand_beside_the_conversation() -> None:
+def test_system_text_is_beside_the_messages() -> None:
     messages = [
         {"role": "system", "content": "a"},
         {"role": "system", "content": " "},
@@ -356,17 +365,17 @@ def test_system_texts_stand_beside_the_conversation() -> None:
         "messages": [_user({"text": "b"})],
         "system": [{"text": "a"}, {"text": "c"}],
     }
-    assert _told(call) == ["adjusted messages"]
+    assert _warned(call) == ["adjusted messages"]
 
 
 @pytest.mark.parametrize("choice", [None, "none"])
-def test_a_conversation_with_calls_names_tools(choice: str | None) -> None:
-    messages = [_user(_T("a")), _said(_CALL), _user(_DONE)]
+def test_tools_of_earlier_calls_are_declared(choice: str | None) -> None:
+    messages = [_user(_T("a")), _reply(_CALL), _user(_DONE)]
     call = converse.call({"messages": messages, "toolChoice": choice})
     assert _body(call)["toolConfig"] == {"tools": _STAND_IN}
     call = converse.call({"messages": messages, "toolChoice": choice, "tools": [_TOOL]})
     assert _body(call)["toolConfig"] == {"tools": [_SENT_TOOL]}
-    assert _told(call) == (["adjusted toolChoice"] if choice else [])
+    assert _warned(call) == (["adjusted toolChoice"] if choice else [])
 
 
 # --- media ----------------------------------------------------------------------------------------
@@ -401,22 +410,22 @@ def test_media(part: dict[str, Any], block: dict[str, Any] | None) -> None:
     call = converse.call({"messages": [_user(_T("a"), part)]}, files="file")
     sent = _body(call)["messages"][0]["content"]
     assert sent == [{"text": "a"}, *([block] if block else [])]
-    assert _told(call) == ([] if block else ["dropped messages"])
+    assert _warned(call) == ([] if block else ["dropped messages"])
 
 
 @pytest.mark.parametrize(("part", "quirk"), [(_PNG, {"images": False}), (_PDF, {"files": "none"})])
-def test_media_that_a_model_does_not_take(part: dict[str, Any], quirk: dict[str, Any]) -> None:
+def test_unsupported_media_is_dropped(part: dict[str, Any], quirk: dict[str, Any]) -> None:
     call = converse.call({"messages": [_user(_T("a"), part)]}, **quirk)
     assert _body(call)["messages"] == [_user({"text": "a"})]
-    assert _told(call) == ["dropped messages"]
+    assert _warned(call) == ["dropped messages"]
 
 
 # --- the prompt cache -----------------------------------------------------------------------------
 
-_LONG = [{"role": "system", "content": "s"}, _user(_T("a")), _said(_T("b")), _user(_T("c"))]
+_LONG = [{"role": "system", "content": "s"}, _user(_T("a")), _reply(_T("b")), _user(_T("c"))]
 
 
-def test_cache_points_follow_what_repeats() -> None:
+def test_cache_points_follow_the_repeated_prefix() -> None:
     call = converse.call(
         {"messages": _LONG, "tools": [_TOOL]}, cache_control=True, cache_tools=True
     )
@@ -425,7 +434,7 @@ def test_cache_points_follow_what_repeats() -> None:
         "toolConfig": {"tools": [_SENT_TOOL, _POINT]},
         "messages": [
             _user({"text": "a"}),
-            _said({"text": "b"}),
+            _reply({"text": "b"}),
             _user({"text": "c"}, _POINT),
         ],
     }
@@ -435,14 +444,12 @@ def test_cache_points_follow_what_repeats() -> None:
     ("cache", "quirks", "points"),
     [("auto", {}, 0), ("off", {"cache_control": True}, 0), ("auto", {"cache_control": True}, 2)],
 )
-def test_cache_points_only_where_they_are_taken(
-    cache: str, quirks: dict[str, Any], points: int
-) -> None:
+def test_cache_points_only_where_supported(cache: str, quirks: dict[str, Any], points: int) -> None:
     call = converse.call({"messages": _LONG, "tools": [_TOOL], "cache": cache}, **quirks)
     assert encode(call, 0).request.body.count(b"cachePoint") == points
 
 
-def test_a_cache_point_follows_no_document() -> None:
+def test_cache_point_does_not_follow_a_document() -> None:
     call = converse.call(
         {"messages": [_user(_T("a"), _PNG, _PDF, _PDF)]}, files="file", cache_control=True
     )
@@ -474,11 +481,11 @@ _ECHO: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [
 
 
 @pytest.mark.parametrize(("name", "state", "sent"), _ECHO, ids=[row[0] for row in _ECHO])
-def test_reasoning_goes_back_to_who_signed_it(
+def test_reasoning_goes_back_to_its_signer(
     name: str, state: dict[str, Any], sent: dict[str, Any] | None
 ) -> None:
     thought = {"type": "reasoning", "text": "hm", "providerState": state}
-    messages = [_user(_T("a")), _said(thought, _T("b")), _user(_T("c"))]
+    messages = [_user(_T("a")), _reply(thought, _T("b")), _user(_T("c"))]
     body = _body(converse.call({"messages": messages}, reasoning_echo="reasoning_content"))
     expected = [*([sent] if sent else []), {"text": "b"}]
     assert body["messages"][1]["content"] == expected, name

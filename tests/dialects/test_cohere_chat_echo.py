@@ -39,9 +39,14 @@ _BODIES = [
 def _call(messages: list[Any], model: str, provider: str = "cohere", **more: Any) -> Call:
     record = recorded.record("cohere")
     assert record is not None
-    asked = {"streamId": "s", "provider": provider, "model": model, "messages": messages} | more
+    call_params = {
+        "streamId": "s",
+        "provider": provider,
+        "model": model,
+        "messages": messages,
+    } | more
     record = record.model_copy(update={"id": provider})
-    return Call(record, "https://host.test", SendParams.model_validate(asked))
+    return Call(record, "https://host.test", SendParams.model_validate(call_params))
 
 
 def _answer(messages: list[Any], body: bytes, model: str = _OWN, **more: Any) -> Any:
@@ -70,25 +75,25 @@ def _as_list(value: Any) -> list[Any]:
 
 def _demanded(body: bytes) -> dict[str, Any]:
     """Return the assistant's message that must go back, as a whole answer would have had it."""
-    found: dict[str, Any] = {"content": [], "tool_plan": "", "tool_calls": [], "citations": []}
+    states: dict[str, Any] = {"content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     for document in _documents(body):
         if isinstance(document.get("message"), dict):
             message = document["message"]
         else:
             message = (document.get("delta") or {}).get("message") or {}
-        found["tool_plan"] += message.get("tool_plan") or ""
-        found["citations"] += _as_list(message.get("citations") or [])
+        states["tool_plan"] += message.get("tool_plan") or ""
+        states["citations"] += _as_list(message.get("citations") or [])
         for entry in _as_list(message.get("content") or []):
-            _add_content(found["content"], {"text": entry} if isinstance(entry, str) else entry)
+            _add_content(states["content"], {"text": entry} if isinstance(entry, str) else entry)
         for call in _as_list(message.get("tool_calls") or []):
             if "id" in call:
-                found["tool_calls"].append(json.loads(json.dumps(call)))
+                states["tool_calls"].append(json.loads(json.dumps(call)))
             else:
-                held = found["tool_calls"][document["index"]]["function"]
+                held = states["tool_calls"][document["index"]]["function"]
                 held["arguments"] += call["function"]["arguments"]
-    for call in found["tool_calls"]:
+    for call in states["tool_calls"]:
         call["function"]["arguments"] = json.loads(call["function"]["arguments"] or "{}")
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in states.items() if value}
 
 
 def _add_content(content: list[Any], entry: Any) -> None:
@@ -104,26 +109,26 @@ def _add_content(content: list[Any], entry: Any) -> None:
 
 def _seen(message: Any) -> dict[str, Any]:
     """Return a sent message in the same form."""
-    found = {name: value for name, value in message.items() if name != "role"}
-    if isinstance(found.get("content"), str):
-        found["content"] = [{"type": "text", "text": found["content"]}]
-    for call in found.get("tool_calls", []):
+    states = {name: value for name, value in message.items() if name != "role"}
+    if isinstance(states.get("content"), str):
+        states["content"] = [{"type": "text", "text": states["content"]}]
+    for call in states.get("tool_calls", []):
         call["function"]["arguments"] = json.loads(call["function"]["arguments"])
-    return found
+    return states
 
 
 @pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
-def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+def test_answer_goes_back_unchanged(name: str, body: bytes) -> None:
     demanded = _demanded(body)
     sent = _sent(_call([_ASK, _answer([_ASK], body), _ASK], _OWN))
-    said = [_seen(message) for message in sent if message["role"] == "assistant"]
+    own_message = [_seen(message) for message in sent if message["role"] == "assistant"]
     speaks = {"content", "tool_calls"} & demanded.keys()
-    assert said == ([demanded] if speaks else []), name
+    assert own_message == ([demanded] if speaks else []), name
 
 
 @pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
 @pytest.mark.parametrize(("model", "provider"), [(_OTHER, "cohere"), (_OWN, "elsewhere")])
-def test_another_gets_words_and_calls_alone(
+def test_another_model_gets_text_and_calls_only(
     name: str, body: bytes, model: str, provider: str
 ) -> None:
     sent = _sent(_call([_ASK, _answer([_ASK], body), _ASK], model, provider))
@@ -144,7 +149,7 @@ def _end(word: str) -> Any:
     return {"type": "message-end", "delta": {"finish_reason": word}}
 
 
-def test_plan_call_result_answer_and_the_next_question() -> None:
+def test_plan_goes_back_with_its_call() -> None:
     """Two calls of one turn, their results, a cited answer, and what follows."""
     calls = [
         {
@@ -156,7 +161,7 @@ def test_plan_call_result_answer_and_the_next_question() -> None:
     ]
     source = {"type": "tool", "id": "find_0:0", "tool_output": {"content": "so"}}
     cited = {"start": 0, "end": 2, "text": "It", "sources": [source], "content_index": 1}
-    asked = _stream(
+    call_params = _stream(
         _delta("content-delta", content={"thinking": "Two things."}),
         _delta("tool-plan-delta", tool_plan="I look "),
         _delta("tool-plan-delta", tool_plan="both up."),
@@ -169,7 +174,7 @@ def test_plan_call_result_answer_and_the_next_question() -> None:
         _delta("citation-start", citations=cited),
         _end("COMPLETE"),
     )
-    talk: list[Any] = [_ASK, _answer([_ASK], asked)]
+    talk: list[Any] = [_ASK, _answer([_ASK], call_params)]
     results = [{"type": "toolResult", "callId": f"find_{at}", "content": "so"} for at in range(2)]
     talk.append({"role": "tool", "content": results})
     talk.append(_answer(talk, told))
@@ -187,7 +192,7 @@ def test_plan_call_result_answer_and_the_next_question() -> None:
     ]  # fmt: skip
 
 
-def test_a_citation_goes_back_only_with_what_it_points_into() -> None:
+def test_citation_goes_back_only_with_its_text() -> None:
     """A client that shows no thoughts may drop them: then the words stand at another index."""
     body = next(v.body for v in vectors.load("cohere_chat") if v.name == "thinking")
     answer = _answer([_ASK], body)
@@ -195,14 +200,14 @@ def test_a_citation_goes_back_only_with_what_it_points_into() -> None:
     assert _sent(_call([_ASK, answer], _OWN))[1] == {"role": "assistant", "content": "It is so."}
 
 
-def test_the_plan_survives_the_loss_of_a_call_that_does_not_hold_it() -> None:
+def test_plan_survives_a_lost_call() -> None:
     body = next(v.body for v in vectors.load("cohere_chat") if v.name == "parallel_calls")
     answer = _answer([_ASK], body)
     answer["content"] = answer["content"][:1]
     assert _sent(_call([_ASK, answer], _OWN))[1]["tool_plan"] == "Both."
 
 
-def test_a_renamed_tool_keeps_both_its_names() -> None:
+def test_renamed_tool_keeps_both_names() -> None:
     tools = [{"name": "my-tool.v1", "inputSchema": {"type": "object"}}]
     body = next(v.body for v in vectors.load("cohere_chat") if v.name == "tool_renamed")
     answer = _answer([_ASK], body, tools=tools)

@@ -39,8 +39,13 @@ _SENT = _function(name="f", description="adds", parameters=_SCHEMA)
 def _call(params: dict[str, Any], model: str = _A) -> Call:
     record = recorded.record("cohere")
     assert record is not None
-    asked = {"streamId": "s", "provider": "cohere", "model": model, "messages": [_HI]} | params
-    return Call(record, _BASE, SendParams.model_validate(asked))
+    call_params = {
+        "streamId": "s",
+        "provider": "cohere",
+        "model": model,
+        "messages": [_HI],
+    } | params
+    return Call(record, _BASE, SendParams.model_validate(call_params))
 
 
 def _encode(params: dict[str, Any], model: str = _A) -> Encoded:
@@ -57,7 +62,7 @@ def _warned(params: dict[str, Any], model: str = _A) -> list[str]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_the_plainest_call(stream: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_minimal_call(stream: bool) -> None:  # noqa: FBT001 - a row of the table
     request = _encode({"stream": stream}).request
     assert (request.method, request.url) == ("POST", f"{_BASE}/v2/chat")
     assert request.headers.get("accept") == ("text/event-stream" if stream else "application/json")
@@ -144,7 +149,7 @@ def test_params(
 
 
 @pytest.mark.parametrize(("model", "params", "sent", "warned"), _PARAMS)
-def test_strict_refuses_what_would_be_lost(
+def test_strict_call_refuses_a_loss(
     model: str, params: dict[str, Any], sent: dict[str, Any], warned: list[str]
 ) -> None:
     strict = params | {"strict": True}
@@ -238,10 +243,10 @@ _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "given", "sent", "warned"), _MESSAGES)
-def test_messages(model: str, given: _Messages, sent: _Messages, warned: list[str]) -> None:
-    assert records.without_stand_ins(_body({"messages": given}, model)["messages"]) == sent
-    assert _warned({"messages": given}, model) == warned
+@pytest.mark.parametrize(("model", "messages", "sent", "warned"), _MESSAGES)
+def test_messages(model: str, messages: _Messages, sent: _Messages, warned: list[str]) -> None:
+    assert records.without_stand_ins(_body({"messages": messages}, model)["messages"]) == sent
+    assert _warned({"messages": messages}, model) == warned
 
 
 def test_text_files_are_documents() -> None:
@@ -269,7 +274,7 @@ def test_text_files_are_documents() -> None:
         {"type": "file", "mediaType": "text/plain", "data": "/w=="},
     ],
 )
-def test_other_files_are_left_out(part: dict[str, Any]) -> None:
+def test_other_files_are_dropped(part: dict[str, Any]) -> None:
     params = {"messages": [_says("user", {"type": "text", "text": "read"}, part)]}
     assert _body(params)["messages"] == [_says("user", "read")]
     assert _warned(params) == ["dropped messages"]
@@ -297,20 +302,20 @@ def test_quirk(
     quirks: dict[str, Any], params: dict[str, Any], sent: dict[str, Any], warned: list[str]
 ) -> None:
     call = _call(params)
-    bent = call.provider.model_copy(update={"quirks": quirks})
-    encoded = encode(replace(call, provider=bent), 0)
+    set_quirks = call.provider.model_copy(update={"quirks": quirks})
+    encoded = encode(replace(call, provider=set_quirks), 0)
     plain = {"model": _A, "stream": True, "messages": [_HI]}
     body = from_json(encoded.request.body)
     assert body | {"messages": records.without_stand_ins(body["messages"])} == plain | sent
     assert records.warned(encoded) == warned
 
 
-def test_the_record_sets_what_is_tried_here() -> None:
+def test_record_sets_the_tested_quirks() -> None:
     record = recorded.record("cohere")
     assert record is not None
-    bent = set(record.quirks)
-    bent |= {name for variant in record.variants for name in variant.quirks}
-    assert bent == {
+    set_quirks = set(record.quirks)
+    set_quirks |= {name for variant in record.variants for name in variant.quirks}
+    assert set_quirks == {
         "effort_field", "effort_words", "reasoning_models", "response_format",
         "response_format_with_tools", "tool_choice_required",
         "tools_supported",

@@ -52,28 +52,28 @@ _NOBODY: list[tuple[str, int, dict[str, str], str]] = [
 ]
 
 
-def _said(provider: str, status: int, headers: dict[str, str], body: Any, **more: bool) -> str:
+def _read(provider: str, status: int, headers: dict[str, str], body: Any, **more: bool) -> str:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     head = HttpHead(status, Headers(headers.items()))
     return classify(load()[provider], head, raw, **more).health
 
 
-def test_no_rejection_is_confused_with_anything_else() -> None:
+def test_rejections_are_classified_apart() -> None:
     confusion: Counter[tuple[str, str]] = Counter()
     rows: Counter[str] = Counter()
     for case in _TABLE:
-        said = _said(
+        verdict = _read(
             case["provider"],
             case["status"],
             case["headers"],
             case["body"],
             in_stream=case["inStream"],
         )
-        confusion[case["expect"]["health"], said] += 1
+        confusion[case["expect"]["health"], verdict] += 1
         rows[case["provider"]] += 1
     print(f"\n{len(_TABLE)} bodies of {len(rows)} providers, the fewest {min(rows.values())}")
     for label in _CLASSES:
-        print(f"{label:16}", " ".join(f"{confusion[label, said]:4}" for said in _CLASSES))
+        print(f"{label:16}", " ".join(f"{confusion[label, verdict]:4}" for verdict in _CLASSES))
     assert {name: rows[name] for name in load() if rows[name] < _EACH} == {}
     assert {pair: n for pair, n in confusion.items() if pair[0] != pair[1]} == {}
     rejecting = {case["provider"] for case in _TABLE if case["expect"]["health"] == "authInvalid"}
@@ -81,17 +81,17 @@ def test_no_rejection_is_confused_with_anything_else() -> None:
 
 
 @pytest.mark.parametrize("provider", load())
-def test_what_is_nobodys_word_on_a_key_never_counts(provider: str) -> None:
+def test_unrelated_error_never_counts_against_a_key(provider: str) -> None:
     counted = {
         name
         for name, status, headers, body in _NOBODY
-        if _said(provider, status, headers, body) not in {"notFromProvider", "neutral"}
+        if _read(provider, status, headers, body) not in {"notFromProvider", "neutral"}
     }
     assert counted == set()
 
 
 @pytest.mark.parametrize("provider", load())
-def test_a_rejection_inside_an_answer_that_began_well_never_counts(provider: str) -> None:
+def test_rejection_inside_a_good_answer_never_counts(provider: str) -> None:
     for body in (_REFUSAL, f"data: {_REFUSAL}\n\n"):
-        assert _said(provider, 200, {}, body, in_stream=True) in {"notFromProvider", "neutral"}
-        assert _said(provider, 200, {}, body) in {"notFromProvider", "neutral"}
+        assert _read(provider, 200, {}, body, in_stream=True) in {"notFromProvider", "neutral"}
+        assert _read(provider, 200, {}, body) in {"notFromProvider", "neutral"}

@@ -35,17 +35,17 @@ def cell(row: SampleCall, effort: str) -> str:
     encoded = row.encoded(reasoning={"effort": effort})
     after = dict(_leaves(json.loads(encoded.request.body)))
     sent = [f"{path}={value}" for path, value in after.items() if before.get(path) != value]
-    told = [f"({warn.type})" for warn in encoded.warnings if warn.parameter == "reasoning"]
-    return " ".join(sent + told).replace('"', "")
+    warned = [f"({warn.type})" for warn in encoded.warnings if warn.parameter == "reasoning"]
+    return " ".join(sent + warned).replace('"', "")
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=str)
-def test_what_an_effort_becomes(row: SampleCall) -> None:
+def test_effort_fields_match_the_table(row: SampleCall) -> None:
     assert {effort: cell(row, effort) for effort in EFFORTS} == row.efforts
 
 
 @pytest.mark.parametrize("name", load())
-def test_every_family_of_models_has_a_row(name: str) -> None:
+def test_every_variant_has_a_row(name: str) -> None:
     """Whatever a record says of efforts for some models is seen in the table."""
     record = load()[name]
     models = [row.model for row in _ROWS if row.provider == name]
@@ -96,11 +96,11 @@ def _marks(value: Any, path: str = "") -> Iterator[str]:
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=str)
-def test_where_the_cache_is_marked(row: SampleCall) -> None:
+def test_cache_marks_match_the_table(row: SampleCall) -> None:
     """A model without a row is sent no mark: unknown servers refuse them."""
     assert [*_marks(row.body(**_LONG))] == _CACHES.get(str(row), [])
     assert [*_marks(row.body(**_LONG, cache="off"))] == []
 
 
-def test_every_row_of_the_cache_is_of_a_model() -> None:
+def test_cache_rows_are_of_known_models() -> None:
     assert set(_CACHES) <= {str(row) for row in _ROWS}

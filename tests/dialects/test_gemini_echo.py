@@ -39,8 +39,8 @@ _BODIES = [
 def _call(messages: list[Any], model: str) -> Call:
     record = recorded.record("google")
     assert record is not None
-    asked = {"streamId": "s", "provider": "google", "model": model, "messages": messages}
-    params = asked | {"stream": False}
+    call_params = {"streamId": "s", "provider": "google", "model": model, "messages": messages}
+    params = call_params | {"stream": False}
     return Call(record, "https://host.test/v1beta", SendParams.model_validate(params))
 
 
@@ -97,7 +97,7 @@ def _append(parts: list[Any], part: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
-def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+def test_answer_goes_back_unchanged(name: str, body: bytes) -> None:
     demanded = _demanded(body)
     contents = _contents([_ASK, _answer([_ASK], body, _OLD), _ASK], _OLD)
     sent = contents[1]["parts"] if contents[1:] and contents[1]["role"] == "model" else []
@@ -117,12 +117,12 @@ def test_another_model_gets_no_signature(name: str, body: bytes) -> None:
     assert not any("thought" in part for part in sent)
 
 
-def _said(*parts: Any, finish: str = "STOP") -> bytes:
+def _model_turn(*parts: Any, finish: str = "STOP") -> bytes:
     candidate = {"content": {"role": "model", "parts": parts}, "finishReason": finish, "index": 0}
     return b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\r\n\r\n"
 
 
-def test_reason_call_result_answer() -> None:
+def test_signature_goes_back_with_its_call() -> None:
     """Two steps of one turn, and the next question, as Gemini 3 demands them."""
     thought = {"text": "I look it up.", "thought": True}
     first = {"functionCall": {"name": "find", "args": {"q": "x"}, "id": "1"},
@@ -132,16 +132,16 @@ def test_reason_call_result_answer() -> None:
     answer = {"text": "It is so."}
     signed = {"text": "", "thoughtSignature": "C"}
     talk: list[Any] = [_ASK]
-    talk.append(_answer(talk, _said(thought, first, beside), _NEW))
+    talk.append(_answer(talk, _model_turn(thought, first, beside), _NEW))
     calls = [part for part in talk[-1]["content"] if part["type"] == "toolCall"]
     results = [{"type": "toolResult", "callId": c["callId"], "content": "r"} for c in calls]
     talk.append({"role": "tool", "content": results})
-    talk.append(_answer(talk, _said(second), _NEW))
+    talk.append(_answer(talk, _model_turn(second), _NEW))
     talk.append({"role": "tool", "content": [
         {"type": "toolResult", "callId": "3", "content": "gone", "isError": True}]})  # fmt: skip
-    talk.append(_answer(talk, _said(answer, signed), _NEW))
+    talk.append(_answer(talk, _model_turn(answer, signed), _NEW))
     talk.append({"role": "user", "content": "thanks"})
-    found = [
+    state = [
         {"functionResponse": {"id": name, "name": "find", "response": {"output": "r"}}}
         for name in ("1", "2")
     ]
@@ -149,7 +149,7 @@ def test_reason_call_result_answer() -> None:
     assert _contents(talk, _NEW) == [
         {"role": "user", "parts": [{"text": "hi"}]},
         {"role": "model", "parts": [thought, first, beside]},
-        {"role": "user", "parts": found},
+        {"role": "user", "parts": state},
         {"role": "model", "parts": [second]},
         {"role": "user", "parts": [gone]},
         {"role": "model", "parts": [answer, signed]},
@@ -157,7 +157,7 @@ def test_reason_call_result_answer() -> None:
     ]
 
 
-def test_arguments_in_pieces_go_back_whole() -> None:
+def test_streamed_arguments_go_back_whole() -> None:
     body = next(v.body for v in vectors.load("gemini") if v.name == "partial_arguments")
     sent = _contents([_ASK, _answer([_ASK], body, _OLD)], _OLD)[1]["parts"]
     assert [part["functionCall"]["name"] for part in sent] == ["cook", "serve"]

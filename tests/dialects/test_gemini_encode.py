@@ -39,8 +39,13 @@ _SENTINEL = "skip_thought_signature_validator"
 def _encode(params: dict[str, Any], model: str = _NEW) -> Encoded:
     record = recorded.record("google")
     assert record is not None
-    asked = {"streamId": "s", "provider": "google", "model": model, "messages": [_HI]} | params
-    return encode(Call(record, _BASE, SendParams.model_validate(asked)), 0)
+    call_params = {
+        "streamId": "s",
+        "provider": "google",
+        "model": model,
+        "messages": [_HI],
+    } | params
+    return encode(Call(record, _BASE, SendParams.model_validate(call_params)), 0)
 
 
 def _body(params: dict[str, Any], model: str = _NEW) -> dict[str, Any]:
@@ -65,14 +70,14 @@ _PATHS = [
 
 
 @pytest.mark.parametrize(("model", "stream", "path"), _PATHS)
-def test_address(model: str, stream: bool, path: str) -> None:  # noqa: FBT001 - a row of the table
+def test_url_names_the_model_and_method(model: str, stream: bool, path: str) -> None:  # noqa: FBT001 - a row of the table
     request = _encode({"stream": stream}, model).request
     assert (request.method, request.url) == ("POST", _BASE + path)
     names = {name for name, _ in request.headers}
     assert names == {"content-type", "accept", "accept-encoding"}
 
 
-def test_the_plainest_call() -> None:
+def test_minimal_call() -> None:
     assert _body({}) == {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
 
 
@@ -243,11 +248,13 @@ def test_schema(
     params = {"tools": [{"name": "f", "inputSchema": schema}]}
     declared = _body(params, model)["tools"][0]["functionDeclarations"][0]
     assert declared.get("parametersJsonSchema", declared.get("parameters")) == expected
-    said = [warning.message for warning in _encode(params, model).warnings]
-    assert said == [f"this model cannot be told these words of a schema: {word}" for word in lost]
+    own_text = [warning.message for warning in _encode(params, model).warnings]
+    assert own_text == [
+        f"this model cannot be told these words of a schema: {word}" for word in lost
+    ]
 
 
-def test_a_schema_may_be_deep() -> None:
+def test_deep_schema_is_cut_at_the_bound() -> None:
     schema: dict[str, Any] = {"type": "string"}
     for _ in range(40):
         schema = {"type": "object", "properties": {"a": schema}}
@@ -409,14 +416,14 @@ def test_contents(messages: list[Any], expected: Any, warned: list[str]) -> None
 _LOST = [_HI, _model(_called("a", {})), _user(_result("a", [_text("x"), _PNG]))]
 
 
-def test_before_gemini_3_no_signature_is_made_up_and_images_stand_apart() -> None:
+def test_older_models_get_no_sentinel_and_separate_images() -> None:
     assert _body({"messages": _LOST}, _OLD)["contents"][1:] == [
         {"role": "model", "parts": [_fc("a", {}, None)]},
         {"role": "user", "parts": [_fr("a", {"output": "x"}), _INLINE]},
     ]
 
 
-def test_without_tools_calls_are_told_in_words() -> None:
+def test_calls_become_text_without_tools() -> None:
     messages = [{"role": "system", "content": "be kind"}, *_LOST]
     assert _body({"messages": messages}, _GEMMA) == {
         "contents": [
@@ -427,7 +434,7 @@ def test_without_tools_calls_are_told_in_words() -> None:
     }
 
 
-def test_the_prefix_of_an_id_does_not_make_another_model() -> None:
+def test_model_id_prefix_is_ignored() -> None:
     messages = [_HI, _model(_called("a", {}, callId="a", thoughtSignature="s"))]
     sent = _body({"messages": messages}, f"models/{_NEW}")["contents"][1]["parts"]
     assert sent == [_fc("a", {}, "s")]
@@ -440,9 +447,9 @@ _QUIRKS = (
 )  # fmt: skip
 
 
-def test_the_record_sets_what_is_tried_here() -> None:
+def test_record_sets_the_tested_quirks() -> None:
     record = recorded.record("google")
     assert record is not None
-    bent = set(record.quirks)
-    bent |= {name for variant in record.variants for name in variant.quirks}
-    assert bent - {"reasoning_in_completion"} == set(_QUIRKS)
+    set_quirks = set(record.quirks)
+    set_quirks |= {name for variant in record.variants for name in variant.quirks}
+    assert set_quirks - {"reasoning_in_completion"} == set(_QUIRKS)

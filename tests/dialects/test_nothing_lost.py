@@ -69,27 +69,27 @@ def _text(row: SampleCall, more: dict[str, Any]) -> str:
 
 
 @_ROWS
-def test_what_is_not_sent_is_told(row: SampleCall) -> None:
-    for asked, (more, mark) in _ASKED.items():
-        if _losses(row, more) or asked in _ALREADY:
+def test_parameter_is_sent_or_reported(row: SampleCall) -> None:
+    for label, (more, mark) in _ASKED.items():
+        if _losses(row, more) or label in _ALREADY:
             continue
         sent = _text(row, more)
         if mark is not None:
-            assert mark in sent, asked
+            assert mark in sent, label
         else:
-            kept = {"tools": more["tools"]} if "tools" in more else {}
-            assert sent != _text(row, kept), asked
+            only_tools = {"tools": more["tools"]} if "tools" in more else {}
+            assert sent != _text(row, only_tools), label
 
 
 @_ROWS
-def test_a_strict_call_refuses_what_another_is_told(row: SampleCall) -> None:
-    for asked, (more, _) in _ASKED.items():
+def test_strict_call_refuses_a_loss(row: SampleCall) -> None:
+    for label, (more, _) in _ASKED.items():
         if losses := _losses(row, more):
             with pytest.raises(Unsupported) as caught:
                 row.encoded(**more, strict=True)
-            assert caught.value.fields["details"] in [{"parameter": one} for one in losses], asked
-            assert str(caught.value), asked
+            assert caught.value.fields["details"] in [{"parameter": one} for one in losses], label
+            assert str(caught.value), label
         else:
             strict = row.encoded(**more, strict=True)
-            assert all(w.type == "notice" for w in strict.warnings), asked
-            assert json.loads(strict.request.body) == row.body(**more), asked
+            assert all(w.type == "notice" for w in strict.warnings), label
+            assert json.loads(strict.request.body) == row.body(**more), label

@@ -38,9 +38,9 @@ _TABLE = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, 
 def _call(messages: list[Any], model: str, provider: str = "ollama") -> Call:
     record = recorded.record("ollama")
     assert record is not None
-    asked = {"streamId": "s", "provider": provider, "model": model, "messages": messages}
+    call_params = {"streamId": "s", "provider": provider, "model": model, "messages": messages}
     record = record.model_copy(update={"id": provider})
-    return Call(record, "https://host.test", SendParams.model_validate(asked))
+    return Call(record, "https://host.test", SendParams.model_validate(call_params))
 
 
 def _conversation(body: bytes) -> list[Any]:
@@ -63,38 +63,38 @@ def _sent(call: Call) -> list[Any]:
 
 def _demanded(body: bytes) -> dict[str, Any]:
     """Return the assistant's message that must go back, as a whole answer would have had it."""
-    found: dict[str, Any] = {"content": "", "thinking": "", "tool_calls": []}
+    state: dict[str, Any] = {"content": "", "thinking": "", "tool_calls": []}
     for line in body.decode("utf-8-sig").splitlines():
         document = json.loads(line) if line.strip() else None
         message = (document.get("message") if isinstance(document, dict) else None) or {}
-        for name, so_far in found.items():
-            found[name] = so_far + (message.get(name) or type(so_far)())
-    return {name: value for name, value in found.items() if value}
+        for name, so_far in state.items():
+            state[name] = so_far + (message.get(name) or type(so_far)())
+    return {name: value for name, value in state.items() if value}
 
 
 @_TABLE
-def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+def test_answer_goes_back_unchanged(name: str, body: bytes) -> None:
     demanded = _demanded(body)
     sent = _sent(_call(_conversation(body), _OWN))
-    said = [message for message in sent if message["role"] == "assistant"]
+    own_message = [message for message in sent if message["role"] == "assistant"]
     results = [message for message in sent if message["role"] == "tool"]
     if not demanded:
-        assert said == []
+        assert own_message == []
         return
-    (message,) = said
+    (message,) = own_message
     calls = message.pop("tool_calls", [])
     native = demanded.pop("tool_calls", [])
     assert message == {"role": "assistant", "content": ""} | demanded, name
     for call, came, result in zip(calls, native, results, strict=True):
-        asked = came["function"]
+        function = came["function"]
         assert call["id"] == came.get("id", call["id"])
-        assert call["function"] == {"name": asked["name"], "arguments": asked["arguments"]}
-        assert (result["tool_call_id"], result["tool_name"]) == (call["id"], asked["name"])
+        assert call["function"] == {"name": function["name"], "arguments": function["arguments"]}
+        assert (result["tool_call_id"], result["tool_name"]) == (call["id"], function["name"])
 
 
 @_TABLE
 @pytest.mark.parametrize(("model", "provider"), [(_OTHER, "ollama"), (_OWN, "elsewhere")])
-def test_another_gets_words_and_calls_alone(
+def test_another_model_gets_text_and_calls_only(
     name: str, body: bytes, model: str, provider: str
 ) -> None:
     sent = _sent(_call(_conversation(body), model, provider))

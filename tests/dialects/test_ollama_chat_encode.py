@@ -37,8 +37,13 @@ _SENT_OTHER = _function(name="2-odd.name", parameters={"type": "object"})
 def _call(params: dict[str, Any], model: str = _M, base_url: str = _BASE) -> Call:
     record = recorded.record("ollama")
     assert record is not None
-    asked = {"streamId": "s", "provider": "ollama", "model": model, "messages": [_HI]} | params
-    return Call(record, base_url, SendParams.model_validate(asked))
+    call_params = {
+        "streamId": "s",
+        "provider": "ollama",
+        "model": model,
+        "messages": [_HI],
+    } | params
+    return Call(record, base_url, SendParams.model_validate(call_params))
 
 
 def _encode(params: dict[str, Any], model: str = _M) -> Encoded:
@@ -59,7 +64,7 @@ def _warned(params: dict[str, Any], model: str = _M) -> list[str]:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_the_plainest_call(stream: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_minimal_call(stream: bool) -> None:  # noqa: FBT001 - a row of the table
     encoded = _encode({"stream": stream})
     request = encoded.request
     assert (request.method, request.url) == ("POST", "http://localhost:11434/api/chat")
@@ -78,7 +83,7 @@ def test_the_plainest_call(stream: bool) -> None:  # noqa: FBT001 - a row of the
         ("https://a.example/llm/v1", "https://a.example/llm/api/chat"),
     ],
 )
-def test_where_it_is_sent(base_url: str, url: str) -> None:
+def test_url_joins_base_and_path(base_url: str, url: str) -> None:
     assert encode(_call({}, base_url=base_url), 0).request.url == url
 
 
@@ -149,7 +154,7 @@ def test_params(
 
 
 @pytest.mark.parametrize(("model", "params", "sent", "warned"), _PARAMS)
-def test_strict_refuses_what_would_be_lost(
+def test_strict_call_refuses_a_loss(
     model: str, params: dict[str, Any], sent: dict[str, Any], warned: list[str]
 ) -> None:
     strict = params | {"strict": True}
@@ -251,13 +256,13 @@ _MESSAGES: list[tuple[_Messages, _Messages, list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "sent", "warned"), _MESSAGES)
-def test_messages(given: _Messages, sent: _Messages, warned: list[str]) -> None:
-    assert _body({"messages": given})["messages"] == sent
-    assert _warned({"messages": given}) == warned
+@pytest.mark.parametrize(("messages", "sent", "warned"), _MESSAGES)
+def test_messages(messages: _Messages, sent: _Messages, warned: list[str]) -> None:
+    assert _body({"messages": messages})["messages"] == sent
+    assert _warned({"messages": messages}) == warned
     if warned:
         with pytest.raises(Unsupported):
-            _encode({"messages": given, "strict": True})
+            _encode({"messages": messages, "strict": True})
 
 
 # --- quirks that the record does not set, and the whole list of those that it does ----------------
@@ -300,15 +305,15 @@ def test_quirk(
     quirks: dict[str, Any], params: dict[str, Any], sent: dict[str, Any], warned: list[str]
 ) -> None:
     call = _call(params)
-    bent = call.provider.model_copy(update={"quirks": quirks})
-    encoded = encode(replace(call, provider=bent), 0)
+    set_quirks = call.provider.model_copy(update={"quirks": quirks})
+    encoded = encode(replace(call, provider=set_quirks), 0)
     assert from_json(encoded.request.body) == _plain(_M) | sent
     assert [f"{w.type} {w.parameter}" for w in encoded.warnings] == warned
 
 
-def test_the_record_sets_what_is_tried_here() -> None:
+def test_record_sets_the_tested_quirks() -> None:
     record = recorded.record("ollama")
     assert record is not None
-    bent = set(record.quirks)
-    bent |= {name for variant in record.variants for name in variant.quirks}
-    assert bent == {"effort_field", "effort_words", "response_format_with_tools"}
+    set_quirks = set(record.quirks)
+    set_quirks |= {name for variant in record.variants for name in variant.quirks}
+    assert set_quirks == {"effort_field", "effort_words", "response_format_with_tools"}

@@ -172,7 +172,7 @@ def test_params(
         assert refused.value.fields["details"] == {"parameter": warnings[0].split()[1]}
 
 
-def test_calls_without_tools_are_given_tools() -> None:
+def test_tools_of_earlier_calls_are_declared() -> None:
     messages = [_HI, _assistant(_call()), _result()]
     body = _body({"messages": messages}, {"tools_after_calls": True})
     assert [tool["function"]["name"] for tool in body["tools"]] == ["f"]
@@ -181,14 +181,14 @@ def test_calls_without_tools_are_given_tools() -> None:
     assert _body(named, {"tools_after_calls": True}) == _body(named, {})
 
 
-def test_a_schema_in_words() -> None:
-    asked = {"responseFormat": {"type": "json", "schema": _LOOSE_SCHEMA}}
+def test_schema_becomes_an_instruction() -> None:
+    call_params = {"responseFormat": {"type": "json", "schema": _LOOSE_SCHEMA}}
     quirks = {"response_format": "json_object"}
-    body = _body(asked, quirks)
+    body = _body(call_params, quirks)
     assert body["response_format"] == {"type": "json_object"}
     assert body["messages"][0]["role"] == "system"
     assert '"properties"' in body["messages"][0]["content"]
-    assert _dropped(asked, quirks) == ["adjusted responseFormat"]
+    assert _dropped(call_params, quirks) == ["adjusted responseFormat"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_schema_in_words() -> None:
         ),
     ],
 )
-def test_json_mode_needs_the_word(messages: Any, expected: Any) -> None:
+def test_json_without_the_word_adds_an_instruction(messages: Any, expected: Any) -> None:
     body = _body({"responseFormat": {"type": "json"}, "messages": messages}, {})
     assert body["messages"] == expected
 
@@ -384,7 +384,7 @@ def test_messages(
     assert _dropped({"messages": messages}, quirks) == warnings
 
 
-def test_ids_fit_the_provider_and_stay_apart() -> None:
+def test_call_ids_match_the_pattern_and_are_unique() -> None:
     messages = [
         _assistant(_call("call_0123456789"), _call("call_9876543210")),
         _result("call_9876543210"),
@@ -400,7 +400,7 @@ def test_ids_fit_the_provider_and_stay_apart() -> None:
     assert [m["tool_call_id"] for m in (sent[1], sent[2], sent[4])] == [second, first, third]
 
 
-def test_cache_marks() -> None:
+def test_cache_control_marks_system_and_last_user_message() -> None:
     messages = [{"role": "system", "content": "s"}, _HI, _assistant(_TEXT), _HI]
     sent = _body({"messages": messages}, {"cache_control": True})["messages"]
     mark = {"cache_control": {"type": "ephemeral"}}
@@ -414,7 +414,7 @@ def test_cache_marks() -> None:
 # --- the request ----------------------------------------------------------------------------------
 
 
-def test_request() -> None:
+def test_request_has_url_headers_and_body() -> None:
     call = records.call()
     with_headers = call.provider.model_copy(update={"headers": {"X-Title": "byokd"}})
     request = encode(type(call)(with_headers, call.base_url, call.params), 0).request
@@ -443,7 +443,7 @@ def test_request() -> None:
         ),
     ],
 )
-def test_url(base: str, path: str, url: str) -> None:
+def test_url_joins_base_and_path(base: str, path: str, url: str) -> None:
     call = records.call({"model": "a/model"})
     there = replace(
         call,
@@ -454,7 +454,7 @@ def test_url(base: str, path: str, url: str) -> None:
     assert encode(there, 0).request.url == url
 
 
-def test_the_same_call_is_the_same_bytes() -> None:
+def test_same_call_gives_the_same_bytes() -> None:
     params = {"tools": [_TOOL], "seed": 1, "temperature": 1, "stop": ["x"]}
     assert _encode(params, {}).request.body == _encode(params, {}).request.body
     assert list(_body(params, {})) == [

@@ -41,8 +41,8 @@ _BODIES = [
 def _call(messages: list[Any], model: str = _MODEL, provider: str = "openai") -> Call:
     record = recorded.record(provider)
     assert record is not None
-    asked = {"streamId": "s", "provider": provider, "model": model, "messages": messages}
-    return Call(record, "https://host.test/v1", SendParams.model_validate(asked))
+    call_params = {"streamId": "s", "provider": provider, "model": model, "messages": messages}
+    return Call(record, "https://host.test/v1", SendParams.model_validate(call_params))
 
 
 def _answer(body: bytes, messages: list[Any] | None = None, model: str = _MODEL) -> Any:
@@ -101,8 +101,8 @@ def _demanded(output: list[Any]) -> list[Any]:
         for item in output
         if item["type"] == "reasoning"
     )
-    said = [_as_sent(item, readable=readable) for item in output]
-    items = [item for written in said for item in written]
+    own_message = [_as_sent(item, readable=readable) for item in output]
+    items = [item for written in own_message for item in written]
     while items and items[-1].get("type") == "reasoning":
         items.pop()
     last = items[-1].get("role") if items else None
@@ -112,11 +112,13 @@ def _demanded(output: list[Any]) -> list[Any]:
 
 def _as_sent(item: Any, *, readable: bool) -> list[Any]:
     if item["type"] == "message":
-        return [_said(item, part) for part in item["content"]]
+        return [_assistant(item, part) for part in item["content"]]
     if item["type"] == "function_call":
-        kept = {name: item[name] for name in ("call_id", "name", "namespace") if item.get(name)}
+        own_items = {
+            name: item[name] for name in ("call_id", "name", "namespace") if item.get(name)
+        }
         arguments = json.loads(item["arguments"])
-        return [{"type": "function_call", **kept, "arguments": arguments}]
+        return [{"type": "function_call", **own_items, "arguments": arguments}]
     if item["type"] == "custom_tool_call":
         return [{name: item[name] for name in ("type", "call_id", "name", "input")}]
     if not readable:
@@ -128,7 +130,7 @@ def _as_sent(item: Any, *, readable: bool) -> list[Any]:
     return [item]
 
 
-def _said(item: Any, part: Any) -> Any:
+def _assistant(item: Any, part: Any) -> Any:
     if "refusal" in part:
         return {"type": "message", "role": "assistant", "content": [part]}
     phase = {"phase": item["phase"]} if item.get("phase") else {}
@@ -137,12 +139,12 @@ def _said(item: Any, part: Any) -> Any:
 
 def _plain(item: Any) -> Any:
     """Return an item with its arguments read: spaces in them are nobody's."""
-    told = item.get("arguments")
-    return item | ({"arguments": json.loads(told)} if isinstance(told, str) else {})
+    texts = item.get("arguments")
+    return item | ({"arguments": json.loads(texts)} if isinstance(texts, str) else {})
 
 
 @pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
-def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
+def test_answer_goes_back_unchanged(name: str, body: bytes) -> None:
     message = _answer(body)
     sent = _sent(_call([_ASK, message, *_results(message)]))[1:]
     outputs = ("function_call_output", "custom_tool_call_output")
@@ -155,7 +157,7 @@ def test_everything_goes_back_as_it_came(name: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
-def test_nothing_of_it_goes_to_another_model(name: str, body: bytes) -> None:
+def test_state_is_not_sent_to_another_model(name: str, body: bytes) -> None:
     message = _answer(body)
     for other in (_call([_ASK, message, *_results(message)], _OTHER),
                   _call([_ASK, message, *_results(message)], _MODEL, "grok")):  # fmt: skip
@@ -169,7 +171,7 @@ def test_nothing_of_it_goes_to_another_model(name: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
-def test_the_chat_format_of_the_same_provider_reads_it(name: str, body: bytes) -> None:
+def test_chat_format_of_the_provider_sends_no_state(name: str, body: bytes) -> None:
     message = _answer(body)
     call = _call([_ASK, message, *_results(message)])
     surface = next(one for one in call.provider.surfaces if one.dialect == "openai_chat")
@@ -207,7 +209,7 @@ def _words(text: str) -> dict[str, Any]:
     return {"type": "message", "role": "assistant", "content": text}
 
 
-def test_reason_call_result_answer() -> None:
+def test_reasoning_goes_back_with_its_call() -> None:
     """Two steps of one turn, each thought beside its calls, and the next question."""
     talk: list[Any] = [_ASK]
     for output in ((_thought("1"), _called("a"), _called("b")), (_thought("2"), _called("c")),
@@ -232,7 +234,7 @@ def test_reason_call_result_answer() -> None:
     ]  # fmt: skip
 
 
-def test_a_thought_without_its_content_stays_behind_with_what_needs_it() -> None:
+def test_reasoning_without_content_is_left_out_with_its_items() -> None:
     """Without `include` it stands only in a memory that is not used: 404 of OpenAI."""
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
     bare = {"type": "reasoning", "id": "rs_1", "summary": []}
@@ -240,20 +242,20 @@ def test_a_thought_without_its_content_stays_behind_with_what_needs_it() -> None
     assert _sent(_call([_ASK, message])) == [_ASK, _words("a")]
 
 
-def test_a_turn_that_broke_off_in_a_thought_leaves_it_out() -> None:
+def test_reasoning_at_the_end_of_a_cut_answer_is_left_out() -> None:
     message = _answer(_ended(_msg("a"), _thought("1")))
     assert _sent(_call([message, _ASK])) == [_words("a"), _ASK]
     assert _sent(_call([_answer(_ended(_thought("1"))), _ASK])) == [_ASK]
 
 
-def test_a_picture_goes_back_to_who_made_it() -> None:
+def test_generated_image_goes_back_to_its_provider() -> None:
     picture = {"type": "image_generation_call", "id": "ig_1", "status": "completed",
                "output_format": "png", "result": "AAAA"}  # fmt: skip
     message = _answer(_ended(picture))
     assert _sent(_call([message, _ASK])) == [picture, _ASK]
 
 
-def test_a_call_of_another_format_goes_on_here() -> None:
+def test_call_of_another_format_can_be_answered() -> None:
     """A chat turn of this provider and model carries a state of that format, without its name."""
     state = {"provider": "openai", "model": _MODEL, "callId": "functions.f:0", "extra": 1}
     call = {"type": "toolCall", "callId": "functions.f:0", "name": "f", "arguments": {}}

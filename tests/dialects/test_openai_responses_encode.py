@@ -161,7 +161,7 @@ def test_params(
         _encode(params | {"strict": True}, quirks)
 
 
-def test_a_schema_in_words() -> None:
+def test_schema_becomes_an_instruction() -> None:
     quirks = {"response_format": "json_object"}
     body = _body(_form(_LOOSE_SCHEMA), quirks)
     assert body["text"] == {"format": {"type": "json_object"}}
@@ -170,7 +170,7 @@ def test_a_schema_in_words() -> None:
     assert _warned(_form(_LOOSE_SCHEMA), quirks) == ["adjusted responseFormat"]
 
 
-def test_json_mode_needs_the_word() -> None:
+def test_json_without_the_word_adds_an_instruction() -> None:
     """It is looked for in the items alone, not in instructions (400 of OpenAI, 2025)."""
     body = _body({"responseFormat": {"type": "json"}}, {})
     assert body["input"] == [{"role": "system", "content": "Answer in JSON."}, _HI]
@@ -307,7 +307,7 @@ def test_input(
         _encode({"messages": messages, "strict": True}, quirks)
 
 
-def test_ids_fit_the_format_and_stay_apart() -> None:
+def test_call_ids_match_the_format_and_are_unique() -> None:
     """Kimi's `functions.f:0` in a conversation that goes on here, and one id for two calls."""
     messages = [
         _assistant(_call("functions.f:0"), _call("x" * 80)),
@@ -327,7 +327,7 @@ def test_ids_fit_the_format_and_stay_apart() -> None:
 # --- the request ----------------------------------------------------------------------------------
 
 
-def test_request() -> None:
+def test_request_has_url_headers_and_body() -> None:
     call = records.call({"stream": False})
     record = call.provider.model_copy(
         update={"chat_path": "/responses", "headers": {"X-Title": "byokd"}}
@@ -357,18 +357,23 @@ _REAL: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("provider", "model", "params", "expected"), _REAL)
-def test_what_the_records_want(
+def test_records_set_quirks_of_the_format(
     provider: str, model: str, params: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     record = recorded.record(provider)
     assert record is not None
-    asked = {"streamId": "s", "provider": provider, "model": model, "messages": [_HI]} | params
-    call = Call(record, "https://a.test/v1", SendParams.model_validate(asked))
+    call_params = {
+        "streamId": "s",
+        "provider": provider,
+        "model": model,
+        "messages": [_HI],
+    } | params
+    call = Call(record, "https://a.test/v1", SendParams.model_validate(call_params))
     body = from_json(encode(call, 0).request.body)
     assert {name: body.get(name) for name in expected} == expected
 
 
-def test_the_same_call_is_the_same_bytes() -> None:
+def test_same_call_gives_the_same_bytes() -> None:
     params = {"tools": [_TOOL], "temperature": 1, "maxOutputTokens": 9} | _think("low")
     assert _encode(params, _EFFORT).request.body == _encode(params, _EFFORT).request.body
     assert list(_body(params, _EFFORT)) == [

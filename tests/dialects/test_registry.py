@@ -11,13 +11,13 @@ from byokd.protocol.errors import Unsupported
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_every_row_speaks(name: str) -> None:
+def test_every_dialect_can_be_imported(name: str) -> None:
     dialect = find_dialect(name)
     assert callable(dialect.encode)
     assert callable(dialect.decoder)
     assert sys.modules[DIALECTS[name]] is dialect
 
 
-def test_an_unknown_name_is_a_typed_error() -> None:
+def test_unknown_dialect_is_unsupported() -> None:
     with pytest.raises(Unsupported, match="morse"):
         find_dialect("morse")

@@ -70,8 +70,8 @@ ASKS: dict[str, dict[str, Any]] = {
 def shown(row: SampleCall, ask: str) -> dict[str, Any]:
     """Return what a table says of a question."""
     encoded = row.encoded(**ASKS[ask], cache="off")
-    told = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
-    return {"body": json.loads(encoded.request.body), "told": told}
+    reported = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
+    return {"body": json.loads(encoded.request.body), "told": reported}
 
 
 def _rows() -> list[Any]:
@@ -83,13 +83,13 @@ def _rows() -> list[Any]:
 
 
 @pytest.mark.parametrize(("provider", "row"), _rows())
-def test_what_is_sent(provider: str, row: dict[str, Any]) -> None:
-    asked = SampleCall(provider, row["model"], None, {})
-    assert shown(asked, row["asked"]) == {"body": row["body"], "told": row["told"]}
+def test_request_body_matches_its_vector(provider: str, row: dict[str, Any]) -> None:
+    sample = SampleCall(provider, row["model"], None, {})
+    assert shown(sample, row["asked"]) == {"body": row["body"], "told": row["told"]}
 
 
 @pytest.mark.parametrize("provider", load())
-def test_every_provider_is_asked_everything(provider: str) -> None:
+def test_every_provider_has_all_vectors(provider: str) -> None:
     path = VECTORS / "requests" / f"{provider}.json"
     rows = json.loads(path.read_text(encoding="utf-8"))
     assert {row["asked"] for row in rows} == set(ASKS)

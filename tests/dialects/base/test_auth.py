@@ -51,25 +51,25 @@ AWS = _provider(
     ],
     ids=["bearer", "header", "none"],
 )
-def test_schemes(auth: Auth, header: str, value: str | None) -> None:
+def test_credential_by_scheme(auth: Auth, header: str, value: str | None) -> None:
     sent = authorize(REQUEST, _provider(auth), {"apiKey": Secret(KEY)}, 0)
     assert sent.headers.get(header) == value
     assert len(sent.headers) == (value is not None)
     assert KEY not in repr(sent)
 
 
-def test_an_empty_optional_field_puts_nothing() -> None:
+def test_empty_optional_field_adds_nothing() -> None:
     optional = _provider(Auth(), API_KEY.model_copy(update={"required": False}))
     for fields in ({}, {"apiKey": ""}, {"apiKey": Secret("")}):
         assert authorize(REQUEST, optional, fields, 0) == REQUEST
 
 
-def test_an_empty_required_field_is_refused() -> None:
+def test_empty_required_field_is_refused() -> None:
     with pytest.raises(InvalidParams, match="apiKey is required"):
         authorize(REQUEST, _provider(Auth()), {}, 0)
 
 
-def test_aws_signs_or_bears() -> None:
+def test_aws_keys_sign_and_tokens_are_bearers() -> None:
     signed = authorize(REQUEST, AWS, {**AWS_KEY, "sessionToken": Secret("tok-12345678")}, 0)
     assert "/eu-west-1/bedrock/aws4_request" in (signed.headers.get("authorization") or "")
     assert signed.headers.get("x-amz-security-token") == "tok-12345678"
@@ -81,7 +81,7 @@ def test_aws_signs_or_bears() -> None:
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a b", "ключ", "a\x00", "\x7f", "a\r\nx-evil: 1", "é"])
-def test_what_no_header_may_carry_is_refused_without_its_text(bad: str) -> None:
+def test_invalid_header_value_is_refused_and_not_quoted(bad: str) -> None:
     for provider in (_provider(Auth()), _provider(Auth(scheme="header", header="x-api-key"))):
         with pytest.raises(InvalidParams) as refused:
             authorize(REQUEST, provider, {"apiKey": Secret(f"canary{bad}canary")}, 0)
@@ -108,7 +108,7 @@ _CHOICE = "give apiKey, or accessKeyId and secretAccessKey"
         ("", [("/fields/apiKey", "is required")]),
     ],
 )
-def test_a_key_of_one_field(key: str, problems: list[tuple[str, str]]) -> None:
+def test_problems_of_a_single_field_key(key: str, problems: list[tuple[str, str]]) -> None:
     patterned = API_KEY.model_copy(update={"pattern": "^never-this$"})
     assert key_problems(_provider(Auth(), patterned), {"apiKey": Secret(key)}) == problems
 
@@ -134,5 +134,5 @@ def test_a_key_of_one_field(key: str, problems: list[tuple[str, str]]) -> None:
         ({"a/b~c": "x"}, [("/fields/a~1b~0c", "is not a field of this provider")]),
     ],
 )
-def test_a_key_of_many_fields(change: Fields, problems: list[tuple[str, str]]) -> None:
+def test_problems_of_a_multi_field_key(change: Fields, problems: list[tuple[str, str]]) -> None:
     assert key_problems(AWS, {**AWS_KEY, **change}) == problems

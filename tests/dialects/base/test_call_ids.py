@@ -29,7 +29,7 @@ def test_synthetic_ids_are_derived_and_free() -> None:
         (_NINE, "call_1", True, False),
     ],
 )
-def test_what_is_kept(pattern: str | None, call_id: str, native: bool, kept: bool) -> None:  # noqa: FBT001 - a row
+def test_matching_id_is_kept(pattern: str | None, call_id: str, native: bool, kept: bool) -> None:  # noqa: FBT001 - a row
     ids = WireIds(pattern)
     wire = ids.of_call(call_id, native=native)
     assert (wire == call_id) == kept
@@ -37,7 +37,7 @@ def test_what_is_kept(pattern: str | None, call_id: str, native: bool, kept: boo
     assert native or re.fullmatch(pattern or r"[A-Za-z0-9_-]{1,40}", wire)
 
 
-def test_an_id_that_occurs_twice_stands_for_two_calls() -> None:
+def test_repeated_id_is_two_calls() -> None:
     ids = WireIds(None)
     first, answered = ids.of_call("0", native=True), ids.of_result("0")
     second = ids.of_call("0", native=True)
@@ -45,6 +45,6 @@ def test_an_id_that_occurs_twice_stands_for_two_calls() -> None:
     assert ids.of_result("0") == second
 
 
-def test_a_result_without_its_call() -> None:
+def test_result_without_a_call_gets_a_stable_id() -> None:
     ids = WireIds(_NINE)
     assert ids.of_result("call_long") == ids.of_result("call_long")

@@ -64,7 +64,7 @@ def _sign(request: HttpRequest, service: str = "service", token: str | None = No
 
 
 @pytest.mark.parametrize(("name", "request_", "service", "names", "signature"), SUITE)
-def test_published(
+def test_signature_matches_the_published_suite(
     name: str, request_: HttpRequest, service: str, names: str, signature: str
 ) -> None:
     signed = _sign(request_, service)
@@ -75,12 +75,12 @@ def test_published(
     )
 
 
-def test_published_key() -> None:
+def test_signing_key_matches_the_published_one() -> None:
     key = signing_key(EXAMPLE, "20150830", "us-east-1", "iam")
     assert key.hex() == "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
 
 
-def test_the_session_token_is_signed() -> None:
+def test_session_token_is_signed() -> None:
     header = _sign(HttpRequest("GET", "https://example.amazonaws.com/"), token="t0ken").headers
     assert header.get("x-amz-security-token") == "t0ken"
     assert "SignedHeaders=host;x-amz-date;x-amz-security-token," in (

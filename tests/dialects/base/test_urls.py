@@ -34,24 +34,24 @@ JOINED = [
 
 
 @pytest.mark.parametrize(("base", "path", "url"), JOINED)
-def test_join(base: str, path: str, url: str) -> None:
+def test_base_url_and_path_are_joined(base: str, path: str, url: str) -> None:
     assert join_url(base, path, {"name": "eu-1", "part": "x/y?z#"}) == url
 
 
 @pytest.mark.parametrize(
     "value", ["", "a.b", "evil.example/", "a@b", "a b", "-a", "a-", "a" * 64, "a%2e", "ä", "a\n"]
 )
-def test_a_field_cannot_move_the_host(value: str) -> None:
+def test_field_cannot_change_the_host(value: str) -> None:
     with pytest.raises(InvalidParams) as refused:
         fill("https://{name}.a.example/x", {"name": value})
     assert refused.value.fields["details"][0]["pointer"] == "/fields/name"  # type: ignore[index]
 
 
-def test_a_label_of_63_fits() -> None:
+def test_host_label_of_63_characters_is_accepted() -> None:
     assert fill("https://{n}.a.example", {"n": "a" * 63}) == f"https://{'a' * 63}.a.example"
 
 
-def test_a_missing_field_is_named() -> None:
+def test_missing_field_is_named() -> None:
     with pytest.raises(InvalidParams, match="accountId"):
         join_url("https://a.example/{accountId}", "/x")
 
@@ -64,5 +64,5 @@ def test_a_missing_field_is_named() -> None:
         ("https://a.example/m?after_id=old&l=1", "https://a.example/m?l=1&after_id=x%26y"),
     ],
 )
-def test_with_query(url: str, after: str) -> None:
+def test_query_parameter_is_added_or_replaced(url: str, after: str) -> None:
     assert with_query(url, "after_id", "x&y") == after
