@@ -29,7 +29,7 @@ def _read(document: Any, provider: Provider = BARE) -> tuple[ListedModel, ...]:
 
 @pytest.mark.skipif(not RECORDED, reason=absent())
 @pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
-def test_recorded_list(recording: Recording) -> None:
+def test_recorded_list_is_read(recording: Recording) -> None:
     expected, document = recording.expect, json.loads(recording.body)
     for provider in (BARE, record(recording.provider)):
         page = read_models(provider, recording.body)
@@ -310,7 +310,7 @@ PAGES: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
 @pytest.mark.parametrize(
     ("name", "list_record", "more", "cursor"), PAGES, ids=[row[0] for row in PAGES]
 )
-def test_next_page(
+def test_cursor_of_the_next_page(
     name: str, list_record: dict[str, Any], more: dict[str, Any], cursor: str | None
 ) -> None:
     provider = _with(next_query="after", **list_record)
@@ -331,7 +331,11 @@ BASE = "https://a.example/v1"
         ({"url": "https://b.example/m"}, False, f"{BASE}/models"),
     ],
 )
-def test_request(list_record: dict[str, Any], at_default: bool, url: str) -> None:  # noqa: FBT001  # a column of the table
+def test_list_request_by_record_and_origin(
+    list_record: dict[str, Any],
+    at_default: bool,  # noqa: FBT001  # a column of the table
+    url: str,
+) -> None:
     provider = _with(next_query="after", **list_record).model_copy(update={"headers": {"X-A": "b"}})
     fields = {"acct": "x"}
     request = models_request(provider, BASE, fields, at_default_origin=at_default)

@@ -36,7 +36,11 @@ def _with(probe: Probe, **more: Any) -> Provider:
     ],
     ids=["path", "post", "companion", "path elsewhere", "companion elsewhere", "none"],
 )
-def test_request(probe: Probe, at_default: bool, expected: tuple[str, str, bytes]) -> None:  # noqa: FBT001  # a column of the table
+def test_probe_request_by_record_and_origin(
+    probe: Probe,
+    at_default: bool,  # noqa: FBT001  # a column of the table
+    expected: tuple[str, str, bytes],
+) -> None:
     provider = _with(probe, models=Models(path="/list"), headers={"X-Version": "1"})
     request = probe_request(provider, BASE, {"accountId": "acc"}, at_default_origin=at_default)
     assert (request.method, request.url, request.body) == expected
@@ -93,7 +97,7 @@ ANSWERS: list[tuple[str, int, Any, str]] = [
 @pytest.mark.parametrize(
     ("name", "status", "body", "verdict"), ANSWERS, ids=[row[0] for row in ANSWERS]
 )
-def test_verdict(name: str, status: int, body: Any, verdict: str) -> None:
+def test_verdict_by_general_rows(name: str, status: int, body: Any, verdict: str) -> None:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     reading = read_probe(BARE, HttpHead(status), raw)
     assert reading.verdict == verdict, name
@@ -157,7 +161,7 @@ PROBE_VECTORS = json.loads((VECTORS / "probes.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("row", PROBE_VECTORS, ids=lambda row: f"{row['provider']}: {row['name']}")
-def test_verdict_of_a_vector(row: dict[str, Any]) -> None:
+def test_probe_vector_has_its_verdict(row: dict[str, Any]) -> None:
     provider = load()[row["provider"]]
     probe = provider.probe if row["probe"] == "first" else provider.probe.fallback
     body = row["body"]

@@ -132,7 +132,7 @@ async def test_name_with_forbidden_addresses_only_is_refused(
         await _get(f"https://{_NAME}/v1")
     data = caught.value.data()
     assert data.details == {"reason": "dns"}
-    assert "no provider can be" in data.user_message
+    assert "cannot be a provider" in data.user_message
     assert not data.retryable
     assert caught.value.__context__ is None
 
@@ -198,4 +198,4 @@ async def test_probe_ends_at_a_forbidden_address(monkeypatch: pytest.MonkeyPatch
     ]
     assert step.name == "dns"
     assert step.error is not None
-    assert "no provider can be" in step.error.user_message
+    assert "cannot be a provider" in step.error.user_message

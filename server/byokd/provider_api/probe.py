@@ -34,7 +34,7 @@ _SENTENCES: Final[dict[Verdict, str]] = {
     "wrongProvider": "this key belongs to another provider",
     "wrongRegion": "{name} does not serve this key here: check region and base URL",
     "unreachable": "{name} could not be reached: check proxy, VPN and base URL",
-    "unknown": "{name} answered in a way that says nothing about the key",
+    "unknown": "{name} sent an answer that does not show whether the key works",
 }
 
 _HINTED: Final = frozenset({"validRestricted", "noFunds", "invalid", "wrongRegion"})

@@ -140,8 +140,8 @@ parent's. A test looks through both libraries for missing classes."""
 _CERTIFICATE: Final = {  # OpenSSL's X509_V_ERR_* numbers
     9: ("notYetValid", "the provider's certificate is not valid yet; check this machine's clock"),
     10: ("expired", "the provider's certificate has expired; check this machine's clock"),
-    62: ("wrongHost", "the certificate was made for another name; check the base URL"),
-    64: ("wrongHost", "the certificate was made for another address; check the base URL"),
+    62: ("wrongHost", "the certificate is for another name; check the base URL"),
+    64: ("wrongHost", "the certificate is for another address; check the base URL"),
 }
 _UNTRUSTED = (
     "untrusted",
@@ -155,7 +155,7 @@ _NETWORK_TEXTS: Final[dict[str, str]] = {
     "dns": "the provider's name could not be resolved; check the network and the base URL",
     "refused": "the provider could not be reached; check the network and the base URL",
     "proxy": "the proxy did not connect; check the proxy in the configuration",
-    "tls": "no secure connection to the provider; check the base URL and what inspects traffic",
+    "tls": "no secure connection to the provider; check the base URL and any filtering proxy",
     "reset": "the provider closed the connection before it answered; try again",
 }
 
@@ -169,7 +169,7 @@ _OTHER_ERRORS: Final[dict[str, Callable[[], ByokdError]]] = {
         details={"phase": "firstByte"},
     ),
     "malformed": lambda: ProviderError(
-        "what answered does not speak HTTP; check the base URL", retryable=False
+        "the answer is not HTTP; check the base URL", retryable=False
     ),
     "headers": lambda: ProviderError("the provider sent a header that is too long"),
     "address": lambda: Unsupported(
@@ -238,7 +238,7 @@ def dns_failure() -> NetworkFailed:
 
 def forbidden_address_failure() -> NetworkFailed:
     return NetworkFailed(
-        "the provider's name leads to an address where no provider can be;"
+        "the provider's name resolves to an address that cannot be a provider's;"
         " check the base URL and this network's name server",
         retryable=False,
         details={"reason": "dns"},

@@ -34,7 +34,7 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
     # An intermediary may compress the body; a decompression bomb is a few kilobytes long.
     if (headers.get("content-encoding") or "identity").strip().lower() != "identity":
         raise ProviderError(
-            "the answer is compressed, which was not asked for; check what lies between"
+            "the answer is compressed, which was not requested; look for a proxy between"
             " this machine and the provider",
             http_status=status,
         )

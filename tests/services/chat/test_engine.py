@@ -32,7 +32,7 @@ _BAD_KEY = CannedResponse(
 )
 
 
-async def test_complete_answer() -> None:
+async def test_complete_answer_has_all_events_and_a_result() -> None:
     chat, transport, key = engine([WHOLE])
     events, result = await ask(chat)
     assert types(events) == ["start", "textStart", "textDelta", "textEnd", "finish"]

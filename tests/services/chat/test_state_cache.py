@@ -350,7 +350,7 @@ def _keep(cache: ProviderStateCache, answer: Message) -> None:
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_bound_of_calls(over: int) -> None:
+def test_oldest_call_over_the_bound_is_dropped(over: int) -> None:
     cache = ProviderStateCache()
     for number in range(STATE_CACHE_CALLS_MAX + over):
         _keep(cache, _answer_with(f"c{number}"))
@@ -359,7 +359,7 @@ def test_bound_of_calls(over: int) -> None:
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_bound_of_bytes(over: int) -> None:
+def test_oldest_call_over_the_bytes_is_dropped(over: int) -> None:
     empty = len(_answer_with("c0").parts()[0].model_dump_json())
     cache = ProviderStateCache()
     _keep(cache, _answer_with("c0", STATE_CACHE_MAX_BYTES // 2 - empty))

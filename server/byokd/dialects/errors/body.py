@@ -216,11 +216,11 @@ def _gather_words(parts: _Parts, error: JsonObject) -> None:
     # AWS sets a namespace before its types: `com.amazon.coral.service#ThrottlingException`.
     types = [word.rpartition("#")[2] for name in _TYPE_NAMES for word in _texts(error.get(name))]
     # `type: "error"` names the envelope, not the error (Anthropic, Fireworks).
-    own = [word for word in types if word.lower() not in {"error", "message-end"}]
+    error_types = [word for word in types if word.lower() not in {"error", "message-end"}]
     parts.codes += codes
-    parts.types += own
+    parts.types += error_types
     parts.own_code = parts.own_code or (codes[0] if codes else None)
-    parts.own_type = parts.own_type or (own[0] if own else None)
+    parts.own_type = parts.own_type or (error_types[0] if error_types else None)
     if parts.status is None:
         named = (_number(error.get(name)) for name in ("status_code", "code", "status"))
         parts.status = next((number for number in named if number in _STATUS), None)

@@ -95,7 +95,7 @@ class Body:
         if len(self._held) > most:
             if not self.failed:
                 raise ProviderError(f"the provider sent an answer of more than {most} bytes")
-            del self._held[most:]  # an error tells nothing more after that
+            del self._held[most:]  # the rest of an error is not read
         opening = bytes(self._held[:64]).removeprefix(BOM).lstrip(_SPACE)
         if self.failed or not opening or BOM.startswith(opening):
             return b""

@@ -169,7 +169,7 @@ def _value(raw: bytes, at: int) -> tuple[HeaderValue, int]:
 
 
 def _damaged() -> StreamInterrupted:
-    return StreamInterrupted("the answer was damaged on its way; try again")
+    return StreamInterrupted("the answer was damaged in transit; try again")
 
 
 def _unreadable() -> ProviderError:

@@ -107,13 +107,13 @@ class StreamRedactor:
         return call_id if shown == call_id else shown
 
     def _new_call_id(self) -> str:
-        taken = set(self._call_ids.values())
+        used_ids = set(self._call_ids.values())
         stream_id = ""
         if self._params is not None:
             stream_id = self._params.stream_id
             parts = (part for message in self._params.messages for part in message.parts())
-            taken.update(part.call_id for part in parts if isinstance(part, ToolCallPart))
-        return synthetic_id(f"{stream_id}\0masked", len(self._call_ids), taken)
+            used_ids.update(part.call_id for part in parts if isinstance(part, ToolCallPart))
+        return synthetic_id(f"{stream_id}\0masked", len(self._call_ids), used_ids)
 
     def _with_safe_id(self, delta: _Delta) -> _Delta:
         if not isinstance(delta, ToolCallDelta):
