@@ -12,69 +12,70 @@ from sandbox_env import GENERIC, chat_params
 
 if TYPE_CHECKING:
     from daemon import Json
-    from e2e.test_canary import World
+    from e2e.test_canary import TracingClient
     from e2e.test_unrecorded import Scenario
 
-Calls: TypeAlias = "Callable[[World], Iterable[Json]]"
+Calls: TypeAlias = "Callable[[TracingClient], Iterable[Json]]"
 Change: TypeAlias = "Callable[[Scenario], Any]"
 
 PHRASE: Final = "correct horse battery"
 
 # Called in this order; the last rows delete. Errors are scenarios as well as results.
 CALLS: Final[dict[str, Calls]] = {
-    "vault/initialize": lambda w: [
+    "vault/initialize": lambda c: [
         {"protection": "passphrase", "acceptRisk": "passphrase"}
-        | w.passphrase_for("vault/initialize")
+        | c.passphrase_for("vault/initialize")
     ],
-    "key/store": lambda w: [
-        w.key_for("key/store") | {"label": "canary", "probe": "skip"},
-        w.key_for("key/store") | {"probe": "require"},
-        w.key_for("key/store") | {"probe": "skip", "account": "x"},
-        w.key_for("key/probe"),
-        w.key_for("key/store") | {"baseUrl": "http://evil.example"},
-        w.key_for("key/store") | {"label": 1},
+    "key/store": lambda c: [
+        c.key_for("key/store") | {"label": "canary", "probe": "skip"},
+        c.key_for("key/store") | {"probe": "require"},
+        c.key_for("key/store") | {"probe": "skip", "account": "x"},
+        c.key_for("key/probe"),
+        c.key_for("key/store") | {"baseUrl": "http://evil.example"},
+        c.key_for("key/store") | {"label": 1},
     ],
-    "key/rotate": lambda w: [w.rotated, w.rotated | {"keyId": "key_" + "b" * 26}],
-    "key/probe": lambda w: [w.one, w.key_for("key/probe"), w.key_for("key/store")],
-    "key/disable": lambda w: [w.one],
-    "key/enable": lambda w: [w.one | {"probe": True}, w.one],
-    "key/setDefault": lambda w: [w.one],
+    "key/rotate": lambda c: [c.rotated, c.rotated | {"keyId": "key_" + "b" * 26}],
+    "key/probe": lambda c: [c.key_params, c.key_for("key/probe"), c.key_for("key/store")],
+    "key/disable": lambda c: [c.key_params],
+    "key/enable": lambda c: [c.key_params | {"probe": True}, c.key_params],
+    "key/setDefault": lambda c: [c.key_params],
     "key/list": lambda _: [{}],
-    "key/import": lambda w: [
-        w.variables(
+    "key/import": lambda c: [
+        c.variables(
             "MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "UNKNOWN",
         ),
-        w.variables("MISTRAL_API_KEY") | {"choose": [{"id": "item_" + "0" * 32}]},
+        c.variables("MISTRAL_API_KEY") | {"choose": [{"id": "item_" + "0" * 32}]},
         {"source": {"type": "environment"}},
-        {"source": {"type": "bundle", "path": "/nowhere"} | w.passphrase_for("key/import")},
+        {"source": {"type": "bundle", "path": "/nowhere"} | c.passphrase_for("key/import")},
     ],
-    "key/export": lambda w: [w.passphrase_for("key/export"), w.passphrase_for("key/import")],
+    "key/export": lambda c: [c.passphrase_for("key/export"), c.passphrase_for("key/import")],
     "provider/list": lambda _: [{}],
-    "provider/test": lambda w: [
-        w.one | {"provider": GENERIC, "chat": True}, w.key_for("provider/test"),
+    "provider/test": lambda c: [
+        c.key_params | {"provider": GENERIC, "chat": True}, c.key_for("provider/test"),
     ],
     "vault/status": lambda _: [{}],
     "model/list": lambda _: [{"provider": GENERIC, "refresh": True}, {}],
     "model/refresh": lambda _: [{"provider": GENERIC}],
-    "chat/send": lambda w: [
-        chat_params("any", **w.one, stream=stream, includeRaw=True) for stream in (True, False)
+    "chat/send": lambda c: [
+        chat_params("any", **c.key_params, stream=stream, includeRaw=True)
+        for stream in (True, False)
     ],
     "audit/list": lambda _: [{}],
     "audit/verify": lambda _: [{}, {"entries": [], "storeId": "00"}],
     "audit/export": lambda _: [{}],
     "account/list": lambda _: [{}],
     "vault/restore": lambda _: [{"number": 99}],
-    "vault/rekey": lambda w: [
+    "vault/rekey": lambda c: [
         {"change": "dataKeys"},
-        {"change": "everything"} | w.passphrase_for("vault/rekey"),
-        {"change": "rootKey"} | w.passphrase_for("vault/unlock"),
-        {"change": "addSlot", "kind": "passphrase"} | w.passphrase_for("vault/rekey"),
+        {"change": "everything"} | c.passphrase_for("vault/rekey"),
+        {"change": "rootKey"} | c.passphrase_for("vault/unlock"),
+        {"change": "addSlot", "kind": "passphrase"} | c.passphrase_for("vault/rekey"),
     ],
     "vault/lock": lambda _: [{}],
-    "vault/unlock": lambda w: [
-        {}, w.passphrase_for("vault/lock"), w.passphrase_for("vault/unlock"),
+    "vault/unlock": lambda c: [
+        {}, c.passphrase_for("vault/lock"), c.passphrase_for("vault/unlock"),
     ],
-    "key/delete": lambda w: [w.one, w.one],
+    "key/delete": lambda c: [c.key_params, c.key_params],
     "account/delete": lambda _: [{"account": "default", "confirm": "default"}],
 }  # fmt: skip
 
@@ -88,28 +89,28 @@ READING: Final = {
 """Methods that change nothing that has an audit entry."""
 
 MUTATING: Final[dict[str, Change]] = {
-    "key/store": lambda w: w.key(),
-    "key/rotate": lambda w: w.fields() | {"keyId": w.active},
-    "key/probe": lambda w: {"keyId": w.active},
-    "key/enable": lambda w: {"keyId": w.disabled},
-    "key/disable": lambda w: {"keyId": w.active},
-    "key/delete": lambda w: {"keyId": w.active},
-    "key/setDefault": lambda w: {"keyId": w.other},
-    "key/import": lambda w: w.imported(),
-    "key/export": lambda w: {"passphrase": w.sealed("key/export", "passphrase", PHRASE)},
+    "key/store": lambda s: s.key(),
+    "key/rotate": lambda s: s.fields() | {"keyId": s.active},
+    "key/probe": lambda s: {"keyId": s.active},
+    "key/enable": lambda s: {"keyId": s.disabled},
+    "key/disable": lambda s: {"keyId": s.active},
+    "key/delete": lambda s: {"keyId": s.active},
+    "key/setDefault": lambda s: {"keyId": s.second},
+    "key/import": lambda s: s.imported(),
+    "key/export": lambda s: {"passphrase": s.sealed("key/export", "passphrase", PHRASE)},
     "account/delete": lambda _: {"account": "default", "confirm": "default"},
-    "vault/rekey addSlot": lambda w: w.rekey(
+    "vault/rekey addSlot": lambda s: s.rekey(
         "addSlot", kind="passphrase",
-        newPassphrase=w.sealed("vault/rekey", "newPassphrase", PHRASE),
+        newPassphrase=s.sealed("vault/rekey", "newPassphrase", PHRASE),
     ),
-    "vault/rekey removeSlot": lambda w: w.rekey("removeSlot", slotId=w.code_slot),
-    "vault/rekey replaceProtection": lambda w: w.rekey(
+    "vault/rekey removeSlot": lambda s: s.rekey("removeSlot", slotId=s.code_slot),
+    "vault/rekey replaceProtection": lambda s: s.rekey(
         "replaceProtection", kind="passphrase",
-        newPassphrase=w.sealed("vault/rekey", "newPassphrase", PHRASE),
+        newPassphrase=s.sealed("vault/rekey", "newPassphrase", PHRASE),
     ),
-    "vault/rekey rootKey": lambda w: w.rekey("rootKey"),
-    "vault/rekey dataKeys": lambda w: w.rekey("dataKeys"),
-    "vault/rekey everything": lambda w: w.rekey("everything"),
+    "vault/rekey rootKey": lambda s: s.rekey("rootKey"),
+    "vault/rekey dataKeys": lambda s: s.rekey("dataKeys"),
+    "vault/rekey everything": lambda s: s.rekey("everything"),
 }  # fmt: skip
 """Params of each method that changes something; `vault/rekey` once per kind of change."""
 

@@ -65,7 +65,7 @@ def _refusal(status: int, **error: Any) -> Reply:
     return status, _JSON, json.dumps({"error": error}).encode()
 
 
-def _wrong(status: int, key: str) -> Reply:
+def _bad_key_error(status: int, key: str) -> Reply:
     message = f"the key {key} is wrong"
     return _refusal(status, message=message, code=key, type=key, param=key)
 
@@ -128,7 +128,7 @@ WHOLE: dict[str, Callable[[str], Reply]] = {
 
 REFUSED: dict[str, Callable[[str], Reply]] = {
     **{
-        str(status): partial(_wrong, status)
+        str(status): partial(_bad_key_error, status)
         for status in (400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 503, 529)
     },
     "text": lambda key: (401, {"content-type": "text/plain"}, key.encode()),
@@ -155,10 +155,10 @@ MODELS: tuple[str, ...] = tuple(
 
 @dataclass
 class Mirror:
-    """A running mirror. `keys` are those of the requests; `says` is put into answers instead."""
+    """A running mirror. `keys` are those of the requests; `echoed` is put into answers instead."""
 
     port: int = 0
-    says: str | None = None
+    echoed: str | None = None
     keys: list[str] = field(default_factory=list)
 
     @property
@@ -168,9 +168,9 @@ class Mirror:
 
 
 @asynccontextmanager
-async def mirror(says: str | None = None) -> AsyncIterator[Mirror]:
+async def mirror(echoed: str | None = None) -> AsyncIterator[Mirror]:
     """Run a mirror on loopback."""
-    running = Mirror(says=says)
+    running = Mirror(echoed=echoed)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -200,7 +200,7 @@ async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], byte
 def _answer(running: Mirror, path: str, headers: dict[str, str], body: bytes) -> bytes:
     key = headers.get("authorization", "").removeprefix("Bearer ")
     running.keys.append(key)
-    echoed = key if running.says is None else running.says
+    echoed = key if running.echoed is None else running.echoed
     model = json.loads(body)["model"] if body else ""
     if "~" in model:
         echo, spelling, form = model.split("~")

@@ -46,47 +46,52 @@ async def _changed(daemon: Daemon, change: str, key: Json) -> None:
 
 
 async def test_deleted_account_loses_keys_chats_and_lists(tmp_path: Path) -> None:
-    async with processes(tmp_path, "default", "work", "work") as (provider, (mine, one, two)):
-        own = await store_key(mine, provider)
-        work_keys = [await store_key(one, provider) for _ in range(2)]
+    async with processes(tmp_path, "default", "work", "work") as (
+        provider,
+        (default_daemon, daemon_1, daemon_2),
+    ):
+        own = await store_key(default_daemon, provider)
+        work_keys = [await store_key(daemon_1, provider) for _ in range(2)]
         for key in work_keys:
-            await _changed(two, "stored", key)
-        await one.request("model/refresh", {})
-        listed = (await mine.request("account/list", {}))["items"]
+            await _changed(daemon_2, "stored", key)
+        await daemon_1.request("model/refresh", {})
+        listed = (await default_daemon.request("account/list", {}))["items"]
         assert [(item["account"], item["keys"], item["current"]) for item in listed] == [
             ("default", 1, True),
             ("work", 2, False),
         ]
         params = chat_params("sandbox-silent", key_id=work_keys[0]["keyId"])
-        sent = two.send("chat/send", params)
-        started = two.until("chat/events", lambda p: p["streamId"] == params["streamId"])
+        sent = daemon_2.send("chat/send", params)
+        started = daemon_2.until("chat/events", lambda p: p["streamId"] == params["streamId"])
         await asyncio.wait_for(started, WAIT_MAX_S)
 
-        done = await mine.request("account/delete", {"account": "work", "confirm": "work"})
-        assert (done["account"], done["keys"]) == ("work", 2)
-        assert done["action"]["type"] == "rekeyVault"
+        deletion = await default_daemon.request(
+            "account/delete", {"account": "work", "confirm": "work"}
+        )
+        assert (deletion["account"], deletion["keys"]) == ("work", 2)
+        assert deletion["action"]["type"] == "rekeyVault"
         with pytest.raises(RpcError) as ended:
-            await asyncio.wait_for(two.answer(sent), WAIT_MAX_S)
+            await asyncio.wait_for(daemon_2.answer(sent), WAIT_MAX_S)
         assert ended.value.kind == "keyMissing"
-        for daemon in (one, two):
+        for daemon in (daemon_1, daemon_2):
             for key in work_keys:
                 await _changed(daemon, "deleted", key)
             assert (await daemon.request("key/list", {}))["items"] == []
             assert (await daemon.request("model/list", {}))["items"] == []
-        listed = (await mine.request("account/list", {}))["items"]
+        listed = (await default_daemon.request("account/list", {}))["items"]
         assert [item["account"] for item in listed] == ["default"]
-        assert (await ask(mine, "sandbox-echo"))["route"]["keyId"] == own["keyId"]
+        assert (await ask(default_daemon, "sandbox-echo"))["route"]["keyId"] == own["keyId"]
 
-        entries = (await one.request("audit/list", {"limit": 20}))["items"]
+        entries = (await daemon_1.request("audit/list", {"limit": 20}))["items"]
         # The use of the ended chat is recorded by its own process at any later time.
         unordered = ("key.use", "session.opened")
         newest = [entry for entry in entries if entry["event"] not in unordered][:3]
         assert [entry["event"] for entry in newest] == ["account.deleted", *["key.deleted"] * 2]
         assert newest[0]["details"]["keys"] == 2
         assert {entry["details"]["cause"] for entry in newest[1:]} == {"accountDeleted"}
-        assert (await mine.request("audit/verify", {}))["ok"]
-        again = await store_key(one, provider)  # the name is free again
-        assert (await ask(one, "sandbox-echo"))["route"]["keyId"] == again["keyId"]
+        assert (await default_daemon.request("audit/verify", {}))["ok"]
+        stored_again = await store_key(daemon_1, provider)  # the name is free again
+        assert (await ask(daemon_1, "sandbox-echo"))["route"]["keyId"] == stored_again["keyId"]
 
 
 OTHER_NAMES = [
@@ -100,13 +105,15 @@ OTHER_NAMES = [
 
 
 async def test_wrong_account_name_deletes_nothing(tmp_path: Path) -> None:
-    async with processes(tmp_path, "default") as (provider, (mine,)):
-        await store_key(mine, provider)
+    async with processes(tmp_path, "default") as (provider, (default_daemon,)):
+        await store_key(default_daemon, provider)
         for account, confirm, kind in OTHER_NAMES:
             with pytest.raises(RpcError) as refused:
-                await mine.request("account/delete", {"account": account, "confirm": confirm})
+                await default_daemon.request(
+                    "account/delete", {"account": account, "confirm": confirm}
+                )
             assert refused.value.kind == kind, account
-        assert len((await mine.request("key/list", {}))["items"]) == 1
+        assert len((await default_daemon.request("key/list", {}))["items"]) == 1
 
 
 async def test_without_a_vault_there_are_no_accounts(tmp_path: Path) -> None:

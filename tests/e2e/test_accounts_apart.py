@@ -87,7 +87,7 @@ class Processes:
         self.stack = AsyncExitStack()
         self.accounts: list[Account] = []
         self.steps = 0
-        self.done: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -175,15 +175,15 @@ class TwoAccounts(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), method=st.sampled_from(sorted(_NAMING)), pick=_PICK)
     def use_anothers_key(self, who: int, method: str, pick: int) -> None:
         """The answer is that for an unknown key id, and the provider gets no request."""
-        account, other = self.accounts[who], self.accounts[1 - who]
-        if not other.listed:
+        account, other_account = self.accounts[who], self.accounts[1 - who]
+        if not other_account.listed:
             return
         before = len(self.processes.provider.requests)
-        answer = self._use_key(account, method, _choose(other.listed, pick))
+        answer = self._use_key(account, method, _choose(other_account.listed, pick))
         assert answer == self._use_key(account, method, _NOBODYS)
         assert answer["error"][2]["kind"] == "notFound"
         assert len(self.processes.provider.requests) == before
-        assert self._list(other) == other.listed
+        assert self._list(other_account) == other_account.listed
 
     @rule(who=st.integers(0, 1))
     def chat_without_a_key_id(self, who: int) -> None:
@@ -211,7 +211,7 @@ class TwoAccounts(RuleBasedStateMachine):
         if chosen:
             params["choose"] = list(chosen)
         result: Json = self._request(account, "key/import", params)
-        self.processes.done["imports and previews"] += 1
+        self.processes.counts["imports and previews"] += 1
         return result
 
     @rule(who=st.integers(0, 1), whose=st.integers(0, 1))
@@ -232,7 +232,7 @@ class TwoAccounts(RuleBasedStateMachine):
             [outcome] = self._import(account, source, choice)["outcomes"]
             if outcome["error"] is None:
                 account.had.add(outcome["key"]["keyId"])
-                self.processes.done["stored by import"] += 1
+                self.processes.counts["stored by import"] += 1
             else:
                 assert outcome["error"]["kind"] == "conflict"
                 assert outcome["error"]["keyId"] in {key["keyId"] for key in own_keys}
@@ -246,17 +246,17 @@ class TwoAccounts(RuleBasedStateMachine):
             result: Json = self._request(account, "key/export", params)
         except RpcError as error:
             result = {"error": error.kind}
-        self.processes.done["exports"] += 1
+        self.processes.counts["exports"] += 1
         return result
 
     @rule(who=st.integers(0, 1), now=_RARELY, pick=_PICK)
     def export(self, who: int, *, now: bool, pick: int) -> None:
         """All own keys are exported, and no other account's, even if named."""
-        account, other = self.accounts[who], self.accounts[1 - who]
+        account, other_account = self.accounts[who], self.accounts[1 - who]
         if not now:
             return
-        if other.listed:
-            anothers = _choose(other.listed, pick)
+        if other_account.listed:
+            anothers = _choose(other_account.listed, pick)
             assert self._export(account, *account.listed, anothers) == {"error": "notFound"}
         result = self._export(account)
         if not account.listed:
@@ -271,7 +271,7 @@ class TwoAccounts(RuleBasedStateMachine):
         }
         stored = [item["storedAs"] for item in self._import(account, source)["items"]]
         assert set(stored) <= set(account.listed), "each is stored already"
-        stored = [item["storedAs"] for item in self._import(other, source)["items"]]
+        stored = [item["storedAs"] for item in self._import(other_account, source)["items"]]
         assert set(stored) == {None}, "none is stored in the other account"
 
     @rule(who=st.integers(0, 1))
@@ -288,7 +288,7 @@ class TwoAccounts(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), whose=st.integers(0, 1), now=_RARELY)
     def delete_an_account(self, who: int, whose: int, *, now: bool) -> None:
         """The named account loses its keys, whichever session asks; the other keeps all."""
-        deleted, other = self.accounts[whose], self.accounts[1 - whose]
+        deleted, other_account = self.accounts[whose], self.accounts[1 - whose]
         if not now:
             return
         params = {"account": deleted.name, "confirm": deleted.name}
@@ -298,17 +298,17 @@ class TwoAccounts(RuleBasedStateMachine):
             count = error.kind
         assert count in ([len(deleted.listed)] if deleted.listed else [0, "notFound"])
         assert self._list(deleted) == {}
-        assert self._list(other) == other.listed
+        assert self._list(other_account) == other_account.listed
         deleted.listed = {}
-        self.processes.done["accounts deleted"] += 1
+        self.processes.counts["accounts deleted"] += 1
 
     @rule(who=st.integers(0, 1), pick=_PICK)
     def list_the_audit_log(self, who: int, pick: int) -> None:
-        account, other = self.accounts[who], self.accounts[1 - who]
+        account, other_account = self.accounts[who], self.accounts[1 - who]
         items = self._request(account, "audit/list", {"limit": 1_000})["items"]
         assert {item["keyId"] for item in items} <= account.had | {None}
-        if other.had:
-            params = {"keyId": _choose(other.had, pick)}
+        if other_account.had:
+            params = {"keyId": _choose(other_account.had, pick)}
             assert self._request(account, "audit/list", params)["items"] == []
 
     @invariant()
@@ -341,7 +341,7 @@ def _check(examples: int, steps: int) -> None:
         )
         verified = processes.run(processes.accounts[0].daemon.request("audit/verify", {}))
         assert verified["ok"], verified
-        counts = ", ".join(f"{count} {what}" for what, count in sorted(processes.done.items()))
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(processes.counts.items()))
         print(f"\naccounts kept apart: {processes.steps} steps ({counts}), 0 breaches")
     finally:
         processes.close()

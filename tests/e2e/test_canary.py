@@ -43,7 +43,7 @@ _AGAINST_KEY = re.compile(r"4\d\d~|text~|page~|sandbox-fault-(401|echo-key)")
 
 
 @dataclass
-class World:
+class TracingClient:
     """A client in verbose trace mode, with all that it sent and received."""
 
     daemon: Daemon
@@ -87,7 +87,7 @@ class World:
         return {"source": {"type": "variables", "variables": sealed}}
 
     @property
-    def one(self) -> Json:
+    def key_params(self) -> Json:
         """Params with the id of the stored key."""
         return {"keyId": self.key_id}
 
@@ -95,7 +95,7 @@ class World:
     def rotated(self) -> Json:
         """Params of `key/rotate` with the same key, sealed for the stored entry."""
         sealed = self.seal(self.key, "key/rotate", "apiKey", provider=GENERIC, key_id=self.key_id)
-        return self.one | {"fields": {"apiKey": sealed}}
+        return self.key_params | {"fields": {"apiKey": sealed}}
 
 
 _ENDING = frozenset({"key/delete", "account/delete"})
@@ -105,40 +105,40 @@ def test_every_method_has_a_scenario() -> None:
     assert CALLS.keys() == {method.name for method in REQUESTS}, "add a row to CALLS"
 
 
-async def _begin(daemon: Daemon, url: str, key: str, passphrase: str) -> World:
+async def _begin(daemon: Daemon, url: str, key: str, passphrase: str) -> TracingClient:
     """Initialize with verbose traces, create the vault and store the key."""
     await daemon.initialize()
     daemon.notify("$/setTrace", {"value": "verbose"})
-    world = World(daemon, url, key, passphrase)
-    [vault] = CALLS["vault/initialize"](world)
-    await world.call("vault/initialize", vault)
-    first = next(iter(CALLS["key/store"](world)))
-    stored = await world.call("key/store", first)
-    world.key_id = stored["key"]["keyId"]
-    return world
+    client = TracingClient(daemon, url, key, passphrase)
+    [vault] = CALLS["vault/initialize"](client)
+    await client.call("vault/initialize", vault)
+    first = next(iter(CALLS["key/store"](client)))
+    stored = await client.call("key/store", first)
+    client.key_id = stored["key"]["keyId"]
+    return client
 
 
-async def _call(world: World, methods: Iterable[str]) -> None:
+async def _call(client: TracingClient, methods: Iterable[str]) -> None:
     for method in methods:
-        for params in CALLS[method](world):
-            await world.call(method, params)
+        for params in CALLS[method](client):
+            await client.call(method, params)
 
 
-async def _chats(world: World, models: Iterable[str]) -> None:
+async def _chats(client: TracingClient, models: Iterable[str]) -> None:
     """Send a chat to each model: at once, except those that may disable the key."""
     rows = [(model, stream) for model in models for stream in _streaming(model)]
 
     async def chat(model: str, stream: bool) -> None:  # noqa: FBT001 - a row of the table
-        params = chat_params(model, **world.one, stream=stream, includeRaw=stream)
+        params = chat_params(model, **client.key_params, stream=stream, includeRaw=stream)
         async with slots:
-            await world.call("chat/send", params)
+            await client.call("chat/send", params)
 
     slots = asyncio.Semaphore(32)
     await asyncio.gather(*(chat(*row) for row in rows if not _AGAINST_KEY.match(row[0])))
     for row in rows:
         if _AGAINST_KEY.match(row[0]):
             await chat(*row)
-            await world.call("key/enable", world.one)
+            await client.call("key/enable", client.key_params)
 
 
 def _streaming(model: str) -> Sequence[bool]:
@@ -196,11 +196,11 @@ def _search(places: dict[str, bytes], *secrets_: str) -> None:
                 assert spelling not in data, f"a secret is in {place}"
 
 
-def _output(world: World) -> dict[str, bytes]:
-    daemon = world.daemon
+def _output(client: TracingClient) -> dict[str, bytes]:
+    daemon = client.daemon
     return {
         "frames": b"\n".join(daemon.wire),
-        "client trace": b"\n".join(world.trace),
+        "client trace": b"\n".join(client.trace),
         "stderr": bytes(daemon.stderr),
     }
 
@@ -213,7 +213,7 @@ def _markers() -> tuple[str, str]:
 # --- the scenarios -------------------------------------------------------------------------------
 
 
-async def _mirrored(tmp_path: Path, models: Iterable[str]) -> World:
+async def _mirrored(tmp_path: Path, models: Iterable[str]) -> TracingClient:
     key, passphrase = _markers()
     temporary = tmp_path / "tmp"
     temporary.mkdir()
@@ -226,19 +226,19 @@ async def _mirrored(tmp_path: Path, models: Iterable[str]) -> World:
             environment={"TMPDIR": str(temporary)},
         ) as daemon,
     ):
-        world = await _begin(daemon, provider.base_url, key, passphrase)
-        await _chats(world, models)
-        await _call(world, [method for method in CALLS if method not in _ENDING])
-        await _call(world, _ENDING)
-        assert world.called == CALLS.keys()
+        client = await _begin(daemon, provider.base_url, key, passphrase)
+        await _chats(client, models)
+        await _call(client, [method for method in CALLS if method not in _ENDING])
+        await _call(client, _ENDING)
+        assert client.called == CALLS.keys()
         seen = _processes(daemon.process.pid)
         assert await daemon.close() == 0
     assert sum(sent == key for sent in provider.keys) > 8, "the key was sent to its provider"
     assert [*tmp_path.rglob("vault.db")]
-    output = _output(world)
-    assert output["frames"].count(b"***") > len(world.daemon.events) / 2, "echoes were redacted"
+    output = _output(client)
+    assert output["frames"].count(b"***") > len(client.daemon.events) / 2, "echoes were redacted"
     _search(seen | output | _files(tmp_path), key, passphrase)
-    return world
+    return client
 
 
 async def test_key_echoed_by_a_provider_is_redacted_everywhere(tmp_path: Path) -> None:
@@ -250,9 +250,9 @@ async def test_key_echoed_by_a_provider_is_redacted_everywhere(tmp_path: Path) -
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_key_echoed_in_every_place_and_spelling_is_redacted(tmp_path: Path) -> None:
-    world = await _mirrored(tmp_path, MODELS)
-    print(f"\n{world.count} scenarios, 0 hits")
-    assert world.count >= 300
+    client = await _mirrored(tmp_path, MODELS)
+    print(f"\n{client.count} scenarios, 0 hits")
+    assert client.count >= 300
 
 
 async def test_key_is_in_no_output_when_a_provider_fails(tmp_path: Path) -> None:
@@ -261,12 +261,12 @@ async def test_key_is_in_no_output_when_a_provider_fails(tmp_path: Path) -> None
         Sandbox(keys=[key]) as provider,
         running("--log-level", "debug", data_dir=tmp_path) as daemon,
     ):
-        world = await _begin(daemon, provider.base_url, key, passphrase)
-        await _chats(world, _FAULTS)
+        client = await _begin(daemon, provider.base_url, key, passphrase)
+        await _chats(client, _FAULTS)
         seen = _processes(daemon.process.pid)
         assert await daemon.close() == 0
         assert sum(key in request.credential for request in provider.requests) > 20
-    _search(seen | _output(world) | _files(tmp_path), key, passphrase)
+    _search(seen | _output(client) | _files(tmp_path), key, passphrase)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals work differently elsewhere")
@@ -280,10 +280,10 @@ async def test_crash_during_a_chat_writes_no_key(tmp_path: Path, ended: signal.S
             *("--log-level", "debug"), data_dir=tmp_path, flags=("-X", "faulthandler")
         ) as daemon,
     ):
-        world = await _begin(daemon, provider.base_url, key, passphrase)
-        daemon.send("chat/send", chat_params("sandbox-silent", **world.one))
+        client = await _begin(daemon, provider.base_url, key, passphrase)
+        daemon.send("chat/send", chat_params("sandbox-silent", **client.key_params))
         await daemon.until("chat/events")
         daemon.process.send_signal(ended)
         assert await daemon.gone() == -ended
     assert b"Current thread" in daemon.stderr, "faulthandler wrote its report"
-    _search(_output(world) | _files(tmp_path), key, passphrase)
+    _search(_output(client) | _files(tmp_path), key, passphrase)

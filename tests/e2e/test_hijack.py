@@ -163,7 +163,7 @@ def test_planted_files_run_without_isolation(tmp_path: Path) -> None:
     """Without `-I`, the same folder and environment leave their traces."""
     _plant(tmp_path)
     environment = _hostile(tmp_path, "") | {"PYTHONHOME": str(Path(sys.base_prefix))}
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", "import evil, httpx"],
         env=environment,
         cwd=tmp_path,
@@ -171,7 +171,7 @@ def test_planted_files_run_without_isolation(tmp_path: Path) -> None:
         check=False,
     )
     traces = {path.name for path in tmp_path.glob("ran-*")}
-    assert {"ran-sitecustomize", "ran-evil", "ran-httpx"} <= traces, done.stderr
+    assert {"ran-sitecustomize", "ran-evil", "ran-httpx"} <= traces, completed.stderr
 
 
 async def _use(daemon: Daemon, provider: Sandbox) -> None:
@@ -181,8 +181,8 @@ async def _use(daemon: Daemon, provider: Sandbox) -> None:
         await daemon.request("vault/initialize", {"protection": "osKeyring"})
     await daemon.request("vault/initialize", {"protection": "keyFile", "acceptRisk": "keyFile"})
     if sys.platform == "linux":
-        where = Path(f"/proc/{daemon.process.pid}/cwd").readlink()
-        assert where == Path("/")
+        working_directory = Path(f"/proc/{daemon.process.pid}/cwd").readlink()
+        assert working_directory == Path("/")
     params = {
         "provider": GENERIC,
         "fields": {"apiKey": {"plain": KEY}},

@@ -88,7 +88,7 @@ def session() -> Iterator[Bus]:
 
 
 @pytest.fixture(scope="module")
-async def made(session: Bus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def prepared_folder(session: Bus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a vault under a keyring, and the keyring's items."""
     folder = tmp_path_factory.mktemp("made")
     with session.having("open", folder / "items"):
@@ -141,10 +141,10 @@ async def _refusal(pings: Pings, daemon: Daemon, method: str, params: Any) -> st
 
 @asynccontextmanager
 async def running_copy(
-    bus: Bus, made: Path, folder: Path, *arguments: str
+    bus: Bus, prepared_folder: Path, folder: Path, *arguments: str
 ) -> AsyncIterator[tuple[Daemon, Pings, Path]]:
     """Run a daemon on a copy of `made`; afterwards the keyring has the same root keys."""
-    shutil.copytree(made, folder, dirs_exist_ok=True)
+    shutil.copytree(prepared_folder, folder, dirs_exist_ok=True)
     before = root_keys(folder / "items")
     async with running(
         *arguments,
@@ -176,13 +176,13 @@ async def status(daemon: Daemon, pings: Pings) -> tuple[str, str | None]:
 )
 async def test_failing_keyring_gives_state_and_reason(
     session: Bus,
-    made: Path,
+    prepared_folder: Path,
     tmp_path: Path,
     timeout: str,  # noqa: ASYNC109 - an argument of the daemon
     at_start: str,
     modes: list[str | None],
 ) -> None:
-    async with running_copy(session, made, tmp_path, timeout) as (daemon, pings, items):
+    async with running_copy(session, prepared_folder, tmp_path, timeout) as (daemon, pings, items):
         with having(session, at_start, items):
             await daemon.initialize()
             await daemon.until("vault/changed")
@@ -200,9 +200,9 @@ async def test_failing_keyring_gives_state_and_reason(
     "mode", ["flickering", "locked", pytest.param("slow", marks=pytest.mark.long)]
 )
 async def test_late_keyring_opens_the_vault(
-    session: Bus, made: Path, tmp_path: Path, mode: str
+    session: Bus, prepared_folder: Path, tmp_path: Path, mode: str
 ) -> None:
-    async with running_copy(session, made, tmp_path, LONG) as (daemon, pings, items):
+    async with running_copy(session, prepared_folder, tmp_path, LONG) as (daemon, pings, items):
         with having(session, mode, items):
             await daemon.initialize()
             state, reason = await status(daemon, pings)
@@ -244,14 +244,14 @@ async def test_no_vault_is_made_under_a_keyring_that_loses_items(
 
 
 async def _answers_while_silent(
-    bus: Bus, made: Path, folder: Path, timeout_s: float, *arguments: str
+    bus: Bus, prepared_folder: Path, folder: Path, timeout_s: float, *arguments: str
 ) -> None:
     """Check that requests are answered while one waits for a keyring that never answers.
 
     A blocked loop would answer one at most. A request is refused at once, without a wait, while an
     earlier call of the keyring still hangs; then the next one is tried.
     """
-    async with running_copy(bus, made, folder, *arguments) as (daemon, _, items):
+    async with running_copy(bus, prepared_folder, folder, *arguments) as (daemon, _, items):
         with having(bus, "silent", items):
             await daemon.initialize()
             took_s, answered = 0.0, 0
@@ -264,16 +264,18 @@ async def _answers_while_silent(
 
 
 async def test_daemon_answers_while_a_keyring_is_silent(
-    session: Bus, made: Path, tmp_path: Path
+    session: Bus, prepared_folder: Path, tmp_path: Path
 ) -> None:
-    await _answers_while_silent(session, made, tmp_path, 2.0, "--keyring-timeout-ms=2000")
+    await _answers_while_silent(
+        session, prepared_folder, tmp_path, 2.0, "--keyring-timeout-ms=2000"
+    )
 
 
 async def test_daemon_ends_before_a_silent_keyring_times_out(
-    session: Bus, made: Path, tmp_path: Path
+    session: Bus, prepared_folder: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(made / "vault", tmp_path / "vault")
-    with session.having("silent", made / "items"):
+    shutil.copytree(prepared_folder / "vault", tmp_path / "vault")
+    with session.having("silent", prepared_folder / "items"):
         async with running(
             LONG,
             data_dir=tmp_path / "vault",
@@ -312,16 +314,16 @@ def _children(pid: int) -> list[int]:
 
 @pytest.mark.long
 async def test_silent_keyring_with_the_production_timeout(
-    session: Bus, made: Path, tmp_path: Path
+    session: Bus, prepared_folder: Path, tmp_path: Path
 ) -> None:
-    await _answers_while_silent(session, made, tmp_path, KEYRING_TIMEOUT_MS / 1000)
+    await _answers_while_silent(session, prepared_folder, tmp_path, KEYRING_TIMEOUT_MS / 1000)
 
 
 @pytest.mark.long
 async def test_slow_keyring_with_the_production_timeout(
-    session: Bus, made: Path, tmp_path: Path
+    session: Bus, prepared_folder: Path, tmp_path: Path
 ) -> None:
-    async with running_copy(session, made, tmp_path) as (daemon, pings, items):
+    async with running_copy(session, prepared_folder, tmp_path) as (daemon, pings, items):
         with having(session, "very slow", items):
             await daemon.initialize()
             assert await status(daemon, pings) == ("unlocked", None)

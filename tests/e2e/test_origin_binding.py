@@ -40,16 +40,16 @@ async def test_no_request_sends_a_stored_key_to_another_origin(tmp_path: Path) -
         await unlocked(daemon)
         key_id = await _stored(daemon, home)
         elsewhere = {"baseUrl": evil.base_url, "allowInsecureOrigin": True}
-        one: Json = {"keyId": key_id}
+        key_params: Json = {"keyId": key_id}
         new = {"apiKey": {"plain": _OTHER}}
         requests: list[tuple[str, Json]] = [
-            ("key/rotate", one | {"fields": new, "baseUrl": evil.base_url}),
-            ("key/probe", one | elsewhere),
-            ("key/probe", one | {"provider": GENERIC} | elsewhere),
-            ("key/enable", one | elsewhere),
-            ("provider/test", one | {"provider": GENERIC} | elsewhere),
+            ("key/rotate", key_params | {"fields": new, "baseUrl": evil.base_url}),
+            ("key/probe", key_params | elsewhere),
+            ("key/probe", key_params | {"provider": GENERIC} | elsewhere),
+            ("key/enable", key_params | elsewhere),
+            ("provider/test", key_params | {"provider": GENERIC} | elsewhere),
             ("provider/test", {"provider": GENERIC} | elsewhere),
-            ("model/list", one | {"provider": GENERIC, "refresh": True} | elsewhere),
+            ("model/list", key_params | {"provider": GENERIC, "refresh": True} | elsewhere),
             ("chat/send", chat_params("any", key_id=key_id) | elsewhere),
             (
                 "chat/send",
@@ -152,8 +152,8 @@ async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -
             assert failed == ["conflict"]
             assert KEY not in evil.keys
             assert _OTHER not in evil.keys
-            again = await daemon.request("key/store", key | {"makeDefault": True})
+            stored_again = await daemon.request("key/store", key | {"makeDefault": True})
             await daemon.request("chat/send", chat_params("any", provider="my-vendor"))
             assert evil.keys == [KEY], "stored again, the key is sent to the new address"
-            assert again["key"]["keyId"] != key_id
+            assert stored_again["key"]["keyId"] != key_id
             assert await daemon.close() == 0

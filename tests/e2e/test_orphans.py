@@ -34,11 +34,11 @@ class Client:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        line = [process.pid]
-        while children := _children(line[-1]):
-            line.append(children[0])
-        self.line = line
-        self.daemon = os.pidfd_open(line[-1])
+        processes = [process.pid]
+        while children := _children(processes[-1]):
+            processes.append(children[0])
+        self.processes = processes
+        self.daemon = os.pidfd_open(processes[-1])
 
     def kill(self) -> None:
         self.process.kill()
@@ -50,14 +50,14 @@ class Client:
     def stop_then_kill(self) -> None:
         """Stop the client, which must not end the daemon; then kill it, which must."""
         self.process.send_signal(signal.SIGSTOP)
-        assert not self.gone(0.3)
+        assert not self.daemon_ends(0.3)
         self.process.kill()
 
     def kill_wrapper(self) -> None:
         """Kill the daemon's parent; the client lives and keeps the pipes open."""
-        os.kill(self.line[-2], signal.SIGKILL)
+        os.kill(self.processes[-2], signal.SIGKILL)
 
-    def gone(self, timeout_s: float) -> bool:
+    def daemon_ends(self, timeout_s: float) -> bool:
         return bool(select.select([self.daemon], [], [], timeout_s)[0])
 
 
@@ -101,10 +101,10 @@ async def seconds_to_end(how: str, end: Callable[[Client], None], folder: Path) 
     assert await process.stdout.readline() == b"up\n"
     client = Client(process)
     try:
-        assert b"byokd" in _command(client.line[-1])
+        assert b"byokd" in _command(client.processes[-1])
         began = time.monotonic()
         await asyncio.to_thread(end, client)
-        assert await asyncio.to_thread(client.gone, WAIT_MAX_S), how
+        assert await asyncio.to_thread(client.daemon_ends, WAIT_MAX_S), how
         return time.monotonic() - began
     finally:
         os.close(client.daemon)

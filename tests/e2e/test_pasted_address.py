@@ -84,7 +84,10 @@ async def test_pasted_address_fills_fields_and_origin(tmp_path: Path) -> None:
             assert stored["notes"] == [
                 f"{'baseUrl' if base_url else next(iter(plain))}: read {', '.join(plain)} from it"
             ]
-        filled = (token | {"accountId": _ACCOUNT}, "http://127.0.0.1:80/accounts/{accountId}/ai/v1")
+        filled = (
+            token | {"accountId": _ACCOUNT},
+            "http://127.0.0.1:80/accounts/{accountId}/ai/v1",
+        )
         stored = await _store(daemon, "cloudflare-workers-ai", *filled)
         assert stored["key"]["baseUrl"] == f"http://127.0.0.1/accounts/{_ACCOUNT}/ai/v1"
         with pytest.raises(RpcError) as caught:
@@ -125,47 +128,47 @@ async def test_base_url_replaces_fields_of_the_default_address(tmp_path: Path) -
         ):
             refused = await _refused(_store(daemon, provider, fields, base_url))
             assert refused == ("invalidParams", pointer)
-        again = {"keyId": stored["keyId"], "fields": secret, "probe": "skip"}
-        assert (await daemon.request("key/rotate", again))["key"]["baseUrl"] == own
+        rotation = {"keyId": stored["keyId"], "fields": secret, "probe": "skip"}
+        assert (await daemon.request("key/rotate", rotation))["key"]["baseUrl"] == own
         assert await daemon.close() == 0
 
 
 async def test_rotated_key_is_not_sent_to_the_old_account(tmp_path: Path) -> None:
-    token, other = {"apiToken": {"plain": KEY}}, "f" * 32
-    cloud, at = "cloudflare-workers-ai", "http://127.0.0.1:80/accounts/{accountId}/ai/v1"
+    token, other_account = {"apiToken": {"plain": KEY}}, "f" * 32
+    cloud, template = "cloudflare-workers-ai", "http://127.0.0.1:80/accounts/{accountId}/ai/v1"
     aws = {name: {"plain": KEY} for name in ("accessKeyId", "secretAccessKey")}
     vpce = "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"
     async with running(data_dir=tmp_path) as daemon:
         await unlocked(daemon)
 
-        async def rotated(key: Any, **more: Any) -> Any:
-            params = {"keyId": key["keyId"], "probe": "skip"} | more
+        async def rotated(key: Any, **change: Any) -> Any:
+            params = {"keyId": key["keyId"], "probe": "skip"} | change
             return (await daemon.request("key/rotate", params))["key"]
 
-        filled = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, at))["key"]
-        here = filled["baseUrl"]
-        assert here.endswith(f"/{_ACCOUNT}/ai/v1")
-        usual = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, None))["key"]
+        own_key = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, template))["key"]
+        own_url = own_key["baseUrl"]
+        assert own_url.endswith(f"/{_ACCOUNT}/ai/v1")
+        default_key = (await _store(daemon, cloud, token | {"accountId": _ACCOUNT}, None))["key"]
         private = (await _store(daemon, "bedrock", aws | {"region": "eu-west-1"}, vpce))["key"]
-        elsewhere: list[tuple[Any, Any]] = [
-            (filled, {"fields": token | {"accountId": other}}),
-            (filled, {"fields": token | {"accountId": other}, "baseUrl": at}),
-            (filled, {"fields": token, "baseUrl": "http://127.0.0.1/elsewhere/v1"}),
+        other_address: list[tuple[Any, Any]] = [
+            (own_key, {"fields": token | {"accountId": other_account}}),
+            (own_key, {"fields": token | {"accountId": other_account}, "baseUrl": template}),
+            (own_key, {"fields": token, "baseUrl": "http://127.0.0.1/elsewhere/v1"}),
             (private, {"fields": aws | {"region": "us-east-1"}}),
         ]
-        for key, more in elsewhere:
-            assert await _refused(rotated(key, **more)) == ("conflict", "")
-        same = token | {"accountId": _ACCOUNT}
-        unmoved: list[Any] = [
+        for key, change in other_address:
+            assert await _refused(rotated(key, **change)) == ("conflict", "")
+        same_account = token | {"accountId": _ACCOUNT}
+        same_address: list[Any] = [
             {"fields": token},
-            {"fields": same},
-            {"fields": token, "baseUrl": here},
+            {"fields": same_account},
+            {"fields": token, "baseUrl": own_url},
         ]
-        for more in unmoved:
-            assert (await rotated(filled, **more))["baseUrl"] == here
+        for change in same_address:
+            assert (await rotated(own_key, **change))["baseUrl"] == own_url
         assert (await rotated(private, fields=aws))["baseUrl"] == vpce
-        moved = await rotated(usual, fields=token | {"accountId": other})
-        assert (moved["fields"]["accountId"], moved["baseUrl"]) == (other, None), (
+        moved = await rotated(default_key, fields=token | {"accountId": other_account})
+        assert (moved["fields"]["accountId"], moved["baseUrl"]) == (other_account, None), (
             "the address is filled again"
         )
         assert await daemon.close() == 0

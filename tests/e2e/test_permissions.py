@@ -70,7 +70,7 @@ async def test_files_are_private_under_any_umask(tmp_path: Path, umask: str) -> 
 
 
 @pytest.fixture(scope="module")
-async def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def vault_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "byokd"
     await make(folder)
     return folder
@@ -101,13 +101,13 @@ def _open_folder(path: Path) -> None:
     path.parent.chmod(0o755)
 
 
-async def test_planted_file_is_refused(made: Path, tmp_path: Path) -> None:
+async def test_planted_file_is_refused(vault_folder: Path, tmp_path: Path) -> None:
     """One daemon checks again for each request, and opens the vault once the files are right."""
     folder = tmp_path / "byokd"
 
     def restore() -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(made, folder)
+        shutil.copytree(vault_folder, folder)
 
     restore()
     _open_folder(folder / "data/vault.db")
@@ -131,10 +131,10 @@ async def test_planted_file_is_refused(made: Path, tmp_path: Path) -> None:
 
 
 async def test_own_database_with_open_permissions_is_restricted_and_used(
-    made: Path, tmp_path: Path
+    vault_folder: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "byokd"
-    shutil.copytree(made, folder)
+    shutil.copytree(vault_folder, folder)
     folder.chmod(0o700)
     path = folder / "data/vault.db"
     path.chmod(0o644)

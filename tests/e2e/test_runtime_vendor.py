@@ -60,9 +60,9 @@ async def _chat(data_dir: Path, config: Path, provider: Sandbox) -> None:
     arguments = ("--config", str(config))
     async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
         await unlocked(daemon)
-        shown = (await daemon.request("provider/list", {"limit": 1000}))["items"]
-        assert [item["id"] for item in shown] == [*load(), "my-vendor"]
-        assert (shown[-1]["kind"], shown[-1]["chatAvailable"]) == ("custom", True)
+        listed = (await daemon.request("provider/list", {"limit": 1000}))["items"]
+        assert [item["id"] for item in listed] == [*load(), "my-vendor"]
+        assert (listed[-1]["kind"], listed[-1]["chatAvailable"]) == ("custom", True)
         stored = await daemon.request(
             "key/store",
             {"provider": "my-vendor", "fields": {"apiKey": {"plain": KEY}}, "probe": "require"},

@@ -48,27 +48,27 @@ async def processes(folder: Path, count: int = 2) -> AsyncIterator[tuple[Sandbox
 
 
 async def test_change_of_a_key_is_notified_in_the_other_process(tmp_path: Path) -> None:
-    async with processes(tmp_path) as (provider, (one, two)):
-        first = await store_key(one, provider)
-        assert (await _changed(two, "stored", first))["state"] == "active"
-        second = await store_key(one, provider)
-        await _changed(two, "stored", second)
-        await one.request("key/setDefault", {"keyId": second["keyId"]})
-        await _changed(two, "defaultSet", second)
-        await one.request("key/disable", {"keyId": first["keyId"]})
-        changed = await _changed(two, "userDisabled", first)
+    async with processes(tmp_path) as (provider, (daemon_1, daemon_2)):
+        first = await store_key(daemon_1, provider)
+        assert (await _changed(daemon_2, "stored", first))["state"] == "active"
+        second = await store_key(daemon_1, provider)
+        await _changed(daemon_2, "stored", second)
+        await daemon_1.request("key/setDefault", {"keyId": second["keyId"]})
+        await _changed(daemon_2, "defaultSet", second)
+        await daemon_1.request("key/disable", {"keyId": first["keyId"]})
+        changed = await _changed(daemon_2, "userDisabled", first)
         assert (changed["state"], changed["reason"]) == ("userDisabled", "user")
         with pytest.raises(RpcError) as refused:
-            await ask(two, "sandbox-echo", key_id=first["keyId"])
+            await ask(daemon_2, "sandbox-echo", key_id=first["keyId"])
         assert refused.value.kind == "keyDisabled"
-        await one.request("key/enable", {"keyId": first["keyId"]})
-        await _changed(two, "enabled", first)
+        await daemon_1.request("key/enable", {"keyId": first["keyId"]})
+        await _changed(daemon_2, "enabled", first)
         secret = {"apiKey": {"plain": "sandbox-key-0123456789abcdef"}}
-        await one.request("key/rotate", {"keyId": first["keyId"], "fields": secret})
-        await _changed(two, "rotated", first)
-        await two.request("key/delete", {"keyId": first["keyId"]})
-        await _changed(one, "deleted", first)
-        changes = [p["change"] for name, p in one.notes if name == "key/changed"]
+        await daemon_1.request("key/rotate", {"keyId": first["keyId"], "fields": secret})
+        await _changed(daemon_2, "rotated", first)
+        await daemon_2.request("key/delete", {"keyId": first["keyId"]})
+        await _changed(daemon_1, "deleted", first)
+        changes = [p["change"] for name, p in daemon_1.notes if name == "key/changed"]
         assert sorted(changes) == sorted(
             ["stored", "stored", "defaultSet", "userDisabled", "enabled", "rotated", "deleted"]
         ), "the process that made a change notifies once"
@@ -76,28 +76,28 @@ async def test_change_of_a_key_is_notified_in_the_other_process(tmp_path: Path) 
 
 async def test_next_request_sees_a_change_of_another_process(tmp_path: Path) -> None:
     """The state of a key is read before each request, not taken from a notification."""
-    async with processes(tmp_path) as (provider, (one, two)):
+    async with processes(tmp_path) as (provider, (daemon_1, daemon_2)):
         for method, kind in (("key/disable", "keyDisabled"), ("key/delete", "notFound")) * 2:
-            key = await store_key(one, provider)
-            await ask(two, "sandbox-echo", key_id=key["keyId"])
-            await one.request(method, {"keyId": key["keyId"]})
+            key = await store_key(daemon_1, provider)
+            await ask(daemon_2, "sandbox-echo", key_id=key["keyId"])
+            await daemon_1.request(method, {"keyId": key["keyId"]})
             with pytest.raises(RpcError) as refused:
-                await ask(two, "sandbox-echo", key_id=key["keyId"])
+                await ask(daemon_2, "sandbox-echo", key_id=key["keyId"])
             assert refused.value.kind == kind
 
 
 async def test_restored_vault_is_noticed_in_every_process(tmp_path: Path) -> None:
-    async with processes(tmp_path) as (provider, (one, two)):
-        first = await store_key(one, provider)
-        await _changed(two, "stored", first)
-        while not (await one.request("vault/status", {}))["backups"]:
+    async with processes(tmp_path) as (provider, (daemon_1, daemon_2)):
+        first = await store_key(daemon_1, provider)
+        await _changed(daemon_2, "stored", first)
+        while not (await daemon_1.request("vault/status", {}))["backups"]:
             continue  # it is taken after the response
-        second = await store_key(one, provider)
-        await _changed(two, "stored", second)
+        second = await store_key(daemon_1, provider)
+        await _changed(daemon_2, "stored", second)
         store = tmp_path / "data" / "vault.db"
         with store.open("r+b") as file:
             file.write(b"no database" + os.urandom(20_000))
-        for daemon in (one, two):
+        for daemon in (daemon_1, daemon_2):
             with pytest.raises(RpcError) as refused:
                 await ask(daemon, "sandbox-echo", key_id=first["keyId"])
             assert (refused.value.kind, refused.value.data["action"]["type"]) == (
@@ -107,19 +107,19 @@ async def test_restored_vault_is_noticed_in_every_process(tmp_path: Path) -> Non
                 "vault/changed", lambda p: p["vault"]["reason"] == "storeCorrupt"
             )
             assert (await asyncio.wait_for(corrupt, WAIT_MAX_S))["vault"]["state"] == "unavailable"
-        two.notes.clear()
-        restored = await one.request("vault/restore", {})
+        daemon_2.notes.clear()
+        restored = await daemon_1.request("vault/restore", {})
         assert Path(restored["aside"]).read_bytes().startswith(b"no database")
-        for daemon in (one, two):
+        for daemon in (daemon_1, daemon_2):
             rolled_back = daemon.until(
                 "vault/changed", lambda p: p["vault"]["reason"] == "rollback"
             )
             await asyncio.wait_for(rolled_back, WAIT_MAX_S)
-        accepted = await one.request("vault/unlock", {"acceptRollback": True})
+        accepted = await daemon_1.request("vault/unlock", {"acceptRollback": True})
         assert accepted["vault"]["state"] == "unlocked"
-        assert (await two.request("vault/status", {}))["vault"]["state"] == "unlocked"
-        await _changed(two, "deleted", second)
-        await ask(two, "sandbox-echo", key_id=first["keyId"])
+        assert (await daemon_2.request("vault/status", {}))["vault"]["state"] == "unlocked"
+        await _changed(daemon_2, "deleted", second)
+        await ask(daemon_2, "sandbox-echo", key_id=first["keyId"])
 
 
 @pytest.mark.long
@@ -166,24 +166,24 @@ async def test_deleted_or_disabled_key_ends_a_running_chat(
 
 
 async def test_refreshed_model_list_is_notified_in_the_other_process(tmp_path: Path) -> None:
-    async with processes(tmp_path) as (provider, (one, two)):
-        key = await store_key(one, provider)
-        await _changed(two, "stored", key)
-        await one.request("model/refresh", {"keyId": key["keyId"]})
-        changed = two.until("model/changed", lambda p: p["keyId"] == key["keyId"])
+    async with processes(tmp_path) as (provider, (daemon_1, daemon_2)):
+        key = await store_key(daemon_1, provider)
+        await _changed(daemon_2, "stored", key)
+        await daemon_1.request("model/refresh", {"keyId": key["keyId"]})
+        changed = daemon_2.until("model/changed", lambda p: p["keyId"] == key["keyId"])
         assert (await asyncio.wait_for(changed, WAIT_MAX_S))["models"] > 0
 
 
 async def test_two_processes_that_initialize_at_once_share_one_vault(tmp_path: Path) -> None:
-    async with running(data_dir=tmp_path) as one, running(data_dir=tmp_path) as two:
-        await asyncio.gather(one.initialize(), two.initialize())
+    async with running(data_dir=tmp_path) as daemon_1, running(data_dir=tmp_path) as daemon_2:
+        await asyncio.gather(daemon_1.initialize(), daemon_2.initialize())
         made = await asyncio.gather(
-            *(daemon.request("vault/initialize", _FILE) for daemon in (one, two)),
+            *(daemon.request("vault/initialize", _FILE) for daemon in (daemon_1, daemon_2)),
             return_exceptions=True,
         )
         errors = [result for result in made if isinstance(result, RpcError)]
         assert [error.kind for error in errors] == ["conflict"], made
-        for daemon in (one, two):
+        for daemon in (daemon_1, daemon_2):
             opened = daemon.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
             await asyncio.wait_for(opened, WAIT_MAX_S)
 

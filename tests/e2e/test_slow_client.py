@@ -36,8 +36,8 @@ async def test_streams_finish_whole_after_stdout_was_unread_for_5_s(tmp_path: Pa
         ]
         ids = [daemon.send("chat/send", params) for params in params_of_all]
         answers = [asyncio.create_task(daemon.answer(request_id)) for request_id in ids]
-        done, _ = await asyncio.wait(answers, timeout=_PAUSE_S)
-        assert not done
+        ended, _ = await asyncio.wait(answers, timeout=_PAUSE_S)
+        assert not ended
         daemon.paused.set()
         paused_ms = (time.monotonic() - paused_at) * 1000
         results = await asyncio.gather(*answers)

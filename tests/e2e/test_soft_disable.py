@@ -203,38 +203,42 @@ async def _two_processes(
 async def test_only_the_calling_process_prompts_and_the_others_notify(
     tmp_path: Path,
 ) -> None:
-    async with _two_processes(tmp_path) as (provider, (one, two)):
+    async with _two_processes(tmp_path) as (provider, (daemon_1, daemon_2)):
         prompted: list[str] = []
-        one.on_request = lambda _method, _params: prompted.append("one")
-        two.on_request = lambda _method, _params: prompted.append("two")
-        key = await store_key(one, provider)
-        await two.until("key/changed", lambda p: p["change"] == "stored")
+        daemon_1.on_request = lambda _method, _params: prompted.append("one")
+        daemon_2.on_request = lambda _method, _params: prompted.append("two")
+        key = await store_key(daemon_1, provider)
+        await daemon_2.until("key/changed", lambda p: p["change"] == "stored")
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
-            await _rejected(one, key["keyId"])
-        changed = two.until("key/changed", lambda p: p["change"] == "softDisabled")
+            await _rejected(daemon_1, key["keyId"])
+        changed = daemon_2.until("key/changed", lambda p: p["change"] == "softDisabled")
         assert (await asyncio.wait_for(changed, WAIT_MAX_S))["reason"] == "rejected"
-        assert await _rejected(two, key["keyId"]) == "keyDisabled"
+        assert await _rejected(daemon_2, key["keyId"]) == "keyDisabled"
         assert prompted == ["one"]
 
 
 async def test_next_use_takes_over_the_probe_of_a_killed_process(
     tmp_path: Path,
 ) -> None:
-    async with _two_processes(tmp_path, "--probe-delay-ms", "3000") as (provider, (one, two)):
+    async with _two_processes(tmp_path, "--probe-delay-ms", "3000") as (
+        provider,
+        (daemon_1, daemon_2),
+    ):
         prompted: list[str] = []
-        two.on_request = lambda _method, _params: prompted.append("two")
-        key = await store_key(one, provider)
+        daemon_2.on_request = lambda _method, _params: prompted.append("two")
+        key = await store_key(daemon_1, provider)
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
-            await _rejected(one, key["keyId"])
-        await one.until("key/changed", lambda p: p["change"] == "suspect")
-        one.process.kill()
-        await one.process.wait()
-        asyncio.get_running_loop().call_later(WAIT_MAX_S, two.process.kill)  # ends the loop below
-        while await _rejected(two, key["keyId"]) != "keyDisabled":
+            await _rejected(daemon_1, key["keyId"])
+        await daemon_1.until("key/changed", lambda p: p["change"] == "suspect")
+        daemon_1.process.kill()
+        await daemon_1.process.wait()
+        # Ends the loop below.
+        asyncio.get_running_loop().call_later(WAIT_MAX_S, daemon_2.process.kill)
+        while await _rejected(daemon_2, key["keyId"]) != "keyDisabled":
             pass
-        changed = await two.until("key/changed", lambda p: p["change"] == "softDisabled")
+        changed = await daemon_2.until("key/changed", lambda p: p["change"] == "softDisabled")
         assert changed["keyId"] == key["keyId"]
         assert prompted == ["two"]
 

@@ -106,9 +106,9 @@ async def test_preview_shows_no_secret(tmp_path: Path) -> None:
         )
         ignored = [(item["variable"], item["reason"]) for item in preview["ignored"]]
         assert ignored == [("OPENAI_BASE_URL", "baseUrl")]
-        shown = json.dumps(preview)
+        preview_text = json.dumps(preview)
         for name, value in variables.items():
-            assert value.strip() not in shown or name.endswith(("_URL", "_ENDPOINT"))
+            assert value.strip() not in preview_text or name.endswith(("_URL", "_ENDPOINT"))
         assert await _stored(daemon) == []
 
 
@@ -119,11 +119,11 @@ async def test_chosen_keys_are_probed_and_stored(tmp_path: Path) -> None:
         items = {item["provider"]: item for item in (await _preview(daemon, source))["items"]}
         proxy, plain = items["litellm"], items["mistral"]
         unknown = {"id": "item_" + "0" * 32}
-        here = {"baseUrl": provider.base_url, "label": "from my shell"}
-        good, missing, again = await _import(
+        address = {"baseUrl": provider.base_url, "label": "from my shell"}
+        good, missing, no_address = await _import(
             daemon,
             source,
-            {"id": proxy["id"]} | here,
+            {"id": proxy["id"]} | address,
             unknown,
             {"id": proxy["id"]},
             probe="require",
@@ -131,15 +131,15 @@ async def test_chosen_keys_are_probed_and_stored(tmp_path: Path) -> None:
         assert good["probe"]["verdict"] == "valid"
         assert good["key"]["origin"] == provider.base_url.rsplit("/", 1)[0]
         assert missing["error"]["kind"] == "notFound"
-        assert again["error"]["kind"] == "invalidParams", "no address was given"
+        assert no_address["error"]["kind"] == "invalidParams", "no address was given"
         assert await _stored(daemon) == [("litellm", "from my shell")]
 
         [stored] = await _import(daemon, source, {"id": plain["id"], "makeDefault": True})
         assert stored["key"]["isDefault"]
         assert stored["probe"] is None
-        [twice] = await _import(daemon, source, {"id": plain["id"]})
-        assert (twice["error"]["kind"], twice["key"]) == ("conflict", None)
-        assert twice["error"]["keyId"] == stored["key"]["keyId"]
+        [duplicate] = await _import(daemon, source, {"id": plain["id"]})
+        assert (duplicate["error"]["kind"], duplicate["key"]) == ("conflict", None)
+        assert duplicate["error"]["keyId"] == stored["key"]["keyId"]
         after = {item["provider"]: item for item in (await _preview(daemon, source))["items"]}
         assert after["mistral"]["storedAs"] == stored["key"]["keyId"]
         assert after["mistral"]["problem"]["type"] == "stored"
@@ -156,9 +156,13 @@ async def test_invalid_key_does_not_stop_the_others(tmp_path: Path) -> None:
     async with sandbox() as provider, vault(tmp_path) as daemon:
         source = _variables(daemon, {PROXY: BAD_KEY, "LITELLM_PROXY_API_KEY": KEY})
         bad, good = (await _preview(daemon, source))["items"]
-        at = {"baseUrl": provider.base_url}
+        address = {"baseUrl": provider.base_url}
         refused, stored = await _import(
-            daemon, source, {"id": bad["id"]} | at, {"id": good["id"]} | at, probe="require"
+            daemon,
+            source,
+            {"id": bad["id"]} | address,
+            {"id": good["id"]} | address,
+            probe="require",
         )
         assert refused["error"]["kind"] == "keyInvalid"
         assert stored["key"]["state"] == "active"
@@ -178,9 +182,9 @@ async def test_choice_adds_fields_that_the_variables_lack(tmp_path: Path) -> Non
         assert azure["problem"] is None
         assert azure["origin"] == "https://a.openai.azure.com:443"
         region = {"id": aws["id"], "fields": {"region": "eu-west-1"}}
-        wrong = {"id": aws["id"], "fields": {"secretAccessKey": "in the clear"}}
-        done, refused = await _import(daemon, source, region, wrong)
-        assert done["key"]["origin"] == "https://bedrock-runtime.eu-west-1.amazonaws.com:443"
+        with_secret_field = {"id": aws["id"], "fields": {"secretAccessKey": "in the clear"}}
+        stored, refused = await _import(daemon, source, region, with_secret_field)
+        assert stored["key"]["origin"] == "https://bedrock-runtime.eu-west-1.amazonaws.com:443"
         assert refused["error"]["kind"] == "invalidParams"
 
 
@@ -214,8 +218,8 @@ async def test_env_file_is_imported(tmp_path: Path) -> None:
         [changed] = await _import(daemon, source, first)
         assert changed["error"]["kind"] == "notFound", "only a previewed key is stored"
         [item] = (await _preview(daemon, source))["items"]
-        [done] = await _import(daemon, source, {"id": item["id"]})
-        assert done["key"]["last4"] == OTHER_KEY[-4:]
+        [stored] = await _import(daemon, source, {"id": item["id"]})
+        assert stored["key"]["last4"] == OTHER_KEY[-4:]
 
 
 async def test_unusable_file_is_refused(tmp_path: Path) -> None:
@@ -256,8 +260,8 @@ async def test_variables_of_the_start_can_be_imported_once(tmp_path: Path) -> No
         items = (await _preview(daemon, source))["items"]
         assert [item["provider"] for item in items] == ["mistral", "groq"]
         assert len((await _preview(daemon, source))["items"]) == 2, "a preview keeps the variables"
-        [done] = await _import(daemon, source, {"id": items[0]["id"]})
-        assert done["key"]["last4"] == KEY[-4:]
+        [stored] = await _import(daemon, source, {"id": items[0]["id"]})
+        assert stored["key"]["last4"] == KEY[-4:]
         assert (await _preview(daemon, source))["items"] == [], "an import drops them"
 
 
@@ -320,8 +324,8 @@ async def test_exported_keys_are_imported_on_another_machine(tmp_path: Path) -> 
             assert (on["key"]["state"], on["probe"]["verdict"]) == ("active", "valid")
             answer = await ask(daemon, "sandbox-echo")
             assert answer["route"]["keyId"] == on["key"]["keyId"]
-            again = await _import(daemon, source, *chosen)
-            assert [outcome["error"]["kind"] for outcome in again] == ["conflict"] * 2
+            imported_again = await _import(daemon, source, *chosen)
+            assert [outcome["error"]["kind"] for outcome in imported_again] == ["conflict"] * 2
             entries = (await daemon.request("audit/list", {"keyId": off["key"]["keyId"]}))["items"]
             assert [entry["event"] for entry in entries if entry["event"] != "key.probe"] == [
                 "key.user_disabled", "key.created",
@@ -340,8 +344,8 @@ async def test_export_file_opens_with_its_passphrase_only(tmp_path: Path) -> Non
         preview = await _preview(daemon, _bundle(daemon, file, vector["passphrase"]))
         assert [item["provider"] for item in preview["items"]] == ["mistral", "bedrock"]
         assert preview["items"][1]["origin"].startswith("https://bedrock-runtime.eu-west-1.")
-        wrong = await _refused(daemon, _bundle(daemon, file, vector["passphrase"] + "!"))
-        assert wrong == ("/source/passphrase", "wrongPassphrase")
+        refused = await _refused(daemon, _bundle(daemon, file, vector["passphrase"] + "!"))
+        assert refused == ("/source/passphrase", "wrongPassphrase")
         for name, changed in {
             "damaged": data[:-1],
             "newer": data.replace(b"keys\n\x01", b"keys\n\x02", 1),
@@ -378,8 +382,8 @@ async def test_export_with_invalid_input_is_refused(tmp_path: Path) -> None:
         events = [entry["event"] for entry in (await daemon.request("audit/list", {}))["items"]]
         assert "key.exported" not in events
         [first, *_] = (await daemon.request("key/list", {}))["items"]
-        done = await _export(daemon, "x" * PASSPHRASE_MIN_CHARS, keyIds=[first["keyId"]])
-        assert done["keys"] == 1
+        exported = await _export(daemon, "x" * PASSPHRASE_MIN_CHARS, keyIds=[first["keyId"]])
+        assert exported["keys"] == 1
 
 
 async def test_no_key_is_inherited_or_left_in_a_file(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Scenario:
         self.file = store_paths(folder).vault_db
         self.url = url
         self.active: str = ""
-        self.other: str = ""
+        self.second: str = ""
         self.disabled: str = ""
         self.code_slot: str = ""
 
@@ -47,7 +47,7 @@ class Scenario:
         slots = (await ask("vault/status", {}))["vault"]["slots"]
         self.code_slot = next(slot["id"] for slot in slots if slot["kind"] == "recoveryCode")
         names = [(await ask("key/store", self.key()))["key"]["keyId"] for _ in range(3)]
-        self.active, self.other, self.disabled = names
+        self.active, self.second, self.disabled = names
         await ask("key/disable", {"keyId": self.disabled})
 
     def key(self) -> Json:

@@ -49,9 +49,11 @@ async def test_passphrase_vault_across_restarts(tmp_path: Path) -> None:
         await daemon.initialize()
         method = "vault/initialize"
         params = {"protection": "passphrase", "recipientPublicKey": recipient.public_key_b64}
-        made = await daemon.request(method, params | _sealed(daemon, method, passphrase=_PHRASE))
-        first = code(made, method)
-        assert made["vault"]["slots"][0]["kind"] == "passphrase"
+        initialized = await daemon.request(
+            method, params | _sealed(daemon, method, passphrase=_PHRASE)
+        )
+        first = code(initialized, method)
+        assert initialized["vault"]["slots"][0]["kind"] == "passphrase"
         await store_key(daemon, provider)
         assert (await ask(daemon, "sandbox-echo"))["finishReason"]["unified"] == "stop"
         locked = (await daemon.request("vault/lock"))["vault"]
@@ -139,8 +141,8 @@ async def test_kill_during_rekey_loses_no_key(tmp_path: Path, count: int) -> Non
                 await daemon.until("vault/changed", lambda p: p["vault"]["state"] == "unlocked")
                 request = daemon.send("vault/rekey", chance.choice(changes))
                 answer = asyncio.ensure_future(daemon.answer(request))
-                done, _ = await asyncio.wait({answer}, timeout=chance.uniform(0, 0.06))
-                finished += len(done)
+                ended, _ = await asyncio.wait({answer}, timeout=chance.uniform(0, 0.06))
+                finished += len(ended)
                 daemon.process.kill()
                 await asyncio.wait({answer})
                 answer.exception()

@@ -65,8 +65,8 @@ def _request(sandbox: Sandbox, model: str, key: str = KEY, **more: Any) -> HttpR
 
 
 def _events(response: HttpResponse) -> list[dict[str, Any]]:
-    *lines, done, rest = response.body.decode().split("\n\n")
-    assert (done, rest) == ("data: [DONE]", "")
+    *lines, last_event, remainder = response.body.decode().split("\n\n")
+    assert (last_event, remainder) == ("data: [DONE]", "")
     return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
@@ -144,8 +144,8 @@ async def test_reasoning_citations_and_json_answers(
     assert cited["choices"][0]["message"]["annotations"][0]["type"] == "url_citation"
 
     schema = {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]}
-    wanted = {"type": "json_schema", "json_schema": {"schema": schema}}
-    answer = await transport.send(_request(sandbox, "sandbox-json", response_format=wanted))
+    json_format = {"type": "json_schema", "json_schema": {"schema": schema}}
+    answer = await transport.send(_request(sandbox, "sandbox-json", response_format=json_format))
     text = json.loads(answer.body)["choices"][0]["message"]["content"]
     assert json.loads(text) == {"place": "Lisbon"}
 
@@ -153,7 +153,7 @@ async def test_reasoning_citations_and_json_answers(
 @pytest.mark.parametrize(
     ("model", "pieces"), [("sandbox-burst-5000", 5000), ("sandbox-paced-200hz-20", 20)]
 )
-async def test_answer_has_the_asked_number_of_words(
+async def test_answer_has_the_requested_number_of_words(
     sandbox: Sandbox, transport: HttpTransport, model: str, pieces: int
 ) -> None:
     events = _events(await transport.send(_request(sandbox, model, stream=True)))

@@ -105,7 +105,7 @@ def _read(call: Call, response: HttpResponse) -> Reply:
 
 
 def _kinds(reply: Reply) -> dict[str, str]:
-    """Return what was said of each kind; calls by their arguments."""
+    """Return the text of each kind of block; of calls, the arguments."""
     texts: dict[str, str] = {}
     for part in reply.message.parts():
         text = getattr(part, "text", None) or json.dumps(getattr(part, "arguments", None))

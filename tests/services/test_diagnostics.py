@@ -259,8 +259,8 @@ async def test_hanging_step_ends_with_a_timeout() -> None:
 
 def _model(name: str, price: str | None = None, **more: Any) -> ModelInfo:
     facts: dict[str, Any] = dict.fromkeys(ModelInfo.model_fields) | {"source": "live", "chat": True}
-    shown = ModelPrice(input=price, output=price) if price else None
-    return ModelInfo(**facts | {"provider": "p", "id": name, "price": shown} | more)
+    model_price = ModelPrice(input=price, output=price) if price else None
+    return ModelInfo(**facts | {"provider": "p", "id": name, "price": model_price} | more)
 
 
 @pytest.mark.parametrize(

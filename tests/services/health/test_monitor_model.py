@@ -70,11 +70,11 @@ class Model:
     def usable(self) -> bool:
         return self.state in {"active", "suspect"}
 
-    def answer(self, seen: HealthClass, version: int, started: int, now: int) -> None:
+    def answer(self, health_class: HealthClass, version: int, started: int, now: int) -> None:
         """Receive the answer of a call that began when the key had that version."""
         if version != self.version or not self.usable:
             return
-        if seen == "authOk":
+        if health_class == "authOk":
             if not self.row or not started <= self.row[-1] <= now:
                 self._works()
         elif self.state == "suspect":
@@ -82,18 +82,18 @@ class Model:
             longest = max(_DELAY_MS, *POLICY.reprobe_delays_ms)
             if now > self.due_at + POLICY.overdue_ms or self.due_at > now + longest:
                 self.due_at, self.inconclusive = now + _DELAY_MS, 0
-        elif seen in _BAD:
-            self._rejected(seen, started, now)
+        elif health_class in _BAD:
+            self._rejected(health_class, started, now)
 
     def _works(self) -> None:
         self.worked_ever = self.worked_since_fresh = True
         self.row, self.due_at, self.state, self.inconclusive = [], None, "active", 0
 
-    def _rejected(self, seen: HealthClass, started: int, now: int) -> None:
+    def _rejected(self, health_class: HealthClass, started: int, now: int) -> None:
         in_grace = not self.worked_since_fresh and now < self.fresh_at + POLICY.grace_ms
-        if in_grace or (seen == "authUnsure" and not self.worked_ever):
+        if in_grace or (health_class == "authUnsure" and not self.worked_ever):
             return
-        if seen != "authDead" and self.row:
+        if health_class != "authDead" and self.row:
             last = self.row[-1]
             if last > now:
                 self.row[-1] = now
@@ -103,7 +103,7 @@ class Model:
         if self.row and now > self.row[-1] + POLICY.window_ms:
             self.row = []
         self.row.append(now)
-        if seen == "authDead" or len(self.row) == 3:
+        if health_class == "authDead" or len(self.row) == 3:
             self.state, self.due_at, self.inconclusive = "suspect", now + _DELAY_MS, 0
 
     def probed(self, verdict: Verdict, due_at: int, now: int) -> None:
@@ -312,10 +312,10 @@ class SoftDisable(RuleBasedStateMachine):
         self.calls += [Call(process, row, process.now())] * count
 
     @precondition(lambda self: self.calls)
-    @rule(data=st.data(), seen=st.sampled_from((*_BAD, "authOk", "authOk", *_SILENT)))
-    def an_answer_comes(self, data: st.DataObject, seen: HealthClass) -> None:
+    @rule(data=st.data(), health_class=st.sampled_from((*_BAD, "authOk", "authOk", *_SILENT)))
+    def an_answer_comes(self, data: st.DataObject, health_class: HealthClass) -> None:
         call = self.calls.pop(data.draw(st.integers(0, len(self.calls) - 1)))
-        self._answered(call, seen)
+        self._answered(call, health_class)
 
     @precondition(lambda self: self.model.usable)
     @rule(which=st.integers(0, 1))
@@ -327,13 +327,19 @@ class SoftDisable(RuleBasedStateMachine):
         self._answered(call, "authOk")
 
     @precondition(lambda self: self.model.usable)
-    @rule(which=st.integers(0, 1), seen=st.sampled_from(_BAD), pause_ms=st.sampled_from([1, 2_500]))
-    def a_quick_call_is_rejected(self, which: int, seen: HealthClass, pause_ms: int) -> None:
+    @rule(
+        which=st.integers(0, 1),
+        health_class=st.sampled_from(_BAD),
+        pause_ms=st.sampled_from([1, 2_500]),
+    )
+    def a_quick_call_is_rejected(
+        self, which: int, health_class: HealthClass, pause_ms: int
+    ) -> None:
         self.time_passes(pause_ms)
         process = self.processes[which]
         call = Call(process, self._row(), process.now())
         self.time_passes(1)
-        self._answered(call, seen)
+        self._answered(call, health_class)
 
     @precondition(lambda self: self.model.usable)
     @rule(which=st.integers(0, 1), count=st.integers(2, 4))
@@ -344,9 +350,9 @@ class SoftDisable(RuleBasedStateMachine):
             self.time_passes(2_500)
             self._answered(call, "authInvalid")
 
-    def _answered(self, call: Call, seen: HealthClass) -> None:
+    def _answered(self, call: Call, health_class: HealthClass) -> None:
         process = call.process
-        answer = Observation(seen, 401, "req")
+        answer = Observation(health_class, 401, "req")
 
         async def settle() -> None:
             await process.monitor.observe(
@@ -355,7 +361,7 @@ class SoftDisable(RuleBasedStateMachine):
             await process.tasks.settled()
 
         self._run(settle())
-        self.model.answer(seen, call.row.version, call.started, process.now())
+        self.model.answer(health_class, call.row.version, call.started, process.now())
 
     @precondition(lambda self: any(process.tasks.asleep for process in self.processes))
     @rule(

@@ -104,22 +104,24 @@ _ROWS: list[tuple[str, Health, list[tuple[HealthClass, int, int]], list[str]]] =
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "health", "seen", "steps"), _ROWS, ids=[row[0] for row in _ROWS])
+@pytest.mark.parametrize(
+    ("name", "health", "answers", "steps"), _ROWS, ids=[row[0] for row in _ROWS]
+)
 def test_rejections_in_a_row(
-    name: str, health: Health, seen: list[tuple[HealthClass, int, int]], steps: list[str]
+    name: str, health: Health, answers: list[tuple[HealthClass, int, int]], steps: list[str]
 ) -> None:
     actual = []
-    for what, started, at in seen:
+    for health_class, started, answered_at in answers:
         health, step = observe(
             health,
-            Observation(what),
+            Observation(health_class),
             started_at=_DAY + started,
-            now=_DAY + at,
+            now=_DAY + answered_at,
             delay_ms=_DELAY_MS,
             policy=POLICY,
         )
         actual.append(step)
-        assert step != "suspect" or health.probe_at == _DAY + at + _DELAY_MS
+        assert step != "suspect" or health.probe_at == _DAY + answered_at + _DELAY_MS
     assert actual == steps, name
 
 
@@ -163,28 +165,28 @@ def test_inconclusive_probes_leave_the_key_suspect() -> None:
 
 _REPEATS: list[tuple[str, Health, HealthClass, int, bool]] = [
     ("a glitch of a key that works", PROVEN, "authInvalid", 9 * _S, True),
-    ("of doubtful words as well", PROVEN, "authUnsure", 9 * _S, True),
+    ("of a doubtful rejection as well", PROVEN, "authUnsure", 9 * _S, True),
     ("up to a day", PROVEN, "authInvalid", _DAY, True),
     ("and no longer", PROVEN, "authInvalid", _DAY + 1, False),
     ("a key that never worked", Health(fresh_since=0), "authInvalid", 9 * _S, False),
     ("a key that is suspect already", SUSPECT, "authInvalid", 9 * _S, False),
-    ("a definite word", PROVEN, "authDead", 9 * _S, False),
+    ("a definite rejection", PROVEN, "authDead", 9 * _S, False),
     ("a missing permission", PROVEN, "forbiddenScope", 9 * _S, False),
     ("a limit", PROVEN, "neutral", 9 * _S, False),
 ]
 
 
-@pytest.mark.parametrize(("name", "health", "seen", "now", "worth"), _REPEATS)
+@pytest.mark.parametrize(("name", "health", "health_class", "now", "repeated"), _REPEATS)
 def test_rejected_call_of_a_recently_working_key_is_repeated(
-    name: str, health: Health, seen: HealthClass, now: int, *, worth: bool
+    name: str, health: Health, health_class: HealthClass, now: int, *, repeated: bool
 ) -> None:
-    delay_ms = repeat_ms(health, seen, now=now, policy=POLICY)
-    assert delay_ms == (POLICY.repeat_delay_ms if worth else None), name
+    delay_ms = repeat_ms(health, health_class, now=now, policy=POLICY)
+    assert delay_ms == (POLICY.repeat_delay_ms if repeated else None), name
 
 
 def test_evidence_of_a_rejection_survives_storage() -> None:
-    seen = Observation("authDead", 403, "req_1")
-    health, _ = observe(PROVEN, seen, started_at=2, now=3, delay_ms=4, policy=POLICY)
+    rejection = Observation("authDead", 403, "req_1")
+    health, _ = observe(PROVEN, rejection, started_at=2, now=3, delay_ms=4, policy=POLICY)
     assert (health.health, health.http_status, health.request_id) == ("authDead", 403, "req_1")
     raw = to_row(health)
     assert health_from_row(raw, fresh_since=77, suspect=True) == replace(health, fresh_since=77)
@@ -230,13 +232,18 @@ _CLASSES: list[HealthClass] = ["authOk", "authInvalid", "forbiddenScope", "neutr
 
 
 @given(st.lists(st.tuples(st.sampled_from(_CLASSES), st.integers(-_DAY, _DAY))))
-def test_two_rejections_never_make_a_key_suspect(seen: list[tuple[HealthClass, int]]) -> None:
+def test_two_rejections_never_make_a_key_suspect(answers: list[tuple[HealthClass, int]]) -> None:
     """Whatever the clock does, a suspect key had three rejections since its last acceptance."""
     health, rejections = PROVEN, 0
-    for what, at in seen:
-        now = 2 * _DAY + at
+    for health_class, answered_at in answers:
+        now = 2 * _DAY + answered_at
         health, step = observe(
-            health, Observation(what), started_at=now, now=now + 1, delay_ms=1, policy=POLICY
+            health,
+            Observation(health_class),
+            started_at=now,
+            now=now + 1,
+            delay_ms=1,
+            policy=POLICY,
         )
-        rejections = 0 if what == "authOk" else rejections + (what == "authInvalid")
+        rejections = 0 if health_class == "authOk" else rejections + (health_class == "authInvalid")
         assert step != "suspect" or rejections >= POLICY.rejections

@@ -46,22 +46,22 @@ _PIECES = st.sampled_from(
 
 def _node(texts: list[str]) -> list[Any]:
     assert _NODE is not None
-    done = subprocess.run(
+    completed = subprocess.run(
         [_NODE, "-e", _READ], input=json.dumps(texts), capture_output=True, text=True, check=True
     )
-    parts: list[Any] = json.loads(done.stdout)
+    parts: list[Any] = json.loads(completed.stdout)
     return parts
 
 
 def _agrees(base: BaseUrl, parts: list[str]) -> bool:
-    protocol, host, port, path, rest = parts
+    protocol, host, port, path, credentials_and_query = parts
     path = path.rstrip("/") or "/"
     inner = base.url.split("/", 3)[3:]
     return (
         base.origin == f"{protocol}//{host}:{port or _PORTS[protocol]}"
         # Node encodes the braces of a template that is not filled.
         and path.replace("%7B", "{").replace("%7D", "}") == "/" + "".join(inner)
-        and not rest
+        and not credentials_and_query
     )
 
 

@@ -108,13 +108,13 @@ async def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def _with_passphrase(app: App) -> str:
-    made = await app.initialize(
+    initialized = await app.initialize(
         protection="passphrase",
         passphrase=app.sealed("vault/initialize", "passphrase", _PHRASE),
         recipientPublicKey=app.recipient.public_key_b64,
     )
-    assert made.vault.state == "unlocked"
-    return app.code(made, "vault/initialize")
+    assert initialized.vault.state == "unlocked"
+    return app.code(initialized, "vault/initialize")
 
 
 async def test_passphrase_vault_through_rekeying(app: App) -> None:
@@ -199,9 +199,13 @@ async def test_sealed_secret_opens_for_its_own_field_only(app: App) -> None:
         )
         with pytest.raises(InvalidParams):
             await (await app.services).vault.unlock(app.session, params)
-    both = {name: app.sealed("vault/unlock", name, "x") for name in ("passphrase", "recoveryCode")}
+    two_secrets = {
+        name: app.sealed("vault/unlock", name, "x") for name in ("passphrase", "recoveryCode")
+    }
     with pytest.raises(InvalidParams, match="not both"):
-        await (await app.services).vault.unlock(app.session, VaultUnlockParams.model_validate(both))
+        await (await app.services).vault.unlock(
+            app.session, VaultUnlockParams.model_validate(two_secrets)
+        )
 
 
 async def test_passphrase_for_another_protection_is_refused(app: App) -> None:

@@ -133,9 +133,13 @@ def renewed(health: Health, now: int) -> Health:
     return Health(fresh_since=now, accepted_at=min(health.accepted_at, now - 1))
 
 
-def repeat_ms(health: Health, seen: HealthClass, *, now: int, policy: HealthPolicy) -> int | None:
+def repeat_ms(
+    health: Health, health_class: HealthClass, *, now: int, policy: HealthPolicy
+) -> int | None:
     """Return the delay before a rejected request is tried once more, or None."""
-    passing = seen in {"authInvalid", "authUnsure"} and not health.suspect and health.accepted_at
+    passing = (
+        health_class in {"authInvalid", "authUnsure"} and not health.suspect and health.accepted_at
+    )
     if not passing or now - health.accepted_at >= policy.repeat_within_ms:
         return None
     return policy.repeat_delay_ms
@@ -198,8 +202,8 @@ def _count_acceptance(health: Health, started_at: int, now: int) -> tuple[Health
     return health, "nothing"
 
 
-def _may_count(health: Health, seen: HealthClass, now: int, policy: HealthPolicy) -> bool:
-    if seen == "authUnsure" and not health.accepted_at:
+def _may_count(health: Health, health_class: HealthClass, now: int, policy: HealthPolicy) -> bool:
+    if health_class == "authUnsure" and not health.accepted_at:
         return False  # more likely a wrong address than a dead key
     return health.proven or now - health.fresh_since >= policy.grace_ms
 
