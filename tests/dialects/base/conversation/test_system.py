@@ -11,6 +11,7 @@ from byokd.protocol.errors import Unsupported
 from dialects.conversations import (
     assistant,
     conversation,
+    result,
     ruled,
     says,
     shape,
@@ -43,6 +44,8 @@ _CASES: list[tuple[RuleName, str, list[Any], list[Any], list[str]]] = [
      [says("user", text("s\n\nt\n\n"), text("a"))], ["adjusted"]),
     ("system_as_user", "before an answer", [system("s"), assistant("a")],
      [user("s"), assistant("a")], ["adjusted"]),
+    ("system_as_user", "before a result of a tool", [system("s"), says("user", result("c"))],
+     [says("user", text("s\n\n")), says("user", result("c"))], ["adjusted"]),
     ("system_as_user", "alone", [system("s")], [user("s")], ["adjusted"]),
     ("system_as_user", "an empty one", [system(""), user("a")], [user("a")], []),
     ("system_as_user", "none", [user("a")], [user("a")], []),

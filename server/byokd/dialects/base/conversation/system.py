@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from byokd.catalog.quirks.shared import Quirks
+from byokd.dialects.base.conversation.turns import is_sent
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.warnings import Warnings
-from byokd.protocol.parts import Message, Part, TextPart
+from byokd.protocol.parts import Message, Part, TextPart, ToolResultPart
 
 
 def system_first(
@@ -60,7 +61,7 @@ def system_merged(
 
 def system_as_user(
     conversation: Conversation,
-    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    quirks: Quirks,
     warnings: Warnings,
 ) -> Conversation:
     """Open the first message of the user with the text of the system messages at the beginning."""
@@ -69,13 +70,16 @@ def system_as_user(
     if not text:
         return conversation.with_messages(rest)
     warnings.adjusted("messages", "the system message was sent as the user's")
-    if not rest or rest[0].role == "assistant":
+    first = next((message for message in rest if is_sent(message, quirks)), None)
+    if first is None or first.role == "assistant":
         return conversation.with_messages((Message(role="user", content=text), *rest))
     opening = TextPart(text=f"{text}\n\n")
-    if rest[0].role != "user":
+    results = any(isinstance(part, ToolResultPart) for part in first.parts())
+    if first is not rest[0] or first.role != "user" or results:  # results come first in a message
         return conversation.with_messages((Message(role="user", content=(opening,)), *rest))
-    parts: tuple[Part, ...] = (opening, *rest[0].parts())
-    return conversation.with_messages((rest[0].model_copy(update={"content": parts}), *rest[1:]))
+    parts: tuple[Part, ...] = (opening, *first.parts())
+    opened = first.model_copy(update={"content": parts})
+    return conversation.with_messages((opened, *rest[1:]))
 
 
 def with_system_text(messages: Sequence[Message], text: str) -> tuple[Message, ...]:

@@ -28,7 +28,7 @@ _GO_ON: Final = "Go on."
 def begin_with_user(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
     """Add a turn of the user where the conversation does not begin with one."""
     messages = conversation.messages
-    sent = (m for m in messages if m.role != "system" and _is_sent(m, quirks))
+    sent = (m for m in messages if m.role != "system" and is_sent(m, quirks))
     first = next(sent, None)
     if first is not None and first.role != "assistant":
         return conversation
@@ -88,13 +88,11 @@ def _goes_back(part: Part, owner: StateOwner) -> bool:
 
 def _last_sent(conversation: Conversation, quirks: Quirks) -> int | None:
     last = len(conversation.messages) - 1
-    sent = (
-        index for index in range(last, -1, -1) if _is_sent(conversation.messages[index], quirks)
-    )
+    sent = (index for index in range(last, -1, -1) if is_sent(conversation.messages[index], quirks))
     return next(sent, None)
 
 
-def _is_sent(message: Message, quirks: Quirks) -> bool:
+def is_sent(message: Message, quirks: Quirks) -> bool:
     """Tell whether a message holds something that every provider can be sent."""
     for part in message.parts():
         if isinstance(part, TextPart):
