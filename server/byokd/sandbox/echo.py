@@ -1,7 +1,7 @@
 """Echo rules: what a provider requires of its own earlier answers in the next request.
 
-A rule reads the body of a request and returns the fields of the error, or None if the request is
-good. Which provider has which rule, and its error, is in `providers/*.toml`.
+A rule returns the fields of the error, or None for a good request. Which provider has which rule
+is in `providers/*.toml`.
 """
 
 from __future__ import annotations
@@ -337,7 +337,6 @@ def _arguments_object(body: JsonObject, _model: str, _options: JsonObject) -> Er
 
 
 def _text_content(body: JsonObject, _model: str, options: JsonObject) -> ErrorFields | None:
-    """Messages of these roles must not have a list of parts."""
     for at, message in enumerate(objects(body.get("messages"))):
         content = message.get("content")
         listed = isinstance(content, list) and bool(text_of(content))

@@ -49,10 +49,7 @@ class ProviderRoute:
 
 
 def find(path: str) -> tuple[ProviderRoute, str] | None:
-    """Return the provider of a path and the path at its host, or None.
-
-    A path outside `/as/` belongs to the generic provider.
-    """
+    """Return the provider of a path and the path at its host; outside `/as/` the generic one."""
     if not path.startswith(_UNDER):
         return _generic(), path
     provider, _, path_at_host = path.removeprefix(_UNDER).partition("/")
@@ -60,18 +57,14 @@ def find(path: str) -> tuple[ProviderRoute, str] | None:
 
 
 def base_path(provider: str, fields: Mapping[str, str]) -> str:
-    """Return the path of a provider's base URL, with its templates filled.
-
-    Raises:
-        KeyError: no such provider, or a field is missing.
-    """
+    """Raise `KeyError` for an unknown provider or a missing field of its base URL."""
     base = urlsplit(load()[provider].base_url or "").path
     filled = re.sub(r"\{(\w+)\}", lambda match: fields[match[1]], base)
     return f"{_UNDER}{provider}{filled}".rstrip("/")
 
 
 def base_paths() -> dict[str, str]:
-    """As `base_path`, for every provider; templates are not filled."""
+    """Return the path of every provider's base URL, with templates unfilled."""
     return {
         provider: f"{_UNDER}{provider}{urlsplit(record.base_url or '').path}".rstrip("/")
         for provider, record in load().items()

@@ -88,10 +88,7 @@ class Sandbox:
         return self.origin + routing.base_path(provider, fields)
 
     def providers(self) -> list[tuple[str, str, str]]:
-        """Return name, base URL and a model of each provider, the generic one first.
-
-        A base URL may have `{field}` templates.
-        """
+        """Return name, base URL (with `{field}` templates) and a model of each provider."""
         generic = (GENERIC, self.base_url, _EXAMPLE)
         return [generic] + [
             (provider, self.origin + path, behaviour(provider).prefix + _EXAMPLE)

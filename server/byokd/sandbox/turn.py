@@ -25,8 +25,6 @@ class ChatRequest:
     Attributes:
         text: of the last user message.
         chars: of the whole conversation.
-        messages: their number.
-        results: of tools, in order.
         answered: whether the conversation ends with tool results.
         schema: of a JSON answer.
         thinks: whether the model reasons and shows it.

@@ -38,7 +38,7 @@ class OneKey:
     def __init__(self, record: Provider = RECORD) -> None:
         self.observed: list[HealthClass] = []
         self.started: list[int] = []
-        self.forgives_ms: int | None = None
+        self.repeat_after_ms: int | None = None
         self.outcomes: list[str] = []
         self._record = record
 
@@ -64,8 +64,8 @@ class OneKey:
         self.started.append(started_at)
 
     def repeat_ms(self, _credential: Credential, health: HealthClass) -> int | None:
-        """Return `forgives_ms`, which a test may set, for a rejection."""
-        return self.forgives_ms if health == "authInvalid" else None
+        """Return `repeat_after_ms`, which a test may set, for a rejection."""
+        return self.repeat_after_ms if health == "authInvalid" else None
 
 
 def chunk(text: str | None = None, finish: str | None = None, **delta: Any) -> bytes:

@@ -93,9 +93,9 @@ async def test_rejected_key_is_observed_once_and_not_retried() -> None:
     assert len(transport.requests) == 1
 
 
-async def test_rejection_of_a_key_that_worked_lately_is_forgiven() -> None:
+async def test_rejected_call_is_repeated_if_the_key_worked_recently() -> None:
     chat, transport, key = engine([_BAD_KEY, WHOLE])
-    key.forgives_ms = 1
+    key.repeat_after_ms = 1
     events, result = await ask(chat)
     retried = next(event for event in events if isinstance(event, Retry))
     assert (retried.attempt, retried.kind, retried.delay_ms) == (2, "keyInvalid", 1)
@@ -105,7 +105,7 @@ async def test_rejection_of_a_key_that_worked_lately_is_forgiven() -> None:
 
 async def test_second_rejection_counts_from_the_first_attempt() -> None:
     chat, transport, key = engine([_BAD_KEY] * 3)
-    key.forgives_ms = 20
+    key.repeat_after_ms = 20
     before = steady_ms()
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
@@ -115,18 +115,18 @@ async def test_second_rejection_counts_from_the_first_attempt() -> None:
     assert before <= key.started[0] <= steady_ms() - 20
 
 
-async def test_retries_follow_a_forgiven_rejection() -> None:
+async def test_retries_follow_a_repeated_rejection() -> None:
     chat, transport, key = engine([_BAD_KEY, _BUSY, WHOLE])
-    key.forgives_ms = 1
+    key.repeat_after_ms = 1
     events, _ = await ask(chat)
     assert [e.kind for e in events if isinstance(e, Retry)] == ["keyInvalid", "rateLimited"]
     assert len(transport.requests) == 3
     assert key.observed == ["neutral", "authOk"]
 
 
-async def test_cancelled_call_is_not_forgiven() -> None:
+async def test_cancelled_call_is_not_repeated_after_a_rejection() -> None:
     chat, transport, key = engine([_BAD_KEY, WHOLE])
-    key.forgives_ms = 600_000
+    key.repeat_after_ms = 600_000
     answer = chat.answer(SESSION, params())
     events: list[Event] = []
     async for batch in answer:

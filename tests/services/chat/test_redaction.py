@@ -110,9 +110,9 @@ async def test_call_id_that_holds_the_key_is_replaced_in_all_events_of_the_call(
 
 
 async def test_call_ids_that_mask_to_the_same_text_stay_apart() -> None:
-    shown = await _call_ids(KEY, quote(f"{KEY}"), f"x{KEY}", f"x{KEY[:-1]}", "c1")
-    assert len(set(shown)) == len(shown)
-    assert shown[-1] == "c1"
+    replaced = await _call_ids(KEY, quote(f"{KEY}"), f"x{KEY}", f"x{KEY[:-1]}", "c1")
+    assert len(set(replaced)) == len(replaced)
+    assert replaced[-1] == "c1"
 
 
 async def test_replaced_call_id_is_new_in_the_conversation() -> None:

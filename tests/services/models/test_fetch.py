@@ -166,13 +166,13 @@ async def test_unreadable_details_leave_facts_unknown(response: ScriptedResult) 
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-async def test_bound_of_a_details_body(extra: int) -> None:
+async def test_details_body_over_its_bound_is_not_read(extra: int) -> None:
     body = to_json(_QWEN).ljust(MODEL_DETAIL_MAX_BYTES + extra)
     server = Server(tags=_tags("a"), show=lambda _model: CannedResponse(200, {}, (body,)))
     assert [model.tools for model in await server.listed()] == [None if extra else True]
 
 
-async def test_hanging_details_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_details_request_ends_with_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit expires when the first details have been read."""
     never = CannedResponse(200, {}, (anyio.Event(),))
 

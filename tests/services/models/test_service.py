@@ -282,7 +282,7 @@ async def test_failed_page_fails_the_list() -> None:
 
 
 @pytest.mark.parametrize("extra", [0, 1])
-async def test_bound_of_a_page(extra: int) -> None:
+async def test_page_over_its_bound_fails_the_list(extra: int) -> None:
     body = b'["m"]'.ljust(MODEL_PAGE_MAX_BYTES + extra)
     async with _service(CannedResponse(200, {}, (body,))) as fixture:
         result = await fixture.list()

@@ -1,4 +1,4 @@
-"""The wire formats by name, and the interface of each."""
+"""The wire formats by name, and their interface."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Style(Protocol):
 
     @property
     def GARBAGE(self) -> tuple[bytes, bytes]:  # noqa: N802
-        """Invalid data: in a stream, and as a whole answer."""
+        """Invalid data in a stream, and as a whole answer."""
 
     def read(self, body: JsonObject, path: str) -> ChatRequest | None:
         """Return None for an invalid request; the path may name the model."""

@@ -1,4 +1,4 @@
-"""Functions that several formats share: server-sent events, and text inside messages."""
+"""What several formats share: server-sent events, and text inside messages."""
 
 from __future__ import annotations
 

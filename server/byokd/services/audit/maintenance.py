@@ -75,7 +75,6 @@ class AuditMaintainer:
             await self._pause(flushed_at, anchored_at)
 
     def start_check(self, session: Session) -> None:
-        """Check in the background, unless a check is running."""
         if not self._checking:
             self._checking = True
             self._background.start(self._check_in_background(session))

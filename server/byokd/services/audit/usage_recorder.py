@@ -40,8 +40,7 @@ class UsageRecorder:
     async def flush(self, session: Session, key_id: str | None = None) -> None:
         """Write the waiting uses of one key or of all.
 
-        A failed write restores the counts and raises nothing: a key must be disabled on a full
-        disk, too.
+        Failing restores the counts and raises nothing: a key must be disabled on a full disk, too.
         """
         counts = self._counter.take(key_id)
         if counts:

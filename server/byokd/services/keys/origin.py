@@ -73,11 +73,7 @@ def read_base_url(text: str, *, allow_insecure: bool = False) -> BaseUrl:
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of a request's URL in the form of `BaseUrl.origin`.
-
-    Raises:
-        InvalidParams: no key may be sent there.
-    """
+    """Return the origin of a request's URL, as `BaseUrl.origin`. Raises as `read_base_url`."""
     match = _BEGINNING.match(url)
     if match is None:
         raise _base_url_error("its host has unexpected characters")

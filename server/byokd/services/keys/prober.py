@@ -60,7 +60,7 @@ class Prober:
         self._timeout_s = timeout_ms / 1000
 
     async def probe(self, candidate: Candidate, *, fresh: bool = False) -> ProbeResult:
-        """Return the provider's verdict on a key; `fresh` uses a new connection.
+        """Return the provider's verdict; `fresh` uses a new connection.
 
         Raises:
             Conflict: the key was stored for another origin.
