@@ -25,7 +25,7 @@ LOCKS = {
     "runtime": ROOT / "server" / "requirements.lock",
     "tests": ROOT / "tests" / "requirements.lock",
 }
-LAYOUT = "1"  # raise it when this file makes another layout, so that old ones are made anew
+LAYOUT = "2"  # raise it when this file makes another layout, so that old ones are made anew
 
 _OLDEST, _TOO_NEW = (3, 11), (3, 15)
 _LOCKED_BYTE = (
@@ -108,14 +108,31 @@ def _make(which: str) -> None:
         partial.replace(_stamp_file(name))
 
 
+def _libraries() -> Path:
+    """Return the folder of the environment's packages."""
+    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return Path(subprocess.check_output([str(PYTHON), "-I", "-c", query], text=True).strip())
+
+
+def _remove_start_up_code(libraries: Path) -> None:
+    """Remove the path files that run code in every start of this Python: a daemon holds keys.
+
+    `coverage` installs one, to measure child processes; the tests do not use it.
+    """
+    for path in libraries.glob("*.pth"):
+        lines = path.read_bytes().splitlines()
+        if any(line.startswith((b"import ", b"import\t")) for line in lines):
+            path.unlink()
+
+
 def _link() -> None:
     """Put the source on the environment's path, and a `byokd` command beside its Python.
 
     A path file needs no build and no network, and `python -I` reads it.
     """
-    query = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    libraries = subprocess.check_output([str(PYTHON), "-I", "-c", query], text=True).strip()
-    (Path(libraries) / "byokd.pth").write_text(f"{ROOT / 'server'}\n", encoding="utf-8")
+    libraries = _libraries()
+    _remove_start_up_code(libraries)
+    (libraries / "byokd.pth").write_text(f"{ROOT / 'server'}\n", encoding="utf-8")
     start = "-I -X utf8 -m byokd"
     if sys.platform == "win32":
         text = f'@"%~dp0python.exe" {start} %*\r\n'

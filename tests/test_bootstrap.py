@@ -244,3 +244,10 @@ def test_two_bootstraps_at_once_make_one_environment(bootstrap: Any) -> None:
         [root / ".venv" / "bin" / "byokd", "x y"], capture_output=True, text=True, check=True
     )
     assert json.loads(command.stdout) == ["x y"]
+
+
+def test_path_files_that_run_code_are_removed(bootstrap: Any, tmp_path: Path) -> None:
+    (tmp_path / "a1_hook.pth").write_text("# a comment\nimport sys; exec('pass')\n")
+    (tmp_path / "b_path.pth").write_text("/somewhere/else\n")
+    bootstrap._remove_start_up_code(tmp_path)
+    assert [path.name for path in tmp_path.glob("*.pth")] == ["b_path.pth"]

@@ -138,7 +138,9 @@ def test_longest_event_is_read_and_a_longer_one_refused() -> None:
 
 
 def test_event_of_empty_lines_has_the_same_bound() -> None:
+    lines = 10_000
     reader = SseReader()
-    reader.feed(b"data:\n" * (SSE_EVENT_MAX_BYTES + 1))
+    reader.feed(b"data:" + b"x" * (SSE_EVENT_MAX_BYTES - lines) + b"\n")
+    reader.feed(b"data:\n" * lines)
     with pytest.raises(ProviderError, match="an event of more than"):
         reader.feed(b"data:\n")
