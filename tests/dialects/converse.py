@@ -1,4 +1,4 @@
-"""Calls in the Converse format, to a provider of no name or to the record that speaks it."""
+"""Calls in the Converse format, to a made-up provider or to the shipped record."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
 
 
 def real(model: str, params: dict[str, Any] | None = None) -> Call:
-    """Return a call to the record, with what its variants say of this model."""
+    """Return a call to the shipped record."""
     asked = {
         "streamId": "stream-1",
         "provider": RECORD.id,

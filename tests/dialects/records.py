@@ -1,4 +1,4 @@
-"""A provider of no name, and calls to it, for tests of dialects."""
+"""A made-up provider, and calls to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ID = "anyone"
 
 
 def record(**quirks: Any) -> Provider:
-    """Return a record with default quirks but these."""
+    """Return a record with these quirks."""
     return Provider(
         id=ID,
         name="Anyone",
@@ -29,7 +29,7 @@ def record(**quirks: Any) -> Provider:
 
 
 def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
-    """Return a call; params are in wire form and need name only what matters."""
+    """Return a call; `params` are in wire form, over those of a minimal call."""
     asked = {
         "streamId": "stream-1",
         "provider": ID,

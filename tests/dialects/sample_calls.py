@@ -1,6 +1,6 @@
-"""Calls to real records: each provider, in each of its dialects, with models of every family.
+"""Calls to the shipped records: each provider, dialect and family of models.
 
-`tests/vectors/efforts.json` names the models. The tables that walk over all of them start here.
+`tests/vectors/efforts.json` names the models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "max")
 
 @dataclass(frozen=True)
 class SampleCall:
-    """A provider, a model of it, and the dialect where it is not the usual one."""
+    """A provider, a model, and the dialect where it is not the usual one."""
 
     provider: str
     model: str
@@ -53,7 +53,7 @@ class SampleCall:
 
 
 def rows() -> list[SampleCall]:
-    """Return all rows whose dialect can be spoken."""
+    """Return all rows whose dialect is registered."""
     table = json.loads((VECTORS / "efforts.json").read_text(encoding="utf-8"))
     samples = [
         SampleCall(*(row.get(name) for name in ("provider", "model", "dialect", "efforts")))

@@ -1,8 +1,4 @@
-"""What a model said goes back to it exactly, block for block; and to another model without secrets.
-
-The rule that is checked is the provider's own: every block back as it came, where it came, thoughts
-with their signatures. It is read here from the bytes, by other means than the decoder's.
-"""
+"""An answer goes back to its model block for block, and to another one without its state."""
 
 from __future__ import annotations
 
@@ -35,14 +31,14 @@ _CASES = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, 
 
 
 def _answer(body: bytes, model: str = _OLD) -> Any:
-    """Return the answer as a client holds it: its message, after a trip through JSON."""
+    """Return the message of an answer, as JSON."""
     _, reply = chunking.run(decoder(messages.real(model), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
 
 
 def _sent(own_message: Any, model: str) -> list[Any]:
-    """Return the blocks that an answer goes back as, its calls answered."""
+    """Return the blocks of an answer in the next request, with results for its calls."""
     results = [
         {"type": "toolResult", "callId": part["callId"], "content": "done"}
         for part in own_message["content"]
@@ -55,7 +51,7 @@ def _sent(own_message: Any, model: str) -> list[Any]:
 
 
 def _demanded(body: bytes) -> list[Any]:
-    """Return the blocks that must go back: without empty text and unsigned thoughts."""
+    """Return the blocks that must go back: without empty text and unsigned reasoning."""
     try:
         blocks = json.loads(body)["content"]
     except ValueError:
@@ -186,7 +182,7 @@ def test_tool_loop_keeps_reasoning_of_each_step() -> None:
 
 
 def test_tool_loop_without_reasoning_turns_thinking_off() -> None:
-    """With a budget the turn that opened the loop must begin with thoughts, else it is refused."""
+    """With a budget the turn that opened the loop must begin with reasoning, else it is refused."""
     own_message = _answer(_whole(_use(0, "toolu_a")))
     own_message["content"] = [part for part in own_message["content"] if part["type"] == "toolCall"]
     talk = [_ASK, own_message, _result("toolu_a")]

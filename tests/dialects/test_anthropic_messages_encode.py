@@ -1,7 +1,4 @@
-"""What is sent in the Messages format: params, quirks and model on one side, the body on the other.
-
-Each row names only what differs from the plainest call.
-"""
+"""Requests of the Messages format: params, quirks and model to body and warnings."""
 
 from __future__ import annotations
 

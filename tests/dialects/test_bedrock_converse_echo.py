@@ -1,4 +1,4 @@
-"""Reason, call a tool, read its result, answer: what a provider said goes back as it demands it."""
+"""An answer with a tool call goes back as its model demands, with the result."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _SENT_RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "noon"}]}
 
 
 def _next(model: str, answered: Call, body: bytes) -> dict[str, Any]:
-    """Answer a call, put the answer into the conversation, and return the body that follows."""
+    """Return the body of the request after an answer with a call and its result."""
     _, reply = chunking.run(decoder(answered, HttpHead(200)), [body])
     assert reply.fault is None
     own_message = reply.message.model_dump(mode="json", by_alias=True)

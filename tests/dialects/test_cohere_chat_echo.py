@@ -1,7 +1,4 @@
-"""What a Cohere model said goes back to it: plans, thoughts and citations; to others, words alone.
-
-What must go back is read here from the bytes, by other means than the decoder's.
-"""
+"""Plans, reasoning and citations go back to their model; another one gets the text."""
 
 from __future__ import annotations
 
@@ -50,7 +47,7 @@ def _call(messages: list[Any], model: str, provider: str = "cohere", **more: Any
 
 
 def _answer(messages: list[Any], body: bytes, model: str = _OWN, **more: Any) -> Any:
-    """Return the answer as a client holds it: its message, after a trip through JSON."""
+    """Return the message of an answer, as JSON."""
     _, reply = chunking.run(decoder(_call(messages, model, **more), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
@@ -74,7 +71,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _demanded(body: bytes) -> dict[str, Any]:
-    """Return the assistant's message that must go back, as a whole answer would have had it."""
+    """Return the assistant's message that must go back, in the form of a whole answer."""
     states: dict[str, Any] = {"content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     for document in _documents(body):
         if isinstance(document.get("message"), dict):
@@ -150,7 +147,7 @@ def _end(word: str) -> Any:
 
 
 def test_plan_goes_back_with_its_call() -> None:
-    """Two calls of one turn, their results, a cited answer, and what follows."""
+    """Two calls of one turn, their results, a cited answer, and the next turn."""
     calls = [
         {
             "id": f"find_{at}",
@@ -193,7 +190,7 @@ def test_plan_goes_back_with_its_call() -> None:
 
 
 def test_citation_goes_back_only_with_its_text() -> None:
-    """A client that shows no thoughts may drop them: then the words stand at another index."""
+    """A client may drop reasoning: then the text has another index."""
     body = next(v.body for v in vectors.load("cohere_chat") if v.name == "thinking")
     answer = _answer([_ASK], body)
     answer["content"] = [part for part in answer["content"] if part["type"] != "reasoning"]

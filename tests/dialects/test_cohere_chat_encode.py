@@ -1,8 +1,4 @@
-"""What is sent to Cohere: params on one side, the body and the warnings on the other.
-
-Each row names only what differs from the plainest call. The record is the real one, because what
-its models take is data, and the data is half of what is tested here.
-"""
+"""Requests of Cohere: params to body and warnings."""
 
 from __future__ import annotations
 
@@ -250,7 +246,7 @@ def test_messages(model: str, messages: _Messages, sent: _Messages, warned: list
 
 
 def test_text_files_are_documents() -> None:
-    """They are cited by their id; a form of the answer is then asked for in words."""
+    """They are cited by their id; the form of the answer is then an instruction."""
     first = _says("user", {"type": "text", "text": "read"}, _file("one", name="a.txt"))
     second = _says("user", {"type": "text", "text": "and"}, _file("two"))
     params = {"messages": [first, second]} | _JSON

@@ -1,8 +1,6 @@
-"""What an answer says about the key: every body of the table, and what is nobody's word on a key.
+"""What an answer says about the key: every body of the table against its label.
 
-Knows the labels that people gave to bodies, and counts how often the classifier says another. The
-one confusion that would cost a good key is a rejection seen where there is none; the one that
-would keep a dead key, the reverse.
+Two confusions matter: a rejection that is none costs a good key, and a missed one keeps a dead key.
 """
 
 from __future__ import annotations

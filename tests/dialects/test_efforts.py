@@ -1,7 +1,7 @@
-"""One scale of effort, and one switch of the cache: what each becomes at every provider.
+"""The fields of each effort, and the marks for the prompt cache, at every provider.
 
-`efforts.json` was reviewed against what providers say of their models; a change of it is a change
-of what they are sent. A cell shows the fields that the effort adds, and whether something was lost.
+`efforts.json` was reviewed against what providers document of their models. A cell shows the fields
+that the effort adds, and whether something was lost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def cell(row: SampleCall, effort: str) -> str:
-    """Return what an effort becomes, as the table says it."""
+    """Return the cell of an effort."""
     before = dict(_leaves(row.body()))
     encoded = row.encoded(reasoning={"effort": effort})
     after = dict(_leaves(json.loads(encoded.request.body)))
@@ -46,7 +46,7 @@ def test_effort_fields_match_the_table(row: SampleCall) -> None:
 
 @pytest.mark.parametrize("name", load())
 def test_every_variant_has_a_row(name: str) -> None:
-    """Whatever a record says of efforts for some models is seen in the table."""
+    """The table shows each variant that sets a quirk about efforts."""
     record = load()[name]
     models = [row.model for row in _ROWS if row.provider == name]
     assert models
@@ -97,7 +97,7 @@ def _marks(value: Any, path: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("row", _ROWS, ids=str)
 def test_cache_marks_match_the_table(row: SampleCall) -> None:
-    """A model without a row is sent no mark: unknown servers refuse them."""
+    """A model without a row gets no mark: unknown servers refuse them."""
     assert [*_marks(row.body(**_LONG))] == _CACHES.get(str(row), [])
     assert [*_marks(row.body(**_LONG, cache="off"))] == []
 

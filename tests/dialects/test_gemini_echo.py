@@ -1,8 +1,4 @@
-"""What a model said goes back to it exactly, part for part; and to another model without secrets.
-
-The rule that is checked is Google's own: every part back as it came, where it came, signatures on
-their parts. It is read here from the bytes, by other means than the decoder's.
-"""
+"""An answer goes back to its model part for part, and to another one without its state."""
 
 from __future__ import annotations
 
@@ -45,7 +41,7 @@ def _call(messages: list[Any], model: str) -> Call:
 
 
 def _answer(messages: list[Any], body: bytes, model: str) -> Any:
-    """Return the answer as a client holds it: its message, after a trip through JSON."""
+    """Return the message of an answer, as JSON."""
     _, reply = chunking.run(decoder(_call(messages, model), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
@@ -70,7 +66,7 @@ def _documents(body: bytes) -> list[Any]:
 
 
 def _demanded(body: bytes) -> list[Any]:
-    """Return the parts that must go back: unsigned text may be joined, nothing else may change."""
+    """Return the parts that must go back; only unsigned text may be joined."""
     parts: list[Any] = []
     for document in _documents(body):
         for candidate in document.get("candidates") or []:
@@ -123,7 +119,7 @@ def _model_turn(*parts: Any, finish: str = "STOP") -> bytes:
 
 
 def test_signature_goes_back_with_its_call() -> None:
-    """Two steps of one turn, and the next question, as Gemini 3 demands them."""
+    """Two steps of one turn, and the next turn, as Gemini 3 demands."""
     thought = {"text": "I look it up.", "thought": True}
     first = {"functionCall": {"name": "find", "args": {"q": "x"}, "id": "1"},
              "thoughtSignature": "A"}  # fmt: skip

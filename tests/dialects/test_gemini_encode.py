@@ -1,8 +1,4 @@
-"""What is sent to Gemini: params on one side, the body and the warnings on the other.
-
-Each row names only what differs from the plainest call. The record is the real one, because what
-a family of models wants is data, and the data is half of what is tested here.
-"""
+"""Requests of Gemini: params to body and warnings."""
 
 from __future__ import annotations
 

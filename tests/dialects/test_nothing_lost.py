@@ -1,7 +1,7 @@
-"""Whatever a client asks of any provider is sent, told as not sent, or refused where it is strict.
+"""Each parameter is sent, reported as not sent, or refused where the call is strict.
 
-Each row is a provider, a model and a dialect; each column one thing that is asked. What is sent is
-recognised by a value that occurs nowhere else.
+A row is a provider, a model and a dialect; a column is a parameter. What is sent is recognised by a
+value that occurs nowhere else.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ _ASKED: dict[str, tuple[dict[str, Any], str | None]] = {
     **{f"effort {effort}": ({"reasoning": {"effort": effort}}, None) for effort in EFFORTS},
 }
 _ALREADY = {"effort none"}
-"""What may change nothing: a model that does not think does what `none` asks."""
+"""May change nothing: a model that does not think does what `none` asks."""
 
 _ROWS = pytest.mark.parametrize("row", rows(), ids=str)
 
 
 def _losses(row: SampleCall, more: dict[str, Any]) -> list[str]:
-    """Return the parameters that are told as lost."""
+    """Return the parameters that are reported as lost."""
     return [str(w.parameter) for w in row.encoded(**more).warnings if w.type != "notice"]
 
 

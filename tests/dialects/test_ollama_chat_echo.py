@@ -1,7 +1,4 @@
-"""What an Ollama model said goes back to it; to another, words and calls alone.
-
-What must go back is read here from the bytes, by other means than the decoder's.
-"""
+"""Reasoning goes back to its model; another one gets the text and the calls."""
 
 from __future__ import annotations
 
@@ -62,7 +59,7 @@ def _sent(call: Call) -> list[Any]:
 
 
 def _demanded(body: bytes) -> dict[str, Any]:
-    """Return the assistant's message that must go back, as a whole answer would have had it."""
+    """Return the assistant's message that must go back, in the form of a whole answer."""
     state: dict[str, Any] = {"content": "", "thinking": "", "tool_calls": []}
     for line in body.decode("utf-8-sig").splitlines():
         document = json.loads(line) if line.strip() else None

@@ -1,7 +1,4 @@
-"""What is sent: params and quirks on one side, the body and the warnings on the other.
-
-Each row names only what differs from the plainest call.
-"""
+"""Requests of the chat format: params and quirks to body and warnings."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""What a model said goes back to it item for item, without the provider's memory.
-
-The rule that is checked is OpenAI's: reasoning with its encrypted content beside the calls and
-words it led to, in the order in which they came. It is read here from the bytes, by other means
-than the decoder's. Another model, or another format, gets nothing that it could not read.
-"""
+"""The items of an answer go back to their model in order, without the provider's memory."""
 
 from __future__ import annotations
 
@@ -46,14 +41,14 @@ def _call(messages: list[Any], model: str = _MODEL, provider: str = "openai") ->
 
 
 def _answer(body: bytes, messages: list[Any] | None = None, model: str = _MODEL) -> Any:
-    """Return the answer as a client holds it: its message, after a trip through JSON."""
+    """Return the message of an answer, as JSON."""
     _, reply = chunking.run(decoder(_call(messages or [_ASK], model), HttpHead(200)), [body])
     assert reply.fault is None
     return json.loads(reply.message.model_dump_json(by_alias=True))
 
 
 def _results(message: Any) -> list[Any]:
-    """Return a turn that answers each call that waits for an answer."""
+    """Return a message with a result for each call."""
     ids = [
         part["callId"]
         for part in message["content"]
@@ -138,7 +133,7 @@ def _assistant(item: Any, part: Any) -> Any:
 
 
 def _plain(item: Any) -> Any:
-    """Return an item with its arguments read: spaces in them are nobody's."""
+    """Return an item with parsed arguments: spaces in them do not count."""
     texts = item.get("arguments")
     return item | ({"arguments": json.loads(texts)} if isinstance(texts, str) else {})
 
@@ -210,7 +205,7 @@ def _words(text: str) -> dict[str, Any]:
 
 
 def test_reasoning_goes_back_with_its_call() -> None:
-    """Two steps of one turn, each thought beside its calls, and the next question."""
+    """Two steps of one turn, with the reasoning beside its calls, and the next turn."""
     talk: list[Any] = [_ASK]
     for output in ((_thought("1"), _called("a"), _called("b")), (_thought("2"), _called("c")),
                    (_thought("3"), _msg("It is so."))):  # fmt: skip
@@ -235,7 +230,7 @@ def test_reasoning_goes_back_with_its_call() -> None:
 
 
 def test_reasoning_without_content_is_left_out_with_its_items() -> None:
-    """Without `include` it stands only in a memory that is not used: 404 of OpenAI."""
+    """Without `include` it is only in the provider's memory: 404 of OpenAI."""
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
     bare = {"type": "reasoning", "id": "rs_1", "summary": []}
     message = _answer(_ended(bare, search, _msg("a")))
@@ -256,7 +251,7 @@ def test_generated_image_goes_back_to_its_provider() -> None:
 
 
 def test_call_of_another_format_can_be_answered() -> None:
-    """A chat turn of this provider and model carries a state of that format, without its name."""
+    """A state of the chat format names no format."""
     state = {"provider": "openai", "model": _MODEL, "callId": "functions.f:0", "extra": 1}
     call = {"type": "toolCall", "callId": "functions.f:0", "name": "f", "arguments": {}}
     turn = {"role": "assistant", "content": [call | {"providerState": state}]}

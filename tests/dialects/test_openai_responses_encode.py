@@ -1,7 +1,4 @@
-"""What is sent in the Responses format: params and quirks here, the body and the warnings there.
-
-Each row names only what differs from the plainest call.
-"""
+"""Requests of the Responses format: params and quirks to body and warnings."""
 
 from __future__ import annotations
 
@@ -171,7 +168,7 @@ def test_schema_becomes_an_instruction() -> None:
 
 
 def test_json_without_the_word_adds_an_instruction() -> None:
-    """It is looked for in the items alone, not in instructions (400 of OpenAI, 2025)."""
+    """OpenAI looks for it in the items, not in instructions (400, 2025)."""
     body = _body({"responseFormat": {"type": "json"}}, {})
     assert body["input"] == [{"role": "system", "content": "Answer in JSON."}, _HI]
 
@@ -308,7 +305,7 @@ def test_input(
 
 
 def test_call_ids_match_the_format_and_are_unique() -> None:
-    """Kimi's `functions.f:0` in a conversation that goes on here, and one id for two calls."""
+    """Kimi's `functions.f:0` goes on in another format; one id stands for two calls."""
     messages = [
         _assistant(_call("functions.f:0"), _call("x" * 80)),
         _result("functions.f:0"),

@@ -1,4 +1,4 @@
-"""Dialects are found by name, and only those that exist."""
+"""Dialects are found by name."""
 
 from __future__ import annotations
 

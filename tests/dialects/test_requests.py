@@ -1,8 +1,7 @@
-"""What each provider is sent, whole: a table of bodies for every provider of the catalog.
+"""The whole body for every provider of the catalog: `vectors/requests/<provider>.json`.
 
-`vectors/requests/<provider>.json` has a row for each of the questions here: the model that is
-asked, the body, and what the client is told. `source` says where a fact was read that only this
-provider has. A change of a row is a change of what somebody's account is asked to do.
+A row has a question of `ASKS`, the model, the body and the warnings; `source` says where a fact was
+read that only this provider has. A changed row changes what somebody's account is asked to do.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ ASKS: dict[str, dict[str, Any]] = {
 
 
 def shown(row: SampleCall, ask: str) -> dict[str, Any]:
-    """Return what a table says of a question."""
+    """Return the row of a question, without its name."""
     encoded = row.encoded(**ASKS[ask], cache="off")
     reported = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
     return {"body": json.loads(encoded.request.body), "told": reported}

@@ -1,4 +1,4 @@
-"""Where a credential goes, and which never gets near a header."""
+"""How a credential is put on a request, and which values are refused."""
 
 from __future__ import annotations
 

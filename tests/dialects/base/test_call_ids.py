@@ -1,4 +1,4 @@
-"""Call ids: unique, derived, and in the shape that the next provider takes."""
+"""Call ids: unique, derived, and in the form that the next provider accepts."""
 
 from __future__ import annotations
 

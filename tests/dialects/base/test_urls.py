@@ -1,4 +1,4 @@
-"""How base URLs, paths and fields become one address."""
+"""How base URLs, paths and fields become one URL."""
 
 from __future__ import annotations
 
