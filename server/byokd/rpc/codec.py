@@ -136,7 +136,7 @@ def _is_id(value: Json) -> TypeGuard[Id]:
 def _check_size(body: bytes) -> None:
     """Refuse a body that would cost too much to parse."""
     bare = _without_strings(body)
-    # one value before each comma and one at the end of each container that is not empty
+    # values = 1 + commas + containers that are not empty
     brackets = bare.translate(_ONE_BRACKET, _NOT_BRACKETS)
     if len(bare) > MESSAGE_MAX_VALUES:
         dense = bare.translate(_ONE_BRACKET, b" \t\r\n")
@@ -170,7 +170,7 @@ def _parse(body: bytes) -> Json:
         value: Json = from_json(body, allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         raise ParseFailed("the message is not JSON") from None
-    # the parser keeps the last of two equal names: fewer members than colons
+    # of two equal names the parser keeps one, so there are fewer members than colons in the text
     if _members(value) != _without_strings(body).count(b":"):
         raise ParseFailed("an object has the same key twice")
     return value

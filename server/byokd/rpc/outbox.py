@@ -51,7 +51,9 @@ class Outbox:
         self._chunk_bytes = 0  # size of that chunk; 0 if no write is running
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
-        self.held_bytes = 0  # accepted and not written; only send() can exceed OUTBOX_MAX_BYTES
+        self.held_bytes = (
+            0  # accepted and not written; `send` does not wait, so it may exceed the bound
+        )
         self.peak_bytes = 0  # the largest value of held_bytes
         self._writer = open_writer(self)
 

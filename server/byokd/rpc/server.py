@@ -84,7 +84,7 @@ class Dispatcher(JsonRPCProtocol):
         self.session: Session | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._warm_up: asyncio.Task[None] | None = None
-        self._closing = False  # requests are ended by force; no answer is written
+        self._closing = False  # the process ends: requests are cancelled without an answer
 
     # --- incoming messages ---
 

@@ -138,11 +138,10 @@ class CredentialResolver:
                 row = keys.get(tx, account, key_id)
                 if row.provider != record.id:
                     raise NotFound(f"this key does not belong to {record.name}", key_id=key_id)
+            elif (chosen := _default_row(tx, account, record)) is not None:
+                row = chosen
             else:
-                rows = keys.list_keys(tx, account, provider=record.id).rows
-                if not rows:
-                    return None
-                row = next((row for row in rows if row.is_default), rows[0])
+                return None
             if not row.usable:
                 raise disabled_error(row, record)
             return keys.open_key(tx, account, row.key_id)
@@ -178,6 +177,21 @@ class CredentialResolver:
         )
         fields = {record.auth.field: entry.secret}
         return Credential(record, base_url, entry.base_url is None, fields, dialect=dialect)
+
+
+def _default_row(tx: VaultTx, account: str, record: Provider) -> KeyRow | None:
+    """Return the provider's default key, or its oldest where none is the default.
+
+    Raises:
+        VaultCorrupt: the default, or an entry that may have been the default, fails its check. No
+            other key is sent in its place.
+    """
+    if (row := keys.default_key(tx, account, record.id)) is not None:
+        return row
+    listing = keys.list_keys(tx, account, provider=record.id)
+    if listing.broken:
+        keys.get(tx, account, listing.broken[0])
+    return listing.rows[0] if listing.rows else None
 
 
 def disabled_error(row: KeyRow, record: Provider) -> KeyDisabled:

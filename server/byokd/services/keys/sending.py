@@ -36,7 +36,7 @@ class SendableKey(Protocol):
 
     @property
     def sealed_origin(self) -> str | None:
-        """The origin that a stored key was sealed for; None where nothing is stored."""
+        """The origin that the key is, or will be, sealed for; None for a shared key or none."""
         ...
 
     @property

@@ -18,7 +18,7 @@ from byokd.vault import KeyRow, Vault, VaultTx, keys
 
 
 class KeyStates:
-    """Methods that take a `VaultTx` run in the caller's transaction; the others notify, too."""
+    """Methods that take a `VaultTx` run in the caller's transaction; the others open one."""
 
     def __init__(self, vault: Vault, audit: AuditService, usage: UsageRecorder) -> None:
         self._vault = vault
