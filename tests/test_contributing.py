@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and the pre-commit configuration: what they name is there, and runs."""
+"""The pages for contributors and the pre-commit configuration: what they name exists, and runs."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ def _instances(path: str) -> list[str]:
 @pytest.mark.parametrize("path", _named_paths())
 def test_named_path_exists(path: str) -> None:
     assert [one for one in _instances(path) if not (ROOT / one).exists()] == []
+
+
+def _modules_of_architecture() -> list[str]:
+    page = (ROOT / "server" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    return sorted(set(re.findall(r"`(\w+/[\w/]+\.(?:py|toml))`", page)))
+
+
+@pytest.mark.parametrize("path", _modules_of_architecture())
+def test_module_named_in_architecture_exists(path: str) -> None:
+    assert any((folder / path).exists() for folder in (ROOT / "server" / "byokd", ROOT))
+
+
+def test_architecture_names_the_modules_of_both_paths() -> None:
+    assert len(_modules_of_architecture()) > 40
 
 
 def test_page_names_many_paths() -> None:

@@ -21,6 +21,7 @@ from byokd.crypto.seal import SealingKey
 from byokd.process.hardening import hide_memory
 from byokd.protocol.lifecycle import (
     PROTOCOL_VERSION,
+    WARNING,
     ClientOptions,
     Features,
     LogMessage,
@@ -98,7 +99,8 @@ class ByokdApp:
         if self._session is not None:
             composition.start(self._session)
             for fault in self._faults:
-                self._session.client.notify("window/logMessage", LogMessage(type=2, message=fault))
+                message = LogMessage(type=WARNING, message=fault)
+                self._session.client.notify("window/logMessage", message)
         return composition
 
     def _compose(self) -> Composition:

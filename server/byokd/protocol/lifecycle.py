@@ -103,6 +103,10 @@ class ShowMessageRequest(Params):
     actions: tuple[MessageAction, ...]
 
 
+WARNING: Final = 2
+"""LSP's MessageType of a warning."""
+
+
 class LogMessage(Params):
     """`window/logMessage`. `type`: 1 error, 2 warning, 3 info, 4 log."""
 

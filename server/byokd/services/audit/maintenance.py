@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from typing import Final
 
 import anyio
 
@@ -19,7 +18,7 @@ from byokd.core.limits import (
     USES_FLUSH_MS,
 )
 from byokd.protocol.errors import ByokdError, VaultCorrupt
-from byokd.protocol.lifecycle import LogMessage
+from byokd.protocol.lifecycle import WARNING, LogMessage
 from byokd.services.audit.service import AuditService
 from byokd.services.audit.usage_recorder import UsageRecorder
 from byokd.services.audit.wake_signal import WakeSignal
@@ -28,8 +27,6 @@ from byokd.services.runtime.session import Session
 from byokd.vault import Vault
 
 _logger = logging.getLogger(__name__)
-
-_WARNING: Final = 2  # LSP's MessageType
 
 
 class AuditMaintainer:
@@ -157,4 +154,4 @@ class AuditMaintainer:
             _logger.warning("maintenance of the audit log failed: %s", error.kind)
 
     def _warn(self, session: Session, message: str) -> None:
-        session.client.notify("window/logMessage", LogMessage(type=_WARNING, message=message))
+        session.client.notify("window/logMessage", LogMessage(type=WARNING, message=message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
+from byokd.protocol.lifecycle import WARNING, MessageAction, ShowMessageRequest
 from byokd.services.runtime.session import Session
 from byokd.vault import KeyRow
 
@@ -12,14 +12,13 @@ UPDATE: Final = "Update key"
 RE_ENABLE: Final = "Re-enable"
 DISMISS: Final = "Dismiss"
 
-_WARNING: Final = 2  # LSP's MessageType
 _INFO: Final = 3
 
 
 async def ask_about_disabled(session: Session, row: KeyRow) -> bool:
     """Return True for "Re-enable". The client acts on "Update key"."""
     text = f"The {_name(row)} was rejected repeatedly and is no longer used."
-    return await _ask(session, _WARNING, text, (UPDATE, RE_ENABLE, DISMISS))
+    return await _ask(session, WARNING, text, (UPDATE, RE_ENABLE, DISMISS))
 
 
 async def ask_about_accepted(session: Session, row: KeyRow) -> bool:

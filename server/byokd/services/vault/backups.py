@@ -6,18 +6,15 @@ import asyncio
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from byokd.core.limits import BACKUP_CLOSE_MS, BACKUP_POLL_MS, BACKUP_WAIT_MS, DISK_LOW_BYTES
 from byokd.protocol.backup import BackupInfo, VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.errors import ByokdError, InvalidParams
-from byokd.protocol.lifecycle import LogMessage
+from byokd.protocol.lifecycle import WARNING, LogMessage
 from byokd.services.runtime.session import Session
 from byokd.vault import Backups
 
 _log = logging.getLogger(__name__)
-
-_WARNING: Final = 2  # LSP's MessageType
 
 
 class BackupService:
@@ -100,5 +97,5 @@ class BackupService:
         low = free is not None and free < DISK_LOW_BYTES
         if low and not self._warned:
             text = f"the vault's disk has {(free or 0) // 1000} kB left; free some space"
-            session.client.notify("window/logMessage", LogMessage(type=_WARNING, message=text))
+            session.client.notify("window/logMessage", LogMessage(type=WARNING, message=text))
         self._warned = low
