@@ -1,7 +1,6 @@
 """Caches model lists on disk between runs.
 
-A list can be fetched again: a row that cannot be read counts as missing, and the oldest lists are
-deleted when the cache is full.
+A row that cannot be read counts as missing; the oldest lists are deleted when the cache is full.
 """
 
 from __future__ import annotations
@@ -31,12 +30,7 @@ _DROP_OLDEST = (
 
 @dataclass(frozen=True, slots=True)
 class ModelListKey:
-    """What a cached list belongs to.
-
-    Attributes:
-        key_id: None where the provider needs no key.
-        base_url: stored as a digest only, because its path may be confidential.
-    """
+    """`key_id` is None where the provider needs no key."""
 
     account: str
     provider: str
@@ -54,17 +48,16 @@ class ModelListKey:
 
 @dataclass(frozen=True, slots=True)
 class CachedModelList:
-    """The models that a provider listed; `seen_at` is wall-clock milliseconds."""
+    """`seen_at` is wall-clock milliseconds."""
 
     models: tuple[ModelInfo, ...]
     seen_at: int
 
 
 class ModelCache:
-    """The lists of all accounts, in a file of their own that needs no key.
+    """The lists of all accounts, in a file of their own that needs no key, or in memory.
 
-    Without `places` they are in memory. Methods may raise `StoreBusy`, `StoreFailed` or
-    `VaultCorrupt`.
+    Methods may raise `StoreBusy`, `StoreFailed` or `VaultCorrupt`.
     """
 
     def __init__(
@@ -92,7 +85,7 @@ class ModelCache:
         )
 
     async def latest(self, account: str, provider: str) -> CachedModelList | None:
-        """Return the newest list of a provider, whichever key it was fetched with, or None."""
+        """Return the newest list of a provider, whichever key it was fetched with."""
         sql = (
             "SELECT seen_at, body FROM model_list WHERE account_id = ? AND provider_id = ?"
             " ORDER BY seen_at DESC LIMIT 1"
@@ -110,7 +103,7 @@ class ModelCache:
         return before is not None and before != version
 
     async def all_seen_at(self, account: str) -> dict[tuple[str, str | None, bytes], int]:
-        """Return when each list of an account was fetched, by provider, key and digest."""
+        """Return when each list was fetched, by provider, key and digest."""
         sql = "SELECT provider_id, key_id, place, seen_at FROM model_list WHERE account_id = ?"
         if self._version == 0:
             return {}
@@ -160,7 +153,6 @@ def _body(seen: CachedModelList) -> bytes:
 
 
 def _read(row: Row | None) -> CachedModelList | None:
-    """Return the list in a row; None where another version of byokd wrote another form."""
     if row is None:
         return None
     try:

@@ -1,7 +1,4 @@
-"""The audit log: what happened to the keys, as a chain of entries that reveals every change.
-
-To add an event: its name in `events`, the service that appends it, a test.
-"""
+"""The audit log: what happened to the keys, as a chain of entries that reveals every change."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The anchor: the last committed entry, stored apart from the store, in the OS keyring or a file.
 
-A chain whose end was cut off still verifies. The store records its own end, but an older copy of
-the store records an older end; only something that was not copied back with it detects that. The
-anchor is written after commits: it may lag behind the store and is never ahead of it.
+Only something that was not copied back with the store detects an older copy of it. The anchor is
+written after commits: it may lag behind the store and is never ahead of it.
 """
 
 from __future__ import annotations
@@ -33,9 +32,7 @@ AnchorProblem: TypeAlias = Literal["none", "changed", "unreachable"]
 class KeyringAnchors(Protocol):
     """Two short texts beside the master key, written in turns: a failed write damages one."""
 
-    async def read(self, store_id: bytes) -> Pair:
-        """Return both; raises the key source's errors."""
-        ...
+    async def read(self, store_id: bytes) -> Pair: ...
 
     async def write(
         self,
@@ -43,14 +40,12 @@ class KeyringAnchors(Protocol):
         choose: Callable[[Pair], tuple[int, str] | None],
         lock: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """Under `lock()`, pass both to `choose`; write its text at its index."""
+        """Under `lock()`, pass both texts to `choose`; write its text at its index."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The last entry that is known to be committed."""
-
     epoch: int
     seq: int
     m: bytes
@@ -62,7 +57,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnchors:
-    """What is stored as anchors of a store, not verified."""
+    """Texts stored as anchors, not verified."""
 
     texts: tuple[str | None, ...] = ()
     unreachable: bool = False
@@ -73,14 +68,11 @@ class StoredAnchors:
 
 
 class AnchorStorage:
-    """Reads and writes anchors: in a file in `state`, or in the OS keyring with the master key."""
-
     def __init__(self, state: Path, keyring: KeyringAnchors | None) -> None:
         self._state = state
         self._keyring = keyring
 
     async def fetch(self, store_id: bytes, *, in_keyring: bool) -> StoredAnchors:
-        """Return what is stored for a store, not verified; needs no key."""
         texts: list[str | None] = []
         try:
             texts.append(await asyncio.to_thread(_file_text, self._state, store_id))
@@ -125,26 +117,23 @@ class AnchorStorage:
 
 
 def newest(keys: RootKeys, texts: Iterable[str | None]) -> Anchor | Literal["none", "changed"]:
-    """Return the latest authentic anchor of this store among some texts.
-
-    A damaged text beside a good one is ignored: keyrings replace an item by deleting and adding it,
-    and a crash in between leaves half.
-    """
+    """Return the latest authentic anchor of this store among some texts."""
     present = [text for text in texts if text is not None]
     anchors = [anchor for text in present if (anchor := from_text(keys, text)) is not None]
+    # A damaged text beside a good one is ignored: keyrings replace an item by deleting and adding
+    # it, and a crash in between leaves half.
     if anchors:
         return max(anchors, key=lambda anchor: anchor.position)
     return "changed" if present else "none"
 
 
 def to_text(keys: RootKeys, anchor: Anchor) -> str:
-    """Return an anchor as one line of ASCII, authenticated."""
     values = (keys.store_id, anchor.epoch, anchor.seq, anchor.m)
     return base64.b64encode(pack(*values, mac(keys.anchor_key, "anchor", *values))).decode()
 
 
 def from_text(keys: RootKeys, text: str) -> Anchor | None:
-    """Return the anchor in a text; None where it is not an authentic one of this store."""
+    """Return None where the text is not an authentic anchor of this store."""
     try:
         parts = unpack(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error):
@@ -159,7 +148,7 @@ def from_text(keys: RootKeys, text: str) -> Anchor | None:
 def _choose_index(
     keys: RootKeys, pair: Pair, anchor: Anchor, *, overwrite: bool
 ) -> tuple[int, str] | None:
-    """Return the index to overwrite and the text, or None; never the index of the newest."""
+    """Return the index to overwrite, never that of the newest anchor, and the text."""
     text = to_text(keys, anchor)
     if overwrite:
         return next(((index, text) for index, old in enumerate(pair) if old != text), None)

@@ -1,12 +1,6 @@
-"""Verifies the chain: finds the first entry that does not follow, and compares it with the tables.
+"""Verifies the chain and compares it with the tables.
 
-mac           an entry was changed, or was made without the vault's key
-gap           entries are missing before this one
-dup           an entry appears a second time
-order         an authentic entry is in the wrong place, or after the recorded end
-truncated     the end is missing, or the whole store is older than its anchor
-foreignStore  the entries are from another store
-tables        the chain is valid, and a key or a slot in the tables differs from it
+The kinds of fault are explained in `protocol.md` under `audit/verify`.
 """
 
 from __future__ import annotations
@@ -46,8 +40,7 @@ class ChainChecker:
     Attributes:
         mismatched_keys: keys whose rows differ from the chain, with the recorded facts if any.
         mismatched_slots: slots, in hex, whose rows differ.
-        unreported: mismatched keys that no entry reports yet.
-        unreported_slots: likewise.
+        unreported: mismatched keys that no entry reports yet; `unreported_slots` likewise.
     """
 
     def __init__(self) -> None:
@@ -177,7 +170,6 @@ class ChainChecker:
     def _misplaced(
         self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, stored: Link
     ) -> Fault:
-        """Tell a changed entry from an authentic one in the wrong place or store."""
         seq = entry.seq
         store = parsed(entry.body).get("store")
         if isinstance(store, str) and store != chain.store_id.hex():
@@ -228,12 +220,9 @@ class ChainChecker:
         return None
 
     def _slots_fault(self, slots: Mapping[str, bool] | None) -> Fault | None:
-        """Compare unlock slots with the chain.
-
-        Stores created before slots were recorded: only the recorded slots are compared.
-        """
         if slots is None:
             return None
+        # Stores created before slots were recorded: only the recorded slots are compared.
         recorded = {slot for slot, (_, opens) in self._recorded_slots.items() if opens}
         valid = {slot for slot, checked in slots.items() if checked}
         comparable = valid if self._all_slots_recorded else valid & self._recorded_slots.keys()

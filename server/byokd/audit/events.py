@@ -1,7 +1,6 @@
 """The events and details that an audit entry may contain.
 
-An event or a detail that is not listed here, or a value of another form, is refused, so that no
-key, prompt or provider's text gets into the log by mistake.
+Anything else is refused, so that no key, prompt or provider's text gets into the log by mistake.
 """
 
 from __future__ import annotations
@@ -103,11 +102,7 @@ DETAILS: Final[Mapping[str, Shape]] = {
 
 
 def require_known(event: str, details: Mapping[str, Json]) -> None:
-    """Refuse an event or a detail that is not listed.
-
-    Raises:
-        Internal: an unknown event or detail, or a value of another form. The value is not quoted.
-    """
+    """Raise `Internal`, without the value, for an event or a detail that is not listed."""
     if event not in EVENTS:
         raise Internal(f"{event} is not a listed audit event; please report this")
     for name, value in details.items():

@@ -1,11 +1,7 @@
 """The chain outside of the store: pages of entries, checkpoints, and the verification of both.
 
-Without the vault's key it can be checked that every entry follows from the one before, up to an end
-that was stored elsewhere.
-
-    byokd/<store id>          origin
-    <entries>                 size
-    <base64 of the end's h>   a checkpoint: three lines in the form of C2SP's tlog-checkpoint
+A checkpoint has three lines in the form of C2SP's tlog-checkpoint: `byokd/<store id>`, the number
+of entries, and the base64 of the last entry's h.
 """
 
 from __future__ import annotations
@@ -35,11 +31,7 @@ _DIGITS: Final = 19
 
 
 def page(tx: VaultTx, cursor: str | None, limit: int) -> AuditExportResult:
-    """Return entries of all accounts in order, up to the end of the chain at the first page.
-
-    Raises:
-        InvalidParams: the cursor is invalid.
-    """
+    """Return entries of all accounts in order, up to the end of the chain at the first page."""
     after, size = _read_cursor(cursor) or (0, tx.meta.head_seq)
     rows = tx.sql.all(
         "SELECT * FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", after, size, limit
@@ -74,7 +66,8 @@ def check(
 ) -> AuditVerifyResult:
     """Verify entries that follow directly after `after`.
 
-    Their MACs too, where `keys` are those of the same store.
+    Without `keys` of the same store the MACs are not checked: the entries are proved only up to an
+    end that was stored elsewhere.
 
     Raises:
         InvalidParams: the values are not an export.

@@ -1,7 +1,6 @@
-"""The audit log: appends entries in the transaction of the change, lists and verifies them.
+"""Appends entries in the transaction of the change, lists and verifies them.
 
-It knows the table `audit` and the form of an entry, and must never receive a key, a prompt or a
-provider's text.
+It must never receive a key, a prompt or a provider's text.
 """
 
 from __future__ import annotations
@@ -42,8 +41,6 @@ _REGRESSED: Final = "clock.regressed"
 
 
 class VaultReader(Protocol):
-    """How the vault is read: `Vault.read`."""
-
     def __call__(self, work: Callable[[VaultTx], T], /) -> Awaitable[T]: ...
 
 
@@ -53,7 +50,7 @@ class AuditLog:
     Args:
         state: the folder of the anchor, apart from the store.
         keyring: stores the anchor instead, for vaults under the OS keyring.
-        on_anchor_due: called when an anchor should be written soon; on the store's thread.
+        on_anchor_due: called on the store's thread when an anchor should be written soon.
     """
 
     def __init__(
@@ -85,11 +82,9 @@ class AuditLog:
     ) -> int:
         """Append one entry; return its sequence number.
 
-        The new facts of a changed key and changed slots are taken from the transaction, which is
-        that of the change itself, and recorded, so that log and tables can be compared.
-
-        `actor` is the client's name, or what else caused the event; `at` is wall-clock
-        milliseconds; `provider` is for changes that do not name it; for `details` see `events`.
+        The transaction supplies the new facts of a changed key and changed slots; they are
+        recorded, so that log and tables can be compared. `actor` is the client's name, or what
+        else caused the event; `at` is wall-clock milliseconds.
 
         Raises:
             Internal: an unlisted event or detail, or more than `AUDIT_BODY_MAX_BYTES`.
@@ -157,12 +152,7 @@ class AuditLog:
         The chain is read in batches, so that a long one does not delay a chat; the last batch reads
         the end and the tables in one snapshot. Keys that differ are distrusted from then on.
 
-        Args:
-            read: `Vault.read`.
-            facts: `keys.all_facts`.
-            slots: `key_wrapping.slot_validity`; None skips the slots.
-            in_keyring: whether the master key is in the OS keyring.
-            checker: one that was used before continues where it stopped.
+        `slots` None skips the slots. A `checker` that was used before continues where it stopped.
         """
         checker = checker or ChainChecker()
         if checker.seq:
@@ -200,7 +190,7 @@ class AuditLog:
     ) -> None:
         """Store the present end of the chain as the anchor, outside of any transaction.
 
-        `overwrite` means that the person accepted that it does not continue the previous anchor.
+        `overwrite`: the person accepted that it does not continue the previous anchor.
 
         Raises:
             VaultCorrupt: it does not continue the anchor; the anchor, as the only evidence, stays.
@@ -222,20 +212,17 @@ class AuditLog:
         self.unanchored = max(0, self.unanchored - counted)
 
     def request_anchor(self) -> None:
-        """Count one unanchored entry and ask for an anchor soon."""
         self.unanchored += 1
         self._on_anchor_due()
 
     def _time(self, tx: VaultTx, account: str, actor: str, at: int) -> int:
-        """Return the time of the next entry, always later than that of the previous one.
-
-        The first entry after the clock was set back is preceded by one that records this. While the
-        clock is behind, entries are one microsecond apart, which shows that it was recorded.
-        """
+        """Return the time of the next entry, always later than that of the previous one."""
         head, now_us = tx.meta.head_seq, at * _US_PER_MS
         last = tx.sql.one("SELECT ts_us FROM audit WHERE seq = ?", head)
         if last is None or last.number("ts_us") < now_us:
             return now_us
+        # The clock was set back. One entry records this; until the clock has caught up, entries
+        # are one microsecond apart, which shows that it was recorded.
         last_us = last.number("ts_us")
         if last_us - now_us >= CLOCK_STEP_BACK_MS * _US_PER_MS and not self._step_back_recorded(
             tx, last_us

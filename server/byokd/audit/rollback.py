@@ -14,11 +14,7 @@ ROLLBACK: Final = "rollback"
 
 
 class RollbackCheck:
-    """Compares a store with its anchor; the vault asks it before a store is used.
-
-    Args:
-        anchors: where the anchors of this machine are.
-    """
+    """Compares a store with its anchor, before the vault uses it."""
 
     def __init__(self, anchors: AnchorStorage) -> None:
         self._anchors = anchors
@@ -28,11 +24,7 @@ class RollbackCheck:
         self._fetched = await self._anchors.fetch(store_id, in_keyring=in_keyring)
 
     def check(self, tx: VaultTx) -> None:
-        """Refuse a store that does not continue its anchor.
-
-        Raises:
-            VaultLocked: `rollback`.
-        """
+        """Raise `VaultLocked` with `rollback` for a store that does not continue its anchor."""
         if (details := self.rolled_back(tx)) is not None:
             raise VaultLocked(
                 "the store is an older copy than was last used here, and a key that was deleted"
@@ -49,7 +41,6 @@ class RollbackCheck:
 
 
 def continues(tx: VaultTx, anchor: Anchor) -> bool:
-    """Tell whether the entry that an anchor names is in the store's chain."""
     if anchor.seq == 0:
         return True
     row = tx.sql.one("SELECT epoch, m FROM audit WHERE seq = ?", anchor.seq)

@@ -28,10 +28,7 @@ _PARTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The parameters of one derivation, with its salt.
-
-    The defaults are the second profile of RFC 9106: a quarter to three quarters of a second.
-    """
+    """The defaults are the second profile of RFC 9106: a quarter to three quarters of a second."""
 
     salt: bytes
     memory_kib: int = 64 * 1024
@@ -48,7 +45,6 @@ class Cost:
             raise ValueError("the cost is out of bounds")
 
     def packed(self) -> bytes:
-        """Return `T(algorithm, memory in KiB, iterations, lanes, salt)`."""
         return pack(_ALGORITHM, self.memory_kib, self.iterations, self.lanes, self.salt)
 
     @classmethod

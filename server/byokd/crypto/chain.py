@@ -1,10 +1,7 @@
 """The links of the audit chain.
 
-    h[i] = SHA-256(T(…, entry i, h[i-1]))        anyone can verify an export against a known end
-    m[i] = HMAC(audit key, T(…, h[i], m[i-1]))   only the holder of the vault's key can make one
-
-Both are needed: a bare hash chain can be recomputed by whoever edits the file, and a MAC proves
-nothing to somebody without the key.
+h[i] = SHA-256(T(…, entry i, h[i-1]))        anyone can verify an export against a known end
+m[i] = HMAC(audit key, T(…, h[i], m[i-1]))   only the holder of the vault's key can make one
 """
 
 from __future__ import annotations
@@ -18,15 +15,13 @@ from byokd.crypto.kdf import digest, mac, subkey
 
 
 class Link(NamedTuple):
-    """The two values of an entry that the next one depends on."""
-
     h: bytes
     m: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """The content that a link binds. `body` is bytes, so that no serialiser is involved."""
+    """`body` is bytes, so that no serialiser is involved."""
 
     seq: int
     ts_us: int
@@ -54,7 +49,6 @@ class Chain:
         return Link(h, mac(self.key, "audit-m", h, b""))
 
     def next_link(self, previous: Link, entry: ChainEntry) -> Link:
-        """Return the link of `entry`, which directly follows `previous`."""
         h = digest(
             # packed lists can be concatenated, so the constant prefix is packed once
             self.prefix

@@ -1,7 +1,7 @@
 """One unambiguous encoding of a list of values as bytes.
 
-A plain concatenation is ambiguous: `"ab" + "c"` and `"a" + "bc"` are the same bytes, so whoever can
-choose one value can move a boundary. Here each value is preceded by its length.
+Each value is preceded by its length: in a plain concatenation `"ab" + "c"` equals `"a" + "bc"`, so
+whoever can choose one value can move a boundary.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _INT_BYTES: Final = 8
 def pack(*elements: Element) -> bytes:
     """Return `T(elements…)`: each one as `u32be(length) || bytes`.
 
-    Text is encoded as NFC UTF-8, an integer as eight bytes big-endian. The type of an element is
-    not encoded, so the types at each position must be fixed by the use.
+    Text is NFC UTF-8, an integer eight bytes big-endian. The type of an element is not encoded, so
+    the types at each position must be fixed by the use.
 
     Raises:
         ValueError: an integer is negative or needs more than 64 bits, or a text has no UTF-8 form.
@@ -37,16 +37,12 @@ def pack(*elements: Element) -> bytes:
 
 
 def unpack(data: bytes | bytearray) -> tuple[bytes, ...]:
-    """Return the elements of `pack`, as bytes.
-
-    Raises:
-        ValueError: the data is not a sequence of whole elements.
-    """
+    """Return the elements; raises `ValueError` where they are not whole."""
     return tuple(_elements(bytes(data)))
 
 
 def pack_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """Return names and values, sorted by name, as one packed list.
+    """Pack names and values, sorted by name.
 
     Values are not normalised: a credential keeps its exact bytes.
     """
@@ -55,11 +51,7 @@ def pack_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
 
 
 def unpack_pairs(data: bytes | bytearray) -> dict[str, str]:
-    """Return the pairs of `pack_pairs`.
-
-    Raises:
-        ValueError: not whole pairs, or the names are not strictly ascending.
-    """
+    """Raise `ValueError` for a missing value or names that are not strictly ascending."""
     parts = unpack(data)
     if len(parts) % 2:
         raise ValueError("a name without a value")
@@ -70,7 +62,7 @@ def unpack_pairs(data: bytes | bytearray) -> dict[str, str]:
 
 
 def optional(value: Element | None) -> bytes:
-    """Return an element for an optional value: empty for None, else the value packed again."""
+    """Return an element: empty for None, else the value packed again."""
     return b"" if value is None else pack(value)
 
 

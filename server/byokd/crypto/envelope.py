@@ -1,9 +1,7 @@
 """The sealed record: the one form of every secret on the disk.
 
-    blob = 0x01 || salt 32 || commitment 32 || nonce 12 || AES-256-GCM(padded plaintext) || tag 16
-
-Each blob has a key of its own, derived from the parent with a new 256-bit salt: no counter has to
-survive a crash, and two processes or a cloned machine may seal at the same time.
+Each blob has a key of its own, derived with a new 256-bit salt: no counter has to survive a crash,
+and two processes or a cloned machine may seal at the same time.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from byokd.core.limits import SEALED_PLAINTEXT_MAX_BYTES
 from byokd.crypto.encoding import CONTEXT, Element, pack
 from byokd.crypto.kdf import COMMITMENT_BYTES, SALT_BYTES, record_keys, same
 
+# 0x01 || salt 32 || commitment 32 || nonce 12 || AES-256-GCM(padded plaintext) || tag 16
 _VERSION: Final = 1
 _SUITE: Final = 1
 _NONCE_BYTES: Final = 12
@@ -33,15 +32,11 @@ _CIPHERTEXT_AT: Final = _NONCE_AT + _NONCE_BYTES
 
 
 class EnvelopeError(ValueError):
-    """The blob was not sealed with this parent key, purpose and associated data.
-
-    One error for a wrong key, a changed byte, a wrong length and a wrong field: the difference
-    would help only an attacker.
-    """
+    """The blob was not sealed with this parent key, purpose and associated data."""
 
 
 def seal(parent: bytes, purpose: str, fields: Sequence[Element], plaintext: bytes) -> bytes:
-    """Return `plaintext` encrypted under `parent` and bound to `purpose` and `fields`.
+    """Encrypt `plaintext` under `parent`, bound to `purpose` and `fields`.
 
     Raises:
         ValueError: the plaintext is longer than `SEALED_PLAINTEXT_MAX_BYTES`.
@@ -51,11 +46,7 @@ def seal(parent: bytes, purpose: str, fields: Sequence[Element], plaintext: byte
 
 
 def open_blob(parent: bytes, purpose: str, fields: Sequence[Element], blob: bytes) -> bytearray:
-    """Return the plaintext, in a buffer that the caller may wipe.
-
-    Raises:
-        EnvelopeError: for any reason.
-    """
+    """Return the plaintext in a buffer that the caller may wipe, or raise `EnvelopeError`."""
     body_bytes = len(blob) - _CIPHERTEXT_AT - _TAG_BYTES
     if not 0 < body_bytes <= _padded_bytes(SEALED_PLAINTEXT_MAX_BYTES) or body_bytes % _BLOCK_BYTES:
         raise EnvelopeError("wrong length")
@@ -84,7 +75,7 @@ def _seal_with(
     fields: Sequence[Element],
     plaintext: bytes,
 ) -> bytes:
-    """Seal with a given salt and nonce. Called from outside only by the known-answer test."""
+    """Called from outside only by the known-answer test."""
     salt, nonce = salt_and_nonce
     key, commitment = record_keys(parent, salt, purpose)
     sealed = AESGCM(key).encrypt(nonce, _padded(plaintext), _associated(purpose, fields))
@@ -96,10 +87,10 @@ def _associated(purpose: str, fields: Sequence[Element]) -> bytes:
 
 
 def _padded(plaintext: bytes) -> bytes:
-    """Prefix the length and pad with zeros, so that the size does not reveal the provider."""
     if len(plaintext) > SEALED_PLAINTEXT_MAX_BYTES:
         raise ValueError("too long to be sealed in one record")
     prefixed = len(plaintext).to_bytes(_LENGTH_BYTES, "big") + plaintext
+    # padded, so that the size does not reveal the provider
     return prefixed.ljust(_padded_bytes(len(plaintext)), b"\0")
 
 

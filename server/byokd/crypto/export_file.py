@@ -1,10 +1,7 @@
-r"""The file that carries keys to another machine: a header, sealed records, and a digest.
-
-    "byokd keys\n" || 0x01 || T(cost of the passphrase, number of records, record, …) || SHA-256
+"""The file that carries keys to another machine.
 
 Every record is bound to the header and to its index, so none can be removed, added or moved. The
-digest is no authentication: it distinguishes damage from a wrong passphrase before the costly
-derivation.
+digest distinguishes damage from a wrong passphrase before the costly derivation.
 """
 
 from __future__ import annotations
@@ -20,6 +17,7 @@ from byokd.crypto.kdf import digest, same
 
 Fault: TypeAlias = Literal["notABundle", "newer", "damaged", "tooLarge", "wrongPassphrase"]
 
+# MAGIC || 0x01 || T(cost of the passphrase, number of records, record, …) || SHA-256
 MAGIC: Final = b"byokd keys\n"
 VERSION: Final = 1
 
@@ -28,8 +26,6 @@ _DIGEST_BYTES: Final = 32
 
 
 class ExportFileError(ValueError):
-    """The file cannot be opened or written; `fault` says why."""
-
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault)
         self.fault: Final = fault
@@ -37,23 +33,14 @@ class ExportFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExportFile:
-    """A parsed file, still sealed; `cost` is the packed cost of its passphrase."""
+    """A parsed file, still sealed."""
 
     cost: bytes
     records: tuple[bytes, ...]
 
 
 def write(key: bytes, cost: bytes, plaintexts: Sequence[bytes]) -> bytes:
-    """Return the file.
-
-    Args:
-        key: derived from the passphrase at `cost`.
-        cost: packed, see `argon2.Cost`.
-        plaintexts: the records, at least one.
-
-    Raises:
-        ExportFileError: `tooLarge`.
-    """
+    """Return the file; `key` is derived at the packed `cost`. Raises `tooLarge`."""
     head = _head(cost, len(plaintexts))
     records = [
         seal(key, _PURPOSE, (head, index), plaintext) for index, plaintext in enumerate(plaintexts)
@@ -65,7 +52,7 @@ def write(key: bytes, cost: bytes, plaintexts: Sequence[bytes]) -> bytes:
 
 
 def read(data: bytes) -> ExportFile:
-    """Return the parts of a file; nothing is derived or opened.
+    """Return the parts, still sealed.
 
     Raises:
         ExportFileError: `notABundle`, `newer`, `damaged` or `tooLarge`.

@@ -27,16 +27,14 @@ class RecordKeys(NamedTuple):
 def record_keys(parent: bytes, salt: bytes, purpose: str) -> RecordKeys:
     """Derive the key of one record, and a commitment to it.
 
-    AES-GCM does not commit to its key: one ciphertext can be made that two keys both open. The
-    commitment depends on every bit of the parent, so a blob that carries it opens only under the
-    parent it was made with.
+    AES-GCM does not commit to its key: one ciphertext can be made that two keys both open. With the
+    commitment a blob opens only under the parent it was made with.
     """
     okm = _hkdf(parent, salt, pack(CONTEXT, purpose), KEY_BYTES + COMMITMENT_BYTES)
     return RecordKeys(okm[:KEY_BYTES], okm[KEY_BYTES:])
 
 
 def subkey(parent: bytes, purpose: str, *context: Element) -> bytes:
-    """Derive the 32-byte key that `parent` uses for one purpose, such as `row-mac`."""
     return _hkdf(parent, None, pack(CONTEXT, purpose, *context), KEY_BYTES)
 
 
@@ -45,15 +43,13 @@ def mac(key: bytes, purpose: str, *elements: Element) -> bytes:
 
 
 def same(left: bytes, right: bytes) -> bool:
-    """Compare two authenticators in constant time."""
     return hmac.compare_digest(left, right)
 
 
 def fingerprint(key: bytes, provider: str, secrets: Iterable[str]) -> str:
     """Return 16 hex digits that identify a credential without revealing it.
 
-    The key belongs to one account: the same credential has another fingerprint in another account,
-    and a stolen store cannot be matched against a list of leaked keys.
+    The key belongs to one account, so a stolen store cannot be matched against leaked keys.
     """
     parts = [secret.encode() for secret in secrets]
     return hmac.digest(key, pack(provider, *parts), "sha256")[:_FINGERPRINT_BYTES].hex()

@@ -2,8 +2,6 @@
 
 The wire form is `base64(enc || ct)`. Editors write the params of a request into verbose traces; a
 sealed secret leaves only ciphertext there. Sealing does not authenticate the client.
-
-This module is imported before `initialize` is answered, so its functions import cryptography.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from byokd.core.secret import Secret
 from byokd.crypto.encoding import pack
 
+# Imported before `initialize` is answered, so cryptography is imported by the functions.
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.hpke import Suite
 
@@ -25,7 +24,7 @@ _KEY_ID_HEX: Final = 16
 
 
 class SealingKey:
-    """One process's key pair. The private key never leaves this object."""
+    """One process's key pair."""
 
     __slots__ = ("_private", "key_id", "public_key_b64")
 
@@ -42,11 +41,7 @@ class SealingKey:
         self.key_id = hashlib.sha256(public).hexdigest()[:_KEY_ID_HEX]
 
     def open(self, sealed_b64: str, info: bytes) -> Secret:
-        """Return a secret that a client sealed for exactly this use.
-
-        Raises:
-            InvalidParams: not base64, sealed to another key or for another use, or not text.
-        """
+        """Return a secret that a client sealed for exactly this use, or raise `InvalidParams`."""
         from cryptography.exceptions import InvalidTag
 
         from byokd.protocol.errors import InvalidParams
@@ -65,11 +60,7 @@ class SealingKey:
 
 
 def seal(public_key_b64: str, plaintext: str, info: bytes) -> str:
-    """Seal a text to a public key, as clients do in their own language.
-
-    Raises:
-        ValueError: the public key is not base64 of 32 bytes.
-    """
+    """Seal as clients do; `ValueError` where the public key is not base64 of 32 bytes."""
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     raw = base64.b64decode(public_key_b64, validate=True)
@@ -90,8 +81,7 @@ def info(
 ) -> bytes:
     """Return the HPKE `info` that binds a sealed secret to its one use.
 
-    `base_url` is the text as sent. A secret that was sealed for one field of one request cannot be
-    replayed into another method, account or host.
+    `base_url` is the text as sent.
     """
     return pack(_CONTEXT, method, account, provider or "", key_id or "", base_url or "", field)
 

@@ -1,7 +1,6 @@
 """Stores the audit log's anchor in the OS keyring: two texts beside the master key.
 
-They are written in turns, so a failed write damages one of them at most. No prompt is ever shown: a
-locked keyring is an error.
+They are written in turns, so a failed write damages one of them at most. No prompt is shown.
 """
 
 from __future__ import annotations
@@ -18,10 +17,7 @@ _NAMES: Final = ("anchor/a", "anchor/b")
 
 
 class KeyringAnchorStore:
-    """Two texts per store, under the store's service name.
-
-    Uses a thread of its own, so that writing an anchor does not delay reading a key.
-    """
+    """Uses a thread of its own, so that writing an anchor does not delay reading a key."""
 
     def __init__(
         self, backend: Backend | None = None, *, timeout_ms: int = KEYRING_TIMEOUT_MS
@@ -31,7 +27,6 @@ class KeyringAnchorStore:
         self._keyring = OsKeyring(self._backend)
 
     async def read(self, store_id: bytes) -> tuple[str | None, str | None]:
-        """Return both texts, None for a missing one. Raises `source_error`."""
         return await self._keyring.run(lambda: self._pair(store_id), self._timeout_ms)
 
     async def write(
@@ -40,11 +35,7 @@ class KeyringAnchorStore:
         choose: Callable[[tuple[str | None, str | None]], tuple[int, str] | None],
         lock: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        """Under `lock()`, pass both to `choose`; write the text it returns at that index.
-
-        Raises:
-            VaultError: the keyring's reason, or that of `lock`.
-        """
+        """Under `lock()`, pass both to `choose`; write the text it returns at that index."""
 
         def choose_and_write() -> None:
             with lock():

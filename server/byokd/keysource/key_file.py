@@ -1,6 +1,6 @@
 """A master key in a file of its own; used only when chosen by name.
 
-Checks of modes and owners are in `store.files`, whose functions are passed in: the layers below the
+The functions of `store.files`, which check modes and owners, are passed in: the layers below the
 vault do not import each other.
 """
 
@@ -19,22 +19,16 @@ _MAX_BYTES: Final = 256
 
 
 class PrivateFiles(Protocol):
-    """The file functions that a key file needs; each raises `StoreFailed`."""
+    """Functions of `store.files`; each raises `StoreFailed`."""
 
     @property
-    def ensure_private_dir(self) -> Callable[[Path], None]:
-        """Create or check a folder that only its owner can enter."""
-        ...
+    def ensure_private_dir(self) -> Callable[[Path], None]: ...
 
     @property
-    def create_private(self) -> Callable[[Path, bytes], None]:
-        """Write a new file that only its owner can read; refuse an existing one."""
-        ...
+    def create_private(self) -> Callable[[Path, bytes], None]: ...
 
     @property
-    def read_private(self) -> Callable[[Path, int], bytes | None]:
-        """Read such a file; refuse one that others can read, a link, or another user's."""
-        ...
+    def read_private(self) -> Callable[[Path, int], bytes | None]: ...
 
 
 class KeyFileSource:
@@ -55,7 +49,7 @@ class KeyFileSource:
         return str(self._folder)
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Return the key; raises `itemMissing`, `itemCorrupt`, `filePermissions`."""
+        """Raise `itemMissing`, `itemCorrupt` or `filePermissions`."""
         try:
             data = await asyncio.to_thread(self._read, self._path(item))
         except StoreFailed as error:

@@ -1,9 +1,7 @@
 """The accepted OS keyrings: one per platform, by class.
 
 The choice ignores the environment and keyring's configuration file: both can name a backend that
-stores plain text, stores nothing, or passes the key to other code.
-
-All calls block, some for ever; `os_keyring` runs them with a deadline.
+stores plain text, stores nothing, or passes the key to other code. All calls block, some for ever.
 """
 
 from __future__ import annotations
@@ -51,10 +49,7 @@ def find_backend(answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> Backend:
 
 
 class PlatformKeyring:
-    """A keyring reached through one class of the keyring library.
-
-    Both are unlocked while their user is logged in; the system shows its own prompt if needed.
-    """
+    """A keyring reached through one class of the keyring library."""
 
     def __init__(self, name: str, make: Callable[[], KeyringBackend]) -> None:
         self.name = name
@@ -115,5 +110,4 @@ def _credential_manager() -> KeyringBackend:
 
 
 def _without_environment(kind: type[KeyringBackend]) -> KeyringBackend:
-    """Create a backend without its constructor, which reads the environment."""
-    return kind.__new__(kind)
+    return kind.__new__(kind)  # its constructor reads the environment

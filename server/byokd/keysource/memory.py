@@ -1,4 +1,4 @@
-"""A master key that exists only in this process. Writes nothing to the disk."""
+"""A master key that exists only in this process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from byokd.protocol.vault import Protection
 
 
 class MemorySource:
-    """For containers, tests and people who want nothing on the disk."""
-
     protection: Protection = "memory"
     backend = "this process"
     protects_against = "everybody who reads the disk: nothing is written to it"
@@ -18,7 +16,6 @@ class MemorySource:
         self._keys: dict[Item, bytes] = {}
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
-        """Return a key of this process; raises `itemMissing`."""
         if item not in self._keys:
             raise source_error("itemMissing")
         return self._keys[item]

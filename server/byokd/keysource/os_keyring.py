@@ -1,7 +1,7 @@
-"""The master key in the OS keyring, read and written with a deadline.
+"""The master key in the OS keyring.
 
-A keyring may never answer, so it is called on a daemon thread that neither the event loop nor the
-end of the process waits for.
+A keyring may never answer, so it is called with a deadline, on a daemon thread that the end of the
+process does not wait for.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ class OsKeyring:
     """The default protection: the key is protected by the person's login.
 
     Args:
-        backend: the keyring; the platform's own by default.
         verify: tells whether a new process reads the same value.
-        timeout_ms: bounds a call without a prompt.
         interactive_timeout_ms: bounds a call that may show a prompt.
         missing_delays_s: waits between attempts before an item counts as missing.
     """
@@ -90,7 +88,6 @@ class OsKeyring:
         return self._backend.name
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Return the key of an item. Raises `source_error` with any reason."""
         limit_ms, prompt_ms = self._limits(interactive=interactive)
 
         def read_item() -> str:
@@ -107,8 +104,7 @@ class OsKeyring:
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
         """Write a new key, verify it from a new process, and return it.
 
-        Some keyrings report success and store nothing; a key that only this process can see would
-        be lost at the next start, with every stored API key.
+        Some keyrings report success and store nothing: the key would be lost at the next start.
         """
         limit_ms, prompt_ms = self._limits(interactive=interactive)
         key = new_key()
@@ -134,7 +130,6 @@ class OsKeyring:
         return key
 
     async def delete(self, item: Item) -> None:
-        """Delete an item if the keyring permits it."""
         with contextlib.suppress(VaultError):
             await self.run(lambda: self._discard(item), self._timeout_ms)
 
@@ -187,10 +182,9 @@ class OsKeyring:
 
 
 def reads_back(item: Item, value: str, timeout_s: float) -> bool:
-    """Tell whether a new process reads `value` under the item's name; raises the child's reason.
+    """Tell whether a new process reads `value` under the item's name.
 
-    The child gets a random salt on its input and answers with a salted hash: the value itself is
-    not transmitted.
+    The child answers with a hash, salted by this process: the value itself is not transmitted.
     """
     salt = secrets.token_hex(16)
     kind, _, answer = _answer_of_child(item, salt, timeout_s).partition(" ")
@@ -204,7 +198,6 @@ def reads_back(item: Item, value: str, timeout_s: float) -> bool:
 
 
 def _answer_of_child(item: Item, salt: str, timeout_s: float) -> str:
-    """Run the verification process; it ends when its input is closed."""
     package_root = str(Path(__file__).parents[2])
     command = [sys.executable, "-I", "-X", "utf8", "-c", _CHILD, package_root]
     environment = {name: os.environ[name] for name in CHILD_VARIABLES if name in os.environ}

@@ -1,7 +1,7 @@
 """A key that is derived from a passphrase and stored nowhere.
 
-A derivation takes half a second and 64 MiB on a daemon thread, one at a time; neither the event
-loop nor the end of the process waits for it.
+A derivation takes half a second and 64 MiB on a daemon thread, one at a time; nothing waits for it
+at the end of the process.
 """
 
 from __future__ import annotations
@@ -36,11 +36,7 @@ def new_cost() -> Cost:
 
 
 def check_new(passphrase: Secret, pointer: str) -> None:
-    """Refuse a passphrase that is too short or too long.
-
-    Raises:
-        InvalidParams: with the pointer, without the text.
-    """
+    """Raise `InvalidParams`, without the text, for a passphrase that is too short or too long."""
     length = len(_normal(passphrase))
     if not PASSPHRASE_MIN_CHARS <= length <= PASSPHRASE_MAX_CHARS:
         reason = f"must have {PASSPHRASE_MIN_CHARS} to {PASSPHRASE_MAX_CHARS} characters"
@@ -87,5 +83,5 @@ async def _derived(passphrase: bytes, cost: Cost) -> bytes:
 
 
 def _normal(passphrase: Secret) -> str:
-    """Return the NFC form: two keyboards may produce different characters for one text."""
+    # Two keyboards may produce different characters for one text.
     return unicodedata.normalize("NFC", passphrase.reveal())

@@ -1,4 +1,4 @@
-"""A master key in a file that systemd or a container runtime provides; it is only read.
+"""A master key in a file that systemd or a container runtime provides.
 
 The file holds 32 random bytes in base64 (`openssl rand -base64 32`) or the line of a byokd key
 file. It may be root's and may be a link; no other user may be able to write it.
@@ -23,11 +23,7 @@ _SECRETS: Final = Path("/run/secrets")
 
 
 async def read_key(place: KeyFilePlace) -> bytes:
-    """Return the provided key, 32 bytes.
-
-    Raises:
-        VaultUnavailable: `itemMissing`, `itemCorrupt` or `filePermissions`.
-    """
+    """Raise `VaultUnavailable`: `itemMissing`, `itemCorrupt` or `filePermissions`."""
     data = await asyncio.to_thread(_read, place)
     text = data.decode("ascii", "replace").strip()
     try:

@@ -2,8 +2,8 @@
 
     ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567-CHCK
 
-Base32 in groups of four; the last group is a checksum that detects typing errors. 160 bits cannot
-be guessed, so the derivation is cheap.
+Base32 in groups of four; the last group is a checksum. 160 bits cannot be guessed, so the
+derivation is cheap.
 """
 
 from __future__ import annotations
@@ -49,11 +49,7 @@ def derive_key(code: Secret) -> bytes:
 
 
 def sealed_to(recipient_public_key: str, code: Secret, info: bytes) -> str:
-    """Return the code sealed to a client's public key, base64 of `enc || ct`.
-
-    Raises:
-        InvalidParams: the public key is malformed.
-    """
+    """Return the code sealed to a client's public key; `InvalidParams` where that is malformed."""
     try:
         return seal(recipient_public_key, code.reveal(), info)
     except ValueError:

@@ -24,10 +24,7 @@ _APPLICATION: Final = "byokd"
 
 
 class SecretService:
-    """The keyring of a Linux desktop session.
-
-    `answer_timeout_ms` bounds each reply of the service; a prompt has a limit of its own.
-    """
+    """`answer_timeout_ms` bounds each reply of the service, not a prompt."""
 
     name = "Secret Service"
 
@@ -45,7 +42,7 @@ class SecretService:
             return None
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
-        """Write a new item; the first one may create the collection, which asks for a password."""
+        """The first item may create the collection, which asks for a password."""
         with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=prompt_timeout_ms is not None)
             if collection is None:

@@ -1,7 +1,6 @@
 """The D-Bus session bus, with a limit on every wait.
 
-SecretStorage passes no time limit for a call or for the prompt of a new collection or item, so a
-service that never answers would block the thread for ever.
+SecretStorage passes no time limit for a call or for the prompt of a new collection or item.
 """
 
 from __future__ import annotations
@@ -14,11 +13,9 @@ from jeepney.io.blocking import DBusConnection, prep_socket  # type: ignore[impo
 
 
 class SessionBus(DBusConnection):  # type: ignore[misc]  # jeepney has no types
-    """A connection whose calls raise `TimeoutError` where the library would wait for ever.
+    """A connection whose calls raise `TimeoutError`.
 
-    Args:
-        answer_timeout_s: bounds the reply to a call.
-        prompt_timeout_s: bounds a person's answer to a prompt.
+    `prompt_timeout_s` bounds a person's answer to a prompt.
 
     Raises:
         KeyError, OSError, ValueError: there is no bus.

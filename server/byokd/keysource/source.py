@@ -1,7 +1,7 @@
 """The interface of a key source, the form of an item, and the typed reasons for failures.
 
-An item is written once and never changed: a new master key gets a new item. So no reader meets a
-half-written one, and a failed write orphans nothing.
+An item is written once and never changed: no reader meets a half-written one, and a failed write
+orphans nothing.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ _ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The name of one master key: its store and its slot."""
+    """The name of one master key."""
 
     store_id: bytes
     slot_id: bytes
 
     @property
     def service(self) -> str:
-        """The service name in keyrings; unique, because some move an item of the same service."""
+        """Unique, because some keyrings move an item of the same service."""
         return f"byokd/{self.store_id.hex()}"
 
     @property
@@ -93,37 +93,30 @@ class Item:
 
 
 class KeySource(Protocol):
-    """A place that stores master keys.
+    """Stores master keys.
 
     Failures raise `source_error` with the reason; a missing key never causes a new one to be made.
+    `backend` and the two texts are shown to people.
     """
 
     @property
-    def protection(self) -> Protection:
-        """The name of this protection in the contract."""
-        ...
+    def protection(self) -> Protection: ...
 
     @property
-    def backend(self) -> str:
-        """What stores the key, for people."""
-        ...
+    def backend(self) -> str: ...
 
     @property
-    def protects_against(self) -> str:
-        """What it protects against, for people."""
-        ...
+    def protects_against(self) -> str: ...
 
     @property
-    def does_not_protect_against(self) -> str:
-        """What it does not protect against, for people."""
-        ...
+    def does_not_protect_against(self) -> str: ...
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
         """Return the key of an item, 32 bytes; shows a prompt only when `interactive`."""
         ...
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Create a random key, store it under a new name and verify it; return it."""
+        """Create a random key, store it under a new name, verify it and return it."""
         ...
 
     async def delete(self, item: Item) -> None:
@@ -132,7 +125,7 @@ class KeySource(Protocol):
 
 
 def source_error(reason: Reason) -> VaultError:
-    """Return the error for a reason: locked where a person can unlock, else unavailable."""
+    """Return `VaultLocked` where a person can unlock, else `VaultUnavailable`."""
     kind, message = _ERRORS[reason]
     action = Action(type="unlockVault") if kind is VaultLocked else None
     return kind(message, details={"reason": reason}, action=action)
@@ -149,17 +142,15 @@ def new_key() -> bytes:
 
 
 def encode_key(key: bytes) -> str:
-    """Return the stored form, one line: `byokd1.<base64url>.<check>`.
+    """Return the stored form, `byokd1.<base64url>.<check>`; the check detects truncation.
 
-    One line of ASCII, because a keyring was seen to drop its whole collection over a newline. The
-    check detects a truncated value.
+    One line of ASCII, because a keyring was seen to drop its whole collection over a newline.
     """
     body = base64.urlsafe_b64encode(key).decode()
     return f"{_PREFIX}.{body}.{hashlib.sha256(key).hexdigest()[:_CHECK_HEX]}"
 
 
 def decode_key(text: str) -> bytes:
-    """Return the key in a stored line; raises `itemCorrupt`."""
     prefix, _, rest = text.partition(".")
     body, _, _check = rest.partition(".")
     try:

@@ -1,7 +1,6 @@
 """The verification process of `os_keyring`: reads one item and answers with a salted hash.
 
-Arguments: service and user of the item; the salt comes on stdin. Answers `found <hash>`, `missing`,
-or `failed <reason>`. Ends when its input is closed, even while the keyring hangs.
+Ends when its input is closed, even while the keyring hangs.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ def answer(service: str, user: str, salt: str) -> str:
 
 
 def main() -> None:
-    """Read the salt, answer, and end without waiting for the end of the input."""
     salt = b""
     while not salt.endswith(b"\n"):
         more = os.read(0, 128)

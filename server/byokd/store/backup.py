@@ -1,7 +1,7 @@
 """Copies of a store: taken, verified, listed and restored. Needs no key.
 
-All functions block on the disk and belong in a thread of their own. A copy's name carries a number
-that only rises, because a clock can be set back.
+All functions block on the disk. A copy's name carries a number that only rises, because a clock can
+be set back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SCRATCH: Final = ".new"
 
 @dataclass(frozen=True, slots=True)
 class StoreCopy:
-    """One copy. `taken_at` is wall-clock milliseconds; `number` gives the order."""
+    """`taken_at` is wall-clock milliseconds; `number` gives the order."""
 
     path: Path
     number: int
@@ -69,7 +69,6 @@ class StoreCopies:
             lock.close()
 
     def take(self, at: int) -> StoreCopy:
-        """Copy the store, verify the copy, and then give it its name."""
         number = max((copy.number for copy in self.list()), default=0) + 1
         path = self._folder / f"{number:06}-{at:013}.db"
         for left in self._folder.glob(f"*{_SCRATCH}"):  # left by a process that was killed
@@ -83,7 +82,7 @@ class StoreCopies:
             store.rollback()
             return counts
 
-        try:
+        try:  # the copy gets its name after it was verified
             self._check(scratch, self.inspect(copy))
             files.put_in_place(scratch, path)
         except BaseException:
@@ -103,17 +102,12 @@ class StoreCopies:
     def restore(
         self, source: Path, at: int, *, accepts: Callable[[Connection], bool] = lambda _: True
     ) -> Path | None:
-        """Replace the store by a copy; the replaced store is kept beside it.
+        """Replace the store by a copy of this or another store, if `accepts` returns True.
 
         No process uses the store meanwhile, and each notices that it is another file.
 
-        Args:
-            source: a copy of this or another store.
-            at: wall-clock milliseconds, for the name of the replaced store.
-            accepts: tells whether a valid store is of the right kind.
-
         Returns:
-            The path of the replaced store; None where there was none.
+            The path of the replaced store, which is kept beside it; None where there was none.
 
         Raises:
             NotFound, VaultCorrupt, StoreFailed: no such file, invalid, or too new; nothing changed.

@@ -1,9 +1,4 @@
-"""One connection to an SQLite file: opens, checks, queries and migrates it, and translates errors.
-
-The rollback journal with TRUNCATE and `synchronous=EXTRA` lost nothing in a power-loss simulation.
-Write-ahead logging is avoided: most shipped SQLite versions can corrupt a log that several
-processes share.
-"""
+"""One connection to an SQLite file: opens, checks, queries and migrates it, translates errors."""
 
 from __future__ import annotations
 
@@ -30,6 +25,8 @@ Sql: TypeAlias = str | int | bytes | None
 Error = sqlite3.Error
 
 PRAGMAS: Final = (
+    # TRUNCATE with EXTRA lost nothing in a power-loss simulation. No write-ahead log: most shipped
+    # SQLite versions can corrupt a log that several processes share.
     ("journal_mode", "TRUNCATE"),
     ("synchronous", "EXTRA"),
     ("fullfsync", "ON"),
@@ -87,7 +84,6 @@ class Row:
         return self._row.keys()
 
     def any(self, name: str) -> Sql:
-        """Return a column of any type but REAL, which no table uses."""
         value = self._at(name)
         if value is None or isinstance(value, str | int | bytes):
             return value
@@ -170,7 +166,6 @@ class Connection:
             time.sleep(_POLL_S)
 
     def commit(self) -> None:
-        """Commit; returns once the disk has flushed it."""
         self._sqlite.execute("COMMIT")
 
     def rollback(self) -> None:
@@ -223,7 +218,7 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
         MigrationNeeded: an older byokd wrote it.
     """
     if path is not None:
-        ensure_private_file(path)
+        ensure_private_file(path)  # before SQLite opens it: its journal gets the same mode
         for sidecar in (path.with_name(path.name + "-journal"),):
             if sidecar.is_symlink() or sidecar.exists():
                 check_private_file(sidecar)
@@ -253,10 +248,7 @@ def apply_pragmas(opened: Connection) -> None:
 
 
 def check(opened: Connection, *, newest: int) -> int:
-    """Refuse a file that is foreign, newer or damaged; return the number of its last migration.
-
-    The number is 0 for an empty file. Raises as `connect`.
-    """
+    """Return the number of the last migration, 0 for an empty file. Raises as `connect`."""
     empty = opened.pragma("schema_version") == 0
     if opened.pragma("application_id") != APPLICATION_ID:
         if empty:
@@ -296,10 +288,7 @@ def migrate(opened: Connection, steps: Steps) -> None:
 
 
 def translate(error: sqlite3.Error, path: Path | None = None) -> ByokdError:
-    """Return our error for SQLite's; its text, which may quote a value, is dropped.
-
-    `path` serves to recognise a full or read-only disk behind a vague error.
-    """
+    """Return our error for SQLite's; its text, which may quote a value, is dropped."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & _PRIMARY
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:

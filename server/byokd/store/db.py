@@ -1,8 +1,7 @@
 """One SQLite file with one connection, owned by one thread.
 
-Each piece of work is a function that runs on that thread between BEGIN and COMMIT, so a slow disk
-never holds up the event loop. A cancelled caller leaves no half transaction: work that has not
-started is dropped, started work is committed or rolled back by the thread.
+Each piece of work is a function that runs on that thread between BEGIN and COMMIT. When its caller
+is cancelled, work that has not started is dropped; started work is committed or rolled back.
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ class Tx:
         return self._open().execute(sql, values)
 
     def end(self) -> None:
-        """Refuse all further use."""
         self._connection = None
 
     def _open(self) -> Connection:
@@ -62,11 +60,11 @@ class Tx:
 
 
 class Database:
-    """One store. `path` None keeps it in memory.
+    """One store.
 
     Args:
-        path: the file; its folder must be private.
-        steps: the migrations, each a tuple of statements.
+        path: the file, in a private folder; None keeps the store in memory.
+        steps: the migrations.
         reserve: keeps a reserve file for transactions that must succeed on a full disk.
         busy_timeout_ms: how long to wait for another process's transaction.
         max_pages: bounds the file's size in pages of 4 KiB; a full disk for tests.
@@ -232,8 +230,8 @@ class Database:
     def _using(self) -> Iterator[Connection]:
         """Yield the connection to the file that has the store's name, locked against replacement.
 
-        Translates SQLite's errors. After a failed write or flush the connection is closed: only a
-        new one shows what the disk holds.
+        After a failed write or flush the connection is closed: only a new one shows what the disk
+        holds.
         """
         try:
             with contextlib.ExitStack() as stack:
@@ -257,7 +255,6 @@ class Database:
             return self._connected()
 
     def _connected(self) -> Connection:
-        """Return the connection; opened again where another file has the store's name."""
         on_disk = None if self._path is None else file_identity(self._path)
         if self._connection is not None and on_disk != self.identity:
             self._disconnect()

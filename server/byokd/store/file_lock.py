@@ -1,13 +1,4 @@
-"""Two lock files beside a store: one to use and to replace its file, one to order writers.
-
-SQLite locks a file, not its name: a process that waits for the lock of a file that is moved away
-gets it, and what it then writes is lost. So users of the store hold a shared lock, and whoever
-replaces its file an exclusive one. Windows does not replace open files, and Python has no shared
-locks there: users hold nothing.
-
-SQLite's locks are not fair: a process that has just written gets the lock again before those that
-poll for it. So a writer first takes the write turn, and releases it as soon as it writes.
-"""
+"""Two lock files beside a store: one to use and to replace its file, one to order writers."""
 
 from __future__ import annotations
 
@@ -60,9 +51,8 @@ class _LockFile:
             time.sleep(next(pause for until, pause in _PAUSES_S if waited_s < until))
 
     def _opened(self, *, needed: bool) -> int | None:
-        """Return the descriptor; None in a folder that is not writable and has no lock file."""
         if self._descriptor is None:
-            try:
+            try:  # fails in a folder that is not writable and has no lock file
                 ensure_private_file(self._path)
                 self._descriptor = os.open(self._path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             except (StoreFailed, OSError):
@@ -75,13 +65,18 @@ class FileLock:
     """The locks of one store; raises `StoreBusy` after `timeout_ms`. Used by one thread only."""
 
     def __init__(self, store: Path, timeout_ms: int) -> None:
+        # SQLite locks a file, not its name: a process that waits for the lock of a file that is
+        # moved away gets it, and what it then writes is lost. So users of the store hold a shared
+        # lock, and whoever replaces its file an exclusive one.
         self._use_lock = _LockFile(store.with_name(store.name + ".lock"), timeout_ms)
+        # SQLite's locks are not fair: a process that has just written gets the lock again before
+        # those that poll for it. So a writer first takes the write turn.
         self._turn_lock = _LockFile(store.with_name(store.name + ".turn"), timeout_ms)
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
         """Keep the file from being replaced while it is used."""
-        if not POSIX:
+        if not POSIX:  # Windows does not replace open files, and Python has no shared locks there
             yield
             return
         with self._use_lock.held(shared=True):
@@ -105,7 +100,7 @@ class FileLock:
 
 
 def file_identity(path: Path) -> FileIdentity | None:
-    """Return device and inode of the file with this name; None where there is none."""
+    """Return device and inode; None where there is no such file."""
     try:
         status = path.lstat()
     except OSError:

@@ -62,10 +62,7 @@ def ensure_private_dir(path: Path) -> None:
 
 
 def ensure_private_file(path: Path) -> None:
-    """Create an empty file with mode 0600, or check and tighten the existing one.
-
-    Called before SQLite opens the file, because SQLite gives its journal the same mode.
-    """
+    """Create an empty file with mode 0600, or check and tighten the existing one."""
     try:
         descriptor = _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
@@ -89,15 +86,13 @@ def exists(path: Path) -> bool:
 
 
 def check_private_file(path: Path) -> None:
-    """Check owner, links and kind of an existing file, and tighten its mode to 0600.
-
-    A file with the right mode is not opened: closing a file releases all locks that the process
-    holds on it, SQLite's included.
-    """
+    """Check owner, links and kind of an existing file, and tighten its mode to 0600."""
     try:
         status = path.lstat()
     except OSError as error:
         _raise_typed(error, path)
+    # A file with the right mode is not opened: closing a file releases all locks that the process
+    # holds on it, SQLite's included.
     if stat.S_ISREG(status.st_mode) and (not POSIX or stat.S_IMODE(status.st_mode) == _FILE_MODE):
         _require_ours(status, path)
         return
@@ -156,7 +151,7 @@ def put_in_place(scratch: Path, path: Path) -> None:
 
 
 def copy_private(path: Path, to: Path) -> None:
-    """Copy a file to a private file that must not exist."""
+    """Copy to a private file that must not exist."""
     ensure_private_file(to)
     try:
         with path.open("rb") as source, to.open("r+b") as target:
@@ -184,7 +179,6 @@ def free_bytes(folder: Path) -> int | None:
 
 
 def on_read_only_disk(folder: Path) -> bool:
-    """Tell whether the whole disk is mounted read-only."""
     try:
         return POSIX and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
     except OSError:
@@ -192,7 +186,7 @@ def on_read_only_disk(folder: Path) -> bool:
 
 
 def read_private(path: Path, max_bytes: int) -> bytes | None:
-    """Return the content of a private file, at most `max_bytes`; None if there is none."""
+    """Return the content, at most `max_bytes`; None if there is no such file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY)
     except FileNotFoundError:
@@ -304,7 +298,7 @@ def sync_dir(path: Path) -> None:
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file; return whether that succeeded. `shared` is for POSIX only."""
+    """Return whether the open file could be locked. `shared` is for POSIX only."""
     try:
         if POSIX:
             import fcntl

@@ -28,12 +28,10 @@ class StorePaths:
 
     @property
     def vault_db(self) -> Path:
-        """Keys, their health and the audit log."""
         return self.data / "vault.db"
 
     @property
     def backups(self) -> Path:
-        """Copies of the vault; the vault's slots open them, nothing else."""
         return self.data / "backups"
 
     @property
@@ -51,8 +49,7 @@ def store_paths(data_dir: Path | None = None) -> StorePaths:
     """Return the folders; `data_dir` (`--data-dir`) replaces the platform's data and state folders.
 
     State is a folder of its own even where the platform has one for both, so that a copy of the
-    data does not contain a key file. Below `data_dir` both have one parent: a copy of the parent
-    contains both.
+    data does not contain a key file.
     """
     import platformdirs  # it reads the environment, so not at import time
 

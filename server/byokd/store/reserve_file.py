@@ -24,7 +24,6 @@ class ReserveFile:
                 create_private(self._path, os.urandom(RESERVE_FILE_BYTES))
 
     def release(self) -> bool:
-        """Delete the file; return whether there was one."""
         try:
             self._path.unlink()
         except OSError:

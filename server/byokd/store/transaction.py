@@ -40,7 +40,6 @@ class RootKeys:
     def derive(
         cls, store_id: bytes, version: int, root: bytes, audit_root: bytes | None = None
     ) -> Self:
-        """Derive the keys; `audit_root` is the root key itself until that is renewed."""
         audit_root = audit_root or root
         row_key = subkey(root, "row-mac")
         anchor_key = subkey(audit_root, "anchor")
@@ -114,33 +113,23 @@ class StoreReplaced(StoreChanged):
 
 @dataclass(slots=True, repr=False)
 class VaultTx:
-    """The context of one transaction. Valid only inside the function that receives it.
-
-    Attributes:
-        durable: whether the store outlives the process.
-        meta: the row of `meta` as it will be written.
-        meta_valid: whether the stored row of `meta` passes its check.
-        unrecorded_keys: changes of keys without an audit entry yet, by key id.
-        unrecorded_slots: slots in hex, added (True) or removed (False), without an entry yet.
-        after_commit: functions to call after the commit, by name; they may fail without harm.
-        data_keys: opened data keys by account and version.
-        changed: whether anything was written; the generation is then increased.
-        appended: the number of audit entries, and whether one needs an anchor at once.
-        distrusted: keys whose rows differ from the audit log, with the recorded facts if any.
-        distrusted_slots: slots, in hex, whose rows differ from the audit log.
-    """
+    """The context of one transaction. Valid only inside the function that receives it."""
 
     sql: Tx
     keys: RootKeys
-    durable: bool
-    meta: Meta
-    meta_valid: bool
+    durable: bool  # the store outlives the process
+    meta: Meta  # the row of `meta` as it will be written
+    meta_valid: bool  # the stored row of `meta` passes its check
+    # Changes without an audit entry yet: keys by id; slots by hex id, added (True) or removed.
     unrecorded_keys: dict[str, KeyFacts] = field(default_factory=dict)
     unrecorded_slots: dict[str, bool] = field(default_factory=dict)
+    # Functions by name; they may fail without harm.
     after_commit: dict[str, Callable[[], None]] = field(default_factory=dict)
+    # Opened data keys by account and version.
     data_keys: dict[tuple[str, int], bytes] = field(default_factory=dict)
-    changed: bool = False
-    appended: tuple[int, bool] = (0, False)
+    changed: bool = False  # something was written, so the generation is increased
+    appended: tuple[int, bool] = (0, False)  # audit entries; whether one needs an anchor at once
+    # Rows that differ from the audit log: keys with the recorded facts if any; slots by hex id.
     distrusted: dict[str, KeyFacts | None] = field(default_factory=dict)
     distrusted_slots: set[str] = field(default_factory=set)
 
@@ -178,7 +167,6 @@ class VaultTx:
         return tx
 
     def require_valid_meta(self) -> None:
-        """Raise `VaultCorrupt` where the `meta` row fails its check."""
         if not self.meta_valid:
             raise VaultCorrupt("the store's meta row was changed from outside; restore a backup")
 

@@ -1,7 +1,6 @@
 """Migrates a store that an older byokd wrote, without ever changing that file.
 
-A process that is killed leaves the old store unchanged, and the next start begins again; the lock
-keeps other processes out.
+After a kill the next start begins again; the lock keeps other processes out.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from byokd.store.files import put_in_place, remove
 def upgrade(path: Path, steps: Steps, lock: FileLock, busy_timeout_ms: int) -> None:
     """Migrate a copy of the store, verify it, and give it the store's name.
 
-    The old file is kept as `<name>.pre-v<newest>` and is valid until the new one has its name. One
-    process does it, the others see it done. On an error nothing changed.
+    The old file is kept as `<name>.pre-v<newest>`. On an error nothing changed.
     """
     with lock.exclusive():
         old = sqlite.connect_beside(path, busy_timeout_ms)

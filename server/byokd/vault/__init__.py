@@ -1,15 +1,7 @@
 """The vault: a person's API keys, encrypted in one SQLite file.
 
-A service changes a key and records the change in one transaction:
-
-    def work(tx: VaultTx) -> KeyRow:
-        row = keys.rotate(tx, account, key_id, fields, at=now)
-        audit_log.append(tx, account, "key.rotated", actor=client, at=now, key_id=key_id)
-        return row
-
-    row = await vault.transaction(work)
-
-Both are committed or neither; a change without its audit entry raises `Internal`.
+A key changes and its audit entry is appended in one `Vault.transaction`; a change without its entry
+raises `Internal`, and nothing is committed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lists the accounts of the vault, and erases one."""
+"""Lists accounts and erases one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ class Account:
 
 
 def list_accounts(tx: VaultTx) -> tuple[Account, ...]:
-    """Return every account that has a data key or a key entry, sorted by name."""
     rows = tx.sql.all(
         "SELECT name, sum(held) AS keys, min(created_at) AS created_at FROM"
         " (SELECT account_id AS name, 0 AS held, created_at FROM account_dek"
@@ -31,7 +30,7 @@ def list_accounts(tx: VaultTx) -> tuple[Account, ...]:
 def erase(tx: VaultTx, account: str) -> tuple[KeyFacts, ...]:
     """Delete an account's entries, valid or not, and its data keys; return the facts to record.
 
-    Without the data keys no other copy of an entry can be opened.
+    Copies of the entries cannot be opened without the data keys.
 
     Raises:
         NotFound: there is no such account.

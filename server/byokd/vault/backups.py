@@ -38,7 +38,7 @@ class _Contents:
 
 
 class Backups:
-    """The backups of one vault. Methods may raise `StoreFailed`, `StoreBusy`, `VaultCorrupt`."""
+    """Methods may raise `StoreFailed`, `StoreBusy` and `VaultCorrupt`."""
 
     def __init__(self, places: StorePaths, clock: Callable[[], int]) -> None:
         self._places = places
@@ -50,17 +50,16 @@ class Backups:
         return await asyncio.to_thread(self._copies.list)
 
     async def take_if_due(self) -> StoreCopy | None:
-        """Take a backup if one is due, remove the outdated ones, and return the new one.
+        """Take a backup if one is due, then remove outdated ones; return the new one.
 
         Due: with the first key; when the vault changed and the newest backup is an hour old; at
-        once when a backup holds what was deleted since. Older ones are removed after the new one
-        was verified.
+        once when a backup holds what was deleted since.
         """
         async with self._lock:
             return await asyncio.to_thread(self._take_if_due)
 
     async def restore(self, number: int | None, path: Path | None) -> tuple[Path, Path | None]:
-        """Replace the vault by a backup: number `number`, 1 is the newest, or the file `path`.
+        """Replace the vault by backup `number` (1 is the newest) or by the file `path`.
 
         Returns:
             The restored file, and the path of the replaced store, if there was one.
@@ -125,7 +124,7 @@ class Backups:
             return self._copies.take(self._clock())
 
     def _outdated(self, now: _Contents, copies: Iterable[Path]) -> Iterable[Path]:
-        """Yield backups, and files kept by upgrades, that hold deleted keys."""
+        # Upgrades keep the store that they replaced; it may hold deleted keys as well.
         upgrades = self._places.data.glob(f"{self._places.vault_db.name}.pre-v*")
         for path in (*copies, *(old for old in upgrades if not old.name.endswith(".new"))):
             try:
@@ -136,13 +135,10 @@ class Backups:
                 yield path
 
     def _holds_deleted(self, copy: _Contents, now: _Contents) -> bool:
-        """Tell whether a copy holds a key, slot, account or root key that the vault has deleted.
-
-        A copy from another history (an older backup was restored) holds keys that this vault never
-        had: only keys that were deleted by id count.
-        """
         if copy.held & now.deleted:
             return True
+        # A copy from another history (an older backup was restored) holds keys that this vault
+        # never had: there only keys that were deleted by id count.
         ancestor = self._copies.inspect(lambda store: _head_at(store, copy.head_seq))
         return ancestor == copy.head and bool(copy.held - now.held)
 

@@ -1,8 +1,8 @@
-"""The slots that wrap the root key, and the data keys of accounts that the root key wraps.
+"""The slots that wrap the root key, and the data keys that the root key wraps.
 
     key source ─▶ slot ─▶ root key ─▶ data key of an account ─▶ one key for each record
 
-Adding a protection adds one row that wraps the same root key; no API key is sealed again.
+A new protection wraps the same root key once more; no API key is sealed again.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _FIRST: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One row of `key_slot`. `kind` is its name in the contract.
+    """One row of `key_slot`.
 
     Only an active slot has a blob. A pending or retiring one names a key that is being created or
-    deleted: keyrings do not list their items, so after a crash only the row tells of it.
+    deleted, because keyrings do not list their items.
     """
 
     slot_id: bytes
@@ -65,8 +65,6 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SlotKey:
-    """The key-encryption key of one slot, and the stored parameters to obtain it again."""
-
     slot_id: bytes
     kind: SlotKind
     params: bytes
@@ -82,7 +80,6 @@ class StoredSlots:
 
     @property
     def active(self) -> tuple[Slot, ...]:
-        """The active slots, oldest first."""
         return tuple(slot for slot in self.slots if slot.state == ACTIVE)
 
 
@@ -101,7 +98,7 @@ class DataKey:
 
 
 def read_slots(sql: Tx) -> StoredSlots | None:
-    """Return the store's identity and slots; None where there is no vault."""
+    """Return None where there is no vault."""
     meta = sql.one("SELECT store_id FROM meta")
     if meta is None:
         return None
@@ -116,7 +113,6 @@ def vault_exists() -> Conflict:
 
 
 def create_root(sql: Tx, store_id: bytes, slot_keys: Sequence[SlotKey], *, at: int) -> RootKeys:
-    """Write a new root key wrapped by each slot key, and the `meta` row."""
     root = os.urandom(KEY_BYTES)
     keys = RootKeys.derive(store_id, _FIRST, root)
     for slot_key in slot_keys:
@@ -127,7 +123,6 @@ def create_root(sql: Tx, store_id: bytes, slot_keys: Sequence[SlotKey], *, at: i
 
 
 def wrap_root(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
-    """Return an active slot that wraps these root keys."""
     context = (keys.store_id, key.slot_id, key.kind, key.params, keys.version)
     wrapped = keys.root if keys.audit_root == keys.root else keys.root + keys.audit_root
     blob = seal(key.kek, "slot", context, wrapped)
@@ -135,7 +130,6 @@ def wrap_root(keys: RootKeys, key: SlotKey, *, at: int) -> Slot:
 
 
 def write_slot(sql: Tx, keys: RootKeys, slot: Slot) -> None:
-    """Insert a slot, or replace the one with its id."""
     sql.run(
         "INSERT OR REPLACE INTO key_slot (slot_id, slot_type, kdf_params, rk_version, state, blob,"
         " created_at, row_gen, row_mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -175,7 +169,7 @@ def open_root(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
 
 
 def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> DataKey | None:
-    """Return an account's data key, the newest or a given version; None where there is none."""
+    """Return the newest data key, or a given version; None where there is none."""
     if version is not None and (cached := tx.data_keys.get((account, version))) is not None:
         return DataKey(version, cached)
     row = tx.sql.one(
@@ -209,7 +203,6 @@ def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> D
 
 
 def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
-    """Return an account's data key, created at first use."""
     if (existing := read_data_key(tx, account)) is not None:
         return existing
     key = DataKey(_FIRST, os.urandom(KEY_BYTES))
@@ -219,7 +212,7 @@ def ensure_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey:
 
 
 def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
-    """Create the next data key of an account; None where the account has none."""
+    """Create the next data key; None where the account has none yet."""
     newest = read_data_key(tx, account)
     if newest is None:
         return None
@@ -230,7 +223,7 @@ def renew_data_key(tx: VaultTx, account: str, *, at: int) -> DataKey | None:
 
 
 def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
-    """Delete an account's older data keys that seal no key entry."""
+    """Delete data keys older than version `before` that seal no entry."""
     removed = tx.sql.run(
         "DELETE FROM account_dek WHERE account_id = ? AND dek_version < ? AND dek_version NOT IN"
         " (SELECT dek_version FROM key_entry WHERE account_id = ?)",
@@ -242,12 +235,9 @@ def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
 
 
 def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootKeys:
-    """Replace the root key: wrap it in `slot_keys`, wrap the data keys again, renew slot MACs.
+    """Replace the root key and return the previous ones; other active slots are deleted.
 
-    Other active slots are deleted. A row that fails its check keeps failing.
-
-    Returns:
-        The previous root keys.
+    Data keys are wrapped again and slot MACs renewed. A row that fails its check keeps failing.
 
     Raises:
         VaultCorrupt: a data key was changed from outside; what it seals would be lost.
@@ -302,7 +292,7 @@ def _dek_context(keys: RootKeys, account: str, version: int) -> tuple[bytes, str
 def authentic_slots(tx: VaultTx) -> list[Slot]:
     """Return the slots whose row passes its check.
 
-    Slot keys are deleted by what these rows say, so an edited row must have no effect.
+    These rows decide which slot keys are deleted, so an edited row must have no effect.
     """
     return [slot for slot in all_slots(tx.sql) if same(slot.mac(tx.keys), slot.row_mac)]
 
@@ -318,7 +308,7 @@ def slot_validity(tx: VaultTx) -> dict[str, bool]:
 
 
 def all_slots(sql: Tx) -> list[Slot]:
-    """Return every slot, oldest first, unchecked."""
+    """Return every slot, oldest first, not authenticated."""
     order = "created_at, slot_type = 'recoveryCode', slot_id"
     rows = sql.all(f"SELECT * FROM key_slot ORDER BY {order}")  # noqa: S608  # a constant
     return [_slot_of(row) for row in rows]

@@ -1,11 +1,8 @@
 """The operations on keys, each a function on one transaction of the unlocked vault.
 
-    put  rotate  delete  set_state                   change a key and require an audit entry
-    set_default  record_use  set_health              change it without one
-    get  list_keys  default_key  open_key  all_facts read
-
-Each takes the account; a key of another account is `NotFound`. Each may raise `VaultCorrupt` with
-the id of a key whose row was changed from outside; other keys keep working.
+`put`, `rotate`, `delete` and `set_state` require an audit entry. A key of another account is
+`NotFound`. Each function may raise `VaultCorrupt` with the id of a key whose row was changed from
+outside; other keys keep working.
 """
 
 from __future__ import annotations
@@ -55,7 +52,7 @@ _UNSEALED: Final = Sealed(0, 0, b"", b"")
 
 
 def put(tx: VaultTx, account: str, new: NewKey, *, at: int) -> KeyRow:
-    """Store a new key; the default of its provider if there is none yet, or on request.
+    """Store a new key; it becomes the default if its provider has none, or on request.
 
     Raises:
         Conflict: the account holds `KEYS_PER_ACCOUNT_MAX` keys.
@@ -104,7 +101,7 @@ def rotate(
     at: int,
     label: str | None = None,
 ) -> KeyRow:
-    """Replace a key's fields: a new, active version; keeps the label unless a new one is given."""
+    """Replace a key's fields: a new, active version; None keeps the label."""
     row = get(tx, account, key_id)
     fresh = replace(
         row,
@@ -122,11 +119,7 @@ def rotate(
 
 
 def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
-    """Decrypt a key, whatever its state: the caller checks the state.
-
-    Raises:
-        VaultCorrupt: the entry fails its check for this account, provider or origin.
-    """
+    """Decrypt a key, whatever its state: the caller checks the state."""
     row = get(tx, account, key_id)
     plaintext = open_fields(tx, row)
     values = unpack_pairs(plaintext)
@@ -138,7 +131,7 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
 
 
 def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:
-    """Return the decrypted, packed fields of an entry, in a buffer that the caller wipes."""
+    """Return the decrypted, packed fields in a buffer that the caller wipes."""
     key = read_data_key(tx, row.account, version=row.sealed.dek_version)
     if key is None:
         raise tampered(row.key_id)
@@ -150,7 +143,6 @@ def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:
 
 
 def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:
-    """Return one key, or raise `NotFound`."""
     row = tx.sql.one(
         "SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?",
         key_id_to_bytes(key_id),
@@ -162,7 +154,6 @@ def get(tx: VaultTx, account: str, key_id: str) -> KeyRow:
 
 
 def list_keys(tx: VaultTx, account: str, provider: str | None = None) -> Listing:
-    """Return the account's keys, of one provider or all, ordered by provider and age."""
     rows = tx.sql.all(
         "SELECT * FROM key_entry WHERE account_id = ? AND (provider_id = ? OR ? IS NULL)"
         " ORDER BY provider_id, created_at, rowid",
@@ -186,10 +177,7 @@ def default_key(tx: VaultTx, account: str, provider: str) -> KeyRow | None:
 
 
 def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
-    """Delete a key, valid or not, and overwrite its pages.
-
-    The provider's newest usable key becomes the default.
-    """
+    """Delete a key, valid or not; the provider's newest usable key becomes the default."""
     raw = key_id_to_bytes(key_id)
     row = tx.sql.one("SELECT * FROM key_entry WHERE key_id = ? AND account_id = ?", raw, account)
     if row is None:
@@ -229,7 +217,6 @@ def facts_after_deletion(tx: VaultTx, row: Row) -> KeyFacts:
 
 
 def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
-    """Make this key the provider's default. The audit log is not required to record this."""
     row = get(tx, account, key_id)
     if row.is_default:
         return row
@@ -295,7 +282,6 @@ def set_health(
 
 
 def use_needs_recording(row: KeyRow, *, at: int) -> bool:
-    """Tell whether `last_used_at` should be updated by a use at this time."""
     return row.last_used_at is None or not 0 <= at - row.last_used_at < LAST_USED_STEP_MS
 
 
@@ -330,7 +316,7 @@ def record_use(tx: VaultTx, account: str, key_id: str, *, at: int) -> bool:
 
 
 def all_facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
-    """Return every key's facts by id, for the audit log; None for a row that fails its check."""
+    """Return every key's facts by id; None for a row that fails its check."""
     facts: dict[str, KeyFacts | None] = {}
     for row in tx.sql.all("SELECT * FROM key_entry"):
         try:
@@ -345,7 +331,7 @@ def all_facts(tx: VaultTx) -> dict[str, KeyFacts | None]:
 def fingerprint_of(
     tx: VaultTx, account: str, provider: str, fields: Mapping[str, Secret | str]
 ) -> str | None:
-    """Return the fingerprint that these fields would get; None for an account without keys."""
+    """Return the fingerprint these fields would get; None for an account without keys."""
     key = read_data_key(tx, account)
     return None if key is None else fingerprint(key.fingerprint, provider, _secrets(fields))
 

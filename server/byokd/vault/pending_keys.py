@@ -1,9 +1,7 @@
 """The names of keys that are being created for a vault that does not exist yet, in one small file.
 
-Keyrings do not list their items: a process that is killed after it stored a key and before it wrote
-the store would leave that key for ever, so its name is written first. A keyring that answers too
-late may have stored the key as well, so a name outlives its attempt. All functions are called under
-the vault's lock and may raise `StoreFailed`.
+Keyrings do not list their items, so a name is written before its key: a killed process then leaves
+no unknown key. All functions are called under the vault's lock and may raise `StoreFailed`.
 """
 
 from __future__ import annotations
@@ -58,12 +56,10 @@ def record_pending(places: StorePaths | None, item: Item, kind: str) -> Iterator
 
 
 def remove_pending(places: StorePaths, item: Item) -> None:
-    """Remove a record: the store is written, or the key was not created."""
     _write(places, [key for key in _read(places) if key.item != item])
 
 
 def any_pending(places: StorePaths) -> bool:
-    """Tell whether an attempt was interrupted."""
     return files.exists(_path(places))
 
 
@@ -86,7 +82,6 @@ async def clean_up_pending(
 
 
 def _read(places: StorePaths) -> list[_PendingKey]:
-    """Return the records; none where the file was cut by a crash, before any key was stored."""
     data = files.read_private(_path(places), _NAME_MAX_BYTES * UNSETTLED_KEYS_MAX)
     try:
         parts = unpack(data or b"")

@@ -1,8 +1,7 @@
 """Adds and removes slots of an open vault, and renews its root key and data keys.
 
-The order of steps makes a crash between any two of them harmless: a pending row is written before
-a key is stored anywhere, a new slot is verified before an old one ends, and a row is deleted after
-the key that it names.
+A crash between any two steps is harmless: a pending row is written before a key is stored, a new
+slot is verified before an old one ends, and a row is deleted after the key that it names.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _STORED_KINDS: Final = frozenset({"osKeyring", "keyFile"})
 
 @dataclass(frozen=True, slots=True)
 class NewSlot:
-    """A slot to be created; `retire` says which other slots end with it."""
+    """`retire` says which other slots end with the new one."""
 
     kind: SlotKind
     secrets: SlotSecrets
@@ -116,7 +115,7 @@ async def remove_slot(vault: Vault, slot_id: bytes, *, removed: SlotRecorder) ->
 async def recover_interrupted(vault: Vault) -> None:
     """Complete or undo what a killed process had begun; never raises.
 
-    Does nothing while another process changes slots. What fails is tried again at a later start.
+    What fails, or what another process is changing, is tried again at a later start.
     """
     with suppress(VaultError, Unsupported):  # `Unsupported`: the vault is in memory
         stored = await vault.refresh_slots()
@@ -137,12 +136,8 @@ async def renew_root(
 ) -> None:
     """Replace the root key, in one transaction.
 
-    Args:
-        vault: an open vault.
-        secrets: the passphrase and the recovery code of slots that need one.
-        new: a recovery code that replaces those that are not supplied.
-        at: wall-clock milliseconds.
-        record: appends the audit entry.
+    `secrets` opens the slots that need a passphrase or a recovery code; the recovery code in `new`
+    replaces those that are not supplied.
 
     Raises:
         InvalidParams: a recovery code is needed, the old or a new one.
@@ -185,7 +180,7 @@ async def renew_data_keys(
 async def _current_slot_keys(
     vault: Vault, stored: StoredSlots, secrets: SlotSecrets, new: SlotSecrets
 ) -> list[SlotKey]:
-    """Return the key of every active slot, each verified. Raises as `renew_root`."""
+    """Return the key of every active slot, each verified."""
     slot_keys: list[SlotKey] = []
     for slot in stored.active:
         if slot.kind == RECOVERY and secrets.recovery_code is None:
@@ -248,7 +243,6 @@ def _activate(
 
 
 def _retire(tx: VaultTx, slot: Slot) -> None:
-    """End a slot: its wrapped root key is deleted now, its key afterwards."""
     write_slot(tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1))
     tx.changed, tx.unrecorded_slots[slot.slot_id.hex()] = True, False
 

@@ -57,7 +57,7 @@ class KeyRow:
     """Everything about a key but its secrets. Times are wall-clock milliseconds.
 
     Attributes:
-        fields: field names; the value is None for a secret.
+        fields: the value is None for a secret.
         health: a small JSON object of the health service; cleared by a rotation.
         row_gen: counts the changes of this row, for optimistic updates.
         distrusted: the row differs from the audit log; not a column.
@@ -92,7 +92,6 @@ class KeyRow:
 
     @property
     def facts(self) -> KeyFacts:
-        """The facts that the audit log must record."""
         state = "active" if self.state in USABLE else self.state
         return KeyFacts(self.account, self.key_id, self.provider, self.version, state, self.origin)
 
@@ -109,7 +108,7 @@ class OpenedKey:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Keys of an account; `broken` are the ids of rows that failed their check."""
+    """`broken` are the ids of rows that failed their check."""
 
     rows: tuple[KeyRow, ...]
     broken: tuple[str, ...]
@@ -143,7 +142,6 @@ def seal_meta(tx: VaultTx, key: DataKey, row: KeyRow, meta_version: int) -> byte
 
 
 def blob_context(tx: VaultTx, row: KeyRow, dek_version: int) -> tuple[Element, ...]:
-    """Return the associated data of the sealed fields."""
     return (
         tx.keys.store_id,
         row.account,
@@ -255,7 +253,6 @@ def renew_row_macs(tx: VaultTx, before: RootKeys) -> None:
 
 
 def _columns(row: KeyRow) -> dict[str, Sql]:
-    """Return the columns in the order of the schema, without the MAC."""
     return {
         "key_id": key_id_to_bytes(row.key_id),
         "account_id": row.account,

@@ -35,7 +35,7 @@ _PLACES: Final[dict[bytes, KeyFilePlace]] = {
 
 @dataclass(frozen=True, slots=True)
 class SlotSecrets:
-    """What a person supplies to open or create a slot; None for what is not supplied."""
+    """What a person supplies to open or create a slot."""
 
     passphrase: Secret | None = None
     recovery_code: Secret | None = None
@@ -65,10 +65,7 @@ _PASSPHRASE: Final = ProtectionInfo(
 def key_sources(
     places: StorePaths, keyring_timeout_ms: int | None = None
 ) -> dict[Protection, KeySource]:
-    """Return the key sources of this machine; none of them is asked.
-
-    `keyring_timeout_ms` bounds every call of the keyring.
-    """
+    """Return the key sources of this machine; none of them is called yet."""
     return {
         "osKeyring": OsKeyring(
             timeout_ms=keyring_timeout_ms or KEYRING_TIMEOUT_MS,
@@ -84,7 +81,7 @@ class SlotKeys:
         self._sources = sources
 
     def describe(self, protection: Protection) -> ProtectionInfo | None:
-        """Describe a protection; None where this machine does not have it."""
+        """Return None where this machine does not have the protection."""
         if protection == "passphrase":
             return _PASSPHRASE
         source = self._sources.get(protection)
@@ -97,7 +94,7 @@ class SlotKeys:
     async def read(
         self, store_id: bytes, slot: Slot, secrets: SlotSecrets, *, interactive: bool = False
     ) -> bytes:
-        """Return the key of an existing slot, 32 bytes; raises `source_error` with the reason."""
+        """Return the key of an existing slot, 32 bytes; raises `source_error`."""
         if slot.kind == "passphrase":
             if secrets.passphrase is None:
                 raise source_error("passphraseNeeded")
@@ -119,7 +116,7 @@ class SlotKeys:
         """Create the key of a new slot and store it at its source.
 
         Raises:
-            VaultLocked, VaultUnavailable, StoreFailed: the source does not take it.
+            VaultLocked, VaultUnavailable, StoreFailed: the source does not store it.
             InvalidParams: the passphrase is missing or too short.
         """
         params = NO_PARAMS

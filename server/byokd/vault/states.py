@@ -1,4 +1,4 @@
-"""The states of the vault in this process, and the table of transitions between them."""
+"""The states of the vault in this process, and the transitions between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from byokd.protocol.vault import VaultState as WireState
 
 
 class VaultState(Enum):
-    """What this process knows of the vault. Only `UNLOCKED` means that root keys are in memory."""
+    """Only in `UNLOCKED` are root keys in memory."""
 
     CHECKING = "the disk was not read yet"
     UNINITIALIZED = "there is no vault on the disk"

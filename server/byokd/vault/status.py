@@ -1,4 +1,4 @@
-"""The vault's status in this process: its state, the reason for it, and what clients see of it."""
+"""The vault's state in this process, the reason for it, and what clients see of it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,7 @@ _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 
 
 
 class VaultStatus:
-    """The status of one vault.
-
-    Attributes:
-        state: see `states`.
-        error: why it is not open; None where it is open, absent, or not yet read.
-    """
+    """`error` says why the vault is not open; None where it is open, absent, or not yet read."""
 
     def __init__(self) -> None:
         self._slots: StoredSlots | None = None
@@ -48,17 +43,13 @@ class VaultStatus:
         self._reasons: dict[bytes, str | None] = {}
 
     def apply(self, event: VaultEvent) -> None:
-        """Move to the state after an event that carries no error.
-
-        Raises:
-            IllegalTransition: the event cannot happen in the present state.
-        """
+        """Move to the state after an event; raises `IllegalTransition`."""
         self._move(event, None)
         if self.state is VaultState.UNLOCKED:
             self._reasons.clear()
 
     def fail(self, error: VaultError) -> None:
-        """Move to the state that an error means, and remember the error as the reason."""
+        """Move to the state that an error implies, and remember the error as the reason."""
         if isinstance(error, VaultLocked):
             self._move(VaultEvent.NEEDS_UNLOCK, error)
         elif isinstance(error, VaultCorrupt):
@@ -88,7 +79,6 @@ class VaultStatus:
         )
 
     def not_open_error(self) -> ByokdError:
-        """Return a new error that says why the vault is not open."""
         return no_vault() if self.error is None else copy_of(self.error)
 
     def info(self, describe: Callable[[Protection], ProtectionInfo | None]) -> VaultInfo:
@@ -124,7 +114,7 @@ class VaultStatus:
 
 
 def copy_of(error: ByokdError) -> ByokdError:
-    """Return the same error without the traceback of where it was raised first."""
+    """Return the same error without its traceback."""
     return type(error)(error.user_message, **error.fields)
 
 
@@ -136,12 +126,11 @@ def no_vault() -> VaultUninitialized:
 
 
 def uses_keyring(info: VaultInfo) -> bool:
-    """Tell whether an active slot keeps its key in the OS keyring."""
     return any((slot.kind, slot.state) == ("osKeyring", "active") for slot in info.slots)
 
 
 def slot_id_to_bytes(slot_id: str) -> bytes:
-    """Return the 16 bytes of a slot id that the contract has validated."""
+    """Return the 16 bytes of an id that the contract has validated."""
     encoded = slot_id.removeprefix(SLOT_PREFIX).upper()
     return b32decode(encoded + "=" * (-len(encoded) % 8))
 

@@ -1,4 +1,4 @@
-"""The interface of the check that a store must pass before it is used; `audit.rollback` is one."""
+"""The interface of the check that a store must pass before it is used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from byokd.store.transaction import VaultTx
 
 
 class StoreCheck(Protocol):
-    """Decides whether a store that a slot has just opened may be used."""
-
     async def prepare(self, store_id: bytes, *, in_keyring: bool) -> None:
         """Fetch what `check` needs, outside of a transaction; may ask the OS keyring."""
         ...

@@ -16,18 +16,14 @@ from byokd.vault.rows import KeyRow, NewKey
 
 @dataclass(frozen=True, slots=True)
 class TransferredKey:
-    """An entry from another machine; `disabled` means that the person disabled it."""
+    """An entry from another machine; `disabled` by the person."""
 
     new: NewKey
     disabled: bool
 
 
 def pack_entry(tx: VaultTx, row: KeyRow) -> bytes:
-    """Return an entry as packed bytes with its secrets in clear: the caller seals them at once.
-
-    Raises:
-        VaultCorrupt: the entry fails its check.
-    """
+    """Return an entry with its secrets in clear: the caller seals it at once."""
     about = {
         "provider": row.provider,
         "origin": row.origin,

@@ -1,8 +1,8 @@
-"""The vault as a whole: opens, locks and creates it, and runs transactions on it.
+"""Opens, locks and creates the vault, and runs transactions on it.
 
-A master key is created in one place, `initialize`, and only for a store that has none. A keyring
-that is locked, silent or lost the key leads to a state with a reason, never to a second master
-key: that would orphan everything sealed under the first.
+Only `initialize` creates a master key, and only for a store that has none. A keyring that is
+locked, silent or lost the key leads to a state with a reason, never to a second master key: that
+would orphan everything sealed under the first.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Vault:
     Methods that use the disk may raise `StoreBusy`, `StoreFailed` and `VaultCorrupt`.
 
     Args:
-        store_check: asked before an opened store is used; None admits every store.
+        store_check: None admits every store.
         clock: wall-clock milliseconds.
         max_pages: bounds the store's size in pages of 4 KiB; a full disk for tests.
     """
@@ -84,7 +84,6 @@ class Vault:
         self._admitted: FileIdentity | None = None  # the file that passed its check
 
     def not_open_error(self) -> ByokdError:
-        """Return a new error that says why the vault is not open."""
         return self._status.not_open_error()
 
     def status(self) -> VaultInfo:
@@ -93,8 +92,8 @@ class Vault:
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it needs nothing that only a person knows; failures show in the state.
 
-        A vault locked on purpose stays locked. Concurrent callers share one attempt, so a silent
-        keyring costs them one timeout. `interactive` lets the keyring show its prompt.
+        A vault locked on purpose stays locked. Concurrent callers share one attempt. `interactive`
+        lets the keyring show its prompt.
         """
         attempts = self._attempts
         async with self._opening:
@@ -110,7 +109,7 @@ class Vault:
         """Open the vault on a person's request; the keyring may show its prompt.
 
         Args:
-            secrets: without any, slots that need none are tried. No effect on an open vault.
+            secrets: without any, slots that need none are tried.
             admit: replaces the store check, in a transaction that may write.
 
         Raises:
@@ -158,7 +157,7 @@ class Vault:
             created: writes in the same transaction, such as the first audit entry.
 
         Raises:
-            Conflict: there is a vault, created by this or another process.
+            Conflict: there is a vault.
             InvalidParams: the passphrase is missing or too short.
             VaultUnavailable, VaultLocked: the key source failed, with its reason.
         """
@@ -178,7 +177,7 @@ class Vault:
         return self.status()
 
     async def transaction(self, work: Callable[[VaultTx], T], *, urgent: bool = False) -> T:
-        """Run `work` and commit; roll back on any exception, which is raised.
+        """Run `work` and commit; roll back on any exception.
 
         `urgent` work, which takes a key out of use, succeeds on a full disk too.
 
@@ -227,7 +226,6 @@ class Vault:
             await self.refresh_slots()
 
     async def refresh_slots(self) -> StoredSlots | None:
-        """Read the slots from the disk; None where there is no vault."""
         async with self._opening:
             return await self._read_slots()
 
@@ -282,7 +280,7 @@ class Vault:
         interactive: bool,
         admit: Callable[[VaultTx], None] | None = None,
     ) -> ByokdError | None:
-        """Read the store, try its slots in order and move the state; return what failed."""
+        """Try the slots in order; return what failed."""
         try:
             stored = await self._read_slots()
             if stored is None:
@@ -353,7 +351,6 @@ class Vault:
         *,
         interactive: bool = False,
     ) -> None:
-        """Store new slot keys at their sources, then write the store that they open."""
         item = Item(os.urandom(ID_BYTES), os.urandom(ID_BYTES))
         with record_pending(self.places if database.durable else None, item, protection):
             new_keys = [await self.slot_keys.make(item, protection, new, interactive=interactive)]
@@ -390,7 +387,6 @@ class Vault:
         self._status.apply(VaultEvent.OPENED)
 
     async def _remove_unused_key(self, database: Database) -> None:
-        """Remove a stored key, once the disk confirms that it opens nothing."""
         with contextlib.suppress(VaultError):
             stored = await database.read(read_slots)
             if database.durable:
