@@ -1,6 +1,8 @@
-"""What the end-to-end tests send for each method: a new method needs a row here, and no other file.
+"""What the end-to-end tests send for each method.
 
-`CALLS` is for `test_canary.py`, the other tables are for `test_unrecorded.py`.
+A method without a row is sent its example of protocol.md, with the id of a stored key; it needs a
+row if that is not enough. `CALLS` is for `test_canary.py`, the other tables are for
+`test_unrecorded.py`.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from byokd.protocol.methods import REQUESTS
 from sandbox_env import GENERIC, chat_params
 
 if TYPE_CHECKING:
@@ -20,7 +23,8 @@ Change: TypeAlias = "Callable[[Scenario], Any]"
 
 PHRASE: Final = "correct horse battery"
 
-# Called in this order; the last rows delete. Errors are scenarios as well as results.
+# Called in this order, after the methods without a row; the last rows delete. Errors are scenarios
+# as well as results.
 CALLS: Final[dict[str, Calls]] = {
     "vault/initialize": lambda c: [
         {"protection": "passphrase", "acceptRisk": "passphrase"}
@@ -38,7 +42,6 @@ CALLS: Final[dict[str, Calls]] = {
     "key/probe": lambda c: [c.key_params, c.key_for("key/probe"), c.key_for("key/store")],
     "key/disable": lambda c: [c.key_params],
     "key/enable": lambda c: [c.key_params | {"probe": True}, c.key_params],
-    "key/setDefault": lambda c: [c.key_params],
     "key/list": lambda _: [{}],
     "key/import": lambda c: [
         c.variables(
@@ -53,7 +56,6 @@ CALLS: Final[dict[str, Calls]] = {
     "provider/test": lambda c: [
         c.key_params | {"provider": GENERIC, "chat": True}, c.key_for("provider/test"),
     ],
-    "vault/status": lambda _: [{}],
     "model/list": lambda _: [{"provider": GENERIC, "refresh": True}, {}],
     "model/refresh": lambda _: [{"provider": GENERIC}],
     "chat/send": lambda c: [
@@ -62,8 +64,6 @@ CALLS: Final[dict[str, Calls]] = {
     ],
     "audit/list": lambda _: [{}],
     "audit/verify": lambda _: [{}, {"entries": [], "storeId": "00"}],
-    "audit/export": lambda _: [{}],
-    "account/list": lambda _: [{}],
     "vault/restore": lambda _: [{"number": 99}],
     "vault/rekey": lambda c: [
         {"change": "dataKeys"},
@@ -86,15 +86,13 @@ READING: Final = {
     "chat/send",  # uses are counted and written later
     "vault/lock",  # drops the keys from memory, whatever the disk does
 }  # fmt: skip
-"""Methods that change nothing that has an audit entry."""
+"""Methods that change nothing that has an audit entry. Any other method is refused without one."""
 
 MUTATING: Final[dict[str, Change]] = {
     "key/store": lambda s: s.key(),
     "key/rotate": lambda s: s.fields() | {"keyId": s.active},
     "key/probe": lambda s: {"keyId": s.active},
     "key/enable": lambda s: {"keyId": s.disabled},
-    "key/disable": lambda s: {"keyId": s.active},
-    "key/delete": lambda s: {"keyId": s.active},
     "key/setDefault": lambda s: {"keyId": s.second},
     "key/import": lambda s: s.imported(),
     "key/export": lambda s: {"passphrase": s.sealed("key/export", "passphrase", PHRASE)},
@@ -112,7 +110,11 @@ MUTATING: Final[dict[str, Change]] = {
     "vault/rekey dataKeys": lambda s: s.rekey("dataKeys"),
     "vault/rekey everything": lambda s: s.rekey("everything"),
 }  # fmt: skip
-"""Params of each method that changes something; `vault/rekey` once per kind of change."""
+"""Params of methods that change something; `vault/rekey` once per kind of change."""
 
 OWN_TESTS: Final = {"vault/initialize", "vault/unlock", "vault/restore"}
 """Methods that need a store of their own; each has a test in `test_unrecorded.py`."""
+
+_LISTED: Final = READING | OWN_TESTS | {name.partition(" ")[0] for name in MUTATING}
+CALLED_BY_EXAMPLE: Final = [method.name for method in REQUESTS if method.name not in CALLS]
+MUTATING_BY_EXAMPLE: Final = [method.name for method in REQUESTS if method.name not in _LISTED]

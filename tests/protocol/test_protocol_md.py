@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from importlib import import_module
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -19,9 +18,8 @@ from byokd.protocol.events import Event
 from byokd.protocol.lifecycle import ClientOptions
 from byokd.protocol.methods import BY_NAME, METHODS
 from byokd.rpc.errors import CODES
+from protocol.examples import EXAMPLES, TEXT
 
-TEXT = (Path(__file__).resolve().parents[2] / "protocol.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^<!-- (\w+) -->\n```json\n(.*?)\n```$", TEXT, re.MULTILINE | re.DOTALL)
 EVENTS = {event.__dataclass_fields__["type"].default for event in get_args(Event)}
 
 HANDSHAKE_METHODS = {"initialize": "InitializeParams"}
