@@ -60,7 +60,3 @@ def test_store_epoch_and_root_change_the_chain(other: Chain) -> None:
     assert other.genesis().m != _CHAIN.genesis().m
     start = _CHAIN.genesis()
     assert other.next_link(start, _ENTRY).m != _CHAIN.next_link(start, _ENTRY).m
-
-
-def test_epoch_continues_the_previous_one() -> None:
-    assert _CHAIN.genesis(b"head of the one before") != _CHAIN.genesis()

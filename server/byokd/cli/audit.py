@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,11 @@ from byokd.protocol.audit import (
 from byokd.protocol.base import Json
 
 _CHECK_TIMEOUT_S: Final = 120.0
+
+# What an entry without a provider is about, by the first part of its event.
+_SUBJECTS: Final = {"account": "the account", "clock": "the clock", "session": "the session"}
+
+_CAPITAL: Final = re.compile("[A-Z]")
 
 
 @click.group()
@@ -153,12 +159,17 @@ def show(items: Iterable[AuditEntry]) -> None:
 
 def _details(item: AuditEntry) -> str:
     details = ", ".join(
-        f"{name} {_detail_text(name, value)}"
+        f"{_in_words(name)} {_detail_text(name, value)}"
         for name, value in item.details.items()
         if value is not None and value is not False
     )
     about = f": {details}" if details else ""
-    return f"{item.provider or 'the store'}{about} (by {item.actor})"
+    subject = item.provider or _SUBJECTS.get(item.event.partition(".")[0], "the store")
+    return f"{subject}{about} (by {item.actor})"
+
+
+def _in_words(name: str) -> str:
+    return _CAPITAL.sub(lambda match: f" {match[0].lower()}", name)
 
 
 def _detail_text(name: str, value: Json) -> str:

@@ -43,9 +43,10 @@ class Chain:
         """The start of every hash input of the epoch."""
         return pack(CONTEXT, "audit-h", self.store_id, self.epoch)
 
-    def genesis(self, previous_h: bytes = b"") -> Link:
-        """Return the link before the first entry; `previous_h` is the end of the previous epoch."""
-        h = digest(pack(CONTEXT, "audit-genesis", self.store_id, self.epoch, previous_h))
+    def genesis(self) -> Link:
+        """Return the link before the first entry."""
+        # The last element is the end of a previous epoch, which no store has.
+        h = digest(pack(CONTEXT, "audit-genesis", self.store_id, self.epoch, b""))
         return Link(h, mac(self.key, "audit-m", h, b""))
 
     def next_link(self, previous: Link, entry: ChainEntry) -> Link:

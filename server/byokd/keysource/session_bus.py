@@ -15,8 +15,6 @@ from jeepney.io.blocking import DBusConnection, prep_socket  # type: ignore[impo
 class SessionBus(DBusConnection):  # type: ignore[misc]  # jeepney has no types
     """A connection whose calls raise `TimeoutError`.
 
-    `prompt_timeout_s` bounds a person's answer to a prompt.
-
     Raises:
         KeyError, OSError, ValueError: there is no bus.
     """

@@ -116,12 +116,10 @@ class KeySource(Protocol):
         ...
 
     async def create(self, item: Item, *, interactive: bool = False) -> bytes:
-        """Create a random key, store it under a new name, verify it and return it."""
+        """Create a random key under a new name, verify it and return it."""
         ...
 
-    async def delete(self, item: Item) -> None:
-        """Delete an item if that is possible."""
-        ...
+    async def delete(self, item: Item) -> None: ...
 
 
 def source_error(reason: Reason) -> VaultError:
