@@ -1,7 +1,7 @@
-"""Reads the content of a Messages answer into blocks: the deltas of a stream, or whole blocks.
+"""Reads the content of a Messages answer into blocks.
 
-Blocks other than text, thinking, tool use and citations are kept whole in the `providerState` of a
-part (`BLOCKS`), because the next request must send them back.
+Blocks other than text, thinking, tool use and citations go whole into the `providerState` of a part
+(`BLOCKS`), because the next request must send them back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ToolCall, parse_arguments
-from byokd.dialects.base.json import as_text, place, text_of, within_depth
+from byokd.dialects.base.json import as_index, as_text, text_of, within_depth
 from byokd.dialects.base.provider_state import BLOCKS
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
@@ -25,31 +25,27 @@ CITATIONS: Final = "citations"
 CALLER: Final = "caller"
 """The field that names who called a tool: the model, or code that it runs (recorded 2026)."""
 
-_OF_DELTA: Final = {
+_BLOCK_KINDS: Final = {
     "text_delta": "text",
     "citations_delta": "text",
     "thinking_delta": "thinking",
     "signature_delta": "thinking",
     "input_json_delta": "tool_use",
 }
-"""The kind of block that a delta belongs to, where a gateway left out its start."""
+"""The kind of block by the type of its delta, for gateways that leave out the start."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """An open block."""
-
     kind: str
     block: JsonObject
-    begins: int  # its offset in the text of the whole answer
+    begins: int  # offset in the text of the whole answer
     call: ToolCall | None = None
     pieces: list[str] = field(default_factory=list)  # of thinking, or of JSON text
     citations: list[Json] = field(default_factory=list)
 
 
 class Content:
-    """Puts content into blocks; one per answer."""
-
     __slots__ = ("_blocks", "_chars", "_count", "_open")
 
     def __init__(self, blocks: Blocks) -> None:
@@ -61,7 +57,6 @@ class Content:
     # --- a stream --------------------------------------------------------------------------------
 
     def start(self, index: int, block: JsonObject) -> None:
-        """Open a block, and read the content in it."""
         if index in self._open:
             self.stop(index)
         self._count += 1
@@ -84,20 +79,19 @@ class Content:
             self._blocks.arguments(call, "")
 
     def delta(self, chunk: JsonObject) -> None:
-        """Read a `content_block_delta`."""
         delta = chunk.get("delta")
         if not isinstance(delta, dict):
             return
         kind = delta.get("type")
-        index = place(chunk.get("index"))
+        index = as_index(chunk.get("index"))
         opened = None if index is None else self._open.get(index)
         if opened is None:
-            begun = _OF_DELTA.get(text_of(kind))
-            if begun is None:
+            block_kind = _BLOCK_KINDS.get(text_of(kind))
+            if block_kind is None:
                 return
-            at = index_of(chunk)
-            self.start(at, {"type": begun})
-            opened = self._open[at]
+            position = index_of(chunk)
+            self.start(position, {"type": block_kind})
+            opened = self._open[position]
         if kind == "text_delta":
             self._add_text(text_of(delta.get("text")))
         elif kind == "input_json_delta":
@@ -113,7 +107,7 @@ class Content:
             opened.block = opened.block | fields
 
     def stop(self, index: int) -> None:
-        """Close a block, and keep what must be sent back with its part."""
+        """Close a block, and store what must be sent back with its part."""
         opened = self._open.pop(index, None)
         if opened is None:
             return
@@ -132,14 +126,12 @@ class Content:
             self._keep(_whole(opened))
 
     def close(self) -> None:
-        """Close blocks that a whole answer left open."""
         for index in list(self._open):
             self.stop(index)
 
     # --- a whole message -------------------------------------------------------------------------
 
     def whole(self, content: Json) -> None:
-        """Read the list of blocks of a whole message."""
         for block in _listed(content):
             if isinstance(block, dict):
                 self.start(-1, block)
@@ -168,7 +160,7 @@ class Content:
             self._blocks.add_opaque(BLOCKS, block)
 
     def _cite(self, opened: _Open) -> None:
-        """Add the sources of a text block; each covers all of it."""
+        """Add the sources of a text block; each spans the whole block."""
         cited = [entry for entry in opened.citations if isinstance(entry, dict)]
         cited = [entry for entry in cited if within_depth(entry, JSON_MAX_DEPTH)]
         if not cited:
@@ -183,8 +175,8 @@ class Content:
 
 
 def index_of(chunk: JsonObject) -> int:
-    """Return the index of a chunk's block; -1 without one."""
-    index = place(chunk.get("index"))
+    """Return the index of a chunk's block, or -1."""
+    index = as_index(chunk.get("index"))
     return -1 if index is None else index
 
 
@@ -196,7 +188,7 @@ def _whole(opened: _Open) -> JsonObject:
 
 
 def _source(citation: JsonObject) -> Source:
-    """Return the source: an address, or a document of the request by its number."""
+    """Return the source: a URL, or the number of a document in the request."""
     number = citation.get("document_index", citation.get("search_result_index"))
     title = as_text(citation.get("title")) or as_text(citation.get("document_title"))
     return Source(

@@ -42,7 +42,6 @@ class MessagesDecoder(AnswerDecoder):
         self._stop_details: JsonObject | None = None
 
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event by its type, or by the name that the framing gives."""
         kind = chunk.get("type") or name
         if isinstance(kind, str) and kind.startswith("content_block_"):
             if self._fault is None:
@@ -53,7 +52,7 @@ class MessagesDecoder(AnswerDecoder):
             self._answered = True
             delta = chunk.get("delta")
             self._message(delta if isinstance(delta, dict) else {})
-            self._take_usage(chunk.get("usage"), chunk)
+            self._store_usage(chunk.get("usage"), chunk)
         elif kind == "message_stop":
             self._ended = self._done = True
         else:
@@ -85,8 +84,8 @@ class MessagesDecoder(AnswerDecoder):
     def _begin_message(self, chunk: JsonObject) -> None:
         """Read the start of a message.
 
-        Proxies repeat it, or begin again when their upstream failed. Another message is only
-        accepted before any content (fixtures of vercel/ai, 2026).
+        Proxies repeat it, or begin again when their upstream failed; another message is accepted
+        only before any content (fixtures of vercel/ai, 2026).
         """
         message = chunk.get("message")
         if not isinstance(message, dict):
@@ -106,16 +105,16 @@ class MessagesDecoder(AnswerDecoder):
     def _message(self, message: JsonObject) -> None:
         self._response_id = self._response_id or as_text(message.get("id"))
         self._model = self._model or as_text(message.get("model"))
-        self._finish_word = as_text(message.get("stop_reason")) or self._finish_word
-        self._ended = self._ended or self._finish_word is not None
+        self._native_reason = as_text(message.get("stop_reason")) or self._native_reason
+        self._ended = self._ended or self._native_reason is not None
         if isinstance(details := message.get("stop_details"), dict):
             self._stop_details = details
-        self._take_usage(message.get("usage"), message)
+        self._store_usage(message.get("usage"), message)
 
-    def _take_usage(self, usage: Json, chunk: JsonObject) -> None:
+    def _store_usage(self, usage: Json, chunk: JsonObject) -> None:
         if isinstance(usage, dict):
             usage = merged_usage(self._usage or {}, usage)
-        super()._take_usage(usage, chunk)
+        super()._store_usage(usage, chunk)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -126,7 +125,7 @@ class MessagesDecoder(AnswerDecoder):
         return read_usage(raw)
 
     def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._finish_word, called=bool(self._blocks.calls))
+        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
 
     def _reply(self, usage: Usage | None) -> Reply:
         reported = self._usage or {}
@@ -135,7 +134,7 @@ class MessagesDecoder(AnswerDecoder):
         return replace(
             reply,
             model=fallback_model(reported) or self._model,
-            warnings=() if failed else notices(self._finish_word, self._stop_details, reported),
+            warnings=() if failed else notices(self._native_reason, self._stop_details, reported),
             priced=unpriced(reported) is None,
             billed=read_billed(reported),
         )

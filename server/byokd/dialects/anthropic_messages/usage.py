@@ -1,4 +1,4 @@
-"""Reads the token counts and the stop reason of a Messages answer."""
+"""Token counts and stop reasons of a Messages answer."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _UNSET: Final = frozenset({None, "", "not_available"})
 
 
 def merged_usage(earlier: JsonObject, later: JsonObject) -> JsonObject:
-    """Return usage updated with a later event, in which null is no value.
+    """Return usage updated with a later event, whose nulls are ignored.
 
-    `message_delta` may correct the input of `message_start`; gateways begin with nulls and zeros
-    (recorded 2025-2026).
+    `message_delta` may correct `message_start`; gateways begin with nulls and zeros (recorded
+    2025-2026).
     """
     return earlier | {
         name: value for name, value in later.items() if value is not None or name not in earlier
@@ -41,15 +41,11 @@ def merged_usage(earlier: JsonObject, later: JsonObject) -> JsonObject:
 
 
 def read_usage(raw: JsonObject) -> Usage | None:
-    """Return disjoint buckets, or None where nothing is counted."""
     return known_usage(_buckets(raw), (raw.get("input_tokens"), raw.get("output_tokens")))
 
 
 def _buckets(raw: JsonObject) -> Usage:
-    """Return disjoint buckets, empty where nothing is counted.
-
-    `input_tokens` excludes the cache; `output_tokens` includes thinking.
-    """
+    """Return disjoint buckets: `input_tokens` excludes the cache, `output_tokens` has thinking."""
     output = token_count(raw.get("output_tokens"))
     thinking = min(output, token_count(_at(raw, "output_tokens_details", "thinking_tokens")))
     return Usage(
@@ -64,7 +60,7 @@ def _buckets(raw: JsonObject) -> Usage:
 
 
 def _cache_write(raw: JsonObject) -> int:
-    """Return tokens written to the cache; some gateways count only by lifetime."""
+    """Return tokens written to the cache, which some gateways count only by lifetime."""
     if count := token_count(raw.get("cache_creation_input_tokens")):
         return count
     lifetimes = ("ephemeral_5m_input_tokens", _HOUR)
@@ -72,23 +68,23 @@ def _cache_write(raw: JsonObject) -> int:
 
 
 def read_billed(raw: JsonObject) -> Usage | None:
-    """Return what is charged where the usage leaves compactions out, else None."""
+    """Return what is charged if the usage leaves out compactions, else None."""
     compactions = [entry for entry in _iterations(raw) if entry["type"] == _COMPACTION]
     if not compactions:
         return None
-    each = [_buckets(entry) for entry in (raw, *compactions)]
+    charged = [_buckets(entry) for entry in (raw, *compactions)]
     return Usage(
-        input_fresh=sum(one.input_fresh for one in each),
-        input_cache_read=sum(one.input_cache_read for one in each),
-        input_cache_write=sum(one.input_cache_write for one in each),
-        output_text=sum(one.output_text for one in each),
-        output_reasoning=sum(one.output_reasoning for one in each),
-        searches=sum(one.searches for one in each),
+        input_fresh=sum(usage.input_fresh for usage in charged),
+        input_cache_read=sum(usage.input_cache_read for usage in charged),
+        input_cache_write=sum(usage.input_cache_write for usage in charged),
+        output_text=sum(usage.output_text for usage in charged),
+        output_reasoning=sum(usage.output_reasoning for usage in charged),
+        searches=sum(usage.searches for usage in charged),
     )
 
 
 def unpriced(raw: JsonObject) -> str | None:
-    """Return why the cost does not follow from the counts and list prices, or None."""
+    """Return why list prices do not give the cost, or None."""
     iterations = _iterations(raw)
     if any(entry["type"] not in _OWN_PRICE for entry in iterations):
         return "an advisor's tokens have another price, see usage.raw"
@@ -96,20 +92,20 @@ def unpriced(raw: JsonObject) -> str | None:
         value = raw.get(name)
         if isinstance(value, str | None) and value not in _UNSET and value != usual:
             return why
-    if any(token_count(_at(one, "cache_creation", _HOUR)) for one in (raw, *iterations)):
+    if any(token_count(_at(counts, "cache_creation", _HOUR)) for counts in (raw, *iterations)):
         return "tokens written to the cache for an hour cost more than those for five minutes"
     return None
 
 
 def fallback_model(raw: JsonObject) -> str | None:
-    """Return the model that answered after another declined, or None."""
+    """Return the model that answered after the requested one declined, or None."""
     models = [entry.get("model") for entry in _iterations(raw) if entry["type"] == _FALLBACK]
     return as_text(models[-1]) if models else None
 
 
 def _iterations(raw: JsonObject) -> list[JsonObject]:
-    """Return the usage of each step; an entry without a type is no step."""
-    return [one for one in as_objects(raw.get("iterations")) if isinstance(one.get("type"), str)]
+    entries = as_objects(raw.get("iterations"))
+    return [entry for entry in entries if isinstance(entry.get("type"), str)]
 
 
 def _at(raw: JsonObject, name: str, inner: str) -> Json:
@@ -137,12 +133,14 @@ _GO_ON: Final = "the provider paused: ask again, with this answer at the end, an
 _COMPACTED: Final = "compaction used tokens beside these: see usage.raw; the cost holds them"
 
 
-def notices(word: str | None, details: JsonObject | None, usage: JsonObject) -> tuple[Warn, ...]:
-    """Return notices on the end: a refusal, how to continue, costs that are not known."""
+def notices(
+    stop_reason: str | None, details: JsonObject | None, usage: JsonObject
+) -> tuple[Warn, ...]:
+    """Return notices about a refusal, how to continue, and an unknown cost."""
     texts: list[str] = []
-    if word in _PAUSED:
+    if stop_reason in _PAUSED:
         texts.append(_GO_ON)
-    if word == "refusal" and details is not None:
+    if stop_reason == "refusal" and details is not None:
         category, explanation = details.get("category"), details.get("explanation")
         reasons = [text for text in (category, explanation) if isinstance(text, str) and text]
         if reasons:

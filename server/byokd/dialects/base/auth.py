@@ -1,8 +1,4 @@
-"""Puts a credential on a request, by the scheme of the record.
-
-A value that no header may carry is refused here in our words: HTTP libraries quote such a value in
-their errors.
-"""
+"""Adds a credential to a request by the record's scheme, and checks the fields of a key."""
 
 from __future__ import annotations
 
@@ -29,13 +25,13 @@ _ACCESS, _SECRET, _TOKEN, _REGION = "accessKeyId", "secretAccessKey", "sessionTo
 
 
 def authorize(request: HttpRequest, provider: Provider, fields: Fields, now_ms: int) -> HttpRequest:
-    """Return the request with its credential, by the scheme of the record.
+    """Return the complete request with its credential; a signature covers its bytes.
 
-    The request is complete: a signature covers its bytes. Where an optional field is empty, the
-    record's `otherwise` applies, or nothing is added: some local servers refuse an empty `Bearer `.
+    If an optional field is empty, the record's `otherwise` applies, or nothing is added: some local
+    servers refuse an empty `Bearer `.
 
     Raises:
-        InvalidParams: a field is missing, or holds what no header may carry.
+        InvalidParams: a field is missing, or is no valid header value.
     """
     auth: Auth | None = provider.auth
     while auth is not None and auth.scheme != "none":
@@ -66,9 +62,9 @@ def _signed(request: HttpRequest, auth: Auth, fields: Fields, now_ms: int) -> Ht
 
 
 def _text(fields: Fields, name: str) -> str:
-    """Return a field's text, "" where it has none; raise where no header may carry it."""
     value = fields.get(name, "")
     text = value.reveal() if isinstance(value, Secret) else value
+    # Refused here because HTTP libraries quote an invalid value in their errors.
     if text and not _HEADER_VALUE.fullmatch(text):
         raise _refusal(name, _NOT_ASCII)
     return text
@@ -88,9 +84,9 @@ def _refusal(name: str, reason: str) -> InvalidParams:
 def key_problems(
     provider: Provider, fields: Fields, *, placed: bool = False
 ) -> list[tuple[str, str]]:
-    """Return what is wrong with the fields of a key: (JSON pointer, reason), never values.
+    """Return the problems of a key's fields: (JSON pointer, reason), never values.
 
-    With `placed` the key has a base URL of its own, and fields that only fill the record's may be
+    With `placed` the key has its own base URL, and fields that only fill the record's may be
     missing. A record's `pattern` is advice for a form and not checked: providers change the shape
     of their keys without notice (Google did in 2026).
     """

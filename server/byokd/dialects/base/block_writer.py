@@ -1,4 +1,4 @@
-"""Writes a conversation as turns of blocks, with the system's blocks beside them."""
+"""Writes a conversation as turns of content blocks, and system blocks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ from byokd.protocol.parts import (
 
 
 class BlockTurns(Turns):
-    """A conversation in the parts of the body.
-
-    Attributes:
-        system: blocks of the system's text.
-        tool_names: names of the tools that were called, in order.
-    """
+    """Turns, blocks of the system text, and the names of called tools in order."""
 
     __slots__ = ("system", "tool_names")
 
@@ -35,27 +30,24 @@ class BlockTurns(Turns):
 
 
 class MediaBlocks(Protocol):
-    """Writes media as blocks; media that cannot be sent give none and a warning."""
+    """Writes media as blocks; media that cannot be sent become a warning."""
 
-    def image(self, part: ImagePart) -> list[JsonObject]:
-        """Return the blocks of an image."""
+    def image(self, part: ImagePart) -> list[JsonObject]: ...
 
-    def file(self, part: FilePart) -> list[JsonObject]:
-        """Return the blocks of a file."""
+    def file(self, part: FilePart) -> list[JsonObject]: ...
 
 
 T = TypeVar("T", bound=BlockTurns)
 
 
 class BlockWriter(ABC, Generic[T]):
-    """Adds messages to `written`. A subclass writes the parts that its format has of its own."""
+    """Adds messages to `written`; a subclass writes the parts that differ between formats."""
 
     def __init__(self, written: T, media: MediaBlocks) -> None:
         self.written = written
         self._media = media
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation."""
         parts = message.parts()
         if message.role == "system":
             text = "".join(part.text for part in parts if isinstance(part, TextPart))
@@ -75,16 +67,16 @@ class BlockWriter(ABC, Generic[T]):
             return self._media.file(part)
         if isinstance(part, ToolResultPart):
             return self._result(part)
-        return []  # reasoning and citations are not the user's
+        return []  # reasoning and citations are only in answers
 
     @abstractmethod
     def _texts(self, text: str) -> list[JsonObject]:
-        """Return the block of a text, or none for white space, which providers refuse."""
+        """Return the block of a text; none for white space, which providers refuse."""
 
     @abstractmethod
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
-        """Return the blocks of a tool's result."""
+        """Write a tool result."""
 
     @abstractmethod
     def _assistant_part(self, part: Part) -> list[JsonObject]:
-        """Return the blocks of a part of an answer."""
+        """Write a part of an answer."""

@@ -1,4 +1,4 @@
-"""The values that go into a dialect and come out of it."""
+"""What a dialect receives and returns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ class Call:
     """One chat to be encoded.
 
     Attributes:
-        provider: the record whose quirks apply.
         base_url: without a trailing slash, its templates filled.
-        params: the client's.
         fields: the key's plain fields, such as a region.
-        rules: conversation rules beside those of the dialect and the record.
+        rules: conversation rules besides those of the dialect and the record.
     """
 
     provider: Provider
@@ -44,7 +42,7 @@ class Encoded:
 
     @property
     def streamed(self) -> bool:
-        """Whether the request asks for a stream, which may differ from what the client asked."""
+        # May differ from the client's `stream`.
         return self.request.headers.get("accept") != "application/json"
 
 
@@ -53,10 +51,10 @@ class Refusal:
     """What a provider refuses: a parameter, the form of a conversation, or a chat path.
 
     Attributes:
-        path: a parameter's names from the outside in, as the provider spells them; empty for a
+        path: the parameter's names from the outside in, in the provider's spelling; empty for a
             conversation or a chat path.
-        of_value: whether only the value that was sent is refused, not the parameter.
-        least: the smallest number that is accepted, where the provider names it.
+        of_value: only the value is refused, not the parameter.
+        least: the smallest accepted number, if the provider names it.
         most: the largest.
         value: JSON text of the value to send instead.
         rule: the conversation rule to apply.
@@ -74,11 +72,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a provider's error means.
+    """The classification of a provider's error.
 
-    `refusals` are the reasons that it names. `hint` is the record's sentence for the person;
-    `message` is then the same. `provider_time_ms` is the provider's wall clock, set where a wrong
-    clock of ours would cause the same error.
+    `hint` is the record's sentence for the person; `message` is then the same.
+    `provider_time_ms` is the provider's wall clock, set if a wrong local clock would cause the
+    same error.
     """
 
     kind: Kind
@@ -100,10 +98,10 @@ class Fault:
 class Reply:
     """A whole answer.
 
-    `fault` is set where the answer is or became an error; `message` and `usage` then hold what came
-    before it. `finish_reason` is None exactly when there is a fault. `cost` is decimal text, set
-    where the answer states it. `priced` is false where more was used than `usage` can express: the
-    cost is unknown then. `billed` is the usage that is charged, where that differs.
+    With a `fault`, `message` and `usage` hold what came before it, and `finish_reason` is None.
+    `cost` is decimal text, if the answer states it. If `priced` is false, more was used than
+    `usage` can express, and the cost is unknown. `billed` is the usage that is charged, if it
+    differs.
     """
 
     message: Message
@@ -119,33 +117,33 @@ class Reply:
 
 
 class Decoder(Protocol):
-    """Turns the body of one answer into events.
+    """Turns the body of one answer into events of content, usage (from `close`) and raw chunks.
 
-    `feed` takes bytes cut anywhere. `close` is called once, at the end of the body or when it
-    breaks; it closes open blocks where the answer is whole, and leaves them open where it is not.
-    After the terminal marker, or past a bound, `done` is true and further bytes are ignored; after
-    an error inside the answer it is not yet true, because usage may still come.
-
-    A decoder makes events of content, usage (once, from `close`) and raw chunks. `start`, `retry`
-    and `finish` are made by the engine.
+    The engine adds `start`, `retry` and `finish`.
     """
 
     @property
     def done(self) -> bool:
-        """Whether nothing that follows can matter."""
+        """Whether further bytes are ignored: after the terminal marker, or past a limit.
+
+        After an error inside the answer it stays false, because usage may follow.
+        """
         ...
 
     @property
     def ending(self) -> bool:
-        """Whether the answer has reached its finish or an error: little more can come."""
+        """Whether the finish or an error was stated: only usage and errors can follow."""
         ...
 
     def feed(self, data: bytes) -> list[Event]:
-        """Return the events that these bytes complete."""
+        """Return the events that these bytes, cut anywhere, complete."""
         ...
 
     def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply."""
+        """Return the last events and the reply; called once, when the body ends or breaks.
+
+        Only a whole answer has its open blocks closed.
+        """
         ...
 
 
@@ -153,9 +151,9 @@ class Dialect(Protocol):
     """One wire format: a module of functions, named in `DIALECTS`."""
 
     def encode(self, call: Call, now_ms: int) -> Encoded:
-        """Return the request; raises `Unsupported` where a strict call would lose something."""
+        """Return the request; raises `Unsupported` if a strict call would lose something."""
         ...
 
     def decoder(self, call: Call, head: HttpHead) -> Decoder:
-        """Return a decoder for the answer with this head (any status, streamed or whole)."""
+        """Return a decoder for an answer of any status, streamed or whole."""
         ...

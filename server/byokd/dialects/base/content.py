@@ -58,10 +58,10 @@ class TextBlock:
     state: JsonObject | None = None
     pieces: list[str] = field(default_factory=list)
     details: list[ReasoningDetail] = field(default_factory=list)
-    sealed: bool = False  # the next piece begins another block, whatever its kind
+    sealed: bool = False  # the next piece begins another block, even of the same kind
 
     def final_state(self) -> JsonObject | None:
-        """Return what the client must echo back."""
+        """Return the `providerState`, which the client echoes back."""
         if not self.details:
             return self.state
         echo: dict[str, list[Json]] = {}
@@ -70,7 +70,6 @@ class TextBlock:
         return (self.state or {}) | echo
 
     def part(self) -> TextPart | ReasoningPart:
-        """Return the part of the message."""
         text = "".join(self.pieces)
         if self.kind == "text":
             return TextPart(text=text, provider_state=self.final_state())
@@ -84,8 +83,7 @@ class ReasoningDetail:
     Attributes:
         field: the name of the list.
         fields: the entry without its text.
-        text_name: the entry's field that grows; None where it has no text.
-        pieces: the pieces of that text.
+        text_name: the name of the text that `pieces` hold; None without text.
     """
 
     field: str
@@ -94,33 +92,30 @@ class ReasoningDetail:
     pieces: list[str]
 
     def whole(self) -> Json:
-        """Return the entry with its text."""
         if self.text_name is None:
             return self.fields
         return self.fields | {self.text_name: "".join(self.pieces)}
 
-    def takes(self, other: ReasoningDetail) -> bool:
-        """Add a delta of the same entry and return True, or return False.
-
-        A signature comes last, in a delta without text (Anthropic, recorded 2025).
-        """
+    def merge(self, delta: ReasoningDetail) -> bool:
+        """Add a delta of the same entry and return True, or return False."""
         same = (
             self.text_name is not None
-            and other.text_name in {self.text_name, None}
-            and self.field == other.field
-            and all(self.fields.get(name) == other.fields.get(name) for name in ("type", "index"))
+            # A signature comes last, in a delta without text (Anthropic, recorded 2025).
+            and delta.text_name in {self.text_name, None}
+            and self.field == delta.field
+            and all(self.fields.get(name) == delta.fields.get(name) for name in ("type", "index"))
         )
         if same:
-            self.pieces += other.pieces
+            self.pieces += delta.pieces
             self.fields |= {
-                name: value for name, value in other.fields.items() if value not in (None, "")
+                name: value for name, value in delta.fields.items() if value not in (None, "")
             }
         return same
 
 
 @dataclass(slots=True)
 class ToolCall:
-    """A tool call; `call_id` is set when its start event was sent."""
+    """A tool call; `call_id` is "" until its start event."""
 
     index: int
     native_id: str = ""
@@ -140,8 +135,7 @@ class Blocks:
     Args:
         stream_id: the seed of synthetic call ids.
         taken: call ids that the conversation already uses.
-        origin: the first fields of every `providerState`; they name the provider that may get it
-            back.
+        origin: the first fields of every `providerState`; they name its provider.
 
     Raises:
         ProviderError: there are more than `BLOCKS_MAX` blocks or `TOOL_CALLS_MAX` tool calls.
@@ -165,23 +159,20 @@ class Blocks:
 
     @property
     def calls(self) -> list[ToolCall]:
-        """The tool calls so far, in order."""
         return self._calls
 
     @property
     def open_block(self) -> TextBlock | None:
-        """The open block of text or reasoning."""
         return self._open
 
     @property
     def empty(self) -> bool:
-        """Whether no block has begun."""
         return not self._blocks
 
     # --- content ----------------------------------------------------------------------------------
 
     def text(self, delta: str) -> None:
-        """Add text, not empty."""
+        """Add text, which must not be empty."""
         block = self._open
         if block is None or block.kind != "text" or block.state is not None:
             block = self._begin_text(None)
@@ -189,7 +180,7 @@ class Blocks:
         self.events.append(TextDelta(block.block_id, delta))
 
     def refusal(self, delta: str) -> None:
-        """Add text of a refusal, which is marked in the state of its block."""
+        """Add text of a refusal, marked in the block's state."""
         block = self._open
         if block is None or block.kind != "text" or block.state is None:
             block = self._begin_text(self._origin | {"refusal": True})
@@ -197,7 +188,7 @@ class Blocks:
         self.events.append(TextDelta(block.block_id, delta))
 
     def reasoning(self, delta: str, kind: ReasoningKind = "raw", source: str | None = None) -> None:
-        """Add reasoning, not empty; `source` is the provider's field for it."""
+        """Add reasoning, which must not be empty; `source` is the provider's field."""
         block = self._open
         if (
             block is None
@@ -210,32 +201,31 @@ class Blocks:
         self.events.append(ReasoningDelta(block.block_id, delta))
 
     def add_detail(self, detail: ReasoningDetail) -> None:
-        """Keep an entry that is sent back unchanged with its reasoning."""
+        """Add an entry that is sent back unchanged with its reasoning."""
         block = self._open
         if block is None or block.kind == "text":
             block = self._begin_reasoning("redacted", None)
-        if not (block.details and block.details[-1].takes(detail)):
+        if not (block.details and block.details[-1].merge(detail)):
             block.details.append(detail)
 
     def end_block(self) -> None:
-        """End the open block."""
         self._end_open()
 
     def seal(self, fields: JsonObject) -> None:
-        """Add fields to the state of the open block, and close it to content."""
+        """Add fields to the open block's state; it gets no further content."""
         block = self._open
         if block is not None:
             block.state = (block.state or self._origin) | fields
             block.sealed = True
 
     def add_opaque(self, name: str, entry: JsonObject) -> None:
-        """Keep a part that only the provider can read, in list `name` of the open block's state."""
+        """Add a part that only the provider can read to list `name` of the open block's state."""
         block = self._open or self._begin_reasoning("redacted", None)
         block.details.append(ReasoningDetail(name, entry, None, []))
         self.seal({})
 
     def media(self, part: ImagePart | FilePart) -> None:
-        """Add an image or a file, which has no events."""
+        """Add an image or a file, without events."""
         if part.provider_state is not None:
             state = self._origin | part.provider_state
             part = part.model_copy(update={"provider_state": state})
@@ -243,7 +233,7 @@ class Blocks:
         self._add(part)
 
     def tool_call(self, native_id: str) -> ToolCall:
-        """Begin a tool call; it starts for the client when its name is known."""
+        """Begin a tool call; its start event follows when its name is known."""
         if len(self._calls) >= TOOL_CALLS_MAX:
             raise ProviderError(f"the provider sent more than {TOOL_CALLS_MAX} tool calls")
         call = ToolCall(len(self._calls), native_id)
@@ -253,7 +243,7 @@ class Blocks:
         return call
 
     def arguments(self, call: ToolCall, delta: str) -> None:
-        """Add to a call's arguments; "" only starts a call with an id and a name."""
+        """Add to a call's arguments; "" starts a call that has an id and a name."""
         if delta:
             call.pieces.append(delta)
         if call.call_id:
@@ -263,7 +253,6 @@ class Blocks:
             self._announce(call)
 
     def citation(self, source: Source, span: Span | None, state: JsonObject | None = None) -> None:
-        """Add a source; `state` is what the client must send back."""
         full_state = None if state is None else self._origin | state
         self._add(CitationPart(source=source, span=span, provider_state=full_state))
         self.events.append(Citation(source, span))
@@ -271,18 +260,20 @@ class Blocks:
     # --- the end -------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Close all blocks and tool calls of a whole answer."""
         self._end_open()
         for call in self._calls:
             if not call.call_id:
                 self._announce(call)
-            call.end = self._ended(call, broken=False)
+            call.end = self._end_of_call(call, broken=False)
             self.events.append(call.end)
 
     def parts(self) -> tuple[Part, ...]:
         """Return the parts so far; an open tool call has its arguments so far."""
-        announced = (b for b in self._blocks if not isinstance(b, ToolCall) or b.call_id)
-        return tuple(self._part(block) for block in announced)
+        return tuple(
+            self._part(block)
+            for block in self._blocks
+            if not isinstance(block, ToolCall) or block.call_id
+        )
 
     # --- helpers ----------------------------------------------------------------------------------
 
@@ -327,7 +318,7 @@ class Blocks:
         if text := "".join(call.pieces):
             self.events.append(ToolCallDelta(call.call_id, text))
 
-    def _ended(self, call: ToolCall, *, broken: bool) -> ToolCallEnd:
+    def _end_of_call(self, call: ToolCall, *, broken: bool) -> ToolCallEnd:
         raw = "".join(call.pieces)
         arguments, error = parse_arguments(raw)
         if broken and not raw.strip():
@@ -348,7 +339,7 @@ class Blocks:
             return block.part()
         if not isinstance(block, ToolCall):
             return block
-        end = block.end or self._ended(block, broken=True)
+        end = block.end or self._end_of_call(block, broken=True)
         return ToolCallPart(
             call_id=end.call_id,
             name=end.name,
@@ -360,12 +351,10 @@ class Blocks:
 
 
 def parse_arguments(raw: str) -> tuple[Json, str | None]:
-    """Return a call's arguments, and an error text where they cannot be read.
-
-    An empty text means no arguments: OpenAI, Qwen and Anthropic send "" for a tool without
-    parameters (recorded 2025-2026). Groq's llama sends "null", which stays null.
-    """
+    """Return a call's arguments, and an error text if they cannot be read."""
     if not raw.strip():
+        # OpenAI, Qwen and Anthropic send "" for a tool without parameters (recorded 2025-2026).
+        # Groq's llama sends "null", which stays null.
         return {}, None
     try:
         parsed: Json = from_json(raw, allow_inf_nan=False)

@@ -1,6 +1,6 @@
 """The part of decoding that all dialects share.
 
-This is the hot path: a delta costs a line split, one JSON parse and one event.
+Hot path: a delta costs a line split, one JSON parse and one event.
 """
 
 from __future__ import annotations
@@ -47,17 +47,15 @@ _EMPTY_DOCUMENTS: Final = frozenset({b"{}", b"[]"})
 class AnswerDecoder(ABC):
     """Decodes one answer, streamed or whole, good or failed.
 
-    Rules for every dialect:
+    - The first failure counts. After it only usage is read: providers bill what came before
+      (OpenRouter, recorded 2025).
+    - A document that is not of the dialect and has the form of an error is a failure, wherever it
+      is: the body, a frame, between frames, in a list.
+    - An answer is good if the provider stated its end and the body was not cut off.
+    - An answer of which nothing was understood is an error with the provider's text.
 
-    - The first failure counts. After it only usage is read, to the end of the body: providers bill
-      what came before (OpenRouter, recorded 2025).
-    - A document that is none of the dialect's own and has the form of an error is a failure, in
-      every position: as the body, in a frame, between frames, in a list.
-    - An answer is good where the provider stated its end and the body was not cut off.
-    - An answer of which nothing was understood is an error in the provider's own words.
-
-    A subclass sets `_answered` when it understands something, and `_ended` when the provider
-    states the end of the answer. It sets `_done` when nothing that follows can matter.
+    A subclass sets `_answered` when it understands something, `_ended` when the provider states
+    the end of the answer, and `_done` when it needs no further bytes.
     """
 
     def __init__(
@@ -73,12 +71,12 @@ class AnswerDecoder(ABC):
         """Prepare to decode.
 
         Args:
-            call: what was asked.
+            call: the call that is answered.
             head: status and headers of the answer.
-            quirks: those of the model.
+            quirks: the quirks of the model.
             choose: chooses the frame reader.
-            model: the model's id, where it is not the one in the call.
-            origin: further fields of the origin of provider states.
+            model: the model's id; None for that of the call.
+            origin: further fields of every `providerState`.
         """
         model = call.params.model if model is None else model
         self._call = call
@@ -96,7 +94,7 @@ class AnswerDecoder(ABC):
         self._ended = False
         self._done = False
         self._fault: Fault | None = None
-        self._finish_word: str | None = None
+        self._native_reason: str | None = None
         self._usage: JsonObject | None = None
         self._cost: str | None = None
         self._model: str | None = None
@@ -104,16 +102,13 @@ class AnswerDecoder(ABC):
 
     @property
     def done(self) -> bool:
-        """Whether nothing that follows can matter."""
         return self._done
 
     @property
     def ending(self) -> bool:
-        """Whether the end or a failure was stated: only usage and errors can follow."""
         return self._ended or self._fault is not None
 
     def feed(self, data: bytes) -> list[Event]:
-        """Return the events that these bytes complete."""
         if self._done:
             return []
         try:
@@ -129,9 +124,8 @@ class AnswerDecoder(ABC):
         return self._blocks.drain()
 
     def close(self) -> tuple[list[Event], Reply]:
-        """Return the last events and the reply."""
         try:
-            self._judge(whole=self._done or self._read_end())
+            self._check_end(whole=self._done or self._read_end())
             if self._fault is None:
                 self._close_content()
                 self._blocks.finish()
@@ -149,37 +143,36 @@ class AnswerDecoder(ABC):
 
     @abstractmethod
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event; `name` is what the framing calls it, or ""."""
+        """Read one event; `name` is the framing's event name, or ""."""
 
     def _document(self, document: JsonObject) -> None:
-        """Read one document of a body that is no stream."""
+        """Read one document of a body that is not a stream."""
         self._event(document, "")
 
     def _close_content(self) -> None:  # noqa: B027 - most have nothing to complete
-        """Complete what only a good end completes."""
+        """Complete content at a good end."""
 
     @abstractmethod
     def _read_usage(self, raw: JsonObject) -> Usage | None:
-        """Return the usage, or None where it holds no count."""
+        """Return the usage, or None without a count."""
 
     @abstractmethod
     def _finish_reason(self) -> FinishReason:
-        """Return why a good answer ended."""
+        """Return the finish reason of a good answer."""
 
     def _finish_fault(self) -> Fault | None:
-        """Return the failure that the finish reason states."""
+        """Return the failure that the finish reason states, if any."""
         return None
 
     def _marker(self) -> None:
-        """Read `[DONE]`: nothing follows it after the end or a failure; before, it is ignored."""
+        """Read `[DONE]`, which is ignored before the end or a failure."""
         self._done = self.ending
 
     def _message_state(self) -> JsonObject | None:
-        """Return the provider state of the message."""
         return None
 
     def _raw_chunk(self, chunk: JsonObject, name: str) -> Json:  # noqa: ARG002 - for overriding
-        """Return a chunk as clients get it with `includeRaw`."""
+        """Return the chunk for clients with `includeRaw`."""
         return chunk
 
     # --- frames -----------------------------------------------------------------------------------
@@ -188,7 +181,7 @@ class AnswerDecoder(ABC):
         try:
             chunk = from_json(data, allow_inf_nan=False, cache_strings="keys")
         except ValueError:
-            self._odd_frame(name, data)
+            self._lenient_frame(name, data)
             return
         if isinstance(chunk, dict):
             if self._include_raw:
@@ -201,8 +194,8 @@ class AnswerDecoder(ABC):
         elif isinstance(chunk, list):
             self._each(chunk, name)
 
-    def _odd_frame(self, name: str, data: bytes) -> None:
-        """Read a frame that is not strict JSON: a marker, a ping, several lines, or broken JSON."""
+    def _lenient_frame(self, name: str, data: bytes) -> None:
+        """Read a frame that is not strict JSON: a marker, a ping, several lines, broken JSON."""
         parsed = None if name == "error" else documents(data)
         if parsed is None:
             self._fail(self._classified(data) if name == "error" else GARBLED)
@@ -212,7 +205,6 @@ class AnswerDecoder(ABC):
             self._marker()
 
     def _each(self, chunks: list[Json], name: str) -> None:
-        """Read the events of one frame, some of them in lists."""
         for chunk in chunks:
             if isinstance(chunk, list):
                 self._each(chunk, name)
@@ -226,8 +218,8 @@ class AnswerDecoder(ABC):
         deep = not within_depth(shown, JSON_MAX_DEPTH)
         self._blocks.events.append(Raw(None if deep else shown))
 
-    def _take_usage(self, usage: Json, chunk: JsonObject) -> None:
-        """Keep a usage that is not empty, and the cost in its chunk; both are cumulative."""
+    def _store_usage(self, usage: Json, chunk: JsonObject) -> None:
+        """Store a usage that is not empty, and the chunk's cost; both are cumulative."""
         if isinstance(usage, dict) and usage:
             self._usage = usage
             if self._quirks.cost_pointer is not None:
@@ -236,7 +228,7 @@ class AnswerDecoder(ABC):
     # --- the end ----------------------------------------------------------------------------------
 
     def _read_end(self) -> bool:
-        """Read what the body's end completes; return whether nothing was cut off."""
+        """Read what the body's end completes; return False if the body was cut off."""
         reader = self._body.reader
         if self._body.failed:
             self._fail(classify(self._call.provider, self._head, self._body.take()))
@@ -252,7 +244,7 @@ class AnswerDecoder(ABC):
         return whole
 
     def _whole_body(self, body: bytes) -> bool:
-        """Read a body of JSON or HTML; return whether it was not cut off."""
+        """Read a body of JSON or HTML; return False if it was cut off."""
         text = body.removeprefix(BOM).strip()  # DeepSeek sends blank lines while a call is queued
         if text.startswith(b"<"):
             return True
@@ -265,8 +257,8 @@ class AnswerDecoder(ABC):
                     self._document(entry)
         return parsed is not None
 
-    def _judge(self, *, whole: bool) -> None:
-        """Fail an answer that did not come to a good end."""
+    def _check_end(self, *, whole: bool) -> None:
+        """Fail an answer without a good end."""
         if self._fault is not None:
             return
         if not self._answered:
@@ -277,7 +269,6 @@ class AnswerDecoder(ABC):
             self._fail(fault)
 
     def _unanswered(self, *, whole: bool) -> Fault:
-        """Return the failure of an answer of which nothing was understood."""
         opening = self._body.opening[:PROVIDER_MESSAGE_MAX_BYTES].removeprefix(BOM).strip()
         if not opening or opening.startswith(_FRAMED):
             return SILENT if whole and self._ended else INTERRUPTED
@@ -290,14 +281,13 @@ class AnswerDecoder(ABC):
     # --- failures ---------------------------------------------------------------------------------
 
     def _fail(self, fault: Fault) -> None:
-        """Fail the answer; the first failure counts."""
         self._fault = self._fault or fault
 
     def _fail_as(self, error: JsonObject) -> None:
         self._fail(self._classified_document(error))
 
     def _foreign(self, chunk: JsonObject) -> None:
-        """Read a chunk that is none of the dialect's own: an error, or nothing."""
+        """Read a chunk that is not of the dialect: an error, or ignored."""
         if is_error(chunk):
             self._fail_as(chunk)
 
@@ -308,7 +298,7 @@ class AnswerDecoder(ABC):
         return self._classified(to_json(error, inf_nan_mode="null"))
 
     def _stop(self, error: ProviderError | StreamInterrupted) -> None:
-        """End the answer after a bound was passed or bytes were damaged."""
+        """End the answer after a limit was exceeded or bytes were damaged."""
         damaged = isinstance(error, StreamInterrupted)
         self._fail(Fault(error.kind, "neutral", error.user_message, retryable=damaged))
         self._done = True
@@ -330,6 +320,5 @@ class AnswerDecoder(ABC):
 
 
 def _call_ids(call: Call) -> list[str]:
-    """Return the call ids of the conversation."""
     parts = (part for message in call.params.messages for part in message.parts())
     return [part.call_id for part in parts if part.type == "toolCall"]

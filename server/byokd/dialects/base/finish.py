@@ -1,4 +1,4 @@
-"""Translates a provider's finish reason into the unified one."""
+"""Maps a provider's finish reason to the unified one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from byokd.protocol.events import FinishReason, UnifiedReason
 
 
 def finish_reason(
-    reasons: Mapping[str, UnifiedReason], word: str | None, *, called: bool
+    reasons: Mapping[str, UnifiedReason], native: str | None, *, called: bool
 ) -> FinishReason:
     """Return the unified reason.
 
-    Several providers send `stop` with tool calls (Gemini and Ollama, recorded 2025-2026); Hugging
-    Face TGI then sends no reason at all.
-
     Args:
         reasons: the dialect's finish reasons, in lower case.
-        word: the provider's, in any case; None where it sent none.
-        called: whether the answer leaves tool calls to the client.
+        native: the provider's reason, in any case.
+        called: whether the client must run tool calls.
     """
-    unified = reasons.get(word.lower(), "other") if word else "other"
-    if called and (unified == "stop" or word is None):
+    unified = reasons.get(native.lower(), "other") if native else "other"
+    # Gemini and Ollama send `stop` with tool calls (recorded 2025-2026); Hugging Face TGI sends no
+    # reason.
+    if called and (unified == "stop" or native is None):
         unified = "toolCalls"
-    return FinishReason(unified=unified, raw=word)
+    return FinishReason(unified=unified, raw=native)

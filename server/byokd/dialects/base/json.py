@@ -1,6 +1,6 @@
 """Reads JSON that providers write loosely, and its values.
 
-Hot paths use the strict parser first, and `parse` after that has refused.
+Hot paths use `parse` only if the strict parser refuses.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _INDEX_MAX_DIGITS: Final = 9
 
 
 def is_marker(line: bytes) -> bool:
-    """Tell whether a line is `[DONE]`; some providers add text to it."""
+    # Some providers add text after `[DONE]`.
     return line.strip().startswith(b"[DONE]")
 
 
 def documents(data: bytes) -> list[Json] | None:
-    """Return one document or one per line, or None where the JSON is broken.
+    """Return one document or one per line, or None if the JSON is broken.
 
-    Markers and lines that are no JSON, such as pings, are left out.
+    Markers and lines without JSON, such as pings, are skipped.
     """
     text = data.strip()
     for pieces in ([text], text.splitlines()) if b"\n" in text else ([text],):
@@ -38,10 +38,9 @@ def documents(data: bytes) -> list[Json] | None:
 
 
 def parse(data: bytes) -> Json:
-    """Parse JSON as tolerantly as can be done without guessing.
+    """Parse JSON; NaN and Infinity become null, broken characters a replacement character.
 
-    Python servers write NaN and Infinity; gateways cut surrogate pairs and UTF-8. These become null
-    or a replacement character.
+    Python servers write the former; gateways cut surrogate pairs and UTF-8.
 
     Raises:
         ValueError: it is not JSON, or nests deeper than `JSON_MAX_DEPTH`.
@@ -63,7 +62,7 @@ def parse(data: bytes) -> Json:
 
 
 def _without_surrogates(value: Json) -> Json:
-    """Replace lone surrogates, which cannot be encoded."""
+    # Lone surrogates cannot be encoded.
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
@@ -74,7 +73,6 @@ def _without_surrogates(value: Json) -> Json:
 
 
 def within_depth(value: Json, most: int) -> bool:
-    """Tell whether arrays and objects nest at most `most` deep."""
     level = [value]
     for _ in range(most + 1):
         level = [child for child in level if isinstance(child, dict | list)]
@@ -93,8 +91,8 @@ def _children(value: Json) -> list[Json]:
 # --- values ---------------------------------------------------------------------------------------
 
 
-def place(value: Json) -> int | None:
-    """Return an index or offset; gateways send it as a number, a decimal or a text."""
+def as_index(value: Json) -> int | None:
+    """Return an index or offset, which gateways send as 1, 1.0 or "1"; else None."""
     if type(value) is int:
         return value
     if isinstance(value, float) and value.is_integer():
@@ -105,22 +103,21 @@ def place(value: Json) -> int | None:
 
 
 def as_text(value: Json) -> str | None:
-    """Return a text that is not empty, or None."""
+    """Return text that is not empty, or None."""
     return value if isinstance(value, str) and value else None
 
 
 def text_of(value: Json) -> str:
-    """Return a text, "" for anything else."""
+    """Return text, or "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def as_objects(value: Json) -> list[JsonObject]:
-    """Return the objects in a list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def as_json_text(value: Json) -> str:
-    """Return tool arguments as JSON text; some servers send the object itself."""
+    """Return tool arguments as JSON text; some servers send an object."""
     if value is None:
         return ""
     return value if isinstance(value, str) else to_json(value).decode()

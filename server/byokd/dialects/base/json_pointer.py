@@ -12,7 +12,7 @@ _INDEX: Final = re.compile(r"[0-9]{1,6}")
 
 
 def at_pointer(document: Json, pointer: str) -> Json:
-    """Return the value at a pointer, or None where there is none; "" is the whole document."""
+    """Return the value at a pointer, or None; "" is the whole document."""
     value = document
     for step, index in _steps(pointer):
         if isinstance(value, dict):
@@ -24,7 +24,7 @@ def at_pointer(document: Json, pointer: str) -> Json:
     return value
 
 
-@cache  # of the few pointers in records and code, each is used for every model of a list
+@cache  # the few pointers in records and code are each used for every model of a list
 def _steps(pointer: str) -> tuple[tuple[str, int | None], ...]:
     parts = (raw.replace("~1", "/").replace("~0", "~") for raw in pointer.split("/")[1:])
     return tuple((part, int(part) if _INDEX.fullmatch(part) else None) for part in parts)

@@ -1,10 +1,10 @@
-"""Merges the raw fields of `providerOptions` into a body, by one rule for all formats.
+"""Merges the raw fields of `providerOptions` into a body.
 
-- Objects are merged field by field.
-- Lists of tools, documents and included items are appended to: no raw field removes a tool.
-- Any other raw field wins. Where it replaces what the client says in a parameter of `chat/send`,
-  there is a warning, and a strict call is refused.
-- `stream`, and what the token count needs, are kept; the raw field is dropped with a warning.
+- Objects are merged field by field; lists of tools, documents and included items are appended to,
+  so that no raw field removes a tool.
+- Any other raw field wins. If it replaces a parameter of `chat/send`, there is a warning, and a
+  strict call is refused.
+- A raw field against `_PROTECTED` is dropped with a warning.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 
 _APPENDED: Final = frozenset({"tools", "documents", "include"})
-_KEPT: Final = {
+_PROTECTED: Final = {
     ("stream",): "the answer would come in another form than the one that is read",
     ("stream_options", "include_usage"): "the tokens could not be counted",
 }
-"""Fields that a raw field cannot replace or remove, and why."""
+"""Fields that a raw field cannot replace, and why."""
 
 
 def merge_options(
@@ -31,7 +31,7 @@ def merge_options(
     warnings: Warnings,
     path: tuple[str, ...] = (),
 ) -> JsonObject:
-    """Return the body with raw fields merged in; `path` is where in the whole body it is."""
+    """Return the body, or the object at `path` in it, with raw fields merged in."""
     result = dict(body)
     for name, value in options.items():
         at = (*path, name)
@@ -47,10 +47,12 @@ def merge_options(
 
 
 def _may_replace(path: tuple[str, ...], params: SendParams, warnings: Warnings) -> bool:
-    """Tell whether a raw field may replace what is at its place, and report a conflict."""
+    """Return whether a raw field may replace the value at `path`; warn about a conflict."""
     option = ".".join(("providerOptions", *path))
     parameter = parameter_at(path, params)
-    reason = next((why for place, why in _KEPT.items() if place[: len(path)] == path), None)
+    reason = next(
+        (why for protected, why in _PROTECTED.items() if protected[: len(path)] == path), None
+    )
     if reason is None and parameter == "tools":
         reason = "it is no list of tools"
     if reason is not None:

@@ -24,11 +24,7 @@ def sign(
     service: str,
     now_ms: int,
 ) -> HttpRequest:
-    """Return the request with `x-amz-date`, the session token if any, and `authorization`.
-
-    Every header that the request carries is signed, and `host`. The path is percent-encoded once
-    more than it is sent, as every AWS service but S3 expects (a `%3A` is signed as `%253A`).
-    """
+    """Return the request with `x-amz-date`, any session token, and `authorization`."""
     moment = datetime.fromtimestamp(now_ms / 1000, UTC)
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
     dated = request.with_header("x-amz-date", stamp)
@@ -63,6 +59,7 @@ def _canonical(request: HttpRequest) -> tuple[str, str]:
     names = ";".join(sorted(headers))
     lines = [
         request.method,
+        # Encoded once more than it is sent, as every AWS service but S3 expects: `%3A` → `%253A`.
         quote(split.path or "/", safe="/~"),
         _canonical_query(split.query),
         *(f"{name}:{headers[name]}" for name in sorted(headers)),
@@ -74,6 +71,6 @@ def _canonical(request: HttpRequest) -> tuple[str, str]:
 
 
 def _canonical_query(query: str) -> str:
-    """Return the query sorted by name and value; it is sent percent-encoded already."""
+    # Sorted by name and value; the URL is already percent-encoded.
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     return "&".join(f"{name}={value}" for name, _, value in sorted(pairs))

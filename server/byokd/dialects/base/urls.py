@@ -12,15 +12,14 @@ from byokd.protocol.errors import InvalidParams
 _TEMPLATE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,63})\}")
 _HOST_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _VERSION_AT_END: Final = re.compile(r"/v\d{1,2}(?:(?:alpha|beta)\d{0,2})?$")
-_BESIDE: Final = "../"
+_OUTSIDE_VERSION: Final = "../"
 _VERSION_AT_START: Final = re.compile(r"^/v\d{1,2}(?:(?:alpha|beta)\d{0,2})?(?=/|$)")
 
 
 def fill(template: str, fields: Mapping[str, str]) -> str:
-    """Return the URL with each `{field}` replaced by a plain field's value.
+    """Return the URL with each `{field}` replaced by the field's percent-encoded value.
 
-    A value in the host must be one DNS label, so that no field can move the request to another
-    host; elsewhere it is percent-encoded whole.
+    A value in the host must be one DNS label, so that no field can change the host.
 
     Raises:
         InvalidParams: a field is missing, or is no DNS label in the host.
@@ -44,18 +43,18 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
 def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) -> str:
     """Return the URL of `path` under `base_url`.
 
-    Slashes are not doubled. Where the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the path
-    starts with one, the base's is used: a pasted base URL has it or not. A path that starts with
-    `../` is beside that version. The path keeps its query; the base loses query and fragment.
+    If the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the path starts with one, the base's
+    is used: a pasted base URL has it or not. A path with `../` replaces it. The base loses query
+    and fragment.
 
     Raises:
-        InvalidParams: a template of either cannot be filled.
+        InvalidParams: a template cannot be filled.
     """
     known = fields or {}
     split = urlsplit(fill(base_url, known))
     base = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
-    if path.startswith(_BESIDE):
-        base, path = _VERSION_AT_END.sub("", base), path.removeprefix(_BESIDE)
+    if path.startswith(_OUTSIDE_VERSION):
+        base, path = _VERSION_AT_END.sub("", base), path.removeprefix(_OUTSIDE_VERSION)
     # With a host in front every template of the path is after the host.
     rest = "/" + fill("//h/" + path.lstrip("/"), known).removeprefix("//h/")
     if _VERSION_AT_END.search(base):
@@ -64,7 +63,7 @@ def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) 
 
 
 def with_query(url: str, name: str, value: str) -> str:
-    """Return the URL with one more query parameter, replacing one of that name."""
+    """Return the URL with a query parameter added or replaced."""
     address, _, query = url.partition("?")
     pair = f"{quote(name, safe='')}={quote(value, safe='')}"
     others = [old for old in query.split("&") if old and old.partition("=")[0] != name]

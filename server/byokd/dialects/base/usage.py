@@ -1,7 +1,6 @@
 """Reads token counts and prices, wherever providers put them.
 
-Without a count, usage is unknown, never zero. Of two readings of a count, the provider's total
-decides, then the record.
+If a count can be read in two ways, the provider's total decides, else the record.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.usage import Usage
 
 _COUNTABLE: Final = 2**53
-"""JSON writes 1e400 and means infinity; beyond this no number is a count of tokens."""
+"""Larger numbers (1e400 parses as infinity) are not a count of tokens."""
 
 
 def token_count(value: Json) -> int:
@@ -27,15 +26,12 @@ def token_count(value: Json) -> int:
 
 
 def known_usage(usage: Usage, reported: Iterable[Json], total: int = 0) -> Usage | None:
-    """Return the usage, or None where it counts no tokens.
-
-    A provider may send the total alone, or only a tier. Empty buckets would then claim that the
-    call was free.
+    """Return the usage, or None if its empty buckets would falsely claim that the call was free.
 
     Args:
         usage: the buckets.
-        reported: the fields that count tokens; a zero among them is a count.
-        total: the provider's own; where it is not zero, empty buckets are wrong.
+        reported: the provider's token counts; a zero among them is a count.
+        total: the provider's total; if it is not zero, empty buckets are wrong.
     """
     tokens = (
         usage.input_fresh,
@@ -89,28 +85,28 @@ _SEARCHES: Final = (
 def read_usage(
     raw: JsonObject, *, cache_in_prompt: bool, reasoning_in_completion: bool
 ) -> Usage | None:
-    """Return disjoint buckets from OpenAI's fields; None where nothing is counted.
+    """Return disjoint buckets from OpenAI's fields; None without a count.
 
     Args:
         raw: `usage` of Chat Completions or Responses.
         cache_in_prompt: whether prompt tokens include the cache.
-        reasoning_in_completion: whether completion tokens include reasoning, where the total is no
-            help.
+        reasoning_in_completion: whether completion tokens include reasoning, if the total does not
+            show it.
     """
     prompt, completion = _first_count(raw, _INPUT), _first_count(raw, _OUTPUT)
     read, write = _first_count(raw, _CACHE_READ), _first_count(raw, _CACHE_WRITE)
     reasoning, total = _first_count(raw, _REASONING), token_count(raw.get("total_tokens"))
-    text, thought = _output(
+    text_tokens, reasoning_tokens = _output(
         prompt, completion, reasoning, total, reasoning_in_completion=reasoning_in_completion
     )
-    # Azure's Grok counted 373 cached of 235 prompt tokens: what does not fit in is not in.
+    # Azure's Grok counted 373 cached of 235 prompt tokens: then the prompt does not include them.
     inside = cache_in_prompt and read + write <= prompt
     usage = Usage(
         input_fresh=prompt - read - write if inside else prompt,
         input_cache_read=read,
         input_cache_write=write,
-        output_text=text,
-        output_reasoning=thought,
+        output_text=text_tokens,
+        output_reasoning=reasoning_tokens,
         searches=_first_count(raw, _SEARCHES),
         raw=raw,
     )
@@ -123,8 +119,8 @@ def _output(
     """Return the tokens of text and of reasoning.
 
     Completion tokens include reasoning, except at xAI. OpenRouter, Together and gateways estimate
-    it and may report more reasoning than completion (16 of 21, recorded 2025-2026); then it is
-    capped, if the total shows that it was included.
+    it, sometimes above completion (16 of 21, recorded 2025-2026); it is capped if the total shows
+    that it was included.
     """
     inside = reasoning_in_completion
     if reasoning > completion:
@@ -133,12 +129,11 @@ def _output(
         inside = total == prompt + completion
     if not inside:
         return completion, reasoning
-    thought = min(reasoning, completion)
-    return completion - thought, thought
+    capped = min(reasoning, completion)
+    return completion - capped, capped
 
 
 def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:
-    """Return the first count that is not zero."""
     for field in fields:
         if count := token_count(at_pointer(raw, field)):
             return count
@@ -149,16 +144,14 @@ def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:
 
 
 def read_cost(chunk: JsonObject, quirks: Quirks) -> str | None:
-    """Return the price in USD as decimal text, where this chunk has it.
-
-    `cost_extra_pointer` is added where `cost_extra_when` is true: with the person's own key,
-    OpenRouter's `cost` is only its fee, and the model's price is in `cost_details`.
-    """
+    """Return the price in USD as decimal text, or None."""
     if quirks.cost_pointer is None:
         return None
     amount = _money(at_pointer(chunk, quirks.cost_pointer))
     if amount is None:
         return None
+    # With the person's own key, OpenRouter's `cost` is only its fee; the model's price is in
+    # `cost_details`.
     extra = quirks.cost_extra_pointer
     if extra and (quirks.cost_extra_when is None or at_pointer(chunk, quirks.cost_extra_when)):
         added = _money(at_pointer(chunk, extra))
@@ -169,7 +162,6 @@ def read_cost(chunk: JsonObject, quirks: Quirks) -> str | None:
 
 
 def header_cost(value: str | None) -> str | None:
-    """Return the price in a header as decimal text, or None."""
     amount = _money(value)
     return None if amount is None else _plain(amount)
 

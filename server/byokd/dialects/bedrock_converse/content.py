@@ -1,4 +1,4 @@
-"""Reads the content of a Converse answer into blocks: the deltas of a stream, or whole blocks."""
+"""Reads the content of a Converse answer into blocks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from typing import Final
 
 from byokd.dialects.base.content import Blocks, ReasoningDetail, ToolCall
-from byokd.dialects.base.json import as_json_text, as_objects, as_text, place, text_of
+from byokd.dialects.base.json import as_index, as_json_text, as_objects, as_text, text_of
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import ImagePart, Source
 
@@ -25,11 +25,7 @@ _DOCUMENT_LOCATIONS: Final = (
 
 
 class Content:
-    """Puts content into blocks; one per answer.
-
-    Only tool use has a start event. Tools that the provider ran itself (Nova's grounding, recorded
-    2026) are left out.
-    """
+    """Adds content to blocks; tools that the provider ran (Nova's grounding, 2026) are left out."""
 
     __slots__ = ("_blocks", "_calls", "_images", "_server", "_thoughts")
 
@@ -43,7 +39,6 @@ class Content:
     # --- a stream --------------------------------------------------------------------------------
 
     def start(self, chunk: JsonObject) -> None:
-        """Read a `contentBlockStart`."""
         start, index = chunk.get("start"), _index(chunk)
         if not isinstance(start, dict):
             return
@@ -55,7 +50,6 @@ class Content:
             self._server.add(index)
 
     def delta(self, chunk: JsonObject) -> None:
-        """Read a `contentBlockDelta`."""
         delta = chunk.get("delta")
         if not isinstance(delta, dict):
             return
@@ -77,7 +71,6 @@ class Content:
     # --- a whole message -------------------------------------------------------------------------
 
     def whole(self, content: Json) -> None:
-        """Read the blocks of a whole message."""
         entries = content if isinstance(content, list) else []
         for index, block in enumerate(entries):
             if isinstance(block, dict):
@@ -112,7 +105,7 @@ class Content:
         self._blocks.arguments(call, "")
 
     def _arguments(self, index: int, tool: JsonObject) -> None:
-        """Add arguments: JSON text in a stream, an object in a whole message."""
+        """Add arguments: JSON text in a stream, else an object."""
         if index in self._server:
             return
         if index not in self._calls:
@@ -163,7 +156,7 @@ class Content:
 
 
 def _document(location: JsonObject) -> str | None:
-    """Return the document of the request, by its number from 0."""
+    """Return the number from 0 of a document in the request."""
     for name in _DOCUMENT_LOCATIONS:
         if isinstance(within := location.get(name), dict):
             number = within.get("documentIndex", within.get("searchResultIndex"))
@@ -172,7 +165,7 @@ def _document(location: JsonObject) -> str | None:
 
 
 def _joined(first: str, second: str) -> str:
-    """Return base64 of two joined; text that is no base64 is joined as it is."""
+    """Join the bytes of two base64 texts; invalid base64 is joined as text."""
     if not first:
         return second
     try:
@@ -182,5 +175,5 @@ def _joined(first: str, second: str) -> str:
 
 
 def _index(chunk: JsonObject) -> int:
-    index = place(chunk.get("contentBlockIndex"))
+    index = as_index(chunk.get("contentBlockIndex"))
     return -1 if index is None else index

@@ -30,10 +30,7 @@ _PADDING: Final = "p"
 
 
 class ConverseReader:
-    """Names frames by their headers; an exception's frame is an `error`.
-
-    `exception` is the name of the last exception, None without one.
-    """
+    """Names frames by their headers: an exception is an `error`, named in `exception`."""
 
     __slots__ = ("_reader", "exception")
 
@@ -42,7 +39,6 @@ class ConverseReader:
         self.exception: str | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that these bytes complete."""
         for headers, payload in self._reader.feed(data):
             kind = headers.get(":message-type", "event")
             if kind == "event":
@@ -55,7 +51,7 @@ class ConverseReader:
                 yield "error", to_json({"message": str(headers.get(":error-message", ""))})
 
     def close(self) -> tuple[list[Frame], bool]:
-        """Return JSON after the frames, and whether no frame was cut off."""
+        """Return JSON after the frames, and False if a frame was cut off."""
         bare, whole = self._reader.close()
         return ([("", bare)] if bare else []), whole
 
@@ -66,10 +62,7 @@ def binary_frames(opening: bytes) -> FrameReader | None:
 
 
 class ConverseDecoder(AnswerDecoder):
-    """Decodes one answer; `messageStop` ends it.
-
-    Usage follows in `metadata`, so the body is read to its end; the connection can then be reused.
-    """
+    """Decodes one answer; `messageStop` ends it, and `metadata` with the usage follows."""
 
     _quirks: BedrockConverseQuirks
 
@@ -92,7 +85,7 @@ class ConverseDecoder(AnswerDecoder):
             self._content.start(chunk)
         elif name == "messageStop":
             self._answered = self._ended = True
-            self._finish_word = as_text(chunk.get("stopReason")) or "unknown"
+            self._native_reason = as_text(chunk.get("stopReason")) or "unknown"
         else:
             self._foreign(chunk)
 
@@ -103,13 +96,13 @@ class ConverseDecoder(AnswerDecoder):
             return
         message = output.get("message")
         self._content.whole(message.get("content") if isinstance(message, dict) else None)
-        self._finish_word = as_text(document.get("stopReason"))
+        self._native_reason = as_text(document.get("stopReason"))
         self._metadata(document)
-        self._answered = self._finish_word is not None or not self._blocks.empty
+        self._answered = self._native_reason is not None or not self._blocks.empty
         self._ended = True
 
     def _metadata(self, chunk: JsonObject) -> None:
-        self._take_usage(chunk.get("usage"), chunk)
+        self._store_usage(chunk.get("usage"), chunk)
         trace = chunk.get("trace")
         router = trace.get("promptRouter") if isinstance(trace, dict) else None
         if isinstance(router, dict):
@@ -120,7 +113,7 @@ class ConverseDecoder(AnswerDecoder):
         return {name: shown} if name else shown
 
     def _classified(self, error: bytes) -> Fault:
-        """Classify an exception as a failed status with its name in a header."""
+        """Classify an exception like a failed status with the name in a header."""
         reader = self._body.reader
         name = reader.exception if isinstance(reader, ConverseReader) else None
         if name is None:
@@ -133,7 +126,7 @@ class ConverseDecoder(AnswerDecoder):
         return read_usage(raw, self._quirks)
 
     def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._finish_word, called=bool(self._blocks.calls))
+        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
 
 
 def _named(headers: Mapping[str, HeaderValue], header: str) -> str | None:

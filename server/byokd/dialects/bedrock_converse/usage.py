@@ -16,20 +16,20 @@ _WRITE: Final = ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
 
 
 def read_usage(raw: JsonObject, quirks: BedrockConverseQuirks) -> Usage | None:
-    """Return disjoint buckets, or None where nothing is counted.
+    """Return disjoint buckets, or None without a count.
 
-    `inputTokens` excludes the cache, and `outputTokens` includes reasoning, uncounted (botocore's
-    service model and recordings, 2025). Where the total shows otherwise for the cache, it decides.
+    `inputTokens` excludes the cache unless the total shows otherwise; `outputTokens` includes
+    reasoning, uncounted (botocore's service model and recordings, 2025).
     """
-    given, output = token_count(raw.get("inputTokens")), token_count(raw.get("outputTokens"))
+    prompt, output = token_count(raw.get("inputTokens")), token_count(raw.get("outputTokens"))
     read, write = _first_count(raw, _READ), _first_count(raw, _WRITE)
     total = token_count(raw.get("totalTokens"))
     cached = read + write
     inside = quirks.cache_in_prompt
-    if cached and total in {given + output, given + output + cached}:
-        inside = total == given + output
+    if cached and total in {prompt + output, prompt + output + cached}:
+        inside = total == prompt + output
     usage = Usage(
-        input_fresh=given - cached if inside and cached <= given else given,
+        input_fresh=prompt - cached if inside and cached <= prompt else prompt,
         input_cache_read=read,
         input_cache_write=write,
         output_text=output,

@@ -1,6 +1,6 @@
-"""Reads the content of a Cohere answer into blocks: the events of a stream, or a whole message.
+"""Reads the content of a Cohere answer into blocks.
 
-Deltas hold objects where whole messages hold lists; both are accepted in both.
+Deltas hold objects and whole messages lists; both are accepted in both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from byokd.core.limits import JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ToolCall
-from byokd.dialects.base.json import as_json_text, place, within_depth
+from byokd.dialects.base.json import as_index, as_json_text, within_depth
 from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.cohere_chat.messages import CITATION, PLAN
 from byokd.protocol.base import Json, JsonObject
@@ -18,12 +18,10 @@ from byokd.protocol.parts import Source, Span
 
 _TITLES: Final = ("title", "name")
 _NOT_IN_TEXT: Final = ("PLAN", "THINKING_CONTENT")
-"""Types of citations whose offsets count in other text than the answer's."""
+"""Types of citations whose offsets do not refer to the answer's text."""
 
 
 class Content:
-    """Puts content into blocks; one per answer."""
-
     __slots__ = ("_began_at", "_blocks", "_calls", "_chars", "_names", "_origin", "_plan")
 
     def __init__(self, blocks: Blocks, names: ToolNames, origin: JsonObject) -> None:
@@ -36,7 +34,7 @@ class Content:
         self._chars = 0
 
     def event(self, kind: str, chunk: JsonObject) -> None:
-        """Read one event; unknown ones are ignored."""
+        """Read one event; ignore unknown ones."""
         delta = chunk.get("delta")
         message = delta.get("message") if isinstance(delta, dict) else None
         if not isinstance(message, dict):
@@ -58,7 +56,6 @@ class Content:
                 self._citation(entry)
 
     def whole(self, message: JsonObject) -> None:
-        """Read a whole message."""
         content = message.get("content")
         for index, entry in enumerate(content if isinstance(content, list) else [content]):
             self._began_at[index] = self._chars
@@ -70,7 +67,7 @@ class Content:
             self._citation(entry)
 
     def close(self) -> JsonObject | None:
-        """Keep the plan with the first call, or return it as the message's state."""
+        """Store the plan with the first call, or return it as the message's state."""
         plan = "".join(self._plan)
         if not plan:
             return None
@@ -81,7 +78,6 @@ class Content:
 
     @property
     def empty(self) -> bool:
-        """Whether no content has come, not even a plan."""
         return self._blocks.empty and not self._plan
 
     # --- text and thinking -----------------------------------------------------------------------
@@ -124,7 +120,7 @@ class Content:
     # --- citations -------------------------------------------------------------------------------
 
     def _citation(self, entry: JsonObject) -> None:
-        """Add a citation: its first source for the client, all of it for Cohere."""
+        """Add a citation: the client gets its first source, Cohere all of it."""
         if not within_depth(entry, JSON_MAX_DEPTH):
             return
         sources = _objects(entry.get("sources"))
@@ -132,7 +128,9 @@ class Content:
         self._blocks.citation(source, self._span(entry), {CITATION: entry})
 
     def _span(self, entry: JsonObject) -> Span | None:
-        start, end, index = (place(entry.get(name)) for name in ("start", "end", "content_index"))
+        start, end, index = (
+            as_index(entry.get(name)) for name in ("start", "end", "content_index")
+        )
         if start is None or end is None or not 0 <= start < end:
             return None
         if entry.get("type") in _NOT_IN_TEXT:
@@ -150,7 +148,7 @@ def _source(entry: JsonObject) -> Source:
 
 
 def _index(chunk: JsonObject) -> int:
-    return place(chunk.get("index")) or 0
+    return as_index(chunk.get("index")) or 0
 
 
 def _objects(value: Json) -> list[JsonObject]:

@@ -28,7 +28,7 @@ _FAILED: Final = Fault(
 
 
 class CohereDecoder(AnswerDecoder):
-    """Decodes one answer; `message-end`, which may state a failure, or a marker ends it."""
+    """Decodes one answer; `message-end` or a marker ends it."""
 
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
@@ -37,7 +37,6 @@ class CohereDecoder(AnswerDecoder):
         self._content = Content(self._blocks, names, self._origin)
 
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event by its type, or by the name that the framing gives."""
         kind = chunk.get("type") or name
         if isinstance(kind, str) and "-" in kind and "event_type" not in chunk:
             self._v2_event(kind, chunk)
@@ -72,22 +71,21 @@ class CohereDecoder(AnswerDecoder):
             self._answered = self._answered or not self._content.empty
 
     def _end(self, chunk: JsonObject, end: JsonObject) -> None:
-        """Read the end; `end` holds the finish reason, the counts and perhaps an error."""
+        """Read the finish reason, the usage and perhaps an error in `end`."""
         self._ended = True
         self._response_id = as_text(chunk.get("id")) or self._response_id
-        self._finish_word = as_text(end.get("finish_reason")) or self._finish_word
-        self._take_usage(end.get("usage"), chunk)
-        kind = FAULTS.get(self._finish_word.lower()) if self._finish_word else None
+        self._native_reason = as_text(end.get("finish_reason")) or self._native_reason
+        self._store_usage(end.get("usage"), chunk)
+        kind = FAULTS.get(self._native_reason.lower()) if self._native_reason else None
         if end.get("error") or kind is not None:
             self._fail(self._failure(end, kind))
 
     def _failure(self, end: JsonObject, kind: Kind | None) -> Fault:
-        """Return the failure that the end states."""
         error: JsonObject = {name: end[name] for name in ("error", "error_type") if end.get(name)}
         fault = self._classified_document(error) if error else _FAILED
         if kind == "timeout":
             fault = replace(fault, kind=kind, message="the answer took too long; try again")
-        return replace(fault, provider_code=fault.provider_code or self._finish_word)
+        return replace(fault, provider_code=fault.provider_code or self._native_reason)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -101,9 +99,9 @@ class CohereDecoder(AnswerDecoder):
         return read_usage(raw)
 
     def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._finish_word, called=bool(self._blocks.calls))
+        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
 
     def _reply(self, usage: Usage | None) -> Reply:
         billed = read_billed(self._usage or {})
-        # What was used is more than what is charged.
+        # Used tokens are more than billed tokens, so only the latter give a price.
         return replace(super()._reply(usage), billed=billed, priced=billed is not None)

@@ -13,7 +13,7 @@ from typing import Final
 
 from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.encoder import Draft
-from byokd.dialects.base.json import place
+from byokd.dialects.base.json import as_index
 from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
 from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
@@ -196,7 +196,7 @@ class _Writer:
 
 
 def _index(citation: Json) -> int:
-    return (place(citation.get("content_index")) if isinstance(citation, dict) else None) or 0
+    return (as_index(citation.get("content_index")) if isinstance(citation, dict) else None) or 0
 
 
 def _text_of(part: FilePart) -> str | None:

@@ -26,20 +26,18 @@ FAULTS: Final[dict[str, Kind]] = {"error": "providerError", "timeout": "timeout"
 
 
 def read_usage(raw: JsonObject) -> Usage | None:
-    """Return disjoint buckets, or None without a count.
-
-    `tokens` includes the hidden preamble, and `billed_units` does not (recorded 2025: 44 billed of
-    1,430 read). Without `tokens` the billed units are used.
-    """
+    """Return disjoint buckets, or None without a count."""
+    # `tokens` includes the hidden preamble, `billed_units` does not (recorded 2025: 44 billed of
+    # 1,430 read).
     counts = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else raw.get("billed_units")
-    read, written = _count(counts, "input_tokens"), _count(counts, "output_tokens")
-    cached = min(_count(raw, "cached_tokens"), read)
-    thought = min(_count(counts, "reasoning_tokens"), written)
+    prompt, output = _count(counts, "input_tokens"), _count(counts, "output_tokens")
+    cached = min(_count(raw, "cached_tokens"), prompt)
+    reasoning = min(_count(counts, "reasoning_tokens"), output)
     usage = Usage(
-        input_fresh=read - cached,
+        input_fresh=prompt - cached,
         input_cache_read=cached,
-        output_text=written - thought,
-        output_reasoning=thought,
+        output_text=output - reasoning,
+        output_reasoning=reasoning,
         searches=_count(raw.get("billed_units"), "search_units"),
         raw=raw,
     )
@@ -48,7 +46,7 @@ def read_usage(raw: JsonObject) -> Usage | None:
 
 
 def read_billed(raw: JsonObject) -> Usage | None:
-    """Return what is charged, which is less than was used, or None."""
+    """Return what is charged, which is less than what was used, or None."""
     units = raw.get("billed_units")
     if not isinstance(units, dict) or not units.keys() & _BILLED:
         return None

@@ -1,7 +1,7 @@
-"""Translates answers of Cohere's first chat version into events of the second.
+"""Translates answers of Cohere's chat API v1 into v2 events.
 
-Gateways and private deployments may answer in it unasked (recorded 2024-2025): one JSON document a
-line with an `event_type`, or one document with the text at its top.
+Gateways and private deployments may answer in v1 (recorded 2024-2025): one JSON document a line
+with an `event_type`, or one document with the text at its top.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from byokd.dialects.base.json import as_objects
 from byokd.protocol.base import Json, JsonObject
 
 _COUNTS: Final = ("billed_units", "tokens", "cached_tokens")
-"""The fields of its `meta` that the second version has in `usage`."""
+"""The fields of v1's `meta` that v2 has in `usage`."""
 
 
 def is_v1(document: JsonObject) -> bool:
-    """Tell whether a document is of the first version."""
     return "event_type" in document or (
         isinstance(document.get("text"), str)
         and any(name in document for name in ("generation_id", "response_id", "chat_history"))
@@ -26,7 +25,7 @@ def is_v1(document: JsonObject) -> bool:
 
 
 def as_v2(document: JsonObject) -> list[JsonObject]:
-    """Return the same content as events; a whole answer becomes all of its events."""
+    """Return the v2 events of a v1 event or a whole v1 answer."""
     kind = document.get("event_type")
     if kind is None:
         return [*_content(document), _end(document)]
@@ -60,7 +59,7 @@ def _plan(document: JsonObject) -> list[JsonObject]:
 
 
 def _calls(document: JsonObject) -> list[JsonObject]:
-    """Return the calls, which are whole and without ids."""
+    # v1 sends whole calls without ids.
     return [
         {"index": index}
         | _event(

@@ -10,14 +10,14 @@ from byokd.core.http import HttpHead
 from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.call import Call, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.json import as_objects, as_text, place
+from byokd.dialects.base.json import as_index, as_objects, as_text
 from byokd.dialects.framing.body import event_stream_or_array
 from byokd.dialects.gemini.grounding import Grounding
 from byokd.dialects.gemini.parts import Parts
 from byokd.dialects.gemini.usage import (
     counts_something,
-    finish_word,
     gemini_finish_reason,
+    native_reason,
     notices,
     read_usage,
 )
@@ -32,10 +32,9 @@ _NOT_BLOCKED: Final = frozenset({None, "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REAS
 
 
 class GeminiDecoder(AnswerDecoder):
-    """Decodes one answer; a finish reason or a refused prompt ends it, and the end of an array.
+    """Decodes one answer; a finish reason, a refused prompt or the end of an array ends it.
 
-    A finish reason may be on every chunk (Vertex AI, recorded 2025), so the body is read to its
-    end: usage, more text or an error may follow.
+    Every chunk may have a finish reason (Vertex AI, recorded 2025), so the body is read to its end.
     """
 
     _quirks: GeminiQuirks
@@ -55,7 +54,7 @@ class GeminiDecoder(AnswerDecoder):
             chunk = wrapped  # Code Assist's envelope (gemini-cli, 2025)
         usage = chunk.get("usageMetadata")
         if isinstance(usage, dict) and counts_something(usage):
-            self._take_usage(usage, chunk)
+            self._store_usage(usage, chunk)
         if "error" in chunk or ("candidates" not in chunk and _NATIVE.isdisjoint(chunk)):
             self._foreign(chunk)
         if self._fault is not None:
@@ -71,7 +70,7 @@ class GeminiDecoder(AnswerDecoder):
 
     def _document(self, document: JsonObject) -> None:
         self._event(document, "")
-        # An answer that was not to be streamed is whole when it parses.
+        # If no stream was requested, an answer that parses is whole.
         self._ended = self._ended or (self._answered and not self._call.params.stream)
 
     def _candidate(self, candidate: JsonObject) -> None:
@@ -82,15 +81,14 @@ class GeminiDecoder(AnswerDecoder):
             for part in parts:
                 if isinstance(part, dict):
                     self._parts.add(part)
-        if word := candidate.get("finishReason"):
-            self._finish_word = finish_word(word) or self._finish_word
-            self._ended = self._ended or self._finish_word is not None
+        if reason := candidate.get("finishReason"):
+            self._native_reason = native_reason(reason) or self._native_reason
+            self._ended = self._ended or self._native_reason is not None
         if not _RARE.isdisjoint(candidate):
             self._grounding.add(candidate)
             self._end_message = as_text(candidate.get("finishMessage")) or self._end_message
 
     def _feedback(self, feedback: Json) -> None:
-        """Read the feedback on the prompt, which was refused only with a block reason."""
         reason = as_text(feedback.get("blockReason")) if isinstance(feedback, dict) else None
         if isinstance(feedback, dict) and reason not in _NOT_BLOCKED:
             self._block_reason = reason
@@ -111,7 +109,7 @@ class GeminiDecoder(AnswerDecoder):
 
     def _finish_reason(self) -> FinishReason:
         return gemini_finish_reason(
-            self._finish_word,
+            self._native_reason,
             blocked=self._block_reason is not None,
             called=bool(self._blocks.calls),
         )
@@ -122,14 +120,16 @@ class GeminiDecoder(AnswerDecoder):
             return reply
         blocked = None if self._has_candidate else self._block_reason
         message = clean_text(self._end_message) if self._end_message else None
-        return replace(reply, warnings=notices(blocked, self._finish_word, message))
+        return replace(reply, warnings=notices(blocked, self._native_reason, message))
 
 
 def _first_candidate(candidates: Json) -> JsonObject | None:
-    """Return candidate 0; others are further answers."""
+    """Return candidate 0; the others are alternative answers."""
     if not candidates or not isinstance(candidates, list):
         return None
     first = candidates[0]
     if isinstance(first, dict) and not first.get("index"):
         return first
-    return next((one for one in as_objects(candidates) if not place(one.get("index"))), None)
+    return next(
+        (entry for entry in as_objects(candidates) if not as_index(entry.get("index"))), None
+    )

@@ -1,17 +1,17 @@
 """Reads the sources of an answer: grounding and recitation.
 
-Spans on the wire count bytes of UTF-8; ours count characters.
+Gemini's spans count UTF-8 bytes; the protocol's count characters.
 """
 
 from __future__ import annotations
 
-from byokd.dialects.base.json import as_text, place
+from byokd.dialects.base.json import as_index, as_text
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import CitationPart, Source, Span
 
 
 class Grounding:
-    """Gathers the sources of an answer, which come in growing lists or in parts."""
+    """Collects the sources of an answer, from growing or partial lists."""
 
     __slots__ = ("_chunks", "_queries", "_recited", "_supports")
 
@@ -23,11 +23,9 @@ class Grounding:
 
     @property
     def searches(self) -> int:
-        """The number of searches."""
         return sum(bool(query) for query in self._queries)
 
     def add(self, candidate: JsonObject) -> None:
-        """Read the sources in one chunk."""
         grounding = candidate.get("groundingMetadata")
         if isinstance(grounding, dict):
             self._chunks = _joined(self._chunks, grounding.get("groundingChunks"))
@@ -61,18 +59,18 @@ class Grounding:
                 continue
             segment, indices = support.get("segment"), support.get("groundingChunkIndices")
             span = _span(segment, text) if isinstance(segment, dict) else None
-            for index in map(place, indices if isinstance(indices, list) else []):
+            for index in map(as_index, indices if isinstance(indices, list) else []):
                 if span is not None and index is not None:
                     spans.setdefault(index, span)
         return spans
 
 
 def _joined(earlier: list[Json], value: Json) -> list[Json]:
-    """Return a list with its news, which repeat it from the start or add to it."""
-    news = value if isinstance(value, list) else []
-    if news[: len(earlier)] == earlier:
-        return news
-    return earlier + [entry for entry in news if entry not in earlier]
+    """Return a list updated with a chunk's, which repeats and extends it or has new entries."""
+    entries = value if isinstance(value, list) else []
+    if entries[: len(earlier)] == earlier:
+        return entries
+    return earlier + [entry for entry in entries if entry not in earlier]
 
 
 def _source(chunk: JsonObject) -> Source:
@@ -88,8 +86,8 @@ def _source(chunk: JsonObject) -> Source:
 
 
 def _span(segment: JsonObject, text: str) -> Span | None:
-    """Return a segment in characters, by its byte offsets or else by its text."""
-    first, end = place(segment.get("startIndex")) or 0, place(segment.get("endIndex"))
+    """Return a segment in characters, by its byte offsets, else by its text."""
+    first, end = as_index(segment.get("startIndex")) or 0, as_index(segment.get("endIndex"))
     quoted = segment.get("text")
     if end is not None and 0 <= first < end:
         encoded = text.encode()

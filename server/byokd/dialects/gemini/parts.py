@@ -1,8 +1,7 @@
-"""Reads the parts of a Gemini answer into blocks, in their order.
+"""Reads the parts of a Gemini answer into blocks.
 
-A signed part is a block of its own. Parts that only Google can read (code that it ran, tools that
-it called, empty signed text) are kept with the part before them, and are sent back in the same
-place.
+A signed part is its own block. Parts that only Google can read (code that it ran, tools that it
+called, empty signed text) are stored with the part before them, and sent back in the same order.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ KEPT: Final = "parts"
 
 
 class Parts:
-    """Puts parts into blocks; one per answer."""
-
     __slots__ = ("_blocks", "_call", "_origin", "_partial")
 
     def __init__(self, blocks: Blocks, origin: JsonObject) -> None:
@@ -35,7 +32,6 @@ class Parts:
         self._partial: JsonObject = {}
 
     def add(self, part: JsonObject) -> None:
-        """Read one part."""
         text = part.get("text")
         if isinstance(text, str):
             if text and SIGNATURE not in part:
@@ -57,7 +53,6 @@ class Parts:
             self._blocks.add_opaque(KEPT, part)
 
     def close(self) -> None:
-        """End a call whose arguments came in pieces."""
         self._end_call()
 
     # --- text ------------------------------------------------------------------------------------
@@ -74,7 +69,7 @@ class Parts:
         self._blocks.seal({SIGNATURE: part[SIGNATURE]})
 
     def _inline(self, data: JsonObject, part: JsonObject) -> bool:
-        """Add an image or a file, but no draft; return False for anything else."""
+        """Add an image or a file, except drafts of its thinking; return False if it is neither."""
         content, kind = data.get("data"), data.get("mimeType")
         if not (isinstance(content, str) and isinstance(kind, str) and content):
             return False
@@ -82,14 +77,14 @@ class Parts:
         if part.get("thought") and not signature:
             return True
         state = self._origin | {SIGNATURE: signature} if signature else self._origin
-        make = ImagePart if kind.startswith("image/") else FilePart
-        self._blocks.media(make(media_type=kind, data=content, provider_state=state))
+        part_type = ImagePart if kind.startswith("image/") else FilePart
+        self._blocks.media(part_type(media_type=kind, data=content, provider_state=state))
         return True
 
     # --- calls -----------------------------------------------------------------------------------
 
     def _function_call(self, entry: JsonObject, signature: Json) -> None:
-        """Read a call: whole, or on Vertex AI a name and then values with paths."""
+        """Read a call: whole, or on Vertex AI a name, then values with paths."""
         name = entry.get("name")
         if isinstance(name, str) and name:
             self._end_call()
@@ -123,7 +118,7 @@ class Parts:
 
 
 def _arguments(value: Json) -> str:
-    """Return arguments as JSON text; without any, an empty object."""
+    """Return arguments as JSON text, "{}" for None."""
     if value is None:
         return "{}"
     return value if isinstance(value, str) else to_json(value).decode()

@@ -22,20 +22,15 @@ _COUNTS: Final = (
 
 
 def counts_something(raw: JsonObject) -> bool:
-    """Tell whether usage holds a count: Vertex sends `{"trafficType": …}` alone (recorded 2026)."""
+    """Return whether usage has a count; Vertex sends only `trafficType` at times (2026)."""
     return bool(raw.get("totalTokenCount")) or any(raw.get(name) for name in _COUNTS)
 
 
 def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | None:
-    """Return disjoint buckets; None where nothing is counted.
+    """Return disjoint buckets from `usageMetadata`, or None without a count.
 
-    Google's total is prompt + tool use + thoughts + candidates (recorded 2026). The prompt includes
-    the cache. Where the total shows that candidates include the thoughts, it decides.
-
-    Args:
-        raw: `usageMetadata`.
-        searches: the number of searches.
-        quirks: those of the model.
+    Google's total is prompt + tool use + thoughts + candidates (recorded 2026), and shows whether
+    candidates include the thoughts. The prompt includes the cache.
     """
     counts = (token_count(raw.get(name)) for name in _COUNTS)
     prompt, cached, candidates, thoughts, tools, total = counts
@@ -79,31 +74,31 @@ _REASONS: Final[dict[str, UnifiedReason]] = {
 """Of google-genai's types, 2026-11. The others (LANGUAGE, OTHER, NO_IMAGE, …) are `other`."""
 
 
-def finish_word(value: Json) -> str | None:
-    """Return the finish reason, or None where the answer goes on."""
+def native_reason(value: Json) -> str | None:
+    """Return the finish reason, or None if the answer continues."""
     return value if isinstance(value, str) and value not in {"", _UNSPECIFIED} else None
 
 
-def gemini_finish_reason(word: str | None, *, blocked: bool, called: bool) -> FinishReason:
-    """Return why the answer ended; `blocked` means a refused prompt, without a finish reason."""
-    if word is None and blocked:
+def gemini_finish_reason(native: str | None, *, blocked: bool, called: bool) -> FinishReason:
+    """Return the unified reason; `blocked` means a refused prompt."""
+    if native is None and blocked:
         return FinishReason(unified="contentFilter", raw=None)
-    return finish_reason(_REASONS, word, called=called)
+    return finish_reason(_REASONS, native, called=called)
 
 
-def notices(blocked: str | None, word: str | None, explanation: str | None) -> tuple[Warn, ...]:
-    """Return a notice for an answer without a good end.
+def notices(blocked: str | None, native: str | None, explanation: str | None) -> tuple[Warn, ...]:
+    """Return a notice about an answer without a good end.
 
     Args:
         blocked: `promptFeedback.blockReason`.
-        word: the finish reason.
-        explanation: the provider's message on either, already scrubbed.
+        native: the finish reason.
+        explanation: the provider's message on either, already redacted.
     """
     suffix = f": {explanation}" if explanation else ""
     if blocked is not None:
         message = f"the provider refused the prompt ({blocked}){suffix}"
-    elif word is not None and word.upper() != "STOP" and explanation:
-        message = f"the answer ended with {word}{suffix}"
+    elif native is not None and native.upper() != "STOP" and explanation:
+        message = f"the answer ended with {native}{suffix}"
     else:
         return ()
     return (Warn(type="notice", parameter="messages", message=message),)

@@ -22,13 +22,13 @@ _COUNTS: Final = (
     _INPUT, _OUTPUT, "total_duration", "load_duration", "prompt_eval_duration", "eval_duration",
 )  # fmt: skip
 _DEFAULT_WINDOWS: Final = frozenset({2048, 4096, 32768, 262144})
-"""Context lengths with which servers load a model by default: 2048 once, then 4096, now by the
-memory of the graphics card (Ollama's FAQ and context length pages, 2025-2026)."""
+"""Default context lengths of servers: first 2048, then 4096, now by the memory of the graphics card
+(Ollama's FAQ and context length pages, 2025-2026)."""
 _REASONS: Final[dict[str, UnifiedReason]] = {"stop": "stop", "length": "length"}
 
 
 class OllamaDecoder(AnswerDecoder):
-    """Decodes one answer; the line with `done: true` ends it and is the last."""
+    """Decodes one answer; the line with `done: true` is the last."""
 
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
@@ -55,7 +55,7 @@ class OllamaDecoder(AnswerDecoder):
                 self._tool_call(entry)
 
     def _tool_call(self, entry: JsonObject) -> None:
-        """Read a tool call, always whole; servers before 2026 send no id."""
+        """Read a whole tool call; servers before 2026 send no id."""
         function = entry.get("function")
         named = function if isinstance(function, dict) else entry
         call = self._blocks.tool_call(as_text(entry.get("id")) or "")
@@ -64,38 +64,34 @@ class OllamaDecoder(AnswerDecoder):
 
     def _end(self, chunk: JsonObject) -> None:
         self._answered = self._ended = self._done = True
-        self._finish_word = as_text(chunk.get("done_reason"))
+        self._native_reason = as_text(chunk.get("done_reason"))
         self._model = as_text(chunk.get("model"))
         counts: JsonObject = {
             name: chunk[name]
             for name in _COUNTS
             if isinstance(chunk.get(name), int | float) and not isinstance(chunk[name], bool)
         }
-        self._take_usage(counts, chunk)
+        self._store_usage(counts, chunk)
 
     # --- the end ----------------------------------------------------------------------------------
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
-        """Return the buckets; input includes the cache."""
         if not raw.keys() & {_INPUT, _OUTPUT}:
             return None
         return Usage(
-            input_fresh=token_count(raw.get(_INPUT)),
+            input_fresh=token_count(raw.get(_INPUT)),  # includes the cache
             output_text=token_count(raw.get(_OUTPUT)),
             raw=raw,
         )
 
     def _finish_reason(self) -> FinishReason:
-        return finish_reason(_REASONS, self._finish_word, called=bool(self._blocks.calls))
+        return finish_reason(_REASONS, self._native_reason, called=bool(self._blocks.calls))
 
     def _reply(self, usage: Usage | None) -> Reply:
         return replace(super()._reply(usage), warnings=self._context_filled(usage))
 
     def _context_filled(self, usage: Usage | None) -> tuple[Warn, ...]:
-        """Return a warning where the prompt has exactly the length at which it is cut.
-
-        Servers before 2026 cut a long prompt silently.
-        """
+        """Return a warning if the prompt has the length to which servers before 2026 cut it."""
         options = (self._call.params.provider_options or {}).get("options")
         window = options.get("num_ctx") if isinstance(options, dict) else None
         count = usage.input_fresh if usage is not None else 0

@@ -1,4 +1,4 @@
-"""Reads an OpenAI-style answer, in every shape that compatible providers send."""
+"""Reads an OpenAI-style answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.finish import finish_reason
-from byokd.dialects.base.json import as_text, place
+from byokd.dialects.base.json import as_index, as_text
 from byokd.dialects.base.usage import read_usage
 from byokd.dialects.openai_chat.delta import Delta
 from byokd.dialects.openai_chat.finish import REASONS, finish_fault
@@ -24,7 +24,7 @@ _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
 
 
 class ChatDecoder(AnswerDecoder):
-    """Decodes one answer; a finish reason on choice 0, or a marker, ends it."""
+    """Decodes one answer; a finish reason of choice 0 or a marker ends it."""
 
     _quirks: OpenAIChatQuirks
 
@@ -35,7 +35,7 @@ class ChatDecoder(AnswerDecoder):
 
     def _event(self, chunk: JsonObject, name: str) -> None:  # noqa: ARG002 - events have no names
         if usage := chunk.get("usage"):
-            self._take_usage(usage, chunk)
+            self._store_usage(usage, chunk)
         if self._fault is not None:
             return
         if self._model is None or self._response_id is None:
@@ -46,8 +46,8 @@ class ChatDecoder(AnswerDecoder):
             self._no_choice(chunk)
         else:
             if reason := choice.get("finish_reason"):
-                self._finish_word = as_text(reason) or self._finish_word
-                self._ended = self._finish_word is not None
+                self._native_reason = as_text(reason) or self._native_reason
+                self._ended = self._native_reason is not None
             self._delta.choice(choice)
             if choice.get("error") or choice.get("usage"):
                 self._rare_choice(choice, chunk)
@@ -78,7 +78,7 @@ class ChatDecoder(AnswerDecoder):
         self._delta.native(chunk)
 
     def _choice(self, choices: Json) -> JsonObject | None:
-        """Return choice 0; others are further answers."""
+        """Return choice 0; the others are alternative answers."""
         if not choices or not isinstance(choices, list):
             return None
         choice = choices[0]
@@ -86,7 +86,7 @@ class ChatDecoder(AnswerDecoder):
             self._answered = True
             return choice
         for choice in choices:
-            if isinstance(choice, dict) and not place(choice.get("index")):
+            if isinstance(choice, dict) and not as_index(choice.get("index")):
                 self._answered = True
                 return choice
         return None
@@ -97,7 +97,7 @@ class ChatDecoder(AnswerDecoder):
             if groq.get("error"):
                 self._fail_as(chunk)
             if not chunk.get("usage"):
-                self._take_usage(groq.get("usage"), chunk)
+                self._store_usage(groq.get("usage"), chunk)
         self._delta.sources(chunk)
         if chunk.get("error"):
             self._fail_as(chunk)
@@ -106,7 +106,7 @@ class ChatDecoder(AnswerDecoder):
         if choice.get("error"):
             self._fail_as(chunk)
         if not chunk.get("usage"):
-            self._take_usage(choice.get("usage"), chunk)
+            self._store_usage(choice.get("usage"), chunk)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class ChatDecoder(AnswerDecoder):
         )
 
     def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._finish_word, called=bool(self._blocks.calls))
+        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
 
     def _finish_fault(self) -> Fault | None:
-        return finish_fault(self._finish_word)
+        return finish_fault(self._native_reason)

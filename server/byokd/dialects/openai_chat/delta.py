@@ -10,38 +10,38 @@ from pydantic_core import to_json
 
 from byokd.core.limits import JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ReasoningDetail, ToolCall, parse_arguments
-from byokd.dialects.base.json import as_json_text, as_objects, as_text, place, within_depth
+from byokd.dialects.base.json import as_index, as_json_text, as_objects, as_text, within_depth
 from byokd.dialects.openai_chat.speech import Speech
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import ReasoningKind
 from byokd.protocol.parts import ImagePart, Source, Span
 
 _REASONING: Final = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
-"""Fields that hold reasoning as text. Where several are set they hold the same text, so the first
-counts (OpenRouter and several gateways send two, recorded 2025-2026)."""
+"""Fields of reasoning text. OpenRouter and several gateways send the same text in two (recorded
+2025-2026), so only the first is read."""
 
 _DETAIL_FIELDS: Final = ("reasoning_details", "thinking_blocks")
 _DETAIL_TEXTS: Final = ("text", "summary", "thinking")
-_DETAIL_LOADS: Final = (*_DETAIL_TEXTS, "data", "signature")
+_DETAIL_CONTENT: Final = (*_DETAIL_TEXTS, "data", "signature")
 _NO_IDS: Final = frozenset({"null", "None"})
-"""Values of an id that is missing (Mistral sent "null" for every call in 2024)."""
+"""Texts that mean no id (Mistral sent "null" for every call in 2024)."""
 
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
-_BESIDE: Final = frozenset({"annotations", "images", "executed_tools", "audio"})
-_FREE_OPENS, _FREE_ENDS = '{"input":"', '"}'
-"""Put around the input of a custom tool, so that it reads as JSON arguments."""
+_EXTRAS: Final = frozenset({"annotations", "images", "executed_tools", "audio"})
+_CUSTOM_OPENS, _CUSTOM_ENDS = '{"input":"', '"}'
+"""Around the input of a custom tool, these make JSON arguments."""
 
 _DATA_URI: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.-]+)*;base64,")
 
 
 class Delta:
-    """Puts choices into blocks; one per answer, to track calls across deltas."""
+    """Adds the deltas of one answer to its blocks."""
 
     __slots__ = (
         "_annotated",
         "_blocks",
         "_by_index",
-        "_free",
+        "_custom",
         "_legacy",
         "_listed",
         "_speech",
@@ -52,16 +52,14 @@ class Delta:
         self._blocks = blocks
         self._text = blocks.text  # inline `<think>` tags stay in the text
         self._by_index: dict[int, ToolCall] = {}
-        self._free: list[ToolCall] = []  # calls of custom tools, whose input continues to the end
-        self._legacy: ToolCall | None = (
-            None  # the call of the old `function_call` field, which has one at most
-        )
+        self._custom: list[ToolCall] = []  # calls of custom tools, whose input continues to the end
+        self._legacy: ToolCall | None = None  # the only call of the old `function_call` field
         self._speech: Speech | None = None
         self._listed = 0
         self._annotated: set[str | None] = set()
 
     def choice(self, choice: JsonObject) -> None:
-        """Read a choice; a `message` beside a delta repeats it and is left out."""
+        """Read a choice; a `message` beside a delta repeats it and is ignored."""
         delta = choice.get("delta")
         if isinstance(delta, dict):
             content = delta.get("content")
@@ -81,21 +79,21 @@ class Delta:
             self._text(text)  # a gateway that answers in the older format of completions
 
     def native(self, chunk: JsonObject) -> None:
-        """Read a chunk of Cloudflare's own format, which some of its models send (2026)."""
+        """Read a chunk of Cloudflare's native format, which some of its models send (2026)."""
         self._fields({"content": chunk.get("response"), "tool_calls": chunk.get("tool_calls")})
 
     def finish(self) -> None:
-        """Close what only the end of the answer closes."""
-        for call in self._free:
-            self._blocks.arguments(call, _FREE_ENDS)
+        """Complete calls of custom tools, and speech."""
+        for call in self._custom:
+            self._blocks.arguments(call, _CUSTOM_ENDS)
         if self._speech and (part := self._speech.part()):
             self._blocks.media(part)
 
     def sources(self, chunk: JsonObject) -> None:
         """Read the lists of sources beside the choices, which may grow from chunk to chunk.
 
-        `citations` and titled `search_results`: Perplexity; `citations`: xAI, OpenRouter;
-        `web_search`: GLM; `search_info`: DashScope. Sources of annotations are not repeated.
+        `citations`: xAI, OpenRouter; with titled `search_results`: Perplexity; `web_search`: GLM;
+        `search_info`: DashScope.
         """
         info = chunk.get("search_info")
         nested = info.get("search_results") if isinstance(info, dict) else None
@@ -115,7 +113,6 @@ class Delta:
     # --- text and reasoning ----------------------------------------------------------------------
 
     def _fields(self, delta: JsonObject) -> None:
-        """Read a delta or a message, reasoning first."""
         self._reasoning(delta)
         content = delta.get("content")
         if content:
@@ -131,10 +128,10 @@ class Delta:
                 self._tool_call(entry)
         if isinstance(legacy := delta.get("function_call"), dict):
             self._function_call(legacy)
-        if not _BESIDE.isdisjoint(delta):
-            self._beside(delta)
+        if not _EXTRAS.isdisjoint(delta):
+            self._extras(delta)
 
-    def _beside(self, delta: JsonObject) -> None:
+    def _extras(self, delta: JsonObject) -> None:
         """Read sources, Groq's search results (2026), images (OpenRouter, 2025) and speech."""
         for entry in as_objects(delta.get("annotations")):
             self._annotation(entry)
@@ -151,7 +148,7 @@ class Delta:
             self._speech.add(audio)
 
     def _content(self, content: Json) -> None:
-        """Read Mistral's list of typed chunks, or the object of a JSON mode."""
+        """Read Mistral's list of typed chunks, or a JSON mode's object."""
         if not isinstance(content, list):
             self._text(to_json(content).decode())
             return
@@ -171,7 +168,7 @@ class Delta:
                 self._image(entry)
 
     def _image(self, entry: JsonObject) -> None:
-        """Read `image_url`: an address, or an object with one."""
+        """Read `image_url`: a URL, or an object with one."""
         inner = entry.get("image_url")
         address = as_text(inner.get("url") if isinstance(inner, dict) else inner)
         if address is None:
@@ -197,9 +194,9 @@ class Delta:
                     self._detail(name, entry, has_text=has_text)
 
     def _detail(self, field: str, entry: JsonObject, *, has_text: bool) -> None:
-        """Keep an entry of reasoning, and add its text if no other field had it."""
-        loaded = any(entry.get(name) for name in _DETAIL_LOADS)
-        if not loaded or not within_depth(entry, JSON_MAX_DEPTH):
+        """Store an entry of reasoning; add its text unless another field had it."""
+        has_content = any(entry.get(name) for name in _DETAIL_CONTENT)
+        if not has_content or not within_depth(entry, JSON_MAX_DEPTH):
             return
         text_name = next((name for name in _DETAIL_TEXTS if isinstance(entry.get(name), str)), None)
         text = entry.get(text_name) if text_name else None
@@ -212,17 +209,17 @@ class Delta:
     # --- tool calls ------------------------------------------------------------------------------
 
     def _tool_call(self, entry: JsonObject) -> None:
-        """Read a piece of a call, or a whole one; later pieces never overwrite its name and id."""
+        """Read a call or a piece of one; later pieces never overwrite its name and id."""
         native_id = as_text(entry.get("id")) or ""
         if native_id in _NO_IDS:
             native_id = ""
-        name, arguments, free = _named(entry)
-        call = self._which(place(entry.get("index")), native_id, name, arguments)
+        name, arguments, is_custom = _named(entry)
+        call = self._call_of(as_index(entry.get("index")), native_id, name, arguments)
         if call is None:
             return
-        if free and all(call is not known for known in self._free):
-            self._free.append(call)
-            arguments = _FREE_OPENS + arguments
+        if is_custom and all(call is not known for known in self._custom):
+            self._custom.append(call)
+            arguments = _CUSTOM_OPENS + arguments
         call.native_id = call.native_id or native_id
         call.name = call.name or name
         extra: JsonObject = {
@@ -232,13 +229,13 @@ class Delta:
             call.extra |= extra
         self._blocks.arguments(call, arguments)
 
-    def _which(
+    def _call_of(
         self, index: int | None, native_id: str, name: str, arguments: str
     ) -> ToolCall | None:
-        """Return the call that a piece belongs to, or None for an empty piece.
+        """Return the call of a piece, or None for an empty piece.
 
         By index (OpenRouter repeats index 0 with another id for another call, recorded 2025), else
-        by id. Else a name begins a call and anything else continues the last.
+        by id. Else a name begins a call, and a piece without one continues the last.
         """
         calls = self._blocks.calls
         if index is not None:
@@ -257,7 +254,7 @@ class Delta:
         return call
 
     def _function_call(self, entry: JsonObject) -> None:
-        """Read `function_call`, from before calls had ids."""
+        """Read the old `function_call`, which has no id."""
         name, arguments = as_text(entry.get("name")) or "", as_json_text(entry.get("arguments"))
         if self._legacy is None:
             if not (name or arguments):
@@ -274,7 +271,7 @@ class Delta:
         url = _url(cited)
         if url is None:
             return
-        start, end = place(cited.get("start_index")), place(cited.get("end_index"))
+        start, end = as_index(cited.get("start_index")), as_index(cited.get("end_index"))
         span = None
         if start is not None and end is not None and 0 <= start < end:
             span = Span(start=start, end=end)
@@ -297,20 +294,18 @@ def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bo
 
 
 def _named(entry: JsonObject) -> tuple[str, str, bool]:
-    """Return the name and arguments in a piece, and whether its tool is a custom one.
-
-    Custom tools get free text (OpenAI, recorded 2025), which is escaped as JSON.
-    """
+    """Return the name and arguments in a piece, and whether its tool is a custom one."""
     function, custom = entry.get("function"), entry.get("custom")
     if isinstance(custom, dict) and not isinstance(function, dict):
-        free = to_json(as_text(custom.get("input")) or "").decode()[1:-1]
-        return as_text(custom.get("name")) or "", free, True
+        # Custom tools get free text (OpenAI, recorded 2025), which is escaped as JSON.
+        escaped = to_json(as_text(custom.get("input")) or "").decode()[1:-1]
+        return as_text(custom.get("name")) or "", escaped, True
     named = function if isinstance(function, dict) else entry
     return as_text(named.get("name")) or "", as_json_text(named.get("arguments")), False
 
 
 def _texts(values: list[Json]) -> Iterator[str]:
-    """Yield texts, also of `{"text": …}` and `{"content": …}`."""
+    """Yield texts, `{"text": …}` and `{"content": …}`."""
     for value in values:
         if isinstance(value, dict):
             value = value.get("text") or value.get("content")  # noqa: PLW2901 - unpacked

@@ -30,7 +30,7 @@ REASONS: Final[dict[str, UnifiedReason]] = {
     "sensitive": "contentFilter",  # GLM
 }
 
-_ERROR_WORDS: Final[dict[str, Kind]] = {
+_FAULTS: Final[dict[str, Kind]] = {
     "error": "providerError",
     "network_error": "providerError",  # GLM
     "insufficient_system_resource": "providerOverloaded",  # DeepSeek
@@ -42,9 +42,9 @@ _ERROR_TEXTS: Final[dict[Kind, str]] = {
 }
 
 
-def finish_fault(word: str | None) -> Fault | None:
+def finish_fault(reason: str | None) -> Fault | None:
     """Return the failure that a finish reason states, or None."""
-    kind = _ERROR_WORDS.get(word.lower()) if word else None
+    kind = _FAULTS.get(reason.lower()) if reason else None
     if kind is None:
         return None
-    return Fault(kind, "neutral", _ERROR_TEXTS[kind], retryable=True, provider_code=word)
+    return Fault(kind, "neutral", _ERROR_TEXTS[kind], retryable=True, provider_code=reason)

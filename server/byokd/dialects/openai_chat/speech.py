@@ -1,6 +1,6 @@
-"""Joins the pieces of speech in an OpenAI-style answer to one part.
+"""Joins the speech in an OpenAI-style answer to one part.
 
-A later request sends its id to the model that spoke, and its transcript to any other.
+A later request sends its id to the same model, and its transcript to any other.
 """
 
 from __future__ import annotations
@@ -23,20 +23,18 @@ _MAGIC: Final = (
     (b"ID3", "audio/mpeg"),
     (b"\xff", "audio/mpeg"),
 )
-_BARE: Final = "audio/pcm"
-"""The sound of streams: samples of 16 bits without a header (OpenAI's `pcm16`, recorded 2026)."""
+_NO_HEADER: Final = "audio/pcm"
+"""The format of streams: samples of 16 bits without a header (OpenAI's `pcm16`, recorded 2026)."""
 
 
 def spoken(part: FilePart) -> dict[str, str]:
-    """Return the id and transcript of a speech; nothing for another file."""
+    """Return the id and transcript of a speech; empty for other files."""
     state = (part.provider_state or {}).get(SPEECH)
     fields = state if isinstance(state, dict) else {}
     return {name: value for name, value in fields.items() if isinstance(value, str)}
 
 
 class Speech:
-    """The speech of one answer so far."""
-
     __slots__ = ("_data", "_id", "_transcript")
 
     def __init__(self) -> None:
@@ -45,7 +43,7 @@ class Speech:
         self._data = bytearray()
 
     def add(self, piece: JsonObject) -> None:
-        """Add a piece: an id, transcript, sound, or the time at which the id expires.
+        """Add a piece: an id, transcript, sound, or when the id expires.
 
         Raises:
             ProviderError: the sound is longer than `RESPONSE_BODY_MAX_BYTES`.
@@ -62,11 +60,10 @@ class Speech:
             raise ProviderError(f"the provider sent a speech of more than {most} bytes")
 
     def part(self) -> FilePart | None:
-        """Return the speech, if any."""
         transcript = "".join(self._transcript)
         if not (self._data or transcript):
             return None
         state: JsonObject = {SPEECH: {"id": self._id, "transcript": transcript}}
         sound = bytes(self._data)
-        kind = next((kind for magic, kind in _MAGIC if sound.startswith(magic)), _BARE)
+        kind = next((kind for magic, kind in _MAGIC if sound.startswith(magic)), _NO_HEADER)
         return FilePart(media_type=kind, data=b64encode(sound).decode(), provider_state=state)

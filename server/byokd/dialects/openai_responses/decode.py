@@ -23,13 +23,13 @@ _ENDS: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _FAILED: Final = Fault(
     "providerError", "neutral", "the provider failed while it answered; try again", retryable=True
 )
-_PUT_OFF: Final = Fault(
+_POSTPONED: Final = Fault(
     "providerError", "neutral", "the provider put the answer off; ask without `background`"
 )
 
 
 class ResponsesDecoder(AnswerDecoder):
-    """Decodes one answer; only the event with the whole response and its status ends it."""
+    """Decodes one answer; the event with the whole response and its status ends it."""
 
     _quirks: OpenAIResponsesQuirks
 
@@ -40,7 +40,6 @@ class ResponsesDecoder(AnswerDecoder):
         self._details: Json = None
 
     def _event(self, chunk: JsonObject, name: str) -> None:
-        """Read one event by its type, or by the name that the framing gives."""
         kind = chunk.get("type") or name
         read = _READERS.get(kind) if isinstance(kind, str) else None
         if read is not None:
@@ -67,28 +66,28 @@ class ResponsesDecoder(AnswerDecoder):
             self._event(document, "")
 
     def _response(self, response: JsonObject, chunk: JsonObject) -> None:
-        """Read the fields that every event with a response repeats; `chunk` is the event."""
+        """Read the fields that every event with a response repeats."""
         self._answered = True
         self._model = as_text(response.get("model")) or self._model
         self._response_id = as_text(response.get("id")) or self._response_id
-        self._take_usage(response.get("usage"), response)
+        self._store_usage(response.get("usage"), response)
         if response.get("error"):
             self._fail_as(chunk)
 
     def _last(self, response: JsonObject, status: str | None = None) -> None:
-        """Read the response at its end, and what no event brought.
+        """Read the final response, and items that no event had.
 
-        `status` is that of the event's type, for a response without its own.
+        `status` is from the event's type, for a response without its own.
         """
         self._ended = self._done = True
-        self._finish_word = as_text(response.get("status")) or status
+        self._native_reason = as_text(response.get("status")) or status
         self._details = response.get("incomplete_details")
         if self._fault is None:
             self._items.all(response.get("output"))
-        if self._finish_word == "failed":
+        if self._native_reason == "failed":
             self._fail(_FAILED)
-        elif self._finish_word in {"queued", "in_progress"}:
-            self._fail(_PUT_OFF)
+        elif self._native_reason in {"queued", "in_progress"}:
+            self._fail(_POSTPONED)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -96,7 +95,7 @@ class ResponsesDecoder(AnswerDecoder):
         return read_usage(raw, self._items.searches, self._quirks)
 
     def _finish_reason(self) -> FinishReason:
-        return status_reason(self._finish_word, self._details, called=self._items.calls_wait)
+        return status_reason(self._native_reason, self._details, called=self._items.calls_wait)
 
     def _reply(self, usage: Usage | None) -> Reply:
         return replace(
@@ -119,11 +118,11 @@ _READERS: Final = {
     "response.output_item.added": Items.added,
     "response.output_item.done": Items.finished,
 }
-"""Events that bring content. All others repeat it, or report on a tool that the provider runs."""
+"""Events with content. All others repeat it, or report on a tool that the provider runs."""
 
 
 def _unsupported(kind: str | None) -> tuple[Warn, ...]:
-    """Return a warning for an answer that waits for a result that cannot be sent."""
+    """Return a warning if the answer waits for a result that cannot be sent."""
     if kind is None:
         return ()
     message = f"the model waits for the result of {kind}, which cannot be given to it here"

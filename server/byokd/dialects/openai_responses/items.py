@@ -1,8 +1,8 @@
-"""Reads the output items of a Responses answer into blocks: in pieces, or whole.
+"""Reads the output items of a Responses answer into blocks.
 
-The same content comes up to four times: in deltas, with its part, with its item and at the end.
-Later ones add only what is missing. Items are identified by kind and `output_index`, because
-gateways change the ids from event to event (OpenRouter, recorded 2025).
+The same content comes up to four times: in deltas, in its part, in its item and at the end; later
+ones add only what is missing. Items are identified by kind and `output_index`, because gateways
+change their ids (OpenRouter, recorded 2025).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ReasoningDetail, TextBlock, ToolCall
-from byokd.dialects.base.json import as_json_text, as_text, place, within_depth
+from byokd.dialects.base.json import as_index, as_json_text, as_text, within_depth
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import ReasoningKind
@@ -24,15 +24,15 @@ _CALL, _CUSTOM = "function_call", "custom_tool_call"
 _UNSUPPORTED: Final = frozenset(
     {"computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"}
 )
-"""Items that the client would have to answer, and for which this protocol has no part. Only
+"""Items that the client would have to answer; this protocol has no part for them. Only
 `providerOptions` can enable them."""
 _CUSTOM_OPENS: Final = '{"input":"'
 _IMAGE: Final = "image_generation_call"
 _PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _IMAGE})
-"""Tools that the provider runs, with a price that no count of tokens or searches holds."""
+"""Tools that the provider runs, with a price apart from tokens and searches."""
 
 _Index: TypeAlias = int | str | None
-"""The `output_index` of an item, or its id at a server that numbers nothing."""
+"""The `output_index` of an item, or its id if the server sends no indexes."""
 
 
 @dataclass(slots=True)
@@ -42,8 +42,7 @@ class _Item:
     Attributes:
         lengths: characters so far of each text, by kind and index.
         cited: annotations so far of each text, by index.
-        writing: the text of a reasoning item that is being written.
-        block: the block of that text.
+        writing: the kind and index of the reasoning text in `block`.
         done: whether the whole item was read.
     """
 
@@ -58,12 +57,12 @@ class _Item:
 
 
 class Items:
-    """Puts items into blocks; one per answer.
+    """Adds items to blocks.
 
     Attributes:
         searches: the number of searches that the provider ran.
-        paid_apart: whether it ran another tool that costs.
-        unsupported: the kind of item that the model waits for and cannot get.
+        paid_apart: whether it ran a tool of `_PAID_APART`.
+        unsupported: the kind of item that the client cannot answer.
     """
 
     __slots__ = (
@@ -87,11 +86,9 @@ class Items:
 
     @property
     def calls_wait(self) -> bool:
-        """Whether there are calls for the client to run.
-
-        After a custom call that the provider ran comes a message (xAI's search, recorded 2026).
-        """
+        """Whether there are calls for the client to run."""
         waits = False
+        # A message follows a custom call that the provider ran (xAI's search, recorded 2026).
         for item in self._items:
             waits = item.kind == _CUSTOM or (waits and item.kind != "message")
             if item.kind == _CALL:
@@ -101,7 +98,6 @@ class Items:
     # --- pieces ----------------------------------------------------------------------------------
 
     def text(self, event: JsonObject) -> None:
-        """Read a delta of the answer's text."""
         delta = event.get("delta")
         if isinstance(delta, str) and delta:
             self._add_text(
@@ -109,29 +105,25 @@ class Items:
             )
 
     def refusal(self, event: JsonObject) -> None:
-        """Read a delta of a refusal."""
         delta = event.get("delta")
         if isinstance(delta, str) and delta:
             key = ("refusal", _number(event, "content_index"))
             self._add_text(self._at(event, "message"), key, delta)
 
     def summary(self, event: JsonObject) -> None:
-        """Read a delta of a summary of the reasoning."""
         self._reasoning_delta(event, "summary", "summary_index")
 
     def reasoning(self, event: JsonObject) -> None:
-        """Read a delta of the reasoning itself."""
         self._reasoning_delta(event, "raw", "content_index")
 
     def arguments(self, event: JsonObject) -> None:
-        """Read a delta of a call's arguments."""
         call = self._at(event, _CALL).call
         delta = event.get("delta")
         if call is not None and isinstance(delta, str):
             self._blocks.arguments(call, delta)
 
     def free_text(self, event: JsonObject) -> None:
-        """Read a delta of a custom tool's input, as JSON arguments."""
+        """Read a delta of a custom tool's input as JSON arguments."""
         call = self._at(event, _CUSTOM).call
         delta = event.get("delta")
         if call is not None and isinstance(delta, str) and delta:
@@ -139,7 +131,6 @@ class Items:
             self._blocks.arguments(call, opening + to_json(delta).decode()[1:-1])
 
     def annotation(self, event: JsonObject) -> None:
-        """Read a source of text that is still coming."""
         item, index = self._at(event, "message"), _number(event, "content_index")
         item.cited[index] = item.cited.get(index, 0) + 1
         self._cite(event.get("annotation"))
@@ -147,13 +138,12 @@ class Items:
     # --- items -----------------------------------------------------------------------------------
 
     def added(self, event: JsonObject) -> None:
-        """Begin an item."""
         fields = event.get("item")
         if isinstance(fields, dict):
             self._begin(fields, _index(event))
 
     def finished(self, event: JsonObject) -> None:
-        """Read a whole item, whatever of it has come."""
+        """Read a whole item, and add what is missing."""
         fields = event.get("item")
         if not isinstance(fields, dict):
             return
@@ -164,9 +154,9 @@ class Items:
         self._complete(item, fields)
 
     def all(self, output: Json) -> None:
-        """Read all items at the end: the nth of a kind was the nth in the stream.
+        """Read all items at the end.
 
-        Ids and indexes differ at some gateways.
+        Ids and indexes differ at some gateways: the nth of a kind was the nth in the stream.
         """
         unseen: dict[str, list[_Item]] = {}
         for item in self._items:
@@ -177,10 +167,10 @@ class Items:
                 item = seen.pop(0) if seen else self._begin(fields, f"end {index}")
                 self._complete(item, fields)
 
-    # --- how -------------------------------------------------------------------------------------
+    # --- helpers ---------------------------------------------------------------------------------
 
     def _at(self, event: JsonObject, kind: str) -> _Item:
-        """Return the item of a delta; an unannounced one begins here."""
+        """Return the item of a delta; begin it if no event did."""
         index = _index(event)
         item = self._by_key.get((kind, index))
         if item is not None:
@@ -254,14 +244,14 @@ class Items:
             whole = to_json({"input": fields.get("input") or ""}).decode()
         else:
             whole = as_json_text(fields.get("arguments"))
-        came = "".join(call.pieces)
-        if whole.startswith(came):
-            self._blocks.arguments(call, whole[len(came) :])
+        received = "".join(call.pieces)
+        if whole.startswith(received):
+            self._blocks.arguments(call, whole[len(received) :])
         else:
             call.pieces[:] = [whole] if whole else call.pieces
 
     def _complete_other(self, fields: JsonObject) -> None:
-        """Keep an item that the provider ran, to be sent back in the same place."""
+        """Store an item that the provider ran, which is sent back at the same position."""
         kind, action, image = _kind(fields), fields.get("action"), fields.get("result")
         if kind == "web_search_call":
             # Opening a page and searching in it have the same form, and cost nothing.
@@ -273,9 +263,9 @@ class Items:
             self._blocks.add_opaque("items", fields)
             return
         rest: Json = [{name: value for name, value in fields.items() if name != "result"}]
-        form = f"image/{as_text(fields.get('output_format')) or 'png'}"
+        media_type = f"image/{as_text(fields.get('output_format')) or 'png'}"
         state = self._origin | {"items": rest}
-        self._blocks.media(ImagePart(media_type=form, data=image, provider_state=state))
+        self._blocks.media(ImagePart(media_type=media_type, data=image, provider_state=state))
 
     # --- text ------------------------------------------------------------------------------------
 
@@ -318,7 +308,7 @@ class Items:
         document = as_text(annotation.get("filename")) or as_text(annotation.get("file_id"))
         if not (url or document):
             return
-        start, end = place(annotation.get("start_index")), place(annotation.get("end_index"))
+        start, end = as_index(annotation.get("start_index")), as_index(annotation.get("end_index"))
         span = None
         if start is not None and end is not None and 0 <= start < end:
             span = Span(start=start, end=end)
@@ -335,17 +325,17 @@ def _kind(fields: JsonObject) -> str:
 
 
 def _native_id(fields: JsonObject) -> str:
-    """Return the id for results; gateways without one accept the item's own."""
+    """Return the id for results; gateways without `call_id` accept the item's id."""
     return as_text(fields.get("call_id")) or as_text(fields.get("id")) or ""
 
 
 def _index(event: JsonObject) -> _Index:
-    value = place(event.get("output_index"))
+    value = as_index(event.get("output_index"))
     if value is not None:
         return value
-    item = event.get("item")  # llama.cpp numbers nothing, and its ids do not change (2026-10)
+    item = event.get("item")  # llama.cpp sends no indexes, and its ids do not change (2026-10)
     return as_text(item.get("id") if isinstance(item, dict) else event.get("item_id"))
 
 
 def _number(event: JsonObject, name: str) -> int:
-    return place(event.get(name)) or 0
+    return as_index(event.get(name)) or 0

@@ -18,10 +18,7 @@ _INCOMPLETE: Final[dict[str, UnifiedReason]] = {
 
 
 def read_usage(raw: JsonObject, searches: int, quirks: OpenAIResponsesQuirks) -> Usage | None:
-    """Return disjoint buckets, or None where nothing is counted.
-
-    `searches` are those in the items, for a usage that does not count them.
-    """
+    """Return disjoint buckets; `searches` counts the items, for a usage without a count."""
     # The output includes reasoning in this format, also at xAI, whose chat format counts it apart
     # (recorded 2026).
     usage = read_tokens(raw, cache_in_prompt=quirks.cache_in_prompt, reasoning_in_completion=True)
@@ -35,7 +32,7 @@ def read_usage(raw: JsonObject, searches: int, quirks: OpenAIResponsesQuirks) ->
 
 
 def status_reason(status: str | None, details: Json, *, called: bool) -> FinishReason:
-    """Return why the answer ended; `details` are its `incomplete_details`."""
+    """Return the finish reason; `details` are `incomplete_details`."""
     unified: UnifiedReason = "toolCalls" if called else "stop"
     if status == "incomplete":
         reason = details.get("reason") if isinstance(details, dict) else None
