@@ -377,6 +377,48 @@ async def test_store_that_continued_elsewhere_is_detected(tmp_path: Path) -> Non
         assert (result.fault, result.first_bad_seq) == ("truncated", 3)
 
 
+def _meta(folder: Path) -> tuple[Any, ...]:
+    with tampering(folder) as raw:
+        return tuple(raw.execute("SELECT * FROM meta").fetchone())
+
+
+def _replace_meta(folder: Path, row: tuple[Any, ...]) -> None:
+    with tampering(folder) as raw:
+        raw.execute("DELETE FROM meta")
+        raw.execute(f"INSERT INTO meta VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+
+
+async def test_entries_past_the_recorded_end_are_detected(
+    fixture: VaultFixture, tmp_path: Path
+) -> None:
+    """The meta row is authentic, but of an earlier time; the entries after it are authentic too."""
+    before = _meta(tmp_path)
+    for _ in range(2):
+        await fixture.put()
+    _replace_meta(tmp_path, before)
+    result = await _verify(fixture)
+    assert (result.ok, result.fault, result.first_bad_seq) == (False, "order", 9)
+    assert "after the recorded end" in result.message
+
+
+async def test_recorded_end_of_a_store_that_continued_elsewhere_is_detected(tmp_path: Path) -> None:
+    """Both stores are authentic and of the same length; the end of one is put into the other."""
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+    restore = _snapshot(tmp_path, "data")
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+    elsewhere = _meta(tmp_path)
+    restore()
+    _anchor_of(tmp_path).unlink()
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        await fixture.put()
+        _replace_meta(tmp_path, elsewhere)
+        result = await _verify(fixture)
+        assert (result.ok, result.fault, result.first_bad_seq) == (False, "mac", 3)
+        assert "not the recorded end" in result.message
+
+
 async def test_row_restored_from_an_older_copy_is_detected(
     fixture: VaultFixture, tmp_path: Path
 ) -> None:

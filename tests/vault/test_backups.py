@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from byokd.core.limits import BACKUP_EVERY_MS, BACKUPS_MAX
-from byokd.protocol.errors import NotFound, VaultError, VaultLocked
+from byokd.protocol.errors import NotFound, StoreFailed, VaultCorrupt, VaultError, VaultLocked
 from byokd.store import files
 from byokd.vault import Backups, SlotSecrets, VaultTx, keys
 from byokd.vault.rows import key_id_to_bytes
 from vault import vault_fixture
-from vault.vault_fixture import ACCOUNT, VaultFixture
+from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture, tampering
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +107,82 @@ async def test_old_backup_is_removed_only_after_a_new_one_exists(
         assert await backups.list() == before
         assert await backups.take_if_due() is not None
         assert len(await backups.list()) == 1
+
+
+async def test_unreadable_backup_is_replaced_at_once_and_removed_by_age(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, clock = _backups(fixture)
+        await fixture.put()
+        unreadable = await backups.take_if_due()
+        assert unreadable is not None
+        unreadable.path.write_bytes(b"this is no database" * 400)
+        clock.at += BACKUP_EVERY_MS
+        assert await backups.take_if_due() is not None, "nothing changed, but no backup is readable"
+        for _ in range(BACKUPS_MAX - 1):
+            assert unreadable.path.exists(), "it may still be of use to somebody"
+            clock.at += BACKUP_EVERY_MS
+            await fixture.put()
+            assert await backups.take_if_due() is not None
+        assert not unreadable.path.exists()
+        assert len(await backups.list()) == BACKUPS_MAX
+
+
+async def test_unreadable_backup_is_not_restored(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, _ = _backups(fixture)
+        row = await fixture.put()
+        taken = await backups.take_if_due()
+        assert taken is not None
+        taken.path.write_bytes(b"this is no database" * 400)
+        with pytest.raises(VaultCorrupt):
+            await backups.restore(1, None)
+        assert await fixture.open(row.key_id) == SECRET
+
+
+@pytest.mark.parametrize(("failures", "is_taken"), [(1, True), (2, False)])
+async def test_full_disk_removes_outdated_backups_but_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, *, is_taken: bool
+) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, clock = _backups(fixture)
+        deleted = await fixture.put()
+        await backups.take_if_due()
+        clock.at += BACKUP_EVERY_MS
+        await fixture.put()
+        await backups.take_if_due()
+        newest, _ = await backups.list()
+        await fixture.delete(deleted.key_id)
+        put_in_place, tried = files.put_in_place, []
+
+        def fail_at_first(source: Path, target: Path) -> None:
+            tried.append(target)
+            if len(tried) <= failures:
+                raise files.store_error("full", "the disk is full")
+            put_in_place(source, target)
+
+        monkeypatch.setattr(files, "put_in_place", fail_at_first)
+        if is_taken:
+            assert await backups.list() != [newest]
+            taken = await backups.take_if_due()
+            assert await backups.list() == [taken]
+        else:
+            with pytest.raises(StoreFailed):
+                await backups.take_if_due()
+            assert await backups.list() == [newest], "the last backup is never given up"
+        assert len(tried) == 2
+
+
+async def test_emptied_store_leaves_its_backups_alone(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, clock = _backups(fixture)
+        await fixture.put()
+        taken = await backups.take_if_due()
+    with tampering(tmp_path) as raw:
+        for table in ("meta", "key_slot", "key_entry"):
+            raw.execute(f"DELETE FROM {table}")  # noqa: S608
+    clock.at += BACKUP_EVERY_MS
+    assert await backups.take_if_due() is None
+    assert await backups.list() == [taken]
 
 
 async def _accept(fixture: VaultFixture) -> None:

@@ -270,6 +270,43 @@ async def test_edited_slot_row_deletes_no_key(fixture: Rekeyed) -> None:
     await later.vault.aclose()
 
 
+async def test_slot_that_is_stored_wrongly_is_not_added(
+    fixture: Rekeyed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, reads = KeyFileSource.read, []
+
+    async def read_other_bytes(source: KeyFileSource, item: Item, **options: Any) -> bytes:
+        reads.append(item)
+        return await read(source, item, **options) if len(reads) == 1 else bytes(32)
+
+    row = await fixture.put()
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyFileSource, "read", read_other_bytes)
+        with pytest.raises(VaultError, match="changed or truncated"):
+            await fixture.add("keyFile", "protections")
+    await rekey.recover_interrupted(fixture.vault)
+    assert (fixture.slots, fixture.files) == ([("osKeyring", "active")], [])
+    assert await fixture.open(row.key_id) == SECRET
+
+
+async def test_slot_that_another_process_removed_is_not_activated(
+    fixture: Rekeyed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = fixture.vault.slot_keys.make
+
+    async def remove_pending(*args: Any, **options: Any) -> Any:
+        key = await make(*args, **options)
+        with tampering(fixture.folder) as raw:
+            assert raw.execute("DELETE FROM key_slot WHERE state = 'pending'").rowcount == 1
+        return key
+
+    monkeypatch.setattr(fixture.vault.slot_keys, "make", remove_pending)
+    with pytest.raises(Conflict, match="meanwhile"):
+        await fixture.add("passphrase", "protections", passphrase=PHRASE)
+    assert fixture.slots == [("osKeyring", "active")]
+    assert (await fixture.verify()).ok
+
+
 # --- the root key and the data keys ---------------------------------------------------------------
 
 
@@ -309,6 +346,53 @@ async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
     with pytest.raises(VaultLocked):
         await fixture.vault.unlock_with(SlotSecrets(recovery_code=CODE))
     await fixture.vault.aclose()
+
+
+async def test_root_key_is_not_renewed_if_another_process_changed_the_slots(
+    fixture: Rekeyed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slot that appeared meanwhile would be lost: the new root key is not wrapped by it."""
+    await fixture.add("keyFile")
+    row = await fixture.put()
+    read = fixture.vault.slot_keys.read
+
+    async def remove_slot(*args: Any, **options: Any) -> bytes:
+        with tampering(fixture.folder) as raw:
+            raw.execute("DELETE FROM key_slot WHERE slot_type = 'keyFile'")
+        return await read(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fixture.vault.slot_keys, "read", remove_slot)
+        with pytest.raises(Conflict, match="meanwhile"):
+            await fixture.root()
+    later = await _again(fixture)
+    assert await later.open(row.key_id) == SECRET, "the keyring still opens the present root key"
+    with tampering(fixture.folder) as raw:
+        assert [tuple(found) for found in raw.execute("SELECT rk_version FROM meta")] == [(1,)]
+    await later.vault.aclose()
+
+
+async def test_new_recovery_code_replaces_all_old_ones_with_the_root_key(fixture: Rekeyed) -> None:
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    await fixture.add("recoveryCode", recovery_code=recovery.new_code())
+    code = recovery.new_code()
+    await fixture.root(new=SlotSecrets(recovery_code=code))
+    assert sorted(fixture.slots) == [("osKeyring", "active"), ("recoveryCode", "active")]
+    await fixture.vault.lock()
+    with pytest.raises(VaultLocked):
+        await fixture.vault.unlock_with(SlotSecrets(recovery_code=CODE))
+    info = await fixture.vault.unlock_with(SlotSecrets(recovery_code=code))
+    assert info.state == "unlocked"
+
+
+async def test_root_key_of_an_emptied_store_is_not_renewed(fixture: Rekeyed) -> None:
+    with tampering(fixture.folder) as raw:
+        for table in ("meta", "key_slot"):
+            raw.execute(f"DELETE FROM {table}")  # noqa: S608
+    with pytest.raises(VaultError):
+        await fixture.root()
+    with tampering(fixture.folder) as raw:
+        assert not raw.execute("SELECT * FROM key_slot").fetchall()
 
 
 async def test_previous_root_key_opens_nothing(fixture: Rekeyed) -> None:

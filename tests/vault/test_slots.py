@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,22 @@ import pytest
 
 from byokd.core.secret import Secret
 from byokd.crypto.argon2 import Cost
-from byokd.keysource import passphrase as phrases, recovery
+from byokd.keysource import passphrase as phrases, provided_file, recovery
+from byokd.keysource.memory import MemorySource
 from byokd.protocol.errors import (
     InvalidParams,
+    Unsupported,
     VaultCorrupt,
+    VaultError,
     VaultLocked,
+    VaultUnavailable,
     VaultUninitialized,
 )
+from byokd.protocol.vault import SlotKind
 from byokd.vault import SlotSecrets, VaultTx, keys
+from byokd.vault.key_wrapping import ACTIVE, Slot
+from byokd.vault.slots import NO_PARAMS, SlotKeys
+from vault import vault_fixture
 from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture, tampering
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +100,96 @@ async def test_recovery_code_opens_the_vault(tmp_path: Path) -> None:
     assert (info.state, info.protection) == ("unlocked", "passphrase")
     assert await later.open(row.key_id) == SECRET
     await later.vault.aclose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("passphrase", "passphraseNeeded"),
+        ("recoveryCode", "wrongRecoveryCode"),
+        ("osKeyring", "noBackend"),
+        ("keyFile", "noBackend"),
+    ],
+)
+async def test_slot_key_that_cannot_be_obtained_has_a_reason(kind: SlotKind, reason: str) -> None:
+    slot = Slot(bytes(16), kind, NO_PARAMS, 1, ACTIVE, None, 0, 1)
+    with pytest.raises(VaultError) as caught:
+        await SlotKeys({}).read(bytes(16), slot, SlotSecrets())
+    assert _reason(caught.value) == reason
+
+
+async def test_recovery_code_of_another_vault_does_not_open(tmp_path: Path) -> None:
+    codes = [recovery.new_code() for _ in range(2)]
+    for code, name in zip(codes, "ab", strict=True):
+        await (await _made(tmp_path / name, code)).vault.aclose()
+    later = VaultFixture(tmp_path / "a")
+    with pytest.raises(VaultLocked) as caught:
+        await later.vault.unlock_with(SlotSecrets(recovery_code=codes[1]))
+    assert _reason(caught.value) == "wrongRecoveryCode"
+    reasons = {slot.kind: slot.reason for slot in later.vault.status().slots}
+    assert reasons["recoveryCode"] == "wrongRecoveryCode"
+    await later.vault.aclose()
+
+
+async def test_protection_that_the_machine_lacks_creates_no_vault(tmp_path: Path) -> None:
+    fixture = VaultFixture(tmp_path, sources={"memory": MemorySource()})
+    with pytest.raises(Unsupported, match="osKeyring"):
+        await fixture.initialize("osKeyring")
+    assert (await fixture.vault.unlock()).state == "uninitialized"
+    await fixture.vault.aclose()
+
+
+async def test_vault_whose_protection_the_machine_lacks_is_unavailable(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        row = await fixture.put()
+    elsewhere = VaultFixture(tmp_path, sources={"memory": MemorySource()})
+    info = await elsewhere.vault.unlock(interactive=True)
+    assert (info.state, info.reason) == ("unavailable", "noBackend")
+    assert (info.protection, info.backend, info.protects_against) == ("keyFile", None, None)
+    with pytest.raises(VaultUnavailable):
+        await elsewhere.open(row.key_id)
+    await elsewhere.vault.aclose()
+
+
+async def test_provided_key_file_opens_its_vault_and_no_other_file_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provided_file, "_SECRETS", tmp_path)
+    provided = tmp_path / "byokd-kek"
+    right, wrong = (base64.b64encode(bytes([number]) * 32) for number in (1, 2))
+    folder = tmp_path / "vault"
+    fixture = VaultFixture(folder)
+    new = SlotSecrets(key_file="runSecrets")
+    with pytest.raises(VaultUnavailable):
+        await fixture.vault.initialize("keyFile", new=new)
+    _write_private(provided, right)
+    await fixture.vault.initialize(
+        "keyFile", new=new, created=lambda tx: fixture.note(tx, "store.created", account="")
+    )
+    row = await fixture.put()
+    await fixture.vault.aclose()
+    assert not list(folder.rglob("*.key"))
+    states = []
+    for content in (right, wrong, None):
+        provided.unlink()
+        if content is not None:
+            _write_private(provided, content)
+        later = VaultFixture(folder)
+        info = await later.vault.unlock()
+        states.append((info.state, info.reason))
+        if content == right:
+            assert await later.open(row.key_id) == SECRET
+        await later.vault.aclose()
+    assert states == [
+        ("unlocked", None),
+        ("unavailable", "storeCorrupt"),
+        ("unavailable", "itemMissing"),
+    ]
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    path.chmod(0o600)
 
 
 async def test_short_passphrase_creates_no_vault(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from byokd.protocol.errors import (
 from byokd.protocol.vault import Protection
 from byokd.store import files
 from byokd.store.paths import store_paths
+from byokd.store.transaction import StoreChanged
 from byokd.vault import KeyRow, VaultTx, keys
 from keysource import keyrings
 from keysource.keyrings import Keyring
@@ -302,6 +303,47 @@ async def test_corrupt_file_is_unavailable_and_unchanged(tmp_path: Path) -> None
             await shut.initialize(protection)
     await shut.vault.aclose()
     assert path.read_bytes() == broken
+
+
+async def test_store_damaged_while_open_drops_the_keys_and_stays_unavailable(
+    tmp_path: Path,
+) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        row = await fixture.put()
+        path = tmp_path / "data/vault.db"
+        intact = path.read_bytes()
+        path.write_bytes(b"database" * (len(intact) // 8))
+        for _ in range(2):
+            with pytest.raises(VaultCorrupt):
+                await fixture.open(row.key_id)
+            info = fixture.vault.status()
+            assert (info.state, info.reason) == ("unavailable", "storeCorrupt")
+        path.write_bytes(intact)
+    async with vault_fixture.open_vault(tmp_path) as later:
+        assert await later.open(row.key_id) == SECRET
+
+
+@pytest.mark.parametrize(("changes", "is_answered"), [(1, True), (2, False)])
+async def test_call_is_repeated_once_if_the_store_changes_meanwhile(
+    fixture: VaultFixture, changes: int, *, is_answered: bool
+) -> None:
+    await fixture.initialize()
+    calls = 0
+
+    def work(tx: VaultTx) -> int:
+        nonlocal calls
+        calls += 1
+        if calls <= changes:
+            raise StoreChanged
+        return tx.meta.head_seq
+
+    if is_answered:
+        assert await fixture.vault.read(work) == 1
+    else:
+        with pytest.raises(StoreChanged):
+            await fixture.vault.read(work)
+    assert calls == 2
+    await fixture.put()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
