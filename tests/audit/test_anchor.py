@@ -1,4 +1,4 @@
-"""The anchor in a keyring: two items written in turns, and which of them counts."""
+"""The anchor in a keyring: two items written in turns, and which of them is used."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _anchor_items(keyring: Keyring) -> dict[str, str]:
     return {user: text for (_, user), text in keyring.items.items() if user.startswith("anchor/")}
 
 
-async def test_anchors_are_written_in_turns_and_the_later_one_counts(tmp_path: Path) -> None:
+async def test_anchors_are_written_in_turns_and_the_later_one_is_used(tmp_path: Path) -> None:
     keyring = Keyring()
     async with _open_vault(tmp_path, keyring) as fixture:
         seen: list[set[str]] = []
@@ -86,14 +86,14 @@ async def test_one_intact_anchor_is_enough(tmp_path: Path, damage: str | None) -
             assert (result.anchor, result.ok) == (expected, expected != "changed")
 
 
-@pytest.mark.parametrize("broken", [Absent, Locked])
+@pytest.mark.parametrize("failing", [Absent, Locked])
 async def test_failing_keyring_makes_the_anchor_unreachable(
-    tmp_path: Path, broken: type[Keyring]
+    tmp_path: Path, failing: type[Keyring]
 ) -> None:
     async with vault_fixture.open_vault(tmp_path) as fixture:
         await fixture.put()
         keys = await fixture.vault.read(lambda tx: tx.keys)
-        anchors = AnchorStorage(fixture.places.state, KeyringAnchorStore(broken()))
+        anchors = AnchorStorage(fixture.places.state, KeyringAnchorStore(failing()))
         stored = await anchors.fetch(keys.store_id, in_keyring=True)
         assert stored.newest(keys) == "unreachable"
         with pytest.raises(VaultError):
@@ -125,13 +125,13 @@ def test_anchors_of_other_stores_are_ignored() -> None:
     assert newest(_KEYS, [None, None]) == "none"
 
 
-@pytest.mark.parametrize("late", [1, ANCHOR_ENTRIES_MAX - 1, ANCHOR_ENTRIES_MAX])
+@pytest.mark.parametrize("entries", [1, ANCHOR_ENTRIES_MAX - 1, ANCHOR_ENTRIES_MAX])
 async def test_rollback_behind_the_anchor_is_detected_only_up_to_the_batch_size(
-    tmp_path: Path, late: int
+    tmp_path: Path, entries: int
 ) -> None:
-    """The limit: up to 64 unimportant entries, or ten minutes, may be behind the anchor.
+    """Up to 64 unimportant entries, or ten minutes, may be missing from the anchor.
 
-    A store that is rolled back within them looks like one whose process was killed there.
+    A store that is rolled back by so little looks like one whose process was killed there.
     """
     async with vault_fixture.open_vault(tmp_path) as fixture:
         due = fixture.anchors_due
@@ -139,11 +139,11 @@ async def test_rollback_behind_the_anchor_is_detected_only_up_to_the_batch_size(
         row = await fixture.put()
         await fixture.write_anchor()
         older = fixture.places.vault_db.read_bytes()
-        for _ in range(late):
+        for _ in range(entries):
             await fixture.vault.transaction(lambda tx: fixture.note(tx, "key.probe", row.key_id))
         await fixture.vault.read(lambda tx: tx.meta)
         if due[1:]:  # the anchor is due at once
-            assert late == ANCHOR_ENTRIES_MAX
+            assert entries == ANCHOR_ENTRIES_MAX
             await fixture.write_anchor()
         [anchor_file] = fixture.places.state.glob("anchor-*")
         anchor = anchor_file.read_bytes()
@@ -151,7 +151,7 @@ async def test_rollback_behind_the_anchor_is_detected_only_up_to_the_batch_size(
     anchor_file.write_bytes(anchor)  # as if the process had been killed before it closed
     async with vault_fixture.open_vault(tmp_path) as fixture:
         result = await fixture.verify()
-        noticed = late == ANCHOR_ENTRIES_MAX
+        detected = entries == ANCHOR_ENTRIES_MAX
         assert (result.ok, fixture.vault.status().reason) == (
-            not noticed, "rollback" if noticed else None,
+            not detected, "rollback" if detected else None,
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""The audit log: what somebody without the key does to it is detected and classified.
+"""The audit log: tampering without the key is detected and classified.
 
-The one undetectable case, a store and an anchor that are both rolled back, is asserted as such.
+One case cannot be detected: a store and its anchor that are rolled back together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def fixture(tmp_path: Path) -> AsyncIterator[VaultFixture]:
-    """Eight entries: the vault, three keys, a probe, a disabled, a deleted and an enabled one."""
+    """Create eight entries: the vault, three keys, a probe, and three changes of state."""
     async with vault_fixture.open_vault(tmp_path) as opened:
         first, second, third = [await opened.put(f"sk-test-{n}-0123456789ab") for n in range(3)]
         await opened.vault.transaction(lambda tx: opened.note(tx, "key.probe", first.key_id))
@@ -140,19 +140,19 @@ async def test_clock_step_back_is_recorded_once(fixture: VaultFixture) -> None:
 
 
 async def test_clock_step_back_is_recorded_once_across_processes(fixture: VaultFixture) -> None:
-    late = fixture.now() - 10 * CLOCK_STEP_BACK_MS
+    behind = fixture.now() - 10 * CLOCK_STEP_BACK_MS
     other = AuditLog(fixture.places.state)  # as in another process
     for audit in (fixture.audit, other, fixture.audit):
         await fixture.vault.transaction(
             lambda tx, audit=audit: audit.append(  # type: ignore[misc]  # a default
-                tx, ACCOUNT, "key.probe", actor="test", at=late
+                tx, ACCOUNT, "key.probe", actor="test", at=behind
             )
         )
     entries, _ = await fixture.vault.read(lambda tx: fixture.audit.page(tx, ACCOUNT))
     events = [entry.event for entry in entries]
     assert events[:4] == ["key.probe"] * 3 + ["clock.regressed"]
     assert events.count("clock.regressed") == 1
-    assert entries[3].details == {"wasAt": entries[4].at, "isAt": late}
+    assert entries[3].details == {"wasAt": entries[4].at, "isAt": behind}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def _renumber(raw: sqlite3.Connection) -> None:
         raw.execute("UPDATE audit SET seq = ? WHERE seq = ?", (seq - 1, seq))
 
 
-def _remake(raw: sqlite3.Connection) -> None:
+def _recompute(raw: sqlite3.Connection) -> None:
     """Edit an entry and recompute the whole chain with another key."""
     meta = raw.execute("SELECT * FROM meta").fetchone()
     chain = derive_chain(b"\1" * 32, meta["store_id"], 1)
@@ -250,7 +250,7 @@ _TAMPERED: dict[str, tuple[Callable[[sqlite3.Connection], object], str, int | No
     "one repeated": (_duplicate, "dup", 9),
     "gap closed": (_renumber, "mac", 4),
     "one before the first": (_sql("UPDATE audit SET seq = 0 WHERE seq = 8"), "order", 0),
-    "made again with another key": (_remake, "mac", 1),
+    "recomputed with another key": (_recompute, "mac", 1),
     "time": (_sql("UPDATE audit SET ts_us = ts_us + 1 WHERE seq = 5"), "mac", 5),
     "time before the epoch": (_sql("UPDATE audit SET ts_us = -1 WHERE seq = 5"), "mac", 5),
     "epoch": (_sql("UPDATE audit SET epoch = 2 WHERE seq = 5"), "mac", 5),
@@ -317,14 +317,14 @@ def _snapshot(folder: Path, name: str) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("parts", "noticed"),
+    ("parts", "detected"),
     [
         (["data"], True),  # an old copy of the store
         (["data", "state"], False),  # both restored: undetectable on this machine
     ],
 )
 async def test_older_copy_is_detected_by_its_anchor(
-    tmp_path: Path, parts: list[str], *, noticed: bool
+    tmp_path: Path, parts: list[str], *, detected: bool
 ) -> None:
     async with vault_fixture.open_vault(tmp_path) as fixture:
         for _ in range(7):
@@ -337,12 +337,12 @@ async def test_older_copy_is_detected_by_its_anchor(
     async with vault_fixture.open_vault(tmp_path) as fixture:
         info = fixture.vault.status()
         assert (info.state, info.reason) == (
-            ("locked", "rollback") if noticed else ("unlocked", None)
+            ("locked", "rollback") if detected else ("unlocked", None)
         )
         result = await _verify(fixture)
-        expected = ("truncated", 9) if noticed else (None, None)
+        expected = ("truncated", 9) if detected else (None, None)
         assert (result.fault, result.first_bad_seq) == expected, result.message
-        if not noticed:
+        if not detected:
             return
         with pytest.raises(VaultLocked):
             await fixture.put()
@@ -358,7 +358,7 @@ async def test_older_copy_is_detected_by_its_anchor(
 
 
 async def test_store_that_continued_elsewhere_is_detected(tmp_path: Path) -> None:
-    """Restored on another machine, it continued beyond the anchor: its entry there is another."""
+    """A copy continues on another machine beyond the anchor, with a different entry there."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         await fixture.put()
     restore = _snapshot(tmp_path, "data")
@@ -422,7 +422,7 @@ async def test_recorded_end_of_a_store_that_continued_elsewhere_is_detected(tmp_
 async def test_row_restored_from_an_older_copy_is_detected(
     fixture: VaultFixture, tmp_path: Path
 ) -> None:
-    """Its MAC is authentic; only the log shows that it is old."""
+    """The MAC of the row is authentic; only the log shows that the row is old."""
     with tampering(tmp_path) as raw:
         old = tuple(raw.execute("SELECT * FROM key_entry WHERE is_default = 1").fetchone())
     first, *_ = (await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))).rows
@@ -482,7 +482,7 @@ async def test_log_of_another_store_is_refused(fixture: VaultFixture, tmp_path: 
 async def test_log_truncated_at_any_entry_is_detected(
     fixture: VaultFixture, tmp_path: Path, *, anchored: bool
 ) -> None:
-    """Without writing the recorded end, with and without an anchor."""
+    """The recorded end in `meta` stays; with and without an anchor."""
     if anchored:
         await fixture.write_anchor()
     with tampering(tmp_path) as raw:

@@ -37,10 +37,10 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def _add(fixture: VaultFixture) -> bytes:
     """Add a passphrase slot; return its id."""
-    made: list[bytes] = []
+    slot_ids: list[bytes] = []
 
     def added(tx: VaultTx, slot_id: bytes) -> None:
-        made.append(slot_id)
+        slot_ids.append(slot_id)
         fixture.note(tx, "slot.added")
 
     new = NewSlot("passphrase", SlotSecrets(passphrase=_PHRASE))
@@ -51,7 +51,7 @@ async def _add(fixture: VaultFixture) -> bytes:
         added=added,
         removed=lambda tx, _: _removed(fixture, tx),
     )
-    return made[0]
+    return slot_ids[0]
 
 
 def _removed(fixture: VaultFixture, tx: VaultTx) -> None:
@@ -89,13 +89,13 @@ async def test_added_and_removed_slots_are_recorded(tmp_path: Path) -> None:
         assert (await fixture.verify()).ok
 
 
-async def test_removed_slot_that_was_put_back_is_a_fault(tmp_path: Path) -> None:
-    """Its row is authentic, and the old passphrase would open the vault."""
+async def test_restored_row_of_a_removed_slot_is_a_fault(tmp_path: Path) -> None:
+    """The row is authentic, and the old passphrase would open the vault."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         slot_id = await _add(fixture)
-        taken = _rows(tmp_path)[-1]
+        removed_row = _rows(tmp_path)[-1]
         await _remove(fixture, slot_id)
-        _put(tmp_path, taken)
+        _put(tmp_path, removed_row)
         result = await fixture.verify()
         assert (result.ok, result.fault, result.first_bad_seq) == (False, "tables", 3)
         assert "slot_" in result.message
@@ -160,16 +160,16 @@ async def test_store_from_before_slots_were_recorded_compares_only_recorded_ones
         assert (await fixture.verify()).ok
         slot_id = await _add(fixture)
         assert (await fixture.verify()).ok
-        taken = _rows(tmp_path)[-1]
+        removed_row = _rows(tmp_path)[-1]
         await _remove(fixture, slot_id)
         assert (await fixture.verify()).ok
-        _put(tmp_path, taken)
+        _put(tmp_path, removed_row)
         assert "present although it was removed" in (await fixture.verify()).message
     finally:
         await fixture.vault.aclose()
 
 
-async def test_last_slot_is_not_given_up(tmp_path: Path) -> None:
+async def test_last_slot_is_not_removed_even_if_it_is_invalid(tmp_path: Path) -> None:
     async with vault_fixture.open_vault(tmp_path) as fixture:
         [row] = fixture.vault.status().slots
         with tampering(tmp_path) as raw:
@@ -225,7 +225,7 @@ async def test_deletion_of_a_missing_key_is_recorded(tmp_path: Path) -> None:
 
 
 async def test_checker_continues_where_it_stopped(tmp_path: Path) -> None:
-    """Entries of other processes are checked from there on, and their facts are compared."""
+    """Later entries of other processes are checked, and their facts are compared."""
     async with (
         vault_fixture.open_vault(tmp_path) as fixture,
         vault_fixture.open_vault(tmp_path) as other,
@@ -261,7 +261,7 @@ async def test_checker_continues_where_it_stopped(tmp_path: Path) -> None:
 
 
 async def test_forged_index_is_detected(tmp_path: Path) -> None:
-    """The row it leads to is authentic and not the requested one."""
+    """A forged index leads to an authentic row, but not to the requested one."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         held = [await fixture.put(account=f"acct-{n}") for n in (1, 0, 0)]
         root = await fixture.vault.read(lambda tx: tx.keys)

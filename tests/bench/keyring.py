@@ -34,12 +34,12 @@ async def measure(session: Bus, folder: Path) -> dict[str, tuple[float, float]]:
     """Return each measured time and its limit, in milliseconds."""
     environment = {"DBUS_SESSION_BUS_ADDRESS": session.address}
     vault = folder / "vault"
-    with session.having("open", folder / "items"):
+    with session.service("open", folder / "items"):
         async with running(data_dir=vault, environment=environment) as daemon:
             await daemon.initialize()
             await daemon.request("key/store", STORE)
             await daemon.close()
-    with session.having("silent", folder / "items"):
+    with session.service("silent", folder / "items"):
         async with running(data_dir=vault, environment=environment) as daemon:
             await daemon.initialize()
             await status(daemon, Pings(daemon))  # builds the services

@@ -1,4 +1,4 @@
-"""Packing: no two lists of values share their bytes."""
+"""Packing: two different lists of values never have the same bytes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ _PACKED: list[tuple[str, tuple[Element, ...], str]] = [
 
 
 @pytest.mark.parametrize(("name", "elements", "expected"), _PACKED, ids=[row[0] for row in _PACKED])
-def test_pack(name: str, elements: tuple[Element, ...], expected: str) -> None:
+def test_packed_bytes_are_the_written_format(
+    name: str, elements: tuple[Element, ...], expected: str
+) -> None:
     assert name
     assert pack(*elements).hex() == expected
 
 
-def test_boundaries_cannot_be_moved() -> None:
+def test_moved_boundary_changes_the_bytes() -> None:
     assert pack("ab", "c") != pack("a", "bc")
     assert optional(None) != optional("") != optional(0)
 

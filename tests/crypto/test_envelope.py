@@ -40,7 +40,7 @@ def _refused(blob: bytes) -> bool:
     return False
 
 
-def test_known_answer() -> None:
+def test_sealed_record_equals_the_known_answer() -> None:
     commitment, sealed = _BLOB[33:65], _BLOB[77:]
     assert envelope._associated(_PURPOSE, _FIELDS).hex() == _VECTOR["associatedData"]
     assert commitment.hex() == _VECTOR["commitment"]
@@ -135,12 +135,12 @@ def test_padding_has_one_canonical_form(padded: bytes, monkeypatch: pytest.Monke
     assert _refused(blob)
 
 
-def test_two_seals_of_one_plaintext_share_nothing() -> None:
+def test_two_seals_of_one_plaintext_have_no_bytes_in_common() -> None:
     first, second = (seal(_PARENT, _PURPOSE, _FIELDS, b"same") for _ in range(2))
     assert all(first[at : at + 8] != second[at : at + 8] for at in range(1, 150))
 
 
-def test_wipe() -> None:
+def test_wiped_buffer_is_zero() -> None:
     buffer = bytearray(b"sk-test")
     wipe(buffer)
     assert buffer == bytes(7)

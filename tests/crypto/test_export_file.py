@@ -47,12 +47,12 @@ BODY = FILE[:-32]
 def test_export_file_round_trips() -> None:
     assert _open(FILE) == TEXTS
     assert export_file.read(FILE).cost == COST
-    assert export_file.write(KEY, COST, TEXTS) != FILE, "no two files are alike"
+    assert export_file.write(KEY, COST, TEXTS) != FILE, "each file has new salts"
     assert _open(export_file.write(KEY, COST, [b"x" * SEALED_PLAINTEXT_MAX_BYTES])) != [b""]
 
 
 def test_known_export_file_opens() -> None:
-    """The file was made once and must open for ever."""
+    """This file was written once; every later version must open it."""
     data, key = bytes.fromhex(VECTOR["file"]), bytes.fromhex(VECTOR["key"])
     assert export_file.read(data).cost.hex() == VECTOR["cost"]
     assert [text.hex() for text in _open(data, key)] == VECTOR["records"]
@@ -80,14 +80,14 @@ def test_change_with_a_corrected_digest_is_detected() -> None:
 
 def test_removed_moved_or_added_record_is_detected() -> None:
     records = export_file.read(FILE).records
-    other = export_file.read(export_file.write(KEY, COST, TEXTS)).records
+    foreign_records = export_file.read(export_file.write(KEY, COST, TEXTS)).records
 
     def file(*chosen: bytes, count: int | None = None) -> bytes:
         head = MAGIC + b"\x01" + pack(COST, len(chosen) if count is None else count)
         return _signed(head + pack(*chosen))
 
     assert _open(file(*records)) == TEXTS
-    assert _open(file(*other)) == TEXTS
+    assert _open(file(*foreign_records)) == TEXTS
     for chosen in (records[:2], records[::-1], (*records, records[0])):
         assert _fault(file(*chosen)) in {"damaged", "wrongPassphrase"}
     assert _fault(file(*records[:2], count=3)) == "damaged"
@@ -101,7 +101,7 @@ def test_other_file_version_is_refused() -> None:
     assert _fault(_signed(MAGIC + b"\x00" + BODY[len(MAGIC) + 1 :])) == "damaged"
 
 
-def test_export_file_bounds() -> None:
+def test_export_file_over_the_limits_is_refused() -> None:
     assert _fault(MAGIC + b"\x01" + bytes(EXPORT_FILE_MAX_BYTES - len(MAGIC))) == "tooLarge"
     assert _fault(MAGIC + b"\x01" + bytes(EXPORT_FILE_MAX_BYTES - len(MAGIC) - 1)) == "damaged"
     large = [b"x" * SEALED_PLAINTEXT_MAX_BYTES] * (

@@ -1,4 +1,4 @@
-"""Secrets on the wire: the vector of both languages, and one use per sealed value."""
+"""Secrets on the wire: the vector shared with TypeScript, and one use per sealed value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _USE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", _VECTOR["cases"], ids=lambda case: case["use"]["field"])
-def test_vector(case: dict[str, Any]) -> None:
+def test_shared_vector_opens(case: dict[str, Any]) -> None:
     use = case["use"]
     info = seal.info(
         use["method"],
@@ -46,13 +46,13 @@ def test_vector(case: dict[str, Any]) -> None:
     assert _KEY.open(case["sealed"], info).reveal() == case["plaintext"]
 
 
-def test_vector_uses_our_suite_and_key() -> None:
+def test_shared_vector_has_the_announced_suite_and_key() -> None:
     assert _VECTOR["suite"] == SEALING_SUITE
     assert _VECTOR["publicKey"] == _KEY.public_key_b64
     assert _VECTOR["keyId"] == _KEY.key_id
 
 
-def test_round_trip() -> None:
+def test_sealed_text_opens_and_is_never_the_same() -> None:
     key, info = SealingKey(), seal.info(**_USE)
     sealed = seal.seal(key.public_key_b64, _SECRET, info)
     assert key.open(sealed, info).reveal() == _SECRET

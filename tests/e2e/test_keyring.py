@@ -91,7 +91,7 @@ def session() -> Iterator[Bus]:
 async def prepared_folder(session: Bus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a vault under a keyring, and the keyring's items."""
     folder = tmp_path_factory.mktemp("made")
-    with session.having("open", folder / "items"):
+    with session.service("open", folder / "items"):
         async with running(
             data_dir=folder / "vault", environment={"DBUS_SESSION_BUS_ADDRESS": session.address}
         ) as daemon:
@@ -156,8 +156,8 @@ async def running_copy(
     assert root_keys(folder / "items") == before
 
 
-def having(bus: Bus, mode: str | None, items: Path) -> AbstractContextManager[None]:
-    return nullcontext() if mode is None else bus.having(mode, items)
+def service(bus: Bus, mode: str | None, items: Path) -> AbstractContextManager[None]:
+    return nullcontext() if mode is None else bus.service(mode, items)
 
 
 async def status(daemon: Daemon, pings: Pings) -> tuple[str, str | None]:
@@ -183,15 +183,15 @@ async def test_failing_keyring_gives_state_and_reason(
     modes: list[str | None],
 ) -> None:
     async with running_copy(session, prepared_folder, tmp_path, timeout) as (daemon, pings, items):
-        with having(session, at_start, items):
+        with service(session, at_start, items):
             await daemon.initialize()
             await daemon.until("vault/changed")
         for mode in modes:
             state, reason, refused = SHUT[mode]
-            with having(session, mode, items):
+            with service(session, mode, items):
                 assert await status(daemon, pings) == (state, reason), mode
                 assert await _refusal(pings, daemon, "key/store", STORE) == refused, mode
-        with having(session, "open", items):
+        with service(session, "open", items):
             assert await status(daemon, pings) == ("unlocked", None)
             assert len((await daemon.request("key/list", {}))["items"]) == 1
 
@@ -203,7 +203,7 @@ async def test_late_keyring_opens_the_vault(
     session: Bus, prepared_folder: Path, tmp_path: Path, mode: str
 ) -> None:
     async with running_copy(session, prepared_folder, tmp_path, LONG) as (daemon, pings, items):
-        with having(session, mode, items):
+        with service(session, mode, items):
             await daemon.initialize()
             state, reason = await status(daemon, pings)
             assert reason == OPENED[mode]
@@ -235,7 +235,7 @@ async def test_no_vault_is_made_under_a_keyring_that_loses_items(
         await daemon.initialize()
         pings = Pings(daemon)
         for mode in modes:
-            with having(session, mode, items):
+            with service(session, mode, items):
                 assert await _refusal(pings, daemon, "key/store", STORE) == NEW[mode], mode
                 assert (await status(daemon, pings))[0] == "uninitialized"
         assert await daemon.close() == 0
@@ -252,7 +252,7 @@ async def _answers_while_silent(
     earlier call of the keyring still hangs; then the next one is tried.
     """
     async with running_copy(bus, prepared_folder, folder, *arguments) as (daemon, _, items):
-        with having(bus, "silent", items):
+        with service(bus, "silent", items):
             await daemon.initialize()
             took_s, answered = 0.0, 0
             while took_s < timeout_s:
@@ -275,7 +275,7 @@ async def test_daemon_ends_before_a_silent_keyring_times_out(
     session: Bus, prepared_folder: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(prepared_folder / "vault", tmp_path / "vault")
-    with session.having("silent", prepared_folder / "items"):
+    with session.service("silent", prepared_folder / "items"):
         async with running(
             LONG,
             data_dir=tmp_path / "vault",
@@ -289,7 +289,7 @@ async def test_daemon_ends_before_a_silent_keyring_times_out(
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes through /proc")
 async def test_verification_process_ends_with_a_killed_daemon(session: Bus, tmp_path: Path) -> None:
-    with having(session, "silent to others", tmp_path / "items"):
+    with service(session, "silent to others", tmp_path / "items"):
         async with running(
             LONG,
             data_dir=tmp_path / "vault",
@@ -324,6 +324,6 @@ async def test_slow_keyring_with_the_production_timeout(
     session: Bus, prepared_folder: Path, tmp_path: Path
 ) -> None:
     async with running_copy(session, prepared_folder, tmp_path) as (daemon, pings, items):
-        with having(session, "very slow", items):
+        with service(session, "very slow", items):
             await daemon.initialize()
             assert await status(daemon, pings) == ("unlocked", None)

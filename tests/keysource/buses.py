@@ -45,7 +45,7 @@ class Bus:
         self._keyring(self._stack, mode, items_file)
 
     @contextmanager
-    def having(self, mode: str, items_file: Path) -> Iterator[None]:
+    def service(self, mode: str, items_file: Path) -> Iterator[None]:
         """Run a service during the block."""
         with ExitStack() as stack:
             self._keyring(stack, mode, items_file)

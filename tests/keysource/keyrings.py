@@ -1,4 +1,4 @@
-"""Fake keyrings with every misbehaviour that was reported of a real one."""
+"""Fake keyrings with every misbehaviour that was reported for real ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from byokd.keysource.source import source_error
 
 
 class Keyring:
-    """A keyring that works; each other class changes one thing."""
+    """A keyring that works; each subclass changes one thing."""
 
     name = "fake"
 
@@ -53,7 +53,7 @@ class Locked(Keyring):
 
 
 class Hanging(Keyring):
-    """Never answers; `release` ends the test's threads."""
+    """Never answers, until `release` is set to end the test's threads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Slow(Keyring):
 
 
 class NewlineDropping(Keyring):
-    """Loses all items over a value of more than one line."""
+    """Loses all items when a value has more than one line."""
 
     def set(self, service: str, user: str, value: str, *, prompt_timeout_ms: int | None) -> None:
         super().set(service, user, value.rstrip("\n"), prompt_timeout_ms=prompt_timeout_ms)

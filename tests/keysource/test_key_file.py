@@ -23,7 +23,7 @@ def _file(folder: Path) -> Path:
     return folder / f"{_ITEM.slot_id.hex()}.key"
 
 
-async def test_create_then_read(tmp_path: Path) -> None:
+async def test_created_key_file_is_private_and_never_overwritten(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     source = KeyFileSource(folder, files)
     key = await source.create(_ITEM)

@@ -101,7 +101,7 @@ def test_unloadable_library_is_no_backend() -> None:
 
 
 def test_environment_does_not_set_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library's constructors would; one attribute names the keychain file to write to."""
+    """The library's constructors read it; one attribute names the keychain file to write to."""
     monkeypatch.setenv("KEYRING_PROPERTY_KEYCHAIN", "/evil")
     monkeypatch.setenv("KEYRING_PROPERTY_PERSIST", "enterprise")
     constant = SimpleNamespace(CRED_PERSIST_LOCAL_MACHINE=2, CRED_PERSIST_ENTERPRISE=3)

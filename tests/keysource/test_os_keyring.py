@@ -78,7 +78,7 @@ async def test_failed_read_has_a_reason(
     kind: type[Keyring], *, interactive: bool, reason: str
 ) -> None:
     source = _source(kind())
-    for _ in range(2):  # the first call left no pending one
+    for _ in range(2):  # the failed call does not block the next one
         with pytest.raises(VaultError) as caught:
             await source.read(_ITEM, interactive=interactive)
         assert reason_of(caught.value) == reason
@@ -253,7 +253,7 @@ def test_verification_process_runs_and_receives_no_value(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="binds a bus that never answers")
 def test_verification_process_ends_with_its_parent(tmp_path: Path) -> None:
-    """However long its keyring takes: this bus accepts the connection and never answers."""
+    """The bus accepts the connection and never answers."""
     bus = tmp_path / "bus"
     command = [sys.executable, "-I", "-c", os_keyring._CHILD, _ROOT, _ITEM.service, _ITEM.user]
     environment = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}"}
@@ -266,8 +266,8 @@ def test_verification_process_ends_with_its_parent(tmp_path: Path) -> None:
         assert child.stdin is not None
         child.stdin.write(b"salt\n")
         child.stdin.flush()
-        taken, _ = listener.accept()  # it is waiting for its keyring
-        with taken:
+        accepted, _ = listener.accept()  # the process waits for its keyring
+        with accepted:
             child.stdin.close()
             assert child.wait(60) == 1
 
@@ -307,9 +307,9 @@ from byokd.keysource.keyrings import find_backend
 from byokd.protocol.errors import VaultError
 backend = find_backend()
 print(backend.name, "keyring" in sys.modules)
-for ask in (backend.get, lambda *a, **k: backend.set(*a, "value", **k)):
+for request in (backend.get, lambda *a, **k: backend.set(*a, "value", **k)):
     try:
-        print("answered", ask("byokd/test", "kek/test", prompt_timeout_ms=None))
+        print("answered", request("byokd/test", "kek/test", prompt_timeout_ms=None))
     except VaultError as error:
         print(error.data().details["reason"])
 """

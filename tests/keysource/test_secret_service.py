@@ -41,13 +41,13 @@ async def test_key_is_stored_and_verified_by_a_new_process(
     assert source.backend == "Secret Service"
     key = await source.create(_ITEM)
     assert await OsKeyring(timeout_ms=_LIMIT_MS).read(_ITEM) == key
-    other = Item(_ITEM.store_id, b"\3" * 16)
-    assert await source.create(other) != key
+    second_item = Item(_ITEM.store_id, b"\3" * 16)
+    assert await source.create(second_item) != key
     await source.delete(_ITEM)
     with pytest.raises(VaultError) as caught:
         await OsKeyring(timeout_ms=_LIMIT_MS, missing_delays_s=()).read(_ITEM)
     assert reason_of(caught.value) == "itemMissing"
-    assert await source.read(other)
+    assert await source.read(second_item)
 
 
 async def test_locked_collection_shows_no_prompt_unless_interactive(
@@ -80,7 +80,7 @@ async def test_unanswered_prompt_times_out(keyring: Callable[[str], None]) -> No
 async def test_silent_service_leaves_no_thread_behind(
     keyring: Callable[[str], None],
 ) -> None:
-    """The limit of a call applies also where a prompt would have a longer one."""
+    """A call has its own limit, also when a prompt may take longer."""
     keyring("silent")
     source = OsKeyring(timeout_ms=200)
     for interactive in (False, True):

@@ -1,8 +1,8 @@
 """A model of a disk at a power cut: replays a trace of real system calls.
 
-What a file system promises: flushed bytes are on the disk, names are on the disk once their folder
-was flushed, and of everything since then any part may be, in any order, torn at sectors. Harsher
-than ext4: flushing a file does not flush its name.
+The model assumes what every file system guarantees: flushed bytes survive, and names survive once
+their folder was flushed. Of later writes any part may survive, in any order, torn at sectors. It is
+stricter than ext4: flushing a file does not flush its name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CALLS: Final = (
     "openat,close,pwrite64,write,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,"
     "unlinkat"
 )
-"""What the trace must hold; strings whole, and in hexadecimal."""
+"""The system calls that strace must record, with whole strings in hexadecimal."""
 
 Image: TypeAlias = dict[str, bytes]
 """Names, relative to the root, and contents."""
@@ -42,7 +42,7 @@ class Write:
 
 @dataclass(slots=True)
 class File:
-    """One file: what is certainly on the disk, and what was written since the last flush."""
+    """`flushed` is certainly on the disk; `pending` was written since the last flush."""
 
     flushed: bytes = b""
     pending: list[Write] = field(default_factory=list)
@@ -50,7 +50,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A change of names: `name` is given to a file, or removed when there is none."""
+    """A change of a name: it now refers to `file`, or is removed where `file` is None."""
 
     name: str
     file: File | None
@@ -84,7 +84,7 @@ class Disk:
                 yield
 
     def _do(self, call: str, arguments: str, result: int) -> bool:
-        """Apply one call; return whether it changed anything."""
+        """Apply one call; return whether it changed the disk or standard output."""
         texts = [bytes.fromhex(t.replace("\\x", "")) for t in _TEXT.findall(arguments)]
         if call == "openat":
             return self._opened(texts[0].decode(), "O_CREAT" in arguments, result)
@@ -124,12 +124,12 @@ class Disk:
         if name is None:
             return False
         file = self.live.get(name)
-        made = file is None and create
-        if made:
+        created = file is None and create
+        if created:
             file = self.live[name] = File()
             self.pending.append((Named(name, file),))
         self._open[descriptor] = (name, file, 0)
-        return made
+        return created
 
     def _renamed(self, old: str | None, new: str | None) -> bool:
         if old is None or new is None:
@@ -146,17 +146,17 @@ class Disk:
         return True
 
     def _flush_names(self, folder: str) -> None:
-        mine = [change for change in self.pending if _folder(change[0].name) == folder]
+        in_folder = [change for change in self.pending if _folder(change[0].name) == folder]
         self.pending = [change for change in self.pending if _folder(change[0].name) != folder]
-        self.names = _named(self.names, mine)
+        self.names = _named(self.names, in_folder)
 
     # --- what may be left ---
 
     def images(self, chance: random.Random, each: int) -> Iterator[Image]:
         """Yield what the disk may hold if the power fails now.
 
-        Nothing since the last flush; all of it; and `each` times a random part: whole writes, torn
-        ones, and a prefix in the order of writing whose last write is torn.
+        First without and then with all pending writes, then `each` times three random parts: whole
+        writes, torn writes, and a prefix whose last write is torn.
         """
         yield self._image(lambda _: [], 0)
         yield self._image(lambda pending: pending, len(self.pending))
@@ -168,8 +168,10 @@ class Disk:
                 yield self._image(partial(part, chance=chance), names)
 
     def _image(self, part: Callable[[list[Write]], list[Write]], names: int) -> Image:
-        there = _named(self.names, self.pending[:names])
-        return {name: _content(file.flushed, part(file.pending)) for name, file in there.items()}
+        surviving = _named(self.names, self.pending[:names])
+        return {
+            name: _content(file.flushed, part(file.pending)) for name, file in surviving.items()
+        }
 
 
 def _some(pending: list[Write], chance: random.Random) -> list[Write]:

@@ -55,7 +55,7 @@ def _reason(error: StoreFailed) -> object:
     return details["reason"]
 
 
-async def test_commit_and_rollback(db: Database) -> None:
+async def test_failed_transaction_is_rolled_back(db: Database) -> None:
     assert await db.transaction(_add) == 1
 
     def fail(tx: Tx) -> None:
@@ -67,7 +67,7 @@ async def test_commit_and_rollback(db: Database) -> None:
     assert await db.read(_count) == 1
 
 
-async def test_a_transaction_cannot_be_used_after_its_end(db: Database) -> None:
+async def test_transaction_cannot_be_used_after_its_end(db: Database) -> None:
     ended: list[Tx] = []
     await db.transaction(ended.append)
     with pytest.raises(RuntimeError, match="over"):
@@ -144,13 +144,13 @@ async def test_event_loop_runs_while_the_disk_is_slow(db: Database) -> None:
 async def test_locked_store_is_busy_after_the_timeout(tmp_path: Path) -> None:
     db = Database(tmp_path / "vault.db", _STEPS, busy_timeout_ms=50)
     await db.transaction(_add)
-    other = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+    blocker = sqlite3.connect(tmp_path / "vault.db", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreBusy):
         await db.transaction(_add)
     assert await db.read(_count) == 1
-    other.execute("ROLLBACK")
-    other.close()
+    blocker.execute("ROLLBACK")
+    blocker.close()
     await db.transaction(_add)
     await db.aclose()
 
@@ -160,9 +160,9 @@ async def test_data_version_changes_only_by_other_connections(db: Database, tmp_
     before = await db.data_version()
     await db.transaction(_add)
     assert await db.data_version() == before
-    other = Database(tmp_path / "vault.db", _STEPS)
-    await other.transaction(_add)
-    await other.aclose()
+    second = Database(tmp_path / "vault.db", _STEPS)
+    await second.transaction(_add)
+    await second.aclose()
     assert await db.data_version() != before
 
 
@@ -183,7 +183,7 @@ async def test_full_disk_rolls_back(tmp_path: Path) -> None:
 
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
-    """A folder used without privileges: modes do not restrict root."""
+    """Return a folder and drop privileges, because modes do not restrict root."""
     if os.geteuid() != 0:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)

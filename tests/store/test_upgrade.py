@@ -141,7 +141,7 @@ async def test_damaged_old_store_is_not_migrated(tmp_path: Path) -> None:
 async def test_older_process_is_refused_after_a_migration_and_writes_nothing(
     tmp_path: Path,
 ) -> None:
-    """An older program continues after a newer one migrated: its next change is refused."""
+    """An older process has the store open while a newer one migrates it."""
     path = await _made(tmp_path)
     older = Database(path, _1)
     assert await older.read(_texts) == _EXPECTED
@@ -191,7 +191,7 @@ def _migrate_in_a_child(path: Path, steps: Steps, at: int) -> bool:
 
 @pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="fork")
 def test_migration_killed_at_any_step_is_repeated(tmp_path: Path) -> None:
-    """Between v1 and v3 there is only ever the old store or the new one."""
+    """After a kill the name refers to the whole old store or to the whole new one."""
     seen = set()
     for at in range(200):
         folder = tmp_path / str(at)

@@ -19,7 +19,7 @@ URGENT = frozenset({"disable", "delete"})
 
 
 async def run_operation(fixture: VaultFixture, name: str, key_id: str) -> KeyRow | None:
-    """Run one operation; a deletion returns None."""
+    """Return the changed row, or None after a deletion."""
     if name == "put":
         return await fixture.put(provider="later")
     work = _rotate if name == "rotate" else _delete if name == "delete" else _state(name)

@@ -127,7 +127,7 @@ async def _fault(folder: Path, call: str, error: str, at: int) -> bool:
 async def test_failing_system_call_loses_nothing(
     tmp_path: Path, call: str, error: str, at: int
 ) -> None:
-    assert await _fault(tmp_path, call, error, at), "nothing failed: nothing was tried"
+    assert await _fault(tmp_path, call, error, at), "no call failed, so the test proves nothing"
 
 
 @traced
@@ -145,20 +145,20 @@ async def test_every_failing_system_call_loses_nothing(tmp_path: Path) -> None:
                 quiet = 0 if shown else quiet + 1
                 if quiet == 8:  # there is no n-th call
                     break
-    print(f"{tried} faults tried, {failed} were felt, 0 untyped, 0 in between")
+    print(f"{tried} faults tried, {failed} caused an error, 0 untyped, 0 half-done")
     assert failed > 100
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB, where one can be mounted."""
+    """Mount a disk of 1 MB, or skip the test where that is not possible."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount, umount = shutil.which("mount"), shutil.which("umount")
-    made = mount and umount and os.geteuid() == 0 and sys.platform == "linux"
+    can_mount = mount and umount and os.geteuid() == 0 and sys.platform == "linux"
     command = [mount or "", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", str(folder)]
-    if not made or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk can be made by root on Linux only")
+    if not can_mount or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root on Linux can mount a small disk")
     try:
         yield folder
     finally:

@@ -131,8 +131,8 @@ async def test_deleted_key_leaves_no_ciphertext_in_the_file(
 async def test_provider_has_exactly_one_default_key(fixture: VaultFixture) -> None:
     first = await fixture.put()
     second = await fixture.put()
-    other = await fixture.put(provider="elsewhere")
-    assert (first.is_default, second.is_default, other.is_default) == (True, False, True)
+    other_row = await fixture.put(provider="elsewhere")
+    assert (first.is_default, second.is_default, other_row.is_default) == (True, False, True)
     third = await fixture.put(make_default=True)
     assert await _default(fixture) == third.key_id
     await fixture.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
@@ -145,7 +145,7 @@ async def test_provider_has_exactly_one_default_key(fixture: VaultFixture) -> No
     assert await _default(fixture) is None  # the only remaining key is disabled
     await _set(fixture, second.key_id, "active")
     assert await _default(fixture) == second.key_id
-    assert await _default(fixture, "elsewhere") == other.key_id
+    assert await _default(fixture, "elsewhere") == other_row.key_id
     assert await _default(fixture, "nowhere") is None
 
 
@@ -211,9 +211,9 @@ async def test_health_of_a_replaced_version_is_ignored(fixture: VaultFixture) ->
     after = await note(1)
     assert after is not None
     assert after.health == {"n": 1}
-    again = await note(1)
-    assert again is not None
-    assert again.row_gen == after.row_gen
+    unchanged = await note(1)
+    assert unchanged is not None
+    assert unchanged.row_gen == after.row_gen
     assert await note(2) is None
     assert await note(1, "key_" + "a" * 26) is None
 
@@ -334,7 +334,7 @@ _COLUMNS: dict[str, object] = {
 async def test_changed_column_breaks_only_its_key(
     fixture: VaultFixture, tmp_path: Path, column: str
 ) -> None:
-    row, other = await fixture.put(), await fixture.put("sk-test-other-0123456789")
+    row, other_row = await fixture.put(), await fixture.put("sk-test-other-0123456789")
     with tampering(tmp_path) as raw:
         raw.execute(
             f"UPDATE key_entry SET {column} = ? WHERE created_at = ?",  # noqa: S608
@@ -348,14 +348,14 @@ async def test_changed_column_breaks_only_its_key(
     else:
         listing = await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
         assert listing.broken == (row.key_id,)
-        assert [listed.key_id for listed in listing.rows] == [other.key_id]
-    assert await fixture.open(other.key_id) == "sk-test-other-0123456789"
+        assert [listed.key_id for listed in listing.rows] == [other_row.key_id]
+    assert await fixture.open(other_row.key_id) == "sk-test-other-0123456789"
     await fixture.delete(row.key_id, "other" if column == "account_id" else ACCOUNT)
-    assert await fixture.open(other.key_id) == "sk-test-other-0123456789"
+    assert await fixture.open(other_row.key_id) == "sk-test-other-0123456789"
 
 
 async def test_swapped_ciphertexts_are_refused(fixture: VaultFixture, tmp_path: Path) -> None:
-    """Two accounts, three providers, two keys each: with and without the MAC of the source row."""
+    """Swap between accounts, providers and keys, with and without the MAC of the source row."""
     stored = [
         await fixture.put(f"sk-test-0123456789-{account}-{provider}-{n}", account=account,
                         provider=provider)

@@ -1,6 +1,6 @@
 """Writer processes, killed at any moment or all at work: no acknowledged change is lost.
 
-The long forms have the counts of the specification.
+The long forms run the counts that the specification demands.
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ Log = list[dict[str, Any]]
 
 
 class RunningWriter:
-    """One writer and its log."""
-
     def __init__(self, pid: int, reader: asyncio.StreamReader) -> None:
         self.pid, self._reader = pid, reader
         self.log: Log = []
@@ -52,24 +50,22 @@ class RunningWriter:
             self.log.append(json.loads(line))
 
     async def kill(self) -> Log:
-        """Kill it, and return its whole log."""
+        """Kill the writer and return its whole log."""
         os.kill(self.pid, signal.SIGKILL)
         await self.read_log(_UNLIMITED)
         return self.log
 
 
 class WriterFactory:
-    """Starts writers."""
-
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
-        self._process, self._folder, self._made = process, folder, 0
+        self._process, self._folder, self._started = process, folder, 0
 
     async def writer(self, seed: int, operations: int) -> RunningWriter:
-        """Start one. Its log is a FIFO, which ends with the process."""
+        """Start a writer. Its log is a FIFO, which ends with the process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._made += 1
-        pipe = self._folder / f"{self._made}.log"
+        self._started += 1
+        pipe = self._folder / f"{self._started}.log"
         os.mkfifo(pipe)
         print(self._folder, seed, operations, pipe, file=self._process.stdin, flush=True)
         pid = int(await asyncio.to_thread(self._process.stdout.readline))
@@ -127,17 +123,17 @@ class ExpectedState:
 
     def check(self, rows: dict[str, KeyRow], shared: str, begun: list[dict[str, str]]) -> int:
         """Compare with the stored rows; return how many acknowledged changes were lost."""
-        open_ends = {key_id: name for writer in begun for key_id, name in writer.items()}
+        begun_changes = {key_id: name for writer in begun for key_id, name in writer.items()}
         lost = 0
         for key_id, line in self.expected.items():
             row = rows.get(key_id)
             if key_id == shared:
                 lost += row is None or row.version < line["version"]
-            elif open_ends.get(key_id) is None:
+            elif begun_changes.get(key_id) is None:
                 there = {"state": "deleted"} if row is None else _facts(row)
                 lost += any(line.get(name) != value for name, value in there.items())
             elif row is None:
-                lost += open_ends[key_id] != "delete"
+                lost += begun_changes[key_id] != "delete"
             else:
                 lost += row.version not in {line["version"], line["version"] + 1}
         return lost
@@ -189,12 +185,12 @@ async def _run_together(folder: Path, processes: int, operations: int) -> None:
         with writer_factory(folder) as factory:
             writers = [await factory.writer(seed, operations) for seed in range(processes)]
             await asyncio.gather(*(writer.read_log(_UNLIMITED) for writer in writers))
-        read = [writer.log for writer in writers]
-        assert [log[-1] for log in read] == [{"ended": True}] * processes
-        assert [line["error"] for log in read for line in log if "error" in line] == []
-        begun = [*map(expected.add, read)]
+        logs = [writer.log for writer in writers]
+        assert [log[-1] for log in logs] == [{"ended": True}] * processes
+        assert [line["error"] for log in logs for line in log if "error" in line] == []
+        begun = [*map(expected.add, logs)]
         assert not any(begun)
-        lines = [line for log in read for line in log]
+        lines = [line for log in logs for line in log]
         rotations = sum(line.get("done") == "rotate" and line["id"] == shared for line in lines)
         rows = await _rows(fixture)
         assert rows[shared].version == 1 + rotations, "a lost update"

@@ -132,13 +132,11 @@ def _run_without_loop(work: Awaitable[T]) -> T:
     except StopIteration as done:
         value: T = done.value
         return value
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine waits")
 
 
 @dataclass
 class ReplayCount:
-    """The result of a replay."""
-
     states: int = 0
     corrupt: int = 0
     lost: int = 0
@@ -188,7 +186,7 @@ def replay(folder: Path, trace: Path, data: Path, each: int, every: int) -> tupl
 
 @pytest.fixture
 def quick_disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: the checks need no disk."""
+    """Return a folder in memory where there is one: the checks need no disk."""
     shm = Path("/dev/shm")  # noqa: S108  # a folder of our own in it
     folder = shm / f"byokd-power-{os.getpid()}" if os.access(shm, os.W_OK) else tmp_path / "quick"
     folder.mkdir(mode=0o700)
@@ -232,7 +230,7 @@ def test_power_cut_at_every_call_loses_nothing_that_was_acknowledged(
 def test_power_cut_simulation_detects_weaker_pragmas(
     tmp_path: Path, quick_disk: Path, weaker: str
 ) -> None:
-    """The suite can fail: without the flushes it detects the loss."""
+    """Without the flushes the simulation detects a loss, so the tests above can fail."""
     count, distinct = replay(quick_disk, *trace_of_scenario(tmp_path, weaker), each=1, every=3)
     _print(weaker, count, distinct)
     assert count.corrupt + count.lost > 10

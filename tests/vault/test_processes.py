@@ -85,28 +85,31 @@ async def test_closing_waits_for_the_commit_of_a_cancelled_initialisation(tmp_pa
 
 
 async def test_change_in_one_process_is_visible_in_another_at_once(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as one, vault_fixture.open_vault(tmp_path) as two:
-        row = await one.put()
-        assert await two.open(row.key_id) == SECRET
-        await two.vault.changed_elsewhere()
-        assert not await two.vault.changed_elsewhere()
+    async with (
+        vault_fixture.open_vault(tmp_path) as first,
+        vault_fixture.open_vault(tmp_path) as second,
+    ):
+        row = await first.put()
+        assert await second.open(row.key_id) == SECRET
+        await second.vault.changed_elsewhere()
+        assert not await second.vault.changed_elsewhere()
 
         def disable(tx: VaultTx) -> None:
-            keys.set_state(tx, ACCOUNT, row.key_id, to="userDisabled", at=one.now())
-            one.note(tx, "key.user_disabled", row.key_id)
+            keys.set_state(tx, ACCOUNT, row.key_id, to="userDisabled", at=first.now())
+            first.note(tx, "key.user_disabled", row.key_id)
 
-        await one.vault.transaction(disable)
-        assert await two.vault.changed_elsewhere()
-        assert not await two.vault.changed_elsewhere()
-        assert [row.state for row in await _listing(two)] == ["userDisabled"]
+        await first.vault.transaction(disable)
+        assert await second.vault.changed_elsewhere()
+        assert not await second.vault.changed_elsewhere()
+        assert [row.state for row in await _listing(second)] == ["userDisabled"]
 
 
 async def test_renewed_root_key_is_opened_again_by_other_processes(tmp_path: Path) -> None:
-    """As after another process renewed the root key."""
     async with vault_fixture.open_vault(tmp_path) as fixture:
         row = await fixture.put()
         current = fixture.vault._keys
         assert current is not None
+        # Root keys as in a process whose root key was renewed by another one.
         fixture.vault._keys = RootKeys.derive(current.store_id, current.version + 1, bytes(32))
         assert await fixture.open(row.key_id) == SECRET
         fixture.vault._keys = RootKeys.derive(bytes(16), current.version, bytes(32))
@@ -137,7 +140,7 @@ async def main():
     sys.stdin.readline()
     try:
         await fixture.initialize()
-        print("made", flush=True)
+        print("created", flush=True)
     except Conflict:
         print("exists", flush=True)
     while True:
@@ -173,7 +176,7 @@ def _race(folder: Path, count: int) -> tuple[list[bytes], list[str]]:
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 async def test_killed_processes_create_one_vault_and_lose_nothing(tmp_path: Path) -> None:
     outcomes, acknowledged = _race(tmp_path, 3)
-    assert sorted(outcomes) == [b"exists\n", b"exists\n", b"made\n"]
+    assert sorted(outcomes) == [b"created\n", b"exists\n", b"exists\n"]
     async with vault_fixture.open_vault(tmp_path) as fixture:
         stored = {row.key_id for row in await _listing(fixture)}
         assert set(acknowledged) <= stored

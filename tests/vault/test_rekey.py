@@ -1,6 +1,6 @@
 """New slots and keys for an open vault: the effect of each change, and a crash at any of its steps.
 
-A crash is a vault on which every step after a given one raises, the clean-up included.
+A crash is simulated: every step after the n-th raises, also those that clean up.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NOTHING = SlotSecrets()
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Derive at the least cost."""
+    """Derive keys of passphrases at the lowest cost."""
     monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(16)), 19 * 1024, 2, 1))
 
 
@@ -123,7 +123,7 @@ async def fixture(tmp_path: Path) -> Any:
     await opened.vault.aclose()
 
 
-async def _again(fixture: Rekeyed, secrets: SlotSecrets = NOTHING) -> Rekeyed:
+async def _reopened(fixture: Rekeyed, secrets: SlotSecrets = NOTHING) -> Rekeyed:
     """Return the vault as the next process opens it."""
     await fixture.vault.aclose()
     later = Rekeyed(fixture.folder, fixture.backend)
@@ -144,10 +144,10 @@ async def test_each_slot_kind_opens_the_vault_alone(fixture: Rekeyed) -> None:
     info = fixture.vault.status()
     assert (info.protection, info.degraded) == ("keyFile", True)
     for secrets in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=CODE)):
-        fixture = await _again(fixture, secrets)
+        fixture = await _reopened(fixture, secrets)
         assert await fixture.open(row.key_id) == SECRET
     fixture.backend.items.clear()  # the keyring lost its items: the key file opens it
-    fixture = await _again(fixture)
+    fixture = await _reopened(fixture)
     assert await fixture.open(row.key_id) == SECRET
     assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
     await fixture.vault.aclose()
@@ -159,12 +159,12 @@ async def test_passphrase_replaces_the_keyring(fixture: Rekeyed) -> None:
     await fixture.add("passphrase", "protections", passphrase=PHRASE)
     assert fixture.slots == [("recoveryCode", "active"), ("passphrase", "active")]
     assert not fixture.backend.items
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     assert later.vault.status().reason == "passphraseNeeded"
     await later.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
     assert await later.open(row.key_id) == SECRET
     await later.add("passphrase", "protections", passphrase=OTHER)  # a new passphrase
-    last = await _again(later, SlotSecrets(passphrase=OTHER))
+    last = await _reopened(later, SlotSecrets(passphrase=OTHER))
     assert await last.open(row.key_id) == SECRET
     await last.vault.lock()
     with pytest.raises(VaultLocked):
@@ -182,7 +182,7 @@ async def test_keyring_item_is_replaced_by_a_new_one(fixture: Rekeyed) -> None:
     await fixture.add("osKeyring", "protections")
     assert len(fixture.backend.items) == 1
     assert not before & set(fixture.backend.items)
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     assert later.vault.status().state == "unlocked"
     await later.vault.aclose()
 
@@ -220,11 +220,11 @@ async def test_unsupported_slot_is_refused(fixture: Rekeyed, tmp_path: Path) -> 
     shut = keyrings.Locked()
     shut.items = fixture.backend.items
     await fixture.vault.aclose()
-    broken = Rekeyed(tmp_path, shut)
+    locked = Rekeyed(tmp_path, shut)
     with pytest.raises(VaultLocked):
-        await broken.add("keyFile")
-    assert not broken.files
-    await broken.vault.aclose()
+        await locked.add("keyFile")
+    assert not locked.files
+    await locked.vault.aclose()
     memory = VaultFixture(tmp_path / "memory")
     await memory.initialize("memory")
     with pytest.raises(Unsupported):
@@ -251,7 +251,7 @@ async def test_undeletable_slot_key_is_deleted_later(fixture: Rekeyed) -> None:
     await fixture.add("keyFile", "protections")
     assert fixture.slots == [("osKeyring", "retiring"), ("keyFile", "active")]
     fixture.backend.delete = delete  # type: ignore[method-assign]
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     assert later.vault.status().state == "unlocked"
     await rekey.recover_interrupted(later.vault)
     assert later.slots == [("keyFile", "active")]
@@ -264,7 +264,7 @@ async def test_edited_slot_row_deletes_no_key(fixture: Rekeyed) -> None:
     await fixture.vault.aclose()
     with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_slot SET state = 'retiring' WHERE slot_type = 'osKeyring'")
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     await rekey.recover_interrupted(later.vault)
     assert len(later.backend.items) == 1
     await later.vault.aclose()
@@ -315,10 +315,9 @@ async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
     await fixture.put(account="work")
     await fixture.add("passphrase", passphrase=PHRASE)
     await fixture.add("recoveryCode", recovery_code=CODE)
-    other = Rekeyed(
-        fixture.folder, fixture.backend
-    )  # another process, which holds the old root key
-    assert await other.open(row.key_id) == SECRET
+    # Simulates another process, which holds the old root key.
+    second_process = Rekeyed(fixture.folder, fixture.backend)
+    assert await second_process.open(row.key_id) == SECRET
     for secrets in (
         SlotSecrets(),
         SlotSecrets(passphrase=OTHER, recovery_code=CODE),
@@ -328,8 +327,9 @@ async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
             await fixture.root(secrets)
     await fixture.root(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
     assert await fixture.open(row.key_id) == SECRET
-    assert await other.open(row.key_id) == SECRET  # it opened the vault again
-    await other.put()
+    # It opens the vault again, with the new root key.
+    assert await second_process.open(row.key_id) == SECRET
+    await second_process.put()
     code = recovery.new_code()
     await fixture.root(SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code))
     version = await fixture.vault.read(
@@ -337,9 +337,9 @@ async def test_new_root_key_is_wrapped_by_every_slot(fixture: Rekeyed) -> None:
     )
     assert version == (3, False)
     assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
-    await other.vault.aclose()
+    await second_process.vault.aclose()
     for good in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code)):
-        fixture = await _again(fixture, good)
+        fixture = await _reopened(fixture, good)
         assert await fixture.open(row.key_id) == SECRET
         assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
     await fixture.vault.lock()
@@ -406,7 +406,7 @@ async def test_previous_root_key_opens_nothing(fixture: Rekeyed) -> None:
 
 
 async def test_data_keys_are_renewed_for_one_account(fixture: Rekeyed) -> None:
-    mine, work = await fixture.put(), await fixture.put(account="work")
+    default_row, work_row = await fixture.put(), await fixture.put(account="work")
     await fixture.data()
     await fixture.data()
     counts = await fixture.vault.read(
@@ -416,42 +416,46 @@ async def test_data_keys_are_renewed_for_one_account(fixture: Rekeyed) -> None:
         ]
     )
     assert counts == [(ACCOUNT, 3), ("work", 1)]
-    after = await fixture.vault.read(lambda tx: keys.get(tx, ACCOUNT, mine.key_id))
+    after = await fixture.vault.read(lambda tx: keys.get(tx, ACCOUNT, default_row.key_id))
     assert after.sealed.dek_version == 3
-    assert after.sealed.blob != mine.sealed.blob
-    assert after.fingerprint != mine.fingerprint
-    assert (after.version, after.label, after.last4) == (mine.version, mine.label, mine.last4)
-    assert await fixture.open(mine.key_id) == SECRET
-    assert await fixture.open(work.key_id, "work") == SECRET
+    assert after.sealed.blob != default_row.sealed.blob
+    assert after.fingerprint != default_row.fingerprint
+    assert (after.version, after.label, after.last4) == (
+        default_row.version,
+        default_row.label,
+        default_row.last4,
+    )
+    assert await fixture.open(default_row.key_id) == SECRET
+    assert await fixture.open(work_row.key_id, "work") == SECRET
     assert (await fixture.audit.verify(fixture.vault.read, keys.all_facts)).ok
     await fixture.data("nobody")
 
 
 async def test_tampered_key_stays_refused_and_keeps_its_data_key(fixture: Rekeyed) -> None:
-    good, broken = await fixture.put(), await fixture.put()
+    good, tampered = await fixture.put(), await fixture.put()
     with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_entry SET health = '{\"a\": 1}' WHERE key_id = ?",
-                    [rows.key_id_to_bytes(broken.key_id)])  # fmt: skip
+                    [rows.key_id_to_bytes(tampered.key_id)])  # fmt: skip
     await fixture.data()
     await fixture.root()
     assert await fixture.open(good.key_id) == SECRET
     with pytest.raises(VaultError):
-        await fixture.open(broken.key_id)
+        await fixture.open(tampered.key_id)
     with tampering(fixture.folder) as raw:
         raw.execute("UPDATE key_entry SET health = '{}'")
     with pytest.raises(VaultError):  # its MAC was made with the old root key
-        await fixture.open(broken.key_id)
+        await fixture.open(tampered.key_id)
 
 
 # --- crashes --------------------------------------------------------------------------------------
 
 
 class _Crash(BaseException):
-    """The process was killed."""
+    """Raised where the process would be killed."""
 
 
 class _Crashing:
-    """Lets the first `steps` calls through; every later one raises `_Crash`."""
+    """Runs the first `steps` calls; every later one raises `_Crash`."""
 
     def __init__(self, fixture: Rekeyed, steps: int) -> None:
         self.left = steps
@@ -510,7 +514,7 @@ async def test_crash_at_any_step_of_a_rekey_loses_no_key_and_leaves_none_behind(
         folder, backend = tmp_path / str(steps), Keyring()
         fixture = Rekeyed(folder, backend)
         await fixture.initialize("osKeyring")
-        mine, work = await fixture.put(), await fixture.put(account="work")
+        default_row, work_row = await fixture.put(), await fixture.put(account="work")
         crashing = _Crashing(fixture, steps)
         crashed = False
         try:
@@ -526,19 +530,19 @@ async def test_crash_at_any_step_of_a_rekey_loses_no_key_and_leaves_none_behind(
             info = await later.vault.unlock_with(SlotSecrets(passphrase=PHRASE))
         assert info.state == "unlocked"
         await rekey.recover_interrupted(later.vault)
-        assert await later.open(mine.key_id) == SECRET
-        assert await later.open(work.key_id, "work") == SECRET
+        assert await later.open(default_row.key_id) == SECRET
+        assert await later.open(work_row.key_id, "work") == SECRET
         assert (await later.audit.verify(later.vault.read, keys.all_facts)).ok
         assert all(state == "active" for _, state in later.slots)
         kinds = [kind for kind, _ in later.slots]
         assert len(backend.items) == kinds.count("osKeyring")
         assert len(later.files) == kinds.count("keyFile")
-        await change(later)  # and it can be completed
+        await change(later)  # the change can be completed now
         await later.vault.aclose()
         if not crashed:
             assert steps > 1 or change is _root
             return
-    pytest.fail("it never came to its end")
+    pytest.fail("the change needs more than 20 steps")
 
 
 @pytest.mark.parametrize("protection", ["osKeyring", "keyFile"])
@@ -556,7 +560,7 @@ async def test_crash_during_initialisation_leaves_no_key_behind(
     with pytest.raises(_Crash):
         await fixture.initialize(protection)
     assert len(fixture.backend.items) + len(fixture.files) == 1
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     assert later.vault.status().state == "uninitialized"
     await rekey.recover_interrupted(later.vault)
     assert not later.backend.items
@@ -579,12 +583,12 @@ async def test_crash_right_after_initialisation_keeps_the_vault(
         patch.setattr("byokd.vault.vault.remove_pending", crash)
         with pytest.raises(_Crash):
             await fixture.initialize("osKeyring")
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     assert later.vault.status().state == "unlocked"
     await rekey.recover_interrupted(later.vault)
     assert len(later.backend.items) == 1
     assert not (tmp_path / "data/init.intent").exists()
-    last = await _again(later)
+    last = await _reopened(later)
     await last.put()
     await last.vault.aclose()
 
@@ -599,12 +603,12 @@ async def test_silent_keyring_is_given_up_after_a_number_of_attempts(tmp_path: P
             pending_keys.record_pending(fixture.vault.places, item, "osKeyring"),
         ):
             raise source_error("timeout")
-        fixture.backend.items[item.service, item.user] = "kept after all"
+        fixture.backend.items[item.service, item.user] = "stored late"
     with (
         pytest.raises(VaultUnavailable) as caught,
         pending_keys.record_pending(fixture.vault.places, names[-1], "osKeyring"),
     ):
-        pytest.fail("one more was begun")
+        pytest.fail("an attempt beyond the limit was begun")
     assert caught.value.data().details == {"reason": "timeout"}
     assert len(fixture.backend.items) == len(names)
     await rekey.recover_interrupted(fixture.vault)

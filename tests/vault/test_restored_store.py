@@ -22,15 +22,18 @@ def _state(window: VaultFixture) -> tuple[str, str | None]:
 
 
 async def test_running_processes_check_a_restored_store_before_use(tmp_path: Path) -> None:
-    async with vault_fixture.open_vault(tmp_path) as one, vault_fixture.open_vault(tmp_path) as two:
-        await one.put()
-        backups = Backups(one.places, one.now)
+    async with (
+        vault_fixture.open_vault(tmp_path) as first,
+        vault_fixture.open_vault(tmp_path) as second,
+    ):
+        await first.put()
+        backups = Backups(first.places, first.now)
         await backups.take_if_due()
-        await one.put()
-        await one.write_anchor()
-        await two.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+        await first.put()
+        await first.write_anchor()
+        await second.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
         await backups.restore(1, None)
-        for window in (one, two):
+        for window in (first, second):
             with pytest.raises(VaultLocked, match="older copy"):
                 await window.put()
             assert _state(window) == ("locked", "rollback")

@@ -226,9 +226,9 @@ async def test_vault_locked_by_user_stays_locked_until_an_explicit_unlock(tmp_pa
     with pytest.raises(VaultLocked) as caught:
         await fixture.open(row.key_id)
     assert _reason(caught.value) == "lockedByUser"
-    other = VaultFixture(tmp_path)  # another process is not affected
-    assert await other.open(row.key_id) == SECRET
-    await other.vault.aclose()
+    second_process = VaultFixture(tmp_path)  # another process is not affected
+    assert await second_process.open(row.key_id) == SECRET
+    await second_process.vault.aclose()
     assert (await fixture.vault.unlock_with(SlotSecrets())).state == "unlocked"
     assert await fixture.open(row.key_id) == SECRET
     await fixture.vault.aclose()

@@ -50,7 +50,7 @@ def test_changed_truncated_or_extended_blob_is_refused() -> None:
 
 @pytest.mark.anyio
 async def test_row_copied_over_another_is_refused(tmp_path: Path) -> None:
-    """Two accounts, three providers, two versions of each: the blob of one in another's row."""
+    """Copy blobs between the rows of two accounts, three providers and two versions."""
     blobs: list[tuple[bytes, bytes, bytes, int]] = []
     where: dict[bytes, tuple[str, str]] = {}
 

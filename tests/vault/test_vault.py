@@ -1,4 +1,4 @@
-"""The vault as a whole: created once, opened, and never given a second master key."""
+"""The vault as a whole: created once, opened, and never with a second master key."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ async def test_vault_is_created_once_and_opened_again(
     await fixture.vault.aclose()
     await fixture.vault.aclose()
 
-    again = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
+    reopened = VaultFixture(tmp_path, sources=_sources(tmp_path, backend))
     with pytest.raises(Conflict, match="already"):
-        await again.initialize("memory")
-    assert await again.open(row.key_id) == SECRET  # opened at first use
-    assert again.vault.status().protection == protection
-    await again.vault.aclose()
+        await reopened.initialize("memory")
+    assert await reopened.open(row.key_id) == SECRET  # opened at first use
+    assert reopened.vault.status().protection == protection
+    await reopened.vault.aclose()
     assert len(backend.items) == (protection == "osKeyring")
 
 
@@ -165,10 +165,9 @@ async def test_failing_keyring_creates_no_vault_and_nothing_weaker(
         await fixture.vault.initialize("osKeyring", interactive=interactive)
     assert caught.value.data().details == {"reason": reason}
     assert (await fixture.vault.unlock()).state == "uninitialized"
-    late = (
-        {"data/init.intent"} if reason == "timeout" else set[str]()
-    )  # the keyring may still store it
-    assert _names(tmp_path) == {"data", "data/init.lock"} | late
+    # After a timeout the keyring may still store the key, so its name stays recorded.
+    recorded = {"data/init.intent"} if reason == "timeout" else set[str]()
+    assert _names(tmp_path) == {"data", "data/init.lock"} | recorded
     if isinstance(backend, keyrings.Hanging):
         backend.release.set()
     await fixture.vault.aclose()
@@ -238,9 +237,9 @@ async def test_master_key_of_another_store_does_not_open(tmp_path: Path) -> None
         await fixture.put()
     async with vault_fixture.open_vault(tmp_path / "other"):
         pass
-    mine = next((tmp_path / "state").glob("*.key"))
-    other = next((tmp_path / "other/state").glob("*.key"))
-    mine.write_bytes(other.read_bytes())
+    own_file = next((tmp_path / "state").glob("*.key"))
+    foreign_file = next((tmp_path / "other/state").glob("*.key"))
+    own_file.write_bytes(foreign_file.read_bytes())
     shut = VaultFixture(tmp_path)
     info = await shut.vault.unlock()
     assert info.state == "unavailable"
@@ -390,15 +389,15 @@ async def test_empty_store_file_does_not_block_initialisation(tmp_path: Path) ->
 
 async def test_waiting_callers_share_one_unlock_attempt(tmp_path: Path) -> None:
     keyring = Keyring()
-    made = VaultFixture(tmp_path, sources=_sources(tmp_path, keyring))
-    await made.initialize("osKeyring")
-    await made.vault.aclose()
+    created = VaultFixture(tmp_path, sources=_sources(tmp_path, keyring))
+    await created.initialize("osKeyring")
+    await created.vault.aclose()
     absent = keyrings.Absent()
-    again = VaultFixture(tmp_path, sources=_sources(tmp_path, absent))
-    results = await asyncio.gather(*(again.vault.unlock() for _ in range(5)))
+    reopened = VaultFixture(tmp_path, sources=_sources(tmp_path, absent))
+    results = await asyncio.gather(*(reopened.vault.unlock() for _ in range(5)))
     assert {info.reason for info in results} == {"noBackend"}
     assert absent.calls == ["get"]
-    await again.vault.unlock()
-    await asyncio.gather(again.vault.unlock(), again.vault.unlock(interactive=True))
+    await reopened.vault.unlock()
+    await asyncio.gather(reopened.vault.unlock(), reopened.vault.unlock(interactive=True))
     assert absent.calls == ["get", "get", "get", "get with prompt"]
-    await again.vault.aclose()
+    await reopened.vault.aclose()

@@ -42,7 +42,7 @@ _SHORT = {
     "key.disable": "key.user_disabled",
     "key.enable": "key.reenabled",
 }
-"""The events of operations that tests draw at random; any other is recorded as a probe."""
+"""The audit event of an operation; every other name is recorded as a probe."""
 
 
 class VaultFixture:
@@ -53,7 +53,7 @@ class VaultFixture:
         self.places: StorePaths = store_paths(folder)
         self._last = 0
         self.anchors_due: list[int] = []
-        """For each time an anchor was due: the unanchored entries by then."""
+        """The number of unanchored entries, each time an anchor was due."""
         keyring = options.pop("anchor_keyring", None)
         self._on_due = options.pop("on_due", lambda: None)
         self.audit = AuditLog(self.places.state, keyring, on_anchor_due=self._anchor_due)
@@ -143,7 +143,7 @@ async def open_vault(folder: Path, **options: Any) -> AsyncIterator[VaultFixture
 
 @contextmanager
 def tampering(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Open the database as somebody without the key can."""
+    """Open the database as an attacker without the key can."""
     raw = sqlite3.connect(store_paths(folder).vault_db)
     raw.row_factory = sqlite3.Row
     raw.execute("PRAGMA synchronous = OFF")  # no durability is needed here

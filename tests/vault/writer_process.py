@@ -92,8 +92,8 @@ class Writer:
         self.fixture.note(tx, f"key.{name}", key_id)
         return row
 
-    def _log_line(self, what: dict[str, Any]) -> None:
-        self._log.write(json.dumps(what) + "\n")
+    def _log_line(self, line: dict[str, Any]) -> None:
+        self._log.write(json.dumps(line) + "\n")
         self._log.flush()
 
 
