@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 
 import pytest
 
@@ -21,7 +19,7 @@ from naming_rules import (
     names_are_standard_terms,
     old_module_names_are_gone,
 )
-from source_tree import MODULES, PROVIDER_IDS, ROOT, SOURCE, TESTS, Module, length
+from source_tree import MODULES, PROVIDER_IDS, SOURCE, TESTS, Module, length
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"protocol", "core"}),  # 0 core: contract types, values and bounds
@@ -176,9 +174,6 @@ MODULE_LONG_LINES, FUNCTION_LONG_LINES = 450, 60
 
 MODULE_MAX_LINES, FUNCTION_MAX_LINES = 700, 90
 """Longer modules and functions fail."""
-
-NOT_YET: dict[str, frozenset[str]] = {}
-"""By check: the modules and packages that still break it. Their breaches are printed."""
 
 Check = Callable[[Module], Iterator[str]]
 
@@ -423,43 +418,18 @@ TREE_CHECKS: tuple[TreeCheck, ...] = (
 """Checks that look at all modules together."""
 
 
-@cache
-def _breaches(check: Check) -> tuple[tuple[Module, str], ...]:
-    return tuple((module, breach) for module in MODULES for breach in check(module))
-
-
-@cache
-def _tree_breaches(check: TreeCheck) -> tuple[str, ...]:
-    return tuple(check(MODULES))
-
-
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_no_module_breaks(check: Check) -> None:
     assert MODULES
     assert PROVIDER_IDS
-    breaches = [
-        breach for module, breach in _breaches(check) if not _not_yet(check.__name__, module)
-    ]
+    breaches = [breach for module in MODULES for breach in check(module)]
     assert not breaches, "\n" + "\n".join(breaches)
 
 
 @pytest.mark.parametrize("check", TREE_CHECKS, ids=lambda check: check.__name__)
 def test_the_modules_together_do_not_break(check: TreeCheck) -> None:
-    breaches = [line for line in _tree_breaches(check) if not _breach_not_yet(check, line)]
+    breaches = list(check(MODULES))
     assert not breaches, "\n" + "\n".join(breaches)
-
-
-def _not_yet(check: str, module: Module) -> bool:
-    return module.within(*NOT_YET.get(check, ()))
-
-
-def _breach_not_yet(check: TreeCheck, breach: str) -> bool:
-    path = breach.removeprefix("the same body: ").partition(":")[0]
-    return any(
-        _not_yet(check.__name__, module)
-        for module in MODULES
-        if str(module.path.relative_to(ROOT)) == path
-    )
 
 
 def test_no_test_module_has_an_old_name() -> None:
@@ -473,12 +443,6 @@ def test_print_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:
         for module in MODULES
         for line in _long(module, MODULE_LONG_LINES, FUNCTION_LONG_LINES)
     ]
-    for check in TREE_CHECKS:
-        lines += [f"not yet: {line}" for line in _tree_breaches(check)]
-    for module_check in CHECKS:
-        left = Counter(module.package for module, _ in _breaches(module_check))
-        if left:
-            lines.append(f"not yet: {module_check.__name__}: {left.total()} {dict(left)}")
     with capsys.disabled():
         print("".join(f"\n{line}" for line in lines), end="")
 

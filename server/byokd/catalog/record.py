@@ -7,6 +7,7 @@ A record sets flags and strings; a difference that needs logic is a dialect. Qui
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import to_json
 
 from byokd.catalog.rules import RuleName
 from byokd.core.settings import OwnModel
@@ -373,4 +375,11 @@ class Provider(_Record):
         for variant in self.variants:
             if re.search(variant.models, model):
                 raw |= variant.quirks
-        return form.model_validate(raw)
+        quirks: Q = _parse_quirks(form, to_json(raw))
+        return quirks
+
+
+@lru_cache(maxsize=256)
+def _parse_quirks(form: type[Q], raw: bytes) -> Q:
+    # Each chat asks for quirks, and validating them costs more than writing a short request.
+    return form.model_validate_json(raw)

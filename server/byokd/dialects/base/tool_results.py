@@ -11,13 +11,15 @@ def result_parts(part: ToolResultPart) -> tuple[TextPart | ImagePart, ...]:
 
 
 def result_text(part: ToolResultPart) -> str:
-    """Return the text of a result."""
-    return "".join(inner.text for inner in result_parts(part) if isinstance(inner, TextPart))
+    if isinstance(part.content, str):
+        return part.content
+    return "".join(inner.text for inner in part.content if isinstance(inner, TextPart))
 
 
 def result_images(part: ToolResultPart) -> list[ImagePart]:
-    """Return the images of a result."""
-    return [inner for inner in result_parts(part) if isinstance(inner, ImagePart)]
+    if isinstance(part.content, str):
+        return []
+    return [inner for inner in part.content if isinstance(inner, ImagePart)]
 
 
 def marked_text(part: ToolResultPart) -> str:

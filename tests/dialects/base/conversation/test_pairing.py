@@ -5,12 +5,14 @@ The table is in the neutral form: how a result is written is tested with its dia
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
 
 from byokd.catalog.quirks.shared import Quirks
 from byokd.core.limits import BLOCKS_MAX
+from byokd.dialects.base.conversation import pairing
 from byokd.dialects.base.conversation.pairing import pair_tool_calls
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.provider_state import StateOwner
@@ -131,3 +133,35 @@ def test_what_was_broken_off_can_go_on(row: SampleCall) -> None:
         assert record.dialect == "ollama_chat" or "The tool gave no result." in sent
         warnings = row.encoded(messages=_CUT, tools=_TOOLS, strict=True).warnings
         assert {warning.type for warning in warnings} <= {"notice"}
+
+
+def test_shortcut_for_paired_conversations_gives_the_same_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All conversations of three messages out of thirteen."""
+    alphabet = [
+        _HI,
+        _says("assistant", _TEXT),
+        _says("assistant", _call("a")),
+        _says("assistant", _call("a"), _call("b")),
+        _says("assistant", _call("a"), _call("a")),
+        _says("assistant", _result("a")),
+        _says("tool", _result("a")),
+        _says("tool", _result("b"), _result("a")),
+        _says("tool", _result("a"), _result("a")),
+        _says("user", _result("a"), _TEXT),
+        _says("user", _result("a")),
+        _says("user"),
+        _says("tool", _result("a")) | {"providerState": {"k": 1}},
+    ]
+    messages = [Message.model_validate(message) for message in alphabet]
+    talks = [Conversation(talk, StateOwner("p", "m")) for talk in product(messages, repeat=3)]
+
+    def paired(talk: Conversation) -> tuple[Conversation, Any]:
+        warnings = Warnings(strict=False)
+        return pair_tool_calls(talk, Quirks(), warnings), warnings.warnings
+
+    short = [paired(talk) for talk in talks]
+    monkeypatch.setattr(pairing, "_is_paired", lambda _: False)
+    assert short == [paired(talk) for talk in talks]
+    assert any(after is talk for talk, (after, _) in zip(talks, short, strict=True))

@@ -13,7 +13,16 @@ from byokd.catalog.rules import RuleName
 from byokd.dialects.base.conversation import RULES
 from byokd.dialects.registry import DIALECTS, find_dialect
 from dialects import records
-from dialects.conversations import assistant, system, user
+from dialects.conversations import (
+    assistant,
+    call,
+    conversation,
+    result,
+    ruled,
+    says,
+    system,
+    user,
+)
 
 _DEFAULTS: dict[str, set[str]] = {
     "openai_chat": {"pair_tool_calls", "call_ids"},
@@ -86,3 +95,14 @@ def test_every_rule_can_be_applied_in_every_format(dialect: str) -> None:
     talk = [system("s"), assistant(" b "), system("t"), user(" ")]
     for rule in RULES:
         assert _texts(dialect, talk, {rule})
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_that_has_nothing_to_change_returns_the_same_conversation(rule: RuleName) -> None:
+    """So encoding an ordinary conversation copies neither messages nor parameters."""
+    tool = {"name": "f", "inputSchema": {"type": "object"}}
+    answered = [says("assistant", call("a")), says("tool", result("a")), assistant("b"), user("c")]
+    before = conversation([user("hi"), *answered], [tool])
+    after, warnings = ruled(rule, before)
+    assert after is before
+    assert not warnings

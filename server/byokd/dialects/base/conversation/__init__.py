@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import cache
 from typing import Final, TypeAlias
 
 from byokd.catalog.quirks.shared import Quirks
@@ -63,16 +64,21 @@ def apply_rules(
 ) -> Call:
     """Return the call with its conversation as these rules, the record and the call want it."""
     params = call.params
-    conversation = Conversation(params.messages, owner, params.tools, params.tool_choice)
-    wanted = {*names, *quirks.rules, *call.rules}
-    if quirks.tool_schema_drops:
-        wanted.add("tool_schemas")
-    for name in RULES:
-        if name in wanted:
-            conversation = apply_rule(name, conversation, quirks, warnings)
+    before = Conversation(params.messages, owner, params.tools, params.tool_choice)
+    after = before
+    schemas: tuple[RuleName, ...] = ("tool_schemas",) if quirks.tool_schema_drops else ()
+    for name in _ordered(frozenset((*names, *quirks.rules, *call.rules, *schemas))):
+        after = apply_rule(name, after, quirks, warnings)
+    if after is before:
+        return call
     changed = {
-        "messages": conversation.messages,
-        "tools": conversation.tools,
-        "tool_choice": conversation.tool_choice,
+        "messages": after.messages,
+        "tools": after.tools,
+        "tool_choice": after.tool_choice,
     }
     return replace(call, params=params.model_copy(update=changed))
+
+
+@cache
+def _ordered(names: frozenset[RuleName]) -> tuple[RuleName, ...]:
+    return tuple(name for name in RULES if name in names)

@@ -27,7 +27,7 @@ def pair_tool_calls(conversation: Conversation, quirks: Quirks, warnings: Warnin
     A call without a result gets one that says so; a result without its call becomes text. Where
     tools are not supported both are sent as text anyway, and nothing is changed.
     """
-    if not quirks.tools_supported:
+    if not quirks.tools_supported or _is_paired(conversation.messages):
         return conversation
     left = [*conversation.messages]
     written: list[Message] = []
@@ -46,10 +46,37 @@ def pair_tool_calls(conversation: Conversation, quirks: Quirks, warnings: Warnin
     )
 
 
+def _is_paired(messages: tuple[Message, ...]) -> bool:
+    """Tell whether the rule would change nothing, as in most conversations."""
+    calls: dict[str, None] = {}
+    for message in messages:
+        results = _result_ids(message)
+        if message.content == () or ((calls or results) and not _answers(message, results, calls)):
+            return False
+        calls = _calls(message)
+    return not calls
+
+
+def _answers(message: Message, results: list[str], calls: dict[str, None]) -> bool:
+    """Tell whether a message is as the rule writes one: one result for each call, nothing else."""
+    return (
+        message.role == "tool"
+        and message.provider_state is None
+        and len(results) == len(message.content) == len(calls)
+        and calls.keys() == set(results)
+    )
+
+
 def _calls(message: Message) -> dict[str, None]:
-    if message.role != "assistant":
+    if message.role != "assistant" or isinstance(message.content, str):
         return {}
-    return {part.call_id: None for part in message.parts() if isinstance(part, ToolCallPart)}
+    return {part.call_id: None for part in message.content if isinstance(part, ToolCallPart)}
+
+
+def _result_ids(message: Message) -> list[str]:
+    if isinstance(message.content, str):
+        return []
+    return [part.call_id for part in message.content if isinstance(part, ToolResultPart)]
 
 
 def _taken(calls: dict[str, None], left: list[Message], start: int) -> dict[str, ToolResultPart]:

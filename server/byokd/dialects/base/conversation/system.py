@@ -54,6 +54,8 @@ def system_merged(
 ) -> Conversation:
     """Join the system messages at the beginning, with an empty line between their texts."""
     leading, rest = _split(conversation.messages)
+    if not leading:
+        return conversation
     text = _joined(leading)
     merged = (Message(role="system", content=text),) if text else ()
     return conversation.with_messages((*merged, *rest))
@@ -67,6 +69,8 @@ def system_as_user(
     """Open the first message of the user with the text of the system messages at the beginning."""
     leading, rest = _split(conversation.messages)
     text = _joined(leading)
+    if not leading:
+        return conversation
     if not text:
         return conversation.with_messages(rest)
     warnings.adjusted("messages", "the system message was sent as the user's")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import is_
+
 from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.warnings import Warnings
@@ -18,11 +20,15 @@ def blank_text(
     A part that carries a state stays, with empty text. The text of a system message is one text.
     Results of tools are left alone: their text is data.
     """
-    messages = (_without_blank(message) for message in conversation.messages)
-    return conversation.with_messages(tuple(message for message in messages if message.parts()))
+    messages = tuple([_without_blank(message) for message in conversation.messages])
+    if all(map(is_, messages, conversation.messages)) and all(m.content for m in messages):
+        return conversation
+    return conversation.with_messages(tuple(message for message in messages if message.content))
 
 
 def _without_blank(message: Message) -> Message:
+    if isinstance(message.content, str) and message.content.strip():
+        return message
     parts = message.parts()
     blank = [_is_blank(part) for part in parts]
     if not any(blank) or (message.role == "system" and not all(blank)):

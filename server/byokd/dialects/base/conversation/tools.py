@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import is_
 from typing import Final
 
 from pydantic_core import to_json
@@ -36,11 +37,16 @@ def tool_names(
 
     renamed = conversation.with_parts(named)
     tools = tuple(
-        tool.model_copy(update={"name": names.sent(tool.name)}) for tool in conversation.tools
+        tool
+        if names.sent(tool.name) == tool.name
+        else tool.model_copy(update={"name": names.sent(tool.name)})
+        for tool in conversation.tools
     )
     choice = conversation.tool_choice
-    if isinstance(choice, ToolChoice):
+    if isinstance(choice, ToolChoice) and names.sent(choice.name) != choice.name:
         choice = ToolChoice(name=names.sent(choice.name))
+    if all(map(is_, tools, conversation.tools)) and choice is conversation.tool_choice:
+        return renamed
     return replace(renamed, tools=tools, tool_choice=choice)
 
 
@@ -50,6 +56,8 @@ def tool_schemas(conversation: Conversation, quirks: Quirks, warnings: Warnings)
     The model reads the keywords that are left out in the tool's description.
     """
     tools = tuple(_with_schema(tool, quirks, warnings) for tool in conversation.tools)
+    if all(map(is_, tools, conversation.tools)):
+        return conversation
     return replace(conversation, tools=tools)
 
 

@@ -94,7 +94,9 @@ def _last_sent(conversation: Conversation, quirks: Quirks) -> int | None:
 
 def is_sent(message: Message, quirks: Quirks) -> bool:
     """Tell whether a message holds something that every provider can be sent."""
-    for part in message.parts():
+    if isinstance(message.content, str):
+        return bool(message.content)
+    for part in message.content:
         if isinstance(part, TextPart):
             sent = bool(part.text)
         elif isinstance(part, ImagePart):

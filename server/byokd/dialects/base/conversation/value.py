@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import is_
 
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.protocol.chat import Tool, ToolChoice
@@ -21,15 +22,15 @@ class Conversation:
 
     def with_messages(self, messages: tuple[Message, ...]) -> Conversation:
         """Return the conversation with other messages."""
-        return replace(self, messages=messages)
+        return Conversation(messages, self.owner, self.tools, self.tool_choice)
 
     def with_parts(self, change: Callable[[Part], Part]) -> Conversation:
         """Return the conversation with each part changed, those in results of tools, too.
 
         A message that is a plain string stays as it is.
         """
-        messages = tuple(_with_parts(message, change) for message in self.messages)
-        return self.with_messages(messages)
+        messages = tuple([_with_parts(message, change) for message in self.messages])
+        return self if all(map(is_, messages, self.messages)) else self.with_messages(messages)
 
 
 def _with_parts(message: Message, change: Callable[[Part], Part]) -> Message:
@@ -42,13 +43,17 @@ def _with_parts(message: Message, change: Callable[[Part], Part]) -> Message:
 
 def _changed(parts: tuple[Part, ...], change: Callable[[Part], Part]) -> tuple[Part, ...]:
     """Return the changed parts, the same tuple where none has changed."""
-    changed = tuple(change(_with_content(part, change)) for part in parts)
-    same = all(before is after for before, after in zip(parts, changed, strict=True))
-    return parts if same else changed
+    changed = tuple(
+        [
+            change(_with_content(part, change) if isinstance(part, ToolResultPart) else part)
+            for part in parts
+        ]
+    )
+    return parts if all(map(is_, changed, parts)) else changed
 
 
-def _with_content(part: Part, change: Callable[[Part], Part]) -> Part:
-    if not isinstance(part, ToolResultPart) or isinstance(part.content, str):
+def _with_content(part: ToolResultPart, change: Callable[[Part], Part]) -> Part:
+    if isinstance(part.content, str):
         return part
     content = _changed(part.content, change)
     return part if content is part.content else part.model_copy(update={"content": content})
