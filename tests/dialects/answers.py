@@ -1,4 +1,4 @@
-"""Small answers in every dialect, made of the same pieces, for tests that walk all seven."""
+"""Small answers in every dialect, made of the same pieces, for tests of all seven."""
 
 from __future__ import annotations
 
@@ -309,8 +309,8 @@ _OLLAMA_CHAT = Format(
 )
 
 FORMATS: Final[dict[str, Format]] = {
-    each.dialect: each
-    for each in (
+    fmt.dialect: fmt
+    for fmt in (
         _OPENAI_CHAT,
         _OPENAI_RESPONSES,
         _ANTHROPIC_MESSAGES,
@@ -322,13 +322,13 @@ FORMATS: Final[dict[str, Format]] = {
 }
 
 
-def bent(value: Json) -> Iterator[Json]:
-    """Yield a value with each thing in it replaced by each thing that it should not be."""
+def mutations(value: Json) -> Iterator[Json]:
+    """Yield copies of a value, each with one value in it replaced or removed."""
     yield from (None, True, -1, 1e300, "x", [], {}, [{}], nested(65))
     if isinstance(value, dict):
         for name, child in value.items():
             yield {key: each for key, each in value.items() if key != name}
-            yield from (value | {name: changed} for changed in bent(child))
+            yield from (value | {name: changed} for changed in mutations(child))
     elif isinstance(value, list):
         for at, child in enumerate(value):
-            yield from ([*value[:at], changed, *value[at + 1 :]] for changed in bent(child))
+            yield from ([*value[:at], changed, *value[at + 1 :]] for changed in mutations(child))

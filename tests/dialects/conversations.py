@@ -19,7 +19,7 @@ OWN = {"provider": "p", "model": "m"}
 def system(*texts: str) -> dict[str, Any]:
     """Return a system message; several texts are several parts."""
     return (
-        says("system", *(text(one) for one in texts))
+        says("system", *(text(part) for part in texts))
         if len(texts) > 1
         else _plain("system", *texts)
     )

@@ -1,5 +1,5 @@
-"""Writes AWS event-stream frames, well made or not. Must not read more of them than
-lengths: that is what is tested."""
+"""Writes valid and invalid AWS event-stream frames; reads only their lengths, because the reader is
+under test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def prelude(total: int, headers: int) -> bytes:
 
 
 def header(name: str, kind: int, value: bytes = b"") -> bytes:
-    """Return a header of a type, its value as it stands on the wire."""
+    """Return a header of a type, with its value in wire form."""
     return bytes([len(name)]) + name.encode() + bytes([kind]) + value
 
 

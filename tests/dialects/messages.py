@@ -20,17 +20,17 @@ RECORD: Final[Provider] = next(
 
 def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
     """Return a call to a provider without variants."""
-    made = records.call(params, **quirks)
-    return replace(made, provider=made.provider.model_copy(update={"chat_path": PATH}))
+    small = records.call(params, **quirks)
+    return replace(small, provider=small.provider.model_copy(update={"chat_path": PATH}))
 
 
 def real(model: str, params: dict[str, Any] | None = None) -> Call:
     """Return a call to the shipped record."""
-    asked = {
+    defaults = {
         "streamId": "stream-1",
         "provider": RECORD.id,
         "model": model,
         "messages": [{"role": "user", "content": "hi"}],
         "cache": "off",
     }
-    return Call(RECORD, "https://host.test", SendParams.model_validate(asked | (params or {})))
+    return Call(RECORD, "https://host.test", SendParams.model_validate(defaults | (params or {})))

@@ -30,13 +30,13 @@ def record(**quirks: Any) -> Provider:
 
 def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
     """Return a call; `params` are in wire form, over those of a minimal call."""
-    asked = {
+    defaults = {
         "streamId": "stream-1",
         "provider": ID,
         "model": "any-model",
         "messages": [{"role": "user", "content": "hi"}],
     }
-    sent = SendParams.model_validate(asked | (params or {}))
+    sent = SendParams.model_validate(defaults | (params or {}))
     return Call(record(**quirks), "https://host.test/v1", sent)
 
 
@@ -47,6 +47,6 @@ def without_stand_ins(messages: list[Any]) -> list[Any]:
 
 def warned(encoded: Encoded) -> list[str]:
     """Return the warnings as `type parameter`, without those about such results."""
-    made = "a tool call without a result"
-    rest = [warn for warn in encoded.warnings if not warn.message.startswith(made)]
+    stand_in = "a tool call without a result"
+    rest = [warn for warn in encoded.warnings if not warn.message.startswith(stand_in)]
     return [f"{warn.type} {warn.parameter}" for warn in rest]

@@ -37,10 +37,10 @@ class SampleCall:
         base_url = record.base_url or "https://host.test/v1"
         if "{" in base_url:
             base_url = "https://host.test/v1"
-        asked: dict[str, Any] = {"streamId": "s", "provider": self.provider, "model": self.model}
-        asked |= {"messages": [{"role": "user", "content": "hi"}]}
+        params: dict[str, Any] = {"streamId": "s", "provider": self.provider, "model": self.model}
+        params |= {"messages": [{"role": "user", "content": "hi"}]}
         record = choose_surface(record, self.model, base_url, self.dialect)
-        return Call(record, base_url, SendParams.model_validate(asked | more))
+        return Call(record, base_url, SendParams.model_validate(params | more))
 
     def encoded(self, **more: Any) -> Encoded:
         """Return the request for a small call."""

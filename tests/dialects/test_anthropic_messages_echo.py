@@ -15,7 +15,7 @@ from dialects import messages, vectors
 
 _OLD, _NEW = "claude-sonnet-4-5", "claude-opus-5"
 _ASK = {"role": "user", "content": "hi"}
-_OWN = {"text", "tool_use"}  # what any model may be told that an assistant said
+_OWN = {"text", "tool_use"}  # block types that any model accepts
 
 _BODIES = [
     (vector.name, vector.body)
@@ -23,9 +23,9 @@ _BODIES = [
     if "fault" not in vector.expected["reply"]
     and vector.name not in {"tool_bad_json", "no_block_starts", "strange_shapes"}
 ] + [
-    (one.id, one.body)
-    for one in replay.load()
-    if one.api == "anthropic-messages" and "error" not in one.expect
+    (recording.id, recording.body)
+    for recording in replay.load()
+    if recording.api == "anthropic-messages" and "error" not in recording.expect
 ]
 _CASES = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
 
@@ -45,8 +45,8 @@ def _sent(own_message: Any, model: str) -> list[Any]:
         if part["type"] == "toolCall"
     ]
     after = {"role": "tool", "content": results} if results else _ASK
-    made = encode(messages.real(model, {"messages": [_ASK, own_message, after]}), 0)
-    turns = json.loads(made.request.body)["messages"]
+    encoded = encode(messages.real(model, {"messages": [_ASK, own_message, after]}), 0)
+    turns = json.loads(encoded.request.body)["messages"]
     return [block for turn in turns if turn["role"] == "assistant" for block in turn["content"]]
 
 
@@ -120,16 +120,16 @@ def test_another_model_gets_text_and_calls_only(name: str, body: bytes) -> None:
     assert {block["type"] for block in sent} <= _OWN
     demanded = [block for block in _demanded(body) if block["type"] in _OWN]
     secret = {"citations", "caller"}
-    assert sent == [{n: v for n, v in one.items() if n not in secret} for one in demanded], name
+    assert sent == [{n: v for n, v in block.items() if n not in secret} for block in demanded], name
 
 
 @_CASES
 def test_state_lost_by_the_client_is_left_out(name: str, body: bytes) -> None:
     own_message = _answer(body)
-    kept = [
+    stateless = [
         {n: v for n, v in part.items() if n != "providerState"} for part in own_message["content"]
     ]
-    sent = _sent(own_message | {"content": kept}, _OLD)
+    sent = _sent(own_message | {"content": stateless}, _OLD)
     assert [block["type"] for block in sent] == [
         block["type"] for block in _demanded(body) if block["type"] in _OWN
     ], name
@@ -144,10 +144,10 @@ def test_foreign_state_is_not_sent(change: dict[str, Any]) -> None:
         "role": "assistant",
         "content": [thought, {"type": "text", "text": "a"}],
     }
-    words = {"type": "text", "text": "a"}
-    assert _sent(own_message, _OLD) == [signed, words]
+    text = {"type": "text", "text": "a"}
+    assert _sent(own_message, _OLD) == [signed, text]
     thought["providerState"] = state | change
-    assert _sent(own_message, _OLD) == [words]
+    assert _sent(own_message, _OLD) == [text]
 
 
 def _use(index: int, call_id: str) -> list[Any]:
@@ -168,10 +168,12 @@ _TOOLS = {"tools": [{"name": "find", "inputSchema": {}}], "reasoning": {"effort"
 
 
 def test_tool_loop_keeps_reasoning_of_each_step() -> None:
-    talk: list[Any] = [_ASK]
+    conversation: list[Any] = [_ASK]
     for index, call_id in enumerate(("toolu_a", "toolu_b")):
-        talk += [_answer(_whole(_use(index, call_id))), _result(call_id)]
-    body = json.loads(encode(messages.real(_OLD, {"messages": talk} | _TOOLS), 0).request.body)
+        conversation += [_answer(_whole(_use(index, call_id))), _result(call_id)]
+    body = json.loads(
+        encode(messages.real(_OLD, {"messages": conversation} | _TOOLS), 0).request.body
+    )
     assert body["thinking"] == {"type": "enabled", "budget_tokens": 2048}
     turns = body["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
@@ -185,18 +187,18 @@ def test_tool_loop_without_reasoning_turns_thinking_off() -> None:
     """With a budget the turn that opened the loop must begin with reasoning, else it is refused."""
     own_message = _answer(_whole(_use(0, "toolu_a")))
     own_message["content"] = [part for part in own_message["content"] if part["type"] == "toolCall"]
-    talk = [_ASK, own_message, _result("toolu_a")]
-    made = encode(messages.real(_OLD, {"messages": talk} | _TOOLS), 0)
-    assert "thinking" not in json.loads(made.request.body)
-    assert [warn.parameter for warn in made.warnings] == ["reasoning"]
-    free = encode(messages.real(_NEW, {"messages": talk} | _TOOLS), 0)
+    conversation = [_ASK, own_message, _result("toolu_a")]
+    encoded = encode(messages.real(_OLD, {"messages": conversation} | _TOOLS), 0)
+    assert "thinking" not in json.loads(encoded.request.body)
+    assert [warn.parameter for warn in encoded.warnings] == ["reasoning"]
+    free = encode(messages.real(_NEW, {"messages": conversation} | _TOOLS), 0)
     assert json.loads(free.request.body)["thinking"]["type"] == "adaptive"
 
 
 def test_paused_answer_is_the_last_turn() -> None:
     body = next(v.body for v in vectors.load("anthropic_messages") if v.name == "pause_turn")
-    made = encode(messages.real(_OLD, {"messages": [_ASK, _answer(body)]}), 0)
-    assert json.loads(made.request.body)["messages"][-1] == {
+    encoded = encode(messages.real(_OLD, {"messages": [_ASK, _answer(body)]}), 0)
+    assert json.loads(encoded.request.body)["messages"][-1] == {
         "role": "assistant",
         "content": _demanded(body),
     }

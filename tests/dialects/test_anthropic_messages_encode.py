@@ -277,6 +277,7 @@ _RESULT = {"type": "tool_result", "tool_use_id": "c1", "content": "ok"}
 _LOST = {"type": "tool_result", "tool_use_id": "c1", "content": "The tool gave no result.",
          "is_error": True}  # fmt: skip
 _PNG = {"type": "image", "mediaType": "image/png", "data": "iVBORw"}
+_TIFF = {"type": "image", "mediaType": "image/tiff", "data": "AAAA"}
 _SENT_PNG = {
     "type": "image",
     "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw"},
@@ -303,6 +304,10 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
     ("the assistant may not begin", [_reply(_T("a")), _user(_T("b"))], {},
      [_user(_T(".")), _reply(_T("a")), _user(_T("b"))], ["notice messages"]),
     ("nothing is said at all", [_user(_T(""))], {}, [_user(_T("."))], ["notice messages"]),
+    ("an image that cannot be sent is first", [_user(_TIFF), _reply(_T("a")), _user(_T("b"))], {},
+     [_user(_T(".")), _reply(_T("a")), _user(_T("b"))], ["dropped messages", "notice messages"]),
+    ("an image that cannot be sent is all", [_user(_TIFF)], {}, [_user(_T("."))],
+     ["dropped messages", "notice messages"]),
     ("an answer to be continued ends without space", [_A, _reply(_T("b \n"))], {},
      [_A, _reply(_T("b"))], []),
     ("a call and its result", [_A, _reply(_T("b"), _CALL), {"role": "tool", "content": [_DONE]}],
@@ -396,7 +401,7 @@ _MEDIA: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     (_PNG, _SENT_PNG),
     (_PNG | {"mediaType": "image/jpeg"}, _SENT_PNG),
     (_PNG | {"mediaType": None}, _SENT_PNG),
-    (_PNG | {"mediaType": "image/tiff", "data": "AAAA"}, None),
+    (_TIFF, None),
     ({"type": "image", "mediaType": "image/jpg", "data": "AAAA"},
      {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "AAAA"}}),
     ({"type": "image", "url": _LINK}, {"type": "image", "source": {"type": "url", "url": _LINK}}),

@@ -60,7 +60,7 @@ _BOUNDS: list[tuple[str, bytes, bytes]] = [
 
 
 @pytest.mark.parametrize(("name", "at", "past"), _BOUNDS, ids=[row[0] for row in _BOUNDS])
-def test_bound(name: str, at: bytes, past: bytes) -> None:
+def test_more_blocks_than_the_limit_are_refused(name: str, at: bytes, past: bytes) -> None:
     assert _run(at + _end() + _STOP).fault is None, name
     fault = _run(past + _end() + _STOP).fault
     assert fault is not None
@@ -68,10 +68,12 @@ def test_bound(name: str, at: bytes, past: bytes) -> None:
 
 
 @pytest.mark.parametrize(("depth", "reads"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
-def test_bound_of_nesting_in_pieces_and_kept_blocks(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_deepest_arguments_and_opaque_blocks_are_read_and_deeper_ones_not(
+    depth: int, *, reads: bool
+) -> None:
     text = json.dumps(nested(depth))
-    begun = _start(0, type="tool_use", id="t", name="f", input={})
-    call = _run(begun + _delta(0, "input_json_delta", partial_json=text) + _end()).message.parts()
+    start = _start(0, type="tool_use", id="t", name="f", input={})
+    call = _run(start + _delta(0, "input_json_delta", partial_json=text) + _end()).message.parts()
     assert call[0].type == "toolCall"
     assert (call[0].parse_error is None) == reads
     reply = _run(_start(0, type="brand_new", inner=nested(depth - 1)) + _TEXT + _end())
@@ -103,7 +105,7 @@ _PRICED: list[tuple[str, dict[str, Any], bool]] = [
     ("compacted and cached for an hour", {"iterations": [_step("compaction", 3, **_SPENT)]}, False),
     ("a fallback", {"iterations": [_step("message", 0), _step("fallback_message", 1)]}, True),
     ("an advisor", {"iterations": [_step("message", 1), _step("advisor_message", 2)]}, False),
-    ("what is not known yet", {"iterations": [_step("brand_new", 2)]}, False),
+    ("an unknown kind of step", {"iterations": [_step("brand_new", 2)]}, False),
 ]  # fmt: skip
 
 

@@ -113,4 +113,4 @@ def test_user_turn_follows_the_tool_result() -> None:
         body = from_json(encode(converse.real(model, call_params), 0).request.body)
         roles = [message["role"] for message in body["messages"]]
         assert len(roles) == count
-        assert all(one != other for one, other in pairwise(roles))
+        assert all(role != following for role, following in pairwise(roles))

@@ -232,6 +232,7 @@ _USE = {"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}}
 _DONE = {"type": "toolResult", "callId": "c1", "content": "ok"}
 _RESULT = {"toolResult": {"toolUseId": "c1", "content": [{"text": "ok"}]}}
 _PNG = {"type": "image", "mediaType": "image/png", "data": "AAAA"}
+_TIFF = _PNG | {"mediaType": "image/tiff"}
 _SENT_PNG = {"image": {"format": "png", "source": {"bytes": "AAAA"}}}
 _PDF = {"type": "file", "mediaType": "application/pdf", "data": "BBBB", "name": "my_report v1.pdf"}
 _SENT_PDF = {"document": {"format": "pdf", "name": "my report v1", "source": {"bytes": "BBBB"}}}
@@ -263,6 +264,11 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
     ("the assistant may not begin", [_reply(_T("a")), _user(_T("b"))], {},
      [_user({"text": "."}), _reply({"text": "a"}), _user({"text": "b"})], ["notice messages"]),
     ("nothing is said at all", [_user(_T(""))], {}, [_user({"text": "."})], ["notice messages"]),
+    ("an image that cannot be sent is first", [_user(_TIFF), _reply(_T("a")), _user(_T("b"))], {},
+     [_user({"text": "."}), _reply({"text": "a"}), _user({"text": "b"})],
+     ["dropped messages", "notice messages"]),
+    ("an image that cannot be sent is all", [_user(_TIFF)], {}, [_user({"text": "."})],
+     ["dropped messages", "notice messages"]),
     ("an answer to be continued ends without space", [_user(_T("a")), _reply(_T("b \n"))], {},
      [_user({"text": "a"}), _reply({"text": "b"})], []),
     ("a call and its result", [_user(_T("a")), _reply(_T("b"), _CALL),
@@ -380,7 +386,7 @@ def test_tools_of_earlier_calls_are_declared(choice: str | None) -> None:
 _MEDIA: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
     (_PNG | {"mediaType": "image/jpg"}, {"image": {"format": "jpeg", "source": {"bytes": "AAAA"}}}),
     (_PNG | {"mediaType": None}, _SENT_PNG),
-    (_PNG | {"mediaType": "image/tiff"}, None),
+    (_TIFF, None),
     ({"type": "image", "url": "https://a.test/b.png"}, None),
     ({"type": "image", "url": "data:image/webp;base64,CC=="},
      {"image": {"format": "webp", "source": {"bytes": "CC=="}}}),

@@ -54,7 +54,7 @@ def test_answer_is_ending_after_the_stop_and_after_an_exception() -> None:
 
 # --- recordings -----------------------------------------------------------------------------------
 
-_RECORDED = [one for one in replay.load() if one.api == "bedrock-converse"]
+_RECORDED = [entry for entry in replay.load() if entry.api == "bedrock-converse"]
 
 
 @pytest.mark.parametrize("recording", _RECORDED, ids=lambda recording: recording.name)

@@ -27,9 +27,11 @@ _BODIES = [
     and vector.name not in _BENT
     and not vector.name.startswith("v1_")
 ] + [
-    (one.name, one.body)
-    for one in replay.load()
-    if one.api == "cohere-chat" and "error" not in one.expect and one.path == "/v2/chat"
+    (recording.name, recording.body)
+    for recording in replay.load()
+    if recording.api == "cohere-chat"
+    and "error" not in recording.expect
+    and recording.path == "/v2/chat"
 ]
 
 
@@ -86,8 +88,8 @@ def _demanded(body: bytes) -> dict[str, Any]:
             if "id" in call:
                 states["tool_calls"].append(json.loads(json.dumps(call)))
             else:
-                held = states["tool_calls"][document["index"]]["function"]
-                held["arguments"] += call["function"]["arguments"]
+                function = states["tool_calls"][document["index"]]["function"]
+                function["arguments"] += call["function"]["arguments"]
     for call in states["tool_calls"]:
         call["function"]["arguments"] = json.loads(call["function"]["arguments"] or "{}")
     return {name: value for name, value in states.items() if value}
@@ -95,13 +97,13 @@ def _demanded(body: bytes) -> dict[str, Any]:
 
 def _add_content(content: list[Any], entry: Any) -> None:
     kind = "thinking" if entry.get("thinking") else "text"
-    words = entry.get(kind)
-    if not words:
+    text = entry.get(kind)
+    if not text:
         return
     if content and content[-1]["type"] == kind:
-        content[-1][kind] += words
+        content[-1][kind] += text
     else:
-        content.append({"type": kind, kind: words})
+        content.append({"type": kind, kind: text})
 
 
 def _seen(message: Any) -> dict[str, Any]:
@@ -142,8 +144,8 @@ def _delta(kind: str, index: int = 0, **message: Any) -> Any:
     return {"type": kind, "index": index, "delta": {"message": message}}
 
 
-def _end(word: str) -> Any:
-    return {"type": "message-end", "delta": {"finish_reason": word}}
+def _end(reason: str) -> Any:
+    return {"type": "message-end", "delta": {"finish_reason": reason}}
 
 
 def test_plan_goes_back_with_its_call() -> None:
@@ -165,18 +167,18 @@ def test_plan_goes_back_with_its_call() -> None:
         *(_delta("tool-call-start", at, tool_calls=call) for at, call in enumerate(calls)),
         _end("TOOL_CALL"),
     )
-    told = _stream(
+    cited_answer = _stream(
         _delta("content-delta", 0, content={"thinking": "Now I know."}),
         _delta("content-delta", 1, content={"text": "It is so."}),
         _delta("citation-start", citations=cited),
         _end("COMPLETE"),
     )
-    talk: list[Any] = [_ASK, _answer([_ASK], call_params)]
+    conversation: list[Any] = [_ASK, _answer([_ASK], call_params)]
     results = [{"type": "toolResult", "callId": f"find_{at}", "content": "so"} for at in range(2)]
-    talk.append({"role": "tool", "content": results})
-    talk.append(_answer(talk, told))
-    talk.append({"role": "user", "content": "thanks"})
-    assert _sent(_call(talk, _OWN)) == [
+    conversation.append({"role": "tool", "content": results})
+    conversation.append(_answer(conversation, cited_answer))
+    conversation.append({"role": "user", "content": "thanks"})
+    assert _sent(_call(conversation, _OWN)) == [
         _ASK,
         {"role": "assistant", "tool_plan": "I look both up.", "tool_calls": calls,
          "content": [{"type": "thinking", "thinking": "Two things."}]},

@@ -25,7 +25,9 @@ def _citation(**fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize(("depth", "reads"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
-def test_bound_of_nesting_in_calls_citations_and_usage(depth: int, reads: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_deepest_calls_citations_and_usage_are_read_and_deeper_ones_not(
+    depth: int, *, reads: bool
+) -> None:
     call = _FORMAT.frame(_FORMAT.nested_call(depth))
     cited = _citation(more=nested(depth - 1))
     used = {"tokens": {"input_tokens": 3}, "more": nested(depth - 1)}

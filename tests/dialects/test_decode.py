@@ -1,4 +1,4 @@
-"""What the decoders of all seven dialects have in common: vectors, cuts, bounds, order and ends."""
+"""Tests of all seven decoders: vectors, cuts, limits, order and ends."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from byokd.dialects.base.call import Fault, Reply
 from byokd.dialects.registry import DIALECTS
 from byokd.protocol.events import Raw, TextDelta, ToolCallEnd, UsageSnapshot
 from dialects import records, vectors
-from dialects.answers import FORMATS, Format, bent, nested_arguments
+from dialects.answers import FORMATS, Format, mutations, nested_arguments
 from dialects.frames import event, prelude
 
 _ALL = list(FORMATS.values())
-_EVENT_STREAMS = [each for each in _ALL if each.content_type == "text/event-stream"]
+_EVENT_STREAMS = [fmt for fmt in _ALL if fmt.content_type == "text/event-stream"]
 _BINARY = "application/vnd.amazon.eventstream"
 _LEAST_VECTORS = {
     "openai_chat": 90,
@@ -54,8 +54,8 @@ def _name(vector: vectors.Vector) -> str:
     return f"{vector.dialect} {vector.name}"
 
 
-def _each_format(each: Format) -> str:
-    return each.dialect
+def _format_id(fmt: Format) -> str:
+    return fmt.dialect
 
 
 @pytest.mark.parametrize("vector", _VECTORS, ids=_name)
@@ -87,49 +87,49 @@ def _has_one_end(reply: Reply) -> bool:
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-def _fault(each: Format, *pieces: bytes, head: HttpHead | None = None) -> Fault | None:
-    return chunking.run(each.decoder(head=head), pieces)[1].fault
+def _fault(fmt: Format, *pieces: bytes, head: HttpHead | None = None) -> Fault | None:
+    return chunking.run(fmt.decoder(head=head), pieces)[1].fault
 
 
-def _is_refused(each: Format, *pieces: bytes) -> bool:
-    fault = _fault(each, *pieces)
+def _is_refused(fmt: Format, *pieces: bytes) -> bool:
+    fault = _fault(fmt, *pieces)
     return fault is not None and (fault.kind, fault.retryable) == ("providerError", False)
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_bound_of_tool_calls(each: Format) -> None:
-    assert _fault(each, each.answer(*each.calls(TOOL_CALLS_MAX))) is None
-    decoder = each.decoder()
-    decoder.feed(each.frames(each.calls(TOOL_CALLS_MAX + 1)))
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_more_tool_calls_than_the_limit_are_refused(fmt: Format) -> None:
+    assert _fault(fmt, fmt.answer(*fmt.calls(TOOL_CALLS_MAX))) is None
+    decoder = fmt.decoder()
+    decoder.feed(fmt.frames(fmt.calls(TOOL_CALLS_MAX + 1)))
     assert decoder.done
     fault = decoder.close()[1].fault
     assert fault is not None
     assert fault.kind == "providerError"
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_bound_of_blocks(each: Format) -> None:
-    assert _fault(each, each.answer(*each.cited(BLOCKS_MAX))) is None
-    past = each.answer(*each.cited(BLOCKS_MAX + 1))
-    assert _is_refused(each, past)
-    assert _is_refused(each, past[: len(past) // 2], past[len(past) // 2 :])
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_more_blocks_than_the_limit_are_refused(fmt: Format) -> None:
+    assert _fault(fmt, fmt.answer(*fmt.cited(BLOCKS_MAX))) is None
+    past = fmt.answer(*fmt.cited(BLOCKS_MAX + 1))
+    assert _is_refused(fmt, past)
+    assert _is_refused(fmt, past[: len(past) // 2], past[len(past) // 2 :])
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_bound_of_a_frame(each: Format) -> None:
-    good, end = each.frame(each.text("a")), each.frames(each.end)
-    if each.content_type == _BINARY:
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_longest_frame_is_read_and_a_longer_one_refused(fmt: Format) -> None:
+    good, end = fmt.frame(fmt.text("a")), fmt.frames(fmt.end)
+    if fmt.content_type == _BINARY:
         longest, longer = b"", prelude(EVENTSTREAM_PAYLOAD_MAX_BYTES + 17, 0)
-    elif each.dialect == "ollama_chat":
+    elif fmt.dialect == "ollama_chat":
         longest = good[:-1] + b" " * (SSE_EVENT_MAX_BYTES - len(good) + 1) + b"\n"
         longer = longest[:-1] + b" \n"
     else:
         longest = b"data: " + b" " * (SSE_LINE_MAX_BYTES - len(b"data: ")) + b"\n\n"
         longer = longest[:-2] + b" \n\n"
-    assert _fault(each, good, longest + end) is None
+    assert _fault(fmt, good, longest + end) is None
     unended = longer.rstrip(b"\n")
     for pieces in ([longer], [good, longer], [longer[:-9], longer[-9:]], [unended]):
-        decoder = each.decoder()
+        decoder = fmt.decoder()
         for piece in pieces:
             decoder.feed(piece)
         assert decoder.done
@@ -138,35 +138,35 @@ def test_bound_of_a_frame(each: Format) -> None:
         assert (fault.kind, fault.retryable) == ("providerError", False)
 
 
-@pytest.mark.parametrize("each", _EVENT_STREAMS, ids=_each_format)
-def test_bound_of_an_event_of_many_lines(each: Format) -> None:
+@pytest.mark.parametrize("fmt", _EVENT_STREAMS, ids=_format_id)
+def test_longest_event_of_many_lines_is_read_and_a_longer_one_refused(fmt: Format) -> None:
     quarter = b"data: " + b" " * (SSE_EVENT_MAX_BYTES // 4 - 1) + b"\n"
-    good, end = each.frame(each.text("a")), each.frames(each.end)
-    assert _fault(each, good, quarter * 4 + b"\n" + end) is None
-    assert _is_refused(each, good, quarter * 4 + b"data: a\n\n" + end)
+    good, end = fmt.frame(fmt.text("a")), fmt.frames(fmt.end)
+    assert _fault(fmt, good, quarter * 4 + b"\n" + end) is None
+    assert _is_refused(fmt, good, quarter * 4 + b"data: a\n\n" + end)
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_bound_of_a_whole_body(each: Format) -> None:
-    body = json.dumps(each.whole).encode()
-    most = SSE_EVENT_MAX_BYTES if each.dialect == "ollama_chat" else RESPONSE_BODY_MAX_BYTES
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_longest_body_is_read_and_a_longer_one_refused(fmt: Format) -> None:
+    body = json.dumps(fmt.whole).encode()
+    most = SSE_EVENT_MAX_BYTES if fmt.dialect == "ollama_chat" else RESPONSE_BODY_MAX_BYTES
     for size, whole in ((most, True), (most + 1, False)):
-        assert (_fault(each, body, b" " * (size - len(body))) is None) == whole
+        assert (_fault(fmt, body, b" " * (size - len(body))) is None) == whole
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_bound_of_a_whole_body_on_many_lines(each: Format) -> None:
-    first, last = b'{"more":\n"', b'",\n' + json.dumps(each.whole).encode()[1:]
-    most = SSE_EVENT_MAX_BYTES if each.dialect == "ollama_chat" else RESPONSE_BODY_MAX_BYTES
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_longest_body_on_many_lines_is_read_and_a_longer_one_refused(fmt: Format) -> None:
+    first, last = b'{"more":\n"', b'",\n' + json.dumps(fmt.whole).encode()[1:]
+    most = SSE_EVENT_MAX_BYTES if fmt.dialect == "ollama_chat" else RESPONSE_BODY_MAX_BYTES
     for size, whole in ((most, True), (most + 1, False)):
         body = first + b"a" * (size - len(first + last)) + last
-        assert (_fault(each, body) is None) == whole
+        assert (_fault(fmt, body) is None) == whole
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_error_body_is_read_to_its_bound(each: Format) -> None:
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_error_body_is_read_to_its_bound(fmt: Format) -> None:
     fault = _fault(
-        each,
+        fmt,
         b'{"error":{"message":"' + b"a" * ERROR_BODY_MAX_BYTES * 2,
         b'"}}',
         head=HttpHead(500),
@@ -176,9 +176,11 @@ def test_error_body_is_read_to_its_bound(each: Format) -> None:
 
 
 @pytest.mark.parametrize(("depth", "reads"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_bound_of_nested_arguments(each: Format, depth: int, reads: bool) -> None:  # noqa: FBT001 - a row
-    events, reply = chunking.run(each.decoder(), [each.answer(each.nested_call(depth))])
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_deepest_arguments_are_read_and_deeper_ones_are_an_error(
+    fmt: Format, depth: int, *, reads: bool
+) -> None:
+    events, reply = chunking.run(fmt.decoder(), [fmt.answer(fmt.nested_call(depth))])
     (call,) = reply.message.parts()
     assert call.type == "toolCall"
     assert (call.parse_error is None) == reads
@@ -191,92 +193,92 @@ def test_bound_of_nested_arguments(each: Format, depth: int, reads: bool) -> Non
 # --- order and ends -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_raw_chunks_come_before_the_events_they_hold(each: Format) -> None:
-    body = each.answer(each.text("a"))
-    events, _ = chunking.run(each.decoder(records.call({"includeRaw": True})), [body])
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_raw_chunks_come_before_the_events_they_hold(fmt: Format) -> None:
+    body = fmt.answer(fmt.text("a"))
+    events, _ = chunking.run(fmt.decoder(records.call({"includeRaw": True})), [body])
     kinds = [type(event) for event in events]
     assert kinds.index(Raw) < kinds.index(TextDelta)
-    chunk = each.text("a")
+    chunk = fmt.text("a")
     named = {chunk[0]: chunk[1]} if isinstance(chunk, list) else chunk
     assert events[0] == Raw(named)
     assert sum(isinstance(event, UsageSnapshot) for event in events) <= 1
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_raw_chunk_that_nests_too_deep_is_left_out(each: Format) -> None:
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_raw_chunk_that_nests_too_deep_is_left_out(fmt: Format) -> None:
     deep: dict[str, Any] = {"type": "brand_new", **nested_arguments(JSON_MAX_DEPTH + 1)}
     frame = (
-        event("x", json.dumps(deep).encode()) if each.content_type == _BINARY else each.frame(deep)
+        event("x", json.dumps(deep).encode()) if fmt.content_type == _BINARY else fmt.frame(deep)
     )
-    decoder = each.decoder(records.call({"includeRaw": True}))
-    assert decoder.feed(each.frame(each.text("a")) + frame)[-1] == Raw(None)
+    decoder = fmt.decoder(records.call({"includeRaw": True}))
+    assert decoder.feed(fmt.frame(fmt.text("a")) + frame)[-1] == Raw(None)
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_ending_and_done_follow_the_answer(each: Format) -> None:
-    decoder = each.decoder()
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_ending_and_done_follow_the_answer(fmt: Format) -> None:
+    decoder = fmt.decoder()
     assert (decoder.ending, decoder.done) == (False, False)
-    decoder.feed(each.frame(each.text("a")))
+    decoder.feed(fmt.frame(fmt.text("a")))
     assert (decoder.ending, decoder.done) == (False, False)
-    end = each.frames(each.end)
+    end = fmt.frames(fmt.end)
     decoder.feed(end)
-    assert (decoder.ending, decoder.done) == (True, each.last == end)
-    if each.last is not None and each.last != end:
-        decoder.feed(each.last)
-    assert (decoder.ending, decoder.done) == (True, each.last is not None)
+    assert (decoder.ending, decoder.done) == (True, fmt.last == end)
+    if fmt.last is not None and fmt.last != end:
+        decoder.feed(fmt.last)
+    assert (decoder.ending, decoder.done) == (True, fmt.last is not None)
     if decoder.done:
-        assert decoder.feed(each.frame(each.text("b"))) == []
+        assert decoder.feed(fmt.frame(fmt.text("b"))) == []
         assert [
             part.text for part in decoder.close()[1].message.parts() if part.type == "text"
         ] == ["a"]
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_nothing_after_the_last_frame_is_read(each: Format) -> None:
-    last = each.last or b""
-    body = each.answer(each.text("a")) + (last if last != each.frames(each.end) else b"")
-    _, whole = chunking.run(each.decoder(), [body])
-    if each.last is not None:
-        for more in (each.frame(each.text("b")), each.frame({"error": "no"}), b"{", b"data: {"):
-            assert chunking.run(each.decoder(), [body + more])[1] == whole
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_nothing_after_the_last_frame_is_read(fmt: Format) -> None:
+    last = fmt.last or b""
+    body = fmt.answer(fmt.text("a")) + (last if last != fmt.frames(fmt.end) else b"")
+    _, whole = chunking.run(fmt.decoder(), [body])
+    if fmt.last is not None:
+        for more in (fmt.frame(fmt.text("b")), fmt.frame({"error": "no"}), b"{", b"data: {"):
+            assert chunking.run(fmt.decoder(), [body + more])[1] == whole
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_no_content_is_read_after_an_error(each: Format) -> None:
-    decoder = each.decoder()
-    decoder.feed(each.frame({"error": {"message": "it failed"}}))
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_no_content_is_read_after_an_error(fmt: Format) -> None:
+    decoder = fmt.decoder()
+    decoder.feed(fmt.frame({"error": {"message": "it failed"}}))
     assert (decoder.ending, decoder.done) == (True, False)
-    assert decoder.feed(each.frame(each.text("a"))) == []
+    assert decoder.feed(fmt.frame(fmt.text("a"))) == []
     reply = decoder.close()[1]
     assert reply.message.parts() == ()
     assert reply.fault is not None
     assert reply.fault.provider_message == "it failed"
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_first_error_counts(each: Format) -> None:
-    body = b"".join(each.frame({"error": {"message": text}}) for text in ("one", "two"))
-    fault = _fault(each, body)
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_first_error_counts(fmt: Format) -> None:
+    body = b"".join(fmt.frame({"error": {"message": text}}) for text in ("one", "two"))
+    fault = _fault(fmt, body)
     assert fault is not None
     assert fault.provider_message == "one"
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
-def test_frame_that_is_no_json_is_a_fault(each: Format) -> None:
-    good = each.frame(each.text("a"))
-    if each.content_type == _BINARY:
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
+def test_frame_that_is_no_json_is_a_fault(fmt: Format) -> None:
+    good = fmt.frame(fmt.text("a"))
+    if fmt.content_type == _BINARY:
         broken = event("contentBlockDelta", b'{"delta":')
     else:
-        broken = each.frame(each.text("b")).replace(b'"', b"", 1)
-    fault = _fault(each, good + broken + each.frames(each.end))
+        broken = fmt.frame(fmt.text("b")).replace(b'"', b"", 1)
+    fault = _fault(fmt, good + broken + fmt.frames(fmt.end))
     assert fault is not None
     assert (fault.kind, fault.retryable) == ("providerError", True)
 
 
 # --- hostile bodies -------------------------------------------------------------------------------
 
-_BENT = {
+_MUTATED = {
     "openai_chat": ("plain", "tools_by_index", "citations_list"),
     "openai_responses": ("text", "citations", "reasoning_tool"),
     "anthropic_messages": ("text", "thinking", "parallel_tools"),
@@ -294,14 +296,14 @@ _BENT = {
 }
 
 
-def _bent_bodies(vector: vectors.Vector) -> Iterator[bytes]:
+def _mutated_bodies(vector: vectors.Vector) -> Iterator[bytes]:
     """Yield the body with one value of one of its chunks replaced."""
-    each = FORMATS[vector.dialect]
+    fmt = FORMATS[vector.dialect]
     if vector.frame_ends:
-        frames = vector.given["frames"]
+        frames = vector.inputs["frames"]
         for at, (name, payload) in enumerate(frames):
-            for changed in bent(payload):
-                yield each.frames([*frames[:at], [name, changed], *frames[at + 1 :]])
+            for changed in mutations(payload):
+                yield fmt.frames([*frames[:at], [name, changed], *frames[at + 1 :]])
         return
     lines = vector.body.split(b"\n")
     for at, line in enumerate(lines):
@@ -310,17 +312,17 @@ def _bent_bodies(vector: vectors.Vector) -> Iterator[bytes]:
             document = json.loads(brace + rest)
         except ValueError:
             continue
-        for changed in bent(document):
+        for changed in mutations(document):
             yield b"\n".join([*lines[:at], prefix + json.dumps(changed).encode(), *lines[at + 1 :]])
 
 
 @pytest.mark.parametrize(
     "vector",
-    [vector for vector in _VECTORS if vector.name in _BENT[vector.dialect]],
+    [vector for vector in _VECTORS if vector.name in _MUTATED[vector.dialect]],
     ids=_name,
 )
 def test_no_value_out_of_place_raises(vector: vectors.Vector) -> None:
-    bodies = list(_bent_bodies(vector))
+    bodies = list(_mutated_bodies(vector))
     assert len(bodies) > (80 if vector.name == "error_in_stream" else 100)
     for body in bodies:
         reply = chunking.run(vector.decoder(), [body])[1]
@@ -330,22 +332,22 @@ def test_no_value_out_of_place_raises(vector: vectors.Vector) -> None:
 
 def test_every_named_vector_is_there() -> None:
     names = {(vector.dialect, vector.name) for vector in _VECTORS}
-    assert {(dialect, name) for dialect, row in _BENT.items() for name in row} <= names
+    assert {(dialect, name) for dialect, row in _MUTATED.items() for name in row} <= names
 
 
-@pytest.mark.parametrize("each", _ALL, ids=_each_format)
+@pytest.mark.parametrize("fmt", _ALL, ids=_format_id)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_bytes_are_answered_however_they_are_cut(each: Format, data: st.DataObject) -> None:
+def test_any_bytes_are_answered_however_they_are_cut(fmt: Format, data: st.DataObject) -> None:
     pieces: list[Any] = [
-        each.answer(), each.frame(each.text("a")), each.frame(each.text("a"))[:-1], b"\n", b'{"',
-        b"[", b"data: ", b"data: {", each.frame({"error": "x"}), b'{"error":"x"}\n', b"<p>",
+        fmt.answer(), fmt.frame(fmt.text("a")), fmt.frame(fmt.text("a"))[:-1], b"\n", b'{"',
+        b"[", b"data: ", b"data: {", fmt.frame({"error": "x"}), b'{"error":"x"}\n', b"<p>",
     ]  # fmt: skip
     some = st.lists(st.binary(max_size=40) | st.sampled_from(pieces), max_size=12)
     body = b"".join(data.draw(some))
     size = data.draw(st.integers(min_value=1, max_value=40))
     head = HttpHead(data.draw(st.sampled_from([200, 200, 204, 400, 529])))
-    whole = chunking.run(each.decoder(head=head), [body])
+    whole = chunking.run(fmt.decoder(head=head), [body])
     cut = chunking.in_sizes(body, [size] * (len(body) // size))
-    assert chunking.run(each.decoder(head=head), cut) == whole
+    assert chunking.run(fmt.decoder(head=head), cut) == whole
     assert _has_one_end(whole[1])

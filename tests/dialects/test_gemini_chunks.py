@@ -17,7 +17,7 @@ _FORMAT = FORMATS["gemini"]
 _OK = _FORMAT.head
 
 
-def test_bound_of_signed_parts() -> None:
+def test_more_signed_parts_than_the_limit_are_refused() -> None:
     part = {"text": "a", "thoughtSignature": "s"}
     for count, whole in ((BLOCKS_MAX, True), (BLOCKS_MAX + 1, False)):
         body = _FORMAT.answer({"candidates": [{"content": {"parts": [part] * count}}]})
@@ -26,7 +26,7 @@ def test_bound_of_signed_parts() -> None:
         assert fault is None or fault.kind == "providerError"
 
 
-def test_bound_of_an_element_of_an_array() -> None:
+def test_array_element_longer_than_the_limit_is_refused() -> None:
     machine = decoder(records.call(), _OK)
     machine.feed(b'[{"a":"')
     machine.feed(b"x" * SSE_EVENT_MAX_BYTES)
@@ -36,7 +36,7 @@ def test_bound_of_an_element_of_an_array() -> None:
     assert fault.kind == "providerError"
 
 
-def test_reading_goes_on_after_a_finish_reason() -> None:
+def test_decoder_reads_on_after_a_finish_reason() -> None:
     machine = decoder(records.call(), _OK)
     for chunk, ending in (
         (_FORMAT.text("a"), False),

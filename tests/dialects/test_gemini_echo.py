@@ -26,9 +26,9 @@ _BODIES = [
     if "fault" not in vector.expected["reply"]
     and vector.name not in {"wrapped", "partial_arguments", "nameless_call", "ids_repeat"}
 ] + [
-    (one.name, one.body)
-    for one in replay.load()
-    if one.api == "google-generate" and "error" not in one.expect
+    (recording.name, recording.body)
+    for recording in replay.load()
+    if recording.api == "google-generate" and "error" not in recording.expect
 ]
 
 
@@ -57,7 +57,11 @@ def _documents(body: bytes) -> list[Any]:
     if text.startswith("data:") or "\ndata:" in text:
         lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
         read = [json.loads(line) for line in lines if line != "[DONE]"]
-        return [one for entry in read for one in (entry if isinstance(entry, list) else [entry])]
+        return [
+            document
+            for entry in read
+            for document in (entry if isinstance(entry, list) else [entry])
+        ]
     try:
         whole = json.loads(text)
     except ValueError:
@@ -85,7 +89,7 @@ def _append(parts: list[Any], part: Any) -> None:
         part = part | {"functionCall": part["functionCall"] | {
             "args": part["functionCall"].get("args") or {}}}  # fmt: skip
     last = parts[-1] if parts else {}
-    kinds = [{name: one[name] for name in one if name != "text"} for one in (last, part)]
+    kinds = [{name: fields[name] for name in fields if name != "text"} for fields in (last, part)]
     if "text" in part and "text" in last and kinds[0] == kinds[1] in ({}, {"thought": True}):
         parts[-1] = last | {"text": last["text"] + part["text"]}
     else:
@@ -127,22 +131,22 @@ def test_signature_goes_back_with_its_call() -> None:
     second = {"functionCall": {"name": "read", "args": {}, "id": "3"}, "thoughtSignature": "B"}
     answer = {"text": "It is so."}
     signed = {"text": "", "thoughtSignature": "C"}
-    talk: list[Any] = [_ASK]
-    talk.append(_answer(talk, _model_turn(thought, first, beside), _NEW))
-    calls = [part for part in talk[-1]["content"] if part["type"] == "toolCall"]
+    conversation: list[Any] = [_ASK]
+    conversation.append(_answer(conversation, _model_turn(thought, first, beside), _NEW))
+    calls = [part for part in conversation[-1]["content"] if part["type"] == "toolCall"]
     results = [{"type": "toolResult", "callId": c["callId"], "content": "r"} for c in calls]
-    talk.append({"role": "tool", "content": results})
-    talk.append(_answer(talk, _model_turn(second), _NEW))
-    talk.append({"role": "tool", "content": [
+    conversation.append({"role": "tool", "content": results})
+    conversation.append(_answer(conversation, _model_turn(second), _NEW))
+    conversation.append({"role": "tool", "content": [
         {"type": "toolResult", "callId": "3", "content": "gone", "isError": True}]})  # fmt: skip
-    talk.append(_answer(talk, _model_turn(answer, signed), _NEW))
-    talk.append({"role": "user", "content": "thanks"})
+    conversation.append(_answer(conversation, _model_turn(answer, signed), _NEW))
+    conversation.append({"role": "user", "content": "thanks"})
     state = [
         {"functionResponse": {"id": name, "name": "find", "response": {"output": "r"}}}
         for name in ("1", "2")
     ]
     gone = {"functionResponse": {"id": "3", "name": "read", "response": {"error": "gone"}}}
-    assert _contents(talk, _NEW) == [
+    assert _contents(conversation, _NEW) == [
         {"role": "user", "parts": [{"text": "hi"}]},
         {"role": "model", "parts": [thought, first, beside]},
         {"role": "user", "parts": state},

@@ -30,7 +30,7 @@ def _shown(**part: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": [text, part]}]}
 
 
-_ASKED: dict[str, tuple[dict[str, Any], str | None]] = {
+_PARAMETERS: dict[str, tuple[dict[str, Any], str | None]] = {
     "temperature": ({"temperature": 0.123}, "0.123"),
     "a high temperature": ({"temperature": 1.75}, "1.75"),
     "temperature and topP": ({"temperature": 0.123, "topP": 0.877}, "0.877"),
@@ -53,8 +53,8 @@ _ASKED: dict[str, tuple[dict[str, Any], str | None]] = {
     "a file": (_shown(type="file", mediaType="application/pdf", data=_PDF, name="a.pdf"), _PDF),
     **{f"effort {effort}": ({"reasoning": {"effort": effort}}, None) for effort in EFFORTS},
 }
-_ALREADY = {"effort none"}
-"""May change nothing: a model that does not think does what `none` asks."""
+_MAY_CHANGE_NOTHING = {"effort none"}
+"""A model without reasoning already does what `none` asks."""
 
 _ROWS = pytest.mark.parametrize("row", rows(), ids=str)
 
@@ -70,8 +70,8 @@ def _text(row: SampleCall, more: dict[str, Any]) -> str:
 
 @_ROWS
 def test_parameter_is_sent_or_reported(row: SampleCall) -> None:
-    for label, (more, mark) in _ASKED.items():
-        if _losses(row, more) or label in _ALREADY:
+    for label, (more, mark) in _PARAMETERS.items():
+        if _losses(row, more) or label in _MAY_CHANGE_NOTHING:
             continue
         sent = _text(row, more)
         if mark is not None:
@@ -83,11 +83,11 @@ def test_parameter_is_sent_or_reported(row: SampleCall) -> None:
 
 @_ROWS
 def test_strict_call_refuses_a_loss(row: SampleCall) -> None:
-    for label, (more, _) in _ASKED.items():
+    for label, (more, _) in _PARAMETERS.items():
         if losses := _losses(row, more):
             with pytest.raises(Unsupported) as caught:
                 row.encoded(**more, strict=True)
-            assert caught.value.fields["details"] in [{"parameter": one} for one in losses], label
+            assert caught.value.fields["details"] in [{"parameter": name} for name in losses], label
             assert str(caught.value), label
         else:
             strict = row.encoded(**more, strict=True)

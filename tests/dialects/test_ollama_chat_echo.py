@@ -25,9 +25,9 @@ _BODIES = [
     for vector in vectors.load("ollama_chat")
     if "fault" not in vector.expected["reply"] and vector.name not in _BENT
 ] + [
-    (one.name, one.body)
-    for one in replay.load()
-    if one.api == "ollama" and "error" not in one.expect
+    (recording.name, recording.body)
+    for recording in replay.load()
+    if recording.api == "ollama" and "error" not in recording.expect
 ]
 _TABLE = pytest.mark.parametrize(("name", "body"), _BODIES, ids=[name for name, _ in _BODIES])
 

@@ -7,7 +7,7 @@ import pytest
 from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.openai_chat.finish import REASONS, finish_fault
 
-_WORDS: list[tuple[str | None, bool, str]] = [
+_REASONS: list[tuple[str | None, bool, str]] = [
     ("stop", False, "stop"),
     ("stop", True, "toolCalls"),
     ("STOP", True, "toolCalls"),
@@ -26,22 +26,22 @@ _WORDS: list[tuple[str | None, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("word", "called", "unified"), _WORDS)
-def test_finish_reason_is_unified(word: str | None, called: bool, unified: str) -> None:  # noqa: FBT001 - a row
-    reason = finish_reason(REASONS, word, called=called)
-    assert (reason.unified, reason.raw) == (unified, word)
-    assert finish_fault(word) is None
+@pytest.mark.parametrize(("native", "called", "unified"), _REASONS)
+def test_finish_reason_is_unified(native: str | None, called: bool, unified: str) -> None:  # noqa: FBT001 - a row
+    reason = finish_reason(REASONS, native, called=called)
+    assert (reason.unified, reason.raw) == (unified, native)
+    assert finish_fault(native) is None
 
 
 @pytest.mark.parametrize(
-    ("word", "kind"),
+    ("native", "kind"),
     [
         ("error", "providerError"),
         ("network_error", "providerError"),
         ("insufficient_system_resource", "providerOverloaded"),
     ],
 )
-def test_finish_reason_that_states_a_failure_is_a_fault(word: str, kind: str) -> None:
-    fault = finish_fault(word)
+def test_finish_reason_that_states_a_failure_is_a_fault(native: str, kind: str) -> None:
+    fault = finish_fault(native)
     assert fault is not None
-    assert (fault.kind, fault.retryable, fault.provider_code) == (kind, True, word)
+    assert (fault.kind, fault.retryable, fault.provider_code) == (kind, True, native)

@@ -27,9 +27,9 @@ _BODIES = [
     if "fault" not in vector.expected["reply"]
     and vector.name not in {"odd_shapes", "call_ids_missing", "call_broken", "incomplete_length"}
 ] + [
-    (one.name, one.body)
-    for one in replay.load()
-    if one.api == "openai-responses" and "error" not in one.expect
+    (recording.name, recording.body)
+    for recording in replay.load()
+    if recording.api == "openai-responses" and "error" not in recording.expect
 ]
 
 
@@ -169,7 +169,8 @@ def test_state_is_not_sent_to_another_model(name: str, body: bytes) -> None:
 def test_chat_format_of_the_provider_sends_no_state(name: str, body: bytes) -> None:
     message = _answer(body)
     call = _call([_ASK, message, *_results(message)])
-    surface = next(one for one in call.provider.surfaces if one.dialect == "openai_chat")
+    surfaces = call.provider.surfaces
+    surface = next(entry for entry in surfaces if entry.dialect == "openai_chat")
     chat = replace(call, provider=with_surface(call.provider, surface))
     sent = find_dialect("openai_chat").encode(chat, 0).request.body
     assert b"encrypted_content" not in sent, name
@@ -206,12 +207,12 @@ def _words(text: str) -> dict[str, Any]:
 
 def test_reasoning_goes_back_with_its_call() -> None:
     """Two steps of one turn, with the reasoning beside its calls, and the next turn."""
-    talk: list[Any] = [_ASK]
+    conversation: list[Any] = [_ASK]
     for output in ((_thought("1"), _called("a"), _called("b")), (_thought("2"), _called("c")),
                    (_thought("3"), _msg("It is so."))):  # fmt: skip
-        talk.append(_answer(_ended(*output), talk))
-        talk += _results(talk[-1])
-    talk.append({"role": "user", "content": "thanks"})
+        conversation.append(_answer(_ended(*output), conversation))
+        conversation += _results(conversation[-1])
+    conversation.append({"role": "user", "content": "thanks"})
 
     def sent(name: str) -> dict[str, Any]:
         call = _called(name)
@@ -220,7 +221,7 @@ def test_reasoning_goes_back_with_its_call() -> None:
     def result(name: str) -> dict[str, Any]:
         return {"type": "function_call_output", "call_id": f"call_{name}", "output": "r"}
 
-    assert _sent(_call(talk)) == [
+    assert _sent(_call(conversation)) == [
         _ASK,
         _thought("1"), sent("a"), sent("b"), result("a"), result("b"),
         _thought("2"), sent("c"), result("c"),

@@ -1,4 +1,4 @@
-"""What only the Responses decoder reads: items that are kept, its end after an error, events."""
+"""What only the Responses decoder reads: stored items, its end after an error, events."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ def _text(text: str) -> bytes:
 def _items(count: int) -> bytes:
     """Return items that are begun and never hold anything."""
     begun = [{"type": "any_call", "id": f"x{n}"} for n in range(count)]
-    return b"".join(_event("output_item.added", output_index=0, item=one) for one in begun) + _end()
+    return (
+        b"".join(_event("output_item.added", output_index=0, item=item) for item in begun) + _end()
+    )
 
 
-def test_bound_of_items() -> None:
+def test_more_items_than_the_limit_are_refused() -> None:
     assert chunking.run(decoder(records.call(), _OK), [_items(BLOCKS_MAX)])[1].fault is None
     machine = decoder(records.call(), _OK)
     machine.feed(_items(BLOCKS_MAX + 1))
@@ -47,17 +49,17 @@ def test_bound_of_items() -> None:
     assert fault.kind == "providerError"
 
 
-@pytest.mark.parametrize(("depth", "keeps"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
-def test_item_is_kept_only_as_deep_as_can_be_sent(
+@pytest.mark.parametrize(("depth", "stored"), [(JSON_MAX_DEPTH, True), (JSON_MAX_DEPTH + 1, False)])
+def test_deepest_item_is_stored_and_a_deeper_one_left_out(
     depth: int,
-    keeps: bool,  # noqa: FBT001 - a row of the table
+    stored: bool,  # noqa: FBT001 - a row of the table
 ) -> None:
     inner: Any = 1
     for _ in range(depth - 1):
         inner = [inner]
     for item in ({"type": "reasoning", "x": inner}, {"type": "any_call", "x": inner}):
         reply = chunking.run(decoder(records.call(), _OK), [_end([item])])[1]
-        assert bool(reply.message.parts()) == keeps
+        assert bool(reply.message.parts()) == stored
 
 
 def test_usage_is_read_after_an_error() -> None:

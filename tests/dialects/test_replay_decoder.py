@@ -38,14 +38,14 @@ def _decoder(recording: replay.Recording) -> Decoder:
     return find_dialect(replay.DIALECTS[recording.api]).decoder(_CALL, recording.head)
 
 
-def test_recordings_are_found() -> None:
+def test_recordings_are_loaded() -> None:
     if not _ALL:
         print(replay.absent())
         pytest.skip(replay.absent())
-    others = [recording for recording in _ALL if replay.not_applicable(recording)]
-    for recording in others:
+    skipped = [recording for recording in _ALL if replay.not_applicable(recording)]
+    for recording in skipped:
         print(f"not replayed here: {recording.id}: {replay.not_applicable(recording)}")
-    print(f"{len(_HERE)} replayed, {len(others)} for other dialects, {len(_ALL)} in all")
+    print(f"{len(_HERE)} replayed, {len(skipped)} for other dialects, {len(_ALL)} in all")
     assert _HERE
 
 
@@ -70,7 +70,7 @@ def test_recording_cut_short_at_every_byte_is_never_whole(provider: str) -> None
 
 
 def _cut_short(provider: str, whole_max_bytes: int) -> None:
-    for recording in (one for one in _HERE if one.provider == provider):
+    for recording in (entry for entry in _HERE if entry.provider == provider):
         body = recording.body
         lengths = chunking.cuts(body, recording.id, whole_max_bytes)
         for length, reply in chunking.short_replies(_decoder(recording), body, lengths):

@@ -1,4 +1,4 @@
-"""Recorded answers in other shapes: other framing, other spellings, and values out of place.
+"""Recorded answers in other shapes: other framing, other spellings, and misplaced values.
 
 The content is the same, so the expectations of the recording hold. An answer in which values were
 replaced by nonsense is an answer or a fault; it never raises.
@@ -17,7 +17,7 @@ from byokd.dialects.base.call import Decoder, Reply
 from byokd.dialects.registry import find_dialect
 from dialects import records
 
-_HERE = [one for one in replay.load() if not replay.not_applicable(one)]
+_HERE = [recording for recording in replay.load() if not replay.not_applicable(recording)]
 _PROVIDERS = sorted({recording.provider for recording in _HERE})
 _CALL = records.call()
 _QUICK, _LONG = 4, 400
@@ -49,51 +49,51 @@ def _in_pieces(body: bytes) -> list[list[bytes]]:
 
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_other_framing_gives_the_same_answer(provider: str) -> None:
-    _framed(provider, _QUICK_MAX_BYTES)
+    _check_framings(provider, _QUICK_MAX_BYTES)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_other_framing_of_any_size_gives_the_same_answer(provider: str) -> None:
-    _framed(provider, _LONG_MAX_BYTES)
+    _check_framings(provider, _LONG_MAX_BYTES)
 
 
-def _framed(provider: str, max_bytes: int) -> None:
+def _check_framings(provider: str, max_bytes: int) -> None:
     differing = []
     for recording, answer in _answers(provider, max_bytes):
         for name, body in response_variants.framings(answer):
             for pieces in _in_pieces(body):
                 reply = chunking.run(_decoder(recording), pieces)[1]
                 differing += [
-                    f"{recording.id}, {name}: {d}" for d in _differences(recording, reply)
+                    f"{recording.id}, {name}: {entry}" for entry in _differences(recording, reply)
                 ]
     assert not differing, "\n" + "\n".join(differing)
 
 
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_other_spelling_gives_the_same_answer(provider: str) -> None:
-    _spelt(provider, _QUICK_MAX_BYTES)
+    _check_spellings(provider, _QUICK_MAX_BYTES)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_other_spelling_of_any_size_gives_the_same_answer(provider: str) -> None:
-    _spelt(provider, _LONG_MAX_BYTES)
+    _check_spellings(provider, _LONG_MAX_BYTES)
 
 
-def _spelt(provider: str, max_bytes: int) -> None:
+def _check_spellings(provider: str, max_bytes: int) -> None:
     differing = []
     for recording, answer in _answers(provider, max_bytes):
         for name, changed in response_variants.shapes(answer):
             reply = chunking.run(_decoder(recording), [response_variants.written(changed)])[1]
             differences = _differences(recording, reply)
             if name.startswith("words"):
-                differences = [one for one in differences if not one.startswith("finish: ")]
-            differing += [f"{recording.id}, {name}: {one}" for one in differences]
+                differences = [entry for entry in differences if not entry.startswith("finish: ")]
+            differing += [f"{recording.id}, {name}: {entry}" for entry in differences]
     assert not differing, "\n" + "\n".join(differing)
 
 
-def _nonsense(provider: str, count: int) -> int:
+def _check_nonsense(provider: str, count: int) -> int:
     tried = 0
     for recording, answer in _answers(provider):
         for body in response_variants.spoiled(answer, recording.id, count):
@@ -106,11 +106,11 @@ def _nonsense(provider: str, count: int) -> int:
 
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_nonsense_ends_in_an_answer_or_a_fault(provider: str) -> None:
-    assert _nonsense(provider, _QUICK)
+    assert _check_nonsense(provider, _QUICK)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("provider", _PROVIDERS)
 def test_much_nonsense_ends_in_an_answer_or_a_fault(provider: str) -> None:
-    print(f"{provider}: {_nonsense(provider, _LONG)} answers spoiled")
+    print(f"{provider}: {_check_nonsense(provider, _LONG)} answers spoiled")

@@ -1,11 +1,11 @@
-"""Vectors of our own: a body, and what a decoder must make of it.
+"""Vectors of our own: a body, and the events and the reply of its decoder.
 
 `<name>.body` holds the bytes. `<name>.json` describes them (`about`), may set `status`, `headers`,
 `quirks` and `params`, and expects `events` (adjacent deltas merged), `reply`, and `wholeFrom`: the
-shortest length at which the body may be taken for a whole answer (null: never).
+shortest length at which the body counts as a whole answer (null: never).
 
 A vector of binary frames has no `.body`. It lists its `frames` as `[event, payload]`, and its
-`wholeFrom` counts frames. A body may also stand in the vector, as text (`body`) or as `hex`.
+`wholeFrom` counts frames. A body may also be in the vector, as text (`body`) or as `hex`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from dialects.frames import stream
 
 FOLDER = Path(__file__).resolve().parent.parent / "vectors"
 _EVENTS = TypeAdapter(list[Event])
-_GIVEN = ("about", "status", "headers", "quirks", "params", "frames", "body", "hex")
+_INPUTS = ("about", "status", "headers", "quirks", "params", "frames", "body", "hex")
 
 
 @dataclass(frozen=True)
 class Vector:
-    """One body, what is given with it, and what is expected of it.
+    """One body, its inputs, and the expected events and reply.
 
     `frame_ends` are the lengths at which a frame ends, for a body of binary frames.
     """
@@ -41,7 +41,7 @@ class Vector:
     dialect: str
     name: str
     body: bytes
-    given: dict[str, Any]
+    inputs: dict[str, Any]
     expected: dict[str, Any]
     frame_ends: tuple[int, ...] = ()
 
@@ -53,12 +53,12 @@ class Vector:
 
     @property
     def call(self) -> Call:
-        return records.call(self.given.get("params"), **self.given.get("quirks", {}))
+        return records.call(self.inputs.get("params"), **self.inputs.get("quirks", {}))
 
     @property
     def head(self) -> HttpHead:
-        headers = self.given.get("headers", {})
-        return HttpHead(self.given.get("status", 200), Headers(headers.items()))
+        headers = self.inputs.get("headers", {})
+        return HttpHead(self.inputs.get("status", 200), Headers(headers.items()))
 
     def decoder(self) -> Decoder:
         """Return a new decoder for this body."""
@@ -71,30 +71,30 @@ def load(dialect: str) -> list[Vector]:
 
 
 def _read(path: Path) -> Vector:
-    read = json.loads(path.read_text("utf-8"))
-    given = {name: value for name, value in read.items() if name in _GIVEN}
-    expected = {name: value for name, value in read.items() if name not in _GIVEN}
-    frames = [stream([(name, payload)]) for name, payload in given.get("frames", ())]
+    document = json.loads(path.read_text("utf-8"))
+    inputs = {name: value for name, value in document.items() if name in _INPUTS}
+    expected = {name: value for name, value in document.items() if name not in _INPUTS}
+    frames = [stream([(name, payload)]) for name, payload in inputs.get("frames", ())]
     ends = (0, *accumulate(map(len, frames))) if frames else ()
-    return Vector(path.parent.name, path.stem, _body(path, given, frames), given, expected, ends)
+    return Vector(path.parent.name, path.stem, _body(path, inputs, frames), inputs, expected, ends)
 
 
-def _body(path: Path, given: dict[str, Any], frames: list[bytes]) -> bytes:
-    if "hex" in given:
-        return bytes.fromhex(given["hex"])
-    if "body" in given:
-        return str(given["body"]).encode()
-    return b"".join(frames) if "frames" in given else path.with_suffix(".body").read_bytes()
+def _body(path: Path, inputs: dict[str, Any], frames: list[bytes]) -> bytes:
+    if "hex" in inputs:
+        return bytes.fromhex(inputs["hex"])
+    if "body" in inputs:
+        return str(inputs["body"]).encode()
+    return b"".join(frames) if "frames" in inputs else path.with_suffix(".body").read_bytes()
 
 
 def observe(vector: Vector) -> dict[str, Any]:
-    """Return what a decoder makes of a body, in the form of the expectations."""
+    """Return the events and the reply for a body, in the form of the expectations."""
     events, reply = chunking.run(vector.decoder(), [vector.body])
     return plain(events, reply) | {"wholeFrom": whole_from(vector)}
 
 
 def plain(events: list[Event], reply: Reply) -> dict[str, Any]:
-    """Return events and reply as JSON; what is null or usual is left out."""
+    """Return events and reply as JSON; null and usual values are left out."""
     fields_of_reply = {
         "message": reply.message.model_dump(mode="json", by_alias=True)["content"],
         "finishReason": reply.finish_reason and reply.finish_reason.model_dump(mode="json"),
@@ -141,7 +141,7 @@ def _short(value: Any) -> Any:
 
 
 def whole_from(vector: Vector) -> int | None:
-    """Return the shortest length at which the body is taken for a whole answer."""
+    """Return the shortest length at which the body counts as a whole answer."""
     lengths = range(len(vector.body) + 1)
     short = chunking.short_replies(vector.decoder(), vector.body, list(lengths))
     return next((length for length, reply in short if reply.fault is None), None)

@@ -85,8 +85,8 @@ def test_invalid_header_value_is_refused_and_not_quoted(bad: str) -> None:
     for provider in (_provider(Auth()), _provider(Auth(scheme="header", header="x-api-key"))):
         with pytest.raises(InvalidParams) as refused:
             authorize(REQUEST, provider, {"apiKey": Secret(f"canary{bad}canary")}, 0)
-        told = f"{refused.value!r}{refused.value.data()}{refused.value.__cause__!r}"
-        assert "canary" not in told
+        error_text = f"{refused.value!r}{refused.value.data()}{refused.value.__cause__!r}"
+        assert "canary" not in error_text
 
 
 _ASCII = "must be printable ASCII without spaces or line breaks"

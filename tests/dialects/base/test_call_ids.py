@@ -19,7 +19,7 @@ def test_synthetic_ids_are_derived_and_free() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "call_id", "native", "kept"),
+    ("pattern", "call_id", "native", "unchanged"),
     [
         (None, "call_1", False, True),
         (None, "functions.add:0", False, False),
@@ -29,10 +29,12 @@ def test_synthetic_ids_are_derived_and_free() -> None:
         (_NINE, "call_1", True, False),
     ],
 )
-def test_matching_id_is_kept(pattern: str | None, call_id: str, native: bool, kept: bool) -> None:  # noqa: FBT001 - a row
+def test_id_that_matches_the_pattern_is_unchanged(
+    pattern: str | None, call_id: str, *, native: bool, unchanged: bool
+) -> None:
     ids = WireIds(pattern)
     wire = ids.of_call(call_id, native=native)
-    assert (wire == call_id) == kept
+    assert (wire == call_id) == unchanged
     assert ids.of_result(call_id) == wire
     assert native or re.fullmatch(pattern or r"[A-Za-z0-9_-]{1,40}", wire)
 

@@ -117,7 +117,7 @@ def test_call_ids_are_unique(
     blocks.finish()
     starts = [event for event in blocks.drain() if isinstance(event, ToolCallStart)]
     ids = [start.call_id for start in starts]
-    assert [made == native for made, native in zip(ids, natives, strict=True)] == unchanged
+    assert [call_id == native for call_id, native in zip(ids, natives, strict=True)] == unchanged
     assert len({*ids, *taken}) == len(ids) + len(taken)
     states = [part.provider_state for part in blocks.parts()]
     assert [(state or {})["callId"] for state in states] == list(natives)
@@ -208,7 +208,7 @@ def test_opaque_parts_stay_in_their_place() -> None:
     ]
 
 
-def test_calls_and_blocks_are_bounded() -> None:
+def test_more_calls_or_blocks_than_the_limit_are_refused() -> None:
     blocks = _blocks()
     for _ in range(TOOL_CALLS_MAX):
         blocks.tool_call("")

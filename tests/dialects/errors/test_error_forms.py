@@ -101,38 +101,36 @@ class _Position:
 
 
 def _positions(dialect: str, error: Any) -> Iterator[_Position]:
-    each = FORMATS[dialect]
+    fmt = FORMATS[dialect]
     body, indented = json.dumps(error).encode(), json.dumps(error, indent=1).encode()
-    framed = each.frame(error)
-    good, end = each.frame(each.text("a")), each.frames(each.end)
+    framed = fmt.frame(error)
+    good, end = fmt.frame(fmt.text("a")), fmt.frames(fmt.end)
     yield _Position("a status", b"", body, status=500)
     yield _Position("a status, in events", b"", b"data: " + body, b"\n\n", status=500)
     yield _Position("the body of a 200", b"", body)
     yield _Position("the body of a 200, on many lines", b"\n", indented, b"\n")
     yield _Position("the first frame", b"", framed)
-    yield _Position("the first frame, then the end", b"", framed, each.last or end)
+    yield _Position("the first frame, then the end", b"", framed, fmt.last or end)
     yield _Position("a later frame", good, framed)
-    yield _Position("a later frame, then the end", good, framed, end + (each.last or b""))
+    yield _Position("a later frame, then the end", good, framed, end + (fmt.last or b""))
     yield _Position("bare after a good frame", good, body)
     yield _Position("bare after a good frame, on many lines", good, indented, b"\n")
-    if each.last != end:  # else nothing is read after the end
+    if fmt.last != end:  # else nothing is read after the end
         yield _Position("bare after the end", good + end, body, b"\n")
     if dialect == "gemini":
-        element = json.dumps(each.text("a")).encode()
+        element = json.dumps(fmt.text("a")).encode()
         yield _Position("an element of an array", b"[" + element + b",", body, b"]")
         yield _Position("bare after an array", b"[" + element + b"]\n", body)
     if dialect != "bedrock_converse":
-        yield from _in_text(each, body)
+        yield from _in_text(fmt, body)
 
 
-def _in_text(each: Format, body: bytes) -> Iterator[_Position]:
+def _in_text(fmt: Format, body: bytes) -> Iterator[_Position]:
     """Yield positions that only streams of text have."""
-    good = each.frame(each.text("a"))
-    yield _Position(
-        "the last frame, without a newline", good, each.frame(json.loads(body)).rstrip()
-    )
+    good = fmt.frame(fmt.text("a"))
+    yield _Position("the last frame, without a newline", good, fmt.frame(json.loads(body)).rstrip())
     yield _Position("after a comment", b": wait\n\n", b"data: " + body)
-    if each.dialect == "ollama_chat":
+    if fmt.dialect == "ollama_chat":
         return
     yield _Position("a named event", good, b"event: error\r\ndata: " + body + b"\r\n\r\n")
     yield _Position("a field named error", good, b"error: " + body + b"\n")

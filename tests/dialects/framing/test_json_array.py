@@ -64,7 +64,7 @@ def test_json_after_the_array_is_a_frame(after: bytes, expected: list[Frame]) ->
         assert reader.close() == (expected, True)
 
 
-def test_bound_of_an_element() -> None:
+def test_longest_element_is_read_and_a_longer_one_refused() -> None:
     around = len(b'{"a":""}')
     text = b"x" * (SSE_EVENT_MAX_BYTES - around)
     reader = ArrayReader()

@@ -102,7 +102,7 @@ class Content:
             opened.block = opened.block | {"signature": delta.get("signature")}
         elif kind == "citations_delta":
             opened.citations.append(delta.get("citation"))
-        else:  # of a block that is kept: `compaction_delta` fills what the start left empty
+        else:  # of an opaque block: `compaction_delta` fills fields that the start left empty
             fields = {name: value for name, value in delta.items() if name != "type"}
             opened.block = opened.block | fields
 

@@ -21,7 +21,7 @@ iterations of usage, 2026-10; recorded 2026)."""
 _LIST_PRICED: Final = {
     "speed": ("standard", "fast mode has prices of its own"),
     "service_tier": ("standard", "this service tier has prices of its own"),
-    "inference_geo": ("global", "a region of one's own choice costs more"),
+    "inference_geo": ("global", "a chosen region costs more"),
 }
 """Fields of usage on how the call was served, the value that list prices are for, and why another
 value has no known price (platform.claude.com, pricing and data residency, 2026-09)."""
@@ -129,8 +129,10 @@ REASONS: Final[dict[str, UnifiedReason]] = {
 }
 _PAUSED: Final = frozenset({"pause_turn", "compaction"})
 
-_GO_ON: Final = "the provider paused: ask again, with this answer at the end, and it goes on"
-_COMPACTED: Final = "compaction used tokens beside these: see usage.raw; the cost holds them"
+_GO_ON: Final = (
+    "the provider paused: send the conversation again with this answer at its end to continue"
+)
+_COMPACTED: Final = "compaction used further tokens: they are in usage.raw and in the cost"
 
 
 def notices(

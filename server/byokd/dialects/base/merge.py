@@ -18,7 +18,7 @@ from byokd.protocol.chat import SendParams
 
 _APPENDED: Final = frozenset({"tools", "documents", "include"})
 _PROTECTED: Final = {
-    ("stream",): "the answer would come in another form than the one that is read",
+    ("stream",): "it would change the form of the answer",
     ("stream_options", "include_usage"): "the tokens could not be counted",
 }
 """Fields that a raw field cannot replace, and why."""

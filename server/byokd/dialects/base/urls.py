@@ -66,8 +66,8 @@ def with_query(url: str, name: str, value: str) -> str:
     """Return the URL with a query parameter added or replaced."""
     address, _, query = url.partition("?")
     pair = f"{quote(name, safe='')}={quote(value, safe='')}"
-    others = [old for old in query.split("&") if old and old.partition("=")[0] != name]
-    return f"{address}?{'&'.join([*others, pair])}"
+    pairs = [entry for entry in query.split("&") if entry and entry.partition("=")[0] != name]
+    return f"{address}?{'&'.join([*pairs, pair])}"
 
 
 def _host_end(template: str) -> int:

@@ -25,7 +25,10 @@ _DOCUMENT_LOCATIONS: Final = (
 
 
 class Content:
-    """Adds content to blocks; tools that the provider ran (Nova's grounding, 2026) are left out."""
+    """Adds content to blocks.
+
+    Tools that the provider ran (Nova's grounding, recorded 2026) are left out.
+    """
 
     __slots__ = ("_blocks", "_calls", "_images", "_server", "_thoughts")
 

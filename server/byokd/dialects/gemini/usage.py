@@ -22,7 +22,7 @@ _COUNTS: Final = (
 
 
 def counts_something(raw: JsonObject) -> bool:
-    """Return whether usage has a count; Vertex sends only `trafficType` at times (2026)."""
+    # Vertex also sends `{"trafficType": …}` alone (recorded 2026).
     return bool(raw.get("totalTokenCount")) or any(raw.get(name) for name in _COUNTS)
 
 

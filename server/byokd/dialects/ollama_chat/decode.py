@@ -91,7 +91,10 @@ class OllamaDecoder(AnswerDecoder):
         return replace(super()._reply(usage), warnings=self._context_filled(usage))
 
     def _context_filled(self, usage: Usage | None) -> tuple[Warn, ...]:
-        """Return a warning if the prompt has the length to which servers before 2026 cut it."""
+        """Return a warning if the prompt has a length to which servers may have cut it.
+
+        Servers before 2026 cut a long prompt silently.
+        """
         options = (self._call.params.provider_options or {}).get("options")
         window = options.get("num_ctx") if isinstance(options, dict) else None
         count = usage.input_fresh if usage is not None else 0

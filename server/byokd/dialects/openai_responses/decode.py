@@ -24,7 +24,9 @@ _FAILED: Final = Fault(
     "providerError", "neutral", "the provider failed while it answered; try again", retryable=True
 )
 _POSTPONED: Final = Fault(
-    "providerError", "neutral", "the provider put the answer off; ask without `background`"
+    "providerError",
+    "neutral",
+    "the provider postponed the answer; send the request without `background`",
 )
 
 
@@ -125,5 +127,5 @@ def _unsupported(kind: str | None) -> tuple[Warn, ...]:
     """Return a warning if the answer waits for a result that cannot be sent."""
     if kind is None:
         return ()
-    message = f"the model waits for the result of {kind}, which cannot be given to it here"
+    message = f"the model waits for the result of {kind}, which cannot be sent"
     return (Warn(type="unsupported", parameter="tools", message=message),)

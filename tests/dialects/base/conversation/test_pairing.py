@@ -104,7 +104,7 @@ def test_pairs(messages: list[Any], shape: str) -> None:
     assert _paired(messages, without_tools) == _conversation(messages)
 
 
-def test_the_order_of_calls_is_kept_however_many_there_are() -> None:
+def test_each_of_many_calls_gets_a_result() -> None:
     many = [_says("assistant", _call(str(n))) for n in range(BLOCKS_MAX)]
     assert len(_paired(many).messages) == 2 * BLOCKS_MAX
 
@@ -120,8 +120,8 @@ _TOOLS = [{"name": "f", "inputSchema": {"type": "object"}}]
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-def test_what_was_broken_off_can_go_on(row: SampleCall) -> None:
-    """Whatever the format: both results are there, and so is a word on the missing one."""
+def test_conversation_with_missing_results_is_sent(row: SampleCall) -> None:
+    """In every format both results are sent, and a notice for the missing one."""
     body = row.body(messages=_CUT, tools=_TOOLS)
     sent = str(body)
     assert "kept-result" in sent
