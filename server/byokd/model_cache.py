@@ -74,14 +74,14 @@ class ModelCache:
         self._file = places.models_db if places else None
         self._version: int | None = None
 
-    async def load(self, place: ModelListKey) -> CachedModelList | None:
+    async def load(self, key: ModelListKey) -> CachedModelList | None:
         sql = (
             "SELECT seen_at, body FROM model_list"
             " WHERE account_id = ? AND provider_id = ? AND key_id = ? AND place = ?"
         )
         await self._ready()
         return await self._database.read(
-            lambda tx: _read(tx.one(sql, *place.primary_key, place.digest))
+            lambda tx: _read(tx.one(sql, *key.primary_key, key.digest))
         )
 
     async def latest(self, account: str, provider: str) -> CachedModelList | None:
@@ -115,17 +115,17 @@ class ModelCache:
             for row in await self._database.read(lambda tx: tx.all(sql, account))
         }
 
-    async def save(self, place: ModelListKey, seen: CachedModelList) -> None:
+    async def save(self, key: ModelListKey, seen: CachedModelList) -> None:
         """Save a list unless a newer one is cached; delete the oldest beyond the bounds."""
 
         def write(tx: Tx) -> None:
-            kept = tx.one(
+            cached = tx.one(
                 "SELECT seen_at FROM model_list"
                 " WHERE account_id = ? AND provider_id = ? AND key_id = ?",
-                *place.primary_key,
+                *key.primary_key,
             )
-            if kept is None or kept.number("seen_at") <= seen.seen_at:
-                tx.run(_SAVE, *place.primary_key, place.digest, seen.seen_at, _body(seen))
+            if cached is None or cached.number("seen_at") <= seen.seen_at:
+                tx.run(_SAVE, *key.primary_key, key.digest, seen.seen_at, _body(seen))
                 tx.run(_DROP_OLDEST, self._max_count, self._max_bytes)
 
         await self._ready()

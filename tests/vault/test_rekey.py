@@ -365,7 +365,7 @@ async def test_root_key_is_not_renewed_if_another_process_changed_the_slots(
         patch.setattr(fixture.vault.slot_keys, "read", remove_slot)
         with pytest.raises(Conflict, match="meanwhile"):
             await fixture.root()
-    later = await _again(fixture)
+    later = await _reopened(fixture)
     assert await later.open(row.key_id) == SECRET, "the keyring still opens the present root key"
     with tampering(fixture.folder) as raw:
         assert [tuple(found) for found in raw.execute("SELECT rk_version FROM meta")] == [(1,)]

@@ -133,14 +133,14 @@ class ChainChecker:
         elif seq < 0 or entry.ts_us < 0 or row.number("epoch") != tx.meta.epoch:
             self.fault = Fault("mac", seq, f"entry {seq} was changed")
         else:
-            self._follow(tx, chain, previous, entry, Link(row.blob("h"), row.blob("m")))
+            self._check_link(tx, chain, previous, entry, Link(row.blob("h"), row.blob("m")))
 
-    def _follow(
+    def _check_link(
         self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, stored: Link
     ) -> None:
         link = chain.next_link(previous, entry)
         if not (same(link.h, stored.h) and same(link.m, stored.m)):
-            self.fault = self._misplaced(tx, chain, previous, entry, stored)
+            self.fault = self._link_fault(tx, chain, previous, entry, stored)
             return
         self.seq, self._link = entry.seq, link
         anchor = self._anchor
@@ -167,7 +167,7 @@ class ChainChecker:
             }
             self._reported -= slots.keys()
 
-    def _misplaced(
+    def _link_fault(
         self, tx: VaultTx, chain: Chain, previous: Link, entry: ChainEntry, stored: Link
     ) -> Fault:
         seq = entry.seq

@@ -34,7 +34,7 @@ SECURITY: Final = frozenset(
         "account.deleted",
     }
 )
-"""Events after which the anchor is written at once: undoing one of them is worth an attack."""
+"""Events after which the anchor is written at once: an attacker gains from undoing them."""
 
 EVENTS: Final = SECURITY | {
     "store.unlocked",
@@ -46,7 +46,6 @@ EVENTS: Final = SECURITY | {
     "session.closed",
     "clock.regressed",
 }
-"""Every event."""
 
 
 def _text(pattern: str) -> Shape:
@@ -65,7 +64,7 @@ def _flag(value: Json) -> bool:
 _WORD: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 _HEX: Final = _text(r"[0-9a-f]{16,64}")
 REQUEST_ID: Final = _text(r"[A-Za-z0-9_-]{1,128}")
-"""A provider's request id; longer ones, or other characters, could carry anything."""
+"""A provider's request id; a longer one, or another character, could carry a secret."""
 
 DETAILS: Final[Mapping[str, Shape]] = {
     "version": _count,

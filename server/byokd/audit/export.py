@@ -85,13 +85,13 @@ def check(
     for index, (entry, record) in enumerate(entries):
         chain = own_keys.chain(record.epoch) if own_keys else Chain(store, record.epoch, b"")
         previous = link or chain.genesis()
-        fault = _out_of_place(entry, record, seq, entries[:index], after)
+        fault = _sequence_fault(entry, record, seq, entries[:index], after)
         stored = Link(_bytes(record.h), _bytes(record.m))
         expected = chain.next_link(previous, entry)
         if fault is None and not (
             same(expected.h, stored.h) and (own_keys is None or same(expected.m, stored.m))
         ):
-            fault = _broken(chain, previous, entry, entries[index + 1 :])
+            fault = _link_fault(chain, previous, entry, entries[index + 1 :])
         if fault is not None:
             break
         seq, link = entry.seq, stored
@@ -107,7 +107,7 @@ def check(
     )
 
 
-def _out_of_place(
+def _sequence_fault(
     entry: ChainEntry,
     record: AuditRecord,
     seq: int,
@@ -124,7 +124,7 @@ def _out_of_place(
     return None
 
 
-def _broken(
+def _link_fault(
     chain: Chain,
     previous: Link,
     entry: ChainEntry,

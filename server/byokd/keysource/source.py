@@ -48,11 +48,11 @@ _ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
     ),
     "itemMissing": (
         VaultUnavailable,
-        "the master key is missing; restore it, no new one is made",
+        "the master key is missing; restore it, because byokd creates no new one",
     ),
     "itemCorrupt": (
         VaultUnavailable,
-        "the master key was changed or truncated; restore it, no new one is made",
+        "the master key was changed or truncated; restore it, because byokd creates no new one",
     ),
     "filePermissions": (
         VaultUnavailable,

@@ -37,7 +37,7 @@ PRAGMAS: Final = (
     ("mmap_size", "0"),
     ("temp_store", "MEMORY"),
 )
-"""Applied to every store, vault and ledger alike."""
+"""Applied to every store."""
 
 Steps: TypeAlias = tuple[tuple[str, ...], ...]
 """The migrations of a store, each a tuple of statements."""
@@ -56,11 +56,11 @@ _REASONS: Final[dict[int, tuple[Reason, str]]] = {
     sqlite3.SQLITE_PERM: ("permissions", "the store cannot be opened; check who may write to it"),
     sqlite3.SQLITE_CANTOPEN: ("io", "the store cannot be opened; check the disk and its folder"),
     sqlite3.SQLITE_IOERR: ("io", "the disk failed; check it, then try again"),
-    sqlite3.SQLITE_NOLFS: ("io", "the disk does not take large files; use another one"),
+    sqlite3.SQLITE_NOLFS: ("io", "the disk does not support large files; use another one"),
 }
 
 _VAGUE: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
-"""SQLite also reports a full or read-only disk by these where it was not writing a page."""
+"""SQLite also reports a full or read-only disk by these codes, unless it was writing a page."""
 
 
 class Row:
@@ -335,4 +335,6 @@ def _corrupt() -> VaultCorrupt:
 
 
 def _wrong_type(column: str) -> VaultCorrupt:
-    return VaultCorrupt(f"column {column} of the store holds something else; restore a backup")
+    return VaultCorrupt(
+        f"column {column} of the store has a value of the wrong type; restore a backup"
+    )

@@ -18,8 +18,8 @@ class Account:
 
 def list_accounts(tx: VaultTx) -> tuple[Account, ...]:
     rows = tx.sql.all(
-        "SELECT name, sum(held) AS keys, min(created_at) AS created_at FROM"
-        " (SELECT account_id AS name, 0 AS held, created_at FROM account_dek"
+        "SELECT name, sum(is_key) AS keys, min(created_at) AS created_at FROM"
+        " (SELECT account_id AS name, 0 AS is_key, created_at FROM account_dek"
         " UNION ALL SELECT account_id, 1, created_at FROM key_entry) GROUP BY name ORDER BY name"
     )
     return tuple(

@@ -72,13 +72,13 @@ async def clean_up_pending(
     """
     if not any_pending(places):
         return
-    left = _read(places)
-    while left:
-        unused = stored is None or stored.store_id != left[0].item.store_id
-        if unused and not await slot_keys.delete(left[0].item, left[0].kind):
+    remaining = _read(places)
+    while remaining:
+        unused = stored is None or stored.store_id != remaining[0].item.store_id
+        if unused and not await slot_keys.delete(remaining[0].item, remaining[0].kind):
             break
-        left = left[1:]
-    _write(places, left)
+        remaining = remaining[1:]
+    _write(places, remaining)
 
 
 def _read(places: StorePaths) -> list[_PendingKey]:

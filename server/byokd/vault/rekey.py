@@ -44,7 +44,7 @@ SlotRecorder: TypeAlias = Callable[[VaultTx, bytes], object]
 Retire: TypeAlias = Literal["none", "protections", "recoveryCodes"]
 
 _STORED_KINDS: Final = frozenset({"osKeyring", "keyFile"})
-"""The kinds whose key is put somewhere, and could be left behind there."""
+"""The kinds whose key is stored outside of the vault, and must be deleted there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def add_slot(
         await vault.transaction(lambda tx: _write_pending(tx, item.slot_id, new.kind, at=at))
         try:
             key = await vault.slot_keys.make(item, new.kind, new.secrets, interactive=True)
-            await _prove(vault, item, key)
+            await _verify_stored(vault, item, key)
             await vault.transaction(lambda tx: _activate(tx, key, new.retire, added, removed))
         except BaseException:
             with suppress(VaultError):
@@ -186,7 +186,7 @@ async def _current_slot_keys(
         if slot.kind == RECOVERY and secrets.recovery_code is None:
             if new.recovery_code is None:
                 raise InvalidParams(
-                    "the vault has a recovery code: give it, or a public key for a new one",
+                    "the vault has a recovery code: send it, or a public key for a new one",
                     details=[{"pointer": "/recoveryCode", "reason": "this field is required"}],
                 )
             if all(key.kind != RECOVERY for key in slot_keys):
@@ -199,7 +199,7 @@ async def _current_slot_keys(
     return slot_keys
 
 
-async def _prove(vault: Vault, item: Item, key: SlotKey) -> None:
+async def _verify_stored(vault: Vault, item: Item, key: SlotKey) -> None:
     if key.kind in _STORED_KINDS:
         slot = Slot(key.slot_id, key.kind, key.params, 0, PENDING, None, 0, 0)
         if await vault.slot_keys.read(item.store_id, slot, SlotSecrets()) != key.kek:
@@ -235,11 +235,11 @@ def _activate(
     write_slot(tx.sql, tx.keys, slot)
     tx.changed, tx.unrecorded_slots[key.slot_id.hex()] = True, True
     added(tx, key.slot_id)
-    for other in before:
-        ends = "recoveryCodes" if other.kind == RECOVERY else "protections"
-        if retire == ends:
-            _retire(tx, other)
-            removed(tx, other.slot_id)
+    for old in before:
+        group = "recoveryCodes" if old.kind == RECOVERY else "protections"
+        if retire == group:
+            _retire(tx, old)
+            removed(tx, old.slot_id)
 
 
 def _retire(tx: VaultTx, slot: Slot) -> None:

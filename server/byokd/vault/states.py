@@ -28,7 +28,7 @@ class VaultEvent(Enum):
     OPENED = "a slot was opened, or the vault was created"
     NEEDS_UNLOCK = "no slot opened without a person"
     NOT_REACHABLE = "a key source or the disk refused"
-    STORE_DAMAGED = "the store, or all that could open it, was found damaged"
+    STORE_DAMAGED = "the store, or every slot that was tried, is damaged"
     LOCKED_BY_USER = "a person locked it"
     KEYS_DROPPED = "its root keys were replaced by another process, or the vault was closed"
 

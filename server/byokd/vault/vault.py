@@ -297,7 +297,7 @@ class Vault:
             )
             self._refused_keys = keys
             await self._run_store_check(keys, admit)
-        except StoreChanged:  # these keys are of another store
+        except StoreChanged:  # these keys belong to another store
             self._refused_keys = None
             return await self._open(secrets, interactive=interactive, admit=admit)
         except VaultError as error:
@@ -403,14 +403,13 @@ class Vault:
             keys = self._keys
             try:
                 return await run(self._database, keys)
-            except StoreChanged as stale:
+            except StoreChanged as error:
                 if self._keys is keys:  # otherwise this process replaced them itself
                     self._drop_keys()
-                    self._refused_keys = keys if isinstance(stale, StoreReplaced) else None
+                    self._refused_keys = keys if isinstance(error, StoreReplaced) else None
             except VaultCorrupt as error:
-                if error.fields.get("details") == {
-                    "reason": DAMAGED
-                }:  # the whole file, not one row
+                # With this reason the whole file is damaged, not one row.
+                if error.fields.get("details") == {"reason": DAMAGED}:
                     self._keys = None
                     self._fail(error)
                 raise
