@@ -134,6 +134,13 @@ def test_unwritable_folder_exits_with_1(capsys: pytest.CaptureFixture[str]) -> N
         ({"action": Action(type="promptKey"), "provider": "p"}, "store one: byokd keys add p"),
         ({"action": Action(type="promptKey")}, "store one: byokd keys add PROVIDER"),
         ({"action": Action(type="somethingNew")}, None),
+        ({"kind": "invalidParams"}, None),
+        (
+            {"kind": "invalidParams", "provider": "p"},
+            "for the fields it needs: byokd providers p",
+        ),
+        ({"kind": "notFound"}, None),
+        ({"kind": "notFound", "details": {"provider": "p"}}, "list them: byokd providers"),
     ],
 )
 def test_hint_fits_the_error(data: dict[str, object], expected: str | None) -> None:

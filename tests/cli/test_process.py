@@ -180,6 +180,24 @@ def test_damaged_vault_is_restored_from_backup(
         assert byokd("audit verify").startswith("complete and unchanged; ")
 
 
+def test_restored_older_backup_is_shown_as_locked_until_it_is_accepted(
+    byokd: Byokd, sandbox: Sandbox
+) -> None:
+    add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
+    byokd(add, stdin=KEY)
+    byokd.restart()
+    byokd(add, stdin=KEY)
+    byokd.restart()
+    shown = " ".join(byokd("vault restore --yes").split())
+    assert "state locked" in shown
+    assert "reason rollback" in shown
+    assert "byokd vault unlock --accept-rollback" in shown
+    byokd("keys list", code=1)
+    assert "byokd vault unlock --accept-rollback" in byokd.err
+    assert "unlocked" in byokd("vault unlock --accept-rollback")
+    assert len(json.loads(byokd("keys list --json"))) == 1
+
+
 def test_providers_and_models_are_listed(byokd: Byokd, sandbox: Sandbox) -> None:
     providers = json.loads(byokd("providers --json"))
     assert [item["id"] for item in providers] == list(load())
@@ -210,6 +228,7 @@ MISTAKES = [
     ("vault init --protection memory --accept-risk keyFile", "", 2, "--accept-risk memory"),
     ("vault init --protection keyFile --accept-risk keyFile", "", 1, "vault"),
     ("chat attic model hello", "", 1, "no such provider"),
+    ("models attic", "", 1, "no such provider"),
 ]
 
 

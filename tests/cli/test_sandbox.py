@@ -15,6 +15,7 @@ from anyio.abc import Process
 
 import byokd
 from byokd.catalog.loader import load
+from byokd.cli import sandbox
 from byokd.core.http import Headers, HttpRequest, HttpResponse
 from byokd.transport.http import HttpTransport
 from sandbox_env import KEY
@@ -48,6 +49,15 @@ async def _ask(url: str, body: object) -> HttpResponse:
     headers = Headers([("authorization", f"Bearer {KEY}"), ("content-type", "application/json")])
     async with aclosing(HttpTransport()) as transport:
         return await transport.send(HttpRequest("POST", url, headers, json.dumps(body).encode()))
+
+
+def test_one_long_url_does_not_widen_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    urls = ["http://127.0.0.1:9/v1", "http://127.0.0.1:9/" + "x" * 80]
+    sandbox.show([("name", url, "model") for url in urls])
+    short, long = capsys.readouterr().out.splitlines()
+    assert len(short) < len(long)
+    assert short.split() == ["name", urls[0], "model"]
+    assert long.split() == ["name", urls[1], "model"]
 
 
 async def test_each_provider_answers_at_its_printed_address() -> None:

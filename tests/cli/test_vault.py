@@ -26,14 +26,14 @@ _CODE = re.compile(r"(?:[A-Z2-7]{4}-){8}[A-Z2-7]{4}")
 class Terminal:
     """One command on its own terminal."""
 
-    def __init__(self, folder: Path, command: str) -> None:
+    def __init__(self, folder: Path, command: str, **environment: str) -> None:
         self.output = ""
         self._read = 0
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "byokd", "--data-dir", str(folder), *command.split()],
             stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            env=os.environ | {"COLUMNS": "200", "TERM": "dumb"},
+            env=os.environ | {"COLUMNS": "200", "TERM": "dumb"} | environment,
         )  # fmt: skip
         os.close(slave)
 
@@ -163,6 +163,29 @@ def test_each_slot_opens_the_vault(tmp_path: Path, piped: Piped) -> None:
 def test_recovery_code_is_not_written_to_a_pipe(tmp_path: Path, piped: Piped, command: str) -> None:
     output = piped(command, passphrases=f"{_PASSPHRASE}\n", code=2)
     assert "never written into a pipe" in output
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' keyrings need no bus")
+def test_missing_keyring_is_reported_before_a_key_is_asked_for(tmp_path: Path) -> None:
+    no_bus = f"unix:path={tmp_path}/nobody"
+    terminal = Terminal(tmp_path, "keys add mistral", DBUS_SESSION_BUS_ADDRESS=no_bus)
+    output = terminal.end(code=1)
+    assert "no OS keyring answers here" in output
+    assert "byokd vault init --help" in output
+    assert "hidden" not in output
+    status = Piped(tmp_path)("vault status")
+    assert "uninitialized" in status
+    assert "byokd vault init --protection" in status
+
+
+@pytest.mark.parametrize("protection", ["keyFile", "memory"])
+def test_mistyped_acceptance_of_a_risk_creates_no_vault(tmp_path: Path, protection: str) -> None:
+    terminal = Terminal(tmp_path, f"vault init --protection {protection}")
+    terminal.answer(f"Type {protection} to accept it: ", "yes")
+    output = terminal.end(code=2)
+    assert f"if you accept it: --accept-risk {protection}" in output
+    assert "byokd vault init --help" in output
     assert not (tmp_path / "data").exists()
 
 

@@ -32,6 +32,12 @@ from byokd.protocol.key import (
     ProbeResult,
 )
 from byokd.protocol.provider import ProviderInfo
+from byokd.protocol.vault import (
+    VaultInitializeParams,
+    VaultInitializeResult,
+    VaultResult,
+    VaultStatusParams,
+)
 
 BAD_VERDICTS = frozenset({"invalid", "wrongProvider"})
 
@@ -90,6 +96,7 @@ def add(
     if provider_info.base_url_required and base_url is None and sys.stdin.isatty():
         base_url = click.prompt("Base URL", err=True)
     plain = _plain_fields(provider_info, plain_pairs, ask=True, has_base_url=base_url is not None)
+    _require_vault(daemon)
     secret = [field for field in provider_info.fields if field.secret]
     hidden = read_secret_fields(secret, from_stdin=from_stdin)
     sealed: dict[str, FieldInput] = {
@@ -112,6 +119,14 @@ def add(
         KeyStoreResult,
     )
     _show_stored("stored", result)
+
+
+def _require_vault(daemon: Daemon) -> None:
+    """Create a missing vault under the OS keyring, so that no key is typed in vain without one."""
+    status = daemon.call("vault/status", VaultStatusParams(), VaultResult)
+    if status.vault.state == "uninitialized":
+        params = VaultInitializeParams(protection="osKeyring")
+        daemon.call("vault/initialize", params, VaultInitializeResult)
 
 
 @keys.command()

@@ -48,16 +48,17 @@ _HINTS = {
 
 _HINTS_BY_KIND = {
     "vaultUnavailable": "see byokd vault status; other protections: byokd vault init --help",
+    "notFound": "list them: byokd providers",
     "keyDisabled": _HINTS["enableKey"],
     "invalidParams": "for the fields it needs: byokd providers {provider}",
 }
-"""Hints by error kind, if the daemon proposes no action."""
+"""Hints by error kind, if the daemon proposes no action; see `_hint_by_kind`."""
 
 _HINTS_BY_REASON: dict[object, str] = {
     "passphraseNeeded": "run it on a terminal, or: byokd --passphrase-fd 3 … 3<FILE",
     "wrongPassphrase": "with a recovery code: byokd vault rekey protection passphrase"
     " --recovery-code",
-    "itemMissing": "with a recovery code: byokd vault rekey protection osKeyring --recovery-code",
+    "itemMissing": "with a recovery code: byokd vault rekey protection KIND --recovery-code",
     "lockedByUser": "byokd vault unlock",
 }
 """Hints for a vault that does not open, by reason."""
@@ -154,9 +155,20 @@ def hint(data: ErrorData) -> str | None:
     if data.action and data.action.url:
         return f"see {data.action.url}"
     text = _HINTS_BY_REASON.get(error_reason(data)) or (
-        _HINTS.get(data.action.type) if data.action else _HINTS_BY_KIND.get(data.kind)
+        _HINTS.get(data.action.type) if data.action else _hint_by_kind(data)
     )
     return (text or "").replace("{provider}", data.provider or "PROVIDER") or None
+
+
+def _hint_by_kind(data: ErrorData) -> str | None:
+    """Return the hint of an error kind; none if it is about a provider and the error is not."""
+    if data.kind == "invalidParams" and data.provider is None:
+        return None
+    if data.kind == "notFound" and not (
+        isinstance(data.details, dict) and "provider" in data.details
+    ):
+        return None
+    return _HINTS_BY_KIND.get(data.kind)
 
 
 def _lowered(text: str) -> str:

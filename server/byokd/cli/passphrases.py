@@ -91,7 +91,7 @@ class RecoveryCodeRecipient:
         terminal.say("Recovery code, shown only now. Write it down and store it somewhere else:")
         sys.stdout.write(f"\n    {code.reveal()}\n\n")
         terminal.say("It opens the vault if its usual protection is lost:")
-        terminal.say("  byokd vault rekey protection osKeyring --recovery-code")
+        terminal.say("  byokd vault rekey protection KIND --recovery-code")
 
 
 def ask_recovery_code() -> str:

@@ -39,7 +39,9 @@ def require_acceptance(protection: str, accept_risk: str | None) -> str | None:
     risk = _RISKS.get(protection)
     if risk is None or accept_risk == protection:
         return accept_risk
-    if accept_risk is not None or not sys.stdin.isatty():
+    if accept_risk is None and sys.stdin.isatty():
+        terminal.say(f"{risk}.")
+        accept_risk = str(click.prompt(f"Type {protection} to accept it", err=True))
+    if accept_risk != protection:
         raise click.UsageError(f"{risk}; if you accept it: --accept-risk {protection}")
-    terminal.say(f"{risk}.")
-    return str(click.prompt(f"Type {protection} to accept it", err=True))
+    return accept_risk

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,7 +17,8 @@ Each provider has its own base URL, printed at the start. Use it with `byokd key
 is accepted; the id and the secret of an AWS key are the same text. Model names end in sandbox-echo,
 sandbox-reasoning, sandbox-tools, sandbox-agent, sandbox-citations, sandbox-json, sandbox-burst-1000
 or sandbox-paced-20hz-40; a prefix chooses the model family, such as
-claude-sonnet-4-5-sandbox-agent.
+claude-sonnet-4-5-sandbox-agent. The line `generic` is for any client of OpenAI's format; byokd's
+provider for it is openai-compatible.
 
 Faults are models too: sandbox-fault-401 to -503, sandbox-fault-429-7 (with Retry-After: 7),
 sandbox-fault-no-funds, -overflow, -overloaded, sandbox-cut, sandbox-garbage, sandbox-silent,
@@ -27,6 +29,9 @@ With --replay, recorded answers are served instead: DIR/PROVIDER/NAME/ holds req
 /PROVIDER/NAME gets that recording; use http://127.0.0.1:PORT/PROVIDER/NAME/v1 as base URL of a
 client that adds /chat/completions. Keys are not checked.
 """
+
+_URL_COLUMN: Final = 54
+"""Characters; a longer URL pushes the rest of its own line, so that the others fit a terminal."""
 
 
 @click.command(epilog=_REACHED)
@@ -57,7 +62,7 @@ async def _simulate(port: int) -> None:
     stop = stop_event()
     async with Sandbox(port=port) as running:
         terminal.say(f"keys begin with {KEY_PREFIX}; more: byokd sandbox --help; stop: ctrl-c")
-        _show(running.providers())
+        show(running.providers())
         await stop.wait()
 
 
@@ -68,13 +73,15 @@ async def _replay(recordings: Path, port: int) -> None:
     stop = stop_event()
     async with Replay(recordings, port=port) as running:
         terminal.say("every key is accepted; more: byokd sandbox --help; stop: ctrl-c")
-        _show(running.recordings())
+        show(running.recordings())
         await stop.wait()
 
 
-def _show(rows: Iterable[tuple[str, str, str]]) -> None:
+def show(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print a line for each name, base URL and model (or path of a recording)."""
     rows = tuple(rows)
-    first, second = (max((len(row[n]) for row in rows), default=0) for n in (0, 1))
+    first = max((len(name) for name, _, _ in rows), default=0)
+    second = min(max((len(url) for _, url, _ in rows), default=0), _URL_COLUMN)
     for name, url, more in rows:
         terminal.show(f"{name:<{first}}  {url:<{second}}  {more}".rstrip())
     if not rows:

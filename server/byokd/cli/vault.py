@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,7 +16,8 @@ from byokd.cli.daemon_options import json_option, passphrase_source, with_daemon
 from byokd.cli.passphrases import RecoveryCodeRecipient
 from byokd.cli.risk_acceptance import file_option, require_acceptance, risk_option
 from byokd.cli.unlock import error_reason, unlock_with_passphrase, unlock_with_recovery_code
-from byokd.protocol.backup import VaultRestoreParams, VaultRestoreResult
+from byokd.protocol.backup import BackupInfo, VaultRestoreParams, VaultRestoreResult
+from byokd.protocol.key import KeyListParams, KeyListResult
 from byokd.protocol.vault import (
     KeyFilePlace,
     Protection,
@@ -25,6 +29,11 @@ from byokd.protocol.vault import (
     VaultResult,
     VaultStatusParams,
     VaultUnlockParams,
+)
+
+_FIRST_VAULT: Final = (
+    "the first key creates a vault under the OS keyring; for another protection: byokd vault init"
+    " --protection CHOICE"
 )
 
 
@@ -45,14 +54,7 @@ def status(daemon: Daemon, *, as_json: bool) -> None:
     if as_json:
         terminal.show_json([result.vault])
         return
-    show(result.vault)
-    terminal.facts(
-        (
-            f"backup {backup.number}",
-            f"{terminal.when(backup.taken_at)}, {backup.size_bytes:,} bytes",
-        )
-        for backup in result.backups
-    )
+    show(result.vault, result.backups)
 
 
 @vault.command()
@@ -173,10 +175,12 @@ def restore(daemon: Daemon, source: str, *, yes: bool) -> None:
         click.confirm("Replace the vault with that backup?", abort=True, err=True)
     result = daemon.call("vault/restore", params, VaultRestoreResult)
     terminal.facts((("restored", result.restored), ("the old vault", result.aside)))
+    with suppress(DaemonError):  # the first read checks the restored store; the status says why
+        daemon.call("key/list", KeyListParams(), KeyListResult)
     show(daemon.call("vault/status", VaultStatusParams(), VaultResult).vault)
 
 
-def show(info: VaultInfo) -> None:
+def show(info: VaultInfo, backups: Sequence[BackupInfo] = ()) -> None:
     terminal.facts(
         (
             ("state", info.state),
@@ -185,12 +189,17 @@ def show(info: VaultInfo) -> None:
             ("protects against", info.protects_against),
             ("but not against", info.does_not_protect_against),
             ("reason", info.reason),
-            ("hint", info.hint),
+            ("hint", _FIRST_VAULT if info.state == "uninitialized" else info.hint),
             ("audit log", info.audit),
             ("choices", ", ".join(info.choices)),
             *((slot.kind, _slot(slot)) for slot in info.slots),
+            *((f"backup {backup.number}", _backup(backup)) for backup in backups),
         )
     )
+
+
+def _backup(backup: BackupInfo) -> str:
+    return f"{terminal.when(backup.taken_at)}, {backup.size_bytes:,} bytes"
 
 
 def _protection(info: VaultInfo) -> str | None:
