@@ -30,7 +30,7 @@ class BlockTurns(Turns):
 
 
 class MediaBlocks(Protocol):
-    """Writes media as blocks; media that cannot be sent become a warning."""
+    """Writes media, or warns that they cannot be sent."""
 
     def image(self, part: ImagePart) -> list[JsonObject]: ...
 

@@ -18,10 +18,10 @@ from byokd.protocol.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One chat to be encoded.
+    """One chat to encode.
 
     Attributes:
-        base_url: without a trailing slash, its templates filled.
+        base_url: without a trailing slash, templates filled.
         fields: the key's plain fields, such as a region.
         rules: conversation rules besides those of the dialect and the record.
     """
@@ -51,8 +51,7 @@ class Refusal:
     """What a provider refuses: a parameter, the form of a conversation, or a chat path.
 
     Attributes:
-        path: the parameter's names from the outside in, in the provider's spelling; empty for a
-            conversation or a chat path.
+        path: the parameter's names from the outside in, as the provider spells them, or empty.
         of_value: only the value is refused, not the parameter.
         least: the smallest accepted number, if the provider names it.
         most: the largest.
@@ -151,7 +150,11 @@ class Dialect(Protocol):
     """One wire format: a module of functions, named in `DIALECTS`."""
 
     def encode(self, call: Call, now_ms: int) -> Encoded:
-        """Return the request; raises `Unsupported` if a strict call would lose something."""
+        """Return the request.
+
+        Raises:
+            Unsupported: a strict call would lose something.
+        """
         ...
 
     def decoder(self, call: Call, head: HttpHead) -> Decoder:

@@ -1,7 +1,6 @@
 """Opens, closes and orders the blocks of an answer, and joins them to a message.
 
-One block of text or reasoning is open at a time. Tool calls may overlap; they end when the answer
-ends.
+One block of text or reasoning is open at a time. Tool calls may overlap and end with the answer.
 """
 
 from __future__ import annotations
@@ -51,8 +50,6 @@ NO_NAME: Final = "the provider named no tool"
 
 @dataclass(slots=True)
 class TextBlock:
-    """A block of text or of reasoning."""
-
     block_id: str
     kind: Literal["text"] | ReasoningKind
     state: JsonObject | None = None
@@ -153,7 +150,6 @@ class Blocks:
         self._open: TextBlock | None = None
 
     def drain(self) -> list[Event]:
-        """Return the events since the last call."""
         events, self.events = self.events, []
         return events
 
@@ -233,7 +229,7 @@ class Blocks:
         self._add(part)
 
     def tool_call(self, native_id: str) -> ToolCall:
-        """Begin a tool call; its start event follows when its name is known."""
+        """Begin a tool call; its start event waits for its name."""
         if len(self._calls) >= TOOL_CALLS_MAX:
             raise ProviderError(f"the provider sent more than {TOOL_CALLS_MAX} tool calls")
         call = ToolCall(len(self._calls), native_id)
@@ -268,7 +264,6 @@ class Blocks:
             self.events.append(call.end)
 
     def parts(self) -> tuple[Part, ...]:
-        """Return the parts so far; an open tool call has its arguments so far."""
         return tuple(
             self._part(block)
             for block in self._blocks

@@ -161,7 +161,6 @@ class AnswerDecoder(ABC):
         """Return the finish reason of a good answer."""
 
     def _finish_fault(self) -> Fault | None:
-        """Return the failure that the finish reason states, if any."""
         return None
 
     def _marker(self) -> None:
@@ -258,7 +257,6 @@ class AnswerDecoder(ABC):
         return parsed is not None
 
     def _check_end(self, *, whole: bool) -> None:
-        """Fail an answer without a good end."""
         if self._fault is not None:
             return
         if not self._answered:

@@ -154,10 +154,8 @@ class Items:
         self._complete(item, fields)
 
     def all(self, output: Json) -> None:
-        """Read all items at the end.
-
-        Ids and indexes differ at some gateways: the nth of a kind was the nth in the stream.
-        """
+        """Read all items at the end, matched to the stream's by their order within a kind."""
+        # Some gateways change ids and indexes.
         unseen: dict[str, list[_Item]] = {}
         for item in self._items:
             unseen.setdefault(item.kind, []).append(item)
