@@ -1,6 +1,6 @@
-"""The general rows of the error classifier, and the words that refuse a parameter.
+"""Reads the general rows of the error classifier, and the texts that refuse a parameter.
 
-`dialects.errors` reads a provider's own rows first, then these, in the order of the files.
+`dialects.errors` tries a provider's own rows first, then these, in the order of the files.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from byokd.catalog.record import ErrorRow, RefusalRow
 
 @cache
 def load_errors() -> tuple[ErrorRow, ...]:
-    """Return the rows of `errors.toml`."""
     text = files("byokd.catalog").joinpath("errors.toml").read_text(encoding="utf-8")
     return TypeAdapter(tuple[ErrorRow, ...]).validate_python(tomllib.loads(text)["errors"])
 
 
 @cache
 def load_refusals() -> tuple[RefusalRow, ...]:
-    """Return the rows of `refusals.toml`."""
     text = files("byokd.catalog").joinpath("refusals.toml").read_text(encoding="utf-8")
     return TypeAdapter(tuple[RefusalRow, ...]).validate_python(tomllib.loads(text)["refusals"])

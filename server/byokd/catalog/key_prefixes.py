@@ -1,7 +1,4 @@
-"""Guesses by its prefix which provider a refused key is for.
-
-It never sees a key: it asks whether the key begins with a text.
-"""
+"""Guesses from its prefix which provider a refused key is for, without reading the key."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from byokd.catalog.record import Provider
 def likely_owner(
     provider: Provider, others: Iterable[Provider], begins_with: Callable[[str], bool]
 ) -> Provider | None:
-    """Return the first of `others` whose keys begin like a key that `provider` has refused.
+    """Return the first of `others` whose key prefix fits a key that `provider` has refused.
 
-    None where there is none, or where keys of `provider` begin so.
+    None where there is none, or where a prefix of `provider` itself fits.
     """
     if _fits(provider, begins_with):
         return None

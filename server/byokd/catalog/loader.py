@@ -1,7 +1,7 @@
-"""Loads the providers of the package, and records that a person adds.
+"""Loads the package's provider records, and records that a person adds.
 
-`load` reads `providers.json`, which `snapshot.py` makes from the TOML records: `provider/list` is
-answered at start, and parsing a hundred kilobytes of TOML in Python costs more than all the rest.
+`load` reads `providers.json`, which `snapshot.py` writes from the TOML records, because parsing 100
+kB of TOML would be most of the start-up time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PATTERNS: Final = ("_models", "_pattern")
 
 @cache
 def load() -> Mapping[str, Provider]:
-    """Return the records of the package by id, in the order in which they are shown."""
+    """Return the package's records by id, in display order."""
     data = resources.files(__package__).joinpath("providers.json").read_bytes()
     records = [Provider.model_validate(record) for record in from_json(data)]
     return MappingProxyType({record.id: record for record in records})
@@ -35,7 +35,7 @@ def load_text(text: str, name: str) -> Provider:
     """Parse and check a record; `name` is its file name, for errors.
 
     Raises:
-        InvalidParams: the text is not TOML, or a field does not fit.
+        InvalidParams: the text is not TOML, or a field is invalid.
     """
     import tomllib
 
@@ -61,7 +61,7 @@ def _unusable(name: str, field: str, fault: str) -> InvalidParams:
 
 
 def _faults(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield what the types cannot check: (field, what is wrong)."""
+    """Yield (field, fault) for what the types cannot check."""
     names = [field.name for field in record.fields]
     if len(set(names)) < len(names):
         yield "fields", "two fields of one name"
@@ -154,7 +154,6 @@ def _lists(models: Models) -> Iterator[Models]:
 
 
 def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
-    """Yield every regular expression of a record, with its field."""
     conditions: list[tuple[str, Condition]] = [("errors", row.when) for row in record.errors]
     for probe in _probes(record.probe):
         conditions += [("probe.verdicts", row.when) for row in probe.verdicts]

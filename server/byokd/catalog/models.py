@@ -1,8 +1,8 @@
-"""The bundled snapshot of models: sizes, capabilities and prices, with its date.
+"""The bundled snapshot of models: sizes, capabilities and dated prices.
 
-A model id finds its line in `models.json` exactly, else by the rules of the line (a dated or
-aliased id). The snapshot is generated (`tests/tools/make_models.py`), a third of a megabyte, and
-read at the first question, not at start. A fact that nobody states is None.
+A model id is matched exactly, else by the `match` rule of a line (dated ids, aliases).
+`models.json` is generated (`tests/tools/make_models.py`), 300 kB, and read on first use. An unknown
+fact is None.
 """
 
 from __future__ import annotations
@@ -27,29 +27,21 @@ Rule: TypeAlias = "list[str | list[Rule]]"
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Prices that hold at the same time.
+    """Prices that hold at the same time, per million tokens unless the field says otherwise."""
 
-    Attributes:
-        since: the day from which they hold, `YYYY-MM-DD`; None for always.
-        utc: the hours of each day in which they hold, as (`HH:MM`, `HH:MM`); None for all.
-        input: money per million tokens, as are output, cache_read and cache_write.
-        search: money per thousand searches.
-        request: money per thousand requests, on top of the tokens.
-    """
-
-    since: str | None = None
-    utc: tuple[str, str] | None = None
+    since: str | None = None  # first day, `YYYY-MM-DD`; None: always
+    utc: tuple[str, str] | None = None  # daily hours, (`HH:MM`, `HH:MM`); None: all day
     input: Tiers | None = None
     output: Tiers | None = None
     cache_read: Tiers | None = None
     cache_write: Tiers | None = None
-    search: Tiers | None = None
-    request: Tiers | None = None
+    search: Tiers | None = None  # per thousand searches
+    request: Tiers | None = None  # per thousand requests, on top of the tokens
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """One model. `rates` are in order: of those that hold at a time, the last one counts."""
+    """One model. Of the `rates` that hold at a time, the last one counts."""
 
     provider: str
     id: str
@@ -88,10 +80,7 @@ class _Snapshot(TypedDict):
 
 
 def facts(provider_id: str, model_id: str) -> ModelFacts | None:
-    """Return the facts of a model, or None.
-
-    For a provider that sells models of others, its own line wins over that of the maker.
-    """
+    """Return the facts of a model, or None; a reseller's own line wins over the maker's."""
     snapshot = _snapshot()
     wanted = model_id.lower().removeprefix(snapshot["prefixes"].get(provider_id, ""))
     for name in (provider_id, *snapshot["fallbacks"].get(provider_id, ())):
@@ -106,7 +95,7 @@ def facts(provider_id: str, model_id: str) -> ModelFacts | None:
 
 
 def known_models(provider_id: str) -> Mapping[str, ModelFacts]:
-    """Return the facts of a provider's models by id, without lines that are for a family of ids."""
+    """Return a provider's models by id, without lines that match a family of ids."""
     lines = _lines(provider_id).values()
     made = (_facts(provider_id, line) for line in lines if line.get("listed", True))
     return MappingProxyType({each.id: each for each in made})

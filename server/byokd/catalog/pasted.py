@@ -1,4 +1,4 @@
-"""Reads an address that a person pastes: a portal's page, a whole request URL, another spelling."""
+"""Reads an address that a person pastes: a portal page, a request URL, another spelling."""
 
 from __future__ import annotations
 
@@ -16,21 +16,14 @@ _TEMPLATE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9]{0,63})\}")
 
 @dataclass(frozen=True, slots=True)
 class PastedAddress:
-    """What a pasted address says about a key.
-
-    Attributes:
-        fields: plain fields of the key, by name.
-        base_url: the address to keep, or None where it is the record's own.
-    """
-
-    fields: Mapping[str, str]
-    base_url: str | None
+    fields: Mapping[str, str]  # plain fields of the key, by name
+    base_url: str | None  # None: the record's own
 
 
 def read_pasted(record: Provider, text: str) -> PastedAddress | None:
-    """Read the text by the first of the record's patterns that matches all of it, else return None.
+    """Return what the first matching pattern reads from the text, or None.
 
-    A group of the pattern that is no field can only fill the base URL's template.
+    A named group that is no field only fills the base URL's template.
     """
     trimmed = text.strip()
     if len(trimmed) > PASTED_URL_MAX_CHARS:

@@ -1,6 +1,6 @@
-"""Computes the cost of a call from the prices of the snapshot or the person's own.
+"""Computes the cost of a call from the snapshot's prices or the person's own, in decimals.
 
-All arithmetic is decimal. One bucket of usage without a price makes the whole amount unknown.
+One unit of usage without a price makes the whole amount unknown.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _THOUSAND: Final = Decimal(1_000)
 
 
 def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
-    """Return what a call cost by the catalog; a time without a zone is UTC.
+    """Return the cost by the catalog; a time without a zone is UTC.
 
-    Cached tokens without a price of their own cost what fresh ones do, as in the source of the
-    snapshot, and as providers without a cache discount bill.
+    Cached tokens without a price of their own cost what fresh ones do, as in the snapshot's
+    source and as providers without a cache discount bill.
     """
     rates = rates_at(facts, at) if facts is not None else None
     if facts is None or rates is None:
@@ -31,7 +31,7 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
 
 
 def own_price(usage: Usage, prices: OwnPrice) -> Cost:
-    """Return what a call cost by the person's own prices; cached tokens as in `price`."""
+    """Return the cost by the person's own prices; cached tokens as in `price`."""
 
     def tiers(amount: str | None) -> Tiers | None:
         return None if amount is None else ((0, Decimal(amount)),)
@@ -46,7 +46,7 @@ def own_price(usage: Usage, prices: OwnPrice) -> Cost:
 
 
 def _cost(usage: Usage, rates: Rates, source: Cost) -> Cost:
-    """Return `source` with the amount and its parts; both unknown where a part is unknown."""
+    """Return `source` with the amount and its parts; the amount is None if a part is unknown."""
     prompt = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
     output = usage.output_text + usage.output_reasoning
 
@@ -73,7 +73,7 @@ def _cost(usage: Usage, rates: Rates, source: Cost) -> Cost:
 
 
 def list_price(facts: ModelFacts, at: datetime) -> ModelPrice | None:
-    """Return the price to show beside a model: that of a short prompt, or None."""
+    """Return the price to show beside a model, that of a short prompt, or None."""
     rates = rates_at(facts, at)
     if rates is None:
         return None
@@ -93,7 +93,7 @@ def list_price(facts: ModelFacts, at: datetime) -> ModelPrice | None:
 
 
 def rates_at(facts: ModelFacts, at: datetime) -> Rates | None:
-    """Return the last prices that hold at a time, else the first of all, else None."""
+    """Return the last rates that hold at a time, else the first of all, else None."""
     utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     day, minute = utc.date().isoformat(), f"{utc:%H:%M}"
     holding = [each for each in facts.rates if _holds(each, day, minute)]
@@ -112,7 +112,7 @@ def _holds(rates: Rates, day: str, minute: str) -> bool:
 
 
 def _tier(tiers: Tiers | None, prompt: int) -> Decimal | None:
-    """Return the price of the highest tier that the prompt is above."""
+    """Return the price of the highest tier that the prompt exceeds."""
     reached = None
     for above, amount in tiers or ():
         if above == 0 or prompt > above:
@@ -121,7 +121,7 @@ def _tier(tiers: Tiers | None, prompt: int) -> Decimal | None:
 
 
 def _times(count: int, amount: Decimal | None, per: Decimal) -> Decimal | None:
-    """Return the price of `count` units; none cost nothing, also without a price."""
+    """Return the price of `count` units; zero units cost nothing, also without a price."""
     if count == 0:
         return Decimal(0)
     return amount * count / per if amount is not None else None
@@ -136,6 +136,6 @@ def _surcharge(searches: int, rates: Rates, prompt: int) -> Decimal | None:
 
 
 def _text(amount: Decimal) -> str:
-    """Return decimal text without an exponent and without trailing zeros."""
+    """Return decimal text without exponent or trailing zeros."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

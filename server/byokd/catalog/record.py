@@ -1,7 +1,6 @@
 """The types of a provider record: one TOML file becomes one `Provider`.
 
-A record sets flags and strings; a difference that needs logic is a dialect. Quirks are typed in
-`catalog.quirks`.
+A record sets flags and strings; a difference that needs logic is a dialect.
 """
 
 from __future__ import annotations
@@ -82,70 +81,58 @@ class Field(_Record):
 
 
 class Auth(_Record):
-    """How a credential is put on a request.
+    """How a credential is put on a request."""
 
-    `bearer`: `Authorization: Bearer <field>`; `header`: `<header>: <field>`; `sigv4`: AWS signing
-    with `accessKeyId`, `secretAccessKey`, `sessionToken`, `region`; `none`: not at all. Where an
-    optional field is empty, `otherwise` applies.
-    """
-
+    # bearer: `Authorization: Bearer <field>`; header: `<header>: <field>`; sigv4: AWS signing with
+    # `accessKeyId`, `secretAccessKey`, `sessionToken`, `region`
     scheme: Literal["bearer", "header", "sigv4", "none"] = "bearer"
     field: str = "apiKey"
     header: str = "authorization"
     signing_name: str | None = None
-    otherwise: Auth | None = None
+    otherwise: Auth | None = None  # applies where an optional field is empty
 
 
 class Condition(_Record):
-    """When a row applies: all conditions that are set must hold.
-
-    `code` and `type` are compared in lower case with those of the error, in the body or in a header
-    such as `x-amzn-errortype`; `*` matches any characters. `message` is a regular expression,
-    searched in the error's text in any case. `pointer` leads to a value in the body that equals
-    `equals`.
-    """
+    """When a row applies: all conditions that are set must hold."""
 
     status: tuple[int, ...] = ()
+    # `code` and `type` are compared in lower case with those of the error, in the body or in a
+    # header such as `x-amzn-errortype`; `*` matches any characters.
     code: tuple[str, ...] = ()
     type: tuple[str, ...] = ()
-    message: str | None = None
-    pointer: Pointer | None = None
+    message: str | None = None  # regular expression, searched in the error text in any case
+    pointer: Pointer | None = None  # to a value in the body that equals `equals`
     equals: str | int | bool | None = None
 
 
 class ErrorRow(_Record):
-    """One line of the classifier: what an error body means. The first row that applies wins.
+    """What an error body means. The first row that applies wins.
 
     A row with only a status is read last, after the general rows.
-
-    `hint` tells the person what to do: lower case, no full stop. `signed` marks an error that a
-    wrong clock of ours causes as well: without the provider's time it says nothing about the key.
     """
 
     when: Condition
     kind: Kind
     health: HealthClass | None = None
     retryable: bool | None = None
-    hint: str | None = None
+    hint: str | None = None  # what to do, for the person: lower case, no full stop
+    # A wrong clock of ours causes it as well: without the provider's time it says nothing about the
+    # key.
     signed: bool = False
     source: str = ""
 
 
 class RefusalRow(_Record):
-    """Words with which providers refuse a parameter, a conversation or a chat path.
+    """A text with which providers refuse a parameter, a conversation or a chat path."""
 
-    `message` is searched in the error's text without regard to case. Its group `names` holds one
-    parameter, or several with commas, dotted where it is nested; `names` here stands in where the
-    words have none. The groups `least` and `most` hold the bound of a number, and `inside` the
-    object that holds the parameter.
-
-    `then` is what the next request does. `leaveOut`: leave the parameters out, rename them or move
-    them to the bound. `setValue`: send `value` in their place. `applyRule`: apply the conversation
-    rule `rule`. `changeSurface`: use the surface whose dialect is `surface`.
-    """
-
+    # Regular expression, searched in the error text in any case. Its group `names` holds one
+    # parameter, or several with commas, dotted where nested; `least` and `most` the bound of a
+    # number; `inside` the object that holds the parameter.
     message: str
-    names: str = ""
+    names: str = ""  # for a text without that group
+    # What the next request does. leaveOut: leave the parameters out, rename them or move them to
+    # the bound; setValue: send `value` instead; applyRule: apply the conversation rule `rule`;
+    # changeSurface: use the surface whose dialect is `surface`.
     then: Literal["leaveOut", "setValue", "applyRule", "changeSurface"] = "leaveOut"
     value: JsonValue = None
     rule: RuleName | None = None
@@ -174,25 +161,21 @@ class VerdictRow(_Record):
 class Probe(_Record):
     """The cheapest authenticated request.
 
-    `path` is under the key's base URL. `url` is absolute, may hold `{field}` templates, and is on
-    the provider's own or a companion origin; it is used only while the key's origin is the record's
-    default. With another origin `path` is used, and without a `path` there is no probe. The first
-    of `verdicts` that applies wins over the classifier, also on a 200. `fallback` is sent when the
-    verdict is `unknown`. `details` are pointers into the answer to report.
-
-    Keys that begin with one of `key_prefixes` are probably this provider's: it is a hint for a key
-    that another provider has refused, and nothing more.
+    `url` is used only while the key's origin is the record's default, else `path`; without a
+    `path` there is then no probe.
     """
 
     method: Literal["GET", "POST"] = "GET"
-    path: str | None = None
+    path: str | None = None  # under the key's base URL
+    # may hold `{field}` templates; on the provider's own or a companion origin
     url: str | None = None
     body: str | None = None
-    key_prefixes: tuple[str, ...] = ()
+    key_prefixes: tuple[str, ...] = ()  # only a hint for a key that another provider refused
     models_pointer: Pointer | None = None
-    details: dict[str, Pointer] = {}
+    details: dict[str, Pointer] = {}  # pointers into the answer, to report
+    # the first that applies wins over the classifier, also on a 200
     verdicts: tuple[VerdictRow, ...] = ()
-    fallback: Probe | None = None
+    fallback: Probe | None = None  # sent if the verdict is `unknown`
 
 
 class LivePrice(_Record):
@@ -210,98 +193,84 @@ class LivePrice(_Record):
 
 
 class ModelDetail(_Record):
-    """The request for each model whose context is not listed; `"{id}"` in `body` is its id."""
+    """The request for each model whose context is not listed."""
 
     path: str
-    body: str
+    body: str  # `"{id}"` is replaced by the model's id
 
 
 class Models(_Record):
     """How the live model list is read.
 
-    `items`: JSON pointer to the array ("" when the body is the array). The other fields are
-    pointers inside an item; where several are named, the first that holds a value wins.
-    `path` and `url` are chosen as in `Probe`. `id_prefix` is cut off an id.
-
-    `tools`, `reasoning` and `deprecated` point at a flag, or at a list of feature names that is
-    searched for `tool`, `reasoning` or `deprecat`; for `deprecated` any date or text counts too.
-    `kind` points at a word, a list of words or a flag (read as `true` or `false`): the model
-    chats if one of them is in `chat_kinds`. `non_chat_pattern` is searched in the id.
-
-    The page after this one is the same request with `next_query` set to what `next_pointer`
-    holds, as long as that is not empty and `more_pointer`, if given, is not false. `also` are
-    further lists of the same provider; one that is `over` adds no models, and its facts win.
-    `fallback` is read instead where the path does not exist. `static` ids are always listed;
-    `{field}` is a plain field of the key. `own` are the person's own entries.
+    Pointers after `items` are inside an item; of several, the first that holds a value wins.
+    `path` and `url` are chosen as in `Probe`.
     """
 
     path: str | None = None
     url: str | None = None
-    items: Pointer = "/data"
+    items: Pointer = "/data"  # to the array; "" if the body is the array
     id: Pointer = "/id"
-    id_prefix: str = ""
+    id_prefix: str = ""  # cut off an id
     name: tuple[Pointer, ...] = ()
     context: tuple[Pointer, ...] = ()
     output: tuple[Pointer, ...] = ()
     modalities: Pointer | None = None
+    # `tools`, `reasoning` and `deprecated` point at a flag, or at a list of feature names that is
+    # searched for `tool`, `reasoning` or `deprecat`; for `deprecated` any date or text counts too.
     tools: Pointer | None = None
     reasoning: Pointer | None = None
     deprecated: Pointer | None = None
     price: LivePrice | None = None
+    # To a word, a list of words or a flag (`true` or `false`): the model chats if one of them is in
+    # `chat_kinds`.
     kind: Pointer | None = None
     chat_kinds: tuple[str, ...] = ()
-    non_chat_pattern: str | None = None
+    non_chat_pattern: str | None = None  # searched in the id
+    # The next page is the same request with `next_query` set to what this points at, while that is
+    # not empty and `more_pointer`, if set, is not false.
     next_pointer: Pointer | None = None
     next_query: str | None = None
     more_pointer: Pointer | None = None
-    also: tuple[Models, ...] = ()
-    over: bool = False
-    fallback: Models | None = None
+    also: tuple[Models, ...] = ()  # further lists of the same provider
+    over: bool = False  # in `also`: adds no models, and its facts win
+    fallback: Models | None = None  # read instead if the path does not exist
     detail: ModelDetail | None = None
-    static: tuple[str, ...] = ()
-    own: tuple[OwnModel, ...] = ()
+    static: tuple[str, ...] = ()  # ids that are always listed; `{field}` is a plain field
+    own: tuple[OwnModel, ...] = ()  # the person's own entries
 
 
 class Variant(_Record):
-    """Quirks that hold only for models whose id `models`, a regular expression, is found in."""
+    """Quirks for models whose id contains a match of `models`, a regular expression."""
 
     models: str
     quirks: RawQuirks
 
 
 class Pasted(_Record):
-    """An address that people paste, and what it says about a key.
+    """An address that people paste, and what it says about a key."""
 
-    `pattern` must match the whole address, in any case; its named groups are plain fields of the
-    key. `base_url` is a template over those groups, where the key's base URL is not the record's.
-    """
-
-    pattern: str
-    base_url: str | None = None
+    pattern: str  # must match the whole address, in any case; its named groups are plain fields
+    base_url: str | None = None  # a template over those groups; None: the record's base URL
 
 
 class Surface(_Record):
     """Another dialect of a provider, and when it is used.
 
-    `models` is searched in the model id, `base_url` in the key's base URL and each of `fields` in
-    that plain field of the key; all that are set must match. A surface without any is used only
-    where the client names its dialect, or the key's base URL ends in its `chat_path`. With
-    `fallback` it is also used where the usual path does not exist. Its `quirks` win over those of
-    the record.
+    `models`, `base_url` and `fields` are regular expressions, searched; all that are set must
+    match. A surface without any is used only where the client names its dialect, or the key's
+    base URL ends in its `chat_path`.
     """
 
     dialect: str
     chat_path: str
     models: str | None = None
     base_url: str | None = None
-    fields: dict[str, str] = {}
-    fallback: bool = False
-    quirks: RawQuirks = {}
+    fields: dict[str, str] = {}  # by plain field of the key
+    fallback: bool = False  # also used where the usual path does not exist
+    quirks: RawQuirks = {}  # win over those of the record
 
 
 class Source(_Record):
-    """Where facts were read, and when."""
-
     url: str
     checked: Day
     what: str = ""
@@ -310,13 +279,7 @@ class Source(_Record):
 class Provider(_Record):
     """One provider.
 
-    `base_url` may hold `{field}` templates for the key's plain fields. `base_url_env` names the
-    variables that change it in other programs; here they never do. The first of `pasted` that
-    matches a pasted address reads it. `companion_origins` are https templates for probe and model
-    requests. At least one of the sets of fields in `one_of` must be complete. All of `variants`
-    that match a model apply, later ones over earlier ones. `dialect` is used at `chat_path`, unless
-    one of `surfaces` applies (`catalog.surfaces`). The rows of `errors` and `refusals` are read
-    before the general ones.
+    `dialect` is used at `chat_path`, unless one of `surfaces` applies (`catalog.surfaces`).
     """
 
     id: ProviderId
@@ -324,19 +287,20 @@ class Provider(_Record):
     kind: Literal["managed", "singleField", "multiField", "custom"]
     stage: Literal["stable", "preview"] = "stable"
     dialect: str
-    base_url: str | None = None
+    base_url: str | None = None  # may hold `{field}` templates for the key's plain fields
     base_url_required: bool = False
     base_url_hint: str | None = None
+    # variables that set it in other programs, but not here
     base_url_env: tuple[str, ...] = ()
-    pasted: tuple[Pasted, ...] = ()
+    pasted: tuple[Pasted, ...] = ()  # the first that matches a pasted address reads it
     keyless: bool = False
     fields: tuple[Field, ...]
-    one_of: tuple[tuple[str, ...], ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()  # sets of fields, one of which must be complete
     auth: Auth = Default(default={}, validate_default=True)
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
     surfaces: tuple[Surface, ...] = ()
-    companion_origins: tuple[Origin, ...] = ()
+    companion_origins: tuple[Origin, ...] = ()  # for probe and model requests
     key_url: str | None = None
     key_prefix_hint: str | None = None
     docs_url: str | None = None
@@ -347,17 +311,16 @@ class Provider(_Record):
     probe: Probe
     models: Models
     quirks: RawQuirks = {}
-    variants: tuple[Variant, ...] = ()
-    errors: tuple[ErrorRow, ...] = ()
+    variants: tuple[Variant, ...] = ()  # all that match apply, later ones over earlier ones
+    errors: tuple[ErrorRow, ...] = ()  # `errors` and `refusals` are read before the general ones.
     refusals: tuple[RefusalRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)
 
     def field(self, name: str) -> Field | None:
-        """Return the field of that name, or None."""
         return next((field for field in self.fields if field.name == name), None)
 
     def quirks_for(self, model: str) -> Quirks:
-        """Return the quirks that hold for a model, with those of its variants.
+        """Return the quirks for a model, with those of its variants.
 
         Raises:
             TypeError: the record's dialect is unknown.
@@ -370,7 +333,7 @@ class Provider(_Record):
         return self.quirks_as(form, model)
 
     def quirks_as(self, form: type[Q], model: str) -> Q:
-        """Return the quirks that hold for a model, in the type of the dialect that reads them."""
+        """Return the quirks for a model, in the type of the dialect that reads them."""
         raw = dict(self.quirks)
         for variant in self.variants:
             if re.search(variant.models, model):

@@ -2,7 +2,7 @@
 
     python -m byokd.catalog.snapshot
 
-One record a line, in the order of `order.toml`, so that a changed fact is a changed line.
+One record a line, in the order of `order.toml`, for readable diffs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ _HERE = "byokd.catalog"
 
 
 def snapshot() -> bytes:
-    """Return the snapshot of the package's records."""
     package = resources.files(_HERE)
     order: list[str] = tomllib.loads(package.joinpath("order.toml").read_text("utf-8"))["order"]
     lines = []

@@ -1,7 +1,7 @@
-"""Chooses the dialect in which a provider is asked, where it has several.
+"""Chooses the dialect of a call where a provider has several.
 
-In this order: the dialect that the client names, the one that the key's address names, the first
-surface of the record that applies, the record's usual dialect.
+In this order: the dialect that the client names, that of the key's address, the first surface of
+the record that applies, the record's usual one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def choose_surface(
     Raises:
         InvalidParams: the record has no surface of the named dialect.
     """
-    matching = [one for one in record.surfaces if named in {None, one.dialect}]
+    matching = [surface for surface in record.surfaces if named in {None, surface.dialect}]
     for surface in matching:
         if _applies(surface, model, base_url, fields):
             return with_surface(record, surface)
@@ -50,9 +50,9 @@ def choose_surface(
 
 
 def split_chat_path(record: Provider, base_url: str) -> tuple[str, str | None]:
-    """Cut a chat path off a base URL; return the rest and the dialect of that path, if any.
+    """Cut a chat path off a base URL; return the rest and that path's dialect, if any.
 
-    People paste the URL in their gateway's documentation: `https://host/v1/responses`.
+    People paste the URL from their gateway's documentation: `https://host/v1/responses`.
     """
     paths = [(record.chat_path, record.dialect)]
     paths += [(surface.chat_path, surface.dialect) for surface in record.surfaces]
@@ -64,18 +64,17 @@ def split_chat_path(record: Provider, base_url: str) -> tuple[str, str | None]:
 
 
 def fallback_surface(record: Provider) -> Provider | None:
-    """Return the record with the surface to use where its usual path does not exist, or None.
+    """Return the record with the surface to use where its usual path does not exist.
 
-    None also for a record with a surface already in place.
+    None where there is no such surface, or a surface is already in use.
     """
     if any(surface.dialect == record.dialect for surface in record.surfaces):
         return None
-    surface = next((one for one in record.surfaces if one.fallback), None)
+    surface = next((row for row in record.surfaces if row.fallback), None)
     return None if surface is None else with_surface(record, surface)
 
 
 def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, str]) -> bool:
-    """Tell whether a surface has conditions and all of them hold."""
     conditions = [(surface.models, model), (surface.base_url, base_url)]
     conditions += [(pattern, fields.get(name, "")) for name, pattern in surface.fields.items()]
     holds = [re.search(pattern, text) for pattern, text in conditions if pattern is not None]
@@ -85,8 +84,7 @@ def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, s
 def with_surface(record: Provider, surface: Surface) -> Provider:
     """Return the record with a surface in place of its usual dialect.
 
-    The record's quirks hold there as far as the surface's dialect reads them; the surface's own
-    win over all others.
+    The record's quirks apply as far as the surface's dialect has them; the surface's own win.
     """
     variants = [Variant(models=v.models, quirks=_read(v.quirks, surface)) for v in record.variants]
     variants.append(Variant(models="", quirks=surface.quirks))

@@ -1,4 +1,4 @@
-"""What providers want to be sent differently: one type per dialect, found by the dialect's name."""
+"""What providers need to be sent differently: one type per dialect."""
 
 from __future__ import annotations
 

@@ -6,12 +6,5 @@ from byokd.catalog.quirks.openai import OpenAIQuirks
 
 
 class OpenAIResponsesQuirks(OpenAIQuirks):
-    """Quirks of the OpenAI Responses format.
-
-    Attributes:
-        max_tokens_least: the smallest output cap that is taken.
-        tool_result_images: whether the result of a tool may hold images.
-    """
-
-    max_tokens_least: int = 1
-    tool_result_images: bool = True
+    max_tokens_least: int = 1  # the smallest output cap that is accepted
+    tool_result_images: bool = True  # a result may hold images
