@@ -303,7 +303,7 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
      [_user(_T("a"), _T("b"))], []),
     ("the assistant may not begin", [_reply(_T("a")), _user(_T("b"))], {},
      [_user(_T(".")), _reply(_T("a")), _user(_T("b"))], ["notice messages"]),
-    ("nothing is said at all", [_user(_T(""))], {}, [_user(_T("."))], ["notice messages"]),
+    ("no text at all", [_user(_T(""))], {}, [_user(_T("."))], ["notice messages"]),
     ("an image that cannot be sent is first", [_user(_TIFF), _reply(_T("a")), _user(_T("b"))], {},
      [_user(_T(".")), _reply(_T("a")), _user(_T("b"))], ["dropped messages", "notice messages"]),
     ("an image that cannot be sent is all", [_user(_TIFF)], {}, [_user(_T("."))],

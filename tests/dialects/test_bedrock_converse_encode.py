@@ -263,7 +263,7 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
      [_user({"text": "a"}, {"text": "b"})], []),
     ("the assistant may not begin", [_reply(_T("a")), _user(_T("b"))], {},
      [_user({"text": "."}), _reply({"text": "a"}), _user({"text": "b"})], ["notice messages"]),
-    ("nothing is said at all", [_user(_T(""))], {}, [_user({"text": "."})], ["notice messages"]),
+    ("no text at all", [_user(_T(""))], {}, [_user({"text": "."})], ["notice messages"]),
     ("an image that cannot be sent is first", [_user(_TIFF), _reply(_T("a")), _user(_T("b"))], {},
      [_user({"text": "."}), _reply({"text": "a"}), _user({"text": "b"})],
      ["dropped messages", "notice messages"]),

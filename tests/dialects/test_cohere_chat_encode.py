@@ -225,7 +225,7 @@ _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
              _says("assistant", "seen")],
      [_HI, {"role": "assistant", "tool_calls": [_sent_call("c1")]}, _tool("c1", ""),
       {"role": "user", "content": [_URI]}, _says("assistant", "seen")], []),
-    # a model without tools is told of them
+    # a model without tools gets calls and results as text
     (_SEES, [_HI, _says("assistant", {"type": "text", "text": "I look."}, _called("c1")),
              _says("tool", _answered("c1", "x"))],
      [_HI, _says("assistant", "I look.\nI call the tool f with {}"),

@@ -246,7 +246,7 @@ def test_schema(
     assert declared.get("parametersJsonSchema", declared.get("parameters")) == expected
     own_text = [warning.message for warning in _encode(params, model).warnings]
     assert own_text == [
-        f"this model cannot be told these words of a schema: {word}" for word in lost
+        f"this model does not accept these schema keywords: {keyword}" for keyword in lost
     ]
 
 

@@ -243,7 +243,7 @@ _INPUT: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
      [_says(_SENT_PDF | {"filename": "document"})], []),
     ("no files", [_says(_TEXT, _PDF)], {}, [{"role": "user", "content": "a"}],
      ["dropped messages"]),
-    ("nothing said", [_HI, _says({"type": "text", "text": ""}), _assistant()], {}, [_HI], []),
+    ("an empty text", [_HI, _says({"type": "text", "text": ""}), _assistant()], {}, [_HI], []),
     # tools
     ("call and result", [_HI, _assistant(_TEXT, _call()), _result()], {},
      [_HI, _A, _sent_call(), _sent_result()], []),
@@ -305,7 +305,7 @@ def test_input(
 
 
 def test_call_ids_match_the_format_and_are_unique() -> None:
-    """Kimi's `functions.f:0` goes on in another format; one id stands for two calls."""
+    """Kimi's `functions.f:0` is valid in another format; one id is used by two calls."""
     messages = [
         _assistant(_call("functions.f:0"), _call("x" * 80)),
         _result("functions.f:0"),

@@ -1,7 +1,7 @@
 """The whole body for every provider of the catalog: `vectors/requests/<provider>.json`.
 
-A row has a question of `ASKS`, the model, the body and the warnings; `source` says where a fact was
-read that only this provider has. A changed row changes what somebody's account is asked to do.
+A row has a call of `CALLS`, the model, the body and the warnings; `source` is the source of a fact
+about this provider only. A changed row changes requests on the accounts of users.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LOOP = [
     {"role": "tool", "content": [{"type": "toolResult", "callId": "toolu_01", "content": "seen"}]},
 ]
 
-ASKS: dict[str, dict[str, Any]] = {
+CALLS: dict[str, dict[str, Any]] = {
     "plain": {},
     "system and knobs": {
         "messages": [{"role": "system", "content": "be brief"}, _HI],
@@ -66,16 +66,16 @@ ASKS: dict[str, dict[str, Any]] = {
 }
 
 
-def shown(row: SampleCall, ask: str) -> dict[str, Any]:
-    """Return the row of a question, without its name."""
-    encoded = row.encoded(**ASKS[ask], cache="off")
+def shown(sample: SampleCall, name: str) -> dict[str, Any]:
+    """Return the body and the warnings of a call."""
+    encoded = sample.encoded(**CALLS[name], cache="off")
     reported = [f"{warn.type} {warn.parameter}" for warn in encoded.warnings]
-    return {"body": json.loads(encoded.request.body), "told": reported}
+    return {"body": json.loads(encoded.request.body), "warnings": reported}
 
 
 def _rows() -> list[Any]:
     return [
-        pytest.param(path.stem, row, id=f"{path.stem} {row['asked']}")
+        pytest.param(path.stem, row, id=f"{path.stem} {row['call']}")
         for path in sorted((VECTORS / "requests").glob("*.json"))
         for row in json.loads(path.read_text(encoding="utf-8"))
     ]
@@ -84,12 +84,12 @@ def _rows() -> list[Any]:
 @pytest.mark.parametrize(("provider", "row"), _rows())
 def test_request_body_matches_its_vector(provider: str, row: dict[str, Any]) -> None:
     sample = SampleCall(provider, row["model"], None, {})
-    assert shown(sample, row["asked"]) == {"body": row["body"], "told": row["told"]}
+    assert shown(sample, row["call"]) == {"body": row["body"], "warnings": row["warnings"]}
 
 
 @pytest.mark.parametrize("provider", load())
 def test_every_provider_has_all_vectors(provider: str) -> None:
     path = VECTORS / "requests" / f"{provider}.json"
     rows = json.loads(path.read_text(encoding="utf-8"))
-    assert {row["asked"] for row in rows} == set(ASKS)
+    assert {row["call"] for row in rows} == set(CALLS)
     assert any(row.get("source") for row in rows)

@@ -332,13 +332,13 @@ def _line(row: dict[str, Any]) -> str:
 
 def _requests(facts: dict[str, str]) -> list[dict[str, Any]]:
     from dialects.sample_calls import SampleCall
-    from dialects.test_requests import ASKS, shown
+    from dialects.test_requests import CALLS, shown
 
     call = SampleCall(facts["id"], facts["model"], None, {})
     first = {"source": f"{UNCHECKED}: scaffolded on {facts['checked']}"}
     return [
-        {"asked": ask, "model": facts["model"], **({} if number else first), **shown(call, ask)}
-        for number, ask in enumerate(ASKS)
+        {"call": name, "model": facts["model"], **({} if number else first), **shown(call, name)}
+        for number, name in enumerate(CALLS)
     ]
 
 

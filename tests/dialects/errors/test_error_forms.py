@@ -1,6 +1,6 @@
 """An error in any known form and in any position means the same in all seven dialects.
 
-Gateways and proxies answer in their own form, whatever format they were asked in, with a status of
+Gateways and proxies answer in their own form, whatever the format of the request, with a status of
 failure or with 200, as a document, as an event, or as bare JSON after events.
 """
 

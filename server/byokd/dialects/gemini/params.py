@@ -56,7 +56,7 @@ def write_tools(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) ->
         elif tool.input_schema.get("properties"):  # an object without any is refused
             entry["parameters"] = subset_schema(tool.input_schema, lost)
         declared.append(entry)
-    _tell_lost("tools", lost, warnings)
+    _warn_of_lost_keywords("tools", lost, warnings)
     body: JsonObject = {"tools": [{"functionDeclarations": declared}]}
     return body | optional("toolConfig", _tool_config(params.tool_choice))
 
@@ -95,7 +95,7 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
         return config | {"responseJsonSchema": plain_schema(answer_format.schema_)}
     lost: set[str] = set()
     config["responseSchema"] = subset_schema(answer_format.schema_, lost)
-    _tell_lost("responseFormat", lost, warnings)
+    _warn_of_lost_keywords("responseFormat", lost, warnings)
     return config
 
 
@@ -114,10 +114,12 @@ def _in_words(params: SendParams, quirks: GeminiQuirks) -> bool:
     return quirks.response_format == "none" or (tools and not quirks.response_format_with_tools)
 
 
-def _tell_lost(parameter: str, lost: set[str], warnings: Warnings) -> None:
+def _warn_of_lost_keywords(parameter: str, lost: set[str], warnings: Warnings) -> None:
     if lost:
-        words = ", ".join(sorted(lost))
-        warnings.adjusted(parameter, f"this model cannot be told these words of a schema: {words}")
+        keywords = ", ".join(sorted(lost))
+        warnings.adjusted(
+            parameter, f"this model does not accept these schema keywords: {keywords}"
+        )
 
 
 # --- how much to think ---------------------------------------------------------------------------
