@@ -1,4 +1,4 @@
-"""Anthropic's Messages format, which its own service and many gateways use."""
+"""Anthropic's Messages format, which many gateways use as well."""
 
 from __future__ import annotations
 
@@ -43,7 +43,6 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -63,18 +62,16 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return MessagesDecoder(call, head)
 
 
 def _messages(written: Written) -> JsonObject:
-    """Return `system`, which is beside the messages, and `messages`."""
     system: JsonObject = {"system": [*written.system]} if written.system else {}
     return system | {"messages": written.messages()}
 
 
 def _betas(value: Json, warnings: Warnings) -> list[str]:
-    """Return the names of beta features; one that no header may carry is dropped."""
+    """Return the names of beta features; names that no header may carry are dropped."""
     names = value if isinstance(value, list) else [] if value is None else [value]
     valid = [name for name in names if isinstance(name, str) and _BETA.fullmatch(name)]
     if len(valid) < len(names):
@@ -85,9 +82,9 @@ def _betas(value: Json, warnings: Warnings) -> list[str]:
 
 
 def _mark_cache(body: JsonObject, quirks: AnthropicMessagesQuirks) -> None:
-    """Mark what repeats from turn to turn: the tools, the system, and the last turns of the user.
+    """Mark what repeats from turn to turn: tools, system, and the last turns of the user.
 
-    The order of a prompt is tools, system, messages, and a breakpoint covers all that is before it.
+    A breakpoint covers all that is before it, in the order tools, system, messages.
     """
     if quirks.cache_tools:
         _mark_last(body.get("tools"))

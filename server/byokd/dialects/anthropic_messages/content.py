@@ -107,7 +107,7 @@ class Content:
             opened.block = opened.block | fields
 
     def stop(self, index: int) -> None:
-        """Close a block, and store what must be sent back with its part."""
+        """Close a block, and keep what must be sent back with its part."""
         opened = self._open.pop(index, None)
         if opened is None:
             return

@@ -1,7 +1,4 @@
-"""Writes images and documents as blocks of the Messages format.
-
-Nothing is fetched: a link is sent as a link.
-"""
+"""Writes images and documents as blocks; links are sent as links, never fetched."""
 
 from __future__ import annotations
 
@@ -22,14 +19,14 @@ _TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml",
 
 
 class Media:
-    """Writes media; what cannot be sent is left out with a warning."""
+    """Writes media; what cannot be sent is dropped with a warning."""
 
     def __init__(self, quirks: AnthropicMessagesQuirks, warnings: Warnings) -> None:
         self._quirks = quirks
         self._warnings = warnings
 
     def image(self, part: ImagePart) -> list[JsonObject]:
-        """Return the block of an image, whose type the rule `media_types` has checked."""
+        """Write an image, whose type the rule `media_types` has checked."""
         if not self._quirks.images:
             return self._dropped("images cannot be sent to this model")
         if part.data is None:
@@ -39,7 +36,6 @@ class Media:
         return [{"type": "image", "source": _base64(part.media_type, part.data)}]
 
     def file(self, part: FilePart) -> list[JsonObject]:
-        """Return the block of a document."""
         if self._quirks.files == "none":
             return self._dropped("files cannot be sent to this model")
         media_type, data = read_media(part.media_type, part.data, None)

@@ -1,7 +1,4 @@
-"""Writes a conversation as turns of blocks, and the system's text beside them.
-
-The state of a part goes back unchanged, to the model that made it and to no other.
-"""
+"""Writes a conversation as turns of blocks, and the system's text beside them."""
 
 from __future__ import annotations
 
@@ -32,8 +29,6 @@ _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
 
 class Written(BlockTurns):
-    """A conversation in the parts of the body."""
-
     __slots__ = ()
 
     def __init__(self) -> None:
@@ -41,10 +36,11 @@ class Written(BlockTurns):
 
     @property
     def may_think(self) -> bool:
-        """Whether thinking may be on: a tool loop must have begun with it.
+        """Whether thinking may be on.
 
-        The turn that opened the loop must start with its signed reasoning, else the request is
-        refused. That of another model, and what a client lost, is not there.
+        The assistant's turn that opened a tool loop must begin with its signed reasoning,
+        else the request is refused; that of another model, or lost by a client, is not
+        there.
         """
         opening: JsonObject | None = None
         for at in range(len(self.turns) - 1, 0, -2):
@@ -56,7 +52,6 @@ class Written(BlockTurns):
 
 
 def write_conversation(draft: Draft, quirks: AnthropicMessagesQuirks) -> Written:
-    """Return the conversation of a draft."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -93,8 +88,8 @@ class _Writer(BlockWriter[Written]):
     def _assistant_part(self, part: Part) -> list[JsonObject]:
         """Write a part of an answer, and the blocks behind it that only its maker reads.
 
-        Reasoning goes back as the signed blocks that its state holds. Text without a signature is
-        refused, and so are signatures of another model.
+        Reasoning goes back as the signed blocks of its state; text without a signature and
+        signatures of another model are refused.
         """
         state = self._owner.state(part)
         blocks: list[JsonObject] = []
@@ -131,12 +126,12 @@ def _text(text: str) -> JsonObject:
 
 
 def _texts(text: str) -> list[JsonObject]:
-    """Return a block of text; one of white space is refused."""
+    # Blocks of white space are refused.
     return [_text(text)] if text.strip() else []
 
 
 def _sendable(citation: Json) -> Json:
-    """Return a citation without the one field that is only ever sent to us (SDK, 2026-10)."""
+    """Remove the one field of a citation that requests may not have (SDK, 2026-10)."""
     if isinstance(citation, dict):
         return {name: value for name, value in citation.items() if name != "file_id"}
     return citation

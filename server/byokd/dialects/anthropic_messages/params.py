@@ -1,4 +1,4 @@
-"""Writes the body of a Messages request except the conversation: tools, limits, effort, formats."""
+"""Writes the body of a Messages request except the conversation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 def write_params(draft: Draft, quirks: AnthropicMessagesQuirks, written: Written) -> JsonObject:
     """Return the fields beside model, system and messages.
 
-    An instruction that takes the place of a field is added to the system's text.
+    An instruction that replaces a field is added to the system's text.
     """
     params, warnings = draft.params, draft.warnings
     most = params.max_output_tokens or quirks.max_tokens_default or _MOST
@@ -85,8 +85,8 @@ def _tools(
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
-    Servers have refused a conversation with tool calls and without tools, so the tools of its calls
-    are declared where the client declares none, and none may be called.
+    Servers have refused tool calls without tools, so the tools of earlier calls are declared,
+    with choice `none`, where the client declares none.
     """
     if params.tools and not quirks.tools_supported:
         warnings.dropped("tools", "tools cannot be sent to this model")
@@ -119,7 +119,7 @@ def _tool_choice(
     *,
     budget: bool,
 ) -> JsonObject:
-    """Return the choice; with a budget for thinking none can be forced."""
+    """Return the choice; a budget for thinking excludes a forced one."""
     if choice is None:
         return {}
     if choice in {"auto", "none"}:
@@ -168,7 +168,7 @@ def _effort(
 
 
 def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> JsonObject:
-    """Return a budget for thinking, which is part of the output cap and must fit in it."""
+    """Return a thinking budget, which is part of the output cap and must fit in it."""
     if not written.may_think:
         warnings.adjusted(
             "reasoning", "thinking stays off until the tool calls at hand are answered"
@@ -189,9 +189,9 @@ def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> Jso
 def _output_format(
     params: SendParams, quirks: AnthropicMessagesQuirks, warnings: Warnings, written: Written
 ) -> JsonObject | None:
-    """Return the form, where the model is held to one; else add an instruction.
+    """Return the format where it is enforced; else add an instruction.
 
-    There is no form for JSON without a schema.
+    There is no format for JSON without a schema.
     """
     answer_format = params.response_format
     schema = answer_format.schema_ if answer_format is not None else None

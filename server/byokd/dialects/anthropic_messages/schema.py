@@ -34,8 +34,8 @@ _UNENFORCEABLE: Final = frozenset(
 def closed_schema(schema: JsonObject) -> JsonObject | None:
     """Return the schema as it is enforced, or None where it cannot be.
 
-    Every object is closed, because the service demands it. One that is open on purpose, such as a
-    map, could then hold nothing, and is not enforced.
+    The service demands that every object is closed. An object that is open on purpose, such as
+    a map, could then hold nothing, so its schema is not enforced.
     """
     try:
         return _closed(schema, 0)
@@ -72,7 +72,6 @@ def _closed(schema: Json, depth: int) -> JsonObject:
 
 
 def _inner(value: Json, depth: int, *, named: bool) -> Json:
-    """Close the schemas in a keyword: one, a list of them, or a map by name."""
     if named and isinstance(value, dict):
         return {name: _closed(child, depth) for name, child in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Ids of tool calls: unique in a conversation, and accepted by the next provider.
 
-Ids are derived, never drawn at random: the same conversation is always sent with the same ids,
-which keeps the provider's prompt cache warm and the tests exact.
+They are hashes, not random: the same conversation is sent with the same ids, which keeps the
+provider's prompt cache warm.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _SHAPES: Final = ("call_", 24), ("", 9), ("", 24), ("", 8), ("", 16), ("", 32)
 
 
 def synthetic_id(stream_id: str, index: int, taken: Collection[str]) -> str:
-    """Return an id for the call at `index` of a stream that is not in `taken`."""
+    """Return an id outside `taken` for the call at `index` of a stream."""
     return _first_free(f"{stream_id}\0{index}", _SAFE, taken)
 
 
 class WireIds:
     """Maps the conversation's call ids to ids that the next provider accepts.
 
-    `pattern` is the provider's rule, a regular expression for the whole id. Without one, an id that
-    this provider made is kept as it is: Kimi reads its `functions.name:0`. A call id that occurs
-    twice is two calls: results belong to the later one.
+    `pattern` is the provider's regular expression for the whole id. Without one, an id that
+    this provider made stays: Kimi reads its `functions.name:0`. A call id that occurs twice is
+    two calls; results belong to the later one.
     """
 
     __slots__ = ("_keeps_native", "_now", "_pattern", "_used")
@@ -52,7 +52,6 @@ class WireIds:
         return wire
 
     def of_result(self, call_id: str) -> str:
-        """Return the id that `of_call` returned last for this call."""
         return self._now.get(call_id) or self.of_call(call_id, native=False)
 
 

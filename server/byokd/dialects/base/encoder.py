@@ -1,4 +1,4 @@
-"""The first and the last step of every encoder: rules and warnings before, the request after."""
+"""The first and the last step of every encoder: conversation rules, and the request."""
 
 from __future__ import annotations
 
@@ -26,20 +26,11 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A call that is being encoded.
+    """A call that is being encoded; `warnings` collects the changes to what the client sent."""
 
-    Attributes:
-        call: its conversation as the rules want it.
-        client_params: what the client sent, before the rules.
-        owner: whose `providerState` the provider can read.
-        quirks: those of the model.
-        warnings: collects the changes to what the client sent.
-        stream: whether the answer comes piece by piece.
-    """
-
-    call: Call
-    client_params: SendParams
-    owner: StateOwner
+    call: Call  # after the rules
+    client_params: SendParams  # before the rules
+    owner: StateOwner  # whose `providerState` the provider can read
     quirks: Quirks
     warnings: Warnings
     stream: bool
@@ -56,7 +47,7 @@ def start_draft(
     owner: StateOwner,
     rules: Collection[RuleName],
 ) -> Draft:
-    """Return a draft after applying the conversation rules of a dialect, a record and a call."""
+    """Apply the conversation rules of a dialect, a record and a call."""
     warnings = Warnings(strict=call.params.strict)
     stream = call.params.stream or quirks.always_stream
     ruled = apply_rules(rules, call, owner, quirks, warnings)
@@ -72,15 +63,10 @@ def finish_request(
     headers: Mapping[str, str] = _NO_HEADERS,
     options: JsonObject | None = None,
 ) -> Encoded:
-    """Return the request: the body with the record's and the client's raw fields, and headers.
+    """Return the request, with the record's and the client's raw fields merged into the body.
 
-    Args:
-        draft: what `body` was written from.
-        body: all that the dialect writes.
-        url: whole.
-        accept: the media type of a streamed answer.
-        headers: of the dialect's own; they win over those of the record.
-        options: raw fields instead of the client's `providerOptions`.
+    `accept` is the media type of a streamed answer. `headers` win over those of the record.
+    `options` are raw fields instead of the client's `providerOptions`.
     """
     raw = draft.params.provider_options if options is None else options
     body = merge_options(
@@ -97,5 +83,4 @@ def finish_request(
 
 
 def without_stream(draft: Draft) -> Draft:
-    """Return the draft of a call whose answer comes in one piece."""
     return replace(draft, stream=False)

@@ -1,6 +1,6 @@
 """Body fields that several formats write from the same client parameters.
 
-A value that a model does not take is dropped or moved to the nearest one, with a warning.
+A value that a model refuses is dropped or moved to the nearest accepted one, with a warning.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ _OPENAI_NAMES: Final = {
 
 
 def optional(name: str, value: Json) -> JsonObject:
-    """Return the field, or nothing where the value is None."""
     return {} if value is None else {name: value}
 
 
@@ -40,7 +39,6 @@ def matches_model(pattern: str | None, model: str) -> bool:
 def nearest_temperature(
     params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
 ) -> float | None:
-    """Return the accepted temperature nearest to the requested one."""
     sent = requested = params.temperature
     if sent is not None and quirks.temperature_max is not None:
         sent = min(sent, quirks.temperature_max)
@@ -85,7 +83,7 @@ def drop_refused(
 
 
 def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
-    """Tell whether a reasoning model, as its record names them, reasons in this call."""
+    """Tell whether a model of the quirk `reasoning_models` reasons in this call."""
     if not matches_model(quirks.reasoning_models, params.model):
         return False
     if params.reasoning is None or quirks.effort_field == "none":
@@ -94,11 +92,10 @@ def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
 
 
 def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:
-    """Report that the requested effort is not sent."""
     warnings.dropped("reasoning", f"effort {effort} cannot be asked of this model")
 
 
 def warn_if_always_reasons(effort: str, word: str, warnings: Warnings) -> None:
-    """Report where `word`, which is sent for effort `none`, still makes the model reason."""
+    """Warn if `word`, which is sent for effort `none`, still makes the model reason."""
     if effort == "none" != word:
         warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")

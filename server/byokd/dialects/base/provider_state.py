@@ -1,4 +1,4 @@
-"""Tells whose state a part carries: `providerState` goes back only to the model that made it."""
+"""`providerState` goes back only to the provider and model that made it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,11 @@ BLOCKS: Final = "blocks"
 
 @dataclass(frozen=True, slots=True)
 class StateOwner:
-    """The provider and model that may read a state.
-
-    Attributes:
-        provider: its id.
-        model: the model's id, as states of this dialect name it.
-        marks: the values of the state's `dialect` field that are accepted (None: no such field);
-            without `marks` any is.
-    """
+    """The provider and model that may read a state."""
 
     provider: str
-    model: str
+    model: str  # as states of this dialect name it
+    # The accepted values of the state's `dialect` field (None: no such field); without `marks` any.
     marks: tuple[str | None, ...] | None = None
 
     def state(self, carrier: Part | Message) -> JsonObject:

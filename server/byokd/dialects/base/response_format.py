@@ -1,4 +1,4 @@
-"""The form of the answer: OpenAI's `response_format`, or an instruction to the model instead."""
+"""The answer's format: OpenAI's `response_format`, or an instruction to the model instead."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from byokd.protocol.chat import SendParams
 
 
 def schema_instruction(schema: JsonObject) -> str:
-    """Return the sentence that asks for JSON of this schema."""
     return f"Answer with JSON only, following this JSON Schema: {to_json(schema).decode()}"
 
 
 def warn_schema_as_words(warnings: Warnings) -> None:
-    """Report that the model is asked to follow the schema but not held to it."""
+    """Warn that the model is asked to follow the schema, but it is not enforced."""
     warnings.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
 
 
 def response_format_field(
     params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
 ) -> JsonObject:
-    """Return `response_format`, or nothing where none is asked for or none can be."""
+    """Return `response_format`, or nothing where none is requested or possible."""
     answer_format = params.response_format
     if answer_format is None:
         return {}
@@ -44,7 +43,7 @@ def response_format_field(
 
 
 def json_instruction(params: SendParams, form: str) -> str | None:
-    """Return the instruction that has to go with the response format `form`, else None.
+    """Return the instruction that must go with the response format `form`, else None.
 
     `json_object` is refused unless the conversation says "JSON" (DeepSeek, Mistral, OpenAI).
     """
@@ -59,7 +58,7 @@ def json_instruction(params: SendParams, form: str) -> str | None:
 
 
 def format_instruction(params: SendParams, quirks: OpenAIQuirks) -> str | None:
-    """Return `json_instruction`, also where this call leaves the `response_format` field out."""
+    """Return `json_instruction`, also where this call omits the `response_format` field."""
     form: str = quirks.response_format
     if form != "none" and _only_as_instruction(params, quirks):
         form = "json_object"
@@ -78,7 +77,7 @@ def _only_as_instruction(params: SendParams, quirks: OpenAIQuirks) -> bool:
 
 
 def _is_strict(schema: Json) -> bool:
-    """Tell whether OpenAI enforces a schema: every property required, and no others allowed."""
+    """Tell whether OpenAI enforces a schema: all properties required, no others allowed."""
     if isinstance(schema, list):
         return all(_is_strict(child) for child in schema)
     if not isinstance(schema, dict):

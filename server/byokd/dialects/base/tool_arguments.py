@@ -1,4 +1,4 @@
-"""Arguments of earlier tool calls, as JSON text or as the object that a format demands."""
+"""Arguments of earlier tool calls, as JSON text or as an object."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from byokd.protocol.parts import ToolCallPart
 
 
 def arguments_text(part: ToolCallPart) -> str:
-    """Return the arguments as JSON text; unreadable ones become an object that holds their text."""
+    """Return JSON text; arguments that were no JSON become an object that holds their text."""
     if part.parse_error is not None:
         return to_json({"unreadable": part.raw_arguments or ""}).decode()
     return "{}" if part.arguments is None else to_json(part.arguments).decode()
 
 
 def arguments_object(part: ToolCallPart) -> JsonObject:
-    """Return the arguments as an object; any other JSON value is put under `value`."""
+    """Return an object; any other JSON value is put under `value`."""
     if part.parse_error is not None:
         return {"unreadable": part.raw_arguments or ""}
     if isinstance(part.arguments, dict):
@@ -25,7 +25,7 @@ def arguments_object(part: ToolCallPart) -> JsonObject:
 
 
 def call_as_words(part: ToolCallPart, arguments: str | None = None) -> str:
-    """Return a call as a sentence, for models that take no tools.
+    """Return a call as a sentence, for models without tools.
 
     `arguments` is JSON text; without it the arguments are written as an object.
     """

@@ -1,7 +1,6 @@
 """Tool names for a provider that accepts only identifiers.
 
-Names are derived: the same tools are always sent under the same names, and a name in an answer is
-read with the same table, so nothing is remembered between a request and its answer.
+They are computed from the tools alone, so the decoder builds the same table and no state is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _OTHER: Final = re.compile(r"[^A-Za-z0-9_]")
 class ToolNames:
     """Maps the client's tool names to identifiers, and back.
 
-    A name that is an identifier is kept. A number tells apart two names that become the same.
+    Identifiers stay. A number is appended where two names become the same.
     """
 
     __slots__ = ("_client", "_sent")
@@ -30,7 +29,7 @@ class ToolNames:
                 self._add(name)
 
     def sent(self, name: str) -> str:
-        """Return the name to send for a tool, also for one that is not in the table yet."""
+        """Return the name to send, also for a tool that is not in the table yet."""
         return self._sent.get(name) or self._add(name)
 
     def of_client(self, name: str) -> str:

@@ -6,7 +6,6 @@ from byokd.protocol.parts import ImagePart, TextPart, ToolResultPart
 
 
 def result_parts(part: ToolResultPart) -> tuple[TextPart | ImagePart, ...]:
-    """Return the content of a result as parts."""
     return (TextPart(text=part.content),) if isinstance(part.content, str) else part.content
 
 
@@ -23,11 +22,11 @@ def result_images(part: ToolResultPart) -> list[ImagePart]:
 
 
 def marked_text(part: ToolResultPart) -> str:
-    """Return the text of a result, marked where it is an error, for formats without a mark."""
+    """Return the text with "Error: " before that of an error, for formats without a flag."""
     text = result_text(part)
     return f"Error: {text}" if part.is_error and not text.lower().startswith("error") else text
 
 
 def result_as_words(text: str) -> str:
-    """Return the text of a result as a sentence, for models that take no tools."""
+    """Return the text of a result as a sentence, for models without tools."""
     return f"Result of the tool: {text}"

@@ -1,4 +1,4 @@
-"""Tool declarations in the form that OpenAI introduced: a function with a JSON Schema."""
+"""Tool declarations in OpenAI's form: a function with a JSON Schema."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def function_tools(tools: Iterable[Tool]) -> list[Json]:
 def function_tool_fields(
     params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
 ) -> JsonObject:
-    """Return `tools`, `tool_choice` and `parallel_tool_calls`; nothing where there are no tools."""
+    """Return `tools`, `tool_choice` and `parallel_tool_calls`; nothing without tools."""
     if not params.tools:
         return _stand_ins(params, quirks)
     if not quirks.tools_supported:

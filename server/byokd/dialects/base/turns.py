@@ -1,4 +1,4 @@
-"""Turns of content blocks, for formats in which the user and the assistant alternate."""
+"""Turns of content blocks, for formats in which user and assistant alternate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Turn:
 
 
 class Turns:
-    """Collects blocks into turns; the results of tools come first in a turn."""
+    """Collects blocks into turns; tool results come first in a turn."""
 
     __slots__ = ("_is_result", "turns")
 
@@ -42,19 +42,16 @@ class Turns:
             turn.blocks.sort(key=lambda block: not self._is_result(block))
 
     def split(self, parts_of: Callable[[Turn], list[Turn]]) -> None:
-        """Replace each turn by the turns that `parts_of` makes of it."""
         self.turns = [part for turn in self.turns for part in parts_of(turn)]
 
     def open(self, block: JsonObject, warnings: Warnings) -> None:
-        """Add a turn of the user with this block where there is none at the beginning.
+        """Begin with a user's turn, with this block where there is none.
 
-        The rule `begin_with_user` does so for whole conversations; here media that could not be
-        sent may have left the user nothing to say.
+        The rule `begin_with_user` cannot know which media will be left out.
         """
         if not self.turns or self.turns[0].role != "user":
             self.turns.insert(0, Turn("user", [block]))
             warnings.notice("messages", BEGUN)
 
     def messages(self) -> list[Json]:
-        """Return `{"role", "content"}` for each turn."""
         return [{"role": turn.role, "content": [*turn.blocks]} for turn in self.turns]

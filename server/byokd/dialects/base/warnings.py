@@ -1,4 +1,4 @@
-"""Collects the warnings of a call that is being encoded."""
+"""The warnings of a call that is being encoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from byokd.protocol.events import Warn
 
 
 class Warnings:
-    """Collects what is not sent as asked; with `strict` the first loss is an error instead."""
+    """Collects what is not sent as requested; with `strict` the first loss raises `Unsupported`."""
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
@@ -19,15 +19,15 @@ class Warnings:
         return tuple(dict.fromkeys(self._warnings))
 
     def dropped(self, parameter: str, message: str) -> None:
-        """Report that something is left out; raises `Unsupported` where strict."""
+        """Report that something is omitted."""
         self._add("dropped", parameter, message)
 
     def adjusted(self, parameter: str, message: str) -> None:
-        """Report that something is sent otherwise; raises `Unsupported` where strict."""
+        """Report that something is sent in another form."""
         self._add("adjusted", parameter, message)
 
     def notice(self, parameter: str, message: str) -> None:
-        """Report a change that loses nothing, strict or not."""
+        """Report a change that loses nothing; never raises."""
         self._warnings.append(Warn(type="notice", parameter=parameter, message=message))
 
     def _add(self, kind: str, parameter: str, message: str) -> None:

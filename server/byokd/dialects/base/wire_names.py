@@ -1,4 +1,4 @@
-"""Names that the parameters of `chat/send` have on the wire, in all formats together."""
+"""The names of `chat/send` parameters on the wire, in all formats together."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _ATTRIBUTES: Final = {
 
 
 def parameter_at(path: tuple[str, ...], params: SendParams) -> str | None:
-    """Return the client's parameter that a field of the body was written for, if any."""
+    """Return the client's parameter that a field of the body was written from, if any."""
     for name in reversed(path):
         if name in ADDED_BY_DIALECTS:
             return None

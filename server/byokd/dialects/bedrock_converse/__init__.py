@@ -1,4 +1,4 @@
-"""The Converse format of Amazon Bedrock: one form of chat for the models of many makers."""
+"""The Converse format of Amazon Bedrock, for the models of many makers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(BedrockConverseQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -51,7 +50,6 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return ConverseDecoder(call, head)
 
 
@@ -64,7 +62,7 @@ def _streamable(draft: Draft, body: JsonObject, quirks: BedrockConverseQuirks) -
 
 
 def _url(call: Call, *, stream: bool) -> str:
-    """Return the URL. A model id may hold colons, and slashes where it is an ARN."""
+    """Return the URL. A model id may hold colons, and slashes if it is an ARN."""
     path = call.provider.chat_path.replace("{model}", quote(call.params.model, safe=""))
     if not stream:
         path = path.removesuffix(_STREAMED)
@@ -75,8 +73,8 @@ def _url(call: Call, *, stream: bool) -> str:
 def _mark_cache(body: JsonObject, written: Written, quirks: BedrockConverseQuirks) -> None:
     """Mark what repeats from turn to turn: tools, system, and all up to the last user's turn.
 
-    These are three of the four marks that a request may have. A mark below the model's least number
-    of tokens has no effect.
+    A request may have four marks. A mark below the model's least number of tokens has no
+    effect.
     """
     config = body.get("toolConfig")
     tools = config["tools"] if isinstance(config, dict) else None

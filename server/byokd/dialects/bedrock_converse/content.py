@@ -25,9 +25,10 @@ _DOCUMENT_LOCATIONS: Final = (
 
 
 class Content:
-    """Adds content to blocks.
+    """Puts content into blocks.
 
-    Tools that the provider ran (Nova's grounding, recorded 2026) are left out.
+    Only tool use has a start event. Tools that the provider ran itself (Nova's grounding,
+    recorded 2026) are left out.
     """
 
     __slots__ = ("_blocks", "_calls", "_images", "_server", "_thoughts")

@@ -1,6 +1,6 @@
 """Writes images, documents and videos as Converse blocks.
 
-Nothing is fetched: media that are only a link cannot be sent, except objects in S3.
+Nothing is fetched: links cannot be sent, except objects in S3.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _NAME_MAX_CHARS: Final = 180  # of 200: a number may follow
 
 
 class Media:
-    """Writes media. One per conversation: names of documents must differ."""
+    """Writes media of one conversation, in which names of documents must differ."""
 
     def __init__(self, quirks: BedrockConverseQuirks, warnings: Warnings) -> None:
         self._quirks = quirks
@@ -60,7 +60,6 @@ class Media:
         self._names: set[str] = set()
 
     def image(self, part: ImagePart) -> list[JsonObject]:
-        """Return the block of an image, or nothing and a warning."""
         if not self._quirks.images:
             return self._dropped("images cannot be sent to this model")
         media_type, source = _source(part.media_type, part.data, part.url)
@@ -72,7 +71,6 @@ class Media:
         return [{"image": {"format": kind, "source": source}}]
 
     def file(self, part: FilePart) -> list[JsonObject]:
-        """Return the block of a document, a video or an image, or nothing and a warning."""
         media_type, source = _source(part.media_type, part.data, part.url)
         if media_type in _IMAGES:
             return self.image(ImagePart(media_type=media_type, data=part.data, url=part.url))
@@ -117,7 +115,7 @@ def _source(
 
 
 def _document_format(media_type: str, name: str | None) -> str | None:
-    """Return a document's format, by its type, else its ending; any other text is `txt`."""
+    """Return a document's format by its type, else its ending; any other text is `txt`."""
     if known := _DOCUMENTS.get(media_type):
         return known
     ending = (name or "").rpartition(".")[2].lower()

@@ -1,4 +1,4 @@
-"""Writes a conversation as Converse messages: turns of blocks, and the system texts beside them."""
+"""Writes a conversation as Converse messages, and the system texts beside them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,6 @@ _RESULT: Final = "toolResult"
 
 
 class Written(BlockTurns):
-    """A conversation in the parts of the body."""
-
     __slots__ = ()
 
     def __init__(self) -> None:
@@ -53,7 +51,6 @@ class Written(BlockTurns):
 
 
 def write_conversation(draft: Draft, quirks: BedrockConverseQuirks) -> Written:
-    """Return the conversation of a draft."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -80,7 +77,6 @@ class _Writer(BlockWriter[Written]):
         return _texts(text)
 
     def _result(self, part: ToolResultPart) -> list[JsonObject]:
-        """Return the result of a tool, and after it the images that it may not hold itself."""
         status = part.is_error and self._quirks.tool_result_status
         text = result_text(part) if status else marked_text(part)
         images = [block for image in result_images(part) for block in self._media.image(image)]
@@ -116,7 +112,8 @@ class _Writer(BlockWriter[Written]):
     def _reasoning(self, part: ReasoningPart) -> list[JsonObject]:
         """Return reasoning unchanged, to the model that signed it; others refuse it.
 
-        Reasoning without a signature is refused, too (Claude; pi-mono and pydantic-ai, 2026).
+        Reasoning without a signature is refused, too (Claude; pi-mono and pydantic-ai,
+        2026).
         """
         signed_blocks = self._owner.state(part).get(REASONING)
         if self._quirks.reasoning_echo == "none" or not isinstance(signed_blocks, list):
@@ -147,8 +144,8 @@ class _Writer(BlockWriter[Written]):
 def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> list[Turn]:
     """Return a turn, or three where results of tools may not be beside the blocks after them.
 
-    Claude refuses documents there, Llama and Mistral refuse anything (pydantic-ai, 2026-09). The
-    service merges turns of one side, so a turn of the assistant has to be in between.
+    Claude refuses documents there, Llama and Mistral anything (pydantic-ai, 2026-09). An
+    assistant's turn is put between, because the service merges turns of one side.
     """
     results = [block for block in turn.blocks if _RESULT in block]
     others = [block for block in turn.blocks if _RESULT not in block]
@@ -160,7 +157,7 @@ def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> li
 
 
 def _texts(text: str) -> list[JsonObject]:
-    """Return a block of text; one of white space is refused by the service."""
+    # Blocks of white space are refused.
     return [{"text": text}] if text.strip() else []
 
 
@@ -168,7 +165,7 @@ _OBJECT: Final = re.compile(r"\s*\{")
 
 
 def _json_object(text: str) -> JsonObject | None:
-    """Parse a text that is a JSON object, else return None: no other JSON value is accepted."""
+    """Parse a text that is a JSON object; no other JSON value is accepted."""
     if not _OBJECT.match(text):
         return None
     try:

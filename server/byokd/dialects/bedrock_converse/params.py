@@ -1,4 +1,4 @@
-"""Writes the body of a Converse request except the conversation: tools, limits, effort, formats."""
+"""Writes the body of a Converse request except the conversation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answe
 def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:
     """Return the fields beside messages and system.
 
-    An instruction that takes the place of a field is added to the system texts.
+    An instruction that replaces a field is added to the system texts.
     """
     params, warnings = draft.params, draft.warnings
     thinking = _effort(params, quirks, warnings)
@@ -80,8 +80,8 @@ def _tools(
 ) -> JsonObject:
     """Return the tools and the choice among them.
 
-    A conversation with tool calls is refused without tools, so the tools of its calls are declared
-    where the client declares none.
+    Tool calls without tools are refused, so the tools of earlier calls are declared where the
+    client declares none.
     """
     if params.tools and not quirks.tools_supported:
         warnings.dropped("tools", "tools cannot be sent to this model")
@@ -117,7 +117,7 @@ def _tool_choice(
     *,
     thinks: bool,
 ) -> JsonObject | None:
-    """Return the choice; `auto` is the default, and some models refuse the word."""
+    """Return the choice; some models refuse `auto`, which is the default."""
     if choice in {None, "auto", "none"}:
         return None
     if thinks and quirks.effort_field in _CLAUDE_THINKS:
@@ -155,7 +155,7 @@ def _effort(params: SendParams, quirks: BedrockConverseQuirks, warnings: Warning
 
 
 def _thinking(params: SendParams, form: str, word: str, warnings: Warnings) -> JsonObject:
-    """Return Claude's fields: by a budget up to its version 4.5, by a word after it."""
+    """Return Claude's fields: a budget up to version 4.5, a word after it."""
     if word == "none":
         return {"thinking": {"type": "disabled"}}
     if form == "thinking_adaptive":
@@ -168,7 +168,7 @@ def _is_off(thinking: JsonObject) -> bool:
 
 
 def _budget(params: SendParams, tokens: int, warnings: Warnings) -> JsonObject:
-    """Return Claude's budget for thinking, which is part of the output cap and must fit in it."""
+    """Return Claude's thinking budget, which is part of the output cap and must fit in it."""
     most = params.max_output_tokens
     if most is not None and most <= _LEAST_BUDGET:
         warnings.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
@@ -193,7 +193,6 @@ _REFUSED_WORDS: Final = frozenset(
 
 
 def _output_config(params: SendParams, quirks: BedrockConverseQuirks) -> JsonObject:
-    """Return the schema, where the model is held to one and this one can be enforced."""
     answer_format = params.response_format
     if (
         answer_format is None
@@ -220,7 +219,7 @@ def _json_in_words(params: SendParams, warnings: Warnings) -> list[JsonObject]:
 
 
 def _closed(schema: Json) -> Json:
-    """Return a schema whose objects take no other properties, or None if it cannot be enforced."""
+    """Return a schema whose objects allow no other properties, or None if it cannot be."""
     if isinstance(schema, list):
         entries = [_closed(child) for child in schema]
         return None if None in entries else entries

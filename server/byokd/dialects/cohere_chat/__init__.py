@@ -26,7 +26,6 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -48,12 +47,10 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return CohereDecoder(call, head)
 
 
 def _messages(written: Written, instruction: str | None) -> list[Json]:
-    """Return the messages; the system's is the first, and the only one of its role."""
     system = "\n\n".join([*written.system, *([instruction] if instruction else [])])
     first: list[Json] = [{"role": "system", "content": system}] if system else []
     return first + written.messages

@@ -1,6 +1,6 @@
 """Reads the content of a Cohere answer into blocks.
 
-Deltas hold objects and whole messages lists; both are accepted in both.
+Deltas hold objects where whole messages hold lists; both are accepted in both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Content:
         self._chars = 0
 
     def event(self, kind: str, chunk: JsonObject) -> None:
-        """Read one event; ignore unknown ones."""
+        """Read one event; unknown ones are ignored."""
         delta = chunk.get("delta")
         message = delta.get("message") if isinstance(delta, dict) else None
         if not isinstance(message, dict):

@@ -39,21 +39,12 @@ _READABLE: Final = re.compile(r"text/.+|application/(?:.+\+)?(?:json|xml|yaml|x-
 
 @dataclass(slots=True)
 class Written:
-    """A conversation in the parts of the body.
-
-    Attributes:
-        system: texts of the system.
-        messages: all others.
-        documents: text files, which the model reads and cites.
-    """
-
     system: list[str] = field(default_factory=list)
     messages: list[Json] = field(default_factory=list)
     documents: list[Json] = field(default_factory=list)
 
 
 def write_conversation(draft: Draft, quirks: CohereChatQuirks) -> Written:
-    """Return the conversation of a draft."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -70,7 +61,6 @@ class _Writer:
         self._shown: list[Part] = []  # images of results, until all results are written
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, as one or more of Cohere's."""
         parts = message.parts()
         if message.role == "assistant":
             self.show([])
@@ -88,7 +78,6 @@ class _Writer:
     # --- the user --------------------------------------------------------------------------------
 
     def show(self, parts: Sequence[Part]) -> None:
-        """Write a user's message, after the images of the results before it."""
         if content := self._content([*self._shown, *parts]):
             self.written.messages.append({"role": "user", "content": content})
         self._shown = []
@@ -128,7 +117,6 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> None:
-        """Write the result of a tool; keep its images, which only a user's message can hold."""
         text = marked_text(part)
         if self._quirks.tools_supported:
             self.written.messages.append(
@@ -188,7 +176,7 @@ class _Writer:
         return entries
 
     def _citations(self, parts: tuple[Part, ...], count: int) -> JsonObject:
-        """Return the citations of this model that are in the first `count` entries of content."""
+        """Return this model's citations in the first `count` entries of content."""
         states = [self._owner.state(part) for part in parts if isinstance(part, CitationPart)]
         citations = [state[CITATION] for state in states if CITATION in state]
         sent = [citation for citation in citations if _index(citation) < count]

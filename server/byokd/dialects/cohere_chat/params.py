@@ -1,4 +1,4 @@
-"""Writes the body of a Cohere request except the conversation: tools, limits, thinking, formats."""
+"""Writes the body of a Cohere request except the conversation."""
 
 from __future__ import annotations
 
@@ -55,11 +55,10 @@ def write_params(
 def format_instruction(
     params: SendParams, quirks: CohereChatQuirks, warnings: Warnings, *, beside: bool
 ) -> str | None:
-    """Return the instruction for the form of the answer, or None where it needs none.
+    """Return the instruction for the answer's format, or None where it needs none.
 
-    `response_format` is refused beside documents and tools, where an instruction takes its place.
-    Alone it still needs the word JSON in the conversation, or the model may never stop (Cohere's
-    guide to structured outputs, 2026-11).
+    `response_format` is refused beside documents and tools. Alone it needs the word JSON in the
+    conversation, or the model may never stop (Cohere's guide to structured outputs, 2026-11).
     """
     if params.response_format is None:
         return None
@@ -117,7 +116,7 @@ def _stops(requested: tuple[str, ...], warnings: Warnings) -> list[Json] | None:
 def _thinking(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> JsonObject:
     """Return whether to think, with a token budget where `effort_words` has a number.
 
-    A model that cannot think does what `none` asks.
+    For a model that cannot think, `none` needs no field.
     """
     if params.reasoning is None:
         return {}

@@ -29,7 +29,6 @@ _STREAM, _WHOLE = ":streamGenerateContent?alt=sse", ":generateContent"
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     model = _model_id(call.params.model)
     quirks = call.provider.quirks_as(GeminiQuirks, model)
     instructed = _with_instruction(call, quirks)
@@ -46,7 +45,6 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return GeminiDecoder(call, head, _model_id(call.params.model))
 
 
@@ -75,7 +73,7 @@ def _model_id(model: str) -> str:
 
 
 def _path(template: str, model: str, *, stream: bool) -> str:
-    """Return the path of a model's method; tuned models are a collection of their own."""
+    """Return the path of a method; tuned models are a collection of their own."""
     if not stream:
         template = template.replace(_STREAM, _WHOLE)
     if match := _COLLECTION.fullmatch(model):

@@ -1,7 +1,7 @@
 """Builds a call's arguments from values with paths (Vertex AI, recorded 2026-04).
 
-Paths are names and indexes: `$.recipe.ingredients[0].amount`. A path that does not fit what is
-there already is left out: arguments are data for a tool, and are not guessed.
+Paths are names and indexes: `$.recipe.ingredients[0].amount`. A path that contradicts earlier ones
+is ignored: arguments are data for a tool, and are not guessed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VALUES: Final = ("numberValue", "boolValue")
 def put(arguments: JsonObject, entry: JsonObject) -> None:
     """Add one `{"jsonPath", "stringValue" | "numberValue" | "boolValue" | "nullValue"}`.
 
-    Text for a path that holds a string already is appended to it.
+    Text for a path that already holds a string is appended to it.
     """
     path = entry.get("jsonPath")
     steps = _steps(path) if isinstance(path, str) else []

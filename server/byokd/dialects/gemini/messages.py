@@ -1,7 +1,6 @@
-"""Writes a conversation as Gemini's contents.
+"""Writes a conversation as Gemini's contents, in alternating turns of user and model.
 
-Turns alternate between user and model. What the provider attached to a part goes back with that
-part, to the model that made it and to no other.
+The provider's state of a part goes back with that part, only to the model that made it.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from byokd.protocol.parts import (
 
 
 def write_contents(draft: Draft, quirks: GeminiQuirks) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Return the parts of the system instruction, and the contents in order."""
+    """Return the parts of the system instruction, and the contents."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -47,7 +46,6 @@ class _Writer:
         self._results: list[tuple[int, JsonObject, list[JsonObject]]] = []
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation."""
         parts = message.parts()
         if message.role == "assistant":
             self.flush()
@@ -71,7 +69,7 @@ class _Writer:
     def flush(self) -> None:
         """Write the results of one step together, in the order of their calls.
 
-        One content must hold as many as there were calls, and ids may be missing on both sides.
+        There must be as many as calls, and ids may be missing on both sides.
         """
         results = sorted(self._results, key=lambda result: result[0])
         self._results = []
@@ -109,7 +107,6 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> None:
-        """Write the result of a tool: an object, under the name and id of its call."""
         text = result_text(part)
         images = [entry for image in result_images(part) for entry in self._media(image)]
         order, name, has_id = self._called.get(part.call_id, (len(self._called), "unknown", False))
@@ -136,7 +133,6 @@ class _Writer:
     # --- the model -------------------------------------------------------------------------------
 
     def _model_part(self, part: Part) -> list[JsonObject]:
-        """Write a part of an answer, and the parts behind it that only Google can read."""
         state = self._owner.state(part)
         written: list[JsonObject] = []
         if isinstance(part, TextPart):
@@ -158,7 +154,7 @@ def _sign_steps(contents: list[JsonObject], sentinel: str, warnings: Warnings) -
     """Put a sentinel where the first call of a step has lost its signature.
 
     Gemini 3 refuses a step without one (documented 2025-11): other models' calls have none, and
-    some clients drop them. Calls beside the first one are not signed by Google either.
+    some clients drop them. Google signs only the first call of a step.
     """
     for content in contents:
         first = next((part for part in _objects(content["parts"]) if "functionCall" in part), None)

@@ -1,4 +1,4 @@
-"""Writes the body of a Gemini request except its contents: tools, limits, formats, thinking."""
+"""Writes the body of a Gemini request except its contents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _BUDGET: Final = re.compile(r"-1|\d{1,7}")
 
 
 def write_params(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
-    """Return the fields of the body beside the contents and the system instruction."""
     body = write_tools(params, quirks, warnings)
     config: JsonObject = {}
     config |= optional("maxOutputTokens", params.max_output_tokens or quirks.max_tokens_default)
@@ -40,7 +39,7 @@ def write_params(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -
 
 
 def write_tools(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
-    """Return `tools` and `toolConfig`; nothing where there are no tools."""
+    """Return `tools` and `toolConfig`; nothing without tools."""
     if not params.tools:
         return {}
     if not quirks.tools_supported:
@@ -100,7 +99,7 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
 
 
 def format_instruction(params: SendParams, quirks: GeminiQuirks) -> str | None:
-    """Return the instruction for the form where there is no field for it, else None."""
+    """Return the instruction for the format where there is no field for it, else None."""
     answer_format = params.response_format
     if answer_format is None or not _in_words(params, quirks):
         return None
@@ -128,7 +127,7 @@ def _warn_of_lost_keywords(parameter: str, lost: set[str], warnings: Warnings) -
 def _thinking(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> Json:
     """Return the effort: a level or a budget in tokens, never both (400).
 
-    Summaries are asked for as well, so that the client can show them.
+    Summaries are requested as well, for the client to show.
     """
     if params.reasoning is None:
         return None

@@ -1,7 +1,7 @@
 """Writes a JSON Schema in the two forms that Gemini models read.
 
-Newer models read JSON Schema, older ones a subset of OpenAPI. Keywords that the subset does not
-have are left out and reported.
+Newer models read JSON Schema, older ones a subset of OpenAPI; keywords outside it are dropped and
+reported.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _plain(schema: Json) -> Json:
 
 
 def subset_schema(schema: JsonObject, lost: set[str]) -> JsonObject:
-    """Return the schema in the subset of OpenAPI; keywords that are left out go into `lost`."""
+    """Return the schema in the OpenAPI subset; dropped keywords are added to `lost`."""
     return _Subset(schema, lost).write(schema, ())
 
 
@@ -66,7 +66,7 @@ class _Subset:
         self._lost = lost
 
     def write(self, schema: Json, path: tuple[str, ...]) -> JsonObject:
-        """Write one schema. `path` holds the references that led here, to end at a circle."""
+        """Write one schema; `path` holds the references that led here, to end at a circle."""
         if not isinstance(schema, dict) or len(path) > JSON_MAX_DEPTH:
             return {}
         if isinstance(reference := schema.get("$ref"), str):
@@ -96,7 +96,7 @@ class _Subset:
     def _write_keyword(
         self, written: JsonObject, name: str, value: Json, path: tuple[str, ...]
     ) -> bool:
-        """Write a keyword that is not copied; return False where the subset has none for it."""
+        """Return False where the subset has no form for the keyword."""
         if name == "type":
             return self._write_type(written, value)
         if name in {"enum", "const"}:
@@ -142,7 +142,6 @@ class _Subset:
 
 
 def _write_enum(written: JsonObject, values: Json) -> bool:
-    """Write an enum of strings, the only one that the subset has."""
     listed = values if isinstance(values, list) else []
     if not listed or not all(isinstance(value, str) for value in listed):
         return False
@@ -152,7 +151,6 @@ def _write_enum(written: JsonObject, values: Json) -> bool:
 
 
 def _merge(written: JsonObject, added: JsonObject) -> None:
-    """Add another schema that must hold as well."""
     for name, value in added.items():
         held = written.get(name)
         if isinstance(held, dict) and isinstance(value, dict):

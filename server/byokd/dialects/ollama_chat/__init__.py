@@ -21,7 +21,6 @@ _RULES: Final[tuple[RuleName, ...]] = ("call_ids",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
@@ -33,7 +32,6 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return OllamaDecoder(call, head)
 
 

@@ -1,7 +1,4 @@
-"""Writes a conversation as Ollama's messages.
-
-Images are beside the text of their message, as base64 without a prefix.
-"""
+"""Writes a conversation as Ollama's messages, with images as plain base64 beside the text."""
 
 from __future__ import annotations
 
@@ -27,7 +24,6 @@ from byokd.protocol.parts import (
 
 
 def write_messages(draft: Draft, quirks: OllamaChatQuirks) -> list[JsonObject]:
-    """Return the messages of the body, in order."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -45,7 +41,6 @@ class _Writer:
         self._shown: list[Part] = []  # images of results, until all results are written
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, as one or more of Ollama's."""
         parts = message.parts()
         if message.role == "assistant":
             self.show([])
@@ -63,7 +58,6 @@ class _Writer:
     # --- the user --------------------------------------------------------------------------------
 
     def show(self, parts: Sequence[Part]) -> None:
-        """Write a user's message, with the images of the results before it."""
         shown = [*self._shown, *parts]
         self._shown = []
         images = [data for part in shown if (data := self._image(part)) is not None]
@@ -87,7 +81,6 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> None:
-        """Write the result of a tool; keep its images, which only a user's message can hold."""
         text = marked_text(part)
         if self._quirks.tools_supported:
             # Older servers read the name, newer ones the id too (Ollama, api/types.go, 2026-08).

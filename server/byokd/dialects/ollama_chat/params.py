@@ -1,7 +1,7 @@
-"""Writes the body of an Ollama request except its messages: tools, form, effort, options.
+"""Writes the body of an Ollama request except its messages.
 
-The size of the context (`num_ctx`) is never set: one that differs from that of the loaded model
-loads it anew, which can take minutes (server/sched.go, 2026-08).
+The context size (`num_ctx`) is never set: another one than that of the loaded model loads it anew,
+which can take minutes (server/sched.go, 2026-08).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_FORM: Final = "this model cannot be told to answer in json"
 def write_params(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
     """Return the fields beside model, messages and stream.
 
-    `truncate` is false, so that a prompt which is too long is refused and not cut silently.
+    `truncate` is false: a prompt that is too long is refused, not cut silently.
     """
     body = _tools(params, quirks, warnings)
     body |= _form(params, quirks)
@@ -54,12 +54,11 @@ def write_params(params: SendParams, quirks: OllamaChatQuirks, warnings: Warning
 def format_instruction(
     params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings
 ) -> str | None:
-    """Return the instruction for the form of the answer, or None where it needs none.
+    """Return the instruction for the answer's format, or None where it needs none.
 
-    `format` binds every token of the answer, so that no tool could be called (the server applies
-    it whatever the tools, server/routes.go, 2026-08): beside tools an instruction takes its place.
-    Without tools `json` still needs the word in the conversation, or the model may never stop
-    (Ollama's API page).
+    `format` binds every token, so that no tool could be called (server/routes.go, 2026-08):
+    beside tools an instruction replaces it. Without tools `json` still needs the word in the
+    conversation, or the model may never stop (Ollama's API page).
     """
     if params.response_format is None:
         return None
@@ -86,7 +85,7 @@ def _form(params: SendParams, quirks: OllamaChatQuirks) -> JsonObject:
 
 
 def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return the tools; a tool can be chosen only by leaving out the others."""
+    """Return the tools; one can be chosen only by leaving out the others."""
     if not params.tools or params.tool_choice == "none":
         return {}
     if not quirks.tools_supported:
@@ -101,7 +100,7 @@ def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> 
 
 
 def _think(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return the effort; `none` may be asked of every model."""
+    """Return the effort; every model accepts `none`."""
     if params.reasoning is None:
         return {}
     effort = params.reasoning.effort

@@ -19,7 +19,6 @@ from byokd.protocol.base import Json, JsonObject
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(OpenAIChatQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(None,))
     draft = start_draft(call, quirks, owner, tuple(_rules(quirks)))
@@ -35,7 +34,6 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return ChatDecoder(call, head)
 
 

@@ -1,6 +1,6 @@
 """Writes a conversation as the messages of a chat request.
 
-Content is one string wherever nothing is lost by it, because every server takes that.
+Content is one string where nothing is lost by it, because every server accepts that.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ demands one (Mistral's code 3230, seen 2025)."""
 
 
 def write_messages(draft: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
-    """Return the messages of the body, in order."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -64,7 +63,6 @@ class _Writer:
         self._echo = quirks.reasoning_echo if echoes else "none"
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, as one or more of the format."""
         parts = message.parts()
         if message.role == "assistant":
             self._assistant(parts)
@@ -128,7 +126,7 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> list[ImagePart]:
-        """Write the result of a tool; return its images, which only a user's message can hold."""
+        """Write a tool result; return its images, which only a user's message can hold."""
         text = marked_text(part)
         if self._quirks.tools_supported:
             message: JsonObject = {"role": "tool", "tool_call_id": part.call_id, "content": text}
@@ -177,8 +175,8 @@ class _Writer:
             self.messages.append(message)
 
     def _speech(self, part: FilePart, text: str) -> JsonObject:
-        """Return the fields that send spoken audio back: to its model by id, else as text."""
         speech = spoken(part)
+        # Its own model reads it by id, others as text.
         if self._owner.state(part) and speech.get("id"):
             return {SPEECH: {"id": speech["id"]}, "content": text or None}
         return {"content": text or speech.get("transcript") or ""}
@@ -186,8 +184,8 @@ class _Writer:
     def _reasoning(self, parts: tuple[Part, ...], text: str) -> JsonObject:
         """Return the fields that send earlier reasoning back.
 
-        Reasoning with the state of another provider or model is left out: signatures are bound to
-        the model that made them. Reasoning without a state is sent.
+        Signatures are bound to the model that made them, so reasoning with another's state
+        is omitted; reasoning without a state is sent.
         """
         thoughts = [part for part in parts if isinstance(part, ReasoningPart)]
         own = [part for part in thoughts if part.provider_state is None or self._owner.state(part)]
@@ -206,7 +204,6 @@ class _Writer:
         return fields
 
     def _listed(self, parts: list[ReasoningPart], name: str) -> JsonObject:
-        """Return a list of the parts' states, joined in order, which goes back unchanged."""
         entries: list[Json] = []
         for part in parts:
             value = self._owner.state(part).get(name)
@@ -250,7 +247,7 @@ def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]
 
 
 def _mark_cache(messages: list[JsonObject]) -> None:
-    """Mark the last system message and the last user's: what is before them repeats."""
+    # What is before the last system message and the last user's repeats.
     for roles in ({"system"}, {"user"}):
         message = next((m for m in reversed(messages) if m["role"] in roles), None)
         parts = _as_parts(message["content"]) if message is not None else []

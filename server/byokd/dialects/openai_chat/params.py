@@ -1,4 +1,4 @@
-"""Writes the body of a chat request except its messages: tools, limits, formats, effort."""
+"""Writes the body of a chat request except its messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from byokd.protocol.chat import SendParams
 
 
 def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return the fields of the body beside model, messages and stream, in a fixed order."""
     reasons = matches_model(quirks.reasoning_models, params.model)
     body: JsonObject = {}
     body |= function_tool_fields(params, quirks, warnings)

@@ -1,7 +1,7 @@
-"""The OpenAI Responses format: a request holds all items of the conversation, as answers do.
+"""The OpenAI Responses format: a request holds all items of the conversation.
 
 The provider's memory is not used (`store: false`). Reasoning comes back encrypted, and goes with
-the next request beside the calls it belongs to.
+the next request beside its calls.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ _RULES: Final[tuple[RuleName, ...]] = ("call_ids",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    """Return the request for a call, without its credential."""
     quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
     owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
     draft = start_draft(call, quirks, owner, _RULES)
@@ -46,7 +45,6 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
 
 
 def decoder(call: Call, head: HttpHead) -> Decoder:
-    """Return a decoder for an answer, streamed or whole, of any status."""
     return ResponsesDecoder(call, head)
 
 

@@ -1,8 +1,8 @@
 """Writes a conversation as the items of a Responses request.
 
-The items of an answer go back in their order: reasoning before the calls and the text it led to,
-and the calls that the provider ran itself. Only these keep their ids; messages and calls go without
-one, so that the provider does not miss what a client has left out beside them.
+The items of an answer go back in their order: reasoning before its calls and text, and the calls
+that the provider ran itself. Only these keep their ids: without one the provider does not miss
+items that a client has left out beside a message or call.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ _REASONING_FIELDS: Final = ("type", "id", "summary", "content", "encrypted_conte
 
 
 def write_input(draft: Draft, quirks: OpenAIResponsesQuirks) -> list[JsonObject]:
-    """Return the items of the conversation, in order."""
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
@@ -60,7 +59,6 @@ class _Writer:
         self._answered = {part.call_id for part in parts if isinstance(part, ToolResultPart)}
 
     def add(self, message: Message) -> None:
-        """Write one message of the conversation, as one or more items."""
         parts = message.parts()
         if message.role == "assistant":
             self._assistant(parts)
@@ -77,9 +75,9 @@ class _Writer:
     # --- the user --------------------------------------------------------------------------------
 
     def _content(self, parts: tuple[Part, ...]) -> Json:
-        """Return content: one string where it is text alone, because every server takes that."""
         written = [entry for part in parts if (entry := self._part(part)) is not None]
         texts = [str(entry["text"]) for entry in written if entry["type"] == "input_text"]
+        # One string where it is text alone, because every server accepts that.
         if len(texts) == len(written) and (len(texts) <= 1 or self._quirks.text_content_as_string):
             return "".join(texts)
         return list(written)
@@ -117,7 +115,7 @@ class _Writer:
     # --- tools -----------------------------------------------------------------------------------
 
     def _result(self, part: ToolResultPart) -> list[ImagePart]:
-        """Write the result of a tool; return the images that only a user's message can hold."""
+        """Write a tool result; return the images that only a user's message can hold."""
         text, images = marked_text(part), result_images(part)
         if part.call_id not in self._called:
             # Without its call it is refused ("No tool call found", 400 of OpenAI).
@@ -140,16 +138,14 @@ class _Writer:
         return [] if inside else images
 
     def _call(self, part: ToolCallPart) -> JsonObject | None:
-        """Return a call, or None for a call of free text that the provider answered itself.
-
-        xAI reports its own searches as such calls, and refuses to take them back with a 422
-        (router-for-me/CLIProxyAPI#3704, 2026-06).
-        """
+        """Return a call, or None for a call of free text that the provider answered itself."""
         if not self._quirks.tools_supported:
             words = call_as_words(part, arguments_text(part))
             return {"type": "message", "role": "assistant", "content": words}
         state = self._owner.state(part)
         if state.get("type") == "custom_tool_call" and part.call_id not in self._answered:
+            # xAI reports its own searches as such calls, and refuses to take them back with a 422
+            # (router-for-me/CLIProxyAPI#3704, 2026-06).
             return None
         text = part.arguments.get("input") if isinstance(part.arguments, dict) else None
         if state.get("type") == "custom_tool_call" and isinstance(text, str):
@@ -170,8 +166,8 @@ class _Writer:
     def _assistant(self, parts: tuple[Part, ...]) -> None:
         """Write the text, calls and reasoning of an answer, in order.
 
-        The provider's own items go back all or none: reasoning without encrypted content is only in
-        the provider's memory, which is not used, and the items after it need it.
+        The provider's own items go back all or none: reasoning without encrypted content is
+        only in the provider's memory, which is not used, and the items after it need it.
         """
         items = (item for part in parts for item in self._state_items(part))
         echoes = all(map(_is_complete, items))
@@ -194,7 +190,6 @@ class _Writer:
         self._answer_calls(self.items[start:])
 
     def _answer_calls(self, items: list[JsonObject]) -> None:
-        """Add a result for calls without one, which are refused with a 400."""
         for item in items:
             if item.get("type") == "function_call" and item["call_id"] in self._unanswered:
                 output: JsonObject = {"type": "function_call_output", "output": NO_RESULT}
@@ -212,7 +207,6 @@ class _Writer:
         return item | ({"phase": phase} if phase else {})
 
     def _state_items(self, part: Part) -> Iterator[JsonObject]:
-        """Yield the items of a part's state, which only the provider can read."""
         items = self._owner.state(part).get("items")
         for item in items if isinstance(items, list) else ():
             if isinstance(item, dict):
@@ -220,15 +214,15 @@ class _Writer:
 
 
 def _is_complete(item: JsonObject) -> bool:
-    """Tell whether an item has its content (open models send reasoning in clear)."""
+    # Open models send reasoning in clear.
     return item.get("type") != "reasoning" or bool(
         item.get("encrypted_content") or item.get("content")
     )
 
 
 def _sendable(item: JsonObject) -> JsonObject:
-    """Return an item as the provider takes it back: reasoning without its status and nulls."""
     if item.get("type") != "reasoning":
         return item
+    # Reasoning goes back without its status and nulls.
     fields = {name: item[name] for name in _REASONING_FIELDS if item.get(name)}
     return fields | {"summary": item.get("summary") or []}

@@ -1,4 +1,4 @@
-"""Writes the body of a Responses request except its items: tools, limits, formats, effort."""
+"""Writes the body of a Responses request except its items."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ def may_reason(params: SendParams, quirks: OpenAIResponsesQuirks) -> bool:
 def write_params(
     params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings
 ) -> JsonObject:
-    """Return the fields of the body, in a fixed order."""
     body = _tools(params, quirks, warnings)
     body |= optional("max_output_tokens", _most(params, quirks, warnings))
     body |= optional("temperature", nearest_temperature(params, quirks, warnings))

@@ -106,3 +106,14 @@ def test_rule_that_has_nothing_to_change_returns_the_same_conversation(rule: Rul
     after, warnings = ruled(rule, before)
     assert after is before
     assert not warnings
+
+
+def test_one_system_message_is_not_merged_with_itself() -> None:
+    before = conversation([system("s"), user("hi")])
+    assert ruled("system_merged", before)[0] is before
+
+
+def test_image_of_the_right_type_is_not_copied() -> None:
+    image = {"type": "image", "mediaType": "image/png", "data": "iVBORw0KGgo="}
+    before = conversation([says("user", image)])
+    assert ruled("media_types", before)[0] is before

@@ -1,9 +1,8 @@
 """The rules that a conversation must follow before a dialect encodes it.
 
-A rule is a function `(conversation, quirks, warnings) -> conversation`. Which rules apply to a call
-is the sum of those of its dialect, of the record's quirk `rules`, and of `Call.rules`. A rule warns
-where it changes what the client wrote: `notice` where everything is still sent, `adjusted` or
-`dropped` where something is not, which a strict call refuses.
+Those of the dialect, of the record's quirk `rules` and of `Call.rules` apply. A rule warns if it
+changes the client's text: `notice` if everything is still sent, else `adjusted` or `dropped`, which
+a strict call refuses. A rule that changes nothing returns the same object.
 """
 
 from __future__ import annotations
@@ -55,14 +54,13 @@ RULES: Final[dict[RuleName, Rule]] = {
 def apply_rule(
     name: RuleName, conversation: Conversation, quirks: Quirks, warnings: Warnings
 ) -> Conversation:
-    """Return the conversation as one rule wants it."""
     return RULES[name](conversation, quirks, warnings)
 
 
 def apply_rules(
     names: Collection[RuleName], call: Call, owner: StateOwner, quirks: Quirks, warnings: Warnings
 ) -> Call:
-    """Return the call with its conversation as these rules, the record and the call want it."""
+    """Return the call with the conversation after all rules that apply to it."""
     params = call.params
     before = Conversation(params.messages, owner, params.tools, params.tool_choice)
     after = before

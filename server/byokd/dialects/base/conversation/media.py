@@ -37,10 +37,7 @@ def media_types(
     quirks: Quirks,  # noqa: ARG001 - the signature of a rule
     warnings: Warnings,
 ) -> Conversation:
-    """Name images by their bytes, and send files that are images as images.
-
-    Providers refuse an image whose media type does not fit its bytes.
-    """
+    """Name images by their bytes, else they are refused; send image files as images."""
 
     def typed(part: Part) -> Part:
         if isinstance(part, FilePart) and is_image(part.media_type):
@@ -51,6 +48,8 @@ def media_types(
         actual = image_type_of(part.data) or named or _UNNAMED
         if named not in {"", actual}:
             warnings.notice("messages", f"an image of type {named} was sent as {actual}")
+        if part.media_type == actual:
+            return part
         return part.model_copy(update={"media_type": actual})
 
     return conversation.with_parts(typed)

@@ -1,9 +1,6 @@
 """The rule that pairs tool calls and results.
 
-A conversation may end while a tool runs, or lose messages in its client. A call without a result is
-refused with a 400 ("must be followed by tool messages": OpenAI, DeepSeek and Qwen; "number of
-function response parts": Gemini, microsoft/vscode#299295; "found without `tool_result` blocks":
-Bedrock, pydantic-ai#3253), and so is a result without its call (Cohere).
+A conversation may end while a tool runs, or lose messages in its client.
 """
 
 from __future__ import annotations
@@ -16,6 +13,10 @@ from byokd.dialects.base.tool_results import result_images, result_text
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import Message, Part, TextPart, ToolCallPart, ToolResultPart
 
+# A call without a result is refused with a 400 ("must be followed by tool messages": OpenAI,
+# DeepSeek and Qwen; "number of function response parts": Gemini, microsoft/vscode#299295; "found
+# without `tool_result` blocks": Bedrock, pydantic-ai#3253), and so is a result without its call
+# (Cohere).
 NO_RESULT: Final = "The tool gave no result."
 UNPAIRED: Final = "a result without its tool call was sent as words"
 ADDED: Final = "a tool call without a result was given one that says so"
@@ -24,8 +25,8 @@ ADDED: Final = "a tool call without a result was given one that says so"
 def pair_tool_calls(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
     """Put the results of each message's calls into one message right after it.
 
-    A call without a result gets one that says so; a result without its call becomes text. Where
-    tools are not supported both are sent as text anyway, and nothing is changed.
+    A missing result is added; a result without its call becomes text. Where tools are not
+    supported nothing changes: dialects then send both as text.
     """
     if not quirks.tools_supported or _is_paired(conversation.messages):
         return conversation
@@ -58,7 +59,6 @@ def _is_paired(messages: tuple[Message, ...]) -> bool:
 
 
 def _answers(message: Message, results: list[str], calls: dict[str, None]) -> bool:
-    """Tell whether a message is as the rule writes one: one result for each call, nothing else."""
     return (
         message.role == "tool"
         and message.provider_state is None

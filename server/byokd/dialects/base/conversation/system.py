@@ -1,4 +1,4 @@
-"""Rules for system messages: where they may be, how many, and whether there may be any."""
+"""Rules for system messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ def system_first(
     quirks: Quirks,  # noqa: ARG001 - the signature of a rule
     warnings: Warnings,
 ) -> Conversation:
-    """Move system messages to the beginning."""
     leading, rest = _split(conversation.messages)
     later = [message for message in rest if message.role == "system"]
     if not later:
@@ -31,7 +30,7 @@ def later_system_as_user(
     quirks: Quirks,  # noqa: ARG001 - the signature of a rule
     warnings: Warnings,
 ) -> Conversation:
-    """Send system messages after the beginning as messages of the user."""
+    """Send system messages after the beginning as the user's."""
     leading, rest = _split(conversation.messages)
     if not any(message.role == "system" for message in rest):
         return conversation
@@ -58,7 +57,7 @@ def system_merged(
         return conversation
     text = _joined(leading)
     merged = (Message(role="system", content=text),) if text else ()
-    return conversation.with_messages((*merged, *rest))
+    return conversation if merged == leading else conversation.with_messages((*merged, *rest))
 
 
 def system_as_user(
@@ -66,7 +65,7 @@ def system_as_user(
     quirks: Quirks,
     warnings: Warnings,
 ) -> Conversation:
-    """Open the first message of the user with the text of the system messages at the beginning."""
+    """Put the text of the system messages at the beginning into the first user message."""
     leading, rest = _split(conversation.messages)
     text = _joined(leading)
     if not leading:
@@ -87,7 +86,7 @@ def system_as_user(
 
 
 def with_system_text(messages: Sequence[Message], text: str) -> tuple[Message, ...]:
-    """Return the messages with one more system message, the last of those at the beginning."""
+    """Return the messages with one more system message after those at the beginning."""
     leading, rest = _split(tuple(messages))
     return (*leading, Message(role="system", content=text), *rest)
 

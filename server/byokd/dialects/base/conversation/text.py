@@ -17,8 +17,8 @@ def blank_text(
 ) -> Conversation:
     """Remove text of white space, and messages that have nothing else.
 
-    A part that carries a state stays, with empty text. The text of a system message is one text.
-    Results of tools are left alone: their text is data.
+    A part with a state stays, with empty text. A system message is one text: its parts stay
+    unless all are blank. Tool results are data and stay.
     """
     messages = tuple([_without_blank(message) for message in conversation.messages])
     if all(map(is_, messages, conversation.messages)) and all(m.content for m in messages):

@@ -51,9 +51,9 @@ def tool_names(
 
 
 def tool_schemas(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
-    """Make each input schema one of an object, without the keywords that are refused at its top.
+    """Make each input schema an object's, without the keywords that are refused at its top.
 
-    The model reads the keywords that are left out in the tool's description.
+    The omitted keywords are added to the tool's description.
     """
     tools = tuple(_with_schema(tool, quirks, warnings) for tool in conversation.tools)
     if all(map(is_, tools, conversation.tools)):
@@ -81,7 +81,7 @@ def call_ids(
     quirks: Quirks,
     warnings: Warnings,  # noqa: ARG001 - the client never sees these ids
 ) -> Conversation:
-    """Give tool calls and their results ids that the next provider accepts."""
+    """Give calls and results ids that the next provider accepts."""
     if not quirks.tools_supported:
         return conversation
     ids = WireIds(quirks.tool_call_id_pattern)

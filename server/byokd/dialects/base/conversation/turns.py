@@ -26,7 +26,7 @@ _GO_ON: Final = "Go on."
 
 
 def begin_with_user(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
-    """Add a turn of the user where the conversation does not begin with one."""
+    """Add a user's turn where the conversation does not begin with one."""
     messages = conversation.messages
     sent = (m for m in messages if m.role != "system" and is_sent(m, quirks))
     first = next(sent, None)
@@ -43,7 +43,7 @@ def end_with_user(
     quirks: Quirks,
     warnings: Warnings,
 ) -> Conversation:
-    """Add a turn of the user after an assistant's turn at the end."""
+    """Add a user's turn after an assistant's at the end."""
     index = _last_sent(conversation, quirks)
     if index is None or conversation.messages[index].role != "assistant":
         return conversation
@@ -58,7 +58,7 @@ def trim_end(
     quirks: Quirks,
     warnings: Warnings,  # noqa: ARG001 - white space says nothing
 ) -> Conversation:
-    """Remove white space at the end of an answer that is to be continued (Claude refuses it)."""
+    """Remove white space at the end of an answer to be continued (Claude refuses it)."""
     index = _last_sent(conversation, quirks)
     if index is None or conversation.messages[index].role != "assistant":
         return conversation

@@ -13,22 +13,16 @@ from byokd.protocol.parts import Message, Part, ToolResultPart
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The messages, tools and tool choice of a call, and the `owner` of readable states."""
-
     messages: tuple[Message, ...]
     owner: StateOwner
     tools: tuple[Tool, ...] = ()
     tool_choice: str | ToolChoice | None = None
 
     def with_messages(self, messages: tuple[Message, ...]) -> Conversation:
-        """Return the conversation with other messages."""
         return Conversation(messages, self.owner, self.tools, self.tool_choice)
 
     def with_parts(self, change: Callable[[Part], Part]) -> Conversation:
-        """Return the conversation with each part changed, those in results of tools, too.
-
-        A message that is a plain string stays as it is.
-        """
+        """Change each part, also in tool results; messages that are plain strings stay."""
         messages = tuple([_with_parts(message, change) for message in self.messages])
         return self if all(map(is_, messages, self.messages)) else self.with_messages(messages)
 
@@ -42,7 +36,6 @@ def _with_parts(message: Message, change: Callable[[Part], Part]) -> Message:
 
 
 def _changed(parts: tuple[Part, ...], change: Callable[[Part], Part]) -> tuple[Part, ...]:
-    """Return the changed parts, the same tuple where none has changed."""
     changed = tuple(
         [
             change(_with_content(part, change) if isinstance(part, ToolResultPart) else part)
