@@ -104,9 +104,13 @@ def test_pairs(messages: list[Any], shape: str) -> None:
     assert _paired(messages, without_tools) == _conversation(messages)
 
 
-def test_each_of_many_calls_gets_a_result() -> None:
+def test_each_of_many_calls_gets_a_result_in_the_order_of_the_calls() -> None:
     many = [_says("assistant", _call(str(n))) for n in range(BLOCKS_MAX)]
-    assert len(_paired(many).messages) == 2 * BLOCKS_MAX
+    paired = _paired(many).messages
+    assert paired[::2] == _conversation(many).messages
+    parts = [part for message in paired[1::2] for part in message.parts()]
+    results = [part.call_id for part in parts if part.type == "toolResult"]
+    assert results == [str(n) for n in range(BLOCKS_MAX)]
 
 
 _CUT = [
