@@ -76,7 +76,8 @@ def _betas(value: Json, warnings: Warnings) -> list[str]:
     valid = [name for name in names if isinstance(name, str) and _BETA.fullmatch(name)]
     if len(valid) < len(names):
         warnings.dropped(
-            f"providerOptions.{_BETAS}", "a beta feature is a word of letters and digits"
+            f"providerOptions.{_BETAS}",
+            "the name of a beta feature may only have letters, digits and hyphens",
         )
     return valid
 

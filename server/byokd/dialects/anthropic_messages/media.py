@@ -41,7 +41,7 @@ class Media:
         media_type, data = read_media(part.media_type, part.data, None)
         if data is None:
             if media_type != _PDF:
-                return self._dropped("of files that are only a link this model takes PDFs")
+                return self._dropped("this model accepts files as links only if they are PDFs")
             source: JsonObject = {"type": "url", "url": part.url}
         elif media_type == _PDF:
             source = _base64(_PDF, data)

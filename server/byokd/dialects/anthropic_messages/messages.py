@@ -12,7 +12,7 @@ from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.provider_state import BLOCKS
-from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
+from byokd.dialects.base.tool_arguments import arguments_object, call_as_text
 from byokd.dialects.base.tool_results import result_parts
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
@@ -109,7 +109,7 @@ class _Writer(BlockWriter[Written]):
 
     def _call(self, part: ToolCallPart, state: JsonObject) -> JsonObject:
         if not self._quirks.tools_supported:
-            return _text(call_as_words(part))
+            return _text(call_as_text(part))
         self.written.tool_names[part.name] = None
         block: JsonObject = {
             "type": _USE,

@@ -9,7 +9,7 @@ from byokd.dialects.anthropic_messages.messages import Written
 from byokd.dialects.anthropic_messages.schema import closed_schema
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
-from byokd.dialects.base.response_format import json_instruction, warn_schema_as_words
+from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
@@ -125,15 +125,15 @@ def _tool_choice(
     if choice in {"auto", "none"}:
         return {"type": str(choice)}
     if budget:
-        warnings.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
+        warnings.adjusted("toolChoice", "a tool call cannot be forced while the model thinks")
         return {"type": "auto"}
     if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
         return {"type": "tool", "name": choice.name}
     if quirks.tool_choice_required == "auto":
-        warnings.adjusted("toolChoice", "this model cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this model cannot be forced to call a tool")
         return {"type": "auto"}
     if isinstance(choice, ToolChoice):
-        warnings.adjusted("toolChoice", "this model cannot be told which tool to call")
+        warnings.adjusted("toolChoice", "this model cannot be forced to call a named tool")
     return {"type": "any"}
 
 
@@ -171,7 +171,7 @@ def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> Jso
     """Return a thinking budget, which is part of the output cap and must fit in it."""
     if not written.may_think:
         warnings.adjusted(
-            "reasoning", "thinking stays off until the tool calls at hand are answered"
+            "reasoning", "thinking stays off until the open tool calls have their results"
         )
         return {}
     if most <= _LEAST_BUDGET:
@@ -200,8 +200,8 @@ def _output_format(
         if closed is not None:
             return {"type": "json_schema", "schema": closed}
     if schema is not None:
-        warn_schema_as_words(warnings)
-    words = json_instruction(params, "json_object")
-    if words:
-        written.system.append({"type": "text", "text": words})
+        warn_schema_as_instruction(warnings)
+    instruction = json_instruction(params, "json_object")
+    if instruction:
+        written.system.append({"type": "text", "text": instruction})
     return None

@@ -63,9 +63,9 @@ def _closed(schema: Json, depth: int) -> JsonObject:
             bounds.append(f"{name}: {to_json(value).decode()}")
     if bounds:
         description = closed.get("description")
-        words = ", ".join(bounds)
+        limits = ", ".join(bounds)
         has_text = isinstance(description, str) and description
-        closed["description"] = f"{description} ({words})" if has_text else words
+        closed["description"] = f"{description} ({limits})" if has_text else limits
     if _is_object(schema):
         closed["additionalProperties"] = False
     return closed

@@ -59,9 +59,9 @@ def _first_free(seed: str, pattern: str, taken: Collection[str]) -> str:
     prefix, length = _shape(pattern)
     number = 0
     while True:
-        made = prefix + _digits(f"{seed}\0{number}", length)
-        if made not in taken:
-            return made
+        candidate = prefix + _digits(f"{seed}\0{number}", length)
+        if candidate not in taken:
+            return candidate
         number += 1
 
 
@@ -73,8 +73,8 @@ def _shape(pattern: str) -> tuple[str, int]:
 
 def _digits(seed: str, length: int) -> str:
     number = int.from_bytes(sha256(seed.encode("utf-8", "surrogatepass")).digest())
-    made = ""
+    digits = ""
     for _ in range(length):
         number, digit = divmod(number, len(_DIGITS))
-        made += _DIGITS[digit]
-    return made
+        digits += _DIGITS[digit]
+    return digits

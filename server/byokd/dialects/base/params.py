@@ -92,10 +92,10 @@ def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
 
 
 def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:
-    warnings.dropped("reasoning", f"effort {effort} cannot be asked of this model")
+    warnings.dropped("reasoning", f"effort {effort} is not available for this model")
 
 
 def warn_if_always_reasons(effort: str, word: str, warnings: Warnings) -> None:
     """Warn if `word`, which is sent for effort `none`, still makes the model reason."""
     if effort == "none" != word:
-        warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")
+        warnings.adjusted("reasoning", "this model always thinks: the lowest effort was requested")

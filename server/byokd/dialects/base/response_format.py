@@ -14,9 +14,11 @@ def schema_instruction(schema: JsonObject) -> str:
     return f"Answer with JSON only, following this JSON Schema: {to_json(schema).decode()}"
 
 
-def warn_schema_as_words(warnings: Warnings) -> None:
+def warn_schema_as_instruction(warnings: Warnings) -> None:
     """Warn that the model is asked to follow the schema, but it is not enforced."""
-    warnings.adjusted("responseFormat", "the schema was sent as words, which may not be followed")
+    warnings.adjusted(
+        "responseFormat", "the schema was sent as an instruction, which the model may not follow"
+    )
 
 
 def response_format_field(
@@ -27,15 +29,18 @@ def response_format_field(
     if answer_format is None:
         return {}
     if quirks.response_format == "none":
-        warnings.dropped("responseFormat", "this provider cannot be told to answer in json")
+        warnings.dropped("responseFormat", "this provider has no setting for json answers")
         return {}
     if _only_as_instruction(params, quirks):
-        warnings.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
+        warnings.adjusted(
+            "responseFormat",
+            "the format was requested by an instruction, which the model may ignore",
+        )
         return {}
     if answer_format.schema_ is None:
         return {"response_format": {"type": "json_object"}}
     if quirks.response_format == "json_object":
-        warn_schema_as_words(warnings)
+        warn_schema_as_instruction(warnings)
         return {"response_format": {"type": "json_object"}}
     schema: JsonObject = {"name": answer_format.name or "answer", "schema": answer_format.schema_}
     strict: JsonObject = {"strict": True} if _is_strict(answer_format.schema_) else {}

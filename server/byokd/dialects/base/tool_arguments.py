@@ -24,7 +24,7 @@ def arguments_object(part: ToolCallPart) -> JsonObject:
     return {} if part.arguments is None else {"value": part.arguments}
 
 
-def call_as_words(part: ToolCallPart, arguments: str | None = None) -> str:
+def call_as_text(part: ToolCallPart, arguments: str | None = None) -> str:
     """Return a call as a sentence, for models without tools.
 
     `arguments` is JSON text; without it the arguments are written as an object.

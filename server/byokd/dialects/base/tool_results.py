@@ -27,6 +27,6 @@ def marked_text(part: ToolResultPart) -> str:
     return f"Error: {text}" if part.is_error and not text.lower().startswith("error") else text
 
 
-def result_as_words(text: str) -> str:
+def result_as_text(text: str) -> str:
     """Return the text of a result as a sentence, for models without tools."""
     return f"Result of the tool: {text}"

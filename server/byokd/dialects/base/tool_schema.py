@@ -56,8 +56,8 @@ def _tool_choice(choice: str | ToolChoice | None, quirks: OpenAIQuirks, warnings
     if isinstance(choice, ToolChoice):
         if quirks.tool_choice_named:
             return {"type": "function", "function": {"name": choice.name}}
-        warnings.adjusted("toolChoice", "this provider cannot be told which tool to call")
+        warnings.adjusted("toolChoice", "this provider cannot force a call of a named tool")
         return quirks.tool_choice_required
     if choice == "required" and quirks.tool_choice_required == "auto":
-        warnings.adjusted("toolChoice", "this provider cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this provider cannot force a tool call")
     return quirks.tool_choice_required if choice == "required" else choice

@@ -67,7 +67,7 @@ class Media:
         if kind is None:
             return self._dropped(f"images of type {media_type} cannot be sent to this model")
         if source is None:
-            return self._dropped("this provider takes images only as data")
+            return self._dropped("this provider accepts images only as data, not as links")
         return [{"image": {"format": kind, "source": source}}]
 
     def file(self, part: FilePart) -> list[JsonObject]:

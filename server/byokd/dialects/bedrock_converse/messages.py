@@ -12,10 +12,10 @@ from byokd.dialects.base.block_writer import BlockTurns, BlockWriter
 from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
-from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
+from byokd.dialects.base.tool_arguments import arguments_object, call_as_text
 from byokd.dialects.base.tool_results import (
     marked_text,
-    result_as_words,
+    result_as_text,
     result_images,
     result_text,
 )
@@ -81,7 +81,7 @@ class _Writer(BlockWriter[Written]):
         text = result_text(part) if status else marked_text(part)
         images = [block for image in result_images(part) for block in self._media.image(image)]
         if not self._quirks.tools_supported:
-            return [{"text": result_as_words(text)}, *images]
+            return [{"text": result_as_text(text)}, *images]
         inside = self._quirks.tool_result_images
         content: list[Json] = [*self._result_text(text), *(images if inside else [])]
         result: JsonObject = {
@@ -130,7 +130,7 @@ class _Writer(BlockWriter[Written]):
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         if not self._quirks.tools_supported:
-            return {"text": call_as_words(part)}
+            return {"text": call_as_text(part)}
         self.written.tool_names[part.name] = None
         return {
             "toolUse": {
@@ -152,7 +152,9 @@ def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> li
     apart = quirks.user_after_tool_forbidden or any(not _DOCUMENTS.isdisjoint(b) for b in others)
     if not (results and others and apart):
         return [turn]
-    warnings.notice("messages", "a word was put between a tool's answer and the user")
+    warnings.notice(
+        "messages", "an assistant message was added between a tool result and a user message"
+    )
     return [Turn("user", results), Turn("assistant", [{"text": _BRIDGE}]), Turn("user", others)]
 
 

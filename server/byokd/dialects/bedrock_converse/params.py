@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
-from byokd.dialects.base.response_format import json_instruction, warn_schema_as_words
+from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.messages import Written
 from byokd.protocol.base import Json, JsonObject
@@ -37,7 +37,7 @@ def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) 
     }
     body = {name: fields for name, fields in body.items() if fields}
     if params.response_format is not None and "outputConfig" not in body:
-        written.system += _json_in_words(draft.client_params, warnings)
+        written.system += _json_instruction(draft.client_params, warnings)
     return body
 
 
@@ -92,7 +92,7 @@ def _tools(
     if not listed:
         return {"tools": [_stand_in(name) for name in called]} if called else {}
     if params.tool_choice == "none":
-        warnings.adjusted("toolChoice", "this provider cannot be told to call no tool any more")
+        warnings.adjusted("toolChoice", "this provider cannot forbid tool calls after earlier ones")
     config: JsonObject = {"tools": listed}
     if choice := _tool_choice(params.tool_choice, quirks, warnings, thinks=thinks):
         config["toolChoice"] = choice
@@ -121,15 +121,15 @@ def _tool_choice(
     if choice in {None, "auto", "none"}:
         return None
     if thinks and quirks.effort_field in _CLAUDE_THINKS:
-        warnings.adjusted("toolChoice", "a model that thinks cannot be told to call a tool")
+        warnings.adjusted("toolChoice", "a tool call cannot be forced while the model thinks")
         return None
     if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
         return {"tool": {"name": choice.name}}
     if quirks.tool_choice_required == "auto":
-        warnings.adjusted("toolChoice", "this model cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this model cannot be forced to call a tool")
         return None
     if isinstance(choice, ToolChoice):
-        warnings.adjusted("toolChoice", "this model cannot be told which tool to call")
+        warnings.adjusted("toolChoice", "this model cannot be forced to call a named tool")
     return {"any": {}}
 
 
@@ -210,12 +210,12 @@ def _output_config(params: SendParams, quirks: BedrockConverseQuirks) -> JsonObj
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
 
 
-def _json_in_words(params: SendParams, warnings: Warnings) -> list[JsonObject]:
+def _json_instruction(params: SendParams, warnings: Warnings) -> list[JsonObject]:
     answer_format = params.response_format
     if answer_format is not None and answer_format.schema_ is not None:
-        warn_schema_as_words(warnings)
-    words = json_instruction(params, "json_object")
-    return [{"text": words}] if words else []
+        warn_schema_as_instruction(warnings)
+    instruction = json_instruction(params, "json_object")
+    return [{"text": instruction}] if instruction else []
 
 
 def _closed(schema: Json) -> Json:

@@ -15,8 +15,8 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.json import as_index
 from byokd.dialects.base.media import data_uri, warn_not_echoed
-from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
-from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
+from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
+from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     CitationPart,
@@ -123,7 +123,7 @@ class _Writer:
                 {"role": "tool", "tool_call_id": part.call_id, "content": text}
             )
         else:
-            self.written.messages.append({"role": "user", "content": result_as_words(text)})
+            self.written.messages.append({"role": "user", "content": result_as_text(text)})
         self._shown += result_images(part)
 
     def _calls(self, parts: tuple[Part, ...]) -> list[JsonObject]:
@@ -171,8 +171,8 @@ class _Writer:
             elif isinstance(part, ReasoningPart) and part.text and self._owner.state(part):
                 entries.append({"type": "thinking", "thinking": part.text})
             elif isinstance(part, ToolCallPart) and not self._quirks.tools_supported:
-                words = call_as_words(part, arguments_text(part))
-                entries.append({"type": "text", "text": f"\n{words}" if entries else words})
+                sentence = call_as_text(part, arguments_text(part))
+                entries.append({"type": "text", "text": f"\n{sentence}" if entries else sentence})
         return entries
 
     def _citations(self, parts: tuple[Part, ...], count: int) -> JsonObject:

@@ -63,14 +63,16 @@ def format_instruction(
     if params.response_format is None:
         return None
     if quirks.response_format == "none":
-        warnings.dropped("responseFormat", "this model cannot be told to answer in json")
+        warnings.dropped("responseFormat", "this model has no setting for json answers")
         return None
     if not beside:
         # The schema is sent in `response_format`.
         answer_format = params.response_format.model_copy(update={"schema_": None})
         without_schema = params.model_copy(update={"response_format": answer_format})
         return json_instruction(without_schema, quirks.response_format)
-    warnings.adjusted("responseFormat", "beside tools or documents the form was asked for in words")
+    warnings.adjusted(
+        "responseFormat", "beside tools or documents the format was requested by an instruction"
+    )
     return json_instruction(params, "json_object")
 
 
@@ -87,7 +89,10 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
     # No tool can be chosen by name, but one of one can be demanded.
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None:
-        warnings.notice("toolChoice", "only the named tool was sent, because none can be named")
+        warnings.notice(
+            "toolChoice",
+            "only the named tool was sent, because this provider cannot choose one by name",
+        )
     tools = function_tools(tool for tool in params.tools if only in {None, tool.name})
     if choice in {None, "auto"} or not tools:
         return {"tools": tools} if tools else {}

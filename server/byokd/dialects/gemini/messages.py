@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.encoder import Draft
-from byokd.dialects.base.tool_arguments import arguments_object, call_as_words
-from byokd.dialects.base.tool_results import result_as_words, result_images, result_text
+from byokd.dialects.base.tool_arguments import arguments_object, call_as_text
+from byokd.dialects.base.tool_results import result_as_text, result_images, result_text
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.parts import KEPT, SIGNATURE
 from byokd.protocol.base import Json, JsonObject
@@ -111,7 +111,7 @@ class _Writer:
         images = [entry for image in result_images(part) for entry in self._media(image)]
         order, name, has_id = self._called.get(part.call_id, (len(self._called), "unknown", False))
         if not self._quirks.tools_supported:
-            self._results.append((order, {"text": result_as_words(text)}, images))
+            self._results.append((order, {"text": result_as_text(text)}, images))
             return
         written: JsonObject = {"id": part.call_id} if has_id else {}
         written |= {"name": name, "response": {"error" if part.is_error else "output": text}}
@@ -123,7 +123,7 @@ class _Writer:
 
     def _call(self, part: ToolCallPart, state: JsonObject) -> list[JsonObject]:
         if not self._quirks.tools_supported:
-            return [{"text": call_as_words(part)}]
+            return [{"text": call_as_text(part)}]
         # A call that this model made without an id is sent without one.
         has_id = not state or bool(state.get("callId"))
         self._called[part.call_id] = (len(self._called), part.name, has_id)

@@ -84,8 +84,11 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
     answer_format = params.response_format
     if answer_format is None:
         return {}
-    if _in_words(params, quirks):
-        warnings.adjusted("responseFormat", "the form was asked for in words, which may be ignored")
+    if _by_instruction(params, quirks):
+        warnings.adjusted(
+            "responseFormat",
+            "the format was requested by an instruction, which the model may ignore",
+        )
         return {}
     config: JsonObject = {"responseMimeType": "application/json"}
     if answer_format.schema_ is None:
@@ -101,14 +104,14 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
 def format_instruction(params: SendParams, quirks: GeminiQuirks) -> str | None:
     """Return the instruction for the format where there is no field for it, else None."""
     answer_format = params.response_format
-    if answer_format is None or not _in_words(params, quirks):
+    if answer_format is None or not _by_instruction(params, quirks):
         return None
     if answer_format.schema_ is None:
         return "Answer with JSON only."
     return schema_instruction(answer_format.schema_)
 
 
-def _in_words(params: SendParams, quirks: GeminiQuirks) -> bool:
+def _by_instruction(params: SendParams, quirks: GeminiQuirks) -> bool:
     tools = bool(params.tools) and quirks.tools_supported
     return quirks.response_format == "none" or (tools and not quirks.response_format_with_tools)
 
@@ -142,6 +145,6 @@ def _thinking(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> J
         warn_effort_unavailable(effort, warnings)
         return None
     if effort == "none" and word != "0":
-        warnings.adjusted("reasoning", "this model always thinks: it was asked to think the least")
+        warnings.adjusted("reasoning", "this model always thinks: the lowest effort was requested")
     thinking: JsonObject = {"thinkingBudget": int(word)} if budget else {"thinkingLevel": word}
     return thinking if effort == "none" else thinking | {"includeThoughts": True}

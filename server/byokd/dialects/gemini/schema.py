@@ -131,7 +131,11 @@ class _Subset:
 
     def _write_choices(self, written: JsonObject, value: list[Json], path: tuple[str, ...]) -> None:
         """Write a choice; `null` among the choices becomes `nullable`."""
-        real = [one for one in value if not (isinstance(one, dict) and one.get("type") == "null")]
+        real = [
+            choice
+            for choice in value
+            if not (isinstance(choice, dict) and choice.get("type") == "null")
+        ]
         if len(real) < len(value):
             written["nullable"] = True
         choices = [self.write(child, path) for child in real]

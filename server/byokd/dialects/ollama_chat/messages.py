@@ -8,8 +8,8 @@ from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
 from byokd.dialects.base.params import optional
-from byokd.dialects.base.tool_arguments import arguments_object, arguments_text, call_as_words
-from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
+from byokd.dialects.base.tool_arguments import arguments_object, arguments_text, call_as_text
+from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     FilePart,
@@ -75,7 +75,9 @@ class _Writer:
             self._warnings.dropped("messages", "images cannot be sent to this model")
             return None
         if part.data is None:
-            self._warnings.dropped("messages", "this provider takes images only as data")
+            self._warnings.dropped(
+                "messages", "this provider accepts images only as data, not as links"
+            )
         return part.data
 
     # --- tools -----------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ class _Writer:
             written["tool_call_id"] = part.call_id
             self.messages.append(written)
         else:
-            self.messages.append({"role": "user", "content": result_as_words(text)})
+            self.messages.append({"role": "user", "content": result_as_text(text)})
         self._shown += result_images(part)
 
     def _call(self, part: ToolCallPart) -> JsonObject:
@@ -105,8 +107,8 @@ class _Writer:
         calls = [part for part in parts if isinstance(part, ToolCallPart)]
         text = _text_of(parts)
         if not self._quirks.tools_supported:
-            words = [call_as_words(part, arguments_text(part)) for part in calls]
-            text = "\n".join([text, *words]).strip() if words else text
+            sentences = [call_as_text(part, arguments_text(part)) for part in calls]
+            text = "\n".join([text, *sentences]).strip() if sentences else text
             calls = []
         message: JsonObject = {"role": "assistant", "content": text}
         message |= optional("thinking", self._thoughts(parts) or None)

@@ -28,7 +28,7 @@ _CLIENT_NAMES: Final = {
     "format": "responseFormat",
     "think": "reasoning",
 }
-_NO_FORM: Final = "this model cannot be told to answer in json"
+_NO_FORM: Final = "this model has no setting for json answers"
 
 
 def write_params(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
@@ -67,7 +67,7 @@ def format_instruction(
         return None
     if not _beside_tools(params, quirks):
         return json_instruction(params, quirks.response_format)
-    warnings.adjusted("responseFormat", "beside tools the form was asked for in words")
+    warnings.adjusted("responseFormat", "beside tools the format was requested by an instruction")
     return json_instruction(params, "json_object")
 
 
@@ -94,7 +94,7 @@ def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> 
     choice = params.tool_choice
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None or choice == "required":
-        warnings.adjusted("toolChoice", "this provider cannot be told that a tool must be called")
+        warnings.adjusted("toolChoice", "this provider cannot force a tool call")
     tools = function_tools(tool for tool in params.tools if only in {None, tool.name})
     return {"tools": tools} if tools else {}
 

@@ -11,8 +11,8 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.params import matches_model
-from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
-from byokd.dialects.base.tool_results import marked_text, result_as_words, result_images
+from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
+from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
 from byokd.protocol.base import Json, JsonObject
@@ -102,7 +102,9 @@ class _Writer:
             self._warnings.dropped("messages", "images cannot be sent to this provider")
             return None
         if part.data is None and self._quirks.image_data_uri_only:
-            self._warnings.dropped("messages", "this provider takes images only as data")
+            self._warnings.dropped(
+                "messages", "this provider accepts images only as data, not as links"
+            )
             return None
         url = part.url if part.data is None else data_uri(part.media_type or "image/png", part.data)
         return {"type": "image_url", "image_url": {"url": url}}
@@ -131,7 +133,7 @@ class _Writer:
         if self._quirks.tools_supported:
             message: JsonObject = {"role": "tool", "tool_call_id": part.call_id, "content": text}
         else:
-            message = {"role": "user", "content": result_as_words(text)}
+            message = {"role": "user", "content": result_as_text(text)}
         self.messages.append(message)
         return result_images(part)
 
@@ -159,13 +161,13 @@ class _Writer:
                 message["content"] = message["content"] or None
                 message["tool_calls"] = calls
         else:
-            words = [
-                call_as_words(part, arguments_text(part))
+            sentences = [
+                call_as_text(part, arguments_text(part))
                 for part in parts
                 if isinstance(part, ToolCallPart)
             ]
-            if words:
-                message["content"] = "\n".join([text, *words]).strip()
+            if sentences:
+                message["content"] = "\n".join([text, *sentences]).strip()
         speeches = [part for part in parts if isinstance(part, FilePart) and spoken(part)]
         if speeches:
             message |= self._speech(speeches[-1], text)
@@ -241,7 +243,10 @@ def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]
     for message in messages:
         if bridged and bridged[-1]["role"] == "tool" and message["role"] == "user":
             bridged.append({"role": "assistant", "content": _BRIDGE})
-            warnings.notice("messages", "a word was put between a tool's answer and the user")
+            warnings.notice(
+                "messages",
+                "an assistant message was added between a tool result and a user message",
+            )
         bridged.append(message)
     return bridged
 

@@ -14,10 +14,10 @@ from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.dialects.base.conversation.pairing import ADDED, NO_RESULT, UNPAIRED
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
-from byokd.dialects.base.tool_arguments import arguments_text, call_as_words
+from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
 from byokd.dialects.base.tool_results import (
     marked_text,
-    result_as_words,
+    result_as_text,
     result_images,
     result_parts,
     result_text,
@@ -96,7 +96,9 @@ class _Writer:
             self._warnings.dropped("messages", "images cannot be sent to this provider")
             return None
         if part.data is None and self._quirks.image_data_uri_only:
-            self._warnings.dropped("messages", "this provider takes images only as data")
+            self._warnings.dropped(
+                "messages", "this provider accepts images only as data, not as links"
+            )
             return None
         media_type = part.media_type or "image/png"
         url = part.url if part.data is None else data_uri(media_type, part.data)
@@ -121,7 +123,7 @@ class _Writer:
             # Without its call it is refused ("No tool call found", 400 of OpenAI).
             if self._quirks.tools_supported:
                 self._warnings.notice("messages", UNPAIRED)
-            self.items.append({"role": "user", "content": result_as_words(text)})
+            self.items.append({"role": "user", "content": result_as_text(text)})
             return images
         inside = self._quirks.tool_result_images
         parts = result_parts(part)
@@ -140,8 +142,8 @@ class _Writer:
     def _call(self, part: ToolCallPart) -> JsonObject | None:
         """Return a call, or None for a call of free text that the provider answered itself."""
         if not self._quirks.tools_supported:
-            words = call_as_words(part, arguments_text(part))
-            return {"type": "message", "role": "assistant", "content": words}
+            sentence = call_as_text(part, arguments_text(part))
+            return {"type": "message", "role": "assistant", "content": sentence}
         state = self._owner.state(part)
         if state.get("type") == "custom_tool_call" and part.call_id not in self._answered:
             # xAI reports its own searches as such calls, and refuses to take them back with a 422

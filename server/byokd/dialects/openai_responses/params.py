@@ -34,7 +34,7 @@ def write_params(
     body |= _reasoning(params, quirks, warnings)
     for parameter, requested in (("stop", params.stop), ("seed", params.seed is not None)):
         if requested:
-            warnings.dropped(parameter, f"{parameter} cannot be said in this provider's format")
+            warnings.dropped(parameter, f"{parameter} is not part of this provider's format")
     drop_refused(body, params, quirks, warnings)
     return body
 
@@ -63,7 +63,7 @@ def _most(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings)
     least = quirks.max_tokens_least
     if most is None or most >= least:
         return most
-    warnings.adjusted("maxOutputTokens", f"{least} tokens are the least that can be asked for")
+    warnings.adjusted("maxOutputTokens", f"{least} tokens are the minimum")
     return least
 
 

@@ -18,8 +18,8 @@ from byokd.protocol.parts import Message, Part, TextPart, ToolCallPart, ToolResu
 # without `tool_result` blocks": Bedrock, pydantic-ai#3253), and so is a result without its call
 # (Cohere).
 NO_RESULT: Final = "The tool gave no result."
-UNPAIRED: Final = "a result without its tool call was sent as words"
-ADDED: Final = "a tool call without a result was given one that says so"
+UNPAIRED: Final = "a tool result without its call was sent as text"
+ADDED: Final = "a tool call without a result got one that says so"
 
 
 def pair_tool_calls(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
@@ -30,17 +30,21 @@ def pair_tool_calls(conversation: Conversation, quirks: Quirks, warnings: Warnin
     """
     if not quirks.tools_supported or _is_paired(conversation.messages):
         return conversation
-    left = [*conversation.messages]
+    remaining = [*conversation.messages]
     written: list[Message] = []
     for at, message in enumerate(conversation.messages):
         calls = _calls(message)
-        written.append(left[at] if message.role == "assistant" else _as_words(left[at], warnings))
+        written.append(
+            remaining[at]
+            if message.role == "assistant"
+            else _results_as_text(remaining[at], warnings)
+        )
         if calls:
-            results = _taken(calls, left, at + 1)
+            results = _take_results(calls, remaining, at + 1)
             for call_id in (call_id for call_id in calls if call_id not in results):
                 warnings.notice("messages", ADDED)
-                none = ToolResultPart(call_id=call_id, content=NO_RESULT, is_error=True)
-                results[call_id] = none
+                missing = ToolResultPart(call_id=call_id, content=NO_RESULT, is_error=True)
+                results[call_id] = missing
             written.append(Message(role="tool", content=tuple(results.values())))
     return conversation.with_messages(
         tuple(message for message in written if message.content != ())
@@ -79,36 +83,38 @@ def _result_ids(message: Message) -> list[str]:
     return [part.call_id for part in message.content if isinstance(part, ToolResultPart)]
 
 
-def _taken(calls: dict[str, None], left: list[Message], start: int) -> dict[str, ToolResultPart]:
+def _take_results(
+    calls: dict[str, None], remaining: list[Message], start: int
+) -> dict[str, ToolResultPart]:
     """Remove the results of these calls from the messages up to the next ones with calls."""
     results: dict[str, ToolResultPart] = {}
-    for at in range(start, len(left)):
-        message = left[at]
+    for at in range(start, len(remaining)):
+        message = remaining[at]
         if _calls(message):
             break
-        rest: list[Part] = []
+        others: list[Part] = []
         for part in message.parts():
-            own = isinstance(part, ToolResultPart) and part.call_id in calls
-            if isinstance(part, ToolResultPart) and own and part.call_id not in results:
+            belongs = isinstance(part, ToolResultPart) and part.call_id in calls
+            if isinstance(part, ToolResultPart) and belongs and part.call_id not in results:
                 results[part.call_id] = part
             else:
-                rest.append(part)
-        if len(rest) < len(message.parts()):
-            left[at] = message.model_copy(update={"content": tuple(rest)})
+                others.append(part)
+        if len(others) < len(message.parts()):
+            remaining[at] = message.model_copy(update={"content": tuple(others)})
     return results
 
 
-def _as_words(message: Message, warnings: Warnings) -> Message:
+def _results_as_text(message: Message, warnings: Warnings) -> Message:
     parts = message.parts()
     if not any(isinstance(part, ToolResultPart) for part in parts):
         return message
     warnings.notice("messages", UNPAIRED)
     content: list[Part] = []
     for part in parts:
-        content += _words(part) if isinstance(part, ToolResultPart) else (part,)
+        content += _result_as_parts(part) if isinstance(part, ToolResultPart) else (part,)
     return Message(role="user", content=tuple(content))
 
 
-def _words(part: ToolResultPart) -> tuple[Part, ...]:
+def _result_as_parts(part: ToolResultPart) -> tuple[Part, ...]:
     text = TextPart(text=f"Result of a tool: {result_text(part)}")
     return (text, *result_images(part))

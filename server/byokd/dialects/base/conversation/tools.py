@@ -18,7 +18,7 @@ from byokd.protocol.chat import Tool, ToolChoice
 from byokd.protocol.parts import Part, ToolCallPart, ToolResultPart
 
 _ANNOTATIONS: Final = frozenset({"$schema", "title", "description", "additionalProperties"})
-"""Keywords of a schema that may be left out without a word: the model does not need them."""
+"""Keywords of a schema that may be left out without a warning: the model does not need them."""
 
 
 def tool_names(
@@ -70,9 +70,11 @@ def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
     sent = {name: value for name, value in schema.items() if name not in refused}
     description = tool.description
     if conditions:
-        words = f"The input also follows this JSON Schema: {to_json(conditions).decode()}"
-        description = f"{description}\n\n{words}" if description else words
-        warnings.adjusted("tools", f"part of the schema of {tool.name} was sent as words")
+        constraint = f"The input also follows this JSON Schema: {to_json(conditions).decode()}"
+        description = f"{description}\n\n{constraint}" if description else constraint
+        warnings.adjusted(
+            "tools", f"part of the schema of {tool.name} was sent as text in its description"
+        )
     return tool.model_copy(update={"input_schema": sent, "description": description})
 
 
