@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,32 +13,12 @@ from byokd.core.limits import OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.sandbox import Sandbox
 from daemon import running
 from sandbox_env import KEY, ask, sandbox, unlocked
+from source_tree import ROOT
 
-RECORD = """
-id = "my-vendor"
-name = "My vendor"
-kind = "custom"
-dialect = "openai_chat"
-base_url = "{url}"
-tool_calling = "native"
-pricing = "unknown"
+_PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+[RECORD] = re.findall(r"^```toml\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
+"""The example of CONTRIBUTING.md."""
 
-[[fields]]
-name = "apiKey"
-label = "API key"
-
-[probe]
-path = "/models"
-models_pointer = "/data"
-
-[models]
-path = "/models"
-
-[[sources]]
-url = "https://vendor.example/docs"
-checked = "2026-11-24"
-"""
-PLAIN = RECORD.format(url="https://vendor.example/v1")
 BUILT_IN = next(iter(load()))
 
 
@@ -51,8 +32,8 @@ async def test_users_record_is_enough_to_chat(tmp_path: Path) -> None:
     config = tmp_path / "config" / "config.toml"
     config.parent.mkdir()
     async with sandbox() as provider:
-        _write(config, "my-vendor", RECORD.format(url=provider.base_url))
-        _write(config, "broken", PLAIN.replace("openai_chat", "morse"))
+        _write(config, "my-vendor", RECORD.replace("https://vendor.example/v1", provider.base_url))
+        _write(config, "broken", RECORD.replace("openai_chat", "morse"))
         await _chat(tmp_path / "data", config, provider)
 
 
@@ -83,13 +64,13 @@ async def _chat(data_dir: Path, config: Path, provider: Sandbox) -> None:
 
 REFUSED = [
     ("not toml", "not TOML"),
-    (PLAIN.replace('pricing = "unknown"', "pricing = 3"), "pricing"),
-    (PLAIN + "[colour]\n", "colour"),
-    (PLAIN.replace("my-vendor", BUILT_IN), "must be my-vendor"),
-    (PLAIN.replace('"custom"', '"managed"'), "kind: must be custom"),
-    (PLAIN.replace("openai_chat", "morse"), "dialect: must be one of"),
-    (PLAIN + "[headers]\nAuthorization = 'Bearer x'\n", "store Authorization in the vault"),
-    (PLAIN + "#" * OWN_RECORD_MAX_BYTES, "larger"),
+    (RECORD.replace('pricing = "unknown"', "pricing = 3"), "pricing"),
+    (RECORD + "[colour]\n", "colour"),
+    (RECORD.replace("my-vendor", BUILT_IN), "must be my-vendor"),
+    (RECORD.replace('"custom"', '"managed"'), "kind: must be custom"),
+    (RECORD.replace("openai_chat", "morse"), "dialect: must be one of"),
+    (RECORD + "[headers]\nAuthorization = 'Bearer x'\n", "store Authorization in the vault"),
+    (RECORD + "#" * OWN_RECORD_MAX_BYTES, "larger"),
 ]
 
 
@@ -106,7 +87,7 @@ def test_invalid_record_is_refused_with_file_and_field(
 
 
 def test_shipped_record_cannot_be_replaced(tmp_path: Path) -> None:
-    text = PLAIN.replace('id = "my-vendor"', f'id = "{BUILT_IN}"')
+    text = RECORD.replace('id = "my-vendor"', f'id = "{BUILT_IN}"')
     (tmp_path / f"{BUILT_IN}.toml").write_text(text, encoding="utf-8")
     records, (fault,) = read_providers(tmp_path, load())
     assert not records
@@ -115,12 +96,12 @@ def test_shipped_record_cannot_be_replaced(tmp_path: Path) -> None:
 
 def test_number_and_size_of_records_are_bounded(tmp_path: Path) -> None:
     for number in range(OWN_PROVIDERS_MAX):
-        text = PLAIN.replace("my-vendor", f"v{number}")
+        text = RECORD.replace("my-vendor", f"v{number}")
         padding = OWN_RECORD_MAX_BYTES - len(text)
         (tmp_path / f"v{number}.toml").write_text(text + "#" * padding, encoding="utf-8")
     records, faults = read_providers(tmp_path, load())
     assert (len(records), faults) == (OWN_PROVIDERS_MAX, [])
-    (tmp_path / "z.toml").write_text(PLAIN, encoding="utf-8")
+    (tmp_path / "z.toml").write_text(RECORD, encoding="utf-8")
     records, (fault,) = read_providers(tmp_path, load())
     assert len(records) == OWN_PROVIDERS_MAX
     assert "more than" in fault

@@ -1,4 +1,4 @@
-"""Reads an error body in every form that 23 providers use. Nothing here raises."""
+"""Reads an error body in every form that providers use. Nothing here raises."""
 
 from __future__ import annotations
 
