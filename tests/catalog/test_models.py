@@ -9,7 +9,7 @@ import pytest
 from byokd.catalog.loader import load
 from byokd.catalog.models import facts, known_models
 
-FOUND = (
+KNOWN = (
     ("exactly", "anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5"),
     ("with a date", "anthropic", "claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
     ("without regard to case", "openai", "GPT-4o", "gpt-4o"),
@@ -31,17 +31,17 @@ UNKNOWN = (
 
 
 @pytest.mark.parametrize(
-    ("provider", "asked", "expected"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND]
+    ("provider", "model_id", "expected"), [row[1:] for row in KNOWN], ids=[row[0] for row in KNOWN]
 )
-def test_model_id_finds_its_facts(provider: str, asked: str, expected: str) -> None:
-    found = facts(provider, asked)
-    assert found is not None
-    assert (found.provider, found.id) == (provider, expected)
+def test_model_id_finds_its_facts(provider: str, model_id: str, expected: str) -> None:
+    model = facts(provider, model_id)
+    assert model is not None
+    assert (model.provider, model.id) == (provider, expected)
 
 
-@pytest.mark.parametrize(("provider", "asked"), UNKNOWN)
-def test_unknown_model_has_no_facts(provider: str, asked: str) -> None:
-    assert facts(provider, asked) is None
+@pytest.mark.parametrize(("provider", "model_id"), UNKNOWN)
+def test_unknown_model_has_no_facts(provider: str, model_id: str) -> None:
+    assert facts(provider, model_id) is None
 
 
 def test_capabilities_are_stated_or_null() -> None:

@@ -219,9 +219,9 @@ def test_address_field_is_used_in_the_address_only() -> None:
 
 def _texts(value: object) -> list[str]:
     if isinstance(value, dict):
-        return [text for pair in value.items() for one in pair for text in _texts(one)]
+        return [text for pair in value.items() for entry in pair for text in _texts(entry)]
     if isinstance(value, list | tuple):
-        return [text for one in value for text in _texts(one)]
+        return [text for entry in value for text in _texts(entry)]
     return [value] if isinstance(value, str) else []
 
 

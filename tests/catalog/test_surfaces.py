@@ -73,15 +73,18 @@ def test_surface_is_chosen(
 
 
 def test_quirks_of_a_surface_win_over_those_of_the_model() -> None:
-    usual, other = load()["azure-openai"], choose_surface(load()["azure-openai"], "gpt-5", _AZURE)
+    usual, responses = (
+        load()["azure-openai"],
+        choose_surface(load()["azure-openai"], "gpt-5", _AZURE),
+    )
 
     assert "max_tokens_least" not in usual.quirks_for("gpt-5").model_dump()
-    assert other.quirks_as(OpenAIResponsesQuirks, "gpt-5").max_tokens_least == 16
+    assert responses.quirks_as(OpenAIResponsesQuirks, "gpt-5").max_tokens_least == 16
 
 
 def test_surface_takes_the_quirks_of_the_record_that_its_dialect_reads() -> None:
     usual = load()["openrouter"]
-    surface = next(one for one in usual.surfaces if one.dialect == "openai_responses")
+    surface = next(row for row in usual.surfaces if row.dialect == "openai_responses")
     chat, responses = usual.quirks_for("m"), with_surface(usual, surface).quirks_for("m")
 
     assert isinstance(chat, OpenAIChatQuirks)

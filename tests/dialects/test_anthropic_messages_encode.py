@@ -361,7 +361,7 @@ def test_messages(
 ) -> None:
     call = messages.call({"messages": texts, "tools": [_TOOL]}, **quirks)
     assert _body(call)["messages"] == expected, name
-    assert [one for one in _warned(call) if one != "dropped tools"] == warned
+    assert [kind for kind in _warned(call) if kind != "dropped tools"] == warned
 
 
 def test_system_text_is_beside_the_messages() -> None:

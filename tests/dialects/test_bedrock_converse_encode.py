@@ -219,9 +219,9 @@ def test_params(
 
 
 def test_stream_is_off_with_tools_where_unsupported() -> None:
-    made = encode(converse.call({"tools": [_TOOL]}, stream_tools=False), 0)
-    assert made.request.url.endswith("/converse")
-    assert [warn.type for warn in made.warnings] == ["notice"]
+    encoded = encode(converse.call({"tools": [_TOOL]}, stream_tools=False), 0)
+    assert encoded.request.url.endswith("/converse")
+    assert [warn.type for warn in encoded.warnings] == ["notice"]
     assert encode(converse.call({}, stream_tools=False), 0).request.url.endswith("-stream")
 
 
@@ -321,7 +321,7 @@ _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
      [_user({"text": "a"}),
       _reply({"toolUse": _USE["toolUse"] | {"input": {"value": [1]}}},
             {"toolUse": _USE["toolUse"] | {"toolUseId": "c2", "input": {}}})], []),
-    ("an id that is not taken", [_user(_T("a")), _reply(_CALL), _user(_DONE)],
+    ("an id that is not accepted", [_user(_T("a")), _reply(_CALL), _user(_DONE)],
      {"tool_call_id_pattern": "[a-zA-Z0-9]{9}"},
      [_user({"text": "a"}), _reply({"toolUse": _USE["toolUse"] | {"toolUseId": "akkuNKWj9"}}),
       _user({"toolResult": _RESULT["toolResult"] | {"toolUseId": "akkuNKWj9"}})], []),
@@ -350,10 +350,10 @@ def test_messages(
     expected: list[Any],
     warned_kinds: list[str],
 ) -> None:
-    taken = {"files": "file"} | quirks
-    call = converse.call({"messages": messages, "tools": [_TOOL]}, **taken)
+    accepted = {"files": "file"} | quirks
+    call = converse.call({"messages": messages, "tools": [_TOOL]}, **accepted)
     assert records.without_stand_ins(_body(call)["messages"]) == expected, name
-    assert [one for one in _warned(call) if one != "dropped tools"] == warned_kinds
+    assert [kind for kind in _warned(call) if kind != "dropped tools"] == warned_kinds
 
 
 def test_system_text_is_beside_the_messages() -> None:

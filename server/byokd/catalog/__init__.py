@@ -1,1 +1,1 @@
-"""The facts: one record per provider, and the types that hold them."""
+"""Provider records, model facts and prices, and their types."""

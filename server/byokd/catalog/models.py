@@ -22,7 +22,7 @@ Tiers: TypeAlias = tuple[tuple[int, Decimal], ...]
 """Prices by the length of the prompt: (above so many tokens, price), ascending."""
 
 Rule: TypeAlias = "list[str | list[Rule]]"
-"""`[word, text]`, or `["any" | "all", rules]`."""
+"""`["is" | "starts" | "ends" | "has" | "like", text]`, or `["any" | "all", rules]`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"
 _PDF: Final = "application/pdf"
 _PLAIN: Final = "text/plain"
 _TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml", "x-sh", "csv")
-"""Words in media types of text that do not begin with `text/`."""
+"""Parts of media types of text that do not begin with `text/`."""
 
 
 class Media:

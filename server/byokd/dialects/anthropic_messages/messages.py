@@ -86,7 +86,7 @@ class _Writer(BlockWriter[Written]):
     # --- the assistant ---------------------------------------------------------------------------
 
     def _assistant_part(self, part: Part) -> list[JsonObject]:
-        """Write a part of an answer, and the blocks behind it that only its maker reads.
+        """Write a part of an answer, and after it the blocks that only its maker reads.
 
         Reasoning goes back as the signed blocks of its state; text without a signature and
         signatures of another model are refused.

@@ -16,7 +16,7 @@ from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
 _CLIENT_NAMES: Final = {"top_p": "topP", "stop_sequences": "stop"}
 _MOST: Final = 4096  # tokens of output that every model gives, where the record names no number
-_LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
+_LEAST_BUDGET: Final = 1024  # tokens; also the minimum that must remain for the answer
 _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 
 
@@ -159,7 +159,7 @@ def _effort(
     if word == "none":
         return {"thinking": {"type": "disabled"}}
     if form == _ADAPTIVE:
-        # Newer models leave their reasoning out unless it is asked for (seen since 4.7).
+        # Newer models omit their reasoning unless it is requested (seen since 4.7).
         mode: JsonObject = {"type": "adaptive", "display": "summarized"}
         return {"thinking": mode, "output_config": {"effort": word}}
     level = quirks.effort_levels.get(effort)

@@ -28,7 +28,7 @@ _FORMATS: Final = frozenset(
 _UNENFORCEABLE: Final = frozenset(
     {"patternProperties", "not", "if", "prefixItems", "dependentSchemas", "unevaluatedProperties"}
 )
-"""A schema with one of these keywords is not enforced: without it, it would be another schema."""
+"""A schema with one of these keywords is not enforced: without it, its meaning would change."""
 
 
 def closed_schema(schema: JsonObject) -> JsonObject | None:

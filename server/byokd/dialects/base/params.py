@@ -78,7 +78,7 @@ def drop_refused(
         *(quirks.reasoning_drops if reasons_in_call(params, quirks) else ()),
     )
     if _PARALLEL in refused:
-        body.pop(_PARALLEL, None)  # ours, not the client's
+        body.pop(_PARALLEL, None)  # not the client's field, so no warning
     drop_unsupported(body, refused, _OPENAI_NAMES, warnings)
 
 

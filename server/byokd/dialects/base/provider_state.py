@@ -9,7 +9,7 @@ from byokd.protocol.base import JsonObject
 from byokd.protocol.parts import Message, Part
 
 BLOCKS: Final = "blocks"
-"""The field of a state that holds blocks to send right behind the part, in order."""
+"""The field of a state that holds blocks to send directly after the part, in order."""
 
 
 @dataclass(frozen=True, slots=True)

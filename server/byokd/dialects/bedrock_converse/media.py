@@ -44,7 +44,7 @@ _VIDEOS: Final = {
     "video/3gpp": "three_gp",
 }
 _TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "toml", "x-sh")
-"""Words in media types of text that do not begin with `text/`."""
+"""Parts of media types of text that do not begin with `text/`."""
 
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 _SPACES: Final = re.compile(r" {2,}")

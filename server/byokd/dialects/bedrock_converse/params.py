@@ -18,7 +18,7 @@ from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
 _CLIENT_NAMES: Final = {"maxTokens": "maxOutputTokens", "stopSequences": "stop"}
 _CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
-_LEAST_BUDGET: Final = 1024  # tokens; also the least that is left for the answer itself
+_LEAST_BUDGET: Final = 1024  # tokens; also the minimum that must remain for the answer
 
 
 def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:

@@ -86,7 +86,7 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
         warnings.dropped("tools", "tools cannot be sent to this model")
         return {}
     choice = params.tool_choice
-    # No tool can be chosen by name, but one of one can be demanded.
+    # A tool cannot be chosen by name, but with only one declared a call can be forced.
     only = choice.name if isinstance(choice, ToolChoice) else None
     if only is not None:
         warnings.notice(

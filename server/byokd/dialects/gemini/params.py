@@ -64,7 +64,7 @@ def _tool_config(choice: str | ToolChoice | None) -> Json:
     if choice is None:
         return None
     if isinstance(choice, ToolChoice):
-        # Any tool must be called, and only this one is allowed: there is no choice by name.
+        # There is no choice by name: a call is forced, and only this tool is allowed.
         return {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": [choice.name]}}
     return {"functionCallingConfig": {"mode": _MODES[choice]}}
 

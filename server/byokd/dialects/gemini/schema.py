@@ -25,7 +25,7 @@ _SILENT: Final = frozenset(
     {"$schema", "$id", "$comment", "$defs", "definitions", "examples", "format", "deprecated",
      "readOnly", "writeOnly"}
 )  # fmt: skip
-"""Keywords that are left out without a report: they bind nothing, or are written elsewhere."""
+"""Keywords that are dropped without a warning: they constrain nothing, or are written elsewhere."""
 
 
 def plain_schema(schema: JsonObject) -> JsonObject:
@@ -66,7 +66,7 @@ class _Subset:
         self._lost = lost
 
     def write(self, schema: Json, path: tuple[str, ...]) -> JsonObject:
-        """Write one schema; `path` holds the references that led here, to end at a circle."""
+        """Write one schema; `path` holds the references that led here, to detect a cycle."""
         if not isinstance(schema, dict) or len(path) > JSON_MAX_DEPTH:
             return {}
         if isinstance(reference := schema.get("$ref"), str):

@@ -29,7 +29,7 @@ from byokd.protocol.parts import (
 
 _CACHE: Final[JsonObject] = {"type": "ephemeral"}
 _OF_STATE: Final = frozenset({"provider", "model", "callId"})
-"""Fields of a call's state that are ours; all others go back with the call."""
+"""Fields of a call's state that byokd added; all others are sent back with the call."""
 
 _BRIDGE: Final = "Understood."
 """The assistant's message between the result of a tool and a user's message, where the provider

@@ -52,7 +52,7 @@ class _Writer:
         self._quirks = quirks
         self._warnings = draft.warnings
         self._owner = draft.owner
-        self._custom: set[str] = set()  # call ids of tools that take free text
+        self._custom: set[str] = set()  # call ids of tools with free text as input
         parts = (part for message in draft.params.messages for part in message.parts())
         self._called: set[str] = set()  # ids of calls that were written
         self._unanswered: set[str] = set()  # ids of calls without a result
@@ -204,7 +204,7 @@ class _Writer:
             refusal: Json = [{"type": "refusal", "refusal": part.text}]
             return {"type": "message", "role": "assistant", "content": refusal}
         phase = state.get("phase")
-        # Without `type` llama.cpp takes it for no assistant's message (2026-10).
+        # Without `type` llama.cpp does not read it as an assistant's message (2026-10).
         item: JsonObject = {"type": "message", "role": "assistant", "content": part.text}
         return item | ({"phase": phase} if phase else {})
 

@@ -91,25 +91,25 @@ def test_call_id_that_fits_is_kept() -> None:
 
 
 def test_call_id_that_does_not_fit_is_replaced_in_call_and_result() -> None:
-    made, answered = _ids([says("assistant", call("a b")), says("tool", result("a b"))])
-    assert made == answered != "a b"
-    assert made.startswith("call_")
+    of_call, of_result = _ids([says("assistant", call("a b")), says("tool", result("a b"))])
+    assert of_call == of_result != "a b"
+    assert of_call.startswith("call_")
 
 
 def test_call_id_of_the_provider_is_kept_unless_it_has_a_rule() -> None:
     own = call("functions.f:0", providerState=OWN | {"callId": "functions.f:0"})
     assert _ids([says("assistant", own)]) == ["functions.f:0"]
-    (made,) = _ids([says("assistant", own)], tool_call_id_pattern="^[A-Za-z0-9]{9}$")
-    assert len(made) == 9
+    (sent,) = _ids([says("assistant", own)], tool_call_id_pattern="^[A-Za-z0-9]{9}$")
+    assert len(sent) == 9
 
 
-def test_call_id_that_occurs_twice_stands_for_two_calls() -> None:
-    first, one, second, two = _ids(
+def test_call_id_that_occurs_twice_is_two_calls() -> None:
+    first_call, first_result, second_call, second_result = _ids(
         [says("assistant", call("c")), says("tool", result("c")),
          says("assistant", call("c")), says("tool", result("c"))]
     )  # fmt: skip
-    assert first == one == "c"
-    assert second == two != "c"
+    assert first_call == first_result == "c"
+    assert second_call == second_result != "c"
 
 
 def test_call_ids_stay_where_tools_are_not_supported() -> None:
