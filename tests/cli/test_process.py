@@ -250,6 +250,25 @@ def test_daemon_that_cannot_start_is_reported(
     error_text = capsys.readouterr().err
     assert error_text.startswith("error: ")
     assert "Traceback" not in error_text
+    assert "hint: the daemon cannot start: " in error_text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="warnings at the start are not read there")
+def test_provider_file_that_cannot_be_used_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("", encoding="utf-8")
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "attic.toml").write_text("nonsense = [", encoding="utf-8")
+    options = ["--data-dir", str(tmp_path / "store"), "--config", str(config)]
+    assert main([*options, "providers", "attic"]) == 2
+    first, second = capsys.readouterr().err.splitlines()[:2]
+    assert first.startswith("warning: the provider record ")
+    assert "attic.toml cannot be used: not TOML" in first
+    assert second.startswith("error: there is no provider 'attic'")
+    assert main([*options, "providers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
 
 
 def test_demo_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,9 @@ OnLocked = Callable[["Daemon", ErrorData], bool]  # returns whether the vault is
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _STDERR_TAIL_BYTES: Final = 4096
+_LOG_LINE: Final = re.compile(r"byokd (?P<level>\w+) (?P<logger>[\w.]+): (?P<text>.*)")
+_CONFIGURATION: Final = "byokd.app"
+"""The logger of the daemon that names configuration which it does not use."""
 
 
 class DaemonError(Exception):
@@ -92,6 +96,7 @@ class Daemon:
         self._reader.start()
         try:
             self.options = self._initialize()
+            self.warnings = self._configuration_warnings()
         except BaseException:
             self._end()
             raise
@@ -276,7 +281,22 @@ class Daemon:
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - _STDERR_TAIL_BYTES))
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-        return DaemonGone("the daemon ended before it answered", lines[-1] if lines else "")
+        last = lines[-1] if lines else ""
+        match = _LOG_LINE.fullmatch(last)
+        text = match["text"] if match else last
+        return DaemonGone("the daemon ended before it answered", text)
+
+    def _configuration_warnings(self) -> list[str]:
+        """Return what the daemon warned of at its start, such as a provider file it cannot use."""
+        if sys.platform == "win32":  # there is no read that leaves the daemon's position alone
+            return []
+        data = os.pread(self._stderr.fileno(), _STDERR_TAIL_BYTES, 0)
+        matches = map(_LOG_LINE.fullmatch, data.decode(errors="replace").splitlines())
+        return [
+            match["text"]
+            for match in matches
+            if match and (match["level"], match["logger"]) == ("warning", _CONFIGURATION)
+        ]
 
     def _end(self) -> None:
         with suppress(OSError):  # data that it did not read before it ended

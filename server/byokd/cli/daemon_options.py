@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
+from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.passphrases import PassphraseSource
 from byokd.cli.unlock import unlock_if_possible
@@ -47,6 +48,8 @@ def with_daemon(command: Callable[Concatenate[Daemon, P], R]) -> Callable[P, R]:
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with daemon_options().daemon() as daemon:
+            for warning in daemon.warnings:
+                terminal.say(f"warning: {warning}")
             return command(daemon, *args, **kwargs)
 
     return run
