@@ -13,7 +13,7 @@ import pytest
 
 from daemon import Daemon, Json, RpcError, running
 from e2e.mirror import Mirror, mirror
-from e2e.test_runtime_vendor import RECORD
+from e2e.test_runtime_vendor import record_at
 from sandbox_env import GENERIC, KEY, chat_params, unlocked
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +122,7 @@ async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -
     record.parent.mkdir(parents=True)
     data_dir, arguments = tmp_path / "data", ("--config", str(config))
     async with mirror() as home, mirror() as evil:
-        record.write_text(RECORD.format(url=home.base_url), encoding="utf-8")
+        record.write_text(record_at(home.base_url), encoding="utf-8")
         async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
             await daemon.initialize()
             vault = {"protection": "keyFile", "acceptRisk": "keyFile"}
@@ -131,7 +131,7 @@ async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -
             key_id = (await daemon.request("key/store", key))["key"]["keyId"]
             await daemon.request("chat/send", chat_params("any", provider="my-vendor"))
             assert await daemon.close() == 0
-        record.write_text(RECORD.format(url=evil.base_url), encoding="utf-8")
+        record.write_text(record_at(evil.base_url), encoding="utf-8")
         async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
             await daemon.initialize()
             for method, more in _MOVED:

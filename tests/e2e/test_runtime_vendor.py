@@ -22,6 +22,11 @@ _PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 BUILT_IN = next(iter(load()))
 
 
+def record_at(base_url: str) -> str:
+    """Return the record of a provider at this address."""
+    return RECORD.replace("https://vendor.example/v1", base_url)
+
+
 def _write(config: Path, name: str, text: str) -> None:
     (config.parent / "providers").mkdir(exist_ok=True)
     (config.parent / "providers" / f"{name}.toml").write_text(text, encoding="utf-8")
@@ -32,7 +37,7 @@ async def test_users_record_is_enough_to_chat(tmp_path: Path) -> None:
     config = tmp_path / "config" / "config.toml"
     config.parent.mkdir()
     async with sandbox() as provider:
-        _write(config, "my-vendor", RECORD.replace("https://vendor.example/v1", provider.base_url))
+        _write(config, "my-vendor", record_at(provider.base_url))
         _write(config, "broken", RECORD.replace("openai_chat", "morse"))
         await _chat(tmp_path / "data", config, provider)
 
