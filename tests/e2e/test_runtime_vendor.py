@@ -16,6 +16,7 @@ from sandbox_env import KEY, ask, sandbox, unlocked
 from source_tree import ROOT
 
 _PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+RECORD: str
 [RECORD] = re.findall(r"^```toml\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
 """The example of CONTRIBUTING.md."""
 
