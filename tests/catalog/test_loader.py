@@ -59,6 +59,12 @@ BAD = (
     ("bad expression in a rule", "[models]",
      '[[errors]]\nwhen = { message = "[" }\nkind = "keyInvalid"\n[models]', "errors.when.message",
      "not a regular expression"),
+    ("unknown dialect", '"openai_chat"', '"gopher"', "dialect", "unknown dialect gopher"),
+    ("unknown dialect with a quirk", '"openai_chat"',
+     '"gopher"\nquirks = { any_quirk = true }', "dialect", "unknown dialect gopher"),
+    ("unknown dialect of a surface", "[probe]",
+     ('[[surfaces]]\ndialect = "gopher"\nchat_path = "/gopher"\n'
+     "quirks = { any_quirk = true }\n[probe]"), "surfaces.dialect", "unknown dialect gopher"),
     ("plain http companion", 'name = "Mine"',
      'name = "Mine"\ncompanion_origins = ["http://example.com"]', "companion_origins.0",
      "string pattern mismatch"),

@@ -77,7 +77,18 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
     for where, pattern in _patterns(record):
         if not _is_pattern(pattern):
             yield where, "not a regular expression"
+    yield from _unknown_dialects(record)
     yield from _quirk_faults(record)
+
+
+def _unknown_dialects(record: Provider) -> Iterator[tuple[str, str]]:
+    from byokd.catalog.quirks import quirks_type
+
+    dialects = [("dialect", record.dialect)]
+    dialects += [("surfaces.dialect", surface.dialect) for surface in record.surfaces]
+    for where, dialect in dialects:
+        if quirks_type(dialect) is None:
+            yield where, f"unknown dialect {dialect}"
 
 
 def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
@@ -98,6 +109,7 @@ def _faults_in(where: str, quirks: RawQuirks, dialect: str) -> Iterator[tuple[st
 
     form = quirks_type(dialect)
     if form is None:
+        yield where, f"unknown dialect {dialect}"
         return
     try:
         checked = form.model_validate(quirks)
