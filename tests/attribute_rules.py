@@ -26,6 +26,7 @@ ATTRIBUTES_OF_LIBRARIES: dict[str, str] = {
     "protocol.read_timeout": "aiohttp's own, for a body that pauses on purpose",
     "context.minimum_version": "how ssl sets a version",
     "error.args": "the text of an exception",
+    "keyring.persist": "keyring's backend for Windows has no constructor argument for it",
 }
 """Attributes of library objects that byokd sets because their constructors do not take them."""
 
@@ -33,6 +34,7 @@ ATTRIBUTES_OF_LIBRARIES: dict[str, str] = {
 def attributes_are_set_by_their_own_object(modules: Sequence[Module]) -> Iterator[str]:
     """Report assignments to an attribute of another object after it was built.
 
+    `setattr(x, "name", value)` counts as one; a `setattr` with a computed name is always reported.
     An assignment to `x.name`, where `x` is not `self` or `cls`, is allowed when
 
     - the class of `x` is known (from an annotation or a constructor call in the same function) and
@@ -47,6 +49,8 @@ def attributes_are_set_by_their_own_object(modules: Sequence[Module]) -> Iterato
     for module in modules:
         classes.read(module)
     for module in modules:
+        for call in _computed_setattr(module):
+            yield module.at(call, "setattr with a computed name; assign to the attribute")
         for target, scope in _foreign_targets(module):
             if not classes.may_set(module, target, scope):
                 text = ast.unparse(target)
@@ -71,6 +75,16 @@ def _foreign_targets(module: Module) -> Iterator[tuple[ast.Attribute, _Scope]]:
 _OWN = frozenset({"self", "cls"})
 
 
+def _computed_setattr(module: Module) -> Iterator[ast.Call]:
+    """Yield each call of `setattr` whose second argument is not a text in the code."""
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(), _]):
+                pass
+            case ast.Call(func=ast.Name(id="setattr")):
+                yield node
+
+
 def _targets(node: ast.AST) -> Iterator[ast.expr]:
     """Yield what a statement assigns to, tuples taken apart."""
     match node:
@@ -84,6 +98,9 @@ def _targets(node: ast.AST) -> Iterator[ast.expr]:
             pending = [target]
         case ast.comprehension(target=target):
             pending = [target]
+        case ast.Call(func=ast.Name(id="setattr"), args=[value, ast.Constant(value=str(name)), _]):
+            named = ast.Attribute(value, name, ast.Store())
+            pending = [ast.copy_location(named, node)]
         case _:
             pending = []
     for target in pending:
