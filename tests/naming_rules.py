@@ -19,15 +19,13 @@ NAMES_TO_AVOID = frozenset(
         *("said", "told", "heard", "found"),
     }
 )
-"""Words of design §8 that name no part of a program; the field has standard terms for all."""
+"""Words that name no part of a program; the field has standard terms for all."""
 
-NAMES_ALLOWED: dict[str, str] = {
-    "NotFound": "the error kind notFound of the contract",
-    "MethodNotFound": "the error kind methodNotFound of the contract",
-    "ModelNotFound": "the error kind modelNotFound of the contract",
-    "not_found": "HTTP 404, and the error kind",
-}
-"""Names that contain such a word and are standard terms or names of the protocol."""
+WHOLE_NAMES_TO_AVOID = frozenset({"asked", "given"})
+"""Words that are fine in a longer name and say nothing as the whole name of a value."""
+
+TERMS_ALLOWED: dict[str, str] = {"not_found": "the error kinds notFound, modelNotFound; HTTP 404"}
+"""Standard terms and names of the protocol that contain such a word, in snake case."""
 
 OLD_MODULES: dict[str, str] = {
     "house": "app",
@@ -93,10 +91,6 @@ OLD_MODULES: dict[str, str] = {
 }
 """Names that modules had before, and where their content is. A name with dots is a whole path."""
 
-OLD_MODULES_ALLOWED: dict[str, str] = {
-    "sandbox.styles.shapes": "the shapes of the sandbox's answers, not patterns of secrets",
-}
-
 
 def class_names_say_something(module: Module) -> Iterator[str]:
     """Report classes and modules with an empty word in their name, such as `manager`."""
@@ -110,16 +104,27 @@ def class_names_say_something(module: Module) -> Iterator[str]:
 
 def _words(name: str) -> list[str]:
     """Split `camelCase`, `CapWords` and `snake_case` into lower-case words."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
+    return _snake_case(name).split("_")
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def names_are_standard_terms(module: Module) -> Iterator[str]:
-    """Report names with a word of NAMES_TO_AVOID: modules, classes, functions, locals, fields."""
+    """Report names of modules, classes, functions, locals and fields with a word to avoid."""
     last = module.name.rpartition(".")[2]
     for node, name in [(module.tree, last), *_defined_names(module)]:
-        words = NAMES_TO_AVOID.intersection(_words(name))
-        if words and name not in NAMES_ALLOWED:
+        words = NAMES_TO_AVOID.intersection(_without_allowed_terms(name).split("_"))
+        words |= WHOLE_NAMES_TO_AVOID.intersection({name.strip("_").lower()})
+        if words:
             yield module.at(node, f"{name}: use a standard term instead of {min(words)!r}")
+
+
+def _without_allowed_terms(name: str) -> str:
+    """Return the name in snake case without the terms of TERMS_ALLOWED."""
+    terms = "|".join(TERMS_ALLOWED)
+    return re.sub(rf"(?<![a-z])(?:{terms})(?![a-z])", "", _snake_case(name))
 
 
 def _defined_names(module: Module) -> Iterator[tuple[ast.AST, str]]:
@@ -144,6 +149,5 @@ def old_module_names_are_gone(module: Module) -> Iterator[str]:
     """Report modules, packages and tests that have a name of OLD_MODULES."""
     parts = [part.removeprefix("test_") for part in module.name.split(".")]
     paths = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
-    if module.name not in OLD_MODULES_ALLOWED:
-        for old in sorted(OLD_MODULES.keys() & (paths | set(parts))):
-            yield module.at(module.tree, f"{old} is now in {OLD_MODULES[old]}")
+    for old in sorted(OLD_MODULES.keys() & (paths | set(parts))):
+        yield module.at(module.tree, f"{old} is now in {OLD_MODULES[old]}")

@@ -202,8 +202,8 @@ def shapes(answer: Answer) -> Iterator[tuple[str, Answer]]:
     yield "times as text", _each(answer, lambda value: _retyped(value, ("created",), str))
     yield "words in upper case", _each(answer, lambda value: _retyped(value, _WORDS, str.upper))
     yield "words in lower case", _each(answer, lambda value: _retyped(value, _WORDS, str.lower))
-    given = list(_arguments(answer.events))
-    if given and all(isinstance(_parsed(text), dict) for text in given):
+    arguments = list(_arguments(answer.events))
+    if arguments and all(isinstance(_parsed(text), dict) for text in arguments):
         yield "arguments as objects", _each(answer, _opened)
     if answer.style == "sse":
         yield from _streams(answer)

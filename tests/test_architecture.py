@@ -461,8 +461,13 @@ def test_every_permission_is_used() -> None:
     assert not unused, "\n" + "\n".join(unused)
 
 
-def test_no_test_module_has_an_old_name() -> None:
-    breaches = [breach for module in TESTS for breach in old_module_names_are_gone(module)]
+NAMING_CHECKS = (class_names_say_something, names_are_standard_terms, old_module_names_are_gone)
+"""Checks that the tests must pass, too."""
+
+
+@pytest.mark.parametrize("check", NAMING_CHECKS, ids=lambda check: check.__name__)
+def test_no_test_module_breaks_the_naming_rules(check: Check) -> None:
+    breaches = [breach for module in TESTS for breach in check(module)]
     assert not breaches, "\n" + "\n".join(breaches)
 
 
@@ -531,6 +536,8 @@ FAULTS: tuple[tuple[Check, str, str], ...] = (
     (names_are_standard_terms, "core.http", "def leave_trail(): return 1"),
     (names_are_standard_terms, "core.http", "def f(told): return 1"),
     (names_are_standard_terms, "core.http", "found = 1"),
+    (names_are_standard_terms, "core.http", "not_found_found = 1"),
+    (names_are_standard_terms, "core.http", "asked = 1"),
     (names_are_standard_terms, "core.http", "if said := 1: x = 2"),
     (old_module_names_are_gone, "keepers.vault", "x = 1"),
     (old_module_names_are_gone, "vault.lifecycle", "x = 1"),

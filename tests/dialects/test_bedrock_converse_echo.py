@@ -17,7 +17,7 @@ from dialects.frames import stream
 
 _CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 _TOOL = {"name": "clock", "inputSchema": {"type": "object"}}
-_ASKED = {"role": "user", "content": "what time is it?"}
+_REQUESTED = {"role": "user", "content": "what time is it?"}
 _RESULT = {"role": "tool", "content": [{"type": "toolResult", "callId": "t1", "content": "noon"}]}
 
 
@@ -62,7 +62,7 @@ def _next(model: str, answered: Call, body: bytes) -> dict[str, Any]:
     _, reply = chunking.run(decoder(answered, HttpHead(200)), [body])
     assert reply.fault is None
     own_message = reply.message.model_dump(mode="json", by_alias=True)
-    call_params = {"messages": [_ASKED, own_message, _RESULT], "tools": [_TOOL], "cache": "off"}
+    call_params = {"messages": [_REQUESTED, own_message, _RESULT], "tools": [_TOOL], "cache": "off"}
     sent: dict[str, Any] = from_json(encode(converse.real(model, call_params), 0).request.body)
     return sent
 
@@ -109,7 +109,7 @@ def test_user_turn_follows_the_tool_result() -> None:
     own_message = reply.message.model_dump(mode="json", by_alias=True)
     thanks = {"role": "user", "content": "thanks"}
     for model, count in ((_CLAUDE, 3), ("us.meta.llama3-3-70b-instruct-v1:0", 5)):
-        call_params = {"messages": [_ASKED, own_message, _RESULT, thanks], "cache": "off"}
+        call_params = {"messages": [_REQUESTED, own_message, _RESULT, thanks], "cache": "off"}
         body = from_json(encode(converse.real(model, call_params), 0).request.body)
         roles = [message["role"] for message in body["messages"]]
         assert len(roles) == count

@@ -263,7 +263,7 @@ def test_messages(messages: _Messages, sent: _Messages, warned: list[str]) -> No
 
 # --- quirks that the record does not set, and the whole list of those that it does ----------------
 
-_TOLD = [
+_TOOLS_AS_TEXT = [
     _HI,
     _says("assistant", "I look.\nI call the tool f with {}"),
     _says("user", "Result of the tool: x"),
@@ -282,8 +282,8 @@ _QUIRKS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
      {"keep_alive": 1, "k": 1}, []),
     ({"images": False}, {"messages": [_says("user", _text("hi"), _IMAGE)]}, {},
      ["dropped messages"]),
-    ({"tools_supported": False}, {"messages": _LOOKS, "tools": [_TOOL]}, {"messages": _TOLD},
-     ["dropped tools"]),
+    ({"tools_supported": False}, {"messages": _LOOKS, "tools": [_TOOL]},
+     {"messages": _TOOLS_AS_TEXT}, ["dropped tools"]),
     ({"response_format": "none"}, _FORM, {}, ["dropped responseFormat"]),
     ({"response_format": "json_object"}, _FORM,
      {"format": "json", "messages": [_IN_WORDS, _HI]}, []),

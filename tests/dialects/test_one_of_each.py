@@ -91,7 +91,7 @@ def {name}(self, {first}):
         ({"more": " + 1"}, False),
     ],
 )
-def test_copy_is_found_though_its_names_changed(changed: dict[str, str], *, copied: bool) -> None:
+def test_copy_with_other_names_is_reported(changed: dict[str, str], *, copied: bool) -> None:
     usual = {"name": "one", "first": "items", "each": "item", "text": "One.", "more": ""}
     path = _dialects()[0].path
     modules = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from byokd.protocol.methods import REQUESTS
+from contract_methods import REQUESTS
 from sandbox_env import GENERIC, chat_params
 
 if TYPE_CHECKING:

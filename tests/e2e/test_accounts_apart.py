@@ -27,8 +27,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from byokd.protocol.methods import REQUESTS
 from byokd.sandbox import Sandbox
+from contract_methods import REQUESTS
 from daemon import Daemon, Json, RpcError, running
 from protocol.examples import request_example
 from sandbox_env import GENERIC, chat_params

@@ -24,8 +24,8 @@ from urllib.parse import quote
 import pytest
 
 from byokd.crypto import seal
-from byokd.protocol.methods import REQUESTS
 from byokd.sandbox import Sandbox
+from contract_methods import REQUESTS
 from daemon import Daemon, Json, RpcError, running
 from e2e.method_calls import CALLED_BY_EXAMPLE, CALLS
 from e2e.mirror import MODELS, SPELLINGS, Mirror, mirror

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from byokd.crypto.seal import SealingKey, info, seal
-from byokd.protocol.methods import REQUESTS
 from byokd.store import connection, migrations
 from byokd.store.paths import store_paths
+from contract_methods import REQUESTS
 from daemon import Daemon, Json, RpcError, running
 from e2e.method_calls import MUTATING, MUTATING_BY_EXAMPLE, OWN_TESTS, READING
 from protocol.examples import request_example

@@ -122,11 +122,11 @@ def _run(
 def test_example_lists_stores_and_chats(example: Example, base_url: str, tmp_path: Path) -> None:
     done = _run(example, KEY, base_url, tmp_path)
     assert done.returncode == 0, done.stderr
-    said = done.stdout + done.stderr  # Neovim's messages go to stderr
-    assert f"{len(load())} providers" in said
-    assert "accepts this key" in said
-    assert f"You said: Hello from {example.says}\n" in said
-    assert "5 tokens of text" in said
+    output = done.stdout + done.stderr  # Neovim's messages go to stderr
+    assert f"{len(load())} providers" in output
+    assert "accepts this key" in output
+    assert f"You said: Hello from {example.says}\n" in output
+    assert "5 tokens of text" in output
     assert not list((tmp_path / "tmp").rglob("*.db")), "the vault of the example is gone"
 
 

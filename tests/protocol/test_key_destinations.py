@@ -11,7 +11,7 @@ from typing import Any
 
 from byokd.config.files import _File
 from byokd.protocol.lifecycle import ClientOptions
-from byokd.protocol.methods import REQUESTS
+from contract_methods import REQUESTS
 
 _WORDS = re.compile(
     r"url|uri|origin|host|address|endpoint|port$|proxy|tunnel|insecure|verify(?!$)|tls|ssl|"

@@ -148,8 +148,8 @@ def test_frame_reader_never_fails_and_stores_no_more_than_it_got(
         fed_bytes += len(data)
         reader.feed(data)
         while reader.next() is not None:
-            assert reader.pending_bytes <= fed_bytes
-        assert reader.pending_bytes <= fed_bytes
+            assert len(reader._buffer) <= fed_bytes
+        assert len(reader._buffer) <= fed_bytes
 
 
 # --- the real process ----------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def answers(data: bytes) -> dict[object, Any]:
         assert isinstance(body, bytes), data
         parsed = json.loads(body)
         by_id[parsed["id"]] = parsed
-    assert reader.pending_bytes == 0
+    assert len(reader._buffer) == 0
     return by_id
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from byokd.protocol import methods
-from byokd.protocol.methods import REQUESTS
 from byokd.rpc.routes import ROUTES, EarlyRoute, ServiceRoute
+from contract_methods import REQUESTS
 
 
 def test_every_request_has_exactly_one_route() -> None:

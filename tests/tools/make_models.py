@@ -124,13 +124,13 @@ def _callable(model: Any) -> bool:
 
 
 def _known(ours: str, model: str, facts: list[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     for row in facts:
         if ours in row.get("providers", [ours]) and re.search(row["models"], model, re.IGNORECASE):
             for key in ("output", "inputs", "tools", "reasoning"):
                 if key in row:
-                    found.setdefault(key, row[key])
-    return found
+                    known.setdefault(key, row[key])
+    return known
 
 
 def _rates(prices: Any) -> Iterator[dict[str, Any]]:

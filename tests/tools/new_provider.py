@@ -26,7 +26,7 @@ ROOT = HERE.parent.parent
 CATALOG = ROOT / "server" / "byokd" / "catalog"
 SANDBOX_FOLDER = ROOT / "server" / "byokd" / "sandbox"
 VECTORS = ROOT / "tests" / "vectors"
-PROMISES = ROOT / "tests" / "catalog" / "test_records.py"
+PRODUCT_TABLE = ROOT / "tests" / "catalog" / "test_records.py"
 FORMATS: dict[str, Any] = tomllib.loads((HERE / "new_provider.toml").read_text("utf-8"))
 UNCHECKED = "not checked yet"
 
@@ -114,7 +114,7 @@ class Refused(Exception):
     """The provider cannot be added; the text says why and what to do."""
 
 
-class Changes:
+class WrittenFiles:
     """Writes files and can put every one of them back as it was."""
 
     def __init__(self) -> None:
@@ -138,21 +138,21 @@ class Changes:
 
 def main(words: list[str]) -> int:
     """Add the provider that the command line describes; 0, or 2 with the reason on stderr."""
-    asked = _arguments(words)
-    changes = Changes()
+    options = _arguments(words)
+    files = WrittenFiles()
     try:
-        _check(asked)
-        facts = _facts(asked)
-        _write_records(changes, facts)
-        _write_vectors(changes, facts)
+        _check(options)
+        facts = _facts(options)
+        _write_records(files, facts)
+        _write_vectors(files, facts)
     except Refused as refusal:
-        changes.undo()
+        files.undo()
         print(f"new-provider: {refusal}", file=sys.stderr)
         return 2
     except BaseException:
-        changes.undo()
+        files.undo()
         raise
-    print("\n".join(changes.paths()))
+    print("\n".join(files.paths()))
     print(LEFT.format(**facts))
     return 0
 
@@ -180,19 +180,19 @@ def _arguments(words: list[str]) -> argparse.Namespace:
 # --- what is refused ------------------------------------------------------------------------------
 
 
-def _check(asked: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace) -> None:
     """Refuse what would leave the tree broken."""
-    _check_id(asked.id)
+    _check_id(options.id)
     for flag in ("base_url", "docs_url", "key_url"):
-        _check_url(f"--{flag.replace('_', '-')}", getattr(asked, flag))
-    if not asked.name.strip() or not asked.name.isprintable() or set(asked.name) & set('"\\'):
+        _check_url(f"--{flag.replace('_', '-')}", getattr(options, flag))
+    if not options.name.strip() or not options.name.isprintable() or set(options.name) & set('"\\'):
         raise Refused("--name must be one line without quotes and backslashes")
-    if asked.env and not re.fullmatch(r"[A-Z][A-Z0-9_]*", asked.env):
-        raise Refused(f"--env must be a variable's name such as ACME_API_KEY, not {asked.env!r}")
+    if options.env and not re.fullmatch(r"[A-Z][A-Z0-9_]*", options.env):
+        raise Refused(f"--env must be a variable's name such as ACME_API_KEY, not {options.env!r}")
     try:
-        date.fromisoformat(asked.checked)
+        date.fromisoformat(options.checked)
     except ValueError:
-        raise Refused(f"--checked must be a day as YYYY-MM-DD, not {asked.checked!r}") from None
+        raise Refused(f"--checked must be a day as YYYY-MM-DD, not {options.checked!r}") from None
 
 
 def _check_id(provider: str) -> None:
@@ -223,26 +223,28 @@ def _places_of(word: str) -> Iterator[str]:
                 yield f"{path.relative_to(ROOT)}:{node.lineno}"
 
 
-def _facts(asked: argparse.Namespace) -> dict[str, str]:
+def _facts(options: argparse.Namespace) -> dict[str, str]:
     """Return everything that the templates name."""
     from byokd.dialects.base.urls import join_url
 
-    form = FORMATS[asked.dialect]
-    parts = urlsplit(asked.base_url)
+    form = FORMATS[options.dialect]
+    parts = urlsplit(options.base_url)
     home = f"{parts.scheme}://{parts.netloc}"
-    listing = urlsplit(join_url(asked.base_url, form["models_path"])).path
+    listing = urlsplit(join_url(options.base_url, form["models_path"])).path
     env = (
-        f'# Named to the scaffold on {asked.checked}.\nenv = ["{asked.env}"]\n' if asked.env else ""
+        f'# Named to the scaffold on {options.checked}.\nenv = ["{options.env}"]\n'
+        if options.env
+        else ""
     )
     return {
-        "id": asked.id,
-        "name": asked.name,
-        "dialect": asked.dialect,
-        "base_url": asked.base_url,
-        "model": asked.model,
-        "docs_url": asked.docs_url or home,
-        "key_url": asked.key_url or home,
-        "checked": asked.checked,
+        "id": options.id,
+        "name": options.name,
+        "dialect": options.dialect,
+        "base_url": options.base_url,
+        "model": options.model,
+        "docs_url": options.docs_url or home,
+        "key_url": options.key_url or home,
+        "checked": options.checked,
         "chat_path": form["chat_path"],
         "models_path": form["models_path"],
         "record": form["record"],
@@ -255,22 +257,22 @@ def _facts(asked: argparse.Namespace) -> dict[str, str]:
 # --- the catalog and the sandbox ------------------------------------------------------------------
 
 
-def _write_records(changes: Changes, facts: dict[str, str]) -> None:
+def _write_records(files: WrittenFiles, facts: dict[str, str]) -> None:
     from byokd.catalog.loader import load
     from byokd.catalog.snapshot import snapshot
 
     before = _neighbour(list(load().values()))
     load.cache_clear()
-    changes.write(CATALOG / "providers" / f"{facts['id']}.toml", RECORD.format(**facts))
-    changes.write(
+    files.write(CATALOG / "providers" / f"{facts['id']}.toml", RECORD.format(**facts))
+    files.write(
         SANDBOX_FOLDER / "providers" / f"{facts['id']}.toml",
         SANDBOX.format(**facts),
     )
     order = CATALOG / "order.toml"
     listed = order.read_text("utf-8").replace(f'"{before}",', f'"{before}", "{facts["id"]}",', 1)
-    changes.write(order, listed)
-    changes.write(CATALOG / "providers.json", snapshot().decode())
-    changes.write(PROMISES, _with_promise(PROMISES.read_text("utf-8"), before, facts))
+    files.write(order, listed)
+    files.write(CATALOG / "providers.json", snapshot().decode())
+    files.write(PRODUCT_TABLE, _with_row(PRODUCT_TABLE.read_text("utf-8"), before, facts))
 
 
 def _neighbour(records: list[Any]) -> str:
@@ -278,7 +280,7 @@ def _neighbour(records: list[Any]) -> str:
     return str([r.id for r in records if r.kind == "singleField" and r.base_url][-1])
 
 
-def _with_promise(source: str, before: str, facts: dict[str, str]) -> str:
+def _with_row(source: str, before: str, facts: dict[str, str]) -> str:
     """Return the product table with a row for this provider, after its neighbour's."""
     (row,) = (
         node
@@ -291,14 +293,14 @@ def _with_promise(source: str, before: str, facts: dict[str, str]) -> str:
         and node.args[0].value == before
     )
     lines = source.splitlines(keepends=True)
-    lines.insert(row.end_lineno or 0, _promise(facts))
+    lines.insert(row.end_lineno or 0, _product_row(facts))
     return "".join(lines)
 
 
-def _promise(facts: dict[str, str]) -> str:
-    given = {"chat_path": facts["chat_path"], "probe": facts["models_path"]}
+def _product_row(facts: dict[str, str]) -> str:
+    values = {"chat_path": facts["chat_path"], "probe": facts["models_path"]}
     usual = {"chat_path": "/chat/completions", "probe": "/models"}
-    more = [f"{name}={json.dumps(value)}" for name, value in given.items() if value != usual[name]]
+    more = [f"{name}={json.dumps(value)}" for name, value in values.items() if value != usual[name]]
     if facts["dialect"] == "anthropic_messages":
         more += ['auth="header x-api-key"', 'headers=("anthropic-version",)']
     more += [f'pricing="{UNCHECKED}"', 'notes="scaffolded"']
@@ -311,15 +313,15 @@ def _promise(facts: dict[str, str]) -> str:
 # --- the tables of the tests ----------------------------------------------------------------------
 
 
-def _write_vectors(changes: Changes, facts: dict[str, str]) -> None:
+def _write_vectors(files: WrittenFiles, facts: dict[str, str]) -> None:
     """Write what our own code makes of the provider; a person compares it with what is true."""
-    changes.write(VECTORS / "requests" / f"{facts['id']}.json", _table(_requests(facts)))
-    changes.write(VECTORS / "errors" / f"{facts['id']}.json", _table(_errors(facts["id"])))
+    files.write(VECTORS / "requests" / f"{facts['id']}.json", _table(_requests(facts)))
+    files.write(VECTORS / "errors" / f"{facts['id']}.json", _table(_errors(facts["id"])))
     for name, rows in (("probes", _probes(facts)), ("efforts", [_efforts(facts)])):
         path = VECTORS / f"{name}.json"
         table = path.read_text("utf-8").rstrip().removesuffix("]").rstrip()
         lines = ",\n".join(f"  {_line(row)}" for row in rows)
-        changes.write(path, f"{table},\n{lines}\n]\n")
+        files.write(path, f"{table},\n{lines}\n]\n")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

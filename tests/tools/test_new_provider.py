@@ -14,7 +14,7 @@ import pytest
 from source_tree import ROOT, tracked
 
 COPIED = ("server/", "tests/", "pyproject.toml")
-GIVEN = (
+OPTIONS = (
     "--name",
     "Acme AI",
     "--base-url",
@@ -79,7 +79,7 @@ def _contents(tree: Path) -> dict[str, bytes]:
 )
 def test_scaffolded_provider_passes_every_table(tree: Path, dialect: str, selected: str) -> None:
     before = _contents(tree)
-    done = _scaffold(tree, "acme-ai", *GIVEN, "--dialect", dialect, "--env", "ACME_API_KEY")
+    done = _scaffold(tree, "acme-ai", *OPTIONS, "--dialect", dialect, "--env", "ACME_API_KEY")
     assert done.returncode == 0, done.stderr
     after = _contents(tree)
     changed = {name for name, data in after.items() if before.get(name) != data}
@@ -101,7 +101,7 @@ def test_scaffolded_provider_passes_every_table(tree: Path, dialect: str, select
 
 
 def test_record_says_what_is_not_checked(tree: Path) -> None:
-    assert _scaffold(tree, "acme-ai", *GIVEN).returncode == 0
+    assert _scaffold(tree, "acme-ai", *OPTIONS).returncode == 0
     text = (tree / "server/byokd/catalog/providers/acme-ai.toml").read_text("utf-8")
     record = tomllib.loads(text)
     assert record["tool_calling"] == record["pricing"] == "not checked yet"
@@ -114,17 +114,20 @@ def test_record_says_what_is_not_checked(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("openai", *GIVEN), "is there already"),
-        (("generic", *GIVEN), "is there already"),
-        (("Acme", *GIVEN), "is no id"),
-        (("-acme", *GIVEN), "required: id"),
-        (("text", *GIVEN), "is a word of the code"),
-        (("acme-ai", *GIVEN, "--base-url", "http://api.acme.example/v1"), "--base-url must be"),
-        (("acme-ai", *GIVEN, "--base-url", "https://api.acme.example/v1/"), "must not end with /"),
-        (("acme-ai", *GIVEN, "--checked", "yesterday"), "--checked must be a day"),
-        (("acme-ai", *GIVEN, "--name", 'Acme "AI"'), "--name must be one line"),
-        (("acme-ai", *GIVEN, "--env", "acme key"), "--env must be"),
-        (("acme-ai", *GIVEN, "--dialect", "telnet"), "invalid choice"),
+        (("openai", *OPTIONS), "is there already"),
+        (("generic", *OPTIONS), "is there already"),
+        (("Acme", *OPTIONS), "is no id"),
+        (("-acme", *OPTIONS), "required: id"),
+        (("text", *OPTIONS), "is a word of the code"),
+        (("acme-ai", *OPTIONS, "--base-url", "http://api.acme.example/v1"), "--base-url must be"),
+        (
+            ("acme-ai", *OPTIONS, "--base-url", "https://api.acme.example/v1/"),
+            "must not end with /",
+        ),
+        (("acme-ai", *OPTIONS, "--checked", "yesterday"), "--checked must be a day"),
+        (("acme-ai", *OPTIONS, "--name", 'Acme "AI"'), "--name must be one line"),
+        (("acme-ai", *OPTIONS, "--env", "acme key"), "--env must be"),
+        (("acme-ai", *OPTIONS, "--dialect", "telnet"), "invalid choice"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -141,5 +144,5 @@ def test_bad_words_change_nothing(
 def test_failed_step_puts_everything_back(tree: Path) -> None:
     (tree / "tests/vectors/probes.json").unlink()
     before = _contents(tree)
-    assert _scaffold(tree, "acme-ai", *GIVEN).returncode == 1
+    assert _scaffold(tree, "acme-ai", *OPTIONS).returncode == 1
     assert _contents(tree) == before

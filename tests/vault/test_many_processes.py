@@ -1,6 +1,6 @@
 """Writer processes, killed at any moment or all at work: no acknowledged change is lost.
 
-The long forms run the counts that the specification demands.
+The long forms (`--long`) kill and write more often.
 """
 
 from __future__ import annotations

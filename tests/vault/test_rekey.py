@@ -368,7 +368,7 @@ async def test_root_key_is_not_renewed_if_another_process_changed_the_slots(
     later = await _reopened(fixture)
     assert await later.open(row.key_id) == SECRET, "the keyring still opens the present root key"
     with tampering(fixture.folder) as raw:
-        assert [tuple(found) for found in raw.execute("SELECT rk_version FROM meta")] == [(1,)]
+        assert [tuple(row) for row in raw.execute("SELECT rk_version FROM meta")] == [(1,)]
     await later.vault.aclose()
 
 

@@ -287,4 +287,3 @@ METHODS: Final[tuple[Method[Any, Any], ...]] = tuple(
 """Every method above, in this order, which is the order of the schema and of protocol.md."""
 
 BY_NAME: Final = {method.name: method for method in METHODS}
-REQUESTS: Final = tuple(method for method in METHODS if method.direction == "request")

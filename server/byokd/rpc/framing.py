@@ -79,10 +79,6 @@ class FrameReader:
             # else: an empty line between messages, which some clients send
         return None
 
-    @property
-    def pending_bytes(self) -> int:
-        return len(self._buffer)
-
     def _body(self, length: int) -> Frame:
         if len(self._buffer) < length:
             return None

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from byokd.sandbox.provider import Behaviour, Echo, Failure
-from byokd.sandbox.styles.shapes import objects, text_of
+from byokd.sandbox.styles.messages_text import objects, text_of
 from byokd.sandbox.turn import JsonObject, signature
 
 ErrorFields: TypeAlias = dict[str, Any]

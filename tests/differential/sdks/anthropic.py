@@ -20,21 +20,21 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     with anthropic.Anthropic(
         base_url=base, api_key=key, max_retries=0, timeout=120, default_headers=header
     ) as client:
-        asked = {"model": model, **_arguments(params)}
+        arguments = {"model": model, **_arguments(params)}
         if not stream:
-            return _said(client.messages.create(**asked, stream=False))
-        with client.messages.stream(**asked) as events:
-            return _said(events.get_final_message())
+            return _summary(client.messages.create(**arguments, stream=False))
+        with client.messages.stream(**arguments) as events:
+            return _summary(events.get_final_message())
 
 
 def _arguments(params: Params) -> dict[str, Any]:
-    asked: dict[str, Any] = {"max_tokens": params.get("maxOutputTokens", _MAX_TOKENS)}
-    asked["messages"] = [_message(m) for m in params["messages"] if m["role"] != "system"]
+    arguments: dict[str, Any] = {"max_tokens": params.get("maxOutputTokens", _MAX_TOKENS)}
+    arguments["messages"] = [_message(m) for m in params["messages"] if m["role"] != "system"]
     system = [m["content"] for m in params["messages"] if m["role"] == "system"]
     if system:
-        asked["system"] = [{"type": "text", "text": system[0]}]
+        arguments["system"] = [{"type": "text", "text": system[0]}]
     if tools := params.get("tools"):
-        asked["tools"] = [
+        arguments["tools"] = [
             {
                 "name": tool["name"],
                 "description": tool["description"],
@@ -44,17 +44,19 @@ def _arguments(params: Params) -> dict[str, Any]:
         ]
     if choice := params.get("toolChoice"):
         named = isinstance(choice, dict)
-        asked["tool_choice"] = {"type": "tool", **choice} if named else {"type": _CHOICES[choice]}
+        arguments["tool_choice"] = (
+            {"type": "tool", **choice} if named else {"type": _CHOICES[choice]}
+        )
     if form := params.get("responseFormat"):
-        asked["output_config"] = {"format": {"type": "json_schema", "schema": form["schema"]}}
+        arguments["output_config"] = {"format": {"type": "json_schema", "schema": form["schema"]}}
     if params.get("reasoning"):
-        asked["thinking"] = {"type": "enabled", "budget_tokens": 16384}
+        arguments["thinking"] = {"type": "enabled", "budget_tokens": 16384}
     if "temperature" in params:
         # Version 2 has no name for it, and lets anything through here.
-        asked["extra_body"] = {"temperature": params["temperature"]}
+        arguments["extra_body"] = {"temperature": params["temperature"]}
     if "stop" in params:
-        asked["stop_sequences"] = params["stop"]
-    return asked
+        arguments["stop_sequences"] = params["stop"]
+    return arguments
 
 
 def _message(message: Params) -> Params:
@@ -83,7 +85,7 @@ def _block(part: Params) -> Params:
     return {"type": "document", "source": source, "title": part["name"]}
 
 
-def _said(message: Any) -> AnswerSummary:
+def _summary(message: Any) -> AnswerSummary:
     summary = AnswerSummary(finish=message.stop_reason)
     for block in message.content:
         if block.type == "text":

@@ -16,10 +16,10 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     """Send a chat with the client; return the summary. The key is access key id and secret."""
     client = _client(base, key)
     try:
-        asked = {"modelId": model, **_arguments(params)}
+        arguments = {"modelId": model, **_arguments(params)}
         if stream:
-            return _streamed(client.converse_stream(**asked)["stream"])
-        return _whole(client.converse(**asked))
+            return _streamed(client.converse_stream(**arguments)["stream"])
+        return _whole(client.converse(**arguments))
     finally:
         client.close()
 
@@ -42,35 +42,35 @@ def _client(base: str, key: str) -> Any:
 
 
 def _arguments(params: Params) -> dict[str, Any]:
-    asked: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "messages": [_message(m) for m in params["messages"] if m["role"] != "system"]
     }
     system = [{"text": m["content"]} for m in params["messages"] if m["role"] == "system"]
     if system:
-        asked["system"] = system
+        arguments["system"] = system
     if tools := params.get("tools"):
-        asked["toolConfig"] = {"tools": [_tool(tool) for tool in tools]}
+        arguments["toolConfig"] = {"tools": [_tool(tool) for tool in tools]}
         choice = params.get("toolChoice")
         if isinstance(choice, dict):
-            asked["toolConfig"]["toolChoice"] = {"tool": choice}
+            arguments["toolConfig"]["toolChoice"] = {"tool": choice}
         elif choice in {"auto", "required"}:
-            asked["toolConfig"]["toolChoice"] = {"any" if choice == "required" else "auto": {}}
+            arguments["toolConfig"]["toolChoice"] = {"any" if choice == "required" else "auto": {}}
     if form := params.get("responseFormat"):
         schema = {"name": form["name"], "schema": json.dumps(form["schema"])}
-        asked["outputConfig"] = {
+        arguments["outputConfig"] = {
             "textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}
         }
     if params.get("reasoning"):
         thinking = {"type": "enabled", "budget_tokens": 24576}
-        asked["additionalModelRequestFields"] = {"thinking": thinking}
+        arguments["additionalModelRequestFields"] = {"thinking": thinking}
     names = {
         "maxOutputTokens": "maxTokens",
         "temperature": "temperature",
         "stop": "stopSequences",
     }
     if config := {names[name]: params[name] for name in names if name in params}:
-        asked["inferenceConfig"] = config
-    return asked
+        arguments["inferenceConfig"] = config
+    return arguments
 
 
 def _tool(tool: Params) -> Params:

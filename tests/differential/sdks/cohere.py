@@ -17,29 +17,35 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     import cohere
 
     client = cohere.ClientV2(api_key=key, base_url=base, timeout=120, max_retries=0)
-    asked = {"model": model, **_arguments(params)}
+    arguments = {"model": model, **_arguments(params)}
     try:
-        return _streamed(client.chat_stream(**asked)) if stream else _whole(client.chat(**asked))
+        return (
+            _streamed(client.chat_stream(**arguments))
+            if stream
+            else _whole(client.chat(**arguments))
+        )
     finally:
         client._client_wrapper.httpx_client.httpx_client.close()
 
 
 def _arguments(params: Params) -> dict[str, Any]:
-    asked: dict[str, Any] = {"messages": [m for turn in params["messages"] for m in _turn(turn)]}
+    arguments: dict[str, Any] = {
+        "messages": [m for turn in params["messages"] for m in _turn(turn)]
+    }
     if tools := params.get("tools"):
-        asked["tools"] = [{"type": "function", "function": function(tool)} for tool in tools]
+        arguments["tools"] = [{"type": "function", "function": function(tool)} for tool in tools]
     choice = params.get("toolChoice")
     if isinstance(choice, str) and choice in _CHOICES:
-        asked["tool_choice"] = _CHOICES[choice]
+        arguments["tool_choice"] = _CHOICES[choice]
     if form := params.get("responseFormat"):
-        asked["response_format"] = {"type": "json_object", "json_schema": form["schema"]}
+        arguments["response_format"] = {"type": "json_object", "json_schema": form["schema"]}
     if params.get("reasoning"):
-        asked["thinking"] = {"type": "enabled"}
+        arguments["thinking"] = {"type": "enabled"}
     names = {"maxOutputTokens": "max_tokens", "stop": "stop_sequences"}
     for name in ("temperature", "stop", "seed", "maxOutputTokens"):
         if name in params:
-            asked[names.get(name, name)] = params[name]
-    return asked
+            arguments[names.get(name, name)] = params[name]
+    return arguments
 
 
 def _turn(message: Params) -> list[Params]:
@@ -101,10 +107,10 @@ def _streamed(events: Any) -> AnswerSummary:
             summary.text += content.text or ""
             summary.reasoning += content.thinking or ""
         elif event.type in {"tool-call-start", "tool-call-delta"}:
-            found = event.delta.message.tool_calls.function
+            function = event.delta.message.tool_calls.function
             call = calls.setdefault(event.index, ["", ""])
-            call[0] += getattr(found, "name", None) or ""
-            call[1] += found.arguments or ""
+            call[0] += getattr(function, "name", None) or ""
+            call[1] += function.arguments or ""
         elif event.type == "message-end":
             summary.finish = event.delta.finish_reason
             _usage(summary, event.delta.usage)

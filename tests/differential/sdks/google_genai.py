@@ -17,18 +17,18 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
 
     options = genai.types.HttpOptions(base_url=base, api_version="v1beta", timeout=120_000)
     with genai.Client(api_key=key, http_options=options, vertexai=False) as client:
-        asked = {"model": model, "contents": _contents(params), "config": _config(params)}
+        arguments = {"model": model, "contents": _contents(params), "config": _config(params)}
         if stream:
-            return _said(list(client.models.generate_content_stream(**asked)))
-        return _said([client.models.generate_content(**asked)])
+            return _summary(list(client.models.generate_content_stream(**arguments)))
+        return _summary([client.models.generate_content(**arguments)])
 
 
 def _config(params: Params) -> dict[str, Any]:
     # Without this the client runs tools itself; it has none to run.
-    asked: dict[str, Any] = {"automatic_function_calling": {"disable": True}}
+    arguments: dict[str, Any] = {"automatic_function_calling": {"disable": True}}
     system = [m["content"] for m in params["messages"] if m["role"] == "system"]
     if system:
-        asked["system_instruction"] = {"parts": [{"text": system[0]}]}
+        arguments["system_instruction"] = {"parts": [{"text": system[0]}]}
     if tools := params.get("tools"):
         declared = [
             {
@@ -38,37 +38,37 @@ def _config(params: Params) -> dict[str, Any]:
             }
             for tool in tools
         ]
-        asked["tools"] = [{"function_declarations": declared}]
+        arguments["tools"] = [{"function_declarations": declared}]
     if choice := params.get("toolChoice"):
         named = isinstance(choice, dict)
         calling = {"mode": "ANY" if named else _MODES[choice]}
         only = {"allowed_function_names": [choice["name"]]} if named else {}
-        asked["tool_config"] = {"function_calling_config": calling | only}
+        arguments["tool_config"] = {"function_calling_config": calling | only}
     if form := params.get("responseFormat"):
-        asked["response_mime_type"] = "application/json"
-        asked["response_json_schema"] = form["schema"]
+        arguments["response_mime_type"] = "application/json"
+        arguments["response_json_schema"] = form["schema"]
     if params.get("reasoning"):
-        asked["thinking_config"] = {"thinking_budget": 24576, "include_thoughts": True}
+        arguments["thinking_config"] = {"thinking_budget": 24576, "include_thoughts": True}
     names = {"maxOutputTokens": "max_output_tokens", "stop": "stop_sequences"}
     for name in ("temperature", "stop", "seed", "maxOutputTokens"):
         if name in params:
-            asked[names.get(name, name)] = params[name]
-    return asked
+            arguments[names.get(name, name)] = params[name]
+    return arguments
 
 
 def _contents(params: Params) -> list[Params]:
     roles = {"user": "user", "assistant": "model", "tool": "user"}
     names: dict[str, str] = {}
-    found = []
+    contents = []
     for message in params["messages"]:
         if message["role"] == "system":
             continue
         content = message["content"]
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        found.append(
+        contents.append(
             {"role": roles[message["role"]], "parts": [_part(part, names) for part in parts]}
         )
-    return found
+    return contents
 
 
 def _part(part: Params, names: dict[str, str]) -> Params:
@@ -90,7 +90,7 @@ def _part(part: Params, names: dict[str, str]) -> Params:
     return {"inline_data": {"mime_type": part["mediaType"], "data": data}}
 
 
-def _said(chunks: list[Any]) -> AnswerSummary:
+def _summary(chunks: list[Any]) -> AnswerSummary:
     summary = AnswerSummary()
     for chunk in chunks:
         candidate = (chunk.candidates or [None])[0]
@@ -105,8 +105,12 @@ def _said(chunks: list[Any]) -> AnswerSummary:
             else:
                 summary.text += part.text or ""
         if usage := chunk.usage_metadata:
-            asked = (usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0)
-            summary.input_tokens = asked
-            answered = (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
-            summary.output_tokens = answered
+            prompt_tokens = (usage.prompt_token_count or 0) + (
+                usage.tool_use_prompt_token_count or 0
+            )
+            summary.input_tokens = prompt_tokens
+            completion_tokens = (usage.candidates_token_count or 0) + (
+                usage.thoughts_token_count or 0
+            )
+            summary.output_tokens = completion_tokens
     return summary

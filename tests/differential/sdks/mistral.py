@@ -16,12 +16,12 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     from mistralai.client import Mistral
 
     with Mistral(api_key=key, server_url=base, timeout_ms=120_000) as client:
-        asked = openai_chat.arguments(params)
-        asked = {_NAMES.get(name, name): value for name, value in asked.items()}
-        asked["messages"] = [_turn(message) for message in asked["messages"]]
+        arguments = openai_chat.arguments(params)
+        arguments = {_NAMES.get(name, name): value for name, value in arguments.items()}
+        arguments["messages"] = [_turn(message) for message in arguments["messages"]]
         if not stream:
-            return _whole(client.chat.complete(model=model, **asked))
-        with client.chat.stream(model=model, **asked) as events:
+            return _whole(client.chat.complete(model=model, **arguments))
+        with client.chat.stream(model=model, **arguments) as events:
             return _streamed(events)
 
 
@@ -55,9 +55,9 @@ def _usage(summary: AnswerSummary, usage: Any) -> None:
 
 
 def _arguments(call: Any) -> str:
-    given = call.function.arguments
-    assert isinstance(given, str)
-    return given
+    text = call.function.arguments
+    assert isinstance(text, str)
+    return text
 
 
 def _whole(answer: Any) -> AnswerSummary:

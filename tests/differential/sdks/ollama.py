@@ -16,25 +16,25 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
     headers = {"Authorization": f"Bearer {key}"}
     with ollama.Client(host=base, headers=headers, timeout=120) as client:
         answer = client.chat(model=model, stream=stream, **_arguments(params))
-        return _said(list(answer) if stream else [answer])
+        return _summary(list(answer) if stream else [answer])
 
 
 def _arguments(params: Params) -> dict[str, Any]:
     names: dict[str, str] = {}
-    asked: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "messages": [m for turn in params["messages"] for m in _turn(turn, names)]
     }
     if tools := params.get("tools"):
-        asked["tools"] = [{"type": "function", "function": function(tool)} for tool in tools]
+        arguments["tools"] = [{"type": "function", "function": function(tool)} for tool in tools]
     if form := params.get("responseFormat"):
-        asked["format"] = form["schema"]
+        arguments["format"] = form["schema"]
     if reasoning := params.get("reasoning"):
-        asked["think"] = reasoning["effort"]
+        arguments["think"] = reasoning["effort"]
     options = {"maxOutputTokens": "num_predict"}
     for name in ("temperature", "stop", "seed", "maxOutputTokens"):
         if name in params:
-            asked.setdefault("options", {})[options.get(name, name)] = params[name]
-    return asked
+            arguments.setdefault("options", {})[options.get(name, name)] = params[name]
+    return arguments
 
 
 def _turn(message: Params, names: dict[str, str]) -> list[Params]:
@@ -59,7 +59,7 @@ def _turn(message: Params, names: dict[str, str]) -> list[Params]:
     return [summary]
 
 
-def _said(chunks: list[Any]) -> AnswerSummary:
+def _summary(chunks: list[Any]) -> AnswerSummary:
     summary = AnswerSummary()
     for chunk in chunks:
         message = chunk.message

@@ -23,22 +23,22 @@ def ask(base: str, key: str, model: str, params: Params, *, stream: bool) -> Ans
 
 def arguments(params: Params) -> dict[str, Any]:
     """Return what the client's `create` is called with."""
-    asked: dict[str, Any] = {"messages": messages(params)}
+    request: dict[str, Any] = {"messages": messages(params)}
     if tools := params.get("tools"):
-        asked["tools"] = [{"type": "function", "function": function(tool)} for tool in tools]
+        request["tools"] = [{"type": "function", "function": function(tool)} for tool in tools]
     if choice := params.get("toolChoice"):
         named = isinstance(choice, dict)
-        asked["tool_choice"] = {"type": "function", "function": choice} if named else choice
+        request["tool_choice"] = {"type": "function", "function": choice} if named else choice
     if form := params.get("responseFormat"):
         schema = {"name": form["name"], "schema": form["schema"]}
-        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
+        request["response_format"] = {"type": "json_schema", "json_schema": schema}
     if reasoning := params.get("reasoning"):
-        asked["reasoning_effort"] = reasoning["effort"]
+        request["reasoning_effort"] = reasoning["effort"]
     names = {"maxOutputTokens": "max_completion_tokens"}
     for name in ("temperature", "stop", "seed", "maxOutputTokens"):
         if name in params:
-            asked[names.get(name, name)] = params[name]
-    return asked
+            request[names.get(name, name)] = params[name]
+    return request
 
 
 def function(tool: Params) -> Params:
@@ -52,23 +52,23 @@ def function(tool: Params) -> Params:
 
 def messages(params: Params) -> list[Params]:
     """Return the conversation as this format has it."""
-    found: list[Params] = []
+    converted: list[Params] = []
     for message in params["messages"]:
         role, content = message["role"], message["content"]
         if isinstance(content, str):
-            found.append({"role": role, "content": content})
+            converted.append({"role": role, "content": content})
         elif role == "tool":
-            found += [
+            converted += [
                 {"role": "tool", "tool_call_id": part["callId"], "content": part["content"]}
                 for part in content
             ]
         elif role == "assistant":
             texts = [part["text"] for part in content if part["type"] == "text"]
             calls = [_call(part) for part in content if part["type"] == "toolCall"]
-            found.append({"role": role, "content": "".join(texts) or None, "tool_calls": calls})
+            converted.append({"role": role, "content": "".join(texts) or None, "tool_calls": calls})
         else:
-            found.append({"role": role, "content": [_part(part) for part in content]})
-    return found
+            converted.append({"role": role, "content": [_part(part) for part in content]})
+    return converted
 
 
 def _call(part: Params) -> Params:

@@ -27,24 +27,24 @@ def _last(events: Any) -> Any:
 
 
 def _arguments(params: Params) -> dict[str, Any]:
-    asked: dict[str, Any] = {"input": _items(params)}
+    arguments: dict[str, Any] = {"input": _items(params)}
     if tools := params.get("tools"):
-        asked["tools"] = [_tool(tool) for tool in tools]
+        arguments["tools"] = [_tool(tool) for tool in tools]
     if choice := params.get("toolChoice"):
         named = isinstance(choice, dict)
-        asked["tool_choice"] = {"type": "function", **choice} if named else choice
+        arguments["tool_choice"] = {"type": "function", **choice} if named else choice
     if form := params.get("responseFormat"):
-        asked["text"] = {
+        arguments["text"] = {
             "format": {"type": "json_schema", "name": form["name"], "schema": form["schema"]}
         }
     if reasoning := params.get("reasoning"):
-        asked["reasoning"] = {"effort": reasoning["effort"], "summary": "auto"}
-        asked["include"] = ["reasoning.encrypted_content"]
+        arguments["reasoning"] = {"effort": reasoning["effort"], "summary": "auto"}
+        arguments["include"] = ["reasoning.encrypted_content"]
     if "temperature" in params:
-        asked["temperature"] = params["temperature"]
+        arguments["temperature"] = params["temperature"]
     if "maxOutputTokens" in params:
-        asked["max_output_tokens"] = params["maxOutputTokens"]
-    return asked
+        arguments["max_output_tokens"] = params["maxOutputTokens"]
+    return arguments
 
 
 def _tool(tool: Params) -> Params:
@@ -58,16 +58,16 @@ def _tool(tool: Params) -> Params:
 
 
 def _items(params: Params) -> list[Params]:
-    found: list[Params] = []
+    items: list[Params] = []
     for message in params["messages"]:
         role, content = message["role"], message["content"]
         if isinstance(content, str):
-            found.append({"role": role, "content": content})
+            items.append({"role": role, "content": content})
         elif role == "user":
-            found.append({"role": role, "content": [_part(part) for part in content]})
+            items.append({"role": role, "content": [_part(part) for part in content]})
         else:
-            found += [_item(role, part) for part in content]
-    return found
+            items += [_item(role, part) for part in content]
+    return items
 
 
 def _item(role: str, part: Params) -> Params:

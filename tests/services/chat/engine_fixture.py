@@ -19,7 +19,7 @@ from byokd.services.health.policy import Observation
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.runtime.session import Session
-from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
+from scripted_transport import CannedResponse, ScriptedResult, ScriptedTransport
 
 SSE = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}

@@ -11,7 +11,7 @@ from byokd.core.settings import TimeoutSettings
 from byokd.protocol.errors import ByokdError, NetworkFailed, StreamInterrupted
 from byokd.protocol.events import Event, Retry
 from byokd.services.runtime.clock import steady_ms
-from byokd.transport.scripted import CannedResponse, ScriptedResult
+from scripted_transport import CannedResponse, ScriptedResult
 from services.chat.engine_fixture import (
     RECORD,
     SESSION,

@@ -15,7 +15,7 @@ from byokd.dialects.base.call import Call, Fault, Refusal
 from byokd.protocol.errors import ByokdError
 from byokd.services.chat.fallback_memory import FallbackMemory, PreparedCall
 from byokd.services.chat.ttl_cache import TtlCache
-from byokd.transport.scripted import CannedResponse, ScriptedTransport
+from scripted_transport import CannedResponse, ScriptedTransport
 from services.chat.engine_fixture import JSON, RECORD, SSE, WHOLE, ask, chunk, engine, params, types
 
 pytestmark = pytest.mark.anyio

@@ -25,8 +25,8 @@ from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.models.fetch import ModelFetch
-from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from dialects.converse import RECORD as CONVERSE
+from scripted_transport import CannedResponse, ScriptedTransport
 from services.chat.engine_fixture import JSON, SSE, ask, chunk, engine
 
 pytestmark = pytest.mark.anyio

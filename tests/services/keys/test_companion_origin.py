@@ -16,9 +16,9 @@ from byokd.services.keys.prober import Prober
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.session import Session
-from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from dialects.converse import RECORD
 from recording_client import RecordingClient
+from scripted_transport import CannedResponse, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 

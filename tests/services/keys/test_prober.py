@@ -13,7 +13,7 @@ from byokd.catalog.loader import load
 from byokd.core.secret import Secret
 from byokd.protocol.key import ProbeResult
 from byokd.services.keys.prober import Candidate, Prober
-from byokd.transport.scripted import CannedResponse, ScriptedTransport
+from scripted_transport import CannedResponse, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 

@@ -16,8 +16,8 @@ from byokd.services.keys.origin import origin_of, shown_origin
 from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.keys.sending import authorized
 from byokd.services.keys.stored_probe import StoredKeyProber
-from byokd.transport.scripted import CannedResponse, ScriptedTransport
 from dialects.converse import RECORD as CONVERSE
+from scripted_transport import CannedResponse, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 

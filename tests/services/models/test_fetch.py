@@ -19,7 +19,7 @@ from byokd.provider_api.model_lists import ListedModel, fill_missing
 from byokd.services.keys.credentials import Credential
 from byokd.services.models import fetch
 from byokd.services.models.fetch import ModelFetch
-from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
+from scripted_transport import CannedResponse, ScriptedResult, ScriptedTransport
 from waits import skip_time
 
 pytestmark = pytest.mark.anyio

@@ -37,9 +37,9 @@ from byokd.services.models.service import ModelService
 from byokd.services.runtime.background import Background
 from byokd.services.runtime.session import Session
 from byokd.store.paths import store_paths
-from byokd.transport.scripted import CannedResponse, ScriptedResult, ScriptedTransport
 from recorded import BARE
 from recording_client import RecordingClient
+from scripted_transport import CannedResponse, ScriptedResult, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 

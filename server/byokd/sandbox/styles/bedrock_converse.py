@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from pydantic_core import from_json, to_json
 
-from byokd.sandbox.styles.shapes import objects, text_of
+from byokd.sandbox.styles.messages_text import objects, text_of
 from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Tool, Turn, signature
 
 STREAM_TYPE: Final = "application/vnd.amazon.eventstream"

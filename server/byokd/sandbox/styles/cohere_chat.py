@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from byokd.sandbox.styles.shapes import COMMENT, EVENTS, named, objects, text_of, tool_of
+from byokd.sandbox.styles.messages_text import COMMENT, EVENTS, named, objects, text_of, tool_of
 from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Turn
 
 STREAM_TYPE: Final = EVENTS

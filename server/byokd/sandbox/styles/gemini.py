@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from pydantic_core import to_json
 
-from byokd.sandbox.styles.shapes import COMMENT, EVENTS, data, objects, tool_of
+from byokd.sandbox.styles.messages_text import COMMENT, EVENTS, data, objects, tool_of
 from byokd.sandbox.turn import Block, ChatRequest, JsonObject, Tool, Turn, signature
 
 STREAM_TYPE: Final = EVENTS

@@ -1,4 +1,4 @@
-"""A transport that returns canned responses, for tests; authors of extensions can use it, too."""
+"""A transport that returns canned responses and records the requests."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from byokd.protocol.errors import (
     StreamInterrupted,
 )
 from byokd.transport.interface import Transport
-from byokd.transport.scripted import CannedResponse, ScriptedTransport
+from scripted_transport import CannedResponse, ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 REQUEST = HttpRequest("POST", "https://a.test/v1", Headers([("authorization", "Bearer x")]), b"{}")
