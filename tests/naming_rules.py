@@ -115,10 +115,26 @@ def names_are_standard_terms(module: Module) -> Iterator[str]:
     """Report names of modules, classes, functions, locals and fields with a word to avoid."""
     last = module.name.rpartition(".")[2]
     for node, name in [(module.tree, last), *_defined_names(module)]:
-        words = NAMES_TO_AVOID.intersection(_without_allowed_terms(name).split("_"))
-        words |= WHOLE_NAMES_TO_AVOID.intersection({name.strip("_").lower()})
-        if words:
+        if words := _avoided(name):
             yield module.at(node, f"{name}: use a standard term instead of {min(words)!r}")
+
+
+_TYPESCRIPT_TEXT = re.compile(
+    r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`""", re.DOTALL
+)
+"""Comments, strings and templates."""
+
+
+def typescript_names_to_avoid(text: str) -> list[str]:
+    """Return the identifiers of TypeScript code that Python code must not have either."""
+    code = _TYPESCRIPT_TEXT.sub(" ", text)
+    return sorted(name for name in set(re.findall(r"[A-Za-z_]\w*", code)) if _avoided(name))
+
+
+def _avoided(name: str) -> frozenset[str]:
+    """Return the words that make a name unclear."""
+    words = NAMES_TO_AVOID.intersection(_without_allowed_terms(name).split("_"))
+    return words | WHOLE_NAMES_TO_AVOID.intersection({name.strip("_").lower()})
 
 
 def _without_allowed_terms(name: str) -> str:

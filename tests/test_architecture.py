@@ -18,8 +18,9 @@ from naming_rules import (
     class_names_say_something,
     names_are_standard_terms,
     old_module_names_are_gone,
+    typescript_names_to_avoid,
 )
-from source_tree import MODULES, PROVIDER_IDS, SOURCE, TESTS, Module, length
+from source_tree import MODULES, PROVIDER_IDS, ROOT, SOURCE, TESTS, Module, length
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"protocol", "core"}),  # 0 core: contract types, values and bounds
@@ -469,6 +470,35 @@ NAMING_CHECKS = (class_names_say_something, names_are_standard_terms, old_module
 def test_no_test_module_breaks_the_naming_rules(check: Check) -> None:
     breaches = [breach for module in TESTS for breach in check(module)]
     assert not breaches, "\n" + "\n".join(breaches)
+
+
+def test_typescript_client_follows_the_naming_rules() -> None:
+    client = ROOT / "client-ts" / "packages" / "client"
+    files = [*client.glob("src/*.ts"), *client.glob("test/*.ts"), *client.glob("testing/*.ts")]
+    written = [path for path in files if path.name != "generated.ts"]
+    assert written
+    breaches = {
+        path.name: names
+        for path in written
+        if (names := typescript_names_to_avoid(path.read_text(encoding="utf-8")))
+    }
+    assert not breaches
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("const told = open(line);", ["told"]),
+        ("class FrontDoor { #keeper = 1 }", ["FrontDoor", "keeper"]),
+        ("function f({ prompt, ...given }: T) {}", ["given"]),
+        ("const url = 'x'; // what the daemon told\nconst lastSaid = 1;", ["lastSaid"]),
+        ('/** The way in. */ const text = "https://told";', []),
+        ("const text = `told ${name}`;", []),
+        ("const modelNotFound = 1;", []),
+    ],
+)
+def test_unclear_name_in_typescript_is_reported(text: str, names: list[str]) -> None:
+    assert typescript_names_to_avoid(text) == names
 
 
 def test_print_what_to_look_at(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 /**
- * One chat: its events as they come, and its authoritative result.
+ * One chat: its events in order, and its result.
  *
- * Reading slowly never holds up the connection. Events wait here, where adjacent deltas of one block
- * become one, so that what waits is never more than the answer itself.
+ * A slow reader does not block the connection: events are queued here. Adjacent deltas of one block
+ * are merged, so that the queue is never larger than the answer.
  */
 
 import { ProtocolError } from "./errors.js";
@@ -17,25 +17,28 @@ import {
 const KNOWN: ReadonlySet<string> = new Set(CHAT_EVENT_TYPES);
 
 /**
- * Iterate it for the events, await `result` for the answer, or do both.
+ * A running chat: iterate it for the events, await `result` for the answer, or do both.
  *
- * The iteration ends when the answer is there, and throws what `result` rejects with. Leaving the
- * loop early cancels the chat, as aborting its signal does: `result` then resolves with what there
- * was and the finish reason `cancelled`.
+ * The iteration ends when the answer is complete, and throws the error that `result` rejects with.
+ * Leaving the loop early cancels the chat, and so does aborting its signal: `result` then resolves
+ * with the partial message and the finish reason `cancelled`.
  */
 export class Chat implements AsyncIterable<ChatEvent> {
-  /** The authoritative answer. Rejects with `ByokdError`. */
+  /**
+   * The complete answer. Rejects with an error of `errors.ts`, or with the reason of a signal that was
+   * aborted before the request was sent.
+   */
   readonly result: Promise<SendResult>;
 
   readonly #stop = new AbortController();
-  readonly #waiting: ChatEvent[] = [];
+  readonly #queue: ChatEvent[] = [];
   #nextSeq = 0;
   #ended = false;
   #failure: { reason: unknown } | undefined;
   #wake: (() => void) | undefined;
-  #taken = false;
+  #iterated = false;
 
-  /** Made by `Client.chat`. `send` sends the request and resolves with its response. */
+  /** Called by `Client.chat`. `send` sends the request and resolves with its response. */
   constructor(
     readonly streamId: string,
     send: (signal: AbortSignal) => Promise<SendResult>,
@@ -48,17 +51,17 @@ export class Chat implements AsyncIterable<ChatEvent> {
     );
   }
 
-  /** Stop the chat. `result` resolves with what there was; does nothing after the end. */
+  /** Cancel the chat: `result` resolves with the partial message. Does nothing after the end. */
   cancel(): void {
     this.#stop.abort();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ChatEvent, void, undefined> {
-    if (this.#taken) throw new TypeError("a chat can be iterated once");
-    this.#taken = true;
+    if (this.#iterated) throw new TypeError("a chat can be iterated once only: collect its events in the first loop");
+    this.#iterated = true;
     try {
       for (;;) {
-        const event = this.#waiting.shift();
+        const event = this.#queue.shift();
         if (event) yield event;
         else if (this.#ended) break;
         else await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -69,12 +72,12 @@ export class Chat implements AsyncIterable<ChatEvent> {
     }
   }
 
-  /** Take a notification's events. Called by the client, in the order of the wire. */
+  /** Add the events of one notification. The client calls it in the order of the notifications. */
   deliver(batch: ChatEvents): void {
     if (this.#ended) return;
     if (batch.seq !== this.#nextSeq) {
-      const text = `events of ${this.streamId} are missing: expected ${this.#nextSeq}, got ${batch.seq}`;
-      this.#end({ reason: new ProtocolError(text) });
+      const message = `events of ${this.streamId} are missing: expected ${this.#nextSeq}, got ${batch.seq}`;
+      this.#end({ reason: new ProtocolError(message) });
       this.cancel();
       return;
     }
@@ -84,10 +87,10 @@ export class Chat implements AsyncIterable<ChatEvent> {
   }
 
   #push(event: ChatEvent): void {
-    const last = this.#waiting.at(-1);
+    const last = this.#queue.at(-1);
     const merged = last && merge(last, event);
-    if (merged) this.#waiting[this.#waiting.length - 1] = merged;
-    else this.#waiting.push(event);
+    if (merged) this.#queue[this.#queue.length - 1] = merged;
+    else this.#queue.push(event);
   }
 
   #end(failure?: { reason: unknown }): void {
@@ -101,7 +104,7 @@ function isKnown(event: ChatEvent | UnknownEvent): event is ChatEvent {
   return KNOWN.has(event.type);
 }
 
-/** Return one delta for two adjacent ones of the same block, as the daemon itself may send them. */
+/** Merge two adjacent deltas of the same block or call; undefined for any other two events. */
 function merge(last: ChatEvent, next: ChatEvent): ChatEvent | undefined {
   if (last.type === "toolCallDelta" && next.type === last.type && next.callId === last.callId) {
     return { ...last, delta: last.delta + next.delta };

@@ -1,13 +1,13 @@
 /**
- * The client: one typed function per method, chats, and what the daemon says unasked.
+ * The client: one typed function per method, chats, notifications and prompts.
  *
- * Knows the contract's shape and nothing of a provider. No secret is kept: it is sealed and sent.
+ * It has no code for a single provider. It seals and sends secrets and does not store them.
  */
 
 import { randomUUID } from "node:crypto";
 
 import { Chat } from "./chat.js";
-import { exchange, initialize, open, type Line } from "./connection.js";
+import { exchange, initialize, open, type Connection } from "./connection.js";
 import { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
 import {
   PROTOCOL_VERSION,
@@ -33,50 +33,50 @@ import {
   type ShowMessageRequest,
   type VaultInfo,
 } from "./generated.js";
-import { KeyForm, sealSource, type ClearSource, type Secrets } from "./keys.js";
+import { FieldSealer, sealSource, type ClearSource, type Secrets } from "./keys.js";
 import { Sealer, type SealTarget } from "./seal.js";
-import { VaultForm, type InitializeInput, type RekeyInput, type UnlockInput, type VaultChange } from "./vault.js";
+import { VaultRequests, type InitializeInput, type RekeyInput, type UnlockInput, type VaultChange } from "./vault.js";
 
-/** Who connects, and what for. */
+/** What the client sends in `initialize`. */
 export interface ConnectOptions {
-  /** Named in the audit trail. */
+  /** Name and version of the program, for the audit log. */
   clientInfo?: ClientInfo;
-  /** A namespace for keys. Default: `default`. */
+  /** The account that owns the keys. Default: `default`. */
   account?: string;
-  /** Switches; they can only narrow what the configuration allows. */
+  /** Feature flags. They can switch off what the configuration allows, and switch nothing on. */
   features?: FeaturesInput;
-  /** Notifications that are not wanted. */
+  /** Notifications that the daemon must not send. */
   optOutNotifications?: readonly (keyof Notifications)[];
-  /** Whether this client can ask a person. Default: true; answer with `onPrompt`. */
+  /** Whether this client can show a message with buttons; see `onPrompt`. Default: true. */
   prompt?: boolean;
 }
 
-/** How to start the daemon, and who connects. */
+/** How to start the daemon, and what to send in `initialize`. */
 export interface StartOptions extends SpawnOptions, ConnectOptions {}
 
-/** Shows a message with buttons; returns the title of the chosen one, or null. */
+/** Shows a message with buttons; returns the title of the chosen button, or null. */
 export type PromptHandler = (request: ShowMessageRequest) => Promise<string | null> | string | null;
 
-/** `chat/send` without the id, which the client makes. */
+/** The params of `chat/send` without `streamId`, which the client creates. */
 export type ChatParams = Omit<SendParams, "streamId">;
 
-/** A new key, in the clear: it is sealed before it is sent. */
+/** A new key in plain text; the client seals its secret fields. */
 export type KeyInput = Omit<KeyStoreParams, "fields"> & Secrets;
 
-/** A new secret for a stored key, in the clear: it is sealed before it is sent. */
+/** A new secret for a stored key, in plain text; the client seals its secret fields. */
 export type RotateInput = Omit<KeyRotateParams, "fields"> & Secrets;
 
-/** A key that is not stored, in the clear: it is sealed before it is sent. */
+/** A key that is only probed, in plain text; the client seals its secret fields. */
 export type CandidateInput = Omit<KeyProbeParams, "fields" | "keyId"> & { provider: string } & Secrets;
 
-/** Where keys are imported from, in the clear: what is secret is sealed before it is sent. */
+/** A source of keys in plain text; the client seals its variables or its passphrase. */
 export type ImportInput = Omit<KeyImportParams, "source"> & { source: ClearSource };
 
 type Listener = (params: never) => void;
 
 const SHUTDOWN_TIMEOUT_MS = 2000;
 
-/** A connection to one daemon. Make it with `Client.start`; end it with `close`. */
+/** A connection to one daemon. Create it with `Client.start` or `Client.connect`; end it with `close`. */
 export class Client implements AsyncDisposable {
   readonly provider: Resources["provider"];
   readonly key: Resources["key"];
@@ -85,22 +85,22 @@ export class Client implements AsyncDisposable {
   readonly audit: Resources["audit"];
   readonly account: Resources["account"];
 
-  /** What the daemon told in `initialize`: its limits, its vault, the key to seal to. */
+  /** The daemon's answer to `initialize`: its limits, the state of its vault, its public key. */
   readonly server: ServerOptions;
-  /** Resolves when the connection is over, with the exit of a daemon started here. */
+  /** Resolves when the connection is closed: with the exit of the daemon if `start` started it. */
   readonly closed: Promise<Exit | undefined>;
 
-  readonly #line: Line;
+  readonly #connection: Connection;
   readonly #daemon: Daemon | undefined;
   readonly #sealer: Sealer;
-  readonly #keyForm: KeyForm;
-  readonly #vaultForm: VaultForm;
+  readonly #fieldSealer: FieldSealer;
+  readonly #vaultRequests: VaultRequests;
   readonly #chats = new Map<string, Chat>();
   readonly #listeners = new Map<string, Set<Listener>>();
   #prompt: PromptHandler = () => null;
   #closing: Promise<void> | undefined;
 
-  /** Start a daemon and connect to it. Nothing is left running when this throws. */
+  /** Start a daemon and connect to it. On an error the daemon is stopped. */
   static async start(options: StartOptions = {}): Promise<Client> {
     const daemon = spawnDaemon(options);
     try {
@@ -111,22 +111,22 @@ export class Client implements AsyncDisposable {
     }
   }
 
-  /** Connect to a daemon that is there already. */
+  /** Connect to a running daemon. */
   static connect(streams: DaemonStreams, options: ConnectOptions = {}): Promise<Client> {
     return Client.#connect(streams, options);
   }
 
   static async #connect(streams: DaemonStreams, options: ConnectOptions, daemon?: Daemon): Promise<Client> {
-    const line = open(streams, daemon);
+    const connection = open(streams, daemon);
     try {
-      return new Client(line, await initialize(line, clientOptions(options)), daemon);
+      return new Client(connection, await initialize(connection, clientOptions(options)), daemon);
     } catch (error) {
-      line.rpc.dispose();
+      connection.rpc.dispose();
       throw error;
     }
   }
 
-  private constructor(line: Line, server: ServerOptions, daemon: Daemon | undefined) {
+  private constructor(connection: Connection, server: ServerOptions, daemon: Daemon | undefined) {
     const api = resources((method, params, options) => this.request(method, params, options));
     this.provider = api.provider;
     this.key = api.key;
@@ -135,26 +135,29 @@ export class Client implements AsyncDisposable {
     this.audit = api.audit;
     this.account = api.account;
     this.server = server;
-    this.closed = line.closed;
-    this.#line = line;
+    this.closed = connection.closed;
+    this.#connection = connection;
     this.#daemon = daemon;
     this.#sealer = new Sealer(server.sealing, server.account);
-    this.#keyForm = new KeyForm(this.#sealer, api);
-    this.#vaultForm = new VaultForm(this.#sealer, api.vault);
-    line.rpc.onNotification((method, params) => this.#notified(method, params));
-    line.rpc.onRequest("window/showMessageRequest", (params: ShowMessageRequest) => this.#prompted(params));
+    this.#fieldSealer = new FieldSealer(this.#sealer, api);
+    this.#vaultRequests = new VaultRequests(this.#sealer, api.vault);
+    connection.rpc.onNotification((method, params) => this.#handleNotification(method, params));
+    connection.rpc.onRequest("window/showMessageRequest", (params: ShowMessageRequest) => this.#handlePrompt(params));
   }
 
-  /** Send a request. Rejects with `ByokdError`; an aborted `signal` cancels it on the daemon too. */
+  /**
+   * Send a request. Rejects with `ByokdError`, `ConnectionClosed` or `ProtocolError`. Aborting
+   * `signal` cancels the request on the daemon, too.
+   */
   request<M extends keyof Requests>(
     method: M,
     params: Requests[M]["params"],
     options: CallOptions = {},
   ): Promise<Requests[M]["result"]> {
-    return exchange(this.#line, method, params, options.signal);
+    return exchange(this.#connection, method, params, options.signal);
   }
 
-  /** Ask a model: iterate for the events, await `.result` for the answer. */
+  /** Start a chat. Iterate it for the events, await its `result` for the answer. */
   chat(params: ChatParams, options: CallOptions = {}): Chat {
     const streamId = randomUUID();
     const send = async (signal: AbortSignal) => {
@@ -169,66 +172,66 @@ export class Client implements AsyncDisposable {
     return chat;
   }
 
-  /** Listen to a notification; call what is returned to stop. */
+  /** Call `listener` for each notification of this name. Returns a function that removes it. */
   on<N extends keyof Notifications>(name: N, listener: (params: Notifications[N]) => void): () => void {
     const listeners = this.#listeners.get(name) ?? new Set<Listener>();
     this.#listeners.set(name, listeners.add(listener));
     return () => void listeners.delete(listener);
   }
 
-  /** Answer the daemon's questions to the person. The last handler given is asked. */
+  /** Set the handler that shows the daemon's prompts; it replaces the one before. Default: dismiss. */
   onPrompt(handler: PromptHandler): void {
     this.#prompt = handler;
   }
 
-  /** `key/store`, with the secret fields sealed. */
+  /** Send `key/store` with sealed secret fields. */
   async storeKey(input: KeyInput, options?: CallOptions): Promise<KeyStoreResult> {
     const { apiKey, fields, ...params } = input;
-    const sealed = await this.#keyForm.seal("key/store", params.provider, params, { apiKey, fields });
+    const sealed = await this.#fieldSealer.seal("key/store", params.provider, params, { apiKey, fields });
     return this.key.store({ ...params, fields: sealed }, options);
   }
 
-  /** `key/rotate`, with the secret fields sealed. */
+  /** Send `key/rotate` with sealed secret fields. */
   async rotateKey(input: RotateInput, options?: CallOptions): Promise<KeyStoreResult> {
     const { apiKey, fields, ...params } = input;
-    const provider = params.provider ?? (await this.#keyForm.providerOf(params.keyId));
-    const sealed = await this.#keyForm.seal("key/rotate", provider, params, { apiKey, fields });
+    const provider = params.provider ?? (await this.#fieldSealer.providerOf(params.keyId));
+    const sealed = await this.#fieldSealer.seal("key/rotate", provider, params, { apiKey, fields });
     return this.key.rotate({ ...params, fields: sealed }, options);
   }
 
-  /** `key/probe` of a candidate, with the secret fields sealed. */
+  /** Send `key/probe` for a key that is not stored, with sealed secret fields. */
   async probeKey(input: CandidateInput, options?: CallOptions): Promise<KeyProbeResult> {
     const { apiKey, fields, ...params } = input;
-    const sealed = await this.#keyForm.seal("key/probe", params.provider, params, { apiKey, fields });
+    const sealed = await this.#fieldSealer.seal("key/probe", params.provider, params, { apiKey, fields });
     return this.key.probe({ ...params, fields: sealed }, options);
   }
 
-  /** `key/import`, with variables and passphrase sealed. Without `choose` it is a preview. */
+  /** Send `key/import` with sealed variables or passphrase. Without `choose` it is a preview. */
   async importKeys(input: ImportInput, options?: CallOptions): Promise<KeyImportResult> {
     return this.key.import({ ...input, source: await sealSource(this.#sealer, input.source) }, options);
   }
 
-  /** `vault/initialize`, with the passphrase sealed and the recovery code opened. */
+  /** Send `vault/initialize` with a sealed passphrase; returns the recovery code in plain text. */
   initializeVault(input: InitializeInput, options?: CallOptions): Promise<VaultChange> {
-    return this.#vaultForm.initialize(input, options);
+    return this.#vaultRequests.initialize(input, options);
   }
 
-  /** `vault/unlock`, with the passphrase or the recovery code sealed. */
+  /** Send `vault/unlock` with a sealed passphrase or recovery code. */
   unlockVault(input: UnlockInput = {}, options?: CallOptions): Promise<VaultInfo> {
-    return this.#vaultForm.unlock(input, options);
+    return this.#vaultRequests.unlock(input, options);
   }
 
-  /** `vault/rekey`, with the secrets sealed and the recovery code opened. */
+  /** Send `vault/rekey` with sealed secrets; returns a new recovery code in plain text. */
   rekeyVault(input: RekeyInput, options?: CallOptions): Promise<VaultChange> {
-    return this.#vaultForm.rekey(input, options);
+    return this.#vaultRequests.rekey(input, options);
   }
 
-  /** Seal one field. `target` must say exactly what the request's params will say. */
+  /** Seal one value. `target` must have the same values as the params of the request. */
   seal(value: string, target: SealTarget): Promise<{ sealed: string }> {
     return this.#sealer.seal(value, target);
   }
 
-  /** Say good-bye and wait until the daemon is gone. Safe to call twice. */
+  /** Send `shutdown` and `exit` and wait for the end of the daemon. May be called twice. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());
   }
@@ -238,19 +241,19 @@ export class Client implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { rpc, closed } = this.#line;
+    const { rpc, closed } = this.#connection;
     try {
       await Promise.race([rpc.sendRequest("shutdown"), closed, after(SHUTDOWN_TIMEOUT_MS)]);
       await rpc.sendNotification("exit");
     } catch {
-      // It is gone already, or does not listen: what follows ends it either way.
+      // The daemon has exited or does not read: `stop` below ends it in both cases.
     }
     await this.#daemon?.stop();
     rpc.dispose();
     await closed;
   }
 
-  #notified(method: string, params: unknown): void {
+  #handleNotification(method: string, params: unknown): void {
     if (method === "chat/events") {
       const batch = params as ChatEvents;
       this.#chats.get(batch.streamId)?.deliver(batch);
@@ -260,20 +263,20 @@ export class Client implements AsyncDisposable {
         listener(params as never);
       } catch (error) {
         queueMicrotask(() => {
-          throw error; // a listener's fault belongs to the program, not to the connection
+          throw error; // an uncaught error of the program; the connection continues
         });
       }
     }
   }
 
-  async #prompted(request: ShowMessageRequest): Promise<MessageAction | null> {
+  async #handlePrompt(request: ShowMessageRequest): Promise<MessageAction | null> {
     const title = await this.#prompt(request);
     return title === null ? null : { title };
   }
 }
 
-function clientOptions({ prompt = true, ...given }: ConnectOptions): ClientOptions {
-  const { clientInfo, account, features, optOutNotifications } = given;
+function clientOptions(options: ConnectOptions): ClientOptions {
+  const { prompt = true, clientInfo, account, features, optOutNotifications } = options;
   return {
     protocolVersion: PROTOCOL_VERSION,
     capabilities: { prompt },
@@ -284,6 +287,7 @@ function clientOptions({ prompt = true, ...given }: ConnectOptions): ClientOptio
   };
 }
 
+/** Resolve after a delay; does not keep the process running. */
 function after(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs).unref());
 }

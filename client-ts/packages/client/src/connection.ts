@@ -1,6 +1,4 @@
-/**
- * The handshake and one exchange: what lies between the library that frames and our three errors.
- */
+/** The JSON-RPC connection: the handshake, single requests, and the translation of their errors. */
 
 import {
   CancellationTokenSource,
@@ -17,19 +15,19 @@ import type { Daemon, DaemonStreams, Exit } from "./daemon.js";
 import { ByokdError, ConnectionClosed, isErrorData, ProtocolError } from "./errors.js";
 import { PROTOCOL_VERSION, type ClientOptions, type JsonObject, type ServerOptions } from "./generated.js";
 
-/** An open connection, and how it will have ended. */
-export interface Line {
+/** An open JSON-RPC connection. */
+export interface Connection {
   readonly rpc: MessageConnection;
-  /** Resolves when the connection is over, with the exit of a daemon that was started for it. */
+  /** Resolves when the connection is closed: with the exit of its daemon if the client started one. */
   readonly closed: Promise<Exit | undefined>;
 }
 
-/** Open a connection. What is pending is rejected as soon as the other side is gone. */
-export function open(streams: DaemonStreams, daemon?: Daemon): Line {
+/** Open a connection. Pending requests are rejected when the daemon closes it or exits. */
+export function open(streams: DaemonStreams, daemon?: Daemon): Connection {
   const reader = new StreamMessageReader(streams.input);
   const rpc = createMessageConnection(reader, new StreamMessageWriter(streams.output));
-  rpc.onError(() => {}); // a broken pipe also closes, which is handled here
-  reader.onError(() => rpc.dispose()); // what follows a broken frame means nothing
+  rpc.onError(() => {}); // a broken pipe also closes the connection, which is handled below
+  reader.onError(() => rpc.dispose()); // bytes after a broken frame cannot be read
   const closed = new Promise<Exit | undefined>((resolve) => {
     rpc.onDispose(() => resolve(daemon?.stop()));
     rpc.onClose(() => rpc.dispose());
@@ -39,30 +37,39 @@ export function open(streams: DaemonStreams, daemon?: Daemon): Line {
   return { rpc, closed };
 }
 
-/** Send `initialize`, check the answer, and return what the daemon told. */
-export async function initialize(line: Line, options: ClientOptions): Promise<ServerOptions> {
+/**
+ * Send `initialize` and `initialized`; return the daemon's options.
+ *
+ * Throws `ProtocolError` for a program that is not byokd, and for another protocol version.
+ */
+export async function initialize(connection: Connection, options: ClientOptions): Promise<ServerOptions> {
   const { clientInfo } = options;
-  const answer = await exchange<LspAnswer>(line, "initialize", {
+  const answer = await exchange<LspAnswer>(connection, "initialize", {
     processId: process.pid,
     ...(clientInfo && { clientInfo }),
-    rootUri: null, // LSP requires these two of every client
+    rootUri: null, // LSP requires rootUri and capabilities
     capabilities: {},
     initializationOptions: { byokd: options } as unknown as JsonObject,
   });
-  const told = answer?.capabilities?.experimental?.byokd;
-  if (!told) throw new ProtocolError("the program started is not a byokd daemon");
-  if (told.protocolVersion !== PROTOCOL_VERSION) {
-    const versions = `${told.protocolVersion}, this client ${PROTOCOL_VERSION}`;
+  const server = answer?.capabilities?.experimental?.byokd;
+  if (!server) throw new ProtocolError("the program is not a byokd daemon: check the command");
+  if (server.protocolVersion !== PROTOCOL_VERSION) {
+    const versions = `${server.protocolVersion}, this client ${PROTOCOL_VERSION}`;
     throw new ProtocolError(`the daemon speaks protocol ${versions}: update the older one`);
   }
-  // Not awaited: nothing the daemon says from here on may arrive before its listeners can.
-  line.rpc.sendNotification("initialized", {}).catch(() => {});
-  return told;
+  // Not awaited: the caller must add its listeners before the first notification is read.
+  connection.rpc.sendNotification("initialized", {}).catch(() => {});
+  return server;
 }
 
-/** Send one request; whatever goes wrong becomes one of the three errors. */
+/**
+ * Send one request and return its result.
+ *
+ * Rejects with `ByokdError`, `ConnectionClosed` or `ProtocolError`; with the reason of `signal` if it
+ * was aborted before the call.
+ */
 export async function exchange<R>(
-  line: Line,
+  connection: Connection,
   method: string,
   params: object,
   signal?: AbortSignal,
@@ -72,10 +79,10 @@ export async function exchange<R>(
   const cancel = () => source.cancel();
   signal?.addEventListener("abort", cancel, { once: true });
   try {
-    // The token is always given: with an absent one the params would travel as an array.
-    return await line.rpc.sendRequest<R>(method, params, source.token);
+    // Always with a token: without one the library sends the params as an array.
+    return await connection.rpc.sendRequest<R>(method, params, source.token);
   } catch (error) {
-    throw await translated(error, line, method);
+    throw await translated(error, connection, method);
   } finally {
     signal?.removeEventListener("abort", cancel);
     source.dispose();
@@ -86,14 +93,15 @@ interface LspAnswer {
   capabilities?: { experimental?: { byokd?: ServerOptions } };
 }
 
-async function translated(error: unknown, line: Line, method: string): Promise<Error> {
+/** Return the error of this package for an error of the JSON-RPC library. */
+async function translated(error: unknown, connection: Connection, method: string): Promise<Error> {
   if (error instanceof ResponseError) {
     if (isErrorData(error.data)) return new ByokdError(error.code, error.data);
     if (error.code !== ErrorCodes.PendingResponseRejected) {
-      return new ProtocolError(`${method} was answered outside the contract`, { cause: error });
+      return new ProtocolError(`${method} was answered with an error that is not in the protocol`, { cause: error });
     }
   } else if (!(error instanceof ConnectionError)) {
-    line.rpc.dispose(); // the pipe broke while writing
+    connection.rpc.dispose(); // writing failed: the daemon is gone
   }
-  return new ConnectionClosed(await line.closed);
+  return new ConnectionClosed(await connection.closed);
 }

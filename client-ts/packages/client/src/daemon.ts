@@ -1,7 +1,7 @@
 /**
- * The daemon as a child process: started with little, and never left behind.
+ * The daemon as a child process, which ends with the connection.
  *
- * It gets an allow-listed environment: no proxy, key or Python variable of the editor reaches it.
+ * Its environment is an allow list: it does not get the proxy, key and Python variables of the editor.
  */
 
 import { spawn } from "node:child_process";
@@ -10,33 +10,33 @@ import { Transform, type Readable, type TransformCallback, type Writable } from 
 
 /** How to start the daemon. */
 export interface SpawnOptions {
-  /** The program; found on PATH when it has no separator. Default: `byokd`. */
+  /** The program; searched on PATH if it has no path separator. Default: `byokd`. */
   command?: string;
   /** Its arguments. Default: `["--stdio"]`. */
   args?: readonly string[];
-  /** Folder of the vault and the ledger, instead of the platform's own. */
+  /** Data folder, instead of the platform's default. */
   dataDir?: string;
-  /** Configuration file, instead of the platform's own. */
+  /** Configuration file, instead of the platform's default. */
   config?: string;
-  /** Names of further variables to pass on from this process. */
+  /** Names of more variables of this process to pass on. */
   inheritEnv?: readonly string[];
-  /** Variables to set. */
+  /** Variables to set, with their values. */
   env?: Readonly<Record<string, string>>;
-  /** How long the daemon may take to end by itself before it is killed. Default: 2500 ms. */
+  /** How long to wait for the daemon to exit before it gets SIGTERM. Default: 2500 ms. */
   graceMs?: number;
-  /** Gets the daemon's log as it is written. It never holds a secret. */
+  /** Called with each piece of the daemon's log. The log never has a secret. */
   onStderr?: (text: string) => void;
 }
 
-/** The two ends of a connection, as the client sees them. */
+/** The two streams of a connection, named from the side of the client. */
 export interface DaemonStreams {
-  /** What the daemon writes. */
+  /** The daemon's output. */
   input: Readable;
-  /** What the daemon reads. */
+  /** The daemon's input. */
   output: Writable;
 }
 
-/** How the process ended; `stderr` is the end of its log. */
+/** How the process ended: `stderr` is the end of its log, `error` is set if it did not start. */
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -47,9 +47,9 @@ export interface Exit {
 /** A running daemon. */
 export interface Daemon extends DaemonStreams {
   readonly pid: number | undefined;
-  /** Resolves when the process is gone; never rejects. */
+  /** Resolves when the process has exited or did not start; never rejects. */
   readonly exited: Promise<Exit>;
-  /** Close its input and wait for the end; after `graceMs` it is killed. */
+  /** Close its input and wait until it exits: SIGTERM after `graceMs`, SIGKILL one second later. */
   stop(graceMs?: number): Promise<Exit>;
 }
 
@@ -61,31 +61,31 @@ const INHERITED = [
   ...["USERNAME", "USERDOMAIN", "HOMEDRIVE", "HOMEPATH", "TEMP", "TMP", "PATHEXT"],
 ] as const;
 
-const STDERR_KEPT_CHARS = 8192;
+const STDERR_TAIL_CHARS = 8192;
 const PREAMBLE_MAX_BYTES = 64 * 1024;
 const GRACE_MS = 2500;
 const KILL_AFTER_MS = 1000;
-const PIPES_CLOSE_AFTER_MS = 500; // something it started may hold them open
+const PIPES_CLOSE_AFTER_MS = 500; // a child of the daemon may still have them open
 
-/** Start the daemon. Failing to start is an exit too: see `exited`. */
+/** Start the daemon. If the program cannot be started, `exited` resolves with the error. */
 export function spawnDaemon(options: SpawnOptions = {}): Daemon {
   const child = spawn(options.command ?? "byokd", argumentsOf(options), {
-    cwd: homedir(), // never a workspace: a program must not be found beside the code being edited
+    cwd: homedir(), // not the workspace, so that no program is started from it
     env: environmentOf(options),
     stdio: ["pipe", "pipe", "pipe"],
     windowsHide: true,
   });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_KEPT_CHARS);
+    stderr = (stderr + text).slice(-STDERR_TAIL_CHARS);
     options.onStderr?.(text);
   });
-  child.stdin.on("error", () => {}); // a daemon that is gone reports itself through `exited`
+  child.stdin.on("error", () => {}); // `exited` reports the end of the daemon
   const exited = new Promise<Exit>((resolve) => {
     child.on("error", (error) => resolve({ code: null, signal: null, stderr, error }));
     child.on("close", (code, signal) => resolve({ code, signal, stderr }));
     child.on("exit", (code, signal) => {
-      // `setImmediate`: what the pipes hold already is read first, however late the timer runs.
+      // `setImmediate`: read the bytes that are in the pipes first, even if the timer is late.
       setTimeout(() => setImmediate(() => resolve({ code, signal, stderr })), PIPES_CLOSE_AFTER_MS).unref();
     });
   });
@@ -116,9 +116,9 @@ function environmentOf({ inheritEnv = [], env = {} }: SpawnOptions): NodeJS.Proc
 }
 
 /**
- * Drops what a shell profile or a package tool prints before the first frame.
+ * Drops the text that a shell profile or a package tool prints before the first message.
  *
- * At most 64 KiB: a program that never speaks the protocol is an error, not something to wait for.
+ * Fails after 64 KiB without a message: the program is not a byokd daemon.
  */
 class PreambleSkipper extends Transform {
   #head: Buffer | undefined = Buffer.alloc(0);
@@ -133,7 +133,7 @@ class PreambleSkipper extends Transform {
       return done(null, frames);
     }
     if (this.#head.byteLength > PREAMBLE_MAX_BYTES) {
-      return done(new Error("the program started does not speak the protocol"));
+      return done(new Error("the program does not speak the protocol: check the command"));
     }
     return done();
   }

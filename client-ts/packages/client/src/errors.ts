@@ -1,14 +1,14 @@
 /**
- * What a call can fail with.
+ * The errors of a call.
  *
- * `ByokdError` is an answer: the daemon says no, and `kind` says why. The other two mean that there
- * was no proper answer: the daemon is gone, or something broke the contract.
+ * `ByokdError` is an error answer of the daemon; `kind` gives the reason. The others mean that there
+ * was no valid answer: `ConnectionClosed` if the daemon ended, `ProtocolError` if it broke the protocol.
  */
 
 import type { Exit } from "./daemon.js";
 import type { ErrorData, ErrorKind, Open } from "./generated.js";
 
-/** An error answer of the daemon. Branch on `kind`; `message` is a sentence for a person. */
+/** An error answer of the daemon. Branch on `kind`; show `message` to the person. */
 export class ByokdError extends Error {
   override readonly name = "ByokdError";
 
@@ -25,7 +25,7 @@ export class ByokdError extends Error {
   }
 }
 
-/** The daemon ended or could not be started; `exit` tells how, where that is known. */
+/** The daemon ended or could not be started; `exit` has the details if the client started it. */
 export class ConnectionClosed extends Error {
   override readonly name = "ConnectionClosed";
 
@@ -34,19 +34,19 @@ export class ConnectionClosed extends Error {
   }
 }
 
-/** The other side is not a byokd daemon of this protocol, or broke the protocol's rules. */
+/** The program is not a byokd daemon, has another protocol version, or broke the protocol. */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
 function describe(exit: Exit): string {
-  if (exit.error) return `cannot run it: ${exit.error.message}`;
-  const how = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.code}`;
+  if (exit.error) return `cannot start the daemon: ${exit.error.message}`;
+  const reason = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.code}`;
   const lastLine = exit.stderr.trimEnd().split("\n").at(-1);
-  return lastLine ? `${how}, last words: ${lastLine}` : how;
+  return lastLine ? `${reason}, last line of its log: ${lastLine}` : reason;
 }
 
-/** Whether a value from the wire is `error.data` as the contract promises it. */
+/** Tell whether a received value has the fields of `error.data` that this package uses. */
 export function isErrorData(data: unknown): data is ErrorData {
   return (
     typeof data === "object" &&

@@ -1,4 +1,4 @@
-/** The public door: everything a program needs, and nothing of how it is done. */
+/** The public API of the package. */
 
 export { Chat } from "./chat.js";
 export {

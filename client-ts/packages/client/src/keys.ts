@@ -1,7 +1,7 @@
 /**
- * Key forms: knows from `provider/list` which fields are secret, and seals those.
+ * Seals the secret fields of keys. `provider/list` tells which fields are secret.
  *
- * A field that is in no list is sealed too: what is not known to be harmless is a secret.
+ * A field that `provider/list` does not have is sealed, too.
  */
 
 import type {
@@ -15,29 +15,29 @@ import type {
 } from "./generated.js";
 import type { Sealer } from "./seal.js";
 
-/** What a person typed. */
+/** The fields of a key in plain text. */
 export interface Secrets {
-  /** The secret of a provider that has exactly one. */
+  /** The value of the secret field, for a provider that has exactly one. */
   apiKey?: string | undefined;
-  /** The fields of the others, by the names in `provider/list`; secret ones are sealed here. */
+  /** The fields by their names in `provider/list`; the secret fields are sealed. */
   fields?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The part of a request's params that a sealed secret is bound to. */
-interface Subject {
+/** The params of a request that its sealed secrets are bound to. */
+interface BoundParams {
   provider?: string | null;
   keyId?: string | null;
   baseUrl?: string | null;
 }
 
-/** A source of `key/import` whose variables or passphrase are not sealed yet. */
+/** A source of `key/import` with its variables or passphrase in plain text. */
 export type ClearSource =
   | EnvironmentSource
   | EnvFileSource
   | { type: "variables"; variables: Readonly<Record<string, string>> }
   | { type: "bundle"; path: string; passphrase: string };
 
-/** Seal what is secret in a source, each value for the field of its own name. */
+/** Seal the secrets of a source. Each variable is sealed for the field of its own name. */
 export async function sealSource(sealer: Sealer, source: ClearSource): Promise<KeyImportParams["source"]> {
   const seal = (value: string, field: string) => sealer.seal(value, { method: "key/import", field });
   if (source.type === "bundle") {
@@ -50,8 +50,8 @@ export async function sealSource(sealer: Sealer, source: ClearSource): Promise<K
   return { type: "variables", variables: Object.fromEntries(await Promise.all(entries)) };
 }
 
-/** Turns what a person typed into the `fields` of a request. */
-export class KeyForm {
+/** Makes the `fields` of a request: seals the secret ones. */
+export class FieldSealer {
   readonly #sealer: Sealer;
   readonly #api: Pick<Resources, "provider" | "key">;
   #listing: Promise<ReadonlyMap<string, readonly FieldInfo[]>> | undefined;
@@ -61,17 +61,17 @@ export class KeyForm {
     this.#api = api;
   }
 
-  /** Return `fields` for `method`; `subject` is what its params will say. */
+  /** Return the `fields` of a request of `method` with these params. */
   async seal(
     method: keyof Requests,
     providerId: string,
-    subject: Subject,
+    params: BoundParams,
     { apiKey, fields = {} }: Secrets,
   ): Promise<Record<string, SecretInput | string>> {
     const known = (await this.#fields()).get(providerId) ?? [];
-    const values = apiKey === undefined ? fields : { ...fields, [soleSecret(providerId, known)]: apiKey };
+    const values = apiKey === undefined ? fields : { ...fields, [onlySecret(providerId, known)]: apiKey };
     const isPlain = (name: string) => known.some((field) => field.name === name && !field.secret);
-    const { provider, keyId, baseUrl } = subject;
+    const { provider, keyId, baseUrl } = params;
     const entries = Object.entries(values).map(async ([field, value]) => {
       if (isPlain(field)) return [field, value] as const;
       return [field, await this.#sealer.seal(value, { method, provider, keyId, baseUrl, field })] as const;
@@ -79,7 +79,7 @@ export class KeyForm {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** Return whose key it is; empty for an unknown one, which the daemon will report. */
+  /** Return the provider of a stored key; "" for an unknown key, which the daemon then rejects. */
   async providerOf(keyId: string): Promise<string> {
     for await (const key of pages((cursor) => this.#api.key.list({ cursor }))) {
       if (key.keyId === keyId) return key.provider;
@@ -89,7 +89,7 @@ export class KeyForm {
 
   async #fields(): Promise<ReadonlyMap<string, readonly FieldInfo[]>> {
     const listing = (this.#listing ??= this.#listFields());
-    listing.catch(() => (this.#listing = undefined)); // the next call asks again
+    listing.catch(() => (this.#listing = undefined)); // try again in the next call
     return listing;
   }
 
@@ -117,10 +117,11 @@ async function* pages<T>(page: (cursor: string | null) => Promise<Page<T>>): Asy
   } while (cursor !== null);
 }
 
-function soleSecret(provider: string, fields: readonly FieldInfo[]): string {
+/** Return the name of the only secret field. Throws if there is not exactly one. */
+function onlySecret(provider: string, fields: readonly FieldInfo[]): string {
   const secrets = fields.filter((field) => field.secret);
   if (secrets.length === 1 && secrets[0]) return secrets[0].name;
-  if (fields.length === 0) return "apiKey"; // not listed: the daemon will say so
+  if (fields.length === 0) return "apiKey"; // the daemon rejects an unknown provider
   const names = fields.map((field) => field.name).join(", ");
-  throw new TypeError(`${provider} has not exactly one secret; give its fields: ${names}`);
+  throw new TypeError(`${provider} does not have exactly one secret: use \`fields\` with ${names}`);
 }

@@ -1,8 +1,8 @@
 /**
- * Seals secrets to one daemon process, so that a trace of the pipe shows only ciphertext.
+ * Seals secrets to the public key of one daemon process, so that a trace shows only ciphertext.
  *
- * HPKE base mode (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. What a secret is for is bound
- * into `info`: a ciphertext moved to another method, provider, key, base URL or field does not open.
+ * HPKE base mode (RFC 9180) with X25519, HKDF-SHA256 and AES-256-GCM. `info` has the method, provider,
+ * key id, base URL and field: the daemon cannot open a ciphertext that was copied to another one.
  */
 
 import type { webcrypto } from "node:crypto";
@@ -12,7 +12,7 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke
 import { ProtocolError } from "./errors.js";
 import { SEALING_SUITE, type Sealing } from "./generated.js";
 
-/** Where a sealed secret is going. Give exactly what the request's params say. */
+/** The use of a sealed secret. The values must be the same as in the params of the request. */
 export interface SealTarget {
   method: string;
   field: string;
@@ -28,27 +28,27 @@ const SUITE = new CipherSuite({
 });
 const ENC_BYTES = 32;
 
-/** Seals for one connection: its daemon's public key and its account. */
+/** Seals with the public key of one daemon, for one account. Throws `ProtocolError` for an unknown suite. */
 export class Sealer {
   readonly #publicKey: Promise<webcrypto.CryptoKey>;
   readonly #account: string;
 
   constructor(sealing: Sealing, account: string) {
     if (sealing.suite !== SEALING_SUITE) {
-      throw new ProtocolError(`the daemon asks for a sealing suite not known here: ${sealing.suite}`);
+      throw new ProtocolError(`the daemon uses an unknown sealing suite, ${sealing.suite}: update @byokd/client`);
     }
     const raw = bytes(Buffer.from(sealing.publicKey, "base64"));
     this.#publicKey = SUITE.kem.deserializePublicKey(raw.buffer);
-    this.#publicKey.catch(() => {}); // reported by seal(), to whoever seals
+    this.#publicKey.catch(() => {}); // seal() reports it
     this.#account = account;
   }
 
-  /** Make a key pair for what the daemon answers to one call. */
+  /** Create a key pair for the secrets in the answer to one call. */
   recipient(): Promise<Recipient> {
     return Recipient.create(this.#account);
   }
 
-  /** Return the wire form: base64 of `enc ‖ ct`. Two calls never give the same text. */
+  /** Return base64 of `enc ‖ ct`. Two calls never return the same text. */
   async seal(value: string, target: SealTarget): Promise<{ sealed: string }> {
     const sender = await SUITE.createSenderContext({
       recipientPublicKey: await this.#publicKey,
@@ -60,9 +60,9 @@ export class Sealer {
   }
 }
 
-/** Reads what the daemon seals for this client, with a key pair that was made for one call. */
+/** A key pair for one call: opens the secrets that the daemon seals in its answer. */
 export class Recipient {
-  /** Base64 of the public half, for the request. */
+  /** The public key in base64, for `recipientPublicKey` of the request. */
   readonly publicKey: string;
   readonly #privateKey: webcrypto.CryptoKey;
   readonly #account: string;
@@ -73,14 +73,14 @@ export class Recipient {
     this.#account = account;
   }
 
-  /** Make a key pair. */
+  /** Create a key pair. */
   static async create(account: string): Promise<Recipient> {
     const { publicKey, privateKey } = await SUITE.kem.generateKeyPair();
     const raw = Buffer.from(await SUITE.kem.serializePublicKey(publicKey));
     return new Recipient(raw.toString("base64"), privateKey, account);
   }
 
-  /** Return what was sealed to this key for exactly this use. */
+  /** Open a value that was sealed to this key for this use. Rejects if it was sealed for another. */
   async open(sealed: string, target: SealTarget): Promise<string> {
     const wire = bytes(Buffer.from(sealed, "base64"));
     const recipient = await SUITE.createRecipientContext({
@@ -92,13 +92,13 @@ export class Recipient {
   }
 }
 
-/** Return HPKE's `info` for a secret, as both sides compute it. */
+/** Return HPKE's `info` for a secret; the daemon computes the same bytes. */
 export function sealInfo(account: string, target: SealTarget): Uint8Array<ArrayBuffer> {
   const { method, provider, keyId, baseUrl, field } = target;
   return tuple("byokd/1", method, account, provider ?? "", keyId ?? "", baseUrl ?? "", field);
 }
 
-/** Each text as its length in UTF-8 bytes (u32, big endian) and those bytes: no two tuples agree. */
+/** Encode each text (NFC) as its length in UTF-8 bytes (u32, big endian) and its bytes. */
 function tuple(...texts: string[]): Uint8Array<ArrayBuffer> {
   const parts = texts.flatMap((text) => {
     const content = utf8(text.normalize("NFC"));
@@ -113,7 +113,7 @@ function utf8(text: string): Uint8Array<ArrayBuffer> {
   return bytes(Buffer.from(text, "utf8"));
 }
 
-/** Copy out of Node's shared pool, so that `.buffer` is these bytes and no others. */
+/** Copy out of Node's shared pool, so that `.buffer` has only these bytes. */
 function bytes(view: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view);
 }

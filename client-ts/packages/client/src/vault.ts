@@ -1,7 +1,7 @@
 /**
- * The vault's secrets: passphrases and recovery codes go in sealed, a new recovery code comes out.
+ * The requests of the vault that have secrets: passphrases and recovery codes are sealed.
  *
- * A code is sealed by the daemon to a key pair that lives as long as one call. No secret is kept.
+ * The daemon seals a new recovery code to a key pair that is used for one call. No secret is stored.
  */
 
 import type {
@@ -19,28 +19,28 @@ type Clear<P, S extends string> = Omit<P, S | "recipientPublicKey"> & {
   [K in S & keyof P]?: string | undefined;
 };
 
-/** A new vault; `makeRecoveryCode` asks for a code to be shown to the person. */
+/** The params of a new vault. With `makeRecoveryCode` the result has a recovery code. */
 export type InitializeInput = Clear<VaultInitializeParams, "passphrase"> & { makeRecoveryCode?: boolean };
 
-/** What opens the vault; with neither, the OS keyring may show its prompt. */
+/** The secret that unlocks the vault. Without one, the OS keyring may show its prompt. */
 export interface UnlockInput {
   passphrase?: string | undefined;
   recoveryCode?: string | undefined;
 }
 
-/** A change of the vault's keys, with its secrets in the clear: they are sealed before they are sent. */
+/** A change of the vault's keys, with its secrets in plain text; the client seals them. */
 export type RekeyInput = Clear<VaultRekeyParams, "passphrase" | "newPassphrase" | "recoveryCode"> & {
   makeRecoveryCode?: boolean;
 };
 
-/** The vault afterwards. Show `recoveryCode` to the person, once, and do not keep it. */
+/** The vault after the change. Show `recoveryCode` to the person once and do not store it. */
 export interface VaultChange {
   vault: VaultInfo;
   recoveryCode: string | null;
 }
 
-/** Turns what a person typed into `vault/…` requests. */
-export class VaultForm {
+/** Sends `vault/…` requests and seals their secrets. */
+export class VaultRequests {
   readonly #sealer: Sealer;
   readonly #vault: Resources["vault"];
 
@@ -54,8 +54,8 @@ export class VaultForm {
     const { passphrase, makeRecoveryCode, ...params } = input;
     const recipient = makeRecoveryCode ? await this.#sealer.recipient() : undefined;
     const secrets = await this.#sealed(method, { passphrase });
-    const answer = await this.#vault.initialize({ ...params, ...secrets, ...asking(recipient) }, options);
-    return { vault: answer.vault, recoveryCode: await shown(recipient, method, answer.recoveryCode) };
+    const answer = await this.#vault.initialize({ ...params, ...secrets, ...recipientParams(recipient) }, options);
+    return { vault: answer.vault, recoveryCode: await openedCode(recipient, method, answer.recoveryCode) };
   }
 
   async unlock({ passphrase, recoveryCode }: UnlockInput, options?: CallOptions): Promise<VaultInfo> {
@@ -68,25 +68,25 @@ export class VaultForm {
     const { passphrase, newPassphrase, recoveryCode, makeRecoveryCode, ...params } = input;
     const recipient = makeRecoveryCode ? await this.#sealer.recipient() : undefined;
     const secrets = await this.#sealed(method, { passphrase, newPassphrase, recoveryCode });
-    const answer = await this.#vault.rekey({ ...params, ...secrets, ...asking(recipient) }, options);
-    return { vault: answer.vault, recoveryCode: await shown(recipient, method, answer.recoveryCode) };
+    const answer = await this.#vault.rekey({ ...params, ...secrets, ...recipientParams(recipient) }, options);
+    return { vault: answer.vault, recoveryCode: await openedCode(recipient, method, answer.recoveryCode) };
   }
 
-  /** Seal each secret that was given for the field of its name. */
-  async #sealed(method: string, given: Record<string, string | undefined>): Promise<Record<string, SecretInput>> {
-    const secrets: Record<string, SecretInput> = {};
-    for (const [field, text] of Object.entries(given)) {
-      if (text !== undefined) secrets[field] = await this.#sealer.seal(text, { method, field });
+  /** Seal each secret that is not undefined for the field of its name. */
+  async #sealed(method: string, secrets: Record<string, string | undefined>): Promise<Record<string, SecretInput>> {
+    const sealed: Record<string, SecretInput> = {};
+    for (const [field, text] of Object.entries(secrets)) {
+      if (text !== undefined) sealed[field] = await this.#sealer.seal(text, { method, field });
     }
-    return secrets;
+    return sealed;
   }
 }
 
-function asking(recipient: Recipient | undefined): { recipientPublicKey?: string } {
+function recipientParams(recipient: Recipient | undefined): { recipientPublicKey?: string } {
   return recipient ? { recipientPublicKey: recipient.publicKey } : {};
 }
 
-async function shown(
+async function openedCode(
   recipient: Recipient | undefined,
   method: string,
   code: SealedSecret | null,

@@ -1,4 +1,4 @@
-/** Streams of events, split and merged as the contract allows, and with gaps that it forbids. */
+/** Chats: batches of events, merged deltas, gaps, errors and cancels. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -46,16 +46,16 @@ const STREAMS: [name: string, batches: Batch[], expected: object[]][] = [
   ],
   ["an empty batch", [{ seq: 0, events: [] }, { seq: 0, events: [start] }], [start]],
   [
-    "an event of a newer daemon, which still counts",
+    "an unknown event is dropped, and counted in seq",
     [{ seq: 0, events: [start, { type: "hologram", beam: 1 }] }, { seq: 2, events: [open] }],
     [start, open],
   ],
   [
-    "deltas of two blocks in turn",
+    "deltas of two blocks are not merged",
     [{ seq: 0, events: [text("a"), text("b", "b1"), args("{"), args("}", "c1")] }],
     [text("a"), text("b", "b1"), args("{"), args("}", "c1")],
   ],
-  ["adjacent deltas that wait", [{ seq: 0, events: [text("a"), text("b"), args("{"), args("}")] }], [text("ab"), args("{}")]],
+  ["queued adjacent deltas are merged", [{ seq: 0, events: [text("a"), text("b"), args("{"), args("}")] }], [text("ab"), args("{}")]],
 ];
 for (const [name, batches, expected] of STREAMS) {
   test(`stream: ${name}`, async () => {
@@ -66,14 +66,14 @@ for (const [name, batches, expected] of STREAMS) {
   });
 }
 
-test("the request has the params and the id of the stream", async () => {
+test("chat/send has the params and the stream id", async () => {
   const { client, seen } = await connected(streaming([]));
   const chat = client.chat({ ...PARAMS, temperature: 0 });
   await chat.result;
   assert.deepEqual(seen.at(-1), ["chat/send", { ...PARAMS, temperature: 0, streamId: chat.streamId }]);
 });
 
-test("two chats at once get their own events", async () => {
+test("two concurrent chats get their own events", async () => {
   const { client } = await connected({
     "chat/send": async ({ streamId, model }: { streamId: string; model: string }, _token, rpc) => {
       for (const seq of [0, 1, 2]) {
@@ -97,7 +97,7 @@ test("deltas for a slow reader are merged", async () => {
   assert.deepEqual(await collect(chat), [text("x".repeat(5000))]);
 });
 
-test("a gap in the events is an error of the loop; the result stays", async () => {
+test("a gap in the events rejects the loop and not the result", async () => {
   const batches = [{ seq: 0, events: [start] }, { seq: 2, events: [close] }];
   const { client } = await connected(streaming(batches));
   const chat = client.chat(PARAMS);
@@ -118,7 +118,7 @@ test("a failed chat rejects the loop and the result", async () => {
 });
 
 /** Handlers of a daemon that sends one delta and then waits for the cancel. */
-const patient: Record<string, Handler> = {
+const untilCancelled: Record<string, Handler> = {
   "chat/send": async ({ streamId }: { streamId: string }, token, rpc) => {
     await rpc.sendNotification("chat/events", { streamId, seq: 0, events: [start, text("par")] });
     await cancelled(token);
@@ -127,7 +127,7 @@ const patient: Record<string, Handler> = {
 };
 
 test("an aborted chat succeeds with the partial message", async () => {
-  const { client, seen } = await connected(patient);
+  const { client, seen } = await connected(untilCancelled);
   const abort = new AbortController();
   const chat = client.chat(PARAMS, { signal: abort.signal });
   const events: string[] = [];
@@ -141,21 +141,21 @@ test("an aborted chat succeeds with the partial message", async () => {
 });
 
 test("leaving the loop cancels the chat", async () => {
-  const { client } = await connected(patient);
+  const { client } = await connected(untilCancelled);
   const chat = client.chat(PARAMS);
   for await (const event of chat) if (event.type === "start") break;
   assert.equal((await chat.result).finishReason.unified, "cancelled");
 });
 
 test("cancel works without a signal and without a loop", async () => {
-  const { client } = await connected(patient);
+  const { client } = await connected(untilCancelled);
   const chat = client.chat(PARAMS);
   setImmediate(() => chat.cancel());
   assert.equal((await chat.result).finishReason.unified, "cancelled");
 });
 
 test("a chat with an aborted signal is not sent", async () => {
-  const { client, seen } = await connected(patient);
+  const { client, seen } = await connected(untilCancelled);
   const chat = client.chat(PARAMS, { signal: AbortSignal.abort() });
   await assert.rejects(collect(chat), { name: "AbortError" });
   await assert.rejects(chat.result, { name: "AbortError" });
@@ -171,7 +171,7 @@ test("cancel after the end sends nothing", async () => {
   assert.doesNotMatch(wire(), /cancelRequest/);
 });
 
-test("a chat cannot be read twice", async () => {
+test("a second loop over a chat throws a TypeError", async () => {
   const { client } = await connected(streaming([]));
   const chat = client.chat(PARAMS);
   await collect(chat);

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ByokdError, Client, ConnectionClosed, ProtocolError } from "../src/index.js";
 import { cancelled, connected, failure } from "../testing/fake.js";
 
-test("initialize has byokd's options inside LSP's; initialized follows", async () => {
+test("initialize has byokd's options in initializationOptions; initialized follows", async () => {
   const { client, seen, wire } = await connected(
     {},
     { clientInfo: { name: "test", version: "1" }, account: "work", optOutNotifications: ["key/changed"] },
@@ -36,12 +36,12 @@ test("initialize has byokd's options inside LSP's; initialized follows", async (
   assert.deepEqual(methods, ["initialize", "initialized", "shutdown", "exit"]);
 });
 
-const REFUSED: [string, object, RegExp][] = [
+const REJECTED: [string, object, RegExp][] = [
   ["another language server", { capabilities: {} }, /not a byokd daemon/],
   ["a newer protocol", { capabilities: { experimental: { byokd: { protocolVersion: 2 } } } }, /protocol 2/],
 ];
-for (const [name, answer, expected] of REFUSED) {
-  test(`refused: ${name}`, async () => {
+for (const [name, answer, expected] of REJECTED) {
+  test(`connect rejects ${name}`, async () => {
     await assert.rejects(connected({ initialize: () => answer }), (error: unknown) => {
       assert.ok(error instanceof ProtocolError);
       assert.match(error.message, expected);
@@ -50,7 +50,7 @@ for (const [name, answer, expected] of REFUSED) {
   });
 }
 
-test("params are always sent as one object", async () => {
+test("params are sent as an object, with a signal and without params too", async () => {
   const empty = { items: [], nextCursor: null };
   const { client, seen } = await connected({ "key/list": () => empty, "vault/status": () => ({}) });
   assert.deepEqual(await client.key.list(), empty);
@@ -169,7 +169,7 @@ test("accounts are listed and deleted by name", async () => {
   ]);
 });
 
-test("a backup is put back by its number", async () => {
+test("vault/restore sends the number of the backup", async () => {
   const restored = { restored: "/b/000001.db", aside: null };
   const { client, seen } = await connected({ "vault/restore": () => restored });
   assert.deepEqual(await client.vault.restore({ number: 1 }), restored);

@@ -1,4 +1,4 @@
-/** The child process: its arguments and environment, how it may fail, and that it always ends. */
+/** The child process: its arguments and environment, its failures, and its end. */
 
 import assert from "node:assert/strict";
 import { homedir } from "node:os";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { Client, ConnectionClosed, spawnDaemon, type Daemon, type StartOptions } from "../src/index.js";
 
-/** Far longer than any end takes, so that no test depends on how fast the machine is. */
+/** Much longer than a shutdown takes, so that the tests do not depend on the speed of the machine. */
 const GRACE_MS = 120_000;
 const STUB = fileURLToPath(new URL("../testing/stub.js", import.meta.url));
 
@@ -15,7 +15,7 @@ function stub(mode: string, options: StartOptions = {}): StartOptions {
   return { command: process.execPath, args: [STUB, mode], graceMs: GRACE_MS, ...options };
 }
 
-/** Start the daemon that does not end; `ready` resolves once it ignores signals. */
+/** Start a stub that does not exit by itself; `ready` resolves once it ignores signals. */
 function stubborn(): { daemon: Daemon; ready: Promise<void> } {
   let onStderr = (): void => {};
   const ready = new Promise<void>((resolve) => (onStderr = resolve));
@@ -31,14 +31,14 @@ function isAlive(pid: number): boolean {
   }
 }
 
-test("closing ends the process with exit code 0", async () => {
+test("close ends the daemon with exit code 0", async () => {
   const client = await Client.start(stub("good"));
   await client.vault.status();
   await client.close();
   assert.deepEqual(await client.closed, { code: 0, signal: null, stderr: "" });
 });
 
-test("the process gets its folders and the listed variables, not the editor's environment or folder", async () => {
+test("the daemon gets its folders and the listed variables, not the environment and folder of the editor", async () => {
   process.env["BYOKD_TEST_PROXY"] = "http://evil.example";
   process.env["BYOKD_TEST_WANTED"] = "yes";
   const client = await Client.start(
@@ -71,21 +71,21 @@ test("text before the first frame is skipped", async () => {
 test("a program that does not exist is ConnectionClosed with the reason", async () => {
   await assert.rejects(Client.start({ command: "/nowhere/byokd" }), (error: unknown) => {
     assert.ok(error instanceof ConnectionClosed);
-    assert.match(error.message, /cannot run it: .*ENOENT/);
+    assert.match(error.message, /cannot start the daemon: .*ENOENT/);
     return true;
   });
 });
 
-test("a program without the protocol is killed", async () => {
+test("a program that does not speak the protocol is killed", async () => {
   // Its output is no longer read, so that it cannot end by itself.
   await assert.rejects(Client.start(stub("prose", { graceMs: 0 })), ConnectionClosed);
 });
 
-test("the error of a program that fails has its exit code and the end of its log", async () => {
+test("a failed start is ConnectionClosed with the exit code and the last line of the log", async () => {
   await assert.rejects(Client.start(stub("crash")), (error: unknown) => {
     assert.ok(error instanceof ConnectionClosed);
     assert.equal(error.exit?.code, 3);
-    assert.match(error.message, /exit code 3, last words: the disk is on fire/);
+    assert.match(error.message, /exit code 3, last line of its log: the disk is on fire/);
     return true;
   });
 });

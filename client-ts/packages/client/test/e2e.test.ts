@@ -1,5 +1,5 @@
 /**
- * The client against the real daemon and the sandbox as provider, each a process.
+ * The client with the real daemon and the sandbox as provider, each in its own process.
  *
  * `BYOKD_PYTHON` names the Python that has byokd. Without it these tests are skipped.
  */
@@ -26,7 +26,7 @@ const PYTHON = process.env["BYOKD_PYTHON"];
 const SKIP = PYTHON ? false : "BYOKD_PYTHON is not set";
 const KEY = "sandbox-key-0123456789abcdef";
 const BAD_KEY = "sandbox-bad-0123456789abcdef";
-/** Far longer than any end takes, so that no test depends on how fast the machine is. */
+/** Much longer than a shutdown takes, so that the tests do not depend on the speed of the machine. */
 const GRACE_MS = 120_000;
 const WEATHER = {
   name: "weather",

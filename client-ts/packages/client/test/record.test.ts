@@ -1,6 +1,6 @@
 /**
- * The sealed record of the store, computed with Node's crypto alone from the specification. It shows
- * that the specification is complete.
+ * A second implementation of the sealed records of the vault, with Node's crypto only. It computes
+ * the vector that the Python code is tested with.
  */
 
 import assert from "node:assert/strict";
@@ -39,7 +39,7 @@ function packed(...elements: (string | number | Buffer)[]): Buffer {
   return Buffer.concat(parts);
 }
 
-test("the known-answer record of the specification", () => {
+test("a sealed record has the bytes of the vector shared with Python", () => {
   const hex = (text: string) => Buffer.from(text, "hex");
   const fields = vector.fields.map((field) =>
     "bytes" in field ? hex(field.bytes) : "text" in field ? field.text : field.int,

@@ -1,4 +1,4 @@
-/** Sealing: the same bytes as in Python, and no secret is sent in the clear. */
+/** Sealing: the same bytes as in Python, and no secret is sent in plain text. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -131,7 +131,7 @@ test("secret fields are sealed, other fields are not", async () => {
   assert.equal(seen.filter(([method]) => method === "provider/list").length, 2);
 });
 
-test("apiKey is refused for a provider with two secrets", async () => {
+test("apiKey is rejected for a provider with two secrets", async () => {
   const { client } = await connected(LISTS);
   await assert.rejects(client.storeKey({ provider: "multi", apiKey: SECRET }), /keyId, keySecret, region/);
 });
@@ -148,7 +148,7 @@ const VECTOR = new URL("../../../../../tests/vectors/crypto/hpke.json", import.m
 const { privateKey, ...sealing }: Vector = JSON.parse(readFileSync(VECTOR, "utf8"));
 
 for (const { use, info, sealed, plaintext } of sealing.cases) {
-  test(`the vector shared with Python: ${use.method}`, async () => {
+  test(`${use.method}: info and ciphertext match the vector shared with Python`, async () => {
     const { account, ...target } = use;
     const expected = sealInfo(account, target);
     assert.equal(Buffer.from(expected).toString("hex"), info);
@@ -159,7 +159,7 @@ for (const { use, info, sealed, plaintext } of sealing.cases) {
   });
 }
 
-test("variables and passphrases of an import are sealed, each for its own name", async () => {
+test("variables and the passphrase of an import are each sealed for their own name", async () => {
   const { privateKey, publicKey } = await keyPair();
   const nothing = { items: [], ignored: [], warnings: [], outcomes: null };
   const { client, seen, wire } = await connected({ "key/import": () => nothing }, {}, {

@@ -1,4 +1,4 @@
-/** Secrets of the vault: each is sealed for its field, and a recovery code is returned opened. */
+/** Secrets of the vault: each is sealed for its field; a recovery code is returned in plain text. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ async function sealedTo(publicKey: string, method: string): Promise<string> {
 
 type Sent = Record<string, { sealed: string }> & { recipientPublicKey?: string };
 
-test("secrets are sealed for their own field; a recovery code is returned opened", async () => {
+test("secrets are sealed for their own field; a recovery code is returned in plain text", async () => {
   const daemon = await SUITE.kem.generateKeyPair();
   const publicKey = Buffer.from(await SUITE.kem.serializePublicKey(daemon.publicKey)).toString("base64");
   const answer = (method: string) => async (params: Sent) => ({

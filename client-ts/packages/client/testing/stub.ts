@@ -1,4 +1,4 @@
-/** Programs that play the daemon, good and bad ones: `node stub.js MODE`. */
+/** Programs that stand in for the daemon, each with one behaviour: `node stub.js MODE`. */
 
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from "vscode-jsonrpc/node";
 
