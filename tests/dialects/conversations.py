@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.rules import RuleName
@@ -11,6 +11,9 @@ from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.chat import Tool
 from byokd.protocol.parts import Message
+
+Case: TypeAlias = tuple[RuleName, str, list[Any], dict[str, Any], list[Any], list[str]]
+"""A rule, a name, messages, quirks, the messages after the rule, and the types of warnings."""
 
 OWNER = StateOwner("p", "m")
 OWN = {"provider": "p", "model": "m"}
@@ -71,6 +74,20 @@ def ruled(
     warnings = Warnings(strict=strict)
     after = apply_rule(rule, before, OpenAIChatQuirks.model_validate(quirks), warnings)
     return after, [warning.type for warning in warnings.warnings]
+
+
+def check_rule(
+    rule: RuleName,
+    before: list[Any],
+    after: list[Any],
+    warned: list[str],
+    quirks: dict[str, Any],
+) -> None:
+    """Check what a rule makes of messages, and that it changes nothing the second time."""
+    changed, kinds = ruled(rule, conversation(before), strict=True, **quirks)
+    assert shape(changed) == shape(after)
+    assert kinds == warned
+    assert ruled(rule, changed, strict=True, **quirks) == (changed, [])
 
 
 def shape(shown: Conversation | list[Any]) -> list[tuple[str, list[dict[str, Any]]]]:

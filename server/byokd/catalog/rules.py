@@ -19,6 +19,8 @@ RuleName: TypeAlias = Literal[
     "begin_with_user",
     "end_with_user",
     "trim_end",
+    "alternate_roles",
+    "bridge_tool_results",
 ]
 """A rule that a conversation must follow before it is encoded (`dialects.base.conversation`).
 

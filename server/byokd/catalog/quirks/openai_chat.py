@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from byokd.catalog.quirks.openai import OpenAIQuirks
@@ -26,3 +27,8 @@ class OpenAIChatQuirks(OpenAIQuirks):
     assistant_prefix: bool = False  # mark an answer at the end as one to be continued
     cache_control: bool = False  # mark what repeats for the prompt cache
     reasoning_in_completion: bool = True  # reported output tokens include reasoning
+
+    def echoes_reasoning(self, model: str) -> bool:
+        models = self.reasoning_echo_models
+        matches = models is None or re.search(models, model) is not None
+        return matches and self.reasoning_echo != "none"

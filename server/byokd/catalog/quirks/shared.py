@@ -51,3 +51,7 @@ class Quirks(BaseModel):
     @property
     def takes_files(self) -> bool:
         return True
+
+    def echoes_reasoning(self, model: str) -> bool:  # noqa: ARG002 - formats override this
+        """Tell whether the text of earlier reasoning is sent back to a model."""
+        return False

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.block_writer import BlockTurns, BlockWriter
+from byokd.dialects.base.conversation.roles import BRIDGE, BRIDGED
 from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import warn_not_echoed
@@ -33,9 +34,6 @@ from byokd.protocol.parts import (
     ToolCallPart,
     ToolResultPart,
 )
-
-_BRIDGE: Final = "Understood."
-"""The assistant's turn between the results of tools and blocks that may not be beside them."""
 
 _NO_OUTPUT: Final = "(no output)"
 _SEE: Final = "See the attached document."
@@ -145,17 +143,17 @@ def _parted(turn: Turn, quirks: BedrockConverseQuirks, warnings: Warnings) -> li
     """Return a turn, or three where results of tools may not be beside the blocks after them.
 
     Claude refuses documents there, Llama and Mistral anything (pydantic-ai, 2026-09). An
-    assistant's turn is put between, because the service merges turns of one side.
+    assistant's turn is put between, because the service merges turns of one side. The rule
+    `bridge_tool_results` cannot do this: which media become a document or a video, and which are
+    left out, is known only of the written blocks.
     """
     results = [block for block in turn.blocks if _RESULT in block]
     others = [block for block in turn.blocks if _RESULT not in block]
     apart = quirks.user_after_tool_forbidden or any(not _DOCUMENTS.isdisjoint(b) for b in others)
     if not (results and others and apart):
         return [turn]
-    warnings.notice(
-        "messages", "an assistant message was added between a tool result and a user message"
-    )
-    return [Turn("user", results), Turn("assistant", [{"text": _BRIDGE}]), Turn("user", others)]
+    warnings.notice("messages", BRIDGED)
+    return [Turn("user", results), Turn("assistant", [{"text": BRIDGE}]), Turn("user", others)]
 
 
 def _texts(text: str) -> list[JsonObject]:

@@ -40,7 +40,9 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 def _rules(quirks: OpenAIChatQuirks) -> Iterator[RuleName]:
     yield from ("pair_tool_calls", "call_ids")
     if quirks.strict_alternation:
-        yield from ("later_system_as_user", "begin_with_user", "end_with_user")
+        yield from ("later_system_as_user", "begin_with_user", "end_with_user", "alternate_roles")
+    if quirks.user_after_tool_forbidden:
+        yield "bridge_tool_results"
 
 
 def _messages(draft: Draft, quirks: OpenAIChatQuirks, instruction: str | None) -> list[JsonObject]:

@@ -10,10 +10,8 @@ from typing import Final
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
-from byokd.dialects.base.params import matches_model
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
 from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
-from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
@@ -31,20 +29,12 @@ _CACHE: Final[JsonObject] = {"type": "ephemeral"}
 _OF_STATE: Final = frozenset({"provider", "model", "callId"})
 """Fields of a call's state that byokd added; all others are sent back with the call."""
 
-_BRIDGE: Final = "Understood."
-"""The assistant's message between the result of a tool and a user's message, where the provider
-demands one (Mistral's code 3230, seen 2025)."""
-
 
 def write_messages(draft: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
     writer = _Writer(draft, quirks)
     for message in draft.params.messages:
         writer.add(message)
     messages = writer.messages
-    if quirks.strict_alternation:
-        messages = _alternating(messages)
-    if quirks.user_after_tool_forbidden:
-        messages = _bridged(messages, draft.warnings)
     if quirks.assistant_prefix and messages and messages[-1]["role"] == "assistant":
         messages[-1]["prefix"] = True
     if quirks.cache_control and draft.params.cache == "auto":
@@ -58,8 +48,7 @@ class _Writer:
         self._quirks = quirks
         self._warnings = draft.warnings
         self._owner = draft.owner
-        models = quirks.reasoning_echo_models
-        echoes = models is None or matches_model(models, draft.params.model)
+        echoes = quirks.echoes_reasoning(draft.params.model)
         self._echo = quirks.reasoning_echo if echoes else "none"
 
     def add(self, message: Message) -> None:
@@ -213,42 +202,10 @@ class _Writer:
         return {name: entries} if entries else {}
 
 
-def _alternating(messages: list[JsonObject]) -> list[JsonObject]:
-    """Join consecutive messages of one role, as Perplexity demands (2025)."""
-    joined: list[JsonObject] = []
-    for message in messages:
-        last = joined[-1] if joined else None
-        if last is not None and last["role"] == message["role"] != "tool" and len(last) == 2:  # noqa: PLR2004
-            last["content"] = _joined(last["content"], message["content"])
-            last |= {name: value for name, value in message.items() if name not in last}
-        else:
-            joined.append(dict(message))
-    return joined
-
-
-def _joined(first: Json, second: Json) -> Json:
-    if isinstance(first, str | None) and isinstance(second, str | None):
-        return "\n\n".join(text for text in (first, second) if text)
-    return [*_as_parts(first), *_as_parts(second)]
-
-
 def _as_parts(content: Json) -> list[Json]:
     if isinstance(content, list):
         return content
     return [{"type": "text", "text": content}] if content else []
-
-
-def _bridged(messages: list[JsonObject], warnings: Warnings) -> list[JsonObject]:
-    bridged: list[JsonObject] = []
-    for message in messages:
-        if bridged and bridged[-1]["role"] == "tool" and message["role"] == "user":
-            bridged.append({"role": "assistant", "content": _BRIDGE})
-            warnings.notice(
-                "messages",
-                "an assistant message was added between a tool result and a user message",
-            )
-        bridged.append(message)
-    return bridged
 
 
 def _mark_cache(messages: list[JsonObject]) -> None:

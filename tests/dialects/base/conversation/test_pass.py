@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
 
-from byokd.catalog.quirks import quirks_type
 from byokd.catalog.rules import RuleName
+from byokd.dialects.base import conversation as rules_module
 from byokd.dialects.base.conversation import RULES
 from byokd.dialects.registry import DIALECTS, find_dialect
+from byokd.protocol.errors import Unsupported
 from dialects import records
 from dialects.conversations import (
     assistant,
@@ -88,13 +90,79 @@ def test_schema_drops_switch_their_rule_on(dialect: str) -> None:
     assert [warning.type for warning in encoded.warnings] == ["adjusted"]
 
 
+_JPEG = "/9j/4AAQ"
+_CALLED, _ANSWERED = says("assistant", call("a b")), says("tool", result("a b"))
+_TOOL = {"name": "f.g", "inputSchema": {"type": "object", "anyOf": [{"required": ["n"]}]}}
+
+_CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
+    "inline_media": (
+        "silent", [says("user", {"type": "image", "url": f"data:image/jpeg;base64,{_JPEG}"})],
+    ),
+    "media_types": (
+        "notice", [says("user", {"type": "image", "mediaType": "image/png", "data": _JPEG})],
+    ),
+    "tool_names": ("silent", [user("a")]),
+    "tool_schemas": ("adjusted", [user("a")]),
+    "blank_text": ("silent", [user("a"), assistant("b"), user(" ")]),
+    "pair_tool_calls": ("notice", [user("a"), _CALLED, user("b")]),
+    "call_ids": ("silent", [user("a"), _CALLED, _ANSWERED]),
+    "system_first": ("adjusted", [user("a"), assistant("b"), system("s"), user("c")]),
+    "later_system_as_user": ("adjusted", [user("a"), assistant("b"), system("s"), user("c")]),
+    "system_merged": ("silent", [system("s"), system("t"), user("a")]),
+    "system_as_user": ("adjusted", [system("s"), user("a")]),
+    "begin_with_user": ("notice", [assistant("a"), user("b")]),
+    "end_with_user": ("notice", [user("a"), assistant("b")]),
+    "trim_end": ("silent", [user("a"), assistant("b ")]),
+    "alternate_roles": ("silent", [user("a"), user("b")]),
+    "bridge_tool_results": ("notice", [user("a"), _CALLED, _ANSWERED, user("b")]),
+}  # fmt: skip
+"""For each rule the type of its warning, and a conversation that it changes."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_warning_of_a_rule_is_the_one_that_the_module_documents(rule: RuleName) -> None:
+    kind, messages = _CHANGES[rule]
+    before = conversation(messages, [_TOOL])
+    after, warnings = ruled(rule, before, tool_schema_drops=["anyOf"])
+    assert after != before
+    assert warnings == ([] if kind == "silent" else [kind])
+    documented = re.findall(rf"^{rule} +(\w+)", rules_module.__doc__ or "", re.MULTILINE)
+    assert documented == [kind]
+    if kind == "adjusted":
+        with pytest.raises(Unsupported):
+            ruled(rule, before, strict=True, tool_schema_drops=["anyOf"])
+
+
+_NO_EFFECT: dict[RuleName, set[str]] = {
+    # these read data URIs, or send them, as they are
+    "inline_media": {"openai_chat", "openai_responses", "bedrock_converse", "cohere_chat"},
+    # an image has no media type on the wire
+    "media_types": {"ollama_chat"},
+    # these never write blank text
+    "blank_text": {"anthropic_messages", "bedrock_converse"},
+    # system messages are a field beside the messages
+    "system_first": {"anthropic_messages", "bedrock_converse"},
+    # `system_first`, which these always apply, leaves no later one
+    "later_system_as_user": {"anthropic_messages", "bedrock_converse"},
+    # `Turns.open` adds the same turn
+    "begin_with_user": {"anthropic_messages", "bedrock_converse"},
+    # the writer joins them, too
+    "system_merged": {"cohere_chat"},
+}
+"""The formats whose writer gives the same body without the rule."""
+
+
+@pytest.mark.parametrize("rule", RULES)
 @_EVERY
-def test_every_rule_can_be_applied_in_every_format(dialect: str) -> None:
-    form = quirks_type(dialect)
-    assert form is not None
-    talk = [system("s"), assistant(" b "), system("t"), user(" ")]
-    for rule in RULES:
-        assert _texts(dialect, talk, {rule})
+def test_effect_of_every_rule_is_in_the_body_of_every_format(
+    dialect: str, rule: RuleName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {"messages": _CHANGES[rule][1], "tools": [_TOOL]}
+    call = replace(records.call(params, tool_schema_drops=["anyOf"]), rules=frozenset({rule}))
+    applied = find_dialect(dialect).encode(call, 0).request.body
+    monkeypatch.setitem(RULES, rule, lambda conversation, *_: conversation)
+    without = find_dialect(dialect).encode(call, 0).request.body
+    assert (applied == without) is (dialect in _NO_EFFECT.get(rule, ()))
 
 
 @pytest.mark.parametrize("rule", RULES)

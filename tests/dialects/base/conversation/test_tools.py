@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from byokd.protocol.chat import ToolChoice
 from byokd.protocol.errors import Unsupported
 from dialects.conversations import OWN, call, conversation, result, ruled, says, shape
+
+_NO_TOOLS = {"tools_supported": False}
 
 _NAMES: dict[str, tuple[list[str], list[str], list[str]]] = {
     "identifiers stay": (["look", "_a1"], ["look"], ["look", "_a1", "look"]),
@@ -80,37 +83,64 @@ def test_words_of_a_schema_follow_the_description() -> None:
     assert after.tools[0].description.startswith("does\n\nThe input also follows")
 
 
-def _ids(messages: list[Any], **quirks: Any) -> list[str]:
-    after, kinds = ruled("call_ids", conversation(messages), strict=True, **quirks)
-    assert kinds == []
-    return [part["callId"] for _, parts in shape(after) for part in parts]
+_PATTERN = "^[A-Za-z0-9]{9}$"
+_NATIVE = "functions.f:0"
+_OWN_CALL = call(_NATIVE, providerState=OWN | {"callId": _NATIVE})
+_FOREIGN_STATE = {"provider": "x", "model": "y", "callId": _NATIVE}
+_FITS = r"call_[0-9A-Za-z]{24}"
+_NINE = r"[0-9A-Za-z]{9}"
 
-
-def test_call_id_that_fits_is_kept() -> None:
-    assert _ids([says("assistant", call("c1")), says("tool", result("c1"))]) == ["c1", "c1"]
-
-
-def test_call_id_that_does_not_fit_is_replaced_in_call_and_result() -> None:
-    of_call, of_result = _ids([says("assistant", call("a b")), says("tool", result("a b"))])
-    assert of_call == of_result != "a b"
-    assert of_call.startswith("call_")
-
-
-def test_call_id_of_the_provider_is_kept_unless_it_has_a_rule() -> None:
-    own = call("functions.f:0", providerState=OWN | {"callId": "functions.f:0"})
-    assert _ids([says("assistant", own)]) == ["functions.f:0"]
-    (sent,) = _ids([says("assistant", own)], tool_call_id_pattern="^[A-Za-z0-9]{9}$")
-    assert len(sent) == 9
-
-
-def test_call_id_that_occurs_twice_is_two_calls() -> None:
-    first_call, first_result, second_call, second_result = _ids(
+_IDS: dict[str, tuple[list[Any], dict[str, Any], list[str], list[int]]] = {
+    "an id that fits": (
+        [says("assistant", call("c1")), says("tool", result("c1"))], {}, ["c1", "c1"], [0, 0],
+    ),
+    "an id that does not fit": (
+        [says("assistant", call("a b")), says("tool", result("a b"))], {}, [_FITS, _FITS], [0, 0],
+    ),
+    "an empty id": (
+        [says("assistant", call("")), says("tool", result(""))], {}, [_FITS, _FITS], [0, 0],
+    ),
+    "an id that is too long": ([says("assistant", call("a" * 41))], {}, [_FITS], [0]),
+    "an id that the record's pattern refuses": (
+        [says("assistant", call("c1")), says("tool", result("c1"))],
+        {"tool_call_id_pattern": _PATTERN}, [_NINE, _NINE], [0, 0],
+    ),
+    "an id that the record's pattern accepts": (
+        [says("assistant", call("abcDEF123"))], {"tool_call_id_pattern": _PATTERN}, ["abcDEF123"],
+        [0],
+    ),
+    "an id of the provider": ([says("assistant", _OWN_CALL)], {}, [r"functions\.f:0"], [0]),
+    "an id of the provider that its pattern refuses": (
+        [says("assistant", _OWN_CALL)], {"tool_call_id_pattern": _PATTERN}, [_NINE], [0],
+    ),
+    "an id of another provider": (
+        [says("assistant", call(_NATIVE, providerState=_FOREIGN_STATE))], {}, [_FITS], [0],
+    ),
+    "an id that occurs twice": (
         [says("assistant", call("c")), says("tool", result("c")),
-         says("assistant", call("c")), says("tool", result("c"))]
-    )  # fmt: skip
-    assert first_call == first_result == "c"
-    assert second_call == second_result != "c"
+         says("assistant", call("c")), says("tool", result("c"))],
+        {}, ["c", "c", _FITS, _FITS], [0, 0, 1, 1],
+    ),
+    "two calls of one message": (
+        [says("assistant", call("a b"), call("a.b")), says("tool", result("a.b"), result("a b"))],
+        {}, [_FITS] * 4, [0, 1, 1, 0],
+    ),
+    "a result without its call": ([says("tool", result("a b"))], {}, [_FITS], [0]),
+    "tools are not supported": ([says("assistant", call("a b"))], _NO_TOOLS, ["a b"], [0]),
+}  # fmt: skip
+"""Messages, quirks, the pattern of each id that is sent, and which of them are the same id."""
 
 
-def test_call_ids_stay_where_tools_are_not_supported() -> None:
-    assert _ids([says("assistant", call("a b"))], tools_supported=False) == ["a b"]
+@pytest.mark.parametrize(("messages", "quirks", "patterns", "same"), _IDS.values(), ids=_IDS)
+def test_call_ids(
+    messages: list[Any], quirks: dict[str, Any], patterns: list[str], same: list[int]
+) -> None:
+    before = conversation(messages)
+    after, kinds = ruled("call_ids", before, strict=True, **quirks)
+    ids = [part["callId"] for _, parts in shape(after) for part in parts]
+    assert [re.fullmatch(*pair) is not None for pair in zip(patterns, ids, strict=True)] == [
+        True for _ in ids
+    ], ids
+    assert [list(dict.fromkeys(ids)).index(call_id) for call_id in ids] == same
+    assert kinds == []
+    assert ruled("call_ids", before, strict=True, **quirks)[0] == after

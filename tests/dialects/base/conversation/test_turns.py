@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from byokd.catalog.rules import RuleName
 from dialects.conversations import (
     OWN,
+    Case,
     assistant,
     call,
-    conversation,
+    check_rule,
     result,
-    ruled,
     says,
-    shape,
     system,
     text,
     user,
@@ -28,7 +24,7 @@ _THOUGHT = {"type": "reasoning", "text": "hm", "providerState": OWN}
 _CITED = {"type": "citation", "source": {"url": "https://a.test"}}
 _DOT, _GO_ON = user("."), user("Go on.")
 
-_CASES: list[tuple[RuleName, str, list[Any], dict[str, Any], list[Any], list[str]]] = [
+_CASES: list[Case] = [
     ("begin_with_user", "it does", [user("a")], {}, [user("a")], []),
     ("begin_with_user", "after a system message", [system("s"), user("a")], {},
      [system("s"), user("a")], []),
@@ -94,20 +90,7 @@ _CASES: list[tuple[RuleName, str, list[Any], dict[str, Any], list[Any], list[str
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("rule", "name", "before", "quirks", "after", "warned"),
-    _CASES,
-    ids=[f"{c[0]}-{c[1]}" for c in _CASES],
-)
-def test_turn_rule(
-    rule: RuleName,
-    name: str,
-    before: list[Any],
-    quirks: dict[str, Any],
-    after: list[Any],
-    warned: list[str],
-) -> None:
-    changed, kinds = ruled(rule, conversation(before), strict=True, **quirks)
-    assert shape(changed) == shape(after), name
-    assert kinds == warned
-    assert ruled(rule, changed, strict=True, **quirks) == (changed, [])
+@pytest.mark.parametrize("case", _CASES, ids=[f"{c[0]}-{c[1]}" for c in _CASES])
+def test_turn_rule(case: Case) -> None:
+    rule, _, before, quirks, after, warned = case
+    check_rule(rule, before, after, warned, quirks)

@@ -1,8 +1,26 @@
 """The rules that a conversation must follow before a dialect encodes it.
 
-Those of the dialect, of the record's quirk `rules` and of `Call.rules` apply. A rule warns if it
-changes the client's text: `notice` if everything is still sent, else `adjusted` or `dropped`, which
-a strict call refuses. A rule that changes nothing returns the same object.
+Those of the dialect, of the record's quirk `rules` and of `Call.rules` apply. A rule that changes
+nothing returns the same object. What a rule warns of when it changes something:
+
+inline_media          silent: the same bytes are sent
+media_types           notice, if the client named another type
+tool_names            silent: the client gets its own names back
+tool_schemas          adjusted, if a condition becomes text
+blank_text            silent: only white space is removed
+pair_tool_calls       notice, if a result is added or becomes text
+call_ids              silent: the client never sees these ids
+system_first          adjusted
+later_system_as_user  adjusted
+system_merged         silent: the same text is sent
+system_as_user        adjusted
+begin_with_user       notice
+end_with_user         notice
+trim_end              silent: only white space is removed
+alternate_roles       silent: the same text is sent
+bridge_tool_results   notice
+
+A strict call refuses what is `adjusted`. No rule gives `dropped`.
 """
 
 from __future__ import annotations
@@ -17,6 +35,7 @@ from byokd.catalog.rules import RuleName as RuleName
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.conversation.media import inline_media, media_types
 from byokd.dialects.base.conversation.pairing import pair_tool_calls
+from byokd.dialects.base.conversation.roles import alternate_roles, bridge_tool_results
 from byokd.dialects.base.conversation.system import (
     later_system_as_user,
     system_as_user,
@@ -47,6 +66,8 @@ RULES: Final[dict[RuleName, Rule]] = {
     "begin_with_user": begin_with_user,
     "end_with_user": end_with_user,
     "trim_end": trim_end,
+    "alternate_roles": alternate_roles,
+    "bridge_tool_results": bridge_tool_results,
 }
 """Every rule, in the order in which rules are applied."""
 

@@ -96,15 +96,15 @@ def is_sent(message: Message, quirks: Quirks) -> bool:
     """Tell whether a message holds something that every provider can be sent."""
     if isinstance(message.content, str):
         return bool(message.content)
-    for part in message.content:
-        if isinstance(part, TextPart):
-            sent = bool(part.text)
-        elif isinstance(part, ImagePart):
-            sent = message.role != "assistant" and quirks.images
-        elif isinstance(part, FilePart):
-            sent = message.role != "assistant" and quirks.takes_files
-        else:
-            sent = not isinstance(part, ReasoningPart | CitationPart)
-        if sent:
-            return True
-    return False
+    return any(is_part_sent(part, message.role, quirks) for part in message.content)
+
+
+def is_part_sent(part: Part, role: str, quirks: Quirks) -> bool:
+    """Tell whether every provider can be sent a part of a message of this role."""
+    if isinstance(part, TextPart):
+        return bool(part.text)
+    if isinstance(part, ImagePart):
+        return role != "assistant" and quirks.images
+    if isinstance(part, FilePart):
+        return role != "assistant" and quirks.takes_files
+    return not isinstance(part, ReasoningPart | CitationPart)
