@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
+    _TESTS = Path(__file__).resolve().parent
+    sys.path[:0] = [str(_TESTS.parent / "server"), str(_TESTS)]
 
 from byokd.protocol.chat import Route, SendParams, SendResult
 from byokd.protocol.errors import ByokdError, Unsupported
@@ -30,9 +31,7 @@ from byokd.rpc.framing import frame
 from byokd.rpc.routes import ROUTES, ServiceRoute
 from byokd.rpc.serve import Connection
 from byokd.services.runtime.session import Session
-
-WAIT_S = 60
-"""How long a test waits for an event that must come; the machine may be busy."""
+from waits import WAIT_MAX_S
 
 Json = dict[str, Any]
 Behaviour = Callable[[Session, Any], Awaitable[Any]]
@@ -223,7 +222,7 @@ class PipeClient:
             if not self._open:
                 raise AssertionError(f"the connection was closed; received {self.messages}")
             self._received.clear()
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(WAIT_MAX_S):
                 await self._received.wait()
 
     async def settled(self) -> None:
@@ -298,7 +297,7 @@ async def connect(
     finally:
         if client.write_fd >= 0:
             client.close_stdin()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(WAIT_MAX_S):
             await served
         client.close()
         os.close(in_read)

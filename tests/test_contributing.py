@@ -63,7 +63,8 @@ def test_page_names_many_paths() -> None:
     [
         "A provider that only you use", "A provider that ships", "A quirk", "A wire format",
         "A method", "A command", "An audit event", "Prices and models", "What an error means",
-        "A bound", "A rule of the sandbox",
+        "A bound", "A rule of the sandbox", "A conversation rule", "A field of the contract",
+        "An error kind", "A setting of config.toml", "A change of the tables",
     ],
 )  # fmt: skip
 def test_page_has_every_kind_of_change(section: str) -> None:

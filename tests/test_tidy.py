@@ -93,12 +93,20 @@ def _names(module: Module) -> Iterator[str]:
 
 
 def _sleeps(module: Module) -> Iterator[str]:
-    """Report waits for a fixed time; `sleep(0)`, which only yields to the loop, is allowed."""
+    """Report waits that may last a fixed time and then go on.
+
+    `sleep(0)`, which only yields to the loop, is allowed.
+    """
     for node in ast.walk(module.tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="sleep") | ast.Name(id="sleep")):
                 if not (node.args and ast.unparse(node.args[0]) == "0"):
                     yield module.at(node, "wait for an event, not for a fixed time")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="asyncio"), attr="wait")):
+                if any(keyword.arg == "timeout" for keyword in node.keywords):
+                    yield module.at(node, "asyncio.wait goes on after its timeout; use wait_for")
+            case ast.Call(func=ast.Attribute(attr="move_on_after" | "move_on_at")):
+                yield module.at(node, "this goes on after a fixed time; use fail_after")
 
 
 def test_no_test_sleeps() -> None:
@@ -107,7 +115,13 @@ def test_no_test_sleeps() -> None:
     assert not breaches, "\n" + "\n".join(breaches)
 
 
-@pytest.mark.parametrize("text", ["time.sleep(1)", "asyncio.sleep(0.1)", "anyio.sleep(delay)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("time.sleep(1)", "asyncio.sleep(0.1)", "anyio.sleep(delay)"),
+        *("asyncio.wait([task], timeout=0.3)", "anyio.move_on_after(0.3)"),
+    ],
+)
 def test_sleep_is_reported(text: str) -> None:
     assert list(_sleeps(Module("x", ROOT / "tests" / "x.py", text)))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 WAIT_MAX_S: Final = 120.0
 """How long a test waits for an event before it fails; not how long the event may take.

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from byokd.core.limits import MIB
 from byokd.rpc.framing import FrameReader, frame
 from rpc.test_process import INITIALIZE, answers, daemon, message
-from rpc_harness import WAIT_S, connect
+from rpc_harness import connect
+from waits import WAIT_MAX_S
 
 pytestmark = [pytest.mark.anyio]
 
@@ -97,7 +98,7 @@ async def _exchange(items: Iterable[Any], chunk_bytes: int) -> None:
             client.send(data[at : at + chunk_bytes])
             await asyncio.sleep(0)
         await client.settled()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(WAIT_MAX_S):
             while not valid <= {message.get("id") for message in client.messages}:
                 await client.settled()
         answers_of = Counter(
@@ -202,7 +203,7 @@ async def _exchange_garbage(count: int, *, resident_max_mib: int) -> tuple[int, 
             await over.wait()
         resident = _resident_mib(process.pid)
         stdin.write(message("end", "shutdown") + frame(b'{"jsonrpc":"2.0","method":"exit"}'))
-        await asyncio.wait_for(process.wait(), WAIT_S)
+        await asyncio.wait_for(process.wait(), WAIT_MAX_S)
         await reading
         assert process.returncode == 0
     numbered = {id_: n for id_, n in answers_of.items() if isinstance(id_, str) and id_[0] == "<"}
@@ -244,7 +245,7 @@ async def test_unreadable_length_ends_the_process_with_an_error(data: bytes) -> 
     async with daemon() as process:
         assert process.stdin is not None
         try:
-            out, stderr = await asyncio.wait_for(process.communicate(INITIALIZE + data), WAIT_S)
+            out, stderr = await asyncio.wait_for(process.communicate(INITIALIZE + data), WAIT_MAX_S)
         except (BrokenPipeError, ConnectionResetError):
             return
     assert process.returncode == 1

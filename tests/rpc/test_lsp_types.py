@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from byokd.rpc.lsp_types import CONSTANTS, LazyReference, StandIn
-from rpc_harness import WAIT_S
+from waits import WAIT_MAX_S
 
 SERVER = Path(__file__).resolve().parents[2] / "server"
 
@@ -59,7 +59,7 @@ def test_stand_in_equals_the_real_module_where_pygls_uses_it() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=WAIT_S,
+        timeout=WAIT_MAX_S,
     )
     assert done.returncode == 0, done.stderr
     print(f"\nnames served to pygls: {done.stdout.strip()}")

@@ -13,7 +13,7 @@ import pytest
 
 from byokd.rpc import parent_watch
 from byokd.rpc.parent_watch import ParentWatcher
-from rpc_harness import WAIT_S
+from waits import WAIT_MAX_S
 
 pytestmark = [
     pytest.mark.anyio,
@@ -49,7 +49,7 @@ async def test_end_of_a_process_is_reported() -> None:
         assert not ended.is_set()
         process.kill()
         process.wait()
-        await asyncio.wait_for(ended.wait(), WAIT_S)
+        await asyncio.wait_for(ended.wait(), WAIT_MAX_S)
         watcher.close()
 
 
@@ -61,10 +61,10 @@ async def test_unreaped_process_counts_as_ended(method: str) -> None:
         watcher.follow(process.pid)
         process.kill()
         if method == "descriptor":
-            await asyncio.wait_for(ended.wait(), WAIT_S)
+            await asyncio.wait_for(ended.wait(), WAIT_MAX_S)
         else:
             process.wait()
-            await asyncio.wait_for(ended.wait(), WAIT_S)
+            await asyncio.wait_for(ended.wait(), WAIT_MAX_S)
         watcher.close()
 
 
@@ -90,7 +90,7 @@ async def test_parent_that_was_replaced_counts_as_ended(monkeypatch: pytest.Monk
     ended = asyncio.Event()
     watcher = ParentWatcher(ended.set)
     watcher.follow_parent()
-    await asyncio.wait_for(ended.wait(), WAIT_S)
+    await asyncio.wait_for(ended.wait(), WAIT_MAX_S)
     watcher.close()
 
 
@@ -136,7 +136,7 @@ def test_end_of_the_starting_thread_does_not_end_the_daemon() -> None:
             length = int(process.stdout.readline().split(b":")[1])
             assert expected in process.stdout.read(length + 2)
         process.stdin.close()
-        assert process.wait(WAIT_S) == 0
+        assert process.wait(WAIT_MAX_S) == 0
 
 
 @pytest.mark.usefixtures("method")

@@ -16,7 +16,8 @@ from byokd.protocol.events import TextDelta
 from byokd.protocol.key import KeyChanged, KeyListResult
 from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
 from byokd.rpc.framing import frame
-from rpc_harness import CHAT, WAIT_S, ScriptedAnswer, ScriptedApp, connect
+from rpc_harness import CHAT, ScriptedAnswer, ScriptedApp, connect
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 
@@ -127,7 +128,7 @@ async def test_bad_frame_is_answered(*, data: bytes, wanted: int, is_fatal: bool
         client.send(data)
         assert code(await client.answer(None)) == wanted
         if is_fatal:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(WAIT_MAX_S):
                 assert await client.served == 1
             assert app.closed == 1
         elif b"9999999999" not in data:
@@ -168,7 +169,7 @@ async def test_exit_code(*, with_shutdown: bool, wanted: int) -> None:
         if with_shutdown:
             assert (await client.call(1, "shutdown"))["result"] is None
         client.notify("exit")
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(WAIT_MAX_S):
             assert await client.served == wanted
         assert app.closed == 1
 
@@ -183,7 +184,7 @@ async def test_end_of_input_ends_requests_and_app() -> None:
         client.send_request(2, "chat/send", CHAT | {"streamId": "s"})
         await client.settled()
         client.close_stdin()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(WAIT_MAX_S):
             assert await client.served == 0
         assert (app.closed, answer.closed) == (1, True)
 
@@ -233,7 +234,7 @@ async def test_services_are_built_after_initialized_and_not_before() -> None:
         assert app.builds == 0
         client.notify("initialized", {})
         client.notify("initialized", {})
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(WAIT_MAX_S):
             while not app.builds:
                 await client.settled()
         assert app.builds == 1
@@ -538,7 +539,7 @@ async def test_requests_are_not_read_while_answers_are_unread() -> None:
         )
         assert OUTBOX_MAX_BYTES <= held < OUTBOX_MAX_BYTES + 1024
         client.start_reading()
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(WAIT_MAX_S):
             while client.connection._outbox.full:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0)
 

@@ -31,7 +31,7 @@ from byokd.protocol.errors import (
 from byokd.transport import http
 from byokd.transport.http import HttpTransport
 from byokd.transport.interface import Timeouts, Transport
-from waits import skip_time
+from waits import WAIT_MAX_S, skip_time
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -156,7 +156,7 @@ async def test_fresh_connection_is_closed_after_the_answer(
 ) -> None:
     async with serve(OK) as upstream:
         await transport.send(_request(upstream.url), fresh=True)
-        with anyio.fail_after(60):
+        with anyio.fail_after(WAIT_MAX_S):
             await upstream.gone.wait()
 
 
@@ -212,7 +212,7 @@ async def test_cancel_closes_the_socket(
         tasks.start_soon(read)
         await upstream.reached.wait()
         tasks.cancel_scope.cancel()
-        with anyio.CancelScope(shield=True), anyio.fail_after(60):
+        with anyio.CancelScope(shield=True), anyio.fail_after(WAIT_MAX_S):
             await upstream.gone.wait()
 
 
@@ -220,7 +220,7 @@ async def test_leaving_early_closes_the_socket(serve: Serve, transport: HttpTran
     async with serve(CHUNKED + b"3\r\nabc\r\n", "hang") as upstream:
         async with transport.stream(_request(upstream.url)) as stream:
             assert await anext(stream.chunks()) == b"abc"
-        with anyio.fail_after(60):
+        with anyio.fail_after(WAIT_MAX_S):
             await upstream.gone.wait()
 
 
@@ -346,7 +346,7 @@ async def test_broken_framing_ends_the_body_at_once(
         chunks = stream.chunks()
         assert await anext(chunks) == b"ab"
         read.set()
-        with anyio.fail_after(60), pytest.raises(StreamInterrupted):
+        with anyio.fail_after(WAIT_MAX_S), pytest.raises(StreamInterrupted):
             await anext(chunks)
 
 
@@ -355,7 +355,7 @@ async def test_bytes_before_a_break_are_yielded(serve: Serve, transport: HttpTra
     seen = b""
     steps = (CHUNKED + b"2\r\nab\r\n3\r\ncde\r\n", "reset")
     async with serve(*steps) as upstream, transport.stream(_request(upstream.url)) as stream:
-        with anyio.fail_after(60):
+        with anyio.fail_after(WAIT_MAX_S):
             await upstream.gone.wait()
         inside: Any = stream
         content = inside._response.stream._stream._response.content

@@ -15,6 +15,7 @@ from byokd.protocol.errors import (
 )
 from byokd.transport.interface import Transport
 from scripted_transport import CannedResponse, ScriptedTransport
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 REQUEST = HttpRequest("POST", "https://a.test/v1", Headers([("authorization", "Bearer x")]), b"{}")
@@ -72,7 +73,7 @@ async def test_event_holds_the_stream_open() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read)
-        with anyio.fail_after(60):
+        with anyio.fail_after(WAIT_MAX_S):
             while not chunks:
                 await anyio.lowlevel.checkpoint()
         assert transport.closed == 0

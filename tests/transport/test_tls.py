@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio.constants
 import datetime as dt
 import ipaddress
 import os
@@ -25,6 +26,7 @@ from byokd.protocol.errors import NetworkFailed
 from byokd.transport.http import HttpTransport
 from byokd.transport.interface import Timeouts
 from byokd.transport.tls import client_context
+from waits import WAIT_MAX_S
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -191,16 +193,17 @@ def test_missing_ca_file_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("steps", [("hang",), (b"HTTP/1.1 200 OK\r\n\r\nabc", "hang")])
 async def test_cancel_does_not_wait_for_a_tls_goodbye(
-    serve: Serve, authority: Authority, steps: tuple[Any, ...]
+    serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch, steps: tuple[Any, ...]
 ) -> None:
+    # longer than the test waits
+    monkeypatch.setattr(asyncio.constants, "SSL_SHUTDOWN_TIMEOUT", 10 * WAIT_MAX_S)
     transport = HttpTransport(extra_ca_file=authority.file)
     async with serve(*steps, tls=authority.server()) as upstream:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(transport.send, HttpRequest("GET", upstream.url))
             await upstream.reached.wait()
             tasks.cancel_scope.cancel()
-        # aiohttp would wait 30 s for the goodbye.
-        with anyio.fail_after(15):
+        with anyio.fail_after(WAIT_MAX_S):
             await upstream.gone.wait()
     await transport.aclose()
 

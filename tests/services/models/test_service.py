@@ -40,6 +40,7 @@ from byokd.store.paths import store_paths
 from recorded import BARE
 from recording_client import RecordingClient
 from scripted_transport import CannedResponse, ScriptedResult, ScriptedTransport
+from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
 
@@ -147,7 +148,7 @@ async def test_old_list_is_returned_at_once_and_renewed_in_the_background(clock:
         clock[0] += MODEL_LIST_FRESH_MS + 1
         result = await fixture.list()
         assert (_ids(result), result.stale) == (["m"], True)
-        with anyio.fail_after(60):
+        with anyio.fail_after(WAIT_MAX_S):
             while len(fixture.client.notes) < 2:
                 await anyio.lowlevel.checkpoint()
         result = await fixture.list()
@@ -233,7 +234,7 @@ async def test_slow_provider_does_not_delay_others() -> None:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(collect)
-            with anyio.fail_after(60):
+            with anyio.fail_after(WAIT_MAX_S):
                 while not fixture.client.notes:
                     await anyio.lowlevel.checkpoint()
             gate.set()
