@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 import chunking
 from byokd.core.limits import SSE_EVENT_MAX_BYTES
@@ -24,7 +26,17 @@ def _read(body: bytes, size: int) -> list[Frame]:
 @given(st.binary(), st.integers(min_value=1, max_value=9))
 def test_lines_after_a_json_line_are_those_of_the_text(body: bytes, size: int) -> None:
     lines = [line for line in (_FIRST + body).split(b"\n") if line.strip()]
+    assume(not any(line.strip() in {b"{", b"["} for line in lines))  # such a line begins a document
     assert _read(_FIRST + body, size) == [("", line) for line in lines]
+
+
+@pytest.mark.parametrize("bracket", [b"[\n", b" [\n", b"[\r\n"])
+def test_all_from_a_line_that_is_only_a_bracket_is_one_frame(bracket: bytes) -> None:
+    body = _FIRST + bracket + b'{"b": 1}\n]\n'
+    for size in range(1, len(body) + 1):
+        first, last = _read(body, size)
+        assert first == ("", _FIRST.strip())
+        assert json.loads(last[1]) == [{"b": 1}]
 
 
 @pytest.mark.parametrize(
