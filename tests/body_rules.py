@@ -1,4 +1,4 @@
-"""The rule against copies: two dialects share no function body."""
+"""The rule against copies: no two functions of `dialects` and `provider_api` share a body."""
 
 from __future__ import annotations
 
@@ -8,31 +8,27 @@ from collections.abc import Iterator, Sequence
 
 from source_tree import Module
 
-SHARED_PACKAGES = frozenset({"base", "framing", "errors", "registry"})
-"""Parts of `dialects` that are no API format."""
-
-BODY_MIN_LINES = 8
+BODY_MIN_LINES = 6
 
 
 def dialects_share_no_body(modules: Sequence[Module]) -> Iterator[str]:
-    """Report functions of different dialects with the same body of eight lines or more.
+    """Report functions with the same body of `BODY_MIN_LINES` lines or more.
 
     Names, strings and numbers do not count: bodies are compared as syntax trees in which each is
     replaced by the order of its first use. Docstrings are left out.
     """
-    places: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    places: dict[str, list[str]] = defaultdict(list)
     for module in modules:
-        parts = module.name.split(".")
-        if parts[0] != "dialects" or len(parts) < 2 or parts[1] in SHARED_PACKAGES:
+        if not module.within("dialects", "provider_api"):
             continue
         for function in module.functions():
             body = function.body[1:] if ast.get_docstring(function) else function.body
             if body and (body[-1].end_lineno or 0) - body[0].lineno + 1 >= BODY_MIN_LINES:
                 place = module.at(function, function.name)
-                places[_normalized(function.args, body)].append((parts[1], place))
+                places[_normalized(function.args, body)].append(place)
     for copies in places.values():
-        if len({dialect for dialect, _ in copies}) > 1:
-            yield "the same body: " + ", ".join(place for _, place in copies)
+        if len(copies) > 1:
+            yield "the same body: " + ", ".join(copies)
 
 
 def _normalized(arguments: ast.arguments, body: Sequence[ast.stmt]) -> str:

@@ -90,8 +90,8 @@ NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
 DIALECT_SHARED = frozenset({"base", "framing", "errors"})
 """Packages of `dialects` that every wire format may use."""
 
-DIALECT_SHARED_QUIRKS = frozenset({"shared", "openai"})
-"""Modules of `catalog.quirks` that DIALECT_SHARED may use: `openai` is shared by two formats."""
+OPENAI_FAMILY = "dialects.base.openai_family"
+"""The module of DIALECT_SHARED that reads the quirks of OpenAI's two formats."""
 
 WAITING = LAYERS[2] | LAYERS[3] | LAYERS[4] | LAYERS[5]
 WAITING_ENTRY_POINTS = frozenset({"cli", "app", "composition", "sandbox", "testing"})
@@ -217,7 +217,7 @@ def dialects_stand_alone(module: Module) -> Iterator[str]:
     own = rest.split(".", 1)[0]
     if top != "dialects" or own in {"", "registry"}:
         return
-    quirks = DIALECT_SHARED_QUIRKS if own in DIALECT_SHARED else {"shared", own}
+    quirks = {"shared", "openai" if module.name == OPENAI_FAMILY else own}
     for node, target in _own_imports(module):
         for package, allowed in (
             ("dialects", DIALECT_SHARED | {own}),
@@ -536,7 +536,7 @@ FAULTS: tuple[tuple[Check, str, str], ...] = (
     (
         dialects_stand_alone,
         "dialects.base.params",
-        "from byokd.catalog.quirks.gemini import GeminiQuirks",
+        "from byokd.catalog.quirks.openai import OpenAIQuirks",
     ),
     (libraries_stay_where_they_belong, "services.chat.engine", "import httpx"),
     (libraries_stay_where_they_belong, "store.db", "import requests"),
@@ -632,6 +632,22 @@ TREE_FAULTS: tuple[tuple[TreeCheck, dict[str, str]], ...] = (
         {
             "dialects.gemini.decode": "def f(x):\n" + "    x += 1\n" * 8,
             "dialects.ollama_chat.decode": "class A:\n    def g(n):\n" + "        n += 2\n" * 8,
+        },
+    ),
+    (
+        dialects_share_no_body,
+        {
+            "dialects.base.a": "def f(x):\n    'One.'\n" + "    x += LIMIT\n" * 6,
+            "dialects.errors.b": "def f(x):\n    'Two.'\n" + "    x += MAXIMUM\n" * 6,
+        },
+    ),
+    (
+        dialects_share_no_body,
+        {
+            "dialects.gemini.a": "def f(x):\n"
+            + "    x += 1\n" * 6
+            + "def g(x):\n"
+            + "    x += 1\n" * 6
         },
     ),
 )

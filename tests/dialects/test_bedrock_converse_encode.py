@@ -397,6 +397,8 @@ _MEDIA: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
      {"document": {"format": "md", "name": "a", "source": {"bytes": "D"}}}),
     ({"type": "file", "mediaType": "application/json", "data": "D", "name": "..."},
      {"document": {"format": "txt", "name": "document", "source": {"bytes": "D"}}}),
+    ({"type": "file", "mediaType": "application/typescript", "data": "D", "name": "a.ts"},
+     {"document": {"format": "txt", "name": "a", "source": {"bytes": "D"}}}),
     ({"type": "file", "mediaType": "text/x-python", "data": "D", "name": "x" * 300},
      {"document": {"format": "txt", "name": "x" * 180, "source": {"bytes": "D"}}}),
     ({"type": "file", "mediaType": "application/octet-stream", "data": "D", "name": "a.XLSX"},

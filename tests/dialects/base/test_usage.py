@@ -12,7 +12,8 @@ import pytest
 
 from byokd.catalog.quirks.shared import Quirks
 from byokd.core.http import Headers, HttpHead
-from byokd.dialects.base.usage import header_cost, read_cost, read_usage
+from byokd.dialects.base.openai_family import read_usage
+from byokd.dialects.base.usage import header_cost, read_cost
 from byokd.dialects.registry import find_dialect
 from byokd.protocol.base import JsonObject
 from byokd.protocol.usage import Usage

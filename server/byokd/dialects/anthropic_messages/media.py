@@ -6,7 +6,7 @@ from base64 import b64decode
 from typing import Final
 
 from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
-from byokd.dialects.base.media import read_media
+from byokd.dialects.base.media import is_text, read_media
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
 from byokd.protocol.parts import FilePart, ImagePart
@@ -14,8 +14,6 @@ from byokd.protocol.parts import FilePart, ImagePart
 _IMAGES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _PDF: Final = "application/pdf"
 _PLAIN: Final = "text/plain"
-_TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml", "x-sh", "csv")
-"""Parts of media types of text that do not begin with `text/`."""
 
 
 class Media:
@@ -28,16 +26,18 @@ class Media:
     def image(self, part: ImagePart) -> list[JsonObject]:
         """Write an image, whose type the rule `media_types` has checked."""
         if not self._quirks.images:
-            return self._dropped("images cannot be sent to this model")
+            return self._dropped("images are not supported by this model")
         if part.data is None:
             return [{"type": "image", "source": {"type": "url", "url": part.url}}]
         if part.media_type not in _IMAGES:
-            return self._dropped(f"images of type {part.media_type} cannot be sent to this model")
+            return self._dropped(
+                f"images of type {part.media_type} are not supported by this model"
+            )
         return [{"type": "image", "source": _base64(part.media_type, part.data)}]
 
     def file(self, part: FilePart) -> list[JsonObject]:
         if self._quirks.files == "none":
-            return self._dropped("files cannot be sent to this model")
+            return self._dropped("files are not supported by this model")
         media_type, data = read_media(part.media_type, part.data, None)
         if data is None:
             if media_type != _PDF:
@@ -48,7 +48,7 @@ class Media:
         else:
             text = _text_of(media_type, data)
             if text is None:
-                return self._dropped(f"files of type {media_type} cannot be sent to this model")
+                return self._dropped(f"files of type {media_type} are not supported by this model")
             source = {"type": "text", "media_type": _PLAIN, "data": text}
         block: JsonObject = {"type": "document", "source": source}
         return [block | ({"title": part.name} if part.name else {})]
@@ -63,7 +63,7 @@ def _base64(media_type: str, data: str) -> JsonObject:
 
 
 def _text_of(media_type: str, data: str) -> str | None:
-    if not (media_type.startswith("text/") or any(word in media_type for word in _TEXT_WORDS)):
+    if not is_text(media_type):
         return None
     try:
         return b64decode(data).decode("utf-8-sig") or None

@@ -7,16 +7,23 @@ from typing import Final
 from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.dialects.anthropic_messages.messages import Written
 from byokd.dialects.anthropic_messages.schema import closed_schema
+from byokd.dialects.base.claude_family import (
+    nearest_temperature,
+    possible_tool_choice,
+    sampling_fields,
+    thinking_budget,
+)
 from byokd.dialects.base.encoder import Draft
-from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
+from byokd.dialects.base.params import warn_effort_unavailable
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
 _CLIENT_NAMES: Final = {"top_p": "topP", "stop_sequences": "stop"}
-_MOST: Final = 4096  # tokens of output that every model gives, where the record names no number
-_LEAST_BUDGET: Final = 1024  # tokens; also the minimum that must remain for the answer
+_MAX_TOKENS: Final = (
+    4096  # tokens of output that every model gives, where the record names no number
+)
 _BUDGET, _ADAPTIVE = "thinking_budget", "thinking_adaptive"
 
 
@@ -26,50 +33,37 @@ def write_params(draft: Draft, quirks: AnthropicMessagesQuirks, written: Written
     An instruction that replaces a field is added to the system's text.
     """
     params, warnings = draft.params, draft.warnings
-    most = params.max_output_tokens or quirks.max_tokens_default or _MOST
-    thinking = _effort(params, quirks, warnings, written, most)
+    max_tokens = params.max_output_tokens or quirks.max_tokens_default or _MAX_TOKENS
+    thinking = _effort(params, quirks, warnings, written, max_tokens)
     mode = thinking.get("thinking")
     thinks = isinstance(mode, dict) and mode.get("type") != "disabled"
-    body: JsonObject = {"max_tokens": most}
-    body |= _knobs(params, quirks, warnings, thinks=thinks)
+    body: JsonObject = {"max_tokens": max_tokens}
+    body |= _sampling(params, quirks, warnings, thinks=thinks)
     body |= _tools(
         params, quirks, warnings, written, budget=thinks and quirks.effort_field == _BUDGET
     )
     body |= thinking
     if params.response_format is not None:
         form = _output_format(draft.client_params, quirks, warnings, written)
-        held = body.get("output_config")
+        config = body.get("output_config")
         if form is not None:
-            body["output_config"] = (held if isinstance(held, dict) else {}) | {"format": form}
+            body["output_config"] = (config if isinstance(config, dict) else {}) | {"format": form}
     return body
 
 
-def _knobs(
+def _sampling(
     params: SendParams, quirks: AnthropicMessagesQuirks, warnings: Warnings, *, thinks: bool
 ) -> JsonObject:
-    temperature = params.temperature
-    if temperature is not None and quirks.temperature_max is not None:
-        temperature = max(0.0, min(temperature, quirks.temperature_max))
-        if temperature != params.temperature:
-            warnings.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
+    temperature = nearest_temperature(params, quirks, warnings)
     stops: list[Json] = [text for text in params.stop if text.strip()]
     if len(stops) < len(params.stop):
         warnings.dropped("stop", "a stop sequence must not be blank")
-    body: JsonObject = {
+    requested: JsonObject = {
         "temperature": temperature,
         "top_p": params.top_p,
         "stop_sequences": stops or None,
     }
-    body = {name: value for name, value in body.items() if value is not None}
-    barred = {*quirks.unsupported, *(quirks.reasoning_drops if thinks else ())}
-    if quirks.temperature_excludes_top_p and "temperature" in body:
-        barred.add("top_p")
-    ending = "to this model with what else was asked"
-    refused = [name for name in body if name in barred]
-    drop_unsupported(body, refused, _CLIENT_NAMES, warnings, because=ending)
-    if params.seed is not None:
-        warnings.dropped("seed", "seed cannot be sent to this provider")
-    return body
+    return sampling_fields(requested, params, quirks, _CLIENT_NAMES, warnings, thinks=thinks)
 
 
 # --- tools ----------------------------------------------------------------------------------------
@@ -89,7 +83,7 @@ def _tools(
     with choice `none`, where the client declares none.
     """
     if params.tools and not quirks.tools_supported:
-        warnings.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools are not supported by this model")
         return {}
     own = (params.provider_options or {}).get("tools")
     if not params.tools and not own:
@@ -120,21 +114,12 @@ def _tool_choice(
     budget: bool,
 ) -> JsonObject:
     """Return the choice; a budget for thinking excludes a forced one."""
-    if choice is None:
+    possible = possible_tool_choice(choice, quirks, warnings, thinks=budget)
+    if possible is None:
         return {}
-    if choice in {"auto", "none"}:
-        return {"type": str(choice)}
-    if budget:
-        warnings.adjusted("toolChoice", "a tool call cannot be forced while the model thinks")
-        return {"type": "auto"}
-    if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
-        return {"type": "tool", "name": choice.name}
-    if quirks.tool_choice_required == "auto":
-        warnings.adjusted("toolChoice", "this model cannot be forced to call a tool")
-        return {"type": "auto"}
-    if isinstance(choice, ToolChoice):
-        warnings.adjusted("toolChoice", "this model cannot be forced to call a named tool")
-    return {"type": "any"}
+    if isinstance(possible, ToolChoice):
+        return {"type": "tool", "name": possible.name}
+    return {"type": "any" if possible == "required" else possible}
 
 
 # --- how much to think ----------------------------------------------------------------------------
@@ -145,7 +130,7 @@ def _effort(
     quirks: AnthropicMessagesQuirks,
     warnings: Warnings,
     written: Written,
-    most: int,
+    max_tokens: int,
 ) -> JsonObject:
     """Return the effort: a token budget up to version 4.5, a word after it."""
     if params.reasoning is None:
@@ -163,24 +148,17 @@ def _effort(
         mode: JsonObject = {"type": "adaptive", "display": "summarized"}
         return {"thinking": mode, "output_config": {"effort": word}}
     level = quirks.effort_levels.get(effort)
-    beside: JsonObject = {"output_config": {"effort": level}} if level else {}
-    return _budget(int(word), most, warnings, written) | beside
+    config: JsonObject = {"output_config": {"effort": level}} if level else {}
+    return _budget(int(word), max_tokens, warnings, written) | config
 
 
-def _budget(tokens: int, most: int, warnings: Warnings, written: Written) -> JsonObject:
-    """Return a thinking budget, which is part of the output cap and must fit in it."""
+def _budget(tokens: int, max_tokens: int, warnings: Warnings, written: Written) -> JsonObject:
     if not written.may_think:
         warnings.adjusted(
             "reasoning", "thinking stays off until the open tool calls have their results"
         )
         return {}
-    if most <= _LEAST_BUDGET:
-        warnings.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
-        return {}
-    if tokens > (fits := max(_LEAST_BUDGET, most - _LEAST_BUDGET)):
-        warnings.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
-        tokens = fits
-    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
+    return thinking_budget(tokens, max_tokens, warnings)
 
 
 # --- the form of the answer -----------------------------------------------------------------------

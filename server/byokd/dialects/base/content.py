@@ -270,8 +270,6 @@ class Blocks:
             if not isinstance(block, ToolCall) or block.call_id
         )
 
-    # --- helpers ----------------------------------------------------------------------------------
-
     def _add(self, block: _Block) -> None:
         if len(self._blocks) >= BLOCKS_MAX:
             raise ProviderError(f"the provider sent more than {BLOCKS_MAX} blocks of content")

@@ -72,9 +72,9 @@ def _without_surrogates(value: Json) -> Json:
     return value
 
 
-def within_depth(value: Json, most: int) -> bool:
+def within_depth(value: Json, depth_max: int) -> bool:
     level = [value]
-    for _ in range(most + 1):
+    for _ in range(depth_max + 1):
         level = [child for child in level if isinstance(child, dict | list)]
         if not level:
             return True

@@ -16,6 +16,11 @@ _STARTS: Final = {
 }
 """How images begin in base64."""
 
+_TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml", "x-sh", "csv")
+"""Parts of media types of text that do not begin with `text/`."""
+
+LINKED_IMAGE: Final = "this provider accepts images only as data, not as links"
+
 _DATA_URI: Final = re.compile(r"data:([a-z0-9.+/-]*)(?:;[^,;]+)*;base64,", re.IGNORECASE)
 
 
@@ -35,6 +40,10 @@ def read_media(media_type: str | None, data: str | None, url: str | None) -> tup
 
 def is_image(media_type: str) -> bool:
     return media_type.lower().startswith("image/")
+
+
+def is_text(media_type: str) -> bool:
+    return media_type.startswith("text/") or any(word in media_type for word in _TEXT_WORDS)
 
 
 def standard_type(media_type: str) -> str:

@@ -7,24 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
 
-from byokd.catalog.quirks.openai import OpenAIQuirks
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.chat import SendParams
-
-_SMALLEST_TEMPERATURE: Final = 0.01
-_PARALLEL: Final = "parallel_tool_calls"
-_OPENAI_NAMES: Final = {
-    "max_tokens": "maxOutputTokens",
-    "max_completion_tokens": "maxOutputTokens",
-    "max_output_tokens": "maxOutputTokens",
-    "top_p": "topP",
-    "tool_choice": "toolChoice",
-    "response_format": "responseFormat",
-    "random_seed": "seed",
-}
 
 
 def optional(name: str, value: Json) -> JsonObject:
@@ -36,18 +21,21 @@ def matches_model(pattern: str | None, model: str) -> bool:
     return pattern is not None and re.search(pattern, model) is not None
 
 
-def nearest_temperature(
-    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+def nearest_value(
+    parameter: str,
+    requested: float | None,
+    warnings: Warnings,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> float | None:
-    sent = requested = params.temperature
-    if sent is not None and quirks.temperature_max is not None:
-        sent = min(sent, quirks.temperature_max)
-    if sent is not None and quirks.temperature_min_exclusive:
-        sent = max(sent, _SMALLEST_TEMPERATURE)
+    """Return the accepted value nearest to the requested one, with a warning if it differs."""
+    if requested is None:
+        return None
+    sent = requested if maximum is None else min(requested, maximum)
+    sent = sent if minimum is None else max(sent, minimum)
     if sent != requested:
-        warnings.adjusted(
-            "temperature", f"temperature was set to {sent}, the nearest accepted value"
-        )
+        warnings.adjusted(parameter, f"{parameter} was set to {sent}, the nearest accepted value")
     return sent
 
 
@@ -57,38 +45,16 @@ def drop_unsupported(
     client_names: Mapping[str, str],
     warnings: Warnings,
     *,
-    because: str = "to this model",
+    when: str = "",
 ) -> None:
     """Remove fields that the model refuses, with warnings under the client's names for them.
 
-    `because` is how the warning "X cannot be sent ..." ends.
+    `when` ends the warning "X is not supported by this model", such as " while it thinks".
     """
     for name in [name for name in unsupported if name in body]:
         parameter = client_names.get(name, name)
-        warnings.dropped(parameter, f"{parameter} cannot be sent {because}")
+        warnings.dropped(parameter, f"{parameter} is not supported by this model{when}")
         del body[name]
-
-
-def drop_refused(
-    body: JsonObject, params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
-) -> None:
-    """Remove what the model refuses from a body with OpenAI's names, in place."""
-    refused = (
-        *quirks.unsupported,
-        *(quirks.reasoning_drops if reasons_in_call(params, quirks) else ()),
-    )
-    if _PARALLEL in refused:
-        body.pop(_PARALLEL, None)  # not the client's field, so no warning
-    drop_unsupported(body, refused, _OPENAI_NAMES, warnings)
-
-
-def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
-    """Tell whether a model of the quirk `reasoning_models` reasons in this call."""
-    if not matches_model(quirks.reasoning_models, params.model):
-        return False
-    if params.reasoning is None or quirks.effort_field == "none":
-        return quirks.reasons_unasked
-    return quirks.effort_words.get(params.reasoning.effort, params.reasoning.effort) != "none"
 
 
 def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:

@@ -1,7 +1,4 @@
-"""Reads token counts and prices, wherever providers put them.
-
-If a count can be read in two ways, the provider's total decides, else the record.
-"""
+"""Reads token counts and prices, wherever providers put them."""
 
 from __future__ import annotations
 
@@ -47,97 +44,6 @@ def known_usage(usage: Usage, reported: Iterable[Json], total: int = 0) -> Usage
 
 def _is_count(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-# --- OpenAI's fields ------------------------------------------------------------------------------
-
-_INPUT: Final = ("/prompt_tokens", "/input_tokens")
-_OUTPUT: Final = ("/completion_tokens", "/output_tokens")
-_CACHE_READ: Final = (
-    "/prompt_tokens_details/cached_tokens",
-    "/prompt_token_details/cached_tokens",  # Mistral's own misspelling
-    "/input_tokens_details/cached_tokens",
-    "/prompt_cache_hit_tokens",  # DeepSeek
-    "/cache_read_input_tokens",  # LiteLLM in front of Anthropic
-    "/cached_tokens",  # Together; Anthropic's compatible layer
-    "/num_cached_tokens",  # Mistral
-)
-_CACHE_WRITE: Final = (
-    "/prompt_tokens_details/cache_write_tokens",  # OpenAI from GPT-5.6, OpenRouter
-    "/input_tokens_details/cache_write_tokens",
-    "/prompt_tokens_details/cache_creation_input_tokens",  # DashScope
-    "/prompt_tokens_details/cache_creation_tokens",
-    "/cache_creation_input_tokens",
-)
-_REASONING: Final = (
-    "/completion_tokens_details/reasoning_tokens",
-    "/output_tokens_details/reasoning_tokens",
-    "/reasoning_tokens",  # Together, Perplexity
-)
-_SEARCHES: Final = (
-    "/num_search_queries",  # Perplexity
-    "/server_tool_use_details/web_search_requests",  # OpenRouter
-    "/server_tool_use/web_search_requests",
-    "/web_search_usage/tool_usage",  # Xiaomi MiMo
-)
-
-
-def read_usage(
-    raw: JsonObject, *, cache_in_prompt: bool, reasoning_in_completion: bool
-) -> Usage | None:
-    """Return disjoint buckets from OpenAI's fields; None without a count.
-
-    Args:
-        raw: `usage` of Chat Completions or Responses.
-        cache_in_prompt: whether prompt tokens include the cache.
-        reasoning_in_completion: whether completion tokens include reasoning, if the total does not
-            show it.
-    """
-    prompt, completion = _first_count(raw, _INPUT), _first_count(raw, _OUTPUT)
-    read, write = _first_count(raw, _CACHE_READ), _first_count(raw, _CACHE_WRITE)
-    reasoning, total = _first_count(raw, _REASONING), token_count(raw.get("total_tokens"))
-    text_tokens, reasoning_tokens = _output(
-        prompt, completion, reasoning, total, reasoning_in_completion=reasoning_in_completion
-    )
-    # Azure's Grok counted 373 cached of 235 prompt tokens: then the prompt does not include them.
-    inside = cache_in_prompt and read + write <= prompt
-    usage = Usage(
-        input_fresh=prompt - read - write if inside else prompt,
-        input_cache_read=read,
-        input_cache_write=write,
-        output_text=text_tokens,
-        output_reasoning=reasoning_tokens,
-        searches=_first_count(raw, _SEARCHES),
-        raw=raw,
-    )
-    return known_usage(usage, (at_pointer(raw, field) for field in (*_INPUT, *_OUTPUT)), total)
-
-
-def _output(
-    prompt: int, completion: int, reasoning: int, total: int, *, reasoning_in_completion: bool
-) -> tuple[int, int]:
-    """Return the tokens of text and of reasoning.
-
-    Completion tokens include reasoning, except at xAI. OpenRouter, Together and gateways estimate
-    it, sometimes above completion (16 of 21, recorded 2025-2026); it is capped if the total shows
-    that it was included.
-    """
-    inside = reasoning_in_completion
-    if reasoning > completion:
-        inside = inside and total == prompt + completion
-    elif reasoning and total in {prompt + completion, prompt + completion + reasoning}:
-        inside = total == prompt + completion
-    if not inside:
-        return completion, reasoning
-    capped = min(reasoning, completion)
-    return completion - capped, capped
-
-
-def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:
-    for field in fields:
-        if count := token_count(at_pointer(raw, field)):
-            return count
-    return 0
 
 
 # --- money ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
-from byokd.dialects.base.media import read_media
+from byokd.dialects.base.media import LINKED_IMAGE, is_text, read_media
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
 from byokd.protocol.parts import FilePart, ImagePart
@@ -43,9 +43,6 @@ _VIDEOS: Final = {
     "video/x-ms-wmv": "wmv",
     "video/3gpp": "three_gp",
 }
-_TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "toml", "x-sh")
-"""Parts of media types of text that do not begin with `text/`."""
-
 _NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 _SPACES: Final = re.compile(r" {2,}")
 _NAME_MAX_CHARS: Final = 180  # of 200: a number may follow
@@ -61,13 +58,13 @@ class Media:
 
     def image(self, part: ImagePart) -> list[JsonObject]:
         if not self._quirks.images:
-            return self._dropped("images cannot be sent to this model")
+            return self._dropped("images are not supported by this model")
         media_type, source = _source(part.media_type, part.data, part.url)
         kind = _IMAGES.get(media_type or "image/png")
         if kind is None:
-            return self._dropped(f"images of type {media_type} cannot be sent to this model")
+            return self._dropped(f"images of type {media_type} are not supported by this model")
         if source is None:
-            return self._dropped("this provider accepts images only as data, not as links")
+            return self._dropped(LINKED_IMAGE)
         return [{"image": {"format": kind, "source": source}}]
 
     def file(self, part: FilePart) -> list[JsonObject]:
@@ -75,14 +72,14 @@ class Media:
         if media_type in _IMAGES:
             return self.image(ImagePart(media_type=media_type, data=part.data, url=part.url))
         if self._quirks.files == "none":
-            return self._dropped("files cannot be sent to this model")
+            return self._dropped("files are not supported by this model")
         if source is None:
-            return self._dropped("this provider takes files only as data")
+            return self._dropped("this provider accepts files only as data, not as links")
         if media_type in _VIDEOS:
             return [{"video": {"format": _VIDEOS[media_type], "source": source}}]
         kind = _document_format(media_type, part.name)
         if kind is None:
-            return self._dropped(f"files of type {media_type} cannot be sent to this model")
+            return self._dropped(f"files of type {media_type} are not supported by this model")
         name = self._name(part.name)
         return [{"document": {"format": kind, "name": name, "source": source}}]
 
@@ -115,11 +112,10 @@ def _source(
 
 
 def _document_format(media_type: str, name: str | None) -> str | None:
-    """Return a document's format by its type, else its ending; any other text is `txt`."""
+    """Return a document's format by its type, else its extension; any other text is `txt`."""
     if known := _DOCUMENTS.get(media_type):
         return known
-    ending = (name or "").rpartition(".")[2].lower()
-    if ending in _DOCUMENTS.values():
-        return ending
-    written = media_type.startswith("text/") or any(word in media_type for word in _TEXT_WORDS)
-    return "txt" if written else None
+    extension = (name or "").rpartition(".")[2].lower()
+    if extension in _DOCUMENTS.values():
+        return extension
+    return "txt" if is_text(media_type) else None

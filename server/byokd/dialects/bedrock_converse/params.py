@@ -8,17 +8,22 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
+from byokd.dialects.base.claude_family import (
+    nearest_temperature,
+    possible_tool_choice,
+    sampling_fields,
+    thinking_budget,
+)
 from byokd.dialects.base.encoder import Draft
-from byokd.dialects.base.params import drop_unsupported, warn_effort_unavailable
+from byokd.dialects.base.params import warn_effort_unavailable
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.messages import Written
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
 
-_CLIENT_NAMES: Final = {"maxTokens": "maxOutputTokens", "stopSequences": "stop"}
+_CLIENT_NAMES: Final = {"maxTokens": "maxOutputTokens", "topP": "topP", "stopSequences": "stop"}
 _CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
-_LEAST_BUDGET: Final = 1024  # tokens; also the minimum that must remain for the answer
 
 
 def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) -> JsonObject:
@@ -44,27 +49,13 @@ def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) 
 def _inference(
     params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings, *, thinks: bool
 ) -> JsonObject:
-    temperature = params.temperature
-    if temperature is not None and quirks.temperature_max is not None:
-        temperature = max(0.0, min(temperature, quirks.temperature_max))
-        if temperature != params.temperature:
-            warnings.adjusted("temperature", f"temperature was set to {temperature}, the nearest")
-    body: JsonObject = {
+    requested: JsonObject = {
         "maxTokens": params.max_output_tokens or quirks.max_tokens_default,
-        "temperature": temperature,
+        "temperature": nearest_temperature(params, quirks, warnings),
         "topP": params.top_p,
         "stopSequences": list(params.stop) or None,
     }
-    body = {name: value for name, value in body.items() if value is not None}
-    barred = {*quirks.unsupported, *(quirks.reasoning_drops if thinks else ())}
-    if quirks.temperature_excludes_top_p and "temperature" in body:
-        barred.add("topP")
-    ending = "to this model with what else was asked"
-    refused = [name for name in body if name in barred]
-    drop_unsupported(body, refused, _CLIENT_NAMES, warnings, because=ending)
-    if params.seed is not None:
-        warnings.dropped("seed", "seed cannot be sent to this provider")
-    return body
+    return sampling_fields(requested, params, quirks, _CLIENT_NAMES, warnings, thinks=thinks)
 
 
 # --- tools ----------------------------------------------------------------------------------------
@@ -84,7 +75,7 @@ def _tools(
     client declares none.
     """
     if params.tools and not quirks.tools_supported:
-        warnings.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools are not supported by this model")
         return {}
     if params.tool_choice == "none" and not called:
         return {}  # there is no choice `none`
@@ -92,7 +83,7 @@ def _tools(
     if not listed:
         return {"tools": [_stand_in(name) for name in called]} if called else {}
     if params.tool_choice == "none":
-        warnings.adjusted("toolChoice", "this provider cannot forbid tool calls after earlier ones")
+        warnings.adjusted("toolChoice", "none is not supported by this provider after tool calls")
     config: JsonObject = {"tools": listed}
     if choice := _tool_choice(params.tool_choice, quirks, warnings, thinks=thinks):
         config["toolChoice"] = choice
@@ -118,19 +109,11 @@ def _tool_choice(
     thinks: bool,
 ) -> JsonObject | None:
     """Return the choice; some models refuse `auto`, which is the default."""
-    if choice in {None, "auto", "none"}:
-        return None
-    if thinks and quirks.effort_field in _CLAUDE_THINKS:
-        warnings.adjusted("toolChoice", "a tool call cannot be forced while the model thinks")
-        return None
-    if isinstance(choice, ToolChoice) and quirks.tool_choice_named:
-        return {"tool": {"name": choice.name}}
-    if quirks.tool_choice_required == "auto":
-        warnings.adjusted("toolChoice", "this model cannot be forced to call a tool")
-        return None
-    if isinstance(choice, ToolChoice):
-        warnings.adjusted("toolChoice", "this model cannot be forced to call a named tool")
-    return {"any": {}}
+    thinks = thinks and quirks.effort_field in _CLAUDE_THINKS
+    possible = possible_tool_choice(choice, quirks, warnings, thinks=thinks)
+    if isinstance(possible, ToolChoice):
+        return {"tool": {"name": possible.name}}
+    return {"any": {}} if possible == "required" else None
 
 
 # --- how much to think ----------------------------------------------------------------------------
@@ -160,23 +143,11 @@ def _thinking(params: SendParams, form: str, word: str, warnings: Warnings) -> J
         return {"thinking": {"type": "disabled"}}
     if form == "thinking_adaptive":
         return {"thinking": {"type": "adaptive"}, "output_config": {"effort": word}}
-    return _budget(params, int(word), warnings)
+    return thinking_budget(int(word), params.max_output_tokens, warnings)
 
 
 def _is_off(thinking: JsonObject) -> bool:
     return any(isinstance(v, dict) and v.get("type") == "disabled" for v in thinking.values())
-
-
-def _budget(params: SendParams, tokens: int, warnings: Warnings) -> JsonObject:
-    """Return Claude's thinking budget, which is part of the output cap and must fit in it."""
-    most = params.max_output_tokens
-    if most is not None and most <= _LEAST_BUDGET:
-        warnings.dropped("reasoning", f"thinking needs maxOutputTokens above {_LEAST_BUDGET}")
-        return {}
-    if most is not None and tokens > (fits := max(_LEAST_BUDGET, most - _LEAST_BUDGET)):
-        warnings.adjusted("reasoning", f"thinking was cut to {fits} tokens to fit maxOutputTokens")
-        tokens = fits
-    return {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
 
 # --- the form of the answer -----------------------------------------------------------------------
@@ -229,12 +200,12 @@ def _closed(schema: Json) -> Json:
         return None
     closed: JsonObject = {}
     for name, child in schema.items():
-        held = _closed_map(child) if name in {"properties", "$defs", "definitions"} else child
+        value = _closed_map(child) if name in {"properties", "$defs", "definitions"} else child
         if name in {"items", "anyOf", "allOf", "oneOf"}:
-            held = _closed(child)
-        if held is None and child is not None:
+            value = _closed(child)
+        if value is None and child is not None:
             return None
-        closed[name] = held
+        closed[name] = value
     if schema.get("type") == "object" or "properties" in schema:
         closed["additionalProperties"] = False
     return closed
@@ -243,5 +214,5 @@ def _closed(schema: Json) -> Json:
 def _closed_map(children: Json) -> Json:
     if not isinstance(children, dict):
         return None
-    held = {name: _closed(child) for name, child in children.items()}
-    return None if None in held.values() else held
+    closed = {name: _closed(child) for name, child in children.items()}
+    return None if None in closed.values() else closed

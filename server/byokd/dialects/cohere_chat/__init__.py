@@ -31,10 +31,10 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     draft = start_draft(call, quirks, owner, _RULES)
     params = draft.params
     written = write_conversation(draft, quirks)
-    beside = bool(written.documents) or (
+    instruct = bool(written.documents) or (
         bool(params.tools) and not quirks.response_format_with_tools
     )
-    instruction = format_instruction(draft.client_params, quirks, draft.warnings, beside=beside)
+    instruction = format_instruction(draft.client_params, quirks, draft.warnings, instruct=instruct)
     body: JsonObject = {
         "model": params.model,
         "stream": draft.stream,
@@ -42,7 +42,7 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     }
     if written.documents:
         body["documents"] = [*written.documents]
-    body |= write_params(params, quirks, draft.warnings, form=not beside)
+    body |= write_params(params, quirks, draft.warnings, form=not instruct)
     return finish_request(draft, body, join_url(call.base_url, call.provider.chat_path))
 
 

@@ -15,8 +15,9 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.json import as_index
 from byokd.dialects.base.media import data_uri, warn_not_echoed
+from byokd.dialects.base.message_writer import MessageWriter
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
-from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
+from byokd.dialects.base.tool_results import marked_text, result_as_text
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import (
     CitationPart,
@@ -46,43 +47,28 @@ class Written:
 
 def write_conversation(draft: Draft, quirks: CohereChatQuirks) -> Written:
     writer = _Writer(draft, quirks)
-    for message in draft.params.messages:
-        writer.add(message)
-    writer.show([])
+    writer.write(draft.params.messages)
     return writer.written
 
 
-class _Writer:
+class _Writer(MessageWriter):
     def __init__(self, draft: Draft, quirks: CohereChatQuirks) -> None:
+        super().__init__()
         self.written = Written()
         self._quirks = quirks
         self._warnings = draft.warnings
         self._owner = draft.owner
-        self._shown: list[Part] = []  # images of results, until all results are written
 
-    def add(self, message: Message) -> None:
-        parts = message.parts()
-        if message.role == "assistant":
-            self.show([])
-            self._assistant(message, parts)
-            return
-        for part in parts:
-            if isinstance(part, ToolResultPart):
-                self._result(part)
-        others = [part for part in parts if not isinstance(part, ToolResultPart)]
-        if message.role == "system":
-            self.written.system += [p.text for p in others if isinstance(p, TextPart) and p.text]
-        elif others:
-            self.show(others)
+    def _system(self, parts: Sequence[Part]) -> None:
+        self.written.system += [p.text for p in parts if isinstance(p, TextPart) and p.text]
 
     # --- the user --------------------------------------------------------------------------------
 
-    def show(self, parts: Sequence[Part]) -> None:
-        if content := self._content([*self._shown, *parts]):
+    def _user(self, parts: Sequence[Part]) -> None:
+        if content := self._content(parts):
             self.written.messages.append({"role": "user", "content": content})
-        self._shown = []
 
-    def _content(self, parts: list[Part]) -> Json:
+    def _content(self, parts: Sequence[Part]) -> Json:
         written = [entry for part in parts if (entry := self._part(part)) is not None]
         if len(written) == 1 and written[0]["type"] == "text":
             return written[0]["text"]
@@ -99,7 +85,7 @@ class _Writer:
 
     def _image(self, part: ImagePart) -> JsonObject | None:
         if not self._quirks.images:
-            self._warnings.dropped("messages", "images cannot be sent to this model")
+            self._warnings.dropped("messages", "images are not supported by this model")
             return None
         inline = part.data and data_uri(part.media_type or "image/png", part.data)
         return {"type": "image_url", "image_url": {"url": inline or part.url}}
@@ -124,7 +110,6 @@ class _Writer:
             )
         else:
             self.written.messages.append({"role": "user", "content": result_as_text(text)})
-        self._shown += result_images(part)
 
     def _calls(self, parts: tuple[Part, ...]) -> list[JsonObject]:
         calls = [part for part in parts if isinstance(part, ToolCallPart)]
@@ -139,7 +124,8 @@ class _Writer:
 
     # --- the assistant ---------------------------------------------------------------------------
 
-    def _assistant(self, message: Message, parts: tuple[Part, ...]) -> None:
+    def _assistant(self, message: Message) -> None:
+        parts = message.parts()
         written: JsonObject = {"role": "assistant"}
         entries = self._entries(parts)
         calls = self._calls(parts)

@@ -8,6 +8,7 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.dialects.base.params import (
     drop_unsupported,
     matches_model,
+    nearest_value,
     optional,
     warn_effort_unavailable,
 )
@@ -36,12 +37,13 @@ def write_params(
 ) -> JsonObject:
     """Return the fields beside model, stream, messages and documents.
 
-    `form`: whether `response_format` may be sent beside the rest.
+    `form`: whether `response_format` may be sent with the rest.
     """
     body = _tools(params, quirks, warnings)
     body |= optional("max_tokens", params.max_output_tokens or quirks.max_tokens_default)
     body |= optional("temperature", params.temperature)
-    body |= optional("p", _p(params.top_p, warnings))
+    top_p = nearest_value("topP", params.top_p, warnings, minimum=_P_MIN, maximum=_P_MAX)
+    body |= optional("p", top_p)
     body |= optional("stop_sequences", _stops(params.stop, warnings))
     body |= optional("seed", params.seed)
     body |= _thinking(params, quirks, warnings)
@@ -53,11 +55,11 @@ def write_params(
 
 
 def format_instruction(
-    params: SendParams, quirks: CohereChatQuirks, warnings: Warnings, *, beside: bool
+    params: SendParams, quirks: CohereChatQuirks, warnings: Warnings, *, instruct: bool
 ) -> str | None:
     """Return the instruction for the answer's format, or None where it needs none.
 
-    `response_format` is refused beside documents and tools. Alone it needs the word JSON in the
+    `response_format` is refused with documents and tools. Alone it needs the word JSON in the
     conversation, or the model may never stop (Cohere's guide to structured outputs, 2026-11).
     """
     if params.response_format is None:
@@ -65,13 +67,13 @@ def format_instruction(
     if quirks.response_format == "none":
         warnings.dropped("responseFormat", "this model has no setting for json answers")
         return None
-    if not beside:
+    if not instruct:
         # The schema is sent in `response_format`.
         answer_format = params.response_format.model_copy(update={"schema_": None})
         without_schema = params.model_copy(update={"response_format": answer_format})
         return json_instruction(without_schema, quirks.response_format)
     warnings.adjusted(
-        "responseFormat", "beside tools or documents the format was requested by an instruction"
+        "responseFormat", "with tools or documents the format is sent as an instruction"
     )
     return json_instruction(params, "json_object")
 
@@ -83,7 +85,7 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
     if not params.tools:
         return {}
     if not quirks.tools_supported:
-        warnings.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools are not supported by this model")
         return {}
     choice = params.tool_choice
     # A tool cannot be chosen by name, but with only one declared a call can be forced.
@@ -101,15 +103,6 @@ def _tools(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) -> 
 
 
 # --- sampling ------------------------------------------------------------------------------------
-
-
-def _p(requested: float | None, warnings: Warnings) -> float | None:
-    if requested is None:
-        return None
-    sent = min(max(requested, _P_MIN), _P_MAX)
-    if sent != requested:
-        warnings.adjusted("topP", f"topP was set to {sent}, the nearest accepted value")
-    return sent
 
 
 def _stops(requested: tuple[str, ...], warnings: Warnings) -> list[Json] | None:

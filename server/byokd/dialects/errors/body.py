@@ -126,9 +126,9 @@ def _parse(text: str) -> Json:
     return document if _depth_within(document, JSON_MAX_DEPTH) else None
 
 
-def _depth_within(document: Json, most: int) -> bool:
+def _depth_within(document: Json, depth_max: int) -> bool:
     level = [document]
-    for _ in range(most):
+    for _ in range(depth_max):
         level = [child for value in level for child in _children(value) if _is_container(child)]
         if not level:
             return True

@@ -83,19 +83,19 @@ class Body:
 
     def take(self) -> bytes:
         """Return and release a body that is no stream."""
-        held = bytes(self._held)
+        body = bytes(self._held)
         self._held.clear()
-        self.opening = held[:PROVIDER_MESSAGE_MAX_BYTES]
-        return held
+        self.opening = body[:PROVIDER_MESSAGE_MAX_BYTES]
+        return body
 
     def _begin(self, data: bytes) -> bytes:
         """Hold bytes until the first that is no space; return those for the frame reader."""
         self._held += data
-        most = ERROR_BODY_MAX_BYTES if self.failed else RESPONSE_BODY_MAX_BYTES
-        if len(self._held) > most:
+        limit_bytes = ERROR_BODY_MAX_BYTES if self.failed else RESPONSE_BODY_MAX_BYTES
+        if len(self._held) > limit_bytes:
             if not self.failed:
-                raise ProviderError(f"the provider sent an answer of more than {most} bytes")
-            del self._held[most:]  # the rest of an error is not read
+                raise ProviderError(f"the provider sent an answer of more than {limit_bytes} bytes")
+            del self._held[limit_bytes:]  # the rest of an error is not read
         opening = bytes(self._held[:64]).removeprefix(BOM).lstrip(_SPACE)
         if self.failed or not opening or BOM.startswith(opening):
             return b""

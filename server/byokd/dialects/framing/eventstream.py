@@ -103,9 +103,9 @@ def _refused(total: int, headers_bytes: int) -> ProviderError:
     if total - headers_bytes < _AROUND:
         return _unreadable()
     long = headers_bytes > _MOST_HEADERS
-    what, most = ("headers", _MOST_HEADERS) if long else ("a payload", _MOST - _AROUND)
+    what, limit = ("headers", _MOST_HEADERS) if long else ("a payload", _MOST - _AROUND)
     return ProviderError(
-        f"the provider sent a frame with {what} of more than {most} bytes;"
+        f"the provider sent a frame with {what} of more than {limit} bytes;"
         " try again or ask for less"
     )
 

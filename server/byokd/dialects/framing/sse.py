@@ -72,18 +72,21 @@ class SseReader:
         if b"\r" in data:
             self._skip_lf = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        held = len(self._tail)
+        tail_bytes = len(self._tail)
         if b"\n" not in data:
-            if held + len(data) > SSE_LINE_MAX_BYTES:
+            if tail_bytes + len(data) > SSE_LINE_MAX_BYTES:
                 raise _too_long("a line", SSE_LINE_MAX_BYTES)
             self._tail += data
             return []
         lines = data.split(b"\n")
-        if held:
+        if tail_bytes:
             self._tail += lines[0]
             lines[0] = bytes(self._tail)
             self._tail.clear()
-        if held + len(data) > SSE_LINE_MAX_BYTES and max(map(len, lines)) > SSE_LINE_MAX_BYTES:
+        if (
+            tail_bytes + len(data) > SSE_LINE_MAX_BYTES
+            and max(map(len, lines)) > SSE_LINE_MAX_BYTES
+        ):
             raise _too_long("a line", SSE_LINE_MAX_BYTES)
         self._tail[:] = lines.pop()
         return self._lines(lines)
@@ -124,8 +127,8 @@ class SseReader:
 
     def _add(self, value: bytes) -> None:
         # The line ends between lines count: an event of empty lines is not nothing.
-        held = 0 if self._data is None else len(self._data) + len(b"\n")
-        if held + len(value) > SSE_EVENT_MAX_BYTES:
+        size = 0 if self._data is None else len(self._data) + len(b"\n")
+        if size + len(value) > SSE_EVENT_MAX_BYTES:
             raise _too_long("an event", SSE_EVENT_MAX_BYTES)
         if self._data is None:
             self._data = value

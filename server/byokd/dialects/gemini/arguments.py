@@ -61,9 +61,9 @@ def _set(place: Json, step: str | int, entry: JsonObject) -> None:
     text = entry.get("stringValue")
     if isinstance(text, str):
         value: Json = text
-        held = _child(place, step, "")
-        if isinstance(held, str):
-            value = held + text
+        earlier = _child(place, step, "")
+        if isinstance(earlier, str):
+            value = earlier + text
     elif (name := next((name for name in _VALUES if name in entry), None)) is not None:
         value = entry[name]
     else:

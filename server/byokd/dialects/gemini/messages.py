@@ -80,9 +80,9 @@ class _Writer:
         if not parts:
             return
         last = self.contents[-1] if self.contents else None
-        held = last["parts"] if last is not None and last["role"] == role else None
-        if isinstance(held, list):
-            held += parts
+        turn_parts = last["parts"] if last is not None and last["role"] == role else None
+        if isinstance(turn_parts, list):
+            turn_parts += parts
         else:
             self.contents.append({"role": role, "parts": [*parts]})
 
@@ -97,7 +97,7 @@ class _Writer:
 
     def _media(self, part: ImagePart | FilePart) -> list[JsonObject]:
         if isinstance(part, ImagePart) and not self._quirks.images:
-            self._warnings.dropped("messages", "images cannot be sent to this model")
+            self._warnings.dropped("messages", "images are not supported by this model")
             return []
         if part.data is not None:
             return [_inline(part.media_type or "image/png", part.data)]

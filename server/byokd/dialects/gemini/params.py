@@ -6,7 +6,12 @@ import re
 from typing import Final
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
-from byokd.dialects.base.params import drop_unsupported, optional, warn_effort_unavailable
+from byokd.dialects.base.params import (
+    drop_unsupported,
+    nearest_value,
+    optional,
+    warn_effort_unavailable,
+)
 from byokd.dialects.base.response_format import schema_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.schema import plain_schema, subset_schema
@@ -28,7 +33,10 @@ def write_params(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -
     body = write_tools(params, quirks, warnings)
     config: JsonObject = {}
     config |= optional("maxOutputTokens", params.max_output_tokens or quirks.max_tokens_default)
-    config |= optional("temperature", _temperature(params.temperature, quirks, warnings))
+    temperature = nearest_value(
+        "temperature", params.temperature, warnings, maximum=quirks.temperature_max
+    )
+    config |= optional("temperature", temperature)
     config |= optional("topP", params.top_p)
     config |= optional("stopSequences", list(params.stop) or None)
     config |= optional("seed", params.seed)
@@ -43,7 +51,7 @@ def write_tools(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) ->
     if not params.tools:
         return {}
     if not quirks.tools_supported:
-        warnings.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools are not supported by this model")
         return {}
     lost: set[str] = set()
     declared: list[Json] = []
@@ -69,14 +77,6 @@ def _tool_config(choice: str | ToolChoice | None) -> Json:
     return {"functionCallingConfig": {"mode": _MODES[choice]}}
 
 
-def _temperature(requested: float | None, quirks: GeminiQuirks, warnings: Warnings) -> float | None:
-    most = quirks.temperature_max
-    if requested is None or most is None or requested <= most:
-        return requested
-    warnings.adjusted("temperature", f"temperature was set to {most}, the nearest accepted value")
-    return most
-
-
 # --- the form of the answer ----------------------------------------------------------------------
 
 
@@ -87,7 +87,7 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
     if _by_instruction(params, quirks):
         warnings.adjusted(
             "responseFormat",
-            "the format was requested by an instruction, which the model may ignore",
+            "the format is sent as an instruction, which the model may ignore",
         )
         return {}
     config: JsonObject = {"responseMimeType": "application/json"}

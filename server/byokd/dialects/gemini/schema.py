@@ -70,8 +70,8 @@ class _Subset:
         if not isinstance(schema, dict) or len(path) > JSON_MAX_DEPTH:
             return {}
         if isinstance(reference := schema.get("$ref"), str):
-            beside = {name: value for name, value in schema.items() if name != "$ref"}
-            return self._referred(reference, path) | self.write(beside, (*path, ""))
+            siblings = {name: value for name, value in schema.items() if name != "$ref"}
+            return self._referred(reference, path) | self.write(siblings, (*path, ""))
         path = (*path, "")
         written: JsonObject = {}
         for name, value in schema.items():
@@ -156,10 +156,10 @@ def _write_enum(written: JsonObject, values: Json) -> bool:
 
 def _merge(written: JsonObject, added: JsonObject) -> None:
     for name, value in added.items():
-        held = written.get(name)
-        if isinstance(held, dict) and isinstance(value, dict):
-            written[name] = held | value
-        elif isinstance(held, list) and isinstance(value, list):
-            written[name] = held + [entry for entry in value if entry not in held]
+        present = written.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            written[name] = present | value
+        elif isinstance(present, list) and isinstance(value, list):
+            written[name] = present + [entry for entry in value if entry not in present]
         else:
             written.setdefault(name, value)

@@ -57,7 +57,7 @@ def format_instruction(
     """Return the instruction for the answer's format, or None where it needs none.
 
     `format` binds every token, so that no tool could be called (server/routes.go, 2026-08):
-    beside tools an instruction replaces it. Without tools `json` still needs the word in the
+    with tools an instruction replaces it. Without tools `json` still needs the word in the
     conversation, or the model may never stop (Ollama's API page).
     """
     if params.response_format is None:
@@ -65,20 +65,24 @@ def format_instruction(
     if quirks.response_format == "none":
         warnings.dropped("responseFormat", _NO_FORM)
         return None
-    if not _beside_tools(params, quirks):
+    if not _tools_exclude_format(params, quirks):
         return json_instruction(params, quirks.response_format)
-    warnings.adjusted("responseFormat", "beside tools the format was requested by an instruction")
+    warnings.adjusted("responseFormat", "with tools the format is sent as an instruction")
     return json_instruction(params, "json_object")
 
 
-def _beside_tools(params: SendParams, quirks: OllamaChatQuirks) -> bool:
+def _tools_exclude_format(params: SendParams, quirks: OllamaChatQuirks) -> bool:
     sent = bool(params.tools) and quirks.tools_supported and params.tool_choice != "none"
     return sent and not quirks.response_format_with_tools
 
 
 def _form(params: SendParams, quirks: OllamaChatQuirks) -> JsonObject:
     answer_format = params.response_format
-    if answer_format is None or quirks.response_format == "none" or _beside_tools(params, quirks):
+    if (
+        answer_format is None
+        or quirks.response_format == "none"
+        or _tools_exclude_format(params, quirks)
+    ):
         return {}
     whole = answer_format.schema_ is not None and quirks.response_format == "json_schema"
     return {"format": answer_format.schema_ if whole else "json"}
@@ -89,7 +93,7 @@ def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> 
     if not params.tools or params.tool_choice == "none":
         return {}
     if not quirks.tools_supported:
-        warnings.dropped("tools", "tools cannot be sent to this model")
+        warnings.dropped("tools", "tools are not supported by this model")
         return {}
     choice = params.tool_choice
     only = choice.name if isinstance(choice, ToolChoice) else None
@@ -106,8 +110,8 @@ def _think(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> 
     effort = params.reasoning.effort
     word = quirks.effort_words.get(effort, effort)
     models = quirks.reasoning_models
-    barred = models is not None and not matches_model(models, params.model)
-    if not word or (word != "none" and (quirks.effort_field == "none" or barred)):
+    unavailable = models is not None and not matches_model(models, params.model)
+    if not word or (word != "none" and (quirks.effort_field == "none" or unavailable)):
         warn_effort_unavailable(effort, warnings)
         return {}
     warn_if_always_reasons(effort, word, warnings)

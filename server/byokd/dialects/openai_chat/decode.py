@@ -10,7 +10,7 @@ from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.base.json import as_index, as_text
-from byokd.dialects.base.usage import read_usage
+from byokd.dialects.base.openai_family import read_usage
 from byokd.dialects.openai_chat.delta import Delta
 from byokd.dialects.openai_chat.finish import REASONS, finish_fault
 from byokd.protocol.base import Json, JsonObject

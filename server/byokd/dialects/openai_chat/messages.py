@@ -10,6 +10,7 @@ from typing import Final
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
+from byokd.dialects.base.openai_family import image_url
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
 from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
@@ -87,21 +88,13 @@ class _Writer:
         return None  # reasoning and citations are not the user's
 
     def _image(self, part: ImagePart) -> JsonObject | None:
-        if not self._quirks.images:
-            self._warnings.dropped("messages", "images cannot be sent to this provider")
-            return None
-        if part.data is None and self._quirks.image_data_uri_only:
-            self._warnings.dropped(
-                "messages", "this provider accepts images only as data, not as links"
-            )
-            return None
-        url = part.url if part.data is None else data_uri(part.media_type or "image/png", part.data)
-        return {"type": "image_url", "image_url": {"url": url}}
+        url = image_url(part, self._quirks, self._warnings)
+        return None if url is None else {"type": "image_url", "image_url": {"url": url}}
 
     def _file(self, part: FilePart) -> JsonObject | None:
         form = self._quirks.files
         if form == "none":
-            self._warnings.dropped("messages", "files cannot be sent to this provider")
+            self._warnings.dropped("messages", "files are not supported by this provider")
             return None
         if form == "data_without_prefix":
             written: JsonObject = {"type": "file_url", "file_url": {"url": part.data or part.url}}

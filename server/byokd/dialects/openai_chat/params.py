@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
-from byokd.dialects.base.params import (
+from byokd.dialects.base.openai_family import (
     drop_refused,
-    matches_model,
+    function_tool_fields,
     nearest_temperature,
+    response_format_field,
+)
+from byokd.dialects.base.params import (
+    matches_model,
     optional,
     warn_effort_unavailable,
     warn_if_always_reasons,
 )
-from byokd.dialects.base.response_format import response_format_field
-from byokd.dialects.base.tool_schema import function_tool_fields
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
@@ -22,8 +24,8 @@ def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warning
     reasons = matches_model(quirks.reasoning_models, params.model)
     body: JsonObject = {}
     body |= function_tool_fields(params, quirks, warnings)
-    most = params.max_output_tokens or quirks.max_tokens_default
-    body |= optional(quirks.max_tokens_field, most)
+    max_tokens = params.max_output_tokens or quirks.max_tokens_default
+    body |= optional(quirks.max_tokens_field, max_tokens)
     body |= optional("temperature", nearest_temperature(params, quirks, warnings))
     body |= optional("top_p", params.top_p)
     body |= optional("stop", list(params.stop) or None)

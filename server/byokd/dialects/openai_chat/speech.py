@@ -56,8 +56,9 @@ class Speech:
         except ValueError:
             return
         if len(self._data) > RESPONSE_BODY_MAX_BYTES:
-            most = RESPONSE_BODY_MAX_BYTES
-            raise ProviderError(f"the provider sent a speech of more than {most} bytes")
+            raise ProviderError(
+                f"the provider sent a speech of more than {RESPONSE_BODY_MAX_BYTES} bytes"
+            )
 
     def part(self) -> FilePart | None:
         transcript = "".join(self._transcript)

@@ -13,8 +13,8 @@ from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft
+from byokd.dialects.base.openai_family import format_instruction
 from byokd.dialects.base.provider_state import StateOwner
-from byokd.dialects.base.response_format import format_instruction
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.openai_responses.decode import ResponsesDecoder
 from byokd.dialects.openai_responses.messages import DIALECT, write_input

@@ -165,8 +165,6 @@ class Items:
                 item = seen.pop(0) if seen else self._begin(fields, f"end {index}")
                 self._complete(item, fields)
 
-    # --- helpers ---------------------------------------------------------------------------------
-
     def _at(self, event: JsonObject, kind: str) -> _Item:
         """Return the item of a delta; begin it if no event did."""
         index = _index(event)

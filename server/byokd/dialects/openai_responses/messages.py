@@ -14,6 +14,7 @@ from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.dialects.base.conversation.pairing import ADDED, NO_RESULT, UNPAIRED
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
+from byokd.dialects.base.openai_family import image_url
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
 from byokd.dialects.base.tool_results import (
     marked_text,
@@ -92,22 +93,15 @@ class _Writer:
         return None  # reasoning and citations are not the user's
 
     def _image(self, part: ImagePart) -> JsonObject | None:
-        if not self._quirks.images:
-            self._warnings.dropped("messages", "images cannot be sent to this provider")
+        url = image_url(part, self._quirks, self._warnings)
+        if url is None:
             return None
-        if part.data is None and self._quirks.image_data_uri_only:
-            self._warnings.dropped(
-                "messages", "this provider accepts images only as data, not as links"
-            )
-            return None
-        media_type = part.media_type or "image/png"
-        url = part.url if part.data is None else data_uri(media_type, part.data)
         # Servers that check against OpenAI's types demand a detail, which OpenAI itself does not.
         return {"type": "input_image", "image_url": url, "detail": "auto"}
 
     def _file(self, part: FilePart) -> JsonObject | None:
         if self._quirks.files == "none":
-            self._warnings.dropped("messages", "files cannot be sent to this provider")
+            self._warnings.dropped("messages", "files are not supported by this provider")
             return None
         if part.data is None:
             return {"type": "input_file", "file_url": part.url}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
-from byokd.dialects.base.params import (
+from byokd.dialects.base.openai_family import (
     drop_refused,
-    matches_model,
+    function_tool_fields,
     nearest_temperature,
+    response_format_field,
+)
+from byokd.dialects.base.params import (
+    matches_model,
     optional,
     warn_effort_unavailable,
     warn_if_always_reasons,
 )
-from byokd.dialects.base.response_format import response_format_field
-from byokd.dialects.base.tool_schema import function_tool_fields
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
@@ -27,14 +29,14 @@ def write_params(
     params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings
 ) -> JsonObject:
     body = _tools(params, quirks, warnings)
-    body |= optional("max_output_tokens", _most(params, quirks, warnings))
+    body |= optional("max_output_tokens", _max_tokens(params, quirks, warnings))
     body |= optional("temperature", nearest_temperature(params, quirks, warnings))
     body |= optional("top_p", params.top_p)
     body |= _text(params, quirks, warnings)
     body |= _reasoning(params, quirks, warnings)
     for parameter, requested in (("stop", params.stop), ("seed", params.seed is not None)):
         if requested:
-            warnings.dropped(parameter, f"{parameter} is not part of this provider's format")
+            warnings.dropped(parameter, f"{parameter} is not supported by this provider's format")
     drop_refused(body, params, quirks, warnings)
     return body
 
@@ -58,13 +60,15 @@ def _flat(entry: Json) -> JsonObject:
     return {"type": "function"} | (function if isinstance(function, dict) else {})
 
 
-def _most(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> int | None:
-    most = params.max_output_tokens or quirks.max_tokens_default
-    least = quirks.max_tokens_least
-    if most is None or most >= least:
-        return most
-    warnings.adjusted("maxOutputTokens", f"{least} tokens are the minimum")
-    return least
+def _max_tokens(
+    params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings
+) -> int | None:
+    requested = params.max_output_tokens or quirks.max_tokens_default
+    minimum = quirks.max_tokens_least
+    if requested is None or requested >= minimum:
+        return requested
+    warnings.adjusted("maxOutputTokens", f"the minimum is {minimum} tokens")
+    return minimum
 
 
 def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
-from byokd.dialects.base.usage import read_usage as read_tokens
+from byokd.dialects.base.openai_family import read_usage as read_tokens
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason
 from byokd.protocol.usage import Usage

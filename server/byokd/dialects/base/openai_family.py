@@ -1,0 +1,272 @@
+"""What OpenAI's two formats share: body fields, links of images, and token counts.
+
+This is the only module of `dialects.base` that reads the quirks of these formats.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from byokd.catalog.quirks.openai import OpenAIQuirks
+from byokd.dialects.base.json_pointer import at_pointer
+from byokd.dialects.base.media import LINKED_IMAGE, data_uri
+from byokd.dialects.base.params import drop_unsupported, matches_model, nearest_value, optional
+from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
+from byokd.dialects.base.tool_schema import function_tools
+from byokd.dialects.base.usage import known_usage, token_count
+from byokd.dialects.base.warnings import Warnings
+from byokd.protocol.base import Json, JsonObject
+from byokd.protocol.chat import SendParams, ToolChoice
+from byokd.protocol.parts import ImagePart, ToolCallPart
+from byokd.protocol.usage import Usage
+
+_SMALLEST_TEMPERATURE: Final = 0.01
+_PARALLEL: Final = "parallel_tool_calls"
+_CLIENT_NAMES: Final = {
+    "max_tokens": "maxOutputTokens",
+    "max_completion_tokens": "maxOutputTokens",
+    "max_output_tokens": "maxOutputTokens",
+    "top_p": "topP",
+    "tool_choice": "toolChoice",
+    "response_format": "responseFormat",
+    "random_seed": "seed",
+}
+
+
+def nearest_temperature(
+    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> float | None:
+    return nearest_value(
+        "temperature",
+        params.temperature,
+        warnings,
+        minimum=_SMALLEST_TEMPERATURE if quirks.temperature_min_exclusive else None,
+        maximum=quirks.temperature_max,
+    )
+
+
+def drop_refused(
+    body: JsonObject, params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> None:
+    """Remove what the model refuses from a body, in place."""
+    refused = (
+        *quirks.unsupported,
+        *(quirks.reasoning_drops if reasons_in_call(params, quirks) else ()),
+    )
+    if _PARALLEL in refused:
+        body.pop(_PARALLEL, None)  # not the client's field, so no warning
+    drop_unsupported(body, refused, _CLIENT_NAMES, warnings)
+
+
+def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
+    """Tell whether a model of the quirk `reasoning_models` reasons in this call."""
+    if not matches_model(quirks.reasoning_models, params.model):
+        return False
+    if params.reasoning is None or quirks.effort_field == "none":
+        return quirks.reasons_unasked
+    return quirks.effort_words.get(params.reasoning.effort, params.reasoning.effort) != "none"
+
+
+def image_url(part: ImagePart, quirks: OpenAIQuirks, warnings: Warnings) -> str | None:
+    """Return an image as a link or a data URI, or None with a warning if it is not supported."""
+    if not quirks.images:
+        warnings.dropped("messages", "images are not supported by this provider")
+        return None
+    if part.data is not None:
+        return data_uri(part.media_type or "image/png", part.data)
+    if quirks.image_data_uri_only:
+        warnings.dropped("messages", LINKED_IMAGE)
+        return None
+    return part.url
+
+
+def function_tool_fields(
+    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> JsonObject:
+    """Return `tools`, `tool_choice` and `parallel_tool_calls`; nothing without tools."""
+    if not params.tools:
+        return _stand_ins(params, quirks)
+    if not quirks.tools_supported:
+        warnings.dropped("tools", "tools are not supported by this provider")
+        return {}
+    body: JsonObject = {"tools": function_tools(params.tools)}
+    body |= optional("tool_choice", _tool_choice(params.tool_choice, quirks, warnings))
+    return body | optional("parallel_tool_calls", quirks.parallel_tool_calls)
+
+
+def _stand_ins(params: SendParams, quirks: OpenAIQuirks) -> JsonObject:
+    """Declare the tools of earlier calls, for providers that refuse calls without tools."""
+    if not quirks.tools_after_calls or "tools" in (params.provider_options or {}):
+        return {}
+    parts = (part for message in params.messages for part in message.parts())
+    names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolCallPart))
+    empty: JsonObject = {"type": "object", "properties": {}}
+    tools: list[Json] = [
+        {"type": "function", "function": {"name": name, "parameters": empty}} for name in names
+    ]
+    return {"tools": tools, "tool_choice": "none"} if tools else {}
+
+
+def _tool_choice(choice: str | ToolChoice | None, quirks: OpenAIQuirks, warnings: Warnings) -> Json:
+    if isinstance(choice, ToolChoice):
+        if quirks.tool_choice_named:
+            return {"type": "function", "function": {"name": choice.name}}
+        warnings.adjusted("toolChoice", "this provider cannot force a call of a named tool")
+        return quirks.tool_choice_required
+    if choice == "required" and quirks.tool_choice_required == "auto":
+        warnings.adjusted("toolChoice", "this provider cannot force a tool call")
+    return quirks.tool_choice_required if choice == "required" else choice
+
+
+def response_format_field(
+    params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
+) -> JsonObject:
+    """Return `response_format`, or nothing where none is requested or possible."""
+    answer_format = params.response_format
+    if answer_format is None:
+        return {}
+    if quirks.response_format == "none":
+        warnings.dropped("responseFormat", "this provider has no setting for json answers")
+        return {}
+    if _only_as_instruction(params, quirks):
+        warnings.adjusted(
+            "responseFormat",
+            "the format is sent as an instruction, which the model may ignore",
+        )
+        return {}
+    if answer_format.schema_ is None:
+        return {"response_format": {"type": "json_object"}}
+    if quirks.response_format == "json_object":
+        warn_schema_as_instruction(warnings)
+        return {"response_format": {"type": "json_object"}}
+    schema: JsonObject = {"name": answer_format.name or "answer", "schema": answer_format.schema_}
+    strict: JsonObject = {"strict": True} if _is_strict(answer_format.schema_) else {}
+    return {"response_format": {"type": "json_schema", "json_schema": schema | strict}}
+
+
+def format_instruction(params: SendParams, quirks: OpenAIQuirks) -> str | None:
+    """Return `json_instruction`, also where this call omits the `response_format` field."""
+    form: str = quirks.response_format
+    if form != "none" and _only_as_instruction(params, quirks):
+        form = "json_object"
+    return json_instruction(params, form)
+
+
+def _only_as_instruction(params: SendParams, quirks: OpenAIQuirks) -> bool:
+    """Tell whether the provider has the field but refuses it in this call."""
+    answer_format = params.response_format
+    excluded_by_tools = (
+        bool(params.tools) and quirks.tools_supported and not quirks.response_format_with_tools
+    )
+    return excluded_by_tools or (
+        answer_format is not None and answer_format.schema_ is None and not quirks.json_object
+    )
+
+
+def _is_strict(schema: Json) -> bool:
+    """Tell whether OpenAI enforces a schema: all properties required, no others allowed."""
+    if isinstance(schema, list):
+        return all(_is_strict(child) for child in schema)
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or properties is not None:
+        names = set(properties) if isinstance(properties, dict) else set()
+        required = schema.get("required")
+        listed = set(map(str, required)) if isinstance(required, list) else set()
+        if schema.get("additionalProperties") is not False or listed != names:
+            return False
+    return all(_is_strict(child) for child in schema.values())
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+_INPUT: Final = ("/prompt_tokens", "/input_tokens")
+_OUTPUT: Final = ("/completion_tokens", "/output_tokens")
+_CACHE_READ: Final = (
+    "/prompt_tokens_details/cached_tokens",
+    "/prompt_token_details/cached_tokens",  # Mistral's own misspelling
+    "/input_tokens_details/cached_tokens",
+    "/prompt_cache_hit_tokens",  # DeepSeek
+    "/cache_read_input_tokens",  # LiteLLM in front of Anthropic
+    "/cached_tokens",  # Together; Anthropic's compatible layer
+    "/num_cached_tokens",  # Mistral
+)
+_CACHE_WRITE: Final = (
+    "/prompt_tokens_details/cache_write_tokens",  # OpenAI from GPT-5.6, OpenRouter
+    "/input_tokens_details/cache_write_tokens",
+    "/prompt_tokens_details/cache_creation_input_tokens",  # DashScope
+    "/prompt_tokens_details/cache_creation_tokens",
+    "/cache_creation_input_tokens",
+)
+_REASONING: Final = (
+    "/completion_tokens_details/reasoning_tokens",
+    "/output_tokens_details/reasoning_tokens",
+    "/reasoning_tokens",  # Together, Perplexity
+)
+_SEARCHES: Final = (
+    "/num_search_queries",  # Perplexity
+    "/server_tool_use_details/web_search_requests",  # OpenRouter
+    "/server_tool_use/web_search_requests",
+    "/web_search_usage/tool_usage",  # Xiaomi MiMo
+)
+
+
+def read_usage(
+    raw: JsonObject, *, cache_in_prompt: bool, reasoning_in_completion: bool
+) -> Usage | None:
+    """Return disjoint buckets from OpenAI's fields; None without a count.
+
+    If a count can be read in two ways, the provider's total decides, else the record.
+
+    Args:
+        raw: `usage` of Chat Completions or Responses.
+        cache_in_prompt: whether prompt tokens include the cache.
+        reasoning_in_completion: whether completion tokens include reasoning, if the total does not
+            show it.
+    """
+    prompt, completion = _first_count(raw, _INPUT), _first_count(raw, _OUTPUT)
+    read, write = _first_count(raw, _CACHE_READ), _first_count(raw, _CACHE_WRITE)
+    reasoning, total = _first_count(raw, _REASONING), token_count(raw.get("total_tokens"))
+    text_tokens, reasoning_tokens = _output(
+        prompt, completion, reasoning, total, reasoning_in_completion=reasoning_in_completion
+    )
+    # Azure's Grok counted 373 cached of 235 prompt tokens: then the prompt does not include them.
+    inside = cache_in_prompt and read + write <= prompt
+    usage = Usage(
+        input_fresh=prompt - read - write if inside else prompt,
+        input_cache_read=read,
+        input_cache_write=write,
+        output_text=text_tokens,
+        output_reasoning=reasoning_tokens,
+        searches=_first_count(raw, _SEARCHES),
+        raw=raw,
+    )
+    return known_usage(usage, (at_pointer(raw, field) for field in (*_INPUT, *_OUTPUT)), total)
+
+
+def _output(
+    prompt: int, completion: int, reasoning: int, total: int, *, reasoning_in_completion: bool
+) -> tuple[int, int]:
+    """Return the tokens of text and of reasoning.
+
+    Completion tokens include reasoning, except at xAI. OpenRouter, Together and gateways estimate
+    it, sometimes above completion (16 of 21, recorded 2025-2026); it is capped if the total shows
+    that it was included.
+    """
+    inside = reasoning_in_completion
+    if reasoning > completion:
+        inside = inside and total == prompt + completion
+    elif reasoning and total in {prompt + completion, prompt + completion + reasoning}:
+        inside = total == prompt + completion
+    if not inside:
+        return completion, reasoning
+    capped = min(reasoning, completion)
+    return completion - capped, capped
+
+
+def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:
+    for field in fields:
+        if count := token_count(at_pointer(raw, field)):
+            return count
+    return 0
