@@ -1,8 +1,8 @@
 """Answers `chat/send`. Each attempt takes these steps, which are numbered in the code.
 
-    1 catalog     find the provider's record and the dialect
-    2 budget      nothing is reserved: this version has no ledger
-    3 vault       open one key
+    1 catalog     find the provider's record
+    2 budget      no code: this version has no ledger
+    3 vault       open one key, and choose the dialect
     4 dialects    apply the learnt fixes and encode the call
     5 transport   put the key on the request and send it
     6 decoder     decode bytes to events and redact the key in them
