@@ -109,7 +109,7 @@ async def _converse(
                     await step.wait()
                 case "hang":
                     upstream.reached.set()
-                    await _until_gone(reader)
+                    await _until_gone(reader, writer)
                     return
                 case "reset":
                     _reset(writer)
@@ -123,9 +123,23 @@ async def _never_read(writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
-async def _until_gone(reader: asyncio.StreamReader) -> None:
-    while await reader.read(65536):
-        pass
+class _Discard(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.closed.set()
+
+
+async def _until_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Wait until the TCP connection ends; a TLS goodbye is not answered."""
+    if writer.get_extra_info("sslcontext") is None:
+        while await reader.read(65536):
+            pass
+        return
+    discard = _Discard()
+    writer.transport._ssl_protocol._transport.set_protocol(discard)  # type: ignore[attr-defined]
+    await discard.closed.wait()
 
 
 async def _read_request(reader: asyncio.StreamReader) -> bytes:
