@@ -36,6 +36,11 @@ url = "https://example.com"
 checked = "2026-11-23"
 """
 
+_UNKNOWN = (
+    "unknown dialect gopher, use one of openai_chat, openai_responses, anthropic_messages, gemini, "
+    "bedrock_converse, cohere_chat, ollama_chat"
+)
+
 BAD = (
     ("not TOML", 'id = "mine"', "id = ", "", "not TOML"),
     ("unknown key", 'name = "Mine"', 'name = "Mine"\nnick = "M"', "nick", "extra forbidden"),
@@ -59,12 +64,12 @@ BAD = (
     ("bad expression in a rule", "[models]",
      '[[errors]]\nwhen = { message = "[" }\nkind = "keyInvalid"\n[models]', "errors.when.message",
      "not a regular expression"),
-    ("unknown dialect", '"openai_chat"', '"gopher"', "dialect", "unknown dialect gopher"),
+    ("unknown dialect", '"openai_chat"', '"gopher"', "dialect", _UNKNOWN),
     ("unknown dialect with a quirk", '"openai_chat"',
-     '"gopher"\nquirks = { any_quirk = true }', "dialect", "unknown dialect gopher"),
+     '"gopher"\nquirks = { any_quirk = true }', "dialect", _UNKNOWN),
     ("unknown dialect of a surface", "[probe]",
      ('[[surfaces]]\ndialect = "gopher"\nchat_path = "/gopher"\n'
-     "quirks = { any_quirk = true }\n[probe]"), "surfaces.dialect", "unknown dialect gopher"),
+     "quirks = { any_quirk = true }\n[probe]"), "surfaces.dialect", _UNKNOWN),
     ("plain http companion", 'name = "Mine"',
      'name = "Mine"\ncompanion_origins = ["http://example.com"]', "companion_origins.0",
      "string pattern mismatch"),

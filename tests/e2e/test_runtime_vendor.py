@@ -39,7 +39,7 @@ async def test_users_record_is_enough_to_chat(tmp_path: Path) -> None:
     config.parent.mkdir()
     async with sandbox() as provider:
         _write(config, "my-vendor", record_at(provider.base_url))
-        _write(config, "broken", RECORD.replace("openai_chat", "morse"))
+        _write(config, "broken", RECORD)
         await _chat(tmp_path / "data", config, provider)
 
 
@@ -74,7 +74,7 @@ REFUSED = [
     (RECORD + "[colour]\n", "colour"),
     (RECORD.replace("my-vendor", BUILT_IN), "must be my-vendor"),
     (RECORD.replace('"custom"', '"managed"'), "kind: must be custom"),
-    (RECORD.replace("openai_chat", "morse"), "dialect: must be one of"),
+    (RECORD.replace("openai_chat", "morse"), "unknown dialect morse, use one of openai_chat, "),
     (RECORD + "[headers]\nAuthorization = 'Bearer x'\n", "store Authorization in the vault"),
     (RECORD + "#" * OWN_RECORD_MAX_BYTES, "larger"),
 ]

@@ -82,13 +82,13 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
 
 
 def _unknown_dialects(record: Provider) -> Iterator[tuple[str, str]]:
-    from byokd.catalog.quirks import quirks_type
+    from byokd.catalog.quirks import DIALECTS, quirks_type
 
     dialects = [("dialect", record.dialect)]
     dialects += [("surfaces.dialect", surface.dialect) for surface in record.surfaces]
     for where, dialect in dialects:
         if quirks_type(dialect) is None:
-            yield where, f"unknown dialect {dialect}"
+            yield where, f"unknown dialect {dialect}, use one of {', '.join(DIALECTS)}"
 
 
 def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
@@ -108,8 +108,7 @@ def _faults_in(where: str, quirks: RawQuirks, dialect: str) -> Iterator[tuple[st
     from byokd.catalog.quirks import quirks_type
 
     form = quirks_type(dialect)
-    if form is None:
-        yield where, f"unknown dialect {dialect}"
+    if form is None:  # reported as an unknown dialect
         return
     try:
         checked = form.model_validate(quirks)

@@ -30,7 +30,6 @@ from byokd.core.limits import (
 )
 from byokd.core.secret import clean
 from byokd.core.settings import OwnModel, Settings, SharedKey, TimeoutSettings
-from byokd.dialects.registry import DIALECTS
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.lifecycle import Features
@@ -146,13 +145,11 @@ def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider]
 
 def _own_provider(path: Path, taken: Collection[str]) -> Provider:
     record = load_text(_record_text(path), str(path))
-    dialects = (record.dialect, *(surface.dialect for surface in record.surfaces))
     credentials = sorted(name for name in record.headers if name.lower() in _CREDENTIALS)
     for field, fault, wrong in (
         ("id", f"must be {path.stem}, the name of the file", record.id != path.stem),
         ("id", "is the id of a provider that comes with byokd", record.id in taken),
         ("kind", "must be custom", record.kind != "custom"),
-        ("dialect", f"must be one of {', '.join(DIALECTS)}", not {*dialects} <= DIALECTS.keys()),
         ("headers", f"store {', '.join(credentials)} in the vault", bool(credentials)),
     ):
         if wrong:

@@ -20,6 +20,9 @@ _TYPES: Final[dict[str, str]] = {
 """Each is in the module of its dialect's name; none is imported before it is needed."""
 
 
+DIALECTS: Final = tuple(_TYPES)
+
+
 def quirks_type(dialect: str) -> type[Quirks] | None:
     """Import and return the type of a dialect's quirks; None for an unknown dialect."""
     name = _TYPES.get(dialect)
