@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import get_args
 from uuid import uuid4
 
 import click
@@ -41,7 +42,7 @@ from byokd.protocol.usage import Cost, Usage
 @click.option("--key", help="Use this key instead of the default one.")
 @click.option(
     "--effort",
-    type=click.Choice(["none", "minimal", "low", "medium", "high", "max"]),
+    type=click.Choice(get_args(Effort)),
     help="How much reasoning to ask for.",
 )
 @click.option(

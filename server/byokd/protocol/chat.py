@@ -12,7 +12,7 @@ from byokd.protocol.parts import Message
 from byokd.protocol.usage import Cost, Usage
 
 StreamId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class Tool(Value):

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:2bc370e80c9e8eaa9ce29e67daeb54247762bf40beea1f4a1618a343b9d33306"
+SCHEMA_HASH: Final = "sha256:80751fa2246a585b15670b3c8314ed68866a03870769c12de27c2ab109bbdd48"

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:2bc370e80c9e8eaa9ce29e67daeb54247762bf40beea1f4a1618a343b9d33306";
+export const SCHEMA_HASH = "sha256:80751fa2246a585b15670b3c8314ed68866a03870769c12de27c2ab109bbdd48";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -386,6 +386,7 @@ export type Effort =
   | "low"
   | "medium"
   | "high"
+  | "xhigh"
   | "max";
 
 /** A file of `NAME=value` lines that the user named; `path` is absolute. */

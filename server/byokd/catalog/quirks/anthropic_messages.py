@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from byokd.catalog.quirks.shared import Effort, Quirks, ResponseFormat
+from byokd.catalog.quirks.shared import Quirks, ResponseFormat
+from byokd.protocol.chat import Effort
 
 
 class AnthropicMessagesQuirks(Quirks):

@@ -7,12 +7,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from byokd.catalog.rules import RuleName
+from byokd.protocol.chat import Effort
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""
-
-Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "max"]
-"""How much a client asks a model to think."""
 
 ResponseFormat: TypeAlias = Literal["json_schema", "json_object", "none"]
 """The strictest form of JSON answer that can be asked for."""

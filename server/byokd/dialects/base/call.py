@@ -9,11 +9,30 @@ from typing import Protocol
 from byokd.catalog.record import HealthClass, Provider
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead, HttpRequest
-from byokd.protocol.chat import SendParams
+from byokd.protocol.chat import Effort, SendParams
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import Event, FinishReason, Warn
 from byokd.protocol.parts import Message
 from byokd.protocol.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What its provider's own list states of a model, which wins over the record.
+
+    None where the list states nothing.
+
+    Attributes:
+        efforts: the words that the model takes besides `none`; empty if it takes no effort.
+        thinks_always: False if there is an off switch: `none` can be sent.
+        input_modalities: such as `text` and `image`.
+    """
+
+    efforts: tuple[Effort, ...] | None = None
+    thinks_always: bool | None = None
+    input_modalities: tuple[str, ...] | None = None
+    context_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +43,7 @@ class Call:
         base_url: without a trailing slash, templates filled.
         fields: the key's plain fields, such as a region.
         rules: conversation rules besides those of the dialect and the record.
+        model: what the provider's list states of the model; None without a list.
     """
 
     provider: Provider
@@ -31,6 +51,7 @@ class Call:
     params: SendParams
     fields: Mapping[str, str] = field(default_factory=dict)
     rules: frozenset[RuleName] = frozenset()
+    model: ModelLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)
