@@ -44,6 +44,7 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("dialects.errors", "catalog.errors", "the general rows that classify errors are data"),
     ("dialects.errors", "catalog.surfaces", "a refused chat path leads to another surface"),
     ("provider_api", "catalog.record", "a model list and a probe are described in the record"),
+    ("provider_api", "catalog.token_counts", "the numbers of a family of models"),
     ("provider_api", "dialects.base", "the values of a request, and how a credential is put on"),
     (
         "provider_api",

@@ -25,6 +25,7 @@ from byokd.services.audit.usage_counter import UsageCounter
 from byokd.services.audit.usage_recorder import UsageRecorder
 from byokd.services.audit.wake_signal import WakeSignal
 from byokd.services.chat.engine import ChatEngine
+from byokd.services.chat.token_counter import TokenCounter
 from byokd.services.diagnostics import Diagnostics
 from byokd.services.health.monitor import HealthMonitor
 from byokd.services.interface import Services
@@ -135,6 +136,7 @@ def compose(
         models=models,
         diagnostics=Diagnostics(credentials, transport, prober, models, chat, sealing),
         chat=chat,
+        tokens=TokenCounter(credentials, transport),
         audit=audit,
         accounts=AccountService(vault, audit, usage, model_cache, backups),
     )

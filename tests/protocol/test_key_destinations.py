@@ -35,11 +35,15 @@ _ALLOWED: dict[tuple[str, str], str] = {
     ("key/import", "path"): "of a file that the user named, to read keys from",
     ("key/rotate", "baseUrl"): _SAME,
     ("chat/send", "url"): _CONTENT,
+    ("chat/countTokens", "url"): _CONTENT,
     ("vault/initialize", "keyFile"): _MASTER,
     ("vault/rekey", "keyFile"): _MASTER,
     ("vault/restore", "path"): _BACKUP,
 }
-_OPEN = {"chat/send": {"providerOptions", "inputSchema", "schema", "arguments", "providerState"}}
+_OPEN = {
+    "chat/send": {"providerOptions", "inputSchema", "schema", "arguments", "providerState"},
+    "chat/countTokens": {"inputSchema", "arguments", "providerState"},
+}
 
 
 def _names(node: Any) -> Iterator[str]:

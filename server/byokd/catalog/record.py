@@ -270,6 +270,21 @@ class Surface(_Record):
     quirks: RawQuirks = {}  # win over those of the record
 
 
+class TokenCount(_Record):
+    """A free request that counts the input tokens of a chat in `dialect`.
+
+    It goes to the chat's URL with `ending` in place of `chat_ending`.
+    """
+
+    dialect: str
+    chat_ending: str  # of the URL of a chat that is not streamed
+    ending: str
+    fields: tuple[str, ...]  # of the chat's body that are sent
+    add: dict[str, str] = {}  # further fields; `{model}` is the model's id
+    inside: Pointer = ""  # where the fields are in the body
+    tokens: Pointer  # to the number in the answer
+
+
 class Source(_Record):
     url: str
     checked: Day
@@ -300,6 +315,7 @@ class Provider(_Record):
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
     surfaces: tuple[Surface, ...] = ()
+    token_counts: tuple[TokenCount, ...] = ()
     companion_origins: tuple[Origin, ...] = ()  # for probe and model requests
     key_url: str | None = None
     key_prefix_hint: str | None = None

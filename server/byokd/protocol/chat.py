@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from byokd.protocol.base import JsonObject, KeyId, ModelId, Params, ProviderId, Result, Value
+from byokd.protocol.base import (
+    JsonObject,
+    KeyId,
+    ModelId,
+    Params,
+    ProviderId,
+    Result,
+    Value,
+    exactly_one,
+)
 from byokd.protocol.events import FinishReason, Warn
 from byokd.protocol.parts import Message
 from byokd.protocol.usage import Cost, Usage
@@ -99,3 +108,36 @@ class SendResult(Result):
     route: Route
     warnings: tuple[Warn, ...]
     provider_request_id: str | None
+
+
+class CountTokensParams(Params):
+    """Count the input tokens of a conversation (`messages`, with `tools`) or of a `text` alone.
+
+    `exact` sends the conversation to the provider where it counts for free; elsewhere, and for a
+    `text`, the count is an estimate. An estimate opens no key and no connection.
+    """
+
+    model_config = exactly_one("messages", "text")
+
+    provider: ProviderId
+    model: ModelId
+    key_id: KeyId | None = None
+    messages: tuple[Message, ...] | None = Field(default=None, min_length=1)
+    text: str | None = None
+    tools: tuple[Tool, ...] = ()
+    reasoning: Reasoning | None = None
+    exact: bool = False
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> CountTokensParams:
+        if (self.messages is None) == (self.text is None):
+            raise ValueError("give either messages or text")
+        return self
+
+
+class CountTokensResult(Result):
+    """`basis` says, for people, what the count is based on."""
+
+    input_tokens: int
+    method: Literal["exact", "estimate"]
+    basis: str

@@ -219,6 +219,12 @@ CHAT_SEND: Final = _request(
     lambda: chat.SendResult,
     "send a conversation to a model",
 )
+CHAT_COUNT_TOKENS: Final = _request(
+    "chat/countTokens",
+    lambda: chat.CountTokensParams,
+    lambda: chat.CountTokensResult,
+    "count the input tokens of a conversation, by an estimate or by the provider",
+)
 AUDIT_LIST: Final = _request(
     "audit/list",
     lambda: audit.AuditListParams,

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:80751fa2246a585b15670b3c8314ed68866a03870769c12de27c2ab109bbdd48"
+SCHEMA_HASH: Final = "sha256:bdaf50556df39a95bebd89eb4bd007ccd2de7ff87fc2fdd980e6ac8915c84b1d"

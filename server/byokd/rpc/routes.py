@@ -98,6 +98,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ServiceRoute(methods.MODEL_LIST, lambda services: services.models.list),
     ServiceRoute(methods.MODEL_REFRESH, lambda services: services.models.refresh),
     ChatRoute(methods.CHAT_SEND),
+    ServiceRoute(methods.CHAT_COUNT_TOKENS, lambda services: services.tokens.count),
     ServiceRoute(methods.AUDIT_LIST, lambda services: services.audit.list),
     ServiceRoute(methods.AUDIT_VERIFY, lambda services: services.audit.verify),
     ServiceRoute(methods.AUDIT_EXPORT, lambda services: services.audit.export),

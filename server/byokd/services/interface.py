@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from byokd.services.accounts import AccountService
     from byokd.services.audit.service import AuditService
     from byokd.services.chat.engine import ChatEngine
+    from byokd.services.chat.token_counter import TokenCounter
     from byokd.services.diagnostics import Diagnostics
     from byokd.services.keys.service import KeyService
     from byokd.services.models.service import ModelService
@@ -64,5 +65,6 @@ class Services:
     models: ModelService
     diagnostics: Diagnostics
     chat: ChatEngine
+    tokens: TokenCounter
     audit: AuditService
     accounts: AccountService

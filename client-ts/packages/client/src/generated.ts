@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:80751fa2246a585b15670b3c8314ed68866a03870769c12de27c2ab109bbdd48";
+export const SCHEMA_HASH = "sha256:bdaf50556df39a95bebd89eb4bd007ccd2de7ff87fc2fdd980e6ac8915c84b1d";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -378,6 +378,31 @@ export interface CostParts {
   cacheWrite: string | null;
   output: string | null;
   searches: string | null;
+}
+
+/**
+ * Count the input tokens of a conversation (`messages`, with `tools`) or of a `text` alone.
+ *
+ * `exact` sends the conversation to the provider where it counts for free; elsewhere, and for a
+ * `text`, the count is an estimate. An estimate opens no key and no connection.
+ */
+export interface CountTokensParams {
+  _meta?: JsonObject | null;
+  provider: string;
+  model: string;
+  keyId?: string | null;
+  messages?: readonly MessageInput[] | null;
+  text?: string | null;
+  tools?: readonly Tool[];
+  reasoning?: Reasoning | null;
+  exact?: boolean;
+}
+
+/** `basis` says, for people, what the count is based on. */
+export interface CountTokensResult {
+  inputTokens: number;
+  method: Open<"exact" | "estimate">;
+  basis: string;
 }
 
 export type Effort =
@@ -1632,6 +1657,7 @@ export interface Requests {
   "model/list": { params: ModelListParams; result: ModelListResult };
   "model/refresh": { params: ModelRefreshParams; result: ModelRefreshResult };
   "chat/send": { params: SendParams; result: SendResult };
+  "chat/countTokens": { params: CountTokensParams; result: CountTokensResult };
   "audit/list": { params: AuditListParams; result: AuditListResult };
   "audit/verify": { params: AuditVerifyParams; result: AuditVerifyResult };
   "audit/export": { params: AuditExportParams; result: AuditExportResult };
@@ -1735,6 +1761,9 @@ export function resources(call: Call) {
       /** send a conversation to a model */
       send: (params: SendParams, options?: CallOptions) =>
         call("chat/send", params, options),
+      /** count the input tokens of a conversation, by an estimate or by the provider */
+      countTokens: (params: CountTokensParams, options?: CallOptions) =>
+        call("chat/countTokens", params, options),
     },
     audit: {
       /** list audit entries */

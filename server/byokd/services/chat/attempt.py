@@ -11,7 +11,7 @@ from byokd.core.limits import FEED_BYTES
 from byokd.dialects.base.call import Call, Decoder, Encoded, Fault, Reply
 from byokd.dialects.registry import find_dialect
 from byokd.protocol.chat import Route, SendResult
-from byokd.protocol.errors import BY_KIND, ByokdError
+from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Event, FinishReason, Start, Warn
 from byokd.protocol.parts import Message
 from byokd.services.chat.cost import cost_of
@@ -117,18 +117,7 @@ class Attempt:
         )
 
     def error_of(self, fault: Fault) -> ByokdError:
-        error = BY_KIND[fault.kind](
-            fault.message,
-            retryable=fault.retryable,
-            retry_after_ms=fault.retry_after_ms,
-            http_status=fault.http_status,
-            provider_code=fault.provider_code,
-            provider_message=fault.provider_message,
-            provider_request_id=fault.provider_request_id,
-            key_id=self.credential.key_id,
-            partial=self._partial(),
-        )
-        return error.add(action=self.credential.action_for(fault.kind))
+        return self.credential.error_of(fault).add(partial=self._partial())
 
     def completed_error(self, error: ByokdError) -> ByokdError:
         """Add what had arrived, and redact all of it."""

@@ -9,9 +9,10 @@ from typing import Final
 from byokd.catalog.record import Provider
 from byokd.catalog.surfaces import split_chat_path
 from byokd.core.secret import Secret
+from byokd.dialects.base.call import Fault
 from byokd.dialects.base.urls import fill
 from byokd.protocol.chat import SendParams
-from byokd.protocol.errors import Action, InvalidParams, Kind
+from byokd.protocol.errors import BY_KIND, Action, ByokdError, InvalidParams, Kind
 from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.error_actions import action_for
 from byokd.services.keys.origin import BaseUrl, read_base_url
@@ -70,6 +71,20 @@ class Credential:
 
     def action_for(self, kind: Kind) -> Action | None:
         return action_for(kind, self.record)
+
+    def error_of(self, fault: Fault) -> ByokdError:
+        """Return the error of a fault, which may still hold the key (see `redactor`)."""
+        error = BY_KIND[fault.kind](
+            fault.message,
+            retryable=fault.retryable,
+            retry_after_ms=fault.retry_after_ms,
+            http_status=fault.http_status,
+            provider_code=fault.provider_code,
+            provider_message=fault.provider_message,
+            provider_request_id=fault.provider_request_id,
+            key_id=self.key_id,
+        )
+        return error.add(action=self.action_for(fault.kind))
 
 
 def credential_of(record: Provider, opened: OpenedKey) -> Credential:
