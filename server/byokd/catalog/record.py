@@ -53,6 +53,9 @@ Verdict: TypeAlias = Literal[
 ]  # fmt: skip
 
 
+Refused: TypeAlias = Literal["parameter", "value", "forced"]
+"""What of a parameter is refused: all of it, the value that was sent, or a forced tool call."""
+
 RawQuirks: TypeAlias = dict[str, JsonValue]
 """Quirks as a record has them, by name.
 
@@ -127,22 +130,31 @@ class RefusalRow(_Record):
 
     # Regular expression, searched in the error text in any case. Its group `names` holds one
     # parameter, or several with commas, dotted where nested; `least` and `most` the bound of a
-    # number; `inside` the object that holds the parameter.
+    # number; `inside` the object that holds the parameter; `accepted` the words that are accepted.
     message: str
     names: str = ""  # for a text without that group
     # What the next request does. leaveOut: leave the parameters out, rename them or move them to
     # the bound; setValue: send `value` instead; applyRule: apply the conversation rule `rule`;
-    # changeSurface: use the surface whose dialect is `surface`.
-    then: Literal["leaveOut", "setValue", "applyRule", "changeSurface"] = "leaveOut"
+    # changeSurface: use the surface whose dialect is `surface`; setQuirks: encode with `quirks`.
+    then: Literal["leaveOut", "setValue", "applyRule", "changeSurface", "setQuirks"] = "leaveOut"
+    of: Refused = "parameter"
     value: JsonValue = None
+    beside: str = ""  # setValue: only in a body that has this field as well
     rule: RuleName | None = None
     surface: str | None = None
+    quirks: RawQuirks | None = None
+    once: bool = False  # learn it for this chat only
     source: str
     checked: Day
 
     @model_validator(mode="after")
     def _check_argument(self) -> RefusalRow:
-        arguments = {"setValue": "value", "applyRule": "rule", "changeSurface": "surface"}
+        arguments = {
+            "setValue": "value",
+            "applyRule": "rule",
+            "changeSurface": "surface",
+            "setQuirks": "quirks",
+        }
         present = [name for name in arguments.values() if getattr(self, name) is not None]
         needed = arguments.get(self.then)
         if present != ([needed] if needed else []):

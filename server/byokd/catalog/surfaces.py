@@ -49,6 +49,16 @@ def choose_surface(
     )
 
 
+def serves(record: Provider, dialect: str, base_url: str, fields: Mapping[str, str]) -> bool:
+    """Tell whether a surface of a dialect is one that the record uses by itself at this address."""
+    return any(
+        surface.dialect == dialect
+        and surface.models is not None
+        and _applies(surface.model_copy(update={"models": ""}), "", base_url, fields)
+        for surface in record.surfaces
+    )
+
+
 def split_chat_path(record: Provider, base_url: str) -> tuple[str, str | None]:
     """Cut a chat path off a base URL; return the rest and that path's dialect, if any.
 

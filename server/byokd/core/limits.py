@@ -197,6 +197,12 @@ SHUTDOWN_TIMEOUT_MS: Final = 1_500
 
 # --- memory of the chat engine --------------------------------------------------------------------
 
+FALLBACKS_PER_CHAT_MAX: Final = 3
+"""A cap, an effort and a temperature may be refused one after another; more is a loop."""
+
+ANSWER_ROOM_MIN_TOKENS: Final = 256
+"""Less room than this beside a conversation makes no answer: the conversation is too long."""
+
 FALLBACKS_MAX: Final = 512
 """Counted in models; a person uses a dozen."""
 

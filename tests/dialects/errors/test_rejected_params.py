@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from byokd.catalog.errors import load_refusals
 from byokd.catalog.record import Provider, RefusalRow, Surface
 from byokd.core.http import Headers, HttpHead, HttpRequest
-from byokd.dialects.base.call import Encoded, Refusal
+from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.errors.body import read_error_body
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.errors.fallback import (
@@ -27,6 +27,7 @@ from byokd.dialects.errors.fallback import (
     ChangeSurface,
     Fix,
     LeaveOut,
+    SetQuirk,
     SetValue,
     change_surface,
     fix_body,
@@ -61,6 +62,12 @@ def _refusals(case: dict[str, Any]) -> tuple[Refusal, ...]:
     return classify(provider, head, data).refusals
 
 
+def _learnt(call: Call, encoded: Encoded, refusals: Any, known: Any = ()) -> tuple[Fix, ...]:
+    """Return the fixes of the best step."""
+    steps = learn(call, encoded, refusals, known)
+    return steps[0].fixes if steps else ()
+
+
 def _encoded(body: Any) -> Encoded:
     headers = Headers([("accept", "application/json")])
     data = json.dumps(body).encode()
@@ -74,7 +81,7 @@ def _body(encoded: Encoded) -> Any:
 @pytest.mark.parametrize("case", _BODY_CASES, ids=[case["name"] for case in _BODY_CASES])
 def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
     encoded = _encoded(case["sent"])
-    fixes = learn(_CALL, encoded, _refusals(case))
+    fixes = _learnt(_CALL, encoded, _refusals(case))
     if case["becomes"] is None:
         assert fixes == ()
         return
@@ -89,21 +96,26 @@ def test_refused_body_is_fixed(case: dict[str, Any]) -> None:
 def test_refused_call_leads_to_a_rule_or_a_surface(case: dict[str, Any]) -> None:
     surfaces = tuple(Surface(dialect=name, chat_path="/other") for name in DIALECTS)
     provider = record().model_copy(update={"surfaces": surfaces})
-    fixes = learn(replace(_CALL, provider=provider), _encoded(case["sent"]), _refusals(case))
-    leads = [fix.rule if isinstance(fix, ApplyRule) else _surface(fix) for fix in fixes]
-    assert leads == case["leads"]
+    fixes = _learnt(replace(_CALL, provider=provider), _encoded(case["sent"]), _refusals(case))
+    assert [name for name in map(_led_to, fixes) if name] == case["leads"]
 
 
-def _surface(fix: Fix) -> str:
-    assert isinstance(fix, ChangeSurface)
-    return fix.dialect
+def _led_to(fix: Fix) -> str | None:
+    match fix:
+        case ApplyRule():
+            return fix.rule
+        case ChangeSurface():
+            return fix.dialect
+        case SetQuirk():
+            return f"{fix.name} = {fix.value.decode()}"
+    return None
 
 
 @pytest.mark.parametrize("case", _FIXED_CASES, ids=[case["name"] for case in _FIXED_CASES])
 def test_strict_call_fails_if_a_fix_loses_something(case: dict[str, Any]) -> None:
     """What a dialect added itself, and what goes under another name, is no loss."""
     encoded = _encoded(case["sent"])
-    fixes = learn(_CALL, encoded, _refusals(case))
+    fixes = _learnt(_CALL, encoded, _refusals(case))
     params = call({"strict": True}).params
     losses = [text for text in case["warnings"] if text.startswith(("dropped", "adjusted"))]
     if not losses:
@@ -117,23 +129,23 @@ def test_strict_call_fails_if_a_fix_loses_something(case: dict[str, Any]) -> Non
 def test_renamed_cap_is_not_renamed_back() -> None:
     """Where both names are refused, the cap is left out."""
     first = _encoded({"max_tokens": 5})
-    renames = learn(_CALL, first, [Refusal(("max_tokens",))])
+    renames = _learnt(_CALL, first, [Refusal(("max_tokens",))])
     second = fix_body(first, renames, _CALL.params)
-    removals = learn(_CALL, second, [Refusal(("max_completion_tokens",))], renames)
+    removals = _learnt(_CALL, second, [Refusal(("max_completion_tokens",))], renames)
     last = fix_body(first, (*renames, *removals), _CALL.params)
     assert _body(last) == {}
     assert [warn.type for warn in last.warnings] == ["dropped", "renamed"]
 
 
 def test_body_without_the_refused_field_is_unchanged() -> None:
-    fixes = learn(_CALL, _encoded({"seed": 1}), [Refusal(("seed",))])
+    fixes = _learnt(_CALL, _encoded({"seed": 1}), [Refusal(("seed",))])
     encoded = _encoded({"model": "m"})
     assert fix_body(encoded, fixes, _CALL.params) is encoded
 
 
 def test_raw_field_is_reported_under_provider_options() -> None:
     encoded = _encoded({"include": ["x"]})
-    fixes = learn(_CALL, encoded, [Refusal(("include",))])
+    fixes = _learnt(_CALL, encoded, [Refusal(("include",))])
     params = call({"providerOptions": {"include": ["x"]}}).params
     assert fix_body(encoded, fixes, params).warnings[0].parameter == "providerOptions.include"
 
@@ -144,7 +156,8 @@ def test_each_row_matches_a_vector(row: RefusalRow) -> None:
     messages = [read_error_body(HttpHead(400), body).message for body in bodies]
     assert any(re.search(row.message, text, re.IGNORECASE) for text in messages)
     pattern = re.compile(row.message)
-    assert row.names or "names" in pattern.groupindex or row.then in {"applyRule", "changeSurface"}
+    steps = {"applyRule", "changeSurface", "setQuirks"}
+    assert row.names or "names" in pattern.groupindex or row.then in steps
 
 
 # --- rows that say what to do --------------------------------------------------------------------
@@ -172,7 +185,7 @@ _STREAM_ONLY = _row(message="stream must be true", names="stream", then="setValu
 
 def _stream_fixes(sent: Encoded) -> tuple[Fix, ...]:
     body = b'{"error": {"message": "stream must be true"}}'
-    return learn(_CALL, sent, classify(_with_rows(_STREAM_ONLY), HttpHead(400), body).refusals)
+    return _learnt(_CALL, sent, classify(_with_rows(_STREAM_ONLY), HttpHead(400), body).refusals)
 
 
 def test_refused_whole_answer_is_requested_as_a_stream() -> None:
@@ -203,12 +216,12 @@ def test_refused_conversation_leads_to_a_rule() -> None:
     body = b'{"error": {"message": "messages[1]: the last message must be the user\'s"}}'
     refusals = classify(_with_rows(_LAST_TURN), HttpHead(400), body).refusals
     assert refusals == (Refusal(rule="end_with_user"),)
-    fixes = learn(_CALL, _encoded({"temperature": 1}), refusals)
+    fixes = _learnt(_CALL, _encoded({"temperature": 1}), refusals)
     assert fixes == (ApplyRule("end_with_user"),)
     ruled, warnings = fix_call(_CALL, fixes)
     assert ruled.rules == frozenset({"end_with_user"})
     assert warnings == ()
-    assert learn(ruled, _encoded({}), refusals, fixes) == (), "it was applied already"
+    assert _learnt(ruled, _encoded({}), refusals, fixes) == (), "it was applied already"
 
 
 def test_rule_without_a_name_is_refused() -> None:
@@ -240,19 +253,26 @@ def test_refused_chat_path_leads_to_a_surface_of_the_record(
     provider = _with_rows(_WRONG_PATH_ROW).model_copy(update={"surfaces": surfaces})
     refused = replace(_CALL, provider=provider)
     refusals = classify(provider, HttpHead(status), _WRONG_PATH).refusals
-    fixes = learn(refused, _encoded({"temperature": 1}), refusals)
+    fixes = _learnt(refused, _encoded({"temperature": 1}), refusals)
     assert fixes == expected
     for fix in fixes:
         assert isinstance(fix, ChangeSurface)
         moved = change_surface(refused, fix)
         assert (moved.provider.dialect, moved.provider.chat_path) == (_RESPONSES, "/responses")
-        assert learn(moved, _encoded({}), refusals) == (), "the call uses this surface already"
+        assert _learnt(moved, _encoded({}), refusals) == (), "the call uses this surface already"
 
 
-def test_change_of_surface_comes_alone() -> None:
+def test_change_of_surface_comes_first() -> None:
+    """Another fix of the body is known then, for an address that lacks the surface."""
     surface = Surface(dialect=_RESPONSES, chat_path="/responses")
     provider = record().model_copy(update={"surfaces": (surface,)})
     refusals = [Refusal(("seed",)), Refusal(surface=_RESPONSES)]
     refused = replace(_CALL, provider=provider)
-    assert learn(refused, _encoded({"seed": 1}), refusals) == (ChangeSurface(_RESPONSES),)
-    assert learn(_CALL, _encoded({"seed": 1}), refusals) == (LeaveOut(("seed",)),)
+    leave_out = LeaveOut(("seed",))
+    assert _learnt(refused, _encoded({"seed": 1}), refusals[1:]) == (ChangeSurface(_RESPONSES),)
+    assert _learnt(refused, _encoded({"seed": 1}), refusals) == (leave_out,)
+    assert _learnt(_CALL, _encoded({"seed": 1}), refusals) == (leave_out,)
+    usual = surface.model_copy(update={"models": "^other$"})
+    refused = replace(_CALL, provider=record().model_copy(update={"surfaces": (usual,)}))
+    fixes = _learnt(refused, _encoded({"seed": 1}), refusals)
+    assert fixes == (ChangeSurface(_RESPONSES), leave_out)

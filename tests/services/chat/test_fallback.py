@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,13 @@ import pytest
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.record import Provider, RefusalRow, Surface
 from byokd.core.http import HttpRequest
-from byokd.core.limits import FALLBACKS_MAX, FALLBACKS_PER_MODEL_MAX, FALLBACKS_TTL_MS
+from byokd.core.limits import (
+    FALLBACKS_MAX,
+    FALLBACKS_PER_CHAT_MAX,
+    FALLBACKS_PER_MODEL_MAX,
+    FALLBACKS_TTL_MS,
+    RETRY_ATTEMPTS_MAX,
+)
 from byokd.dialects.base.call import Call, Fault, Refusal
 from byokd.protocol.errors import ByokdError
 from byokd.services.chat.fallback_memory import FallbackMemory, PreparedCall
@@ -99,13 +106,24 @@ async def test_strict_call_fails_and_names_the_parameter(times: int) -> None:
     assert len(transport.requests) == 1
 
 
-async def test_one_fallback_per_chat() -> None:
-    chat, transport, key = engine([_refuses("temperature"), _refuses("seed"), WHOLE])
-    with pytest.raises(ByokdError) as caught:
-        await ask(chat, temperature=0.5, seed=7)
-    assert caught.value.kind == "badRequest"
-    assert len(transport.requests) == 2
-    assert key.observed == ["authOk"], "the second refusal is settled like any other"
+@pytest.mark.parametrize("over", [0, 1])
+async def test_fallbacks_of_a_chat_have_a_bound(over: int) -> None:
+    """Each refusal is another one; what was learnt of them is remembered."""
+    names = ["temperature", "seed", "top_p", "stop"][: FALLBACKS_PER_CHAT_MAX + over]
+    sent = {"temperature": 0.5, "seed": 7, "topP": 0.5, "stop": ["x"]}
+    chat, transport, key = engine([*map(_refuses, names), WHOLE, WHOLE])
+    if over:
+        with pytest.raises(ByokdError) as caught:
+            await ask(chat, **sent)
+        assert caught.value.kind == "badRequest"
+        assert key.observed == ["authOk"], "the last refusal is settled like any other"
+    else:
+        events, result = await ask(chat, **sent)
+        assert types(events)[:FALLBACKS_PER_CHAT_MAX] == ["retry"] * FALLBACKS_PER_CHAT_MAX
+        assert len(_warned(result)) == FALLBACKS_PER_CHAT_MAX
+    assert len(transport.requests) == FALLBACKS_PER_CHAT_MAX + 1
+    await ask(chat, **sent)
+    assert not set(names[:FALLBACKS_PER_CHAT_MAX]) & set(_sent(transport)[-1])
 
 
 @pytest.mark.parametrize("name", ["tools", "messages", "model", "store", "nothing_we_sent"])
@@ -125,13 +143,13 @@ async def test_no_fallback_after_content() -> None:
     assert len(transport.requests) == 1
 
 
-async def test_fallback_and_retry_share_the_bound_of_attempts() -> None:
+async def test_fallback_is_no_failed_attempt() -> None:
     busy = CannedResponse(429, {"retry-after": "0"}, (b'{"error":{"message":"slow down"}}',))
-    chat, transport, _ = engine([busy, _refuses("seed"), busy, WHOLE])
+    chat, transport, _ = engine([busy, _refuses("seed"), busy, busy, WHOLE])
     with pytest.raises(ByokdError) as caught:
         await ask(chat, seed=7)
     assert caught.value.kind == "rateLimited"
-    assert len(transport.requests) == 3
+    assert len(transport.requests) == RETRY_ATTEMPTS_MAX + 1
 
 
 # --- a chat path that is missing -----------------------------------------------------------------
@@ -191,13 +209,12 @@ async def test_only_a_missing_path_leads_to_the_fallback_surface(
 
 async def test_usual_path_comes_first_again_if_both_are_missing() -> None:
     missing = CannedResponse(404, {}, (b"404 page not found",))
-    chat, transport, _ = engine([missing, missing, missing, WHOLE], record=_with_fallback())
-    for _ in range(2):
-        with pytest.raises(ByokdError):
-            await ask(chat)
+    chat, transport, _ = engine([missing, missing, WHOLE], record=_with_fallback())
+    with pytest.raises(ByokdError):
+        await ask(chat)
     await ask(chat)
     paths = [request.url.rpartition("/v1")[2] for request in transport.requests]
-    assert paths == [RECORD.chat_path, "/responses", "/responses", RECORD.chat_path]
+    assert paths == [RECORD.chat_path, "/responses", RECORD.chat_path]
 
 
 async def test_dialect_named_by_the_client_is_not_changed() -> None:
@@ -358,14 +375,136 @@ async def test_model_refused_on_one_surface_is_requested_on_another(status: int)
     assert len(transport.requests) == 4, "a dialect that the client names is not changed"
 
 
-async def test_second_refusal_of_a_chat_ends_it() -> None:
-    """A surface and a parameter are two refusals, and a chat has one fallback."""
+async def test_surface_and_parameter_are_learnt_one_after_another() -> None:
     record = _with_row("changeSurface", surface="openai_responses", message="elsewhere")
-    responses = [_error(404, "elsewhere"), _refuses("temperature"), WHOLE]
+    answer = CannedResponse(200, JSON, (json.dumps(_RESPONSE).encode(),))
+    responses = [_error(404, "elsewhere"), _refuses("temperature"), answer]
     chat, transport, _ = engine(responses, record=record)
+    _, result = await ask(chat, temperature=0.5, stream=False)
+    assert result.route.attempts == len(transport.requests) == 3
+    assert _warned(result) == [("notice", "dialect"), ("dropped", "temperature")]
+
+
+async def test_surface_that_is_missing_gives_way_to_the_other_fix() -> None:
+    """The record has another chat path for such models, this server has not."""
+    surface = Surface(dialect="openai_responses", chat_path="/responses", models="^gpt")
+    rows = [
+        {"then": "changeSurface", "surface": "openai_responses"},
+        {"then": "setValue", "names": "reasoning_effort", "value": "none", "beside": "tools"},
+    ]
+    sourced = {"message": "tools need", "source": "a test", "checked": "2026-11-28"}
+    refusals = tuple(RefusalRow.model_validate(row | sourced) for row in rows)
+    record = RECORD.model_copy(update={"refusals": refusals, "surfaces": (surface,)})
+
+    def serve(request: HttpRequest) -> CannedResponse:
+        if request.url.endswith("/responses"):
+            return CannedResponse(404, {}, (b"404 page not found",))
+        body = json.loads(request.body)
+        accepted = "tools" not in body or body.get("reasoning_effort") == "none"
+        return WHOLE if accepted else _error(400, "tools need effort none")
+
+    chat, transport, _ = engine(serve, record=record)
+    tools = [{"name": "f", "inputSchema": {}}]
+    for attempts in (3, 1):
+        _, result = await ask(chat, tools=tools)
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("notice", "reasoning_effort")]
+    await ask(chat)
+    assert "reasoning_effort" not in _sent(transport)[-1], "without tools nothing was refused"
+
+
+# --- an output cap that does not fit --------------------------------------------------------------
+
+
+def _room(limit: int, used: int, *, counts: bool = True) -> Callable[[HttpRequest], CannedResponse]:
+    """Return a server with a context; if it does not count, it names the least that is too long."""
+
+    def serve(request: HttpRequest) -> CannedResponse:
+        cap = json.loads(request.body).get("max_tokens", limit)
+        if used + cap <= limit:
+            return WHOLE
+        tokens = used if counts else limit - cap + 1
+        least = "" if counts else "at least "
+        return _error(
+            400,
+            f"This model's maximum context length is {limit} tokens. However, you requested {cap} "
+            f"output tokens and your prompt contains {least}{tokens} input tokens.",
+        )
+
+    return serve
+
+
+async def test_cap_is_lowered_to_what_is_left_and_not_remembered() -> None:
+    chat, transport, key = engine(_room(20_000, 16_614))
+    for _ in range(2):
+        events, result = await ask(chat, maxOutputTokens=64_000)
+        assert events[0].kind == "badRequest"  # type: ignore[union-attr]
+        assert result.route.attempts == 2
+        assert _warned(result) == [("adjusted", "maxOutputTokens")]
+    caps = [body["max_tokens"] for body in _sent(transport)]
+    assert caps == [64_000, 3_386] * 2, "another conversation has another length"
+    assert key.observed == ["authOk"] * 2
+
+
+async def test_raw_cap_is_lowered_as_well() -> None:
+    chat, transport, _ = engine(_room(20_000, 16_614))
+    _, result = await ask(chat, providerOptions={"max_tokens": 64_000})
+    assert [body["max_tokens"] for body in _sent(transport)] == [64_000, 3_386]
+    assert _warned(result) == [("adjusted", "providerOptions.max_tokens")]
+
+
+async def test_lower_bound_of_a_length_is_tried_in_larger_steps() -> None:
+    chat, transport, _ = engine(_room(262_144, 200_000, counts=False))
+    _, result = await ask(chat, maxOutputTokens=100_000)
+    assert [body["max_tokens"] for body in _sent(transport)] == [100_000, 99_999, 12_499]
+    assert result.message.content[0].text == "Hi"
+
+
+async def test_conversation_that_is_too_long_ends_as_overflow_whatever_the_server_counts() -> None:
+    chat, transport, _ = engine(_room(262_144, 300_000, counts=False))
     with pytest.raises(ByokdError) as caught:
-        await ask(chat, temperature=0.5)
-    assert (caught.value.kind, len(transport.requests)) == ("badRequest", 2)
+        await ask(chat, maxOutputTokens=100_000)
+    assert caught.value.kind == "contextOverflow"
+    assert [body["max_tokens"] for body in _sent(transport)] == [100_000, 99_999, 12_499, 1_562]
+
+
+async def test_conversation_that_is_too_long_is_sent_once() -> None:
+    chat, transport, _ = engine(_room(20_000, 19_900))
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat, maxOutputTokens=64_000)
+    assert (caught.value.kind, len(transport.requests)) == ("contextOverflow", 1)
+
+
+async def test_strict_call_keeps_its_cap() -> None:
+    chat, transport, _ = engine(_room(20_000, 16_614))
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat, maxOutputTokens=64_000, strict=True)
+    assert caught.value.kind == "unsupported"
+    assert caught.value.fields["details"] == {"parameter": "maxOutputTokens"}
+    assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_default_cap_is_lowered_also_for_a_strict_call(*, strict: bool) -> None:
+    quirks = {"max_tokens_default": 32_000}
+    record = RECORD.model_copy(update={"quirks": RECORD.quirks | quirks})
+    chat, transport, _ = engine(_room(200_000, 180_000), record=record)
+    _, result = await ask(chat, strict=strict)
+    assert [body["max_tokens"] for body in _sent(transport)] == [32_000, 20_000]
+    assert _warned(result) == [("adjusted", "maxOutputTokens")]
+
+
+async def test_total_of_a_request_is_enough_where_the_cap_is_known() -> None:
+    def serve(request: HttpRequest) -> CannedResponse:
+        total = 6_000 + json.loads(request.body)["max_tokens"]
+        if total <= 8_192:
+            return WHOLE
+        message = f"Your request exceeded model token limit: 8192 (requested: {total})"
+        return _error(400, message)
+
+    chat, transport, _ = engine(serve)
+    await ask(chat, maxOutputTokens=4_000)
+    assert [body["max_tokens"] for body in _sent(transport)] == [4_000, 2_192]
 
 
 async def test_refusal_inside_an_answer_leads_to_no_retry() -> None:
@@ -382,7 +521,7 @@ async def test_refusal_inside_an_answer_leads_to_no_retry() -> None:
 # --- bounds ---------------------------------------------------------------------------------------
 
 
-_FAULT = Fault("badRequest", "authOk", "no", refusals=(Refusal(("verbosity",), of_value=True),))
+_FAULT = Fault("badRequest", "authOk", "no", refusals=(Refusal(("verbosity",), of="value"),))
 
 
 def _prepare(
@@ -400,7 +539,7 @@ def _knows(memory: FallbackMemory, number: int, model: str = "m", *, now_ms: int
 
 def _learn(memory: FallbackMemory, number: int, model: str = "m") -> None:
     """Learn that this value of the raw field is refused."""
-    assert memory.learn(_prepare(memory, number, model), _FAULT, 0)
+    assert memory.learn(_prepare(memory, number, model), _FAULT, 0) is not None
 
 
 @pytest.mark.parametrize("over", [0, 1])
@@ -416,7 +555,7 @@ def test_two_calls_refused_at_once_are_both_retried() -> None:
     """The second one was sent before the first one was refused."""
     memory = FallbackMemory()
     prepared = [_prepare(memory, 0), _prepare(memory, 0)]
-    assert [memory.learn(call, _FAULT, 0) for call in prepared] == [True, True]
+    assert all(memory.learn(call, _FAULT, 0) is not None for call in prepared)
 
 
 @pytest.mark.parametrize("over", [0, 1])

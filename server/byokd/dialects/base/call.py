@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from byokd.catalog.record import HealthClass, Provider
+from byokd.catalog.record import HealthClass, Provider, Refused
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead, HttpRequest
 from byokd.protocol.chat import Effort, SendParams
@@ -73,21 +73,33 @@ class Refusal:
 
     Attributes:
         path: the parameter's names from the outside in, as the provider spells them, or empty.
-        of_value: only the value is refused, not the parameter.
+        of: what of it is refused: the parameter, its value, or a value that forces a tool call.
         least: the smallest accepted number, if the provider names it.
         most: the largest.
+        accepted: the accepted words, if the provider lists them.
         value: JSON text of the value to send instead.
+        beside: the field of the body without which it is accepted, or empty.
         rule: the conversation rule to apply.
         surface: the dialect of the surface to use.
+        quirks: name and JSON text of the quirks to encode with.
+        room: the tokens that remain for the answer, where the output cap does not fit.
+        excess: by how many tokens the request is too long, where the output cap may be the reason.
+        once: what is learnt holds for this chat only.
     """
 
     path: tuple[str, ...] = ()
-    of_value: bool = False
+    of: Refused = "parameter"
     least: int | None = None
     most: int | None = None
+    accepted: tuple[str, ...] = ()
     value: bytes | None = None
+    beside: str = ""
     rule: RuleName | None = None
     surface: str | None = None
+    quirks: tuple[tuple[str, bytes], ...] = ()
+    room: int | None = None
+    excess: int | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

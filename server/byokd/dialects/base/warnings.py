@@ -26,6 +26,10 @@ class Warnings:
         """Report that something is sent in another form."""
         self._add("adjusted", parameter, message)
 
+    def lowered(self, parameter: str, message: str) -> None:
+        """Report that a value of byokd's own is sent lower: the client loses nothing it set."""
+        self._warnings.append(Warn(type="adjusted", parameter=parameter, message=message))
+
     def notice(self, parameter: str, message: str) -> None:
         """Report a change that loses nothing; never raises."""
         self._warnings.append(Warn(type="notice", parameter=parameter, message=message))

@@ -15,6 +15,7 @@ from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.call import Fault
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.errors.body import ErrorBody, read_error_body
+from byokd.dialects.errors.context_length import ContextError, read_context_error
 from byokd.dialects.errors.rejected_params import read_refusals
 from byokd.dialects.errors.retry_after import answered_ms, retry_after_ms
 from byokd.protocol.base import Json
@@ -97,6 +98,10 @@ _SENTENCES: Final[dict[Kind, str]] = {
     "contentFiltered": "{name} refused the content: rephrase it",
     "badRequest": "{name} refused the request: see its message for what to change",
 }
+_CAP_TOO_LARGE: Final = (
+    "the conversation fits, but the answer may have only {room} more tokens at {name}: "
+    "lower maxOutputTokens"
+)
 _NO_SUCH_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
 
 
@@ -112,11 +117,16 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     foreign = _is_foreign(head, error)
     row = _row(provider, error, status, foreign=foreign)
     kind = _kind(row, error, status, foreign=foreign)
+    context = None if foreign else _context(error, row, kind, status)
+    if context is not None:
+        kind = "badRequest" if context.too_long is False else "contextOverflow"
     health = _health(row, error, status, kind, foreign=foreign)
     time_ms = answered_ms(head.headers) if row is not None and row.signed else None
     if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
         health = "neutral"
     hint = row.hint if row is not None else None
+    if context is not None and context.room is not None:
+        hint = _CAP_TOO_LARGE.replace("{name}", provider.name).replace("{room}", str(context.room))
     return Fault(
         kind=kind,
         health="neutral" if inside and health != "notFromProvider" else health,
@@ -132,7 +142,9 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
         provider_message=clean_text(error.message) or None,
         provider_request_id=_request_id(head, error),
         provider_time_ms=time_ms,
-        refusals=() if inside or foreign else read_refusals(error, provider.refusals, status, kind),
+        refusals=()
+        if inside or foreign
+        else read_refusals(error, provider.refusals, status, kind, context),
     )
 
 
@@ -143,15 +155,30 @@ def _row(provider: Provider, error: ErrorBody, status: int, *, foreign: bool) ->
     else:
         rows = _in_order(provider, status)
     # "Tokens per minute exceeded" matches the overflow row but is a rate limit.
-    is_rate_limit = (
-        status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.message) is not None
-    )
+    is_rate_limit = _is_rate_limit(error, status)
     for row in rows:
         by_code = row.when.code or row.when.type
         vetoed = is_rate_limit and row.kind == "contextOverflow" and not by_code
         if not vetoed and applies(row.when, error, status):
             return row
     return None
+
+
+_BY_CONTEXT: Final = frozenset({"contextOverflow", "badRequest", "unsupported"})
+
+
+def _context(
+    error: ErrorBody, row: ErrorRow | None, kind: Kind, status: int
+) -> ContextError | None:
+    """Return what the numbers of the message say does not fit, where that can be the reason."""
+    unread = row is None and status in _FAILED and kind == "providerError"
+    if _is_rate_limit(error, status) or not (kind in _BY_CONTEXT or unread):
+        return None
+    return read_context_error(error.message)
+
+
+def _is_rate_limit(error: ErrorBody, status: int) -> bool:
+    return status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.message) is not None
 
 
 def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:

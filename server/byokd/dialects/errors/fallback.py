@@ -1,6 +1,6 @@
 """Changes a call that a provider refused, so that it can be sent once more. Pure.
 
-Fixes of the call (rule, surface, stream) apply before encoding, fixes of the body after it.
+Fixes of the call (rule, quirk, cap, surface, stream) apply before encoding, the others after it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
+from byokd.catalog.quirks import quirks_type
+from byokd.catalog.record import Variant
 from byokd.catalog.rules import RuleName
-from byokd.catalog.surfaces import choose_surface, dialects
+from byokd.catalog.surfaces import choose_surface, dialects, serves
+from byokd.core.limits import ANSWER_ROOM_MIN_TOKENS
 from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS
@@ -21,7 +24,10 @@ from byokd.dialects.errors.optional_fields import (
     OTHER_CAP,
     OUTPUT_CAP,
     PARAMETERS,
+    REASONING,
     STREAM,
+    forces_tool,
+    nearest_effort,
 )
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
@@ -36,6 +42,7 @@ class LeaveOut:
 
     path: tuple[str, ...]
     only: bytes | None = None
+    forced: bool = False  # only where it forces a tool call
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,17 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
-    """Send `value`, JSON text; with `add` also where the body lacks the refused field."""
+    """Send `value`, JSON text; with `add` also where the body lacks the refused field.
+
+    With `only`, JSON text, only instead of that value; with `beside` only in a body that has that
+    field.
+    """
 
     path: tuple[str, ...]
     value: bytes
     add: bool = False
+    only: bytes | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,32 @@ class ChangeSurface:
     dialect: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetQuirk:
+    """Encode with another quirk; `value` is JSON text."""
+
+    name: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LowerCap:
+    """Ask for an answer of at most `most` tokens."""
+
+    most: int
+
+
 BodyFix: TypeAlias = LeaveOut | Rename | Bound | SetValue
-Fix: TypeAlias = BodyFix | ApplyRule | ChangeSurface
+CallFix: TypeAlias = ApplyRule | ChangeSurface | SetQuirk | LowerCap
+Fix: TypeAlias = BodyFix | CallFix
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Fixes that belong together. With `once` they hold for one chat and are not remembered."""
+
+    fixes: tuple[Fix, ...]
+    once: bool = False
 
 
 # --- from refusals to fixes ----------------------------------------------------------------------
@@ -79,22 +116,78 @@ Fix: TypeAlias = BodyFix | ApplyRule | ChangeSurface
 
 def learn(
     call: Call, encoded: Encoded, refusals: Sequence[Refusal], known: Sequence[Fix] = ()
-) -> tuple[Fix, ...]:
-    """Return the fixes that could make a refused call acceptable.
+) -> tuple[Step, ...]:
+    """Return the steps that could make a refused call acceptable, the best one first.
 
-    A change of surface comes alone, because the other fixes are about this body. A cap that the
-    `known` fixes renamed is not renamed back.
+    The others are for the case that one changes nothing in this request. A cap that the `known`
+    fixes renamed is not renamed back.
     """
-    surfaces = [refusal.surface for refusal in refusals]
-    for dialect in surfaces:
-        if dialect in dialects(call.provider) and dialect != call.provider.dialect:
-            return (ChangeSurface(dialect),)
     body = from_json(encoded.request.body) if refusals else None
-    rules = [refusal.rule for refusal in refusals if refusal.rule is not None]
-    fixes: list[Fix] = [ApplyRule(rule) for rule in rules if rule not in call.rules]
+    body_fixes: tuple[Fix, ...] = ()
     if isinstance(body, dict):
-        fixes += _body_fixes(body, refusals, known, streamed=encoded.streamed)
-    return tuple(dict.fromkeys(fixes))
+        body_fixes = tuple(_body_fixes(body, refusals, known, streamed=encoded.streamed))
+    cap = _sent_cap(body) if isinstance(body, dict) else None
+    caps = (_lowered_cap(cap, refusal, known) for refusal in refusals)
+    lowered = next((cap for cap in caps if cap is not None), None)
+    return tuple(_steps(call, lowered, body_fixes, refusals))
+
+
+def _steps(
+    call: Call, cap: int | None, body_fixes: tuple[Fix, ...], refusals: Sequence[Refusal]
+) -> Iterator[Step]:
+    if cap is not None:
+        yield Step((LowerCap(cap),), once=True)
+    for dialect in (refusal.surface for refusal in refusals if refusal.surface):
+        if _is_better_surface(call, dialect, has_other_fix=bool(body_fixes)):
+            # The fixes of this body wait for the case that the surface does not exist.
+            yield Step((ChangeSurface(dialect), *body_fixes))
+    for refusal in refusals:
+        if quirks := _quirk_fixes(call, refusal):
+            yield Step(quirks, refusal.once)
+    rules = [refusal for refusal in refusals if refusal.rule not in {None, *call.rules}]
+    if rules or body_fixes:
+        applied = [ApplyRule(refusal.rule) for refusal in rules if refusal.rule is not None]
+        once = any(refusal.once for refusal in rules)
+        yield Step(tuple(dict.fromkeys((*applied, *body_fixes))), once)
+
+
+def _is_better_surface(call: Call, dialect: str, *, has_other_fix: bool) -> bool:
+    """Tell whether the record has this surface; where another fix exists, also for this address."""
+    record = call.provider
+    if dialect == record.dialect or dialect not in dialects(record):
+        return False
+    return not has_other_fix or serves(record, dialect, call.base_url, call.fields)
+
+
+def _quirk_fixes(call: Call, refusal: Refusal) -> tuple[Fix, ...]:
+    form = quirks_type(call.provider.dialect)
+    known = form.model_fields if form is not None else {}
+    return tuple(SetQuirk(name, value) for name, value in refusal.quirks if name in known)
+
+
+def _lowered_cap(sent: int | None, refusal: Refusal, known: Sequence[Fix]) -> int | None:
+    """Return the output cap that would have fitted, or None."""
+    cap = refusal.room
+    if cap is None and refusal.excess is not None and sent is not None:
+        cap = sent - refusal.excess
+    if cap is None or (sent is not None and cap >= sent):
+        return None
+    if sent is not None and any(isinstance(fix, LowerCap) for fix in known):
+        # Refused again: the server stopped counting, and named a lower bound of the conversation.
+        cap = min(cap, sent // _LOWERED_AGAIN_BY)
+    return cap if cap >= ANSWER_ROOM_MIN_TOKENS else None
+
+
+_LOWERED_AGAIN_BY: Final = 8
+
+
+def _sent_cap(body: JsonObject) -> int | None:
+    values = (_holder(body, path)[path[-1]] for path in _cap_paths(body))
+    return next((value for value in values if isinstance(value, int)), None)
+
+
+def _cap_paths(body: JsonObject) -> list[tuple[str, ...]]:
+    return [path for path in _optional_paths(body) if PARAMETERS[path[-1]] == OUTPUT_CAP]
 
 
 def _body_fixes(
@@ -103,7 +196,7 @@ def _body_fixes(
     paths = [*_optional_paths(body)]
     fixed: set[tuple[str, ...]] = set()
     for refusal in refusals:
-        if not refusal.path:
+        if not refusal.path or (refusal.beside and refusal.beside not in body):
             continue
         path = _match(refusal.path, paths)
         if path is not None:
@@ -143,33 +236,49 @@ def _fix_of_field(
     path: tuple[str, ...], body: JsonObject, refusal: Refusal, known: Sequence[Fix]
 ) -> BodyFix | None:
     value = _holder(body, path)[path[-1]]
+    only = to_json(value) if refusal.of == "value" else None
     if refusal.value is not None:
-        return SetValue(path, refusal.value) if refusal.value != to_json(value) else None
+        fix = SetValue(path, refusal.value, only=only, beside=refusal.beside)
+        return fix if refusal.value != to_json(value) else None
     if refusal.least is not None or refusal.most is not None:
-        if PARAMETERS[path[-1]] != OUTPUT_CAP or not isinstance(value, int):
-            return None
-        bound = Bound(path, refusal.least, refusal.most)
-        return bound if _bounded(value, bound) != value else None
+        return _bound_of(path, value, refusal)
+    if refusal.of == "forced":
+        return LeaveOut(path, forced=True) if forces_tool(value) else None
+    if word := _accepted_effort(path, value, refusal):
+        return SetValue(path, to_json(word), only=to_json(value))
     other_name = OTHER_CAP.get(path[-1]) if len(path) == 1 else None
     if other_name is not None and other_name not in body and not _is_fixed(other_name, known):
         return Rename(path, other_name)
-    return LeaveOut(path, only=to_json(value) if refusal.of_value else None)
+    return LeaveOut(path, only=only)
+
+
+def _bound_of(path: tuple[str, ...], value: Json, refusal: Refusal) -> Bound | None:
+    if PARAMETERS[path[-1]] != OUTPUT_CAP or not isinstance(value, int):
+        return None
+    bound = Bound(path, refusal.least, refusal.most)
+    return bound if _bounded(value, bound) != value else None
+
+
+def _accepted_effort(path: tuple[str, ...], value: Json, refusal: Refusal) -> str | None:
+    if PARAMETERS[path[-1]] != REASONING:
+        return None
+    return nearest_effort(value, refusal.accepted)
 
 
 def _is_fixed(name: str, known: Sequence[Fix]) -> bool:
-    return any(
-        not isinstance(fix, ApplyRule | ChangeSurface) and fix.path == (name,) for fix in known
-    )
+    return any(isinstance(fix, BodyFix) and fix.path == (name,) for fix in known)
 
 
 def _fix_of_absence(refusal: Refusal, *, streamed: bool) -> SetValue | None:
-    if refusal.value is None or len(refusal.path) != 1:
+    if refusal.value is None or refusal.of == "value" or len(refusal.path) != 1:
         return None
     name = refusal.path[0]
     if name == STREAM:
         wanted = refusal.value == _STREAMED and not streamed
         return SetValue((STREAM,), _STREAMED, add=True) if wanted else None
-    return SetValue((name,), refusal.value, add=True) if name in PARAMETERS else None
+    if name not in PARAMETERS:
+        return None
+    return SetValue((name,), refusal.value, add=True, beside=refusal.beside)
 
 
 # --- fixes of the call ---------------------------------------------------------------------------
@@ -183,16 +292,48 @@ def change_surface(call: Call, fix: ChangeSurface) -> Call:
 
 
 def fix_call(call: Call, fixes: Sequence[Fix]) -> tuple[Call, tuple[Warn, ...]]:
-    """Return the call with its learnt rules and stream, and the warning for a stream."""
-    warnings: list[Warn] = []
+    """Return the call with its learnt rules, quirks, cap and stream, and a warning for each change.
+
+    Rules and quirks warn when the call is encoded.
+
+    Raises:
+        Unsupported: the call is strict and its cap would be lowered.
+    """
+    warnings = Warnings(strict=call.params.strict)
     for fix in fixes:
         if isinstance(fix, ApplyRule):
             call = _apply_rule(call, fix)
+        elif isinstance(fix, SetQuirk):
+            call = _set_quirk(call, fix)
+        elif isinstance(fix, LowerCap):
+            call = _lower_cap(call, fix, warnings)
         elif isinstance(fix, SetValue) and fix.path == (STREAM,) and not call.params.stream:
             call = _ask_for_stream(call)
             text = "requested as a stream, because this model refuses to answer in one piece"
-            warnings.append(Warn(type="notice", parameter=STREAM, message=text))
-    return call, tuple(warnings)
+            warnings.notice(STREAM, text)
+    return call, warnings.warnings
+
+
+def _set_quirk(call: Call, fix: SetQuirk) -> Call:
+    variant = Variant(models="", quirks={fix.name: from_json(fix.value)})
+    variants = (*call.provider.variants, variant)
+    return replace(call, provider=call.provider.model_copy(update={"variants": variants}))
+
+
+def _lower_cap(call: Call, fix: LowerCap, warnings: Warnings) -> Call:
+    """Lower the client's cap, or that of a dialect; a raw field is lowered in the body."""
+    params = call.params
+    asked = params.max_output_tokens
+    if _sent_cap(params.provider_options or {}) is not None:
+        return call
+    if asked is not None and asked <= fix.most:
+        return call
+    text = f"the answer may have {fix.most} tokens, which is what remains beside the conversation"
+    if asked is None:
+        warnings.lowered(OUTPUT_CAP, text)
+    else:
+        warnings.adjusted(OUTPUT_CAP, text)
+    return replace(call, params=params.model_copy(update={"max_output_tokens": fix.most}))
 
 
 def _apply_rule(call: Call, fix: ApplyRule) -> Call:
@@ -232,9 +373,11 @@ def fix_body(encoded: Encoded, fixes: Sequence[Fix], params: SendParams) -> Enco
         return encoded
     report = _Report(params, Warnings(strict=params.strict), [])
     for fix in fixes:
-        if isinstance(fix, ApplyRule | ChangeSurface) or fix.path == (STREAM,):
-            continue  # applied before encoding
-        _fix_field(body, fix, report)
+        if isinstance(fix, LowerCap):
+            for path in _cap_paths(body):
+                _bound(body, Bound(path, most=fix.most), report)
+        elif isinstance(fix, BodyFix) and fix.path != (STREAM,):
+            _fix_field(body, fix, report)  # the others are applied before encoding
     warnings = (*report.warnings.warnings, *report.renames)
     if not warnings:
         return encoded
@@ -257,6 +400,8 @@ def _fix_field(body: JsonObject, fix: BodyFix, report: _Report) -> None:
 def _leave_out(body: JsonObject, fix: LeaveOut, report: _Report) -> None:
     holder, name = _holder(body, fix.path), fix.path[-1]
     if name not in holder or fix.only not in {None, to_json(holder[name])}:
+        return
+    if fix.forced and not forces_tool(holder[name]):
         return
     del holder[name]
     _prune(body, fix.path[:-1])
@@ -297,7 +442,10 @@ def _bounded(value: int, fix: Bound) -> int:
 def _set_value(body: JsonObject, fix: SetValue, report: _Report) -> None:
     holder, name = _holder(body, fix.path), fix.path[-1]
     present = name in holder
-    if present and to_json(holder[name]) == fix.value:
+    sent = to_json(holder[name]) if present else None
+    if sent == fix.value or fix.only not in {None, sent}:
+        return
+    if fix.beside and fix.beside not in body:
         return
     if not present and not fix.add:
         return
@@ -305,7 +453,7 @@ def _set_value(body: JsonObject, fix: SetValue, report: _Report) -> None:
     text = fix.value.decode()
     parameter = report.parameter(name)
     if present and parameter is not None:
-        message = f"{parameter} was sent as {text}: this model accepts no other value"
+        message = f"{parameter} was sent as {text}: this model does not accept what was asked"
         report.warnings.adjusted(parameter, message)
     else:
         report.warnings.notice(name, f"{name} was sent as {text}: this model needs it")

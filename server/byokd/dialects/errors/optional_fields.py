@@ -5,12 +5,18 @@ Not on it are the messages, the tools, the model and `store` (the provider keeps
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, get_args
 
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS, WIRE_NAMES
+from byokd.protocol.base import Json
+from byokd.protocol.chat import Effort
 
 OUTPUT_CAP: Final = "maxOutputTokens"
 """The client's name of the only parameter that is moved to a bound."""
+
+REASONING: Final = "reasoning"
+"""The client's name of the parameter whose words have an order."""
 
 STREAM: Final = "stream"
 """Not left out and not renamed: a fallback can only ask for a stream where there was none."""
@@ -52,3 +58,32 @@ OTHER_CAP: Final = {
     "max_completion_tokens": "max_tokens",
 }
 """The two names of the output cap in chat completions; the cap is renamed before it is left out."""
+
+_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
+_UNFORCED: Final = frozenset({"auto", "none"})
+
+
+def forces_tool(choice: Json) -> bool:
+    """Tell whether a tool choice, in any format, demands a call."""
+    if isinstance(choice, dict):
+        config = choice.get("functionCallingConfig")
+        inner = config if isinstance(config, dict) else choice
+        word = inner.get("type", inner.get("mode", next(iter(inner), None)))
+    else:
+        word = choice
+    return str(word).lower() not in _UNFORCED
+
+
+def nearest_effort(sent: Json, accepted: Sequence[str]) -> str | None:
+    """Return the accepted word nearest to an effort that was refused, the lower one of two.
+
+    None if one of them is on another scale. Thinking is not switched off for an effort.
+    """
+    words = {word.lower(): word for word in accepted if word.lower() in _EFFORTS}
+    if not isinstance(sent, str) or sent.lower() not in _EFFORTS or sent.lower() in words:
+        return None
+    asked = _EFFORTS.index(sent.lower())
+    ranks = sorted(_EFFORTS.index(word) for word in words)
+    thinking = [rank for rank in ranks if rank > 0] or ranks
+    nearest = min(thinking, key=lambda rank: abs(rank - asked), default=None)
+    return None if nearest is None else words[_EFFORTS[nearest]]

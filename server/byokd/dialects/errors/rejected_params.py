@@ -13,21 +13,23 @@ from typing import Final
 from pydantic_core import to_json
 
 from byokd.catalog.errors import load_refusals
-from byokd.catalog.record import RefusalRow
+from byokd.catalog.record import RefusalRow, Refused
 from byokd.dialects.base.call import Refusal
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.errors.body import ErrorBody
+from byokd.dialects.errors.context_length import ContextError
 from byokd.protocol.base import Json
 from byokd.protocol.errors import Kind
 
 _ITEMS_MAX: Final = 16  # names read from one error
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
-_PARAMETER_STATUSES: Final = frozenset({400, 422})
+_PARAMETER_STATUSES: Final = frozenset({400, 422, 500})
 _PARAMETER_KINDS: Final = frozenset({"badRequest", "unsupported"})
-"""Statuses and kinds of the errors that a parameter can be the reason for."""
+"""Statuses and kinds of the errors that a parameter can be the reason for. Local servers answer 500
+to a request that can never work, which a row of errors makes a `badRequest`."""
 
-_REQUEST_STATUSES: Final = range(400, 500)
+_REQUEST_STATUSES: Final = range(400, 501)
 _REQUEST_KINDS: Final = _PARAMETER_KINDS | {"modelNotFound"}
 """The same for a conversation or a chat path: OpenAI answers 404 where a model has another path."""
 
@@ -51,14 +53,21 @@ _IN_CONVERSATION: Final = re.compile(
 
 
 def read_refusals(
-    error: ErrorBody, own_rows: Sequence[RefusalRow], status: int, kind: Kind
+    error: ErrorBody,
+    own_rows: Sequence[RefusalRow],
+    status: int,
+    kind: Kind,
+    context: ContextError | None = None,
 ) -> tuple[Refusal, ...]:
     """Return what the error refuses, at most `_ITEMS_MAX`.
 
-    Rows that say what to do come first, then structured fields, then other wordings.
+    Rows that say what to do come first, then structured fields, then other wordings. Numbers that
+    state what does not fit decide alone.
     """
     if error.form != "json":
         return ()
+    if context is not None:
+        return () if context.too_long else (_of_context(context),)
     rows = (*own_rows, *load_refusals())
     refusals: list[Refusal] = []
     if status in _REQUEST_STATUSES and kind in _REQUEST_KINDS:
@@ -75,10 +84,20 @@ def read_refusals(
     return tuple(dict.fromkeys(refusals))[:_ITEMS_MAX]
 
 
+def _of_context(context: ContextError) -> Refusal:
+    if context.room is not None:
+        return Refusal(room=context.room, once=True)
+    return Refusal(excess=context.excess, once=True)
+
+
+_STEPS: Final = frozenset({"applyRule", "changeSurface", "setQuirks"})
+
+
 def _by_step(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
     for row in rows:
-        if row.then in {"applyRule", "changeSurface"} and _compiled(row.message).search(message):
-            yield Refusal(rule=row.rule, surface=row.surface)
+        if row.then in _STEPS and _compiled(row.message).search(message):
+            quirks = tuple((name, to_json(value)) for name, value in (row.quirks or {}).items())
+            yield Refusal(rule=row.rule, surface=row.surface, quirks=quirks, once=row.once)
 
 
 def _by_parameter_value(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
@@ -100,8 +119,10 @@ def _by_param_field(error: ErrorBody) -> Iterator[Refusal]:
     of_value = _VALUE_CODE in error.codes and not _DEFAULT_ONLY.search(error.message)
     by_code = not error.codes.isdisjoint(_PARAMETER_CODES | {_VALUE_CODE})
     path = _path(param)
-    if path and (by_code or _REFUSING_WORDS.search(error.message)):
-        yield Refusal(path, of_value=of_value)
+    accepted = _listed(error.message)
+    if path and (by_code or accepted or _REFUSING_WORDS.search(error.message)):
+        of: Refused = "value" if of_value or accepted else "parameter"
+        yield Refusal(path, of=of, accepted=accepted)
 
 
 def _by_location(document: Json) -> Iterator[Refusal]:
@@ -126,14 +147,39 @@ def _matches(row: RefusalRow, message: str) -> Iterator[Refusal]:
 def _of_match(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusal]:
     inside = groups.get("inside")
     least, most = groups.get("least"), groups.get("most")
+    accepted = _words(groups.get("accepted") or "")
     for name in (row.names or groups.get("names") or "").split(",")[:_ITEMS_MAX]:
         if path := _path(f"{inside}.{name}" if inside else name):
             yield Refusal(
                 path,
+                of=row.of,
                 least=int(least) if least else None,
                 most=int(most) if most else None,
+                accepted=accepted,
                 value=to_json(row.value) if row.then == "setValue" else None,
+                beside=row.beside,
+                once=row.once,
             )
+
+
+_LIST: Final = re.compile(
+    r"(?:supported|accepted|allowed|valid|possible|permitted|available|expected|supports?|accepts?|"
+    r"one of|must be|should be|input should be|only)"
+    r"(?: (?:values?|options?|efforts?|levels?|are|is|include|one of|either|be))*:?"
+    r"[\s\[({`'\"]*(?P<words>\w+[\])}`'\"]*(?:(?:\s*[,/|]\s*|,?\s+(?:and|or)\s+)[\[({`'\"]*\w+[\])}`'\"]*)+)",
+    re.IGNORECASE,
+)
+"""The words of a sentence that lists the values of a parameter: at least two."""
+
+
+def _listed(message: str) -> tuple[str, ...]:
+    match = _LIST.search(message)
+    return _words(match["words"]) if match else ()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = re.findall(r"\w{1,32}", text)
+    return tuple(word for word in words if word not in {"and", "or"})[:_ITEMS_MAX]
 
 
 def _path(text: str) -> tuple[str, ...]:

@@ -22,9 +22,10 @@ import anyio
 import anyio.lowlevel
 
 from byokd.core.http import HttpHead
-from byokd.core.limits import ERROR_BODY_MAX_BYTES
+from byokd.core.limits import ERROR_BODY_MAX_BYTES, FALLBACKS_PER_CHAT_MAX
 from byokd.core.settings import TimeoutSettings
 from byokd.dialects.base.call import Call, Fault
+from byokd.dialects.errors.fallback import Fix
 from byokd.protocol.chat import SendParams, SendResult
 from byokd.protocol.errors import (
     ByokdError,
@@ -91,7 +92,8 @@ class ChatStream:
         self._wait_scope: anyio.CancelScope | None = None
         self._cancelled = False
         self._withdrawn: ByokdError | None = None
-        self._has_fallen_back = False
+        self._fallbacks = 0
+        self._once: tuple[Fix, ...] = ()  # fixes of this chat alone
         self._forgiven: Attempt | None = None
         self._forgiven_delay_ms: int | None = None
         self._result: SendResult | None = None
@@ -165,7 +167,9 @@ class ChatStream:
         self.key_id = credential.key_id
         call = Call(credential.record, credential.base_url, params, credential.plain_fields)
         surface_fixed = params.dialect is not None or credential.dialect is not None
-        prepared = self._engine.fallbacks.prepare(call, now, surface_fixed=surface_fixed)  # step 4
+        prepared = self._engine.fallbacks.prepare(  # step 4
+            call, now, surface_fixed=surface_fixed, once=self._once
+        )
         return Attempt(
             number=number,
             credential=credential,
@@ -254,7 +258,7 @@ class ChatStream:
         last, reply = attempt.close()
         if reply.fault is not None and self._fall_back(attempt, reply.fault):
             # A refused request proves nothing about the key, so nothing is observed.
-            return (Retry(attempt.number + 1, "badRequest", 0),)
+            return (Retry(attempt.number + 1, reply.fault.kind, 0),)
         fault = allow_for_clock_skew(reply.fault, now_ms()) if reply.fault is not None else None
         attempt.set_outcome("authOk" if fault is None else fault.health)
         if fault is None or not self._forgive(attempt, fault):
@@ -267,16 +271,20 @@ class ChatStream:
         return (*last, Finish(result.finish_reason, result.usage, result.cost))
 
     def _fall_back(self, attempt: Attempt, fault: Fault) -> bool:
-        """Learn from a refusal, once in a chat; return whether to try again."""
-        if self._has_fallen_back or attempt.has_content:
+        """Learn from a refusal, at most `FALLBACKS_PER_CHAT_MAX` times; return whether to retry."""
+        if self._fallbacks >= FALLBACKS_PER_CHAT_MAX or attempt.has_content:
             return False
         try:
-            self._has_fallen_back = self._engine.fallbacks.learn(attempt.prepared, fault, now_ms())
+            retried = self._engine.fallbacks.learn(attempt.prepared, fault, now_ms())
         except Unsupported as error:
             raise error.add(
                 http_status=fault.http_status, provider_message=fault.provider_message
             ) from None
-        return self._has_fallen_back
+        if retried is None:
+            return False
+        self._fallbacks += 1
+        self._once = retried.once
+        return True
 
     def _forgive(self, attempt: Attempt, fault: Fault) -> bool:
         """Forgive one rejection of a key that worked lately."""
@@ -311,7 +319,7 @@ class ChatStream:
             return self._forgiven_delay_ms
         retry_after_ms = error.fields.get("retry_after_ms")
         return next_delay_ms(
-            attempt.number,
+            attempt.number - self._fallbacks,  # a refused request was no failed one
             retryable=error.data().retryable,
             retry_after_ms=retry_after_ms if isinstance(retry_after_ms, int) else None,
             random01=random(),  # noqa: S311 - jitter, not a secret
