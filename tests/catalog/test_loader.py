@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from byokd.catalog.loader import load, load_text
+from byokd.catalog.loader import load
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
+from byokd.catalog.record_file import load_text
 from byokd.catalog.snapshot import snapshot
 from byokd.protocol.errors import InvalidParams
 
@@ -56,6 +57,17 @@ BAD = (
     ("unknown template", "{region}", "{zone}", "base_url", "a template names no plain field"),
     ("neither address", 'base_url = "https://{region}.example.com/v1"', "", "base_url",
      "neither a default nor required"),
+    ("unknown template of a host", "[probe]",
+     "[[hosts]]\nname = 'x'\nbase_url = 'https://{zone}.example.com'\nsource = 's'\n[probe]",
+     "hosts.base_url", "a template names no plain field"),
+    ("secret in a probe of a surface", "[[sources]]",
+     ("[[surfaces]]\ndialect = 'openai_responses'\nchat_path = '/r'\n"
+     "[surfaces.probe]\nurl = 'https://{apiKey}.example.com'\n[[sources]]"),
+     "surfaces.probe.url", "a template names no plain field"),
+    ("like a provider that is not there", "[[sources]]",
+     ("[[surfaces]]\ndialect = 'openai_responses'\nchat_path = '/r'\n"
+     "like = { provider = 'nobody' }\n[[sources]]"),
+     "surfaces.like.provider", "no such provider"),
     ("two of a name", 'name = "region"', 'name = "apiKey"', "fields", "two fields of one name"),
     ("no such credential", "[probe]", '[auth]\nfield = "token"\n[probe]', "auth.field",
      "no such field"),

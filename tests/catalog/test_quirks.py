@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from byokd.catalog.loader import load_text
 from byokd.catalog.quirks import quirks_type
 from byokd.catalog.quirks.shared import Quirks
+from byokd.catalog.record_file import load_text
 from byokd.dialects.registry import DIALECTS
 from byokd.protocol.errors import InvalidParams
 

@@ -7,9 +7,17 @@ import re
 import pytest
 
 from byokd.catalog.loader import load
+from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
-from byokd.catalog.surfaces import choose_surface, dialects, split_chat_path, with_surface
+from byokd.catalog.record import Auth, Like, Models, Probe, Surface
+from byokd.catalog.surfaces import (
+    choose_surface,
+    dialects,
+    record_at,
+    split_chat_path,
+    with_surface,
+)
 from byokd.protocol.errors import InvalidParams
 
 _OPENAI = "https://api.openai.com/v1"
@@ -157,3 +165,73 @@ def test_base_url_with_a_version_can_select_the_dialect(
     base_url: str, named: tuple[str, str | None]
 ) -> None:
     assert split_chat_path(load()["ollama"], base_url) == named
+
+
+_CLAUDE = Surface(
+    dialect="anthropic_messages",
+    chat_path="/v1/messages",
+    base_url="/claude$",
+    headers={"anthropic-version": "2023-06-01"},
+    auth=Auth(scheme="header", header="x-api-key"),
+    probe=Probe(path="/v1/ping"),
+    listing=Models(path="/v1/claude-models"),
+    like=Like(provider="anthropic", prefix="acme[./]"),
+    quirks={"max_tokens_default": 77},
+)
+_RECORD = load()["fireworks"].model_copy(update={"surfaces": (_CLAUDE,)})
+
+
+def test_surface_of_an_address_has_its_own_auth_headers_probe_and_list() -> None:
+    there = record_at(_RECORD, "https://a.example/claude")
+
+    assert (there.dialect, there.chat_path) == (_CLAUDE.dialect, _CLAUDE.chat_path)
+    assert there.headers == _RECORD.headers | _CLAUDE.headers
+    assert (there.auth, there.probe, there.models) == (
+        _CLAUDE.auth, _CLAUDE.probe, _CLAUDE.listing,
+    )  # fmt: skip
+    assert record_at(_RECORD, "https://a.example/v1") is _RECORD
+
+
+def test_surface_that_models_select_is_not_that_of_an_address() -> None:
+    by_model = _CLAUDE.model_copy(update={"models": "claude"})
+    record = _RECORD.model_copy(update={"surfaces": (by_model,)})
+
+    assert record_at(record, "https://a.example/claude") is record
+
+
+@pytest.mark.parametrize(
+    "model", ["claude-opus-4-8", "acme/claude-opus-4-8", "acme.claude-haiku-5"]
+)
+def test_surface_like_another_record_has_its_quirks_by_model(model: str) -> None:
+    quirks = with_surface(_RECORD, _CLAUDE).quirks_as(AnthropicMessagesQuirks, model)
+    usual = load()["anthropic"].quirks_as(AnthropicMessagesQuirks, model)
+
+    assert quirks == usual.model_copy(update={"max_tokens_default": 77})
+
+
+def test_prefix_is_cut_off_before_the_patterns_of_the_other_record() -> None:
+    like = Like(provider="openai", prefix="maker[./]")
+    surface = Surface(dialect="openai_responses", chat_path="/responses", like=like)
+    record = with_surface(_RECORD, surface)
+
+    assert record.quirks_as(OpenAIResponsesQuirks, "maker.o3") == record.quirks_as(
+        OpenAIResponsesQuirks, "o3"
+    )
+    assert record.quirks_as(OpenAIResponsesQuirks, "maker.o3") != record.quirks_as(
+        OpenAIResponsesQuirks, "other.o3"
+    )
+
+
+def test_longest_chat_path_at_the_end_of_a_base_url_is_cut_off() -> None:
+    long = Surface(dialect="openai_responses", chat_path="/openai/v1/responses")
+    above = Surface(dialect="gemini", chat_path="../../g/v1/responses")
+    record = _RECORD.model_copy(
+        update={"surfaces": (long.model_copy(update={"chat_path": "/responses"}), long, above)}
+    )
+
+    assert split_chat_path(record, "https://a.example/openai/v1/responses") == (
+        "https://a.example", "openai_responses",
+    )  # fmt: skip
+    assert split_chat_path(record, "https://a.example/g/v1/responses") == (
+        "https://a.example/g/v1", "openai_responses",
+    )  # fmt: skip

@@ -256,6 +256,19 @@ class Variant(_Record):
 
     models: str
     quirks: RawQuirks
+    prefix: str = ""  # a regular expression; its match at the start of an id is cut off before
+
+
+class Host(_Record):
+    """Another address of the same provider: a region, a plan, a network.
+
+    It is a choice for people, stored as the base URL of a key. A shipped default never moves.
+    """
+
+    name: str
+    base_url: str  # may hold `{field}` templates
+    note: str = ""  # who needs it, and which keys work there
+    source: str  # with the day it was current
 
 
 class Pasted(_Record):
@@ -265,16 +278,32 @@ class Pasted(_Record):
     base_url: str | None = None  # a template over those groups; None: the record's base URL
 
 
+class Like(_Record):
+    """Whose quirks a surface has: those of another shipped record of the same dialect.
+
+    `prefix` is cut off the ids of models: gateways name the maker in front.
+    """
+
+    provider: ProviderId
+    prefix: str = ""
+
+
 class Surface(_Record):
     """Another dialect of a provider, and when it is used.
 
     `models`, `base_url` and `fields` are regular expressions, searched; all that are set must
     match. A surface without any is used only where the client names its dialect, or the key's
-    base URL ends in its `chat_path`.
+    base URL ends in its `chat_path`. What is None is that of the record.
     """
 
     dialect: str
     chat_path: str
+    source: str = ""  # where it is documented, with the day that was current
+    auth: Auth | None = None
+    headers: dict[str, str] = {}  # besides those of the record
+    probe: Probe | None = None  # for a key whose address selects the surface, as `listing`
+    listing: Models | None = None
+    like: Like | None = None
     models: str | None = None
     base_url: str | None = None
     fields: dict[str, str] = {}  # by plain field of the key
@@ -319,11 +348,13 @@ class Provider(_Record):
     base_url_hint: str | None = None
     # variables that set it in other programs, but not here
     base_url_env: tuple[str, ...] = ()
+    hosts: tuple[Host, ...] = ()
     pasted: tuple[Pasted, ...] = ()  # the first that matches a pasted address reads it
     keyless: bool = False
     fields: tuple[Field, ...]
     one_of: tuple[tuple[str, ...], ...] = ()  # sets of fields, one of which must be complete
     auth: Auth = Default(default={}, validate_default=True)
+    # may hold `{field}` templates; a header is left out while its field is empty
     headers: dict[str, str] = {}
     chat_path: str = "/chat/completions"
     surfaces: tuple[Surface, ...] = ()
@@ -364,7 +395,8 @@ class Provider(_Record):
         """Return the quirks for a model, in the type of the dialect that reads them."""
         raw = dict(self.quirks)
         for variant in self.variants:
-            if re.search(variant.models, model):
+            name = re.sub(f"^(?:{variant.prefix})", "", model) if variant.prefix else model
+            if re.search(variant.models, name):
                 raw |= variant.quirks
         quirks: Q = _parse_quirks(form, to_json(raw))
         return quirks

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from byokd.catalog.loader import load_text
+from byokd.catalog.record_file import load_text
 
 _HERE = "byokd.catalog"
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
+from byokd.catalog.loader import load
 from byokd.catalog.quirks import quirks_type
 from byokd.catalog.record import Provider, RawQuirks, Surface, Variant
 from byokd.protocol.errors import InvalidParams
+
+_ABOVE: Final = "/../"
+"""Begins a path above that of the base URL, which no pasted URL ends in."""
 
 
 def dialects(record: Provider) -> tuple[str, ...]:
@@ -66,11 +71,26 @@ def split_chat_path(record: Provider, base_url: str) -> tuple[str, str | None]:
     """
     paths = [(record.chat_path, record.dialect)]
     paths += [(surface.chat_path, surface.dialect) for surface in record.surfaces]
-    for path, dialect in paths:
+    # The longest first: `/openai/v1/responses` before `/responses`.
+    for path, dialect in sorted(paths, key=lambda row: -len(row[0])):
         ending = path.removeprefix("..")  # a path beside the version is at the end of the URL
-        if base_url.endswith(ending):
+        if not ending.startswith(_ABOVE) and base_url.endswith(ending):
             return base_url.removesuffix(ending), dialect
     return base_url, None
+
+
+def record_at(
+    record: Provider, base_url: str, fields: Mapping[str, str] = MappingProxyType({})
+) -> Provider:
+    """Return the record for requests to an address that are about no model: probes, lists.
+
+    It is that of the first surface which the address alone selects, or the record itself.
+    """
+    for surface in record.surfaces:
+        by_address = surface.base_url is not None and surface.models is None
+        if by_address and _applies(surface, "", base_url, fields):
+            return with_surface(record, surface)
+    return record
 
 
 def fallback_surface(record: Provider) -> Provider | None:
@@ -94,18 +114,37 @@ def _applies(surface: Surface, model: str, base_url: str, fields: Mapping[str, s
 def with_surface(record: Provider, surface: Surface) -> Provider:
     """Return the record with a surface in place of its usual dialect.
 
-    The record's quirks apply as far as the surface's dialect has them; the surface's own win.
+    The quirks of the record, or of the one that the surface is like, apply as far as the surface's
+    dialect has them; the surface's own win.
     """
-    variants = [Variant(models=v.models, quirks=_read(v.quirks, surface)) for v in record.variants]
-    variants.append(Variant(models="", quirks=surface.quirks))
+    quirks, variants = _inherited(record, surface)
     return record.model_copy(
         update={
             "dialect": surface.dialect,
             "chat_path": surface.chat_path,
-            "quirks": _read(record.quirks, surface),
-            "variants": tuple(variants),
+            "auth": surface.auth or record.auth,
+            "headers": record.headers | surface.headers,
+            "probe": surface.probe or record.probe,
+            "models": surface.listing or record.models,
+            "quirks": quirks,
+            "variants": (*variants, Variant(models="", quirks=surface.quirks)),
         }
     )
+
+
+def _inherited(record: Provider, surface: Surface) -> tuple[RawQuirks, list[Variant]]:
+    prefix = ""
+    if surface.like is not None:
+        prefix, record = surface.like.prefix, load()[surface.like.provider]
+        for other in record.surfaces if record.dialect != surface.dialect else ():
+            if other.dialect == surface.dialect:
+                record = with_surface(record, other)
+                break
+    variants = [
+        Variant(models=row.models, quirks=_read(row.quirks, surface), prefix=row.prefix or prefix)
+        for row in record.variants
+    ]
+    return _read(record.quirks, surface), variants
 
 
 def _read(quirks: RawQuirks, surface: Surface) -> RawQuirks:

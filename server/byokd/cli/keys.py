@@ -67,7 +67,10 @@ def keys() -> None:
 @click.argument("provider")
 @click.option("--label", help="A name of your own for the key.")
 @click.option(
-    "--base-url", metavar="URL", help="The address of the provider, if it is not the usual one."
+    "--base-url",
+    metavar="URL",
+    help="The address of the provider, if it is not the usual one. `byokd providers PROVIDER` lists"
+    " those of its regions and plans.",
 )
 @click.option(
     "--allow-insecure-origin", is_flag=True, help="Allow http:// on a private network address."

@@ -7,7 +7,13 @@ import click
 from byokd.cli import terminal
 from byokd.cli.client import Daemon
 from byokd.cli.daemon_options import json_option, with_daemon
-from byokd.protocol.provider import FieldInfo, ProviderInfo, ProviderListParams, ProviderListResult
+from byokd.protocol.provider import (
+    FieldInfo,
+    HostInfo,
+    ProviderInfo,
+    ProviderListParams,
+    ProviderListResult,
+)
 
 
 @click.command()
@@ -77,6 +83,7 @@ def _show(item: ProviderInfo) -> None:
             ("dialect", item.dialect),
             ("base URL", item.base_url or "required"),
             ("", item.base_url_hint),
+            *(("or", f"{host.base_url}  ({_host(host)})") for host in item.hosts),
             *((field.name, _field(field)) for field in item.fields),
             ("key from", item.key_url),
             ("keys begin", item.key_prefix_hint),
@@ -87,6 +94,10 @@ def _show(item: ProviderInfo) -> None:
             ("docs", item.docs_url),
         )
     )
+
+
+def _host(host: HostInfo) -> str:
+    return "; ".join(text for text in (host.name, host.note) if text)
 
 
 def _field(field: FieldInfo) -> str:

@@ -20,8 +20,8 @@ from pydantic import (
     ValidationError,
 )
 
-from byokd.catalog.loader import load_text
 from byokd.catalog.record import Provider
+from byokd.catalog.record_file import load_text
 from byokd.core.limits import (
     CONFIG_MAX_BYTES,
     OWN_MODELS_MAX,

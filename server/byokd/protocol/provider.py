@@ -24,8 +24,22 @@ class FieldInfo(Value):
     address_only: bool = False
 
 
+class HostInfo(Value):
+    """Another address of a provider, such as a region or a plan: a choice for a key's base URL.
+
+    `baseUrl` may hold fields in braces, which `key/store` fills.
+    """
+
+    name: str
+    base_url: str
+    note: str
+
+
 class ProviderInfo(Value):
-    """One provider. `dialects` are its wire formats, the default first."""
+    """One provider. `dialects` are its wire formats, the default first.
+
+    `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
+    """
 
     id: str
     name: str
@@ -37,6 +51,7 @@ class ProviderInfo(Value):
     base_url_required: bool
     base_url_hint: str | None
     base_url_env: tuple[str, ...] = ()
+    hosts: tuple[HostInfo, ...] = ()
     fields: tuple[FieldInfo, ...]
     keyless: bool
     key_url: str | None

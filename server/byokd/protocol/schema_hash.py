@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:bdaf50556df39a95bebd89eb4bd007ccd2de7ff87fc2fdd980e6ac8915c84b1d"
+SCHEMA_HASH: Final = "sha256:723b27c42f6b61e4d9c0862ab801fa134e190bcd2feeab5fe1a6f31742b622da"

@@ -14,6 +14,7 @@ from byokd.catalog.record import Models, Provider
 from byokd.core.http import Headers, HttpRequest
 from byokd.core.limits import LABEL_MAX_CHARS, MODELS_MAX
 from byokd.core.redaction.text import clean_text
+from byokd.dialects.base.headers import record_headers
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.base.urls import fill, join_url, with_query
 from byokd.protocol.base import Json, JsonObject
@@ -85,8 +86,8 @@ def models_request(
         url = join_url(base_url, record.path or "/models", fields)
     if cursor is not None and record.next_query is not None:
         url = with_query(url, record.next_query, cursor)
-    headers = Headers([("accept", "application/json"), *provider.headers.items()])
-    return HttpRequest("GET", url, headers)
+    headers = [("accept", "application/json"), *record_headers(provider, fields).items()]
+    return HttpRequest("GET", url, Headers(headers))
 
 
 def read_models(provider: Provider, body: bytes, *, list_record: Models | None = None) -> ModelPage:
@@ -115,7 +116,9 @@ def read_models(provider: Provider, body: bytes, *, list_record: Models | None =
     return ModelPage(tuple(models.values()), _next_cursor(record, document))
 
 
-def detail_request(provider: Provider, base_url: str, model_id: str) -> HttpRequest:
+def detail_request(
+    provider: Provider, base_url: str, fields: Mapping[str, str], model_id: str
+) -> HttpRequest:
     """Return the request for the details of one model, without its credential.
 
     Raises:
@@ -126,7 +129,7 @@ def detail_request(provider: Provider, base_url: str, model_id: str) -> HttpRequ
         raise Unsupported(f"{provider.name} has no details of a model beside its list")
     body = detail.body.replace('"{id}"', to_json(model_id).decode())
     pairs = [("accept", "application/json"), ("content-type", "application/json")]
-    headers = Headers([*pairs, *provider.headers.items()])
+    headers = Headers([*pairs, *record_headers(provider, fields).items()])
     return HttpRequest("POST", join_url(base_url, detail.path), headers, body.encode())
 
 

@@ -13,6 +13,7 @@ from byokd.catalog.record import Probe, Provider, Verdict
 from byokd.core.http import Headers, HttpHead, HttpRequest
 from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.call import Fault
+from byokd.dialects.base.headers import record_headers
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.base.urls import fill, join_url
 from byokd.dialects.errors.body import ErrorBody, read_error_body
@@ -77,15 +78,15 @@ def probe_request(
         url = join_url(base_url, probe.path, fields)
     else:
         path = provider.models.path or "/models"
-        return HttpRequest("GET", join_url(base_url, path, fields), record_headers(provider))
-    headers = record_headers(provider)
+        return HttpRequest("GET", join_url(base_url, path, fields), _headers(provider, fields))
+    headers = _headers(provider, fields)
     if probe.body is not None:
         headers = headers.with_pair("content-type", "application/json")
     return HttpRequest(probe.method, url, headers, (probe.body or "").encode())
 
 
-def record_headers(provider: Provider) -> Headers:
-    return Headers([("accept", "application/json"), *provider.headers.items()])
+def _headers(provider: Provider, fields: Mapping[str, str]) -> Headers:
+    return Headers([("accept", "application/json"), *record_headers(provider, fields).items()])
 
 
 def read_probe(

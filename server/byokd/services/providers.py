@@ -15,6 +15,7 @@ from byokd.dialects.registry import DIALECTS
 from byokd.protocol.errors import NotFound, Unsupported
 from byokd.protocol.provider import (
     FieldInfo,
+    HostInfo,
     ProviderInfo,
     ProviderListParams,
     ProviderListResult,
@@ -70,6 +71,10 @@ def describe(record: Provider) -> ProviderInfo:
         base_url_required=record.base_url_required,
         base_url_hint=record.base_url_hint,
         base_url_env=record.base_url_env,
+        hosts=tuple(
+            HostInfo(name=host.name, base_url=host.base_url, note=host.note)
+            for host in record.hosts
+        ),
         fields=tuple(
             FieldInfo(
                 name=field.name,

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:bdaf50556df39a95bebd89eb4bd007ccd2de7ff87fc2fdd980e6ac8915c84b1d";
+export const SCHEMA_HASH = "sha256:723b27c42f6b61e4d9c0862ab801fa134e190bcd2feeab5fe1a6f31742b622da";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -544,6 +544,17 @@ export interface FinishReason {
   raw: string | null;
 }
 
+/**
+ * Another address of a provider, such as a region or a plan: a choice for a key's base URL.
+ *
+ * `baseUrl` may hold fields in braces, which `key/store` fills.
+ */
+export interface HostInfo {
+  name: string;
+  baseUrl: string;
+  note: string;
+}
+
 /** A variable with an address, which is not used; keys of its provider may belong to it. */
 export interface IgnoredVariable {
   variable: string;
@@ -958,7 +969,11 @@ export type Protection =
   | "keyFile"
   | "memory";
 
-/** One provider. `dialects` are its wire formats, the default first. */
+/**
+ * One provider. `dialects` are its wire formats, the default first.
+ *
+ * `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
+ */
 export interface ProviderInfo {
   id: string;
   name: string;
@@ -970,6 +985,7 @@ export interface ProviderInfo {
   baseUrlRequired: boolean;
   baseUrlHint: string | null;
   baseUrlEnv: readonly string[];
+  hosts: readonly HostInfo[];
   fields: readonly FieldInfo[];
   keyless: boolean;
   keyUrl: string | null;

@@ -14,6 +14,7 @@ from byokd.catalog.rules import RuleName
 from byokd.core.http import Headers, HttpRequest
 from byokd.dialects.base.call import Call, Encoded
 from byokd.dialects.base.conversation import apply_rules
+from byokd.dialects.base.headers import record_headers
 from byokd.dialects.base.merge import merge_options
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.warnings import Warnings
@@ -77,7 +78,7 @@ def finish_request(
         "accept": accept if draft.stream else "application/json",
         "accept-encoding": "identity",
     }
-    sent |= {name.lower(): value for name, value in draft.call.provider.headers.items()}
+    sent |= record_headers(draft.call.provider, draft.call.fields)
     request = HttpRequest("POST", url, Headers({**sent, **headers}.items()), to_json(body))
     return Encoded(request, draft.warnings.warnings)
 

@@ -44,8 +44,8 @@ def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) 
     """Return the URL of `path` under `base_url`.
 
     If the base ends in a version (`/v1`, `/v4`, `/v1beta`) and the path starts with one, the base's
-    is used: a pasted base URL has it or not. A path with `../` replaces it. The base loses query
-    and fragment.
+    is used: a pasted base URL has it or not. A path with `../` replaces it; each further `../`
+    removes one segment before it. The base loses query and fragment.
 
     Raises:
         InvalidParams: a template cannot be filled.
@@ -55,11 +55,21 @@ def join_url(base_url: str, path: str, fields: Mapping[str, str] | None = None) 
     base = f"{split.scheme}://{split.netloc}{split.path}".rstrip("/")
     if path.startswith(_OUTSIDE_VERSION):
         base, path = _VERSION_AT_END.sub("", base), path.removeprefix(_OUTSIDE_VERSION)
+        base, path = _above(base, path)
     # With a host in front every template of the path is after the host.
     rest = "/" + fill("//h/" + path.lstrip("/"), known).removeprefix("//h/")
     if _VERSION_AT_END.search(base):
         rest = _VERSION_AT_START.sub("", rest)
     return base + rest if rest != "/" else base
+
+
+def _above(base: str, path: str) -> tuple[str, str]:
+    """Apply the `../` at the start of a path, never above the host."""
+    host_ends = _host_end(base)
+    while path.startswith(_OUTSIDE_VERSION):
+        path = path.removeprefix(_OUTSIDE_VERSION)
+        base = base[: max(base.rfind("/"), host_ends)]
+    return base, path
 
 
 def with_query(url: str, name: str, value: str) -> str:

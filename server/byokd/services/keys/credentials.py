@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import split_chat_path
+from byokd.catalog.surfaces import record_at, split_chat_path
 from byokd.core.secret import Secret
 from byokd.dialects.base.call import Fault
 from byokd.dialects.base.urls import fill
@@ -28,7 +28,7 @@ class Credential:
     """One opened key.
 
     Attributes:
-        record: for a chat, in the chosen dialect.
+        record: for a chat, in the chosen dialect; else in that of the address.
         base_url: canonical, templates filled.
         at_default_origin: whether the address comes from the record.
         fields: empty for a provider that needs no key.
@@ -91,7 +91,8 @@ def credential_of(record: Provider, opened: OpenedKey) -> Credential:
     row = opened.row
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
     base_url, dialect = split_chat_path(record, base.url) if row.base_url else (base.url, None)
-    return Credential(record, base_url, row.base_url is None, opened.fields, row, dialect)
+    here = record_at(record, base_url, plain_fields_of(opened.fields))
+    return Credential(here, base_url, row.base_url is None, opened.fields, row, dialect)
 
 
 def base_url_of(

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from byokd.catalog.pasted import read_pasted
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import split_chat_path
+from byokd.catalog.surfaces import record_at, split_chat_path
 from byokd.core.secret import Secret, clean
 from byokd.crypto.seal import SealingKey, info
 from byokd.dialects.base.auth import key_problems
@@ -64,8 +64,9 @@ class ParsedKey:
 
     @property
     def candidate(self) -> Candidate:
+        plain = plain_fields_of(self.fields)
         return Candidate(
-            self.record,
+            record_at(self.record, self.address.base_url, plain),
             self.address.base_url,
             self.address.own is None,
             self.fields,

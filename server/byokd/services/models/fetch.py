@@ -134,7 +134,9 @@ class ModelFetch:
         credential = self._credential
         async with at_once:
             with suppress(ByokdError):
-                request = detail_request(credential.record, credential.base_url, model_id)
+                request = detail_request(
+                    credential.record, credential.base_url, credential.plain_fields, model_id
+                )
                 body = await self._send(request, MODEL_DETAIL_MAX_BYTES)
                 model = await anyio.to_thread.run_sync(
                     read_detail, credential.record, model_id, body
