@@ -191,7 +191,7 @@ def _tool(call_id: str, content: str) -> dict[str, Any]:
 _Messages = list[dict[str, Any]]
 _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
     (_A, [_says("system", "a"), _says("system", "b"), _HI], [_says("system", "a\n\nb"), _HI], []),
-    (_A, [_HI, _says("system", "later")], [_HI, _says("user", "later")],
+    (_A, [_HI, _says("system", "later")], [_HI, _says("user", "System message:\nlater")],
      ["adjusted messages"]),
     (_A, [_says("user", {"type": "text", "text": "a"}, {"type": "text", "text": ""})],
      [_says("user", "a")], []),

@@ -311,7 +311,8 @@ _CONTENTS: list[tuple[str, list[Any], dict[str, Any] | list[Any], list[str]]] = 
       "contents": [{"role": "user", "parts": [{"text": "hi"}]}]}, []),
     ("system-later", [_HI, _model(_text("a")), {"role": "system", "content": "now"}, _HI],
      [{"role": "user", "parts": [{"text": "hi"}]}, {"role": "model", "parts": [{"text": "a"}]},
-      {"role": "user", "parts": [{"text": "now"}, {"text": "hi"}]}], ["adjusted messages"]),
+      {"role": "user", "parts": [{"text": "System message:\nnow"}, {"text": "hi"}]}],
+     ["adjusted messages"]),
     # turns
     ("merged", [_HI, _user(_text("there"), _text("")), _model(_text("a")), _model(_text("b"))],
      [{"role": "user", "parts": [{"text": "hi"}, {"text": "there"}]},
@@ -342,8 +343,8 @@ _CONTENTS: list[tuple[str, list[Any], dict[str, Any] | list[Any], list[str]]] = 
       {"role": "tool", "content": [_result("a", "1")]}, _user(_text("go"))],
      [{"role": "user", "parts": [{"text": "hi"}]},
       {"role": "model", "parts": [_fc("a", {}, "s"), _fc("b", {}, None)]},
-      {"role": "user", "parts": [_fr("a", {"output": "1"}), _fr("b", {"error": "2"}),
-                                 {"text": "go"}]}], []),
+      {"role": "user", "parts": [_fr("a", {"output": "1"}), _fr("b", {"error": "2"})]},
+      {"role": "user", "parts": [{"text": "go"}]}], []),
     ("own calls without ids stay without", [
         _HI, _model(_called("a", {}, callId="", thoughtSignature="s")), _user(_result("a"))],
      [{"role": "user", "parts": [{"text": "hi"}]},
@@ -415,7 +416,8 @@ _LOST = [_HI, _model(_called("a", {})), _user(_result("a", [_text("x"), _PNG]))]
 def test_older_models_get_no_sentinel_and_separate_images() -> None:
     assert _body({"messages": _LOST}, _OLD)["contents"][1:] == [
         {"role": "model", "parts": [_fc("a", {}, None)]},
-        {"role": "user", "parts": [_fr("a", {"output": "x"}), _INLINE]},
+        {"role": "user", "parts": [_fr("a", {"output": "x"})]},
+        {"role": "user", "parts": [_INLINE]},
     ]
 
 

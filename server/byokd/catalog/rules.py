@@ -16,6 +16,7 @@ RuleName: TypeAlias = Literal[
     "later_system_as_user",
     "system_merged",
     "system_as_user",
+    "some_turn",
     "begin_with_user",
     "end_with_user",
     "trim_end",

@@ -315,12 +315,11 @@ async def test_conversation_rule_is_applied_and_remembered(*, stream: bool) -> N
 
 @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
 async def test_rule_without_a_warning_of_its_own_has_a_notice(*, strict: bool) -> None:
-    """Blank text is removed silently where a format always does it."""
-    record = _with_row("applyRule", message="empty", rule="blank_text")
-    chat, transport, _ = engine([_error(400, "messages[1] is empty"), WHOLE, WHOLE], record=record)
-    _, result = await ask(
-        chat, messages=[_QUESTION, {"role": "user", "content": " "}], strict=strict
-    )
+    """Messages of one role are joined silently where a record asks for it."""
+    record = _with_row("applyRule", message="twice", rule="alternate_roles")
+    refusal = _error(400, "messages[1]: the user twice")
+    chat, transport, _ = engine([refusal, WHOLE, WHOLE], record=record)
+    _, result = await ask(chat, messages=[_QUESTION, _QUESTION], strict=strict)
     assert _warned(result) == [("notice", "messages")]
     assert [len(body["messages"]) for body in _sent(transport)] == [2, 1]
     _, result = await ask(chat, messages=[_QUESTION], strict=strict)

@@ -33,6 +33,10 @@ _REQUEST_STATUSES: Final = range(400, 501)
 _REQUEST_KINDS: Final = _PARAMETER_KINDS | {"modelNotFound"}
 """The same for a conversation or a chat path: OpenAI answers 404 where a model has another path."""
 
+_TEMPLATE_STATUSES: Final = range(500, 600)
+_TEMPLATE_KINDS: Final = _PARAMETER_KINDS | {"providerError"}
+"""The same for a template that refuses a conversation: llama.cpp and Ollama answer 500."""
+
 _PARAM_PLACES: Final = "/error/param", "/param", "/error/error/param"
 _PARAMETER_CODES: Final = frozenset(
     {"unsupported_parameter", "unknown_parameter", "unrecognized_parameter"}
@@ -72,6 +76,8 @@ def read_refusals(
     refusals: list[Refusal] = []
     if status in _REQUEST_STATUSES and kind in _REQUEST_KINDS:
         refusals += _by_step(rows, error.message)
+    elif status in _TEMPLATE_STATUSES and kind in _TEMPLATE_KINDS:
+        refusals += (row for row in _by_step(rows, error.message) if row.rule is not None)
     if (
         status in _PARAMETER_STATUSES
         and kind in _PARAMETER_KINDS

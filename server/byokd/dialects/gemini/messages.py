@@ -5,6 +5,8 @@ The provider's state of a part goes back with that part, only to the model that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_text
@@ -73,15 +75,21 @@ class _Writer:
         """
         results = sorted(self._results, key=lambda result: result[0])
         self._results = []
-        shown = [entry for _, _, images in results for entry in images]
-        self._put("user", [written for _, written, _ in results] + shown)
+        self._put("user", [written for _, written, _ in results])
+        self._put("user", [entry for _, _, images in results for entry in images])
 
     def _put(self, role: str, parts: list[JsonObject]) -> None:
+        """Add parts to the last content if it is of this role, else to a new one.
+
+        What follows results has a content of its own: in one content, 3.7 Flash refuses it
+        (MoonshotAI/kimi-code#3274, 2026-08), and older models refused images there
+        (google-gemini/gemini-cli#16137).
+        """
         if not parts:
             return
         last = self.contents[-1] if self.contents else None
         turn_parts = last["parts"] if last is not None and last["role"] == role else None
-        if isinstance(turn_parts, list):
+        if isinstance(turn_parts, list) and _are_results(turn_parts) is _are_results(parts):
             turn_parts += parts
         else:
             self.contents.append({"role": role, "parts": [*parts]})
@@ -163,6 +171,10 @@ def _sign_steps(contents: list[JsonObject], sentinel: str, warnings: Warnings) -
             warnings.notice(
                 "messages", "an earlier tool call has no thought signature of this model's own"
             )
+
+
+def _are_results(parts: Sequence[Json]) -> bool:
+    return any(isinstance(part, dict) and "functionResponse" in part for part in parts)
 
 
 def _inline(media_type: str, data: str) -> JsonObject:

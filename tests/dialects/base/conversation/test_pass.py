@@ -27,21 +27,25 @@ from dialects.conversations import (
 )
 
 _DEFAULTS: dict[str, set[str]] = {
-    "openai_chat": {"pair_tool_calls", "call_ids"},
-    "openai_responses": {"call_ids"},
+    "openai_chat": {"blank_text", "pair_tool_calls", "call_ids", "system_merged"},
+    "openai_responses": {"blank_text", "call_ids", "system_merged"},
     "anthropic_messages": {
         "inline_media", "media_types", "tool_schemas", "blank_text", "pair_tool_calls", "call_ids",
         "system_first", "begin_with_user", "trim_end",
     },
-    "gemini": {"inline_media", "pair_tool_calls", "call_ids", "later_system_as_user"},
+    "gemini": {
+        "inline_media", "blank_text", "pair_tool_calls", "call_ids", "later_system_as_user",
+        "some_turn",
+    },
     "bedrock_converse": {
         "inline_media", "tool_schemas", "blank_text", "pair_tool_calls", "call_ids", "system_first",
         "begin_with_user", "trim_end",
     },
     "cohere_chat": {
-        "tool_names", "pair_tool_calls", "call_ids", "later_system_as_user", "system_merged",
+        "tool_names", "blank_text", "pair_tool_calls", "call_ids", "later_system_as_user",
+        "system_merged", "some_turn",
     },
-    "ollama_chat": {"call_ids"},
+    "ollama_chat": {"blank_text", "call_ids", "system_merged"},
 }  # fmt: skip
 """The rules that each format applies to every call."""
 
@@ -110,6 +114,7 @@ _CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
     "later_system_as_user": ("adjusted", [user("a"), assistant("b"), system("s"), user("c")]),
     "system_merged": ("silent", [system("s"), system("t"), user("a")]),
     "system_as_user": ("adjusted", [system("s"), user("a")]),
+    "some_turn": ("notice", [system("s")]),
     "begin_with_user": ("notice", [assistant("a"), user("b")]),
     "end_with_user": ("notice", [user("a"), assistant("b")]),
     "trim_end": ("silent", [user("a"), assistant("b ")]),
@@ -144,6 +149,8 @@ _NO_EFFECT: dict[RuleName, set[str]] = {
     "system_first": {"anthropic_messages", "bedrock_converse"},
     # `system_first`, which these always apply, leaves no later one
     "later_system_as_user": {"anthropic_messages", "bedrock_converse"},
+    # `begin_with_user`, which these always apply, adds the same turn
+    "some_turn": {"anthropic_messages", "bedrock_converse"},
     # `Turns.open` adds the same turn
     "begin_with_user": {"anthropic_messages", "bedrock_converse"},
     # the writer joins them, too

@@ -27,6 +27,14 @@ _CASES: dict[str, tuple[list[Any], list[Any]]] = {
         [says("assistant", text("\n\n"), call("c"))],
         [says("assistant", call("c"))],
     ),
+    "white space between two texts": (
+        [says("assistant", text("a"), text("\n"), text("\n"), text("b"), text(" "), call("c"))],
+        [says("assistant", text("a\n\n"), text("b"), call("c"))],
+    ),
+    "white space beside a text with a state": (
+        [says("assistant", text("a", providerState=OWN), text("\n"), text("b"))],
+        [says("assistant", text("a", providerState=OWN), text("b"))],
+    ),
     "a part with a state": (
         [says("assistant", text(" ", providerState=OWN))],
         [says("assistant", text("", providerState=OWN))],
@@ -46,3 +54,10 @@ def test_blank_text(before: list[Any], after: list[Any]) -> None:
     assert shape(changed) == shape(after)
     assert kinds == []
     assert ruled("blank_text", changed) == (changed, [])
+
+
+@pytest.mark.parametrize("blank", [user(" "), assistant("\n\n"), says("user", text(""))])
+def test_blank_messages_alone_become_a_turn_of_the_user(blank: Any) -> None:
+    changed, kinds = ruled("blank_text", conversation([system("s"), blank]), strict=True)
+    assert shape(changed) == shape([system("s"), user(".")])
+    assert kinds == ["notice"]

@@ -1,19 +1,21 @@
 """The rules that a conversation must follow before a dialect encodes it.
 
-Those of the dialect, of the record's quirk `rules` and of `Call.rules` apply. A rule that changes
-nothing returns the same object. What a rule warns of when it changes something:
+Those of the dialect, of the model's family, of the record's quirk `rules` and of `Call.rules`
+apply. A rule that changes nothing returns the same object. What a rule warns of when it changes
+something:
 
 inline_media          silent: the same bytes are sent
 media_types           notice, if the client named another type
 tool_names            silent: the client gets its own names back
 tool_schemas          adjusted, if a condition becomes text
-blank_text            silent: only white space is removed
+blank_text            silent: only white space is removed; notice, if nothing else is there
 pair_tool_calls       notice, if a result is added or becomes text
 call_ids              silent: the client never sees these ids
 system_first          adjusted
 later_system_as_user  adjusted
 system_merged         silent: the same text is sent
 system_as_user        adjusted
+some_turn             notice
 begin_with_user       notice
 end_with_user         notice
 trim_end              silent: only white space is removed
@@ -30,6 +32,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Final, TypeAlias
 
+from byokd.catalog.families import family_rules
 from byokd.catalog.quirks.shared import Quirks
 from byokd.catalog.rules import RuleName as RuleName
 from byokd.dialects.base.call import Call
@@ -44,7 +47,12 @@ from byokd.dialects.base.conversation.system import (
 )
 from byokd.dialects.base.conversation.text import blank_text
 from byokd.dialects.base.conversation.tools import call_ids, tool_names, tool_schemas
-from byokd.dialects.base.conversation.turns import begin_with_user, end_with_user, trim_end
+from byokd.dialects.base.conversation.turns import (
+    begin_with_user,
+    end_with_user,
+    some_turn,
+    trim_end,
+)
 from byokd.dialects.base.conversation.value import Conversation as Conversation
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.warnings import Warnings
@@ -63,6 +71,7 @@ RULES: Final[dict[RuleName, Rule]] = {
     "later_system_as_user": later_system_as_user,
     "system_merged": system_merged,
     "system_as_user": system_as_user,
+    "some_turn": some_turn,
     "begin_with_user": begin_with_user,
     "end_with_user": end_with_user,
     "trim_end": trim_end,
@@ -86,7 +95,9 @@ def apply_rules(
     before = Conversation(params.messages, owner, params.tools, params.tool_choice)
     after = before
     schemas: tuple[RuleName, ...] = ("tool_schemas",) if quirks.tool_schema_drops else ()
-    for name in _ordered(frozenset((*names, *quirks.rules, *call.rules, *schemas))):
+    for name in _ordered(
+        frozenset((*names, *family_rules(owner.model), *quirks.rules, *call.rules, *schemas))
+    ):
         after = apply_rule(name, after, quirks, warnings)
     if after is before:
         return call

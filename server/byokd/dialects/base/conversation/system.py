@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.conversation.turns import is_sent
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import Message, Part, TextPart, ToolResultPart
+
+MARK: Final = "System message:\n"
+"""What a later system message begins with where it is sent as the user's."""
 
 
 def system_first(
@@ -30,7 +34,7 @@ def later_system_as_user(
     quirks: Quirks,  # noqa: ARG001 - the signature of a rule
     warnings: Warnings,
 ) -> Conversation:
-    """Send system messages after the beginning as the user's."""
+    """Send system messages after the beginning as the user's, marked as the system's."""
     leading, rest = _split(conversation.messages)
     if not any(message.role == "system" for message in rest):
         return conversation
@@ -38,10 +42,7 @@ def later_system_as_user(
     return conversation.with_messages(
         (
             *leading,
-            *(
-                message.model_copy(update={"role": "user"}) if message.role == "system" else message
-                for message in rest
-            ),
+            *(_marked(message) if message.role == "system" else message for message in rest),
         )
     )
 
@@ -53,7 +54,7 @@ def system_merged(
 ) -> Conversation:
     """Join the system messages at the beginning, with an empty line between their texts."""
     leading, rest = _split(conversation.messages)
-    if not leading:
+    if not leading or (len(leading) == 1 and leading[0].content):
         return conversation
     text = _joined(leading)
     merged = (Message(role="system", content=text),) if text else ()
@@ -85,6 +86,11 @@ def system_as_user(
     return conversation.with_messages((opened, *rest[1:]))
 
 
+def _marked(message: Message) -> Message:
+    text = _joined([message])
+    return Message(role="user", content=f"{MARK}{text}" if text else "")
+
+
 def with_system_text(messages: Sequence[Message], text: str) -> tuple[Message, ...]:
     """Return the messages with one more system message after those at the beginning."""
     leading, rest = _split(tuple(messages))
@@ -97,5 +103,8 @@ def _split(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], tuple[Me
 
 
 def _joined(messages: Sequence[Message]) -> str:
-    parts = (part for message in messages for part in message.parts())
-    return "\n\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
+    texts = (
+        "".join(part.text for part in message.parts() if isinstance(part, TextPart))
+        for message in messages
+    )
+    return "\n\n".join(text for text in texts if text.strip())

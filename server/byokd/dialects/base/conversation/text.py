@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import is_
+from typing import Final
 
 from byokd.catalog.quirks.shared import Quirks
+from byokd.dialects.base.conversation.turns import OPENING
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import Message, Part, TextPart
+
+ALL_BLANK: Final = "the messages were blank, so a turn of the user was added"
 
 
 def blank_text(
     conversation: Conversation,
     quirks: Quirks,  # noqa: ARG001 - the signature of a rule
-    warnings: Warnings,  # noqa: ARG001 - blank text says nothing
+    warnings: Warnings,
 ) -> Conversation:
-    """Remove text of white space, and messages that have nothing else.
+    """Remove messages of white space, and add white space between two texts to the first.
 
     A part with a state stays, with empty text. A system message is one text: its parts stay
-    unless all are blank. Tool results are data and stay.
+    unless all are blank. Tool results are data and stay. If only system messages are left, a
+    user's turn is added.
     """
-    messages = tuple([_without_blank(message) for message in conversation.messages])
+    messages = [_without_blank(message) for message in conversation.messages]
     if all(map(is_, messages, conversation.messages)) and all(m.content for m in messages):
         return conversation
-    return conversation.with_messages(tuple(message for message in messages if message.content))
+    left = [message for message in messages if message.content]
+    if all(message.role == "system" for message in left) and any(
+        message.role != "system" for message in messages
+    ):
+        warnings.notice("messages", ALL_BLANK)
+        left.append(Message(role="user", content=OPENING))
+    return conversation.with_messages(tuple(left))
 
 
 def _without_blank(message: Message) -> Message:
@@ -33,14 +45,32 @@ def _without_blank(message: Message) -> Message:
     blank = [_is_blank(part) for part in parts]
     if not any(blank) or (message.role == "system" and not all(blank)):
         return message
+    return message.model_copy(update={"content": tuple(_joined(parts))})
+
+
+def _joined(parts: Iterable[Part]) -> list[Part]:
     content: list[Part] = []
+    space = ""  # after the last part
     for part in parts:
-        if not _is_blank(part):
-            content.append(part)
-        elif part.provider_state:
-            content.append(part.model_copy(update={"text": ""}))
-    return message.model_copy(update={"content": tuple(content)})
+        if isinstance(part, TextPart) and _is_blank(part) and not part.provider_state:
+            space += part.text
+            continue
+        last = content[-1] if content else None
+        if space and last is not None and _is_plain(last) and _is_plain(part):
+            content[-1] = last.model_copy(update={"text": f"{_text(last)}{space}"})
+        space = ""
+        content.append(part.model_copy(update={"text": ""}) if _is_blank(part) else part)
+    return content
 
 
 def _is_blank(part: Part) -> bool:
     return isinstance(part, TextPart) and not part.text.strip()
+
+
+def _is_plain(part: Part) -> bool:
+    # The text of a part with a state is what the provider wrote, to the letter.
+    return isinstance(part, TextPart) and not part.provider_state
+
+
+def _text(part: Part) -> str:
+    return part.text if isinstance(part, TextPart) else ""

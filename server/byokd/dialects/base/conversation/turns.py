@@ -25,6 +25,13 @@ BEGUN: Final = "the conversation did not begin with a user, so a turn was added"
 _GO_ON: Final = "Go on."
 
 
+def some_turn(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
+    """Add a user's turn where nothing but system messages is sent."""
+    if any(m.role != "system" and is_sent(m, quirks) for m in conversation.messages):
+        return conversation
+    return begin_with_user(conversation, quirks, warnings)
+
+
 def begin_with_user(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
     """Add a user's turn where the conversation does not begin with one."""
     messages = conversation.messages
