@@ -34,6 +34,7 @@ from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.keys.service import KeyService
 from byokd.services.keys.state import KeyStates
 from byokd.services.keys.stored_probe import StoredKeyProber
+from byokd.services.models.lists import ModelLists
 from byokd.services.models.service import ModelService
 from byokd.services.providers import ProviderService
 from byokd.services.runtime.background import Background
@@ -123,8 +124,9 @@ def compose(
     )
     health = HealthMonitor(vault, audit, usage, background, settings.health, stored_prober, states)
     credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage_counter)
-    models = ModelService(credentials, transport, model_cache, background)
-    chat = ChatEngine(credentials, transport, settings.timeouts)
+    model_lists = ModelLists(model_cache)
+    models = ModelService(credentials, transport, model_lists, background)
+    chat = ChatEngine(credentials, transport, settings.timeouts, model_lists)
     sources = ImportSources(providers, sealing, variables)
     services = Services(
         keys=keys,

@@ -9,7 +9,11 @@ import asyncio
 from dataclasses import dataclass
 from hashlib import sha256
 
-from byokd.core.limits import MODEL_LISTS_MAX, MODEL_LISTS_MAX_BYTES
+from byokd.core.limits import (
+    MODEL_LIST_CLOCK_SLACK_MS,
+    MODEL_LISTS_MAX,
+    MODEL_LISTS_MAX_BYTES,
+)
 from byokd.protocol.model import ModelInfo, ModelListResult
 from byokd.store import files, migrations
 from byokd.store.connection import Row
@@ -93,10 +97,14 @@ class ModelCache:
         await self._ready()
         return await self._database.read(lambda tx: _read(tx.one(sql, account, provider)))
 
+    async def exists(self) -> bool:
+        """Tell whether there is a file with lists; creates none."""
+        return self._file is not None and await asyncio.to_thread(files.exists, self._file)
+
     async def changed(self) -> bool:
         """Tell whether another process saved a list since the last call; creates no file."""
         version = 0
-        if self._file is not None and await asyncio.to_thread(files.exists, self._file):
+        if await self.exists():
             await self._ready()
             version = await self._database.data_version()
         before, self._version = self._version, version
@@ -116,7 +124,12 @@ class ModelCache:
         }
 
     async def save(self, key: ModelListKey, seen: CachedModelList) -> None:
-        """Save a list unless a newer one is cached; delete the oldest beyond the bounds."""
+        """Save a list unless a newer one is cached; delete the oldest beyond the bounds.
+
+        A cached list from further in the future than `MODEL_LIST_CLOCK_SLACK_MS` is not newer: it
+        was fetched while the clock was wrong.
+        """
+        latest = seen.seen_at + MODEL_LIST_CLOCK_SLACK_MS
 
         def write(tx: Tx) -> None:
             cached = tx.one(
@@ -124,7 +137,8 @@ class ModelCache:
                 " WHERE account_id = ? AND provider_id = ? AND key_id = ?",
                 *key.primary_key,
             )
-            if cached is None or cached.number("seen_at") <= seen.seen_at:
+            before = cached.number("seen_at") if cached is not None else 0
+            if before <= seen.seen_at or before > latest:
                 tx.run(_SAVE, *key.primary_key, key.digest, seen.seen_at, _body(seen))
                 tx.run(_DROP_OLDEST, self._max_count, self._max_bytes)
 

@@ -198,7 +198,10 @@ ENTRIES: list[tuple[str, Any, ListedModel]] = [
             "outputModalities": ["TEXT"],
             "modelLifecycle": {"status": "LEGACY"},
         },
-        ListedModel("v.m-v1:0", "M", None, None, ("text", "image"), chat=True, deprecated=True),
+        ListedModel(
+            "v.m-v1:0", "M", None, None, ("text", "image"), chat=True, deprecated=True,
+            retired=False,
+        ),
     ),
     (
         "fireworks",
@@ -221,7 +224,70 @@ ENTRIES: list[tuple[str, Any, ListedModel]] = [
         ListedModel("q:8b", None, 40960, tools=True, reasoning=True),
     ),
     ("vllm", {"id": "m", "max_model_len": 32768}, ListedModel("m", None, 32768)),
-    ("groq, retired", {"id": "m", "active": False}, ListedModel("m", deprecated=True)),
+    (
+        "anthropic",
+        {"id": "a-1", "display_name": "A 1", "max_input_tokens": 200000, "max_tokens": 64000,
+         "capabilities": {"image_input": {"supported": True}, "pdf_input": {"supported": True},
+                          "thinking": {"supported": True, "types": {}},
+                          "effort": {"supported": True, "low": {"supported": True}}}},
+        ListedModel("a-1", "A 1", 200000, 64000, ("text", "image", "file"), reasoning=True,
+                    efforts=("low",)),
+    ),
+    (
+        "vercel gateway: prices of one token, and max_tokens is the output",
+        {"id": "v/m", "type": "language", "context_window": 200000, "max_tokens": 64000,
+         "tags": ["reasoning", "tool-use", "vision"],
+         "pricing": {"input": "0.000003", "output": "0.000015", "input_cache_read": "0.0000003",
+                     "input_cache_write": "0.00000375"}},
+        ListedModel("v/m", None, 200000, 64000, ("text", "image"), tools=True, reasoning=True,
+                    chat=True, price=ListedPrice("3", "15", "USD", "0.3", "3.75")),
+    ),
+    (
+        "models.dev",
+        {"id": "d", "limit": {"context": 128000, "output": 8192}, "tool_call": True,
+         "modalities": {"input": ["text", "pdf"], "output": ["text"]},
+         "cost": {"input": 0.14, "output": 0.28, "cache_read": 0.0028}},
+        ListedModel("d", None, 128000, 8192, ("text", "pdf"), tools=True, chat=True,
+                    price=ListedPrice("0.14", "0.28", "USD", "0.0028")),
+    ),
+    (
+        "free",
+        {"id": "f", "pricing": {"input": 0, "output": 0}},
+        ListedModel("f", price=ListedPrice("0", "0")),
+    ),
+    (
+        "lm studio, its own list",
+        {"id": "q", "type": "vlm", "max_context_length": 131072, "loaded_context_length": 4096,
+         "capabilities": ["tool_use"]},
+        ListedModel("q", None, 4096, None, ("text", "image"), tools=True, reasoning=False,
+                    chat=True),
+    ),
+    (
+        "lm studio, version 1",
+        {"type": "llm", "key": "g/m", "display_name": "M", "max_context_length": 131072,
+         "loaded_instances": [{"id": "x", "config": {"context_length": 8192}}],
+         "capabilities": {"vision": False, "trained_for_tool_use": True,
+                          "reasoning": {"allowed_options": ["low", "high"]}}},
+        ListedModel("g/m", "M", 8192, None, ("text",), tools=True, chat=True,
+                    efforts=("low", "high")),
+    ),
+    (
+        "llama.cpp: as started, not as trained",
+        {"id": "l", "capabilities": ["completion", "multimodal"],
+         "meta": {"n_ctx": 16384, "n_ctx_train": 131072}},
+        ListedModel("l", None, 16384, None, ("text", "image"), tools=False, reasoning=False),
+    ),
+    (
+        "cloudflare, with images",
+        {"id": "u", "name": "@cf/v/i",
+         "properties": [{"property_id": "vision", "value": "true"},
+                        {"property_id": "max_output_tokens", "value": "2048"}]},
+        ListedModel("@cf/v/i", None, None, 2048, ("text", "image")),
+    ),
+    (
+        "groq, retired", {"id": "m", "active": False},
+        ListedModel("m", deprecated=True, retired=True),
+    ),
 ]  # fmt: skip
 
 

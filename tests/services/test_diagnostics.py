@@ -17,7 +17,7 @@ from byokd.protocol.base import JsonObject
 from byokd.protocol.diagnosis import ProviderTestParams
 from byokd.protocol.errors import KeyMissing
 from byokd.protocol.lifecycle import Features
-from byokd.protocol.model import ModelInfo, ModelPrice
+from byokd.protocol.model import ModelInfo, ModelPrice, ModelUnavailable
 from byokd.services.diagnostics import Diagnostics
 from byokd.services.models.merge import cheapest_chat_model
 from byokd.services.runtime.session import Session
@@ -257,8 +257,13 @@ async def test_hanging_step_ends_with_a_timeout() -> None:
     assert probe.closed
 
 
+_DISABLED = ModelUnavailable(kind="keyDisabled", key_id="key_a")
+
+
 def _model(name: str, price: str | None = None, **more: Any) -> ModelInfo:
-    facts: dict[str, Any] = dict.fromkeys(ModelInfo.model_fields) | {"source": "live", "chat": True}
+    facts: dict[str, Any] = {
+        name: None for name, field in ModelInfo.model_fields.items() if field.is_required()
+    } | {"source": "live", "chat": True}
     model_price = ModelPrice(input=price, output=price) if price else None
     return ModelInfo(**facts | {"provider": "p", "id": name, "price": model_price} | more)
 
@@ -273,6 +278,10 @@ def _model(name: str, price: str | None = None, **more: Any) -> ModelInfo:
         ([_model("embeds", "0.1", chat=False), _model("chats", "3")], "chats"),
         ([_model("silent", "0.1", chat=None), _model("chats", "3")], "chats"),
         ([_model("ending", "0.1", deprecated=True), _model("chats", "3")], "chats"),
+        ([_model("ending", "0.1", deprecated=True)], "ending"),
+        ([_model("ended", "0.1", retired=True)], None),
+        ([_model("blocked", "0.1", unavailable=_DISABLED), _model("chats", "3")], "chats"),
+        ([_model("blocked", "0.1", unavailable=_DISABLED)], None),
         ([_model("known", "0.1", source="catalog"), _model("listed", "3")], "listed"),
         ([_model("known", "0.1", source="catalog")], "known"),
         ([_model("embeds", chat=False)], None),

@@ -211,6 +211,15 @@ class ModelDetail(_Record):
     body: str  # `"{id}"` is replaced by the model's id
 
 
+class Ending(_Record):
+    """The day on which models are switched off."""
+
+    models: str  # a regular expression for the whole id
+    day: Day
+    source: str
+    checked: Day
+
+
 class Models(_Record):
     """How the live model list is read.
 
@@ -232,6 +241,8 @@ class Models(_Record):
     tools: Pointer | None = None
     reasoning: Pointer | None = None
     deprecated: Pointer | None = None
+    efforts: Pointer | None = None  # to a list of effort words, or an object of them
+    ends: Pointer | None = None  # to the time at which the model is switched off
     price: LivePrice | None = None
     # To a word, a list of words or a flag (`true` or `false`): the model chats if one of them is in
     # `chat_kinds`.
@@ -249,6 +260,8 @@ class Models(_Record):
     detail: ModelDetail | None = None
     static: tuple[str, ...] = ()  # ids that are always listed; `{field}` is a plain field
     own: tuple[OwnModel, ...] = ()  # the person's own entries
+    # Days on which models end, where the list does not say; the first that matches counts.
+    endings: tuple[Ending, ...] = ()
 
 
 class Variant(_Record):

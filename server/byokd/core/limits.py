@@ -361,6 +361,15 @@ MODEL_DETAILS_TIMEOUT_MS: Final = 5_000
 MODEL_LIST_FRESH_MS: Final = 15 * 60 * 1000
 """A younger list is not fetched again."""
 
+MODEL_LIST_CLOCK_SLACK_MS: Final = 60 * 1000
+"""A list from further in the future was fetched while the clock was wrong."""
+
+MODEL_LIST_RETRY_MS: Final = 15_000
+"""The first wait after a failed fetch in the background; it doubles up to `MODEL_LIST_FRESH_MS`."""
+
+MODEL_END_NOTICE_MS: Final = 30 * 24 * 3_600_000
+"""Time enough to choose another model."""
+
 MODEL_LISTS_MAX: Final = 256
 """One for each key in use; the oldest is removed."""
 

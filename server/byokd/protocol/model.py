@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from byokd.protocol.base import AtMs, KeyId, PageParams, Params, ProviderId, Result, Value
+from byokd.protocol.errors import Action
 
 
 class ModelPrice(Value):
@@ -18,15 +19,49 @@ class ModelPrice(Value):
     as_of: str | None = None
 
 
+class FactSource(Value):
+    """Where a fact is from, and the day on which it was current (null for the person's own)."""
+
+    source: Literal["live", "record", "catalog", "user"]
+    as_of: str | None = None
+
+
+class FactSources(Value):
+    """The source of each fact that is known."""
+
+    price: FactSource | None = None
+    context: FactSource | None = None
+    output: FactSource | None = None
+    inputs: FactSource | None = None
+    efforts: FactSource | None = None
+    ends_at: FactSource | None = None
+    deprecated: FactSource | None = None
+
+
+class ModelUnavailable(Value):
+    """Why a model cannot be used now.
+
+    `kind` is that of the error that a call would get, `key_id` the key that cannot be used.
+    """
+
+    kind: str
+    key_id: str | None = None
+    action: Action | None = None
+
+
 class ModelInfo(Value):
     """One model. An unknown fact is null.
 
     `source` is `live` (in the provider's list, fetched at `seen_at`), `catalog` (in the bundled
     catalog), `static` (in the provider's record, because it serves no list) or `user` (in the
-    configuration, whose facts win).
+    configuration, whose facts win). `key_id` is the key to call it with, null for the default key.
+    `efforts` are the reasoning efforts that can be requested. `ends_at` is when the provider
+    switches the model off; `retired` that it has done so. `unlisted` is set for a model that the
+    provider's list does not have.
     """
 
     provider: str
+    key_id: str | None = None
     id: str
     name: str | None
     source: Literal["live", "catalog", "user", "static"]
@@ -39,6 +74,12 @@ class ModelInfo(Value):
     reasoning: bool | None
     price: ModelPrice | None
     deprecated: bool | None
+    efforts: tuple[str, ...] | None = None
+    ends_at: AtMs | None = None
+    retired: bool | None = None
+    unlisted: bool = False
+    unavailable: ModelUnavailable | None = None
+    facts: FactSources = FactSources()
 
 
 class ModelListParams(PageParams):
@@ -47,18 +88,21 @@ class ModelListParams(PageParams):
     `all_providers` adds the bundled catalog's models of the other providers. The last list fetched
     is returned at once; if it is old, it is fetched again in the background, and `model/changed`
     reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`.
+    `include_unlisted` adds the catalog's models that the provider's list lacks, and retired ones.
     """
 
     provider: ProviderId | None = None
     key_id: KeyId | None = None
     all_providers: bool = False
     refresh: bool = False
+    include_unlisted: bool = False
 
 
 class ModelListFailure(Value):
     """Why a list could not be fetched. `seen_at` is the time of the last list, still returned."""
 
     provider: str
+    key_id: str | None = None
     kind: str
     message: str
     seen_at: AtMs | None

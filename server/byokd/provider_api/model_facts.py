@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -16,23 +16,30 @@ from byokd.dialects.base.json_pointer import at_pointer
 from byokd.protocol.base import Json, JsonObject
 
 _CONTEXT: Final = (
+    # As loaded comes before what the model can do (LM Studio, llama.cpp).
+    "/loaded_context_length", "/loaded_instances/0/config/context_length", "/meta/n_ctx",
     "/context_length", "/context_window", "/contextLength", "/inputTokenLimit", "/max_model_len",
     "/max_context_length", "/limits/max_context_length", "/max_prompt_length", "/max_input_tokens",
     "/model_info/max_input_tokens", "/top_provider/context_length", "/details/context_length",
-    "/meta/n_ctx_train", "/loaded_context_length",
+    "/context_size", "/max_sequence_length", "/limit/context", "/n_ctx", "/meta/n_ctx_train",
+    "/capabilities/limits/max_context_window_tokens",
 )  # fmt: skip
 _OUTPUT: Final = (
     "/outputTokenLimit", "/max_output_tokens", "/max_output_length", "/max_completion_tokens",
     "/limits/max_completion_tokens", "/top_provider/max_completion_tokens",
-    "/model_info/max_output_tokens",
+    "/model_info/max_output_tokens", "/limit/output", "/capabilities/limits/max_output_tokens",
 )  # fmt: skip
-_MODALITIES: Final = ("/architecture/input_modalities", "/input_modalities", "/inputModalities")
+_MODALITIES: Final = (
+    "/architecture/input_modalities", "/input_modalities", "/inputModalities", "/modalities/input",
+)  # fmt: skip
 _OUTPUT_MODALITIES: Final = (
     "/architecture/output_modalities", "/output_modalities", "/outputModalities",
+    "/modalities/output",
 )  # fmt: skip
 _TOOLS: Final = (
     "/capabilities/function_calling", "/capabilities/tools", "/supports_tools", "/supportsTools",
-    "/model_info/supports_function_calling",
+    "/model_info/supports_function_calling", "/tool_call", "/capabilities/trained_for_tool_use",
+    "/capabilities/supports/tool_calls",
 )  # fmt: skip
 _REASONING: Final = (
     "/capabilities/reasoning", "/capabilities/thinking/supported", "/thinking",
@@ -42,13 +49,16 @@ _FEATURES: Final = (
     "/supported_parameters", "/supported_features", "/features", "/capabilities", "/tags",
 )  # fmt: skip
 _VISION: Final = (
-    "/capabilities/vision", "/capabilities/image_input/supported", "/supportsImageInput",
+    "/capabilities/vision",
+    "/capabilities/image_input/supported",
+    "/supportsImageInput",
     "/model_info/supports_vision",
-)  # fmt: skip
-_ENDS: Final = (
-    "/deprecation", "/deprecationDate", "/deprecation_date", "/shutdown_date", "/expiration_date",
-    "/retirement_date",
-)  # fmt: skip
+    "/supports_vision",
+    "/capabilities/supports/vision",
+)
+_FILES: Final = ("/capabilities/pdf_input/supported", "/model_info/supports_pdf_input")
+_AUDIO: Final = ("/model_info/supports_audio_input", "/capabilities/audio")  # fmt: skip
+_WINDOWS: Final = frozenset({"max_input_tokens", "context_window", "context_length"})
 _TOKENS: Final = range(1, 10**9)
 _DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _SPECIAL_TYPES: Final = frozenset(
@@ -57,6 +67,9 @@ _SPECIAL_TYPES: Final = frozenset(
 )  # fmt: skip
 _MONEY: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,18})?(?:[eE]-?[0-9]{1,2})?")
 _MILLION: Final = Decimal(1_000_000)
+_LEAST_PER_MILLION: Final = Decimal("0.001")
+_CACHE_READ: Final = ("input_cache_read", "cache_read", "cached_input")
+_CACHE_WRITE: Final = ("input_cache_write", "cache_write")
 _HUNDREDTH_CENT: Final = Decimal(1) / Decimal(10_000)
 
 
@@ -87,9 +100,9 @@ def _context_by_architecture(item: JsonObject) -> int | None:
 def output_tokens(item: JsonObject, places: tuple[str, ...] = ()) -> int | None:
     """Return the maximum of one answer.
 
-    `max_tokens` is that only beside `max_input_tokens` (Anthropic); alone it is the window.
+    `max_tokens` is that only beside a window (Anthropic, Vercel's gateway); alone it is the window.
     """
-    known = ("/max_tokens",) if "max_input_tokens" in item else ()
+    known = ("/max_tokens",) if item.keys() & _WINDOWS else ()
     return _tokens(item, (*places, *_OUTPUT, *known), ("max_output_tokens",))
 
 
@@ -98,7 +111,7 @@ def _tokens(item: JsonObject, places: Iterable[str], names: tuple[str, ...]) -> 
         if (number := _count(at_pointer(item, place))) is not None:
             return number
     for name in names:
-        if (number := _count(_property(item, name))) is not None:
+        if (number := _count(listed_property(item, name))) is not None:
             return number
     by_host = [_count(entry.get("context_length")) for entry in _hosts(item)]
     return max((n for n in by_host if n), default=None) if "context_window" in names else None
@@ -118,12 +131,22 @@ def input_modalities(item: JsonObject, place: str | None = None) -> tuple[str, .
     for value in (at_pointer(item, pointer) for pointer in places):
         if isinstance(value, list) and (modalities := words(value)):
             return tuple(sorted(modalities, key=lambda word: (word != "text", word)))
-    has_vision = _flag(item, _VISION)
-    if has_vision is None and (features := _features(item)) and "vision" in features:
-        has_vision = True
+    has_vision = _has_vision(item)
     if has_vision is None:
         return None
-    return ("text", "image") if has_vision else ("text",)
+    others = {"image": has_vision, "file": _flag(item, _FILES), "audio": _flag(item, _AUDIO)}
+    return ("text", *(name for name, taken in others.items() if taken))
+
+
+def _has_vision(item: JsonObject) -> bool | None:
+    stated = _flag(item, _VISION)
+    if stated is not None:
+        return stated
+    if (value := listed_property(item, "vision")) is not None:
+        return value is True or str(value).lower() == "true"
+    features = _features(item) or set()
+    # llama.cpp says `multimodal`, LM Studio has a type of its own (docs, 2026-11)
+    return True if features & {"vision", "multimodal"} or item.get("type") == "vlm" else None
 
 
 def tools(item: JsonObject, place: str | None = None) -> bool | None:
@@ -132,12 +155,12 @@ def tools(item: JsonObject, place: str | None = None) -> bool | None:
     stated = _flag(item, _TOOLS)
     if stated is not None:
         return stated
-    if (value := _property(item, "function_calling")) is not None:
+    if (value := listed_property(item, "function_calling")) is not None:
         return value is True or str(value).lower() == "true"
     by_host = [entry.get("supports_tools") for entry in _hosts(item)]
     if by_host:
         return True in by_host
-    return _has_feature(item, {"tools", "function_calling", "tool_use"})
+    return _has_feature(item, {"tools", "function_calling", "tool_use", "tool-use"})
 
 
 def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
@@ -148,7 +171,7 @@ def reasoning(item: JsonObject, place: str | None = None) -> bool | None:
         return stated
     if isinstance(item.get("reasoning"), dict):
         return True
-    if (value := _property(item, "reasoning")) is not None:
+    if (value := listed_property(item, "reasoning")) is not None:
         return value is True or str(value).lower() == "true"
     return _has_feature(item, {"reasoning", "thinking", "include_reasoning"})
 
@@ -166,39 +189,18 @@ def chat(item: JsonObject) -> bool | None:
         return "text" in modalities
     kinds = words(item.get("type"))
     task = words(at_pointer(item, "/task/name"))
-    if kinds & {"chat", "language"} or "text generation" in task:
+    if kinds & {"chat", "language", "llm", "vlm"} or "text generation" in task:
         return True
     return False if kinds & _SPECIAL_TYPES or task else None
-
-
-def deprecated(item: JsonObject, place: str | None = None) -> bool | None:
-    """Return whether the model's end is announced or past."""
-    if place is not None:
-        value = at_pointer(item, place)
-        is_date = isinstance(value, str) and value != "" and "deprecat" not in value.lower()
-        recorded = True if is_date else _at_record_pointer(item, place, "deprecat")
-        if recorded is not None:
-            return recorded
-    stated = _flag(item, ("/deprecated", "/is_deprecated"))
-    if stated is not None:
-        return stated
-    if any(at_pointer(item, place) for place in _ENDS):
-        return True
-    if _flag(item, ("/active",)) is False:
-        return True
-    status = at_pointer(item, "/modelLifecycle/status") or at_pointer(item, "/lifecycle_status")
-    if isinstance(status, str):
-        return status.lower() in {"legacy", "deprecated"}
-    known = [place for place in _ENDS if place[1:] in item]
-    return False if known or "active" in item else None
 
 
 def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | None:
     """Return the price per million tokens, from the record's place if it names one.
 
     `pricing.prompt` is dollars a token (OpenRouter, Cerebras, Cloudflare; as text), `pricing.input`
-    dollars a million (Together, HF), `*_text_token_price` hundredths of a cent a million (xAI),
-    `model_info.*_cost_per_token` dollars a token (LiteLLM). Checked 2026-11-23.
+    dollars a million (Together, HF, and models.dev as `cost`) or a token (Vercel's gateway),
+    `*_text_token_price` hundredths of a cent a million (xAI),
+    `model_info.*_cost_per_token` dollars a token (LiteLLM). Checked 2026-11-28.
     """
     if place is not None:
         stated = _recorded_price(item, place)
@@ -208,14 +210,15 @@ def price(item: JsonObject, place: LivePrice | None = None) -> ListedPrice | Non
     costs = _object(item.get("model_info"))
     readings = (
         _price(pricing.get("prompt"), pricing.get("completion"), _MILLION),
-        _price(pricing.get("input"), pricing.get("output"), Decimal(1)),
+        _price_of_either(pricing),
+        _price_of_either(_object(item.get("cost"))),
         _price(
             item.get("prompt_text_token_price"),
             item.get("completion_text_token_price"),
             _HUNDREDTH_CENT,
         ),
         _price(costs.get("input_cost_per_token"), costs.get("output_cost_per_token"), _MILLION),
-        _unit_price(_property(item, "price")),
+        _unit_price(listed_property(item, "price")),
         _hosts_price(item),
     )
     return next(filter(None, readings), None)
@@ -242,6 +245,22 @@ def _price(
 ) -> ListedPrice | None:
     prices = _money(prompt, times), _money(completion, times)
     return ListedPrice(*prices, currency) if any(prices) else None
+
+
+def _price_of_either(listed: JsonObject) -> ListedPrice | None:
+    """Read a price of a million tokens, or of one: no model costs under 0.001 dollars a million."""
+    names = ("input", "output")
+    amounts = [Decimal(text) for name in names if (text := _money(listed.get(name), Decimal(1)))]
+    largest = max(amounts, default=Decimal(0))
+    times = _MILLION if 0 < largest < _LEAST_PER_MILLION else Decimal(1)
+    by_token = _price(listed.get("input"), listed.get("output"), times)
+    if by_token is None:
+        return None
+    read, write = (
+        next((text for name in spellings if (text := _money(listed.get(name), times))), None)
+        for spellings in (_CACHE_READ, _CACHE_WRITE)
+    )
+    return replace(by_token, cache_read=read, cache_write=write)
 
 
 def _money(value: Json, times: Decimal) -> str | None:
@@ -281,7 +300,7 @@ def _hosts(item: JsonObject) -> list[JsonObject]:
     return [host for host in hosts if isinstance(host, dict)] if isinstance(hosts, list) else []
 
 
-def _property(item: JsonObject, name: str) -> Json:
+def listed_property(item: JsonObject, name: str) -> Json:
     """Return a value from a list of `{property_id, value}` (Cloudflare)."""
     listed = item.get("properties")
     for entry in listed if isinstance(listed, list) else []:

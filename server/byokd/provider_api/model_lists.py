@@ -19,13 +19,15 @@ from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.base.urls import fill, join_url, with_query
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError, Unsupported
-from byokd.provider_api import model_facts
+from byokd.provider_api import model_efforts, model_facts, model_lifecycle
 from byokd.provider_api.model_facts import ListedPrice
 
 _ITEM_PLACES: Final = (
     "/data", "/models", "/result", "/modelSummaries", "/inferenceProfileSummaries", "/items", "",
 )  # fmt: skip
-_ID_PLACES: Final = ("/id", "/name", "/model", "/modelId", "/model_name", "/inferenceProfileId")
+_ID_PLACES: Final = (
+    "/id", "/name", "/model", "/modelId", "/model_name", "/inferenceProfileId", "/key",
+)  # fmt: skip
 _NAME_PLACES: Final = ("/display_name", "/displayName", "/modelName", "/name")
 _PREFIX: Final = "models/"  # of every id in Google's list, also behind a custom base URL
 _ID_MAX_CHARS: Final = 512  # as `ModelId` of the contract
@@ -38,7 +40,8 @@ class ListedModel:
     """One model as the provider lists it; None for what the list does not state.
 
     `context_tokens` counts input and output, or the input if only that is stated; `output_tokens`
-    is the maximum of one answer.
+    is the maximum of one answer. `efforts` are words of the contract; `ends_at` is wall-clock
+    milliseconds.
     """
 
     id: str
@@ -51,6 +54,9 @@ class ListedModel:
     chat: bool | None = None
     price: ListedPrice | None = None
     deprecated: bool | None = None
+    efforts: tuple[str, ...] | None = None
+    ends_at: int | None = None
+    retired: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,10 @@ def _listed(record: Models, entry: Json, *, by_record: bool) -> ListedModel | No
         reasoning=model_facts.reasoning(item, record.reasoning),
         chat=_chat(record, item, model_id),
         price=model_facts.price(item, record.price),
-        deprecated=model_facts.deprecated(item, record.deprecated),
+        deprecated=model_lifecycle.deprecated(item, record.deprecated),
+        efforts=model_efforts.efforts(item, record.efforts),
+        ends_at=model_lifecycle.ends_at(item, record.ends),
+        retired=model_lifecycle.retired(item),
     )
 
 

@@ -14,7 +14,9 @@ from byokd.protocol.model import ModelListParams, ModelListResult
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.prober import Prober
 from byokd.services.keys.resolver import CredentialResolver
+from byokd.services.models.lists import ModelLists
 from byokd.services.models.service import ModelService
+from byokd.services.runtime.background import Background
 from byokd.services.runtime.session import Session
 from dialects.converse import RECORD
 from recording_client import RecordingClient
@@ -75,13 +77,18 @@ class _OneKey:
     def record(self, *_: Any) -> Any:
         return self.credential.record
 
+    async def rows_by_provider(self, *_: Any) -> dict[str, Any]:
+        return {}
+
     async def resolve_key(self, *_: Any) -> Credential:
         return self.credential
 
 
 async def _list(transport: ScriptedTransport, *, default: bool = True) -> ModelListResult:
     credential = Credential(RECORD, _HERE if default else _ELSEWHERE, default, _PAIR)
-    models = ModelService(cast("CredentialResolver", _OneKey(credential)), transport)
+    models = ModelService(
+        cast("CredentialResolver", _OneKey(credential)), transport, ModelLists(), Background()
+    )
     params = ModelListParams(provider=RECORD.id, limit=1000)
     return await models.list(_SESSION, params)
 

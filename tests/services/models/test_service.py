@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields as dataclass_fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,27 +16,36 @@ from pydantic_core import to_json
 from byokd.catalog.loader import load
 from byokd.catalog.models import known_models
 from byokd.catalog.record import Models as ListRecord, Provider
-from byokd.core.limits import MODEL_LIST_FRESH_MS, MODEL_PAGE_MAX_BYTES, MODEL_PAGES_MAX
+from byokd.core.limits import (
+    MODEL_LIST_FRESH_MS,
+    MODEL_LIST_RETRY_MS,
+    MODEL_PAGE_MAX_BYTES,
+    MODEL_PAGES_MAX,
+)
 from byokd.core.secret import Secret
 from byokd.core.settings import OwnModel, OwnPrice
-from byokd.model_cache import CachedModelList, ModelCache
+from byokd.model_cache import CachedModelList, ModelCache, ModelListKey
 from byokd.protocol.errors import ByokdError, KeyMissing, NetworkFailed, VaultLocked
 from byokd.protocol.lifecycle import Features
 from byokd.protocol.model import (
+    ModelInfo,
     ModelListParams,
     ModelListResult,
     ModelPrice,
     ModelRefreshParams,
 )
 from byokd.provider_api.model_lists import ListedModel
-from byokd.services.keys.credentials import Credential
-from byokd.services.keys.resolver import CredentialResolver
-from byokd.services.models import service as service_module
-from byokd.services.models.merge import listed_model_info, merge_models
+from byokd.services.keys.credentials import Credential, credential_of
+from byokd.services.keys.origin import read_base_url
+from byokd.services.keys.resolver import CredentialResolver, disabled_error
+from byokd.services.models import lists as lists_module, service as service_module
+from byokd.services.models.lists import ModelLists
+from byokd.services.models.merge import MergeOptions, listed_model_info, merge_models
 from byokd.services.models.service import ModelService
 from byokd.services.runtime.background import Background
 from byokd.services.runtime.session import Session
 from byokd.store.paths import store_paths
+from byokd.vault import KeyRow, OpenedKey
 from recorded import BARE
 from recording_client import RecordingClient
 from scripted_transport import CannedResponse, ScriptedResult, ScriptedTransport
@@ -60,6 +69,7 @@ class Keys:
     records_: tuple[Provider, ...] = (BARE,)
     refuses: ByokdError | None = None
     base_url: str = BASE
+    rows: tuple[KeyRow, ...] = ()
 
     def record(self, _session: Session, provider: str) -> Provider:
         return next(record for record in self.records_ if record.id == provider)
@@ -67,8 +77,16 @@ class Keys:
     def records(self, _session: Session) -> tuple[Provider, ...]:
         return self.records_
 
-    async def records_with_keys(self, _session: Session) -> tuple[Provider, ...]:
-        return self.records_
+    async def rows_by_provider(self, _session: Session) -> dict[str, list[KeyRow]]:
+        if self.refuses is not None and self.refuses.kind == "vaultLocked":
+            raise self.refuses
+        rows: dict[str, list[KeyRow]] = {record.id: [] for record in self.records_}
+        for row in self.rows:
+            rows.setdefault(row.provider, []).append(row)
+        return rows
+
+    async def row_of_key(self, _session: Session, key_id: str) -> KeyRow:
+        return next(row for row in self.rows if row.key_id == key_id)
 
     async def resolve_auto(
         self, session: Session, record: Provider, key_id: str | None
@@ -76,10 +94,17 @@ class Keys:
         return await self.resolve_key(session, record, key_id)
 
     async def resolve_key(
-        self, _session: Session, record: Provider, _key_id: str | None
+        self, _session: Session, record: Provider, key_id: str | None
     ) -> Credential:
         if self.refuses is not None:
             raise self.refuses
+        rows = [row for row in self.rows if row.provider == record.id]
+        rows.sort(key=lambda row: not row.is_default)
+        if rows:
+            row = next(row for row in rows if key_id in {row.key_id, None})
+            if not row.usable:
+                raise disabled_error(row, record)
+            return credential_of(record, OpenedKey(row, {"apiKey": Secret(KEY)}))
         return Credential(
             record, self.base_url, at_default_origin=True, fields={"apiKey": Secret(KEY)}
         )
@@ -92,6 +117,8 @@ class Fixture:
     models: ModelService
     transport: ScriptedTransport
     keys: Keys
+    lists: ModelLists
+    background: Background
     client: RecordingClient = field(default_factory=RecordingClient)
 
     @property
@@ -112,9 +139,10 @@ async def _service(
     transport, keys = ScriptedTransport(respond or script), Keys(records)
     cache = ModelCache(store_paths(disk) if disk else None)
     background = Background()
-    models = ModelService(cast("CredentialResolver", keys), transport, cache, background)
+    lists = ModelLists(cache)
+    models = ModelService(cast("CredentialResolver", keys), transport, lists, background)
     try:
-        yield Fixture(models, transport, keys)
+        yield Fixture(models, transport, keys, lists, background)
     finally:
         await background.aclose()
         await cache.aclose()
@@ -124,7 +152,8 @@ async def _service(
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Give the time of day as a list of one number."""
     time = [1_000_000]
-    monkeypatch.setattr(service_module, "now_ms", lambda: time[0])
+    for module in (service_module, lists_module):
+        monkeypatch.setattr(module, "now_ms", lambda: time[0])
     return time
 
 
@@ -298,6 +327,208 @@ async def test_key_in_a_refused_list_is_redacted() -> None:
         assert KEY not in result.model_dump_json()
 
 
+# --- several keys, keys that cannot be used, and servers that do not run --------------------------
+
+
+def _row(key_id: str, base_url: str = BASE, *, provider: str = BARE.id, **more: Any) -> KeyRow:
+    values: dict[str, Any] = dict.fromkeys(name.name for name in dataclass_fields(KeyRow))
+    known = {
+        "account": "default", "provider": provider, "state": "active", "is_default": False,
+        "allow_insecure": False, "fields": {"apiKey": None}, "health": {}, "distrusted": False,
+        "origin": read_base_url(base_url).origin, "key_id": key_id, "base_url": base_url,
+    }  # fmt: skip
+    return KeyRow(**values | known | more)
+
+
+def _keys_of(result: ModelListResult) -> list[tuple[str, str | None, str | None]]:
+    return [
+        (item.id, item.key_id, item.unavailable.kind if item.unavailable else None)
+        for item in result.items
+    ]
+
+
+def _by_host(request: Any) -> ScriptedResult:
+    return _list(f"of-{request.url.split('/')[2].split('.')[0]}")
+
+
+_KEY_A, _KEY_B, _KEY_C, _KEY_2, _KEY_3 = (f"key_{letter * 26}" for letter in "abc23")
+_A, _B, _C = (f"https://{name}.example/v1" for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("rows", "listed"),
+    [
+        ([_row(_KEY_A, _A, is_default=True)], [("of-a", None, None)]),
+        (
+            [_row(_KEY_B, _B), _row(_KEY_A, _A, is_default=True)],
+            [("of-a", None, None), ("of-b", _KEY_B, None)],
+        ),
+        (
+            [_row(_KEY_A, _A, is_default=True), _row(_KEY_2, _A), _row(_KEY_B, _B),
+             _row(_KEY_3, _B)],
+            [("of-a", None, None), ("of-b", _KEY_B, None)],
+        ),
+        (  # the default key is disabled, and another has the same address
+            [_row(_KEY_A, _A, is_default=True, state="softDisabled"), _row(_KEY_2, _A)],
+            [("of-a", _KEY_2, None)],
+        ),
+        (  # no list was seen with the disabled key
+            [_row(_KEY_A, _A, is_default=True), _row(_KEY_C, _C, state="userDisabled")],
+            [("of-a", None, None)],
+        ),
+    ],
+)  # fmt: skip
+async def test_each_address_of_a_provider_gives_its_list(
+    rows: list[KeyRow], listed: list[tuple[str, str | None, str | None]]
+) -> None:
+    async with _service(respond=_by_host) as fixture:
+        fixture.keys.rows = tuple(rows)
+        result = await fixture.list()
+        assert (_keys_of(result), result.failures) == (listed, ())
+
+
+async def test_list_of_one_key_names_it_unless_it_is_the_default() -> None:
+    async with _service(respond=_by_host) as fixture:
+        fixture.keys.rows = (_row(_KEY_A, _A, is_default=True), _row(_KEY_B, _B))
+        assert _keys_of(await fixture.list(key_id=_KEY_A)) == [("of-a", None, None)]
+        assert _keys_of(await fixture.list(key_id=_KEY_B)) == [("of-b", _KEY_B, None)]
+
+
+@pytest.mark.parametrize("state", ["softDisabled", "userDisabled"])
+async def test_models_of_a_disabled_key_stay_and_say_why(state: str) -> None:
+    async with _service(respond=_by_host) as fixture:
+        fixture.keys.rows = (_row(_KEY_A, _A, is_default=True), _row(_KEY_B, _B))
+        await fixture.list()
+        fixture.keys.rows = (
+            _row(_KEY_A, _A, is_default=True, state=state), _row(_KEY_B, _B, state=state),
+        )  # fmt: skip
+        result = await fixture.list()
+        assert _keys_of(result) == [
+            ("of-a", None, "keyDisabled"), ("of-b", _KEY_B, "keyDisabled"),
+        ]  # fmt: skip
+        assert result.failures == ()
+        reasons = [item.unavailable for item in result.items]
+        assert [why.key_id for why in reasons if why] == [_KEY_A, _KEY_B]
+        assert all(why and why.action and why.action.type == "enableKey" for why in reasons)
+        explicit = await fixture.list(provider=BARE.id)
+        assert [failure.kind for failure in explicit.failures] == ["keyDisabled"] * 2
+        assert _keys_of(explicit) == _keys_of(result)
+
+
+async def test_disabled_key_without_a_list_shows_the_catalog() -> None:
+    record = next(record for record in load().values() if record.id == "openai")
+    async with _service(records=(record,)) as fixture:
+        fixture.keys.rows = (
+            _row(_KEY_A, provider=record.id, is_default=True, state="userDisabled", base_url=_A),
+        )
+        result = await fixture.list()
+        assert len(result.items) > 20
+        assert {key[1:] for key in _keys_of(result)} == {(None, "keyDisabled")}
+
+
+async def test_locked_vault_lists_the_providers_seen_before(tmp_path: Path) -> None:
+    second = BARE.model_copy(update={"id": "second"})
+    async with _service(_list("m"), records=(BARE, second), disk=tmp_path) as fixture:
+        await fixture.list(provider=BARE.id)
+        fixture.keys.refuses = VaultLocked("locked")
+        result = await fixture.list()
+        assert _keys_of(result) == [("m", None, "vaultLocked")]
+        [item] = result.items
+        assert item.unavailable is not None
+        assert item.unavailable.action is not None
+        assert item.unavailable.action.type == "unlockVault"
+
+
+_LOCAL = BARE.model_copy(
+    update={"id": "local", "keyless": True, "base_url": "http://localhost:11434/v1"}
+)
+
+
+@pytest.mark.parametrize(
+    ("keyless", "base_url", "error", "quiet"),
+    [
+        (True, "http://localhost:11434/v1", DOWN, True),
+        (True, "http://127.0.0.1:1234/v1", DOWN, True),
+        (True, "http://[::1]:1234/v1", DOWN, True),
+        (True, "https://local.example/v1", DOWN, False),
+        (False, "http://localhost:11434/v1", DOWN, False),
+        (True, "http://localhost:11434/v1", CannedResponse(500), False),
+    ],
+)
+async def test_stopped_server_on_this_machine_is_a_failure_only_if_named(
+    *, keyless: bool, base_url: str, error: ScriptedResult, quiet: bool
+) -> None:
+    record = _LOCAL.model_copy(update={"keyless": keyless})
+    async with _service(records=(record,), respond=lambda _request: error) as fixture:
+        fixture.keys.base_url = base_url
+        assert bool((await fixture.list()).failures) is not quiet
+        assert len((await fixture.list(provider=record.id)).failures) == 1
+        assert len((await fixture.list(refresh=True)).failures) == 1
+        refreshed = await fixture.models.refresh(fixture.session, ModelRefreshParams())
+        assert len(refreshed.failures) == 1
+
+
+async def test_background_fetches_wait_longer_after_each_failure(clock: list[int]) -> None:
+    responses = iter([_list("m"), *[DOWN] * 3, _list("n"), DOWN])
+    async with _service(respond=lambda _request: next(responses)) as fixture:
+        await fixture.list()
+        clock[0] += MODEL_LIST_FRESH_MS + 1
+        requests = fixture.transport.requests
+        for number, wait_ms in enumerate(
+            (MODEL_LIST_RETRY_MS, 2 * MODEL_LIST_RETRY_MS, 4 * MODEL_LIST_RETRY_MS), start=2
+        ):
+            await _listed_with_background(fixture)
+            assert len(requests) == number
+            clock[0] += wait_ms - 1
+            await _listed_with_background(fixture)
+            assert len(requests) == number, "too early"
+            clock[0] += 1
+        await _listed_with_background(fixture)  # this one succeeds, and the count begins again
+        assert _ids(await fixture.list()) == ["n"]
+        clock[0] += MODEL_LIST_FRESH_MS + 1
+        await _listed_with_background(fixture)
+        assert len(requests) == 6
+
+
+async def _listed_with_background(fixture: Fixture) -> None:
+    """List the models, and let the background fetch end."""
+    await fixture.list()
+    while fixture.background._tasks:
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_list_from_the_future_is_stale_and_replaced(clock: list[int], tmp_path: Path) -> None:
+    now = clock[0]
+    clock[0] = now + 730 * 24 * 3_600_000
+    async with _service(_list("m"), disk=tmp_path) as fixture:
+        await fixture.list()
+    clock[0] = now
+    async with _service(_list("n"), disk=tmp_path) as fixture:
+        result = await fixture.list()
+        assert (_ids(result), result.stale) == (["m"], True)
+        await _listed_with_background(fixture)
+        result = await fixture.list()
+        assert (_ids(result), result.stale, result.items[0].seen_at) == (["n"], False, now)
+    async with _service(disk=tmp_path) as fixture:
+        result = await fixture.list()
+        assert (_ids(result), result.stale) == (["n"], False)
+        assert fixture.transport.requests == []
+
+
+async def test_chat_learns_what_the_last_list_says_of_a_model(tmp_path: Path) -> None:
+    async with _service(_list("m"), disk=tmp_path) as fixture:
+        key = ModelListKey("default", BARE.id, None, BASE)
+        assert await fixture.lists.model(key, "m") is None
+        await fixture.list()
+        assert await fixture.lists.model(key, "m") is not None
+        assert await fixture.lists.model(key, "n") is None
+    async with _service(disk=tmp_path) as fixture:  # another process reads the disk once
+        listed = await fixture.lists.model(key, "m")
+        assert listed is not None
+        assert listed.source == "live"
+        assert fixture.transport.requests == []
+
+
 WITHOUT_LIST = [
     record for record in load().values() if not (record.models.path or record.models.url)
 ]
@@ -329,6 +560,12 @@ async def test_all_providers_are_listed_without_a_key() -> None:
     assert listed == known
 
 
+def _merged(
+    record: Provider, live: CachedModelList | None, at_ms: int = 6, **fields: str
+) -> list[ModelInfo]:
+    return merge_models(record, live, fields, MergeOptions(at_ms))
+
+
 async def test_own_models_override_the_list_and_are_added_to_it() -> None:
     own = (
         OwnModel(id="m", context_tokens=7, price=OwnPrice(input="1", output="2")),
@@ -337,7 +574,7 @@ async def test_own_models_override_the_list_and_are_added_to_it() -> None:
     models = BARE.models.model_copy(update={"own": own, "static": ("{deployment}", "{other}")})
     record = BARE.model_copy(update={"models": models})
     live = CachedModelList((listed_model_info(BARE, ListedModel("m", name="M"), 5),), 5)
-    items = {item.id: item for item in merge_models(record, live, {"deployment": "gpt-4o-here"})}
+    items = {item.id: item for item in _merged(record, live, deployment="gpt-4o-here")}
 
     assert [*items] == ["m", "gpt-4o-here", "mine"]
     listed, deployed, mine = items.values()

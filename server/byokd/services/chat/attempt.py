@@ -38,6 +38,7 @@ class Attempt:
     steady_at: int
     timer: DeadlineTimer
     redactor: StreamRedactor
+    notices: tuple[Warn, ...] = ()
     chunks: AsyncIterator[bytes] | None = field(default=None, init=False)
     decoder: Decoder | None = field(default=None, init=False)
     is_refused: bool = field(default=False, init=False)
@@ -126,7 +127,7 @@ class Attempt:
         return self.redactor.error(error.add(key_id=self.credential.key_id))
 
     def _request_warnings(self) -> tuple[Warn, ...]:
-        return self.redactor.value(self.encoded.warnings)
+        return self.redactor.value((*self.notices, *self.encoded.warnings))
 
     def _partial(self) -> dict[str, object] | None:
         _, reply = self.close()

@@ -26,6 +26,7 @@ from byokd.core.limits import ERROR_BODY_MAX_BYTES, FALLBACKS_PER_CHAT_MAX
 from byokd.core.settings import TimeoutSettings
 from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.errors.fallback import Fix
+from byokd.model_cache import ModelListKey
 from byokd.protocol.chat import SendParams, SendResult
 from byokd.protocol.errors import (
     ByokdError,
@@ -35,13 +36,16 @@ from byokd.protocol.errors import (
     Unsupported,
 )
 from byokd.protocol.events import Event, Finish, FinishReason, Retry
+from byokd.protocol.model import ModelInfo
 from byokd.services.chat.attempt import Attempt
 from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import FallbackMemory
 from byokd.services.chat.state_cache import ProviderStateCache
 from byokd.services.health.policy import Observation, allow_for_clock_skew
+from byokd.services.keys.credentials import Credential
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.keys.sending import authorized
+from byokd.services.models.lists import ModelLists, end_notices
 from byokd.services.runtime.clock import now_ms, steady_ms
 from byokd.services.runtime.session import KnownKey, Session
 from byokd.transport.interface import Timeouts, Transport
@@ -52,9 +56,14 @@ _OK = range(200, 300)
 
 class ChatEngine:
     def __init__(
-        self, credentials: CredentialResolver, transport: Transport, timeouts: TimeoutSettings
+        self,
+        credentials: CredentialResolver,
+        transport: Transport,
+        timeouts: TimeoutSettings,
+        model_lists: ModelLists | None = None,
     ) -> None:
         self.credentials = credentials
+        self.model_lists = model_lists or ModelLists()
         self.transport = transport
         self.timeouts = timeouts
         self.fallbacks = FallbackMemory()
@@ -165,6 +174,7 @@ class ChatStream:
         params, now = self._params, now_ms()
         credential = await self._engine.credentials.resolve(self._session, params)  # steps 1 and 3
         self.key_id = credential.key_id
+        listed = await self._listed(credential)
         call = Call(credential.record, credential.base_url, params, credential.plain_fields)
         surface_fixed = params.dialect is not None or credential.dialect is not None
         prepared = self._engine.fallbacks.prepare(  # step 4
@@ -178,7 +188,18 @@ class ChatStream:
             steady_at=steady_ms(),
             timer=DeadlineTimer(self._engine.timeouts),
             redactor=credential.redactor(params),
+            notices=end_notices(credential.record, params.model, listed, now),
         )
+
+    async def _listed(self, credential: Credential) -> ModelInfo | None:
+        """Return what the provider's last list says of the model, without a request."""
+        key = ModelListKey(
+            self._session.account,
+            credential.record.id,
+            credential.key_id,
+            credential.base_url,
+        )
+        return await self._engine.model_lists.model(key, self._params.model)
 
     # --- step 5: send ----------------------------------------------------------------------------
 

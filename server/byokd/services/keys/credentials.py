@@ -95,6 +95,16 @@ def credential_of(record: Provider, opened: OpenedKey) -> Credential:
     return Credential(here, base_url, row.base_url is None, opened.fields, row, dialect)
 
 
+def base_url_of_row(record: Provider, row: KeyRow) -> str:
+    """Return the base URL of a key without opening it; its origin if the record does not fit."""
+    plain = {name: value for name, value in row.fields.items() if value is not None}
+    try:
+        base = base_url_of(record, row.base_url, plain, allow_insecure=row.allow_insecure)
+    except InvalidParams:
+        return row.origin
+    return split_chat_path(record, base.url)[0] if row.base_url else base.url
+
+
 def base_url_of(
     record: Provider,
     own: str | None,

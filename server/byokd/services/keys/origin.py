@@ -85,6 +85,13 @@ def shown_origin(origin: str) -> str:
     return read_base_url(origin, allow_insecure=True).url
 
 
+def is_loopback(base_url: str) -> bool:
+    """Tell whether a canonical base URL leads to this machine."""
+    match = _URL.fullmatch(base_url)
+    authority = _AUTHORITY.fullmatch(match["authority"]) if match else None
+    return authority is not None and _host(authority["host"].lower())[1] == "loopback"
+
+
 def _host(host: str) -> tuple[str, AddressKind]:
     if host.startswith("["):
         try:

@@ -50,24 +50,22 @@ class CredentialResolver:
     def records(self, session: Session) -> Sequence[Provider]:
         return self._providers.visible(session)
 
-    async def records_with_keys(self, session: Session) -> Sequence[Provider]:
-        """Return the providers that can be called: with a usable key, or without any."""
+    async def rows_by_provider(self, session: Session) -> Mapping[str, Sequence[KeyRow]]:
+        """Return all keys, disabled ones too; raises `VaultError` if they cannot be read."""
         try:
             listing = await self._vault.read(lambda tx: keys.list_keys(tx, session.account))
-            with_keys = {row.provider for row in listing.rows if row.usable}
         except VaultUninitialized:
-            with_keys = set()
-        return [
-            record
-            for record in self._providers.visible(session)
-            if record.id in with_keys or (record.keyless and record.base_url is not None)
-        ]
+            return {}
+        rows: dict[str, list[KeyRow]] = {}
+        for row in listing.rows:
+            rows.setdefault(row.provider, []).append(row)
+        return rows
 
-    async def record_of_key(self, session: Session, key_id: str) -> Provider:
-        return self.record(session, (await self._row(session, key_id)).provider)
+    async def row_of_key(self, session: Session, key_id: str) -> KeyRow:
+        return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
 
     async def origin_of_key(self, session: Session, key_id: str) -> str:
-        return (await self._row(session, key_id)).origin
+        return (await self.row_of_key(session, key_id)).origin
 
     async def resolve(self, session: Session, params: SendParams) -> Credential:
         """Return the credential of a chat, by the route of its params.
@@ -123,9 +121,6 @@ class CredentialResolver:
     def repeat_ms(self, credential: Credential, health: HealthClass) -> int | None:
         """See `HealthMonitor.repeat_ms`; None for a credential that is not stored."""
         return None if credential.row is None else self._monitor.repeat_ms(credential.row, health)
-
-    async def _row(self, session: Session, key_id: str) -> KeyRow:
-        return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
 
     async def _open(
         self, session: Session, record: Provider, key_id: str | None

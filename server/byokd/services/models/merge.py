@@ -1,19 +1,42 @@
-"""Merges the user's own models, the provider's list and the catalog's facts."""
+"""Merges the person's own models, the provider's list and the catalog's facts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Final, Literal
 
 from byokd.catalog.models import ModelFacts, facts, known_models
 from byokd.catalog.pricing import list_price
 from byokd.catalog.record import Provider
 from byokd.core.settings import OwnModel, OwnPrice
 from byokd.model_cache import CachedModelList
-from byokd.protocol.model import ModelInfo, ModelPrice
+from byokd.protocol.errors import Action
+from byokd.protocol.model import FactSource, FactSources, ModelInfo, ModelPrice, ModelUnavailable
+from byokd.provider_api.model_lifecycle import ending_of, read_time
 from byokd.provider_api.model_lists import ListedModel
+
+_FACTS: Final = {
+    "price": "price",
+    "context": "context_tokens",
+    "output": "output_tokens",
+    "inputs": "input_modalities",
+    "efforts": "efforts",
+    "ends_at": "ends_at",
+    "deprecated": "deprecated",
+}
+"""The fields of `FactSources`, and those of `ModelInfo` that they are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOptions:
+    """`key_id` is None for the default key; `unavailable` is why the key cannot be used."""
+
+    now_ms: int
+    key_id: str | None = None
+    unavailable: ModelUnavailable | None = None
+    include_unlisted: bool = False
 
 
 def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> ModelInfo:
@@ -31,34 +54,71 @@ def listed_model_info(record: Provider, model: ListedModel, seen_at: int) -> Mod
         reasoning=model.reasoning,
         price=_live_price(model, seen_at),
         deprecated=model.deprecated,
+        efforts=model.efforts,
+        ends_at=model.ends_at,
+        retired=model.retired,
     )
 
 
 def merge_models(
     record: Provider,
     live: CachedModelList | None,
-    fields: Mapping[str, str] = MappingProxyType({}),
+    fields: Mapping[str, str],
+    options: MergeOptions,
 ) -> list[ModelInfo]:
-    """Return the live models, completed from the catalog, then those that only other sources name.
+    """Return the models that a person can choose, the live ones first.
 
-    `fields` are the plain fields of the key; some name a model.
+    The catalog's are offered where there is no list, or on request. Retired ones are offered on
+    request only. The record's own ids and the person's entries are always listed. `fields` are the
+    plain fields of the key; some name a model.
     """
     items = {model.id: _completed(record, model) for model in (live.models if live else ())}
-    for name, known in known_models(record.id).items():
-        items.setdefault(name, _from_facts(record, known))
+    if live is None or options.include_unlisted:
+        for name, known in known_models(record.id).items():
+            items.setdefault(name, _from_facts(record, known))
     for template in record.models.static:
         if name := _filled(template, fields):
             items.setdefault(name, _completed(record, _bare(record, name)))
+    if live is not None:
+        unlisted = {name for name, item in items.items() if item.source == "catalog"}
+        items |= {name: items[name].model_copy(update={"unlisted": True}) for name in unlisted}
+    offered = {
+        name: _of_key(item, options)
+        for name, item in items.items()
+        if options.include_unlisted or not _has_ended(item, options.now_ms)
+    }
     for own in record.models.own:
-        item = items.get(own.id) or _completed(record, _bare(record, own.id, "user"))
-        items[own.id] = item.model_copy(update=_own_facts(own))
-    return list(items.values())
+        item = offered.get(own.id) or _of_key(
+            _completed(record, items.get(own.id) or _bare(record, own.id, "user")), options
+        )
+        offered[own.id] = _with_own_facts(item, own)
+    return list(offered.values())
+
+
+def _has_ended(item: ModelInfo, at_ms: int) -> bool:
+    """Tell whether the provider has switched a model off; its list wins over the record's day."""
+    by_record = item.facts.ends_at is not None and item.facts.ends_at.source == "record"
+    if item.source == "live" and by_record:
+        return item.retired is True
+    return item.retired is True or (item.ends_at is not None and item.ends_at <= at_ms)
+
+
+def _of_key(item: ModelInfo, options: MergeOptions) -> ModelInfo:
+    unavailable = options.unavailable
+    if unavailable is None and _has_ended(item, options.now_ms):
+        unavailable = ModelUnavailable(kind="modelNotFound", action=Action(type="pickModel"))
+    return item.model_copy(update={"key_id": options.key_id, "unavailable": unavailable})
 
 
 def cheapest_chat_model(items: Iterable[ModelInfo]) -> str | None:
     """A model without a price, or a free one (it may train on the prompt), comes last."""
-    candidates = [item for item in items if item.chat is not False and not item.deprecated]
-    live = [item for item in candidates if item.source == "live"] or candidates
+    usable = [
+        item
+        for item in items
+        if item.chat is not False and not item.retired and item.unavailable is None
+    ]
+    lasting = [item for item in usable if not item.deprecated] or usable
+    live = [item for item in lasting if item.source == "live"] or lasting
     return min(live, key=_cost_order).id if live else None
 
 
@@ -70,13 +130,33 @@ def _cost_order(item: ModelInfo) -> tuple[bool, bool, float]:
 
 
 def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
+    """Fill the facts that are missing from the record and the catalog, and name their sources."""
+    base = model
+    sources = _sources(model, FactSource(source="live", as_of=_day(model.seen_at)))
+    ending = ending_of(record.models, model.id)
+    if ending is not None and base.ends_at is None:
+        base = base.model_copy(update={"ends_at": read_time(ending.day)})
+        sources["ends_at"] = FactSource(source="record", as_of=ending.checked)
     # A deployment that a person named (Azure) is looked up by its model's name.
     known = facts(record.id, model.id) or (facts(record.id, model.name) if model.name else None)
-    if known is None:
-        return model
-    from_facts = _from_facts(record, known)
-    missing = [name for name in ModelInfo.model_fields if getattr(model, name) is None]
-    return model.model_copy(update={name: getattr(from_facts, name) for name in missing})
+    if known is not None:
+        filling = _from_facts(record, known)
+        missing = [name for name in ModelInfo.model_fields if getattr(base, name) is None]
+        base = base.model_copy(update={name: getattr(filling, name) for name in missing})
+        from_catalog = _sources(base, FactSource(source="catalog", as_of=known.as_of))
+        sources = from_catalog | sources
+    if base.ends_at is not None and base.deprecated is None:
+        base = base.model_copy(update={"deprecated": True})
+        sources["deprecated"] = sources["ends_at"]
+    return base.model_copy(update={"facts": FactSources(**sources)})
+
+
+def _sources(model: ModelInfo, source: FactSource) -> dict[str, FactSource]:
+    return {fact: source for fact, name in _FACTS.items() if getattr(model, name) is not None}
+
+
+def _day(at_ms: int | None) -> str | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
 
 
 def _filled(template: str, fields: Mapping[str, str]) -> str:
@@ -84,9 +164,13 @@ def _filled(template: str, fields: Mapping[str, str]) -> str:
     return fields.get(template[1:-1], "") if template.startswith("{") else template
 
 
-def _own_facts(own: OwnModel) -> dict[str, Any]:
+def _with_own_facts(item: ModelInfo, own: OwnModel) -> ModelInfo:
     stated = {name: getattr(own, name) for name in own.model_fields_set - {"id", "price"}}
-    return stated if own.price is None else stated | {"price": _own_price(own.price)}
+    if own.price is not None:
+        stated |= {"price": _own_price(own.price)}
+    by_person = {fact: FactSource(source="user") for fact, name in _FACTS.items() if name in stated}
+    sources = item.facts.model_copy(update=by_person)
+    return item.model_copy(update=stated | {"facts": sources})
 
 
 def _own_price(price: OwnPrice) -> ModelPrice:
@@ -96,19 +180,18 @@ def _own_price(price: OwnPrice) -> ModelPrice:
 def _live_price(model: ListedModel, seen_at: int) -> ModelPrice | None:
     if model.price is None:
         return None
-    day = datetime.fromtimestamp(seen_at / 1000, UTC).date().isoformat()
     return ModelPrice(
         currency=model.price.currency,
         input=model.price.input,
         output=model.price.output,
         cache_read=model.price.cache_read,
         cache_write=model.price.cache_write,
-        as_of=day,
+        as_of=_day(seen_at),
     )
 
 
 def _from_facts(record: Provider, known: ModelFacts) -> ModelInfo:
-    return _bare(record, known.id).model_copy(
+    model = _bare(record, known.id).model_copy(
         update={
             "source": "catalog",
             "name": known.name,
@@ -121,6 +204,11 @@ def _from_facts(record: Provider, known: ModelFacts) -> ModelInfo:
             "deprecated": known.deprecated,
         }
     )
+    sources = _sources(model, FactSource(source="catalog", as_of=known.as_of))
+    if (ending := ending_of(record.models, known.id)) is not None:
+        sources["ends_at"] = FactSource(source="record", as_of=ending.checked)
+        model = model.model_copy(update={"ends_at": read_time(ending.day)})
+    return model.model_copy(update={"facts": FactSources(**sources)})
 
 
 def _bare(record: Provider, name: str, source: Literal["static", "user"] = "static") -> ModelInfo:
