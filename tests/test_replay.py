@@ -93,7 +93,13 @@ async def _models(daemon: Daemon, recording: replay.Recording, key_id: str) -> l
     cursor = None
     while True:
         page = await daemon.request(
-            "model/list", {"keyId": key_id, "refresh": cursor is None, "cursor": cursor}
+            "model/list",
+            {
+                "keyId": key_id,
+                "refresh": cursor is None,
+                "cursor": cursor,
+                "includeUnlisted": True,  # some were retired after they were recorded
+            },
         )
         if page["failures"]:
             return [f"the list failed: {page['failures']}"]

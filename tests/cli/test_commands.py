@@ -40,7 +40,7 @@ COMMANDS = {
     "keys probe": {"key"},
     "keys remove": {"key", "--yes"},
     "keys rotate": {"key", "--field", "--stdin", "--probe"},
-    "models": {"provider", "--all", "--refresh", "--json"},
+    "models": {"provider", "--all", "--unlisted", "--refresh", "--json"},
     "providers": {"provider", "--json"},
     "sandbox": {"--port", "--replay"},
     "schema": {"--out"},

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from byokd.catalog.quirks.shared import Effort
+from byokd.protocol.chat import Effort
 from byokd.provider_api.model_efforts import EFFORTS, efforts
 from replay import Recording, absent, recordings
 
@@ -68,13 +68,13 @@ def test_efforts_are_read_in_every_form(
 
 
 def test_pointer_of_the_record_comes_first() -> None:
-    entry = {"levels": ["high"], "supported_efforts": ["low"]}
+    entry: dict[str, Any] = {"levels": ["high"], "supported_efforts": ["low"]}
     assert efforts(entry, "/levels") == ("high",)
     assert efforts(entry, "/nowhere") == ("low",)
 
 
 def test_words_are_those_of_the_contract() -> None:
-    assert set(get_args(Effort)) <= set(EFFORTS)
+    assert get_args(Effort) == EFFORTS
 
 
 _ANTHROPIC = [each for each in recordings("models_count") if each.provider == "anthropic"]

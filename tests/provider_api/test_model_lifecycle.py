@@ -91,6 +91,6 @@ def test_end_of_a_model_is_read(
 
 
 def test_pointer_of_the_record_comes_first() -> None:
-    entry = {"ends": "2027-01-01", "shutdown_date": "2028-01-01"}
+    entry: dict[str, Any] = {"ends": "2027-01-01", "shutdown_date": "2028-01-01"}
     assert ends_at(entry, "/ends") == _DAY_MS
     assert ends_at({"shutdown_date": "2027-01-01"}, "/ends") == _DAY_MS

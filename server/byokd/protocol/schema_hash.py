@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:723b27c42f6b61e4d9c0862ab801fa134e190bcd2feeab5fe1a6f31742b622da"
+SCHEMA_HASH: Final = "sha256:f5e3eabff68782fc997e032663c27cb78bba03bb4927cdd3ceadc60826834501"

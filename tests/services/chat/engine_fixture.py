@@ -18,6 +18,7 @@ from byokd.services.chat.engine import ChatEngine
 from byokd.services.health.policy import Observation
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.resolver import CredentialResolver
+from byokd.services.models.lists import ModelLists
 from byokd.services.runtime.session import Session
 from scripted_transport import CannedResponse, ScriptedResult, ScriptedTransport
 
@@ -82,10 +83,12 @@ def engine(
     script: Iterable[ScriptedResult] | Callable[[HttpRequest], ScriptedResult],
     timeouts: TimeoutSettings | None = None,
     record: Provider = RECORD,
+    lists: ModelLists | None = None,
 ) -> tuple[ChatEngine, ScriptedTransport, OneKey]:
     """Return the engine, its transport and its key."""
     key, transport = OneKey(record), ScriptedTransport(script)
-    chat = ChatEngine(cast("CredentialResolver", key), transport, timeouts or TimeoutSettings())
+    resolver = cast("CredentialResolver", key)
+    chat = ChatEngine(resolver, transport, timeouts or TimeoutSettings(), lists)
     return chat, transport, key
 
 

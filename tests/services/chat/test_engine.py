@@ -8,9 +8,13 @@ import anyio
 import pytest
 
 from byokd.core.settings import TimeoutSettings
+from byokd.model_cache import CachedModelList, ModelListKey
 from byokd.protocol.errors import ByokdError, NetworkFailed, StreamInterrupted
-from byokd.protocol.events import Event, Retry
-from byokd.services.runtime.clock import steady_ms
+from byokd.protocol.events import Event, Retry, Start
+from byokd.provider_api.model_lists import ListedModel
+from byokd.services.models.lists import ModelLists
+from byokd.services.models.merge import listed_model_info
+from byokd.services.runtime.clock import now_ms, steady_ms
 from scripted_transport import CannedResponse, ScriptedResult
 from services.chat.engine_fixture import (
     RECORD,
@@ -222,3 +226,26 @@ async def test_first_byte_timeout_of_a_whole_answer_is_that_of_its_content() -> 
         chat, transport, _ = engine([WHOLE], timeouts, record)
         await ask(chat, stream=stream)
         assert transport.requests[0].timeouts.first_byte_ms == wait_ms
+
+
+async def test_call_carries_what_the_list_states_and_the_end_is_a_notice() -> None:
+    """No request is made for it, and a model that is not listed has no limits."""
+    lists = ModelLists()
+    chat, transport, key = engine([WHOLE] * 2, lists=lists)
+    credential = await key.resolve(SESSION, params())
+    place = ModelListKey(
+        SESSION.account, credential.record.id, credential.key_id, credential.base_url
+    )
+    seen_at = now_ms()
+    listed = ListedModel("m", context_tokens=4096, ends_at=seen_at + 1000)
+    info = listed_model_info(credential.record, listed, seen_at)
+    await lists.save(place, CachedModelList((info,), seen_at))
+    events, result = await ask(chat)
+    texts = [warning.message for warning in result.warnings if warning.parameter == "model"]
+    assert len(texts) == 1
+    assert "m ends on " in texts[0]
+    start = next(event for event in events if isinstance(event, Start))
+    assert start.warnings == result.warnings
+    _, other = await ask(chat, model="n")
+    assert not other.warnings
+    assert len(transport.requests) == 2

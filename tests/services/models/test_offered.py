@@ -11,11 +11,12 @@ from byokd.catalog.models import known_models
 from byokd.catalog.record import Ending, Models, Provider
 from byokd.core.limits import MODEL_END_NOTICE_MS
 from byokd.core.settings import OwnModel
+from byokd.dialects.base.call import ModelLimits
 from byokd.model_cache import CachedModelList
 from byokd.protocol.model import FactSource, ModelInfo, ModelUnavailable
 from byokd.provider_api.model_facts import ListedPrice
 from byokd.provider_api.model_lists import ListedModel
-from byokd.services.models.lists import end_notices
+from byokd.services.models.lists import end_notices, limits_of
 from byokd.services.models.merge import MergeOptions, listed_model_info, merge_models
 from recorded import BARE, record
 
@@ -174,3 +175,27 @@ def test_notice_by_the_record() -> None:
     assert end_notices(provider, "other", None, _NOW) == ()
     [listed] = _seen(provider, ListedModel("old-1")).models
     assert end_notices(provider, "old-1", listed, _NOW) == ()  # the list still has it
+
+
+@pytest.mark.parametrize(
+    ("listed", "limits"),
+    [
+        (ListedModel("m"), ModelLimits()),
+        (ListedModel("m", efforts=()), ModelLimits(efforts=())),
+        (ListedModel("m", efforts=("low",)), ModelLimits(efforts=("low",))),
+        (
+            ListedModel("m", None, 9, 8, ("text",), efforts=("none", "high")),
+            ModelLimits(
+                efforts=("high",),
+                thinks_always=False,
+                input_modalities=("text",),
+                context_tokens=9,
+                output_tokens=8,
+            ),
+        ),
+    ],
+)
+def test_encoder_gets_what_the_list_states(listed: ListedModel, limits: ModelLimits) -> None:
+    [info] = _seen(BARE, listed).models
+    assert limits_of(info) == limits
+    assert limits_of(None) is None

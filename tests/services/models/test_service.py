@@ -469,8 +469,7 @@ async def test_stopped_server_on_this_machine_is_a_failure_only_if_named(
 
 
 async def test_background_fetches_wait_longer_after_each_failure(clock: list[int]) -> None:
-    responses = iter([_list("m"), *[DOWN] * 3, _list("n"), DOWN])
-    async with _service(respond=lambda _request: next(responses)) as fixture:
+    async with _service(_list("m"), *[DOWN] * 3, _list("n"), DOWN) as fixture:
         await fixture.list()
         clock[0] += MODEL_LIST_FRESH_MS + 1
         requests = fixture.transport.requests

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:723b27c42f6b61e4d9c0862ab801fa134e190bcd2feeab5fe1a6f31742b622da";
+export const SCHEMA_HASH = "sha256:f5e3eabff68782fc997e032663c27cb78bba03bb4927cdd3ceadc60826834501";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -481,6 +481,23 @@ export type ErrorKind =
   | "conflict"
   | "notFound";
 
+/** Where a fact is from, and the day on which it was current (null for the person's own). */
+export interface FactSource {
+  source: Open<"live" | "record" | "catalog" | "user">;
+  asOf: string | null;
+}
+
+/** The source of each fact that is known. */
+export interface FactSources {
+  price: FactSource | null;
+  context: FactSource | null;
+  output: FactSource | null;
+  inputs: FactSource | null;
+  efforts: FactSource | null;
+  endsAt: FactSource | null;
+  deprecated: FactSource | null;
+}
+
 /** Switches; a client can only switch off what the configuration allows. */
 export interface Features {
   multiFieldProviders: boolean;
@@ -858,10 +875,14 @@ export interface ModelChanged {
  *
  * `source` is `live` (in the provider's list, fetched at `seenAt`), `catalog` (in the bundled
  * catalog), `static` (in the provider's record, because it serves no list) or `user` (in the
- * configuration, whose facts win).
+ * configuration, whose facts win). `keyId` is the key to call it with, null for the default key.
+ * `efforts` are the reasoning efforts that can be requested. `endsAt` is when the provider
+ * switches the model off; `retired` that it has done so. `unlisted` is set for a model that the
+ * provider's list does not have.
  */
 export interface ModelInfo {
   provider: string;
+  keyId: string | null;
   id: string;
   name: string | null;
   source: Open<"live" | "catalog" | "user" | "static">;
@@ -874,11 +895,18 @@ export interface ModelInfo {
   reasoning: boolean | null;
   price: ModelPrice | null;
   deprecated: boolean | null;
+  efforts: readonly string[] | null;
+  endsAt: number | null;
+  retired: boolean | null;
+  unlisted: boolean;
+  unavailable: ModelUnavailable | null;
+  facts: FactSources;
 }
 
 /** Why a list could not be fetched. `seenAt` is the time of the last list, still returned. */
 export interface ModelListFailure {
   provider: string;
+  keyId: string | null;
   kind: string;
   message: string;
   seenAt: number | null;
@@ -890,6 +918,7 @@ export interface ModelListFailure {
  * `allProviders` adds the bundled catalog's models of the other providers. The last list fetched
  * is returned at once; if it is old, it is fetched again in the background, and `model/changed`
  * reports a difference. `refresh` fetches first and waits; it has no effect with a `cursor`.
+ * `includeUnlisted` adds the catalog's models that the provider's list lacks, and retired ones.
  */
 export interface ModelListParams {
   _meta?: JsonObject | null;
@@ -899,6 +928,7 @@ export interface ModelListParams {
   keyId?: string | null;
   allProviders?: boolean;
   refresh?: boolean;
+  includeUnlisted?: boolean;
 }
 
 /** `stale` is whether any provider's list on this page is old. */
@@ -928,6 +958,17 @@ export interface ModelRefreshParams {
 export interface ModelRefreshResult {
   refreshed: readonly RefreshedList[];
   failures: readonly ModelListFailure[];
+}
+
+/**
+ * Why a model cannot be used now.
+ *
+ * `kind` is that of the error that a call would get, `keyId` the key that cannot be used.
+ */
+export interface ModelUnavailable {
+  kind: string;
+  keyId: string | null;
+  action: Action | null;
 }
 
 export type Part =

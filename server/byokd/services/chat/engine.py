@@ -45,7 +45,7 @@ from byokd.services.health.policy import Observation, allow_for_clock_skew
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.keys.sending import authorized
-from byokd.services.models.lists import ModelLists, end_notices
+from byokd.services.models.lists import ModelLists, end_notices, limits_of
 from byokd.services.runtime.clock import now_ms, steady_ms
 from byokd.services.runtime.session import KnownKey, Session
 from byokd.transport.interface import Timeouts, Transport
@@ -175,7 +175,13 @@ class ChatStream:
         credential = await self._engine.credentials.resolve(self._session, params)  # steps 1 and 3
         self.key_id = credential.key_id
         listed = await self._listed(credential)
-        call = Call(credential.record, credential.base_url, params, credential.plain_fields)
+        call = Call(
+            credential.record,
+            credential.base_url,
+            params,
+            credential.plain_fields,
+            model=limits_of(listed),
+        )
         surface_fixed = params.dialect is not None or credential.dialect is not None
         prepared = self._engine.fallbacks.prepare(  # step 4
             call, now, surface_fixed=surface_fixed, once=self._once

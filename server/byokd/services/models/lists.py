@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from byokd.catalog.record import Provider
 from byokd.core.limits import (
@@ -13,7 +13,9 @@ from byokd.core.limits import (
     MODEL_LIST_CLOCK_SLACK_MS,
     MODEL_LIST_FRESH_MS,
 )
+from byokd.dialects.base.call import ModelLimits
 from byokd.model_cache import CachedModelList, ModelCache, ModelListKey
+from byokd.protocol.chat import Effort
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Warn
 from byokd.protocol.model import ModelInfo
@@ -128,6 +130,21 @@ def _rank(live: CachedModelList) -> int:
 
 def content(live: CachedModelList) -> list[ModelInfo]:
     return [model.model_copy(update={"seen_at": None}) for model in live.models]
+
+
+def limits_of(listed: ModelInfo | None) -> ModelLimits | None:
+    """Return what encoding needs to know of a listed model; None for one that is not listed."""
+    if listed is None:
+        return None
+    words = listed.efforts
+    efforts = None if words is None else tuple(word for word in words if word != "none")
+    return ModelLimits(
+        efforts=cast("tuple[Effort, ...] | None", efforts),
+        thinks_always=False if words and "none" in words else None,
+        input_modalities=listed.input_modalities,
+        context_tokens=listed.context_tokens,
+        output_tokens=listed.output_tokens,
+    )
 
 
 def end_notices(
