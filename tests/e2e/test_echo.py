@@ -26,7 +26,7 @@ from byokd.catalog.surfaces import dialects
 from byokd.core.http import Headers, HttpRequest
 from byokd.dialects.registry import DIALECTS
 from byokd.sandbox import Sandbox
-from byokd.sandbox.provider import Echo, behaviour
+from byokd.sandbox.provider import RequestRule, behaviour
 from byokd.transport.http import HttpTransport
 from daemon import Daemon, Json, RpcError, running
 from sandbox_env import KEY, chat_params, unlocked
@@ -104,7 +104,7 @@ def _rows() -> Iterator[Row]:
 _ROWS = tuple(_rows())
 
 
-def _rules(row: Row) -> list[Echo]:
+def _rules(row: Row) -> list[RequestRule]:
     own = behaviour(row.provider).echoes
     return [e for e in own if e.dialect in {"", row.dialect} and re.search(e.models, row.model)]
 

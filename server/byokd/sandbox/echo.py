@@ -9,34 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from byokd.sandbox.provider import Behaviour, Echo, Failure
 from byokd.sandbox.styles.messages_text import objects, text_of
-from byokd.sandbox.turn import JsonObject, signature
-
-ErrorFields: TypeAlias = dict[str, Any]
-Rule: TypeAlias = Callable[[JsonObject, str, JsonObject], ErrorFields | None]
-"""Takes the body, the model and the options of the row; returns the error's fields, or None."""
-
-
-def check_request(
-    behaviour: Behaviour, dialect: str, body: JsonObject, model: str
-) -> Failure | None:
-    """Return the provider's error for the first rule that the request breaks, or None."""
-    for echo in behaviour.echoes:
-        if _applies(echo, dialect, model):
-            error_fields = RULES[echo.rule](body, model, echo.options or {})
-            if error_fields is not None:
-                return behaviour.error_answer(
-                    echo.error, dialect, **({"model": model} | error_fields)
-                )
-    return None
-
-
-def _applies(echo: Echo, dialect: str, model: str) -> bool:
-    return echo.dialect in {"", dialect} and re.search(echo.models, model) is not None
-
+from byokd.sandbox.turn import ErrorFields, JsonObject, Rule, signature
 
 # --- Messages ------------------------------------------------------------------------------------
 

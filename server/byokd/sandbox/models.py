@@ -18,6 +18,7 @@ from byokd.sandbox.turn import Answer, Block, Call, ChatRequest, JsonObject
 DATA: Final[JsonObject] = tomllib.loads(
     resources.files(__package__).joinpath("models.toml").read_text("utf-8")
 )
+AGENT: Final[JsonObject] = next(row for row in DATA["models"] if row["id"] == "sandbox-agent")
 _TEXTS: Final[dict[str, str]] = DATA["texts"]
 _PIECE_CHARS: Final = 8
 

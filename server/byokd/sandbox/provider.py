@@ -31,14 +31,18 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
-    """A rule of `echo.py`, where it applies, and the error for breaking it."""
+class RequestRule:
+    """A rule of `echo.py` or `requirements.py`, where it applies, and the error for breaking it.
+
+    `when` names values by pointer: the rule applies to bodies that have one of them at each.
+    """
 
     rule: str
     error: JsonObject
     models: str = ""
     dialect: str = ""
     options: JsonObject | None = None
+    when: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,20 @@ class Behaviour:
     Attributes:
         chats: more paths that answer chats, by dialect.
         prefix: of its models' names.
+        families: prefixes of today's models, which are listed too.
+        echoes: what the provider requires of its own earlier answers.
+        requirements: what it requires of any request.
         shapes: the JSON template of an error by dialect; "" for all others.
         errors: the fields of each error, by its name.
     """
 
     chats: Mapping[str, str]
     prefix: str
+    families: tuple[str, ...]
     traits: Traits
     listings: tuple[Listing, ...]
-    echoes: tuple[Echo, ...]
+    echoes: tuple[RequestRule, ...]
+    requirements: tuple[RequestRule, ...]
     shapes: Mapping[str, str]
     errors: Mapping[str, JsonObject]
 
@@ -96,9 +105,11 @@ class Behaviour:
     def list_body(self, listing: Listing) -> bytes:
         if not listing.item:
             return listing.body.encode()
+        named = [(self.prefix, model) for model in models.DATA["models"]]
+        named += [(family, models.AGENT) for family in self.families]
         items = ",".join(
-            _json(listing.item, model | {"id": self.prefix + model["id"]}).decode()
-            for model in models.DATA["models"]
+            _json(listing.item, model | {"id": prefix + model["id"]}).decode()
+            for prefix, model in named
         )
         return listing.body.replace('"{models}"', items).encode()
 
@@ -113,9 +124,11 @@ def behaviour(provider: str) -> Behaviour:
     return Behaviour(
         chats=own.get("chats") or {},
         prefix=own.get("prefix", ""),
+        families=tuple(own.get("families", ())),
         traits=Traits(**own.get("traits", {})),
         listings=tuple(Listing(**row) for row in own.get("listings", ())),
-        echoes=tuple(Echo(**row) for row in own.get("echo", ())),
+        echoes=tuple(RequestRule(**row) for row in own.get("echo", ())),
+        requirements=tuple(RequestRule(**row) for row in own.get("requires", ())),
         shapes=shapes,
         errors={"headers": headers} | errors | {
             name: row for name, row in common["errors"].items() if name not in errors

@@ -20,9 +20,9 @@ from pydantic_core import from_json
 
 from byokd.sandbox import models, routing
 from byokd.sandbox.credentials import Problem, read_credential
-from byokd.sandbox.echo import check_request
 from byokd.sandbox.faults import JSON, Exchange, answer_with_fault, error_response, start_stream
 from byokd.sandbox.provider import GENERIC, behaviour
+from byokd.sandbox.request_rules import check_request
 from byokd.sandbox.routing import ProviderRoute
 from byokd.sandbox.styles.registry import STYLES
 from byokd.sandbox.turn import JsonObject, Turn

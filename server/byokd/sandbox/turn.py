@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
+ErrorFields: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[JsonObject, str, JsonObject], ErrorFields | None]
+"""A rule for requests: takes the body, the model and the options of the provider's row; returns
+the error's fields, or None for a good request."""
 
 _CHARS_PER_TOKEN: Final = 4
 
