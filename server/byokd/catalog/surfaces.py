@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pydantic import JsonValue
+
 from byokd.catalog.loader import load
 from byokd.catalog.quirks import quirks_type
 from byokd.catalog.record import Provider, RawQuirks, Surface, Variant
@@ -145,6 +147,18 @@ def _inherited(record: Provider, surface: Surface) -> tuple[RawQuirks, list[Vari
         for row in record.variants
     ]
     return _read(record.quirks, surface), variants
+
+
+def reads_quirk(record: Provider, name: str) -> bool:
+    """Tell whether the dialect of a record has this quirk."""
+    form = quirks_type(record.dialect)
+    return form is not None and name in form.model_fields
+
+
+def with_quirk(record: Provider, name: str, value: JsonValue) -> Provider:
+    """Return the record with another value of a quirk, for every model."""
+    variant = Variant(models="", quirks={name: value})
+    return record.model_copy(update={"variants": (*record.variants, variant)})
 
 
 def _read(quirks: RawQuirks, surface: Surface) -> RawQuirks:

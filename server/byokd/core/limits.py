@@ -200,8 +200,8 @@ SHUTDOWN_TIMEOUT_MS: Final = 1_500
 FALLBACKS_PER_CHAT_MAX: Final = 3
 """A cap, an effort and a temperature may be refused one after another; more is a loop."""
 
-ANSWER_ROOM_MIN_TOKENS: Final = 256
-"""Less room than this beside a conversation makes no answer: the conversation is too long."""
+ANSWER_MIN_TOKENS: Final = 256
+"""Fewer tokens than these beside a conversation make no answer: the conversation is too long."""
 
 FALLBACKS_MAX: Final = 512
 """Counted in models; a person uses a dozen."""

@@ -1,6 +1,6 @@
 """Whether a conversation is too long, or only its output cap: the words of providers.
 
-Each row of `vectors/context_length.json` has a message and what it states: `room` for an answer,
+Each row of `vectors/context_length.json` has a message and what it states: `left` for an answer,
 `tooLong`, by how much the total is in `excess`, or `nothing`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from byokd.core.http import Headers, HttpHead
-from byokd.core.limits import ANSWER_ROOM_MIN_TOKENS
+from byokd.core.limits import ANSWER_MIN_TOKENS
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.errors.context_length import read_context_error
 from dialects.records import record
@@ -33,22 +33,22 @@ def test_numbers_decide_what_does_not_fit(case: dict[str, Any]) -> None:
     assert stated.too_long is (None if "excess" in case else bool(case.get("tooLong")))
     if "excess" in case:
         assert stated.excess == case["excess"]
-    if "room" in case:
-        assert stated.room == case["room"]
+    if "left" in case:
+        assert stated.left == case["left"]
 
 
 @pytest.mark.parametrize("case", _CASES, ids=_IDS)
 def test_kind_agrees_with_the_numbers(case: dict[str, Any]) -> None:
     body = json.dumps({"error": {"message": case["message"]}}).encode()
     fault = classify(record(), HttpHead(400, _JSON), body)
-    refused = [(refusal.room, refusal.excess) for refusal in fault.refusals]
+    refused = [(refusal.left, refusal.excess) for refusal in fault.refusals]
     if case.get("tooLong"):
         assert fault.kind == "contextOverflow"
         assert not fault.refusals, "a conversation that is too long is not sent again"
-    elif "room" in case:
+    elif "left" in case:
         assert fault.kind == "badRequest"
-        assert str(case["room"]) in fault.message
-        assert (case["room"], None) in refused
+        assert str(case["left"]) in fault.message
+        assert (case["left"], None) in refused
     elif "excess" in case:
         assert fault.kind == "contextOverflow"
         assert (None, case["excess"]) in refused
@@ -56,8 +56,8 @@ def test_kind_agrees_with_the_numbers(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("over", [0, 1])
-def test_least_room_for_an_answer(over: int) -> None:
-    used = 1000 - ANSWER_ROOM_MIN_TOKENS + over
+def test_fewest_tokens_for_an_answer(over: int) -> None:
+    used = 1000 - ANSWER_MIN_TOKENS + over
     stated = read_context_error(f"context limit: {used} + 900 > 1000")
     assert stated is not None
     assert stated.too_long is bool(over)

@@ -384,7 +384,7 @@ async def test_surface_and_parameter_are_learnt_one_after_another() -> None:
     assert _warned(result) == [("notice", "dialect"), ("dropped", "temperature")]
 
 
-async def test_surface_that_is_missing_gives_way_to_the_other_fix() -> None:
+async def test_surface_that_is_missing_leads_to_the_other_fix() -> None:
     """The record has another chat path for such models, this server has not."""
     surface = Surface(dialect="openai_responses", chat_path="/responses", models="^gpt")
     rows = [
@@ -415,7 +415,9 @@ async def test_surface_that_is_missing_gives_way_to_the_other_fix() -> None:
 # --- an output cap that does not fit --------------------------------------------------------------
 
 
-def _room(limit: int, used: int, *, counts: bool = True) -> Callable[[HttpRequest], CannedResponse]:
+def _with_context(
+    limit: int, used: int, *, counts: bool = True
+) -> Callable[[HttpRequest], CannedResponse]:
     """Return a server with a context; if it does not count, it names the least that is too long."""
 
     def serve(request: HttpRequest) -> CannedResponse:
@@ -434,7 +436,7 @@ def _room(limit: int, used: int, *, counts: bool = True) -> Callable[[HttpReques
 
 
 async def test_cap_is_lowered_to_what_is_left_and_not_remembered() -> None:
-    chat, transport, key = engine(_room(20_000, 16_614))
+    chat, transport, key = engine(_with_context(20_000, 16_614))
     for _ in range(2):
         events, result = await ask(chat, maxOutputTokens=64_000)
         assert events[0].kind == "badRequest"  # type: ignore[union-attr]
@@ -446,21 +448,21 @@ async def test_cap_is_lowered_to_what_is_left_and_not_remembered() -> None:
 
 
 async def test_raw_cap_is_lowered_as_well() -> None:
-    chat, transport, _ = engine(_room(20_000, 16_614))
+    chat, transport, _ = engine(_with_context(20_000, 16_614))
     _, result = await ask(chat, providerOptions={"max_tokens": 64_000})
     assert [body["max_tokens"] for body in _sent(transport)] == [64_000, 3_386]
     assert _warned(result) == [("adjusted", "providerOptions.max_tokens")]
 
 
 async def test_lower_bound_of_a_length_is_tried_in_larger_steps() -> None:
-    chat, transport, _ = engine(_room(262_144, 200_000, counts=False))
+    chat, transport, _ = engine(_with_context(262_144, 200_000, counts=False))
     _, result = await ask(chat, maxOutputTokens=100_000)
     assert [body["max_tokens"] for body in _sent(transport)] == [100_000, 99_999, 12_499]
     assert result.message.content[0].text == "Hi"
 
 
 async def test_conversation_that_is_too_long_ends_as_overflow_whatever_the_server_counts() -> None:
-    chat, transport, _ = engine(_room(262_144, 300_000, counts=False))
+    chat, transport, _ = engine(_with_context(262_144, 300_000, counts=False))
     with pytest.raises(ByokdError) as caught:
         await ask(chat, maxOutputTokens=100_000)
     assert caught.value.kind == "contextOverflow"
@@ -468,14 +470,14 @@ async def test_conversation_that_is_too_long_ends_as_overflow_whatever_the_serve
 
 
 async def test_conversation_that_is_too_long_is_sent_once() -> None:
-    chat, transport, _ = engine(_room(20_000, 19_900))
+    chat, transport, _ = engine(_with_context(20_000, 19_900))
     with pytest.raises(ByokdError) as caught:
         await ask(chat, maxOutputTokens=64_000)
     assert (caught.value.kind, len(transport.requests)) == ("contextOverflow", 1)
 
 
 async def test_strict_call_keeps_its_cap() -> None:
-    chat, transport, _ = engine(_room(20_000, 16_614))
+    chat, transport, _ = engine(_with_context(20_000, 16_614))
     with pytest.raises(ByokdError) as caught:
         await ask(chat, maxOutputTokens=64_000, strict=True)
     assert caught.value.kind == "unsupported"
@@ -487,7 +489,7 @@ async def test_strict_call_keeps_its_cap() -> None:
 async def test_default_cap_is_lowered_also_for_a_strict_call(*, strict: bool) -> None:
     quirks = {"max_tokens_default": 32_000}
     record = RECORD.model_copy(update={"quirks": RECORD.quirks | quirks})
-    chat, transport, _ = engine(_room(200_000, 180_000), record=record)
+    chat, transport, _ = engine(_with_context(200_000, 180_000), record=record)
     _, result = await ask(chat, strict=strict)
     assert [body["max_tokens"] for body in _sent(transport)] == [32_000, 20_000]
     assert _warned(result) == [("adjusted", "maxOutputTokens")]

@@ -82,7 +82,7 @@ class Refusal:
         rule: the conversation rule to apply.
         surface: the dialect of the surface to use.
         quirks: name and JSON text of the quirks to encode with.
-        room: the tokens that remain for the answer, where the output cap does not fit.
+        left: the tokens that remain for the answer, where the output cap does not fit.
         excess: by how many tokens the request is too long, where the output cap may be the reason.
         once: what is learnt holds for this chat only.
     """
@@ -97,7 +97,7 @@ class Refusal:
     rule: RuleName | None = None
     surface: str | None = None
     quirks: tuple[tuple[str, bytes], ...] = ()
-    room: int | None = None
+    left: int | None = None
     excess: int | None = None
     once: bool = False
 

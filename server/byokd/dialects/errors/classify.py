@@ -99,7 +99,7 @@ _SENTENCES: Final[dict[Kind, str]] = {
     "badRequest": "{name} refused the request: see its message for what to change",
 }
 _CAP_TOO_LARGE: Final = (
-    "the conversation fits, but the answer may have only {room} more tokens at {name}: "
+    "the conversation fits, but the answer may have only {left} more tokens at {name}: "
     "lower maxOutputTokens"
 )
 _NO_SUCH_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
@@ -125,8 +125,8 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
         health = "neutral"
     hint = row.hint if row is not None else None
-    if context is not None and context.room is not None:
-        hint = _CAP_TOO_LARGE.replace("{name}", provider.name).replace("{room}", str(context.room))
+    if context is not None and context.left is not None:
+        hint = _CAP_TOO_LARGE.replace("{name}", provider.name).replace("{left}", str(context.left))
     return Fault(
         kind=kind,
         health="neutral" if inside and health != "notFromProvider" else health,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from byokd.core.limits import ANSWER_ROOM_MIN_TOKENS
+from byokd.core.limits import ANSWER_MIN_TOKENS
 
 _SEPARATOR: Final = re.compile(r"(?<=\d)[,_](?=\d{3}(?!\d))")
 _N: Final = r"(?<![\d.])(\d{1,9})(?![\d.]*\d)"
@@ -118,13 +118,13 @@ class ContextError:
 
     Attributes:
         limit: the tokens that conversation and answer may have together.
-        room: the tokens that remain for the answer; None if the error does not tell.
+        left: the tokens that remain for the answer; None if the error does not tell.
         excess: by how many tokens a smaller output cap would have fitted.
         too_long: the conversation itself does not fit; None if only the sent cap can decide it.
     """
 
     limit: int
-    room: int | None
+    left: int | None
     excess: int
     too_long: bool | None
 
@@ -148,14 +148,14 @@ def read_context_error(message: str) -> ContextError | None:
 
 
 def _decided(limit: int, used: int, cap: int | None, *, counted: bool) -> ContextError | None:
-    room = limit - used
-    if room < ANSWER_ROOM_MIN_TOKENS:
-        # At a round number below the limit the words were about something else.
-        return ContextError(limit, None, 0, too_long=True) if room <= 0 or cap else None
-    if cap is None or cap <= room:
+    left = limit - used
+    if left < ANSWER_MIN_TOKENS:
+        # A conversation below the limit, without a cap, is not what was refused.
+        return ContextError(limit, None, 0, too_long=True) if left <= 0 or cap else None
+    if cap is None or cap <= left:
         return None
     too_long = not counted and cap * _CUT_COUNT_SHARE <= limit
-    return ContextError(limit, None if too_long else room, cap - room, too_long=too_long)
+    return ContextError(limit, None if too_long else left, cap - left, too_long=too_long)
 
 
 def _by_sum(text: str) -> dict[str, int]:

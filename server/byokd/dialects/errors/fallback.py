@@ -11,11 +11,9 @@ from typing import Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
-from byokd.catalog.quirks import quirks_type
-from byokd.catalog.record import Variant
 from byokd.catalog.rules import RuleName
-from byokd.catalog.surfaces import choose_surface, dialects, serves
-from byokd.core.limits import ANSWER_ROOM_MIN_TOKENS
+from byokd.catalog.surfaces import choose_surface, dialects, reads_quirk, serves, with_quirk
+from byokd.core.limits import ANSWER_MIN_TOKENS
 from byokd.dialects.base.call import Call, Encoded, Refusal
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS
@@ -160,14 +158,14 @@ def _is_better_surface(call: Call, dialect: str, *, has_other_fix: bool) -> bool
 
 
 def _quirk_fixes(call: Call, refusal: Refusal) -> tuple[Fix, ...]:
-    form = quirks_type(call.provider.dialect)
-    known = form.model_fields if form is not None else {}
-    return tuple(SetQuirk(name, value) for name, value in refusal.quirks if name in known)
+    return tuple(
+        SetQuirk(name, value) for name, value in refusal.quirks if reads_quirk(call.provider, name)
+    )
 
 
 def _lowered_cap(sent: int | None, refusal: Refusal, known: Sequence[Fix]) -> int | None:
     """Return the output cap that would have fitted, or None."""
-    cap = refusal.room
+    cap = refusal.left
     if cap is None and refusal.excess is not None and sent is not None:
         cap = sent - refusal.excess
     if cap is None or (sent is not None and cap >= sent):
@@ -175,7 +173,7 @@ def _lowered_cap(sent: int | None, refusal: Refusal, known: Sequence[Fix]) -> in
     if sent is not None and any(isinstance(fix, LowerCap) for fix in known):
         # Refused again: the server stopped counting, and named a lower bound of the conversation.
         cap = min(cap, sent // _LOWERED_AGAIN_BY)
-    return cap if cap >= ANSWER_ROOM_MIN_TOKENS else None
+    return cap if cap >= ANSWER_MIN_TOKENS else None
 
 
 _LOWERED_AGAIN_BY: Final = 8
@@ -315,21 +313,19 @@ def fix_call(call: Call, fixes: Sequence[Fix]) -> tuple[Call, tuple[Warn, ...]]:
 
 
 def _set_quirk(call: Call, fix: SetQuirk) -> Call:
-    variant = Variant(models="", quirks={fix.name: from_json(fix.value)})
-    variants = (*call.provider.variants, variant)
-    return replace(call, provider=call.provider.model_copy(update={"variants": variants}))
+    return replace(call, provider=with_quirk(call.provider, fix.name, from_json(fix.value)))
 
 
 def _lower_cap(call: Call, fix: LowerCap, warnings: Warnings) -> Call:
     """Lower the client's cap, or that of a dialect; a raw field is lowered in the body."""
     params = call.params
-    asked = params.max_output_tokens
+    requested = params.max_output_tokens
     if _sent_cap(params.provider_options or {}) is not None:
         return call
-    if asked is not None and asked <= fix.most:
+    if requested is not None and requested <= fix.most:
         return call
     text = f"the answer may have {fix.most} tokens, which is what remains beside the conversation"
-    if asked is None:
+    if requested is None:
         warnings.lowered(OUTPUT_CAP, text)
     else:
         warnings.adjusted(OUTPUT_CAP, text)
@@ -453,7 +449,7 @@ def _set_value(body: JsonObject, fix: SetValue, report: _Report) -> None:
     text = fix.value.decode()
     parameter = report.parameter(name)
     if present and parameter is not None:
-        message = f"{parameter} was sent as {text}: this model does not accept what was asked"
+        message = f"{parameter} was sent as {text}: this model does not accept what was requested"
         report.warnings.adjusted(parameter, message)
     else:
         report.warnings.notice(name, f"{name} was sent as {text}: this model needs it")

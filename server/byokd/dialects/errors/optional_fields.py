@@ -82,8 +82,8 @@ def nearest_effort(sent: Json, accepted: Sequence[str]) -> str | None:
     words = {word.lower(): word for word in accepted if word.lower() in _EFFORTS}
     if not isinstance(sent, str) or sent.lower() not in _EFFORTS or sent.lower() in words:
         return None
-    asked = _EFFORTS.index(sent.lower())
+    requested = _EFFORTS.index(sent.lower())
     ranks = sorted(_EFFORTS.index(word) for word in words)
     thinking = [rank for rank in ranks if rank > 0] or ranks
-    nearest = min(thinking, key=lambda rank: abs(rank - asked), default=None)
+    nearest = min(thinking, key=lambda rank: abs(rank - requested), default=None)
     return None if nearest is None else words[_EFFORTS[nearest]]

@@ -91,8 +91,8 @@ def read_refusals(
 
 
 def _of_context(context: ContextError) -> Refusal:
-    if context.room is not None:
-        return Refusal(room=context.room, once=True)
+    if context.left is not None:
+        return Refusal(left=context.left, once=True)
     return Refusal(excess=context.excess, once=True)
 
 
