@@ -41,7 +41,6 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("dialects", "catalog.record", "a dialect reads the quirks of a record"),
     ("dialects", "catalog.quirks", "the quirks of its own format"),
     ("dialects", "catalog.rules", "the names of conversation rules, which records set"),
-    ("dialects.base", "catalog.families", "the rules that a family of models needs are data"),
     ("dialects.errors", "catalog.errors", "the general rows that classify errors are data"),
     ("dialects.errors", "catalog.surfaces", "a refused chat path leads to another surface"),
     ("provider_api", "catalog.record", "a model list and a probe are described in the record"),

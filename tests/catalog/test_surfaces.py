@@ -8,6 +8,7 @@ import pytest
 
 from byokd.catalog.loader import load
 from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
+from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.catalog.record import Auth, Like, Models, Probe, Surface
@@ -210,15 +211,15 @@ def test_surface_like_another_record_has_its_quirks_by_model(model: str) -> None
 
 
 def test_prefix_is_cut_off_before_the_patterns_of_the_other_record() -> None:
-    like = Like(provider="openai", prefix="maker[./]")
-    surface = Surface(dialect="openai_responses", chat_path="/responses", like=like)
+    like = Like(provider="google", prefix="maker[./]")
+    surface = Surface(dialect="gemini", chat_path="/models", like=like)
     record = with_surface(_RECORD, surface)
 
-    assert record.quirks_as(OpenAIResponsesQuirks, "maker.o3") == record.quirks_as(
-        OpenAIResponsesQuirks, "o3"
+    assert record.quirks_as(GeminiQuirks, "maker.gemma-4-27b-it") == record.quirks_as(
+        GeminiQuirks, "gemma-4-27b-it"
     )
-    assert record.quirks_as(OpenAIResponsesQuirks, "maker.o3") != record.quirks_as(
-        OpenAIResponsesQuirks, "other.o3"
+    assert record.quirks_as(GeminiQuirks, "maker.gemma-4-27b-it") != record.quirks_as(
+        GeminiQuirks, "other.gemma-4-27b-it"
     )
 
 

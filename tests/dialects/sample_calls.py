@@ -16,7 +16,7 @@ from byokd.dialects.registry import DIALECTS, find_dialect
 from byokd.protocol.chat import SendParams
 from recorded import VECTORS
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "max")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True)

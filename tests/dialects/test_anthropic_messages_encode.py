@@ -62,7 +62,9 @@ def _words(schema: Any) -> dict[str, Any]:
 
 _OFF = {"thinking": {"type": "disabled"}}
 _BUDGET = {"effort_field": "thinking_budget", "effort_words": {"high": "16384"}}
-_ADAPTIVE = {"effort_field": "thinking_adaptive", "effort_words": {"minimal": "low"}}
+_LEVELS = ["none", "low", "medium", "high", "max"]
+_ADAPTIVE = {"effort_field": "thinking_adaptive", "efforts": _LEVELS}
+_BETWEEN = {"thinking_off": "between_tools"}
 _TOOLS = {"tools": [_TOOL]}
 _SENT = {"tools": [_SENT_TOOL]}
 _AUTO = {"tool_choice": {"type": "auto"}}
@@ -135,15 +137,19 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     (_ask("none"), {}, {}, []),
     (_ask("none"), _BUDGET, _OFF, []),
     (_ask("none"), _ADAPTIVE, _OFF, []),
-    (_ask("none"), _ADAPTIVE | {"effort_words": {"none": ""}}, {}, ["dropped reasoning"]),
-    (_ask("minimal"), _ADAPTIVE, _adaptive("low"), []),
+    (_ask("none"), _ADAPTIVE | _BETWEEN, {"thinking": {"type": "between_tools"}}, []),
+    (_ask("none"), _ADAPTIVE | {"efforts": _LEVELS[1:]}, _adaptive("low"),
+     ["adjusted reasoning"]),
+    (_ask("minimal"), _ADAPTIVE, _adaptive("low"), ["adjusted reasoning"]),
+    (_ask("xhigh"), _ADAPTIVE, _adaptive("high"), ["adjusted reasoning"]),
+    (_ask("high"), _ADAPTIVE | {"efforts": []}, {}, ["dropped reasoning"]),
     (_ask("max"), _ADAPTIVE, _adaptive("max"), []),
     (_ask("high", maxOutputTokens=20_000), _BUDGET, _budget(16384) | {"max_tokens": 20_000}, []),
     (_ask("high"), _BUDGET, _budget(3072), ["adjusted reasoning"]),
     (_ask("high", maxOutputTokens=1025), _BUDGET, _budget(1024) | {"max_tokens": 1025},
      ["adjusted reasoning"]),
     (_ask("high", maxOutputTokens=1024), _BUDGET, {"max_tokens": 1024}, ["dropped reasoning"]),
-    (_ask("high", maxOutputTokens=20_000), _BUDGET | {"effort_levels": {"high": "medium"}},
+    (_ask("high", maxOutputTokens=20_000), _BUDGET | {"effort_levels": ["low", "medium"]},
      _budget(16384) | {"max_tokens": 20_000, "output_config": {"effort": "medium"}}, []),
     (_ask("high", temperature=0), _ADAPTIVE | {"reasoning_drops": ["temperature"]},
      _adaptive("high"), ["dropped temperature"]),
@@ -189,6 +195,8 @@ _KNOBS = {"temperature": 0.5, "topP": 0.9}
 _FORCED = _TOOLS | {"toolChoice": {"name": "f"}}
 _NAMED = {"type": "tool", "name": "f"}
 _THINKS = {"type": "adaptive", "display": "summarized"}
+_LEAST = _adaptive("low")
+_TOOLS_ONLY = {"thinking": {"type": "between_tools"}}
 
 
 def _tokens(count: int) -> dict[str, Any]:
@@ -211,11 +219,12 @@ _FAMILIES: list[tuple[str, int, set[str], Any, Any, Any, bool]] = [
     ("claude-opus-4-7", 32000, set(), _THINKS, _OFF, _NAMED, True),
     ("claude-opus-4.8", 32000, set(), _THINKS, _OFF, _NAMED, True),
     ("claude-sonnet-5", 32000, set(), _THINKS, _OFF, _NAMED, True),
-    ("claude-opus-5-5", 32000, set(), _THINKS, _OFF, _NAMED, True),
+    ("claude-opus-5-5", 32000, set(), _THINKS, _LEAST, {"type": "auto"}, True),
+    ("claude-sonnet-5-5", 32000, set(), _THINKS, _TOOLS_ONLY, {"type": "auto"}, True),
     ("claude-haiku-5-5", 32000, set(), _THINKS, _OFF, _NAMED, True),
-    ("claude-fable-5-1", 32000, set(), _THINKS, None, {"type": "auto"}, True),
-    ("claude-mythos-5", 32000, set(), _THINKS, None, {"type": "auto"}, True),
-    ("claude-mythos-preview", 32000, set(), _THINKS, None, {"type": "auto"}, True),
+    ("claude-fable-5-1", 32000, set(), _THINKS, _LEAST, {"type": "auto"}, True),
+    ("claude-mythos-5", 32000, set(), _THINKS, _LEAST, {"type": "auto"}, True),
+    ("claude-mythos-preview", 32000, set(), _THINKS, _LEAST, {"type": "auto"}, True),
 ]  # fmt: skip
 
 
@@ -234,7 +243,7 @@ def test_params_by_model_family(row: tuple[Any, ...]) -> None:
         "high" if high == _THINKS or model == "claude-opus-4-5" else None
     )
     silent = _body(messages.real(model, _ask("none")))
-    assert silent.get("thinking") == (none["thinking"] if none else None)
+    assert {k: v for k, v in silent.items() if k in {"thinking", "output_config"}} == (none or {})
     assert ("output_config" in _body(messages.real(model, _json(_SHAPE)))) == held
 
 

@@ -101,6 +101,7 @@ _OPEN = {"type": "object", "additionalProperties": {"type": "string"}}
 _ASK = {"reasoning": {"effort": "high"}}
 _BUDGET = {"effort_field": "thinking_budget", "effort_words": {"high": "16384"}}
 _ADAPTIVE = {"effort_field": "thinking_adaptive"}
+_SHOWN = {"type": "adaptive", "display": "summarized"}
 
 
 def _more(**fields: Any) -> dict[str, Any]:
@@ -152,20 +153,23 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({"tools": [_TOOL]}, {"tools_supported": False}, {}, ["dropped tools"]),
     ({"tools": [_TOOL]} | _ASK | {"toolChoice": "required"}, _CHOICE | _ADAPTIVE,
      {"toolConfig": {"tools": [_SENT_TOOL]}}
-     | _more(thinking={"type": "adaptive"}, output_config={"effort": "high"}),
+     | _more(thinking=_SHOWN, output_config={"effort": "high"}),
      ["adjusted toolChoice"]),
     # thinking
     (_ASK, {}, {}, ["dropped reasoning"]),
     ({"reasoning": {"effort": "none"}}, {}, {}, []),
     (_ASK, {"effort_field": "reasoning_effort"}, _more(reasoning_effort="high"), []),
     ({"reasoning": {"effort": "none"}},
-     {"effort_field": "reasoning_effort", "effort_words": {"none": ""}}, {}, ["dropped reasoning"]),
+     {"effort_field": "reasoning_effort", "efforts": ["low", "high"]},
+     _more(reasoning_effort="low"), ["adjusted reasoning"]),
+    ({"reasoning": {"effort": "none"}}, _ADAPTIVE | {"thinking_off": "between_tools"},
+     _more(thinking={"type": "between_tools"}), []),
     (_ASK, {"effort_field": "reasoning_config"}, _more(reasoning_config="high"), []),
     (_ASK, {"effort_field": "max_reasoning_effort"},
      _more(reasoningConfig={"type": "enabled", "maxReasoningEffort": "high"}), []),
     ({"reasoning": {"effort": "none"}}, {"effort_field": "max_reasoning_effort"},
      _more(reasoningConfig={"type": "disabled"}), []),
-    (_ASK, _ADAPTIVE, _more(thinking={"type": "adaptive"}, output_config={"effort": "high"}), []),
+    (_ASK, _ADAPTIVE, _more(thinking=_SHOWN, output_config={"effort": "high"}), []),
     ({"reasoning": {"effort": "none"}, "temperature": 0}, _BUDGET | {"reasoning_drops":
      ["temperature"]}, _more(thinking={"type": "disabled"}) | {"inferenceConfig":
      {"temperature": 0}}, []),
@@ -195,7 +199,7 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
       {"type": "flex"}}}, {},
      {"inferenceConfig": {"maxTokens": 9, "topP": 1}, "serviceTier": {"type": "flex"}}, []),
     (_ASK | {"providerOptions": _more(top_k=5, output_config={"effort": "low"})}, _ADAPTIVE,
-     _more(thinking={"type": "adaptive"}, output_config={"effort": "low"}, top_k=5),
+     _more(thinking=_SHOWN, output_config={"effort": "low"}, top_k=5),
      ["adjusted reasoning"]),
     ({"providerOptions": {"a": 2}}, {"extra_body": {"a": 1, "b": 1}}, {"a": 2, "b": 1}, []),
 ]  # fmt: skip

@@ -18,7 +18,9 @@ from dialects.sample_calls import EFFORTS, SampleCall, rows
 from recorded import VECTORS
 
 _ROWS = rows()
-_EFFORT_QUIRKS = {"effort_field", "effort_words", "effort_levels", "reasoning_models"}
+_EFFORT_QUIRKS = {
+    "effort_field", "effort_words", "effort_levels", "efforts", "reasoning_models", "thinking_off",
+}  # fmt: skip
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -115,14 +115,15 @@ _PARAMS: list[_Row] = [
     (_NEW, _effort("low"), _level("low", **_SEEN), []),
     (_NEW, _effort("medium"), _level("medium", **_SEEN), []),
     (_NEW, _effort("high"), _level("high", **_SEEN), []),
-    (_NEW, _effort("max"), _level("high", **_SEEN), []),
-    ("gemini-3-pro-preview", _effort("medium"), _level("high", **_SEEN), []),
-    ("gemini-3-pro-preview", _effort("minimal"), _level("low", **_SEEN), []),
+    (_NEW, _effort("max"), _level("high", **_SEEN), ["adjusted reasoning"]),
+    ("gemini-3-pro-preview", _effort("medium"), _level("low", **_SEEN), ["adjusted reasoning"]),
+    ("gemini-3-pro-preview", _effort("minimal"), _level("low", **_SEEN), ["adjusted reasoning"]),
     ("models/gemini-3.1-pro-preview", _effort("medium"), _level("medium", **_SEEN), []),
-    ("gemini-3.7-flash", _effort("minimal"), _level("low", **_SEEN), []),
-    ("gemini-flash-latest", _effort("minimal"), _level("low", **_SEEN), []),
+    ("gemini-3.7-flash", _effort("minimal"), _level("low", **_SEEN), ["adjusted reasoning"]),
+    ("gemini-flash-latest", _effort("minimal"), _level("low", **_SEEN), ["adjusted reasoning"]),
     ("gemini-flash-lite-latest", _effort("minimal"), _level("minimal", **_SEEN), []),
-    ("gemini-4-argon", _effort("max"), _level("high", **_SEEN), []),
+    ("gemini-4-argon", _effort("xhigh"), _level("xhigh", **_SEEN), []),
+    ("gemini-4-argon", _effort("max"), _level("xhigh", **_SEEN), ["adjusted reasoning"]),
     (_OLD, _effort("none"), _budget(0), []),
     (_OLD, _effort("minimal"), _budget(512, **_SEEN), []),
     (_OLD, _effort("max"), _budget(24576, **_SEEN), []),
@@ -132,7 +133,7 @@ _PARAMS: list[_Row] = [
     (_TWO, _effort("high"), {}, ["dropped reasoning"]),
     (_TWO, _effort("none"), {}, []),
     ("gemini-3-pro-image-preview", _effort("high"), {}, ["dropped reasoning"]),
-    ("gemma-4-31b-it", _effort("medium"), _level("high", **_SEEN), []),
+    ("gemma-4-31b-it", _effort("medium"), _level("high", **_SEEN), ["adjusted reasoning"]),
     # forms
     (_NEW, _JSON, _config(responseMimeType=_MIME), []),
     (_NEW, _FORM, _config(responseMimeType=_MIME, responseJsonSchema=_SCHEMA), []),
@@ -439,9 +440,9 @@ def test_model_id_prefix_is_ignored() -> None:
 
 
 _QUIRKS = (
-    "effort_field", "effort_words", "response_format", "response_format_with_tools", "schema_form",
-    "searches_by_prompt", "signature_sentinel", "system_instruction", "temperature_max",
-    "tool_result_images", "tools_supported",
+    "effort_field", "effort_words", "efforts", "response_format", "response_format_with_tools",
+    "schema_form", "searches_by_prompt", "signature_sentinel", "system_instruction",
+    "temperature_max", "tool_result_images", "tools_supported",
 )  # fmt: skip
 
 

@@ -106,11 +106,11 @@ _PARAMS: list[_Row] = [
      []),
     # thinking
     (_M, _effort("none"), {"think": False}, []),
-    (_M, _effort("minimal"), {"think": "low"}, []),
+    (_M, _effort("minimal"), {"think": "low"}, ["adjusted reasoning"]),
     (_M, _effort("medium"), {"think": "medium"}, []),
     (_M, _effort("max"), {"think": "max"}, []),
     (_OSS, _effort("none"), {"think": "low"}, ["adjusted reasoning"]),
-    (_OSS, _effort("max"), {"think": "high"}, []),
+    (_OSS, _effort("max"), {"think": "high"}, ["adjusted reasoning"]),
     # forms
     (_M, _JSON, {"format": "json", "messages": [_ASK_JSON, _HI]}, []),
     (_M, _JSON | {"messages": [{"role": "user", "content": "a JSON!"}]},
@@ -291,8 +291,9 @@ _QUIRKS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({"effort_field": "none"}, _effort("none"), {"think": False}, []),
     ({"effort_field": "think", "reasoning_models": "r1"}, _effort("high"), {},
      ["dropped reasoning"]),
-    ({"effort_field": "think", "effort_words": {"none": ""}}, _effort("none"), {},
-     ["dropped reasoning"]),
+    ({"effort_field": "think", "effort_words": {"high": "most"}}, _effort("high"),
+     {"think": "most"}, []),
+    ({"effort_field": "none"}, _effort("xhigh"), {}, ["dropped reasoning"]),
 ]  # fmt: skip
 
 
@@ -312,4 +313,4 @@ def test_record_sets_the_tested_quirks() -> None:
     assert record is not None
     set_quirks = set(record.quirks)
     set_quirks |= {name for variant in record.variants for name in variant.quirks}
-    assert set_quirks == {"effort_field", "effort_words", "response_format_with_tools"}
+    assert set_quirks == {"effort_field", "efforts", "response_format_with_tools"}

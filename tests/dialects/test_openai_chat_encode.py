@@ -51,7 +51,7 @@ def _dropped(params: dict[str, Any], quirks: dict[str, Any]) -> list[str]:
 
 _REASONS = {"reasoning_models": "^any", "reasoning_drops": ["temperature"]}
 _UNASKED = _REASONS | {"reasons_unasked": False, "effort_field": "reasoning_effort"}
-_WORDS = {"effort_words": {"max": "high", "minimal": ""}}
+_WORDS = {"efforts": ["none", "low", "high"], "effort_words": {"high": "most"}}
 
 _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] = [
     ({}, {}, {}, []),
@@ -126,11 +126,14 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({"reasoning": {"effort": "low"}}, {"effort_field": "reasoning_effort"},
      {"reasoning_effort": "low"}, []),
     ({"reasoning": {"effort": "max"}}, {"effort_field": "reasoning_effort"} | _WORDS,
-     {"reasoning_effort": "high"}, []),
-    ({"reasoning": {"effort": "minimal"}}, {"effort_field": "reasoning_effort"} | _WORDS, {},
+     {"reasoning_effort": "most"}, ["adjusted reasoning"]),
+    ({"reasoning": {"effort": "minimal"}}, {"effort_field": "reasoning_effort", "efforts": []}, {},
      ["dropped reasoning"]),
-    ({"reasoning": {"effort": "max"}}, {"effort_field": "reasoning"} | _WORDS,
-     {"reasoning": {"effort": "high"}}, []),
+    ({"reasoning": {"effort": "high"}}, {"effort_field": "reasoning"} | _WORDS,
+     {"reasoning": {"effort": "most"}}, []),
+    ({"reasoning": {"effort": "none"}},
+     {"effort_field": "reasoning_effort", "thinking_off": {"reasoning": {"enabled": False}}},
+     {"reasoning": {"enabled": False}}, []),
     ({"reasoning": {"effort": "none"}}, {"effort_field": "enable_thinking"},
      {"enable_thinking": False}, []),
     ({"reasoning": {"effort": "low"}}, {"effort_field": "enable_thinking"},
@@ -139,8 +142,10 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
      {"thinking": {"type": "disabled"}}, []),
     ({"reasoning": {"effort": "low"}}, {"effort_field": "thinking"} | _WORDS,
      {"thinking": {"type": "enabled"}}, []),
-    ({"reasoning": {"effort": "max"}}, {"effort_field": "thinking"} | _WORDS,
-     {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}, []),
+    ({"reasoning": {"effort": "high"}}, {"effort_field": "thinking_effort"} | _WORDS,
+     {"thinking": {"type": "enabled"}, "reasoning_effort": "most"}, []),
+    ({"reasoning": {"effort": "none"}}, {"effort_field": "thinking_effort"} | _WORDS,
+     {"thinking": {"type": "disabled"}}, []),
     ({"reasoning": {"effort": "low"}},
      {"effort_field": "reasoning_effort", "reasoning_models": "^other"}, {},
      ["dropped reasoning"]),

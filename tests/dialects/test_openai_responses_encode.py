@@ -56,7 +56,7 @@ def _warned(params: dict[str, Any], quirks: dict[str, Any]) -> list[str]:
 
 _REASONS = {"reasoning_models": "^any", "reasoning_drops": ["temperature", "top_p"]}
 _NO_THOUGHT = {"reasoning_models": "^other"}
-_EFFORT = {"effort_field": "reasoning_effort", "effort_words": {"max": "high", "minimal": ""}}
+_EFFORT = {"effort_field": "reasoning_effort", "efforts": ["none", "low", "high"]}
 _JSON = {"responseFormat": {"type": "json"}, "messages": [{"role": "user", "content": "as json"}]}
 _JSON_INPUT = {"input": _JSON["messages"]}
 
@@ -96,9 +96,10 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({}, _NO_THOUGHT, {"include": None}, []),
     (_think("low"), {}, {}, ["dropped reasoning"]),
     (_think("low"), _EFFORT, {"reasoning": {"effort": "low", "summary": "auto"}}, []),
-    (_think("max"), _EFFORT, {"reasoning": {"effort": "high", "summary": "auto"}}, []),
+    (_think("max"), _EFFORT, {"reasoning": {"effort": "high", "summary": "auto"}},
+     ["adjusted reasoning"]),
     (_think("none"), _EFFORT, {"reasoning": {"effort": "none"}}, []),
-    (_think("minimal"), _EFFORT, {}, ["dropped reasoning"]),
+    (_think("minimal"), _EFFORT | {"efforts": []}, {}, ["dropped reasoning"]),
     (_think("low"), _EFFORT | _NO_THOUGHT, {"include": None}, ["dropped reasoning"]),
     # tools
     ({"tools": [_TOOL]}, {}, {"tools": [_SENT_TOOL]}, []),

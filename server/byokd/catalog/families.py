@@ -1,45 +1,92 @@
-"""Reads the conversation rules that the models of a family need, whoever serves them."""
+"""Rules by the family of a model, whoever serves it.
+
+A rule names a family and the version from which on it holds. It has no end unless one is known, so
+a model newer than every rule takes those of the newest version known.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
+from importlib import resources
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
-from byokd.catalog.record import Day
-from byokd.catalog.rules import RuleName
+from byokd.catalog.variant import RawQuirks, Variant
+
+_SEPARATOR: Final = re.compile(r"[-.p]")
+_ADDED: Final = ("rules", "unsupported")
+"""Quirks whose values are added up; of all others the last value counts."""
 
 
-class Family(BaseModel):
-    """Rules for models whose id matches.
-
-    `models` is a regular expression, searched in any case. It leaves out the old models that do
-    not need the rules, so that a new one gets them.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    models: str
-    rules: tuple[RuleName, ...]
-    source: str
-    checked: Day
+@dataclass(frozen=True, slots=True)
+class _Table:
+    patterns: Mapping[str, str]  # by the name of a family; the group `version` holds the version
+    rows: tuple[Variant, ...]
 
 
 @cache
-def load_families() -> tuple[Family, ...]:
-    text = files("byokd.catalog").joinpath("families.toml").read_text(encoding="utf-8")
-    return TypeAdapter(tuple[Family, ...]).validate_python(tomllib.loads(text)["families"])
+def _table() -> _Table:
+    text = resources.files(__package__).joinpath("families.toml").read_text("utf-8")
+    raw = tomllib.loads(text)
+    return _Table(raw["families"], TypeAdapter(tuple[Variant, ...]).validate_python(raw["rows"]))
+
+
+def families() -> Mapping[str, str]:
+    """Return the pattern of each family, by name."""
+    return _table().patterns
+
+
+def shared_rows() -> tuple[Variant, ...]:
+    """Return the rules that hold for a model at every provider."""
+    return _table().rows
+
+
+def applies(row: Variant, model: str, dialect: str) -> bool:
+    """Tell whether a rule holds for a model that is called in a dialect.
+
+    A model of the family whose id shows no version counts as the newest.
+    """
+    if row.dialects and dialect not in row.dialects:
+        return False
+    if row.prefix:
+        model = re.sub(f"^(?:{row.prefix})", "", model)
+    version: str | None = None
+    for pattern in (families()[row.family] if row.family else None, row.models):
+        match = re.search(pattern, model) if pattern is not None else None
+        if pattern is not None and match is None:
+            return False
+        version = version or (match.groupdict().get("version") if match else None)
+    if version is None:
+        return row.before is None
+    number = _number(version)
+    return (row.since is None or number >= _number(row.since)) and (
+        row.before is None or number < _number(row.before)
+    )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in _SEPARATOR.split(version))
 
 
 @lru_cache(maxsize=256)
-def family_rules(model: str) -> frozenset[RuleName]:
-    """Return the rules for a model id, which may have the prefix of a gateway."""
-    return frozenset(
-        rule
-        for family in load_families()
-        if re.search(family.models, model, re.IGNORECASE)
-        for rule in family.rules
-    )
+def shared_quirks(model: str, dialect: str) -> tuple[RawQuirks, ...]:
+    """Return the quirks of the shared rules that hold for a model, in order."""
+    return tuple(row.quirks for row in shared_rows() if applies(row, model, dialect))
+
+
+def merged(layers: Iterator[RawQuirks]) -> RawQuirks:
+    """Return one table: a later layer wins, except that lists of refused things add up."""
+    whole: RawQuirks = {}
+    for layer in layers:
+        for name, value in layer.items():
+            earlier = whole.get(name)
+            if name in _ADDED and isinstance(earlier, list) and isinstance(value, list):
+                whole[name] = [*earlier, *(item for item in value if item not in earlier)]
+            else:
+                whole[name] = value
+    return whole

@@ -5,7 +5,7 @@ A record sets flags and strings; a difference that needs logic is a dialect.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import to_json
 
 from byokd.catalog.rules import RuleName
+from byokd.catalog.variant import RawQuirks, Variant
 from byokd.core.settings import OwnModel
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import Kind
@@ -55,13 +56,6 @@ Verdict: TypeAlias = Literal[
 
 Refused: TypeAlias = Literal["parameter", "value", "forced"]
 """What of a parameter is refused: all of it, the value that was sent, or a forced tool call."""
-
-RawQuirks: TypeAlias = dict[str, JsonValue]
-"""Quirks as a record has them, by name.
-
-They are validated by the loader and by `Provider.quirks_for`, and not when a record is built: the
-list of providers is answered without them, and a dialect's type is needed at its first chat only.
-"""
 
 
 class _Record(BaseModel):
@@ -264,14 +258,6 @@ class Models(_Record):
     endings: tuple[Ending, ...] = ()
 
 
-class Variant(_Record):
-    """Quirks for models whose id contains a match of `models`, a regular expression."""
-
-    models: str
-    quirks: RawQuirks
-    prefix: str = ""  # a regular expression; its match at the start of an id is cut off before
-
-
 class Host(_Record):
     """Another address of the same provider: a region, a plan, a network.
 
@@ -383,7 +369,8 @@ class Provider(_Record):
     probe: Probe
     models: Models
     quirks: RawQuirks = {}
-    variants: tuple[Variant, ...] = ()  # all that match apply, later ones over earlier ones
+    # over the shared rules of `families.toml`; all that match apply, later ones over earlier ones
+    variants: tuple[Variant, ...] = ()
     errors: tuple[ErrorRow, ...] = ()  # `errors` and `refusals` are read before the general ones.
     refusals: tuple[RefusalRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)
@@ -406,13 +393,21 @@ class Provider(_Record):
 
     def quirks_as(self, form: type[Q], model: str) -> Q:
         """Return the quirks for a model, in the type of the dialect that reads them."""
-        raw = dict(self.quirks)
-        for variant in self.variants:
-            name = re.sub(f"^(?:{variant.prefix})", "", model) if variant.prefix else model
-            if re.search(variant.models, name):
-                raw |= variant.quirks
-        quirks: Q = _parse_quirks(form, to_json(raw))
+        from byokd.catalog.families import merged
+
+        quirks: Q = _parse_quirks(form, to_json(merged(self._layers(form, model))))
         return quirks
+
+    def _layers(self, form: type[Q], model: str) -> Iterator[RawQuirks]:
+        """Yield the record's quirks, those of the model's family, and those of the variants."""
+        from byokd.catalog.families import applies, shared_quirks
+
+        yield self.quirks
+        for quirks in shared_quirks(model, self.dialect):
+            yield {name: value for name, value in quirks.items() if name in form.model_fields}
+        for variant in self.variants:
+            if applies(variant, model, self.dialect):
+                yield variant.quirks
 
 
 @lru_cache(maxsize=256)

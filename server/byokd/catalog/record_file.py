@@ -9,7 +9,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from byokd.catalog.loader import load
-from byokd.catalog.record import Condition, Models, Probe, Provider, RawQuirks
+from byokd.catalog.record import Condition, Models, Probe, Provider
+from byokd.catalog.variant import RawQuirks
 from byokd.protocol.errors import InvalidParams
 
 _PATTERNS: Final = ("_models", "_pattern")
@@ -62,6 +63,7 @@ def _faults(record: Provider) -> Iterator[tuple[str, str]]:
     for where, pattern in _patterns(record):
         if not _is_pattern(pattern):
             yield where, "not a regular expression"
+    yield from _unknown_families(record)
     unusable = [*_unknown_dialects(record)]
     yield from unusable or _quirk_faults(record)
 
@@ -77,6 +79,17 @@ def _unknown_dialects(record: Provider) -> Iterator[tuple[str, str]]:
     for where, dialect in dialects:
         if quirks_type(dialect) is None:
             yield where, f"unknown dialect {dialect}, use one of {', '.join(DIALECTS)}"
+
+
+def _unknown_families(record: Provider) -> Iterator[tuple[str, str]]:
+    from byokd.catalog.families import families
+
+    for variant in record.variants:
+        if variant.family is not None and variant.family not in families():
+            yield "variants.family", f"unknown family {variant.family}"
+        versioned = variant.family is not None or "(?P<version>" in (variant.models or "")
+        if not versioned and (variant.since is not None or variant.before is not None):
+            yield "variants", "a version without a family, or a group `version` in models"
 
 
 def _quirk_faults(record: Provider) -> Iterator[tuple[str, str]]:
@@ -168,7 +181,7 @@ def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
     patterns += [
         ("models.non_chat_pattern", models.non_chat_pattern) for models in _lists(record.models)
     ]
-    patterns += [("variants.models", variant.models) for variant in record.variants]
+    patterns += [("variants.models", variant.models or "") for variant in record.variants]
     patterns += [("pasted", pasted.pattern) for pasted in record.pasted]
     for surface in record.surfaces:
         patterns += [("surfaces.like.prefix", surface.like.prefix)] if surface.like else []

@@ -15,7 +15,8 @@ from pydantic import JsonValue
 
 from byokd.catalog.loader import load
 from byokd.catalog.quirks import quirks_type
-from byokd.catalog.record import Provider, RawQuirks, Surface, Variant
+from byokd.catalog.record import Provider, Surface
+from byokd.catalog.variant import RawQuirks, Variant
 from byokd.protocol.errors import InvalidParams
 
 _ABOVE: Final = "/../"
@@ -129,7 +130,7 @@ def with_surface(record: Provider, surface: Surface) -> Provider:
             "probe": surface.probe or record.probe,
             "models": surface.listing or record.models,
             "quirks": quirks,
-            "variants": (*variants, Variant(models="", quirks=surface.quirks)),
+            "variants": (*variants, Variant(quirks=surface.quirks)),
         }
     )
 
@@ -143,7 +144,9 @@ def _inherited(record: Provider, surface: Surface) -> tuple[RawQuirks, list[Vari
                 record = with_surface(record, other)
                 break
     variants = [
-        Variant(models=row.models, quirks=_read(row.quirks, surface), prefix=row.prefix or prefix)
+        row.model_copy(
+            update={"quirks": _read(row.quirks, surface), "prefix": row.prefix or prefix}
+        )
         for row in record.variants
     ]
     return _read(record.quirks, surface), variants

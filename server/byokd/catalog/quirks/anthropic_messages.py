@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from byokd.catalog.quirks.shared import Quirks, ResponseFormat
 from byokd.protocol.chat import Effort
 
@@ -13,8 +11,8 @@ from byokd.protocol.chat import Effort
 class AnthropicMessagesQuirks(Quirks):
     # by a number of tokens, by a word, or not at all
     effort_field: Literal["thinking_budget", "thinking_adaptive", "none"] = "none"
-    # the word that some models take beside the number
-    effort_levels: dict[Effort, str] = Field(default={})
+    effort_levels: tuple[Effort, ...] = ()  # the efforts that are also sent beside the number
+    thinking_off: str = "disabled"  # the type of thinking for the effort `none`
     reasoning_drops: tuple[str, ...] = ()  # fields left out while the model thinks
     tool_choice_required: str = "required"  # `auto`: a tool call cannot be forced
     tool_choice_named: bool = True  # one tool can be chosen by name

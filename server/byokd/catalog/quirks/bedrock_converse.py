@@ -16,6 +16,7 @@ class BedrockConverseQuirks(Quirks):
         "reasoning_effort", "thinking_budget", "thinking_adaptive", "max_reasoning_effort",
         "reasoning_config", "none",
     ] = "none"  # fmt: skip
+    thinking_off: str = "disabled"  # the type of Claude's thinking for the effort `none`
     reasoning_drops: tuple[str, ...] = ()  # fields left out while the model reasons
     # `none`: the model's reasoning may not go back
     reasoning_echo: Literal["reasoning_content", "none"] = "none"

@@ -15,11 +15,11 @@ class OpenAIQuirks(Quirks):
     reasons_unasked: bool = True  # such a model reasons also without an effort
     # In the chat format. `reasoning_effort`: the word; `reasoning`: `{"effort": word}`;
     # `enable_thinking`: whether the word is not `none`; `thinking`: `{"type": "enabled"}` or
-    # `"disabled"`, with `reasoning_effort` beside it where `effort_words` has the word. The
-    # Responses format sends `reasoning`, or nothing for `none`.
+    # `"disabled"`; `thinking_effort`: the same, with `reasoning_effort` beside it. The Responses
+    # format sends `reasoning`, or nothing if this is `none`.
     effort_field: Literal[
-        "reasoning_effort", "reasoning", "thinking", "enable_thinking", "none"
-    ] = "none"
+        "reasoning_effort", "reasoning", "thinking", "thinking_effort", "enable_thinking", "none",
+    ] = "none"  # fmt: skip
     tool_choice_required: str = "required"  # the word for `required`; `auto` if there is none
     tool_choice_named: bool = True  # one tool can be chosen by name
     parallel_tool_calls: bool | None = None  # sent beside tools unless None

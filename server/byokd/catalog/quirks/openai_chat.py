@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from pydantic import Field, JsonValue
+
 from byokd.catalog.quirks.openai import OpenAIQuirks
 
 
@@ -13,6 +15,8 @@ class OpenAIChatQuirks(OpenAIQuirks):
         "max_tokens"
     )
     seed_field: str = "seed"
+    # fields that are sent for the effort `none` instead of the word
+    thinking_off: dict[str, JsonValue] = Field(default={})
     stream_usage: bool = True  # send `stream_options.include_usage`
     # How earlier reasoning goes back. `think_tags`: in the text; `thinking_parts`: a content part
     # `{"type": "thinking", "thinking": [text part]}`.

@@ -35,8 +35,10 @@ class Quirks(BaseModel):
     tool_call_id_pattern: str | None = None  # regular expression for the whole id of a call
     tool_schema_drops: tuple[str, ...] = ()  # keywords refused at the top of a tool's schema
     images: bool = True
-    # The word or number for an effort; one that is not here is sent unchanged, "" drops it with a
-    # warning.
+    # The efforts that a model takes, unless its provider's list states them; another one becomes
+    # the nearest. Empty: it takes none; None: it takes all.
+    efforts: tuple[Effort, ...] | None = None
+    # how an effort is written where it differs from the word; tokens where the field is a number
     effort_words: dict[Effort, str] = {}
     # to the cost in the body (or a chunk), in USD times `cost_divisor`
     cost_pointer: Pointer | None = None

@@ -14,6 +14,7 @@ from byokd.dialects.anthropic_messages.decode import MessagesDecoder
 from byokd.dialects.anthropic_messages.messages import Written, write_conversation
 from byokd.dialects.anthropic_messages.params import write_params
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
@@ -43,7 +44,7 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    quirks = call.provider.quirks_as(AnthropicMessagesQuirks, call.params.model)
+    quirks = quirks_of(call, AnthropicMessagesQuirks)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
     options = dict(call.params.provider_options or {})

@@ -8,13 +8,14 @@ from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.dialects.anthropic_messages.messages import Written
 from byokd.dialects.anthropic_messages.schema import closed_schema
 from byokd.dialects.base.claude_family import (
+    adaptive_thinking,
     nearest_temperature,
     possible_tool_choice,
     sampling_fields,
     thinking_budget,
 )
+from byokd.dialects.base.effort import chosen_effort, effort_word, nearest_effort
 from byokd.dialects.base.encoder import Draft
-from byokd.dialects.base.params import warn_effort_unavailable
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
@@ -36,7 +37,7 @@ def write_params(draft: Draft, quirks: AnthropicMessagesQuirks, written: Written
     max_tokens = params.max_output_tokens or quirks.max_tokens_default or _MAX_TOKENS
     thinking = _effort(params, quirks, warnings, written, max_tokens)
     mode = thinking.get("thinking")
-    thinks = isinstance(mode, dict) and mode.get("type") != "disabled"
+    thinks = isinstance(mode, dict) and mode.get("type") != quirks.thinking_off
     body: JsonObject = {"max_tokens": max_tokens}
     body |= _sampling(params, quirks, warnings, thinks=thinks)
     body |= _tools(
@@ -133,21 +134,15 @@ def _effort(
     max_tokens: int,
 ) -> JsonObject:
     """Return the effort: a token budget up to version 4.5, a word after it."""
-    if params.reasoning is None:
+    effort = chosen_effort(params, quirks, warnings, off_unasked=quirks.effort_field == "none")
+    if effort is None:
         return {}
-    effort, form = params.reasoning.effort, quirks.effort_field
-    word = quirks.effort_words.get(effort, effort)
-    if form not in {_BUDGET, _ADAPTIVE} or not word:
-        if effort != "none" or form != "none":  # nothing is lost
-            warn_effort_unavailable(effort, warnings)
-        return {}
-    if word == "none":
-        return {"thinking": {"type": "disabled"}}
-    if form == _ADAPTIVE:
-        # Newer models omit their reasoning unless it is requested (seen since 4.7).
-        mode: JsonObject = {"type": "adaptive", "display": "summarized"}
-        return {"thinking": mode, "output_config": {"effort": word}}
-    level = quirks.effort_levels.get(effort)
+    if effort == "none":
+        return {"thinking": {"type": quirks.thinking_off}}
+    word = effort_word(effort, quirks)
+    if quirks.effort_field == _ADAPTIVE:
+        return adaptive_thinking(word)
+    level = nearest_effort(effort, quirks.effort_levels)
     config: JsonObject = {"output_config": {"effort": level}} if level else {}
     return _budget(int(word), max_tokens, warnings, written) | config
 

@@ -94,6 +94,16 @@ def possible_tool_choice(
     return "required"
 
 
+def adaptive_thinking(word: str) -> JsonObject:
+    """Return an effort, with a summary of the thoughts, which newer models omit otherwise.
+
+    Omitting is the default since Opus 4.7 and Sonnet 5, on Bedrock too
+    (anthropics/claude-code#79060, 2026-07; theopenco/llmgateway#2593, 2026-06).
+    """
+    mode: JsonObject = {"type": "adaptive", "display": "summarized"}
+    return {"thinking": mode, "output_config": {"effort": word}}
+
+
 def thinking_budget(tokens: int, max_output_tokens: int | None, warnings: Warnings) -> JsonObject:
     """Return a thinking budget, which is part of the output cap and must fit in it."""
     if max_output_tokens is not None:

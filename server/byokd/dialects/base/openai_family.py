@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.openai import OpenAIQuirks
+from byokd.dialects.base.effort import nearest_effort
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.base.media import LINKED_IMAGE, data_uri
 from byokd.dialects.base.params import drop_unsupported, matches_model, nearest_value, optional
@@ -62,15 +63,15 @@ def reasons_in_call(params: SendParams, quirks: OpenAIQuirks) -> bool:
     """Tell whether a model of the quirk `reasoning_models` reasons in this call."""
     if not matches_model(quirks.reasoning_models, params.model):
         return False
-    if params.reasoning is None or quirks.effort_field == "none":
+    if params.reasoning is None or quirks.effort_field == "none" or quirks.efforts == ():
         return quirks.reasons_unasked
-    return quirks.effort_words.get(params.reasoning.effort, params.reasoning.effort) != "none"
+    return nearest_effort(params.reasoning.effort, quirks.efforts) != "none"
 
 
 def image_url(part: ImagePart, quirks: OpenAIQuirks, warnings: Warnings) -> str | None:
     """Return an image as a link or a data URI, or None with a warning if it is not supported."""
     if not quirks.images:
-        warnings.dropped("messages", "images are not supported by this provider")
+        warnings.dropped("messages", "images are not supported by this model")
         return None
     if part.data is not None:
         return data_uri(part.media_type or "image/png", part.data)

@@ -55,13 +55,3 @@ def drop_unsupported(
         parameter = client_names.get(name, name)
         warnings.dropped(parameter, f"{parameter} is not supported by this model{when}")
         del body[name]
-
-
-def warn_effort_unavailable(effort: str, warnings: Warnings) -> None:
-    warnings.dropped("reasoning", f"effort {effort} is not available for this model")
-
-
-def warn_if_always_reasons(effort: str, word: str, warnings: Warnings) -> None:
-    """Warn if `word`, which is sent for effort `none`, still makes the model reason."""
-    if effort == "none" != word:
-        warnings.adjusted("reasoning", "this model always thinks: the lowest effort was requested")

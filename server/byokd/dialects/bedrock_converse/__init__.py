@@ -9,6 +9,7 @@ from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft, without_stream
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.bedrock_converse.decode import ConverseDecoder
@@ -35,7 +36,7 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    quirks = call.provider.quirks_as(BedrockConverseQuirks, call.params.model)
+    quirks = quirks_of(call, BedrockConverseQuirks)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
     written = write_conversation(draft, quirks)

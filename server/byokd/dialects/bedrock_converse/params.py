@@ -9,18 +9,19 @@ from pydantic_core import to_json
 
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.claude_family import (
+    adaptive_thinking,
     nearest_temperature,
     possible_tool_choice,
     sampling_fields,
     thinking_budget,
 )
+from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.encoder import Draft
-from byokd.dialects.base.params import warn_effort_unavailable
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.messages import Written
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.chat import SendParams, Tool, ToolChoice
+from byokd.protocol.chat import Effort, SendParams, Tool, ToolChoice
 
 _CLIENT_NAMES: Final = {"maxTokens": "maxOutputTokens", "topP": "topP", "stopSequences": "stop"}
 _CLAUDE_THINKS: Final = frozenset({"thinking_budget", "thinking_adaptive"})
@@ -33,7 +34,7 @@ def write_params(draft: Draft, quirks: BedrockConverseQuirks, written: Written) 
     """
     params, warnings = draft.params, draft.warnings
     thinking = _effort(params, quirks, warnings)
-    thinks = bool(thinking) and not _is_off(thinking)
+    thinks = bool(thinking) and not _is_off(thinking, quirks)
     body: JsonObject = {
         "inferenceConfig": _inference(params, quirks, warnings, thinks=thinks),
         "toolConfig": _tools(params, quirks, warnings, written.tool_names, thinks=thinks),
@@ -120,34 +121,35 @@ def _tool_choice(
 
 
 def _effort(params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings) -> JsonObject:
-    if params.reasoning is None:
+    form = quirks.effort_field
+    effort = chosen_effort(params, quirks, warnings, off_unasked=form == "none")
+    if effort is None:
         return {}
-    effort, form = params.reasoning.effort, quirks.effort_field
-    word = quirks.effort_words.get(effort, effort)
-    if form == "none" or not word:
-        if (form, effort) != ("none", "none"):  # nothing is lost
-            warn_effort_unavailable(effort, warnings)
-        return {}
-    if form == "max_reasoning_effort":
-        if word == "none":
-            return {"reasoningConfig": {"type": "disabled"}}
-        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
     if form in _CLAUDE_THINKS:
-        return _thinking(params, form, word, warnings)
-    return {form: word}
+        return _claude_thinking(effort, params, quirks, warnings)
+    word = effort_word(effort, quirks)
+    if form != "max_reasoning_effort":
+        return {form: word}
+    if effort == "none":
+        return {"reasoningConfig": {"type": "disabled"}}
+    return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": word}}
 
 
-def _thinking(params: SendParams, form: str, word: str, warnings: Warnings) -> JsonObject:
+def _claude_thinking(
+    effort: Effort, params: SendParams, quirks: BedrockConverseQuirks, warnings: Warnings
+) -> JsonObject:
     """Return Claude's fields: a budget up to version 4.5, a word after it."""
-    if word == "none":
-        return {"thinking": {"type": "disabled"}}
-    if form == "thinking_adaptive":
-        return {"thinking": {"type": "adaptive"}, "output_config": {"effort": word}}
+    if effort == "none":
+        return {"thinking": {"type": quirks.thinking_off}}
+    word = effort_word(effort, quirks)
+    if quirks.effort_field == "thinking_adaptive":
+        return adaptive_thinking(word)
     return thinking_budget(int(word), params.max_output_tokens, warnings)
 
 
-def _is_off(thinking: JsonObject) -> bool:
-    return any(isinstance(v, dict) and v.get("type") == "disabled" for v in thinking.values())
+def _is_off(thinking: JsonObject, quirks: BedrockConverseQuirks) -> bool:
+    off = {"disabled", quirks.thinking_off}
+    return any(isinstance(mode, dict) and mode.get("type") in off for mode in thinking.values())
 
 
 # --- the form of the answer -----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
@@ -28,7 +29,7 @@ _RULES: Final[tuple[RuleName, ...]] = (
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
+    quirks = quirks_of(call, CohereChatQuirks)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
     params = draft.params

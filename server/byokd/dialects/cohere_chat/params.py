@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
+from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.params import (
     drop_unsupported,
     matches_model,
     nearest_value,
     optional,
-    warn_effort_unavailable,
 )
 from byokd.dialects.base.response_format import json_instruction
 from byokd.dialects.base.tool_schema import function_tools
@@ -116,17 +116,13 @@ def _thinking(params: SendParams, quirks: CohereChatQuirks, warnings: Warnings) 
 
     For a model that cannot think, `none` needs no field.
     """
-    if params.reasoning is None:
-        return {}
-    effort = params.reasoning.effort
     thinks = matches_model(quirks.reasoning_models, params.model)
-    if not thinks or quirks.effort_field == "none":
-        if effort != "none":
-            warn_effort_unavailable(effort, warnings)
+    effort = chosen_effort(params, quirks, warnings, available=thinks, off_unasked=True)
+    if effort is None:
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
-    word = quirks.effort_words.get(effort, "")
+    word = effort_word(effort, quirks)
     budget = int(word) if word.isdigit() else None
     thinking: JsonObject = {"type": "enabled"}
     return {"thinking": thinking | optional("token_budget", budget)}

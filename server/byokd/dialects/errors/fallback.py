@@ -24,8 +24,8 @@ from byokd.dialects.errors.optional_fields import (
     PARAMETERS,
     REASONING,
     STREAM,
+    accepted_effort,
     forces_tool,
-    nearest_effort,
 )
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
@@ -260,7 +260,7 @@ def _bound_of(path: tuple[str, ...], value: Json, refusal: Refusal) -> Bound | N
 def _accepted_effort(path: tuple[str, ...], value: Json, refusal: Refusal) -> str | None:
     if PARAMETERS[path[-1]] != REASONING:
         return None
-    return nearest_effort(value, refusal.accepted)
+    return accepted_effort(value, refusal.accepted)
 
 
 def _is_fixed(name: str, known: Sequence[Fix]) -> bool:

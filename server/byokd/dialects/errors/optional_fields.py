@@ -6,11 +6,11 @@ Not on it are the messages, the tools, the model and `store` (the provider keeps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, get_args
+from typing import Final
 
+from byokd.dialects.base.effort import SCALE, nearest_effort
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS, WIRE_NAMES
 from byokd.protocol.base import Json
-from byokd.protocol.chat import Effort
 
 OUTPUT_CAP: Final = "maxOutputTokens"
 """The client's name of the only parameter that is moved to a bound."""
@@ -59,7 +59,6 @@ OTHER_CAP: Final = {
 }
 """The two names of the output cap in chat completions; the cap is renamed before it is left out."""
 
-_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 _UNFORCED: Final = frozenset({"auto", "none"})
 
 
@@ -74,16 +73,15 @@ def forces_tool(choice: Json) -> bool:
     return str(word).lower() not in _UNFORCED
 
 
-def nearest_effort(sent: Json, accepted: Sequence[str]) -> str | None:
-    """Return the accepted word nearest to an effort that was refused, the lower one of two.
+def accepted_effort(sent: Json, accepted: Sequence[str]) -> str | None:
+    """Return the accepted word nearest to an effort that was refused.
 
-    None if one of them is on another scale. Thinking is not switched off for an effort.
+    None if one of them is on another scale. Thinking is switched off only if nothing else is
+    accepted.
     """
-    words = {word.lower(): word for word in accepted if word.lower() in _EFFORTS}
-    if not isinstance(sent, str) or sent.lower() not in _EFFORTS or sent.lower() in words:
+    refused = next((effort for effort in SCALE if str(sent).lower() == effort), None)
+    words = {word.lower(): word for word in accepted if word.lower() in SCALE}
+    if refused is None or refused in words:
         return None
-    requested = _EFFORTS.index(sent.lower())
-    ranks = sorted(_EFFORTS.index(word) for word in words)
-    thinking = [rank for rank in ranks if rank > 0] or ranks
-    nearest = min(thinking, key=lambda rank: abs(rank - requested), default=None)
-    return None if nearest is None else words[_EFFORTS[nearest]]
+    effort = nearest_effort(refused, words) or "none"
+    return words.get(effort)

@@ -14,6 +14,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.conversation.system import system_as_user, with_system_text
 from byokd.dialects.base.conversation.value import Conversation
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
@@ -30,7 +31,7 @@ _STREAM, _WHOLE = ":streamGenerateContent?alt=sse", ":generateContent"
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
     model = _model_id(call.params.model)
-    quirks = call.provider.quirks_as(GeminiQuirks, model)
+    quirks = quirks_of(call, GeminiQuirks, model)
     instructed = _with_instruction(call, quirks)
     draft = start_draft(
         instructed, quirks, StateOwner(call.provider.id, model), tuple(_rules(quirks))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
+from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.params import (
     drop_unsupported,
     nearest_value,
     optional,
-    warn_effort_unavailable,
 )
 from byokd.dialects.base.response_format import schema_instruction
 from byokd.dialects.base.warnings import Warnings
@@ -26,7 +25,6 @@ _CLIENT_NAMES: Final = {
     "thinkingConfig": "reasoning",
 }
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-_BUDGET: Final = re.compile(r"-1|\d{1,7}")
 
 
 def write_params(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> JsonObject:
@@ -132,19 +130,13 @@ def _thinking(params: SendParams, quirks: GeminiQuirks, warnings: Warnings) -> J
 
     Summaries are requested as well, for the client to show.
     """
-    if params.reasoning is None:
+    form = quirks.effort_field
+    effort = chosen_effort(
+        params, quirks, warnings, off_unasked=form == "none" or not quirks.efforts
+    )
+    if effort is None or params.reasoning is None:
         return None
-    effort = params.reasoning.effort
-    word = quirks.effort_words.get(effort, effort)
-    budget = quirks.effort_field == "thinkingBudget"
-    if quirks.effort_field not in {"thinkingLevel", "thinkingBudget"} or not word:
-        if effort != "none":
-            warn_effort_unavailable(effort, warnings)
-        return None
-    if budget and not _BUDGET.fullmatch(word):
-        warn_effort_unavailable(effort, warnings)
-        return None
-    if effort == "none" and word != "0":
-        warnings.adjusted("reasoning", "this model always thinks: the lowest effort was requested")
-    thinking: JsonObject = {"thinkingBudget": int(word)} if budget else {"thinkingLevel": word}
-    return thinking if effort == "none" else thinking | {"includeThoughts": True}
+    word = effort_word(effort, quirks)
+    thinking: JsonObject = {form: int(word) if form == "thinkingBudget" else word}
+    off = params.reasoning.effort == "none"
+    return thinking if off else thinking | {"includeThoughts": True}

@@ -8,6 +8,7 @@ from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
@@ -21,7 +22,7 @@ _RULES: Final[tuple[RuleName, ...]] = ("blank_text", "call_ids", "system_merged"
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    quirks = call.provider.quirks_as(OllamaChatQuirks, call.params.model)
+    quirks = quirks_of(call, OllamaChatQuirks)
     owner = StateOwner(call.provider.id, call.params.model)
     draft = start_draft(call, quirks, owner, _RULES)
     messages: list[Json] = [*_messages(draft, quirks)]

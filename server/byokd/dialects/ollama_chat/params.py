@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
+from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.params import (
     drop_unsupported,
     matches_model,
     optional,
-    warn_effort_unavailable,
-    warn_if_always_reasons,
 )
 from byokd.dialects.base.response_format import json_instruction
 from byokd.dialects.base.tool_schema import function_tools
@@ -104,15 +103,16 @@ def _tools(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> 
 
 
 def _think(params: SendParams, quirks: OllamaChatQuirks, warnings: Warnings) -> JsonObject:
-    """Return the effort; every model accepts `none`."""
-    if params.reasoning is None:
-        return {}
-    effort = params.reasoning.effort
-    word = quirks.effort_words.get(effort, effort)
+    """Return the effort; a model that takes none still accepts `none`."""
     models = quirks.reasoning_models
-    unavailable = models is not None and not matches_model(models, params.model)
-    if not word or (word != "none" and (quirks.effort_field == "none" or unavailable)):
-        warn_effort_unavailable(effort, warnings)
+    available = models is None or matches_model(models, params.model)
+    if (
+        params.reasoning is not None
+        and params.reasoning.effort == "none"
+        and (not available or quirks.effort_field == "none" or quirks.efforts == ())
+    ):
+        return {"think": False}
+    effort = chosen_effort(params, quirks, warnings, available=available)
+    if effort is None:
         return {}
-    warn_if_always_reasons(effort, word, warnings)
-    return {"think": False if word == "none" else word}
+    return {"think": False if effort == "none" else effort_word(effort, quirks)}

@@ -8,6 +8,7 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft
 from byokd.dialects.base.openai_family import format_instruction
 from byokd.dialects.base.provider_state import StateOwner
@@ -19,7 +20,7 @@ from byokd.protocol.base import Json, JsonObject
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    quirks = call.provider.quirks_as(OpenAIChatQuirks, call.params.model)
+    quirks = quirks_of(call, OpenAIChatQuirks)
     owner = StateOwner(call.provider.id, call.params.model, marks=(None,))
     draft = start_draft(call, quirks, owner, tuple(_rules(quirks)))
     messages: list[Json] = [

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
+from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.openai_family import (
     drop_refused,
     function_tool_fields,
     nearest_temperature,
     response_format_field,
 )
-from byokd.dialects.base.params import (
-    matches_model,
-    optional,
-    warn_effort_unavailable,
-    warn_if_always_reasons,
-)
+from byokd.dialects.base.params import matches_model, optional
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
 from byokd.protocol.chat import SendParams
 
 
 def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings) -> JsonObject:
-    reasons = matches_model(quirks.reasoning_models, params.model)
     body: JsonObject = {}
     body |= function_tool_fields(params, quirks, warnings)
     max_tokens = params.max_output_tokens or quirks.max_tokens_default
@@ -31,29 +26,27 @@ def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warning
     body |= optional("stop", list(params.stop) or None)
     body |= optional(quirks.seed_field, params.seed)
     body |= response_format_field(params, quirks, warnings)
-    body |= _effort(params, quirks, warnings, reasons=reasons)
+    body |= _effort(params, quirks, warnings)
     drop_refused(body, params, quirks, warnings)
     return body
 
 
-def _effort(
-    params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings, *, reasons: bool
-) -> JsonObject:
-    if params.reasoning is None:
+def _effort(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings) -> JsonObject:
+    models = quirks.reasoning_models
+    available = models is None or matches_model(models, params.model)
+    effort = chosen_effort(params, quirks, warnings, available=available)
+    if effort is None:
         return {}
-    effort = params.reasoning.effort
-    word = quirks.effort_words.get(effort, effort)
-    unavailable = quirks.reasoning_models is not None and not reasons
-    if quirks.effort_field == "none" or unavailable or not word:
-        warn_effort_unavailable(effort, warnings)
-        return {}
-    if quirks.effort_field in {"reasoning_effort", "reasoning"}:
-        warn_if_always_reasons(effort, word, warnings)
-        nested: JsonObject = {"reasoning": {"effort": word}}
-        return nested if quirks.effort_field == "reasoning" else {"reasoning_effort": word}
-    thinks = word != "none"
+    word = effort_word(effort, quirks)
+    if effort == "none" and quirks.thinking_off:
+        return dict(quirks.thinking_off)
+    if quirks.effort_field == "reasoning_effort":
+        return {"reasoning_effort": word}
+    if quirks.effort_field == "reasoning":
+        return {"reasoning": {"effort": word}}
+    thinks = effort != "none"
     if quirks.effort_field == "enable_thinking":
         return {"enable_thinking": thinks}
     thinking: JsonObject = {"thinking": {"type": "enabled" if thinks else "disabled"}}
-    leveled = thinks and effort in quirks.effort_words
+    leveled = thinks and quirks.effort_field == "thinking_effort"
     return thinking | ({"reasoning_effort": word} if leveled else {})

@@ -12,6 +12,7 @@ from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.catalog.rules import RuleName
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
+from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft
 from byokd.dialects.base.openai_family import format_instruction
 from byokd.dialects.base.provider_state import StateOwner
@@ -26,7 +27,7 @@ _RULES: Final[tuple[RuleName, ...]] = ("blank_text", "call_ids", "system_merged"
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time
-    quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
+    quirks = quirks_of(call, OpenAIResponsesQuirks)
     owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
     draft = start_draft(call, quirks, owner, _RULES)
     options = call.params.provider_options or {}

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
+from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.openai_family import (
     drop_refused,
     function_tool_fields,
     nearest_temperature,
     response_format_field,
 )
-from byokd.dialects.base.params import (
-    matches_model,
-    optional,
-    warn_effort_unavailable,
-    warn_if_always_reasons,
-)
+from byokd.dialects.base.params import matches_model, optional
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
@@ -82,13 +78,9 @@ def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings)
 
 
 def _reasoning(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
-    if params.reasoning is None:
+    """Return the effort, with a summary of the thoughts, which are hidden otherwise."""
+    effort = chosen_effort(params, quirks, warnings, available=may_reason(params, quirks))
+    if effort is None:
         return {}
-    effort = params.reasoning.effort
-    word = quirks.effort_words.get(effort, effort)
-    if quirks.effort_field == "none" or not word or not may_reason(params, quirks):
-        warn_effort_unavailable(effort, warnings)
-        return {}
-    warn_if_always_reasons(effort, word, warnings)
-    summary: JsonObject = {} if word == "none" else {"summary": "auto"}
-    return {"reasoning": {"effort": word, **summary}}
+    summary: JsonObject = {} if effort == "none" else {"summary": "auto"}
+    return {"reasoning": {"effort": effort_word(effort, quirks), **summary}}

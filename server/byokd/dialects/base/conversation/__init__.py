@@ -32,7 +32,6 @@ from dataclasses import replace
 from functools import cache
 from typing import Final, TypeAlias
 
-from byokd.catalog.families import family_rules
 from byokd.catalog.quirks.shared import Quirks
 from byokd.catalog.rules import RuleName as RuleName
 from byokd.dialects.base.call import Call
@@ -95,9 +94,7 @@ def apply_rules(
     before = Conversation(params.messages, owner, params.tools, params.tool_choice)
     after = before
     schemas: tuple[RuleName, ...] = ("tool_schemas",) if quirks.tool_schema_drops else ()
-    for name in _ordered(
-        frozenset((*names, *family_rules(owner.model), *quirks.rules, *call.rules, *schemas))
-    ):
+    for name in _ordered(frozenset((*names, *quirks.rules, *call.rules, *schemas))):
         after = apply_rule(name, after, quirks, warnings)
     if after is before:
         return call
