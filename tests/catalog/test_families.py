@@ -43,6 +43,12 @@ def test_newer_model_has_the_rules_of_its_newest_known_family(row: dict[str, Any
     assert _facts(row, row["model"]) == _facts(row, row["like"])
 
 
+def test_newest_models_are_in_the_table_of_efforts() -> None:
+    table = json.loads((VECTORS / "efforts.json").read_text(encoding="utf-8"))
+    shown = {(row["provider"], row["model"], row.get("dialect")) for row in table}
+    assert {(row["provider"], row["like"], row.get("dialect")) for row in _NEWER} <= shown
+
+
 def test_every_provider_has_a_newer_model() -> None:
     assert {row["provider"] for row in _NEWER} == set(load())
 
@@ -121,6 +127,9 @@ _VERSIONS: list[tuple[str, str, str | None]] = [
     ("kimi", "kimi-k2-0711-preview", "2"),
     ("kimi", "accounts/fireworks/models/kimi-k2p5", "2p5"),
     ("kimi", "moonshot-v1-8k", None),
+    ("minimax", "MiniMaxAI/MiniMax-M2.7", "2.7"),
+    ("minimax", "minimax.minimax-m3", "3"),
+    ("minimax", "abab6.5-chat", None),
 ]
 
 

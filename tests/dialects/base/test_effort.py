@@ -66,6 +66,10 @@ _LISTED: list[tuple[str, str, ModelLimits, Effort, Any, str]] = [
     ("anthropic", "claude-opus-4-5", ModelLimits(efforts=("low", "medium")), "max",
      {"thinking": {"type": "enabled", "budget_tokens": 24576},
       "output_config": {"effort": "medium"}}, ""),
+    ("anthropic", "claude-sonnet-4-5", _NEVER, "high",  # no words, but a budget
+     {"thinking": {"type": "enabled", "budget_tokens": 16384}}, ""),
+    ("glm", "glm-4.7", _NEVER, "high", {"thinking": {"type": "enabled"}}, ""),  # a switch
+    ("qwen", "qwen3-max", _FEW, "none", {"enable_thinking": False}, ""),
     ("openai", "gpt-6-astra", _FEW, "medium",
      {"reasoning": {"effort": "low", "summary": "auto"}}, "adjusted"),
     ("openai", "gpt-4.1", _FEW, "high", {"reasoning": {"effort": "high", "summary": "auto"}}, ""),

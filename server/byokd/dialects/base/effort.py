@@ -13,6 +13,9 @@ from byokd.protocol.chat import Effort, SendParams
 SCALE: Final[tuple[Effort, ...]] = get_args(Effort)
 """All efforts, the cheapest first."""
 
+_SWITCHES: Final = frozenset({"enable_thinking", "thinking"})
+"""Values of the quirk `effort_field` that send no level."""
+
 _Q = TypeVar("_Q", bound=Quirks)
 
 
@@ -45,21 +48,22 @@ def quirks_of(call: Call, form: type[_Q], model: str | None = None) -> _Q:
 def _stated_efforts(limits: ModelLimits, quirks: Quirks) -> tuple[Effort, ...] | None:
     """Return the efforts of the list; whether there is an off switch may be the record's."""
     known = quirks.efforts
-    if limits.efforts is None and limits.thinks_always is None:
+    levels = limits.efforts if _by_word(quirks) else None
+    if levels is None and limits.thinks_always is None:
         return known
-    if limits.efforts == ():
+    if levels == ():
         return ()
-    levels = known if limits.efforts is None or _by_number(quirks) else limits.efforts
     off = "none" in (limits.efforts or ()) or known is None or "none" in known
     if limits.thinks_always is not None:
         off = not limits.thinks_always
-    words = SCALE if levels is None else levels
+    words = levels or (SCALE if known is None else known)
     return tuple(word for word in SCALE if (off if word == "none" else word in words))
 
 
-def _by_number(quirks: Quirks) -> bool:
-    """Tell whether the model takes a number of tokens, and so every effort."""
-    return any(word.isdigit() for word in quirks.effort_words.values())
+def _by_word(quirks: Quirks) -> bool:
+    """Tell whether the words of a list are what is sent, and not tokens or a switch."""
+    number = any(word.isdigit() for word in quirks.effort_words.values())
+    return not number and getattr(quirks, "effort_field", None) not in _SWITCHES
 
 
 def nearest_effort(requested: Effort, taken: Collection[str] | None) -> Effort | None:
