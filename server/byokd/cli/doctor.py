@@ -65,7 +65,7 @@ def _show(result: ProviderTestResult) -> None:
 
 def _row(step: ProviderTestStep) -> tuple[str | None, ...]:
     took = f"{step.duration_ms} ms" if step.duration_ms is not None else None
-    return step.name, step.status, took, step.message
+    return step.name, step.status, took, terminal.in_options(step.message)
 
 
 def _hint(step: ProviderTestStep, result: ProviderTestResult) -> str | None:

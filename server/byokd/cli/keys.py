@@ -286,7 +286,8 @@ def row(item: KeyInfo) -> tuple[str | None, ...]:
 def verdict(result: ProbeResult) -> str:
     status = f", status {result.http_status}" if result.http_status else ""
     models = f", {result.models_seen} models" if result.models_seen is not None else ""
-    return f"{result.verdict}: {result.message} ({result.duration_ms} ms{status}{models})"
+    message = terminal.in_options(result.message)
+    return f"{result.verdict}: {message} ({result.duration_ms} ms{status}{models})"
 
 
 def _plain_fields(
@@ -328,6 +329,7 @@ def _show_stored(verb: str, result: KeyStoreResult) -> None:
     terminal.say(f"it is sent only to {result.key.origin}", dim=True)
     for note in result.notes:
         name, _, fix = note.partition(": ")
-        terminal.say(f"{name}: {_CLEANED.get(fix, fix)}", dim=True)
+        text = f"{name}: {_CLEANED.get(fix, fix)}"
+        terminal.say(terminal.in_options(text), dim=True)
     if result.probe:
         terminal.say(verdict(result.probe), dim=True)

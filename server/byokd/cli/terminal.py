@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,10 @@ _WIDEST = 1000
 # separators.
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _MARKS = frozenset({"Mn", "Me"})
+_OPTIONS = (
+    (re.compile(r"\ballowInsecureOrigin(?: to true)?\b"), "--allow-insecure-origin"),
+    (re.compile(r"\bbaseUrl\b"), "--base-url"),
+)
 _RULE = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 
@@ -65,6 +70,13 @@ def line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
+def in_options(text: str) -> str:
+    """Write the contract's fields as options of the command line."""
+    for field, option in _OPTIONS:
+        text = field.sub(option, text)
+    return text
+
+
 def out() -> Console:
     return Console(markup=False, highlight=False, emoji=False)
 
@@ -84,7 +96,7 @@ def show(text: str) -> None:
 
 def fail(error: str, hint: str | None = None) -> None:
     sys.stdout.flush()
-    say(f"error: {line(error)}")
+    say(f"error: {in_options(line(error))}")
     if hint:
         say(f"hint: {line(hint)}")
 

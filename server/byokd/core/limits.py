@@ -238,6 +238,9 @@ TERMINAL_MARKS_MAX: Final = 8
 REDACTED_TAIL_MIN_CHARS: Final = 14
 """One more than the longest common prefix of a provider's keys (`sk-ant-api03-`)."""
 
+BASE_URLS_TRIED_MAX: Final = 6
+"""Other paths of a base URL that one probe tries: a wrong one should not look like an attack."""
+
 PASTED_URL_MAX_CHARS: Final = 4096
 """A portal's URL names subscription, group, account and tenant."""
 

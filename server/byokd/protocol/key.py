@@ -106,7 +106,7 @@ class KeyStoreResult(Result):
 class KeyRotateParams(Params):
     """Replace the secret of a key; its id and origin stay.
 
-    `provider` and `base_url` are optional; if sent, they must equal those of the key.
+    `provider` and `base_url` are optional; if sent, they must be those of the key.
     """
 
     key_id: KeyId

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:f5e3eabff68782fc997e032663c27cb78bba03bb4927cdd3ceadc60826834501"
+SCHEMA_HASH: Final = "sha256:8df554f7372076f872ec60a6669686c3bce023453b11c554575ff27e901fb28b"

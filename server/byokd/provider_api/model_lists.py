@@ -158,12 +158,16 @@ def fill_missing(model: ListedModel, other: ListedModel) -> ListedModel:
 
 
 def count_models(provider: Provider, document: Json, pointer: str | None) -> int | None:
-    """Return the number of models in a probe's answer, None if it lists none."""
+    """Return the number of models in a probe's answer, None if it is no list.
+
+    Where the pointer finds none, the known forms count: another server may be at the address.
+    """
     if pointer is not None:
         value = at_pointer(document, pointer)
         if isinstance(value, list):
             return len(value)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
     entries, _ = _entries(provider.models, document)
     return len(entries) if entries is not None else None
 

@@ -103,10 +103,12 @@ def read_probe(
     if document is not None:
         error = replace(error, document=document)
     fault = None if _is_answer(head, error, document) else classify(provider, head, body)
+    count = count_models(provider, document, probe.models_pointer) if document is not None else None
     verdict = _row_verdict(probe, error, head.status)
     if verdict is None:
-        verdict = _fault_verdict(fault) if fault is not None else "valid"
-    count = count_models(provider, document, probe.models_pointer) if document is not None else None
+        no_list = probe.models_pointer is not None and count is None
+        accepted: Verdict = "unknown" if no_list else "valid"
+        verdict = _fault_verdict(fault) if fault is not None else accepted
     return ProbeReading(
         verdict=verdict,
         message=_sentence(provider, verdict, fault),

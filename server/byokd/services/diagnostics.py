@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -23,8 +23,9 @@ from byokd.protocol.parts import Message
 from byokd.services.chat.engine import ChatEngine
 from byokd.services.diagnostic_report import NOT_REQUESTED, STEPS, DiagnosticReport
 from byokd.services.error_actions import action_for
+from byokd.services.keys.address_advice import connection_advice
 from byokd.services.keys.credentials import Credential, base_url_of
-from byokd.services.keys.input import SealContext, parse_key
+from byokd.services.keys.input import SealContext, parse_key, spelled
 from byokd.services.keys.prober import Prober
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models.merge import cheapest_chat_model
@@ -142,8 +143,9 @@ class Diagnostics:
     async def _base_url_without_key(self, test: _Test) -> str | None:
         params = test.params
         if params.base_url is not None:
+            written, _ = spelled(test.record, params.base_url)
             base = base_url_of(
-                test.record, params.base_url, {}, allow_insecure=params.allow_insecure_origin
+                test.record, written, {}, allow_insecure=params.allow_insecure_origin
             )
             return base.url
         key_id = test.key_error.fields.get("key_id") if test.key_error else None
@@ -159,6 +161,7 @@ class Diagnostics:
             await self._connect(test)
             credential = self._require_credential(test)
             await self._probe_key(test, credential)
+            credential = test.credential or credential
             await self._run(test, "models", self._list_models, credential)
             if self._may_chat(test):
                 await self._run(test, "chat", self._send_chat, credential)
@@ -176,6 +179,9 @@ class Diagnostics:
         async with aclosing(self._connection.probe_connection(test.base_url)) as steps:
             async for step in steps:
                 test.proxied = step.proxied
+                if step.error is not None:
+                    text = connection_advice(test.base_url, step.error)
+                    step = replace(step, error=type(step.error)(text, **step.error.fields))  # noqa: PLW2901
                 report.add_connection(step)
                 if step.error is not None:
                     raise _TestEnded
@@ -202,6 +208,9 @@ class Diagnostics:
             test.report.fail("auth", error)
             raise _TestEnded from None
         test.report.add_probe(probe)
+        located = probe.details.get("baseUrl")
+        if isinstance(located, str) and credential.row is None:
+            test.credential = replace(credential, base_url=located, at_default_origin=False)
         if test.report.failed is not None:
             raise _TestEnded
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
+from typing import Final
 
 from byokd.core.http import Headers, HttpHead, HttpResponse
 from byokd.core.limits import RESPONSE_HEADERS_MAX_BYTES
 from byokd.protocol.errors import ProviderError, ProviderRedirect, StreamInterrupted
+
+_ABSOLUTE: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,255}(?:/[A-Za-z0-9._~/-]{0,255})?")
 
 
 def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
@@ -28,6 +32,7 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
             "the provider answered with a redirect, which is not followed with a key;"
             " correct the base URL",
             http_status=status,
+            details={"to": _target(headers.get("location") or "")},
         )
     if status < HTTPStatus.OK:
         raise ProviderError("the provider switched to another protocol", http_status=status)
@@ -39,6 +44,12 @@ def read_head(status: int, raw: Iterable[tuple[bytes, bytes]]) -> HttpHead:
             http_status=status,
         )
     return HttpHead(status, headers)
+
+
+def _target(location: str) -> str | None:
+    """Return scheme, host and path of an absolute URL; its query may hold a secret."""
+    match = _ABSOLUTE.match(location)
+    return match[0] if match else None
 
 
 def too_long(body_max_bytes: int) -> ProviderError:

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:f5e3eabff68782fc997e032663c27cb78bba03bb4927cdd3ceadc60826834501";
+export const SCHEMA_HASH = "sha256:8df554f7372076f872ec60a6669686c3bce023453b11c554575ff27e901fb28b";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -793,7 +793,7 @@ export interface KeyResult {
 /**
  * Replace the secret of a key; its id and origin stay.
  *
- * `provider` and `baseUrl` are optional; if sent, they must equal those of the key.
+ * `provider` and `baseUrl` are optional; if sent, they must be those of the key.
  */
 export interface KeyRotateParams {
   _meta?: JsonObject | null;

@@ -17,6 +17,7 @@ from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.error_actions import action_for
 from byokd.services.keys.origin import BaseUrl, read_base_url
 from byokd.services.keys.prober import Candidate, plain_fields_of
+from byokd.services.keys.spelling import read_spelling
 from byokd.vault import KeyRow, OpenedKey
 
 INTEGRITY: Final = "integrity"
@@ -124,4 +125,5 @@ def base_url_of(
             f"give a base URL: {record.name} has no address of its own",
             details=[{"pointer": "/baseUrl", "reason": "is required"}],
         )
-    return read_base_url(fill(record.base_url, plain_fields_of(fields)))
+    url, _ = read_spelling(fill(record.base_url, plain_fields_of(fields)))
+    return read_base_url(url)

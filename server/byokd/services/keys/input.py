@@ -20,9 +20,12 @@ from byokd.dialects.base.auth import key_problems
 from byokd.dialects.base.urls import fill
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.key import FieldInput, Fields
+from byokd.provider_api.base_urls import other_base_urls
 from byokd.services.keys.credentials import base_url_of
 from byokd.services.keys.prober import Candidate, plain_fields_of
+from byokd.services.keys.spelling import read_spelling
 from byokd.services.runtime.session import Session
+from byokd.vault import KeyRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,14 @@ class ParsedKey:
     address: Address
     notes: tuple[str, ...]
 
+    def base_url_at(self, located: str) -> str:
+        """Return what to store for an API at `located`: a path that names a dialect stays."""
+        own = self.address.own or ""
+        dialect = split_chat_path(self.record, own)[1]
+        if dialect in {None, self.record.dialect}:
+            return located
+        return located + own.removeprefix(self.address.base_url)
+
     @property
     def candidate(self) -> Candidate:
         plain = plain_fields_of(self.fields)
@@ -89,11 +100,12 @@ def parse_key(
     Raises:
         InvalidParams: with a pointer and a reason for each wrong field.
     """
+    base_url, spelling_notes = spelled(record, base_url)
     fields, base_url, read_notes = _expand_pasted(record, fields, base_url)
     opened, clean_notes = _open_fields(session, record, fields, sealing, context)
     _refuse(key_problems(record, opened, placed=base_url is not None))
     address = resolve_address(record, opened, base_url, allow_insecure=allow_insecure)
-    return ParsedKey(record, opened, address, (*read_notes, *clean_notes))
+    return ParsedKey(record, opened, address, (*spelling_notes, *read_notes, *clean_notes))
 
 
 def check_detected(
@@ -105,6 +117,7 @@ def check_detected(
 ) -> ParsedKey:
     """As `parse_key`, for fields that are not sealed, such as imported ones."""
     plain: Fields = {name: value for name, value in fields.items() if isinstance(value, str)}
+    base_url, spelling_notes = spelled(record, base_url)
     expanded, base_url, read_notes = _expand_pasted(record, plain, base_url)
     checked: dict[str, Secret | str] = {
         name: value.strip() for name, value in expanded.items() if isinstance(value, str)
@@ -116,7 +129,28 @@ def check_detected(
             clean_notes += [f"{name}: {what}" for what in removed]
     _refuse(key_problems(record, checked, placed=base_url is not None))
     address = resolve_address(record, checked, base_url, allow_insecure=allow_insecure)
-    return ParsedKey(record, checked, address, (*read_notes, *clean_notes))
+    return ParsedKey(record, checked, address, (*spelling_notes, *read_notes, *clean_notes))
+
+
+def spelled(record: Provider, base_url: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """Return the base URL that is meant, and notes; a portal's address stays as it is."""
+    if base_url is None or read_pasted(record, base_url) is not None:
+        return base_url, ()
+    url, changes = read_spelling(base_url)
+    return url, tuple(f"baseUrl: {change}" for change in changes)
+
+
+def is_spelling_of(record: Provider, base_url: str, row: KeyRow) -> bool:
+    """Tell whether a base URL is another way to write that of a stored key."""
+    plain = {name: value for name, value in row.fields.items() if value is not None}
+    try:
+        address = resolve_address(
+            record, plain, spelled(record, base_url)[0], allow_insecure=row.allow_insecure
+        )
+    except InvalidParams:
+        return False
+    near = {address.own, address.base_url, *other_base_urls(record, address.base_url)[:1]}
+    return address.origin == row.origin and row.base_url in near
 
 
 def resolve_address(
@@ -194,7 +228,9 @@ def _expand_pasted(
                 _refuse([(pointer, f"names another {name} than the field {name}")])
             expanded[name] = value
         base_url = reading.base_url if source == "baseUrl" else base_url or reading.base_url
-        notes.append(f"{source}: read {', '.join(reading.fields)} from it")
+        names = ", ".join(reading.fields)
+        place = reading.base_url or "the usual address"
+        notes.append(f"{source}: " + (f"read {names} from it" if names else f"read as {place}"))
     return expanded, base_url, notes
 
 

@@ -87,9 +87,14 @@ def shown_origin(origin: str) -> str:
 
 def is_loopback(base_url: str) -> bool:
     """Tell whether a canonical base URL leads to this machine."""
+    return place_of(base_url) == "loopback"
+
+
+def place_of(base_url: str) -> AddressKind:
+    """Return where a canonical base URL leads, as far as its host says; names are public."""
     match = _URL.fullmatch(base_url)
     authority = _AUTHORITY.fullmatch(match["authority"]) if match else None
-    return authority is not None and _host(authority["host"].lower())[1] == "loopback"
+    return "public" if authority is None else _host(authority["host"].lower())[1]
 
 
 def _host(host: str) -> tuple[str, AddressKind]:

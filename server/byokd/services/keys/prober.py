@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
 
@@ -21,12 +22,23 @@ from byokd.core.secret import Secret
 from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import ByokdError, Conflict
 from byokd.protocol.key import ProbeResult
+from byokd.provider_api.base_urls import other_base_urls
 from byokd.provider_api.probe import ProbeReading, probe_request, read_probe
 from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.health.policy import allow_for_clock_skew
+from byokd.services.keys.address_advice import (
+    connection_advice,
+    is_tls_only,
+    path_advice,
+    tls_advice,
+)
+from byokd.services.keys.origin import is_loopback
 from byokd.services.keys.sending import authorized
 from byokd.services.runtime.clock import now_ms
 from byokd.transport.interface import Transport
+
+_WRONG_PATH: Final = frozenset({*range(200, 300), 404, 405, 410, 501})
+"""How servers answer at a path that they do not have; some with a page, some with a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,13 @@ class Candidate:
     fields: Mapping[str, Secret | str]
     sealed_origin: str | None = None
     key_id: str | None = None
+
+    @property
+    def is_own_address(self) -> bool:
+        """Whether a person wrote the address, so that it may be misspelt."""
+        return (
+            not self.at_default_origin or self.record.kind == "custom" or is_loopback(self.base_url)
+        )
 
     def redactor(self, params: SendParams | None = None) -> StreamRedactor:
         return StreamRedactor(SecretRedactor(self._secrets()), params)
@@ -75,18 +94,51 @@ class Prober:
         return result.model_copy(update={"duration_ms": duration_ms, "checked_at": now_ms()})
 
     async def _probe(self, candidate: Candidate, *, fresh: bool) -> ProbeResult:
-        probe: Probe | None = candidate.record.probe
+        result = await self._probe_at(candidate, _probes(candidate), fresh=fresh)
+        if _may_be_wrong_path(candidate, result):
+            result = await self._search(candidate, result, fresh=fresh)
+        return _detect_wrong_provider(candidate, candidate.redactor().value(result))
+
+    async def _probe_at(
+        self, candidate: Candidate, probes: Sequence[Probe], *, fresh: bool
+    ) -> ProbeResult:
+        """Send the probes until one has a verdict."""
         redactor = candidate.redactor()
         result = _unreachable("this provider has no request that could check a key")
-        while probe is not None:
+        for probe in probes:
             try:
                 result = await self._send(candidate, probe, fresh=fresh)
             except Conflict:  # nothing was sent, so this is no verdict
                 raise
             except ByokdError as error:
-                return _unreachable(redactor.text(error.user_message), kind=error.kind)
-            probe = probe.fallback if result.verdict == "unknown" else None
-        return _detect_wrong_provider(candidate, redactor.value(result))
+                text = error.user_message
+                if candidate.is_own_address:
+                    text = connection_advice(candidate.base_url, error)
+                status = error.data().http_status
+                return _unreachable(redactor.text(text), kind=error.kind, http_status=status)
+            if result.verdict != "unknown":
+                break
+        return result
+
+    async def _search(
+        self, candidate: Candidate, first: ProbeResult, *, fresh: bool
+    ) -> ProbeResult:
+        """Look once for the API under other paths of the same origin."""
+        probe = _list_probe(candidate.record) or candidate.record.probe
+        tried = 0
+        for base_url in other_base_urls(candidate.record, candidate.base_url):
+            other = replace(candidate, base_url=base_url, at_default_origin=False)
+            result = await self._probe_at(other, (probe,), fresh=fresh)
+            tried += 1
+            if result.http_status is None:
+                break
+            if result.verdict not in {"unknown", "unreachable"}:
+                text = f"{result.message}; the API is at {base_url}, not at {candidate.base_url}"
+                details = dict(result.details) | {"baseUrl": base_url}
+                return result.model_copy(update={"message": text, "details": details})
+        if first.details.get("kind") == "providerRedirect":
+            return first
+        return first.model_copy(update={"message": path_advice(candidate.base_url, tried)})
 
     async def _send(self, candidate: Candidate, probe: Probe, *, fresh: bool) -> ProbeResult:
         record = candidate.record
@@ -99,6 +151,8 @@ class Prober:
         )
         request = authorized(candidate, request, now_ms(), companions=True)
         response = await self._transport.send(request, fresh=fresh)
+        if candidate.is_own_address and is_tls_only(response.status, response.body):
+            return _unreachable(tls_advice(candidate.base_url), kind="network")
         reading = _allow_for_clock_skew(
             read_probe(record, response.head, response.body, probe=probe)
         )
@@ -149,10 +203,41 @@ def plain_fields_of(fields: Mapping[str, Secret | str]) -> dict[str, str]:
     return {name: text for name, text in fields.items() if isinstance(text, str)}
 
 
-def _unreachable(message: str, kind: str | None = None) -> ProbeResult:
+def _probes(candidate: Candidate) -> list[Probe]:
+    """Return the record's probe and its fallbacks; at an own address also the model list.
+
+    A gateway or a local server often has the list and not what the provider has beside it.
+    """
+    probes: list[Probe] = []
+    probe: Probe | None = candidate.record.probe
+    while probe is not None:
+        probes.append(probe)
+        probe = probe.fallback
+    by_list = _list_probe(candidate.record)
+    has_list = any(probe.models_pointer is not None for probe in probes)
+    if by_list is not None and candidate.is_own_address and not has_list:
+        probes.append(by_list)
+    return probes
+
+
+def _list_probe(record: Provider) -> Probe | None:
+    path = record.models.path
+    return None if path is None else Probe(path=path, models_pointer=record.models.items)
+
+
+def _may_be_wrong_path(candidate: Candidate, result: ProbeResult) -> bool:
+    """Tell whether a server answered, and not with what the API would say."""
+    redirected = result.details.get("kind") == "providerRedirect"
+    no_api = result.verdict in {"unknown", "unreachable"} and result.http_status in _WRONG_PATH
+    return candidate.is_own_address and (no_api or redirected)
+
+
+def _unreachable(
+    message: str, kind: str | None = None, http_status: int | None = None
+) -> ProbeResult:
     return ProbeResult(
         verdict="unreachable",
-        http_status=None,
+        http_status=http_status,
         message=message,
         models_seen=None,
         details={"kind": kind} if kind else {},

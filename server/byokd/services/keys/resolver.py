@@ -20,7 +20,6 @@ from byokd.services.health.monitor import HealthMonitor
 from byokd.services.health.policy import Observation
 from byokd.services.health.stored import evidence_of
 from byokd.services.keys.credentials import INTEGRITY, Credential, base_url_of, credential_of
-from byokd.services.keys.origin import read_base_url
 from byokd.services.providers import ProviderService
 from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.session import Session
@@ -152,7 +151,7 @@ class CredentialResolver:
         if opened is not None:
             return credential_of(record, opened)
         if record.keyless and record.base_url is not None:
-            base = read_base_url(record.base_url)
+            base = base_url_of(record, None, {})
             return Credential(record, base.url, at_default_origin=True, fields={})
         raise KeyMissing(
             f"there is no key for {record.name}; store one first",

@@ -6,6 +6,7 @@ No method returns a secret.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from byokd.audit.check import ChainChecker
 from byokd.catalog.record import Provider
@@ -37,7 +38,13 @@ from byokd.services.error_actions import action_for
 from byokd.services.health import prompts
 from byokd.services.health.policy import ACCEPTED, REFUSED
 from byokd.services.keys.credentials import INTEGRITY
-from byokd.services.keys.input import ParsedKey, SealContext, base_url_has_old_field, parse_key
+from byokd.services.keys.input import (
+    ParsedKey,
+    SealContext,
+    base_url_has_old_field,
+    is_spelling_of,
+    parse_key,
+)
 from byokd.services.keys.notifications import notify_key_changed
 from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.keys.state import KeyStates
@@ -127,9 +134,15 @@ class KeyService:
             KeyInvalid: the policy is `require` and the provider refuses the key.
         """
         probe = await self._probe_new(parsed.candidate, policy)
+        notes = parsed.notes
+        if (located := _base_url_in(probe)) is not None:
+            stored = replace(new, base_url=parsed.base_url_at(located))
+            notes = (*notes, f"baseUrl: stored as {stored.base_url}, where the API answered")
+        else:
+            stored = new
 
         def write(tx: VaultTx) -> KeyRow:
-            row = keys.put(tx, session.account, new, at=now_ms())
+            row = keys.put(tx, session.account, stored, at=now_ms())
             details: JsonObject = {
                 "origin": row.origin,
                 "allowInsecureOrigin": row.allow_insecure,
@@ -142,7 +155,7 @@ class KeyService:
 
         row = await self._vault.transaction(write)
         notify_key_changed(session, row, "stored", state=row.state, reason=row.reason)
-        return KeyStoreResult(key=key_info(row), probe=probe, notes=parsed.notes)
+        return KeyStoreResult(key=key_info(row), probe=probe, notes=notes)
 
     async def rotate(self, session: Session, params: KeyRotateParams) -> KeyStoreResult:
         """Replace the secret of a key; its id, label and origin stay.
@@ -155,13 +168,16 @@ class KeyService:
         old_fields: Fields = {
             name: value for name, value in old.fields.items() if value is not None
         }
+        base_url = params.base_url
+        if base_url is None or is_spelling_of(provider, base_url, old):
+            base_url = old.base_url
         parsed = parse_key(
             session,
             provider,
             old_fields | params.fields,
             self._sealing,
             SealContext("key/rotate", params.provider, params.key_id, params.base_url),
-            base_url=params.base_url or old.base_url,
+            base_url=base_url,
             allow_insecure=old.allow_insecure,
         )
         if (
@@ -213,7 +229,8 @@ class KeyService:
             base_url=params.base_url,
             allow_insecure=params.allow_insecure_origin,
         )
-        return KeyProbeResult(probe=await self._prober.probe(parsed.candidate, fresh=True))
+        probe = await self._prober.probe(parsed.candidate, fresh=True)
+        return KeyProbeResult(probe=_with_request(probe))
 
     async def disable(self, session: Session, params: KeyIdParams) -> KeyResult:
         return KeyResult(key=key_info(await self._states.disable(session, params.key_id)))
@@ -282,7 +299,7 @@ class KeyService:
         if row.state == "suspect" and after.state == "active":
             notify_key_changed(session, after, "enabled", state="active")
         if after.state != "softDisabled" or probe.verdict not in ACCEPTED:
-            return KeyProbeResult(probe=probe)
+            return KeyProbeResult(probe=_with_request(probe, "store the key again with it as"))
         self._background.start(self._offer_enable(session, after))
         action = Action(type="enableKey", details={"keyId": key_id})
         return KeyProbeResult(probe=probe, action=action)
@@ -298,6 +315,19 @@ class KeyService:
         if policy == "require" and probe.verdict in REFUSED:
             raise refusal(candidate.record, probe)
         return probe
+
+
+def _base_url_in(probe: ProbeResult | None) -> str | None:
+    """Return the base URL under which a probe met the API, if it is not the one it was given."""
+    base_url = probe.details.get("baseUrl") if probe is not None else None
+    return base_url if isinstance(base_url, str) else None
+
+
+def _with_request(probe: ProbeResult, what: str = "use it as") -> ProbeResult:
+    """Add what to do about another base URL, where nothing is stored with it."""
+    if _base_url_in(probe) is None:
+        return probe
+    return probe.model_copy(update={"message": f"{probe.message}: {what} baseUrl"})
 
 
 def refusal(provider: Provider, probe: ProbeResult) -> KeyInvalid:
