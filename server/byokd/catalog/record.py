@@ -100,6 +100,7 @@ class Condition(_Record):
     message: str | None = None  # regular expression, searched in the error text in any case
     pointer: Pointer | None = None  # to a value in the body that equals `equals`
     equals: str | int | bool | None = None
+    has: Pointer | None = None  # to a value that is in the body, whatever it is
 
 
 class ErrorRow(_Record):
@@ -112,7 +113,9 @@ class ErrorRow(_Record):
     kind: Kind
     health: HealthClass | None = None
     retryable: bool | None = None
-    hint: str | None = None  # what to do, for the person: lower case, no full stop
+    # What to do, for the person: lower case, no full stop. `{name}` is the provider, and the name
+    # of a group in `when.message` is its digits. Without them the kind's own sentence is shown.
+    hint: str | None = None
     # A wrong clock of ours causes it as well: without the provider's time it says nothing about the
     # key.
     signed: bool = False

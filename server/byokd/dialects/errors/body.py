@@ -23,10 +23,15 @@ _STATUS: Final = range(300, 600)
 _THREE_DIGITS: Final = re.compile(r"[0-9]{3}")
 _MESSAGE_NAMES: Final = (
     "message", "Message", "msg", "detail", "error_description", "description", "error",
-    "error_msg", "reason",
+    "error_msg", "status_msg", "reason", "title",
 )  # fmt: skip
 _FLAT_MESSAGE_NAMES: Final = ("message", "Message", "msg", "detail", "error_msg")
+_CODE_NAMES: Final = ("code", "Code", "error_code", "errorCode", "statusCode", "status_code")
 _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
+_ID_NAMES: Final = (
+    "request_id", "requestId", "RequestId", "trace_id", "traceId", "trace", "log_id", "sid",
+)  # fmt: skip
+_WORD: Final = re.compile(r"[A-Za-z][\w.-]{0,127}")
 
 
 def is_error(document: JsonObject) -> bool:
@@ -36,6 +41,8 @@ def is_error(document: JsonObject) -> bool:
         or document.get("object") == "error"
         or document.get("type") == "error"
     ):
+        return True
+    if _base_resp(document) is not None:
         return True
     if "choices" in document or "usage" in document:
         return False
@@ -174,7 +181,7 @@ def _from_document(document: Json) -> _Parts | None:
         _gather_words(parts, document)
     else:
         _gather(parts, document)
-    parts.request_id = _text(document.get("request_id")) or _text(document.get("requestId"))
+    parts.request_id = parts.request_id or _request_id(document)
     holds_error = parts.messages or parts.own_code or "error" in document
     return parts if holds_error else None
 
@@ -183,15 +190,32 @@ def _error_value(document: JsonObject) -> Json:
     """Return the error inside a document.
 
     `response.error`: Responses; `delta.error`: Cohere; `x_groq.error`: Groq; `errors`: Cloudflare;
-    `choices[0].error`: gateways.
+    `Response.Error`: Tencent; `base_resp`: MiniMax; `choices[].error`: gateways.
     """
     for outer in (document, *(document.get(name) for name in ("response", "delta", "x_groq"))):
         if isinstance(outer, dict) and outer.get("error"):
             return _first(outer["error"])
     if errors := document.get("errors"):
         return _first(errors)
-    choice = _first(document.get("choices"))
-    return choice.get("error") if isinstance(choice, dict) else None
+    response = document.get("Response")
+    if isinstance(response, dict) and response.get("Error"):
+        return response["Error"]
+    if (failed := _base_resp(document)) is not None:
+        return failed
+    choices = document.get("choices")
+    listed = choices[:_ITEMS_MAX] if isinstance(choices, list) else []
+    errors_in = (choice.get("error") for choice in listed if isinstance(choice, dict))
+    return next((error for error in errors_in if error), None)
+
+
+def _base_resp(document: JsonObject) -> JsonObject | None:
+    """Return MiniMax's status, which is beside the answer and 0 where it is good (2026)."""
+    status = document.get("base_resp")
+    return status if isinstance(status, dict) and status.get("status_code") else None
+
+
+def _request_id(holder: JsonObject) -> str | None:
+    return next(filter(None, (_text(holder.get(name)) for name in _ID_NAMES)), None)
 
 
 def _first(value: Json) -> Json:
@@ -212,15 +236,19 @@ def _gather(parts: _Parts, error: JsonObject) -> None:
 
 
 def _gather_words(parts: _Parts, error: JsonObject) -> None:
-    codes = _texts(error.get("code")) or _texts(error.get("statusCode"))
+    codes = next(filter(None, (_texts(error.get(name)) for name in _CODE_NAMES)), [])
     # AWS sets a namespace before its types: `com.amazon.coral.service#ThrottlingException`.
     types = [word.rpartition("#")[2] for name in _TYPE_NAMES for word in _texts(error.get(name))]
     # `type: "error"` names the envelope, not the error (Anthropic, Fireworks).
     error_types = [word for word in types if word.lower() not in {"error", "message-end"}]
+    reason = _text(error.get("reason"))
+    if reason is not None and _WORD.fullmatch(reason):
+        parts.codes.append(reason)
     parts.codes += codes
     parts.types += error_types
     parts.own_code = parts.own_code or (codes[0] if codes else None)
     parts.own_type = parts.own_type or (error_types[0] if error_types else None)
+    parts.request_id = parts.request_id or _request_id(error)
     if parts.status is None:
         named = (_number(error.get(name)) for name in ("status_code", "code", "status"))
         parts.status = next((number for number in named if number in _STATUS), None)

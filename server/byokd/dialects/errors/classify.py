@@ -21,13 +21,17 @@ from byokd.dialects.errors.retry_after import answered_ms, retry_after_ms
 from byokd.protocol.base import Json
 from byokd.protocol.errors import BY_KIND, Kind
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_REQUEST_ID: Final = re.compile(r"(?:Root=)?[A-Za-z0-9_-]{1,128}")
 _REQUEST_ID_HEADERS: Final = (
     "x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id",
-    "mistral-correlation-id", "x-generation-id", "x-litellm-call-id", "x-groq-id", "cf-ray",
+    "mistral-correlation-id", "x-generation-id", "x-litellm-call-id", "x-groq-id",
+    "msh-request-id", "x-ds-trace-id", "x-tt-logid", "x-siliconcloud-trace-id", "trace-id",
+    "nvcf-reqid", "x-debug-trace-id", "x-correlation-id", "x-trace-id", "x-amzn-trace-id", "cf-ray",
 )  # fmt: skip
+_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _RATE_WORDS: Final = re.compile(
-    r"rate.?limit|too many requests|per[ -]?(?:minute|second|hour|day)\b|\b[tr]p[md]\b|throttl",
+    r"rate.?limit|too many requests|per[ -]?(?:minute|second|hour|day)\b|\b[tr]p[md]\b|throttl"
+    r"|每分钟|每秒|每天|速率|频率|限流|并发",
     re.IGNORECASE,
 )
 # Cloudflare's edge in front of a provider: a challenge page, or `error code: 1020`.
@@ -67,8 +71,8 @@ _BY_KIND: Final[dict[Kind, HealthClass]] = {
 }
 
 _PROVES_KEY: Final = frozenset({400, 409, 410, 413, 415, 422})
-"""Statuses of a `badRequest` that a provider sends only after it has accepted the key. 404 and 405
-are missing: five providers resolve the path before the key (checked 2026-09)."""
+"""Statuses of a `badRequest` or an `unsupported` that a provider sends only after it has accepted
+the key. 404 and 405 are missing: five providers resolve the path before it (checked 2026-09)."""
 
 _AGAINST_KEY: Final = frozenset({"authInvalid", "authUnsure", "authDead"})
 
@@ -96,6 +100,8 @@ _SENTENCES: Final[dict[Kind, str]] = {
     "contextOverflow": "the conversation is longer than the model can read: "
     "shorten it or pick a model with a larger context",
     "contentFiltered": "{name} refused the content: rephrase it",
+    "unsupported": "this model or server of {name} cannot do what the request needs: "
+    "leave that out, or pick another model",
     "badRequest": "{name} refused the request: see its message for what to change",
 }
 _CAP_TOO_LARGE: Final = (
@@ -124,7 +130,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     time_ms = answered_ms(head.headers) if row is not None and row.signed else None
     if row is not None and row.signed and time_ms is None and health in _AGAINST_KEY:
         health = "neutral"
-    hint = row.hint if row is not None else None
+    hint = _hint(provider, row, error) if context is None else None
     if context is not None and context.left is not None:
         hint = _CAP_TOO_LARGE.replace("{name}", provider.name).replace("{left}", str(context.left))
     return Fault(
@@ -202,6 +208,7 @@ def applies(when: Condition, error: ErrorBody, status: int) -> bool:
         and (not when.type or _named(when.type, error.types))
         and (when.message is None or _searched(when.message, error))
         and (when.pointer is None or _points(when, error.document))
+        and (when.has is None or at_pointer(error.document, when.has) is not None)
     )
 
 
@@ -282,10 +289,10 @@ def _health(
 
 
 def _default_health(row: ErrorRow | None, status: int, kind: Kind) -> HealthClass:
-    if kind == "badRequest":
+    if kind in {"badRequest", "unsupported"}:
         return "authOk" if status in _PROVES_KEY else "neutral"
     has_row = kind == "keyForbidden" and row is not None
-    if has_row or (status == HTTPStatus.FORBIDDEN and kind in {"modelNotFound", "contentFiltered"}):
+    if has_row or (status == HTTPStatus.FORBIDDEN and kind == "modelNotFound"):
         return "forbiddenScope"
     return _BY_KIND.get(kind, "neutral")
 
@@ -303,6 +310,18 @@ def _retryable(
         return should == "true"
     blocked = foreign and status in _CLIENT_ERROR and kind != "rateLimited"
     return BY_KIND[kind].retryable and not blocked
+
+
+def _hint(provider: Provider, row: ErrorRow | None, error: ErrorBody) -> str | None:
+    """Return the row's hint with its numbers; None if the message lacks one that it names."""
+    if row is None or row.hint is None:
+        return None
+    hint = row.hint.replace("{name}", provider.name)
+    match = _compiled(row.when.message).search(error.message) if row.when.message else None
+    for name, value in (match.groupdict() if match else {}).items():
+        if value is not None and _NUMBER.fullmatch(value):
+            hint = hint.replace(f"{{{name}}}", value)
+    return None if "{" in hint else hint
 
 
 def _sentence(provider: Provider, kind: Kind, status: int) -> str:
