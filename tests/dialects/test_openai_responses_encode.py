@@ -125,7 +125,7 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     (_form(_LOOSE_SCHEMA), {}, {"text": {"format": {
         "type": "json_schema", "name": "answer", "schema": _LOOSE_SCHEMA}}}, []),
     (_JSON, {}, {"text": {"format": {"type": "json_object"}}} | _JSON_INPUT, []),
-    (_form(_LOOSE_SCHEMA), {"response_format": "none"}, {}, ["dropped responseFormat"]),
+    (_JSON, {"response_format": "none"}, _JSON_INPUT, ["adjusted responseFormat"]),
     # raw fields
     ({}, {"extra_body": {"a": 1}}, {"a": 1}, []),
     ({"providerOptions": {"a": 2, "store": True}}, {"extra_body": {"a": 1}},

@@ -233,8 +233,7 @@ def _helpful(row: Row) -> tuple[str, ...]:
     quirks = load()[row.provider].quirks_for(row.model)
     if row.dialect != "openai_chat" or not isinstance(quirks, OpenAIChatQuirks):
         return ()
-    fits = re.search(quirks.reasoning_echo_models or "", row.model)
-    return (_THOUGHT,) if quirks.reasoning_echo != "none" and fits else ()
+    return (_THOUGHT,) if quirks.echoes_reasoning(row.model) else ()
 
 
 @pytest.mark.parametrize("row", [row for row in _ROWS if _helpful(row)], ids=str)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 RuleName: TypeAlias = Literal[
+    "without_reasoning",
     "inline_media",
     "media_types",
     "tool_names",

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
+from pydantic_core import to_json
 
 from byokd.catalog.loader import load
 from byokd.catalog.quirks import quirks_type
@@ -152,10 +153,16 @@ def _inherited(record: Provider, surface: Surface) -> tuple[RawQuirks, list[Vari
     return _read(record.quirks, surface), variants
 
 
-def reads_quirk(record: Provider, name: str) -> bool:
-    """Tell whether the dialect of a record has this quirk."""
+def reads_quirk(record: Provider, name: str, value: JsonValue) -> bool:
+    """Tell whether the dialect of a record has this quirk with this value."""
     form = quirks_type(record.dialect)
-    return form is not None and name in form.model_fields
+    if form is None or name not in form.model_fields:
+        return False
+    try:
+        form.model_validate_json(to_json({name: value}))
+    except ValidationError:
+        return False
+    return True
 
 
 def with_quirk(record: Provider, name: str, value: JsonValue) -> Provider:

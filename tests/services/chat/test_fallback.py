@@ -508,6 +508,107 @@ async def test_total_of_a_request_is_enough_where_the_cap_is_known() -> None:
     assert [body["max_tokens"] for body in _sent(transport)] == [4_000, 2_192]
 
 
+_TOOLS = [{"name": "f", "inputSchema": {"type": "object"}}]
+
+
+async def test_forced_tool_is_given_up_and_other_choices_stay() -> None:
+    def serve(request: HttpRequest) -> CannedResponse:
+        forced = json.loads(request.body).get("tool_choice") == "required"
+        words = "tool_choice 'required' is incompatible with thinking enabled"
+        return _error(400, words) if forced else WHOLE
+
+    chat, transport, _ = engine(serve)
+    for attempts in (2, 1):
+        _, result = await ask(chat, tools=_TOOLS, toolChoice="required")
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("dropped", "toolChoice")]
+    await ask(chat, tools=_TOOLS, toolChoice="none")
+    assert _sent(transport)[-1]["tool_choice"] == "none"
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat, tools=_TOOLS, toolChoice="required", strict=True)
+    assert caught.value.kind == "unsupported"
+
+
+async def test_json_schema_becomes_json_and_then_an_instruction() -> None:
+    """Each step is one refusal; the schema is in the instruction of both."""
+
+    def serve(request: HttpRequest) -> CannedResponse:
+        sent = json.loads(request.body).get("response_format")
+        if sent is None:
+            return WHOLE
+        return _error(400, f"'response_format' of type '{sent['type']}' is not supported")
+
+    chat, transport, _ = engine(serve)
+    wanted = {"type": "json", "schema": {"type": "object", "title": "Answer to all"}}
+    for attempts in (3, 1):
+        _, result = await ask(chat, responseFormat=wanted)
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("adjusted", "responseFormat")]
+    sent = _sent(transport)
+    formats = [body.get("response_format", {}).get("type") for body in sent]
+    assert formats == ["json_schema", "json_object", None, None]
+    instructed = ["Answer to all" in json.dumps(body["messages"]) for body in sent]
+    assert instructed == [False, True, True, True]
+    with pytest.raises(ByokdError) as caught:
+        await ask(chat, responseFormat=wanted, strict=True)
+    assert caught.value.kind == "unsupported"
+
+
+_CALLED = {"type": "toolCall", "callId": "c1", "name": "f", "arguments": {}}
+_LOOP = [
+    {"role": "user", "content": "hello"},
+    {"role": "assistant", "content": [_CALLED]},
+    {"role": "tool", "content": [{"type": "toolResult", "callId": "c1", "content": "4"}]},
+]
+
+
+async def test_call_of_another_model_gets_the_reasoning_that_its_server_demands() -> None:
+    def serve(request: HttpRequest) -> CannedResponse:
+        called = [m for m in json.loads(request.body)["messages"] if "tool_calls" in m]
+        words = "reasoning_content is missing in assistant tool call message at index 1"
+        return WHOLE if all(m.get("reasoning_content") for m in called) else _error(400, words)
+
+    chat, transport, _ = engine(serve)
+    for attempts in (2, 1):
+        _, result = await ask(chat, messages=_LOOP, tools=_TOOLS)
+        assert result.route.attempts == attempts
+        assert _warned(result) == [("notice", "messages")]
+    assert _sent(transport)[-1]["messages"][1]["reasoning_content"] == "."
+
+
+async def test_invalid_signature_drops_the_reasoning_of_this_chat_only() -> None:
+    state = {"provider": RECORD.id, "model": "m", "thinking_blocks": [{"signature": "s"}]}
+    thought = {"type": "reasoning", "text": "hm", "providerState": state}
+    words = {"type": "text", "text": "a"}
+    talk = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": [thought, words]},
+        {"role": "user", "content": "b"},
+    ]
+    refused = _error(400, "messages.1.content.0: Invalid `signature` in `thinking` block")
+    chat, transport, _ = engine([refused, WHOLE, WHOLE])
+    _, result = await ask(chat, messages=talk)
+    assert result.route.attempts == 2
+    assert _warned(result) == [("adjusted", "messages")]
+    await ask(chat, messages=talk)
+    blocks = ["thinking_blocks" in body["messages"][1] for body in _sent(transport)]
+    assert blocks == [True, False, True], "another conversation has valid signatures"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tries"),
+    [("say: stop is not supported by this model", 1), ("something else", 2)],
+)
+async def test_words_that_an_error_repeats_from_the_prompt_teach_nothing(
+    prompt: str, tries: int
+) -> None:
+    message = "cannot parse: 'say: stop is not supported by this model'"
+    chat, transport, _ = engine([_error(400, message)] * 2)
+    with pytest.raises(ByokdError):
+        await ask(chat, messages=[{"role": "user", "content": prompt}], stop=["x"])
+    assert len(transport.requests) == tries
+
+
 async def test_refusal_inside_an_answer_leads_to_no_retry() -> None:
     record = _with_row("setValue", names="temperature", value=1)
     inside = b'data: {"error":{"message":"no"}}\n\n'

@@ -85,6 +85,8 @@ class Refusal:
         left: the tokens that remain for the answer, where the output cap does not fit.
         excess: by how many tokens the request is too long, where the output cap may be the reason.
         once: what is learnt holds for this chat only.
+        words: the words of the error that say so, if they stand inside a sentence of it: a
+            conversation that holds them as well was only repeated.
     """
 
     path: tuple[str, ...] = ()
@@ -100,6 +102,7 @@ class Refusal:
     left: int | None = None
     excess: int | None = None
     once: bool = False
+    words: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

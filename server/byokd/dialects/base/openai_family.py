@@ -126,9 +126,6 @@ def response_format_field(
     answer_format = params.response_format
     if answer_format is None:
         return {}
-    if quirks.response_format == "none":
-        warnings.dropped("responseFormat", "this provider has no setting for json answers")
-        return {}
     if _only_as_instruction(params, quirks):
         warnings.adjusted(
             "responseFormat",
@@ -147,15 +144,15 @@ def response_format_field(
 
 def format_instruction(params: SendParams, quirks: OpenAIQuirks) -> str | None:
     """Return `json_instruction`, also where this call omits the `response_format` field."""
-    form: str = quirks.response_format
-    if form != "none" and _only_as_instruction(params, quirks):
-        form = "json_object"
-    return json_instruction(params, form)
+    by_instruction = _only_as_instruction(params, quirks)
+    return json_instruction(params, "json_object" if by_instruction else quirks.response_format)
 
 
 def _only_as_instruction(params: SendParams, quirks: OpenAIQuirks) -> bool:
-    """Tell whether the provider has the field but refuses it in this call."""
+    """Tell whether the provider lacks the field, or refuses it in this call."""
     answer_format = params.response_format
+    if answer_format is not None and quirks.response_format == "none":
+        return True
     excluded_by_tools = (
         bool(params.tools) and quirks.tools_supported and not quirks.response_format_with_tools
     )

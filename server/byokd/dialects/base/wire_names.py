@@ -15,7 +15,7 @@ WIRE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "topP": ("top_p", "topP", "p"),
     "stop": ("stop", "stop_sequences", "stopSequences"),
     "seed": ("seed", "random_seed"),
-    "toolChoice": ("tool_choice", "toolChoice"),
+    "toolChoice": ("tool_choice", "toolChoice", "functionCallingConfig"),
     "responseFormat": (
         "response_format", "format", "responseMimeType", "responseJsonSchema", "responseSchema",
         "outputConfig",
@@ -40,10 +40,7 @@ ADDED_BY_DIALECTS: Final = frozenset(
 )  # fmt: skip
 """Fields that dialects add by themselves, also inside the field of a parameter."""
 
-_PARAMETERS: Final = {
-    "functionCallingConfig": "toolChoice",
-    **{name: parameter for parameter, names in WIRE_NAMES.items() for name in names},
-}
+_PARAMETERS: Final = {name: parameter for parameter, names in WIRE_NAMES.items() for name in names}
 _ATTRIBUTES: Final = {
     "maxOutputTokens": "max_output_tokens",
     "topP": "top_p",

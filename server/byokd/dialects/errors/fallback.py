@@ -5,7 +5,7 @@ Fixes of the call (rule, quirk, cap, surface, stream) apply before encoding, the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -15,6 +15,7 @@ from byokd.catalog.rules import RuleName
 from byokd.catalog.surfaces import choose_surface, dialects, reads_quirk, serves, with_quirk
 from byokd.core.limits import ANSWER_MIN_TOKENS
 from byokd.dialects.base.call import Call, Encoded, Refusal
+from byokd.dialects.base.tool_results import result_parts
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS
 from byokd.dialects.errors.optional_fields import (
@@ -30,6 +31,7 @@ from byokd.dialects.errors.optional_fields import (
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 from byokd.protocol.events import Warn
+from byokd.protocol.parts import Part, TextPart, ToolResultPart
 
 _STREAMED: Final = b"true"
 
@@ -120,6 +122,7 @@ def learn(
     The others are for the case that one changes nothing in this request. A cap that the `known`
     fixes renamed is not renamed back.
     """
+    refusals = _own_words(call, refusals)
     body = from_json(encoded.request.body) if refusals else None
     body_fixes: tuple[Fix, ...] = ()
     if isinstance(body, dict):
@@ -128,6 +131,22 @@ def learn(
     caps = (_lowered_cap(cap, refusal, known) for refusal in refusals)
     lowered = next((cap for cap in caps if cap is not None), None)
     return tuple(_steps(call, lowered, body_fixes, refusals))
+
+
+def _own_words(call: Call, refusals: Sequence[Refusal]) -> Sequence[Refusal]:
+    """Leave out what the error only repeats from the conversation, such as a prompt it quotes."""
+    if not any(refusal.words for refusal in refusals):
+        return refusals
+    talk = "\n".join(_texts(part for m in call.params.messages for part in m.parts())).lower()
+    return [refusal for refusal in refusals if not refusal.words or refusal.words not in talk]
+
+
+def _texts(parts: Iterable[Part]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, TextPart):
+            yield part.text
+        elif isinstance(part, ToolResultPart):
+            yield from _texts(result_parts(part))
 
 
 def _steps(
@@ -158,9 +177,11 @@ def _is_better_surface(call: Call, dialect: str, *, has_other_fix: bool) -> bool
 
 
 def _quirk_fixes(call: Call, refusal: Refusal) -> tuple[Fix, ...]:
-    return tuple(
-        SetQuirk(name, value) for name, value in refusal.quirks if reads_quirk(call.provider, name)
-    )
+    """Return the quirks of a refusal, none of them unless the dialect reads all."""
+    record = call.provider
+    if all(reads_quirk(record, name, from_json(value)) for name, value in refusal.quirks):
+        return tuple(SetQuirk(name, value) for name, value in refusal.quirks)
+    return ()
 
 
 def _lowered_cap(sent: int | None, refusal: Refusal, known: Sequence[Fix]) -> int | None:

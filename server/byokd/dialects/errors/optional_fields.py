@@ -76,12 +76,12 @@ def forces_tool(choice: Json) -> bool:
 def accepted_effort(sent: Json, accepted: Sequence[str]) -> str | None:
     """Return the accepted word nearest to an effort that was refused.
 
-    None if one of them is on another scale. Thinking is switched off only if nothing else is
-    accepted.
+    None if one of them is on another scale. Thinking is not switched off for an effort: without
+    the field a model thinks as it does by default.
     """
     refused = next((effort for effort in SCALE if str(sent).lower() == effort), None)
     words = {word.lower(): word for word in accepted if word.lower() in SCALE}
     if refused is None or refused in words:
         return None
-    effort = nearest_effort(refused, words) or "none"
-    return words.get(effort)
+    effort = nearest_effort(refused, words)
+    return None if effort is None else words.get(effort)

@@ -6,7 +6,7 @@ Bodies are hostile: nothing here raises, and names are words of bounded length.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -65,7 +65,8 @@ def read_refusals(
 ) -> tuple[Refusal, ...]:
     """Return what the error refuses, at most `_ITEMS_MAX`.
 
-    Rows that say what to do come first, then structured fields, then other wordings. Numbers that
+    Rows that say what to do come first, then those about a value, structured fields, and other
+    wordings. Numbers that
     state what does not fit decide alone.
     """
     if error.form != "json":
@@ -84,9 +85,10 @@ def read_refusals(
         and not _IN_CONVERSATION.search(error.message)
     ):
         refusals += _by_parameter_value(rows, error.message)
+        refusals += _by_wording((row for row in rows if row.of != "parameter"), error.message)
         refusals += _by_param_field(error)
         refusals += _by_location(error.document)
-        refusals += _by_wording(rows, error.message)
+        refusals += _by_wording((row for row in rows if row.of == "parameter"), error.message)
     return tuple(dict.fromkeys(refusals))[:_ITEMS_MAX]
 
 
@@ -101,9 +103,16 @@ _STEPS: Final = frozenset({"applyRule", "changeSurface", "setQuirks"})
 
 def _by_step(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
     for row in rows:
-        if row.then in _STEPS and _compiled(row.message).search(message):
+        match = _compiled(row.message).search(message) if row.then in _STEPS else None
+        if match is not None:
             quirks = tuple((name, to_json(value)) for name, value in (row.quirks or {}).items())
-            yield Refusal(rule=row.rule, surface=row.surface, quirks=quirks, once=row.once)
+            yield Refusal(
+                rule=row.rule,
+                surface=row.surface,
+                quirks=quirks,
+                once=row.once,
+                words=_words_inside(match),
+            )
 
 
 def _by_parameter_value(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
@@ -112,7 +121,7 @@ def _by_parameter_value(rows: Sequence[RefusalRow], message: str) -> Iterator[Re
             yield from _matches(row, message)
 
 
-def _by_wording(rows: Sequence[RefusalRow], message: str) -> Iterator[Refusal]:
+def _by_wording(rows: Iterable[RefusalRow], message: str) -> Iterator[Refusal]:
     for row in rows:
         if row.then == "leaveOut":
             yield from _matches(row, message)
@@ -147,10 +156,11 @@ def _by_location(document: Json) -> Iterator[Refusal]:
 
 def _matches(row: RefusalRow, message: str) -> Iterator[Refusal]:
     for match in _compiled(row.message).finditer(message):
-        yield from _of_match(row, match.groupdict())
+        yield from _of_match(row, match)
 
 
-def _of_match(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusal]:
+def _of_match(row: RefusalRow, match: re.Match[str]) -> Iterator[Refusal]:
+    groups = match.groupdict()
     inside = groups.get("inside")
     least, most = groups.get("least"), groups.get("most")
     accepted = _words(groups.get("accepted") or "")
@@ -165,14 +175,21 @@ def _of_match(row: RefusalRow, groups: dict[str, str | None]) -> Iterator[Refusa
                 value=to_json(row.value) if row.then == "setValue" else None,
                 beside=row.beside,
                 once=row.once,
+                words=_words_inside(match),
             )
+
+
+def _words_inside(match: re.Match[str]) -> str:
+    """Return the words that match, unless a line of the error begins with them."""
+    before = match.string[: match.start()].rpartition("\n")[2]
+    return match[0].lower() if before.strip(" \t'\"`") else ""
 
 
 _LIST: Final = re.compile(
     r"(?:supported|accepted|allowed|valid|possible|permitted|available|expected|supports?|accepts?|"
     r"one of|must be|should be|input should be|only)"
     r"(?: (?:values?|options?|efforts?|levels?|are|is|include|one of|either|be))*:?"
-    r"[\s\[({`'\"]*(?P<words>\w+[\])}`'\"]*(?:(?:\s*[,/|]\s*|,?\s+(?:and|or)\s+)[\[({`'\"]*\w+[\])}`'\"]*)+)",
+    r"[\s\[({`'\"]*(?P<words>\w+[\])}`'\"]*(?:(?:\s*[,/|]\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+)[\[({`'\"]*\w+[\])}`'\"]*)+)",
     re.IGNORECASE,
 )
 """The words of a sentence that lists the values of a parameter: at least two."""

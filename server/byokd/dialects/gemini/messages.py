@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.dialects.base.encoder import Draft
+from byokd.dialects.base.provider_state import UNSIGNED
 from byokd.dialects.base.tool_arguments import arguments_object, call_as_text
 from byokd.dialects.base.tool_results import result_as_text, result_images, result_text
 from byokd.dialects.base.warnings import Warnings
@@ -168,9 +169,7 @@ def _sign_steps(contents: list[JsonObject], sentinel: str, warnings: Warnings) -
         first = next((part for part in _objects(content["parts"]) if "functionCall" in part), None)
         if first is not None and SIGNATURE not in first:
             first[SIGNATURE] = sentinel
-            warnings.notice(
-                "messages", "an earlier tool call has no thought signature of this model's own"
-            )
+            warnings.notice("messages", UNSIGNED)
 
 
 def _are_results(parts: Sequence[Json]) -> bool:

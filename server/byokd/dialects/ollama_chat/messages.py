@@ -103,13 +103,13 @@ class _Writer(MessageWriter):
             self.messages.append(written)
 
     def _thoughts(self, parts: tuple[Part, ...]) -> str:
-        """Return the reasoning of this model, and reasoning without a state."""
+        """Return the reasoning of this model and its family, and reasoning without a state."""
         return "".join(
             part.text
             for part in parts
             if isinstance(part, ReasoningPart)
             and part.kind != "redacted"
-            and (part.provider_state is None or self._owner.state(part))
+            and (part.provider_state is None or self._owner.text_state(part))
         )
 
 

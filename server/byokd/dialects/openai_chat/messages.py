@@ -11,6 +11,7 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.openai_family import image_url
+from byokd.dialects.base.provider_state import UNSIGNED
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
 from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
 from byokd.dialects.openai_chat.speech import SPEECH, spoken
@@ -27,6 +28,13 @@ from byokd.protocol.parts import (
 )
 
 _CACHE: Final[JsonObject] = {"type": "ephemeral"}
+_TEXT_FIELDS: Final = frozenset({"reasoning_content", "reasoning", "reasoning_text", "thinking"})
+_ECHOED_FIELDS: Final = _TEXT_FIELDS | {"thinking_parts"}
+"""Fields in which the text of reasoning comes, and goes back."""
+
+_PLACEHOLDER: Final = "."
+"""For reasoning that is not there. Kimi takes no empty text (can1357/oh-my-pi#787, 2026-04)."""
+
 _OF_STATE: Final = frozenset({"provider", "model", "callId"})
 """Fields of a call's state that byokd added; all others are sent back with the call."""
 
@@ -49,8 +57,8 @@ class _Writer:
         self._quirks = quirks
         self._warnings = draft.warnings
         self._owner = draft.owner
-        echoes = quirks.echoes_reasoning(draft.params.model)
-        self._echo = quirks.reasoning_echo if echoes else "none"
+        self._echo = quirks.echo_of(draft.params.model)
+        self._usual_field = self._field_of(draft.params.messages)
 
     def add(self, message: Message) -> None:
         parts = message.parts()
@@ -121,7 +129,15 @@ class _Writer:
 
     def _calls(self, parts: tuple[Part, ...]) -> list[Json]:
         calls = [part for part in parts if isinstance(part, ToolCallPart)]
-        return [self._call(part) for part in calls]
+        return self._signed([self._call(part) for part in calls])
+
+    def _signed(self, calls: list[JsonObject]) -> list[Json]:
+        """Put a stand-in on the first call of a step if it has lost its thought signature."""
+        stand_in = self._quirks.unsigned_call
+        if calls and stand_in and stand_in.keys().isdisjoint(calls[0]):
+            calls[0] |= stand_in
+            self._warnings.notice("messages", UNSIGNED)
+        return [*calls]
 
     def _call(self, part: ToolCallPart) -> JsonObject:
         state = self._owner.state(part)
@@ -155,7 +171,9 @@ class _Writer:
             message |= self._speech(speeches[-1], text)
         if any(isinstance(part, ImagePart | FilePart) and part not in speeches for part in parts):
             warn_not_echoed(self._warnings)
-        if len(message) > 2 or message["content"]:  # noqa: PLR2004 - more than role and content
+        alone = self._echo == "state" and "tool_calls" not in message and not text and not speeches
+        # More than a role and content, or content.
+        if (len(message) > 2 and not alone) or message["content"]:  # noqa: PLR2004
             self.messages.append(message)
 
     def _speech(self, part: FilePart, text: str) -> JsonObject:
@@ -168,24 +186,66 @@ class _Writer:
     def _reasoning(self, parts: tuple[Part, ...], text: str) -> JsonObject:
         """Return the fields that send earlier reasoning back.
 
-        Signatures are bound to the model that made them, so reasoning with another's state
-        is omitted; reasoning without a state is sent.
+        Signatures are bound to the model that made them; its text goes to the family. Reasoning
+        without a state is sent where the record says how.
         """
+        if self._echo == "none":
+            return {}
         thoughts = [part for part in parts if isinstance(part, ReasoningPart)]
-        own = [part for part in thoughts if part.provider_state is None or self._owner.state(part)]
-        reasoning = "".join(part.text for part in own if part.kind != "redacted")
-        fields = self._listed(own, "thinking_blocks")
-        if self._echo in {"reasoning_content", "reasoning"}:
-            if reasoning or self._quirks.reasoning_echo_always:
-                fields[self._echo] = reasoning
-        elif self._echo == "reasoning_details":
-            fields |= self._listed(own, "reasoning_details")
-        elif self._echo == "think_tags" and reasoning:
-            fields["content"] = f"<think>{reasoning}</think>{text}"
-        elif self._echo == "thinking_parts" and reasoning:
+        fields = self._listed(thoughts, "thinking_blocks")
+        fields |= self._listed(thoughts, "reasoning_details")
+        states = [self._owner.text_state(part) for part in thoughts]
+        field = next((name for state in states if (name := _text_field(state))), "")
+        known = self._echo not in {"state", "reasoning_details"}
+        own = [
+            part
+            for part, state in zip(thoughts, states, strict=True)
+            if part.kind != "redacted" and (state or (known and part.provider_state is None))
+        ]
+        if "reasoning_details" in fields and not known:
+            return fields  # the text is in them
+        reasoning = "".join(part.text for part in own)
+        called = any(isinstance(part, ToolCallPart) for part in parts)
+        form = self._echo if known else field
+        return fields | self._reasoning_in(form, reasoning, text, called=called)
+
+    def _reasoning_in(self, form: str, reasoning: str, text: str, *, called: bool) -> JsonObject:
+        if form == "think_tags":
+            return {"content": f"<think>{reasoning}</think>{text}"} if reasoning else {}
+        if form == "thinking_parts":
             thinking: Json = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}
-            fields["content"] = [thinking, *_as_parts(text)]
-        return fields
+            return {"content": [thinking, *_as_parts(text)]} if reasoning else {}
+        if reasoning and form:
+            return {form: reasoning}
+        return self._without_reasoning(form, called=called)
+
+    def _without_reasoning(self, form: str, *, called: bool) -> JsonObject:
+        """Return what an answer without reasoning has where its model demands some.
+
+        DeepSeek and Kimi refuse a tool call without it, which another model or a client that drops
+        reasoning has left (their 400s, 2026-03 to 2026-08). An unknown model gets it where its
+        other answers in this conversation have some.
+        """
+        placeholder = self._quirks.reasoning_placeholder
+        if form in _TEXT_FIELDS:
+            if self._quirks.reasoning_echo_always or (called and placeholder):
+                return self._filled(form, placeholder)
+            return {}
+        if called and self._usual_field and not form and self._echo == "state":
+            return self._filled(self._usual_field, _PLACEHOLDER)
+        return {}
+
+    def _filled(self, field: str, placeholder: str) -> JsonObject:
+        if placeholder:
+            self._warnings.notice("messages", "an earlier answer has no reasoning of this model")
+        return {field: placeholder}
+
+    def _field_of(self, messages: tuple[Message, ...]) -> str | None:
+        """Return the field of text in which reasoning of this model came, if it did."""
+        parts = (part for message in messages for part in message.parts())
+        states = (self._owner.text_state(part) for part in parts if isinstance(part, ReasoningPart))
+        fields = (_text_field(state) for state in states)
+        return next((field for field in fields if field in _TEXT_FIELDS), None)
 
     def _listed(self, parts: list[ReasoningPart], name: str) -> JsonObject:
         entries: list[Json] = []
@@ -193,6 +253,12 @@ class _Writer:
             value = self._owner.state(part).get(name)
             entries += value if isinstance(value, list) else []
         return {name: entries} if entries else {}
+
+
+def _text_field(state: JsonObject) -> str | None:
+    """Return the field in which reasoning came, if its text can go back in the same."""
+    field = state.get("field")
+    return field if isinstance(field, str) and field in _ECHOED_FIELDS else None
 
 
 def _as_parts(content: Json) -> list[Json]:

@@ -23,6 +23,7 @@ from dialects.conversations import (
     ruled,
     says,
     system,
+    text,
     user,
 )
 
@@ -98,7 +99,21 @@ _JPEG = "/9j/4AAQ"
 _CALLED, _ANSWERED = says("assistant", call("a b")), says("tool", result("a b"))
 _TOOL = {"name": "f.g", "inputSchema": {"type": "object", "anyOf": [{"required": ["n"]}]}}
 
+_STATE = {"provider": records.ID, "model": "any-model", "field": "reasoning_content"}
+_SIGNED = {"type": "thinking", "thinking": "hm", "signature": "s"}
+_ITEM = {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "e"}
+_THOUGHTS = [
+    {"type": "reasoning", "text": "hm", "providerState": _STATE | {"blocks": [_SIGNED]}},
+    {
+        "type": "reasoning",
+        "text": "hm",
+        "providerState": _STATE | {"dialect": "openai_responses", "items": [_ITEM]},
+    },
+]
+_REASONED = [user("a"), says("assistant", *_THOUGHTS, text("b")), user("c")]
+
 _CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
+    "without_reasoning": ("adjusted", _REASONED),
     "inline_media": (
         "silent", [says("user", {"type": "image", "url": f"data:image/jpeg;base64,{_JPEG}"})],
     ),
@@ -139,6 +154,8 @@ def test_warning_of_a_rule_is_the_one_that_the_module_documents(rule: RuleName) 
 
 
 _NO_EFFECT: dict[RuleName, set[str]] = {
+    # no reasoning goes back unless the record says that it may
+    "without_reasoning": {"bedrock_converse"},
     # these read data URIs, or send them, as they are
     "inline_media": {"openai_chat", "openai_responses", "bedrock_converse", "cohere_chat"},
     # an image has no media type on the wire

@@ -4,6 +4,7 @@ Those of the dialect, of the model's family, of the record's quirk `rules` and o
 apply. A rule that changes nothing returns the same object. What a rule warns of when it changes
 something:
 
+without_reasoning     adjusted
 inline_media          silent: the same bytes are sent
 media_types           notice, if the client named another type
 tool_names            silent: the client gets its own names back
@@ -37,6 +38,7 @@ from byokd.catalog.rules import RuleName as RuleName
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.conversation.media import inline_media, media_types
 from byokd.dialects.base.conversation.pairing import pair_tool_calls
+from byokd.dialects.base.conversation.reasoning import without_reasoning
 from byokd.dialects.base.conversation.roles import alternate_roles, bridge_tool_results
 from byokd.dialects.base.conversation.system import (
     later_system_as_user,
@@ -59,6 +61,7 @@ from byokd.dialects.base.warnings import Warnings
 Rule: TypeAlias = Callable[[Conversation, Quirks, Warnings], Conversation]
 
 RULES: Final[dict[RuleName, Rule]] = {
+    "without_reasoning": without_reasoning,
     "inline_media": inline_media,
     "media_types": media_types,
     "tool_names": tool_names,
