@@ -134,21 +134,25 @@ def _row(item: ModelInfo) -> tuple[str | None, ...]:
 
 
 def _efforts(words: Sequence[str] | None) -> str | None:
-    """Return the words with commas, or as a range if none is missing between the ends."""
+    """Return the words with commas, three or more neighbours as a range."""
     if words is None:
         return None
-    if not words:
-        return "no"
-    places = [_EFFORTS.index(word) for word in words if word in _EFFORTS]
-    is_range = len(words) > 2 and len(words) == len(places) == places[-1] - places[0] + 1  # noqa: PLR2004
-    return f"{words[0]}-{words[-1]}" if is_range else ",".join(words)
+    runs: list[list[str]] = []
+    for word in words:
+        follows = bool(runs) and word in _EFFORTS and runs[-1][-1] in _EFFORTS
+        if follows and _EFFORTS.index(word) == _EFFORTS.index(runs[-1][-1]) + 1:
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    texts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(run) for run in runs]  # noqa: PLR2004
+    return ",".join(texts) or "no"
 
 
 def _source(item: ModelInfo) -> str:
     if _has_ended(item):
         return "retired"
     if item.ends_at is not None:
-        return f"ends {datetime.fromtimestamp(item.ends_at / 1000, UTC).date()}"
+        return f"end {datetime.fromtimestamp(item.ends_at / 1000, UTC).date()}"
     return "not listed" if item.unlisted else item.source
 
 

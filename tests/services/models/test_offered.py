@@ -17,7 +17,12 @@ from byokd.protocol.model import FactSource, ModelInfo, ModelUnavailable
 from byokd.provider_api.model_facts import ListedPrice
 from byokd.provider_api.model_lists import ListedModel
 from byokd.services.models.lists import end_notices, limits_of
-from byokd.services.models.merge import MergeOptions, listed_model_info, merge_models
+from byokd.services.models.merge import (
+    MergeOptions,
+    listed_model_info,
+    merge_models,
+    with_record_efforts,
+)
 from recorded import BARE, record
 
 _NOW = int(datetime(2026, 11, 28, tzinfo=UTC).timestamp() * 1000)
@@ -114,6 +119,15 @@ def test_end_from_the_record_where_the_list_states_none() -> None:
     assert (stated.ends_at, stated.facts.ends_at) == (_NOW + _DAY, _LIVE)
 
 
+def test_end_of_a_model_is_not_that_of_its_variants() -> None:
+    """Prices and sizes of a family are; a rule of the catalog matches by the beginning."""
+    provider = _shipped("anthropic")
+    items = _merged(provider, ListedModel("claude-sonnet-4-5"), ListedModel("claude-sonnet-4-5-x"))
+    assert [item.context_tokens for item in items.values()] == [200_000] * 2
+    assert [item.ends_at is None for item in items.values()] == [False, True]
+    assert items["claude-sonnet-4-5-x"].facts.ends_at is None
+
+
 def test_each_fact_names_its_source() -> None:
     provider = _shipped("anthropic").model_copy(
         update={"models": Models(own=(OwnModel(id="claude-fable-5", output_tokens=7),))}
@@ -199,3 +213,22 @@ def test_encoder_gets_what_the_list_states(listed: ListedModel, limits: ModelLim
     [info] = _seen(BARE, listed).models
     assert limits_of(info) == limits
     assert limits_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("provider_id", "listed", "efforts", "source"),
+    [
+        ("openai", ListedModel("o3"), ("low", "medium", "high"), "record"),
+        ("openai", ListedModel("o3", efforts=("low",)), ("low",), "live"),
+        ("openai", ListedModel("whisper-1", chat=False), None, None),
+        ("openrouter", ListedModel("a/b", reasoning=False), (), "live"),
+        ("openai-compatible", ListedModel("anything"), None, None),
+    ],
+)
+def test_efforts_of_the_record_where_the_list_states_none(
+    provider_id: str, listed: ListedModel, efforts: Any, source: str | None
+) -> None:
+    provider = _shipped(provider_id)
+    item = with_record_efforts(provider, _merged(provider, listed)[listed.id])
+    assert item.efforts == efforts
+    assert (item.facts.efforts.source if item.facts.efforts else None) == source

@@ -10,7 +10,9 @@ from typing import Final, Literal
 from byokd.catalog.models import ModelFacts, facts, known_models
 from byokd.catalog.pricing import list_price
 from byokd.catalog.record import Provider
+from byokd.catalog.surfaces import choose_surface
 from byokd.core.settings import OwnModel, OwnPrice
+from byokd.dialects.registry import DIALECTS
 from byokd.model_cache import CachedModelList
 from byokd.protocol.errors import Action
 from byokd.protocol.model import FactSource, FactSources, ModelInfo, ModelPrice, ModelUnavailable
@@ -110,6 +112,31 @@ def _of_key(item: ModelInfo, options: MergeOptions) -> ModelInfo:
     return item.model_copy(update={"key_id": options.key_id, "unavailable": unavailable})
 
 
+def with_record_efforts(record: Provider, item: ModelInfo) -> ModelInfo:
+    """Return the model with the efforts of the record's rules, where nothing else states them.
+
+    Not a part of merging: the rules are compared with each model's name, and a page is short.
+    """
+    if item.efforts is not None or item.chat is False or record.dialect not in DIALECTS:
+        return item
+    if item.reasoning is False and item.source == "live":
+        return _with_efforts(item, (), FactSource(source="live", as_of=_day(item.seen_at)))
+    if record.base_url is None or record.base_url_required:
+        return item  # a gateway: its rules say what can be sent, and not what the model takes
+    chosen = choose_surface(record, item.id, record.base_url)
+    quirks = chosen.quirks_for(item.id)
+    efforts = () if getattr(quirks, "effort_field", None) == "none" else quirks.efforts
+    if efforts is None:
+        return item
+    checked = max(each.checked for each in record.sources)
+    return _with_efforts(item, efforts, FactSource(source="record", as_of=checked))
+
+
+def _with_efforts(item: ModelInfo, efforts: tuple[str, ...], source: FactSource) -> ModelInfo:
+    facts = item.facts.model_copy(update={"efforts": source})
+    return item.model_copy(update={"efforts": efforts, "facts": facts})
+
+
 def cheapest_chat_model(items: Iterable[ModelInfo]) -> str | None:
     """A model without a price, or a free one (it may train on the prompt), comes last."""
     usable = [
@@ -141,7 +168,12 @@ def _completed(record: Provider, model: ModelInfo) -> ModelInfo:
     known = facts(record.id, model.id) or (facts(record.id, model.name) if model.name else None)
     if known is not None:
         filling = _from_facts(record, known)
-        missing = [name for name in ModelInfo.model_fields if getattr(base, name) is None]
+        # A family's day is not that of every model in it.
+        missing = [
+            name
+            for name in ModelInfo.model_fields
+            if name != "ends_at" and getattr(base, name) is None
+        ]
         base = base.model_copy(update={name: getattr(filling, name) for name in missing})
         from_catalog = _sources(base, FactSource(source="catalog", as_of=known.as_of))
         sources = from_catalog | sources

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import anyio
+import anyio.to_thread
 
 from byokd.catalog.record import Provider
 from byokd.core.limits import MODEL_LIST_FRESH_MS, MODEL_LIST_RETRY_MS, MODEL_LIST_TIMEOUT_MS
@@ -24,12 +25,18 @@ from byokd.protocol.model import (
     RefreshedList,
 )
 from byokd.services.error_actions import action_for
+from byokd.services.keys.address_advice import connection_advice
 from byokd.services.keys.credentials import Credential
 from byokd.services.keys.origin import is_loopback
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.models.fetch import ModelFetch
 from byokd.services.models.lists import ModelLists, content, is_old
-from byokd.services.models.merge import MergeOptions, listed_model_info, merge_models
+from byokd.services.models.merge import (
+    MergeOptions,
+    listed_model_info,
+    merge_models,
+    with_record_efforts,
+)
 from byokd.services.models.sources import Source, sources_of
 from byokd.services.runtime.background import Background
 from byokd.services.runtime.clock import now_ms
@@ -104,8 +111,13 @@ class ModelService:
             for item in _merged(result, include_unlisted=params.include_unlisted)
         ]
         shown, next_cursor = page(items, params.cursor, params.limit)
+        records = {result.source.record.id: result.source.record for result in results}
+        # In a thread: many rules are compared with each name, which would hold up the streams.
+        items = await anyio.to_thread.run_sync(
+            lambda: [with_record_efforts(records[item.provider], item) for item in shown]
+        )
         return ModelListResult(
-            items=tuple(shown),
+            items=tuple(items),
             next_cursor=next_cursor,
             stale=any(result.live is not None and is_old(result.live) for result in results),
             failures=tuple(result.failure for result in results if result.failure),
@@ -245,6 +257,8 @@ class ModelService:
             live, changed, also_error = await self._fetch(session, key, credential, before)
         except ByokdError as error:
             is_expected = _is_stopped_server(credential, error) and not request.explicit
+            if credential.candidate.is_own_address and error.data().http_status is None:
+                error.user_message = connection_advice(credential.base_url, error)
             failure = None if is_expected else _failure(source, error, before)
             return _SourceModels(source, before, fields, failure)
         failure = None if also_error is None else _failure(source, also_error, live)
