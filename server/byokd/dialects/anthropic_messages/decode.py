@@ -9,7 +9,6 @@ from byokd.catalog.quirks.anthropic_messages import AnthropicMessagesQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.anthropic_messages.content import Content, index_of
 from byokd.dialects.anthropic_messages.usage import (
-    REASONS,
     fallback_model,
     merged_usage,
     notices,
@@ -19,11 +18,8 @@ from byokd.dialects.anthropic_messages.usage import (
 )
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.base.json import as_text
-from byokd.dialects.errors.body import is_error
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.events import FinishReason
 from byokd.protocol.usage import Usage
 
 _SPLICED: Final = Fault(
@@ -60,7 +56,7 @@ class MessagesDecoder(AnswerDecoder):
 
     def _document(self, document: JsonObject) -> None:
         content = document.get("content")
-        if not isinstance(content, list) or is_error(document):
+        if not isinstance(content, list):
             self._event(document, "")
             return
         self._answered = self._ended = True  # a document that holds a message is whole
@@ -110,6 +106,7 @@ class MessagesDecoder(AnswerDecoder):
         if isinstance(details := message.get("stop_details"), dict):
             self._stop_details = details
         self._store_usage(message.get("usage"), message)
+        self._check_failure(message)
 
     def _store_usage(self, usage: Json, chunk: JsonObject) -> None:
         if isinstance(usage, dict):
@@ -123,9 +120,6 @@ class MessagesDecoder(AnswerDecoder):
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
         return read_usage(raw)
-
-    def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
 
     def _reply(self, usage: Usage | None) -> Reply:
         reported = self._usage or {}

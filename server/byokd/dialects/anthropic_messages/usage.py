@@ -8,7 +8,7 @@ from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.json import as_objects, as_text
 from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.events import UnifiedReason, Warn
+from byokd.protocol.events import Warn
 from byokd.protocol.usage import Usage
 
 _HOUR: Final = "ephemeral_1h_input_tokens"
@@ -115,18 +115,6 @@ def _at(raw: JsonObject, name: str, inner: str) -> Json:
 
 # --- the stop reason ------------------------------------------------------------------------------
 
-REASONS: Final[dict[str, UnifiedReason]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "stop": "stop",  # gateways in front of other models
-    "tool_use": "toolCalls",
-    "tool_calls": "toolCalls",
-    "max_tokens": "length",
-    "length": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "contentFilter",
-    "content_filter": "contentFilter",
-}
 _PAUSED: Final = frozenset({"pause_turn", "compaction"})
 
 _GO_ON: Final = (

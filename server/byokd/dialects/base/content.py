@@ -57,6 +57,12 @@ class TextBlock:
     details: list[ReasoningDetail] = field(default_factory=list)
     sealed: bool = False  # the next piece begins another block, even of the same kind
 
+    @property
+    def content_kind(self) -> Literal["text", "reasoning", "refusal"]:
+        if self.kind != "text":
+            return "reasoning"
+        return "refusal" if self.state and self.state.get("refusal") else "text"
+
     def final_state(self) -> JsonObject | None:
         """Return the `providerState`, which the client echoes back."""
         if not self.details:
@@ -164,6 +170,15 @@ class Blocks:
     @property
     def empty(self) -> bool:
         return not self._blocks
+
+    def written(self, kind: Literal["text", "reasoning", "refusal"]) -> str:
+        """Return all text of a kind so far."""
+        return "".join(
+            piece
+            for block in self._blocks
+            if isinstance(block, TextBlock) and block.content_kind == kind
+            for piece in block.pieces
+        )
 
     # --- content ----------------------------------------------------------------------------------
 

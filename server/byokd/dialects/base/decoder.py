@@ -15,7 +15,8 @@ from byokd.core.http import HttpHead
 from byokd.core.limits import JSON_MAX_DEPTH, PROVIDER_MESSAGE_MAX_BYTES
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.content import Blocks
-from byokd.dialects.base.json import documents, is_marker, within_depth
+from byokd.dialects.base.finish import finish_fault, finish_reason
+from byokd.dialects.base.json import as_text, documents, is_marker, within_depth
 from byokd.dialects.base.usage import header_cost, read_cost
 from byokd.dialects.errors.body import is_error
 from byokd.dialects.errors.classify import classify
@@ -41,6 +42,16 @@ GARBLED: Final = Fault(
 _FRAMED: Final = (b"data", b"event", b"id", b"retry", b"error", b":", b"\0", b"\1")
 """How the first bytes of event streams begin, in text and in binary."""
 
+_UPSTREAM_REASONS: Final = (
+    "native_finish_reason", "nativeFinishReason", "raw_finish_reason", "rawFinishReason",
+    "native_stop_reason", "provider_finish_reason", "upstream_finish_reason",
+)  # fmt: skip
+"""Where gateways put the finish reason of the provider behind them (OpenRouter, 2026-08: `stop`
+beside a native `network_error`)."""
+
+FAILURES: Final = frozenset({"error", *_UPSTREAM_REASONS})
+"""The fields in which a part of an answer can state a failure."""
+
 _EMPTY_DOCUMENTS: Final = frozenset({b"{}", b"[]"})
 
 
@@ -53,6 +64,9 @@ class AnswerDecoder(ABC):
       is: the body, a frame, between frames, in a list.
     - An answer is good if the provider stated its end and the body was not cut off.
     - An answer of which nothing was understood is an error with the provider's text.
+    - A failure that is stated beside good fields is a failure: an error in a choice or a message,
+      or a finish reason that means one, the provider's or that of one behind it.
+    - An answer without content and without a finish reason is a failure.
 
     A subclass sets `_answered` when it understands something, `_ended` when the provider states
     the end of the answer, and `_done` when it needs no further bytes.
@@ -95,6 +109,7 @@ class AnswerDecoder(ABC):
         self._done = False
         self._fault: Fault | None = None
         self._native_reason: str | None = None
+        self._upstream_reason: str | None = None
         self._usage: JsonObject | None = None
         self._cost: str | None = None
         self._model: str | None = None
@@ -128,7 +143,10 @@ class AnswerDecoder(ABC):
             self._check_end(whole=self._done or self._read_end())
             if self._fault is None:
                 self._close_content()
-                self._blocks.finish()
+                if (fault := self._finish_fault()) is not None:
+                    self._fail(fault)
+                else:
+                    self._blocks.finish()
         except (ProviderError, StreamInterrupted) as error:
             self._stop(error)
         self._done = True
@@ -156,12 +174,21 @@ class AnswerDecoder(ABC):
     def _read_usage(self, raw: JsonObject) -> Usage | None:
         """Return the usage, or None without a count."""
 
-    @abstractmethod
     def _finish_reason(self) -> FinishReason:
         """Return the finish reason of a good answer."""
+        return finish_reason(
+            self._native_reason, called=bool(self._blocks.calls), upstream=self._upstream_reason
+        )
 
     def _finish_fault(self) -> Fault | None:
-        return None
+        """Return the failure that the end of the answer states, or None."""
+        if self._native_reason is None and self._is_empty():
+            return SILENT
+        return finish_fault(self._native_reason)
+
+    def _is_empty(self) -> bool:
+        """Tell whether the answer has no content."""
+        return self._blocks.empty
 
     def _marker(self) -> None:
         """Read `[DONE]`, which is ignored before the end or a failure."""
@@ -263,8 +290,6 @@ class AnswerDecoder(ABC):
             self._fail(self._unanswered(whole=whole))
         elif not (whole and self._ended):
             self._fail(INTERRUPTED)
-        elif (fault := self._finish_fault()) is not None:
-            self._fail(fault)
 
     def _unanswered(self, *, whole: bool) -> Fault:
         opening = self._body.opening[:PROVIDER_MESSAGE_MAX_BYTES].removeprefix(BOM).strip()
@@ -283,6 +308,23 @@ class AnswerDecoder(ABC):
 
     def _fail_as(self, error: JsonObject) -> None:
         self._fail(self._classified_document(error))
+
+    def _check_failure(self, holder: Json, *, chunk: JsonObject | None = None) -> None:
+        """Fail if a part of a good answer states a failure.
+
+        Args:
+            holder: the choice, message or candidate; anything else is ignored.
+            chunk: what to classify, if the classifier finds the error in it.
+        """
+        if not isinstance(holder, dict) or FAILURES.isdisjoint(holder):
+            return
+        if error := holder.get("error"):
+            self._fail_as(chunk or {"error": error})
+        for name in _UPSTREAM_REASONS:
+            if reason := as_text(holder.get(name)):
+                self._upstream_reason = reason
+                if (fault := finish_fault(reason)) is not None:
+                    self._fail(fault)
 
     def _foreign(self, chunk: JsonObject) -> None:
         """Read a chunk that is not of the dialect: an error, or ignored."""

@@ -11,15 +11,13 @@ from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.base.json import as_text
 from byokd.dialects.bedrock_converse.content import Content
-from byokd.dialects.bedrock_converse.usage import REASONS, read_usage
+from byokd.dialects.bedrock_converse.usage import read_usage
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.framing.body import Frame, FrameReader
 from byokd.dialects.framing.eventstream import EventStreamReader, HeaderValue
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.events import FinishReason
 from byokd.protocol.usage import Usage
 
 _FRAME_STARTS: Final = (b"\0", b"\1")
@@ -85,7 +83,8 @@ class ConverseDecoder(AnswerDecoder):
             self._content.start(chunk)
         elif name == "messageStop":
             self._answered = self._ended = True
-            self._native_reason = as_text(chunk.get("stopReason")) or "unknown"
+            self._native_reason = as_text(chunk.get("stopReason"))
+            self._check_failure(chunk)
         else:
             self._foreign(chunk)
 
@@ -100,6 +99,8 @@ class ConverseDecoder(AnswerDecoder):
         self._metadata(document)
         self._answered = self._native_reason is not None or not self._blocks.empty
         self._ended = True
+        for holder in (document, output, message):
+            self._check_failure(holder)
 
     def _metadata(self, chunk: JsonObject) -> None:
         self._store_usage(chunk.get("usage"), chunk)
@@ -124,9 +125,6 @@ class ConverseDecoder(AnswerDecoder):
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
         return read_usage(raw, self._quirks)
-
-    def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
 
 
 def _named(headers: Mapping[str, HeaderValue], header: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Token counts and stop reasons of a Converse answer."""
+"""Token counts of a Converse answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Final
 from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import JsonObject
-from byokd.protocol.events import UnifiedReason
 from byokd.protocol.usage import Usage
 
 # The second name is an older spelling of the first; answers have both (recorded 2025).
@@ -40,16 +39,3 @@ def read_usage(raw: JsonObject, quirks: BedrockConverseQuirks) -> Usage | None:
 
 def _first_count(raw: JsonObject, names: tuple[str, ...]) -> int:
     return next((count for name in names if (count := token_count(raw.get(name)))), 0)
-
-
-REASONS: Final[dict[str, UnifiedReason]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "toolCalls",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "guardrail_intervened": "contentFilter",
-    "content_filtered": "contentFilter",
-    "malformed_model_output": "error",
-    "malformed_tool_use": "error",
-}

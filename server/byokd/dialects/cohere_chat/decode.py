@@ -9,22 +9,16 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_reason
+from byokd.dialects.base.finish import finish_fault
 from byokd.dialects.base.json import as_text
 from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.cohere_chat.content import Content
-from byokd.dialects.cohere_chat.usage import FAULTS, REASONS, read_billed, read_usage
+from byokd.dialects.cohere_chat.usage import read_billed, read_usage
 from byokd.dialects.cohere_chat.v1 import as_v2, is_v1
-from byokd.dialects.errors.body import is_error
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import Kind
-from byokd.protocol.events import FinishReason
 from byokd.protocol.usage import Usage
 
-_FAILED: Final = Fault(
-    "providerError", "neutral", "the provider failed to answer; try again", retryable=True,
-    http_status=200,
-)  # fmt: skip
+_GOOD_STATUS: Final = 200
 
 
 class CohereDecoder(AnswerDecoder):
@@ -48,11 +42,12 @@ class CohereDecoder(AnswerDecoder):
 
     def _document(self, document: JsonObject) -> None:
         message = document.get("message")
-        if not isinstance(message, dict) or is_error(document):
+        if not isinstance(message, dict):
             self._event(document, "")
             return
         self._answered = True
         self._content.whole(message)
+        self._check_failure(message)
         self._end(document, document)
 
     def _marker(self) -> None:
@@ -76,15 +71,19 @@ class CohereDecoder(AnswerDecoder):
         self._response_id = as_text(chunk.get("id")) or self._response_id
         self._native_reason = as_text(end.get("finish_reason")) or self._native_reason
         self._store_usage(end.get("usage"), chunk)
-        kind = FAULTS.get(self._native_reason.lower()) if self._native_reason else None
-        if end.get("error") or kind is not None:
-            self._fail(self._failure(end, kind))
+        stated = finish_fault(self._native_reason)
+        if end.get("error") or stated is not None:
+            self._fail(self._failure(end, stated))
+        self._check_failure(end)
 
-    def _failure(self, end: JsonObject, kind: Kind | None) -> Fault:
+    def _failure(self, end: JsonObject, stated: Fault | None) -> Fault:
+        """Return the error in `end`, which the finish reason names more precisely if it is late."""
         error: JsonObject = {name: end[name] for name in ("error", "error_type") if end.get(name)}
-        fault = self._classified_document(error) if error else _FAILED
-        if kind == "timeout":
-            fault = replace(fault, kind=kind, message="the answer took too long; try again")
+        if stated is not None and not error:
+            return replace(stated, http_status=_GOOD_STATUS)
+        fault = self._classified_document(error)
+        if stated is not None and stated.kind == "timeout":
+            fault = replace(fault, kind=stated.kind, message=stated.message)
         return replace(fault, provider_code=fault.provider_code or self._native_reason)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -98,8 +97,8 @@ class CohereDecoder(AnswerDecoder):
     def _read_usage(self, raw: JsonObject) -> Usage | None:
         return read_usage(raw)
 
-    def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
+    def _is_empty(self) -> bool:
+        return self._content.empty
 
     def _reply(self, usage: Usage | None) -> Reply:
         billed = read_billed(self._usage or {})

@@ -1,4 +1,4 @@
-"""Tokens, billed units and finish reasons of a Cohere answer."""
+"""Tokens and billed units of a Cohere answer."""
 
 from __future__ import annotations
 
@@ -6,23 +6,9 @@ from typing import Final
 
 from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.errors import Kind
-from byokd.protocol.events import UnifiedReason
 from byokd.protocol.usage import Usage
 
-REASONS: Final[dict[str, UnifiedReason]] = {
-    "complete": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "error_limit": "length",  # version 1: the context is full
-    "tool_call": "toolCalls",
-    "error_toxic": "contentFilter",  # version 1
-}
-
 _BILLED: Final = {"input_tokens", "output_tokens", "search_units"}
-
-FAULTS: Final[dict[str, Kind]] = {"error": "providerError", "timeout": "timeout"}
-"""Finish reasons, in lower case, that state a failure."""
 
 
 def read_usage(raw: JsonObject) -> Usage | None:

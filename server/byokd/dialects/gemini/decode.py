@@ -8,7 +8,7 @@ from typing import Final
 from byokd.catalog.quirks.gemini import GeminiQuirks
 from byokd.core.http import HttpHead
 from byokd.core.redaction.text import clean_text
-from byokd.dialects.base.call import Call, Reply
+from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.json import as_index, as_objects, as_text
 from byokd.dialects.framing.body import event_stream_or_array
@@ -16,7 +16,6 @@ from byokd.dialects.gemini.grounding import Grounding
 from byokd.dialects.gemini.parts import Parts
 from byokd.dialects.gemini.usage import (
     counts_something,
-    gemini_finish_reason,
     native_reason,
     notices,
     read_usage,
@@ -55,10 +54,12 @@ class GeminiDecoder(AnswerDecoder):
         usage = chunk.get("usageMetadata")
         if isinstance(usage, dict) and counts_something(usage):
             self._store_usage(usage, chunk)
+        if self._fault is None:
+            self._content(chunk)
         if "error" in chunk or ("candidates" not in chunk and _NATIVE.isdisjoint(chunk)):
             self._foreign(chunk)
-        if self._fault is not None:
-            return
+
+    def _content(self, chunk: JsonObject) -> None:
         if self._model is None or self._response_id is None:
             self._model = self._model or as_text(chunk.get("modelVersion"))
             self._response_id = self._response_id or as_text(chunk.get("responseId"))
@@ -81,6 +82,7 @@ class GeminiDecoder(AnswerDecoder):
             for part in parts:
                 if isinstance(part, dict):
                     self._parts.add(part)
+        self._check_failure(candidate)
         if reason := candidate.get("finishReason"):
             self._native_reason = native_reason(reason) or self._native_reason
             self._ended = self._ended or self._native_reason is not None
@@ -108,11 +110,18 @@ class GeminiDecoder(AnswerDecoder):
         return read_usage(raw, self._grounding.searches, self._quirks)
 
     def _finish_reason(self) -> FinishReason:
-        return gemini_finish_reason(
-            self._native_reason,
-            blocked=self._block_reason is not None,
-            called=bool(self._blocks.calls),
-        )
+        if self._native_reason is None and self._block_reason is not None:
+            return FinishReason(unified="contentFilter", raw=None)
+        return super()._finish_reason()
+
+    def _finish_fault(self) -> Fault | None:
+        fault = super()._finish_fault()
+        if fault is None or self._end_message is None:
+            return fault
+        return replace(fault, provider_message=clean_text(self._end_message))
+
+    def _is_empty(self) -> bool:
+        return super()._is_empty() and self._block_reason is None
 
     def _reply(self, usage: Usage | None) -> Reply:
         reply = super()._reply(usage)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
-from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.base.usage import known_usage, token_count
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.events import FinishReason, UnifiedReason, Warn
+from byokd.protocol.events import Warn
 from byokd.protocol.usage import Usage
 
 _COUNTS: Final = (
@@ -53,37 +52,10 @@ def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | 
 
 _UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"
 
-_REASONS: Final[dict[str, UnifiedReason]] = {
-    "stop": "stop",
-    "max_tokens": "length",
-    "safety": "contentFilter",
-    "recitation": "contentFilter",
-    "blocklist": "contentFilter",
-    "prohibited_content": "contentFilter",
-    "spii": "contentFilter",
-    "model_armor": "contentFilter",
-    "image_safety": "contentFilter",
-    "image_prohibited_content": "contentFilter",
-    "image_recitation": "contentFilter",
-    "malformed_function_call": "error",
-    "unexpected_tool_call": "error",
-    "too_many_tool_calls": "error",
-    "missing_thought_signature": "error",
-    "malformed_response": "error",
-}
-"""Of google-genai's types, 2026-11. The others (LANGUAGE, OTHER, NO_IMAGE, …) are `other`."""
-
 
 def native_reason(value: Json) -> str | None:
     """Return the finish reason, or None if the answer continues."""
     return value if isinstance(value, str) and value not in {"", _UNSPECIFIED} else None
-
-
-def gemini_finish_reason(native: str | None, *, blocked: bool, called: bool) -> FinishReason:
-    """Return the unified reason; `blocked` means a refused prompt."""
-    if native is None and blocked:
-        return FinishReason(unified="contentFilter", raw=None)
-    return finish_reason(_REASONS, native, called=called)
 
 
 def notices(blocked: str | None, native: str | None, explanation: str | None) -> tuple[Warn, ...]:

@@ -9,12 +9,11 @@ from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_reason
 from byokd.dialects.base.json import as_json_text, as_objects, as_text
 from byokd.dialects.base.usage import token_count
 from byokd.dialects.framing.body import json_lines
 from byokd.protocol.base import JsonObject
-from byokd.protocol.events import FinishReason, UnifiedReason, Warn
+from byokd.protocol.events import Warn
 from byokd.protocol.usage import Usage
 
 _INPUT, _OUTPUT = "prompt_eval_count", "eval_count"
@@ -24,7 +23,6 @@ _COUNTS: Final = (
 _DEFAULT_WINDOWS: Final = frozenset({2048, 4096, 32768, 262144})
 """Default context lengths of servers: first 2048, then 4096, now by the memory of the graphics card
 (Ollama's FAQ and context length pages, 2025-2026)."""
-_REASONS: Final[dict[str, UnifiedReason]] = {"stop": "stop", "length": "length"}
 
 
 class OllamaDecoder(AnswerDecoder):
@@ -36,11 +34,12 @@ class OllamaDecoder(AnswerDecoder):
 
     def _event(self, chunk: JsonObject, name: str) -> None:  # noqa: ARG002 - events have no names
         message = chunk.get("message")
-        if not isinstance(message, dict) or "error" in chunk or "object" in chunk:
-            self._foreign(chunk)
-        if isinstance(message, dict) and self._fault is None:
+        if isinstance(message, dict) and self._fault is None and "object" not in chunk:
             self._answered = True
             self._message(message)
+            self._check_failure(message)
+        if not isinstance(message, dict) or "error" in chunk or "object" in chunk:
+            self._foreign(chunk)
         if chunk.get("done") is True:
             self._end(chunk)
 
@@ -65,6 +64,7 @@ class OllamaDecoder(AnswerDecoder):
     def _end(self, chunk: JsonObject) -> None:
         self._answered = self._ended = self._done = True
         self._native_reason = as_text(chunk.get("done_reason"))
+        self._check_failure(chunk)
         self._model = as_text(chunk.get("model"))
         counts: JsonObject = {
             name: chunk[name]
@@ -83,9 +83,6 @@ class OllamaDecoder(AnswerDecoder):
             output_text=token_count(raw.get(_OUTPUT)),
             raw=raw,
         )
-
-    def _finish_reason(self) -> FinishReason:
-        return finish_reason(_REASONS, self._native_reason, called=bool(self._blocks.calls))
 
     def _reply(self, usage: Usage | None) -> Reply:
         return replace(super()._reply(usage), warnings=self._context_filled(usage))

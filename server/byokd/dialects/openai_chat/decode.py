@@ -6,20 +6,18 @@ from typing import Final
 
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.core.http import HttpHead
-from byokd.dialects.base.call import Call, Fault
-from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_reason
+from byokd.dialects.base.call import Call
+from byokd.dialects.base.decoder import FAILURES, AnswerDecoder
 from byokd.dialects.base.json import as_index, as_text
 from byokd.dialects.base.openai_family import read_usage
 from byokd.dialects.openai_chat.delta import Delta
-from byokd.dialects.openai_chat.finish import REASONS, finish_fault
 from byokd.protocol.base import Json, JsonObject
-from byokd.protocol.events import FinishReason
 from byokd.protocol.usage import Usage
 
 _RARE: Final = frozenset(
     {"error", "x_groq", "citations", "search_results", "search_info", "web_search"}
 )
+_BESIDE_DELTA: Final = FAILURES | {"usage", "message"}
 _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
 
 
@@ -49,7 +47,7 @@ class ChatDecoder(AnswerDecoder):
                 self._native_reason = as_text(reason) or self._native_reason
                 self._ended = self._native_reason is not None
             self._delta.choice(choice)
-            if choice.get("error") or choice.get("usage"):
+            if not _BESIDE_DELTA.isdisjoint(choice):
                 self._rare_choice(choice, chunk)
         if not _RARE.isdisjoint(chunk):
             self._rare(chunk)
@@ -103,8 +101,10 @@ class ChatDecoder(AnswerDecoder):
             self._fail_as(chunk)
 
     def _rare_choice(self, choice: JsonObject, chunk: JsonObject) -> None:
-        if choice.get("error"):
-            self._fail_as(chunk)
+        if chunk.get("error"):
+            self._fail_as(chunk)  # it says more than a finish reason
+        self._check_failure(choice, chunk=chunk)
+        self._check_failure(choice.get("message"))
         if not chunk.get("usage"):
             self._store_usage(choice.get("usage"), chunk)
 
@@ -119,9 +119,3 @@ class ChatDecoder(AnswerDecoder):
             cache_in_prompt=self._quirks.cache_in_prompt,
             reasoning_in_completion=self._quirks.reasoning_in_completion,
         )
-
-    def _finish_reason(self) -> FinishReason:
-        return finish_reason(REASONS, self._native_reason, called=bool(self._blocks.calls))
-
-    def _finish_fault(self) -> Fault | None:
-        return finish_fault(self._native_reason)

@@ -27,6 +27,8 @@ _NO_IDS: Final = frozenset({"null", "None"})
 """Texts that mean no id (Mistral sent "null" for every call in 2024)."""
 
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
+_CALLS: Final = frozenset({"tool_calls", "function_call"})
+_CONTENT: Final = frozenset({"content", "refusal", *_REASONING, *_DETAIL_FIELDS, *_CALLS})
 _EXTRAS: Final = frozenset({"annotations", "images", "executed_tools", "audio"})
 _CUSTOM_OPENS, _CUSTOM_ENDS = '{"input":"', '"}'
 """Around the input of a custom tool, these make JSON arguments."""
@@ -44,6 +46,7 @@ class Delta:
         "_custom",
         "_legacy",
         "_listed",
+        "_message_chars",
         "_speech",
         "_text",
     )
@@ -56,27 +59,59 @@ class Delta:
         self._legacy: ToolCall | None = None  # the only call of the old `function_call` field
         self._speech: Speech | None = None
         self._listed = 0
+        self._message_chars = 0
         self._annotated: set[str | None] = set()
 
     def choice(self, choice: JsonObject) -> None:
-        """Read a choice; a `message` beside a delta repeats it and is ignored."""
+        """Read a choice: its delta, or what its message has beyond all deltas.
+
+        Perplexity's streams have both, and the message repeats what came so far (recorded 2025).
+        """
         delta = choice.get("delta")
         if isinstance(delta, dict):
             content = delta.get("content")
-            if isinstance(content, str) and (
-                len(delta) == 1 or (len(delta) == 2 and "role" in delta)  # noqa: PLR2004
+            if (
+                isinstance(content, str)
+                and content
+                and (len(delta) == 1 or (len(delta) == 2 and "role" in delta))  # noqa: PLR2004
             ):
-                if content:
-                    self._text(content)
+                self._text(content)
                 return
+            before = len(self._blocks.events)
             self._fields(delta)
-        if delta:
-            return
+            if len(self._blocks.events) > before:
+                return
         if isinstance(message := choice.get("message"), dict):
-            if self._blocks.empty:
-                self._fields(message)
+            self._message(message)
         elif delta is None and (text := as_text(choice.get("text"))):
             self._text(text)  # a gateway that answers in the older format of completions
+
+    def _message(self, message: JsonObject) -> None:
+        """Read a whole message; what deltas had is left out.
+
+        It is beside an empty delta in whole answers (Perplexity, recorded 2025), and in the last
+        chunk of some streams.
+        """
+        if self._blocks.empty:
+            self._fields(message)
+            return
+        chars = sum(len(text) for text in map(message.get, _CONTENT) if isinstance(text, str))
+        more_calls = not (self._blocks.calls or _CALLS.isdisjoint(message))
+        if chars <= self._message_chars and not more_calls:
+            return  # a message that repeats the last one is not compared again
+        self._message_chars = chars
+        rest = {name: value for name, value in message.items() if name in _CONTENT}
+        if self._blocks.calls:
+            rest = {name: value for name, value in rest.items() if name not in _CALLS}
+        thought = self._blocks.written("reasoning")
+        for name in (*_REASONING, *_DETAIL_FIELDS):
+            if name in rest and thought:
+                rest[name] = _beyond(rest[name], thought)
+        if text := self._blocks.written("text"):
+            rest["content"] = _beyond(rest.get("content"), text)
+        if self._blocks.written("refusal"):
+            rest.pop("refusal", None)
+        self._fields(rest)
 
     def native(self, chunk: JsonObject) -> None:
         """Read a chunk of Cloudflare's native format, which some of its models send (2026)."""
@@ -277,6 +312,11 @@ class Delta:
             span = Span(start=start, end=end)
         self._annotated.add(url)
         self._blocks.citation(Source(url=url, title=as_text(cited.get("title"))), span)
+
+
+def _beyond(whole: Json, received: str) -> Json:
+    """Return what a whole text has after the received part; None if it is no continuation."""
+    return whole[len(received) :] if isinstance(whole, str) and whole.startswith(received) else None
 
 
 def _is_another(call: ToolCall, native_id: str, name: str, arguments: str) -> bool:

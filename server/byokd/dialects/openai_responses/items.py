@@ -1,8 +1,9 @@
 """Reads the output items of a Responses answer into blocks.
 
-The same content comes up to four times: in deltas, in its part, in its item and at the end; later
-ones add only what is missing. Items are identified by kind and `output_index`, because gateways
-change their ids (OpenRouter, recorded 2025).
+The same content comes up to four times: in deltas, at their end, in its item and in the response;
+later ones add only what is missing. Gateways change ids (OpenRouter, recorded 2025) and places
+(Bedrock's `content_index` counts from the reasoning on, recorded 2026), so items and texts are
+matched by what they hold where their places differ.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic_core import to_json
 
 from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ReasoningDetail, TextBlock, ToolCall
-from byokd.dialects.base.json import as_index, as_json_text, as_text, within_depth
+from byokd.dialects.base.json import as_index, as_json_text, as_text, text_of, within_depth
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
 from byokd.protocol.events import ReasoningKind
@@ -31,6 +32,18 @@ _IMAGE: Final = "image_generation_call"
 _PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _IMAGE})
 """Tools that the provider runs, with a price apart from tokens and searches."""
 
+_NEAR: Final = 64
+"""Among so many items one with the same content is looked for."""
+
+_Key: TypeAlias = tuple[str, int]
+"""A text of an item: its channel (`text`, `refusal`, `raw`, `summary`) and its index."""
+
+_CHANNELS: Final = {
+    "message": (("content", "text", "text"), ("content", "refusal", "refusal")),
+    "reasoning": (("content", "text", "raw"), ("summary", "text", "summary")),
+}
+"""The texts of an item by its kind: their list, their field, and their channel."""
+
 _Index: TypeAlias = int | str | None
 """The `output_index` of an item, or its id if the server sends no indexes."""
 
@@ -40,7 +53,8 @@ class _Item:
     """One output item.
 
     Attributes:
-        lengths: characters so far of each text, by kind and index.
+        texts: what came of each text, by channel and index.
+        ended: the texts whose end was stated.
         cited: annotations so far of each text, by index.
         writing: the kind and index of the reasoning text in `block`.
         done: whether the whole item was read.
@@ -49,11 +63,34 @@ class _Item:
     kind: str
     item_id: str | None
     call: ToolCall | None = None
-    lengths: dict[tuple[str, int], int] = field(default_factory=dict)
+    texts: dict[_Key, list[str]] = field(default_factory=dict)
+    ended: set[_Key] = field(default_factory=set)
     cited: dict[int, int] = field(default_factory=dict)
-    writing: tuple[str, int] | None = None
+    writing: _Key | None = None
     block: TextBlock | None = None
     done: bool = False
+
+    def received(self, *channels: str) -> str:
+        """Return the text of the channels so far, of all channels if none is named."""
+        return "".join(
+            piece
+            for (channel, _), pieces in self.texts.items()
+            if not channels or channel in channels
+            for piece in pieces
+        )
+
+    def began(self, fields: JsonObject) -> bool:
+        """Tell whether a whole item goes on from what came of this one."""
+        if self.call is not None:
+            native_id, pieces = _native_id(fields), "".join(self.call.pieces)
+            if self.call.native_id and native_id == self.call.native_id:
+                return True
+            return bool(pieces) and _arguments(fields).startswith(pieces)
+        wholes = _wholes(fields)
+        begun = ((self.received(channel), whole) for channel, whole in wholes.items())
+        return any(text and whole.startswith(text) for text, whole in begun) or (
+            bool(self.texts) and self.received() in wholes.values()
+        )
 
 
 class Items:
@@ -67,6 +104,7 @@ class Items:
 
     __slots__ = (
         "_blocks",
+        "_by_id",
         "_by_key",
         "_items",
         "_origin",
@@ -83,6 +121,7 @@ class Items:
         self._items: list[_Item] = []
         self.unsupported: str | None = None
         self._by_key: dict[tuple[str, _Index], _Item] = {}
+        self._by_id: dict[tuple[str, str], _Item] = {}
 
     @property
     def calls_wait(self) -> bool:
@@ -130,6 +169,39 @@ class Items:
             opening = "" if call.pieces else _CUSTOM_OPENS
             self._blocks.arguments(call, opening + to_json(delta).decode()[1:-1])
 
+    # --- ends of pieces, which repeat them -------------------------------------------------------
+
+    def text_end(self, event: JsonObject) -> None:
+        self._text_end(event, "message", "text", "content_index")
+
+    def refusal_end(self, event: JsonObject) -> None:
+        self._text_end(event, "message", "refusal", "content_index")
+
+    def summary_end(self, event: JsonObject) -> None:
+        self._text_end(event, "reasoning", "summary", "summary_index")
+
+    def reasoning_end(self, event: JsonObject) -> None:
+        self._text_end(event, "reasoning", "raw", "content_index")
+
+    def arguments_end(self, event: JsonObject) -> None:
+        self._arguments_end(event, _CALL)
+
+    def free_text_end(self, event: JsonObject) -> None:
+        self._arguments_end(event, _CUSTOM)
+
+    def _text_end(self, event: JsonObject, kind: str, channel: str, index: str) -> None:
+        whole = event.get("refusal" if channel == "refusal" else "text")
+        if isinstance(whole, str) and whole:
+            item = self._at(event, kind)
+            if not item.done:
+                self._end_text(item, (channel, _number(event, index)), whole)
+
+    def _arguments_end(self, event: JsonObject, kind: str) -> None:
+        if event.get("arguments") or event.get("input"):
+            item = self._at(event, kind)
+            if item.call is not None and not item.done:
+                self._complete_call(item.call, event | {"type": kind})
+
     def annotation(self, event: JsonObject) -> None:
         item, index = self._at(event, "message"), _number(event, "content_index")
         item.cited[index] = item.cited.get(index, 0) + 1
@@ -148,30 +220,52 @@ class Items:
         if not isinstance(fields, dict):
             return
         index = _index(event)
-        item = self._by_key.get((_kind(fields), index))
-        if item is None or (item.done and item.item_id != as_text(fields.get("id"))):
-            item = self._begin(fields, index)
-        self._complete(item, fields)
+        self._complete(self._streamed(fields, index) or self._begin(fields, index), fields)
+
+    def _streamed(self, fields: JsonObject, index: _Index) -> _Item | None:
+        """Return the item that a whole one repeats: by its id, its place or its content."""
+        kind, item_id = _kind(fields), as_text(fields.get("id"))
+        placed = self._by_key.get((kind, index))
+        if placed is not None and item_id and placed.item_id == item_id:
+            return placed
+        if item_id and (named := self._by_id.get((kind, item_id))) and not named.done:
+            return named
+        if placed is not None and not placed.done and placed.began(fields):
+            return placed
+        waiting = [item for item in self._items[-_NEAR:] if item.kind == kind and not item.done]
+        begun = next((item for item in waiting if item.began(fields)), None)
+        return begun or (None if placed is None or placed.done else placed)
 
     def all(self, output: Json) -> None:
-        """Read all items at the end, matched to the stream's by their order within a kind."""
-        # Some gateways change ids and indexes.
+        """Read all items at the end.
+
+        They are matched to the stream's by id or content, else by their order within a kind.
+        """
         unseen: dict[str, list[_Item]] = {}
         for item in self._items:
             unseen.setdefault(item.kind, []).append(item)
         for index, fields in enumerate(output if isinstance(output, list) else ()):
             if isinstance(fields, dict):
                 seen = unseen.get(_kind(fields))
-                item = seen.pop(0) if seen else self._begin(fields, f"end {index}")
+                item = _take(seen, fields) if seen else self._begin(fields, f"end {index}")
                 self._complete(item, fields)
 
     def _at(self, event: JsonObject, kind: str) -> _Item:
         """Return the item of a delta; begin it if no event did."""
-        index = _index(event)
+        index, item_id = _index(event), event.get("item_id")
         item = self._by_key.get((kind, index))
+        if item is not None and (item_id is None or item.item_id == item_id):
+            return item
+        named = self._by_id.get((kind, item_id)) if isinstance(item_id, str) else None
+        if named is not None and not named.done:
+            return named
         if item is not None:
             return item
-        return self._begin({"type": kind, "id": event.get("item_id")}, index)
+        if kind in {_CALL, _CUSTOM}:  # a call that began at another place, and has no arguments yet
+            for waiting in reversed(self._items[-_NEAR:]):
+                if waiting.kind == kind and not waiting.done and not _pieces(waiting):
+                    return waiting
+        return self._begin({"type": kind, "id": item_id}, index)
 
     def _begin(self, fields: JsonObject, index: _Index) -> _Item:
         kind, item_id = _kind(fields), as_text(fields.get("id"))
@@ -193,6 +287,8 @@ class Items:
             self.unsupported = kind
         self._items.append(item)
         self._by_key[kind, index] = item
+        if item_id:
+            self._by_id[kind, item_id] = item
         return item
 
     def _complete(self, item: _Item, fields: JsonObject) -> None:
@@ -209,9 +305,8 @@ class Items:
             self._complete_other(fields)
 
     def _complete_message(self, item: _Item, fields: JsonObject) -> None:
+        self._complete_texts(item, fields)
         for index, part in _parts(fields.get("content")):
-            for channel in ("text", "refusal"):
-                self._add_rest(item, (channel, index), part.get(channel))
             annotations = part.get("annotations")
             if isinstance(annotations, list):
                 for annotation in annotations[item.cited.get(index, 0) :]:
@@ -221,9 +316,7 @@ class Items:
             self._blocks.seal({"phase": phase})
 
     def _complete_reasoning(self, item: _Item, fields: JsonObject) -> None:
-        for name, kind in (("content", "raw"), ("summary", "summary")):
-            for index, part in _parts(fields.get(name)):
-                self._add_rest(item, (kind, index), part.get("text"))
+        self._complete_texts(item, fields)
         if not within_depth(fields, JSON_MAX_DEPTH):
             return
         if item.block is None or item.block is self._blocks.open_block:
@@ -236,10 +329,7 @@ class Items:
         call.name = call.name or as_text(fields.get("name")) or ""
         if space := as_text(fields.get("namespace")):
             call.extra["namespace"] = space
-        if "type" in call.extra:
-            whole = to_json({"input": fields.get("input") or ""}).decode()
-        else:
-            whole = as_json_text(fields.get("arguments"))
+        whole = _arguments(fields)
         received = "".join(call.pieces)
         if whole.startswith(received):
             self._blocks.arguments(call, whole[len(received) :])
@@ -265,8 +355,8 @@ class Items:
 
     # --- text ------------------------------------------------------------------------------------
 
-    def _add_text(self, item: _Item, key: tuple[str, int], delta: str) -> None:
-        item.lengths[key] = item.lengths.get(key, 0) + len(delta)
+    def _add_text(self, item: _Item, key: _Key, delta: str) -> None:
+        item.texts.setdefault(key, []).append(delta)
         if key[0] == "text":
             self._blocks.text(delta)
         else:
@@ -277,8 +367,8 @@ class Items:
         if isinstance(delta, str) and delta:
             self._add_reasoning(self._at(event, "reasoning"), (kind, _number(event, index)), delta)
 
-    def _add_reasoning(self, item: _Item, key: tuple[str, int], delta: str) -> None:
-        item.lengths[key] = item.lengths.get(key, 0) + len(delta)
+    def _add_reasoning(self, item: _Item, key: _Key, delta: str) -> None:
+        item.texts.setdefault(key, []).append(delta)
         kind: ReasoningKind = "summary" if key[0] == "summary" else "raw"
         if item.writing == key:
             self._blocks.reasoning(delta, kind)
@@ -288,14 +378,45 @@ class Items:
         self._blocks.reasoning(delta, kind)
         item.block = self._blocks.open_block
 
-    def _add_rest(self, item: _Item, key: tuple[str, int], whole: Json) -> None:
-        rest = whole[item.lengths.get(key, 0) :] if isinstance(whole, str) else ""
-        if not rest:
+    def _complete_texts(self, item: _Item, fields: JsonObject) -> None:
+        """Add what a whole item has beyond the texts that came of it."""
+        for name, text_name, channel in _CHANNELS[item.kind]:
+            texts = {
+                (channel, index): text
+                for index, part in _parts(fields.get(name))
+                if (text := as_text(part.get(text_name)))
+            }
+            whole = "".join(texts.values())
+            # Reasoning that was streamed as text may end as a summary (OpenRouter, recorded 2025).
+            received = item.received(channel)
+            if not received and item.received() == whole:
+                continue
+            if received.startswith(whole):
+                continue
+            if not whole.startswith(received):
+                for key, text in texts.items():
+                    self._end_text(item, key, text)
+                continue
+            left = len(received)
+            for key, text in texts.items():
+                self._add(item, key, text[left:])
+                left = max(0, left - len(text))
+
+    def _end_text(self, item: _Item, key: _Key, whole: str) -> None:
+        """Add what a whole text has beyond its pieces, which may have another place."""
+        begun = _begun(item, key, whole)
+        received = "".join(item.texts[begun]) if begun is not None else ""
+        item.ended |= {key} if begun is None else {key, begun}
+        if whole.startswith(received):
+            self._add(item, begun or key, whole[len(received) :])
+
+    def _add(self, item: _Item, key: _Key, text: str) -> None:
+        if not text:
             return
         if item.kind == "reasoning":
-            self._add_reasoning(item, key, rest)
+            self._add_reasoning(item, key, text)
         else:
-            self._add_text(item, key, rest)
+            self._add_text(item, key, text)
 
     def _cite(self, annotation: Json) -> None:
         if not isinstance(annotation, dict):
@@ -309,6 +430,48 @@ class Items:
         if start is not None and end is not None and 0 <= start < end:
             span = Span(start=start, end=end)
         self._blocks.citation(Source(url=url, title=title, document=document), span)
+
+
+def _begun(item: _Item, key: _Key, whole: str) -> _Key | None:
+    """Return the place at which a whole text was streamed, or None.
+
+    It is the same place, else one with its beginning, one with the same text in another channel
+    of reasoning, or one whose text the provider has rewritten.
+    """
+    if key in item.texts:
+        return key
+    left = {other: "".join(item.texts[other]) for other in item.texts if other not in item.ended}
+    beside = [other for other in left if other[0] == key[0]]
+    begun = (other for other in beside if whole.startswith(left[other]))
+    same = (other for other in left if item.kind == "reasoning" and left[other] == whole)
+    return next(iter((*begun, *same, *beside)), None)
+
+
+def _take(items: list[_Item], fields: JsonObject) -> _Item:
+    """Remove and return the item that a whole one repeats, else the first."""
+    item_id, near = as_text(fields.get("id")), items[:_NEAR]
+    named = (at for at, item in enumerate(near) if item_id and item.item_id == item_id)
+    begun = (at for at, item in enumerate(near) if item.began(fields))
+    at = next(named, None)
+    return items.pop(next(begun, 0) if at is None else at)
+
+
+def _wholes(fields: JsonObject) -> dict[str, str]:
+    """Return the texts of a whole item, joined by channel."""
+    return {
+        channel: "".join(text_of(part.get(text_name)) for _, part in _parts(fields.get(name)))
+        for name, text_name, channel in _CHANNELS.get(_kind(fields), ())
+    }
+
+
+def _arguments(fields: JsonObject) -> str:
+    if _kind(fields) == _CUSTOM:
+        return to_json({"input": fields.get("input") or ""}).decode()
+    return as_json_text(fields.get("arguments"))
+
+
+def _pieces(item: _Item) -> list[str]:
+    return [] if item.call is None else item.call.pieces
 
 
 def _parts(value: Json) -> list[tuple[int, JsonObject]]:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
+from byokd.dialects.base.finish import unified_reason
+from byokd.dialects.base.json import as_text
 from byokd.dialects.base.openai_family import read_usage as read_tokens
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, UnifiedReason
 from byokd.protocol.usage import Usage
-
-_INCOMPLETE: Final[dict[str, UnifiedReason]] = {
-    "max_output_tokens": "length",
-    "max_tokens": "length",
-    "content_filter": "contentFilter",
-}
 
 
 def read_usage(raw: JsonObject, searches: int, quirks: OpenAIResponsesQuirks) -> Usage | None:
@@ -36,9 +30,9 @@ def status_reason(status: str | None, details: Json, *, called: bool) -> FinishR
     unified: UnifiedReason = "toolCalls" if called else "stop"
     if status == "incomplete":
         reason = details.get("reason") if isinstance(details, dict) else None
-        unified = _INCOMPLETE.get(reason, "other") if isinstance(reason, str) else "other"
+        unified = unified_reason(as_text(reason))
     elif status == "cancelled":
         unified = "cancelled"
-    elif status not in {"completed", None}:
-        unified = "other"
+    elif status is not None and unified_reason(status) != "stop":
+        unified = unified_reason(status)
     return FinishReason(unified=unified, raw=status)
