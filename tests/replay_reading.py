@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 Json = dict[str, Any]
-Buckets = dict[str, int]
+Buckets = dict[str, int | None]
 
 BUCKETS: Final = (
     "inputFresh",
@@ -170,8 +170,8 @@ def _cohere(usage: Json) -> Buckets:
 
 
 def _ollama(usage: Json) -> Buckets:
-    """Chat: two counts; thinking is part of the second."""
-    return _buckets(_count(usage, "prompt_eval_count"), 0, 0, _count(usage, "eval_count"), 0)
+    """Chat: two counts; thinking is part of the second. A count that is not there is unknown."""
+    return _buckets(usage.get("prompt_eval_count"), 0, 0, usage.get("eval_count"), 0)
 
 
 _RULES: Final = {
@@ -182,7 +182,7 @@ _RULES: Final = {
 }
 
 
-def _buckets(*counts: int) -> Buckets:
+def _buckets(*counts: int | None) -> Buckets:
     return dict(zip(BUCKETS, counts, strict=True))
 
 

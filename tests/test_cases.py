@@ -1,8 +1,8 @@
 """The answers of `../shared/cases/answers`, through the decoder and through the real daemon.
 
 `vectors/cases_answers.json` says what each must become: the facts of the answer in its wire form
-(`result` or `error`), and how many `requests` the daemon sends. A row with `known` is wrong today
-(with `knownIn` only in the daemon), and fails when it becomes right, so that `known` is removed.
+(`result` or `error`), and how many `requests` the daemon sends. A row with `known` is wrong today,
+and fails when it becomes right, so that `known` is removed.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def test_case_is_decoded_right_however_it_is_cut(
     row = _rows()[case.name]
     whole = _decoded(case, [case.answer])
     assert _decoded(case, chunking.one_by_one(case.answer)) == whole
-    if "known" in row and row.get("knownIn") != "daemon":
+    if "known" in row:
         request.applymarker(pytest.mark.xfail(reason=row["known"], strict=True))
     assert list(_differences(_without_cost(row), replay.from_reply(whole[1]))) == []
 

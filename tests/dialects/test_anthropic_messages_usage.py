@@ -134,16 +134,16 @@ def test_compaction_is_billed_beside_the_usage() -> None:
     assert _run(_TEXT + _end(input_tokens=1, output_tokens=1)).billed is None
 
 
-_USAGES: list[tuple[dict[str, Any], tuple[int, int, int, int, int]]] = [
+_USAGES: list[tuple[dict[str, Any], tuple[int | None, int, int, int | None, int]]] = [
     ({"input_tokens": 5, "output_tokens": 4}, (5, 0, 0, 4, 0)),
     ({"input_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 9,
       "output_tokens": 4}, (5, 7, 9, 4, 0)),
     ({"cache_creation": {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3}},
-     (0, 0, 5, 0, 0)),
-    ({"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}}, (0, 0, 0, 3, 6)),
-    ({"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 99}}, (0, 0, 0, 0, 9)),
-    ({"input_tokens": 2**60, "output_tokens": True, "cache_read_input_tokens": -1},
-     (0, 0, 0, 0, 0)),
+     (None, 0, 5, None, 0)),
+    ({"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}}, (None, 0, 0, 3, 6)),
+    ({"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 99}}, (None, 0, 0, 0, 9)),
+    ({"input_tokens": 2**60, "output_tokens": 3, "cache_read_input_tokens": -1},
+     (None, 0, 0, 3, 0)),
 ]  # fmt: skip
 
 
@@ -208,3 +208,61 @@ def test_no_shape_raises(chunks: list[Any], whole: bool) -> None:  # noqa: FBT00
 def test_no_bytes_raise(body: bytes, status: int) -> None:
     _, reply = chunking.run(decoder(records.call(), HttpHead(status)), [body])
     assert (reply.fault is None) == (reply.finish_reason is not None)
+
+
+# --- counts that a later event repeats ------------------------------------------------------------
+
+_LATE_COUNTS: dict[str, tuple[dict[str, int], list[dict[str, Any]], tuple[int, int, int]]] = {
+    "as Anthropic counts": (
+        {"input_tokens": 50, "cache_read_input_tokens": 900},
+        [{"output_tokens": 9}],
+        (50, 900, 0),
+    ),
+    "all counts again": (
+        {"input_tokens": 50, "cache_read_input_tokens": 900},
+        [{"input_tokens": 60, "cache_read_input_tokens": 1900, "output_tokens": 9}],
+        (60, 1900, 0),
+    ),
+    "the cache again": (
+        {"input_tokens": 50, "cache_read_input_tokens": 900},
+        [{"cache_read_input_tokens": 900, "output_tokens": 9}],
+        (50, 900, 0),
+    ),
+    "the cache at the end, a part of the input": (
+        {"input_tokens": 1000},
+        [{"cache_read_input_tokens": 900, "output_tokens": 9}],
+        (100, 900, 0),
+    ),
+    "the cache at the end, more than the input": (
+        {"input_tokens": 1000, "cache_read_input_tokens": 0},
+        [{"cache_read_input_tokens": 1002, "output_tokens": 9}],
+        (0, 1002, 0),
+    ),
+    "written tokens at the end": (
+        {"input_tokens": 1000},
+        [{"cache_creation_input_tokens": 700, "input_tokens": None, "output_tokens": 9}],
+        (300, 0, 700),
+    ),
+    "the cache in two events": (
+        {"input_tokens": 1000},
+        [{"cache_read_input_tokens": 400}, {"cache_read_input_tokens": 600, "output_tokens": 9}],
+        (400, 600, 0),
+    ),
+    "everything at the end": (
+        {},
+        [{"input_tokens": 100, "cache_read_input_tokens": 900, "output_tokens": 9}],
+        (100, 900, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize(("start", "later", "expected"), _LATE_COUNTS.values(), ids=_LATE_COUNTS)
+def test_cached_tokens_of_a_later_event_are_not_counted_twice(
+    start: dict[str, int], later: list[dict[str, Any]], expected: tuple[int, int, int]
+) -> None:
+    begin = _event("message_start", message={"id": "m", "content": [], "usage": start})
+    body = begin + _TEXT + b"".join(_end(**usage) for usage in later) + _STOP
+    usage = _run(body).usage
+    assert usage is not None
+    buckets = (usage.input_fresh, usage.input_cache_read, usage.input_cache_write)
+    assert (buckets, usage.output_text) == (expected, 9)

@@ -36,8 +36,9 @@ def from_reply(reply: Reply) -> AnswerSummary:
         elif isinstance(part, ToolCallPart):
             summary.calls.append((part.name, part.raw_arguments or part.arguments))
     if (usage := reply.usage) is not None:
-        summary.input_tokens = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
-        summary.output_tokens = usage.output_text + usage.output_reasoning
+        cached = usage.input_cache_read + usage.input_cache_write
+        summary.input_tokens = (usage.input_fresh or 0) + cached
+        summary.output_tokens = (usage.output_text or 0) + usage.output_reasoning
     return summary
 
 

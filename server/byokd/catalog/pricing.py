@@ -47,6 +47,8 @@ def own_price(usage: Usage, prices: OwnPrice) -> Cost:
 
 def _cost(usage: Usage, rates: Rates, source: Cost) -> Cost:
     """Return `source` with the amount and its parts; the amount is None if a part is unknown."""
+    if usage.partial or usage.input_fresh is None or usage.output_text is None:
+        return Cost()
     prompt = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
     output = usage.output_text + usage.output_reasoning
 

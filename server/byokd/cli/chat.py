@@ -166,11 +166,19 @@ def summary(result: SendResult) -> str:
 def usage_text(usage: Usage | None) -> str:
     if usage is None:
         return "usage unknown"
-    input_tokens = usage.input_fresh + usage.input_cache_read + usage.input_cache_write
+    cached_tokens = usage.input_cache_read + usage.input_cache_write
+    input_tokens = _sum_text(usage.input_fresh, cached_tokens)
     cached = f" ({usage.input_cache_read} cached)" if usage.input_cache_read else ""
-    output_tokens = usage.output_text + usage.output_reasoning
+    output_tokens = _sum_text(usage.output_text, usage.output_reasoning)
     reasoning = f" ({usage.output_reasoning} reasoning)" if usage.output_reasoning else ""
     return f"{input_tokens} tokens in{cached}, {output_tokens} out{reasoning}"
+
+
+def _sum_text(count: int | None, more: int) -> str:
+    """Return the sum as text, without a number where a count is unknown."""
+    if count is not None:
+        return str(count + more)
+    return f"over {more}" if more else "unknown"
 
 
 def cost_text(cost: Cost) -> str:

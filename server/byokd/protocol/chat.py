@@ -18,7 +18,7 @@ from byokd.protocol.base import (
 )
 from byokd.protocol.events import FinishReason, Warn
 from byokd.protocol.parts import Message
-from byokd.protocol.usage import Cost, Usage
+from byokd.protocol.usage import Cost, FailedAttempt, Usage
 
 StreamId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -90,12 +90,17 @@ class SendParams(Params):
 
 
 class Route(Value):
-    """What answered, after how many attempts. `key_id` is null if no stored key was used."""
+    """What answered, after how many attempts. `key_id` is null if no stored key was used.
+
+    `failed_attempts` lists the earlier attempts for which the provider reported usage or a cost;
+    they are not in the `usage` and `cost` of the answer.
+    """
 
     provider: str
     model: str
     key_id: str | None
     attempts: int
+    failed_attempts: tuple[FailedAttempt, ...] = ()
 
 
 class SendResult(Result):

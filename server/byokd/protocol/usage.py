@@ -10,15 +10,18 @@ from byokd.protocol.base import JsonObject, Value
 class Usage(Value):
     """Tokens of one call; each token is in exactly one of the five counts.
 
-    `raw` is the provider's own object.
+    A count that the provider did not report is null. `partial` is true if a count is null, or if
+    the provider's total has tokens that are in no count; the cost is then unknown unless the
+    provider reports it. `raw` is the provider's own object.
     """
 
-    input_fresh: int = 0
+    input_fresh: int | None = 0
     input_cache_read: int = 0
     input_cache_write: int = 0
-    output_text: int = 0
+    output_text: int | None = 0
     output_reasoning: int = 0
     searches: int = 0
+    partial: bool = False
     raw: JsonObject | None = None
 
 
@@ -44,3 +47,15 @@ class Cost(Value):
     source: Literal["provider", "catalog", "user", "unknown"] = "unknown"
     as_of: str | None = None
     parts: CostParts | None = None
+
+
+class FailedAttempt(Value):
+    """What an attempt used that failed before any content, and was followed by another.
+
+    `attempt` counts from 1; `kind` is the kind of its error.
+    """
+
+    attempt: int
+    kind: str
+    usage: Usage | None = None
+    cost: Cost = Cost()

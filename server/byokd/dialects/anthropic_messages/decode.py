@@ -10,6 +10,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.anthropic_messages.content import Content, index_of
 from byokd.dialects.anthropic_messages.usage import (
     fallback_model,
+    late_cache,
     merged_usage,
     notices,
     read_billed,
@@ -36,6 +37,7 @@ class MessagesDecoder(AnswerDecoder):
         super().__init__(call, head, quirks)
         self._content = Content(self._blocks)
         self._stop_details: JsonObject | None = None
+        self._late_cache = 0
 
     def _event(self, chunk: JsonObject, name: str) -> None:
         kind = chunk.get("type") or name
@@ -92,6 +94,7 @@ class MessagesDecoder(AnswerDecoder):
                 self._fail(_SPLICED)
                 return
             self._response_id = self._model = self._usage = None
+            self._late_cache = 0
         repeated = self._answered and not self._blocks.empty
         self._answered = True
         self._message(message | {"stop_reason": None})  # a start states no end
@@ -110,7 +113,9 @@ class MessagesDecoder(AnswerDecoder):
 
     def _store_usage(self, usage: Json, chunk: JsonObject) -> None:
         if isinstance(usage, dict):
-            usage = merged_usage(self._usage or {}, usage)
+            earlier = self._usage or {}
+            self._late_cache += late_cache(earlier, usage)
+            usage = merged_usage(earlier, usage)
         super()._store_usage(usage, chunk)
 
     # --- the end ----------------------------------------------------------------------------------
@@ -119,7 +124,13 @@ class MessagesDecoder(AnswerDecoder):
         self._content.close()
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
-        return read_usage(raw)
+        usage = read_usage(raw, self._late_cache)
+        if usage is None or not usage.output_text:
+            return usage
+        if self._native_reason is not None or not self._blocks.empty:
+            return usage
+        # `message_start` counts a token of output before there is any (recorded 2025).
+        return usage.model_copy(update={"output_text": 0, "output_reasoning": 0})
 
     def _reply(self, usage: Usage | None) -> Reply:
         reported = self._usage or {}
@@ -128,7 +139,14 @@ class MessagesDecoder(AnswerDecoder):
         return replace(
             reply,
             model=fallback_model(reported) or self._model,
-            warnings=() if failed else notices(self._native_reason, self._stop_details, reported),
+            warnings=(
+                ()
+                if failed
+                else (
+                    *reply.warnings,
+                    *notices(self._native_reason, self._stop_details, reported),
+                )
+            ),
             priced=unpriced(reported) is None,
             billed=read_billed(reported),
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.json import as_objects, as_text
-from byokd.dialects.base.usage import known_usage, token_count
+from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import Warn
 from byokd.protocol.usage import Usage
@@ -40,23 +41,44 @@ def merged_usage(earlier: JsonObject, later: JsonObject) -> JsonObject:
     }
 
 
-def read_usage(raw: JsonObject) -> Usage | None:
-    return known_usage(_buckets(raw), (raw.get("input_tokens"), raw.get("output_tokens")))
+def late_cache(earlier: JsonObject, later: JsonObject) -> int:
+    """Return the cached tokens that a later event counts out of an earlier count of the input.
+
+    Anthropic counts the cache at the start, and again only beside the input. Alibaba's gateway
+    counts the whole input at the start, and what of it was cached at the end (2026-07).
+    """
+    if reported_count(later.get("input_tokens")) is not None or "input_tokens" not in earlier:
+        return 0
+    merged = merged_usage(earlier, later)
+    return max(0, _cached(merged) - _cached(earlier))
 
 
-def _buckets(raw: JsonObject) -> Usage:
-    """Return disjoint buckets: `input_tokens` excludes the cache, `output_tokens` has thinking."""
-    output = token_count(raw.get("output_tokens"))
-    thinking = min(output, token_count(_at(raw, "output_tokens_details", "thinking_tokens")))
-    return Usage(
-        input_fresh=token_count(raw.get("input_tokens")),
-        input_cache_read=token_count(raw.get("cache_read_input_tokens")),
-        input_cache_write=_cache_write(raw),
-        output_text=output - thinking,
-        output_reasoning=thinking,
-        searches=token_count(_at(raw, "server_tool_use", "web_search_requests")),
-        raw=raw,
+def read_usage(raw: JsonObject, late: int = 0) -> Usage | None:
+    """Return disjoint buckets; `late` is the sum of `late_cache` over the events."""
+    counts = _counts(raw)
+    if late and counts.prompt is not None:
+        counts = replace(counts, prompt=max(0, counts.prompt - late))
+    return usage_of(counts, raw, token_count(_at(raw, "server_tool_use", "web_search_requests")))
+
+
+def _counts(raw: JsonObject) -> Counts:
+    """Return the counts: `input_tokens` excludes the cache, `output_tokens` has thinking."""
+    output = reported_count(raw.get("output_tokens"))
+    total = token_count(raw.get("total_tokens"))  # of gateways
+    thinking = token_count(_at(raw, "output_tokens_details", "thinking_tokens"))
+    return Counts(
+        prompt=reported_count(raw.get("input_tokens")),
+        completion=output,
+        cache_read=token_count(raw.get("cache_read_input_tokens")),
+        cache_write=_cache_write(raw),
+        reasoning=thinking if total else min(thinking, output or 0),
+        total=total,
+        cache_inside=False,
     )
+
+
+def _cached(raw: JsonObject) -> int:
+    return token_count(raw.get("cache_read_input_tokens")) + _cache_write(raw)
 
 
 def _cache_write(raw: JsonObject) -> int:
@@ -72,14 +94,15 @@ def read_billed(raw: JsonObject) -> Usage | None:
     compactions = [entry for entry in _iterations(raw) if entry["type"] == _COMPACTION]
     if not compactions:
         return None
-    charged = [_buckets(entry) for entry in (raw, *compactions)]
+    charged = [usage for entry in (raw, *compactions) if (usage := read_usage(entry))]
     return Usage(
-        input_fresh=sum(usage.input_fresh for usage in charged),
+        input_fresh=sum(usage.input_fresh or 0 for usage in charged),
         input_cache_read=sum(usage.input_cache_read for usage in charged),
         input_cache_write=sum(usage.input_cache_write for usage in charged),
-        output_text=sum(usage.output_text for usage in charged),
+        output_text=sum(usage.output_text or 0 for usage in charged),
         output_reasoning=sum(usage.output_reasoning for usage in charged),
         searches=sum(usage.searches for usage in charged),
+        partial=any(usage.partial for usage in charged),
     )
 
 

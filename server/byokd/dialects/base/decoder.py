@@ -17,14 +17,14 @@ from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.content import Blocks
 from byokd.dialects.base.finish import finish_fault, finish_reason
 from byokd.dialects.base.json import as_text, documents, is_marker, within_depth
-from byokd.dialects.base.usage import header_cost, read_cost
+from byokd.dialects.base.usage import COST_HEADER, header_cost, read_cost
 from byokd.dialects.errors.body import is_error
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.framing.body import Body, ChooseReader, FrameReader, event_stream
 from byokd.dialects.framing.sse import BOM
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError, StreamInterrupted
-from byokd.protocol.events import Event, FinishReason, Raw, UsageSnapshot
+from byokd.protocol.events import Event, FinishReason, Raw, UsageSnapshot, Warn
 from byokd.protocol.parts import Message
 from byokd.protocol.usage import Usage
 
@@ -38,6 +38,8 @@ GARBLED: Final = Fault(
     "providerError", "neutral", "the provider sent a chunk that is not json; try again",
     retryable=True,
 )  # fmt: skip
+
+INCOMPLETE: Final = "the provider did not count all tokens, so the cost is not known"
 
 _FRAMED: Final = (b"data", b"event", b"id", b"retry", b"error", b":", b"\0", b"\1")
 """How the first bytes of event streams begin, in text and in binary."""
@@ -248,8 +250,7 @@ class AnswerDecoder(ABC):
         """Store a usage that is not empty, and the chunk's cost; both are cumulative."""
         if isinstance(usage, dict) and usage:
             self._usage = usage
-            if self._quirks.cost_pointer is not None:
-                self._cost = read_cost(chunk, self._quirks) or self._cost
+            self._cost = read_cost(usage, chunk, self._quirks) or self._cost
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -267,6 +268,8 @@ class AnswerDecoder(ABC):
             whole = whole and complete
             if complete and not self._done:
                 self._frame(name, frame)
+            elif not (complete or self._answered or self._call.params.stream):
+                self._cut_document(frame)
         return whole
 
     def _whole_body(self, body: bytes) -> bool:
@@ -275,6 +278,8 @@ class AnswerDecoder(ABC):
         if text.startswith(b"<"):
             return True
         parsed = documents(text)
+        if parsed is None:
+            self._cut_document(text)
         for document in parsed or ():
             for entry in document if isinstance(document, list) else [document]:
                 if isinstance(entry, dict) and not self._done:
@@ -282,6 +287,19 @@ class AnswerDecoder(ABC):
                         self._add_raw(entry, "")
                     self._document(entry)
         return parsed is not None
+
+    def _cut_document(self, text: bytes) -> None:
+        """Read the content of a whole answer that was cut off: it was paid for.
+
+        Its last number or id may be cut, too, so no other field of it is used.
+        """
+        try:
+            document = from_json(text, allow_inf_nan=False, allow_partial="trailing-strings")
+        except ValueError:
+            return
+        if isinstance(document, dict) and within_depth(document, JSON_MAX_DEPTH):
+            self._document(document)
+        self._fault = self._usage = self._cost = self._model = self._response_id = None
 
     def _check_end(self, *, whole: bool) -> None:
         if self._fault is not None:
@@ -345,8 +363,8 @@ class AnswerDecoder(ABC):
 
     def _reply(self, usage: Usage | None) -> Reply:
         state = self._message_state()
-        header = self._quirks.cost_header
-        if self._cost is None and header is not None:
+        if self._cost is None:
+            header = self._quirks.cost_header or COST_HEADER
             self._cost = header_cost(self._head.headers.get(header))
         return Reply(
             message=Message(role="assistant", content=self._blocks.parts(), provider_state=state),
@@ -356,7 +374,15 @@ class AnswerDecoder(ABC):
             model=self._model,
             response_id=self._response_id,
             fault=self._fault,
+            warnings=_incomplete(usage) if self._fault is None and self._cost is None else (),
         )
+
+
+def _incomplete(usage: Usage | None) -> tuple[Warn, ...]:
+    """Return a notice about a count of tokens that is not complete."""
+    if usage is None or not usage.partial:
+        return ()
+    return (Warn(type="notice", message=INCOMPLETE),)
 
 
 def _call_ids(call: Call) -> list[str]:

@@ -5,7 +5,7 @@ This is the only module of `dialects.base` that reads the quirks of these format
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from byokd.catalog.quirks.openai import OpenAIQuirks
 from byokd.dialects.base.effort import nearest_effort
@@ -14,7 +14,7 @@ from byokd.dialects.base.media import LINKED_IMAGE, data_uri
 from byokd.dialects.base.params import drop_unsupported, matches_model, nearest_value, optional
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.tool_schema import function_tools
-from byokd.dialects.base.usage import known_usage, token_count
+from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, ToolChoice
@@ -202,6 +202,10 @@ _REASONING: Final = (
     "/output_tokens_details/reasoning_tokens",
     "/reasoning_tokens",  # Together, Perplexity
 )
+_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details")
+_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
+_MEDIA: Final = ("audio_tokens", "image_tokens", "video_tokens")
+_PROMPT_SOUND: Final = ("/prompt_audio_seconds",)
 _SEARCHES: Final = (
     "/num_search_queries",  # Perplexity
     "/server_tool_use_details/web_search_requests",  # OpenRouter
@@ -223,44 +227,46 @@ def read_usage(
         reasoning_in_completion: whether completion tokens include reasoning, if the total does not
             show it.
     """
-    prompt, completion = _first_count(raw, _INPUT), _first_count(raw, _OUTPUT)
-    read, write = _first_count(raw, _CACHE_READ), _first_count(raw, _CACHE_WRITE)
-    reasoning, total = _first_count(raw, _REASONING), token_count(raw.get("total_tokens"))
-    text_tokens, reasoning_tokens = _output(
-        prompt, completion, reasoning, total, reasoning_in_completion=reasoning_in_completion
+    prompt, completion = _first_reported(raw, _INPUT), _first_reported(raw, _OUTPUT)
+    total = token_count(raw.get("total_tokens"))
+    counts = Counts(
+        prompt=prompt,
+        completion=completion,
+        cache_read=_first_count(raw, _CACHE_READ),
+        cache_write=_first_count(raw, _CACHE_WRITE),
+        reasoning=_first_count(raw, _REASONING),
+        total=total,
+        cache_inside=cache_in_prompt,
+        reasoning_inside=reasoning_in_completion,
+        rest=_rest(raw, total - (prompt or 0) - (completion or 0)),
     )
-    # Azure's Grok counted 373 cached of 235 prompt tokens: then the prompt does not include them.
-    inside = cache_in_prompt and read + write <= prompt
-    usage = Usage(
-        input_fresh=prompt - read - write if inside else prompt,
-        input_cache_read=read,
-        input_cache_write=write,
-        output_text=text_tokens,
-        output_reasoning=reasoning_tokens,
-        searches=_first_count(raw, _SEARCHES),
-        raw=raw,
-    )
-    return known_usage(usage, (at_pointer(raw, field) for field in (*_INPUT, *_OUTPUT)), total)
+    return usage_of(counts, raw, _first_count(raw, _SEARCHES))
 
 
-def _output(
-    prompt: int, completion: int, reasoning: int, total: int, *, reasoning_in_completion: bool
-) -> tuple[int, int]:
-    """Return the tokens of text and of reasoning.
+def _rest(raw: JsonObject, beside: int) -> Literal["input", "text", "reasoning"]:
+    """Return what the `beside` tokens are that only the total counts.
 
-    Completion tokens include reasoning, except at xAI. OpenRouter, Together and gateways estimate
-    it, sometimes above completion (16 of 21, recorded 2025-2026); it is capped if the total shows
-    that it was included.
+    They are media where the details count as many. Mistral counts the sound of a prompt in seconds
+    and in the total only (docs.mistral.ai, audio, 2025). Else they are thoughts, which Gemini's
+    compatible layer leaves out of the completion (recorded 2025).
     """
-    inside = reasoning_in_completion
-    if reasoning > completion:
-        inside = inside and total == prompt + completion
-    elif reasoning and total in {prompt + completion, prompt + completion + reasoning}:
-        inside = total == prompt + completion
-    if not inside:
-        return completion, reasoning
-    capped = min(reasoning, completion)
-    return completion - capped, capped
+    sound = any(token_count(at_pointer(raw, field)) for field in _PROMPT_SOUND)
+    if sound or beside == _media(raw, _INPUT_DETAILS):
+        return "input"
+    return "text" if beside == _media(raw, _OUTPUT_DETAILS) else "reasoning"
+
+
+def _media(raw: JsonObject, details: tuple[str, ...]) -> int:
+    """Return the tokens of sound, images and video."""
+    listed = (raw.get(name) for name in details)
+    counted = [entry for entry in listed if isinstance(entry, dict)]
+    return sum(token_count(entry.get(name)) for entry in counted[:1] for name in _MEDIA)
+
+
+def _first_reported(raw: JsonObject, fields: tuple[str, ...]) -> int | None:
+    """Return the first count that is not zero, else zero if one is reported, else None."""
+    counts = [reported_count(at_pointer(raw, field)) for field in fields]
+    return next(filter(None, counts), next((count for count in counts if count == 0), None))
 
 
 def _first_count(raw: JsonObject, fields: tuple[str, ...]) -> int:

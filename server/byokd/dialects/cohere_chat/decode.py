@@ -18,6 +18,8 @@ from byokd.dialects.cohere_chat.v1 import as_v2, is_v1
 from byokd.protocol.base import JsonObject
 from byokd.protocol.usage import Usage
 
+_ANSWER_FIELDS: Final = frozenset({"role", "content", "tool_calls", "tool_plan", "citations"})
+
 _GOOD_STATUS: Final = 200
 
 
@@ -42,7 +44,7 @@ class CohereDecoder(AnswerDecoder):
 
     def _document(self, document: JsonObject) -> None:
         message = document.get("message")
-        if not isinstance(message, dict):
+        if not isinstance(message, dict) or _ANSWER_FIELDS.isdisjoint(message):
             self._event(document, "")
             return
         self._answered = True

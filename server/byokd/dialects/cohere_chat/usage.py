@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.dialects.base.usage import known_usage, token_count
+from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.usage import Usage
 
-_BILLED: Final = {"input_tokens", "output_tokens", "search_units"}
+_TOKENS: Final = ("input_tokens", "output_tokens")
+_BILLED: Final = {*_TOKENS, "search_units"}
 
 
 def read_usage(raw: JsonObject) -> Usage | None:
@@ -16,19 +17,15 @@ def read_usage(raw: JsonObject) -> Usage | None:
     # `tokens` includes the hidden preamble, `billed_units` does not (recorded 2025: 44 billed of
     # 1,430 read).
     counts = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else raw.get("billed_units")
-    prompt, output = _count(counts, "input_tokens"), _count(counts, "output_tokens")
-    cached = min(_count(raw, "cached_tokens"), prompt)
-    reasoning = min(_count(counts, "reasoning_tokens"), output)
-    usage = Usage(
-        input_fresh=prompt - cached,
-        input_cache_read=cached,
-        output_text=output - reasoning,
-        output_reasoning=reasoning,
-        searches=_count(raw.get("billed_units"), "search_units"),
-        raw=raw,
-    )
     reported = counts if isinstance(counts, dict) else {}
-    return known_usage(usage, (reported.get("input_tokens"), reported.get("output_tokens")))
+    prompt, output = (reported_count(reported.get(name)) for name in _TOKENS)
+    usage = Counts(
+        prompt=prompt,
+        completion=output,
+        cache_read=min(_count(raw, "cached_tokens"), prompt or 0),
+        reasoning=min(_count(counts, "reasoning_tokens"), output or 0),
+    )
+    return usage_of(usage, raw, _count(raw.get("billed_units"), "search_units"))
 
 
 def read_billed(raw: JsonObject) -> Usage | None:

@@ -129,7 +129,8 @@ class GeminiDecoder(AnswerDecoder):
             return reply
         blocked = None if self._has_candidate else self._block_reason
         message = clean_text(self._end_message) if self._end_message else None
-        return replace(reply, warnings=notices(blocked, self._native_reason, message))
+        warnings = notices(blocked, self._native_reason, message)
+        return replace(reply, warnings=(*reply.warnings, *warnings))
 
 
 def _first_candidate(candidates: Json) -> JsonObject | None:

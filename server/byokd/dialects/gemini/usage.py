@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
-from byokd.dialects.base.usage import known_usage, token_count
+from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import Warn
 from byokd.protocol.usage import Usage
 
+_PROMPT: Final = "promptTokenCount"
 _COUNTS: Final = (
-    "promptTokenCount",
     "cachedContentTokenCount",
     "candidatesTokenCount",
     "thoughtsTokenCount",
@@ -22,30 +22,30 @@ _COUNTS: Final = (
 
 def counts_something(raw: JsonObject) -> bool:
     # Vertex also sends `{"trafficType": …}` alone (recorded 2026).
-    return bool(raw.get("totalTokenCount")) or any(raw.get(name) for name in _COUNTS)
+    return any(raw.get(name) for name in (_PROMPT, *_COUNTS))
 
 
 def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | None:
     """Return disjoint buckets from `usageMetadata`, or None without a count.
 
     Google's total is prompt + tool use + thoughts + candidates (recorded 2026), and shows whether
-    candidates include the thoughts. The prompt includes the cache.
+    candidates include the thoughts. The prompt includes the cache. Google leaves out counts of
+    zero, and the prompt's count for a document by its URL (recorded 2026).
     """
-    counts = (token_count(raw.get(name)) for name in _COUNTS)
-    prompt, cached, candidates, thoughts, tools, total = counts
-    inside = quirks.reasoning_in_completion
-    if thoughts and total in {prompt + tools + candidates, prompt + tools + candidates + thoughts}:
-        inside = total == prompt + tools + candidates
-    fresh = prompt - cached if cached <= prompt else prompt
-    usage = Usage(
-        input_fresh=fresh + tools,
-        input_cache_read=cached,
-        output_text=candidates - thoughts if inside and thoughts <= candidates else candidates,
-        output_reasoning=thoughts,
-        searches=min(searches, 1) if quirks.searches_by_prompt else searches,
-        raw=raw,
+    cached, candidates, thoughts, tools, total = (token_count(raw.get(name)) for name in _COUNTS)
+    prompt = reported_count(raw.get(_PROMPT))
+    if prompt is None and not any((cached, candidates, thoughts, tools)):
+        return None
+    counts = Counts(
+        prompt=None if prompt is None else prompt + tools,
+        completion=candidates,
+        cache_read=cached,
+        reasoning=thoughts,
+        total=total,
+        reasoning_inside=quirks.reasoning_in_completion,
+        rest="unknown" if thoughts else "reasoning",
     )
-    return known_usage(usage, (), total)
+    return usage_of(counts, raw, min(searches, 1) if quirks.searches_by_prompt else searches)
 
 
 # --- the finish reason ---------------------------------------------------------------------------

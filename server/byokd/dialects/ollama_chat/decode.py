@@ -10,7 +10,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.json import as_json_text, as_objects, as_text
-from byokd.dialects.base.usage import token_count
+from byokd.dialects.base.usage import Counts, read_cost, reported_count, usage_of
 from byokd.dialects.framing.body import json_lines
 from byokd.protocol.base import JsonObject
 from byokd.protocol.events import Warn
@@ -72,20 +72,18 @@ class OllamaDecoder(AnswerDecoder):
             if isinstance(chunk.get(name), int | float) and not isinstance(chunk[name], bool)
         }
         self._store_usage(counts, chunk)
+        self._cost = read_cost(chunk, chunk, self._quirks) or self._cost
 
     # --- the end ----------------------------------------------------------------------------------
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
-        if not raw.keys() & {_INPUT, _OUTPUT}:
-            return None
-        return Usage(
-            input_fresh=token_count(raw.get(_INPUT)),  # includes the cache
-            output_text=token_count(raw.get(_OUTPUT)),
-            raw=raw,
-        )
+        # The input includes the cache; old servers leave it out if all of it was cached.
+        prompt, output = (reported_count(raw.get(name)) for name in (_INPUT, _OUTPUT))
+        return usage_of(Counts(prompt, output), raw)
 
     def _reply(self, usage: Usage | None) -> Reply:
-        return replace(super()._reply(usage), warnings=self._context_filled(usage))
+        reply = super()._reply(usage)
+        return replace(reply, warnings=(*reply.warnings, *self._context_filled(usage)))
 
     def _context_filled(self, usage: Usage | None) -> tuple[Warn, ...]:
         """Return a warning if the prompt has a length to which servers may have cut it.
@@ -94,7 +92,7 @@ class OllamaDecoder(AnswerDecoder):
         """
         options = (self._call.params.provider_options or {}).get("options")
         window = options.get("num_ctx") if isinstance(options, dict) else None
-        count = usage.input_fresh if usage is not None else 0
+        count = (usage.input_fresh if usage is not None else 0) or 0
         if isinstance(window, int) and not isinstance(window, bool) and window > 0:
             filled = count >= window
         else:

@@ -117,10 +117,11 @@ class ResponsesDecoder(AnswerDecoder):
         return super()._finish_fault() or finish_fault(as_text(reason))
 
     def _reply(self, usage: Usage | None) -> Reply:
+        reply = super()._reply(usage)
         return replace(
-            super()._reply(usage),
+            reply,
             priced=not self._items.paid_apart,
-            warnings=_unsupported(self._items.unsupported),
+            warnings=(*reply.warnings, *_unsupported(self._items.unsupported)),
         )
 
 

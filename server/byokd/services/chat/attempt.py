@@ -10,10 +10,12 @@ from byokd.core.http import HttpHead
 from byokd.core.limits import FEED_BYTES
 from byokd.dialects.base.call import Call, Decoder, Encoded, Fault, Reply
 from byokd.dialects.registry import find_dialect
+from byokd.protocol.base import Value
 from byokd.protocol.chat import Route, SendResult
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Event, FinishReason, Start, Warn
 from byokd.protocol.parts import Message
+from byokd.protocol.usage import Cost, FailedAttempt, Usage
 from byokd.services.chat.cost import cost_of
 from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import PreparedCall
@@ -28,7 +30,7 @@ class Attempt:
     """One request and its answer so far.
 
     `started_at` is wall clock in ms, for signatures; `steady_at` is by `steady_ms`. `outcome` is
-    counted for the key: a health class, `failed` or `cancelled`.
+    counted for the key: a health class, `failed` or `cancelled`. `failed` are earlier attempts.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Attempt:
     timer: DeadlineTimer
     redactor: StreamRedactor
     notices: tuple[Warn, ...] = ()
+    failed: tuple[FailedAttempt, ...] = ()
     chunks: AsyncIterator[bytes] | None = field(default=None, init=False)
     decoder: Decoder | None = field(default=None, init=False)
     is_refused: bool = field(default=False, init=False)
@@ -79,10 +82,15 @@ class Attempt:
         return self.redactor.events(events)
 
     def close(self) -> tuple[Sequence[Event], Reply]:
-        """Close once; return the last events and the reply, redacted."""
+        """Close once; return the last events and the reply, redacted.
+
+        An answer that has content only now counts as one that has content: it was paid for.
+        """
         if self._closed is None:
             empty = Reply(Message(role="assistant", content=()), None, None)
             last, reply = self.decoder.close() if self.decoder else ((), empty)
+            if reply.message.content or _has_output(reply.usage):
+                self.has_content = True
             shown = [*self.redactor.events(last), *self.redactor.end()]
             self._closed = shown, self.redactor.value(reply)
         return self._closed
@@ -112,6 +120,7 @@ class Attempt:
                 model=reply.model or model,
                 key_id=self.credential.key_id,
                 attempts=self.number,
+                failed_attempts=self.failed,
             ),
             warnings=(*self._request_warnings(), *reply.warnings),
             provider_request_id=reply.response_id,
@@ -122,19 +131,40 @@ class Attempt:
 
     def completed_error(self, error: ByokdError) -> ByokdError:
         """Add what had arrived, and redact all of it."""
-        if self.decoder is not None and "partial" not in error.fields:
+        if "partial" not in error.fields:
             error.add(partial=self._partial())
         return self.redactor.error(error.add(key_id=self.credential.key_id))
+
+    def spent(self, kind: str) -> FailedAttempt | None:
+        """Return what this failed attempt used, or None if the provider reported nothing."""
+        _, reply = self.close()
+        if reply.usage is None and reply.cost is None:
+            return None
+        return FailedAttempt(
+            attempt=self.number, kind=kind, usage=reply.usage, cost=self._cost(reply)
+        )
+
+    def _cost(self, reply: Reply) -> Cost:
+        return cost_of(reply, self.credential.record, self.call.params.model, self.started_at)
 
     def _request_warnings(self) -> tuple[Warn, ...]:
         return self.redactor.value((*self.notices, *self.encoded.warnings))
 
     def _partial(self) -> dict[str, object] | None:
         _, reply = self.close()
-        if not reply.message.content and reply.usage is None:
+        if not (reply.message.content or reply.usage or reply.cost or self.failed):
             return None
-        usage = reply.usage
         return {
-            "message": reply.message.model_dump(mode="json", by_alias=True),
-            "usage": usage.model_dump(mode="json", by_alias=True) if usage else None,
+            "message": _dumped(reply.message),
+            "usage": _dumped(reply.usage) if reply.usage else None,
+            "cost": _dumped(self._cost(reply)),
+            "failedAttempts": [_dumped(attempt) for attempt in self.failed],
         }
+
+
+def _has_output(usage: Usage | None) -> bool:
+    return usage is not None and bool(usage.output_text or usage.output_reasoning)
+
+
+def _dumped(value: Value) -> dict[str, object]:
+    return value.model_dump(mode="json", by_alias=True)

@@ -37,6 +37,7 @@ from byokd.protocol.errors import (
 )
 from byokd.protocol.events import Event, Finish, FinishReason, Retry
 from byokd.protocol.model import ModelInfo
+from byokd.protocol.usage import FailedAttempt
 from byokd.services.chat.attempt import Attempt
 from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import FallbackMemory
@@ -106,6 +107,7 @@ class ChatStream:
         self._forgiven: Attempt | None = None
         self._forgiven_delay_ms: int | None = None
         self._result: SendResult | None = None
+        self._failed: tuple[FailedAttempt, ...] = ()
         self.key_id: str | None = None
 
     @property
@@ -155,6 +157,7 @@ class ChatStream:
                     delay_ms = self._retry_delay_ms(error, attempt)
                     if delay_ms is None:
                         raise attempt.completed_error(error) from error.__cause__
+                    self._note_failed(attempt, error.kind)
                     yield (Retry(number + 1, error.kind, delay_ms),)
                     await self._pause(delay_ms)
                 finally:
@@ -195,6 +198,7 @@ class ChatStream:
             timer=DeadlineTimer(self._engine.timeouts),
             redactor=credential.redactor(params),
             notices=end_notices(credential.record, params.model, listed, now),
+            failed=self._failed,
         )
 
     async def _listed(self, credential: Credential) -> ModelInfo | None:
@@ -285,6 +289,7 @@ class ChatStream:
         last, reply = attempt.close()
         if reply.fault is not None and self._fall_back(attempt, reply.fault):
             # A refused request proves nothing about the key, so nothing is observed.
+            self._note_failed(attempt, reply.fault.kind)
             return (Retry(attempt.number + 1, reply.fault.kind, 0),)
         fault = allow_for_clock_skew(reply.fault, now_ms()) if reply.fault is not None else None
         attempt.set_outcome("authOk" if fault is None else fault.health)
@@ -340,6 +345,7 @@ class ChatStream:
     # --- between attempts ------------------------------------------------------------------------
 
     def _retry_delay_ms(self, error: ByokdError, attempt: Attempt) -> int | None:
+        attempt.close()  # a whole answer shows its content only now
         if self._cancelled or self._withdrawn is not None or attempt.has_content:
             return None
         if attempt is self._forgiven:
@@ -351,6 +357,10 @@ class ChatStream:
             retry_after_ms=retry_after_ms if isinstance(retry_after_ms, int) else None,
             random01=random(),  # noqa: S311 - jitter, not a secret
         )
+
+    def _note_failed(self, attempt: Attempt, kind: str) -> None:
+        if (spent := attempt.spent(kind)) is not None:
+            self._failed = (*self._failed, spent)
 
     async def _pause(self, delay_ms: int) -> None:
         with self._cancellable():
