@@ -76,12 +76,14 @@ async def _chat(daemon: Daemon, recording: replay.Recording, key_id: str) -> lis
         "provider": record.id,
         "dialect": record.dialect,
     }
+    if tools := replay.provider_tools(recording):
+        params["providerOptions"] = {"tools": tools}
     try:
         result = await daemon.request("chat/send", params)
     except RpcError as error:
         lines = replay.differences(recording, {"error": error.data})
         return lines + replay.error_differences(recording, error.data)
-    lines = replay.differences(recording, {"result": result})
+    lines = replay.differences(recording, {"result": result}, declared=True)
     events = daemon.events[params["streamId"]]
     if recording.stream:
         return lines + replay.event_differences(events, result)
@@ -171,6 +173,12 @@ def _print(wrong: dict[str, list[str]]) -> None:
 
 
 # --- errors, with the decoder alone --------------------------------------------------------------
+
+
+@_needs_recordings
+def test_a_recorded_request_declares_tools_that_its_provider_runs() -> None:
+    called = [one for one in _CHATS if one.expect.get("tool_calls") and replay.provider_tools(one)]
+    assert called
 
 
 @_needs_recordings

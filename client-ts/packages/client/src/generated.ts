@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:8df554f7372076f872ec60a6669686c3bce023453b11c554575ff27e901fb28b";
+export const SCHEMA_HASH = "sha256:e0fad758fc7b587198e2166848629e65194014f5bc962aab853180a8cb426f08";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -496,6 +496,18 @@ export interface FactSources {
   efforts: FactSource | null;
   endsAt: FactSource | null;
   deprecated: FactSource | null;
+}
+
+/**
+ * What an attempt used that failed before any content, and was followed by another.
+ *
+ * `attempt` counts from 1; `kind` is the kind of its error.
+ */
+export interface FailedAttempt {
+  attempt: number;
+  kind: string;
+  usage: Usage | null;
+  cost: Cost;
 }
 
 /** Switches; a client can only switch off what the configuration allows. */
@@ -1190,12 +1202,18 @@ export type Role =
   | "assistant"
   | "tool";
 
-/** What answered, after how many attempts. `keyId` is null if no stored key was used. */
+/**
+ * What answered, after how many attempts. `keyId` is null if no stored key was used.
+ *
+ * `failedAttempts` lists the earlier attempts for which the provider reported usage or a cost;
+ * they are not in the `usage` and `cost` of the answer.
+ */
 export interface Route {
   provider: string;
   model: string;
   keyId: string | null;
   attempts: number;
+  failedAttempts: readonly FailedAttempt[];
 }
 
 /**
@@ -1501,15 +1519,18 @@ export type UnifiedReason =
 /**
  * Tokens of one call; each token is in exactly one of the five counts.
  *
- * `raw` is the provider's own object.
+ * A count that the provider did not report is null. `partial` is true if a count is null, or if
+ * the provider's total has tokens that are in no count; the cost is then unknown unless the
+ * provider reports it. `raw` is the provider's own object.
  */
 export interface Usage {
-  inputFresh: number;
+  inputFresh: number | null;
   inputCacheRead: number;
   inputCacheWrite: number;
-  outputText: number;
+  outputText: number | null;
   outputReasoning: number;
   searches: number;
+  partial: boolean;
   raw: JsonObject | null;
 }
 

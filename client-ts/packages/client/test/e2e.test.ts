@@ -145,7 +145,7 @@ test("a chat streams reasoning and text that agree with the result", { skip: SKI
   assert.equal(text, await textOf(chat));
   const { finishReason, usage, route } = await chat.result;
   assert.equal(finishReason.unified, "stop");
-  assert.ok(usage && usage.outputText > 0);
+  assert.ok((usage?.outputText ?? 0) > 0);
   assert.equal(route.attempts, 1);
 });
 

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from byokd.core.limits import BLOCKS_MAX, JSON_MAX_DEPTH, TOOL_CALLS_MAX
 from byokd.dialects.base.call_ids import synthetic_id
+from byokd.dialects.base.declared_tools import DeclaredTools
 from byokd.dialects.base.json import within_depth
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError
@@ -46,6 +47,12 @@ NOT_JSON: Final = "the arguments are not valid json"
 TOO_DEEP: Final = f"the arguments nest deeper than {JSON_MAX_DEPTH} levels"
 CUT_OFF: Final = "the answer broke off before the arguments began"
 NO_NAME: Final = "the provider named no tool"
+
+
+PROVIDER_CALLS: Final = "providerCalls"
+"""The field of `providerState` that holds a call that the provider ran itself."""
+
+_NO_TOOLS: Final = DeclaredTools()
 
 
 @dataclass(slots=True)
@@ -127,6 +134,8 @@ class ToolCall:
     pieces: list[str] = field(default_factory=list)
     extra: JsonObject = field(default_factory=dict)
     end: ToolCallEnd | None = None
+    held: bool = False  # it has no events, because the provider may have run it
+    item: tuple[str, JsonObject] | None = None  # how a call that the provider ran is kept
 
 
 _Block: TypeAlias = TextBlock | ToolCall | CitationPart | ImagePart | FilePart
@@ -139,18 +148,35 @@ class Blocks:
         stream_id: the seed of synthetic call ids.
         taken: call ids that the conversation already uses.
         origin: the first fields of every `providerState`; they name its provider.
+        declared: the tools of the request.
 
     Raises:
         ProviderError: there are more than `BLOCKS_MAX` blocks or `TOOL_CALLS_MAX` tool calls.
     """
 
-    __slots__ = ("_blocks", "_calls", "_open", "_origin", "_stream_id", "_taken", "events")
+    __slots__ = (
+        "_blocks",
+        "_calls",
+        "_declared",
+        "_open",
+        "_origin",
+        "_stream_id",
+        "_taken",
+        "events",
+    )
 
-    def __init__(self, stream_id: str, taken: Collection[str], origin: JsonObject) -> None:
+    def __init__(
+        self,
+        stream_id: str,
+        taken: Collection[str],
+        origin: JsonObject,
+        declared: DeclaredTools = _NO_TOOLS,
+    ) -> None:
         self.events: list[Event] = []
         self._stream_id = stream_id
         self._taken = set(taken)
         self._origin = origin
+        self._declared = declared
         self._blocks: list[_Block] = []
         self._calls: list[ToolCall] = []
         self._open: TextBlock | None = None
@@ -162,6 +188,11 @@ class Blocks:
     @property
     def calls(self) -> list[ToolCall]:
         return self._calls
+
+    @property
+    def client_calls(self) -> list[ToolCall]:
+        """The calls that the client must run."""
+        return [call for call in self._calls if not call.held]
 
     @property
     def open_block(self) -> TextBlock | None:
@@ -257,6 +288,8 @@ class Blocks:
         """Add to a call's arguments; "" starts a call that has an id and a name."""
         if delta:
             call.pieces.append(delta)
+        if call.held:
+            return
         if call.call_id:
             if delta:
                 self.events.append(ToolCallDelta(call.call_id, delta))
@@ -270,11 +303,21 @@ class Blocks:
 
     # --- the end -------------------------------------------------------------------------------
 
-    def finish(self) -> None:
+    def finish(self, *, waits: bool = False) -> None:
+        """Complete all blocks; `waits` tells whether the answer states that it waits for calls."""
         self._end_open()
         for call in self._calls:
-            if not call.call_id:
+            if not (call.call_id or call.held):
                 self._announce(call)
+        if self._waits_for_held(waits=waits):
+            for call in self._calls:
+                if call.held:
+                    call.held = False
+                    self._start_call(call)
+        for call in self._calls:
+            if call.held:
+                self._end_held(call)
+                continue
             call.end = self._end_of_call(call, broken=False)
             self.events.append(call.end)
 
@@ -282,7 +325,7 @@ class Blocks:
         return tuple(
             self._part(block)
             for block in self._blocks
-            if not isinstance(block, ToolCall) or block.call_id
+            if not isinstance(block, ToolCall) or block.call_id or block.held
         )
 
     def _add(self, block: _Block) -> None:
@@ -318,6 +361,39 @@ class Blocks:
             self.events.append(ReasoningEnd(block.block_id, block.kind, block.final_state()))
 
     def _announce(self, call: ToolCall) -> None:
+        """Send the start of a call, unless the provider may have run it."""
+        if self._declared.may_be_run_by_provider(call.name):
+            call.held = True
+        else:
+            self._start_call(call)
+
+    def _waits_for_held(self, *, waits: bool) -> bool:
+        """Tell whether the client must run the held calls: a model may make up the name of a tool.
+
+        The client must have declared tools, and nothing else may explain the calls: a call of a
+        declared tool, text after them, or text and an end that is none of calls.
+        """
+        if not self._declared.by_client or any(call.call_id for call in self._calls):
+            return False
+        texts = [isinstance(block, TextBlock) and block.kind == "text" for block in self._blocks]
+        last_call = max(
+            (at for at, block in enumerate(self._blocks) if isinstance(block, ToolCall)), default=0
+        )
+        return not any(texts[last_call:]) and (waits or not any(texts))
+
+    def _end_held(self, call: ToolCall) -> None:
+        """Send a call that the provider ran as a block without text."""
+        part = self._held_part(call)
+        block_id = f"c{call.index}"
+        self.events.append(ReasoningStart(block_id, part.kind))
+        self.events.append(ReasoningEnd(block_id, part.kind, part.provider_state))
+
+    def _held_part(self, call: ToolCall) -> ReasoningPart:
+        entry: JsonObject = {"id": call.native_id, "name": call.name}
+        name, item = call.item or (PROVIDER_CALLS, entry | {"arguments": "".join(call.pieces)})
+        return ReasoningPart(text="", kind="redacted", provider_state=self._origin | {name: [item]})
+
+    def _start_call(self, call: ToolCall) -> None:
         native = call.native_id
         free = native and native not in self._taken
         call.call_id = native if free else synthetic_id(self._stream_id, call.index, self._taken)
@@ -347,6 +423,8 @@ class Blocks:
             return block.part()
         if not isinstance(block, ToolCall):
             return block
+        if block.held:
+            return self._held_part(block)
         end = block.end or self._end_of_call(block, broken=True)
         return ToolCallPart(
             call_id=end.call_id,

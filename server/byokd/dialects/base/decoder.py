@@ -15,7 +15,8 @@ from byokd.core.http import HttpHead
 from byokd.core.limits import JSON_MAX_DEPTH, PROVIDER_MESSAGE_MAX_BYTES
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.content import Blocks
-from byokd.dialects.base.finish import finish_fault, finish_reason
+from byokd.dialects.base.declared_tools import DeclaredTools
+from byokd.dialects.base.finish import finish_fault, finish_reason, unified_reason
 from byokd.dialects.base.json import as_text, documents, is_marker, within_depth
 from byokd.dialects.base.usage import COST_HEADER, header_cost, read_cost
 from byokd.dialects.errors.body import is_error
@@ -103,7 +104,12 @@ class AnswerDecoder(ABC):
             "model": model,
             **(origin or {}),
         }
-        self._blocks = Blocks(call.params.stream_id, _call_ids(call), self._origin)
+        self._blocks = Blocks(
+            call.params.stream_id,
+            _call_ids(call),
+            self._origin,
+            DeclaredTools.of(call.params),
+        )
         self._include_raw = call.params.include_raw
         self._body = Body(head, choose)
         self._answered = False
@@ -148,7 +154,7 @@ class AnswerDecoder(ABC):
                 if (fault := self._finish_fault()) is not None:
                     self._fail(fault)
                 else:
-                    self._blocks.finish()
+                    self._blocks.finish(waits=self._waits_for_calls())
         except (ProviderError, StreamInterrupted) as error:
             self._stop(error)
         self._done = True
@@ -178,15 +184,21 @@ class AnswerDecoder(ABC):
 
     def _finish_reason(self) -> FinishReason:
         """Return the finish reason of a good answer."""
-        return finish_reason(
-            self._native_reason, called=bool(self._blocks.calls), upstream=self._upstream_reason
-        )
+        called = bool(self._blocks.client_calls)
+        reason = finish_reason(self._native_reason, called=called, upstream=self._upstream_reason)
+        if reason.unified == "toolCalls" and self._blocks.calls and not called:
+            return FinishReason(unified="stop", raw=reason.raw)  # the provider ran all calls
+        return reason
 
     def _finish_fault(self) -> Fault | None:
         """Return the failure that the end of the answer states, or None."""
         if self._native_reason is None and self._is_empty():
             return SILENT
         return finish_fault(self._native_reason)
+
+    def _waits_for_calls(self) -> bool:
+        """Tell whether the answer states that it waits for calls, or its format cannot."""
+        return unified_reason(self._native_reason) == "toolCalls"
 
     def _is_empty(self) -> bool:
         """Tell whether the answer has no content."""

@@ -71,9 +71,9 @@ class Content:
         plan = "".join(self._plan)
         if not plan:
             return None
-        if not self._blocks.calls:
+        if not self._blocks.client_calls:
             return self._origin | {PLAN: plan}
-        self._blocks.calls[0].extra[PLAN] = plan
+        self._blocks.client_calls[0].extra[PLAN] = plan
         return None
 
     @property

@@ -114,6 +114,9 @@ class GeminiDecoder(AnswerDecoder):
             return FinishReason(unified="contentFilter", raw=None)
         return super()._finish_reason()
 
+    def _waits_for_calls(self) -> bool:
+        return True  # the format has no word for it
+
     def _finish_fault(self) -> Fault | None:
         fault = super()._finish_fault()
         if fault is None or self._end_message is None:

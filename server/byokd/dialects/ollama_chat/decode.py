@@ -81,6 +81,9 @@ class OllamaDecoder(AnswerDecoder):
         prompt, output = (reported_count(raw.get(name)) for name in (_INPUT, _OUTPUT))
         return usage_of(Counts(prompt, output), raw)
 
+    def _waits_for_calls(self) -> bool:
+        return True  # the format has no word for it
+
     def _reply(self, usage: Usage | None) -> Reply:
         reply = super()._reply(usage)
         return replace(reply, warnings=(*reply.warnings, *self._context_filled(usage)))

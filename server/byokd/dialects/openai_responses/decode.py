@@ -112,6 +112,9 @@ class ResponsesDecoder(AnswerDecoder):
     def _finish_reason(self) -> FinishReason:
         return status_reason(self._native_reason, self._details, called=self._items.calls_wait)
 
+    def _waits_for_calls(self) -> bool:
+        return True  # the format has no word for it
+
     def _finish_fault(self) -> Fault | None:
         reason = self._details.get("reason") if isinstance(self._details, dict) else None
         return super()._finish_fault() or finish_fault(as_text(reason))

@@ -129,6 +129,8 @@ class Items:
         waits = False
         # A message follows a custom call that the provider ran (xAI's search, recorded 2026).
         for item in self._items:
+            if item.call is not None and item.call.held:
+                continue  # the provider ran it
             waits = item.kind == _CUSTOM or (waits and item.kind != "message")
             if item.kind == _CALL:
                 return True
@@ -301,6 +303,8 @@ class Items:
             self._complete_reasoning(item, fields)
         elif item.call is not None:
             self._complete_call(item.call, fields)
+            if within_depth(fields, JSON_MAX_DEPTH):
+                item.call.item = ("items", fields)
         else:
             self._complete_other(fields)
 

@@ -187,7 +187,7 @@ class _Writer:
 
     def _answer_calls(self, items: list[JsonObject]) -> None:
         for item in items:
-            if item.get("type") == "function_call" and item["call_id"] in self._unanswered:
+            if item.get("type") == "function_call" and item.get("call_id") in self._unanswered:
                 output: JsonObject = {"type": "function_call_output", "output": NO_RESULT}
                 self.items.append(output | {"call_id": item["call_id"]})
                 self._warnings.notice("messages", ADDED)
