@@ -50,6 +50,11 @@ CASES = (
     ("perplexity", 401, HTML, PAGE, "invalid"),
     ("perplexity", 401, JSON, {"error": {"type": "invalid_api_key", "code": 401, "message": "no"}},
      "invalid"),
+    ("perplexity", 400, JSON, {"error": {"type": "invalid_request", "code": 400,
+                                         "message": "validation failed"}}, "valid"),
+    ("perplexity", 400, JSON, {"error": {"message": 'model "none" is not supported'}}, "valid"),
+    ("perplexity", 400, JSON, {"error": {"message": "bad gateway header"}}, "unknown"),
+    ("perplexity", 404, JSON, {"error": {"message": "not found"}}, "unknown"),
     ("glm", 404, JSON, {"error": {"code": "404", "message": "no such path"}}, "unknown"),
 )  # fmt: skip
 

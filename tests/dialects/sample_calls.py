@@ -21,12 +21,13 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 @dataclass(frozen=True)
 class SampleCall:
-    """A provider, a model, and the dialect where it is not the usual one."""
+    """A provider, a model, and the dialect or the base URL where it is not the usual one."""
 
     provider: str
     model: str
     dialect: str | None
     efforts: dict[str, str]
+    at: str | None = None
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.provider, self.model, self.dialect)))
@@ -34,7 +35,7 @@ class SampleCall:
     def call(self, **more: Any) -> Call:
         """Return a small call; `more` is in wire form."""
         record = load()[self.provider]
-        base_url = record.base_url or "https://host.test/v1"
+        base_url = self.at or record.base_url or "https://host.test/v1"
         if "{" in base_url:
             base_url = "https://host.test/v1"
         params: dict[str, Any] = {"streamId": "s", "provider": self.provider, "model": self.model}

@@ -57,6 +57,8 @@ def _warned(params: dict[str, Any], quirks: dict[str, Any]) -> list[str]:
 _REASONS = {"reasoning_models": "^any", "reasoning_drops": ["temperature", "top_p"]}
 _NO_THOUGHT = {"reasoning_models": "^other"}
 _EFFORT = {"effort_field": "reasoning_effort", "efforts": ["none", "low", "high"]}
+_WEB = {"type": "web_search"}
+_SEARCH = {"search_tool": "web_search"}
 _JSON = {"responseFormat": {"type": "json"}, "messages": [{"role": "user", "content": "as json"}]}
 _JSON_INPUT = {"input": _JSON["messages"]}
 
@@ -100,6 +102,8 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
      ["adjusted reasoning"]),
     (_think("none"), _EFFORT, {"reasoning": {"effort": "none"}}, []),
     (_think("minimal"), _EFFORT | {"efforts": []}, {}, ["dropped reasoning"]),
+    (_think("low"), _EFFORT | {"reasoning_summary": False}, {"reasoning": {"effort": "low"}}, []),
+    ({}, {"encrypted_reasoning": False}, {"include": None}, []),
     (_think("low"), _EFFORT | _NO_THOUGHT, {"include": None}, ["dropped reasoning"]),
     # tools
     ({"tools": [_TOOL]}, {}, {"tools": [_SENT_TOOL]}, []),
@@ -119,6 +123,15 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
      {"tools": [_SENT_TOOL], "tool_choice": "required"}, ["adjusted toolChoice"]),
     ({"tools": [_TOOL]}, {"tools_supported": False}, {}, ["dropped tools"]),
     ({"toolChoice": "auto"}, {}, {}, []),
+    ({}, _SEARCH, {"tools": [_WEB], "tool_choice": _WEB}, []),
+    ({"tools": [_TOOL]}, _SEARCH, {"tools": [_SENT_TOOL, _WEB]}, []),
+    ({"tools": [_TOOL], "toolChoice": "required"}, _SEARCH,
+     {"tools": [_SENT_TOOL, _WEB], "tool_choice": "required"}, []),
+    ({"tools": [_TOOL], "toolChoice": "none"}, _SEARCH,
+     {"tools": [_SENT_TOOL], "tool_choice": "none"}, []),
+    ({"toolChoice": "none"}, _SEARCH, {}, []),
+    ({"providerOptions": {"tools": []}}, _SEARCH, {"tools": []}, []),
+    ({"providerOptions": {"tool_choice": "auto"}}, _SEARCH, {"tool_choice": "auto"}, []),
     # json
     (_form(_STRICT_SCHEMA, name="x"), {}, {"text": {"format": {
         "type": "json_schema", "name": "x", "schema": _STRICT_SCHEMA, "strict": True}}}, []),
@@ -126,6 +139,8 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
         "type": "json_schema", "name": "answer", "schema": _LOOSE_SCHEMA}}}, []),
     (_JSON, {}, {"text": {"format": {"type": "json_object"}}} | _JSON_INPUT, []),
     (_JSON, {"response_format": "none"}, _JSON_INPUT, ["adjusted responseFormat"]),
+    (_form(_LOOSE_SCHEMA, name="x"), {"format_field": "response_format"}, {"response_format": {
+        "type": "json_schema", "json_schema": {"name": "x", "schema": _LOOSE_SCHEMA}}}, []),
     # raw fields
     ({}, {"extra_body": {"a": 1}}, {"a": 1}, []),
     ({"providerOptions": {"a": 2, "store": True}}, {"extra_body": {"a": 1}},
@@ -157,6 +172,31 @@ def test_params(
         assert refused.value.fields["details"] == {"parameter": warned[0].split()[1]}
     else:
         _encode(params | {"strict": True}, quirks)
+
+
+def test_id_that_stands_for_other_fields_is_sent_as_these() -> None:
+    names = {"model_fields_sent": {"any-model": {"model": "maker/new", "preset": "low"}}}
+    expected = _PLAIN | {"model": "maker/new", "preset": "low"}
+
+    assert _body({}, names) == expected
+    assert _warned({"strict": True}, names) == ["notice model"]
+    assert _body({"model": "other"}, names) == _PLAIN | {"model": "other"}
+    preset = {"model_fields_sent": {"any-model": {"preset": "fast"}}}
+    assert "model" not in _body({}, preset)
+
+
+@pytest.mark.parametrize(
+    ("quirks", "detail"), [({}, {"detail": "auto"}), ({"image_detail": False}, {})]
+)
+def test_detail_of_an_image_is_sent_unless_refused(
+    quirks: dict[str, Any], detail: dict[str, str]
+) -> None:
+    image = {"type": "image", "url": "https://a.example/b.png"}
+    body = _body({"messages": [{"role": "user", "content": [image]}]}, quirks)
+
+    assert body["input"][0]["content"] == [
+        {"type": "input_image", "image_url": image["url"]} | detail
+    ]
 
 
 def test_schema_becomes_an_instruction() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from byokd.catalog.loader import load
 from byokd.catalog.record import Condition, Models, Probe, Provider, VerdictRow
+from byokd.catalog.surfaces import record_at
 from byokd.core.http import Headers, HttpHead
 from byokd.provider_api.probe import probe_request, read_probe
 from recorded import BARE, VECTORS, record
@@ -162,7 +163,7 @@ PROBE_VECTORS = json.loads((VECTORS / "probes.json").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("row", PROBE_VECTORS, ids=lambda row: f"{row['provider']}: {row['name']}")
 def test_probe_vector_has_its_verdict(row: dict[str, Any]) -> None:
-    provider = load()[row["provider"]]
+    provider = record_at(load()[row["provider"]], row.get("at", ""))
     probe = provider.probe if row["probe"] == "first" else provider.probe.fallback
     body = row["body"]
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -25,7 +25,12 @@ pytestmark = pytest.mark.anyio
 KEY = "sandbox-key-0123456789abcdef"
 SIGNED = next(r for r in load().values() if r.auth.otherwise is not None)
 SERVICE = (SIGNED.auth.otherwise and SIGNED.auth.otherwise.signing_name) or ""
-NO_TOOLS = next(r for r in load().values() if not r.quirks_for("").tools_supported)
+NO_TOOLS, NO_TOOLS_SURFACE = next(
+    (record, surface)
+    for record in load().values()
+    for surface in record.surfaces
+    if surface.quirks.get("strict_alternation")
+)
 GEMINI = next(r for r in load().values() if r.dialect == "gemini")
 QUESTION = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
 
@@ -146,7 +151,7 @@ async def test_gemini_without_sse_streams_one_array(
 
 
 async def test_repeated_role_is_refused(sandbox: Sandbox, transport: HttpTransport) -> None:
-    url = f"{sandbox.base_url_as(NO_TOOLS.id)}{NO_TOOLS.chat_path}"
+    url = f"{sandbox.base_url_as(NO_TOOLS.id)}{NO_TOOLS_SURFACE.chat_path}"
     headers = Headers([("authorization", f"Bearer {KEY}")])
     body = {"model": "sandbox-echo", "messages": [{"role": "user", "content": "hello"}]}
     statuses = []

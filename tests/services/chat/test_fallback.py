@@ -194,6 +194,7 @@ async def test_missing_path_is_replaced_by_the_fallback_surface_and_remembered()
     [
         (404, b"404 page not found", 2),
         (405, b"", 2),
+        (410, b"gone", 2),
         (404, b'{"error":{"message":"no such model","code":"model_not_found"}}', 1),
         (400, b'{"error":{"message":"no"}}', 1),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from byokd.catalog.quirks.shared import Quirks, ResponseFormat
 
 
@@ -20,6 +22,8 @@ class OpenAIQuirks(Quirks):
     effort_field: Literal[
         "reasoning_effort", "reasoning", "thinking", "thinking_effort", "enable_thinking", "none",
     ] = "none"  # fmt: skip
+    # Ids of models that are sent as other body fields, such as a new name or a preset.
+    model_fields_sent: dict[str, dict[str, str]] = Field(default={})
     tool_choice_required: str = "required"  # the word for `required`; `auto` if there is none
     tool_choice_named: bool = True  # one tool can be chosen by name
     parallel_tool_calls: bool | None = None  # sent beside tools unless None

@@ -34,6 +34,16 @@ _CLIENT_NAMES: Final = {
 }
 
 
+def model_fields(params: SendParams, quirks: OpenAIQuirks, warnings: Warnings) -> JsonObject:
+    """Return `model`, or the fields that stand for this id."""
+    fields = quirks.model_fields_sent.get(params.model)
+    if fields is None:
+        return {"model": params.model}
+    sent = ", ".join(f"{name} {value}" for name, value in fields.items())
+    warnings.notice("model", f"{params.model} is sent as {sent}: it has this name here")
+    return dict(fields)
+
+
 def nearest_temperature(
     params: SendParams, quirks: OpenAIQuirks, warnings: Warnings
 ) -> float | None:

@@ -10,7 +10,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft
-from byokd.dialects.base.openai_family import format_instruction
+from byokd.dialects.base.openai_family import format_instruction, model_fields
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.openai_chat.decode import ChatDecoder
@@ -26,7 +26,8 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     messages: list[Json] = [
         *_messages(draft, quirks, format_instruction(draft.client_params, quirks))
     ]
-    body: JsonObject = {"model": call.params.model, "messages": messages, "stream": draft.stream}
+    body = model_fields(draft.params, quirks, draft.warnings)
+    body |= {"messages": messages, "stream": draft.stream}
     if draft.stream and quirks.stream_usage:
         body["stream_options"] = {"include_usage": True}
     body |= write_params(draft.params, quirks, draft.warnings)

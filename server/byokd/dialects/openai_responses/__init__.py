@@ -14,7 +14,7 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft
-from byokd.dialects.base.openai_family import format_instruction
+from byokd.dialects.base.openai_family import format_instruction, model_fields
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.openai_responses.decode import ResponsesDecoder
@@ -31,14 +31,14 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     owner = StateOwner(call.provider.id, call.params.model, marks=(DIALECT,))
     draft = start_draft(call, quirks, owner, _RULES)
     options = call.params.provider_options or {}
-    body: JsonObject = {
-        "model": call.params.model,
+    body = model_fields(draft.params, quirks, draft.warnings) | {
         "input": [*_input(draft, quirks, format_instruction(draft.client_params, quirks))],
         "stream": draft.stream,
         "store": False,
     }
     kept_by_provider = options.get("store", False) is not False
-    if may_reason(draft.params, quirks) and not (kept_by_provider and "include" in options):
+    asks = quirks.encrypted_reasoning and may_reason(draft.params, quirks)
+    if asks and not (kept_by_provider and "include" in options):
         # Models that do not reason refuse to encrypt with a 400.
         body["include"] = [_ENCRYPTED]
     body |= write_params(draft.params, quirks, draft.warnings)

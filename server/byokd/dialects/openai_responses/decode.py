@@ -41,7 +41,7 @@ class ResponsesDecoder(AnswerDecoder):
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
         super().__init__(call, head, quirks, origin={"dialect": DIALECT})
-        self._items = Items(self._blocks, self._origin)
+        self._items = Items(self._blocks, self._origin, _declared(call, quirks))
         self._details: Json = None
 
     def _event(self, chunk: JsonObject, name: str) -> None:
@@ -150,6 +150,14 @@ _READERS: Final = {
     "response.output_item.done": Items.finished,
 }
 """Events with content. All others repeat it, or report on a tool that the provider runs."""
+
+
+def _declared(call: Call, quirks: OpenAIResponsesQuirks) -> frozenset[str] | None:
+    """Return the client's tools, if the request also held tools that the provider runs."""
+    raw = (call.params.provider_options or {}).get("tools")
+    if quirks.search_tool is None and not raw:
+        return None
+    return frozenset(tool.name for tool in call.params.tools or ())
 
 
 def _unsupported(kind: str | None) -> tuple[Warn, ...]:

@@ -28,6 +28,9 @@ _UNSUPPORTED: Final = frozenset(
 """Items that the client would have to answer; this protocol has no part for them. Only
 `providerOptions` can enable them."""
 _CUSTOM_OPENS: Final = '{"input":"'
+_SEARCH_RESULTS: Final = "search_results"
+_RESULTS: Final = "_results"
+"""How kinds of items with results of the provider's own tools end (Perplexity, 2026-09)."""
 _IMAGE: Final = "image_generation_call"
 _PAID_APART: Final = frozenset({"code_interpreter_call", "file_search_call", _IMAGE})
 """Tools that the provider runs, with a price apart from tokens and searches."""
@@ -106,6 +109,7 @@ class Items:
         "_blocks",
         "_by_id",
         "_by_key",
+        "_declared",
         "_items",
         "_origin",
         "paid_apart",
@@ -113,11 +117,15 @@ class Items:
         "unsupported",
     )
 
-    def __init__(self, blocks: Blocks, origin: JsonObject) -> None:
+    def __init__(
+        self, blocks: Blocks, origin: JsonObject, declared: frozenset[str] | None = None
+    ) -> None:
+        """`declared` are the client's tools; calls of others are the provider's. None: unknown."""
         self.searches = 0
         self.paid_apart = False
         self._blocks = blocks
         self._origin = origin
+        self._declared = declared
         self._items: list[_Item] = []
         self.unsupported: str | None = None
         self._by_key: dict[tuple[str, _Index], _Item] = {}
@@ -132,7 +140,7 @@ class Items:
             if item.call is not None and item.call.held:
                 continue  # the provider ran it
             waits = item.kind == _CUSTOM or (waits and item.kind != "message")
-            if item.kind == _CALL:
+            if item.kind == _CALL and item.call is not None:
                 return True
         return waits
 
@@ -277,7 +285,7 @@ class Items:
         if len(self._items) >= BLOCKS_MAX:
             raise ProviderError(f"the provider sent more than {BLOCKS_MAX} items")
         item = _Item(kind, item_id)
-        if kind in {_CALL, _CUSTOM}:
+        if kind in {_CALL, _CUSTOM} and not self._is_theirs(fields):
             item.call = self._blocks.tool_call(_native_id(fields))
             item.call.name = as_text(fields.get("name")) or ""
             if kind == _CUSTOM:
@@ -307,6 +315,11 @@ class Items:
                 item.call.item = ("items", fields)
         else:
             self._complete_other(fields)
+
+    def _is_theirs(self, fields: JsonObject) -> bool:
+        """Tell whether a call is of a tool that the provider runs itself."""
+        name = as_text(fields.get("name"))
+        return self._declared is not None and name is not None and name not in self._declared
 
     def _complete_message(self, item: _Item, fields: JsonObject) -> None:
         self._complete_texts(item, fields)
@@ -343,6 +356,11 @@ class Items:
     def _complete_other(self, fields: JsonObject) -> None:
         """Store an item that the provider ran, which is sent back at the same position."""
         kind, action, image = _kind(fields), fields.get("action"), fields.get("result")
+        if kind in {_CALL, _CUSTOM}:  # its own, without a result: it may not go back
+            return
+        if kind.endswith(_RESULTS):
+            self._cite_results(kind, fields)
+            return
         if kind == "web_search_call":
             # Opening a page and searching in it have the same form, and cost nothing.
             self.searches += not isinstance(action, dict) or action.get("type") in {"search", None}
@@ -356,6 +374,12 @@ class Items:
         media_type = f"image/{as_text(fields.get('output_format')) or 'png'}"
         state = self._origin | {"items": rest}
         self._blocks.media(ImagePart(media_type=media_type, data=image, provider_state=state))
+
+    def _cite_results(self, kind: str, fields: JsonObject) -> None:
+        """Read what the provider found as sources; it takes no such item back (Perplexity)."""
+        self.searches += kind == _SEARCH_RESULTS
+        for _, entry in _parts(fields.get("results") or fields.get("contents")):
+            self._cite(entry)
 
     # --- text ------------------------------------------------------------------------------------
 

@@ -97,7 +97,8 @@ class _Writer:
         if url is None:
             return None
         # Servers that check against OpenAI's types demand a detail, which OpenAI itself does not.
-        return {"type": "input_image", "image_url": url, "detail": "auto"}
+        detail: JsonObject = {"detail": "auto"} if self._quirks.image_detail else {}
+        return {"type": "input_image", "image_url": url, **detail}
 
     def _file(self, part: FilePart) -> JsonObject | None:
         if self._quirks.files == "none":

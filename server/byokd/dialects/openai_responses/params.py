@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.openai_family import (
@@ -15,6 +17,8 @@ from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 
+_TOOL_FIELDS: Final = frozenset({"tools", "tool_choice"})
+
 
 def may_reason(params: SendParams, quirks: OpenAIResponsesQuirks) -> bool:
     """Tell whether the model may reason; without `reasoning_models` every model may."""
@@ -25,6 +29,7 @@ def write_params(
     params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings
 ) -> JsonObject:
     body = _tools(params, quirks, warnings)
+    body |= _search(params, quirks, body)
     body |= optional("max_output_tokens", _max_tokens(params, quirks, warnings))
     body |= optional("temperature", nearest_temperature(params, quirks, warnings))
     body |= optional("top_p", params.top_p)
@@ -51,6 +56,18 @@ def _tools(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings
     return body
 
 
+def _search(params: SendParams, quirks: OpenAIResponsesQuirks, body: JsonObject) -> JsonObject:
+    """Return the tools with the provider's search, without which its answers have no sources."""
+    raw = params.provider_options or {}
+    if quirks.search_tool is None or params.tool_choice == "none" or raw.keys() & _TOOL_FIELDS:
+        return {}
+    search: JsonObject = {"type": quirks.search_tool}
+    own = body.get("tools")
+    if isinstance(own, list):
+        return {"tools": [*own, search]}
+    return {"tools": [search], "tool_choice": search}
+
+
 def _flat(entry: Json) -> JsonObject:
     function = entry.get("function") if isinstance(entry, dict) else None
     return {"type": "function"} | (function if isinstance(function, dict) else {})
@@ -68,10 +85,12 @@ def _max_tokens(
 
 
 def _text(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warnings) -> JsonObject:
-    """Return `text.format`: the chat format's `response_format` with one level less."""
+    """Return `text.format`, which is the chat format's `response_format` with one level less."""
     form = response_format_field(params, quirks, warnings).get("response_format")
     if not isinstance(form, dict):
         return {}
+    if quirks.format_field == "response_format":
+        return {"response_format": form}
     inner = form.get("json_schema")
     flat: JsonObject = {"type": form["type"]}
     return {"text": {"format": flat | (inner if isinstance(inner, dict) else {})}}
@@ -82,5 +101,6 @@ def _reasoning(params: SendParams, quirks: OpenAIResponsesQuirks, warnings: Warn
     effort = chosen_effort(params, quirks, warnings, available=may_reason(params, quirks))
     if effort is None:
         return {}
-    summary: JsonObject = {} if effort == "none" else {"summary": "auto"}
+    with_summary = quirks.reasoning_summary and effort != "none"
+    summary: JsonObject = {"summary": "auto"} if with_summary else {}
     return {"reasoning": {"effort": effort_word(effort, quirks), **summary}}

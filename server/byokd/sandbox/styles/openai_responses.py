@@ -20,6 +20,7 @@ STREAM_TYPE: Final = EVENTS
 KEEP_ALIVE: Final = COMMENT
 GARBAGE: Final = (b'event: response.output_text.delta\ndata: {"type": }\n\n', b'{"output": [}')
 
+_CLIENT_RUNS: Final = frozenset({"function", "custom"})
 _RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
@@ -41,13 +42,18 @@ def read(body: JsonObject, path: str) -> ChatRequest | None:  # noqa: ARG001 - t
         text=users[-1] if users else "",
         chars=sum(len(text_of(item.get("content"))) for item in items),
         messages=len(items),
-        tools=tuple(tool_of(t, "parameters") for t in objects(body.get("tools")) if may_call),
+        tools=tuple(tool_of(t, "parameters") for t in _own_tools(body) if may_call),
         results=tuple(text_of(i.get("output")) for i in items if i.get("type") in _RESULTS),
         answered=items[-1].get("type") in _RESULTS,
         schema=form.get("schema"),
         thinks=(body.get("reasoning") or {}).get("effort") != "none",
         streams=bool(body.get("stream")),
     )
+
+
+def _own_tools(body: JsonObject) -> list[JsonObject]:
+    """Return the tools that the client runs; others are the provider's."""
+    return [tool for tool in objects(body.get("tools")) if tool.get("type") in _CLIENT_RUNS]
 
 
 def stream(turn: Turn) -> Iterator[bytes]:

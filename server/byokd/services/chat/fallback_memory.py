@@ -22,7 +22,7 @@ from byokd.dialects.registry import find_dialect
 from byokd.protocol.events import Warn
 from byokd.services.chat.ttl_cache import TtlCache
 
-_NO_SUCH_PATH: Final = frozenset({404, 405})
+_NO_SUCH_PATH: Final = frozenset({404, 405, 410})
 
 
 @dataclass(frozen=True, slots=True)
