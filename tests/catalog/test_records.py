@@ -113,6 +113,7 @@ TABLE = (
     ),
     Row(
         "qwen", "singleField", CHAT, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        fields="workspaceId*? apiKey",
         pricing="per token", notes="CN region", facts={"effort_field": "enable_thinking"},
     ),
     Row(
@@ -137,7 +138,7 @@ TABLE = (
     ),
     Row(
         "cerebras", "singleField", CHAT, "https://api.cerebras.ai/v1",
-        pricing="free tier", notes="low latency", facts={"temperature_max": 1.5},
+        pricing="no free tier", notes="low latency", facts={"temperature_max": 1.5},
     ),
     Row(
         "perplexity", "singleField", RESPONSES, "https://api.perplexity.ai",
@@ -148,6 +149,7 @@ TABLE = (
     ),
     Row(
         "hf-router", "singleField", CHAT, "https://router.huggingface.co/v1",
+        fields="apiKey billTo*?", headers=("X-HF-Bill-To",),
         companions=("https://huggingface.co",), probe="https://huggingface.co/api/whoami-v2",
         pricing="without markup", notes=":provider",
     ),

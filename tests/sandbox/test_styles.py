@@ -77,7 +77,7 @@ def _call(sandbox: Sandbox, provider: str, dialect: str, name: str, **more: Any)
         {
             "streamId": "s1",
             "provider": provider,
-            "model": behaviour(provider).prefix + name,
+            "model": behaviour(provider).prefix_of(dialect) + name,
             "messages": [{"role": "user", "content": "Weather in Lisbon?"}],
             "maxOutputTokens": 32000,
         }

@@ -50,7 +50,9 @@ def choose_surface(
     if named in {None, record.dialect}:
         return record
     if matching:
-        return with_surface(record, matching[0])
+        # One for every address comes before one that belongs to another address or model.
+        everywhere = (row for row in matching if not (row.models or row.base_url or row.fields))
+        return with_surface(record, next(everywhere, matching[0]))
     names = ", ".join(dialects(record))
     raise InvalidParams(
         f"{record.name} has no {named} dialect; use one of {names}",

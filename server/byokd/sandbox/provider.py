@@ -63,6 +63,7 @@ class Behaviour:
     Attributes:
         chats: more paths that answer chats, by dialect.
         prefix: of its models' names.
+        prefixes: the same by dialect, where another format serves other models.
         families: prefixes of today's models, which are listed too.
         echoes: what the provider requires of its own earlier answers.
         requirements: what it requires of any request.
@@ -72,6 +73,7 @@ class Behaviour:
 
     chats: Mapping[str, str]
     prefix: str
+    prefixes: Mapping[str, str]
     families: tuple[str, ...]
     traits: Traits
     listings: tuple[Listing, ...]
@@ -79,6 +81,9 @@ class Behaviour:
     requirements: tuple[RequestRule, ...]
     shapes: Mapping[str, str]
     errors: Mapping[str, JsonObject]
+
+    def prefix_of(self, dialect: str) -> str:
+        return self.prefixes.get(dialect, self.prefix)
 
     def failure(self, name: str, dialect: str = "", **values: Any) -> Failure:
         """Return the error of this name, its `{placeholders}` filled."""
@@ -124,6 +129,7 @@ def behaviour(provider: str) -> Behaviour:
     return Behaviour(
         chats=own.get("chats") or {},
         prefix=own.get("prefix", ""),
+        prefixes=own.get("prefixes") or {},
         families=tuple(own.get("families", ())),
         traits=Traits(**own.get("traits", {})),
         listings=tuple(Listing(**row) for row in own.get("listings", ())),
