@@ -68,6 +68,35 @@ def test_every_line_is_valid_and_dated(provider: str) -> None:
                 assert all(amount >= 0 for _, amount in tiers or ())
 
 
+@pytest.mark.parametrize(
+    ("provider", "gone", "offered"),
+    [
+        ("deepseek", ("deepseek-chat", "deepseek-reasoner"), ("deepseek-flash", "deepseek-v4-pro")),
+        ("openai", ("gpt-3.5-turbo", "gpt-4", "o1", "o4-mini"), ("gpt-6-sol", "gpt-4.1", "o3")),
+        ("anthropic", ("claude-2", "claude-3-haiku"), ("claude-opus-5-5", "claude-haiku-5-5")),
+        ("grok", ("grok-3", "grok-4-fast-reasoning", "grok-code-fast-1"), ("grok-4.7",)),
+        ("groq", ("llama-3.3-70b-versatile",), ("openai/gpt-oss-120b", "qwen/qwen3.8-27b")),
+        ("google", ("gemini-1.5-pro", "gemini-2.0-flash"), ("gemini-3.8-flash",)),
+        ("perplexity", ("sonar", "sonar-pro"), ("perplexity/sonar",)),
+    ],
+)
+def test_model_that_was_switched_off_has_a_price_and_is_not_offered(
+    provider: str, gone: tuple[str, ...], offered: tuple[str, ...]
+) -> None:
+    known = known_models(provider)
+
+    assert not set(gone) & set(known)
+    assert set(offered) <= set(known)
+    assert all(facts(provider, model) is not None for model in gone)
+
+
+def test_image_input_of_the_current_model_is_stated() -> None:
+    flash = facts("deepseek", "deepseek-flash")
+
+    assert flash is not None
+    assert (flash.input_modalities, flash.reasoning) == (("text", "image"), True)
+
+
 def test_family_has_a_price_and_is_not_listed() -> None:
     known = known_models("bedrock")
     assert known

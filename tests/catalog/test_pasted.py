@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from byokd.catalog.loader import load
 from byokd.catalog.pasted import read_pasted
+from byokd.catalog.surfaces import choose_surface, split_chat_path
 from byokd.core.limits import PASTED_URL_MAX_CHARS
+from byokd.dialects.base.urls import fill, join_url
+from recorded import VECTORS
 
 _RESOURCE = (
     "/subscriptions/0b1f/resourceGroups/rg-1/providers/Microsoft.CognitiveServices/accounts/my-res"
@@ -127,6 +133,16 @@ _NOT_READ: list[tuple[str, str]] = [
     ("bedrock", "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"),
     ("cloudflare-workers-ai", "https://dash.cloudflare.com/profile/api-tokens"),
     ("openai", "https://api.openai.com/v1"),
+    ("perplexity", "https://api.perplexity.ai.evil.example/v1/responses"),
+    ("perplexity", "http://api.perplexity.ai/v1"),
+    ("deepseek", "https://gateway.example/anthropic"),
+    ("glm", "https://api.z.ai.evil.example/api/paas/v4"),
+    ("qwen", "https://evil.example/?x=https://dashscope.aliyuncs.com/compatible-mode/v1"),
+    ("qwen", "https://ws.ap-southeast-1.maas.aliyuncs.com.evil.example/compatible-mode/v1"),
+    ("bedrock", "https://bedrock-mantle.eu-west-1.api.aws.evil.example/v1"),
+    ("bedrock", "http://bedrock-mantle.eu-west-1.api.aws/v1"),
+    ("azure-openai", "https://my-res.services.ai.azure.com.evil.example/anthropic"),
+    ("google", "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/l"),
 ]
 
 
@@ -138,6 +154,26 @@ def test_pasted_url_is_read(
 
     assert reading is not None
     assert (reading.fields, reading.base_url) == (fields, base_url)
+
+
+_PASTED = json.loads((VECTORS / "origin" / "pasted.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("row", _PASTED, ids=lambda row: f"{row['provider']} {row['pasted']}")
+def test_pasted_url_leads_a_chat_to_its_surface(row: dict[str, Any]) -> None:
+    """`tests/vectors/origin/pasted.json`: what is read and stored, and where a chat goes then."""
+    record = load()[row["provider"]]
+    reading = read_pasted(record, row["pasted"])
+    assert reading is not None
+    assert (reading.fields, reading.base_url) == (row["fields"], row["baseUrl"])
+
+    usual = fill(record.base_url or "", reading.fields) if reading.base_url is None else None
+    base_url, named = (usual, None) if usual else split_chat_path(record, str(reading.base_url))
+    chosen = choose_surface(record, row["model"], base_url, named, reading.fields)
+    fields = {**reading.fields, "model": row["model"]}
+    assert (chosen.dialect, join_url(base_url, chosen.chat_path, fields)) == (
+        row["dialect"], row["url"],
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("provider", "text"), _NOT_READ)

@@ -18,7 +18,7 @@ import pytest
 from byokd.catalog.loader import load
 from byokd.catalog.quirks import quirks_type
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
-from byokd.catalog.record import Condition, Models, Probe, Provider
+from byokd.catalog.record import Condition, Models, Probe, Provider, Surface
 
 PROVIDERS = load()
 FOLDER = resources.files("byokd.catalog") / "providers"
@@ -396,6 +396,25 @@ def test_sources_have_a_date_and_a_valid_url(record: Provider) -> None:
         assert date(2026, 1, 1) <= date.fromisoformat(source.checked) <= TOMORROW
         assert source.what
     assert all(row.source for row in record.errors)
+
+
+@EVERY
+def test_every_surface_names_a_dated_source(record: Provider) -> None:
+    for surface in record.surfaces:
+        assert re.search(r"\b2026-\d\d(-\d\d)?\b", surface.source), surface.chat_path
+
+
+@EVERY
+def test_every_surface_can_be_chosen(record: Provider) -> None:
+    """By a model or an address, or by the dialect that a client names."""
+    first = {row.dialect: row for row in reversed(record.surfaces) if not _conditions_of(row)}
+    for surface in record.surfaces:
+        by_name = first.get(surface.dialect) is surface
+        assert _conditions_of(surface) or by_name, surface.chat_path
+
+
+def _conditions_of(surface: Surface) -> tuple[object, ...]:
+    return tuple(filter(None, (surface.models, surface.base_url, surface.fields)))
 
 
 @EVERY

@@ -29,6 +29,11 @@ _CHAT = ("openai_chat", "/chat/completions")
 _RESPONSES = ("openai_responses", "/responses")
 _DATED = ("openai_chat", "../deployments/{model}/chat/completions?api-version={apiVersion}")
 
+_CONVERSE = ("bedrock_converse", "/model/{model}/converse-stream")
+_ABOVE_DEEPSEEK = ("anthropic_messages", "../anthropic/v1/messages")
+_AWS = "https://bedrock-runtime.eu-west-1.amazonaws.com"
+_MANTLE = "https://bedrock-mantle.eu-west-1.api.aws"
+
 _OLLAMA = ("ollama_chat", "../api/chat")
 
 _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
@@ -55,6 +60,31 @@ _CHOSEN: list[tuple[str, str, str, str | None, str, tuple[str, str]]] = [
     ("openrouter", "m", "https://openrouter.ai/api/v1", "openai_responses", "", _RESPONSES),
     ("litellm", "m", _GATEWAY, "openai_responses", "", ("openai_responses", "/v1/responses")),
     ("mistral", "m", "https://api.mistral.ai/v1", "openai_chat", "", _CHAT),
+    ("bedrock", "openai.gpt-oss-120b-1:0", _AWS, None, "", _CONVERSE),
+    (
+        "bedrock",
+        "us.openai.gpt-6-sol",
+        _AWS,
+        None,
+        "",
+        ("openai_responses", "/openai/v1/responses"),
+    ),
+    ("bedrock", "zai.glm-4.7", _AWS, None, "", _CONVERSE),
+    ("bedrock", "zai.glm-7", _AWS, None, "", ("openai_chat", "/openai/v1/chat/completions")),
+    ("bedrock", "us.anthropic.claude-opus-5-5", _AWS, None, "", _CONVERSE),
+    (
+        "bedrock",
+        "us.anthropic.claude-opus-5-5",
+        _AWS,
+        "anthropic_messages",
+        "",
+        ("anthropic_messages", "/anthropic/v1/messages"),
+    ),
+    ("bedrock", "m", _AWS, "openai_chat", "", ("openai_chat", "/openai/v1/chat/completions")),
+    ("bedrock", "m", _MANTLE, "openai_chat", "", ("openai_chat", "/v1/chat/completions")),
+    ("deepseek", "m", "https://api.deepseek.com", "anthropic_messages", "", _ABOVE_DEEPSEEK),
+    ("qwen", "m", _GATEWAY, "openai_responses", "", _RESPONSES),
+    ("cloudflare-workers-ai", "openai/gpt-5.5", _GATEWAY, None, "", _CHAT),
     ("ollama", "m", "http://localhost:11434/v1", None, "", _OLLAMA),
     (
         "ollama",
@@ -79,6 +109,50 @@ def test_surface_is_chosen(
     record = choose_surface(load()[provider], model, base_url, named, {"apiVersion": version})
 
     assert (record.dialect, record.chat_path) == chosen
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "signing"),
+    [
+        (_AWS, "openai.gpt-6-sol", "bedrock"),
+        (_AWS, "us.anthropic.claude-opus-5-5", "bedrock"),
+        (_MANTLE, "anthropic.claude-opus-5-5", "bedrock-mantle"),
+        (_MANTLE, "openai.gpt-6-sol", "bedrock-mantle"),
+        (_MANTLE, "openai.gpt-oss-120b", "bedrock-mantle"),
+    ],
+)
+def test_surface_of_another_host_is_signed_for_it(base_url: str, model: str, signing: str) -> None:
+    auth = choose_surface(load()["bedrock"], model, base_url).auth
+
+    assert auth.scheme == "bearer"
+    assert auth.otherwise is not None
+    assert (auth.otherwise.scheme, auth.otherwise.signing_name) == ("sigv4", signing)
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "path"),
+    [
+        ("bedrock", _MANTLE, "/v1/models"),
+        ("azure-openai", "https://r.services.ai.azure.com/anthropic", "/v1/messages"),
+        ("deepseek", "https://api.deepseek.com/anthropic", "../../user/balance"),
+        ("glm", "https://api.z.ai/api/anthropic", "/v1/messages"),
+        (
+            "qwen",
+            "https://dashscope.aliyuncs.com/apps/anthropic",
+            "../../compatible-mode/v1/models",
+        ),
+        (
+            "google",
+            "https://aiplatform.googleapis.com/v1/publishers/google",
+            "/models/gemini-3.5-flash:countTokens",
+        ),
+    ],
+)
+def test_key_of_another_address_has_a_probe_there(provider: str, base_url: str, path: str) -> None:
+    there = record_at(load()[provider], base_url)
+
+    assert there.probe.path == path
+    assert there.probe.url is None, "it would be used at the default address only"
 
 
 def test_quirks_of_a_surface_win_over_those_of_the_model() -> None:

@@ -47,6 +47,17 @@ NOT_CHAT = re.compile(
 NOT_CALLABLE = re.compile(r"^(regional\.|ft:|~)|\.ft-")
 """Patterns of entries that price a family of ids and are no id themselves."""
 
+RETIRED = {
+    "anthropic": r"claude-(2|v1|3)",  # retired before 2026-11 (LiteLLM, deprecation_date)
+    "openai": r"^(gpt-3\.5|gpt-4($|-)|gpt-4\.5|gpt-4o:|chatgpt-4o|o1|o4-mini)",  # 2026-10-23
+    "deepseek": r"^deepseek-(chat|reasoner|v3)",  # 2026-07-24
+    "grok": r"^grok-(2|3|4-fast|code-fast)",  # 2026-05-15 (docs.x.ai, migration)
+    "groq": r"^(?!openai/gpt-oss|qwen/qwen3\.8)",  # what is left in 2026-11 (groq 1.7)
+    "google": r"^gemini-(1|2\.0|flash-1|pro$|pro-1)",  # ai.google.dev, deprecations, 2026-11
+    "perplexity": r"^(?!perplexity/)",  # Sonar's own names, 2026-09-27
+}
+"""Models that were switched off: they price old answers, and are not offered."""
+
 RATES = {
     "input": "input_mtok", "output": "output_mtok", "cache_read": "cache_read_mtok",
     "cache_write": "cache_write_mtok", "search": "web_searches_kcount",
@@ -110,7 +121,7 @@ def _models(ours: str, theirs: list[Any], facts: list[dict[str, Any]]) -> Iterat
             "id": model.id,
             "name": model.name if model.name != model.id else None,
             "match": _match(model.match, model.id),
-            "listed": None if _callable(model) else False,
+            "listed": None if _callable(model) and not _retired(ours, model.id) else False,
             "context": model.context_window,
             **known,
             "deprecated": model.deprecated,
@@ -121,6 +132,10 @@ def _models(ours: str, theirs: list[Any], facts: list[dict[str, Any]]) -> Iterat
 def _callable(model: Any) -> bool:
     """Tell whether the id may be offered to a person: some lines only price what fits them."""
     return model.is_match(model.id) and not NOT_CALLABLE.search(model.id)
+
+
+def _retired(ours: str, model: str) -> bool:
+    return ours in RETIRED and re.search(RETIRED[ours], model) is not None
 
 
 def _known(ours: str, model: str, facts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -330,7 +330,7 @@ class TokenCount(_Record):
 
 class Source(_Record):
     url: str
-    checked: Day
+    checked: Day  # on which what it says was current, which may be before it was opened
     what: str = ""
 
 

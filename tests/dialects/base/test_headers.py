@@ -31,6 +31,13 @@ def test_header_is_filled_or_left_out(value: str, fields: dict[str, str], sent: 
     assert record_headers(_record(value), fields).get(_NAME.lower()) == sent
 
 
+def test_organization_is_billed_only_if_the_key_names_one() -> None:
+    record = load()["hf-router"]
+
+    assert record_headers(record, {}) == {}
+    assert record_headers(record, {"billTo": "acme"}) == {"x-hf-bill-to": "acme"}
+
+
 @pytest.mark.parametrize("text", ["a\r\nb: c", "ä", "a\x7f"])
 def test_field_that_no_header_may_have_is_refused(text: str) -> None:
     with pytest.raises(InvalidParams, match="region must be printable ASCII") as refused:
