@@ -30,6 +30,8 @@ JsonDict = dict[str, Any]
 VARIABLE: Final = "BYOKD_RECORDINGS"
 _DEFAULT: Final = Path(__file__).resolve().parents[2] / "shared" / "recordings"
 _ABSENT: Final = "no recordings: set BYOKD_RECORDINGS or put them at ../shared/recordings"
+_SECRET: Final = "replayed-key-0123456789"
+_PLAIN: Final = {"region": "us-east-1"}
 _VECTORS: Final = Path(__file__).with_name("vectors")
 
 _PLACES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
@@ -166,6 +168,15 @@ DIALECTS: Final = {
 byokd sends no request to the last two APIs. Models and gateways were seen to answer chats in their
 forms.
 """
+
+
+def key_fields(record: Provider) -> JsonDict:
+    """Return the fields of a key for a record, as `key/store` takes them."""
+    return {
+        field.name: {"plain": _SECRET} if field.secret else _PLAIN.get(field.name, "replayed")
+        for field in record.fields
+        if field.required or field.name == record.auth.field or record.one_of
+    }
 
 
 def provider_tools(recording: Recording) -> list[Any]:

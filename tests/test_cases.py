@@ -36,8 +36,6 @@ _SHARED: Final = Path(__file__).resolve().parents[2] / "shared" / "cases"
 _FOLDER: Final = Path(os.environ.get(_VARIABLE) or _SHARED) / "answers"
 _ABSENT: Final = f"no cases: set {_VARIABLE} or put them at ../shared/cases"
 _TABLE: Final = Path(__file__).with_name("vectors") / "cases_answers.json"
-_SECRET: Final = "case-key-0123456789abcdef"
-_PLAIN: Final = {"region": "us-east-1"}
 _ANSWERS: Final = ("result", "error")
 _STREAM_TYPES: Final = ("text/event-stream", "ndjson")
 
@@ -153,16 +151,11 @@ def _write(root: Path, case: Case) -> None:
 async def _answer(daemon: Daemon, server: Replay, case: Case) -> tuple[Json, list[Json]]:
     """Store a key for the address of a case and send a chat to it; return answer and events."""
     record = replay.record_for(case.recording)
-    fields: Json = {
-        field.name: {"plain": _SECRET} if field.secret else _PLAIN.get(field.name, "replayed")
-        for field in record.fields
-        if field.required or field.name == record.auth.field or record.one_of
-    }
     stored = await daemon.request(
         "key/store",
         {
             "provider": record.id,
-            "fields": fields,
+            "fields": replay.key_fields(record),
             "baseUrl": f"{server.url}/{case.recording.provider}/{case.name}",
             "probe": "skip",
         },

@@ -29,8 +29,6 @@ from sandbox_env import chat_params, unlocked
 pytestmark = pytest.mark.anyio
 
 _AT_ONCE = 12
-_SECRET = "replayed-key-0123456789"
-_PLAIN = {"region": "us-east-1"}
 _MODELS = "models"
 
 _RECORDINGS = replay.load()
@@ -53,16 +51,11 @@ _needs_recordings = pytest.mark.skipif(not _RECORDINGS, reason=replay.absent())
 async def _store(daemon: Daemon, server: Replay, recording: replay.Recording) -> str:
     record = replay.record_for(recording)
     suffix = record.chat_path if recording.api != _MODELS else record.models.path or "/models"
-    fields: Json = {
-        field.name: {"plain": _SECRET} if field.secret else _PLAIN.get(field.name, "replayed")
-        for field in record.fields
-        if field.required or field.name == record.auth.field or record.one_of
-    }
     stored = await daemon.request(
         "key/store",
         {
             "provider": record.id,
-            "fields": fields,
+            "fields": replay.key_fields(record),
             "baseUrl": server.base_url(recording.provider, recording.name, suffix),
             "probe": "skip",
         },

@@ -251,6 +251,23 @@ def test_marker_alone_is_a_failure(dialect: str) -> None:
     assert (reply.fault.kind, reply.fault.retryable) == ("providerError", True)
 
 
+def test_error_in_a_delta_is_a_failure() -> None:
+    chunks = _chat_stream("Half", "stop", {"delta": {"error": {"message": "it broke"}}})
+    reply = _read("openai_chat", chunks)
+    assert reply.fault is not None
+    assert reply.fault.provider_message == "it broke"
+    assert _text_of(reply) == ["Half"]
+
+
+def test_finish_reason_in_an_object_is_read() -> None:
+    stated: Any = {"type": "abort", "message": "it broke"}
+    reply = _read("openai_chat", _chat_stream("Half", stated, {}))
+    assert reply.fault is not None
+    assert reply.fault.provider_code == "abort"
+    ended: Any = {"type": "stop"}
+    assert _read("openai_chat", _chat_stream("All", ended, {})).fault is None
+
+
 def test_failed_tool_of_the_provider_is_no_failure_of_the_answer() -> None:
     tool = {"type": "mcp_call", "id": "t", "status": "failed", "error": {"message": "no such page"}}
     response = {"status": "completed", "output": [tool, _item("So it is.", {})]}

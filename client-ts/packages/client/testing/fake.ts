@@ -124,7 +124,7 @@ export function answer(text: string, unified: SendResult["finishReason"]["unifie
     finishReason: { unified, raw: unified },
     usage: null,
     cost: { amount: null, currency: "USD", source: "unknown", asOf: null, parts: null },
-    route: { provider: "local", model: "m", keyId: null, attempts: 1 },
+    route: { provider: "local", model: "m", keyId: null, attempts: 1, failedAttempts: [] },
     warnings: [],
     providerRequestId: null,
   };

@@ -44,9 +44,14 @@ class ChatDecoder(AnswerDecoder):
             self._no_choice(chunk)
         else:
             if reason := choice.get("finish_reason"):
+                if isinstance(reason, dict):
+                    reason = reason.get("type")  # SGLang's native form, passed on by routers
                 self._native_reason = as_text(reason) or self._native_reason
                 self._ended = self._native_reason is not None
             self._delta.choice(choice)
+            delta = choice.get("delta")
+            if isinstance(delta, dict) and "error" in delta:
+                self._check_failure(delta)
             if not _BESIDE_DELTA.isdisjoint(choice):
                 self._rare_choice(choice, chunk)
         if not _RARE.isdisjoint(chunk):
