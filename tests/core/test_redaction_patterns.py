@@ -72,9 +72,60 @@ def test_foreign_text_loses_long_random_words() -> None:
     assert redact_patterns("id 0123456789abcdef0123456789abcdef") == f"id {MASK}"
 
 
+_HEX = "4bf92f3577b34da6a3ce929d0e0e4736"
+_ALNUM = "68a1Xb2c3D4e5f6A7b8c9d0e1f2A3b4c5d6e7f8a9b0c1d2e3f"
+_IDS = (
+    f"Item 'rs_{_ALNUM}' of type 'reasoning' was provided without its required following item",
+    f"Item with id 'fc_{_ALNUM}' not found",
+    f"Previous response with id 'resp_{_ALNUM}' not found",
+    f"include the request ID req_{_HEX} in your message",
+    f"No tool output found for function call call_{_ALNUM}",
+    f"tool_use ids were found without tool_result blocks: toolu_01{_ALNUM[:22]}",
+    f"see chatcmpl-{_HEX} and msg_{_ALNUM} and gen-1763-{_ALNUM}",
+    f"internal error (request id: {_HEX})",
+    "Request id: 0217450022188878000000000000000000000ffffac1532bda2e2c",
+    f'{{"traceId": "{_HEX}", "requestId": "{_ALNUM}"}}',
+    f"trace_id={_HEX} span-id 00f067aa0ba902b7",
+    f"traceparent: 00-{_HEX}-00f067aa0ba902b7-01",
+    "failed. Request ID: 3fbd29f6-f17f-447c-8e5f-0f789bea5c4c (Service: Bedrock, Status: 400)",
+    "blocked by Cloudflare, Ray ID: 8f2b1c3d4e5f6a7b-FRA",
+    f"RequestId={_HEX.upper()}; correlation id {_HEX}; invocationId: {_HEX}",
+    f"logid {_HEX}, error id: {_HEX}",
+)
+_SECRETS = (
+    *(f"request id: {prefix}{_TAIL}" for prefix in _PREFIXES),
+    *(f"trace {prefix}{_TAIL}" for prefix in _PREFIXES),
+    f"key {_HEX}",
+    f"token {_HEX} refused",
+    f"Incorrect API key provided ({_HEX})",
+    f"the key {_HEX}.Ab1Cd2Ef3Gh4Ij5K is expired",
+    f"api key id and key: {_ALNUM}",
+    f"request id: Bearer {_TAIL}",
+    f"request id: eyJhbGciOiJIUzI1NiJ9.eyJ{_TAIL}.{_TAIL}",
+    "secret wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY is wrong",
+    "AKIAIOSFODNN7EXAMPLE wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "call-sk-proj-Zx81mQv0rT5bN2kLw9Ye7Gd4",
+    "req_abc***xyz",
+)
+
+
+@pytest.mark.parametrize("text", _IDS)
+def test_ids_of_a_provider_are_shown(text: str) -> None:
+    assert redact_patterns(text) == text
+
+
+@pytest.mark.parametrize("text", _SECRETS)
+def test_what_may_be_a_key_is_masked_beside_ids(text: str) -> None:
+    shown = redact_patterns(text)
+    assert MASK in shown
+    for secret in (_TAIL, _HEX, _ALNUM, "K7MDENG", "IOSFODNN7", "Zx81mQv0", "***xyz"):
+        assert secret not in shown
+
+
 @pytest.mark.parametrize("show", [redact, redact_patterns])
 def test_redaction_time_is_linear(show: Callable[[str], str]) -> None:
-    for text in ("sk-" * 100_000, "key=" * 100_000, "a" * 400_000, "*" * 400_000, "eyJ." * 100_000):
+    runs = ("sk-", "key=", "aaaa", "****", "eyJ.", "req_", "trace", "request id ", "aB3/")
+    for text in (run * 100_000 for run in runs):
         show(text)  # quadratic time would exceed the limit of a test
 
 

@@ -49,6 +49,7 @@ _BY_STATUS: Final[dict[int, Kind]] = {
     408: "timeout",
     425: "providerError",
     429: "rateLimited",
+    451: "contentFiltered",
     498: "providerError",
     499: "providerError",
     503: "providerOverloaded",
@@ -258,7 +259,7 @@ def _kind(row: ErrorRow | None, error: ErrorBody, status: int, *, foreign: bool)
         # A gateway accepted our key and passes on an upstream's refusal of the gateway's key.
         passed_on = error.upstream and row.kind == "keyInvalid"
         return "keyForbidden" if passed_on else row.kind
-    if foreign and (status not in _FAILED or status in {403, 407, 511}):
+    if foreign and (status not in _FAILED or status in {403, 407, 451, 511}):
         return "network"
     if known := _BY_STATUS.get(status):
         return known
