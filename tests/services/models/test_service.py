@@ -439,6 +439,7 @@ async def test_locked_vault_lists_the_providers_seen_before(tmp_path: Path) -> N
         assert item.unavailable.action.type == "unlockVault"
 
 
+_REFUSED = NetworkFailed("refused", details={"reason": "refused"})
 _LOCAL = BARE.model_copy(
     update={"id": "local", "keyless": True, "base_url": "http://localhost:11434/v1"}
 )
@@ -448,6 +449,7 @@ _LOCAL = BARE.model_copy(
     ("keyless", "base_url", "error", "quiet"),
     [
         (True, "http://localhost:11434/v1", DOWN, True),
+        (True, "http://localhost:11434/v1", _REFUSED, True),
         (True, "http://127.0.0.1:1234/v1", DOWN, True),
         (True, "http://[::1]:1234/v1", DOWN, True),
         (True, "https://local.example/v1", DOWN, False),
@@ -462,7 +464,9 @@ async def test_stopped_server_on_this_machine_is_a_failure_only_if_named(
     async with _service(records=(record,), respond=lambda _request: error) as fixture:
         fixture.keys.base_url = base_url
         assert bool((await fixture.list()).failures) is not quiet
-        assert len((await fixture.list(provider=record.id)).failures) == 1
+        [failure] = (await fixture.list(provider=record.id)).failures
+        starts = quiet and error is _REFUSED
+        assert ("start the server" in failure.message) == starts
         assert len((await fixture.list(refresh=True)).failures) == 1
         refreshed = await fixture.models.refresh(fixture.session, ModelRefreshParams())
         assert len(refreshed.failures) == 1

@@ -257,9 +257,10 @@ class ModelService:
             live, changed, also_error = await self._fetch(session, key, credential, before)
         except ByokdError as error:
             is_expected = _is_stopped_server(credential, error) and not request.explicit
+            message = None
             if credential.candidate.is_own_address and error.data().http_status is None:
-                error.user_message = connection_advice(credential.base_url, error)
-            failure = None if is_expected else _failure(source, error, before)
+                message = connection_advice(credential.base_url, error)
+            failure = None if is_expected else _failure(source, error, before, message)
             return _SourceModels(source, before, fields, failure)
         failure = None if also_error is None else _failure(source, also_error, live)
         refreshed = RefreshedList(
@@ -359,11 +360,13 @@ def _action(record: Provider, error: ByokdError) -> Action | None:
     return action_for(error.kind, record)
 
 
-def _failure(source: Source, error: ByokdError, live: CachedModelList | None) -> ModelListFailure:
+def _failure(
+    source: Source, error: ByokdError, live: CachedModelList | None, message: str | None = None
+) -> ModelListFailure:
     return ModelListFailure(
         provider=source.record.id,
         key_id=source.key_id,
         kind=error.kind,
-        message=error.user_message,
+        message=message or error.user_message,
         seen_at=live.seen_at if live else None,
     )
