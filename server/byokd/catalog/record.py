@@ -253,6 +253,7 @@ class Models(_Record):
     more_pointer: Pointer | None = None
     also: tuple[Models, ...] = ()  # further lists of the same provider
     over: bool = False  # in `also`: adds no models, and its facts win
+    if_bare: bool = False  # with `over`: read only if no model of the lists states its context
     fallback: Models | None = None  # read instead if the path does not exist
     detail: ModelDetail | None = None
     static: tuple[str, ...] = ()  # ids that are always listed; `{field}` is a plain field

@@ -147,6 +147,50 @@ async def test_error_of_the_fallback_list_is_raised() -> None:
     assert caught.value.fields["http_status"] == 404
 
 
+def _generic() -> Provider:
+    record = recorded.record("openai-compatible")
+    assert record is not None
+    return record
+
+
+_LOADED = _json(
+    {"data": [{"id": "q", "type": "vlm", "loaded_context_length": 4096,
+               "capabilities": ["tool_use"]},
+              {"id": "other", "type": "llm"}]}
+)  # fmt: skip
+
+
+async def test_own_list_of_a_local_server_fills_a_bare_one() -> None:
+    responses = {"/v1/models": _json({"data": [{"id": "q"}]}), "/api/v0/models": _LOADED}
+    transport = ScriptedTransport(
+        lambda request: responses.get(request.url.removeprefix(_HOST), _NOT_FOUND)
+    )
+    credential = Credential(_generic(), _BASE, at_default_origin=False, fields={})
+    models, error = await ModelFetch(transport, credential).run()
+    assert error is None
+    [model] = models
+    assert (model.id, model.context_tokens, model.tools) == ("q", 4096, True)
+    assert model.input_modalities == ("text", "image")
+
+
+@pytest.mark.parametrize(
+    ("models", "paths"),
+    [
+        ([{"id": "q", "max_model_len": 8192}, {"id": "r"}], ["/v1/models"]),
+        ([{"id": "q"}], ["/v1/models", "/api/v0/models"]),
+    ],
+)
+async def test_own_list_is_read_only_beside_a_bare_one(models: list[Any], paths: list[str]) -> None:
+    transport = ScriptedTransport(
+        lambda request: _json({"data": models}) if "/v1/" in request.url else _NOT_FOUND
+    )
+    credential = Credential(_generic(), _BASE, at_default_origin=False, fields={})
+    listed, error = await ModelFetch(transport, credential).run()
+    assert error is None
+    assert [model.id for model in listed] == [model["id"] for model in models]
+    assert [request.url.removeprefix(_HOST) for request in transport.requests] == paths
+
+
 # --- details never fail a list --------------------------------------------------------------------
 
 _BARE = ListedModel("a")

@@ -101,8 +101,9 @@ class ModelFetch:
         ]
         at_once = anyio.Semaphore(MODEL_DETAILS_AT_ONCE)
         async with anyio.create_task_group() as tasks:
+            is_bare = all(model.context_tokens is None for model in self._models.values())
             for also in self._record.also:
-                if also.over:
+                if also.over and (is_bare or not also.if_bare):
                     tasks.start_soon(self._fetch_override, also)
             for model_id in without_context[:MODEL_DETAILS_MAX]:
                 tasks.start_soon(self._fetch_detail, model_id, at_once)
