@@ -242,7 +242,7 @@ def _tools(body: JsonDict) -> Iterator[tuple[str, Any]]:
         if "functionDeclarations" in tool:
             for entry in tool["functionDeclarations"]:
                 yield entry["name"], entry.get("parametersJsonSchema", entry.get("parameters"))
-        else:
+        elif "cachePoint" not in tool:
             inner = tool.get("function") or tool.get("toolSpec") or tool
             schema = inner.get("parameters", inner.get("input_schema"))
             nested = inner.get("inputSchema")

@@ -13,6 +13,7 @@ from byokd.dialects.base.call import Call
 from byokd.protocol.errors import Unsupported
 from dialects import messages
 
+_NO_INPUT = {"type": "object", "properties": {}}
 _TOOL = {"name": "f", "description": "adds", "inputSchema": {"properties": {}}}
 _SENT_TOOL = {
     "name": "f",
@@ -103,11 +104,11 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     # tools
     (_TOOLS, {}, _SENT, []),
     ({"tools": [{"name": "f", "inputSchema": {}}]}, {},
-     {"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, []),
+     {"tools": [{"name": "f", "input_schema": _NO_INPUT}]}, []),
     ({"tools": [{"name": "f", "description": "adds", "inputSchema": {"anyOf": [{}]}}]},
      {"tool_schema_drops": ["anyOf"]},
      {"tools": [{"name": "f", "description": 'adds\n\nThe input also follows this JSON Schema: '
-                 '{"anyOf":[{}]}', "input_schema": {"type": "object"}}]}, ["adjusted tools"]),
+                 '{"anyOf":[{}]}', "input_schema": _NO_INPUT}]}, ["adjusted tools"]),
     (_TOOLS | {"toolChoice": "auto"}, {}, _SENT | _AUTO, []),
     (_TOOLS | {"toolChoice": "none"}, {}, _SENT | {"tool_choice": {"type": "none"}}, []),
     (_TOOLS | {"toolChoice": "required"}, {}, _SENT | {"tool_choice": {"type": "any"}}, []),
@@ -391,7 +392,7 @@ def test_system_text_is_beside_the_messages() -> None:
 def test_tools_of_earlier_calls_are_declared() -> None:
     texts = [_A, _reply(_CALL), _user(_DONE)]
     body = _body(messages.call({"messages": texts}))
-    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object"}}]
+    assert body["tools"] == [{"name": "f", "input_schema": _NO_INPUT}]
     assert body["tool_choice"] == {"type": "none"}
 
 

@@ -12,13 +12,14 @@ from byokd.dialects.bedrock_converse import encode
 from byokd.protocol.errors import Unsupported
 from dialects import converse, records
 
+_NO_INPUT = {"type": "object", "properties": {}}
 _HI = {"role": "user", "content": [{"text": "hi"}]}
-_TOOL = {"name": "f", "description": "adds", "inputSchema": {"type": "object", "title": "F"}}
+_TOOL = {"name": "f", "description": "adds", "inputSchema": _NO_INPUT | {"title": "F"}}
 _SENT_TOOL = {
     "toolSpec": {
         "name": "f",
         "description": "adds",
-        "inputSchema": {"json": {"type": "object", "title": "F"}},
+        "inputSchema": {"json": _NO_INPUT | {"title": "F"}},
     }
 }
 _POINT = {"cachePoint": {"type": "default"}}
@@ -132,10 +133,10 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     ({"tools": [_TOOL]}, {}, {"toolConfig": {"tools": [_SENT_TOOL]}}, []),
     ({"tools": [{"name": "f", "inputSchema": {}}]}, {},
      {"toolConfig": {"tools": [
-         {"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]}}, []),
+         {"toolSpec": {"name": "f", "inputSchema": {"json": _NO_INPUT}}}]}}, []),
     ({"tools": [_TOOL | {"description": ""}]}, {"tool_schema_drops": ["title"]},
      {"toolConfig": {"tools": [
-         {"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]}}, []),
+         {"toolSpec": {"name": "f", "inputSchema": {"json": _NO_INPUT}}}]}}, []),
     ({"tools": [_TOOL], "toolChoice": "auto"}, _CHOICE, {"toolConfig": {"tools": [_SENT_TOOL]}},
      []),
     ({"tools": [_TOOL], "toolChoice": "none"}, _CHOICE, {}, []),
@@ -256,7 +257,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 _T = _text
-_STAND_IN = [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]
+_STAND_IN = [{"toolSpec": {"name": "f", "inputSchema": {"json": _NO_INPUT}}}]
 
 _MESSAGES: list[tuple[str, list[Any], dict[str, Any], list[Any], list[str]]] = [
     ("consecutive turns of a side are one", [_user(_T("a")), _user(_T("b")), _reply(_T("c")),

@@ -16,6 +16,7 @@ from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Unsupported
 from dialects import records
 
+_NO_INPUT = {"type": "object", "properties": {}}
 _BASE = "https://api.cohere.com"
 _A, _THINKS, _PLUS = "command-a-03-2025", "command-a-reasoning-08-2025", "command-a-plus-05-2026"
 _AYA, _SEES = "tiny-aya-global", "command-a-vision-07-2025"
@@ -123,7 +124,7 @@ _PARAMS: list[_Row] = [
     (_A, {"tools": [_ODD, _TOOL], "toolChoice": {"name": "f"}},
      {"tools": [_SENT], "tool_choice": "REQUIRED"}, ["notice toolChoice"]),
     (_A, {"tools": [_ODD]},
-     {"tools": [_function(name="_2_odd_name", parameters={"type": "object"})]}, []),
+     {"tools": [_function(name="t_2_odd_name", parameters=_NO_INPUT)]}, []),
     (_A, {"toolChoice": "required"}, {}, []),
     (_SEES, {"tools": [_TOOL], "toolChoice": "required"}, {}, ["dropped tools"]),
     # raw fields
@@ -211,7 +212,7 @@ _MESSAGES: list[tuple[str, _Messages, _Messages, list[str]]] = [
       _tool("c1", "x"), _tool("c2", "Error: no")], []),
     (_A, [_HI, _says("assistant", {"type": "text", "text": "I look."}, _called("c1", "2-odd")),
           _says("tool", _answered("c1", "x"))],
-     [_HI, {"role": "assistant", "content": "I look.", "tool_calls": [_sent_call("c1", "_2_odd")]},
+     [_HI, {"role": "assistant", "content": "I look.", "tool_calls": [_sent_call("c1", "t_2_odd")]},
       _tool("c1", "x")], []),
     (_A, [_HI, _says("assistant", _called("c1", parseError="bad", rawArguments="{"))],
      [_HI, {"role": "assistant", "tool_calls": [_sent_call("c1", "f", '{"unreadable":"{"}')]}], []),

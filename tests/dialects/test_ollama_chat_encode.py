@@ -27,7 +27,7 @@ def _function(**function: Any) -> dict[str, Any]:
 
 
 _SENT = _function(name="f", description="adds", parameters=_SCHEMA)
-_SENT_OTHER = _function(name="2-odd.name", parameters={"type": "object"})
+_SENT_OTHER = _function(name="2-odd_name", parameters={"type": "object", "properties": {}})
 
 
 def _call(params: dict[str, Any], model: str = _M, base_url: str = _BASE) -> Call:

@@ -13,6 +13,7 @@ from byokd.dialects.openai_chat import encode
 from byokd.protocol.errors import Unsupported
 from dialects import records
 
+_NO_INPUT = {"type": "object", "properties": {}}
 _HI = {"role": "user", "content": "hi"}
 _PLAIN: dict[str, Any] = {
     "model": "any-model",
@@ -23,7 +24,11 @@ _PLAIN: dict[str, Any] = {
 _TOOL = {"name": "f", "description": "adds", "inputSchema": {"type": "object"}}
 _SENT_TOOL = {
     "type": "function",
-    "function": {"name": "f", "description": "adds", "parameters": {"type": "object"}},
+    "function": {
+        "name": "f",
+        "description": "adds",
+        "parameters": _NO_INPUT,
+    },
 }
 _STRICT_SCHEMA = {
     "type": "object",
@@ -89,7 +94,7 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     # tools
     ({"tools": [_TOOL]}, {}, {"tools": [_SENT_TOOL]}, []),
     ({"tools": [{"name": "f", "inputSchema": {}}]}, {},
-     {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}, []),
+     {"tools": [{"type": "function", "function": {"name": "f", "parameters": _NO_INPUT}}]}, []),
     ({"tools": [_TOOL]}, {"parallel_tool_calls": True},
      {"tools": [_SENT_TOOL], "parallel_tool_calls": True}, []),
     ({}, {"parallel_tool_calls": True}, {}, []),

@@ -14,6 +14,7 @@ from byokd.protocol.chat import SendParams
 from byokd.protocol.errors import Unsupported
 from dialects import records
 
+_NO_INPUT = {"type": "object", "properties": {}}
 _HI = {"role": "user", "content": "hi"}
 _ENCRYPTED = ["reasoning.encrypted_content"]
 _PLAIN: dict[str, Any] = {
@@ -25,7 +26,7 @@ _PLAIN: dict[str, Any] = {
 }
 _TOOL = {"name": "f", "description": "adds", "inputSchema": {"type": "object"}}
 _SENT_TOOL = {
-    "type": "function", "name": "f", "description": "adds", "parameters": {"type": "object"},
+    "type": "function", "name": "f", "description": "adds", "parameters": _NO_INPUT,
     "strict": False,
 }  # fmt: skip
 _STRICT_SCHEMA = {
@@ -108,7 +109,7 @@ _PARAMS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] 
     # tools
     ({"tools": [_TOOL]}, {}, {"tools": [_SENT_TOOL]}, []),
     ({"tools": [{"name": "f", "inputSchema": {}}]}, {},
-     {"tools": [{"type": "function", "name": "f", "parameters": {}, "strict": False}]}, []),
+     {"tools": [{"type": "function", "name": "f", "parameters": _NO_INPUT, "strict": False}]}, []),
     ({"tools": [_TOOL]}, {"parallel_tool_calls": True},
      {"tools": [_SENT_TOOL], "parallel_tool_calls": True}, []),
     ({"tools": [_TOOL], "toolChoice": "auto"}, {},

@@ -10,6 +10,7 @@ RuleName: TypeAlias = Literal[
     "media_types",
     "tool_names",
     "tool_schemas",
+    "answer_schema",
     "blank_text",
     "pair_tool_calls",
     "call_ids",

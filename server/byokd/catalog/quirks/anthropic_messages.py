@@ -9,6 +9,7 @@ from byokd.protocol.chat import Effort
 
 
 class AnthropicMessagesQuirks(Quirks):
+    tool_name_pattern: str = "[a-zA-Z0-9_-]{1,128}"
     # by a number of tokens, by a word, or not at all
     effort_field: Literal["thinking_budget", "thinking_adaptive", "none"] = "none"
     effort_levels: tuple[Effort, ...] = ()  # the efforts that are also sent beside the number

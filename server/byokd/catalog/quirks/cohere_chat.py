@@ -8,6 +8,7 @@ from byokd.catalog.quirks.shared import Quirks, ResponseFormat
 
 
 class CohereChatQuirks(Quirks):
+    tool_name_pattern: str = "[a-zA-Z_][a-zA-Z0-9_]{0,63}"
     reasoning_models: str | None = None  # searched in the model id; others get no effort
     # `thinking`: `effort_words` are numbers of tokens
     effort_field: Literal["thinking", "none"] = "none"

@@ -8,6 +8,7 @@ from byokd.catalog.quirks.shared import Quirks, ResponseFormat
 
 
 class GeminiQuirks(Quirks):
+    tool_name_pattern: str = "[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}"
     # `thinkingLevel` sends the word, `thinkingBudget` the word as a number
     effort_field: Literal["thinkingLevel", "thinkingBudget", "none"] = "none"
     signature_sentinel: str = ""  # replaces a lost signature of an earlier call

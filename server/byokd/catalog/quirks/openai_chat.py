@@ -11,6 +11,9 @@ from byokd.catalog.quirks.openai import OpenAIQuirks
 
 
 class OpenAIChatQuirks(OpenAIQuirks):
+    # Moonshot refuses a digit at the beginning (MoonshotAI/kimi-cli#2531, 2026-07), also behind
+    # gateways.
+    tool_name_pattern: str = "[a-zA-Z_][a-zA-Z0-9_-]{0,63}"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens", "max_output_tokens"] = (
         "max_tokens"
     )

@@ -33,7 +33,10 @@ class Quirks(BaseModel):
     extra_body: dict[str, str | int | bool] = {}
     tools_supported: bool = True  # False: calls and results are sent as text
     tool_call_id_pattern: str | None = None  # regular expression for the whole id of a call
-    tool_schema_drops: tuple[str, ...] = ()  # keywords refused at the top of a tool's schema
+    # regular expression for the whole name of a tool; OpenAI's is what most providers take
+    tool_name_pattern: str = "[a-zA-Z0-9_-]{1,64}"
+    # keywords refused at the top of a tool's schema; these by OpenAI, and most of them by Anthropic
+    tool_schema_drops: tuple[str, ...] = ("oneOf", "anyOf", "allOf", "enum", "not")
     images: bool = True
     # The efforts that a model takes, unless its provider's list states them; another one becomes
     # the nearest. Empty: it takes none; None: it takes all.

@@ -32,11 +32,7 @@ _BETAS: Final = "betas"
 _BETA: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RULES: Final[tuple[RuleName, ...]] = (
     "inline_media",
-    "media_types",
-    "tool_schemas",
-    "blank_text",
     "pair_tool_calls",
-    "call_ids",
     "system_first",
     "begin_with_user",
     "trim_end",

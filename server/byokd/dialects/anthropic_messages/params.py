@@ -17,6 +17,7 @@ from byokd.dialects.base.claude_family import (
 from byokd.dialects.base.effort import chosen_effort, effort_word, nearest_effort
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
+from byokd.dialects.base.tool_schema import NO_INPUT
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams, Tool, ToolChoice
@@ -45,7 +46,7 @@ def write_params(draft: Draft, quirks: AnthropicMessagesQuirks, written: Written
     )
     body |= thinking
     if params.response_format is not None:
-        form = _output_format(draft.client_params, quirks, warnings, written)
+        form = _output_format(draft.params, quirks, warnings, written)
         config = body.get("output_config")
         if form is not None:
             body["output_config"] = (config if isinstance(config, dict) else {}) | {"format": form}
@@ -89,7 +90,7 @@ def _tools(
     own = (params.provider_options or {}).get("tools")
     if not params.tools and not own:
         stand_ins: list[Json] = [
-            {"name": name, "input_schema": {"type": "object"}} for name in written.tool_names
+            {"name": name, "input_schema": NO_INPUT} for name in written.tool_names
         ]
         return {"tools": stand_ins, "tool_choice": {"type": "none"}} if stand_ins else {}
     listed: list[Json] = [_tool(tool) for tool in params.tools]

@@ -398,7 +398,7 @@ class Blocks:
         free = native and native not in self._taken
         call.call_id = native if free else synthetic_id(self._stream_id, call.index, self._taken)
         self._taken.add(call.call_id)
-        self.events.append(ToolCallStart(call.call_id, call.name))
+        self.events.append(ToolCallStart(call.call_id, self._declared.client_name(call.name)))
         if text := "".join(call.pieces):
             self.events.append(ToolCallDelta(call.call_id, text))
 
@@ -411,7 +411,7 @@ class Blocks:
             error = NO_NAME
         return ToolCallEnd(
             call.call_id,
-            call.name,
+            self._declared.client_name(call.name),
             None if error else arguments,
             error,
             raw if error else None,

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from byokd.dialects.base.json import as_objects, as_text
-from byokd.dialects.base.tool_names import ToolNames
+from byokd.dialects.base.tool_names import ToolNames, names_of_request
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
-from byokd.protocol.parts import ToolCallPart
 
 _FUNCTION_LISTS: Final = ("functionDeclarations", "function_declarations")
 _NESTED: Final = ("function", "custom", "toolSpec")
@@ -41,16 +40,19 @@ class DeclaredTools:
 
     Attributes:
         names: the names of the client's tools, also as sent.
+        sent: the client's names and those that the rule `tool_names` sends.
         by_client: whether it declares tools that the client runs.
         by_provider: whether it declares tools that the provider runs.
     """
 
     names: frozenset[str] = frozenset()
+    sent: ToolNames | None = None
     by_client: bool = False
     by_provider: bool = False
 
     @classmethod
-    def of(cls, params: SendParams) -> Self:
+    def of(cls, params: SendParams, name_pattern: str) -> Self:
+        """Read the tools of a request; `name_pattern` is the quirk for their names."""
         options = params.provider_options or {}
         config = options.get("toolConfig")
         entries = [
@@ -60,16 +62,18 @@ class DeclaredTools:
         raw = [name for entry in entries for name in _client_names(entry)]
         raw += (name for entry in as_objects(options.get("functions")) for name in _named(entry))
         declared = [tool.name for tool in params.tools]
-        parts = (part for message in params.messages for part in message.parts())
-        called = [part.name for part in parts if isinstance(part, ToolCallPart)]
-        names = ToolNames([*declared, *raw, *called])
-        known = [*declared, *raw, *called]
+        sent = names_of_request(params.tools, params.messages, name_pattern)
         return cls(
-            frozenset((*known, *map(names.sent, known))),
+            frozenset((*raw, *sent.known)),
+            sent,
             by_client=bool(declared or raw),
             by_provider=any(map(_has_provider_tool, entries))
             or any(options.get(name) for name in _PROVIDER_FIELDS),
         )
+
+    def client_name(self, name: str) -> str:
+        """Return the client's name of a tool for the name in an answer."""
+        return name if self.sent is None else self.sent.of_client(name)
 
     def may_be_run_by_provider(self, name: str) -> bool:
         """Tell whether the provider may have run a call with this name."""

@@ -108,7 +108,7 @@ class AnswerDecoder(ABC):
             call.params.stream_id,
             _call_ids(call),
             self._origin,
-            DeclaredTools.of(call.params),
+            DeclaredTools.of(call.params, quirks.tool_name_pattern),
         )
         self._include_raw = call.params.include_raw
         self._body = Body(head, choose)

@@ -13,7 +13,7 @@ from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.base.media import LINKED_IMAGE, data_uri
 from byokd.dialects.base.params import drop_unsupported, matches_model, nearest_value, optional
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
-from byokd.dialects.base.tool_schema import function_tools
+from byokd.dialects.base.tool_schema import NO_INPUT, function_tools
 from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
@@ -111,9 +111,8 @@ def _stand_ins(params: SendParams, quirks: OpenAIQuirks) -> JsonObject:
         return {}
     parts = (part for message in params.messages for part in message.parts())
     names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolCallPart))
-    empty: JsonObject = {"type": "object", "properties": {}}
     tools: list[Json] = [
-        {"type": "function", "function": {"name": name, "parameters": empty}} for name in names
+        {"type": "function", "function": {"name": name, "parameters": NO_INPUT}} for name in names
     ]
     return {"tools": tools, "tool_choice": "none"} if tools else {}
 

@@ -25,10 +25,7 @@ _STREAMED: Final = "-stream"
 _EVENT_STREAM: Final = "application/vnd.amazon.eventstream"
 _RULES: Final[tuple[RuleName, ...]] = (
     "inline_media",
-    "tool_schemas",
-    "blank_text",
     "pair_tool_calls",
-    "call_ids",
     "system_first",
     "begin_with_user",
     "trim_end",

@@ -18,6 +18,7 @@ from byokd.dialects.base.claude_family import (
 from byokd.dialects.base.effort import chosen_effort, effort_word
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
+from byokd.dialects.base.tool_schema import NO_INPUT
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.bedrock_converse.messages import Written
 from byokd.protocol.base import Json, JsonObject
@@ -99,7 +100,7 @@ def _tool(tool: Tool) -> JsonObject:
 
 
 def _stand_in(name: str) -> JsonObject:
-    return {"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}}
+    return {"toolSpec": {"name": name, "inputSchema": {"json": NO_INPUT}}}
 
 
 def _tool_choice(

@@ -18,10 +18,7 @@ from byokd.dialects.cohere_chat.params import format_instruction, write_params
 from byokd.protocol.base import Json, JsonObject
 
 _RULES: Final[tuple[RuleName, ...]] = (
-    "tool_names",
-    "blank_text",
     "pair_tool_calls",
-    "call_ids",
     "later_system_as_user",
     "system_merged",
     "some_turn",

@@ -11,7 +11,6 @@ from typing import Final
 from byokd.core.limits import JSON_MAX_DEPTH
 from byokd.dialects.base.content import Blocks, ToolCall
 from byokd.dialects.base.json import as_index, as_json_text, within_depth
-from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.cohere_chat.messages import CITATION, PLAN
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.parts import Source, Span
@@ -22,11 +21,10 @@ _NOT_IN_TEXT: Final = ("PLAN", "THINKING_CONTENT")
 
 
 class Content:
-    __slots__ = ("_began_at", "_blocks", "_calls", "_chars", "_names", "_origin", "_plan")
+    __slots__ = ("_began_at", "_blocks", "_calls", "_chars", "_origin", "_plan")
 
-    def __init__(self, blocks: Blocks, names: ToolNames, origin: JsonObject) -> None:
+    def __init__(self, blocks: Blocks, origin: JsonObject) -> None:
         self._blocks = blocks
-        self._names = names
         self._origin = origin
         self._plan: list[str] = []
         self._calls: dict[int, ToolCall] = {}
@@ -106,7 +104,7 @@ class Content:
         named = function if isinstance(function, dict) else entry
         name = named.get("name")
         call = self._blocks.tool_call(native_id if isinstance(native_id, str) else "")
-        call.name = self._names.of_client(name) if isinstance(name, str) else ""
+        call.name = name if isinstance(name, str) else ""
         self._calls[index] = call
         self._blocks.arguments(call, as_json_text(named.get("arguments")))
 

@@ -11,7 +11,6 @@ from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.finish import finish_fault
 from byokd.dialects.base.json import as_text
-from byokd.dialects.base.tool_names import ToolNames
 from byokd.dialects.cohere_chat.content import Content
 from byokd.dialects.cohere_chat.usage import read_billed, read_usage
 from byokd.dialects.cohere_chat.v1 import as_v2, is_v1
@@ -29,8 +28,7 @@ class CohereDecoder(AnswerDecoder):
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(CohereChatQuirks, call.params.model)
         super().__init__(call, head, quirks)
-        names = ToolNames(tool.name for tool in call.params.tools)
-        self._content = Content(self._blocks, names, self._origin)
+        self._content = Content(self._blocks, self._origin)
 
     def _event(self, chunk: JsonObject, name: str) -> None:
         kind = chunk.get("type") or name

@@ -18,7 +18,7 @@ from byokd.dialects.ollama_chat.params import format_instruction, write_params
 from byokd.protocol.base import Json, JsonObject
 
 _JSON_LINES: Final = "application/x-ndjson"
-_RULES: Final[tuple[RuleName, ...]] = ("blank_text", "call_ids", "system_merged")
+_RULES: Final[tuple[RuleName, ...]] = ("system_merged",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time

@@ -40,7 +40,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 
 
 def _rules(quirks: OpenAIChatQuirks) -> Iterator[RuleName]:
-    yield from ("blank_text", "pair_tool_calls", "call_ids", "system_merged")
+    yield from ("pair_tool_calls", "system_merged")
     if quirks.strict_alternation:
         yield from ("later_system_as_user", "begin_with_user", "end_with_user", "alternate_roles")
     if quirks.user_after_tool_forbidden:

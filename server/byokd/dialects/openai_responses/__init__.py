@@ -23,7 +23,7 @@ from byokd.dialects.openai_responses.params import may_reason, write_params
 from byokd.protocol.base import JsonObject
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
-_RULES: Final[tuple[RuleName, ...]] = ("blank_text", "call_ids", "system_merged")
+_RULES: Final[tuple[RuleName, ...]] = ("system_merged",)
 
 
 def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format carries no time

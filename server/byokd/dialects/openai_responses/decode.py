@@ -11,6 +11,7 @@ from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.finish import finish_fault
 from byokd.dialects.base.json import as_objects, as_text
+from byokd.dialects.base.tool_names import names_of_request
 from byokd.dialects.errors.body import is_error
 from byokd.dialects.openai_responses.items import Items
 from byokd.dialects.openai_responses.messages import DIALECT
@@ -153,11 +154,12 @@ _READERS: Final = {
 
 
 def _declared(call: Call, quirks: OpenAIResponsesQuirks) -> frozenset[str] | None:
-    """Return the client's tools, if the request also held tools that the provider runs."""
+    """Return the names of the client's tools, also as sent, if the provider ran some itself."""
     raw = (call.params.provider_options or {}).get("tools")
     if quirks.search_tool is None and not raw:
         return None
-    return frozenset(tool.name for tool in call.params.tools or ())
+    params = call.params
+    return names_of_request(params.tools, params.messages, quirks.tool_name_pattern).known
 
 
 def _unsupported(kind: str | None) -> tuple[Warn, ...]:

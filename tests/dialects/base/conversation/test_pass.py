@@ -11,8 +11,9 @@ import pytest
 
 from byokd.catalog.rules import RuleName
 from byokd.dialects.base import conversation as rules_module
-from byokd.dialects.base.conversation import RULES
+from byokd.dialects.base.conversation import EVERYWHERE, RULES
 from byokd.dialects.registry import DIALECTS, find_dialect
+from byokd.protocol.chat import ResponseFormat
 from byokd.protocol.errors import Unsupported
 from dialects import records
 from dialects.conversations import (
@@ -28,27 +29,19 @@ from dialects.conversations import (
 )
 
 _DEFAULTS: dict[str, set[str]] = {
-    "openai_chat": {"blank_text", "pair_tool_calls", "call_ids", "system_merged"},
-    "openai_responses": {"blank_text", "call_ids", "system_merged"},
+    "openai_chat": {"pair_tool_calls", "system_merged"},
+    "openai_responses": {"system_merged"},
     "anthropic_messages": {
-        "inline_media", "media_types", "tool_schemas", "blank_text", "pair_tool_calls", "call_ids",
-        "system_first", "begin_with_user", "trim_end",
+        "inline_media", "pair_tool_calls", "system_first", "begin_with_user", "trim_end",
     },
-    "gemini": {
-        "inline_media", "blank_text", "pair_tool_calls", "call_ids", "later_system_as_user",
-        "some_turn",
-    },
+    "gemini": {"inline_media", "pair_tool_calls", "later_system_as_user", "some_turn"},
     "bedrock_converse": {
-        "inline_media", "tool_schemas", "blank_text", "pair_tool_calls", "call_ids", "system_first",
-        "begin_with_user", "trim_end",
+        "inline_media", "pair_tool_calls", "system_first", "begin_with_user", "trim_end",
     },
-    "cohere_chat": {
-        "tool_names", "blank_text", "pair_tool_calls", "call_ids", "later_system_as_user",
-        "system_merged", "some_turn",
-    },
-    "ollama_chat": {"blank_text", "call_ids", "system_merged"},
+    "cohere_chat": {"pair_tool_calls", "later_system_as_user", "system_merged", "some_turn"},
+    "ollama_chat": {"system_merged"},
 }  # fmt: skip
-"""The rules that each format applies to every call."""
+"""The rules that each format applies to every call, besides those of all formats."""
 
 _EVERY = pytest.mark.parametrize("dialect", DIALECTS)
 
@@ -68,8 +61,8 @@ def test_rules_of_a_format(dialect: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
         monkeypatch.setitem(RULES, name, spied)
     find_dialect(dialect).encode(records.call(), 0)
-    assert set(applied) == _DEFAULTS[dialect]
-    assert applied == [name for name in RULES if name in _DEFAULTS[dialect]]
+    expected = _DEFAULTS[dialect] | {*EVERYWHERE}
+    assert applied == [name for name in RULES if name in expected]
 
 
 def _texts(dialect: str, messages: list[Any], added: set[RuleName], **quirks: Any) -> str:
@@ -97,7 +90,8 @@ def test_schema_drops_switch_their_rule_on(dialect: str) -> None:
 
 _JPEG = "/9j/4AAQ"
 _CALLED, _ANSWERED = says("assistant", call("a b")), says("tool", result("a b"))
-_TOOL = {"name": "f.g", "inputSchema": {"type": "object", "anyOf": [{"required": ["n"]}]}}
+_TOOL = {"name": "f/g", "inputSchema": {"type": "object", "anyOf": [{"required": ["n"]}]}}
+_FORMAT = {"type": "json", "schema": {"$ref": "#/definitions/A", "definitions": {"A": {}}}}
 
 _STATE = {"provider": records.ID, "model": "any-model", "field": "reasoning_content"}
 _SIGNED = {"type": "thinking", "thinking": "hm", "signature": "s"}
@@ -122,6 +116,7 @@ _CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
     ),
     "tool_names": ("silent", [user("a")]),
     "tool_schemas": ("adjusted", [user("a")]),
+    "answer_schema": ("silent", [user("a")]),
     "blank_text": ("silent", [user("a"), assistant("b"), user(" ")]),
     "pair_tool_calls": ("notice", [user("a"), _CALLED, user("b")]),
     "call_ids": ("silent", [user("a"), _CALLED, _ANSWERED]),
@@ -142,7 +137,9 @@ _CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
 @pytest.mark.parametrize("rule", RULES)
 def test_warning_of_a_rule_is_the_one_that_the_module_documents(rule: RuleName) -> None:
     kind, messages = _CHANGES[rule]
-    before = conversation(messages, [_TOOL])
+    before = replace(
+        conversation(messages, [_TOOL]), response_format=ResponseFormat.model_validate(_FORMAT)
+    )
     after, warnings = ruled(rule, before, tool_schema_drops=["anyOf"])
     assert after != before
     assert warnings == ([] if kind == "silent" else [kind])
@@ -181,7 +178,9 @@ _NO_EFFECT: dict[RuleName, set[str]] = {
 def test_effect_of_every_rule_is_in_the_body_of_every_format(
     dialect: str, rule: RuleName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params = {"messages": _CHANGES[rule][1], "tools": [_TOOL]}
+    params: dict[str, Any] = {"messages": _CHANGES[rule][1], "tools": [_TOOL]}
+    if rule == "answer_schema":
+        params["responseFormat"] = _FORMAT
     call = replace(records.call(params, tool_schema_drops=["anyOf"]), rules=frozenset({rule}))
     applied = find_dialect(dialect).encode(call, 0).request.body
     monkeypatch.setitem(RULES, rule, lambda conversation, *_: conversation)
@@ -192,7 +191,7 @@ def test_effect_of_every_rule_is_in_the_body_of_every_format(
 @pytest.mark.parametrize("rule", RULES)
 def test_rule_that_has_nothing_to_change_returns_the_same_conversation(rule: RuleName) -> None:
     """So encoding an ordinary conversation copies neither messages nor parameters."""
-    tool = {"name": "f", "inputSchema": {"type": "object"}}
+    tool = {"name": "f", "inputSchema": {"type": "object", "properties": {}}}
     answered = [says("assistant", call("a")), says("tool", result("a")), assistant("b"), user("c")]
     before = conversation([user("hi"), *answered], [tool])
     after, warnings = ruled(rule, before)

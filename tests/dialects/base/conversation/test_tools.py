@@ -8,33 +8,59 @@ from typing import Any
 
 import pytest
 
-from byokd.protocol.chat import ToolChoice
+from byokd.dialects.base.tool_names import names_of_request
+from byokd.protocol.chat import ResponseFormat, ToolChoice
 from byokd.protocol.errors import Unsupported
 from dialects.conversations import OWN, call, conversation, result, ruled, says, shape
 
 _NO_TOOLS = {"tools_supported": False}
 
-_NAMES: dict[str, tuple[list[str], list[str], list[str]]] = {
-    "identifiers stay": (["look", "_a1"], ["look"], ["look", "_a1", "look"]),
-    "other letters": (["get.weather"], ["get.weather"], ["get_weather", "get_weather"]),
-    "a digit is first": (["9lives"], [], ["_9lives"]),
-    "two that become one": (["a.b", "a-b"], ["a-b"], ["a_b", "a_b_2", "a_b_2"]),
-    "a call of a tool that is gone": (["a_b"], ["a.b"], ["a_b", "a_b_2"]),
-}
-"""The names of tools, the names in earlier calls, and both as they are sent."""
+_COHERE = "[a-zA-Z_][a-zA-Z0-9_]{0,63}"
+_GEMINI = "[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}"
+_OPENAI = "[a-zA-Z0-9_-]{1,64}"
+_SHORT = "[a-zA-Z0-9_-]{1,20}"
+
+_NAMES: dict[str, tuple[str, list[str], list[str], list[str]]] = {
+    "names that match stay": (_OPENAI, ["look", "_a-1"], ["look"], ["look", "_a-1", "look"]),
+    "other letters": (
+        _OPENAI, ["get.weather", "größe"], ["get.weather"], ["get_weather", "gr__e", "get_weather"],
+    ),
+    "letters that this provider takes": (_GEMINI, ["a.b/c"], [], ["a.b_c"]),
+    "a digit is first": (_COHERE, ["9lives"], [], ["t_9lives"]),
+    "a digit may be first": (_OPENAI, ["9lives"], [], ["9lives"]),
+    "two that become one": (_COHERE, ["a.b", "a-b"], ["a-b"], ["a_b", "a_b_2", "a_b_2"]),
+    "a name that another became": (_OPENAI, ["a.b", "a_b"], [], ["a_b_2", "a_b"]),
+    "a call of a tool that is gone": (_OPENAI, ["a_b"], ["a.b"], ["a_b", "a_b_2"]),
+    "too long": (
+        _SHORT, ["one_name_of_many_letters", "one_name_of_many_words"], [],
+        ["one_name_of_6449ca0e", "one_name_of_c178c373"],
+    ),
+    "two that become one of the greatest length": (
+        _SHORT, ["a.name_of_20_letters", "a/name_of_20_letters"], [],
+        ["a_name_of_20_letters", "a_name_of_20_lette_2"],
+    ),
+}  # fmt: skip
+"""The pattern, the names of tools, the names in earlier calls, and both as they are sent."""
 
 
-@pytest.mark.parametrize(("tools", "called", "sent"), _NAMES.values(), ids=_NAMES)
-def test_tool_names(tools: list[str], called: list[str], sent: list[str]) -> None:
+@pytest.mark.parametrize(("pattern", "tools", "called", "sent"), _NAMES.values(), ids=_NAMES)
+def test_tool_names(pattern: str, tools: list[str], called: list[str], sent: list[str]) -> None:
     before = conversation(
         [says("assistant", *(call(str(i), name) for i, name in enumerate(called)))],
         [{"name": name, "inputSchema": {}} for name in tools],
     )
-    after, kinds = ruled("tool_names", before, strict=True)
+    after, kinds = ruled("tool_names", before, strict=True, tool_name_pattern=pattern)
     names = [tool.name for tool in after.tools]
     names += [part["name"] for _, parts in shape(after) for part in parts]
     assert names == sent
     assert kinds == []
+    table = names_of_request(before.tools, before.messages, pattern)
+    assert [table.of_client(name) for name in sent] == [*tools, *called]
+
+
+def test_names_stay_in_the_text_of_a_model_without_tools() -> None:
+    before = conversation([says("assistant", call("c", "a.b"))])
+    assert ruled("tool_names", before, tools_supported=False) == (before, [])
 
 
 def test_chosen_tool_is_renamed_with_the_others() -> None:
@@ -43,15 +69,41 @@ def test_chosen_tool_is_renamed_with_the_others() -> None:
     assert after.tool_choice == ToolChoice(name="a_b")
 
 
+_EMPTY = {"type": "object", "properties": {}}
+_UNIONS = ["oneOf", "anyOf", "allOf", "enum", "not"]
+_FOLLOWS = "The input also follows this JSON Schema: "
+_N = {"properties": {"n": {"type": "string"}}, "required": ["n"]}
 _SCHEMAS: dict[str, tuple[dict[str, Any], list[str], dict[str, Any], str | None]] = {
-    "an object": ({"type": "object"}, [], {"type": "object"}, None),
-    "no type": ({"properties": {}}, [], {"type": "object", "properties": {}}, None),
+    "an object": (_EMPTY, _UNIONS, _EMPTY, None),
+    "no properties": ({"type": "object"}, _UNIONS, _EMPTY, None),
+    "nothing": ({}, _UNIONS, _EMPTY, None),
+    "no type": ({"properties": {}}, [], _EMPTY, None),
+    "an object or null": ({"type": ["object", "null"]}, [], _EMPTY, None),
+    "another type": (
+        {"type": "string"}, [], _EMPTY, _FOLLOWS + '{"type":"string"}',
+    ),
     "an annotation is dropped": (
-        {"type": "object", "title": "T"}, ["title", "description"], {"type": "object"}, None,
+        {"type": "object", "title": "T"}, ["title", "description"], _EMPTY, None,
     ),
     "a condition becomes words": (
-        {"type": "object", "oneOf": [{"required": ["n"]}]}, ["oneOf"], {"type": "object"},
-        'The input also follows this JSON Schema: {"oneOf":[{"required":["n"]}]}',
+        {"type": "object", "oneOf": [{"required": ["n"]}]}, ["oneOf"], _EMPTY,
+        _FOLLOWS + '{"oneOf":[{"required":["n"]}]}',
+    ),
+    "a choice gives its properties": (
+        {"anyOf": [_N, {"properties": {"m": {}}}], "properties": {"m": {"type": "null"}}}, _UNIONS,
+        {"type": "object", "properties": {"n": {"type": "string"}, "m": {"type": "null"}}},
+        _FOLLOWS + '{"anyOf":[{"properties":{"n":{"type":"string"}},"required":["n"]},'
+        '{"properties":{"m":{}}}]}',
+    ),
+    "what always holds stays required": (
+        {"allOf": [{"$ref": "#/$defs/N"}], "$defs": {"N": _N}}, _UNIONS,
+        {"type": "object", "properties": {"n": {"type": "string"}}, "required": ["n"],
+         "$defs": {"N": _N}},
+        _FOLLOWS + '{"allOf":[{"$ref":"#/$defs/N"}]}',
+    ),
+    "not and enum": (
+        {"type": "object", "not": {"required": ["n"]}, "enum": [{}]}, _UNIONS, _EMPTY,
+        _FOLLOWS + '{"not":{"required":["n"]},"enum":[{}]}',
     ),
     "only at the top": (
         {"type": "object", "properties": {"n": {"oneOf": []}}}, ["oneOf"],
@@ -81,6 +133,21 @@ def test_words_of_a_schema_follow_the_description() -> None:
     )
     assert after.tools[0].description is not None
     assert after.tools[0].description.startswith("does\n\nThe input also follows")
+
+
+def test_schema_of_the_answer_has_its_references_in_defs() -> None:
+    schema = {"properties": {"a": {"$ref": "#/definitions/A"}}, "definitions": {"A": {}}}
+    before = replace(
+        conversation([says("user")]),
+        response_format=ResponseFormat.model_validate({"schema": schema}),
+    )
+    after, kinds = ruled("answer_schema", before, strict=True)
+    assert after.response_format is not None
+    assert after.response_format.schema_ == {
+        "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}
+    }  # fmt: skip
+    assert kinds == []
+    assert ruled("answer_schema", after) == (after, [])
 
 
 _PATTERN = "^[A-Za-z0-9]{9}$"

@@ -9,6 +9,7 @@ inline_media          silent: the same bytes are sent
 media_types           notice, if the client named another type
 tool_names            silent: the client gets its own names back
 tool_schemas          adjusted, if a condition becomes text
+answer_schema         silent: the same schema in other terms
 blank_text            silent: only white space is removed; notice, if nothing else is there
 pair_tool_calls       notice, if a result is added or becomes text
 call_ids              silent: the client never sees these ids
@@ -47,7 +48,12 @@ from byokd.dialects.base.conversation.system import (
     system_merged,
 )
 from byokd.dialects.base.conversation.text import blank_text
-from byokd.dialects.base.conversation.tools import call_ids, tool_names, tool_schemas
+from byokd.dialects.base.conversation.tools import (
+    answer_schema,
+    call_ids,
+    tool_names,
+    tool_schemas,
+)
 from byokd.dialects.base.conversation.turns import (
     begin_with_user,
     end_with_user,
@@ -66,6 +72,7 @@ RULES: Final[dict[RuleName, Rule]] = {
     "media_types": media_types,
     "tool_names": tool_names,
     "tool_schemas": tool_schemas,
+    "answer_schema": answer_schema,
     "blank_text": blank_text,
     "pair_tool_calls": pair_tool_calls,
     "call_ids": call_ids,
@@ -82,6 +89,16 @@ RULES: Final[dict[RuleName, Rule]] = {
 }
 """Every rule, in the order in which rules are applied."""
 
+EVERYWHERE: Final[tuple[RuleName, ...]] = (
+    "media_types",
+    "tool_names",
+    "tool_schemas",
+    "answer_schema",
+    "blank_text",
+    "call_ids",
+)
+"""The rules that every format applies to every call."""
+
 
 def apply_rule(
     name: RuleName, conversation: Conversation, quirks: Quirks, warnings: Warnings
@@ -94,10 +111,11 @@ def apply_rules(
 ) -> Call:
     """Return the call with the conversation after all rules that apply to it."""
     params = call.params
-    before = Conversation(params.messages, owner, params.tools, params.tool_choice)
+    before = Conversation(
+        params.messages, owner, params.tools, params.tool_choice, params.response_format
+    )
     after = before
-    schemas: tuple[RuleName, ...] = ("tool_schemas",) if quirks.tool_schema_drops else ()
-    for name in _ordered(frozenset((*names, *quirks.rules, *call.rules, *schemas))):
+    for name in _ordered(frozenset((*EVERYWHERE, *names, *quirks.rules, *call.rules))):
         after = apply_rule(name, after, quirks, warnings)
     if after is before:
         return call
@@ -105,6 +123,7 @@ def apply_rules(
         "messages": after.messages,
         "tools": after.tools,
         "tool_choice": after.tool_choice,
+        "response_format": after.response_format,
     }
     return replace(call, params=params.model_copy(update=changed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from operator import is_
 from typing import Final
@@ -11,11 +12,15 @@ from pydantic_core import to_json
 from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.call_ids import WireIds
 from byokd.dialects.base.conversation.value import Conversation
-from byokd.dialects.base.tool_names import ToolNames
+from byokd.dialects.base.json_schema import portable_schema, resolve_pointer
+from byokd.dialects.base.tool_names import names_of_request
 from byokd.dialects.base.warnings import Warnings
-from byokd.protocol.base import JsonObject
+from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import Tool, ToolChoice
 from byokd.protocol.parts import Part, ToolCallPart, ToolResultPart
+
+_ANY_OBJECT: Final = (("type", ["object", "null"]), ("type", ["object"]), ("type", None))
+"""Types that mean an object, and are written as that word without a warning."""
 
 _ANNOTATIONS: Final = frozenset({"$schema", "title", "description", "additionalProperties"})
 """Keywords of a schema that may be left out without a warning: the model does not need them."""
@@ -23,11 +28,13 @@ _ANNOTATIONS: Final = frozenset({"$schema", "title", "description", "additionalP
 
 def tool_names(
     conversation: Conversation,
-    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    quirks: Quirks,
     warnings: Warnings,  # noqa: ARG001 - the client gets its own names back
 ) -> Conversation:
-    """Make tool names identifiers; decoders map them back with the same table."""
-    names = ToolNames(tool.name for tool in conversation.tools)
+    """Make tool names match the provider's pattern; decoders map them back with the same table."""
+    if not quirks.tools_supported:
+        return conversation
+    names = names_of_request(conversation.tools, conversation.messages, quirks.tool_name_pattern)
 
     def named(part: Part) -> Part:
         if not isinstance(part, ToolCallPart):
@@ -53,21 +60,45 @@ def tool_names(
 def tool_schemas(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
     """Make each input schema an object's, without the keywords that are refused at its top.
 
-    The omitted keywords are added to the tool's description.
+    The omitted keywords are added to the tool's description, and the properties that they name to
+    the schema.
     """
+    if not quirks.tools_supported:
+        return conversation
     tools = tuple(_with_schema(tool, quirks, warnings) for tool in conversation.tools)
     if all(map(is_, tools, conversation.tools)):
         return conversation
     return replace(conversation, tools=tools)
 
 
+def answer_schema(
+    conversation: Conversation,
+    quirks: Quirks,  # noqa: ARG001 - the signature of a rule
+    warnings: Warnings,  # noqa: ARG001 - the schema means the same
+) -> Conversation:
+    """Write the schema of the answer with references that every provider reads."""
+    requested = conversation.response_format
+    if requested is None or requested.schema_ is None:
+        return conversation
+    schema = portable_schema(requested.schema_)
+    if schema is requested.schema_:
+        return conversation
+    return replace(conversation, response_format=requested.model_copy(update={"schema_": schema}))
+
+
 def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
-    schema: JsonObject = {"type": "object", **tool.input_schema}
-    refused = [name for name in schema if name in quirks.tool_schema_drops]
-    if not refused and next(iter(tool.input_schema), None) == "type":
-        return tool  # as `schema` is, in the same order
-    conditions: JsonObject = {name: schema[name] for name in refused if name not in _ANNOTATIONS}
-    sent = {name: value for name, value in schema.items() if name not in refused}
+    schema = tool.input_schema
+    refused = {name for name in schema if name in quirks.tool_schema_drops}
+    if not _is_of_object(schema):
+        refused.add("type")
+    conditions: JsonObject = {
+        name: value
+        for name, value in schema.items()
+        if name in refused and name not in _ANNOTATIONS and (name, value) not in _ANY_OBJECT
+    }
+    sent = portable_schema(_object_schema(schema, refused))
+    if not conditions and sent == schema and next(iter(schema)) == "type":
+        return tool
     description = tool.description
     if conditions:
         constraint = f"The input also follows this JSON Schema: {to_json(conditions).decode()}"
@@ -76,6 +107,45 @@ def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
             "tools", f"part of the schema of {tool.name} was sent as text in its description"
         )
     return tool.model_copy(update={"input_schema": sent, "description": description})
+
+
+def _object_schema(schema: JsonObject, refused: Collection[str]) -> JsonObject:
+    """Return a schema with a type and properties, which OpenAI demands, without refused keywords.
+
+    Models fill in properties, so those of the choices at the top are added.
+    """
+    kept = {name: value for name, value in schema.items() if name not in refused}
+    own = kept.get("properties")
+    properties: JsonObject = {**own} if isinstance(own, dict) else {}
+    required: list[Json] = []
+    for branch, is_certain in _branches(schema, refused):
+        added = branch.get("properties")
+        properties = (added if isinstance(added, dict) else {}) | properties
+        names = branch.get("required")
+        required += names if is_certain and isinstance(names, list) else []
+    written: JsonObject = {"type": "object", "properties": properties}
+    written |= kept | {"properties": properties}
+    if required:
+        listed = kept.get("required")
+        before = listed if isinstance(listed, list) else []
+        written["required"] = before + [name for name in required if name not in before]
+    return written | {"type": "object"}
+
+
+def _branches(schema: JsonObject, refused: Collection[str]) -> Iterator[tuple[JsonObject, bool]]:
+    """Yield the schemas of refused choices, and whether they hold in any case."""
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        entries = schema.get(keyword) if keyword in refused else None
+        for entry in entries if isinstance(entries, list) else ():
+            reference = entry.get("$ref") if isinstance(entry, dict) else None
+            if isinstance(reference, str):
+                entry = resolve_pointer(schema, reference)  # noqa: PLW2901 - what it stands for
+            if isinstance(entry, dict):
+                yield entry, keyword == "allOf"
+
+
+def _is_of_object(schema: JsonObject) -> bool:
+    return schema.get("type", "object") == "object"
 
 
 def call_ids(

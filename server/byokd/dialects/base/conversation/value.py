@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import is_
 
 from byokd.dialects.base.provider_state import StateOwner
-from byokd.protocol.chat import Tool, ToolChoice
+from byokd.protocol.chat import ResponseFormat, Tool, ToolChoice
 from byokd.protocol.parts import Message, Part, ToolResultPart
 
 
@@ -17,9 +17,12 @@ class Conversation:
     owner: StateOwner
     tools: tuple[Tool, ...] = ()
     tool_choice: str | ToolChoice | None = None
+    response_format: ResponseFormat | None = None
 
     def with_messages(self, messages: tuple[Message, ...]) -> Conversation:
-        return Conversation(messages, self.owner, self.tools, self.tool_choice)
+        return Conversation(
+            messages, self.owner, self.tools, self.tool_choice, self.response_format
+        )
 
     def with_parts(self, change: Callable[[Part], Part]) -> Conversation:
         """Change each part, also in tool results; messages that are plain strings stay."""
