@@ -139,7 +139,7 @@ def test_surface_of_another_host_is_signed_for_it(base_url: str, model: str, sig
         (
             "qwen",
             "https://dashscope.aliyuncs.com/apps/anthropic",
-            "../../compatible-mode/v1/models",
+            "../../../compatible-mode/v1/models",
         ),
         (
             "google",

@@ -22,7 +22,7 @@ import pytest
 from byokd.catalog.loader import load
 from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.catalog.record import Provider
-from byokd.catalog.surfaces import dialects
+from byokd.catalog.surfaces import choose_surface, dialects
 from byokd.core.http import Headers, HttpRequest
 from byokd.dialects.registry import DIALECTS
 from byokd.sandbox import Sandbox
@@ -85,16 +85,17 @@ class Outcome:
 
 def _rows() -> Iterator[Row]:
     for record in load().values():
-        own = behaviour(record.id).prefix
         for dialect in dialects(record):
             if dialect not in DIALECTS:
                 continue
+            own = behaviour(record.id).prefix_of(dialect)
+            on_surface = choose_surface(record, "", record.base_url or "", dialect)
             others = _FAMILIES.get(dialect, ())
             others += (_OLD_REASONER,) if "deepseek" in own and "/" not in own else ()
             others += (_LARGE,) if own.startswith("mistral") else ()
             for prefix in (own, *others):
                 model = f"{prefix}sandbox-agent"
-                if record.quirks_for(model).tools_supported:
+                if on_surface.quirks_for(model).tools_supported:
                     yield Row(record.id, dialect, model)
                     yield Row(record.id, dialect, model, stream=False)
                     if record.one_of:

@@ -1,6 +1,7 @@
-"""A provider with two chat paths: the one that answers is used, found out once, and remembered.
+"""A provider with several chat paths: the model, the key's address or the server decides.
 
-The real daemon against a scripted server on loopback, which has one of the paths.
+The real daemon against the sandbox, and against a scripted server that has one of two paths; which
+one that is, is learnt once and remembered.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from daemon import Daemon, Json, RpcError, running
-from sandbox_env import KEY, chat_params, unlocked
+from sandbox_env import KEY, chat_params, sandbox, unlocked
 
 pytestmark = pytest.mark.anyio
 
@@ -138,4 +139,54 @@ async def test_retired_path_that_the_client_names_says_what_to_do(tmp_path: Path
         keys = await daemon.request("key/list", {})
         assert keys["items"][0]["state"] == "active", "the key is fine"
         assert len(server.requests) == 1
+        assert await daemon.close() == 0
+
+
+_ACCOUNT = "0123456789abcdef0123456789abcdef"
+_ON_SURFACES: list[tuple[str, dict[str, str], str, str, str]] = [
+    # provider, plain fields, base path, model, chat path
+    ("bedrock", {"region": "us-east-1"}, "", "openai.gpt-5.6-", "/openai/v1/responses"),
+    ("bedrock", {"region": "us-east-1"}, "", "zai.glm-5-", "/openai/v1/chat/completions"),
+    ("azure-openai", {}, "/anthropic", "claude-opus-4-8-", "/anthropic/v1/messages"),
+    ("azure-openai", {}, "/openai/v1", "gpt-5.6-", "/openai/v1/responses"),
+    ("deepseek", {}, "/anthropic", "deepseek-flash-", "/anthropic/v1/messages"),
+    ("glm", {}, "/api/anthropic", "glm-5.3-", "/api/anthropic/v1/messages"),
+    ("qwen", {}, "/apps/anthropic", "qwen3.8-max-", "/apps/anthropic/v1/messages"),
+    ("perplexity", {}, "", "perplexity/sonar-", "/v1/responses"),
+    (
+        "cloudflare-workers-ai",
+        {"accountId": _ACCOUNT},
+        f"/client/v4/accounts/{_ACCOUNT}/ai/v1",
+        "anthropic/claude-opus-4-8-",
+        f"/client/v4/accounts/{_ACCOUNT}/ai/v1/messages",
+    ),
+    (
+        "cloudflare-workers-ai",
+        {"accountId": _ACCOUNT},
+        f"/client/v4/accounts/{_ACCOUNT}/ai/v1",
+        "openai/gpt-5.6-",
+        f"/client/v4/accounts/{_ACCOUNT}/ai/v1/responses",
+    ),
+]
+
+
+async def test_key_is_probed_and_chats_on_the_surface_of_its_address(tmp_path: Path) -> None:
+    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
+        await unlocked(daemon)
+        for name, plain, base, model, path in _ON_SURFACES:
+            origin = provider.base_url.removesuffix("/v1")
+            token = "apiToken" if "accountId" in plain else "apiKey"
+            params = {
+                "provider": name,
+                "fields": plain | {token: {"plain": KEY}},
+                "baseUrl": f"{origin}/as/{name}{base}",
+                "probe": "require",
+            }
+            stored = await daemon.request("key/store", params)
+            assert stored["probe"]["verdict"] in {"valid", "unknown"}, (name, stored["probe"])
+            key_id = stored["key"]["keyId"]
+            chat = chat_params(f"{model}sandbox-echo", key_id=key_id, stream=False)
+            result = await daemon.request("chat/send", chat | {"provider": name})
+            assert "You said" in result["message"]["content"][-1]["text"], name
+            assert provider.requests[-1].path == f"/as/{name}{path}"
         assert await daemon.close() == 0

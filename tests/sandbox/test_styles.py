@@ -134,7 +134,7 @@ async def test_answer_is_decoded(
     burst = await ask("sandbox-burst-50")
     assert burst.finish_reason is not None
     assert (burst.finish_reason.unified, _kinds(burst)["text"].count(" word")) == ("length", 50)
-    if _call(sandbox, provider, dialect, "").provider.quirks_for("").tools_supported:
+    if _call(sandbox, provider, dialect, "m").provider.quirks_for("").tools_supported:
         calls = await ask("sandbox-tools-3", tools=TOOLS)
         assert _kinds(calls)["toolCall"] == '{"city": "Lisbon"}' * 3
         ids = [part.call_id for part in calls.message.parts() if isinstance(part, ToolCallPart)]

@@ -262,7 +262,6 @@ def _write_records(files: WrittenFiles, facts: dict[str, str]) -> None:
     from byokd.catalog.snapshot import snapshot
 
     before = _neighbour(list(load().values()))
-    load.cache_clear()
     files.write(CATALOG / "providers" / f"{facts['id']}.toml", RECORD.format(**facts))
     files.write(
         SANDBOX_FOLDER / "providers" / f"{facts['id']}.toml",
@@ -272,6 +271,7 @@ def _write_records(files: WrittenFiles, facts: dict[str, str]) -> None:
     listed = order.read_text("utf-8").replace(f'"{before}",', f'"{before}", "{facts["id"]}",', 1)
     files.write(order, listed)
     files.write(CATALOG / "providers.json", snapshot().decode())
+    load.cache_clear()
     files.write(PRODUCT_TABLE, _with_row(PRODUCT_TABLE.read_text("utf-8"), before, facts))
 
 
