@@ -20,6 +20,7 @@ from recorded import VECTORS
 _ROWS = rows()
 _EFFORT_QUIRKS = {
     "effort_field", "effort_words", "effort_levels", "efforts", "reasoning_models", "thinking_off",
+    "thinking_shown",
 }  # fmt: skip
 
 

@@ -20,6 +20,8 @@ class OpenAIChatQuirks(OpenAIQuirks):
     seed_field: str = "seed"
     # fields that are sent for the effort `none` instead of the word
     thinking_off: dict[str, JsonValue] = Field(default={})
+    # fields beside every other effort, where thoughts are hidden otherwise
+    thinking_shown: dict[str, JsonValue] = Field(default={})
     stream_usage: bool = True  # send `stream_options.include_usage`
     # How earlier reasoning goes back. `state`: in the field that it came in, as its state says;
     # `think_tags`: in the text; `thinking_parts`: a content part `{"type": "thinking", "thinking":

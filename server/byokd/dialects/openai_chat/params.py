@@ -13,7 +13,7 @@ from byokd.dialects.base.openai_family import (
 from byokd.dialects.base.params import matches_model, optional
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
-from byokd.protocol.chat import SendParams
+from byokd.protocol.chat import Effort, SendParams
 
 
 def write_params(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings) -> JsonObject:
@@ -37,9 +37,14 @@ def _effort(params: SendParams, quirks: OpenAIChatQuirks, warnings: Warnings) ->
     effort = chosen_effort(params, quirks, warnings, available=available)
     if effort is None:
         return {}
-    word = effort_word(effort, quirks)
     if effort == "none" and quirks.thinking_off:
         return dict(quirks.thinking_off)
+    shown: JsonObject = {} if effort == "none" else dict(quirks.thinking_shown)
+    return _effort_fields(effort, quirks) | shown
+
+
+def _effort_fields(effort: Effort, quirks: OpenAIChatQuirks) -> JsonObject:
+    word = effort_word(effort, quirks)
     if quirks.effort_field == "reasoning_effort":
         return {"reasoning_effort": word}
     if quirks.effort_field == "reasoning":
