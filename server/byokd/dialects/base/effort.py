@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, Protocol, TypeVar, get_args
 
 from byokd.catalog.quirks.shared import Quirks
@@ -16,6 +16,10 @@ SCALE: Final[tuple[Effort, ...]] = get_args(Effort)
 _SWITCHES: Final = frozenset({"enable_thinking", "thinking"})
 """Values of the quirk `effort_field` that send no level."""
 
+_BUDGET_OR_OFF: Final = "thinking_budget"
+_BUDGETS: Final = frozenset({_BUDGET_OR_OFF, "thinkingBudget"})
+"""Values of `effort_field` that send a number of tokens; the first has another form for `none`."""
+
 _Q = TypeVar("_Q", bound=Quirks)
 
 
@@ -25,6 +29,9 @@ class _EffortQuirks(Protocol):
 
     @property
     def efforts(self) -> tuple[Effort, ...] | None: ...
+
+    @property
+    def effort_words(self) -> Mapping[Effort, str]: ...
 
 
 def quirks_of(call: Call, form: type[_Q], model: str | None = None) -> _Q:
@@ -95,13 +102,27 @@ def chosen_effort(
         return None
     requested = params.reasoning.effort
     available = available and quirks.effort_field != "none"
-    effort = nearest_effort(requested, quirks.efforts) if available else None
+    effort = nearest_effort(requested, _taken(quirks)) if available else None
     if effort is None:
         if not (requested == "none" and off_unasked):
             warnings.dropped("reasoning", f"effort {requested} is not available for this model")
     elif effort != requested:
         warnings.adjusted("reasoning", _adjustment(requested, effort))
     return effort
+
+
+def _taken(quirks: _EffortQuirks) -> tuple[Effort, ...] | None:
+    """Return the efforts that can be sent; as a number of tokens only those that have one."""
+    if quirks.effort_field not in _BUDGETS:
+        return quirks.efforts
+    numbers = {effort for effort, word in quirks.effort_words.items() if word.isdigit()}
+    if quirks.effort_field == _BUDGET_OR_OFF:
+        numbers.add("none")
+    return tuple(
+        effort
+        for effort in (SCALE if quirks.efforts is None else quirks.efforts)
+        if effort in numbers
+    )
 
 
 def _adjustment(requested: Effort, effort: Effort) -> str:
