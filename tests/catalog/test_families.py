@@ -17,6 +17,7 @@ from byokd.catalog.record_file import load_text
 from byokd.catalog.surfaces import choose_surface
 from byokd.catalog.variant import Variant
 from byokd.protocol.errors import InvalidParams
+from catalog.test_quirks import RECORD
 from recorded import VECTORS
 
 _NEWER = json.loads((VECTORS / "newer_models.json").read_text(encoding="utf-8"))
@@ -248,25 +249,7 @@ def test_refused_fields_add_up() -> None:
     )
 
 
-_OWN = """
-id = "mine"
-name = "Mine"
-kind = "custom"
-dialect = "openai_chat"
-base_url = "https://mine.test/v1"
-tool_calling = "native"
-pricing = "none"
-[[fields]]
-name = "apiKey"
-label = "key"
-[probe]
-path = "/models"
-[models]
-[[sources]]
-url = "https://mine.test"
-checked = "2026-11-01"
-[[variants]]
-"""
+_OWN = RECORD.format(dialect="openai_chat") + "[[variants]]\n"
 
 
 @pytest.mark.parametrize(

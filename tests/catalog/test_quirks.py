@@ -15,7 +15,7 @@ from byokd.protocol.errors import InvalidParams
 _DIALECTS = Path(__file__).parents[2] / "server/byokd/dialects"
 _TESTS = Path(__file__).parents[1]
 
-_RECORD = """
+RECORD = """
 id = "mine"
 name = "Mine"
 kind = "custom"
@@ -65,7 +65,7 @@ def test_every_dialect_has_a_type() -> None:
 
 @pytest.mark.parametrize(("dialect", "name"), _FOREIGN)
 def test_quirk_of_another_dialect_is_refused(dialect: str, name: str) -> None:
-    text = _RECORD.format(dialect=dialect) + f"[quirks]\n{name} = {_value(name)}\n"
+    text = RECORD.format(dialect=dialect) + f"[quirks]\n{name} = {_value(name)}\n"
     with pytest.raises(InvalidParams) as caught:
         load_text(text, "mine.toml")
     assert caught.value.fields["details"] == {
@@ -87,7 +87,7 @@ def test_quirk_of_another_dialect_is_refused(dialect: str, name: str) -> None:
     ],
 )
 def test_variants_and_surfaces_are_checked(table: str, field: str) -> None:
-    text = _RECORD.format(dialect="openai_chat") + table + 'schema_form = "openapi"\n'
+    text = RECORD.format(dialect="openai_chat") + table + 'schema_form = "openapi"\n'
     with pytest.raises(InvalidParams) as caught:
         load_text(text, "mine.toml")
     details = caught.value.fields["details"]
@@ -97,7 +97,7 @@ def test_variants_and_surfaces_are_checked(table: str, field: str) -> None:
 
 def test_surface_is_checked_against_its_own_dialect() -> None:
     surface = "[[surfaces]]\ndialect = 'gemini'\nchat_path = '/g'\n[surfaces.quirks]\n"
-    text = _RECORD.format(dialect="openai_chat") + surface + 'schema_form = "openapi"\n'
+    text = RECORD.format(dialect="openai_chat") + surface + 'schema_form = "openapi"\n'
     assert load_text(text, "mine.toml").surfaces[0].quirks == {"schema_form": "openapi"}
 
 
@@ -106,12 +106,12 @@ def test_quirk_that_does_not_fit_a_surface_is_refused() -> None:
     surface = "[[surfaces]]\ndialect = 'gemini'\nchat_path = '/g'\n"
     quirks = '[quirks]\neffort_field = "reasoning_effort"\n'
     with pytest.raises(InvalidParams, match=r"of the dialect gemini at quirks\.effort_field"):
-        load_text(_RECORD.format(dialect="openai_chat") + surface + quirks, "mine.toml")
+        load_text(RECORD.format(dialect="openai_chat") + surface + quirks, "mine.toml")
 
 
 @pytest.mark.parametrize("name", ["reasoning_models", "tool_call_id_pattern"])
 def test_expression_in_a_quirk_is_checked(name: str) -> None:
-    text = _RECORD.format(dialect="openai_chat") + f'[quirks]\n{name} = "("\n'
+    text = RECORD.format(dialect="openai_chat") + f'[quirks]\n{name} = "("\n'
     with pytest.raises(InvalidParams, match=f"not a regular expression at quirks.{name}"):
         load_text(text, "mine.toml")
 
