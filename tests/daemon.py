@@ -25,6 +25,10 @@ Json = dict[str, Any]
 _ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 
 
+SILENT: Any = object()
+"""What `on_request` returns to leave a request of the daemon unanswered."""
+
+
 class RpcError(Exception):
     """An error response: `code`, `message` and `data`."""
 
@@ -135,6 +139,12 @@ class Daemon:
         await asyncio.gather(self._reader, self._errors, return_exceptions=True)
         return code
 
+    async def logged(self, text: bytes, times: int = 1) -> None:
+        """Wait until the log has that text so many times."""
+        async with asyncio.timeout(WAIT_MAX_S), self._changed:
+            while self.stderr.count(text) < times:
+                await self._changed.wait()
+
     async def _read(self) -> None:
         stdout = self.process.stdout
         assert stdout is not None
@@ -162,7 +172,8 @@ class Daemon:
                 self.notes.append(("unexpected response", message))
         elif "id" in message:
             reply = self.on_request(message["method"], message["params"])
-            self.write({"jsonrpc": "2.0", "id": message["id"], "result": reply})
+            if reply is not SILENT:
+                self.write({"jsonrpc": "2.0", "id": message["id"], "result": reply})
         else:
             params = message.get("params") or {}
             if message["method"] == "chat/events":
@@ -176,6 +187,8 @@ class Daemon:
         assert self.process.stderr is not None
         while data := await self.process.stderr.read(65536):
             self.stderr.extend(data)
+            async with self._changed:
+                self._changed.notify_all()
 
 
 @asynccontextmanager

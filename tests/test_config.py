@@ -8,7 +8,7 @@ import pytest
 
 from byokd.config.files import ConfigError, read_settings
 from byokd.core.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX
-from byokd.core.settings import OwnModel, OwnPrice, Settings
+from byokd.core.settings import CatalogSettings, OwnModel, OwnPrice, Settings
 
 _WHOLE = """
 [network]
@@ -28,6 +28,11 @@ price = { input = "0.5", output = "1" }
 
 [timeouts]
 idle_ms = 5000
+
+[catalog]
+refresh = "weekly"
+url = "https://catalog.example/byokd.catalog?v=1"
+public_key = "IsjljR9DSCI4Tdw4w183VGANqvxKp5PgCC4GQXVWBvo="
 """
 
 _REFUSED = [
@@ -47,6 +52,12 @@ _REFUSED = [
     ),
     ("[timeouts]\nidle_ms = 0", "timeouts.idle_ms"),
     ("[shared_pool.openai]\nkey_file = '/nowhere/at/all'", "shared key"),
+    ("[catalog]\nrefresh = 'daily'", "catalog.refresh"),
+    ("[catalog]\nurl = 'http://catalog.example/x'", "catalog.url"),
+    ("[catalog]\nurl = 'https://me@catalog.example/x'", "catalog.url"),
+    ("[catalog]\npublic_key = 'AAAA'", "catalog.public_key"),
+    ("[catalog]\npublic_key = 'not base64'", "catalog.public_key"),
+    ("[catalog]\ncolour = 1", "catalog.colour"),
     ("not toml", "TOML"),
     ("x = '" + "x" * CONFIG_MAX_BYTES + "'", "larger"),
 ]
@@ -65,6 +76,11 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert not settings.features.multi_field_providers
     assert settings.headers == {"openrouter": {"x-title": "my editor"}}
     assert settings.timeouts.idle_ms == 5000
+    assert settings.catalog == CatalogSettings(
+        refresh="weekly",
+        url="https://catalog.example/byokd.catalog?v=1",
+        public_key="IsjljR9DSCI4Tdw4w183VGANqvxKp5PgCC4GQXVWBvo=",
+    )
     own = OwnModel(id="mine", context_tokens=8192, price=OwnPrice(input="0.5", output="1"))
     assert settings.models == {"openai-compatible": (own,)}
 

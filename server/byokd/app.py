@@ -55,6 +55,7 @@ class ByokdApp:
     ) -> None:
         self._options = options
         self._settings = configuration.settings
+        self._relayer = configuration.again
         self._faults = configuration.faults
         for fault in self._faults:
             _log.warning("%s", fault)
@@ -107,7 +108,12 @@ class ByokdApp:
         from byokd.composition import compose
 
         return compose(
-            self._options, self._settings, self.providers, self._sealing, self._variables
+            self._options,
+            self._settings,
+            self.providers,
+            self._sealing,
+            self._variables,
+            self._relayer,
         )
 
     def _features(self, wanted: Features) -> Features:
@@ -131,7 +137,8 @@ def create_app(
         ConfigError: the configuration file cannot be used.
     """
     options = ProcessOptions(_path(data_dir), allow_export=allow_export)
-    return ByokdApp(options, load_configuration(_path(config)), variables)
+    configuration = load_configuration(_path(config), options.data_dir)
+    return ByokdApp(options, configuration, variables)
 
 
 def _known(

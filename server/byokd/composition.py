@@ -7,14 +7,17 @@ imports it after `initialize`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from byokd.audit import AuditLog
+from byokd.catalog.own_records import LayeredRecords
+from byokd.catalog_store import CatalogStore
 from byokd.core.secret import Secret
 from byokd.core.settings import ProcessOptions, Settings
 from byokd.crypto.seal import SealingKey
+from byokd.crypto.signature import VerifyingKey
 from byokd.keysource.anchor_store import KeyringAnchorStore
 from byokd.model_cache import ModelCache
 from byokd.process.hardening import warn_of_start_up_code
@@ -24,6 +27,9 @@ from byokd.services.audit.service import AuditService
 from byokd.services.audit.usage_counter import UsageCounter
 from byokd.services.audit.usage_recorder import UsageRecorder
 from byokd.services.audit.wake_signal import WakeSignal
+from byokd.services.catalog.in_use import CatalogInUse
+from byokd.services.catalog.reminder import CatalogReminder
+from byokd.services.catalog.service import CatalogService
 from byokd.services.chat.engine import ChatEngine
 from byokd.services.chat.token_counter import TokenCounter
 from byokd.services.diagnostics import Diagnostics
@@ -62,6 +68,7 @@ class Composition:
     vault: Vault
     model_cache: ModelCache
     store_watcher: StoreWatcher
+    catalog_reminder: CatalogReminder
     audit_maintainer: AuditMaintainer
 
     def start(self, session: Session) -> None:
@@ -69,6 +76,7 @@ class Composition:
         self.background.start(self.audit_maintainer.run(session))
         self.background.start(self.store_watcher.run(session))
         self.background.start(self.services.backups.run(session))
+        self.background.start(self.catalog_reminder.run(session))
         self.background.start(self.services.imports.forget_variables_later())
         self.background.start(asyncio.to_thread(warn_of_start_up_code))
 
@@ -88,10 +96,17 @@ def compose(
     providers: ProviderService,
     sealing: SealingKey,
     variables: MutableMapping[str, Secret],
+    relayer: Callable[[], LayeredRecords],
 ) -> Composition:
     """Build everything on the running loop; opens no file, keyring or connection.
 
-    `variables` are environment variables that an import may read; they are emptied after a while.
+    Args:
+        options: the choices of the process.
+        settings: those of the configuration file.
+        providers: the list of providers, which is answered already.
+        sealing: the key pair of the process.
+        variables: environment variables that an import may read; emptied after a while.
+        relayer: lays the person's records over the catalog data in use.
     """
     paths = store_paths(options.data_dir)
     transport = _transport(settings)
@@ -128,6 +143,9 @@ def compose(
     models = ModelService(credentials, transport, model_lists, background)
     chat = ChatEngine(credentials, transport, settings.timeouts, model_lists)
     sources = ImportSources(providers, sealing, variables)
+    current, catalog, reminder = _catalog(
+        settings, paths, providers, relayer, transport, vault, audit
+    )
     services = Services(
         keys=keys,
         imports=ImportService(sources, vault, vaults, keys),
@@ -141,11 +159,40 @@ def compose(
         tokens=TokenCounter(credentials, transport),
         audit=audit,
         accounts=AccountService(vault, audit, usage, model_cache, backups),
+        catalog=catalog,
     )
-    store_watcher = StoreWatcher(vault, vaults, models, chat, audit_maintainer)
     return Composition(
-        services, background, transport, vault, model_cache, store_watcher, audit_maintainer
+        services,
+        background,
+        transport,
+        vault,
+        model_cache,
+        StoreWatcher(vault, vaults, models, chat, audit_maintainer, current),
+        reminder,
+        audit_maintainer,
     )
+
+
+def _catalog(
+    settings: Settings,
+    paths: StorePaths,
+    providers: ProviderService,
+    relayer: Callable[[], LayeredRecords],
+    transport: HttpTransport,
+    vault: Vault,
+    audit: AuditService,
+) -> tuple[CatalogInUse, CatalogService, CatalogReminder]:
+    public_key = settings.catalog.public_key
+    ahead_ms = settings.catalog_policy.clock_ahead_ms
+
+    def clock() -> int:
+        return now_ms() + ahead_ms
+
+    store = CatalogStore(paths, VerifyingKey(public_key) if public_key else None)
+    current = CatalogInUse(store, providers, relayer, clock)
+    service = CatalogService(settings.catalog, store, current, transport, vault, audit, clock)
+    reminder = CatalogReminder(service, store, settings.catalog_policy, clock)
+    return current, service, reminder
 
 
 def _vault(options: ProcessOptions, paths: StorePaths, wake: WakeSignal) -> tuple[AuditLog, Vault]:

@@ -40,6 +40,11 @@ def test_details_show_texts_and_times(
         ),
         ("session.closed", {"pid": 7, "uses": 3}, "the session: pid 7, uses 3 (by my-editor)"),
         ("clock.regressed", {}, "the clock (by my-editor)"),
+        (
+            "catalog.refreshed",
+            {"from": "2026-11-28", "to": "2026-12-20", "sha": "4c1d9e0b7a3f5c1d"},
+            "the catalog: from 2026-11-28, to 2026-12-20, sha 4c1d9e0b7a3f5c1d (by my-editor)",
+        ),
         ("account.deleted", {"keys": 2}, "the account: keys 2 (by my-editor)"),
         ("slot.added", {"protection": "passphrase"}, "the store: protection passphrase"),
     ],

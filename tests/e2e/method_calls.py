@@ -62,6 +62,8 @@ CALLS: Final[dict[str, Calls]] = {
         chat_params("any", **c.key_params, stream=stream, includeRaw=True)
         for stream in (True, False)
     ],
+    "catalog/refresh": lambda _: [{}, {"from": "/nowhere", "dryRun": True}],
+    "catalog/undo": lambda _: [{}],
     "audit/list": lambda _: [{}],
     "audit/verify": lambda _: [{}, {"entries": [], "storeId": "00"}],
     "vault/restore": lambda _: [{"number": 99}],
@@ -81,8 +83,9 @@ CALLS: Final[dict[str, Calls]] = {
 
 READING: Final = {
     "provider/list", "provider/test", "key/list", "vault/status", "audit/list", "audit/verify",
-    "audit/export", "account/list",
+    "audit/export", "account/list", "catalog/show",
     "model/list", "model/refresh",  # they store only a provider's answer
+    "chat/countTokens",  # an estimate opens nothing
     "chat/send",  # uses are counted and written later
     "vault/lock",  # drops the keys from memory, whatever the disk does
 }  # fmt: skip
@@ -112,7 +115,9 @@ MUTATING: Final[dict[str, Change]] = {
 }  # fmt: skip
 """Params of methods that change something; `vault/rekey` once per kind of change."""
 
-OWN_TESTS: Final = {"vault/initialize", "vault/unlock", "vault/restore"}
+OWN_TESTS: Final = {
+    "vault/initialize", "vault/unlock", "vault/restore", "catalog/refresh", "catalog/undo",
+}  # fmt: skip
 """Methods that need a store of their own; each has a test in `test_unrecorded.py`."""
 
 _LISTED: Final = READING | OWN_TESTS | {name.partition(" ")[0] for name in MUTATING}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from byokd.catalog.loader import load
+from byokd.catalog.own_records import lay_over
+from byokd.catalog.record import Provider
 from byokd.config.files import read_providers
 from byokd.core.limits import OWN_PROVIDERS_MAX, OWN_RECORD_MAX_BYTES
 from byokd.sandbox import Sandbox
@@ -98,6 +101,69 @@ def test_shipped_record_cannot_be_replaced(tmp_path: Path) -> None:
     records, (fault,) = read_providers(tmp_path, load())
     assert not records
     assert "comes with byokd" in fault
+
+
+SHIPPED = resources.files("byokd.catalog").joinpath("providers", f"{BUILT_IN}.toml")
+OVERRIDE = "overrides = true\n" + SHIPPED.read_text("utf-8")
+
+
+def _read_override(folder: Path, text: str) -> tuple[list[Provider], list[str]]:
+    (folder / f"{BUILT_IN}.toml").write_text(text, encoding="utf-8")
+    return read_providers(folder, load())
+
+
+def test_shipped_record_is_overridden_at_its_own_origin(tmp_path: Path) -> None:
+    [record], faults = _read_override(tmp_path, OVERRIDE)
+    assert faults == []
+    assert record == load()[BUILT_IN].model_copy(update={"overrides": True})
+
+
+def _replaced(pattern: str, by: str) -> str:
+    text, count = re.subn(pattern, by, OVERRIDE, count=1, flags=re.MULTILINE)
+    assert count
+    return text
+
+
+NOT_OVERRIDDEN = [
+    (_replaced(r'^base_url = ".*"', 'base_url = "https://evil.example"'), "base_url"),
+    (_replaced(r'^kind = ".*"', 'kind = "custom"'), "kind"),
+    (_replaced(r'^key_url = ".*"', 'key_url = "https://evil.example"'), "key_url"),
+    (_replaced("^kind", "keyless = true\nkind"), "keyless"),
+    (_replaced(r"^\[auth\]", "[auth]\nsigning_name = 'x'"), "auth"),
+    (_replaced(r"^\[headers\]", "[headers]\nx-copy = 'evil'"), "headers"),
+]
+
+
+@pytest.mark.parametrize(("text", "field"), NOT_OVERRIDDEN, ids=[f for _, f in NOT_OVERRIDDEN])
+def test_override_cannot_change_where_and_how_a_key_is_sent(
+    tmp_path: Path, text: str, field: str
+) -> None:
+    records, faults = _read_override(tmp_path, text)
+    assert records == []
+    assert len(faults) == 1
+    assert field in faults[0]
+
+
+def test_override_of_no_shipped_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "my-vendor.toml").write_text("overrides = true\n" + RECORD, encoding="utf-8")
+    records, (fault,) = read_providers(tmp_path, load())
+    assert records == []
+    assert "no provider of this id comes with byokd" in fault
+
+
+def _checked(record: Provider, day: str) -> Provider:
+    sources = (record.sources[0].model_copy(update={"checked": day}),)
+    return record.model_copy(update={"sources": sources})
+
+
+@pytest.mark.parametrize(("day", "is_used"), [("2026-11-01", True), ("2026-11-02", False)])
+def test_override_is_used_until_the_shipped_record_is_newer(day: str, *, is_used: bool) -> None:
+    shipped = _checked(load()[BUILT_IN], day)
+    own = _checked(shipped, "2026-11-01").model_copy(update={"overrides": True})
+    layered = lay_over({BUILT_IN: shipped}, [own])
+    assert layered.records[BUILT_IN] is (own if is_used else shipped)
+    [override] = layered.overrides
+    assert (override.unused is None, len(layered.warnings)) == (is_used, 0 if is_used else 1)
 
 
 def test_number_and_size_of_records_are_bounded(tmp_path: Path) -> None:

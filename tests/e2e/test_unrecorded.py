@@ -6,6 +6,7 @@ The real daemon; a trigger in the database makes it refuse entries. What is sent
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ import pytest
 from byokd.crypto.seal import SealingKey, info, seal
 from byokd.store import connection, migrations
 from byokd.store.paths import store_paths
+from catalog_file import catalog_file
+from catalog_server import configured
 from contract_methods import REQUESTS
 from daemon import Daemon, Json, RpcError, running
 from e2e.method_calls import MUTATING, MUTATING_BY_EXAMPLE, OWN_TESTS, READING
@@ -178,6 +181,32 @@ async def test_no_vault_without_its_first_audit_entry(tmp_path: Path) -> None:
         ] == "uninitialized"
         accept(file)
         await scenario.fill()
+
+
+async def test_no_other_catalog_without_its_audit_entry(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    path = tmp_path / "new.catalog"
+    day = (dt.datetime.now(dt.UTC) + dt.timedelta(1)).date().isoformat()
+    path.write_bytes(catalog_file(day=day))
+    ahead = ("--catalog-clock-ahead-ms", str(24 * 3_600_000))
+    async with running("--config", str(config), *ahead, data_dir=tmp_path / "store") as daemon:
+        await daemon.initialize()
+        await daemon.request("vault/initialize", _FILE)
+        file = store_paths(tmp_path / "store").vault_db
+        refuse(file)
+        params = {"from": str(path)}
+        before = await daemon.request("catalog/show", {})
+        assert await _refusal(daemon, "catalog/refresh", params) in _KINDS
+        assert await daemon.request("catalog/show", {}) == before
+        assert not list((tmp_path / "store" / "data" / "catalog").glob("*.catalog"))
+        accept(file)
+        assert (await daemon.request("catalog/refresh", params))["applied"]
+        refuse(file)
+        before = await daemon.request("catalog/show", {})
+        assert await _refusal(daemon, "catalog/undo", {}) in _KINDS
+        assert await daemon.request("catalog/show", {}) == before
+        accept(file)
+        assert (await daemon.request("catalog/undo", {}))["after"]["layer"] == "bundled"
 
 
 async def test_older_store_is_not_accepted_without_an_audit_entry(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from authority import Authority
 from byokd.catalog.loader import load
 from byokd.crypto.seal import SealingKey
 from byokd.protocol.base import JsonObject
@@ -28,7 +29,7 @@ from recording_client import RecordingClient
 from sandbox_env import BAD_KEY, GENERIC, KEY, sandbox, store_key, unlocked
 from services.models.test_service import Keys
 from transport.conftest import serve
-from transport.test_tls import Authority, authority
+from transport.test_tls import authority
 from waits import WAIT_MAX_S
 
 Serve = Callable[..., AbstractAsyncContextManager[Any]]

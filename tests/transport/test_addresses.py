@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authority import Authority
 from byokd.core.http import HttpRequest
 from byokd.protocol.errors import NetworkFailed
 from byokd.transport.addresses import address_kind
@@ -16,7 +17,7 @@ from byokd.transport.diagnostics import probe_connection
 from byokd.transport.http import HttpTransport
 from byokd.transport.interface import Timeouts
 from byokd.transport.tls import client_context
-from transport.test_tls import Authority, authority
+from transport.test_tls import authority
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

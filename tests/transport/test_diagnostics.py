@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from authority import Authority
 from byokd.transport.diagnostics import probe_connection
 from byokd.transport.interface import Step
 from byokd.transport.tls import client_context
-from transport.test_tls import Authority, authority
+from transport.test_tls import authority
 from waits import skip_time
 
 if TYPE_CHECKING:

@@ -42,6 +42,8 @@ EVENTS: Final = SECURITY | {
     "key.default_set",
     "key.probe",
     "key.use",
+    "catalog.refreshed",
+    "catalog.undone",
     "session.opened",
     "session.closed",
     "clock.regressed",
@@ -62,14 +64,16 @@ def _flag(value: Json) -> bool:
 
 
 _WORD: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+_WORD_OR_DAY: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}|\d{4}-\d{2}-\d{2}")
 _HEX: Final = _text(r"[0-9a-f]{16,64}")
 REQUEST_ID: Final = _text(r"[A-Za-z0-9_-]{1,128}")
 """A provider's request id; a longer one, or another character, could carry a secret."""
 
 DETAILS: Final[Mapping[str, Shape]] = {
     "version": _count,
-    "from": _WORD,
-    "to": _WORD,
+    "from": _WORD_OR_DAY,
+    "to": _WORD_OR_DAY,
+    "sha": _HEX,
     "cause": _WORD,
     "outcome": _WORD,
     "verdict": _WORD,

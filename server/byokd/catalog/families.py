@@ -7,15 +7,14 @@ a model newer than every rule takes those of the newest version known.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib import resources
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from byokd.catalog.layers import CatalogData, in_use
 from byokd.catalog.variant import RawQuirks, Variant
 
 _SEPARATOR: Final = re.compile(r"[-.p]")
@@ -29,21 +28,20 @@ class _Table:
     rows: tuple[Variant, ...]
 
 
-@cache
-def _table() -> _Table:
-    text = resources.files(__package__).joinpath("families.toml").read_text("utf-8")
-    raw = tomllib.loads(text)
+@lru_cache(maxsize=2)
+def _table(data: CatalogData) -> _Table:
+    raw: Any = data.raw("families")
     return _Table(raw["families"], TypeAdapter(tuple[Variant, ...]).validate_python(raw["rows"]))
 
 
-def families() -> Mapping[str, str]:
-    """Return the pattern of each family, by name."""
-    return _table().patterns
+def families(data: CatalogData | None = None) -> Mapping[str, str]:
+    """Return the pattern of each family by name, of the data in use or of `data`."""
+    return _table(data or in_use()).patterns
 
 
-def shared_rows() -> tuple[Variant, ...]:
-    """Return the rules that hold for a model at every provider."""
-    return _table().rows
+def shared_rows(data: CatalogData | None = None) -> tuple[Variant, ...]:
+    """Return the rules that hold for a model at every provider, of the data in use or of `data`."""
+    return _table(data or in_use()).rows
 
 
 def applies(row: Variant, model: str, dialect: str) -> bool:
@@ -73,10 +71,14 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in _SEPARATOR.split(version))
 
 
-@lru_cache(maxsize=256)
 def shared_quirks(model: str, dialect: str) -> tuple[RawQuirks, ...]:
     """Return the quirks of the shared rules that hold for a model, in order."""
-    return tuple(row.quirks for row in shared_rows() if applies(row, model, dialect))
+    return _shared_quirks(in_use(), model, dialect)
+
+
+@lru_cache(maxsize=256)
+def _shared_quirks(data: CatalogData, model: str, dialect: str) -> tuple[RawQuirks, ...]:
+    return tuple(row.quirks for row in shared_rows(data) if applies(row, model, dialect))
 
 
 def merged(layers: Iterator[RawQuirks]) -> RawQuirks:

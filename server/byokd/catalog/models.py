@@ -1,4 +1,4 @@
-"""The bundled snapshot of models: sizes, capabilities and dated prices.
+"""The catalog's snapshot of models: sizes, capabilities and dated prices.
 
 A model id is matched exactly, else by the `match` rule of a line (dated ids, aliases).
 `models.json` is generated (`tests/tools/make_models.py`), 300 kB, and read on first use. An unknown
@@ -11,12 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from importlib import resources
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, cast
 
-from pydantic_core import from_json
+from byokd.catalog.layers import CatalogData, in_use
 
 Tiers: TypeAlias = tuple[tuple[int, Decimal], ...]
 """Prices by the length of the prompt: (above so many tokens, price), ascending."""
@@ -55,9 +54,10 @@ class ModelFacts:
     rates: tuple[Rates, ...]
     currency: str
     as_of: str
+    basis: str | None = None  # names the data in a cost by these rates
 
 
-class _Line(TypedDict, total=False):
+class ModelLine(TypedDict, total=False):
     id: str
     name: str
     match: Rule
@@ -71,46 +71,54 @@ class _Line(TypedDict, total=False):
     rates: list[dict[str, str | list[tuple[int, str]] | list[str]]]
 
 
-class _Snapshot(TypedDict):
+class Snapshot(TypedDict):
+    source: str
     as_of: str
     currency: str
     fallbacks: dict[str, list[str]]
     prefixes: dict[str, str]
-    providers: dict[str, list[_Line]]
+    providers: dict[str, list[ModelLine]]
 
 
-def facts(provider_id: str, model_id: str) -> ModelFacts | None:
-    """Return the facts of a model, or None; a reseller's own line wins over the maker's."""
-    snapshot = _snapshot()
+def facts(provider_id: str, model_id: str, data: CatalogData | None = None) -> ModelFacts | None:
+    """Return the facts of a model, or None; a reseller's own line wins over the maker's.
+
+    `data` is the data in use unless it is named.
+    """
+    data = data or in_use()
+    snapshot = _snapshot(data)
     wanted = model_id.lower().removeprefix(snapshot["prefixes"].get(provider_id, ""))
     for name in (provider_id, *snapshot["fallbacks"].get(provider_id, ())):
-        lines = _lines(name)
+        lines = _lines(data, name)
         line = lines.get(wanted) or next(
             (each for each in lines.values() if "match" in each and _fits(each["match"], wanted)),
             None,
         )
         if line is not None:
-            return _facts(provider_id, line)
+            return _facts(data, provider_id, line)
     return None
 
 
-def known_models(provider_id: str) -> Mapping[str, ModelFacts]:
+def known_models(provider_id: str, data: CatalogData | None = None) -> Mapping[str, ModelFacts]:
     """Return a provider's models by id, without lines that match a family of ids."""
-    lines = _lines(provider_id).values()
-    made = (_facts(provider_id, line) for line in lines if line.get("listed", True))
+    data = data or in_use()
+    lines = _lines(data, provider_id).values()
+    made = (_facts(data, provider_id, line) for line in lines if line.get("listed", True))
     return MappingProxyType({each.id: each for each in made})
 
 
-@cache
-def _snapshot() -> _Snapshot:
-    data = resources.files(__package__).joinpath("models.json").read_bytes()
-    snapshot: _Snapshot = from_json(data)
-    return snapshot
+def model_count(data: CatalogData) -> int:
+    return sum(map(len, _snapshot(data)["providers"].values()))
 
 
-@cache
-def _lines(provider_id: str) -> Mapping[str, _Line]:
-    lines = _snapshot()["providers"].get(provider_id, [])
+@lru_cache(maxsize=4)
+def _snapshot(data: CatalogData) -> Snapshot:
+    return cast("Snapshot", data.raw("models"))
+
+
+@lru_cache(maxsize=256)
+def _lines(data: CatalogData, provider_id: str) -> Mapping[str, ModelLine]:
+    lines = _snapshot(data)["providers"].get(provider_id, [])
     return {line["id"].lower(): line for line in lines}
 
 
@@ -131,7 +139,7 @@ def _fits(rule: Rule, model: str) -> bool:
     return re.search(operand, model) is not None
 
 
-def _facts(provider_id: str, line: _Line) -> ModelFacts:
+def _facts(data: CatalogData, provider_id: str, line: ModelLine) -> ModelFacts:
     inputs = line.get("inputs")
     return ModelFacts(
         provider=provider_id,
@@ -144,8 +152,9 @@ def _facts(provider_id: str, line: _Line) -> ModelFacts:
         reasoning=line.get("reasoning"),
         deprecated=line.get("deprecated"),
         rates=tuple(_rates(entry) for entry in line.get("rates", ())),
-        currency=_snapshot()["currency"],
-        as_of=_snapshot()["as_of"],
+        currency=_snapshot(data)["currency"],
+        as_of=_snapshot(data)["as_of"],
+        basis=data.basis,
     )
 
 

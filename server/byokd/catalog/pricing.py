@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Final
+
+from pydantic_core import to_json
 
 from byokd.catalog.models import ModelFacts, Rates, Tiers
 from byokd.core.settings import OwnPrice
@@ -27,7 +30,8 @@ def price(usage: Usage, facts: ModelFacts | None, at: datetime) -> Cost:
     rates = rates_at(facts, at) if facts is not None else None
     if facts is None or rates is None:
         return Cost()
-    return _cost(usage, rates, Cost(currency=facts.currency, source="catalog", as_of=facts.as_of))
+    source = Cost(currency=facts.currency, source="catalog", as_of=facts.as_of, basis=facts.basis)
+    return _cost(usage, rates, source)
 
 
 def own_price(usage: Usage, prices: OwnPrice) -> Cost:
@@ -42,7 +46,9 @@ def own_price(usage: Usage, prices: OwnPrice) -> Cost:
         cache_read=tiers(prices.cache_read),
         cache_write=tiers(prices.cache_write),
     )
-    return _cost(usage, rates, Cost(currency=prices.currency, source="user"))
+    digest = sha256(to_json(prices.model_dump())).hexdigest()
+    source = Cost(currency=prices.currency, source="user", basis=f"user:{digest[:16]}")
+    return _cost(usage, rates, source)
 
 
 def _cost(usage: Usage, rates: Rates, source: Cost) -> Cost:

@@ -378,6 +378,12 @@ class Provider(_Record):
     errors: tuple[ErrorRow, ...] = ()  # `errors` and `refusals` are read before the general ones.
     refusals: tuple[RefusalRow, ...] = ()
     sources: tuple[Source, ...] = Default(min_length=1)
+    overrides: bool = False  # a person's own record in place of the shipped one
+
+    @property
+    def checked(self) -> str:
+        """The day on which its newest source was checked."""
+        return max(source.checked for source in self.sources)
 
     def field(self, name: str) -> Field | None:
         return next((field for field in self.fields if field.name == name), None)

@@ -13,7 +13,7 @@ from byokd.catalog.record import Condition, Models, Probe, Provider
 from byokd.catalog.variant import RawQuirks
 from byokd.protocol.errors import InvalidParams
 
-_PATTERNS: Final = ("_models", "_pattern")
+QUIRK_PATTERNS: Final = ("_models", "_pattern")
 """How names of quirks end that are regular expressions."""
 
 
@@ -26,9 +26,16 @@ def load_text(text: str, name: str) -> Provider:
     import tomllib
 
     try:
-        record = Provider.model_validate(tomllib.loads(text))
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         raise _unusable(name, "", "not TOML") from None
+    return check_record(data, name)
+
+
+def check_record(data: object, name: str) -> Provider:
+    """Return the record of plain values; raise as `load_text`."""
+    try:
+        record = Provider.model_validate(data)
     except ValidationError as failure:
         first = failure.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(step) for step in first["loc"])
@@ -122,7 +129,7 @@ def _faults_in(where: str, quirks: RawQuirks, dialect: str) -> Iterator[tuple[st
         return
     for name in form.model_fields:
         value = getattr(checked, name)
-        if name.endswith(_PATTERNS) and value is not None and not _is_pattern(value):
+        if name.endswith(QUIRK_PATTERNS) and value is not None and not _is_pattern(value):
             yield f"{where}.{name}", "not a regular expression"
 
 
@@ -182,6 +189,7 @@ def _patterns(record: Provider) -> Iterator[tuple[str, str]]:
         ("models.non_chat_pattern", models.non_chat_pattern) for models in _lists(record.models)
     ]
     patterns += [("variants.models", variant.models or "") for variant in record.variants]
+    patterns += [("variants.prefix", variant.prefix) for variant in record.variants]
     patterns += [("pasted", pasted.pattern) for pasted in record.pasted]
     for surface in record.surfaces:
         patterns += [("surfaces.like.prefix", surface.like.prefix)] if surface.like else []

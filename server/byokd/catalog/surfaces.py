@@ -14,9 +14,9 @@ from typing import Final
 from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
-from byokd.catalog.loader import load
 from byokd.catalog.quirks import quirks_type
 from byokd.catalog.record import Provider, Surface
+from byokd.catalog.shipped import shipped
 from byokd.catalog.variant import RawQuirks, Variant
 from byokd.protocol.errors import InvalidParams
 
@@ -141,7 +141,7 @@ def with_surface(record: Provider, surface: Surface) -> Provider:
 def _inherited(record: Provider, surface: Surface) -> tuple[RawQuirks, list[Variant]]:
     prefix = ""
     if surface.like is not None:
-        prefix, record = surface.like.prefix, load()[surface.like.provider]
+        prefix, record = surface.like.prefix, shipped()[surface.like.provider]
         for other in record.surfaces if record.dialect != surface.dialect else ():
             if other.dialect == surface.dialect:
                 record = with_surface(record, other)

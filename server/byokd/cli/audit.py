@@ -26,7 +26,10 @@ from byokd.protocol.base import Json
 _CHECK_TIMEOUT_S: Final = 120.0
 
 # What an entry without a provider is about, by the first part of its event.
-_SUBJECTS: Final = {"account": "the account", "clock": "the clock", "session": "the session"}
+_SUBJECTS: Final = {
+    "account": "the account", "catalog": "the catalog", "clock": "the clock",
+    "session": "the session",
+}  # fmt: skip
 
 _CAPITAL: Final = re.compile("[A-Z]")
 

@@ -13,6 +13,7 @@ from byokd import __version__
 from byokd.cli import (
     accounts,
     audit,
+    catalog,
     chat,
     demo,
     doctor,
@@ -43,6 +44,7 @@ _HINTS = {
     "freeSpace": "free some space on the disk, then try again",
     "editSettings": "check config.toml",
     "wait": "wait a little, then try again",
+    "refreshCatalog": "see them: byokd catalog diff; use them: byokd catalog refresh --accept",
 }
 """Hints by the action that the daemon proposes; `openUrl` shows its address."""
 
@@ -97,6 +99,7 @@ for _command in (
     keys.keys,
     vault.vault,
     models.models,
+    catalog.catalog,
     doctor.doctor,
     chat.chat,
     audit.audit,

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from byokd.catalog.layers import bundled, use
 from byokd.catalog.loader import load
+from byokd.catalog.own_records import LayeredRecords, lay_over
 from byokd.catalog.record import Provider
+from byokd.catalog.shipped import shipped
 from byokd.core.settings import Settings
+from byokd.protocol.catalog import CatalogOverride
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +20,31 @@ class Configuration:
     """The content of the configuration files.
 
     Attributes:
-        providers: the bundled and then the user's own records by id, with the headers and models
+        providers: the shipped and then the user's own records by id, with the headers and models
             that the settings add.
-        faults: why some of the user's own records cannot be used.
+        faults: why some of the user's own records, or a refreshed catalog, cannot be used.
+        own: the user's own records.
+        overrides: those of them that stand in for a shipped one.
     """
 
     settings: Settings
     providers: Mapping[str, Provider]
     faults: tuple[str, ...] = ()
+    own: tuple[Provider, ...] = ()
+    overrides: tuple[CatalogOverride, ...] = ()
+
+    def again(self) -> LayeredRecords:
+        """Return the records over the catalog data that is in use now."""
+        return _layered(self.settings, self.own)
 
 
-def load_configuration(config_file: Path | None = None) -> Configuration:
+def load_configuration(
+    config_file: Path | None = None, data_dir: Path | None = None
+) -> Configuration:
     """Read `config_file`, by default `config.toml` in the platform's folder.
 
-    The folder `providers` beside it holds the user's own records.
+    The folder `providers` beside it holds the user's own records. A refreshed catalog in the data
+    folder is put in use, if the file pins a key.
 
     Raises:
         ConfigError: the configuration file cannot be used.
@@ -38,16 +53,19 @@ def load_configuration(config_file: Path | None = None) -> Configuration:
     path = config_file or _default_file()
     settings = Settings()
     own: Iterable[Provider] = ()
-    faults: Iterable[str] = ()
+    faults: list[str] = []
     if path.exists():
         from byokd.config.files import read_settings
 
         settings = read_settings(path)
+    if fault := _use_catalog(settings, data_dir):
+        faults.append(fault)
     folder = path.parent / "providers"
     if folder.is_dir():
         from byokd.config.files import read_providers
 
-        own, faults = read_providers(folder, load())
+        own, own_faults = read_providers(folder, load())
+        faults += own_faults
     return configure(settings, own, faults)
 
 
@@ -55,7 +73,34 @@ def configure(
     settings: Settings, own: Iterable[Provider] = (), faults: Iterable[str] = ()
 ) -> Configuration:
     """Return the configuration for these settings and own records, without reading a file."""
-    records = {**load(), **{record.id: record for record in own}}
+    own = tuple(own)
+    layered = _layered(settings, own)
+    return Configuration(
+        settings, layered.records, (*faults, *layered.warnings), own, layered.overrides
+    )
+
+
+def _use_catalog(settings: Settings, data_dir: Path | None) -> str | None:
+    """Put the refreshed catalog in use, or the bundled one; return why a file is not used."""
+    use(bundled())
+    if settings.catalog.public_key is None:
+        return None
+    from byokd.store.paths import store_paths
+
+    paths = store_paths(data_dir)
+    if not (paths.data / "catalog").is_dir():
+        return None
+    from byokd.catalog_store import CatalogStore
+    from byokd.crypto.signature import VerifyingKey
+
+    stored = CatalogStore(paths, VerifyingKey(settings.catalog.public_key)).read()
+    use(stored.data)
+    return stored.fault
+
+
+def _layered(settings: Settings, own: Iterable[Provider]) -> LayeredRecords:
+    layered = lay_over(shipped(), own)
+    records = dict(layered.records)
     for provider, headers in settings.headers.items():
         if record := records.get(provider):
             records[provider] = _with_headers(record, headers)
@@ -63,7 +108,7 @@ def configure(
         if record := records.get(provider):
             listed = record.models.model_copy(update={"own": models})
             records[provider] = record.model_copy(update={"models": listed})
-    return Configuration(settings, records, tuple(faults))
+    return LayeredRecords(records, layered.overrides, layered.warnings)
 
 
 def _with_headers(record: Provider, headers: Mapping[str, str]) -> Provider:

@@ -7,9 +7,9 @@ a certificate, an origin or a provider.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from byokd.catalog.allowed import fixed_changes
 from byokd.catalog.record import Provider
 from byokd.catalog.record_file import load_text
 from byokd.core.limits import (
@@ -29,7 +30,14 @@ from byokd.core.limits import (
     OWN_RECORD_MAX_BYTES,
 )
 from byokd.core.secret import clean
-from byokd.core.settings import OwnModel, Settings, SharedKey, TimeoutSettings
+from byokd.core.settings import (
+    CatalogSettings,
+    OwnModel,
+    Settings,
+    SharedKey,
+    TimeoutSettings,
+)
+from byokd.crypto.signature import VerifyingKey
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.lifecycle import Features
@@ -79,6 +87,19 @@ class _Shared(_Table):
     base_url: str | None = None
 
 
+def _public_key(text: str) -> str:
+    VerifyingKey(text)
+    return text
+
+
+class _Catalog(_Table):
+    refresh: Literal["never", "ask", "weekly"] = "ask"
+    url: str | None = Field(
+        default=None, pattern=r"^https://[^@\s#/?]+(/[^@\s#]*)?$", max_length=2048
+    )
+    public_key: Annotated[str, AfterValidator(_public_key)] | None = None
+
+
 class _Timeouts(_Table):
     connect_ms: _Ms = TimeoutSettings().connect_ms
     first_byte_ms: _Ms = TimeoutSettings().first_byte_ms
@@ -93,6 +114,7 @@ class _File(_Table):
     providers: dict[ProviderId, _ProviderTable] = {}
     shared_pool: dict[ProviderId, _Shared] = {}
     timeouts: _Timeouts = _Timeouts()
+    catalog: _Catalog = _Catalog()
 
 
 def read_settings(path: Path) -> Settings:
@@ -120,12 +142,14 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"{path}: {location}: {first['msg'].lower()}") from None
 
 
-def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider], list[str]]:
+def read_providers(
+    folder: Path, shipped: Mapping[str, Provider]
+) -> tuple[list[Provider], list[str]]:
     """Return the user's own providers, and why other records cannot be used.
 
     Args:
         folder: holds `<id>.toml`; subfolders are not read.
-        taken: ids of bundled providers, which a record may not use.
+        shipped: the bundled records; one that overrides has the id and the origin of one of them.
     """
     providers: list[Provider] = []
     faults: list[str] = []
@@ -135,7 +159,7 @@ def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider]
         return providers, [f"{folder}: cannot be read ({error.strerror})"]
     for path in paths[:OWN_PROVIDERS_MAX]:
         try:
-            providers.append(_own_provider(path, taken))
+            providers.append(_own_provider(path, shipped))
         except (ConfigError, InvalidParams) as error:
             faults.append(str(error))
     if len(paths) > OWN_PROVIDERS_MAX:
@@ -143,18 +167,33 @@ def read_providers(folder: Path, taken: Collection[str]) -> tuple[list[Provider]
     return providers, faults
 
 
-def _own_provider(path: Path, taken: Collection[str]) -> Provider:
+def _own_provider(path: Path, shipped: Mapping[str, Provider]) -> Provider:
     record = load_text(_record_text(path), str(path))
     credentials = sorted(name for name in record.headers if name.lower() in _CREDENTIALS)
     for field, fault, wrong in (
         ("id", f"must be {path.stem}, the name of the file", record.id != path.stem),
-        ("id", "is the id of a provider that comes with byokd", record.id in taken),
-        ("kind", "must be custom", record.kind != "custom"),
         ("headers", f"store {', '.join(credentials)} in the vault", bool(credentials)),
+        *(_override_faults if record.overrides else _own_faults)(record, shipped.get(record.id)),
     ):
         if wrong:
             raise ConfigError(f"{path}: {field}: {fault}")
     return record
+
+
+def _own_faults(record: Provider, shipped: Provider | None) -> Iterable[tuple[str, str, bool]]:
+    taken = (
+        "is the id of a provider that comes with byokd; choose another, or set overrides = true to"
+        " use this record in its place"
+    )
+    return (("id", taken, shipped is not None), ("kind", "must be custom", record.kind != "custom"))
+
+
+def _override_faults(record: Provider, shipped: Provider | None) -> Iterable[tuple[str, str, bool]]:
+    if shipped is None:
+        return (("overrides", "no provider of this id comes with byokd; leave it out", True),)
+    places = fixed_changes(shipped, record.model_copy(update={"overrides": False}))
+    fault = f"an override may not change {', '.join(places[:5])}; take the shipped record's value"
+    return ((places[0] if places else "", fault, bool(places)),)
 
 
 def _record_text(path: Path) -> str:
@@ -182,6 +221,7 @@ def _settings(file: _File, folder: Path) -> Settings:
             multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
         ),
         timeouts=TimeoutSettings(**file.timeouts.model_dump()),
+        catalog=CatalogSettings(**file.catalog.model_dump()),
         headers={
             name: dict(table.headers) for name, table in file.providers.items() if table.headers
         },

@@ -390,3 +390,47 @@ OWN_PROVIDERS_MAX: Final = 64
 
 OWN_RECORD_MAX_BYTES: Final = 64 * 1024
 """The longest shipped record has some 15,000 bytes."""
+
+# --- catalog refresh ------------------------------------------------------------------------------
+
+CATALOG_MAX_BYTES: Final = 2 * MIB
+"""The shipped data has 450 kB."""
+
+CATALOG_HEADER_MAX_BYTES: Final = 512
+"""Schema, date, key id and signature take 180."""
+
+CATALOG_STATE_MAX_BYTES: Final = 256 * 1024
+"""Fifty events take 30 kB."""
+
+CATALOG_HISTORY_MAX: Final = 50
+"""A year of weekly refreshes."""
+
+CATALOG_CHANGES_MAX: Final = 2_000
+"""A comparison shows this many and counts the others; a month changes some thirty models."""
+
+CATALOG_CHANGE_MAX_CHARS: Final = 160
+"""A value before or after a change, cut; two lines of a terminal."""
+
+CATALOG_DATE_AHEAD_MAX_DAYS: Final = 1
+"""A maker's clock in another time zone. A later date would keep every real refresh out."""
+
+CATALOG_SHRINK_PART: Final = 5
+"""A list that loses one of so many entries was cut off by mistake."""
+
+CATALOG_PRICE_FACTOR: Final = 10
+"""Vendors halve prices; a factor of ten is a wrong unit."""
+
+CATALOG_PATTERN_MAX_CHARS: Final = 4_000
+"""The longest shipped pattern has some 2,000."""
+
+CATALOG_PATTERN_REPEATS_MAX: Final = 8
+"""Open-ended repeats in one pattern; shipped ones have up to six."""
+
+CATALOG_PATTERN_BROAD_REPEATS_MAX: Final = 2
+"""Those that match most characters, as `.*`: each multiplies the time by the text's length."""
+
+CATALOG_TIMEOUT_MS: Final = 60_000
+"""2 MiB through a slow proxy."""
+
+CATALOG_PROMPT_TIMEOUT_MS: Final = 5 * 60_000
+"""A prompt that nobody answers is withdrawn."""

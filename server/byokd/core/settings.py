@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from byokd.core.limits import (
+    CATALOG_PROMPT_TIMEOUT_MS,
     CONNECT_TIMEOUT_MS,
     CONTENT_IDLE_TIMEOUT_MS,
     FIRST_BYTE_TIMEOUT_MS,
@@ -39,6 +40,27 @@ class HealthPolicy:
     # a rejected request is repeated once if the key worked within this time
     repeat_within_ms: int = 24 * 3_600_000
     repeat_delay_ms: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPolicy:
+    """When a person is asked for a newer catalog, or one is fetched weekly."""
+
+    first_check_ms: int = 10 * 60_000  # after the start: most commands end before
+    check_every_ms: int = 3_600_000
+    old_after_ms: int = 30 * 24 * 3_600_000  # a younger catalog needs no question
+    again_after_ms: int = 7 * 24 * 3_600_000  # between two questions, or two weekly requests
+    prompt_timeout_ms: int = CATALOG_PROMPT_TIMEOUT_MS
+    clock_ahead_ms: int = 0  # how far the clock that dates are compared with is ahead; for tests
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSettings:
+    """`url` and `public_key` are the person's: the package ships neither."""
+
+    refresh: Literal["never", "ask", "weekly"] = "ask"
+    url: str | None = None  # of the catalog file, https
+    public_key: str | None = None  # base64 of an Ed25519 key; no other key is trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,8 @@ class Settings:
     features: Features = field(default_factory=Features)
     health: HealthPolicy = field(default_factory=HealthPolicy)
     timeouts: TimeoutSettings = field(default_factory=TimeoutSettings)
+    catalog: CatalogSettings = field(default_factory=CatalogSettings)
+    catalog_policy: CatalogPolicy = field(default_factory=CatalogPolicy)
     # these three by provider id; a header is never a credential
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     models: dict[str, tuple[OwnModel, ...]] = field(default_factory=dict)

@@ -55,7 +55,7 @@ class Action(Value):
 
     `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
     `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
-    `restoreBackup`, `rekeyVault`.
+    `restoreBackup`, `rekeyVault`, `refreshCatalog`.
     """
 
     type: str

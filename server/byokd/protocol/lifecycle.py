@@ -96,7 +96,10 @@ class MessageAction(Value):
 
 
 class ShowMessageRequest(Params):
-    """`window/showMessageRequest`: the prompt when a key is disabled. `type` 2 is a warning."""
+    """`window/showMessageRequest`: a question about a disabled key or an old catalog.
+
+    `type` 2 is a warning. `_meta.topic` is `catalog` for the latter.
+    """
 
     type: int
     message: str
@@ -104,7 +107,14 @@ class ShowMessageRequest(Params):
 
 
 WARNING: Final = 2
-"""LSP's MessageType of a warning."""
+INFO: Final = 3
+"""LSP's MessageTypes."""
+
+
+class CancelParams(Params):
+    """`$/cancelRequest`, also from the daemon: the prompt of this id is withdrawn."""
+
+    id: str
 
 
 class LogMessage(Params):

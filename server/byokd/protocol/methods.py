@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         account,
         audit,
         backup,
+        catalog,
         chat,
         diagnosis,
         events,
@@ -40,6 +41,7 @@ else:
     account = _TypesModule("account")
     audit = _TypesModule("audit")
     backup = _TypesModule("backup")
+    catalog = _TypesModule("catalog")
     chat = _TypesModule("chat")
     diagnosis = _TypesModule("diagnosis")
     events = _TypesModule("events")
@@ -225,6 +227,24 @@ CHAT_COUNT_TOKENS: Final = _request(
     lambda: chat.CountTokensResult,
     "count the input tokens of a conversation, by an estimate or by the provider",
 )
+CATALOG_SHOW: Final = _request(
+    "catalog/show",
+    lambda: catalog.CatalogShowParams,
+    lambda: catalog.CatalogShowResult,
+    "which provider and model data is in use, and how old it is",
+)
+CATALOG_REFRESH: Final = _request(
+    "catalog/refresh",
+    lambda: catalog.CatalogRefreshParams,
+    lambda: catalog.CatalogRefreshResult,
+    "use newer provider and model data, or show what it would change",
+)
+CATALOG_UNDO: Final = _request(
+    "catalog/undo",
+    lambda: catalog.CatalogUndoParams,
+    lambda: catalog.CatalogUndoResult,
+    "use the data before the last refresh again",
+)
 AUDIT_LIST: Final = _request(
     "audit/list",
     lambda: audit.AuditListParams,
@@ -275,6 +295,11 @@ MODEL_CHANGED: Final = _server_notification(
     lambda: model.ModelChanged,
     "a provider's model list changed",
 )
+CATALOG_CHANGED: Final = _server_notification(
+    "catalog/changed",
+    lambda: catalog.CatalogChanged,
+    "other provider and model data is in use",
+)
 WINDOW_LOG_MESSAGE: Final = _server_notification(
     "window/logMessage",
     lambda: lifecycle.LogMessage,
@@ -284,7 +309,7 @@ WINDOW_SHOW_MESSAGE_REQUEST: Final = _server_request(
     "window/showMessageRequest",
     lambda: lifecycle.ShowMessageRequest,
     lambda: lifecycle.MessageAction,
-    "ask the user about a disabled key",
+    "ask the user about a disabled key or an old catalog",
 )
 
 METHODS: Final[tuple[Method[Any, Any], ...]] = tuple(

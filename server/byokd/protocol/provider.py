@@ -39,6 +39,8 @@ class ProviderInfo(Value):
     """One provider. `dialects` are its wire formats, the default first.
 
     `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
+    `layer` says where its record comes from: the package, a refreshed catalog, the person's file in
+    place of a shipped one (`override`), or a provider of the person's own. `asOf` is its day.
     """
 
     id: str
@@ -62,6 +64,8 @@ class ProviderInfo(Value):
     tags: tuple[str, ...]
     notes: tuple[str, ...]
     chat_available: bool
+    layer: Literal["bundled", "refreshed", "override", "own"]
+    as_of: str
 
 
 class ProviderListParams(PageParams):

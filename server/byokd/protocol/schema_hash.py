@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:e0fad758fc7b587198e2166848629e65194014f5bc962aab853180a8cb426f08"
+SCHEMA_HASH: Final = "sha256:a1a6b9e6b8f140b2e6b671542a43d445635533c77bcfcfd1ae7165526a373c7a"

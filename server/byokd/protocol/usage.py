@@ -39,13 +39,16 @@ class Cost(Value):
     """The cost of one call. An unknown amount is null, never zero.
 
     `source` says where the amount comes from: the provider's answer, the bundled catalog, the
-    user's own prices, or nowhere. `as_of` is the date of the price, as `YYYY-MM-DD`.
+    user's own prices, or nowhere. `as_of` is the date of the price, as `YYYY-MM-DD`. `basis` names
+    the prices used: the layer (`bundled`, `refreshed`, `user`), a colon, and 16 digits of their
+    SHA-256.
     """
 
     amount: str | None = None
     currency: str = "USD"
     source: Literal["provider", "catalog", "user", "unknown"] = "unknown"
     as_of: str | None = None
+    basis: str | None = None
     parts: CostParts | None = None
 
 

@@ -8,9 +8,10 @@ from itertools import count
 
 from byokd.core.limits import PROMPTS_MAX
 from byokd.protocol.base import Json, Params
-from byokd.protocol.lifecycle import ClientOptions, ShowMessageRequest
+from byokd.protocol.lifecycle import CancelParams, ClientOptions, ShowMessageRequest
 from byokd.rpc import codec
 from byokd.rpc.errors import describe
+from byokd.rpc.lifecycle import CANCEL
 from byokd.rpc.outbox import Outbox
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,11 @@ class ConnectedClient:
         self._can_prompt = options.capabilities.prompt
         self._ids = count(1)
         self._pending: dict[str, asyncio.Future[Json]] = {}
+
+    @property
+    def can_prompt(self) -> bool:
+        """Whether the client shows prompts, and shows none now."""
+        return self._can_prompt and not self._pending
 
     def wants(self, method: str) -> bool:
         return method not in self._opted_out
@@ -51,6 +57,9 @@ class ConnectedClient:
         try:
             self._outbox.send(codec.request(id_, "window/showMessageRequest", request))
             chosen = await answer
+        except asyncio.CancelledError:
+            self._outbox.send(codec.notification(CANCEL, CancelParams(id=id_)))
+            raise
         finally:
             del self._pending[id_]
         title = chosen.get("title") if isinstance(chosen, dict) else None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from byokd.protocol.lifecycle import ClientOptions, ServerOptions
     from byokd.services.accounts import AccountService
     from byokd.services.audit.service import AuditService
+    from byokd.services.catalog.service import CatalogService
     from byokd.services.chat.engine import ChatEngine
     from byokd.services.chat.token_counter import TokenCounter
     from byokd.services.diagnostics import Diagnostics
@@ -68,3 +69,4 @@ class Services:
     tokens: TokenCounter
     audit: AuditService
     accounts: AccountService
+    catalog: CatalogService

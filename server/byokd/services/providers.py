@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from byokd.catalog.record import Provider
+from byokd.catalog.shipped import layer_of
 from byokd.catalog.surfaces import dialects
 from byokd.core.settings import Settings
 from byokd.dialects.registry import DIALECTS
@@ -28,6 +29,10 @@ class ProviderService:
     def __init__(self, records: Mapping[str, Provider], settings: Settings) -> None:
         self._records = records
         self._multi_field = settings.features.multi_field_providers
+
+    def replace(self, records: Mapping[str, Provider]) -> None:
+        """Use these records from now on; a chat that runs keeps its own."""
+        self._records = records
 
     def list(self, session: Session, params: ProviderListParams) -> ProviderListResult:
         visible = self.visible(session)
@@ -97,4 +102,6 @@ def describe(record: Provider) -> ProviderInfo:
         tags=record.tags,
         notes=record.notes,
         chat_available=record.dialect in DIALECTS,
+        layer=layer_of(record),
+        as_of=record.checked,
     )

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
+from authority import Authority
 from byokd.catalog.loader import load
 from byokd.core.limits import BASE_URLS_TRIED_MAX
 from byokd.core.secret import Secret
@@ -35,7 +36,7 @@ from byokd.services.keys.input import ParsedKey, check_detected
 from byokd.services.keys.prober import Prober
 from byokd.transport.http import HttpTransport
 from sandbox_env import GENERIC
-from transport.test_tls import Authority, authority
+from transport.test_tls import authority
 
 __all__ = ["authority"]  # a fixture
 

@@ -63,7 +63,7 @@ class _Watched:
         )
         maintainer: Any = SimpleNamespace(start_check=lambda _session: None)
         self.watcher = StoreWatcher(
-            cast("Any", self.vault), services, services, services, maintainer
+            cast("Any", self.vault), services, services, services, maintainer, services
         )
 
     async def _status(self, _session: Session) -> object:

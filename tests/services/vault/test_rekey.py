@@ -43,6 +43,8 @@ class _Client:
     def notify(self, method: str, params: Params) -> None:
         self.notes.append((method, params))
 
+    can_prompt = False
+
     async def prompt(self, _request: object) -> str | None:
         return None
 

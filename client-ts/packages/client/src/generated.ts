@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:e0fad758fc7b587198e2166848629e65194014f5bc962aab853180a8cb426f08";
+export const SCHEMA_HASH = "sha256:a1a6b9e6b8f140b2e6b671542a43d445635533c77bcfcfd1ae7165526a373c7a";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -125,7 +125,7 @@ export interface AccountListResult {
  *
  * `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
  * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
- * `restoreBackup`, `rekeyVault`.
+ * `restoreBackup`, `rekeyVault`, `refreshCatalog`.
  */
 export interface Action {
   type: string;
@@ -291,6 +291,131 @@ export interface BundleSource {
   passphrase: SecretInput;
 }
 
+export type CatalogCause =
+  | "refreshed"
+  | "undone"
+  | "putAside"
+  | "elsewhere";
+
+/**
+ * One difference. `subject` is a model's id, a field's place in a record, or a row.
+ *
+ * `needsAccept` marks a price that moved ten-fold or more.
+ */
+export interface CatalogChange {
+  kind: Open<"modelAdded" | "modelRemoved" | "modelChanged" | "priceChanged" | "recordChanged" | "rowAdded" | "rowRemoved">;
+  provider: string | null;
+  subject: string;
+  before: string | null;
+  after: string | null;
+  needsAccept: boolean;
+}
+
+/** `catalog/changed`: other data is in use. `elsewhere`: another process changed it. */
+export interface CatalogChanged {
+  _meta?: JsonObject | null;
+  catalog: CatalogInfo;
+  cause: Open<CatalogCause>;
+}
+
+/** One change of the data in use. `putAside`: the file on disk was damaged. */
+export interface CatalogEvent {
+  at: number;
+  event: Open<"refreshed" | "undone" | "putAside">;
+  before: CatalogInfo;
+  after: CatalogInfo;
+}
+
+/** One set of catalog data. `date` is the day that it is of, `YYYY-MM-DD`. */
+export interface CatalogInfo {
+  layer: Open<CatalogLayer>;
+  date: string;
+  sha256: string;
+}
+
+export type CatalogLayer =
+  | "bundled"
+  | "refreshed";
+
+/** A record of the person in place of a shipped one. `unused` says why it is not in use. */
+export interface CatalogOverride {
+  provider: string;
+  checked: string;
+  unused: string | null;
+}
+
+/**
+ * Use a newer catalog file: from `from`, an absolute path, or from the configured address.
+ *
+ * `accept` allows prices that moved ten-fold; with `dryRun` nothing is changed.
+ */
+export interface CatalogRefreshParams {
+  _meta?: JsonObject | null;
+  from?: string | null;
+  accept?: boolean;
+  dryRun?: boolean;
+}
+
+/**
+ * `applied` is false for a dry run, and where the file is in use already.
+ *
+ * `more` counts the changes beyond those listed.
+ */
+export interface CatalogRefreshResult {
+  applied: boolean;
+  before: CatalogInfo;
+  after: CatalogInfo;
+  changes: readonly CatalogChange[];
+  more: number;
+}
+
+/** Show the data in use, what it stands on, and when it changed. */
+export interface CatalogShowParams {
+  _meta?: JsonObject | null;
+}
+
+/**
+ * `catalog` is in use.
+ *
+ * `refreshed` is the newest file on disk and `previous` the one before it, which an undo brings
+ * back. `floor` is the newest date ever accepted: an older file is refused. `keyId` is the id of
+ * the pinned public key. `mode` and `url` are those of the configuration.
+ */
+export interface CatalogShowResult {
+  catalog: CatalogInfo;
+  bundled: CatalogInfo;
+  refreshed: CatalogVersion | null;
+  previous: CatalogVersion | null;
+  floor: string | null;
+  mode: Open<"never" | "ask" | "weekly">;
+  url: string | null;
+  keyId: string | null;
+  providers: number;
+  models: number;
+  errorRows: number;
+  refusalRows: number;
+  overrides: readonly CatalogOverride[];
+  history: readonly CatalogEvent[];
+}
+
+/** Use the refreshed file before the present one, or the bundled data. */
+export interface CatalogUndoParams {
+  _meta?: JsonObject | null;
+}
+
+export interface CatalogUndoResult {
+  before: CatalogInfo;
+  after: CatalogInfo;
+}
+
+/** A refreshed file that is on disk. */
+export interface CatalogVersion {
+  date: string;
+  sha256: string;
+  acceptedAt: number;
+  source: Open<"url" | "file">;
+}
+
 export type ChatEvent =
   | StartEvent
   | TextStartEvent
@@ -361,13 +486,16 @@ export interface ClientOptions {
  * The cost of one call. An unknown amount is null, never zero.
  *
  * `source` says where the amount comes from: the provider's answer, the bundled catalog, the
- * user's own prices, or nowhere. `asOf` is the date of the price, as `YYYY-MM-DD`.
+ * user's own prices, or nowhere. `asOf` is the date of the price, as `YYYY-MM-DD`. `basis` names
+ * the prices used: the layer (`bundled`, `refreshed`, `user`), a colon, and 16 digits of their
+ * SHA-256.
  */
 export interface Cost {
   amount: string | null;
   currency: string;
   source: Open<"provider" | "catalog" | "user" | "unknown">;
   asOf: string | null;
+  basis: string | null;
   parts: CostParts | null;
 }
 
@@ -1026,6 +1154,8 @@ export type Protection =
  * One provider. `dialects` are its wire formats, the default first.
  *
  * `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
+ * `layer` says where its record comes from: the package, a refreshed catalog, the person's file in
+ * place of a shipped one (`override`), or a provider of the person's own. `asOf` is its day.
  */
 export interface ProviderInfo {
   id: string;
@@ -1049,6 +1179,8 @@ export interface ProviderInfo {
   tags: readonly string[];
   notes: readonly string[];
   chatAvailable: boolean;
+  layer: Open<"bundled" | "refreshed" | "override" | "own">;
+  asOf: string;
 }
 
 /** List the providers. */
@@ -1307,7 +1439,11 @@ export interface ServerOptions {
   vault: VaultInfo;
 }
 
-/** `window/showMessageRequest`: the prompt when a key is disabled. `type` 2 is a warning. */
+/**
+ * `window/showMessageRequest`: a question about a disabled key or an old catalog.
+ *
+ * `type` 2 is a warning. `_meta.topic` is `catalog` for the latter.
+ */
 export interface ShowMessageRequest {
   _meta?: JsonObject | null;
   type: number;
@@ -1736,6 +1872,9 @@ export interface Requests {
   "model/refresh": { params: ModelRefreshParams; result: ModelRefreshResult };
   "chat/send": { params: SendParams; result: SendResult };
   "chat/countTokens": { params: CountTokensParams; result: CountTokensResult };
+  "catalog/show": { params: CatalogShowParams; result: CatalogShowResult };
+  "catalog/refresh": { params: CatalogRefreshParams; result: CatalogRefreshResult };
+  "catalog/undo": { params: CatalogUndoParams; result: CatalogUndoResult };
   "audit/list": { params: AuditListParams; result: AuditListResult };
   "audit/verify": { params: AuditVerifyParams; result: AuditVerifyResult };
   "audit/export": { params: AuditExportParams; result: AuditExportResult };
@@ -1749,6 +1888,7 @@ export interface Notifications {
   "key/changed": KeyChanged;
   "vault/changed": VaultChanged;
   "model/changed": ModelChanged;
+  "catalog/changed": CatalogChanged;
   "window/logMessage": LogMessage;
 }
 
@@ -1842,6 +1982,17 @@ export function resources(call: Call) {
       /** count the input tokens of a conversation, by an estimate or by the provider */
       countTokens: (params: CountTokensParams, options?: CallOptions) =>
         call("chat/countTokens", params, options),
+    },
+    catalog: {
+      /** which provider and model data is in use, and how old it is */
+      show: (params: CatalogShowParams = {}, options?: CallOptions) =>
+        call("catalog/show", params, options),
+      /** use newer provider and model data, or show what it would change */
+      refresh: (params: CatalogRefreshParams = {}, options?: CallOptions) =>
+        call("catalog/refresh", params, options),
+      /** use the data before the last refresh again */
+      undo: (params: CatalogUndoParams = {}, options?: CallOptions) =>
+        call("catalog/undo", params, options),
     },
     audit: {
       /** list audit entries */

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from byokd.protocol.lifecycle import WARNING, MessageAction, ShowMessageRequest
+from byokd.protocol.lifecycle import INFO, WARNING, MessageAction, ShowMessageRequest
 from byokd.services.runtime.session import Session
 from byokd.vault import KeyRow
 
 UPDATE: Final = "Update key"
 RE_ENABLE: Final = "Re-enable"
 DISMISS: Final = "Dismiss"
-
-_INFO: Final = 3
 
 
 async def ask_about_disabled(session: Session, row: KeyRow) -> bool:
@@ -24,7 +22,7 @@ async def ask_about_disabled(session: Session, row: KeyRow) -> bool:
 async def ask_about_accepted(session: Session, row: KeyRow) -> bool:
     """Return True for "Re-enable"."""
     text = f"The {_name(row)} is accepted again. It was disabled after it was rejected."
-    return await _ask(session, _INFO, text, (RE_ENABLE, DISMISS))
+    return await _ask(session, INFO, text, (RE_ENABLE, DISMISS))
 
 
 async def _ask(session: Session, type_: int, text: str, titles: tuple[str, ...]) -> bool:

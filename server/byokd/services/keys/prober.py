@@ -14,8 +14,8 @@ from typing import Final
 import anyio
 
 from byokd.catalog.key_prefixes import likely_owner
-from byokd.catalog.loader import load
 from byokd.catalog.record import Probe, Provider
+from byokd.catalog.shipped import shipped
 from byokd.core.limits import PROBE_TIMEOUT_MS
 from byokd.core.redaction.secrets import SecretRedactor
 from byokd.core.secret import Secret
@@ -184,7 +184,7 @@ def _detect_wrong_provider(candidate: Candidate, result: ProbeResult) -> ProbeRe
     """
     if result.verdict != "invalid" or not candidate.at_default_origin:
         return result
-    owner = likely_owner(candidate.record, load().values(), candidate.begins_with)
+    owner = likely_owner(candidate.record, shipped().values(), candidate.begins_with)
     if owner is None:
         return result
     text = (

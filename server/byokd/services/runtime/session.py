@@ -18,6 +18,11 @@ class Client(Protocol):
         """Send a notification, unless the client opted out of it. Never waits, never raises."""
         ...
 
+    @property
+    def can_prompt(self) -> bool:
+        """Whether the client shows prompts, and shows none now."""
+        ...
+
     async def prompt(self, request: ShowMessageRequest) -> str | None:
         """Ask the person; return the title of the chosen action, or None when dismissed."""
         ...

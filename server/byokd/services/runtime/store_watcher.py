@@ -15,6 +15,7 @@ from byokd.core.limits import STORE_POLL_MS
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.key import Change, KeyState
 from byokd.services.audit.maintenance import AuditMaintainer
+from byokd.services.catalog.in_use import CatalogInUse
 from byokd.services.chat.engine import ChatEngine
 from byokd.services.keys.notifications import notify_key_changed
 from byokd.services.models.service import ModelService
@@ -38,12 +39,14 @@ class StoreWatcher:
         models: ModelService,
         chat: ChatEngine,
         maintainer: AuditMaintainer,
+        catalog: CatalogInUse,
     ) -> None:
         self._vault = vault
         self._vault_service = vault_service
         self._models = models
         self._chat = chat
         self._maintainer = maintainer
+        self._catalog = catalog
         self._began_without_vault = False
         self._compared_once = False
         self._compare_due = True
@@ -52,6 +55,8 @@ class StoreWatcher:
         while True:
             with suppress(ByokdError):  # a failing store is reported to the next request
                 await self._poll(session)
+            with suppress(ByokdError):
+                await self._catalog.follow(session)
             await anyio.sleep(STORE_POLL_MS / 1000)
 
     async def _poll(self, session: Session) -> None:
