@@ -64,6 +64,10 @@ class SendParams(Params):
     tools are appended to, and any other raw field wins. A raw field that replaces a parameter is
     reported in a warning, or refused if `strict` is set. `stream`, the client's tools and what the
     token count needs are never replaced.
+
+    `cache` is about the provider's prompt cache: `auto` marks what repeats and names the
+    conversation where the provider has that, `off` does neither, `5m` and `1h` also ask for this
+    lifetime.
     """
 
     stream_id: StreamId
@@ -82,7 +86,7 @@ class SendParams(Params):
     seed: int | None = None
     reasoning: Reasoning | None = None
     response_format: ResponseFormat | None = None
-    cache: Literal["auto", "off"] = "auto"
+    cache: Literal["auto", "off", "5m", "1h"] = "auto"
     provider_options: JsonObject | None = None
     dialect: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
     strict: bool = False

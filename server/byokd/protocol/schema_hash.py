@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:a1a6b9e6b8f140b2e6b671542a43d445635533c77bcfcfd1ae7165526a373c7a"
+SCHEMA_HASH: Final = "sha256:530aa643bfb80d796966896ee20e93dc932e8ed3484805210e7bed741413cb39"

@@ -96,6 +96,10 @@ class DataKey:
     def fingerprint(self) -> bytes:
         return subkey(self.key, "fingerprint")
 
+    def cache_secret(self, provider: str) -> bytes:
+        """Return the key of the names that a provider's prompt cache gets for conversations."""
+        return subkey(self.key, "prompt cache", provider)
+
 
 def read_slots(sql: Tx) -> StoredSlots | None:
     """Return None where there is no vault."""

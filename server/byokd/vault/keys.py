@@ -125,9 +125,9 @@ def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
     values = unpack_pairs(plaintext)
     wipe(plaintext)
     secret = {name for name, shown in row.fields.items() if shown is None}
-    return OpenedKey(
-        row, {name: Secret(value) if name in secret else value for name, value in values.items()}
-    )
+    fields = {name: Secret(value) if name in secret else value for name, value in values.items()}
+    key = read_data_key(tx, account, version=row.sealed.dek_version)  # cached by now
+    return OpenedKey(row, fields, None if key is None else key.cache_secret(row.provider))
 
 
 def open_fields(tx: VaultTx, row: KeyRow) -> bytearray:

@@ -102,8 +102,11 @@ class KeyRow:
 
 @dataclass(frozen=True, slots=True)
 class OpenedKey:
+    """`cache_secret` is the key of the names that the provider's prompt cache gets."""
+
     row: KeyRow
     fields: Mapping[str, Secret | str]
+    cache_secret: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,16 @@ class OneKey:
         self.repeat_after_ms: int | None = None
         self.outcomes: list[str] = []
         self._record = record
+        self.cache_secret: bytes | None = None
 
     async def resolve(self, _session: Session, _params: SendParams) -> Credential:
         fields = {"apiKey": Secret("scripted-key-0123456789")}
         return Credential(
-            self._record, "http://127.0.0.1:9/v1", at_default_origin=False, fields=fields
+            self._record,
+            "http://127.0.0.1:9/v1",
+            at_default_origin=False,
+            fields=fields,
+            cache_secret=self.cache_secret,
         )
 
     def count_use(self, _credential: Credential, outcome: str) -> None:

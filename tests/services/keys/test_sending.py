@@ -119,7 +119,7 @@ async def test_health_probe_of_a_moved_record_decides_nothing() -> None:
     class OpenedKey:
         async def read(self, _work: object) -> SimpleNamespace:
             row = SimpleNamespace(base_url=None, allow_insecure=False, origin=_OLD, key_id="key_1")
-            return SimpleNamespace(row=row, fields=_KEY)
+            return SimpleNamespace(row=row, fields=_KEY, cache_secret=None)
 
     record = _RECORD.model_copy(
         update={"base_url": "https://new.example/v1", "base_url_required": False}

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:a1a6b9e6b8f140b2e6b671542a43d445635533c77bcfcfd1ae7165526a373c7a";
+export const SCHEMA_HASH = "sha256:530aa643bfb80d796966896ee20e93dc932e8ed3484805210e7bed741413cb39";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -1386,6 +1386,10 @@ export interface SecretInput {
  * tools are appended to, and any other raw field wins. A raw field that replaces a parameter is
  * reported in a warning, or refused if `strict` is set. `stream`, the client's tools and what the
  * token count needs are never replaced.
+ *
+ * `cache` is about the provider's prompt cache: `auto` marks what repeats and names the
+ * conversation where the provider has that, `off` does neither, `5m` and `1h` also ask for this
+ * lifetime.
  */
 export interface SendParams {
   _meta?: JsonObject | null;
@@ -1405,7 +1409,7 @@ export interface SendParams {
   seed?: number | null;
   reasoning?: Reasoning | null;
   responseFormat?: ResponseFormat | null;
-  cache?: "auto" | "off";
+  cache?: "auto" | "off" | "5m" | "1h";
   providerOptions?: JsonObject | null;
   dialect?: string | null;
   strict?: boolean;

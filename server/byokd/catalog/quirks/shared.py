@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
 from byokd.catalog.rules import RuleName
 from byokd.protocol.chat import Effort
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""
+
+CacheLifetime: TypeAlias = Literal["5m", "1h"]
+"""How long a client asks a provider to keep a prompt in its cache."""
 
 ResponseFormat: TypeAlias = Literal["json_schema", "json_object", "none"]
 """The strictest form of JSON answer that can be asked for."""
@@ -43,6 +46,13 @@ class Quirks(BaseModel):
     efforts: tuple[Effort, ...] | None = None
     # how an effort is written where it differs from the word; tokens where the field is a number
     effort_words: dict[Effort, str] = {}
+    # where a name of the conversation goes, for the prompt cache: a field, a header
+    cache_key_field: str = ""
+    cache_key_header: str = ""
+    # the lifetimes that a mark of the prompt cache may have
+    cache_ttls: tuple[CacheLifetime, ...] = ()
+    # fields of the body that ask for a lifetime, where there are no marks
+    cache_fields: dict[CacheLifetime, dict[str, JsonValue]] = {}
     # to the cost in the body (or a chunk), in USD times `cost_divisor`
     cost_pointer: Pointer | None = None
     cost_divisor: int = 1

@@ -16,6 +16,7 @@ from byokd.dialects.anthropic_messages.params import write_params
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import finish_request, start_draft
+from byokd.dialects.base.prompt_cache import lifetime_of_marks
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.urls import join_url
 from byokd.dialects.base.warnings import Warnings
@@ -50,8 +51,8 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     body |= write_params(draft, quirks, written)
     body |= _messages(written)
     marks = _MARK in to_json(options).decode()
-    if quirks.cache_control and call.params.cache == "auto" and not marks:
-        _mark_cache(body, quirks)
+    if quirks.cache_control and call.params.cache != "off" and not marks:
+        _mark_cache(body, quirks, _CACHE | lifetime_of_marks(call.params, quirks))
     body |= {"stream": draft.stream}
     headers = {"anthropic-beta": ",".join(betas)} if betas else {}
     url = join_url(call.base_url, call.provider.chat_path)
@@ -79,20 +80,20 @@ def _betas(value: Json, warnings: Warnings) -> list[str]:
     return valid
 
 
-def _mark_cache(body: JsonObject, quirks: AnthropicMessagesQuirks) -> None:
+def _mark_cache(body: JsonObject, quirks: AnthropicMessagesQuirks, mark: JsonObject) -> None:
     """Mark what repeats from turn to turn: tools, system, and the last turns of the user.
 
     A breakpoint covers all that is before it, in the order tools, system, messages.
     """
     if quirks.cache_tools:
-        _mark_last(body.get("tools"))
-    _mark_last(body.get("system"))
+        _mark_last(body.get("tools"), mark)
+    _mark_last(body.get("system"), mark)
     messages = body["messages"] if isinstance(body["messages"], list) else []
     users = [turn for turn in messages if isinstance(turn, dict) and turn["role"] == "user"]
     for turn in users[-_MARKED_TURNS:]:
-        _mark_last(turn["content"])
+        _mark_last(turn["content"], mark)
 
 
-def _mark_last(blocks: Json) -> None:
+def _mark_last(blocks: Json, mark: JsonObject) -> None:
     if isinstance(blocks, list) and blocks and isinstance(last := blocks[-1], dict):
-        blocks[-1] = last | {_MARK: _CACHE}
+        blocks[-1] = last | {_MARK: mark}

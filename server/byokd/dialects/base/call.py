@@ -43,6 +43,7 @@ class Call:
         base_url: without a trailing slash, templates filled.
         fields: the key's plain fields, such as a region.
         rules: conversation rules besides those of the dialect and the record.
+        cache_key: the same for all requests of a conversation, for the provider's prompt cache.
         model: what the provider's list states of the model; None without a list.
     """
 
@@ -52,6 +53,7 @@ class Call:
     fields: Mapping[str, str] = field(default_factory=dict)
     rules: frozenset[RuleName] = frozenset()
     model: ModelLimits | None = None
+    cache_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

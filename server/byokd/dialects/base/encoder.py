@@ -16,6 +16,7 @@ from byokd.dialects.base.call import Call, Encoded
 from byokd.dialects.base.conversation import apply_rules
 from byokd.dialects.base.headers import record_headers
 from byokd.dialects.base.merge import merge_options
+from byokd.dialects.base.prompt_cache import cache_fields, cache_headers, warn_of_lifetime
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import JsonObject
@@ -70,15 +71,16 @@ def finish_request(
     `options` are raw fields instead of the client's `providerOptions`.
     """
     raw = draft.params.provider_options if options is None else options
-    body = merge_options(
-        {**body, **draft.quirks.extra_body}, raw or {}, draft.params, draft.warnings
-    )
+    cached = (draft.params, draft.call.cache_key, draft.quirks)
+    warn_of_lifetime(draft.params, draft.quirks, draft.warnings)
+    body = {**body, **draft.quirks.extra_body, **cache_fields(*cached)}
+    body = merge_options(body, raw or {}, draft.params, draft.warnings)
     sent = {
         "content-type": "application/json",
         "accept": accept if draft.stream else "application/json",
         "accept-encoding": "identity",
     }
-    sent |= record_headers(draft.call.provider, draft.call.fields)
+    sent |= record_headers(draft.call.provider, draft.call.fields) | cache_headers(*cached)
     request = HttpRequest("POST", url, Headers({**sent, **headers}.items()), to_json(body))
     return Encoded(request, draft.warnings.warnings)
 

@@ -35,7 +35,8 @@ WIRE_NAMES: Final[dict[str, tuple[str, ...]]] = {
 ADDED_BY_DIALECTS: Final = frozenset(
     {
         "stream_options", "parallel_tool_calls", "include", "includeThoughts", "summary", "display",
-        "disable_parallel_tool_use",
+        "disable_parallel_tool_use", "prompt_cache_key", "prompt_cache_options",
+        "prompt_cache_retention",
     }
 )  # fmt: skip
 """Fields that dialects add by themselves, also inside the field of a parameter."""

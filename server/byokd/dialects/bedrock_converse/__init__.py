@@ -11,13 +11,13 @@ from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Decoder, Encoded
 from byokd.dialects.base.effort import quirks_of
 from byokd.dialects.base.encoder import Draft, finish_request, start_draft, without_stream
+from byokd.dialects.base.prompt_cache import lifetime_of_marks
 from byokd.dialects.base.provider_state import StateOwner
 from byokd.dialects.bedrock_converse.decode import ConverseDecoder
 from byokd.dialects.bedrock_converse.messages import Written, write_conversation
 from byokd.dialects.bedrock_converse.params import write_params
 from byokd.protocol.base import JsonObject
 
-_CACHE_POINT: Final[JsonObject] = {"cachePoint": {"type": "default"}}
 _NOT_BEFORE_A_POINT: Final = frozenset({"document", "video"})
 """Blocks that a cache point may not follow directly (pydantic-ai, 2026-09)."""
 
@@ -38,8 +38,9 @@ def encode(call: Call, now_ms: int) -> Encoded:  # noqa: ARG001 - the format car
     draft = start_draft(call, quirks, owner, _RULES)
     written = write_conversation(draft, quirks)
     body = write_params(draft, quirks, written)
-    if quirks.cache_control and call.params.cache == "auto":
-        _mark_cache(body, written, quirks)
+    if quirks.cache_control and call.params.cache != "off":
+        point: JsonObject = {"type": "default", **lifetime_of_marks(call.params, quirks)}
+        _mark_cache(body, written, quirks, {"cachePoint": point})
     if written.system:
         body["system"] = [*written.system]
     body["messages"] = written.messages()
@@ -68,7 +69,9 @@ def _url(call: Call, *, stream: bool) -> str:
     return urlunsplit(split._replace(path=split.path.rstrip("/") + path))
 
 
-def _mark_cache(body: JsonObject, written: Written, quirks: BedrockConverseQuirks) -> None:
+def _mark_cache(
+    body: JsonObject, written: Written, quirks: BedrockConverseQuirks, point: JsonObject
+) -> None:
     """Mark what repeats from turn to turn: tools, system, and all up to the last user's turn.
 
     A request may have four marks. A mark below the model's least number of tokens has no
@@ -77,12 +80,12 @@ def _mark_cache(body: JsonObject, written: Written, quirks: BedrockConverseQuirk
     config = body.get("toolConfig")
     tools = config["tools"] if isinstance(config, dict) else None
     if quirks.cache_tools and isinstance(tools, list):
-        tools.append(_CACHE_POINT)
+        tools.append(point)
     if written.system:
-        written.system.append(_CACHE_POINT)
+        written.system.append(point)
     turn = next(turn for turn in reversed(written.turns) if turn.role == "user")
     end = len(turn.blocks)
     while end and not _NOT_BEFORE_A_POINT.isdisjoint(turn.blocks[end - 1]):
         end -= 1
     if end:
-        turn.blocks.insert(end, _CACHE_POINT)
+        turn.blocks.insert(end, point)

@@ -36,7 +36,7 @@ _OPTIONAL: Final = (
 _RAW: Final = (
     "top_k", "topK", "k", "min_p", "presence_penalty", "presencePenalty", "frequency_penalty",
     "frequencyPenalty", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs", "n",
-    "user", "metadata", "service_tier", "verbosity", "prompt_cache_key",
+    "user", "metadata", "service_tier", "verbosity",
 )  # fmt: skip
 """Fields that only `providerOptions` sends."""
 

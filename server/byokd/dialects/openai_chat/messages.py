@@ -11,6 +11,7 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.dialects.base.encoder import Draft
 from byokd.dialects.base.media import data_uri, warn_not_echoed
 from byokd.dialects.base.openai_family import image_url
+from byokd.dialects.base.prompt_cache import lifetime_of_marks
 from byokd.dialects.base.provider_state import UNSIGNED
 from byokd.dialects.base.tool_arguments import arguments_text, call_as_text
 from byokd.dialects.base.tool_results import marked_text, result_as_text, result_images
@@ -46,8 +47,8 @@ def write_messages(draft: Draft, quirks: OpenAIChatQuirks) -> list[JsonObject]:
     messages = writer.messages
     if quirks.assistant_prefix and messages and messages[-1]["role"] == "assistant":
         messages[-1]["prefix"] = True
-    if quirks.cache_control and draft.params.cache == "auto":
-        _mark_cache(messages)
+    if quirks.cache_control and draft.params.cache != "off":
+        _mark_cache(messages, _CACHE | lifetime_of_marks(draft.params, quirks))
     return messages
 
 
@@ -267,11 +268,11 @@ def _as_parts(content: Json) -> list[Json]:
     return [{"type": "text", "text": content}] if content else []
 
 
-def _mark_cache(messages: list[JsonObject]) -> None:
+def _mark_cache(messages: list[JsonObject], mark: JsonObject) -> None:
     # What is before the last system message and the last user's repeats.
     for roles in ({"system"}, {"user"}):
         message = next((m for m in reversed(messages) if m["role"] in roles), None)
         parts = _as_parts(message["content"]) if message is not None else []
         last = parts[-1] if parts else None
         if message is not None and isinstance(last, dict):
-            message["content"] = [*parts[:-1], last | {"cache_control": _CACHE}]
+            message["content"] = [*parts[:-1], last | {"cache_control": mark}]

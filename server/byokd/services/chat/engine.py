@@ -39,6 +39,7 @@ from byokd.protocol.events import Event, Finish, FinishReason, Retry
 from byokd.protocol.model import ModelInfo
 from byokd.protocol.usage import FailedAttempt
 from byokd.services.chat.attempt import Attempt
+from byokd.services.chat.cache_key import cache_key
 from byokd.services.chat.deadlines import DeadlineTimer
 from byokd.services.chat.fallback_memory import FallbackMemory
 from byokd.services.chat.state_cache import ProviderStateCache
@@ -184,6 +185,7 @@ class ChatStream:
             params,
             credential.plain_fields,
             model=limits_of(listed),
+            cache_key=cache_key(credential.cache_secret, self._session.account, params),
         )
         surface_fixed = params.dialect is not None or credential.dialect is not None
         prepared = self._engine.fallbacks.prepare(  # step 4

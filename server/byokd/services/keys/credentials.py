@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from byokd.catalog.record import Provider
@@ -35,6 +35,7 @@ class Credential:
         fields: empty for a provider that needs no key.
         row: None for the shared pool and for a provider that needs no key.
         dialect: from the key's base URL, if that is the address of a chat.
+        cache_secret: see `vault.OpenedKey`; None where no key of a store is used.
     """
 
     record: Provider
@@ -43,6 +44,7 @@ class Credential:
     fields: Mapping[str, Secret | str]
     row: KeyRow | None = None
     dialect: str | None = None
+    cache_secret: bytes | None = field(default=None, repr=False)
 
     @property
     def key_id(self) -> str | None:
@@ -93,7 +95,8 @@ def credential_of(record: Provider, opened: OpenedKey) -> Credential:
     base = base_url_of(record, row.base_url, opened.fields, allow_insecure=row.allow_insecure)
     base_url, dialect = split_chat_path(record, base.url) if row.base_url else (base.url, None)
     here = record_at(record, base_url, plain_fields_of(opened.fields))
-    return Credential(here, base_url, row.base_url is None, opened.fields, row, dialect)
+    at_default = row.base_url is None
+    return Credential(here, base_url, at_default, opened.fields, row, dialect, opened.cache_secret)
 
 
 def base_url_of_row(record: Provider, row: KeyRow) -> str:
