@@ -77,7 +77,7 @@ class Run:
             return _response(at_pointer(self.case, self.row["refusal"]))
         if "answer" in self.row:
             return _response(at_pointer(self.case, self.row["answer"]))
-        return 200, _JSON, json.dumps(_answer(path, body, call=self.row.get("call"))).encode()
+        return 200, _JSON, json.dumps(whole_answer(path, call=self.row.get("call"))).encode()
 
 
 def runs(cases: dict[str, JsonDict]) -> list[Run]:
@@ -114,10 +114,10 @@ def _response(answer: JsonDict) -> tuple[int, JsonDict, bytes]:
     return answer["status"], answer["headers"], "".join(f"data: {e}\n\n" for e in events).encode()
 
 
-def _answer(path: str, body: JsonDict, *, call: str | None) -> JsonDict:
+def whole_answer(path: str, *, call: str | None) -> JsonDict:
     """Return a whole answer in the format of the path: a text, or a call of the tool `call`."""
     write = next(write for part, write in _FORMATS.items() if part in path)
-    return write(call) | {"model": body.get("model", "m")}
+    return write(call) | {"model": "m"}
 
 
 def _bedrock(call: str | None) -> JsonDict:
@@ -235,7 +235,7 @@ async def serving(all_runs: list[Run]) -> AsyncIterator[Server]:
 _UNIONS: Final = {"oneOf", "anyOf", "allOf", "enum", "not"}
 
 
-def _tools(body: JsonDict) -> Iterator[tuple[str, Any]]:
+def declared_tools(body: JsonDict) -> Iterator[tuple[str, Any]]:
     """Yield the name and the schema of each declared tool, in any format."""
     tools = body.get("tools") or body.get("toolConfig", {}).get("tools") or []
     for tool in tools:
@@ -264,16 +264,18 @@ def _texts(message: JsonDict) -> list[str]:
 def _union_at_top(_path: str, body: JsonDict) -> bool:
     return any(
         schema.get("type") != "object" or not _UNIONS.isdisjoint(schema)
-        for _, schema in _tools(body)
+        for _, schema in declared_tools(body)
     )
 
 
 def _no_properties(_path: str, body: JsonDict) -> bool:
-    return any("properties" not in (schema or {}) for _, schema in _tools(body))
+    return any("properties" not in (schema or {}) for _, schema in declared_tools(body))
 
 
 def _names(pattern: str) -> Refuses:
-    return lambda _path, body: not all(re.fullmatch(pattern, name) for name, _ in _tools(body))
+    return lambda _path, body: (
+        not all(re.fullmatch(pattern, name) for name, _ in declared_tools(body))
+    )
 
 
 def _last_is_assistant(_path: str, body: JsonDict) -> bool:
@@ -306,7 +308,7 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def _reference_elsewhere(_path: str, body: JsonDict) -> bool:
-    references = (ref for _, schema in _tools(body) for ref in _references(schema))
+    references = (ref for _, schema in declared_tools(body) for ref in _references(schema))
     return any(not reference.startswith("#/$defs/") for reference in references)
 
 

@@ -11,6 +11,7 @@ RuleName: TypeAlias = Literal[
     "tool_names",
     "tool_schemas",
     "answer_schema",
+    "simple_schemas",
     "blank_text",
     "pair_tool_calls",
     "call_ids",

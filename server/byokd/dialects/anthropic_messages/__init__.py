@@ -32,7 +32,6 @@ _BETAS: Final = "betas"
 """A raw field that is a header on the wire, named as in Anthropic's own libraries."""
 _BETA: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _RULES: Final[tuple[RuleName, ...]] = (
-    "inline_media",
     "pair_tool_calls",
     "system_first",
     "begin_with_user",

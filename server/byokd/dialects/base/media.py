@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import Final
 
 from byokd.dialects.base.warnings import Warnings
 
-_SAME_TYPE: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
-_STARTS: Final = {
-    "/9j/": "image/jpeg",
-    "iVBOR": "image/png",
-    "R0lG": "image/gif",
-    "UklGR": "image/webp",
+_SAME_TYPE: Final = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/x-ms-bmp": "image/bmp",
+    "image/heif": "image/heic",
+    "application/x-pdf": "application/pdf",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-flac": "audio/flac",
 }
-"""How images begin in base64."""
+_MAGIC: Final = tuple(
+    (re.compile(pattern, re.DOTALL), media_type)
+    for pattern, media_type in (
+        (rb"\xff\xd8\xff", "image/jpeg"),
+        (rb"\x89PNG", "image/png"),
+        (rb"GIF8", "image/gif"),
+        (rb"RIFF....WEBP", "image/webp"),
+        (rb"BM....\0\0\0\0", "image/bmp"),
+        (rb"II\*\0|MM\0\*", "image/tiff"),
+        (rb"....ftyp(?:heic|heix|hevc|mif1|msf1)", "image/heic"),
+        (rb"....ftypavif", "image/avif"),
+        (rb"%PDF-", "application/pdf"),
+        (rb"RIFF....WAVE", "audio/wav"),
+        (rb"ID3[\x02-\x04]", "audio/mpeg"),
+        (rb"fLaC", "audio/flac"),
+    )
+)
+"""How files begin, for types that are told by it alone."""
 
-_TEXT_WORDS: Final = ("json", "xml", "yaml", "javascript", "typescript", "toml", "x-sh", "csv")
+_HEAD_CHARS: Final = 32  # of base64
+
+_TEXT_WORDS: Final = frozenset(
+    {
+        "json", "json5", "jsonl", "ndjson", "xml", "yaml", "yml", "toml", "csv", "sql", "graphql",
+        "javascript", "ecmascript", "typescript", "python", "ruby", "perl", "php", "sh",
+        "shellscript", "latex", "tex",
+    }
+)  # fmt: skip
 """Parts of media types of text that do not begin with `text/`."""
+
+_PARTS: Final = re.compile(r"[+.]|\bx-")
 
 LINKED_IMAGE: Final = "this provider accepts images only as data, not as links"
 
@@ -43,7 +77,9 @@ def is_image(media_type: str) -> bool:
 
 
 def is_text(media_type: str) -> bool:
-    return media_type.startswith("text/") or any(word in media_type for word in _TEXT_WORDS)
+    """Tell whether a media type is one of text: `text/…`, or a word such as json in its name."""
+    kind, _, name = media_type.partition("/")
+    return kind == "text" or not _TEXT_WORDS.isdisjoint(_PARTS.split(name))
 
 
 def standard_type(media_type: str) -> str:
@@ -51,9 +87,14 @@ def standard_type(media_type: str) -> str:
     return _SAME_TYPE.get(media_type, media_type)
 
 
-def image_type_of(data: str) -> str | None:
-    """Return the media type of base64 data by its first characters, or None."""
-    return next((kind for start, kind in _STARTS.items() if data.startswith(start)), None)
+def type_of_bytes(data: str) -> str | None:
+    """Return the media type of base64 data by its first bytes, or None."""
+    head = data[:_HEAD_CHARS].rstrip("=")
+    try:
+        first = b64decode(head + "=" * (-len(head) % 4))
+    except ValueError:
+        return None
+    return next((kind for pattern, kind in _MAGIC if pattern.match(first)), None)
 
 
 def warn_not_echoed(warnings: Warnings) -> None:

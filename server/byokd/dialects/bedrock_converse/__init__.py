@@ -24,7 +24,6 @@ _NOT_BEFORE_A_POINT: Final = frozenset({"document", "video"})
 _STREAMED: Final = "-stream"
 _EVENT_STREAM: Final = "application/vnd.amazon.eventstream"
 _RULES: Final[tuple[RuleName, ...]] = (
-    "inline_media",
     "pair_tool_calls",
     "system_first",
     "begin_with_user",

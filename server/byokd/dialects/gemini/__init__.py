@@ -50,7 +50,7 @@ def decoder(call: Call, head: HttpHead) -> Decoder:
 
 
 def _rules(quirks: GeminiQuirks) -> Iterator[RuleName]:
-    yield from ("inline_media", "pair_tool_calls", "later_system_as_user", "some_turn")
+    yield from ("pair_tool_calls", "later_system_as_user", "some_turn")
     if not quirks.system_instruction:
         yield "system_as_user"
 

@@ -56,7 +56,9 @@ class _Writer:
             return
         if message.role == "system":
             self.system += [
-                {"text": part.text} for part in parts if isinstance(part, TextPart) and part.text
+                {"text": part.text}
+                for part in parts
+                if isinstance(part, TextPart) and part.text.strip()
             ]
             return
         others: list[JsonObject] = []

@@ -125,6 +125,7 @@ class _Writer:
         if text != result_text(part):  # marked as an error
             parts = (TextPart(text=text), *images)
         custom = part.call_id in self._custom
+        self._called.discard(part.call_id)  # a second result is refused
         self.items.append(
             {
                 "type": "custom_tool_call_output" if custom else "function_call_output",

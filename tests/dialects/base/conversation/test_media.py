@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from byokd.catalog.rules import RuleName
+from byokd.dialects.base.media import is_text
 from dialects.conversations import conversation, result, ruled, says, shape
 
 _PNG, _JPEG = "iVBORw0KGgo=", "/9j/4AAQ"
+_PDF, _WAV, _HEIC = (
+    b64encode(data).decode()
+    for data in (b"%PDF-1.7\n", b"RIFF\x24\0\0\0WAVEfmt ", b"\0\0\0\x18ftypheic\0\0\0\0")
+)
 
 
 def _image(**fields: Any) -> dict[str, Any]:
@@ -47,6 +53,23 @@ _CASES: list[tuple[RuleName, str, Any, Any, list[str]]] = [
      _image(mediaType="image/png", data=_PNG, url=None), []),
     ("media_types", "a link", _image(mediaType="image/x", url="https://a.test"),
      _image(mediaType="image/x", url="https://a.test"), []),
+    ("media_types", "a PDF without a type", _file(mediaType="application/octet-stream", data=_PDF),
+     _file(mediaType="application/pdf", data=_PDF), []),
+    ("media_types", "a PDF as text", _file(mediaType="text/plain", data=_PDF),
+     _file(mediaType="application/pdf", data=_PDF), ["notice"]),
+    ("media_types", "a PDF as an image", _image(mediaType="image/png", data=_PDF),
+     _image(mediaType="image/png", data=_PDF), []),
+    ("media_types", "an image as a PDF", _file(mediaType="application/pdf", data=_PNG),
+     _image(mediaType="image/png", data=_PNG), ["notice"]),
+    ("media_types", "sound under another name of its type",
+     _file(mediaType="audio/x-wav", data=_WAV), _file(mediaType="audio/x-wav", data=_WAV), []),
+    ("media_types", "sound of another type", _file(mediaType="audio/mpeg", data=_WAV),
+     _file(mediaType="audio/wav", data=_WAV), ["notice"]),
+    ("media_types", "HEIC", _image(mediaType="image/jpeg", data=_HEIC),
+     _image(mediaType="image/heic", data=_HEIC), ["notice"]),
+    ("media_types", "text keeps its parameters",
+     _file(mediaType="text/plain; charset=x", data="YQ=="),
+     _file(mediaType="text/plain; charset=x", data="YQ=="), []),
     ("media_types", "another file", _file(mediaType="application/pdf", data="JVBERi0="),
      _file(mediaType="application/pdf", data="JVBERi0="), []),
 ]  # fmt: skip
@@ -68,3 +91,17 @@ def test_media_rule(rule: RuleName, name: str, before: Any, after: Any, warned: 
 def test_media_in_a_result_follows_the_rule(rule: RuleName, before: Any, after: Any) -> None:
     changed, _ = ruled(rule, conversation([says("tool", result("c", [before]))]))
     assert shape(changed) == shape([says("tool", result("c", [after]))])
+
+
+@pytest.mark.parametrize(
+    ("media_type", "expected"),
+    [
+        ("text/x-anything", True), ("application/json", True), ("application/ld+json", True),
+        ("application/x-sh", True), ("image/svg+xml", True), ("application/vnd.api+json", True),
+        ("application/x-yaml", True), ("application/x-python", True),
+        ("application/vnd.openxmlformats-officedocument.presentationml.presentation", False),
+        ("application/x-shockwave-flash", False), ("application/pdf", False), ("video/mp4", False),
+    ],
+)  # fmt: skip
+def test_is_text(media_type: str, *, expected: bool) -> None:
+    assert is_text(media_type) is expected

@@ -32,11 +32,11 @@ _DEFAULTS: dict[str, set[str]] = {
     "openai_chat": {"pair_tool_calls", "system_merged"},
     "openai_responses": {"system_merged"},
     "anthropic_messages": {
-        "inline_media", "pair_tool_calls", "system_first", "begin_with_user", "trim_end",
+        "pair_tool_calls", "system_first", "begin_with_user", "trim_end",
     },
-    "gemini": {"inline_media", "pair_tool_calls", "later_system_as_user", "some_turn"},
+    "gemini": {"pair_tool_calls", "later_system_as_user", "some_turn"},
     "bedrock_converse": {
-        "inline_media", "pair_tool_calls", "system_first", "begin_with_user", "trim_end",
+        "pair_tool_calls", "system_first", "begin_with_user", "trim_end",
     },
     "cohere_chat": {"pair_tool_calls", "later_system_as_user", "system_merged", "some_turn"},
     "ollama_chat": {"system_merged"},
@@ -90,7 +90,14 @@ def test_schema_drops_switch_their_rule_on(dialect: str) -> None:
 
 _JPEG = "/9j/4AAQ"
 _CALLED, _ANSWERED = says("assistant", call("a b")), says("tool", result("a b"))
-_TOOL = {"name": "f/g", "inputSchema": {"type": "object", "anyOf": [{"required": ["n"]}]}}
+_TOOL = {
+    "name": "f/g",
+    "inputSchema": {
+        "type": "object",
+        "properties": {"n": {"type": "string", "pattern": "a"}},
+        "anyOf": [{"required": ["n"]}],
+    },
+}
 _FORMAT = {"type": "json", "schema": {"$ref": "#/definitions/A", "definitions": {"A": {}}}}
 
 _STATE = {"provider": records.ID, "model": "any-model", "field": "reasoning_content"}
@@ -117,6 +124,7 @@ _CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
     "tool_names": ("silent", [user("a")]),
     "tool_schemas": ("adjusted", [user("a")]),
     "answer_schema": ("silent", [user("a")]),
+    "simple_schemas": ("adjusted", [user("a")]),
     "blank_text": ("silent", [user("a"), assistant("b"), user(" ")]),
     "pair_tool_calls": ("notice", [user("a"), _CALLED, user("b")]),
     "call_ids": ("silent", [user("a"), _CALLED, _ANSWERED]),

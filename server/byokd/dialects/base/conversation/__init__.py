@@ -10,6 +10,7 @@ media_types           notice, if the client named another type
 tool_names            silent: the client gets its own names back
 tool_schemas          adjusted, if a condition becomes text
 answer_schema         silent: the same schema in other terms
+simple_schemas        adjusted, if a constraint becomes text
 blank_text            silent: only white space is removed; notice, if nothing else is there
 pair_tool_calls       notice, if a result is added or becomes text
 call_ids              silent: the client never sees these ids
@@ -51,6 +52,7 @@ from byokd.dialects.base.conversation.text import blank_text
 from byokd.dialects.base.conversation.tools import (
     answer_schema,
     call_ids,
+    simple_schemas,
     tool_names,
     tool_schemas,
 )
@@ -73,6 +75,7 @@ RULES: Final[dict[RuleName, Rule]] = {
     "tool_names": tool_names,
     "tool_schemas": tool_schemas,
     "answer_schema": answer_schema,
+    "simple_schemas": simple_schemas,
     "blank_text": blank_text,
     "pair_tool_calls": pair_tool_calls,
     "call_ids": call_ids,
@@ -90,6 +93,7 @@ RULES: Final[dict[RuleName, Rule]] = {
 """Every rule, in the order in which rules are applied."""
 
 EVERYWHERE: Final[tuple[RuleName, ...]] = (
+    "inline_media",
     "media_types",
     "tool_names",
     "tool_schemas",

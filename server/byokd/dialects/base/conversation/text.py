@@ -30,9 +30,8 @@ def blank_text(
     if all(map(is_, messages, conversation.messages)) and all(m.content for m in messages):
         return conversation
     left = [message for message in messages if message.content]
-    if all(message.role == "system" for message in left) and any(
-        message.role != "system" for message in messages
-    ):
+    only_system = all(message.role == "system" for message in left)
+    if not left or (only_system and any(message.role != "system" for message in messages)):
         warnings.notice("messages", ALL_BLANK)
         left.append(Message(role="user", content=OPENING))
     return conversation.with_messages(tuple(left))

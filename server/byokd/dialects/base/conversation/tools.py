@@ -13,6 +13,7 @@ from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.call_ids import WireIds
 from byokd.dialects.base.conversation.value import Conversation
 from byokd.dialects.base.json_schema import portable_schema, resolve_pointer
+from byokd.dialects.base.simple_schema import simple_schema
 from byokd.dialects.base.tool_names import names_of_request
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
@@ -86,6 +87,28 @@ def answer_schema(
     return replace(conversation, response_format=requested.model_copy(update={"schema_": schema}))
 
 
+def simple_schemas(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
+    """Write input schemas in the few keywords that every provider reads."""
+    if not quirks.tools_supported:
+        return conversation
+    tools: list[Tool] = []
+    for tool in conversation.tools:
+        schema, has_text = simple_schema(tool.input_schema)
+        if has_text:
+            _warn_schema_as_text(tool, warnings)
+        same = schema == tool.input_schema
+        tools.append(tool if same else tool.model_copy(update={"input_schema": schema}))
+    if all(map(is_, tools, conversation.tools)):
+        return conversation
+    return replace(conversation, tools=tuple(tools))
+
+
+def _warn_schema_as_text(tool: Tool, warnings: Warnings) -> None:
+    warnings.adjusted(
+        "tools", f"part of the schema of {tool.name} was sent as text in its description"
+    )
+
+
 def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
     schema = tool.input_schema
     refused = {name for name in schema if name in quirks.tool_schema_drops}
@@ -103,9 +126,7 @@ def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
     if conditions:
         constraint = f"The input also follows this JSON Schema: {to_json(conditions).decode()}"
         description = f"{description}\n\n{constraint}" if description else constraint
-        warnings.adjusted(
-            "tools", f"part of the schema of {tool.name} was sent as text in its description"
-        )
+        _warn_schema_as_text(tool, warnings)
     return tool.model_copy(update={"input_schema": sent, "description": description})
 
 
