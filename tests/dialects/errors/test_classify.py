@@ -145,6 +145,18 @@ def test_twenty_providers_have_recorded_errors() -> None:
     assert len({recording.provider for recording in RECORDED}) >= 20
 
 
+_PAGE = b"<!DOCTYPE html><html><title>Sign in to the network</title></html>"
+
+
+@pytest.mark.parametrize("status", [401, 403, 407, 451, 511])
+@pytest.mark.parametrize("provider", [BARE, record("openai-compatible"), record("ollama")])
+def test_page_of_a_network_asks_for_no_new_key(provider: Provider, status: int) -> None:
+    fault = classify(provider, HttpHead(status, Headers([("content-type", "text/html")])), _PAGE)
+    assert "new one" not in fault.message
+    assert "sign-in" in fault.message
+    assert fault.health == "notFromProvider"
+
+
 # --- ids, masks, delays, bounds -----------------------------------------------------------------
 
 MASKED = [

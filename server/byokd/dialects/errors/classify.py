@@ -109,6 +109,9 @@ _CAP_TOO_LARGE: Final = (
     "the conversation fits, but the answer may have only {left} more tokens at {name}: "
     "lower maxOutputTokens"
 )
+_SIGN_IN_PAGE: Final = (
+    "a page in place of {name} asks for a sign-in: check the network's sign-in and the base URL"
+)
 _NO_SUCH_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
 
 
@@ -137,7 +140,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
     return Fault(
         kind=kind,
         health="neutral" if inside and health != "notFromProvider" else health,
-        message=hint or _sentence(provider, kind, status),
+        message=hint or _sentence(provider, kind, status, foreign=foreign and row is None),
         hint=hint,
         retryable=_retryable(row, head, status, kind, foreign=foreign),
         retry_after_ms=retry_after_ms(head.headers, error.document, error.message)
@@ -325,11 +328,13 @@ def _hint(provider: Provider, row: ErrorRow | None, error: ErrorBody) -> str | N
     return None if "{" in hint else hint
 
 
-def _sentence(provider: Provider, kind: Kind, status: int) -> str:
-    no_such_address = kind == "badRequest" and status in {404, 405}
-    text = (
-        _NO_SUCH_ADDRESS if no_such_address else _SENTENCES.get(kind, _SENTENCES["providerError"])
-    )
+def _sentence(provider: Provider, kind: Kind, status: int, *, foreign: bool) -> str:
+    if foreign and kind == "keyInvalid":
+        text = _SIGN_IN_PAGE
+    elif kind == "badRequest" and status in {404, 405}:
+        text = _NO_SUCH_ADDRESS
+    else:
+        text = _SENTENCES.get(kind, _SENTENCES["providerError"])
     return text.replace("{name}", provider.name)
 
 
