@@ -307,14 +307,14 @@ class Blocks:
         """Complete all blocks; `waits` tells whether the answer states that it waits for calls."""
         self._end_open()
         for call in self._calls:
-            if not (call.call_id or call.held):
-                self._announce(call)
+            if not call.call_id:
+                call.held = self._declared.may_be_run_by_provider(call.name)
         if self._waits_for_held(waits=waits):
             for call in self._calls:
-                if call.held:
-                    call.held = False
-                    self._start_call(call)
+                call.held = False
         for call in self._calls:
+            if not (call.call_id or call.held):
+                self._start_call(call)
             if call.held:
                 self._end_held(call)
                 continue
@@ -373,7 +373,7 @@ class Blocks:
         The client must have declared tools, and nothing else may explain the calls: a call of a
         declared tool, text after them, or text and an end that is none of calls.
         """
-        if not self._declared.by_client or any(call.call_id for call in self._calls):
+        if not self._declared.by_client or self.client_calls:
             return False
         texts = [isinstance(block, TextBlock) and block.kind == "text" for block in self._blocks]
         last_call = max(

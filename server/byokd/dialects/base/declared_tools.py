@@ -51,8 +51,12 @@ class DeclaredTools:
     by_provider: bool = False
 
     @classmethod
-    def of(cls, params: SendParams, name_pattern: str) -> Self:
-        """Read the tools of a request; `name_pattern` is the quirk for their names."""
+    def of(cls, params: SendParams, name_pattern: str, *, provider_runs: bool = False) -> Self:
+        """Read the tools of a request.
+
+        `name_pattern` is the quirk for their names; `provider_runs` tells whether the record adds a
+        tool that the provider runs.
+        """
         options = params.provider_options or {}
         config = options.get("toolConfig")
         entries = [
@@ -67,7 +71,8 @@ class DeclaredTools:
             frozenset((*raw, *sent.known)),
             sent,
             by_client=bool(declared or raw),
-            by_provider=any(map(_has_provider_tool, entries))
+            by_provider=provider_runs
+            or any(map(_has_provider_tool, entries))
             or any(options.get(name) for name in _PROVIDER_FIELDS),
         )
 

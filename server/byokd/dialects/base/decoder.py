@@ -84,6 +84,7 @@ class AnswerDecoder(ABC):
         choose: ChooseReader = event_stream,
         model: str | None = None,
         origin: JsonObject | None = None,
+        provider_runs: bool = False,
     ) -> None:
         """Prepare to decode.
 
@@ -94,6 +95,7 @@ class AnswerDecoder(ABC):
             choose: chooses the frame reader.
             model: the model's id; None for that of the call.
             origin: further fields of every `providerState`.
+            provider_runs: whether the record adds a tool that the provider runs.
         """
         model = call.params.model if model is None else model
         self._call = call
@@ -108,7 +110,7 @@ class AnswerDecoder(ABC):
             call.params.stream_id,
             _call_ids(call),
             self._origin,
-            DeclaredTools.of(call.params, quirks.tool_name_pattern),
+            DeclaredTools.of(call.params, quirks.tool_name_pattern, provider_runs=provider_runs),
         )
         self._include_raw = call.params.include_raw
         self._body = Body(head, choose)

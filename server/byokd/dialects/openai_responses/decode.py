@@ -11,7 +11,6 @@ from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
 from byokd.dialects.base.finish import finish_fault
 from byokd.dialects.base.json import as_objects, as_text
-from byokd.dialects.base.tool_names import names_of_request
 from byokd.dialects.errors.body import is_error
 from byokd.dialects.openai_responses.items import Items
 from byokd.dialects.openai_responses.messages import DIALECT
@@ -41,8 +40,10 @@ class ResponsesDecoder(AnswerDecoder):
 
     def __init__(self, call: Call, head: HttpHead) -> None:
         quirks = call.provider.quirks_as(OpenAIResponsesQuirks, call.params.model)
-        super().__init__(call, head, quirks, origin={"dialect": DIALECT})
-        self._items = Items(self._blocks, self._origin, _declared(call, quirks))
+        searches = quirks.search_tool is not None
+        origin: JsonObject = {"dialect": DIALECT}
+        super().__init__(call, head, quirks, origin=origin, provider_runs=searches)
+        self._items = Items(self._blocks, self._origin, echoes_calls=not searches)
         self._details: Json = None
 
     def _event(self, chunk: JsonObject, name: str) -> None:
@@ -151,15 +152,6 @@ _READERS: Final = {
     "response.output_item.done": Items.finished,
 }
 """Events with content. All others repeat it, or report on a tool that the provider runs."""
-
-
-def _declared(call: Call, quirks: OpenAIResponsesQuirks) -> frozenset[str] | None:
-    """Return the names of the client's tools, also as sent, if the provider ran some itself."""
-    raw = (call.params.provider_options or {}).get("tools")
-    if quirks.search_tool is None and not raw:
-        return None
-    params = call.params
-    return names_of_request(params.tools, params.messages, quirks.tool_name_pattern).known
 
 
 def _unsupported(kind: str | None) -> tuple[Warn, ...]:

@@ -109,7 +109,7 @@ class Items:
         "_blocks",
         "_by_id",
         "_by_key",
-        "_declared",
+        "_echoes_calls",
         "_items",
         "_origin",
         "paid_apart",
@@ -117,15 +117,13 @@ class Items:
         "unsupported",
     )
 
-    def __init__(
-        self, blocks: Blocks, origin: JsonObject, declared: frozenset[str] | None = None
-    ) -> None:
-        """`declared` are the client's tools; calls of others are the provider's. None: unknown."""
+    def __init__(self, blocks: Blocks, origin: JsonObject, *, echoes_calls: bool = True) -> None:
+        """`echoes_calls` tells whether the provider takes calls back that it ran itself."""
         self.searches = 0
         self.paid_apart = False
         self._blocks = blocks
         self._origin = origin
-        self._declared = declared
+        self._echoes_calls = echoes_calls
         self._items: list[_Item] = []
         self.unsupported: str | None = None
         self._by_key: dict[tuple[str, _Index], _Item] = {}
@@ -285,7 +283,7 @@ class Items:
         if len(self._items) >= BLOCKS_MAX:
             raise ProviderError(f"the provider sent more than {BLOCKS_MAX} items")
         item = _Item(kind, item_id)
-        if kind in {_CALL, _CUSTOM} and not self._is_theirs(fields):
+        if kind in {_CALL, _CUSTOM}:
             item.call = self._blocks.tool_call(_native_id(fields))
             item.call.name = as_text(fields.get("name")) or ""
             if kind == _CUSTOM:
@@ -311,15 +309,10 @@ class Items:
             self._complete_reasoning(item, fields)
         elif item.call is not None:
             self._complete_call(item.call, fields)
-            if within_depth(fields, JSON_MAX_DEPTH):
+            if self._echoes_calls and within_depth(fields, JSON_MAX_DEPTH):
                 item.call.item = ("items", fields)
         else:
             self._complete_other(fields)
-
-    def _is_theirs(self, fields: JsonObject) -> bool:
-        """Tell whether a call is of a tool that the provider runs itself."""
-        name = as_text(fields.get("name"))
-        return self._declared is not None and name is not None and name not in self._declared
 
     def _complete_message(self, item: _Item, fields: JsonObject) -> None:
         self._complete_texts(item, fields)
@@ -356,8 +349,6 @@ class Items:
     def _complete_other(self, fields: JsonObject) -> None:
         """Store an item that the provider ran, which is sent back at the same position."""
         kind, action, image = _kind(fields), fields.get("action"), fields.get("result")
-        if kind in {_CALL, _CUSTOM}:  # its own, without a result: it may not go back
-            return
         if kind.endswith(_RESULTS):
             self._cite_results(kind, fields)
             return
