@@ -65,10 +65,10 @@ class CatalogStore:
         if self.version() is None:
             return StoredCatalog(CatalogState(), bundled())
         try:
-            raw = files.read_private(self._state, CATALOG_STATE_MAX_BYTES)
+            raw = files.read_private(self._state, CATALOG_STATE_MAX_BYTES + 1)
         except ByokdError as error:
             return StoredCatalog(CatalogState(), bundled(), error.user_message)
-        state = read_state(raw or b"")
+        state = read_state(raw) if raw and len(raw) <= CATALOG_STATE_MAX_BYTES else None
         if state is None:
             fault = (
                 f"{self._state} was changed or damaged, so the bundled catalog is used; {_AGAIN}"

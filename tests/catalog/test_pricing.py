@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from byokd.catalog.models import ModelFacts, Rates, Tiers
+from byokd.catalog.layers import bundled
+from byokd.catalog.models import ModelFacts, Rates, Tiers, facts, known_models
 from byokd.catalog.pricing import list_price, own_price, price, rates_at
 from byokd.core.settings import OwnPrice
 from byokd.protocol.usage import Cost, Usage
+from catalog_file import a_provider, catalog_data
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -75,6 +77,20 @@ def test_cost(rates: Rates, usage: Usage, amount: str | None) -> None:
         assert sum(Decimal(part) for part in parts) == Decimal(amount)
     else:
         assert None in parts
+
+
+def test_cost_names_the_prices_that_were_used() -> None:
+    data = catalog_data(day="2027-03-01")
+    model = next(iter(known_models(a_provider(), data)))
+    at_catalog = facts(a_provider(), model, data)
+    assert at_catalog is not None
+    assert price(Usage(), at_catalog, NOON).basis == f"refreshed:{data.digest[:16]}"
+    bundled_facts = facts(a_provider(), model)
+    assert bundled_facts is not None
+    assert price(Usage(), bundled_facts, NOON).basis == f"bundled:{bundled().digest[:16]}"
+    own = [own_price(Usage(), OwnPrice(input=text, output="1")).basis for text in ("1", "2", "1")]
+    assert own[0] == own[2] != own[1]
+    assert str(own[0]).startswith("user:")
 
 
 @pytest.mark.parametrize("facts", [None, _model()], ids=["no model", "no price"])

@@ -82,6 +82,10 @@ def test_refresh_is_compared_refused_accepted_shown_and_undone(
     assert "layer" in byokd(f"{use.removesuffix(' catalog')} providers {PROVIDER} --json")
     assert '"refreshed"' in byokd.out
 
+    assert "from a refreshed catalog, of" in byokd(
+        f"{use.removesuffix(' catalog')} providers {PROVIDER}"
+    )
+
     assert "before: refreshed data" in byokd(f"{use} undo")
     byokd(f"{use} undo", code=1)
     assert "nothing to undo" in byokd.err

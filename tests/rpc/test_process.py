@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import signal
@@ -20,6 +21,9 @@ from byokd.__main__ import Arguments, parse
 from byokd.core.limits import PARENT_POLL_MS, SHUTDOWN_TIMEOUT_MS
 from byokd.rpc.framing import FrameReader, frame
 from byokd.rpc.parent_watch import is_alive
+from catalog_file import catalog_file
+from catalog_server import configured
+from daemon import running
 from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
@@ -321,15 +325,51 @@ def test_nothing_heavy_is_imported_before_initialize() -> None:
     assert heavy.isdisjoint(imported_by("import byokd.__main__, byokd.rpc.serve"))
 
 
+_LIST = (
+    "from byokd.app import create_app; from byokd.protocol.lifecycle import Features;"
+    "from byokd.protocol.methods import PROVIDER_LIST; from byokd.rpc.routes import ROUTES;"
+    "from byokd.services.runtime.session import Session;"
+    "session = Session('a', None, None, Features(), False);"
+    "app = create_app(sys.argv[2], sys.argv[3], {});"
+    "items = app.providers.list(session, PROVIDER_LIST.params_type()()).items;"
+)
+
+
+@pytest.mark.anyio
+async def test_refreshed_catalog_adds_nothing_heavy_to_the_start(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    day = (dt.datetime.now(dt.UTC) + dt.timedelta(1)).date().isoformat()
+    file = tmp_path / "new.catalog"
+    file.write_bytes(catalog_file(day=day))
+    store = tmp_path / "store"
+    async with running("--config", str(config), data_dir=store, module="byokd") as daemon:
+        await daemon.initialize()
+        assert (await daemon.request("catalog/refresh", {"from": str(file)}))["applied"]
+        await daemon.close()
+    heavy = {
+        "httpx",
+        "aiohttp",
+        "keyring",
+        "sqlite3",
+        "byokd.composition",
+        "byokd.catalog.refresh",
+        "byokd.catalog.comparison",
+        "byokd.catalog.patterns",
+        "byokd.catalog.models",
+        "byokd.catalog.errors",
+        "byokd.services.catalog.service",
+        "byokd.protocol.chat",
+        "byokd.protocol.key",
+        "byokd.vault",
+    }
+    program = f"{_LIST}assert items[0].layer == 'refreshed'"
+    imported = imported_by(program, str(store), str(config))
+    assert heavy.isdisjoint(imported)
+    assert "byokd.catalog_store" in imported
+
+
 def test_application_lists_providers_without_network_store_and_keyring(tmp_path: Path) -> None:
-    program = (
-        "from byokd.app import create_app; from byokd.protocol.lifecycle import Features;"
-        "from byokd.protocol.methods import PROVIDER_LIST; from byokd.rpc.routes import ROUTES;"
-        "from byokd.services.runtime.session import Session;"
-        "session = Session('a', None, None, Features(), False);"
-        "app = create_app(sys.argv[2], sys.argv[3], {});"
-        "assert app.providers.list(session, PROVIDER_LIST.params_type()()).items"
-    )
+    program = f"{_LIST}assert items"
     heavy = {
         "httpx",
         "aiohttp",

@@ -15,6 +15,13 @@ from byokd.protocol.provider import (
     ProviderListResult,
 )
 
+_LAYERS = {
+    "bundled": "comes with byokd",
+    "refreshed": "from a refreshed catalog",
+    "override": "your own, in place of the one that comes with byokd",
+    "own": "your own",
+}
+
 
 @click.command()
 @click.argument("provider", required=False)
@@ -92,6 +99,7 @@ def _show(item: ProviderInfo) -> None:
             ("tags", ", ".join(item.tags)),
             *(("note", note) for note in item.notes),
             ("docs", item.docs_url),
+            ("record", f"{_LAYERS[item.layer]}, of {item.as_of}"),
         )
     )
 
