@@ -19,6 +19,7 @@ if __name__ == "__main__":
     _TESTS = Path(__file__).resolve().parent
     sys.path[:0] = [str(_TESTS.parent / "server"), str(_TESTS)]
 
+from byokd.core.limits import PROMPT_TIMEOUT_MS
 from byokd.protocol.chat import Route, SendParams, SendResult
 from byokd.protocol.errors import ByokdError, Unsupported
 from byokd.protocol.events import Event, FinishReason, TextDelta
@@ -124,6 +125,7 @@ class ScriptedApp:
         self.builds = 0
         self.closed = 0
         self.build_allowed: asyncio.Event | None = None
+        self.prompt_timeout_ms = PROMPT_TIMEOUT_MS
         self.providers: Any = SimpleNamespace(list=self._list_providers)
         self._services = SimpleNamespace(chat=SimpleNamespace(answer=self._answer))
         for path, method in _service_functions().items():

@@ -14,8 +14,8 @@ from daemon import Daemon, Json
 KEY = "sandbox-key-0123456789abcdef"
 BAD_KEY = "sandbox-bad-0123456789abcdef"
 
-GENERIC = next(
-    record.id
+GENERIC, GENERIC_NAME = next(
+    (record.id, record.name)
     for record in load().values()
     if record.kind == "singleField" and record.base_url is None and record.base_url_required
 )
@@ -39,7 +39,12 @@ async def unlocked(daemon: Daemon, *, prompt: bool = False, **options: Any) -> J
 
 
 async def store_key(
-    daemon: Daemon, provider: Sandbox, key: str = KEY, *, probe: str = "require"
+    daemon: Daemon,
+    provider: Sandbox,
+    key: str = KEY,
+    *,
+    probe: str = "require",
+    label: str | None = None,
 ) -> Json:
     """Store a key for the sandbox; return its `KeyInfo`."""
     result: Json = await daemon.request(
@@ -49,6 +54,7 @@ async def store_key(
             "fields": {"apiKey": {"plain": key}},
             "baseUrl": provider.base_url,
             "probe": probe,
+            "label": label,
         },
     )
     info: Json = result["key"]

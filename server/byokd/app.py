@@ -65,6 +65,10 @@ class ByokdApp:
         self._session: Session | None = None
         self._opening: asyncio.Task[Composition] | None = None
 
+    @property
+    def prompt_timeout_ms(self) -> int:
+        return self._options.prompt_timeout_ms
+
     def server_options(self, options: ClientOptions) -> ServerOptions:
         """Return byokd's part of the result of `initialize`; the vault is not read."""
         return ServerOptions(

@@ -137,7 +137,16 @@ def compose(
         backups,
         background,
     )
-    health = HealthMonitor(vault, audit, usage, background, settings.health, stored_prober, states)
+    health = HealthMonitor(
+        vault,
+        audit,
+        usage,
+        background,
+        settings.health,
+        stored_prober,
+        states,
+        name_of=providers.name_of,
+    )
     credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage_counter)
     model_lists = ModelLists(model_cache)
     models = ModelService(credentials, transport, model_lists, background)

@@ -270,7 +270,13 @@ async def test_prompt_asks_once_and_fetches_after_consent(tmp_path: Path) -> Non
             await daemon.close()
         assert server.connections == 1
         [prompt] = prompts
-        assert prompt["_meta"] == {"topic": "catalog"}
+        assert prompt["_meta"] == {
+            "topic": "catalog",
+            "keyId": None,
+            "provider": None,
+            "label": None,
+            "reason": "old",
+        }
         assert [action["title"] for action in prompt["actions"]] == ["Refresh", "Not now"]
         assert "127.0.0.1" in prompt["message"]
         # another process of the same person does not ask again
@@ -284,7 +290,7 @@ async def test_prompt_asks_once_and_fetches_after_consent(tmp_path: Path) -> Non
 async def test_prompt_without_an_answer_is_withdrawn(tmp_path: Path) -> None:
     async with catalog_server(tmp_path) as server:
         config = configured(tmp_path, server, refresh="ask")
-        options = ("--catalog-old-after-ms", "0", "--catalog-prompt-timeout-ms", "1")
+        options = ("--catalog-old-after-ms", "0", "--prompt-timeout-ms", "1")
         async with daemon_at(tmp_path, config, *options) as daemon:
             daemon.on_request = lambda _method, _params: SILENT
             await daemon.initialize(capabilities={"prompt": True})

@@ -14,7 +14,7 @@ import pytest
 
 from byokd.sandbox import Sandbox
 from daemon import Daemon, Json, RpcError, running
-from sandbox_env import KEY, ask, chat_params, sandbox, store_key, unlocked
+from sandbox_env import GENERIC, GENERIC_NAME, KEY, ask, chat_params, sandbox, store_key, unlocked
 from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
@@ -59,6 +59,16 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
         }
         assert len(provider.requests) == before, "a disabled key makes no network call"
         assert len(prompts) == 1, "a dismissed prompt does not come again"
+        assert prompts[0]["message"] == (
+            f"The {GENERIC_NAME} key was rejected repeatedly and is no longer used."
+        )
+        assert prompts[0]["_meta"] == {
+            "topic": "key",
+            "keyId": key["keyId"],
+            "provider": GENERIC,
+            "label": None,
+            "reason": "rejected",
+        }
         assert [action["title"] for action in prompts[0]["actions"]] == [  # type: ignore[attr-defined]
             "Update key",
             "Re-enable",
@@ -90,15 +100,24 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
 
 async def test_re_enable_in_the_prompt_enables_the_key(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        daemon.on_request = lambda _method, _params: {"title": "Re-enable"}
+        prompts: list[Json] = []
+
+        def re_enable(_method: str, params: Json) -> Json:
+            prompts.append(params)
+            return {"title": "Re-enable"}
+
+        daemon.on_request = re_enable
         await unlocked(daemon, prompt=True)
-        key = await store_key(daemon, provider)
+        key = await store_key(daemon, provider, label="work")
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
             await _rejected(daemon, key["keyId"])
         await daemon.until("key/changed", lambda p: p["change"] == "softDisabled")
         enabled = await daemon.until("key/changed", lambda p: p["change"] == "enabled")
         assert enabled["state"] == "active"
+        [prompt] = prompts
+        assert prompt["message"].startswith(f'The key "work" of {GENERIC_NAME} was rejected')
+        assert (prompt["_meta"]["keyId"], prompt["_meta"]["label"]) == (key["keyId"], "work")
 
 
 async def test_re_enable_in_an_old_prompt_does_not_undo_a_later_disable(

@@ -11,7 +11,12 @@ from hypothesis import given, settings, strategies as st
 from byokd.core.limits import MESSAGE_MAX_DEPTH, MESSAGE_MAX_VALUES, REQUEST_ID_MAX_CHARS
 from byokd.protocol.errors import Internal
 from byokd.protocol.key import KeyChanged
-from byokd.protocol.lifecycle import LogMessage
+from byokd.protocol.lifecycle import (
+    LogMessage,
+    MessageAction,
+    PromptMeta,
+    ShowMessageRequest,
+)
 from byokd.protocol.provider import ProviderListResult
 from byokd.rpc import codec
 from byokd.rpc.codec import SAFE_INT_MAX, Notification, Refused, Reply, Request, decode
@@ -180,12 +185,16 @@ def test_garbage_raises_refused_only(data: bytes) -> None:
 def test_messages_are_encoded() -> None:
     error = Internal("it broke")
     changed = KeyChanged(key_id="k", provider="p", change="stored", state=None, reason=None)
+    about = PromptMeta(topic="catalog", reason="old")
+    actions = (MessageAction(title="this"),)
+    prompt = ShowMessageRequest(type=2, message="which", actions=actions, meta=about)
     written = [
         codec.response("a", ProviderListResult(items=(), next_cursor=None)),
         codec.response(2, None),
         codec.error_response(None, -32603, error),
         codec.notification("key/changed", changed),
-        codec.request("s:1", "window/logMessage", LogMessage(type=1, message="é\u2028")),
+        codec.notification("window/logMessage", LogMessage(type=1, message="é\u2028")),
+        codec.request("s:1", "window/showMessageRequest", prompt),
     ]
     assert [json.loads(body) for body in written] == [
         {"jsonrpc": "2.0", "id": "a", "result": {"items": [], "nextCursor": None}},
@@ -212,8 +221,24 @@ def test_messages_are_encoded() -> None:
         },
         {
             "jsonrpc": "2.0",
-            "id": "s:1",
             "method": "window/logMessage",
             "params": {"type": 1, "message": "é\u2028"},
+        },
+        {
+            "jsonrpc": "2.0",
+            "id": "s:1",
+            "method": "window/showMessageRequest",
+            "params": {
+                "type": 2,
+                "message": "which",
+                "actions": [{"title": "this"}],
+                "_meta": {
+                    "topic": "catalog",
+                    "keyId": None,
+                    "provider": None,
+                    "label": None,
+                    "reason": "old",
+                },
+            },
         },
     ]

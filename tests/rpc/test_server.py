@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from byokd.core.limits import OUTBOX_MAX_BYTES, REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
+from byokd.core.limits import OUTBOX_MAX_BYTES, PROMPTS_MAX, REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
 from byokd.protocol.errors import ByokdError, KeyMissing
 from byokd.protocol.events import TextDelta
 from byokd.protocol.key import KeyChanged, KeyListResult
-from byokd.protocol.lifecycle import MessageAction, ShowMessageRequest
+from byokd.protocol.lifecycle import MessageAction, PromptMeta, ShowMessageRequest
 from byokd.rpc.framing import frame
-from rpc_harness import CHAT, ScriptedAnswer, ScriptedApp, connect
+from rpc_harness import CHAT, PipeClient, ScriptedAnswer, ScriptedApp, connect
 from waits import WAIT_MAX_S
 
 pytestmark = pytest.mark.anyio
@@ -547,7 +547,10 @@ async def test_requests_are_not_read_while_answers_are_unread() -> None:
 # --- notifications and prompts -------------------------------------------------------------------
 
 PROMPT = ShowMessageRequest(
-    type=2, message="disabled", actions=(MessageAction(title="A"), MessageAction(title="B"))
+    type=2,
+    message="disabled",
+    actions=(MessageAction(title="A"), MessageAction(title="B")),
+    meta=PromptMeta(topic="key", reason="rejected"),
 )
 
 
@@ -581,7 +584,7 @@ async def test_prompt_returns_the_chosen_action(reply: Any, wanted: str | None) 
         prompt = asyncio.create_task(app.session.client.prompt(PROMPT))
         request = await client.until(lambda m: m.get("method") == "window/showMessageRequest")
         assert request["id"] == "s:1"
-        assert request["params"] == PROMPT.model_dump(mode="json", exclude={"meta"})
+        assert request["params"] == PROMPT.model_dump(mode="json", by_alias=True)
         client.send({"jsonrpc": "2.0", "id": request["id"]} | reply)
         assert await prompt == wanted
 
@@ -602,6 +605,57 @@ async def test_prompt_of_a_closed_client_is_dismissed() -> None:
         await client.until(lambda m: m.get("method") == "window/showMessageRequest")
         client.close_stdin()
         assert await prompt is None
+
+
+async def test_prompts_are_shown_one_at_a_time() -> None:
+    async with connect() as (client, app):
+        await client.initialize(capabilities={"prompt": True})
+        assert app.session is not None
+        prompts = [asyncio.create_task(app.session.client.prompt(PROMPT)) for _ in range(3)]
+        for number, wanted in enumerate(("A", "B", "A"), start=1):
+            shown = await client.until(lambda m, id_=f"s:{number}": m.get("id") == id_)  # type: ignore[misc]
+            await client.settled()
+            assert _shown(client) == number, "the next one waits for the answer"
+            assert not app.session.client.can_prompt
+            client.send({"jsonrpc": "2.0", "id": shown["id"], "result": {"title": wanted}})
+        assert await asyncio.gather(*prompts) == ["A", "B", "A"]
+        assert app.session.client.can_prompt
+
+
+async def test_prompt_without_an_answer_is_withdrawn_and_the_next_is_shown() -> None:
+    app = ScriptedApp()
+    app.prompt_timeout_ms = 1
+    async with connect(app) as (client, _):
+        await client.initialize(capabilities={"prompt": True})
+        assert app.session is not None
+        prompts = [asyncio.create_task(app.session.client.prompt(PROMPT)) for _ in range(2)]
+        assert await asyncio.gather(*prompts) == [None, None]
+        await client.settled()
+        sent = [(m["method"], m["params"].get("id")) for m in client.messages if "method" in m]
+        assert sent == [
+            ("window/showMessageRequest", None),
+            ("$/cancelRequest", "s:1"),
+            ("window/showMessageRequest", None),
+            ("$/cancelRequest", "s:2"),
+        ]
+
+
+@pytest.mark.parametrize("count", [PROMPTS_MAX, PROMPTS_MAX + 1])
+async def test_waiting_prompts_are_bounded(count: int) -> None:
+    async with connect() as (client, app):
+        await client.initialize(capabilities={"prompt": True})
+        assert app.session is not None
+        prompts = [asyncio.create_task(app.session.client.prompt(PROMPT)) for _ in range(count)]
+        await client.until(lambda m: m.get("id") == "s:1")
+        await client.settled()
+        assert sum(prompt.done() for prompt in prompts) == count - PROMPTS_MAX
+        client.close_stdin()
+        assert await asyncio.gather(*prompts) == [None] * count
+        assert _shown(client) == 1, "a closed client is asked nothing more"
+
+
+def _shown(client: PipeClient) -> int:
+    return sum(m.get("method") == "window/showMessageRequest" for m in client.messages)
 
 
 async def test_pygls_cannot_write_past_the_outbox() -> None:

@@ -37,7 +37,10 @@ STREAMS_MAX: Final = 64
 """An editor with a dozen agents stays far below."""
 
 PROMPTS_MAX: Final = 16
-"""Nobody reads more open prompts."""
+"""Nobody answers more; they are shown one at a time."""
+
+PROMPT_TIMEOUT_MS: Final = 5 * 60_000
+"""A prompt that nobody answers is withdrawn."""
 
 STDIN_READ_BYTES: Final = 256 * 1024
 """64 MiB take 256 turns of the loop, not 16,384."""
@@ -431,6 +434,3 @@ CATALOG_PATTERN_BROAD_REPEATS_MAX: Final = 2
 
 CATALOG_TIMEOUT_MS: Final = 60_000
 """2 MiB through a slow proxy."""
-
-CATALOG_PROMPT_TIMEOUT_MS: Final = 5 * 60_000
-"""A prompt that nobody answers is withdrawn."""

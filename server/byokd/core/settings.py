@@ -12,11 +12,11 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from byokd.core.limits import (
-    CATALOG_PROMPT_TIMEOUT_MS,
     CONNECT_TIMEOUT_MS,
     CONTENT_IDLE_TIMEOUT_MS,
     FIRST_BYTE_TIMEOUT_MS,
     FIRST_CONTENT_TIMEOUT_MS,
+    PROMPT_TIMEOUT_MS,
     STREAM_TOTAL_TIMEOUT_MS,
 )
 from byokd.core.secret import Secret
@@ -50,7 +50,6 @@ class CatalogPolicy:
     check_every_ms: int = 3_600_000
     old_after_ms: int = 30 * 24 * 3_600_000  # a younger catalog needs no question
     again_after_ms: int = 7 * 24 * 3_600_000  # between two questions, or two weekly requests
-    prompt_timeout_ms: int = CATALOG_PROMPT_TIMEOUT_MS
     clock_ahead_ms: int = 0  # how far the clock that dates are compared with is ahead; for tests
 
 
@@ -140,4 +139,5 @@ class ProcessOptions:
     data_dir: Path | None = None  # holds data and state instead of the platform's folders
     store_max_pages: int | None = None  # of 4 KiB, to test a full disk; None for no bound
     keyring_timeout_ms: int | None = None  # of a read; None for the usual time
+    prompt_timeout_ms: int = PROMPT_TIMEOUT_MS  # of a question to the person
     allow_export: bool = False  # whether `key/export` works

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -95,15 +95,33 @@ class MessageAction(Value):
     title: str
 
 
-class ShowMessageRequest(Params):
-    """`window/showMessageRequest`: a question about a disabled key or an old catalog.
+PromptTopic: TypeAlias = Literal["key", "catalog", "budget", "origin"]
 
-    `type` 2 is a warning. `_meta.topic` is `catalog` for the latter.
+
+class PromptMeta(Value):
+    """What a prompt is about, for programs; `message` is for people.
+
+    `key_id`, `provider` and `label` name a key. `reason` of a key is `rejected` or `accepted`, of a
+    catalog `old`.
+    """
+
+    topic: PromptTopic
+    key_id: str | None = None
+    provider: str | None = None
+    label: str | None = None
+    reason: str | None = None
+
+
+class ShowMessageRequest(Value):
+    """`window/showMessageRequest`: a question with the titles of its answers.
+
+    `type` is LSP's: 2 is a warning, 3 information.
     """
 
     type: int
     message: str
     actions: tuple[MessageAction, ...]
+    meta: PromptMeta = Field(alias="_meta")
 
 
 WARNING: Final = 2

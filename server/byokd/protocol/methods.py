@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
-from byokd.protocol.base import Params, Value
+from byokd.protocol.base import Value
 
 if TYPE_CHECKING:
     from byokd.protocol import (
@@ -53,7 +53,7 @@ else:
     vault = _TypesModule("vault")
 
 Direction: TypeAlias = Literal["request", "notification", "serverRequest", "serverNotification"]
-P = TypeVar("P", bound=Params)
+P = TypeVar("P", bound=Value)
 R = TypeVar("R", bound=Value)
 
 
@@ -309,7 +309,7 @@ WINDOW_SHOW_MESSAGE_REQUEST: Final = _server_request(
     "window/showMessageRequest",
     lambda: lifecycle.ShowMessageRequest,
     lambda: lifecycle.MessageAction,
-    "ask the user about a disabled key or an old catalog",
+    "ask the user about a key or an old catalog",
 )
 
 METHODS: Final[tuple[Method[Any, Any], ...]] = tuple(

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:530aa643bfb80d796966896ee20e93dc932e8ed3484805210e7bed741413cb39"
+SCHEMA_HASH: Final = "sha256:ee084dd009d961b93888ca2e878d36ad7885e644fa716e937f9cdc46833eb2e5"

@@ -20,8 +20,12 @@ _log = logging.getLogger(__name__)
 class ConnectedClient:
     """Implements `services.runtime.session.Client`."""
 
-    def __init__(self, outbox: Outbox, options: ClientOptions) -> None:
+    def __init__(self, outbox: Outbox, options: ClientOptions, prompt_timeout_ms: int) -> None:
         self._outbox = outbox
+        self._prompt_timeout_s = prompt_timeout_ms / 1000
+        self._showing = asyncio.Lock()
+        self._prompts = 0
+        self._closed = False
         self._opted_out = frozenset(options.opt_out_notifications)
         self._can_prompt = options.capabilities.prompt
         self._ids = count(1)
@@ -30,7 +34,7 @@ class ConnectedClient:
     @property
     def can_prompt(self) -> bool:
         """Whether the client shows prompts, and shows none now."""
-        return self._can_prompt and not self._pending
+        return self._can_prompt and not self._prompts
 
     def wants(self, method: str) -> bool:
         return method not in self._opted_out
@@ -45,20 +49,31 @@ class ConnectedClient:
             _log.error("a notification could not be written: %s", describe(error))
 
     async def prompt(self, request: ShowMessageRequest) -> str | None:
-        """Show a prompt; return the title of the chosen action.
+        """Show a prompt after those before it; return the title of the chosen action.
 
-        None if the user dismisses it, the client cannot show it or is closed, or its answer was not
-        offered.
+        None if the user dismisses it or does not answer in time, the client cannot show it or is
+        closed, or its answer was not offered.
         """
-        if not self._can_prompt or len(self._pending) >= PROMPTS_MAX:
+        if not self._can_prompt or self._prompts >= PROMPTS_MAX:
             return None
+        self._prompts += 1
+        try:
+            async with self._showing:
+                return None if self._closed else await self._show(request)
+        finally:
+            self._prompts -= 1
+
+    async def _show(self, request: ShowMessageRequest) -> str | None:
         id_ = f"s:{next(self._ids)}"
         answer = self._pending[id_] = asyncio.get_running_loop().create_future()
         try:
             self._outbox.send(codec.request(id_, "window/showMessageRequest", request))
-            chosen = await answer
-        except asyncio.CancelledError:
+            async with asyncio.timeout(self._prompt_timeout_s):
+                chosen = await answer
+        except (asyncio.CancelledError, TimeoutError) as error:
             self._outbox.send(codec.notification(CANCEL, CancelParams(id=id_)))
+            if isinstance(error, TimeoutError):
+                return None
             raise
         finally:
             del self._pending[id_]
@@ -72,6 +87,7 @@ class ConnectedClient:
             answer.set_result(reply.result)
 
     def close(self) -> None:
+        self._closed = True
         for answer in self._pending.values():
             if not answer.done():
                 answer.set_result(None)

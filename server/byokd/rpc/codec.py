@@ -99,11 +99,11 @@ def notification(method: str, params: Params) -> bytes:
     return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (to_json(method), _params(params))
 
 
-def request(id_: str, method: str, params: Params) -> bytes:
+def request(id_: str, method: str, params: Value) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"method":%b,"params":%b}' % (
         to_json(id_),
         to_json(method),
-        _params(params),
+        to_json(params, by_alias=True),
     )
 
 

@@ -193,7 +193,9 @@ class Dispatcher(JsonRPCProtocol):
             lsp, options = lifecycle.read_initialize(params_object(request.params))
             server_options = self._server.app.server_options(options)
             result = lifecycle.initialize_result(server_options)
-            client = ConnectedClient(self._server.outbox, options)
+            client = ConnectedClient(
+                self._server.outbox, options, self._server.app.prompt_timeout_ms
+            )
             session = Session(
                 account=options.account,
                 client=client,

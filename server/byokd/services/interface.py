@@ -40,6 +40,11 @@ class App(Protocol):
         """Reads package data only."""
         ...
 
+    @property
+    def prompt_timeout_ms(self) -> int:
+        """How long a question to the person waits for an answer."""
+        ...
+
     def server_options(self, options: ClientOptions) -> ServerOptions: ...
 
     def attach(self, session: Session) -> None:

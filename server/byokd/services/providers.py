@@ -56,6 +56,11 @@ class ProviderService:
             )
         return record
 
+    def name_of(self, provider: str) -> str:
+        """Return a provider's name for people; the id of one that is no longer known."""
+        record = self._records.get(provider)
+        return record.name if record is not None else provider
+
     def visible(self, session: Session) -> Sequence[Provider]:
         return [record for record in self._records.values() if self._visible(record, session)]
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from byokd.__main__ import Arguments, serve
 from byokd.config import configure, load_configuration
+from byokd.core.limits import PROMPT_TIMEOUT_MS
 from byokd.core.settings import CatalogPolicy, HealthPolicy, ProcessOptions, Settings
 from byokd.testing.loop_watch import WatchedApp
 
@@ -34,7 +35,7 @@ def main() -> NoReturn:
     parser.add_argument("--catalog-old-after-ms", type=int, default=CatalogPolicy().old_after_ms)
     parser.add_argument("--catalog-again-after-ms", type=int, default=3_600_000)
     parser.add_argument("--catalog-clock-ahead-ms", type=int, default=0)
-    parser.add_argument("--catalog-prompt-timeout-ms", type=int, default=60_000)
+    parser.add_argument("--prompt-timeout-ms", type=int, default=PROMPT_TIMEOUT_MS)
     parser.add_argument("--allow-export", action="store_true")
     parsed = parser.parse_args()
     policy = POLICY
@@ -46,7 +47,6 @@ def main() -> NoReturn:
         check_every_ms=20,
         old_after_ms=parsed.catalog_old_after_ms,
         again_after_ms=parsed.catalog_again_after_ms,
-        prompt_timeout_ms=parsed.catalog_prompt_timeout_ms,
         clock_ahead_ms=parsed.catalog_clock_ahead_ms,
     )
 
@@ -55,6 +55,7 @@ def main() -> NoReturn:
             data_dir=parsed.data_dir.absolute(),
             store_max_pages=parsed.store_max_pages,
             keyring_timeout_ms=parsed.keyring_timeout_ms,
+            prompt_timeout_ms=parsed.prompt_timeout_ms,
             allow_export=parsed.allow_export,
         )
         read = configure(Settings())

@@ -196,6 +196,7 @@ class Process:
             POLICY,
             cast("Any", self),
             cast("Any", self),
+            name_of=str,
             clock=self.now,
             sleep=self._sleep,
         )

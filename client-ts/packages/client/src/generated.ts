@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:530aa643bfb80d796966896ee20e93dc932e8ed3484805210e7bed741413cb39";
+export const SCHEMA_HASH = "sha256:ee084dd009d961b93888ca2e878d36ad7885e644fa716e937f9cdc46833eb2e5";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -1144,6 +1144,26 @@ export interface ProbeResult {
   durationMs: number;
 }
 
+/**
+ * What a prompt is about, for programs; `message` is for people.
+ *
+ * `keyId`, `provider` and `label` name a key. `reason` of a key is `rejected` or `accepted`, of a
+ * catalog `old`.
+ */
+export interface PromptMeta {
+  topic: Open<PromptTopic>;
+  keyId: string | null;
+  provider: string | null;
+  label: string | null;
+  reason: string | null;
+}
+
+export type PromptTopic =
+  | "key"
+  | "catalog"
+  | "budget"
+  | "origin";
+
 export type Protection =
   | "osKeyring"
   | "passphrase"
@@ -1444,15 +1464,15 @@ export interface ServerOptions {
 }
 
 /**
- * `window/showMessageRequest`: a question about a disabled key or an old catalog.
+ * `window/showMessageRequest`: a question with the titles of its answers.
  *
- * `type` 2 is a warning. `_meta.topic` is `catalog` for the latter.
+ * `type` is LSP's: 2 is a warning, 3 information.
  */
 export interface ShowMessageRequest {
-  _meta?: JsonObject | null;
   type: number;
   message: string;
   actions: readonly MessageAction[];
+  _meta?: PromptMeta;
 }
 
 /**

@@ -20,7 +20,14 @@ from byokd.catalog_store import CatalogStore
 from byokd.core.settings import CatalogPolicy
 from byokd.protocol.catalog import CatalogRefreshParams
 from byokd.protocol.errors import ByokdError
-from byokd.protocol.lifecycle import INFO, WARNING, LogMessage, MessageAction, ShowMessageRequest
+from byokd.protocol.lifecycle import (
+    INFO,
+    WARNING,
+    LogMessage,
+    MessageAction,
+    PromptMeta,
+    ShowMessageRequest,
+)
 from byokd.services.catalog.service import CatalogService
 from byokd.services.runtime.session import Session
 
@@ -85,11 +92,9 @@ class CatalogReminder:
             message=f"byokd's list of providers, models and prices is {days} days old."
             f" Fetch a newer one from {host}?",
             actions=(MessageAction(title=REFRESH), MessageAction(title=NOT_NOW)),
-            meta={"topic": "catalog"},
+            meta=PromptMeta(topic="catalog", reason="old"),
         )
-        with anyio.move_on_after(self._policy.prompt_timeout_ms / 1000):
-            return await session.client.prompt(request) == REFRESH
-        return False
+        return await session.client.prompt(request) == REFRESH
 
     async def _refresh(self, session: Session) -> None:
         result = await self._catalog.refresh(session, CatalogRefreshParams())

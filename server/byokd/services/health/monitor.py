@@ -43,7 +43,10 @@ REJECTED: Final = "rejected"
 
 
 class HealthMonitor:
-    """Applies the health policy to stored keys; tests replace `clock` (ms) and `sleep` (s)."""
+    """Applies the health policy to stored keys; tests replace `clock` (ms) and `sleep` (s).
+
+    `name_of` returns a provider's name for people.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class HealthMonitor:
         prober: StoredKeyProber,
         states: KeyStates,
         *,
+        name_of: Callable[[str], str],
         clock: Callable[[], int] = steady_ms,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
@@ -65,6 +69,7 @@ class HealthMonitor:
         self._policy = policy
         self._prober = prober
         self._states = states
+        self._name_of = name_of
         self._clock = clock
         self._sleep = sleep
 
@@ -148,7 +153,7 @@ class HealthMonitor:
             notify_key_changed(session, row, "enabled", state="active")
         elif step == "disable":
             notify_key_changed(session, row, "softDisabled", state="softDisabled", reason=REJECTED)
-            if await prompts.ask_about_disabled(session, row):
+            if await prompts.ask_about_disabled(session, row, self._name_of(row.provider)):
                 await self._states.enable_if_unchanged(session, row)
 
     async def _probe_and_decide(self, session: Session, row: KeyRow) -> tuple[KeyRow, Step]:

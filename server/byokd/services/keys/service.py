@@ -305,7 +305,8 @@ class KeyService:
         return KeyProbeResult(probe=probe, action=action)
 
     async def _offer_enable(self, session: Session, row: KeyRow) -> None:
-        if await prompts.ask_about_accepted(session, row):
+        name = self._providers.name_of(row.provider)
+        if await prompts.ask_about_accepted(session, row, name):
             await self._states.enable_if_unchanged(session, row)
 
     async def _probe_new(self, candidate: Candidate, policy: ProbePolicy) -> ProbeResult | None:
