@@ -55,6 +55,9 @@ _FAMILIES: dict[str, tuple[str, ...]] = {
 _THOUGHT, _PLAN = "The person wants an answer.", "Let me look that up."
 _OLD_REASONER = "deepseek-reasoner-"
 _LARGE = "mistral-large-latest-"
+_LEARNT = "gpt-6-sol-"
+"""Takes no tools on chat completions while it thinks. Where a client names that format, the first
+refusal teaches byokd to switch the thinking off."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def _rows() -> Iterator[Row]:
             others = _FAMILIES.get(dialect, ())
             others += (_OLD_REASONER,) if "deepseek" in own and "/" not in own else ()
             others += (_LARGE,) if own.startswith("mistral") else ()
+            others += behaviour(record.id).families if dialect == record.dialect else ()
             for prefix in (own, *others):
                 model = f"{prefix}sandbox-agent"
                 if on_surface.quirks_for(model).tools_supported:
@@ -222,7 +226,8 @@ def test_conversation_with_a_tool_is_accepted(outcomes: dict[Row, Outcome], row:
     assert last["finishReason"]["unified"] == "stop"
     text = "".join(p["text"] for p in last["message"]["content"] if p["type"] == "text")
     assert text.endswith("The tool says: 18 degrees")
-    assert len(outcome.sent) == 2, "no request was sent twice"
+    learnt = row.model.startswith(_LEARNT) and row.dialect == "openai_chat" and row.stream
+    assert len(outcome.sent) == 2 + learnt, "no request was sent twice"
 
 
 def _helpful(row: Row) -> tuple[str, ...]:
