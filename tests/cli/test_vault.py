@@ -171,12 +171,33 @@ def test_missing_keyring_is_reported_before_a_key_is_asked_for(tmp_path: Path) -
     no_bus = f"unix:path={tmp_path}/nobody"
     terminal = Terminal(tmp_path, "keys add mistral", DBUS_SESSION_BUS_ADDRESS=no_bus)
     output = terminal.end(code=1)
-    assert "no OS keyring answers here" in output
+    assert "no desktop session with a keyring is here" in output
     assert "byokd vault init --help" in output
     assert "hidden" not in output
     status = Piped(tmp_path)("vault status")
     assert "uninitialized" in status
     assert "byokd vault init --protection" in status
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' keyrings need no bus")
+@pytest.mark.parametrize(("command", "code"), [("vault status", 0), ("vault init", 1)])
+def test_choices_are_shown_before_there_is_a_vault(tmp_path: Path, command: str, code: int) -> None:
+    no_bus = f"unix:path={tmp_path}/nobody"
+    terminal = Terminal(tmp_path, command, DBUS_SESSION_BUS_ADDRESS=no_bus, COLUMNS="80")
+    lines = [line.rstrip() for line in terminal.end(code).splitlines()]
+    lines = [line for line in lines if not line.startswith(("error: ", "hint: "))]
+    assert max(map(len, lines)) <= 80
+    states = [line.split(maxsplit=1) for line in lines if "available" in line]
+    assert states == [
+        ["osKeyring", "not available: no desktop session with a keyring is here"],
+        ["passphrase", "available"],
+        ["keyFile", "available"],
+        ["memory", "available"],
+    ]
+    text = " ".join(" ".join(lines).split())
+    assert text.count("protects against") == text.count("but not against") == 4
+    assert "protects against everybody who reads the disk: nothing is written to it" in text
+    assert "but not against loss: all keys are gone when the daemon ends" in text
 
 
 @pytest.mark.parametrize("protection", ["keyFile", "memory"])

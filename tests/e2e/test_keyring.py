@@ -242,6 +242,83 @@ async def test_no_vault_is_made_under_a_keyring_that_loses_items(
     assert not (tmp_path / "vault" / "data" / "vault.db").exists()
 
 
+CHOICE: dict[str | None, tuple[bool, str | None]] = {
+    "open": (True, None),
+    "locked": (True, "backendLocked"),
+    "hanging": (True, "backendLocked"),
+    "dead": (False, "noBackend"),
+    "raising": (False, "noBackend"),
+    None: (False, "noBackend"),
+    "silent": (False, "timeout"),
+}
+"""What is told of the keyring before there is a vault; "silent" comes last because it hangs."""
+
+
+async def _keyring_choice(daemon: Daemon, pings: Pings) -> tuple[bool, str | None]:
+    info = (await pings.during(daemon.send("vault/status")))["vault"]
+    choice = info["choices"][0]
+    assert (info["state"], choice["protection"]) == ("uninitialized", "osKeyring")
+    return choice["available"], choice["reason"]
+
+
+async def test_keyring_is_checked_before_there_is_a_vault(session: Bus, tmp_path: Path) -> None:
+    async with running(
+        SHORT,
+        data_dir=tmp_path / "vault",
+        environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
+    ) as daemon:
+        pings = Pings(daemon)
+        with service(session, "locked", tmp_path / "items"):
+            await daemon.initialize()
+            changed = (await daemon.until("vault/changed"))["vault"]
+            assert changed["choices"][0]["reason"] == "backendLocked"
+        for mode, expected in CHOICE.items():
+            with service(session, mode, tmp_path / "items"):
+                assert await _keyring_choice(daemon, pings) == expected, mode
+        assert len(pings.took_ms) > len(CHOICE), "other requests are answered meanwhile"
+        assert await daemon.close() == 0
+    assert read_items(tmp_path / "items") == {}
+
+
+async def test_initialize_does_not_wait_for_the_check_of_a_silent_keyring(
+    session: Bus, tmp_path: Path
+) -> None:
+    with session.service("silent", tmp_path / "items"):
+        async with running(
+            LONG,
+            data_dir=tmp_path / "vault",
+            environment={"DBUS_SESSION_BUS_ADDRESS": session.address},
+        ) as daemon:
+            info = await daemon.initialize()
+            assert info["vault"]["state"] == "checking"
+            assert (await daemon.request("provider/list", {"limit": 1}))["items"]
+            daemon.send("vault/status")
+            await daemon.request("provider/list", {"limit": 1})
+            assert await asyncio.wait_for(daemon.close(), WAIT_MAX_S) == 0
+
+
+async def test_no_session_has_a_reason_of_its_own(tmp_path: Path) -> None:
+    environment = {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/nobody"}
+    async with running(data_dir=tmp_path / "vault", environment=environment) as daemon:
+        await daemon.initialize()
+        assert await _keyring_choice(daemon, Pings(daemon)) == (False, "noSession")
+        with pytest.raises(RpcError) as caught:
+            await daemon.request("key/store", STORE)
+        assert caught.value.kind == "vaultUninitialized"
+        action = caught.value.data["action"]
+        assert action["type"] == "initializeVault"
+        rows = [(row["protection"], row["available"], row["reason"]) for row in action["choices"]]
+        assert rows == [
+            ("osKeyring", False, "noSession"),
+            ("passphrase", True, None),
+            ("keyFile", True, None),
+            ("memory", True, None),
+        ]
+        assert all(
+            row["protectsAgainst"] and row["doesNotProtectAgainst"] for row in action["choices"]
+        )
+
+
 async def _answers_while_silent(
     bus: Bus, prepared_folder: Path, folder: Path, timeout_s: float, *arguments: str
 ) -> None:

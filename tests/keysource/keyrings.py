@@ -16,6 +16,9 @@ class Keyring:
         self.items: dict[tuple[str, str], str] = {}
         self.calls: list[str] = []
 
+    def check(self) -> None:
+        self.calls.append("check")
+
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         self.calls.append("get" if prompt_timeout_ms is None else "get with prompt")
         return self.items.get((service, user))
@@ -33,6 +36,10 @@ class Keyring:
 class Absent(Keyring):
     """No keyring: a container, a headless machine."""
 
+    def check(self) -> None:
+        super().check()
+        raise source_error("noBackend")
+
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
         raise source_error("noBackend")
@@ -43,6 +50,10 @@ class Absent(Keyring):
 
 class Locked(Keyring):
     """A locked collection; the person dismisses its prompt."""
+
+    def check(self) -> None:
+        super().check()
+        raise source_error("backendLocked")
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         super().get(service, user, prompt_timeout_ms=prompt_timeout_ms)
@@ -58,6 +69,9 @@ class Hanging(Keyring):
     def __init__(self) -> None:
         super().__init__()
         self.release = threading.Event()
+
+    def check(self) -> None:
+        self.release.wait()
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         self.release.wait()
@@ -94,6 +108,9 @@ class Flickering(Keyring):
 class Raising(Keyring):
     """Raises a foreign exception that quotes its arguments."""
 
+    def check(self) -> None:
+        raise OSError("dbus: check")
+
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         raise OSError(f"dbus: {service} {user} {prompt_timeout_ms}")
 
@@ -129,6 +146,9 @@ class Small(Keyring):
 
 class Collapsing(Keyring):
     """Raises a `BaseException`, as native code that panics does."""
+
+    def check(self) -> None:
+        raise SystemExit("check")
 
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         raise SystemExit(f"{service} {user} {prompt_timeout_ms}")

@@ -46,7 +46,7 @@ MODES: Final = {
     "missing": "has lost its items",
     "flickering": "is replacing an item: finds nothing for the first two times",
     "truncating": "gives the first forty bytes of an item",
-    "silent to others": "answers the first who asks, and nobody else",
+    "silent to others": "answers the first process that asks, and no other",
     "phantom": "says that it has stored an item, and has not",
 }
 
@@ -59,7 +59,7 @@ class Stub:
         self.locked = mode in {"locked", "dismissed", "hanging"}
         self.items_file = items_file
         self.searches = 0
-        self.first = ""
+        self.first_pid = 0
         self.items: dict[str, tuple[dict[str, str], bytes]] = (
             read_items(items_file) if items_file else {}
         )
@@ -72,10 +72,16 @@ class Stub:
             if call.header.message_type is MessageType.method_call:
                 self.answer(call)
 
+    def is_first(self, sender: str) -> bool:
+        """Tell whether a connection belongs to the process that called first."""
+        with open_dbus_connection(bus="SESSION") as bus:
+            reply = bus.send_and_get_reply(message_bus.GetConnectionUnixProcessID(sender))
+        self.first_pid = self.first_pid or reply.body[0]
+        return bool(reply.body[0] == self.first_pid)
+
     def answer(self, call: Message) -> None:
         sender = call.header.fields[HeaderFields.sender]
-        self.first = self.first or sender
-        if self.mode == "silent" or (self.mode == "silent to others" and sender != self.first):
+        if self.mode == "silent" or (self.mode == "silent to others" and not self.is_first(sender)):
             return
         if self.mode == "dead":
             os._exit(1)

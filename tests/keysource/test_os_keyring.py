@@ -148,7 +148,7 @@ async def test_silent_keyring_times_out_and_costs_one_thread(hanging: Hanging) -
         with pytest.raises(VaultError) as caught:
             await source.read(_ITEM)
         assert reason_of(caught.value) == "timeout"
-        threads.add(source._thread)
+        threads.add(source.calls.thread)
     counting.cancel()
     assert turns > 20, "the event loop was blocked"
     [thread] = threads  # the second and third call were not made
@@ -162,8 +162,8 @@ async def test_late_write_is_deleted(hanging: Hanging) -> None:
         await source.create(_ITEM)
     assert reason_of(caught.value) == "timeout"
     hanging.release.set()
-    assert source._thread is not None
-    await asyncio.to_thread(source._thread.join)
+    assert source.calls.thread is not None
+    await asyncio.to_thread(source.calls.thread.join)
     assert hanging.calls[-1] == "delete"
     assert not hanging.items
 
@@ -244,7 +244,7 @@ def test_verification_process_runs_and_receives_no_value(
     value = encode_key(bytes(range(32)))
     with pytest.raises(VaultError) as caught:
         os_keyring.reads_back(_ITEM, value, 10)
-    assert reason_of(caught.value) == "noBackend"
+    assert reason_of(caught.value) == "noSession"
     assert len(seen) == 1
     assert value not in str(seen)
     assert "PYTHONPATH" not in str(seen)
@@ -326,4 +326,4 @@ for request in (backend.get, lambda *a, **k: backend.set(*a, "value", **k)):
         [sys.executable, "-c", code, _ROOT],
         capture_output=True, text=True, timeout=600, env=environment, check=True,
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["Secret Service False", "noBackend", "noBackend"]
+    assert done.stdout.splitlines() == ["Secret Service False", "noSession", "noSession"]

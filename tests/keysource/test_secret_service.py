@@ -88,9 +88,9 @@ async def test_silent_service_leaves_no_thread_behind(
             with pytest.raises(VaultError) as caught:
                 await ask(_ITEM, interactive=interactive)
             assert reason_of(caught.value) == "timeout"
-            assert source._thread is not None
-            source._thread.join(60)
-            assert not source._thread.is_alive()
+            assert source.calls.thread is not None
+            source.calls.thread.join(60)
+            assert not source.calls.thread.is_alive()
 
 
 @pytest.mark.usefixtures("keyring")

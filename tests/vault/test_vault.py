@@ -73,7 +73,8 @@ async def test_reading_the_status_creates_no_file(fixture: VaultFixture, tmp_pat
     assert fixture.vault.status().state == "checking"
     info = await fixture.vault.unlock()
     assert (info.state, info.protection) == ("uninitialized", None)
-    assert info.choices == ("osKeyring", "passphrase", "keyFile", "memory")
+    names = [choice.protection for choice in info.choices]
+    assert names == ["osKeyring", "passphrase", "keyFile", "memory"]
     with pytest.raises(VaultUninitialized) as caught:
         await fixture.put()
     action = caught.value.data().action

@@ -136,7 +136,7 @@ def _widest(rows: Sequence[Sequence[str | None]], column: int) -> int:
     return max((len(line(row[column] or "")) for row in rows), default=0)
 
 
-def facts(pairs: Iterable[tuple[str, str | None]]) -> None:
+def facts(pairs: Iterable[tuple[str, str | None]], console: Console | None = None) -> None:
     """Print names and values in two columns; empty values are left out."""
     grid = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
@@ -144,7 +144,7 @@ def facts(pairs: Iterable[tuple[str, str | None]]) -> None:
     for name, value in pairs:
         if value:
             grid.add_row(Text(name), Text(line(value)))
-    out().print(grid)
+    (console or out()).print(grid)
 
 
 def when(at_ms: int | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,10 @@ from byokd.cli.unlock import error_reason, unlock_with_passphrase, unlock_with_r
 from byokd.protocol.backup import BackupInfo, VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.key import KeyListParams, KeyListResult
 from byokd.protocol.vault import (
+    ChoiceReason,
     KeyFilePlace,
     Protection,
+    ProtectionChoice,
     SlotInfo,
     VaultInfo,
     VaultInitializeParams,
@@ -30,6 +32,16 @@ from byokd.protocol.vault import (
     VaultStatusParams,
     VaultUnlockParams,
 )
+
+_REASONS: Final[dict[ChoiceReason, str]] = {
+    "noSession": "no desktop session with a keyring is here",
+    "noBackend": "no keyring answers here",
+    "timeout": "the keyring does not answer in time",
+    "backendLocked": "the keyring asks to be unlocked first",
+    "promptDismissed": "the keyring's prompt was dismissed",
+    "itemMissing": "the keyring does not keep what is stored in it",
+    "itemCorrupt": "the keyring changes what is stored in it",
+}
 
 _FIRST_VAULT: Final = (
     "the first key creates a vault under the OS keyring; for another protection: byokd vault init"
@@ -63,7 +75,7 @@ def status(daemon: Daemon, *, as_json: bool) -> None:
     type=click.Choice(["osKeyring", "passphrase", "keyFile", "memory"]),
     default="osKeyring",
     show_default=True,
-    help="What protects the master key.",
+    help="What protects the master key; `byokd vault status` shows what each is good for.",
 )
 @risk_option
 @file_option
@@ -96,7 +108,13 @@ def init(
         key_file=key_file,
         recipient_public_key=recipient.public_key if recipient else None,
     )
-    result = daemon.call(method, params, VaultInitializeResult)
+    try:
+        result = daemon.call(method, params, VaultInitializeResult)
+    except DaemonError:
+        # Shown before the error: the person can choose another one now.
+        choices = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault.choices
+        terminal.facts(_choices(choices), terminal.err())
+        raise
     show(result.vault)
     if recipient:
         recipient.show(daemon, method, result.recovery_code)
@@ -191,11 +209,20 @@ def show(info: VaultInfo, backups: Sequence[BackupInfo] = ()) -> None:
             ("reason", info.reason),
             ("hint", _FIRST_VAULT if info.state == "uninitialized" else info.hint),
             ("audit log", info.audit),
-            ("choices", ", ".join(info.choices)),
+            *_choices(info.choices),
             *((slot.kind, _slot(slot)) for slot in info.slots),
             *((f"backup {backup.number}", _backup(backup)) for backup in backups),
         )
     )
+
+
+def _choices(choices: Sequence[ProtectionChoice]) -> Iterator[tuple[str, str]]:
+    for choice in choices:
+        words = _REASONS[choice.reason] if choice.reason else None
+        state = "available" if choice.available else "not available"
+        yield choice.protection, f"{state}: {words}" if words else state
+        yield "", f"protects against {choice.protects_against}"
+        yield "", f"but not against {choice.does_not_protect_against}"
 
 
 def _backup(backup: BackupInfo) -> str:

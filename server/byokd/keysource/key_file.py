@@ -48,6 +48,9 @@ class KeyFileSource:
     def backend(self) -> str:
         return str(self._folder)
 
+    async def check(self) -> None:
+        """A folder that cannot be written shows when the file is."""
+
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         """Raise `itemMissing`, `itemCorrupt` or `filePermissions`."""
         try:

@@ -23,6 +23,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
 
+    def check(self) -> None:
+        """Raise where the keyring could store nothing now; no prompt, no item is touched."""
+        ...
+
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         """Return a value; None where there is no such item.
 
@@ -54,6 +58,10 @@ class PlatformKeyring:
     def __init__(self, name: str, make: Callable[[], KeyringBackend]) -> None:
         self.name = name
         self._make = make
+
+    def check(self) -> None:
+        """Only load it: any call could show the system's prompt."""
+        self._call(lambda _keyring: None)
 
     def get(
         self,

@@ -15,6 +15,9 @@ class MemorySource:
     def __init__(self) -> None:
         self._keys: dict[Item, bytes] = {}
 
+    async def check(self) -> None:
+        """Memory is always there."""
+
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:  # noqa: ARG002
         if item not in self._keys:
             raise source_error("itemMissing")

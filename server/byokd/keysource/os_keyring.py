@@ -6,7 +6,6 @@ process does not wait for.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias, TypeVar, cast, get_args
 
 from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
+from byokd.keysource.deadline_thread import DeadlineThread
 from byokd.keysource.keyrings import Backend, find_backend
 from byokd.keysource.source import Item, Reason, decode_key, encode_key, new_key, source_error
 from byokd.protocol.errors import VaultError
@@ -79,13 +79,15 @@ class OsKeyring:
         self._timeout_ms = timeout_ms
         self._interactive_timeout_ms = interactive_timeout_ms
         self._missing_delays_s = missing_delays_s
-        self._thread: threading.Thread | None = None
-        self._idle = threading.Event()
-        self._idle.set()
+        self.calls = DeadlineThread()
+        self._checks = DeadlineThread()  # a call does not have to wait for a check
 
     @property
     def backend(self) -> str:
         return self._backend.name
+
+    async def check(self) -> None:
+        await self._checks.run(self._backend.check, self._timeout_ms)
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
         limit_ms, prompt_ms = self._limits(interactive=interactive)
@@ -143,42 +145,8 @@ class OsKeyring:
         return self._timeout_ms, None
 
     async def run(self, call: Callable[[], T], timeout_ms: int) -> T:
-        """Run a function on a daemon thread; raises `timeout` when its result is late.
-
-        While an earlier call hangs no other is made: a silent keyring costs one thread.
-        """
-        if not self._idle.is_set():
-            raise source_error("timeout")
-        idle = threading.Event()
-        self._idle = idle
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(result: T | None, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]  # T where there is no error
-
-        def run() -> None:
-            try:
-                outcome: tuple[T | None, Exception | None] = (call(), None)
-            except VaultError as error:
-                outcome = (None, error)
-            except BaseException:  # noqa: BLE001  # its text may quote a value
-                outcome = (None, source_error("noBackend"))
-            idle.set()
-            with contextlib.suppress(RuntimeError):  # the loop may be gone
-                loop.call_soon_threadsafe(settle, *outcome)
-
-        self._thread = threading.Thread(target=run, name="byokd-keyring", daemon=True)
-        self._thread.start()
-        try:
-            return await asyncio.wait_for(future, timeout_ms / 1000)
-        except TimeoutError:
-            raise source_error("timeout") from None
+        """Run a function on this keyring's thread; raises `timeout` when its result is late."""
+        return await self.calls.run(call, timeout_ms)
 
 
 def reads_back(item: Item, value: str, timeout_s: float) -> bool:

@@ -31,6 +31,12 @@ class SecretService:
     def __init__(self, answer_timeout_ms: int = KEYRING_TIMEOUT_MS) -> None:
         self._answer_timeout_ms = answer_timeout_ms
 
+    def check(self) -> None:
+        with self._session(None) as bus:
+            collection = _default_collection(bus, may_create=False)
+            if collection is not None and collection.is_locked():
+                raise source_error("backendLocked")
+
     def get(self, service: str, user: str, *, prompt_timeout_ms: int | None) -> str | None:
         with self._session(prompt_timeout_ms) as bus:
             collection = _default_collection(bus, may_create=False)
@@ -71,7 +77,7 @@ class SecretService:
         answer_s = self._answer_timeout_ms / 1000
         prompt_s = answer_s if prompt_timeout_ms is None else prompt_timeout_ms / 1000
         try:
-            with contextlib.closing(SessionBus(answer_s, prompt_s)) as bus:
+            with contextlib.closing(_connect(SessionBus, answer_s, prompt_s)) as bus:
                 add_match_rules(bus)
                 yield bus
         except VaultError:
@@ -84,6 +90,15 @@ class SecretService:
             raise source_error("timeout") from None
         except Exception:  # noqa: BLE001  # any D-Bus error means that there is no keyring
             raise source_error("noBackend") from None
+
+
+def _connect(kind: type[SessionBus], answer_s: float, prompt_s: float) -> SessionBus:
+    try:
+        return kind(answer_s, prompt_s)
+    except TimeoutError:
+        raise
+    except (KeyError, OSError, ValueError):  # no address, or nobody listens there
+        raise source_error("noSession") from None
 
 
 def _default_collection(bus: SessionBus, *, may_create: bool) -> Collection | None:

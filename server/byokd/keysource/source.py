@@ -17,6 +17,7 @@ from byokd.protocol.errors import Action, ByokdError, VaultError, VaultLocked, V
 from byokd.protocol.vault import Protection
 
 Reason: TypeAlias = Literal[
+    "noSession",
     "noBackend",
     "backendLocked",
     "promptDismissed",
@@ -36,6 +37,10 @@ _PREFIX: Final = "byokd1"
 _CHECK_HEX: Final = 8
 
 _ERRORS: Final[dict[Reason, tuple[type[VaultError], str]]] = {
+    "noSession": (
+        VaultUnavailable,
+        "no desktop session with a keyring is here; choose another protection for the vault",
+    ),
     "noBackend": (
         VaultUnavailable,
         "no OS keyring answers here; start one, or choose another protection for the vault",
@@ -110,6 +115,10 @@ class KeySource(Protocol):
 
     @property
     def does_not_protect_against(self) -> str: ...
+
+    async def check(self) -> None:
+        """Raise `source_error` where no key can be stored; shows no prompt, stores nothing."""
+        ...
 
     async def read(self, item: Item, *, interactive: bool = False) -> bytes:
         """Return the key of an item, 32 bytes; shows a prompt only when `interactive`."""

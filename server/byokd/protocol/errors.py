@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 from uuid import uuid4
 
 from byokd.protocol.base import Json, JsonObject, Value
+from byokd.protocol.vault import ProtectionChoice
 
 Kind: TypeAlias = Literal[
     "parse",
@@ -60,7 +61,7 @@ class Action(Value):
 
     type: str
     url: str | None = None
-    choices: tuple[str, ...] | None = None
+    choices: tuple[ProtectionChoice, ...] | None = None
     details: JsonObject | None = None
 
 

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:ee084dd009d961b93888ca2e878d36ad7885e644fa716e937f9cdc46833eb2e5"
+SCHEMA_HASH: Final = "sha256:88a4ed214f6e93a625de94fc65d54ad3b84510cbc33e911a849a147a25d49022"

@@ -22,6 +22,17 @@ KeyFilePlace: TypeAlias = Literal["own", "systemd", "runSecrets"]
 SlotState: TypeAlias = Literal["pending", "active", "retiring"]
 
 
+ChoiceReason: TypeAlias = Literal[
+    "noSession",
+    "noBackend",
+    "timeout",
+    "backendLocked",
+    "promptDismissed",
+    "itemMissing",
+    "itemCorrupt",
+]
+"""Why a protection is not available, or what is needed first."""
+
 AuditStatus: TypeAlias = Literal["checking", "whole", "faulty"]
 
 
@@ -39,6 +50,20 @@ class SlotInfo(Value):
     reason: str | None
 
 
+class ProtectionChoice(Value):
+    """A protection that a new vault can have, with two texts for the user.
+
+    `reason` says why it is not available. An available one with `backendLocked` or
+    `promptDismissed` asks the user to unlock the keyring first.
+    """
+
+    protection: Protection
+    available: bool
+    reason: ChoiceReason | None
+    protects_against: str
+    does_not_protect_against: str
+
+
 class VaultInfo(Value):
     """The state of the vault; `checking` until the store was read for the first time.
 
@@ -46,7 +71,7 @@ class VaultInfo(Value):
     keyring. `backend` names what holds the key. `protects_against` and `does_not_protect_against`
     are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
     `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
-    audit log.
+    audit log. `choices` are the protections to choose from where there is no vault.
     """
 
     state: VaultState
@@ -57,7 +82,7 @@ class VaultInfo(Value):
     backend: str | None = None
     protects_against: str | None = None
     does_not_protect_against: str | None = None
-    choices: tuple[Protection, ...] = ()
+    choices: tuple[ProtectionChoice, ...] = ()
     slots: tuple[SlotInfo, ...] = ()
     audit: AuditStatus | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from byokd.core.limits import KEYRING_INTERACTIVE_TIMEOUT_MS, KEYRING_TIMEOUT_MS
 from byokd.core.secret import Secret
@@ -13,9 +13,15 @@ from byokd.keysource import passphrase as phrases, provided_file, recovery
 from byokd.keysource.key_file import KeyFileSource
 from byokd.keysource.memory import MemorySource
 from byokd.keysource.os_keyring import OsKeyring
-from byokd.keysource.source import Item, KeySource, reason_of, source_error
+from byokd.keysource.source import Item, KeySource, Reason, reason_of, source_error
 from byokd.protocol.errors import InvalidParams, Unsupported, VaultError
-from byokd.protocol.vault import KeyFilePlace, Protection, SlotKind
+from byokd.protocol.vault import (
+    ChoiceReason,
+    KeyFilePlace,
+    Protection,
+    ProtectionChoice,
+    SlotKind,
+)
 from byokd.store import files
 from byokd.store.paths import StorePaths
 from byokd.store.transaction import RootKeys
@@ -76,9 +82,45 @@ def key_sources(
     }
 
 
+CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
+"""The protections that a new vault can have, strongest first."""
+
+_UNLOCKABLE: Final = frozenset[ChoiceReason]({"backendLocked", "promptDismissed"})
+"""Reasons that the keyring's own prompt removes."""
+
+
 class SlotKeys:
     def __init__(self, sources: Mapping[Protection, KeySource]) -> None:
         self._sources = sources
+
+    async def choices(self) -> tuple[ProtectionChoice, ...]:
+        """Check each source without a prompt; takes at most the time of a keyring read."""
+        return tuple([await self._check(protection) for protection in CHOICES])
+
+    async def _check(self, protection: Protection) -> ProtectionChoice:
+        reason: Reason | None = None
+        source = self._sources.get(protection)
+        try:
+            if source is not None:
+                await source.check()
+            elif protection != "passphrase":
+                reason = "noBackend"
+        except VaultError as error:
+            reason = reason_of(error)
+        return self.choice(protection, reason)
+
+    def choice(self, protection: Protection, reason: Reason | None) -> ProtectionChoice:
+        known = next((one for one in get_args(ChoiceReason) if one == reason), None)
+        if reason is not None and known is None:
+            known = "noBackend"
+        facts = self.describe(protection)
+        return ProtectionChoice(
+            protection=protection,
+            available=known is None or known in _UNLOCKABLE,
+            reason=known,
+            protects_against=facts.protects_against if facts else "",
+            does_not_protect_against=facts.does_not_protect_against if facts else "",
+        )
 
     def describe(self, protection: Protection) -> ProtectionInfo | None:
         """Return None where this machine does not have the protection."""

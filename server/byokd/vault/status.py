@@ -17,6 +17,7 @@ from byokd.protocol.errors import (
 )
 from byokd.protocol.vault import (
     Protection,
+    ProtectionChoice,
     SlotInfo,
     SlotState,
     VaultInfo,
@@ -26,20 +27,21 @@ from byokd.vault.key_wrapping import Slot, StoredSlots
 from byokd.vault.slots import ProtectionInfo
 from byokd.vault.states import WIRE_STATES, VaultEvent, VaultState, next_state
 
-CHOICES: Final[tuple[Protection, ...]] = ("osKeyring", "passphrase", "keyFile", "memory")
-"""The protections that a new vault can have, strongest first."""
-
 _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 1, "memory": 2}
 """A passphrase is not weaker than a keyring: programs that run as the user cannot read it."""
 
 
 class VaultStatus:
-    """`error` says why the vault is not open; None where it is open, absent, or not yet read."""
+    """`error` says why the vault is not open; None where it is open, absent, or not yet read.
+
+    `choices` are the protections that a new vault can have; empty until they were checked.
+    """
 
     def __init__(self) -> None:
         self._slots: StoredSlots | None = None
         self.error: VaultError | None = None
         self.state = VaultState.CHECKING
+        self.choices: tuple[ProtectionChoice, ...] = ()
         self._reasons: dict[bytes, str | None] = {}
 
     def apply(self, event: VaultEvent) -> None:
@@ -79,7 +81,7 @@ class VaultStatus:
         )
 
     def not_open_error(self) -> ByokdError:
-        return no_vault() if self.error is None else copy_of(self.error)
+        return no_vault(self.choices) if self.error is None else copy_of(self.error)
 
     def info(self, describe: Callable[[Protection], ProtectionInfo | None]) -> VaultInfo:
         protection = self._protection()
@@ -93,7 +95,7 @@ class VaultStatus:
             backend=facts.backend if facts else None,
             protects_against=facts.protects_against if facts else None,
             does_not_protect_against=facts.does_not_protect_against if facts else None,
-            choices=CHOICES if self.state is VaultState.UNINITIALIZED else (),
+            choices=self.choices if self.state is VaultState.UNINITIALIZED else (),
             slots=tuple(self._slot(slot) for slot in self._slots.slots) if self._slots else (),
         )
 
@@ -118,10 +120,10 @@ def copy_of(error: ByokdError) -> ByokdError:
     return type(error)(error.user_message, **error.fields)
 
 
-def no_vault() -> VaultUninitialized:
+def no_vault(choices: tuple[ProtectionChoice, ...]) -> VaultUninitialized:
     return VaultUninitialized(
         "there is no vault yet; choose how its master key is protected",
-        action=Action(type="initializeVault", choices=CHOICES),
+        action=Action(type="initializeVault", choices=choices),
     )
 
 

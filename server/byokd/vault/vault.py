@@ -14,14 +14,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
 from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
-from byokd.keysource.source import Item, KeySource
+from byokd.keysource.source import Item, KeySource, reason_of
 from byokd.protocol.errors import (
     ByokdError,
     Unsupported,
     VaultCorrupt,
     VaultError,
 )
-from byokd.protocol.vault import Protection, VaultInfo
+from byokd.protocol.vault import Protection, ProtectionChoice, VaultInfo
 from byokd.store import files, migrations
 from byokd.store.connection import DAMAGED
 from byokd.store.db import Database, Tx
@@ -79,6 +79,7 @@ class Vault:
         self._status = VaultStatus()
         self._attempts = 0
         self._opening = asyncio.Lock()
+        self._choosing: asyncio.Task[tuple[ProtectionChoice, ...]] | None = None
         self._data_version: int | None = None
         self._refused: FileIdentity | None = None  # the file that could not be used
         self._admitted: FileIdentity | None = None  # the file that passed its check
@@ -88,6 +89,23 @@ class Vault:
 
     def status(self) -> VaultInfo:
         return self._status.info(self.slot_keys.describe)
+
+    async def check_choices(self) -> tuple[ProtectionChoice, ...]:
+        """Check which protections a new vault can have; concurrent callers share one check."""
+        if self._choosing is None or self._choosing.done():
+            self._choosing = asyncio.ensure_future(self.slot_keys.choices())
+        self._status.choices = await asyncio.shield(self._choosing)
+        return self._status.choices
+
+    async def choices_after(
+        self, failed: Protection, error: VaultError
+    ) -> tuple[ProtectionChoice, ...]:
+        """Return the choices, one of which could not be made."""
+        failed_choice = self.slot_keys.choice(failed, reason_of(error) or "noBackend")
+        return tuple(
+            failed_choice if choice.protection == failed else choice
+            for choice in self._status.choices or await self.check_choices()
+        )
 
     async def unlock(self, *, interactive: bool = False) -> VaultInfo:
         """Open the vault if it needs nothing that only a person knows; failures show in the state.
@@ -135,8 +153,9 @@ class Vault:
             self._keys = None
             self._refused_keys = None
             if slots is None:
+                choices = self._status.choices or await self.check_choices()
                 self._status.apply(VaultEvent.STORE_ABSENT)
-                raise no_vault()
+                raise no_vault(choices)
             self._status.lock_by_user()
         return self.status()
 
@@ -264,6 +283,8 @@ class Vault:
         """Finish running work and drop the keys. Safe to call twice."""
         self._drop_keys()
         self._refused_keys = None
+        if self._choosing is not None:
+            self._choosing.cancel()
         database, self._database = self._database, None
         if database is not None:
             await database.aclose()
@@ -284,8 +305,9 @@ class Vault:
         try:
             stored = await self._read_slots()
             if stored is None:
+                choices = self._status.choices or await self.check_choices()
                 self._status.apply(VaultEvent.STORE_ABSENT)
-                return no_vault()
+                return no_vault(choices)
             self._attempts += 1
             keys = self._refused_keys if secrets == _NO_SECRETS else None
             keys = keys or await open_first_slot(

@@ -24,7 +24,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:ee084dd009d961b93888ca2e878d36ad7885e644fa716e937f9cdc46833eb2e5";
+export const SCHEMA_HASH = "sha256:88a4ed214f6e93a625de94fc65d54ad3b84510cbc33e911a849a147a25d49022";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -130,7 +130,7 @@ export interface AccountListResult {
 export interface Action {
   type: string;
   url: string | null;
-  choices: readonly string[] | null;
+  choices: readonly ProtectionChoice[] | null;
   details: JsonObject | null;
 }
 
@@ -440,6 +440,15 @@ export interface ChatEvents {
   seq: number;
   events: readonly (ChatEvent | UnknownEvent)[];
 }
+
+export type ChoiceReason =
+  | "noSession"
+  | "noBackend"
+  | "timeout"
+  | "backendLocked"
+  | "promptDismissed"
+  | "itemMissing"
+  | "itemCorrupt";
 
 export interface CitationEvent {
   type: "citation";
@@ -1171,6 +1180,20 @@ export type Protection =
   | "memory";
 
 /**
+ * A protection that a new vault can have, with two texts for the user.
+ *
+ * `reason` says why it is not available. An available one with `backendLocked` or
+ * `promptDismissed` asks the user to unlock the keyring first.
+ */
+export interface ProtectionChoice {
+  protection: Open<Protection>;
+  available: boolean;
+  reason: Open<ChoiceReason> | null;
+  protectsAgainst: string;
+  doesNotProtectAgainst: string;
+}
+
+/**
  * One provider. `dialects` are its wire formats, the default first.
  *
  * `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
@@ -1718,7 +1741,7 @@ export interface VaultChanged {
  * keyring. `backend` names what holds the key. `protectsAgainst` and `doesNotProtectAgainst`
  * are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
  * `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
- * audit log.
+ * audit log. `choices` are the protections to choose from where there is no vault.
  */
 export interface VaultInfo {
   state: VaultState;
@@ -1729,7 +1752,7 @@ export interface VaultInfo {
   backend: string | null;
   protectsAgainst: string | null;
   doesNotProtectAgainst: string | null;
-  choices: readonly Open<Protection>[];
+  choices: readonly ProtectionChoice[];
   slots: readonly SlotInfo[];
   audit: Open<AuditStatus> | null;
 }

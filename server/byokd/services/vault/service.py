@@ -45,7 +45,6 @@ from byokd.vault import DAMAGED, SlotSecrets, Vault, VaultTx, rekey
 _WEAKER: Final[tuple[Protection, ...]] = ("keyFile", "memory")
 _KEYRING: Final[Protection] = "osKeyring"
 _NO_SECRETS: Final = SlotSecrets()
-_WITHOUT_KEYRING: Final[tuple[Protection, ...]] = ("passphrase", *_WEAKER)
 
 
 class VaultService:
@@ -69,6 +68,9 @@ class VaultService:
         with suppress(VaultError):  # the vault's state already shows that the store fails
             await self._vault.refresh_slots()
         vault = self._vault.status()
+        if vault.state == "uninitialized":
+            await self._vault.check_choices()  # a keyring may have been started since
+            vault = self._vault.status()
         backups = await self._backups.list()
         if vault.reason == DAMAGED and backups:
             hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
@@ -157,7 +159,9 @@ class VaultService:
                 raise
             raise VaultUninitialized(
                 "no OS keyring can be used here; initialize the vault with another protection",
-                action=Action(type="initializeVault", choices=_WITHOUT_KEYRING),
+                action=Action(
+                    type="initializeVault", choices=await self._vault.choices_after(_KEYRING, error)
+                ),
                 details={"reason": reason},
             ) from None
 
